@@ -1,0 +1,98 @@
+"""Ids and small values that every room of the core shares."""
+
+from enum import StrEnum
+from typing import NewType
+
+PoolKey = NewType("PoolKey", str)
+"""What the operator calls a pool: ``A``, ``B``, ...; the label in metrics, logs and pages."""
+
+SessionId = NewType("SessionId", int)
+"""One miner's connection, from accept to close. Never used twice in a process."""
+
+LaneId = NewType("LaneId", int)
+"""One connection to a pool. Never used twice in a process."""
+
+WorkerName = NewType("WorkerName", str)
+"""The miner's own name: what stands after the last dot of its user name."""
+
+JobId = NewType("JobId", str)
+"""A job id of ours, unique within a session."""
+
+HASHES_PER_DIFFICULTY = 2**32
+"""Expected hashes for one share of difficulty 1. Injected wherever it matters, so that tests can mine for real."""
+
+
+
+class Chain(StrEnum):
+    """The chain a pool mines, as far as the proxy needs to tell them apart."""
+
+    BTC = "BTC"
+    BCH = "BCH"
+    DGB = "DGB"
+    OTHER = "OTHER"
+
+
+class PoolStatus(StrEnum):
+    """Operational state of a pool (what is), in HAProxy's words."""
+
+    STARTING = "starting"
+    UP = "up"
+    DOWN = "down"
+
+
+class AdminStatus(StrEnum):
+    """What the operator wants of a pool, apart from what it is."""
+
+    ENABLED = "enabled"
+    DRAIN = "drain"
+    DISABLED = "disabled"
+
+
+class Verdict(StrEnum):
+    """How a share ended."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNANSWERED = "unanswered"
+
+
+class DecidedBy(StrEnum):
+    """Who decided a share's verdict."""
+
+    POOL = "pool"
+    PROXY = "proxy"
+
+
+class Reason(StrEnum):
+    """Why a share was not accepted. ``NONE`` for an accepted one."""
+
+    NONE = "none"
+    STALE = "stale"
+    UNKNOWN_JOB = "unknown_job"
+    DUPLICATE = "duplicate"
+    LOW_DIFFICULTY = "low_difficulty"
+    FRACTION = "fraction"
+    """Between the rounded-down difficulty that integer-only firmware got and the pool's own."""
+    BAD_PARAMS = "bad_params"
+    VERSION = "version"
+    NTIME = "ntime"
+    EXTRANONCE = "extranonce"
+    UNAUTHORIZED = "unauthorized"
+    NOT_SUBSCRIBED = "not_subscribed"
+    POOL_LOST = "pool_lost"
+    """The upstream session that issued its job ended before it could be sent or answered."""
+    TIMEOUT = "timeout"
+    OTHER = "other"
+
+
+class SwitchReason(StrEnum):
+    """Why a session was moved to a pool."""
+
+    START = "start"
+    SLICE = "slice"
+    ASSIGN = "assign"
+    FAILOVER = "failover"
+    RETURN = "return"
+    WEIGHT = "weight"
+    OPERATOR = "operator"
+    EXCLUDED = "excluded"
