@@ -1,0 +1,172 @@
+"""Django's settings: everything that depends on the machine comes from ``DPMP_*`` variables and none is needed."""
+
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from dpmp_site.bootstrap import prepare_data_dir, secret_key
+from dpmp_site.env import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_env = Environment()
+
+DATA_DIR = prepare_data_dir(_env.path("DPMP_DATA_DIR", BASE_DIR / "data"))
+SECRET_KEY = secret_key(DATA_DIR)
+DEBUG = _env.switch("DPMP_DEBUG")
+
+INSTALLED_APPS = [
+    "daphne",  # first: it installs Twisted's reactor on the event loop
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_prometheus",
+    "django_htmx",
+    "axes",
+    "proxy.apps.ProxyConfig",
+    "dashboard.apps.DashboardConfig",
+]
+
+MIDDLEWARE = [
+    "dpmp_site.hosts.HostGuardMiddleware",  # first: a refused name gets nothing, static files included
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "dpmp_site.headers.SecurityHeadersMiddleware",
+    "dpmp_site.static.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "dpmp_site.urls"
+ASGI_APPLICATION = "dpmp_site.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database -------------------------------------------------------------------------------------------------------
+
+_SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": DATA_DIR / "dpmp.sqlite3",
+    "OPTIONS": {
+        "timeout": 5,
+        "transaction_mode": "IMMEDIATE",  # a writer waits at BEGIN instead of failing in the middle
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    },
+}
+
+
+def _database() -> dict[str, object]:
+    url = _env.url("DPMP_DATABASE_URL", ("postgres", "postgresql"))
+    if not url:
+        return _SQLITE
+    try:
+        return dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+    except ValueError as error:
+        raise ImproperlyConfigured("DPMP_DATABASE_URL cannot be read as a database URL.") from error
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def _channel_layer() -> dict[str, object]:
+    url = _env.url("DPMP_REDIS_URL", ("redis", "rediss", "unix"))
+    if not url:
+        return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    return {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
+
+
+CHANNEL_LAYERS = {"default": _channel_layer()}
+
+# --- Languages and time ---------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = _env.text("DPMP_LANGUAGE", "en")
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "dashboard" / "locale", BASE_DIR / "proxy" / "locale"]
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Static files: straight from the apps, so that a fresh checkout needs no collectstatic ---------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_MAX_AGE = 0 if DEBUG else 300
+
+# --- People ---------------------------------------------------------------------------------------------------------
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_ON_SUCCESS = True
+# Name and address together: a stranger on the network can not lock the administrator out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "dpmp_site.hosts.client_address"
+AXES_VERBOSE = False
+
+# --- What a browser may do ------------------------------------------------------------------------------------------
+
+TRUST_PROXY = _env.switch("DPMP_TRUST_PROXY")
+CONFIGURED_HOSTS = _env.names("DPMP_ALLOWED_HOSTS")
+ALLOWED_HOSTS = ["*"]  # dpmp_site.hosts decides, with rules that a list of names can not express
+CSRF_TRUSTED_ORIGINS = _env.names("DPMP_CSRF_TRUSTED_ORIGINS")
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "dpmp_session"  # cookies know no ports: other software on the box has a "sessionid" too
+CSRF_COOKIE_NAME = "dpmp_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+# Plain http is the rule on a LAN; behind a proxy that ends TLS, cookies only travel encrypted.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TRUST_PROXY
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # browsers ignore it on plain http and complain
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+SILENCED_SYSTEM_CHECKS = [
+    "security.W004", "security.W008", "security.W012", "security.W016",  # TLS is a front server's business
+]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {"django": {"level": "INFO"}, "axes": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
+}

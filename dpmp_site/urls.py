@@ -1,0 +1,19 @@
+"""Addresses: the admin, login and logout, and the dashboard for the rest."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("i18n/", include("django.conf.urls.i18n")),
+]
+
+try:
+    import dashboard.urls
+except ModuleNotFoundError:
+    pass
+else:
+    urlpatterns.append(path("", include(dashboard.urls)))

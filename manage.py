@@ -1,0 +1,30 @@
+#!/usr/bin/env python
+"""Django's command line, with what has to happen before Django sets up."""
+
+import os
+import sys
+
+
+def main() -> int:
+    """Run the command of ``sys.argv``; 1 with one clear line for an environment that cannot work."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    from dpmp_site import bootstrap
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dpmp_site.settings"  # the environment configures, not another module
+    bootstrap.use_uvloop()
+    if bootstrap.is_demo(sys.argv):
+        bootstrap.demo_data_dir()
+    try:
+        from dpmp_site import settings  # noqa: F401  # read here, so that a bad value is one line and no traceback
+
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        print(f"dpmp: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""System checks of an installation: what ``manage.py check`` says about files and settings."""
