@@ -1,0 +1,3 @@
+"""All models of the proxy; each file of this room exports its own here."""
+
+from proxy.models.config import *  # noqa: F403

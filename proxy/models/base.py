@@ -1,0 +1,39 @@
+"""What all rows of the configuration have in common."""
+
+from typing import Any
+
+from django.db import models, transaction
+
+
+class ConfigModel(models.Model):
+    """A row that the proxy's configuration is made of.
+
+    ``proxy.signals`` counts the configuration's revision up with every save and delete of a subclass, in the same
+    transaction. So save and delete rows one by one: ``QuerySet.update`` would pass the proxy by unnoticed.
+    """
+
+    class Meta:
+        abstract = True
+
+    def check_rules(self) -> None:
+        """Refuse what a database constraint cannot express (a checksum, a rule over two tables).
+
+        Raises:
+            ValidationError: with sentences for the person, keyed by field.
+        """
+
+    def clean(self) -> None:
+        """Tell the person; the same rules hold for a save without a form."""
+        super().clean()
+        self.check_rules()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save by the rules, in one transaction with the revision."""
+        with transaction.atomic():
+            self.check_rules()
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete in one transaction with the revision."""
+        with transaction.atomic():
+            return super().delete(*args, **kwargs)

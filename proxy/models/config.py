@@ -1,0 +1,22 @@
+"""The rows that the proxy's configuration is made of, in one place."""
+
+from proxy.models.control import ConfigRevision, WeightOverride, WorkerPin, WorkerTrace
+from proxy.models.pools import Pool, PoolEndpoint, PoolFact, Wallet
+from proxy.models.schedules import Allocation, Fallback, Schedule, ScheduleWindow
+from proxy.models.settings import ProxySettings
+
+__all__ = [
+    "Allocation",
+    "ConfigRevision",
+    "Fallback",
+    "Pool",
+    "PoolEndpoint",
+    "PoolFact",
+    "ProxySettings",
+    "Schedule",
+    "ScheduleWindow",
+    "Wallet",
+    "WeightOverride",
+    "WorkerPin",
+    "WorkerTrace",
+]

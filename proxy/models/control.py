@@ -1,0 +1,163 @@
+"""What the operator sets by hand: the slider, pins, traces; and the count of all changes."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.models.base import ConfigModel
+from proxy.models.choices import OverrideChoice
+from proxy.models.pools import Pool
+from proxy.models.schedules import MAX_WEIGHT
+
+
+class WeightOverride(ConfigModel):
+    """The slider, or auto-balance switched on by hand; rows that have been cleared are its history."""
+
+    kind = models.CharField(_("kind"), max_length=12, choices=OverrideChoice, default=OverrideChoice.WEIGHTS)
+    weights = models.JSONField(_("weights"), default=dict, blank=True, help_text=_(
+        'Pool key and weight, for example {"A": 70, "B": 30}. Empty for auto-balance.'))
+    set_by = models.CharField(_("set by"), max_length=150, blank=True)
+    set_at = models.DateTimeField(_("set"), default=timezone.now)
+    until = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: until it is cleared."))
+    cleared_at = models.DateTimeField(_("cleared"), null=True, blank=True, help_text=_("Empty while it is in force."))
+    cleared_by = models.CharField(_("cleared by"), max_length=150, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("weight override"), _("weight overrides")
+        ordering = ["-set_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                models.ExpressionWrapper(Q(cleared_at__isnull=True), output_field=models.BooleanField()),
+                condition=Q(cleared_at__isnull=True), name="override_one_active",
+                violation_error_message=_("Another override is in force: clear it first.")),
+            models.CheckConstraint(condition=Q(kind__in=OverrideChoice.values), name="override_kind_known",
+                                   violation_error_message=_("That kind is not known.")),
+        ]
+
+    def __str__(self) -> str:
+        if self.kind == OverrideChoice.AUTO_BALANCE:
+            return say("auto-balance")
+        return " ".join(f"{key} {weight:g}" for key, weight in self.weights.items())
+
+    @property
+    def active(self) -> bool:
+        """Whether it has not been cleared and its time is not over."""
+        return self.cleared_at is None and (self.until is None or self.until > timezone.now())
+
+    def check_rules(self) -> None:
+        """Weights must be numbers of pools that exist, one of them above 0."""
+        if self.kind == OverrideChoice.AUTO_BALANCE:
+            self.weights = {}
+            return
+        if not isinstance(self.weights, dict) or not all(_is_weight(weight) for weight in self.weights.values()):
+            raise ValidationError({"weights": say("Give each pool a weight of 0 or more.")})
+        if not any(self.weights.values()):
+            raise ValidationError({"weights": say("At least one pool needs a weight above 0.")})
+        if self.cleared_at is None:
+            self._check_pools()
+
+    def _check_pools(self) -> None:
+        unknown = set(self.weights) - set(Pool.objects.filter(key__in=self.weights).values_list("key", flat=True))
+        if unknown:
+            raise ValidationError({"weights": say("There is no pool %s.") % ", ".join(sorted(unknown))})
+
+    @classmethod
+    def clear_active(cls, by: str) -> bool:
+        """End the override in force, if any; whether there was one."""
+        with transaction.atomic():
+            current = cls.objects.select_for_update().filter(cleared_at__isnull=True).first()
+            if current is None:
+                return False
+            current.cleared_at, current.cleared_by = timezone.now(), by
+            current.save()
+            return True
+
+    @classmethod
+    def put(cls, *, by: str, weights: dict[str, float] | None = None, until: datetime | None = None) -> "WeightOverride":
+        """Replace the override in force; no weights: auto-balance.
+
+        Raises:
+            ValidationError: the weights cannot be used; the old override stays.
+        """
+        with transaction.atomic():
+            cls.clear_active(by)
+            kind = OverrideChoice.AUTO_BALANCE if weights is None else OverrideChoice.WEIGHTS
+            fresh = cls(kind=kind, weights=weights or {}, set_by=by, until=until)
+            fresh.save()
+            return fresh
+
+
+def _is_weight(weight: object) -> bool:
+    return isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight < MAX_WEIGHT
+
+
+class WorkerPin(ConfigModel):
+    """A worker that mines on one pool, whatever else is set."""
+
+    worker = models.CharField(_("worker"), max_length=128, unique=True, help_text=_(
+        "The miner's own name: what stands after the last dot of its user name."))
+    pool = models.ForeignKey(Pool, models.PROTECT, related_name="pins", verbose_name=_("pool"))
+    note = models.CharField(_("note"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("pinned worker"), _("pinned workers")
+        ordering = ["worker"]
+        constraints = [models.CheckConstraint(condition=~Q(worker=""), name="pin_worker_given",
+                                              violation_error_message=_("Name the worker."))]
+
+    def __str__(self) -> str:
+        return f"{self.worker} → {self.pool}"
+
+
+class WorkerTrace(ConfigModel):
+    """A worker whose raw traffic is logged for a while."""
+
+    worker = models.CharField(_("worker"), max_length=128, unique=True)
+    until = models.DateTimeField(_("until"))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("traced worker"), _("traced workers")
+        ordering = ["worker"]
+        constraints = [models.CheckConstraint(condition=~Q(worker=""), name="trace_worker_given",
+                                              violation_error_message=_("Name the worker."))]
+
+    def __str__(self) -> str:
+        return self.worker
+
+
+class ConfigRevision(models.Model):
+    """One row: how often the configuration changed, and what the proxy made of it."""
+
+    number = models.PositiveBigIntegerField(_("revision"), default=0)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now)
+    applied_revision = models.PositiveBigIntegerField(_("applied revision"), null=True, blank=True)
+    applied_at = models.DateTimeField(_("applied"), null=True, blank=True)
+    refused_revision = models.PositiveBigIntegerField(_("refused revision"), null=True, blank=True)
+    problems = models.JSONField(_("problems"), default=list, blank=True)
+    """Sentences; empty when the newest revision is in force."""
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("configuration revision"), _("configuration revisions")
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="revision_single_row",
+                                              violation_error_message=_("There is one revision counter."))]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+    @classmethod
+    def change(cls, **values: Any) -> None:
+        """Write ``values`` (expressions too) into the one row, which is made when it is not there."""
+        if not cls.objects.filter(pk=1).update(**values):
+            cls.objects.get_or_create(pk=1)
+            cls.objects.filter(pk=1).update(**values)
+
+    @classmethod
+    def bump(cls) -> None:
+        """Count one change, in the caller's transaction."""
+        cls.change(number=F("number") + 1, changed_at=timezone.now())

@@ -1,0 +1,243 @@
+"""Who is paid, and where miners are sent."""
+
+import ipaddress
+import re
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.core.addresses import AddressError, validate_address
+from proxy.core.config import POOL_KEY
+from proxy.core.types import Chain
+from proxy.models.base import ConfigModel
+from proxy.models.choices import ChainChoice, PayoutActionChoice, StatusChoice, TlsChoice, WalletKind
+
+MAX_DIFFICULTY = 1e18
+MAX_USER_CHARS = 200
+"""Of a pool's user name without the worker; ckpool reads lines of 1,024 bytes and other pools less."""
+
+_ACCOUNT = re.compile(r"[^\s\x00-\x1f\x7f]{1,128}")
+_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_SCHEME = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?P<rest>.+)", re.IGNORECASE)
+_TLS_OF_SCHEME = {
+    "stratum+tcp": TlsChoice.OFF, "stratum": TlsChoice.OFF, "tcp": TlsChoice.OFF, "stratum+ssl": TlsChoice.VERIFY,
+    "stratum+tls": TlsChoice.VERIFY, "stratum+tcps": TlsChoice.VERIFY, "ssl": TlsChoice.VERIFY, "tls": TlsChoice.VERIFY,
+}
+
+
+class Wallet(ConfigModel):
+    """An address, or a pool's account name, that work is credited to."""
+
+    label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("What you call it."))
+    chain = models.CharField(_("chain"), max_length=8, choices=ChainChoice, default=ChainChoice.BTC)
+    kind = models.CharField(_("kind"), max_length=8, choices=WalletKind, default=WalletKind.ADDRESS, help_text=_(
+        "An address is checked for typing errors. Pools with accounts want the account name instead."))
+    address = models.CharField(_("address or account"), max_length=128, help_text=_(
+        "Sent to the pool before the worker's name. BCH addresses may have the prefix bitcoincash: or not."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("wallet"), _("wallets")
+        ordering = ["label"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(address=""), name="wallet_address_given",
+                                   violation_error_message=_("Give an address or an account name.")),
+            models.CheckConstraint(condition=Q(chain__in=ChainChoice.values), name="wallet_chain_known",
+                                   violation_error_message=_("That chain is not known.")),
+            models.CheckConstraint(condition=Q(kind__in=WalletKind.values), name="wallet_kind_known",
+                                   violation_error_message=_("A wallet is an address or an account name.")),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def check_rules(self) -> None:
+        """The checksum must fit, and the pools that use it must be of its chain."""
+        self.address = (self.address or "").strip()
+        if self.kind == WalletKind.ADDRESS and self.chain != ChainChoice.OTHER:
+            self._check_address()
+        elif self.address and not _ACCOUNT.fullmatch(self.address):
+            raise ValidationError({"address": say("No spaces or control characters, please.")})
+        if self.pk and self.chain != ChainChoice.OTHER:
+            wrong = self.pools.exclude(chain__in=[self.chain, ChainChoice.OTHER]).first()
+            if wrong is not None:
+                raise ValidationError({"chain": say("Pool %(key)s uses this wallet and mines %(chain)s.") % {
+                    "key": wrong.key, "chain": wrong.chain}})
+
+    def _check_address(self) -> None:
+        try:
+            parsed = validate_address(Chain(self.chain), self.address)
+        except AddressError as error:
+            raise ValidationError({"address": str(error)}) from error
+        except ValueError as error:
+            raise ValidationError({"chain": say("That chain is not known.")}) from error
+        typed_prefix = ":" in self.address
+        self.address = parsed.text if typed_prefix else parsed.text.removeprefix("bitcoincash:")
+
+
+class Pool(ConfigModel):
+    """One pool: who is paid there, and what its miners are given."""
+
+    key = models.CharField(_("key"), max_length=8, unique=True, help_text=_(
+        "A, B, ... or up to 8 capital letters and digits: the label in metrics, logs and pages."),
+        validators=[RegexValidator(rf"\A(?:{POOL_KEY.pattern})\Z", _(
+            "A key is a capital letter, then up to 7 capital letters and digits."))])
+    name = models.CharField(_("name"), max_length=80, blank=True, help_text=_("What people read; empty: the key."))
+    chain = models.CharField(_("chain"), max_length=8, choices=ChainChoice, default=ChainChoice.BTC)
+    wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="pools", verbose_name=_("wallet"))
+    password = models.CharField(_("password"), max_length=128, blank=True, help_text=_(
+        "Empty: the miner's own password is passed on (wishes such as d=1000 included). Most pools want x."))
+    user_format = models.CharField(_("user name format"), max_length=128, default="{wallet}.{worker}", help_text=_(
+        "The user name that the pool sees. {wallet} and {worker} are filled in; without {worker} the pool sees all "
+        "miners as one."))
+    min_difficulty = models.FloatField(_("minimum difficulty"), null=True, blank=True, help_text=_(
+        "Miners are given at least this much. Shares between the pool's difficulty and this one earn no credit; "
+        "empty: the pool decides."))
+    max_difficulty = models.FloatField(_("maximum difficulty"), null=True, blank=True, help_text=_(
+        "Cap for the minimum and for temporary difficulties; never applied below the pool's own difficulty."))
+    status = models.CharField(_("status"), max_length=8, choices=StatusChoice, default=StatusChoice.ENABLED)
+    solo = models.BooleanField(_("solo pool"), default=False, help_text=_(
+        "The block reward must be paid to the wallet: each job is checked for it."))
+    payout_min_percent = models.FloatField(_("least payout"), default=95.0, help_text=_(
+        "Percent of the reward that must go to the wallet (solo pools keep a fee)."))
+    payout_action = models.CharField(_("if the payout is wrong"), max_length=8, choices=PayoutActionChoice,
+                                     default=PayoutActionChoice.ALARM)
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("pool"), _("pools")
+        ordering = ["key"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(key=""), name="pool_key_given",
+                                   violation_error_message=_("Give the pool a key.")),
+            models.CheckConstraint(condition=Q(chain__in=ChainChoice.values), name="pool_chain_known",
+                                   violation_error_message=_("That chain is not known.")),
+            models.CheckConstraint(condition=Q(status__in=StatusChoice.values), name="pool_status_known",
+                                   violation_error_message=_("That status is not known.")),
+            models.CheckConstraint(
+                condition=Q(min_difficulty__isnull=True) | Q(min_difficulty__gt=0, min_difficulty__lt=MAX_DIFFICULTY),
+                name="pool_min_difficulty_positive",
+                violation_error_message=_("The minimum difficulty must be a number above 0.")),
+            models.CheckConstraint(
+                condition=Q(max_difficulty__isnull=True) | Q(max_difficulty__gt=0, max_difficulty__lt=MAX_DIFFICULTY),
+                name="pool_max_difficulty_positive",
+                violation_error_message=_("The maximum difficulty must be a number above 0.")),
+            models.CheckConstraint(
+                condition=Q(min_difficulty__isnull=True) | Q(max_difficulty__isnull=True)
+                | Q(min_difficulty__lte=F("max_difficulty")),
+                name="pool_min_not_above_max",
+                violation_error_message=_("The minimum difficulty is above the maximum.")),
+            models.CheckConstraint(condition=Q(payout_min_percent__gte=0, payout_min_percent__lte=100),
+                                   name="pool_payout_is_percent",
+                                   violation_error_message=_("The least payout is a percentage, 0 to 100.")),
+            models.CheckConstraint(condition=Q(payout_action__in=PayoutActionChoice.values),
+                                   name="pool_payout_action_known",
+                                   violation_error_message=_("That action is not known.")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.name})" if self.name else self.key
+
+    def check_rules(self) -> None:
+        """Key, wallet and user name must fit together."""
+        if not POOL_KEY.fullmatch(self.key or ""):
+            raise ValidationError({"key": say("A key is a capital letter, then up to 7 capital letters and digits.")})
+        wallet = Wallet.objects.filter(pk=self.wallet_id).first()
+        if wallet is not None:
+            self._check_wallet(wallet)
+
+    def _check_wallet(self, wallet: Wallet) -> None:
+        if ChainChoice.OTHER not in (wallet.chain, self.chain) and wallet.chain != self.chain:
+            raise ValidationError({"wallet": say(
+                'The wallet "%(wallet)s" is a %(wallet_chain)s wallet and this pool mines %(chain)s: choose a wallet '
+                "of the same chain.") % {"wallet": wallet, "wallet_chain": wallet.chain, "chain": self.chain}})
+        user = (self.user_format or "").replace("{wallet}", wallet.address).replace("{worker}", "w")
+        if re.search(r"[\s{}\x00-\x1f]", user):
+            raise ValidationError({"user_format": say(
+                "Only {wallet} and {worker} can be filled in; spaces and other braces are not possible.")})
+        if not user or len(user) > MAX_USER_CHARS:
+            raise ValidationError({"user_format": say("The user name would be empty or longer than %d characters.")
+                                   % MAX_USER_CHARS})
+
+
+class PoolEndpoint(ConfigModel):
+    """Where a pool listens; a pool's endpoints are tried in order."""
+
+    pool = models.ForeignKey(Pool, models.CASCADE, related_name="endpoints", verbose_name=_("pool"))
+    position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_("The smallest is tried first."))
+    host = models.CharField(_("host"), max_length=253, help_text=_(
+        "A name or an IP address. stratum+tcp://host:port may be pasted: it is taken apart."))
+    port = models.PositiveIntegerField(_("port"), default=3333,
+                                       validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    tls = models.CharField(_("TLS"), max_length=8, choices=TlsChoice, default=TlsChoice.OFF)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("address of the pool"), _("addresses of the pool")
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(port__gte=1, port__lte=65535), name="endpoint_port_range",
+                                   violation_error_message=_("A port is a number from 1 to 65535.")),
+            models.CheckConstraint(condition=~Q(host=""), name="endpoint_host_given",
+                                   violation_error_message=_("Give a host name or an IP address.")),
+            models.CheckConstraint(condition=Q(tls__in=TlsChoice.values), name="endpoint_tls_known",
+                                   violation_error_message=_("TLS is off, verify or insecure.")),
+            models.UniqueConstraint(fields=["pool", "host", "port"], name="endpoint_once_per_pool",
+                                    violation_error_message=_("This address is there already.")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def take_url_apart(self) -> None:
+        """Move scheme and port of a pasted ``stratum+tcp://host:port`` to where they belong."""
+        self.host = (self.host or "").strip()
+        match = _SCHEME.fullmatch(self.host)
+        if match:
+            scheme = match["scheme"].lower()
+            if scheme not in _TLS_OF_SCHEME:
+                raise ValidationError({"host": say('"%s" is no Stratum v1 address.') % self.host})
+            if _TLS_OF_SCHEME[scheme] != TlsChoice.OFF and self.tls == TlsChoice.OFF:
+                self.tls = TlsChoice.VERIFY
+            self.host = match["rest"].split("/", 1)[0]
+        name, colon, port = self.host.rpartition(":")
+        if colon and port.isascii() and port.isdigit() and (":" not in name or name.endswith("]")):
+            self.host, self.port = name, int(port)
+        self.host = self.host.strip("[]")
+
+    def check_rules(self) -> None:
+        """The host must be a name or an address, without a scheme."""
+        self.take_url_apart()
+        if self.host and not is_host(self.host):
+            raise ValidationError({"host": say('"%s" is neither a host name nor an IP address.') % self.host})
+        if not isinstance(self.port, int) or not 0 < self.port < 65536:
+            raise ValidationError({"port": say("A port is a number from 1 to 65535.")})
+
+
+class PoolFact(models.Model):
+    """What the proxy learned about a pool; written by the proxy, so that a restart knows it. No configuration."""
+
+    pool = models.OneToOneField(Pool, models.CASCADE, related_name="fact", verbose_name=_("pool"))
+    extranonce2_size = models.PositiveSmallIntegerField(_("extranonce2 size"), help_text=_("Bytes, as last seen."))
+    seen_at = models.DateTimeField(_("seen"), auto_now=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("pool fact"), _("pool facts")
+        constraints = [models.CheckConstraint(condition=Q(extranonce2_size__lte=64), name="fact_extranonce2_size",
+                                              violation_error_message=_("An extranonce2 has 64 bytes at most."))]
+
+    def __str__(self) -> str:
+        return f"{self.pool_id}: {self.extranonce2_size}"
+
+
+def is_host(text: str) -> bool:
+    """Whether ``text`` is a host name or an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        labels = text.rstrip(".").split(".")
+        numeric = labels[-1].isdigit()
+        return len(text) <= 253 and not numeric and all(_HOST_LABEL.fullmatch(label) for label in labels)
+    return True

@@ -1,0 +1,143 @@
+"""Who mines where, and when."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.core.config import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR
+from proxy.models.base import ConfigModel
+from proxy.models.choices import ModeChoice, PolicyChoice
+from proxy.models.pools import Pool
+
+ALL_DAYS = 0b1111111
+MAX_WEIGHT = 1e9
+
+
+class Schedule(ConfigModel):
+    """Weights for pools, always or in windows of the week, for all workers or some."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Off: as if it were not there."))
+    is_default = models.BooleanField(_("default"), default=False, help_text=_(
+        "In force where no other schedule is. One schedule can be the default."))
+    mode = models.CharField(_("mode"), max_length=12, choices=ModeChoice, default=ModeChoice.RATIO)
+    policy = models.CharField(_("policy"), max_length=10, choices=PolicyChoice, default=PolicyChoice.AUTOMATIC)
+    min_switch_s = models.FloatField(_("least time between switches"), default=DEFAULT_MIN_SWITCH_S, help_text=_(
+        "Seconds, 5 or more. A miner stays this long on a pool, less where the weight is small."),
+        validators=[MinValueValidator(MIN_SWITCH_S_FLOOR), MaxValueValidator(86400)])
+    slice_s = models.FloatField(_("shortest slice"), default=DEFAULT_SLICE_S, help_text=_(
+        "Seconds that a miner stays at least, however small the weight; not above the least time between switches."))
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_(
+        "Of the windows, for example Europe/Berlin."))
+    priority = models.IntegerField(_("priority"), default=0, help_text=_(
+        "The largest wins where the windows of two schedules overlap."))
+    workers = models.CharField(_("workers"), max_length=500, default=ALL_WORKERS, help_text=_(
+        "Name pattern with * and ?, several separated by commas. * is everybody."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("schedule"), _("schedules")
+        ordering = ["-priority", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="schedule_one_default",
+                                    violation_error_message=_("Only one schedule can be the default.")),
+            models.CheckConstraint(
+                condition=Q(min_switch_s__gte=MIN_SWITCH_S_FLOOR, min_switch_s__lte=86400), name="schedule_min_switch",
+                violation_error_message=_("The least time between switches is 5 seconds or more, at most a day.")),
+            models.CheckConstraint(condition=Q(slice_s__gt=0), name="schedule_slice_positive",
+                                   violation_error_message=_("The slice must be above 0 seconds.")),
+            models.CheckConstraint(
+                condition=Q(slice_s__lte=F("min_switch_s")), name="schedule_slice_not_above_min_switch",
+                violation_error_message=_("The slice is above the least time between switches.")),
+            models.CheckConstraint(condition=Q(mode__in=ModeChoice.values), name="schedule_mode_known",
+                                   violation_error_message=_("That mode is not known.")),
+            models.CheckConstraint(condition=Q(policy__in=PolicyChoice.values), name="schedule_policy_known",
+                                   violation_error_message=_("That policy is not known.")),
+            models.CheckConstraint(condition=~Q(workers=""), name="schedule_workers_given",
+                                   violation_error_message=_("Name the workers; * is everybody.")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def check_rules(self) -> None:
+        """The time zone must exist and each worker pattern say something."""
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValidationError({"time_zone": say('"%s" is no time zone; try Europe/Berlin or UTC.')
+                                   % self.time_zone}) from error
+        if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
+            raise ValidationError({"workers": say("A pattern between the commas is empty; * is everybody.")})
+
+
+class Allocation(ConfigModel):
+    """A pool's weight in a schedule."""
+
+    schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="allocations", verbose_name=_("schedule"))
+    pool = models.ForeignKey(Pool, models.PROTECT, related_name="allocations", verbose_name=_("pool"))
+    weight = models.FloatField(_("weight"), default=50.0, validators=[MinValueValidator(0)], help_text=_(
+        "Relative to the others: 70 and 30, or 7 and 3. 0: none."))
+    position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_(
+        "Matters in priority mode: the smallest first."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("allocation"), _("allocations")
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(weight__gte=0, weight__lt=MAX_WEIGHT), name="allocation_weight_range",
+                                   violation_error_message=_("A weight must be 0 or more.")),
+            models.UniqueConstraint(fields=["schedule", "pool"], name="allocation_pool_once",
+                                    violation_error_message=_("This pool has a weight in this schedule already.")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pool} {self.weight:g}"
+
+
+class Fallback(ConfigModel):
+    """A pool for when all allocated pools of a schedule are down."""
+
+    schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="fallbacks", verbose_name=_("schedule"))
+    pool = models.ForeignKey(Pool, models.PROTECT, related_name="fallbacks", verbose_name=_("pool"))
+    position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_("The smallest is used first."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("fallback pool"), _("fallback pools")
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["schedule", "pool"], name="fallback_pool_once",
+                                               violation_error_message=_("This pool is a fallback already."))]
+
+    def __str__(self) -> str:
+        return str(self.pool)
+
+
+class ScheduleWindow(ConfigModel):
+    """A part of the week in which a schedule is in force."""
+
+    schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="windows", verbose_name=_("schedule"))
+    weekdays = models.PositiveSmallIntegerField(_("days"), default=ALL_DAYS, help_text=_(
+        "The days on which the window starts."))
+    """Bit 0 is Monday."""
+    start = models.TimeField(_("from"))
+    end = models.TimeField(_("until"), help_text=_(
+        "Not after the start: over midnight. The same time: 24 hours."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("window"), _("windows")
+        ordering = ["start", "id"]
+        constraints = [models.CheckConstraint(
+            condition=Q(weekdays__gte=1, weekdays__lte=ALL_DAYS), name="window_has_days",
+            violation_error_message=_("Choose at least one day of the week."))]
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+    @property
+    def days(self) -> frozenset[int]:
+        """The weekdays as numbers; 0 is Monday."""
+        return frozenset(day for day in range(7) if self.weekdays >> day & 1)

@@ -1,0 +1,130 @@
+"""The settings of the whole proxy: exactly one row. Its fields carry the names of the core's dataclasses."""
+
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.core.config import HealthConfig, Limits, Listeners
+from proxy.models.base import ConfigModel
+from proxy.models.choices import LevelChoice
+from proxy.models.pools import is_host
+
+_LIMITS, _HEALTH, _LISTEN = Limits(), HealthConfig(), Listeners()
+_PORT = [MinValueValidator(1), MaxValueValidator(65535)]
+_EVENT_NAME = re.compile(r"[a-z0-9_]{1,80}")
+_RESTART = _("Needs a restart of the proxy.")
+
+
+class ProxySettings(ConfigModel):
+    """Listeners, limits, pool health and logging."""
+
+    stratum_host = models.CharField(_("miners: address"), max_length=253, default=_LISTEN.stratum_host, help_text=_(
+        "0.0.0.0 is every IPv4 address of this machine, :: also IPv6. Needs a restart of the proxy."))
+    stratum_port = models.PositiveIntegerField(_("miners: port"), default=_LISTEN.stratum_port, validators=_PORT,
+                                               help_text=_RESTART)
+    web_host = models.CharField(_("pages: address"), max_length=253, default=_LISTEN.web_host, help_text=_RESTART)
+    web_port = models.PositiveIntegerField(_("pages: port"), default=_LISTEN.web_port, validators=_PORT,
+                                           help_text=_RESTART)
+    metrics_enabled = models.BooleanField(_("metrics for Prometheus"), default=_LISTEN.metrics_enabled,
+                                          help_text=_RESTART)
+    metrics_host = models.CharField(_("metrics: address"), max_length=253, default=_LISTEN.metrics_host,
+                                    help_text=_RESTART)
+    metrics_port = models.PositiveIntegerField(_("metrics: port"), default=_LISTEN.metrics_port, validators=_PORT,
+                                               help_text=_RESTART)
+
+    max_sessions = models.PositiveIntegerField(_("most miners"), default=_LIMITS.max_sessions, help_text=_(
+        "Connections taken on at the same time."))
+    max_sessions_per_address = models.PositiveIntegerField(
+        _("most miners of one address"), default=_LIMITS.max_sessions_per_address, help_text=_(
+            "A farm behind one router shares its address."))
+    handshake_timeout_s = models.FloatField(_("time to authorise"), default=_LIMITS.handshake_timeout_s, help_text=_(
+        "Seconds; a connection that has not authorised by then is closed."))
+    max_workers = models.PositiveIntegerField(_("workers remembered"), default=_LIMITS.max_workers, help_text=_(
+        "Names whose estimate and tallies are kept in memory."))
+
+    rise = models.PositiveIntegerField(_("up after"), default=_HEALTH.rise, help_text=_(
+        "Good connections in a row until a pool that was down counts as up."))
+    fall = models.PositiveIntegerField(_("down after"), default=_HEALTH.fall, help_text=_(
+        "Failed connections in a row until a pool counts as down."))
+    dial_timeout_s = models.FloatField(_("time to connect"), default=_HEALTH.dial_timeout_s, help_text=_("Seconds."))
+    backoff_min_s = models.FloatField(_("shortest wait before a retry"), default=_HEALTH.backoff_min_s,
+                                      help_text=_("Seconds; doubled with each failure."))
+    backoff_max_s = models.FloatField(_("longest wait before a retry"), default=_HEALTH.backoff_max_s,
+                                      help_text=_("Seconds."))
+    request_stall_s = models.FloatField(_("time to answer"), default=_HEALTH.request_stall_s, help_text=_(
+        "Seconds; a pool that leaves a request open this long and sends nothing has stalled."))
+    job_stall_min_s = models.FloatField(_("least time without a job"), default=_HEALTH.job_stall_min_s, help_text=_(
+        "Seconds; a pool without a new job for three times its usual gap, and at least this long, is probed."))
+    returns_per_s = models.FloatField(_("miners that return per second"), default=_HEALTH.returns_per_s, help_text=_(
+        "After a pool's recovery miners go back to it at this rate, not all at once."))
+
+    log_level = models.CharField(_("log level"), max_length=8, choices=LevelChoice, default=LevelChoice.INFO,
+                                 help_text=_("The environment variable DPMP_LOG_LEVEL, where it is set, wins."))
+    log_allow = models.TextField(_("events always logged"), blank=True, help_text=_(
+        "Names, separated by commas or lines, written whatever their level. The environment variable "
+        "DPMP_LOG_ALLOW, where it is set, wins."))
+    log_deny = models.TextField(_("events never logged"), blank=True, help_text=_(
+        "Names, separated by commas or lines. The environment variable DPMP_LOG_DENY, where it is set, wins."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("proxy settings"), _("proxy settings")
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="settings_single_row",
+                                   violation_error_message=_("There is one row of settings: change that one.")),
+            *(models.CheckConstraint(condition=Q(**{f"{name}__gte": 1, f"{name}__lte": 65535}),
+                                     name=f"settings_{name}_range",
+                                     violation_error_message=_("A port is a number from 1 to 65535."))
+              for name in ("stratum_port", "web_port", "metrics_port")),
+            *(models.CheckConstraint(condition=Q(**{f"{name}__gt": 0}), name=f"settings_{name}_positive",
+                                     violation_error_message=_("This must be above 0."))
+              for name in ("max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers", "rise",
+                           "fall", "dial_timeout_s", "backoff_min_s", "request_stall_s", "job_stall_min_s",
+                           "returns_per_s")),
+            models.CheckConstraint(
+                condition=Q(backoff_max_s__gte=F("backoff_min_s")), name="settings_backoff_order",
+                violation_error_message=_("The longest wait is below the shortest.")),
+            models.CheckConstraint(condition=Q(log_level__in=LevelChoice.values), name="settings_log_level_known",
+                                   violation_error_message=_("That log level is not known.")),
+        ]
+
+    def __str__(self) -> str:
+        return say("proxy settings")
+
+    @classmethod
+    def load(cls) -> "ProxySettings":
+        """The one row; unsaved with the defaults where there is none yet."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Always the one row."""
+        self.pk = self.pk or 1
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """A new form is about the one row, too."""
+        self.pk = self.pk or 1
+        super().clean()
+
+    def check_rules(self) -> None:
+        """Hosts must be addresses, ports apart, event names well formed."""
+        for name in ("stratum_host", "web_host", "metrics_host"):
+            if not is_host(getattr(self, name) or ""):
+                raise ValidationError({name: say("Give an IP address of this machine, or 0.0.0.0 for all of them.")})
+        ports = [self.stratum_port, self.web_port, *([self.metrics_port] if self.metrics_enabled else [])]
+        if len(set(ports)) < len(ports):
+            raise ValidationError(say("Miners, pages and metrics need a port each: two are the same."))
+        for name in ("log_allow", "log_deny"):
+            wrong = [event for event in event_names(getattr(self, name)) if not _EVENT_NAME.fullmatch(event)]
+            if wrong:
+                raise ValidationError({name: say('"%s" is no name of an event.') % wrong[0]})
+
+
+def event_names(text: str) -> list[str]:
+    """The names in a list separated by commas, blanks or lines; each once, in order."""
+    return list(dict.fromkeys(re.split(r"[\s,;]+", text.strip()))) if text and text.strip() else []
