@@ -259,6 +259,12 @@ class LogConfig:
     """Event names written whatever their level."""
     deny: frozenset[str] = frozenset()
     """Event names never written."""
+    file_bytes: int = 10_000_000
+    """The log file is rotated before it grows beyond this."""
+    file_count: int = 5
+    """How many files are kept, the current one included."""
+    redact_wallets: bool = False
+    """Write ``[wallet]`` in place of addresses and account names. Passwords are never written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +283,8 @@ class ConfigSnapshot:
     log: LogConfig = LogConfig()
     trace_workers: Mapping[WorkerName, float] = field(default_factory=dict)
     """Workers whose raw traffic is logged, until when (unix seconds)."""
+    worker_series: int = 0
+    """How many workers get metrics of their own, the strongest first; 0: none."""
 
     def validate(self) -> "ConfigSnapshot":
         """Return self.
