@@ -608,6 +608,17 @@ class OverrideChanged(Event):
     set_by: str
 
 
+@event("weights_normalized")
+class WeightsNormalized(Event):
+    """Weights of a configuration did not sum to 100: they count as parts of their sum."""
+
+    source: str
+    """Whose weights: a schedule's name, ``override``."""
+    given: dict[PoolKey, float]
+    weights: dict[PoolKey, float]
+    """In percent."""
+
+
 @event("failover_weight_override", WARNING)
 class FailoverWeights(Event):
     """Targets were recomputed without the pools that are down."""
