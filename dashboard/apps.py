@@ -5,7 +5,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class DashboardConfig(AppConfig):
-    """Pages, partials and WebSocket consumers; has no models."""
+    """Pages, partials and WebSocket consumers; its few models are about people."""
 
     name = "dashboard"
     verbose_name = _("Dashboard")
+
+    def ready(self) -> None:
+        from dashboard import audit, groups  # noqa: F401

@@ -1,0 +1,110 @@
+"""Who looks, and what they may: the same answer for pages, partials and WebSockets."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from dashboard.models import ReadOnlyLink
+
+SEE, LOGS, STEER, ADMINISTER, WALLETS = "see", "view_logs", "steer", "administer", "wallets"
+LINK_KEY = "read_only_link"
+"""Session key under which the id of the read-only link stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one viewer may; equal for all viewers who get the same pages, so renderings are shared by it."""
+
+    may: frozenset[str] = frozenset()
+
+    @property
+    def see(self) -> bool:
+        """Pages at all."""
+        return SEE in self.may
+
+    @property
+    def logs(self) -> bool:
+        """The log page and its download."""
+        return LOGS in self.may
+
+    @property
+    def steer(self) -> bool:
+        """Slider, modes, pins."""
+        return STEER in self.may
+
+    @property
+    def administer(self) -> bool:
+        """Guided start, people, links, audit list, Django admin."""
+        return ADMINISTER in self.may
+
+    @property
+    def wallets(self) -> bool:
+        """Addresses that are paid."""
+        return WALLETS in self.may
+
+
+NOBODY = Access()
+BY_LINK = Access(frozenset({SEE}))
+
+
+def of_user(user: AbstractUser | AnonymousUser) -> Access:
+    """What a logged-in person may, by Django's permissions."""
+    if not user.is_authenticated or not user.is_active:
+        return NOBODY
+    held = {name for name in (SEE, LOGS, STEER, ADMINISTER) if user.has_perm(f"dashboard.{name}")}
+    return Access(frozenset({*held, WALLETS})) if SEE in held else NOBODY
+
+
+def of_link(link_id: int | None) -> Access:
+    """What a read-only link may, unless it was revoked."""
+    if link_id is None or not ReadOnlyLink.objects.filter(pk=link_id, revoked_at__isnull=True).exists():
+        return NOBODY
+    return BY_LINK
+
+
+def of_request(request: HttpRequest) -> Access:
+    """The access of the person or link behind a request; kept on the request."""
+    known = getattr(request, "dashboard_access", None)
+    if known is None:
+        known = of_user(request.user) if request.user.is_authenticated else of_link(request.session.get(LINK_KEY))
+        request.dashboard_access = known  # type: ignore[attr-defined]
+    return known
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def needs(*names: str) -> Callable[[View], View]:
+    """Let a view run only for those who may all of ``names``; others log in, or are told that they may not."""
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            access = of_request(request)
+            if access.may.issuperset(names):
+                return view(request, *args, **kwargs)
+            return refuse(request, names)
+
+        return guarded
+
+    return wrap
+
+
+def refuse(request: HttpRequest, names: Iterable[str]) -> HttpResponseBase:
+    """The answer to somebody who may not: the login page for strangers, an explanation for others."""
+    if of_request(request) == NOBODY and not request.user.is_authenticated:
+        if request.headers.get("HX-Request"):
+            return HttpResponse(status=401, headers={"HX-Redirect": f"/{settings.LOGIN_URL}/"})
+        return redirect_to_login(request.get_full_path())
+    told = _("Your account may not do this. An administrator can add you to a group that may.")
+    if not request.user.is_authenticated:
+        told = _("A read-only link can not do this.")
+    return render(request, "dashboard/refused.html", {"told": told, "needs": sorted(names)}, status=403)

@@ -1,0 +1,43 @@
+"""The audit list hears of every change by a person: steering, and rows edited in the admin."""
+
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.contenttypes.models import ContentType
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from dashboard.models import AuditEntry
+from proxy.services.steering import steered
+
+
+@receiver(steered, dispatch_uid="dashboard.audit.steered")
+def on_steered(*, by: str, action: str, subject: str, old: str, new: str, **_: Any) -> None:
+    """Fires inside the transaction of a steering verb, so that change and entry stand or fall together."""
+    AuditEntry.write(by=by, action=action, subject=subject, old=old, new=new)
+
+
+@receiver(post_save, sender=LogEntry, dispatch_uid="dashboard.audit.admin")
+def on_admin_change(instance: LogEntry, created: bool, **_: Any) -> None:
+    """Fires for each add, change and delete in the admin; the admin's own words say which fields changed."""
+    if created:
+        model = _model_name(instance.content_type)
+        AuditEntry.write(by=instance.user.get_username(), action=_ADMIN_ACTIONS.get(instance.action_flag, "change"),
+                         subject=f"{model} {instance.object_repr}".strip(), new=instance.get_change_message())
+
+
+@receiver(user_logged_in, dispatch_uid="dashboard.audit.login")
+def on_login(request: HttpRequest | None, user: Any, **_: Any) -> None:
+    """Fires after a login: the sessions list shows from where and with what."""
+    if request is not None and hasattr(request, "session"):
+        request.session["address"] = request.META.get("REMOTE_ADDR", "")
+        request.session["browser"] = request.headers.get("User-Agent", "")[:200]
+
+
+_ADMIN_ACTIONS = {1: "add", 2: "change", 3: "delete"}
+
+
+def _model_name(content_type: ContentType | None) -> str:
+    return str(content_type.name) if content_type else ""

@@ -1,0 +1,32 @@
+"""Members of the group *administrator* may do all: its permissions and the way into the Django admin follow by themselves."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models.signals import m2m_changed, post_migrate
+from django.dispatch import receiver
+
+VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
+_APPS = ("proxy", "dashboard", "auth")
+
+
+@receiver(post_migrate, dispatch_uid="dashboard.groups.permissions")
+def grant_everything(app_config: AppConfig, using: str, **_: Any) -> None:
+    """Fires after each migrate: permissions of models that are new go to the administrators too."""
+    group = Group.objects.using(using).filter(name=ADMINISTRATOR).first()
+    if group is not None and app_config.label in _APPS:
+        group.permissions.add(*Permission.objects.using(using).filter(content_type__app_label=app_config.label))
+
+
+@receiver(m2m_changed, sender=User.groups.through, dispatch_uid="dashboard.groups.staff")
+def follow_group(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
+    """Fires when people enter or leave groups: administrators are staff, others are not (superusers always are)."""
+    if action not in ("post_add", "post_remove", "post_clear"):
+        return
+    people = User.objects.filter(pk__in=pk_set or ()) if reverse else [instance]
+    for person in people:
+        staff = person.is_superuser or person.groups.filter(name=ADMINISTRATOR).exists()
+        if person.is_staff != staff:
+            person.is_staff = staff
+            person.save(update_fields=["is_staff"])

@@ -1,0 +1,203 @@
+"""Numbers as people read them: the one place where values get units and are rounded.
+
+Every function takes plain values (H/s, difficulty, seconds, fractions of 1) and returns text; None and unknown become a
+dash, so that a table never shows a zero that nobody measured.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from proxy.core.types import Chain, PoolKey, PoolStatus, Reason
+from proxy.sinks.views import RateView
+
+DASH = "–"
+_PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y")
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """``value`` with ``digits`` significant digits and no exponent: 7.20, 88.4, 665, 1234."""
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return number_format(round(value, decimals), min(decimals, 8))
+
+
+def _scaled(value: float, digits: int, smallest: int = 0) -> tuple[str, str]:
+    """The number and its prefix. Below ``smallest`` (an index into the prefixes) values are not scaled further."""
+    step = smallest
+    scaled = value / 1000.0**smallest
+    while float(f"{abs(scaled):.{digits}g}") >= 1000 and step < len(_PREFIXES) - 1:
+        scaled, step = scaled / 1000.0, step + 1
+    return significant(scaled, digits), _PREFIXES[step]
+
+
+def hash_rate(value: float | None, digits: int = 3) -> tuple[str, str]:
+    """The number and its unit, ``("88.4", "TH/s")``; a dash without a unit where nothing is known."""
+    if value is None or not math.isfinite(value):
+        return DASH, ""
+    number, prefix = _scaled(max(value, 0.0), digits)
+    return number, f"{prefix.replace('K', 'k')}H/s"
+
+
+def rate(view: RateView | float | None) -> str:
+    """A hash rate in one piece, ``88.4 TH/s``."""
+    value = view if not isinstance(view, RateView) else (view.value if view.known else None)
+    number, unit = hash_rate(value)
+    return f"{number} {unit}".strip()
+
+
+def rate_error(view: RateView) -> str:
+    """Half the width of the rate's 95 % interval in the rate's own unit, ``0.8``; empty while unknown."""
+    if not view.known or view.value <= 0:
+        return ""
+    _number, prefix = _scaled(view.value, 3)
+    half = (view.high - view.low) / 2 / 1000.0 ** _PREFIXES.index(prefix)
+    return significant(half, 2)
+
+
+def difficulty(value: float | None) -> str:
+    """``52.7 K``, ``665``, ``0.10``; difficulties have K/M/G and no unit."""
+    if not value or not math.isfinite(value):
+        return DASH
+    number, prefix = _scaled(value, 3)
+    return f"{number} {prefix}".rstrip()
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """A fraction of 1 as ``70.3 %``."""
+    if fraction is None or not math.isfinite(fraction):
+        return DASH
+    return f"{number_format(round(fraction * 100, decimals), decimals)} %"
+
+
+def percent_figure(fraction: float | None, decimals: int = 1) -> str:
+    """As ``percent`` without the sign, for where the unit stands elsewhere."""
+    return percent(fraction, decimals).removesuffix(" %")
+
+
+def rejected_fraction(accepted: int, rejected: int, stale: int = 0) -> float | None:
+    """Rejected of all judged shares; ``stale`` is part of ``rejected`` and only documents that. None before the first."""
+    judged = accepted + rejected
+    return rejected / judged if judged else None
+
+
+def count(value: float | None) -> str:
+    """A whole number with separators, ``44,441``."""
+    return DASH if value is None else number_format(round(value), 0, use_l10n=True, force_grouping=True)
+
+
+def milliseconds(value: float | None) -> str:
+    """``41 ms``, ``1.20 s``, ``0.4 ms``."""
+    if value is None:
+        return DASH
+    if value >= 1000:
+        return f"{significant(value / 1000)} s"
+    return f"{significant(value, 2) if value < 10 else round(value)} ms"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units, ``12 d 4 h``, ``6 min``, ``3 s``."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    left = max(0, round(seconds))
+    if left < 60:
+        return _("%(n)d s") % {"n": left}
+    if left < 3600:
+        return _("%(n)d min") % {"n": left // 60}
+    if left < 86400:
+        return _joined(_("%(n)d h") % {"n": left // 3600}, _("%(n)d min") % {"n": left % 3600 // 60}, left % 3600 // 60)
+    if left < 365 * 86400:
+        return _joined(_("%(n)d d") % {"n": left // 86400}, _("%(n)d h") % {"n": left % 86400 // 3600},
+                       left % 86400 // 3600)
+    return _("%(n)s years") % {"n": significant(left / (365.25 * 86400), 2 if left < 3.2e9 else 3)}
+
+
+def _joined(large: str, small: str, small_count: int) -> str:
+    return f"{large} {small}" if small_count else large
+
+
+def iso(unix: float | None) -> str:
+    """Unix seconds as ISO 8601 in UTC, which the browser turns into the viewer's own zone."""
+    return "" if unix is None else datetime.fromtimestamp(unix, UTC).isoformat(timespec="seconds")
+
+
+def utc_text(unix: float | None) -> str:
+    """What stands there where no script runs."""
+    return DASH if unix is None else datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def pool_state(status: PoolStatus) -> str:
+    """The state in a word."""
+    return {
+        PoolStatus.UP: _("up"),
+        PoolStatus.DOWN: _("down"),
+        PoolStatus.STARTING: _("starting"),
+    }[status]
+
+
+def control_source(source: str) -> str:
+    """Who is in control, as a word in a sentence."""
+    return {
+        "override": _("slider"),
+        "auto-balance": _("auto-balance"),
+        "schedule": _("schedule"),
+        "default": _("default schedule"),
+        "none": _("nobody"),
+    }.get(source, source)
+
+
+def ratio(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> str:
+    """``70 : 30`` in the pools' order; weights are fractions of 1."""
+    return " : ".join(number_format(round(weights.get(key, 0.0) * 100, 1)).removesuffix(".0") for key in order)
+
+
+def reject_reason(reason: str) -> tuple[str, str]:
+    """A reason for refused shares in plain words, and what to do about it."""
+    known = _REASONS().get(reason)
+    return known if known else (reason.replace("_", " "), "")
+
+
+def _REASONS() -> dict[str, tuple[str, str]]:  # noqa: N802 - a table that must be read in the viewer's language
+    return {
+        Reason.STALE: (_("Too late: the block had changed"),
+                       _("A few in a thousand are normal. If there are more, choose a server of the pool that is nearer.")),
+        Reason.UNKNOWN_JOB: (_("For a job nobody knows any more"),
+                             _("The miner worked on an old job. Normal after a reconnect; else restart the miner.")),
+        Reason.DUPLICATE: (_("Sent twice"),
+                           _("The miner repeats shares. A firmware update or a lower overclock usually ends it.")),
+        Reason.LOW_DIFFICULTY: (_("Below the difficulty"),
+                                _("Normal just after a change of difficulty. If it goes on, restart the miner.")),
+        Reason.FRACTION: (_("Between a whole and a fractional difficulty"),
+                          _("The firmware only knows whole difficulties. Harmless.")),
+        Reason.BAD_PARAMS: (_("Not understood"), _("The miner sends what the protocol does not allow: update its firmware.")),
+        Reason.VERSION: (_("Version bits that the pool did not allow"),
+                         _("Switch version rolling off in the miner, or update its firmware.")),
+        Reason.NTIME: (_("Its time is out of range"), _("Check that this machine's clock is right.")),
+        Reason.EXTRANONCE: (_("Wrong extranonce"), _("Restart the miner. If it comes back, tell us its model.")),
+        Reason.UNAUTHORIZED: (_("The pool does not know the user"), _("Check the pool's wallet and user format.")),
+        Reason.NOT_SUBSCRIBED: (_("Not subscribed"), _("The pool forgot the connection. It is dialled anew by itself.")),
+        Reason.POOL_LOST: (_("The pool's connection ended before it answered"),
+                           _("Nothing to do if rare. Else look at the pool's connection log.")),
+        Reason.TIMEOUT: (_("The pool did not answer in time"), _("The pool or the line to it is slow: see its latency.")),
+        Reason.OTHER: (_("For another reason"), _("The pool's own words are in the log.")),
+    }
+
+
+def miners(number: int) -> str:
+    """``1 miner``, ``3 miners``."""
+    return ngettext("%(n)d miner", "%(n)d miners", number) % {"n": number}
+
+
+def chain_name(chain: Chain) -> str:
+    """The coin's short name; a dash where it is not known."""
+    return chain.value if chain is not Chain.OTHER else _("other")
+
+
+def odds(expected_s: float | None) -> str:
+    """How long a block takes on average, ``once in 12 d 4 h``."""
+    return DASH if not expected_s else _("once in %(time)s") % {"time": duration(expected_s)}

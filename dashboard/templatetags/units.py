@@ -1,0 +1,73 @@
+"""Template filters: the presenters under the names that templates use."""
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dashboard import presenters
+
+register = template.Library()
+
+register.filter("rate", presenters.rate)
+register.filter("rate_error", presenters.rate_error)
+register.filter("difficulty", presenters.difficulty)
+register.filter("percent", presenters.percent)
+register.filter("percent_figure", presenters.percent_figure)
+register.filter("count", presenters.count)
+register.filter("ms", presenters.milliseconds)
+register.filter("duration", presenters.duration)
+register.filter("pool_state", presenters.pool_state)
+register.filter("control_source", presenters.control_source)
+register.filter("chain_name", presenters.chain_name)
+register.filter("miners", presenters.miners)
+register.filter("odds", presenters.odds)
+
+
+@register.filter
+def figure(view: presenters.RateView) -> SafeString:
+    """A hash rate whose unit is set small."""
+    number, unit = presenters.hash_rate(view.value if view.known else None)
+    return format_html("{} <small>{}</small>", number, unit)
+
+
+@register.filter
+def ago(unix: float | None) -> SafeString | str:
+    """A moment that the browser shows as "6 min ago", with the exact time on hover."""
+    return _moment(unix, "ago")
+
+
+@register.filter
+def moment(unix: float | None) -> SafeString | str:
+    """A moment that the browser shows as date and time in the viewer's zone."""
+    return _moment(unix, "at")
+
+
+@register.filter
+def clock(unix: float | None) -> SafeString | str:
+    """A moment that the browser shows as the time of day in the viewer's zone."""
+    return _moment(unix, "clock")
+
+
+def _moment(unix: float | None, style: str) -> SafeString | str:
+    if unix is None:
+        return presenters.DASH
+    return format_html('<time datetime="{}" data-{}>{}</time>', presenters.iso(unix), style, presenters.utc_text(unix))
+
+
+@register.filter
+def timestamp(when: object) -> float | None:
+    """A model's datetime as unix seconds, for the filters above."""
+    return when.timestamp() if hasattr(when, "timestamp") else None
+
+
+@register.filter
+def at_key(mapping: object, key: object) -> object:
+    """``mapping[key]``, or None."""
+    return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.filter
+def rejected(view: object) -> str:
+    """The part of a pool's or worker's shares that was refused, in percent."""
+    fraction = presenters.rejected_fraction(view.accepted, view.rejected)  # type: ignore[attr-defined]
+    return presenters.percent(fraction, 2 if fraction is not None and fraction < 0.01 else 1)

@@ -1,0 +1,86 @@
+"""What people do to the split by hand: the slider, auto-balance, reset, pins.
+
+Each verb writes a row (whose save moves the configuration's revision) and tells ``steered``, so that the layer with the
+people can write its audit list in the same transaction without this one knowing it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
+from django.dispatch import Signal
+
+from proxy.models import Pool, WeightOverride, WorkerPin
+
+User = AbstractBaseUser | AnonymousUser
+
+steered = Signal()
+"""Sent with ``by`` (name), ``action``, ``subject``, ``old`` and ``new`` (texts), inside the transaction."""
+
+
+def set_weights(user: User, weights: Mapping[str, float], until: datetime | None = None) -> None:
+    """Give each pool its part of the work (relative numbers, one above 0), until ``until`` or until reset.
+
+    Raises:
+        ValidationError: a pool does not exist, or no weight is above 0; nothing has changed.
+    """
+    _override(user, "weights", dict(weights), until)
+
+
+def switch_auto_balance(user: User, on: bool) -> None:
+    """Let the network hash rates decide (``on``), or give the split back to the schedule."""
+    if on:
+        _override(user, "auto-balance", None, None)
+    else:
+        reset(user)
+
+
+def reset(user: User) -> None:
+    """Clear what was set by hand: the schedule is in control again. Harmless when nothing was set."""
+    with transaction.atomic():
+        old = current_override()
+        if WeightOverride.clear_active(user.get_username()):
+            _tell(user, "reset", "", _override_text(old), "schedule")
+
+
+def pin(user: User, worker: str, pool: str | None) -> None:
+    """Keep ``worker`` on the pool with key ``pool`` whatever else is set; None: let it go.
+
+    Raises:
+        Pool.DoesNotExist: there is no such pool.
+        ValidationError: the worker's name can not be one.
+    """
+    with transaction.atomic():
+        row = WorkerPin.objects.filter(worker=worker).select_related("pool").first()
+        old = row.pool.key if row else ""
+        if pool is None:
+            if row:
+                row.delete()
+        else:
+            row = row or WorkerPin(worker=worker)
+            row.pool = Pool.objects.get(key=pool)
+            row.full_clean()
+            row.save()
+        if old != (pool or ""):
+            _tell(user, "pin", worker, old, pool or "")
+
+
+def current_override() -> WeightOverride | None:
+    """What is set by hand now, if anything."""
+    return WeightOverride.objects.filter(cleared_at__isnull=True).first()
+
+
+def _override(user: User, action: str, weights: dict[str, float] | None, until: datetime | None) -> None:
+    with transaction.atomic():
+        old = current_override()
+        new = WeightOverride.put(by=user.get_username(), weights=weights, until=until)
+        _tell(user, action, "", _override_text(old), _override_text(new))
+
+
+def _override_text(row: WeightOverride | None) -> str:
+    return "schedule" if row is None or not row.active else str(row)
+
+
+def _tell(user: User, action: str, subject: str, old: str, new: str) -> None:
+    steered.send(sender=None, by=user.get_username(), action=action, subject=subject, old=old, new=new)
