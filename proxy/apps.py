@@ -5,10 +5,12 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ProxyConfig(AppConfig):
-    """Registers the system checks; everything else starts with ``runproxy``."""
+    """Registers the system checks and what follows from a change of the configuration."""
 
     name = "proxy"
     verbose_name = _("Proxy")
 
     def ready(self) -> None:
-        from proxy import checks  # noqa: F401
+        from proxy import checks, signals  # noqa: F401
+
+        signals.connect()

@@ -15,6 +15,17 @@ class ConfigModel(models.Model):
     class Meta:
         abstract = True
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save by the rules, in one transaction with the revision."""
+        with transaction.atomic():
+            self.check_rules()
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete in one transaction with the revision."""
+        with transaction.atomic():
+            return super().delete(*args, **kwargs)
+
     def check_rules(self) -> None:
         """Refuse what a database constraint cannot express (a checksum, a rule over two tables).
 
@@ -26,14 +37,3 @@ class ConfigModel(models.Model):
         """Tell the person; the same rules hold for a save without a form."""
         super().clean()
         self.check_rules()
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save by the rules, in one transaction with the revision."""
-        with transaction.atomic():
-            self.check_rules()
-            super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete in one transaction with the revision."""
-        with transaction.atomic():
-            return super().delete(*args, **kwargs)

@@ -79,7 +79,8 @@ class WeightOverride(ConfigModel):
             return True
 
     @classmethod
-    def put(cls, *, by: str, weights: dict[str, float] | None = None, until: datetime | None = None) -> "WeightOverride":
+    def put(cls, *, by: str, weights: dict[str, float] | None = None,
+            until: datetime | None = None) -> "WeightOverride":
         """Replace the override in force; no weights: auto-balance.
 
         Raises:
