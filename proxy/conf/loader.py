@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from django.db import close_old_connections
 from django.utils import timezone
 
 from proxy.core.addresses import AddressError, validate_address
@@ -53,7 +52,6 @@ Group = TypeVar("Group", Limits, HealthConfig, Listeners)
 
 def current_revision() -> int:
     """How often the configuration has changed; 0 before the first change. One query."""
-    close_old_connections()
     return ConfigRevision.objects.filter(pk=1).values_list("number", flat=True).first() or 0
 
 
@@ -80,13 +78,11 @@ def load_snapshot(environ: Mapping[str, str] = os.environ) -> ConfigSnapshot:
 
 def mark_applied(revision: int) -> None:
     """Note for all processes that ``revision`` is in force."""
-    close_old_connections()
     ConfigRevision.change(applied_revision=revision, applied_at=timezone.now(), refused_revision=None, problems=[])
 
 
 def mark_refused(revision: int, problems: Sequence[str]) -> None:
     """Note for all processes that ``revision`` cannot be used, and why."""
-    close_old_connections()
     ConfigRevision.change(refused_revision=revision, problems=list(problems))
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.dispatch import Signal
 
 from proxy.core.config import ConfigSnapshot
@@ -41,8 +42,16 @@ class Store(Protocol):
 
 
 async def in_thread(call: Callable[[], Result]) -> Result:
-    """Run a blocking call off the loop."""
-    return await sync_to_async(call, thread_sensitive=False)()
+    """Run a blocking call off the loop, without a database connection that is broken or too old."""
+
+    def fresh() -> Result:
+        close_old_connections()
+        try:
+            return call()
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(fresh, thread_sensitive=False)()
 
 
 async def set_or_late(event: asyncio.Event, seconds: float) -> None:
