@@ -707,6 +707,8 @@ class NewBlockSeen(Event):
     chain: Chain
     height: int
     prevhash: bytes
+    nbits: int
+    """Of the job on top of it."""
     behind_s: float
 
 
