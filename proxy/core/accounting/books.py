@@ -1,0 +1,112 @@
+"""The mutable books behind the tallies: one for each worker on each pool, one for each pool."""
+
+from proxy.core.accounting.latency import Recent
+from proxy.core.accounting.rates import NO_RATE, WINDOWS_S, RateWindow, Work, estimate, start
+from proxy.core.accounting.tallies import Counts, Rates
+from proxy.core.types import PoolKey, WorkerName
+
+
+class Presence:
+    """Since when somebody has been watched, for each window.
+
+    An absence longer than a window starts it afresh; a shorter one counts as silence, because the rate is what was
+    done in the window and not what could have been.
+    """
+
+    __slots__ = ("connections", "gone", "since")
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.gone: float | None = None
+        self.since: list[float | None] = [None] * len(WINDOWS_S)
+
+    def arrive(self, now: float) -> None:
+        """One connection more."""
+        self.connections += 1
+        if self.connections > 1:
+            return
+        for window, length in enumerate(WINDOWS_S):
+            if self.gone is None or now - self.gone >= length:
+                self.since[window] = now
+
+    def leave(self, now: float) -> None:
+        """One connection less."""
+        self.connections = max(0, self.connections - 1)
+        if not self.connections:
+            self.gone = now
+
+    def span(self, now: float, window: int) -> float:
+        """Seconds of the window in which there was somebody to watch."""
+        since = self.since[window]
+        return 0.0 if since is None else max(0.0, now - max(since, start(now, window)))
+
+
+class Book:
+    """One worker on one pool, or all workers on one pool."""
+
+    __slots__ = ("fresh", "last", "reference", "total", "window")
+
+    def __init__(self, now: float) -> None:
+        self.total = Counts()
+        self.fresh: Counts | None = None
+        """What has not been handed to the ledger; not part of ``total`` yet."""
+        self.window = RateWindow(now)
+        self.last: float | None = None
+        """Monotonic time of the last share."""
+        self.reference = 0.0
+        """Difficulty of the last share that proved work."""
+
+    def counts(self) -> tuple[Counts, ...]:
+        """Everything, in parts."""
+        return (self.total,) if self.fresh is None else (self.total, self.fresh)
+
+    def close(self) -> Counts | None:
+        """Take what is fresh into the total and give it away."""
+        fresh, self.fresh = self.fresh, None
+        if fresh is not None:
+            self.total.add(fresh)
+        return fresh
+
+
+class PoolBook(Book):
+    """All workers on one pool; everything goes to ``total`` at once."""
+
+    __slots__ = ("block_at", "block_to_job", "blocks", "round_trip")
+
+    def __init__(self, now: float) -> None:
+        super().__init__(now)
+        self.round_trip = Recent()
+        self.block_to_job = Recent()
+        self.blocks: tuple[bytes, ...] = ()
+        """The last prevhashes, newest first: one connection of a pool may lag behind another."""
+        self.block_at = 0.0
+        """When the newest was first heard of."""
+
+
+class WorkerBook:
+    """One worker: its books and when it was there."""
+
+    __slots__ = ("books", "first_seen", "name", "presence")
+
+    def __init__(self, name: WorkerName, now: float) -> None:
+        self.name = name
+        self.books: dict[PoolKey, Book] = {}
+        self.presence = Presence()
+        self.first_seen = now
+
+    def last(self) -> float | None:
+        """Monotonic time of the last share on any pool."""
+        return max((book.last for book in self.books.values() if book.last is not None), default=None)
+
+
+def rates_of(books: list[Book], presence: Presence, now: float, hashes: float) -> Rates:
+    """Rates of the sum of ``books``, watched for as long as ``presence`` says."""
+    if not books:
+        return Rates()
+    reference = max(book.reference for book in books)
+    rates = []
+    for window, length in enumerate(WINDOWS_S):
+        work = sum((book.window.work(now, window) for book in books), Work())
+        span = presence.span(now, window)
+        rates.append(estimate(work, span, length, hashes, reference) if span or work.shares else NO_RATE)
+    return Rates(*rates)
