@@ -1,0 +1,179 @@
+"""The demo's world: two pools with unlike habits and six unlike miners, so that a newcomer sees a proxy at work."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TypedDict
+
+from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
+from proxy.simulator.dialect import CKPOOL, PLAIN
+from proxy.simulator.miner import SimMiner
+from proxy.simulator.pool import SimPool
+from proxy.simulator.profiles import AVALON, ESP_MINER, NERDMINER, NERDQAXE, WHATSMINER, Profile
+from proxy.simulator.vardiff import Vardiff
+
+DEMO_HASHES_PER_DIFFICULTY = 2**10
+TOTAL_HASHRATE = 80_000.0
+"""Hashes per second of all miners together: about a quarter of a core."""
+
+BLOCK_INTERVAL_S = (20.0, 30.0)
+REFRESH_INTERVAL_S = 12.0
+
+FLEET: tuple[tuple[str, Profile, float], ...] = (
+    ("garage", WHATSMINER, 80.0),
+    ("attic", AVALON, 6.0),
+    ("office", NERDQAXE, 6.0),
+    ("kitchen", ESP_MINER, 1.0),
+    ("shelf", ESP_MINER, 1.0),
+    ("desk", NERDMINER, 0.5),
+)
+"""Worker name, firmware and share of the hash rate."""
+
+
+class DemoPool(TypedDict):
+    """What to configure for one demo pool."""
+
+    key: str
+    name: str
+    chain: str
+    wallet: str
+    host: str
+    port: int
+    password: str
+    extranonce2_size: int
+
+
+def demo_pools(ports: Sequence[int] = (0, 0), host: str = "127.0.0.1") -> list[DemoPool]:
+    """The rows that a proxy needs to mine on the demo's pools, given the ports they listen on."""
+    return [
+        DemoPool(
+            key="A",
+            name="Demo pool A",
+            chain="BTC",
+            wallet="bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+            host=host,
+            port=ports[0],
+            password="x",
+            extranonce2_size=8,
+        ),
+        DemoPool(
+            key="B",
+            name="Demo pool B",
+            chain="BCH",
+            wallet="bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a",
+            host=host,
+            port=ports[1],
+            password="x",
+            extranonce2_size=4,
+        ),
+    ]
+
+
+def build_pools(hashes_per_difficulty: int = DEMO_HASHES_PER_DIFFICULTY, seed: int = 1) -> list[SimPool]:
+    """Pool A is like ckpool, pool B easy-going; both count their job ids 1, 2, 3."""
+    vardiff = Vardiff(shares_per_minute=18.0, whole=True)
+    settings = zip(
+        demo_pools(), (CKPOOL, PLAIN), (BTC_DEMO_SCRIPT, BCH_DEMO_SCRIPT), (840_000, 850_000), strict=True
+    )
+    return [
+        SimPool(
+            chain=SimChain(
+                name=row["chain"],
+                seed=seed,
+                height=height,
+                network_difficulty=1e6,
+                hashes_per_difficulty=hashes_per_difficulty,
+                outputs=((script, 312_500_000),),
+            ),
+            name=row["name"],
+            dialect=dialect,
+            difficulty=4.0,
+            vardiff=vardiff,
+            extranonce2_size=row["extranonce2_size"],
+            block_interval_s=BLOCK_INTERVAL_S,
+            refresh_interval_s=REFRESH_INTERVAL_S,
+            seed=seed,
+        )
+        for row, dialect, script, height in settings
+    ]
+
+
+def build_miners(
+    host: str,
+    port: int,
+    *,
+    total_hashrate: float = TOTAL_HASHRATE,
+    hashes_per_difficulty: int = DEMO_HASHES_PER_DIFFICULTY,
+    user: str = "demo",
+    seed: int = 1,
+) -> list[SimMiner]:
+    """The fleet, not yet started; users are ``user.worker``."""
+    whole = sum(weight for _, _, weight in FLEET)
+    return [
+        SimMiner(
+            profile,
+            host,
+            port,
+            user=f"{user}.{worker}",
+            hashrate=total_hashrate * weight / whole,
+            hashes_per_difficulty=hashes_per_difficulty,
+            seed=seed,
+        )
+        for worker, profile, weight in FLEET
+    ]
+
+
+async def answers(host: str, port: int, pause_s: float = 0.5) -> None:
+    """Return as soon as something listens there; tries every ``pause_s`` seconds."""
+    while True:
+        try:
+            async with asyncio.timeout(5):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError):
+            await asyncio.sleep(pause_s)
+        else:
+            writer.close()
+            return
+
+
+async def start_pools(pools: Sequence[SimPool], host: str = "127.0.0.1", ports: Sequence[int] = (0, 0)) -> list[int]:
+    """Start all; return their ports.
+
+    Raises:
+        OSError: a port is taken; those already started are stopped again.
+    """
+    try:
+        return [await pool.start(host, port) for pool, port in zip(pools, ports, strict=True)]
+    except OSError:
+        await stop_all(pools)
+        raise
+
+
+async def stop_all(parties: Sequence[SimPool | SimMiner]) -> None:
+    """Stop pools and miners alike."""
+    await asyncio.gather(*(party.stop() for party in parties))
+
+
+async def run_demo(
+    proxy_host: str,
+    proxy_port: int,
+    pools: Sequence[SimPool],
+    *,
+    hashes_per_difficulty: int = DEMO_HASHES_PER_DIFFICULTY,
+    total_hashrate: float = TOTAL_HASHRATE,
+    seed: int = 1,
+) -> None:
+    """Mine on the proxy for as long as the coroutine lives; ``pools`` are started already and stopped at its end."""
+    miners = build_miners(
+        proxy_host,
+        proxy_port,
+        total_hashrate=total_hashrate,
+        hashes_per_difficulty=hashes_per_difficulty,
+        seed=seed,
+    )
+    try:
+        await answers(proxy_host, proxy_port)
+        for miner in miners:
+            await miner.start()
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await stop_all([*miners, *pools])

@@ -1,0 +1,276 @@
+"""What different firmware does on the wire: each quirk a named field, each firmware a constant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import TypeAlias
+
+Ident: TypeAlias = int | str | None
+
+
+class Await(StrEnum):
+    """What firmware does between a call and the next one."""
+
+    NOTHING = "nothing"
+    """Pipelined: the next call follows at once."""
+    REPLY = "reply"
+    """Waits for the reply; messages of the pool in between are handled."""
+    NEXT_LINE = "next_line"
+    """The very next line must be the reply, or it gives up."""
+
+
+class Ids(Enum):
+    """``NEXT``: the call takes the connection's next number."""
+
+    NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call. Texts ``{agent} {user} {password} {url} {session} {suggest} {job}`` in ``params`` are filled in; an
+    unknown session is left out (its parameter dropped)."""
+
+    method: str
+    params: Sequence[object] = ()
+    ident: Ident | Ids = Ids.NEXT
+    then: Await = Await.NOTHING
+
+
+class Reads(StrEnum):
+    """How firmware reads a difficulty."""
+
+    FLOAT = "float"
+    UINT32 = "uint32"
+
+
+EVERYBODY = frozenset({"mining.notify", "mining.set_difficulty"})
+CLIENT = frozenset({"client.reconnect", "client.show_message", "client.get_version"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One firmware's behaviour. Sizes in bytes, times in seconds."""
+
+    name: str
+    agent: str
+    handshake: tuple[Call, ...]
+    after_authorize: tuple[Call, ...] = ()
+    known: frozenset[str] = EVERYBODY | CLIENT
+    """Methods of the pool that it understands."""
+    submit_id: Ident | Ids = Ids.NEXT
+    reads: Reads = Reads.FLOAT
+    difficulty_at_once: bool = False
+    """A difficulty holds for the running job's further shares too, not only from the next job."""
+    one_difficulty_per_job: bool = False
+    extranonce2_min: int = 1
+    extranonce2_max: int = 16
+    extranonce_total_max: int = 64
+    needs_extranonce1: bool = False
+    rolls_version: bool = False
+    pads_nonce: bool = True
+    ignores_active_jobs: bool = False
+    strict_configure: bool = False
+    leaves_on_set_extranonce: bool = False
+    bare_bool: bool = False
+    silence_s: float = 300.0
+    max_line: int = 65_536
+    max_coinbase: int = 8_192
+    max_branches: int = 32
+    retries: bool = False
+    keepalive: Call | None = None
+    keepalive_s: float = 30.0
+    asks_transactions: bool = False
+    reconnect_s: float = 5.0
+
+
+def _configure(mask: str, then: Await, ident: Ident | Ids = Ids.NEXT, **options: object) -> Call:
+    return Call(
+        method="mining.configure",
+        params=(["version-rolling"], {"version-rolling.mask": mask, **options}),
+        ident=ident,
+        then=then,
+    )
+
+
+def _authorize(then: Await = Await.NOTHING, ident: Ident | Ids = Ids.NEXT) -> Call:
+    return Call(method="mining.authorize", params=("{user}", "{password}"), ident=ident, then=then)
+
+
+_SUGGEST = Call(method="mining.suggest_difficulty", params=("{suggest}",))
+
+CPUMINER = Profile(
+    name="cpuminer",
+    agent="cpuminer/2.5.1",
+    handshake=(
+        Call(method="mining.subscribe", params=("{agent}", "{session}"), ident=1, then=Await.NEXT_LINE),
+        _authorize(Await.REPLY, ident=2),
+    ),
+    submit_id=4,
+    extranonce2_max=100,
+    silence_s=120.0,
+    reconnect_s=10.0,
+)
+
+ESP_MINER = Profile(
+    name="esp-miner",
+    agent="bitaxe/BM1370/v2.10.0",
+    handshake=(
+        _configure("ffffffff", Await.NOTHING),
+        Call(method="mining.subscribe", params=("{agent}",)),
+        _authorize(),
+    ),
+    after_authorize=(_SUGGEST, Call(method="mining.extranonce.subscribe")),
+    known=EVERYBODY | CLIENT | {"mining.set_extranonce", "mining.set_version_mask", "mining.ping"},
+    difficulty_at_once=True,
+    extranonce2_max=32,
+    rolls_version=True,
+    ignores_active_jobs=True,
+)
+
+NERDMINER = Profile(
+    name="nerdminer",
+    agent="NerdMinerV2/1.8.2",
+    handshake=(
+        Call(method="mining.subscribe", params=("{agent}",), then=Await.NEXT_LINE),
+        _authorize(),
+        Call(method="mining.suggest_difficulty", params=(0.00015,)),
+    ),
+    known=EVERYBODY,
+    difficulty_at_once=True,
+    needs_extranonce1=True,
+    pads_nonce=False,
+    silence_s=600.0,
+    max_line=4_096,
+    max_coinbase=256,
+    keepalive=Call(method="mining.suggest_difficulty", params=(0.00015,)),
+)
+
+NERDQAXE = Profile(
+    name="nerdqaxe",
+    agent="NerdQAxe++/BM1370/v1.0.36",
+    handshake=(
+        Call(method="mining.subscribe", params=("{agent}",), ident=1),
+        _configure("1fffe000", Await.NOTHING, ident=2),
+        _authorize(ident=3),
+        Call(method="mining.suggest_difficulty", params=("{suggest}",), ident=4),
+        Call(method="mining.extranonce.subscribe", ident=5),
+    ),
+    known=EVERYBODY | {"client.reconnect", "mining.set_extranonce", "mining.set_version_mask"},
+    reads=Reads.UINT32,
+    difficulty_at_once=True,
+    rolls_version=True,
+    bare_bool=True,
+    max_line=16_384,
+)
+
+CGMINER = Profile(
+    name="cgminer",
+    agent="cgminer/4.11.1",
+    handshake=(
+        _configure("ffffffff", Await.NEXT_LINE),
+        Call(method="mining.subscribe", params=("{agent}", "{session}"), then=Await.NEXT_LINE),
+        _authorize(Await.REPLY),
+    ),
+    after_authorize=(_SUGGEST,),
+    known=EVERYBODY | CLIENT | {"mining.ping", "mining.set_version_mask"},
+    one_difficulty_per_job=True,
+    extranonce2_min=2,
+    extranonce2_max=8,
+    rolls_version=True,
+    silence_s=90.0,
+    max_coinbase=6_208,
+    max_branches=30,
+    retries=True,
+)
+
+AVALON = Profile(
+    name="avalon",
+    agent="cgminer/4.11.1 (avalon)",
+    handshake=CGMINER.handshake,
+    after_authorize=CGMINER.after_authorize,
+    known=CGMINER.known,
+    one_difficulty_per_job=True,
+    extranonce2_min=3,
+    extranonce2_max=4,
+    rolls_version=True,
+    silence_s=90.0,
+    max_coinbase=6_208,
+    max_branches=30,
+    retries=True,
+)
+"""cgminer on Avalon hardware, which has room for 3 or 4 bytes of extranonce2."""
+
+WHATSMINER = Profile(
+    name="whatsminer",
+    agent="whatsminer/v1.1",
+    handshake=(
+        _SUGGEST,
+        _configure("ffffffff", Await.REPLY),
+        Call(method="mining.subscribe", params=("{agent}", "{session}"), then=Await.REPLY),
+        _authorize(Await.REPLY),
+    ),
+    known=EVERYBODY | CLIENT | {"mining.set_version_mask"},
+    extranonce2_max=8,
+    rolls_version=True,
+    strict_configure=True,
+    max_coinbase=6_500,
+)
+
+BRAIINS = Profile(
+    name="braiins",
+    agent="BMM-101/1.0.2;bosminer-plus-tuner 0.9.0",
+    handshake=(
+        _configure("1fffe000", Await.REPLY, ident=0, **{"version-rolling.min-bit-count": 16}),
+        Call(method="mining.subscribe", params=("{agent}", None, "{url}", None), ident=1, then=Await.REPLY),
+        _authorize(Await.REPLY, ident=2),
+    ),
+    known=EVERYBODY | CLIENT | {"mining.set_version_mask"},
+    rolls_version=True,
+    leaves_on_set_extranonce=True,
+)
+
+BFGMINER = Profile(
+    name="bfgminer",
+    agent="bfgminer/5.5.0",
+    handshake=(
+        Call(method="mining.suggest_target", params=("{target}",), ident=None),
+        Call(method="mining.subscribe", params=("{agent}", "{session}"), ident=0, then=Await.REPLY),
+        Call(method="mining.extranonce.subscribe", ident="xnsub"),
+        _authorize(Await.REPLY, ident=1),
+    ),
+    known=EVERYBODY | CLIENT | {"mining.set_extranonce"},
+    silence_s=90.0,
+    asks_transactions=True,
+)
+
+NICEHASH = Profile(
+    name="nicehash",
+    agent="NiceHash/1.0.0",
+    handshake=(
+        _configure("1fffe000", Await.REPLY),
+        Call(method="mining.subscribe", params=("{agent}",), then=Await.REPLY),
+        Call(method="mining.extranonce.subscribe"),
+        _authorize(Await.REPLY),
+    ),
+    known=EVERYBODY | CLIENT | {"mining.set_extranonce", "mining.set_version_mask"},
+    extranonce2_min=4,
+    extranonce_total_max=16,
+    rolls_version=True,
+    max_coinbase=500,
+)
+
+PROFILES: dict[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        CPUMINER,
+        ESP_MINER,
+        NERDMINER,
+        NERDQAXE,
+        CGMINER,
+        AVALON,
+        WHATSMINER,
+        BRAIINS,
+        BFGMINER,
+        NICEHASH,
+    )
+}
