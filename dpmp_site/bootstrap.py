@@ -109,3 +109,14 @@ def use_uvloop() -> None:
     import uvloop
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def prepare_database() -> None:
+    """Bring the database's tables up to date and create the first administrator; for the demo, inside ``runproxy``.
+
+    Not from a coroutine: it uses the ORM.
+    """
+    from django.core.management import call_command  # the settings may not be loaded before this module is
+
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("bootstrap")

@@ -95,7 +95,9 @@ class HostGuardMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_allowed(request.META.get("HTTP_HOST", ""), settings.CONFIGURED_HOSTS):
+        # Without a Host header (HTTP/1.0; browsers always send it) the address that was connected to counts.
+        host = request.META.get("HTTP_HOST", request.META.get("SERVER_NAME", ""))
+        if not is_allowed(host, settings.CONFIGURED_HOSTS):
             return HttpResponseBadRequest(
                 "This name is not allowed. Open DPMP by its IP address, or add the name to DPMP_ALLOWED_HOSTS.\n",
                 content_type="text/plain; charset=utf-8",

@@ -1,0 +1,53 @@
+"""What all tests share: the rule about skipped tests, Chromium, environments of processes."""
+
+import os
+import shutil
+
+import pytest
+
+from dpmp_site.env import Environment
+
+NO_SKIP = Environment().switch("DPMP_TEST_NO_SKIP")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With DPMP_TEST_NO_SKIP=1 a skipped test is a failed one."""
+    outcome = yield
+    report = outcome.get_result()
+    if NO_SKIP and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and DPMP_TEST_NO_SKIP allows none: {call.excinfo}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector):
+    """The same for a module that skips itself while it is collected."""
+    outcome = yield
+    report = outcome.get_result()
+    if NO_SKIP and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, and DPMP_TEST_NO_SKIP allows none"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say loudly what was left out; a quiet skip looks like a pass."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"NOT TESTED: {report.nodeid}: {reason}", yellow=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def chromium_path():
+    """Path of the Chromium that browser tests drive; skips them where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("Chromium is not installed (apt install chromium)")
+    return path
+
+
+@pytest.fixture
+def own_environment(tmp_path):
+    """Environment variables for a process of its own: no DPMP_* but a data directory of this test."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
+    return kept | {"DPMP_DATA_DIR": str(tmp_path / "data")}

@@ -1,0 +1,19 @@
+"""The project's settings for tests: a data directory of their own, a database file in it, quick password hashes."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_data_dir = tempfile.mkdtemp(prefix="dpmp-test-")
+atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
+# Processes that a test starts inherit it, so that none ever touches the data directory of the checkout.
+os.environ["DPMP_DATA_DIR"] = _data_dir
+for _name in ("DPMP_DATABASE_URL", "DPMP_REDIS_URL", "DPMP_DEBUG", "DPMP_ALLOWED_HOSTS", "DPMP_TRUST_PROXY"):
+    os.environ.pop(_name, None)
+
+from dpmp_site.settings import *  # noqa: E402, F403
+from dpmp_site.settings import DATABASES  # noqa: E402
+
+DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3")}  # a file: threads share it as in life
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

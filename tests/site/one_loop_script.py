@@ -1,0 +1,136 @@
+"""Run by test_web_server in a process of its own: Daphne on a uvloop loop that ``run_until_complete`` runs."""
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import sys
+import time
+
+from dpmp_site.bootstrap import use_uvloop
+
+use_uvloop()
+
+from asgiref.sync import sync_to_async  # noqa: E402
+from daphne.server import twisted_loop  # noqa: E402
+from prometheus_client import CollectorRegistry, Counter  # noqa: E402
+from twisted.internet import threads  # noqa: E402
+
+from proxy.runtime.web import ListeningServer, MetricsServer  # noqa: E402
+
+
+async def application(scope, receive, send):
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": event["text"].upper()})
+        return
+    if scope["path"] == "/slow":
+        await asyncio.sleep(60)
+    while (await receive()).get("more_body"):
+        pass
+    name = await sync_to_async(os.path.basename)("/a/b")
+    root = scope["root_path"] or "none"
+    body = f"{name} {root}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def ask(port, request):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    return head, reader, writer
+
+
+async def get(port, path, method="GET", extra=""):
+    request = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{extra}\r\n"
+    head, reader, writer = await ask(port, request.encode())
+    body = await reader.read()
+    writer.close()
+    return head.split()[1].decode(), body.decode()
+
+
+async def open_websocket(port):
+    key = base64.b64encode(bytes(16)).decode()
+    return await ask(
+        port,
+        (
+            f"GET /ws HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: http://localhost:{port}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ).encode(),
+    )
+
+
+async def say(reader, writer, text):
+    writer.write(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text.encode())
+    _, length = await reader.readexactly(2)
+    return (await reader.readexactly(length)).decode()
+
+
+async def refused_on(port):
+    try:
+        await ListeningServer(application).start("127.0.0.1", port)
+    except OSError as error:
+        return str(error)
+    return "not refused"
+
+
+async def too_large(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n" + b"x" * 90000)
+        await writer.drain()
+        return (await reader.read()).decode()
+    except ConnectionError:
+        return ""
+    finally:
+        writer.close()
+
+
+async def timed_stop(server):
+    started = time.monotonic()
+    await server.stop()
+    return time.monotonic() - started
+
+
+def is_closed(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def main():
+    registry = CollectorRegistry()
+    Counter("dpmp_test", "A counter.", registry=registry).inc(3)
+    web, metrics = ListeningServer(application), MetricsServer(registry)
+    await web.start("127.0.0.1", 0)
+    await metrics.start("127.0.0.1", 0)
+    port, metrics_port = web.address[1], metrics.address[1]
+    found = {"loop": type(asyncio.get_running_loop()).__module__}
+    found["page"] = await get(port, "/", extra="Daphne-Root-Path: /evil\r\n")
+    head, reader, writer = await open_websocket(port)
+    found["upgrade"] = head.split()[1].decode()
+    found["echo"] = await say(reader, writer, "hello")
+    found["thread"] = await threads.deferToThread(lambda: "from a thread").asFuture(asyncio.get_running_loop())
+    found["metrics"] = await get(metrics_port, "/metrics")
+    found["head"] = await get(metrics_port, "/metrics", method="HEAD")
+    found["post"] = await get(metrics_port, "/metrics", method="POST", extra="Content-Length: 0\r\n")
+    found["elsewhere"] = await get(metrics_port, "/")
+    found["too_large"] = await too_large(metrics_port)
+    found["taken"] = await refused_on(port)
+    found["port"] = port
+    _, idle, _ = await ask(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")  # kept alive
+    _, slow_writer = await asyncio.open_connection("127.0.0.1", port)
+    slow_writer.write(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await get(port, "/")  # the slow one is at work by now
+    found["stop_s"], frame = await asyncio.gather(timed_stop(web), reader.readexactly(4))
+    found["close_frame"] = frame.hex()
+    found["idle_rest"] = (await asyncio.wait_for(idle.read(), 5)).decode()
+    found["metrics_stop_s"] = await timed_stop(metrics)
+    found["closed"] = [is_closed(port), is_closed(metrics_port)]
+    return found
+
+
+sys.stdout.write(json.dumps(twisted_loop.run_until_complete(main())))

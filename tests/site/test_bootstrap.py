@@ -1,0 +1,115 @@
+"""First run: data directory, secret key, administrator, demo directory, and what is said when it can not work."""
+
+import os
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from dpmp_site.bootstrap import DataDirectoryError, is_demo, prepare_data_dir, secret_key
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def manage(*arguments, env):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments], env=env, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_secret_key_is_made_once_and_for_its_owner_only(tmp_path):
+    first = secret_key(tmp_path)
+    assert secret_key(tmp_path) == first and len(first) >= 64
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_processes_that_start_together_agree_on_the_secret_key(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: secret_key(tmp_path), range(32)))) == 1
+
+
+def test_damaged_secret_key_is_said_and_not_used(tmp_path):
+    (tmp_path / "secret_key").write_text("short")
+    with pytest.raises(DataDirectoryError, match="too short"):
+        secret_key(tmp_path)
+
+
+def test_data_directory_that_can_not_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataDirectoryError, match=r"data directory .*/file cannot be written.*DPMP_DATA_DIR"):
+        prepare_data_dir(tmp_path / "file")
+
+
+def test_only_runproxy_with_demo_is_the_demo():
+    assert is_demo(["manage.py", "runproxy", "--no-web", "--demo"])
+    assert not is_demo(["manage.py", "runproxy"])
+    assert not is_demo(["manage.py", "check", "--demo"])
+    assert not is_demo(["manage.py"])
+
+
+def test_unusable_environment_is_one_line_and_exit_1(own_environment, tmp_path):
+    (tmp_path / "file").write_text("")
+    for wrong in ({"DPMP_DATA_DIR": str(tmp_path / "file")}, {"DPMP_DEBUG": "maybe"}, {"DPMP_DATABASE_URL": "mysql://x"}):
+        result = manage("check", env=own_environment | wrong)
+        assert result.returncode == 1
+        assert result.stderr.startswith("dpmp: ") and result.stderr.count("\n") == 1
+        assert next(iter(wrong)) in result.stderr
+
+
+def test_fresh_directory_works_at_once_and_the_key_stays(own_environment):
+    assert manage("check", env=own_environment).returncode == 0
+    key = Path(own_environment["DPMP_DATA_DIR"], "secret_key").read_text()
+    assert manage("check", env=own_environment).returncode == 0
+    assert Path(own_environment["DPMP_DATA_DIR"], "secret_key").read_text() == key
+
+
+def test_demo_directory_is_its_own_and_gone_afterwards(own_environment):
+    script = (
+        "import os; from dpmp_site.bootstrap import demo_data_dir; path = demo_data_dir();"
+        "from django.conf import settings; assert settings.DATA_DIR == path and 'DPMP_DATABASE_URL' not in os.environ;"
+        "assert (path / 'secret_key').exists(); print(path)"
+    )
+    env = own_environment | {"DJANGO_SETTINGS_MODULE": "dpmp_site.settings", "DPMP_DATABASE_URL": "postgres://a/b"}
+    result = subprocess.run([sys.executable, "-c", script], env=env, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert not os.path.exists(result.stdout.strip())
+    assert not os.path.exists(own_environment["DPMP_DATA_DIR"])
+
+
+def bootstrap():
+    out = StringIO()
+    call_command("bootstrap", stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_first_administrator_gets_a_random_password_that_is_printed_once(monkeypatch):
+    monkeypatch.delenv("DPMP_ADMIN_PASSWORD", raising=False)
+    printed = bootstrap()
+    password = printed.split("Password: ")[1].split()[0]
+    person = User.objects.get(username="admin")
+    assert person.check_password(password) and person.is_superuser and person.is_staff
+    assert bootstrap() == ""
+    assert User.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_first_administrator_from_the_environment_is_not_printed(monkeypatch):
+    monkeypatch.setenv("DPMP_ADMIN_USER", "anna")
+    monkeypatch.setenv("DPMP_ADMIN_PASSWORD", "correct horse")
+    assert "correct horse" not in bootstrap()
+    assert User.objects.get().check_password("correct horse")
+
+
+@pytest.mark.django_db
+def test_name_that_belongs_to_somebody_else_is_refused():
+    User.objects.create_user("admin")
+    with pytest.raises(CommandError, match="DPMP_ADMIN_USER"):
+        bootstrap()
