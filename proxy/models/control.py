@@ -50,6 +50,12 @@ class WeightOverride(ConfigModel):
         """Whether it has not been cleared and its time is not over."""
         return self.cleared_at is None and (self.until is None or self.until > timezone.now())
 
+    def clean(self) -> None:
+        """Tell the person what the database would refuse."""
+        super().clean()
+        if self.cleared_at is None and type(self).objects.filter(cleared_at=None).exclude(pk=self.pk).exists():
+            raise ValidationError(say("Another override is in force: clear it first."))
+
     def check_rules(self) -> None:
         """Weights must be numbers of pools that exist, one of them above 0."""
         if self.kind == OverrideChoice.AUTO_BALANCE:

@@ -1,0 +1,11 @@
+"""The admin: where the configuration is edited."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from proxy.admin import control, pools, schedules, settings  # noqa: F401
+
+admin.site.site_header = "DPMP"
+admin.site.site_title = "DPMP"
+admin.site.index_title = _("Configuration")
+admin.site.site_url = "/"

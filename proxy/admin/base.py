@@ -1,0 +1,51 @@
+"""What all admin pages of the configuration have in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from proxy.models import ConfigRevision
+
+
+def link_to(row: Model | None) -> str:
+    """A link to the row's admin page."""
+    if row is None:
+        return "-"
+    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a href="{}">{}</a>', url, row)
+
+
+def tell_refusal(request: HttpRequest) -> None:
+    """Say on the page if the proxy goes on with an older configuration, and why."""
+    state = ConfigRevision.objects.filter(pk=1).first()
+    if state is None or not state.problems:
+        return
+    messages.error(request, _("The proxy goes on with the previous configuration. The newest cannot be used: %s")
+                   % " ".join(map(str, state.problems)))
+
+
+class ConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """An admin page that says whether what is saved is in force."""
+
+    save_on_top = True
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with the proxy's refusal above it."""
+        return self._with_refusal(request, lambda: super(ConfigAdmin, self).changelist_view(request, extra_context))
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "",
+                        extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The form, with the proxy's refusal above it."""
+        return self._with_refusal(request, lambda: super(ConfigAdmin, self).changeform_view(
+            request, object_id, form_url, extra_context))
+
+    def _with_refusal(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+        if request.method == "GET":
+            tell_refusal(request)
+        return view()

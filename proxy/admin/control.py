@@ -1,0 +1,112 @@
+"""Overrides, pins and traces in the admin, and what the proxy made of it all."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.admin.base import ConfigAdmin, link_to
+from proxy.admin.fields import WeightsField
+from proxy.models import ConfigRevision, WeightOverride, WorkerPin, WorkerTrace
+
+TRACE_FOR = timedelta(minutes=15)
+
+
+class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
+    """An override with its weights as plain text."""
+
+    weights = WeightsField(label=_("weights"), required=False, help_text=_(
+        "For example A 70, B 30. Leave it empty for auto-balance."))
+
+    class Meta:
+        model = WeightOverride
+        fields = ["kind", "weights", "until"]
+
+
+@admin.register(WeightOverride)
+class WeightOverrideAdmin(ConfigAdmin):
+    """What was set by hand: rows are made and cleared, never changed, so that they stay a history."""
+
+    form = OverrideForm
+    list_display = ["set_at", "set_by", "kind", "__str__", "until", "in_force", "cleared_at", "cleared_by"]
+    list_filter = ["kind"]
+    actions = ["clear_now"]
+    fields = ["kind", "weights", "until"]
+
+    @admin.display(description=_("in force"), boolean=True)
+    def in_force(self, override: WeightOverride) -> bool:
+        """Whether it decides now."""
+        return override.active
+
+    @admin.action(description=_("Clear: back to the schedules"), permissions=["add"])
+    def clear_now(self, request: HttpRequest, queryset: QuerySet[WeightOverride]) -> None:
+        """End the override in force if it is among the chosen ones."""
+        chosen = queryset.filter(cleared_at__isnull=True).exists()
+        if chosen and WeightOverride.clear_active(request.user.get_username()):
+            messages.success(request, say("Cleared: the schedules decide again."))
+        else:
+            messages.info(request, say("It was cleared already."))
+
+    def save_model(self, request: HttpRequest, obj: WeightOverride, form: Any, change: bool) -> None:
+        """Note who did it."""
+        obj.set_by = request.user.get_username()
+        super().save_model(request, obj, form, change)
+
+    def has_change_permission(self, request: HttpRequest, obj: WeightOverride | None = None) -> bool:
+        """History is not rewritten."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: WeightOverride | None = None) -> bool:
+        """History is not thrown away."""
+        return False
+
+
+@admin.register(WorkerPin)
+class WorkerPinAdmin(ConfigAdmin):
+    """Workers that mine on one pool."""
+
+    list_display = ["worker", "pool_link", "note"]
+    list_filter = ["pool"]
+    search_fields = ["worker", "note"]
+    list_select_related = ["pool"]
+
+    @admin.display(description=_("pool"), ordering="pool__key")
+    def pool_link(self, pin: WorkerPin) -> str:
+        """Where it mines."""
+        return link_to(pin.pool)
+
+
+@admin.register(WorkerTrace)
+class WorkerTraceAdmin(ConfigAdmin):
+    """Workers whose traffic is logged."""
+
+    list_display = ["worker", "until"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A quarter of an hour, if nothing else is said."""
+        return {"until": timezone.now() + TRACE_FOR, **super().get_changeform_initial_data(request)}
+
+
+@admin.register(ConfigRevision)
+class ConfigRevisionAdmin(ConfigAdmin):
+    """What the proxy made of the newest configuration; to be read only."""
+
+    list_display = ["number", "changed_at", "applied_revision", "applied_at", "refused_revision"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The row is the proxy's."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ConfigRevision | None = None) -> bool:
+        """The row is the proxy's."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ConfigRevision | None = None) -> bool:
+        """The row is the proxy's."""
+        return False

@@ -1,0 +1,101 @@
+"""Wallets and pools in the admin."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.admin.base import ConfigAdmin, link_to
+from proxy.models import Pool, PoolEndpoint, Wallet, WeightOverride
+
+
+@admin.register(Wallet)
+class WalletAdmin(ConfigAdmin):
+    """Who is paid."""
+
+    list_display = ["label", "chain", "kind", "address", "used_by"]
+    list_filter = ["chain", "kind"]
+    search_fields = ["label", "address"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Wallet]:
+        """With the pools, in one more query."""
+        return super().get_queryset(request).prefetch_related("pools")
+
+    @admin.display(description=_("pools"))
+    def used_by(self, wallet: Wallet) -> str:
+        """The pools that pay it."""
+        return ", ".join(pool.key for pool in wallet.pools.all()) or "-"
+
+
+class EndpointFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """The addresses of one pool."""
+
+    def clean(self) -> None:
+        """At least one must stay."""
+        super().clean()
+        kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
+        if not any(self.errors) and not any(not form.cleaned_data.get("DELETE") for form in kept):
+            raise ValidationError(say("A pool needs at least one address to connect to."))
+
+
+class EndpointInline(admin.TabularInline):  # type: ignore[type-arg]
+    """A pool's addresses, in order of preference."""
+
+    model = PoolEndpoint
+    fields = ["position", "host", "port", "tls"]
+    formset = EndpointFormSet
+    extra = 0
+    min_num = 1
+
+
+@admin.register(Pool)
+class PoolAdmin(ConfigAdmin):
+    """Where miners are sent."""
+
+    list_display = ["key", "name", "chain", "wallet_link", "addresses", "status", "solo", "extranonce2"]
+    list_filter = ["status", "chain", "solo"]
+    search_fields = ["key", "name", "endpoints__host"]
+    inlines = [EndpointInline]
+    fieldsets = [
+        (None, {"fields": ["key", "name", "status", "chain"]}),
+        (_("Who is paid"), {"fields": ["wallet", "user_format", "password"]}),
+        (_("Difficulty"), {"fields": ["min_difficulty", "max_difficulty"]}),
+        (_("Payout check"), {"fields": ["solo", "payout_min_percent", "payout_action"], "description": _(
+            "For solo pools: whether the block reward of each job would really be paid to the wallet.")}),
+        (_("Note"), {"fields": ["note"], "classes": ["collapse"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Pool]:
+        """With wallet, addresses and facts in few queries."""
+        return super().get_queryset(request).select_related("wallet", "fact").prefetch_related("endpoints")
+
+    @admin.display(description=_("wallet"), ordering="wallet__label")
+    def wallet_link(self, pool: Pool) -> str:
+        """Who is paid."""
+        return link_to(pool.wallet)
+
+    @admin.display(description=_("addresses"))
+    def addresses(self, pool: Pool) -> str:
+        """In order of preference."""
+        return ", ".join(f"{entry}{'' if entry.tls == 'off' else ' TLS'}" for entry in pool.endpoints.all()) or "-"
+
+    @admin.display(description=_("extranonce2"))
+    def extranonce2(self, pool: Pool) -> str:
+        """The size last seen, in bytes."""
+        fact = getattr(pool, "fact", None)
+        return str(fact.extranonce2_size) if fact else "-"
+
+    def get_deleted_objects(self, objs: Iterable[Pool], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Also names the override in force, which knows pools by their keys only."""
+        objs = list(objs)
+        deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
+        override = WeightOverride.objects.filter(cleared_at__isnull=True).first()
+        if override is not None and any(pool.key in override.weights for pool in objs):
+            protected = [*protected, say("the override in force (%s): clear it first") % override]
+        return deleted, counts, missing, protected

@@ -1,0 +1,108 @@
+"""Schedules in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.admin.base import ConfigAdmin
+from proxy.admin.fields import WeekdaysField
+from proxy.models import Allocation, Fallback, Schedule, ScheduleWindow
+from proxy.models.schedules import ALL_DAYS
+
+
+class AllocationFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """The weights of one schedule, which only make sense together."""
+
+    def clean(self) -> None:
+        """At least one weight must be above 0."""
+        super().clean()
+        if any(self.errors):
+            return
+        kept = [form.cleaned_data for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        if not any((entry.get("weight") or 0) > 0 for entry in kept):
+            raise ValidationError(say("At least one pool needs a weight above 0."))
+
+
+class AllocationInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Pool and weight."""
+
+    model = Allocation
+    formset = AllocationFormSet
+    fields = ["position", "pool", "weight"]
+    extra = 1
+
+
+class FallbackInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Pools for when all of the above are down."""
+
+    model = Fallback
+    fields = ["position", "pool"]
+    extra = 0
+
+
+class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A window with a box for each day."""
+
+    weekdays = WeekdaysField(label=_("days"), initial=ALL_DAYS, help_text=_("The days on which the window starts."))
+
+    class Meta:
+        model = ScheduleWindow
+        fields = ["weekdays", "start", "end"]
+
+
+class WindowInline(admin.TabularInline):  # type: ignore[type-arg]
+    """When the schedule is in force; none: always."""
+
+    model = ScheduleWindow
+    form = WindowForm
+    extra = 0
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ConfigAdmin):
+    """Who mines where, and when."""
+
+    list_display = ["name", "mode", "weights", "hours", "workers", "priority", "is_default", "enabled"]
+    list_filter = ["enabled", "mode", "policy"]
+    search_fields = ["name", "workers"]
+    inlines = [AllocationInline, FallbackInline, WindowInline]
+    fieldsets = [
+        (None, {"fields": ["name", "enabled", "is_default", "mode"]}),
+        (_("For whom and when"), {"fields": ["workers", "priority", "time_zone"], "description": _(
+            "Windows of the week are below; a schedule without windows is always in force.")}),
+        (_("Switching"), {"fields": ["policy", "min_switch_s", "slice_s"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
+        """With weights and windows in few queries."""
+        return super().get_queryset(request).prefetch_related("allocations__pool", "windows")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The first schedule is likely to be the default."""
+        return {"is_default": not Schedule.objects.filter(is_default=True).exists(),
+                **super().get_changeform_initial_data(request)}
+
+    @admin.display(description=_("weights"))
+    def weights(self, schedule: Schedule) -> str:
+        """Pools with their weights."""
+        return ", ".join(f"{entry.pool.key} {entry.weight:g}" for entry in schedule.allocations.all()) or "-"
+
+    @admin.display(description=_("windows"))
+    def hours(self, schedule: Schedule) -> str:
+        """When it is in force."""
+        return "; ".join(describe_window(window) for window in schedule.windows.all()) or say("always")
+
+
+def describe_window(window: ScheduleWindow) -> str:
+    """Days and hours, for example ``Mon Tue 22:00-06:00``."""
+    names = " ".join(str(WEEKDAYS_ABBR[day]) for day in sorted(window.days))
+    days = say("daily") if window.weekdays == ALL_DAYS else names
+    return f"{days} {window}"

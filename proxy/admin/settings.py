@@ -1,0 +1,54 @@
+"""The settings in the admin: one row, one form."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.admin.base import ConfigAdmin
+from proxy.core import events
+from proxy.models import ProxySettings
+from proxy.models.settings import event_names
+
+
+@admin.register(ProxySettings)
+class ProxySettingsAdmin(ConfigAdmin):
+    """Listeners, limits, health and logging."""
+
+    fieldsets = [
+        (_("Addresses and ports"), {
+            "fields": [("stratum_host", "stratum_port"), ("web_host", "web_port"), "metrics_enabled",
+                       ("metrics_host", "metrics_port")],
+            "description": _("The only settings that need a restart of the proxy.")}),
+        (_("Limits"), {"fields": ["max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers"]}),
+        (_("When a pool is down, and up again"), {
+            "fields": [("rise", "fall"), "dial_timeout_s", ("backoff_min_s", "backoff_max_s"), "request_stall_s",
+                       "job_stall_min_s", "returns_per_s"]}),
+        (_("Log"), {"fields": ["log_level", "log_allow", "log_deny"]}),
+    ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Straight to the one row."""
+        return redirect("admin:proxy_proxysettings_change", "1")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ProxySettings | None:
+        """The one row; with the defaults as long as it was never saved."""
+        return ProxySettings.load() if object_id == "1" else None
+
+    def save_model(self, request: HttpRequest, obj: ProxySettings, form: Any, change: bool) -> None:
+        """Warn of event names that nothing will ever have."""
+        super().save_model(request, obj, form, change)
+        unknown = [name for name in event_names(f"{obj.log_allow} {obj.log_deny}") if name not in events.REGISTRY]
+        if unknown:
+            messages.warning(request, say("No event has the name %s: check for a typo.") % ", ".join(unknown))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one row."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ProxySettings | None = None) -> bool:
+        """There is always one row."""
+        return False
