@@ -9,6 +9,7 @@ def main() -> int:
     """Run the command of ``sys.argv``; 1 with one clear line for an environment that cannot work."""
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     from dpmp_site import bootstrap
 
@@ -21,9 +22,15 @@ def main() -> int:
 
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        print(f"dpmp: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return _refuse(str(error))
+    except OperationalError as error:
+        return _refuse(f"The database cannot be used: {' '.join(str(error).split())}.")
     return 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"dpmp: {reason}", file=sys.stderr)  # noqa: T201
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Django's settings: everything that depends on the machine comes from ``DPMP_*`` variables and none is needed."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import dj_database_url
@@ -99,6 +100,8 @@ def _channel_layer() -> dict[str, object]:
     url = _env.url("DPMP_REDIS_URL", ("redis", "rediss", "unix"))
     if not url:
         return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    if find_spec("channels_redis") is None:
+        raise ImproperlyConfigured("DPMP_REDIS_URL needs a package more. Run: pip install channels-redis")
     return {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
 
 
@@ -168,5 +171,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"django": {"level": "INFO"}, "axes": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "daphne", "twisted")},
 }

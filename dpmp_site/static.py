@@ -7,7 +7,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
 
-class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # WhiteNoise has no types
+class StaticFilesMiddleware(WhiteNoiseMiddleware):
     """WhiteNoise that answers with the bytes instead of a synchronous stream.
 
     Django collects a synchronous stream under ASGI anyway and warns each time; our files are small.

@@ -10,7 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from dpmp_site.bootstrap import SECRET_KEY_FILE
 from dpmp_site.env import Environment

@@ -19,8 +19,10 @@ MAY_IMPORT = {
     "proxy.sinks": {"proxy.core", "proxy.models"},
     "proxy.runtime": {"proxy.core", "proxy.sinks", "proxy.conf", "dpmp_site.asgi"},
     "proxy.models": {"proxy.core"},
-    # The errors are what framing and codec raise. All arithmetic of the simulator is its own.
-    "proxy.simulator": {"proxy.core.stratum.framing", "proxy.core.stratum.codec", "proxy.core.errors"},
+    # The errors are what framing and codec raise; tasks is where tasks are born. Its arithmetic is its own.
+    "proxy.simulator": {
+        "proxy.core.stratum.framing", "proxy.core.stratum.codec", "proxy.core.errors", "proxy.runtime.tasks",
+    },
     "proxy.services": {"proxy.core", "proxy.runtime", "proxy.sinks", "proxy.conf", "proxy.models"},
     "proxy.admin": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},
     "dashboard": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},

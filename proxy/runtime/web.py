@@ -74,6 +74,9 @@ class _TrackedFactory(HTTPFactory):
             channel.makeConnection = functools.partial(self._connect, channel.makeConnection)
         return channel
 
+    def log(self, request: Any) -> None:
+        """No line per request: a dashboard polls, and Prometheus scrapes."""
+
     def _connect(self, make_connection: Callable[[Any], None], transport: Any) -> None:
         self.transports.add(transport)
         make_connection(transport)

@@ -56,11 +56,24 @@ def test_only_runproxy_with_demo_is_the_demo():
 
 def test_unusable_environment_is_one_line_and_exit_1(own_environment, tmp_path):
     (tmp_path / "file").write_text("")
-    for wrong in ({"DPMP_DATA_DIR": str(tmp_path / "file")}, {"DPMP_DEBUG": "maybe"}, {"DPMP_DATABASE_URL": "mysql://x"}):
+    for wrong in (
+        {"DPMP_DATA_DIR": str(tmp_path / "file")},
+        {"DPMP_DEBUG": "maybe"},
+        {"DPMP_DATABASE_URL": "mysql://x"},
+        {"DPMP_REDIS_URL": "http://x"},
+    ):
         result = manage("check", env=own_environment | wrong)
         assert result.returncode == 1
         assert result.stderr.startswith("dpmp: ") and result.stderr.count("\n") == 1
         assert next(iter(wrong)) in result.stderr
+
+
+def test_unusable_database_is_one_line_and_exit_1(own_environment):
+    folder = Path(own_environment["DPMP_DATA_DIR"])
+    (folder / "dpmp.sqlite3").mkdir(parents=True)
+    result = manage("migrate", env=own_environment)
+    assert result.returncode == 1
+    assert result.stderr == "dpmp: The database cannot be used: unable to open database file.\n"
 
 
 def test_fresh_directory_works_at_once_and_the_key_stays(own_environment):
