@@ -113,7 +113,9 @@ class PoolSession(asyncio.Protocol):
             self.transport.write(line + b"\n")
 
     def _send_late(self) -> None:
-        self.transport.write(self._late.popleft())
+        line = self._late.popleft()
+        if not self.transport.is_closing():
+            self.transport.write(line)
 
     def notify(self, method: str, params: list[object]) -> None:
         self.send({"id": None, "method": method, "params": params})

@@ -1,0 +1,67 @@
+"""A pool that says exactly what a test tells it to, right or wrong."""
+
+import asyncio
+import json
+from typing import Any
+
+NOTIFY = {
+    "id": None,
+    "method": "mining.notify",
+    "params": ["1", "00" * 32, "01" * 42, "02" * 40, [], "20000000", "1d00ffff", "6b02d404", True],
+}
+
+
+def difficulty(value: Any) -> dict[str, Any]:
+    return {"id": None, "method": "mining.set_difficulty", "params": [value]}
+
+
+def notify(job_id: str = "1", clean: bool = True) -> dict[str, Any]:
+    return {**NOTIFY, "params": [job_id, *NOTIFY["params"][1:8], clean]}
+
+
+class ScriptedPool:
+    """``replies`` maps a method to the lines sent for it; a line with id ``"?"`` gets the call's own."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.replies: dict[str, list[Any]] = {
+            "mining.configure": [self.ok({"version-rolling": True, "version-rolling.mask": "1fffe000"})],
+            "mining.subscribe": [self.ok([[["mining.notify", "s"]], "0a0b", 4])],
+            "mining.authorize": [self.ok(True), difficulty(1000000), NOTIFY],
+        }
+        self.calls: list[dict[str, Any]] = []
+        self._writers: list[asyncio.StreamWriter] = []
+        self._server: asyncio.Server | None = None
+
+    @staticmethod
+    def ok(result: Any) -> dict[str, Any]:
+        return {"id": "?", "result": result, "error": None}
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+
+    def push(self, message: Any) -> None:
+        """Send to the newest connection; bytes go as they are."""
+        line = message if isinstance(message, bytes) else json.dumps(message).encode()
+        self._writers[-1].write(line + b"\n")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        try:
+            while line := await reader.readline():
+                call = json.loads(line)
+                self.calls.append(call)
+                for reply in self.replies.get(call["method"], []):
+                    own = isinstance(reply, dict) and reply.get("id") == "?"
+                    self.push({**reply, "id": call["id"]} if own else reply)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
