@@ -1,0 +1,313 @@
+"""What has happened, kept: shares by time, totals, best shares, blocks, tips of the chains, payouts.
+
+Rows of shares hold each share exactly once: a row moves to a coarser ``step`` when it gets old, it is never copied. The
+writer (``proxy.sinks.ledger``) adds to rows with plain SQL; nothing here has behaviour on save.
+"""
+
+from datetime import UTC, datetime
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from proxy.core.types import Chain, DecidedBy, Reason, Verdict
+
+__all__ = [
+    "BestShare",
+    "Block",
+    "BlockMark",
+    "BlockVerdict",
+    "ChainTip",
+    "PayoutRecord",
+    "RejectBucket",
+    "RejectTotal",
+    "Retention",
+    "ShareBucket",
+    "ShareTotal",
+    "Step",
+    "WriterMark",
+]
+
+WORKER_CHARS = 128
+POOL_CHARS = 8
+
+
+class Step(models.IntegerChoices):
+    """Width of a bucket, seconds."""
+
+    MINUTE = 60, _("minute")
+    TEN_MINUTES = 600, _("10 minutes")
+    HOUR = 3600, _("hour")
+    DAY = 86400, _("day")
+
+
+class BlockVerdict(models.TextChoices):
+    """What became of a block."""
+
+    PENDING = "pending", _("no answer known")
+    ACCEPTED = Verdict.ACCEPTED.value, _("accepted by the pool")
+    REJECTED = Verdict.REJECTED.value, _("refused by the pool")
+    UNANSWERED = Verdict.UNANSWERED.value, _("the pool did not answer")
+
+
+_CHAINS = [(chain.value, chain.value) for chain in Chain]
+_REASONS = [(reason.value, reason.value) for reason in Reason]
+_DECIDERS = [(who.value, who.value) for who in DecidedBy]
+
+
+class ShareSums(models.Model):
+    """What is summed up of shares."""
+
+    worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
+    pool = models.CharField(_("pool"), max_length=POOL_CHARS, blank=True, help_text=_(
+        "Empty for shares that named no job of the proxy's."))
+    accepted = models.BigIntegerField(_("accepted"), default=0)
+    rejected = models.BigIntegerField(_("rejected"), default=0)
+    stale = models.BigIntegerField(_("stale"), default=0, help_text=_("Part of the rejected."))
+    duplicate = models.BigIntegerField(_("duplicate"), default=0, help_text=_("Part of the rejected."))
+    unanswered = models.BigIntegerField(_("unanswered"), default=0)
+    credited = models.FloatField(_("credited difficulty"), default=0.0, help_text=_(
+        "Sum of the pool's difficulty over accepted shares."))
+    work = models.FloatField(_("work"), default=0.0, help_text=_(
+        "Sum of the told difficulty over shares that proved work."))
+    work_squares = models.FloatField(_("sum of squares of work"), default=0.0)
+    work_shares = models.BigIntegerField(_("shares that proved work"), default=0)
+    best = models.FloatField(_("best share"), default=0.0)
+    latency_s = models.FloatField(_("sum of the pool's answer times"), default=0.0)
+    latency_n = models.BigIntegerField(_("answers timed"), default=0)
+
+    class Meta:
+        abstract = True
+
+
+class ShareBucket(ShareSums):
+    """Shares of one worker on one pool in one stretch of time."""
+
+    step = models.IntegerField(_("width"), choices=Step.choices)
+    start = models.BigIntegerField(_("start"), help_text=_("Unix seconds."))
+
+    class Meta:
+        verbose_name = _("share history")
+        verbose_name_plural = _("share history")
+        constraints = [models.UniqueConstraint(fields=["step", "start", "worker", "pool"], name="share_bucket_once")]
+        indexes = [models.Index(fields=["start"], name="share_bucket_start"),
+                   models.Index(fields=["worker", "start"], name="share_bucket_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} / {self.pool or '-'} {self.begins:%Y-%m-%d %H:%M}"
+
+    @property
+    def begins(self) -> datetime:
+        """``start`` as a time."""
+        return datetime.fromtimestamp(self.start, UTC)
+
+
+class RejectBucket(models.Model):
+    """Refused shares by reason, beside a ``ShareBucket``."""
+
+    step = models.IntegerField(_("width"), choices=Step.choices)
+    start = models.BigIntegerField(_("start"), help_text=_("Unix seconds."))
+    worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
+    pool = models.CharField(_("pool"), max_length=POOL_CHARS, blank=True)
+    reason = models.CharField(_("reason"), max_length=20, choices=_REASONS)
+    decided_by = models.CharField(_("decided by"), max_length=8, choices=_DECIDERS)
+    count = models.BigIntegerField(_("shares"), default=0)
+
+    class Meta:
+        verbose_name = _("refused shares")
+        verbose_name_plural = _("refused shares")
+        constraints = [models.UniqueConstraint(fields=["step", "start", "worker", "pool", "reason", "decided_by"],
+                                               name="reject_bucket_once")]
+        indexes = [models.Index(fields=["start"], name="reject_bucket_start")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} / {self.pool or '-'} {self.reason}: {self.count}"
+
+
+class ShareTotal(ShareSums):
+    """All shares ever of one worker on one pool."""
+
+    last_share_at = models.FloatField(_("last share"), null=True, blank=True, help_text=_("Unix seconds."))
+
+    class Meta:
+        verbose_name = _("total of a worker")
+        verbose_name_plural = _("totals of workers")
+        constraints = [models.UniqueConstraint(fields=["worker", "pool"], name="share_total_once")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} / {self.pool or '-'}"
+
+
+class RejectTotal(models.Model):
+    """All refused shares ever of one worker on one pool, by reason."""
+
+    worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
+    pool = models.CharField(_("pool"), max_length=POOL_CHARS, blank=True)
+    reason = models.CharField(_("reason"), max_length=20, choices=_REASONS)
+    decided_by = models.CharField(_("decided by"), max_length=8, choices=_DECIDERS)
+    count = models.BigIntegerField(_("shares"), default=0)
+
+    class Meta:
+        verbose_name = _("total of refused shares")
+        verbose_name_plural = _("totals of refused shares")
+        constraints = [models.UniqueConstraint(fields=["worker", "pool", "reason", "decided_by"],
+                                               name="reject_total_once")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} / {self.pool or '-'} {self.reason}: {self.count}"
+
+
+class BestShare(models.Model):
+    """A share worth remembering: a worker's own best on a chain, or one of the chain's best."""
+
+    worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
+    chain = models.CharField(_("chain"), max_length=8, choices=_CHAINS)
+    pool = models.CharField(_("pool"), max_length=POOL_CHARS)
+    true_difficulty = models.FloatField(_("true difficulty"))
+    at = models.DateTimeField(_("time"))
+    header_hash = models.CharField(_("header hash"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("best share")
+        verbose_name_plural = _("best shares")
+        ordering = ["-true_difficulty"]
+        constraints = [models.UniqueConstraint(fields=["worker", "chain", "true_difficulty", "header_hash"],
+                                               name="best_share_once")]
+        indexes = [models.Index(fields=["chain", "-true_difficulty"], name="best_share_top")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} {self.chain} {self.true_difficulty:.6g}"
+
+
+class Block(models.Model):
+    """A share whose hash met the network target."""
+
+    header_hash = models.CharField(_("block hash"), max_length=64, unique=True)
+    worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
+    pool = models.CharField(_("pool"), max_length=POOL_CHARS)
+    chain = models.CharField(_("chain"), max_length=8, choices=_CHAINS)
+    height = models.BigIntegerField(_("height"), null=True, blank=True)
+    at = models.DateTimeField(_("time"))
+    header = models.CharField(_("header"), max_length=160)
+    coinbase = models.TextField(_("coinbase"))
+    merkle_branches = models.JSONField(_("merkle branches"), default=list)
+    nbits = models.BigIntegerField(_("nbits"))
+    true_difficulty = models.FloatField(_("true difficulty"))
+    network_difficulty = models.FloatField(_("network difficulty"))
+    verdict = models.CharField(_("verdict"), max_length=10, choices=BlockVerdict.choices, default=BlockVerdict.PENDING)
+    message = models.CharField(_("the pool's words"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("block")
+        verbose_name_plural = _("blocks")
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.height or '?'} {self.header_hash[:20]}"
+
+
+class BlockMark(models.Model):
+    """How much work had been done on a pool or a chain when its last block was found."""
+
+    scope = models.CharField(_("scope"), max_length=20, unique=True, help_text=_("pool:A or chain:BTC."))
+    work = models.FloatField(_("work until then"))
+    at = models.DateTimeField(_("time"))
+    blocks = models.BigIntegerField(_("blocks so far"), default=0)
+
+    class Meta:
+        verbose_name = _("mark of the last block")
+        verbose_name_plural = _("marks of the last blocks")
+
+    def __str__(self) -> str:
+        return self.scope
+
+
+class ChainTip(models.Model):
+    """A block of the network, and when a pool told of it."""
+
+    chain = models.CharField(_("chain"), max_length=8, choices=_CHAINS)
+    pool = models.CharField(_("pool"), max_length=POOL_CHARS)
+    height = models.BigIntegerField(_("height"), null=True, blank=True)
+    prevhash = models.CharField(_("block hash"), max_length=64)
+    nbits = models.BigIntegerField(_("nbits of the next block"))
+    seen_at = models.DateTimeField(_("told"))
+    behind_ms = models.FloatField(_("behind the first pool, ms"))
+
+    class Meta:
+        verbose_name = _("block of the network")
+        verbose_name_plural = _("blocks of the network")
+        ordering = ["-seen_at"]
+        constraints = [models.UniqueConstraint(fields=["chain", "pool", "prevhash"], name="chain_tip_once")]
+        indexes = [models.Index(fields=["seen_at"], name="chain_tip_seen")]
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.height or '?'} ({self.pool})"
+
+
+class PayoutRecord(models.Model):
+    """Whom a pool's coinbase paid, when that changed."""
+
+    pool = models.CharField(_("pool"), max_length=POOL_CHARS)
+    at = models.DateTimeField(_("time"))
+    percent = models.FloatField(_("part of the wallet, percent"))
+    ok = models.BooleanField(_("right"))
+    outputs = models.JSONField(_("outputs"), default=list)
+
+    class Meta:
+        verbose_name = _("payout check")
+        verbose_name_plural = _("payout checks")
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["pool", "-at"], name="payout_pool_at")]
+
+    def __str__(self) -> str:
+        return f"{self.pool} {self.percent:.1f} %"
+
+
+class WriterMark(models.Model):
+    """The last batch that a writer has written: a batch whose outcome is not known is never added twice."""
+
+    writer = models.CharField(_("writer"), max_length=80, unique=True)
+    batch = models.BigIntegerField(_("last batch"))
+    at = models.FloatField(_("time"), help_text=_("Unix seconds."))
+
+    class Meta:
+        verbose_name = _("mark of a writer")
+        verbose_name_plural = _("marks of writers")
+
+    def __str__(self) -> str:
+        return self.writer
+
+
+_DAYS = [MaxValueValidator(36500)]
+
+
+class Retention(models.Model):
+    """How long history is kept, and how finely; one row."""
+
+    minutes_days = models.PositiveIntegerField(_("minutes"), default=3, validators=_DAYS, help_text=_(
+        "Days in which history is kept by the minute; then it is rolled up to 10 minutes."))
+    ten_minutes_days = models.PositiveIntegerField(_("10 minutes"), default=30, validators=_DAYS, help_text=_(
+        "Days after which 10 minutes are rolled up to hours."))
+    hours_days = models.PositiveIntegerField(_("hours"), default=366, validators=_DAYS, help_text=_(
+        "Days after which hours are rolled up to days (in UTC)."))
+    days_days = models.PositiveIntegerField(_("days"), default=0, validators=_DAYS, help_text=_(
+        "Days after which history is deleted; 0 keeps it for ever. Totals stay in any case."))
+    tips_days = models.PositiveIntegerField(_("blocks of the network"), default=90, validators=_DAYS, help_text=_(
+        "Days; 0 keeps them for ever."))
+    payouts_days = models.PositiveIntegerField(_("payout checks"), default=366, validators=_DAYS, help_text=_(
+        "Days; 0 keeps them for ever."))
+
+    class Meta:
+        verbose_name = _("retention")
+        verbose_name_plural = _("retention")
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="retention_single_row",
+                                              violation_error_message=_("There is one row of retention settings."))]
+
+    def __str__(self) -> str:
+        return str(_("Retention"))
+
+    @classmethod
+    def load(cls) -> "Retention":
+        """The settings; the defaults where nobody has saved any."""
+        return cls.objects.filter(id=1).first() or cls(id=1)
