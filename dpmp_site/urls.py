@@ -1,5 +1,7 @@
 """Addresses: the admin, login and logout, and the dashboard for the rest."""
 
+from importlib.util import find_spec
+
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
@@ -11,9 +13,5 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
 ]
 
-try:
-    import dashboard.urls
-except ModuleNotFoundError:
-    pass
-else:
-    urlpatterns.append(path("", include(dashboard.urls)))
+if find_spec("dashboard.urls") is not None:
+    urlpatterns.append(path("", include("dashboard.urls")))
