@@ -135,7 +135,7 @@ def _pools(pools: tuple[PoolGauges, ...]) -> Iterator[Metric]:
     yield _gauge("dpmp_scheduler_share", "Share of time on the pool, averaged over miners", label,
                  rows(lambda p: p.share))
     yield _counter("dpmp_scheduler_time_sum", "Miner-seconds spent on the pool", label, rows(lambda p: p.time_sum_s))
-    yield _gauge("dpmp_pool_weight", "Part of the work that the pool should get, 0 to 1", label,
+    yield _gauge("dpmp_pool_weight", "Configured part of the work, 0 to 1", label,
                  rows(lambda p: p.weight))
     yield _gauge("dpmp_pool_hashrate", "Hash rate of the miners that work on the pool, H/s", label,
                  rows(lambda p: p.hashrate))

@@ -22,7 +22,7 @@ class PoolGauges:
     time_sum_s: float = 0.0
     """Miner-seconds spent on it since the process started; never falls."""
     weight: float = 0.0
-    """Part of the work it should get now, 0..1."""
+    """Configured part of the work, 0..1, by what is in control; not 0 because it is down (``PoolView.weight``)."""
     hashrate: float = 0.0
     """H/s of the miners that work on it."""
 
