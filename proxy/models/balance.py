@@ -1,0 +1,254 @@
+"""Auto-balance: how the owner set it, whom it asks, and what was seen of the chains."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.core.config import BalanceConfig, BalanceStrategy
+from proxy.core.types import Chain
+from proxy.models.base import ConfigModel
+from proxy.models.choices import ChainChoice
+
+__all__ = ["BalanceMemory", "BalanceSettings", "BalanceSource", "ChainBlock", "ChainPrice"]
+
+_DEFAULT = BalanceConfig()
+MIN_POLL_S = 600.0
+MIN_OBSERVED_POLL_S = 60.0
+
+
+class StrategyChoice(models.TextChoices):
+    """What chains are weighed by."""
+
+    HASHRATE_RATIO = BalanceStrategy.HASHRATE_RATIO.value, _("hash rate ratio: more to the chain whose rate fell")
+    VALUE_PER_HASH = BalanceStrategy.VALUE_PER_HASH.value, _("value per hash: reward (times price) by difficulty")
+
+
+class FailureChoice(models.TextChoices):
+    """What holds after three failures."""
+
+    EVEN = "even", _("even: 50/50 between two chains")
+    SCHEDULE = "schedule", _("the schedule's own weights")
+
+
+class SourceChoice(models.TextChoices):
+    """Where network data comes from."""
+
+    OBSERVED = "observed", _("observed: the pools' own jobs, nothing from outside")
+    ORACLE = "oracle", _("DPMP oracle (JSON): BTC and BCH")
+    NODE = "node", _("node (JSON-RPC): Bitcoin Core or Knots, BCHN, DigiByte")
+    MEMPOOL = "mempool", _("mempool or Esplora (REST): BTC")
+
+
+class KnownChain(models.TextChoices):
+    """Chains that auto-balance can weigh."""
+
+    BTC = ChainChoice.BTC.value, ChainChoice.BTC.label
+    BCH = ChainChoice.BCH.value, ChainChoice.BCH.label
+    DGB = ChainChoice.DGB.value, ChainChoice.DGB.label
+
+
+class BalanceSettings(ConfigModel):
+    """How auto-balance weighs chains and how far it may go; exactly one row."""
+
+    strategy = models.CharField(
+        _("strategy"), max_length=16, choices=StrategyChoice, default=_DEFAULT.strategy.value, help_text=_(
+            "Hash rate ratio compares a chain's hash rate now with that of before and sends more to where it fell. It "
+            "bets that the difficulty has not followed yet; what a hash earns on average depends on the difficulty "
+            "alone, so it can spread the work by a rule, but not raise what a solo miner earns on average. Value per "
+            "hash compares reward by difficulty, exactly; without prices it counts coins of different chains as if "
+            "they were worth the same, so give prices. It knows nothing of a pool's fee, luck or payout rules."))
+    short_window = models.PositiveSmallIntegerField(
+        _("short window"), default=_DEFAULT.short_window, help_text=_(
+            "Blocks. The hash rate over n blocks is known to about 1 in the square root of n: 6 blocks to +-40 %."))
+    long_window = models.PositiveSmallIntegerField(_("long window"), default=_DEFAULT.long_window, help_text=_(
+        "Blocks. With the test of significance on, up to four long windows are looked back."))
+    max_deviation = models.FloatField(_("largest deviation"), default=_DEFAULT.max_deviation, help_text=_(
+        "Points from an even split that hash rate ratio may go, 5 to 45."))
+    min_weight = models.FloatField(_("smallest weight"), default=_DEFAULT.min_weight, help_text=_(
+        "Percent that each chain gets at least."))
+    max_weight = models.FloatField(_("largest weight"), default=_DEFAULT.max_weight, help_text=_(
+        "Percent that one chain gets at most."))
+    max_step_per_hour = models.FloatField(_("largest step per hour"), default=_DEFAULT.max_step_per_hour, help_text=_(
+        "Points that a weight may move in any hour."))
+    dead_band = models.FloatField(_("dead-band"), default=_DEFAULT.dead_band, help_text=_(
+        "Points; a smaller change is left undone."))
+    significance = models.FloatField(
+        _("confidence"), default=_DEFAULT.significance, help_text=_(
+            "Weights move only for a change that is more than noise, with this confidence over one long window (0.95: "
+            "noise moves them in less than 1 of 100 polls; a hash rate that halves is then followed after about 24 "
+            "blocks in half of all cases and after 72 in 19 of 20). Smaller is quicker and more restless; 0 switches "
+            "the test off, as in DPMP v2: at constant hash rates the weights then wander by 12 points or more."))
+    on_failure = models.CharField(_("after three failures"), max_length=8, choices=FailureChoice,
+                                  default=_DEFAULT.on_failure)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("auto-balance"), _("auto-balance")
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="balance_single_row",
+                                   violation_error_message=_("There is one row of settings: change that one.")),
+            models.CheckConstraint(condition=Q(strategy__in=StrategyChoice.values), name="balance_strategy_known",
+                                   violation_error_message=_("That strategy is not known.")),
+            models.CheckConstraint(condition=Q(on_failure__in=FailureChoice.values), name="balance_failure_known",
+                                   violation_error_message=_("After failures: even, or the schedule's weights.")),
+            models.CheckConstraint(
+                condition=Q(short_window__gte=2, long_window__lte=250, long_window__gte=2 * F("short_window")),
+                name="balance_windows",
+                violation_error_message=_("The short window has 2 blocks at least, the long one twice as many at "
+                                          "least and 250 at most.")),
+            models.CheckConstraint(condition=Q(max_deviation__gte=5, max_deviation__lte=45), name="balance_deviation",
+                                   violation_error_message=_("The largest deviation is 5 to 45 points.")),
+            models.CheckConstraint(
+                condition=Q(min_weight__gte=0, min_weight__lte=50, max_weight__gte=50, max_weight__lte=100),
+                name="balance_weight_bounds",
+                violation_error_message=_("The smallest weight is 0 to 50 percent, the largest 50 to 100.")),
+            models.CheckConstraint(condition=Q(max_step_per_hour__gte=1, max_step_per_hour__lte=100),
+                                   name="balance_step",
+                                   violation_error_message=_("The largest step per hour is 1 to 100 points.")),
+            models.CheckConstraint(condition=Q(dead_band__gte=0, dead_band__lte=50), name="balance_dead_band",
+                                   violation_error_message=_("The dead-band is 0 to 50 points.")),
+            models.CheckConstraint(condition=Q(significance__gte=0, significance__lte=0.9999),
+                                   name="balance_significance",
+                                   violation_error_message=_("The confidence is 0 to 0.9999.")),
+        ]
+
+    def __str__(self) -> str:
+        return say("auto-balance")
+
+    @classmethod
+    def load(cls) -> "BalanceSettings":
+        """The one row; unsaved with the defaults where there is none yet."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Always the one row."""
+        self.pk = self.pk or 1
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """A new form is about the one row, too."""
+        self.pk = self.pk or 1
+        super().clean()
+
+
+class BalanceSource(ConfigModel):
+    """Whom auto-balance asks, in this order; no rows: it observes."""
+
+    position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_("The smallest is asked first."))
+    kind = models.CharField(_("kind"), max_length=8, choices=SourceChoice, default=SourceChoice.OBSERVED)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    url = models.CharField(_("address"), max_length=500, blank=True, help_text=_(
+        "http:// or https://. A node's RPC port, for example http://127.0.0.1:8332; a mempool server's start page."))
+    chain = models.CharField(_("chain"), max_length=8, choices=KnownChain, blank=True, help_text=_(
+        "Of a node."))
+    user = models.CharField(_("user name"), max_length=128, blank=True, help_text=_("Of a node's RPC."))
+    password = models.CharField(_("password"), max_length=256, blank=True)
+    poll_s = models.FloatField(_("time between polls"), default=600.0, validators=[
+        MinValueValidator(MIN_OBSERVED_POLL_S), MaxValueValidator(86400)], help_text=_(
+        "Seconds; 600 or more where a server is asked, 60 or more for observed."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("source of auto-balance"), _("sources of auto-balance")
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=SourceChoice.values), name="balance_source_kind_known",
+                                   violation_error_message=_("That kind of source is not known.")),
+            models.CheckConstraint(condition=Q(chain="") | Q(chain__in=KnownChain.values),
+                                   name="balance_source_chain_known",
+                                   violation_error_message=_("That chain is not known.")),
+            models.CheckConstraint(condition=~Q(kind="node") | ~Q(chain=""), name="balance_source_node_chain",
+                                   violation_error_message=_("Say which chain the node is on.")),
+            models.CheckConstraint(condition=Q(kind="observed") | ~Q(url=""), name="balance_source_url_given",
+                                   violation_error_message=_("Give the address of the source.")),
+            models.CheckConstraint(
+                condition=Q(poll_s__gte=MIN_POLL_S) | Q(kind="observed", poll_s__gte=MIN_OBSERVED_POLL_S),
+                name="balance_source_poll",
+                violation_error_message=_("Ask a server every 600 seconds at most; observed every 60 at most.")),
+            models.UniqueConstraint(fields=["kind"], condition=Q(kind="observed"), name="balance_source_one_observed",
+                                    violation_error_message=_("Observing once is enough.")),
+        ]
+
+    def __str__(self) -> str:
+        where = f" {self.chain}" if self.kind == SourceChoice.NODE else ""
+        return f"{self.kind}{where}"
+
+    def check_rules(self) -> None:
+        """The address must be one that can be asked, without a password in it."""
+        self.url = (self.url or "").strip()
+        if self.kind == SourceChoice.OBSERVED or not self.url:
+            return
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValidationError({"url": say("Give an address that starts with http:// or https://.")})
+        if parts.username or parts.password:
+            raise ValidationError({"url": say("User name and password have fields of their own.")})
+
+
+class ChainPrice(ConfigModel):
+    """What a coin is worth, typed in by hand; it wins over a source's price."""
+
+    chain = models.CharField(_("chain"), max_length=8, choices=KnownChain, unique=True)
+    price = models.FloatField(_("price of a coin"), help_text=_(
+        "The same currency for all chains; US dollars if a source tells prices too. It counts only when each chain "
+        "that is balanced has one."))
+    set_at = models.DateTimeField(_("set"), auto_now=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("price"), _("prices")
+        ordering = ["chain"]
+        constraints = [
+            models.CheckConstraint(condition=Q(price__gt=0, price__lt=1e15), name="balance_price_positive",
+                                   violation_error_message=_("A price is a number above 0.")),
+            models.CheckConstraint(condition=Q(chain__in=KnownChain.values), name="balance_price_chain_known",
+                                   violation_error_message=_("That chain is not known.")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.price:g}"
+
+
+class ChainBlock(models.Model):
+    """A height as the pools' jobs first announced it; written by the proxy, so that a restart keeps its windows."""
+
+    chain = models.CharField(_("chain"), max_length=8, choices=KnownChain)
+    height = models.PositiveIntegerField(_("height"))
+    announced_at = models.FloatField(_("announced"), help_text=_("Unix seconds."))
+    difficulty = models.FloatField(_("difficulty"))
+    prevhash = models.CharField(_("previous block"), max_length=64)
+    reward = models.BigIntegerField(_("reward"), null=True, help_text=_("Satoshis in the coinbase's outputs."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("observed block"), _("observed blocks")
+        ordering = ["chain", "height"]
+        constraints = [
+            models.UniqueConstraint(fields=["chain", "height"], name="balance_block_once"),
+            models.CheckConstraint(condition=Q(difficulty__gt=0), name="balance_block_difficulty_positive"),
+            models.CheckConstraint(condition=Q(chain__in=[Chain.BTC.value, Chain.BCH.value, Chain.DGB.value]),
+                                   name="balance_block_chain_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.height}"
+
+
+class BalanceMemory(models.Model):
+    """The parts that held last, for a restart; written by the proxy. No configuration."""
+
+    parts = models.JSONField(_("parts"), help_text=_("Chain and percent."))
+    at = models.FloatField(_("at"), help_text=_("Unix seconds."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("memory of auto-balance"), _("memory of auto-balance")
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="balance_memory_single_row")]
+
+    def __str__(self) -> str:
+        return say("memory of auto-balance")
