@@ -373,14 +373,15 @@ class ConfigDiff:
         return self == ConfigDiff()
 
 
-_MOVING = ("endpoints", "wallet", "password", "user_format")
+MOVING = ("endpoints", "wallet", "password", "user_format")
+"""Fields of a pool whose change needs new upstream connections."""
 
 
 def diff(old: ConfigSnapshot, new: ConfigSnapshot) -> ConfigDiff:
     """Say what must move to get from ``old`` to ``new``; what is not named must not be touched."""
     both = old.pools.keys() & new.pools.keys()
     changed = {key for key in both if old.pools[key] != new.pools[key]}
-    moved = {key for key in changed if any(getattr(old.pools[key], f) != getattr(new.pools[key], f) for f in _MOVING)}
+    moved = {key for key in changed if any(getattr(old.pools[key], f) != getattr(new.pools[key], f) for f in MOVING)}
     status = any(old.pools[key].status != new.pools[key].status for key in both)
     return ConfigDiff(
         pools_added=frozenset(new.pools.keys() - old.pools.keys()),

@@ -1,0 +1,43 @@
+"""What a miner is told: the pool's difficulty, floors and caps of the operator, and what its firmware can read."""
+
+from math import floor
+
+from proxy.core.config import PoolConfig
+from proxy.core.stratum.profiles import Profile
+from proxy.core.types import HASHES_PER_DIFFICULTY
+
+MOST_SHARES_PER_S = 2.0
+"""A miner that enters a lane whose difficulty fell while it was idle (public-pool divides it by 6 a minute) is held to
+this rate by a temporary local difficulty until the pool has adjusted."""
+
+
+def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, *, hashrate: float,
+                    hashes_per_difficulty: float) -> float:
+    """The difficulty that a miner of ``profile`` (``hashrate`` H/s, 0 if unknown) gets for a pool's job.
+
+    Never below the pool's, but for integer-only firmware, which gets it rounded down (never below 1).
+    """
+    local = hashrate / (hashes_per_difficulty * MOST_SHARES_PER_S)
+    wanted = max(pool_difficulty, pool.min_difficulty or 0.0, local)
+    if profile.min_difficulty and hashes_per_difficulty == HASHES_PER_DIFFICULTY:
+        wanted = max(wanted, profile.min_difficulty)
+    if pool.max_difficulty:
+        wanted = max(pool_difficulty, min(wanted, pool.max_difficulty))
+    return max(1.0, float(floor(wanted))) if profile.integer_difficulty else wanted
+
+
+def wished_difficulty(miner_wish: float | None, pool: PoolConfig, pool_difficulty: float) -> float | None:
+    """The difficulty to suggest to the pool: the miner's own wish within the operator's limits; None for none."""
+    if miner_wish is not None:
+        raised = max(miner_wish, pool.min_difficulty or 0.0)
+        return min(raised, pool.max_difficulty) if pool.max_difficulty else raised
+    if pool.min_difficulty and pool_difficulty < pool.min_difficulty:
+        return pool.min_difficulty
+    if pool.max_difficulty and pool_difficulty > pool.max_difficulty:
+        return pool.max_difficulty
+    return None
+
+
+def as_number(difficulty: float) -> int | float:
+    """An integer where it is one: integer-only firmware reads "1.0" as it likes."""
+    return int(difficulty) if difficulty == int(difficulty) else difficulty

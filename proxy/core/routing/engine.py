@@ -1,0 +1,315 @@
+"""The engine: sessions and pools brought together under one configuration and one scheduler.
+
+It owns no protocol and no policy: sessions speak Stratum, pools look after their health, the scheduler decides who
+works where, and the engine introduces them to each other.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import count
+
+from proxy.core.config import MOVING, ConfigSnapshot, PoolConfig, diff
+from proxy.core.events import ConfigLoaded, EventStream, MinerConnected, MinerRefused
+from proxy.core.health import Random
+from proxy.core.ports import Clock, Dialer, Timer
+from proxy.core.routing.attachment import Attachment
+from proxy.core.routing.pools import PoolSupervisor
+from proxy.core.routing.session import Session
+from proxy.core.scheduling.scheduler import Scheduler
+from proxy.core.stratum.difficulty import diff1_target
+from proxy.core.stratum.extranonce import MinerExtranonce, sizes_for
+from proxy.core.stratum.profiles import Profile
+from proxy.core.stratum.version import USUAL_MASK
+from proxy.core.types import (
+    HASHES_PER_DIFFICULTY,
+    AdminStatus,
+    LaneId,
+    PoolKey,
+    PoolStatus,
+    SessionId,
+    SwitchReason,
+    WorkerName,
+)
+
+RENEWALS_PER_S = 50.0
+NO_POOL = "No pool is set up: add one in the admin, and give it a weight in a schedule."
+
+
+class Engine:
+    """See the module. ``SessionHost``, ``PoolOwner`` and the scheduler's ``Mover``."""
+
+    def __init__(self, *, clock: Clock, events: EventStream, dialer: Dialer, random: Random, version: str,
+                 hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
+        self.clock = clock
+        self.events = events
+        self.version = version
+        self.hashes_per_difficulty = hashes_per_difficulty
+        self.diff1 = diff1_target(hashes_per_difficulty)
+        self.config = ConfigSnapshot()
+        self.sessions: dict[SessionId, Session] = {}
+        self.pools: dict[PoolKey, PoolSupervisor] = {}
+        self.scheduler = Scheduler(clock=clock, random=random, events=events, mover=self,
+                                   hashes_per_difficulty=hashes_per_difficulty)
+        self.scheduler.on_lanes_changed = self._lanes_changed
+        self._dialer = dialer
+        self._random = random
+        self._session_ids = count(1)
+        self._lane_ids = count(1)
+        self._extranonces = count(int(random.random() * 2**16))
+        self._by_address: Counter[str] = Counter()
+        self._paced: deque[tuple[float, Callable[[], None]]] = deque()
+        self._pace_timer: Timer | None = None
+        self._lanes_timer: Timer | None = None
+        self._accepting = True
+        self._taken_out: set[PoolKey] = set()
+
+    # --- Configuration --------------------------------------------------------------------------------------------
+
+    def apply(self, config: ConfigSnapshot) -> None:
+        """Act on a (validated) configuration: only what changed moves."""
+        old, self.config = self.config, config
+        change = diff(old, config)
+        for key in change.pools_added:
+            self._add_pool(config.pools[key])
+        self.scheduler.apply(self._effective(config))
+        for key in change.pools_removed:
+            self._remove_pool(key)
+        for key in change.pools_moved | change.pools_tuned:
+            self._configure_pool(key, old.pools[key])
+        self._serve_all()
+        self.events.emit(ConfigLoaded(revision=config.revision, pools=tuple(config.pools),
+                                      changed=_names(change.pools_added | change.pools_removed | change.pools_moved
+                                                     | change.pools_tuned, change.weights_changed)))
+
+    def take_out(self, pool: PoolKey, out: bool) -> None:
+        """Use no weight of ``pool`` while ``out`` (its payout check failed and the operator chose so)."""
+        before = set(self._taken_out)
+        (self._taken_out.add if out else self._taken_out.discard)(pool)
+        if before != self._taken_out:
+            self.scheduler.apply(self._effective(self.config))
+            self._serve_all()
+
+    def _effective(self, config: ConfigSnapshot) -> ConfigSnapshot:
+        if not self._taken_out:
+            return config
+        pools = {key: replace(pool, status=AdminStatus.DRAIN)
+                 if key in self._taken_out and pool.status is AdminStatus.ENABLED else pool
+                 for key, pool in config.pools.items()}
+        return replace(config, pools=pools)
+
+    def _add_pool(self, config: PoolConfig) -> None:
+        pool = PoolSupervisor(config, self.config.health, owner=self, clock=self.clock, dialer=self._dialer,
+                              events=self.events, random=self._random)
+        self.pools[config.key] = pool
+        pool.start()
+
+    def _remove_pool(self, key: PoolKey) -> None:
+        for session in list(self.sessions.values()):
+            session.leave(key, "the pool was removed")
+        self.pools.pop(key).stop()
+
+    def _configure_pool(self, key: PoolKey, old: PoolConfig) -> None:
+        pool, new = self.pools[key], self.config.pools[key]
+        pool.configure(new, self.config.health)
+        self.scheduler.pool_status(key, pool.may_dial)
+        if not pool.usable:
+            for session in list(self.sessions.values()):
+                session.leave(key, "the pool was switched off")
+        elif any(getattr(old, name) != getattr(new, name) for name in MOVING):
+            self._renew_all(key)
+
+    # --- Miners ---------------------------------------------------------------------------------------------------
+
+    def connect(self, peer: str) -> Session | None:
+        """A miner connected from ``peer`` (``address:port``): its link handler, or None where a limit is reached."""
+        address = peer.rpartition(":")[0]
+        limits = self.config.limits
+        limit = ""
+        if not self._accepting:
+            limit = "shutting down"
+        elif len(self.sessions) >= limits.max_sessions:
+            limit = f"{limits.max_sessions} connections"
+        elif self._by_address[address] >= limits.max_sessions_per_address:
+            limit = f"{limits.max_sessions_per_address} connections from one address"
+        if limit:
+            self.events.emit(MinerRefused(peer=peer, limit=limit))
+            return None
+        session = Session(SessionId(next(self._session_ids)), self)
+        session.peer = peer
+        self.sessions[session.id] = session
+        self._by_address[address] += 1
+        self.events.emit(MinerConnected(session=session.id, peer=peer))
+        self.clock.call_at(self.clock.now() + limits.handshake_timeout_s, lambda: self._check_handshake(session))
+        return session
+
+    def _check_handshake(self, session: Session) -> None:
+        if session.id in self.sessions and not session.started:
+            session.downstream.close()
+
+    def session_started(self, session: Session) -> None:
+        """Subscribed and authorised: it wants work."""
+        if not self.config.pools:
+            session.wait(NO_POOL)
+        self.scheduler.join(session.id, session.worker, session.wish)
+        self._serve(session)
+        if session.current is None and self.config.pools:
+            session.wait("Waiting for the first job of a pool.")
+
+    def session_ready_changed(self, session: Session, ready: frozenset[PoolKey]) -> None:
+        """Let the scheduler act."""
+        self.scheduler.set_ready(session.id, ready)
+
+    def session_ended(self, session: Session) -> None:
+        """The miner is gone."""
+        if self.sessions.pop(session.id, None) is None:
+            return
+        address = session.peer.rpartition(":")[0]
+        self._by_address[address] -= 1
+        if self._by_address[address] <= 0:
+            del self._by_address[address]
+        if session.started:
+            self.scheduler.leave(session.id)
+
+    def share_judged(self, session: Session, pool: PoolKey, difficulty: float, credited: float,
+                     accepted: bool) -> None:
+        """Evidence for the scheduler."""
+        if session.id in self.sessions:
+            self.scheduler.share(session.id, pool, difficulty, accepted, credited)
+
+    def hashrate(self, session: Session) -> float:
+        """The scheduler's estimate."""
+        return self.scheduler.rate(session.id) if session.started else 0.0
+
+    def is_traced(self, worker: WorkerName) -> bool:
+        """Whether raw traffic of ``worker`` is wanted now."""
+        return self.config.trace_workers.get(worker, 0.0) > self.clock.wall()
+
+    def login_of(self, session: SessionId) -> tuple[WorkerName, str, str, str]:
+        """What a pool may be told about a miner."""
+        miner = self.sessions[session]
+        return miner.worker, miner.user, miner.password, miner.downstream.agent or f"dpmp/{self.version}"
+
+    def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:
+        """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""
+        sizes = [pool.extranonce2_size for pool in self.pools.values() if pool.usable] or [None]
+        length, size = sizes_for(sizes, needs_extranonce1=profile.needs_extranonce1, least=profile.least_extranonce2)
+        number = next(self._extranonces) % (1 << 8 * length) if length else 0
+        return MinerExtranonce(number.to_bytes(length, "big"), size)
+
+    def offered_mask(self, requested: int) -> int:
+        """The bits that all pools with rolling allow; BIP 320's while none is known."""
+        mask = USUAL_MASK
+        for pool in self.pools.values():
+            if pool.usable and pool.mask:
+                mask &= pool.mask
+        return mask & requested
+
+    # --- Pools ----------------------------------------------------------------------------------------------------
+
+    def pool(self, key: PoolKey) -> PoolSupervisor:
+        """The pool called ``key``."""
+        return self.pools[key]
+
+    def next_lane_id(self) -> LaneId:
+        """An id never used before."""
+        return LaneId(next(self._lane_ids))
+
+    def attach(self, session: Session, pool: PoolKey) -> Attachment:
+        """A new attachment."""
+        return Attachment(pool=self.pools[pool], owner=session, clock=self.clock, events=self.events,
+                          random=self._random)
+
+    def pool_changed(self, pool: PoolSupervisor, *, was: PoolStatus) -> None:
+        """Down: its miners leave at once. Up again: they come back a few at a time, not as a herd."""
+        up = pool.may_dial
+        self.scheduler.pool_status(pool.key, up)
+        sessions = list(self.sessions.values())
+        if not up:
+            for session in sessions:
+                session.update_ready(pool.health.reason)
+                if pool.key in session.attachments:
+                    session.attachments[pool.key].pool_gone(pool.health.reason)
+        elif was is PoolStatus.DOWN:
+            gap = 1.0 / self.config.health.returns_per_s
+            self._pace((gap, _back(session, pool.key)) for session in sessions)
+        self._serve_all()
+
+    def pool_learned(self, pool: PoolSupervisor) -> None:
+        """Miners that connect from now on get what fits."""
+
+    def pool_moved_home(self, pool: PoolSupervisor) -> None:
+        """The preferred endpoint is back: lanes move over one after the other."""
+        self._renew_all(pool.key)
+
+    def _renew_all(self, key: PoolKey) -> None:
+        gap = 1.0 / RENEWALS_PER_S
+        self._pace((gap, _renewal(session, key)) for session in list(self.sessions.values()))
+
+    def _pace(self, steps: Iterable[tuple[float, Callable[[], None]]]) -> None:
+        """Run steps one after the other, each followed by its gap (seconds)."""
+        self._paced.extend(steps)
+        if self._pace_timer is None:
+            self._next_paced()
+
+    def _next_paced(self) -> None:
+        self._pace_timer = None
+        if self._paced:
+            gap, step = self._paced.popleft()
+            self._pace_timer = self.clock.call_at(self.clock.now() + gap, self._next_paced)
+            step()
+
+    # --- Scheduling -----------------------------------------------------------------------------------------------
+
+    def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
+        """The scheduler's wish."""
+        miner = self.sessions.get(session)
+        return miner is not None and miner.switch_to(pool, reason)
+
+    def _lanes_changed(self) -> None:
+        """Serve all sessions once this turn is over, however often the scheduler asks in it."""
+        if self._lanes_timer is None:
+            self._lanes_timer = self.clock.call_at(self.clock.now(), self._serve_all)
+
+    def _serve_all(self) -> None:
+        if self._lanes_timer is not None:
+            self._lanes_timer.cancel()
+            self._lanes_timer = None
+        for session in list(self.sessions.values()):
+            self._serve(session)
+
+    def _serve(self, session: Session) -> None:
+        if session.started:
+            wanted = self.scheduler.lanes_wanted(session.id)
+            session.set_wanted(frozenset(key for key in wanted if key in self.pools and self.pools[key].usable))
+
+    # --- The end --------------------------------------------------------------------------------------------------
+
+    @property
+    def open_submits(self) -> int:
+        """Shares that wait for a pool's verdict."""
+        return sum(attachment.open_submits for session in self.sessions.values()
+                   for attachment in session.attachments.values())
+
+    def stop_accepting(self) -> None:
+        """Refuse new miners from now on."""
+        self._accepting = False
+
+    def close(self) -> None:
+        """End everything: pools first, so that miners hear the last verdicts."""
+        for pool in self.pools.values():
+            pool.stop()
+        for session in list(self.sessions.values()):
+            session.downstream.close()
+
+
+def _back(session: Session, key: PoolKey) -> Callable[[], None]:
+    return lambda: session.pool_back(key)
+
+
+def _renewal(session: Session, key: PoolKey) -> Callable[[], None]:
+    return lambda: session.renew(key)
+
+
+def _names(pools: Iterable[PoolKey], weights: bool) -> tuple[str, ...]:
+    return (*sorted(f"pool {key}" for key in pools), *(("weights",) if weights else ()))

@@ -1,0 +1,58 @@
+"""The share check: rebuild the header, hash it, and say what the share is worth before any pool is asked."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from proxy.core.routing.jobs import IssuedJob
+from proxy.core.stratum.difficulty import true_difficulty
+from proxy.core.stratum.downstream import Submit
+from proxy.core.stratum.sharehash import hash_value, header, sha256d
+from proxy.core.stratum.version import rolled
+from proxy.core.types import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A share as we see it. ``reason`` NONE: it goes to the pool."""
+
+    reason: Reason
+    true_difficulty: float
+    header: bytes
+    header_hash: bytes
+    """32 bytes, most significant first; empty where no hash was made."""
+    meets_network: bool
+    version: int = 0
+    """As hashed."""
+
+
+_DUPLICATE = Judged(Reason.DUPLICATE, 0.0, b"", b"", False)
+
+
+def judge(issued: IssuedJob, submit: Submit, diff1: int) -> Judged:
+    """Check ``submit`` against the job it names; remembers it for the duplicate check."""
+    job = issued.job
+    bits = (submit.bits or 0) & issued.mask
+    if not issued.is_new_share((submit.extranonce2, submit.ntime, submit.nonce, bits)):
+        return _DUPLICATE
+    version = rolled(job.version, issued.mask, bits) if submit.bits is not None else job.version
+    made = _header(issued, submit, version)
+    digest, value = hash_value(made)
+    reached = true_difficulty(value, diff1)
+    return Judged(_reason(issued, submit, reached), reached, made, digest, value <= issued.network_target, version)
+
+
+def _header(issued: IssuedJob, submit: Submit, version: int) -> bytes:
+    job = issued.job
+    coinbase = issued.coinbase_head.copy()
+    coinbase.update(submit.extranonce2 + job.coinb2)
+    root = sha256(coinbase.digest()).digest()
+    for branch in job.branches:
+        root = sha256d(root + branch)
+    return header(version, issued.prevhash, root, submit.ntime, job.nbits, submit.nonce)
+
+
+def _reason(issued: IssuedJob, submit: Submit, reached: float) -> Reason:
+    if reached < issued.difficulty:
+        outside = submit.bits is not None and submit.bits & ~issued.mask
+        return Reason.VERSION if outside else Reason.LOW_DIFFICULTY
+    return Reason.FRACTION if reached < issued.job.difficulty else Reason.NONE

@@ -1,0 +1,299 @@
+"""Lanes: a session's way to one pool. ``DedicatedLane`` is a connection of its own; a shared one would look the same.
+
+A lane lives once: it dials, becomes ready, carries shares, and ends. Keeping a session supplied with lanes (retry,
+renewal, drain) is the matter of ``attachment``.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from proxy.core.config import Endpoint
+from proxy.core.errors import RemoteProtocolError
+from proxy.core.events import (
+    AuthResult,
+    EventStream,
+    LateVerdict,
+    LinesReceived,
+    LinesSent,
+    PoolConnected,
+    PoolConnecting,
+    PoolDifficulty,
+    PoolDisconnected,
+    PoolMessage,
+    PoolNotify,
+    PoolProtocolError,
+    PoolRedirect,
+    PoolVersionMask,
+    SubscribeResult,
+    UpstreamTraffic,
+)
+from proxy.core.ports import Clock, Dialer, Link, Timer
+from proxy.core.routing.redirect import redirect_target
+from proxy.core.stratum.codec import Request
+from proxy.core.stratum.extranonce import Filler
+from proxy.core.stratum.pooljob import PoolJob
+from proxy.core.stratum.upstream import Credentials, ShareAnswer, Upstream
+from proxy.core.types import Chain, LaneId, PoolKey, SessionId
+
+FIRST_JOB_S = 20.0
+"""A connection that has brought no job by then is no use: the pool accepts and says nothing."""
+
+
+class Lane(Protocol):
+    """What a session needs of its way to a pool."""
+
+    id: LaneId
+    pool: PoolKey
+    chain: Chain
+    filler: Filler
+
+    @property
+    def job(self) -> PoolJob | None:
+        """The newest job."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether shares can be submitted."""
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet."""
+
+    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
+        """Send a share; ``LaneUser.lane_answer`` follows exactly once."""
+
+
+class LaneUser(Protocol):
+    """Who uses a lane."""
+
+    def lane_job(self, lane: "DedicatedLane", job: PoolJob) -> None:
+        """A job came; the first one says that the lane is ready."""
+
+    def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """A share's verdict."""
+
+    def lane_lost(self, lane: "DedicatedLane", reason: str) -> None:
+        """The lane is over. Called once, last."""
+
+    def lane_stale(self, lane: "DedicatedLane") -> None:
+        """No job came for much longer than usual; the lane goes on."""
+
+    def lane_redirected(self, lane: "DedicatedLane", endpoint: Endpoint) -> None:
+        """The pool asks its client to connect to ``endpoint``, which is one that may be honoured."""
+
+
+class DedicatedLane:
+    """A connection of its own to ``endpoint`` of a pool; owner of one ``Upstream``."""
+
+    def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
+                 credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
+                 session: SessionId | None, request_stall_s: float, job_stall_s: float) -> None:
+        self.id = lane_id
+        self.pool = pool
+        self.chain = chain
+        self.endpoint = endpoint
+        self.filler = Filler()
+        self.refused = ""
+        """Why the pool refused our user; empty where it did not."""
+        self.ended = False
+        self.wanted_end = False
+        self.reached = False
+        """Whether a job was ever handed over."""
+        self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, request_stall_s=request_stall_s)
+        self._known = known
+        self._user_name = credentials.user
+        self._user = user
+        self._clock = clock
+        self._events = events
+        self._session = session
+        self._job_stall_s = job_stall_s
+        self._gap_s = 0.0
+        self._last_job_at: float | None = None
+        self._cancel_dial: Callable[[], None] | None = None
+        self._opened_at: float | None = None
+        self._dialed_at = 0.0
+        self._watch: Timer | None = None
+
+    # --- What a session does with it ------------------------------------------------------------------------------
+
+    def dial(self, dialer: Dialer) -> None:
+        """Start connecting."""
+        self._dialed_at = self._clock.now()
+        self._events.emit(PoolConnecting(pool=self.pool, lane=self.id, endpoint=str(self.endpoint),
+                                         probe=self._session is None, session=self._session))
+        self._cancel_dial = dialer.dial(self.endpoint, self)
+
+    @property
+    def job(self) -> PoolJob | None:
+        """The newest job, once the lane is ready."""
+        return self.upstream.job if self.upstream.ready else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether shares can be submitted."""
+        return self.upstream.ready
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet."""
+        return self.upstream.open_submits
+
+    @property
+    def silent_for_s(self) -> float:
+        """Seconds since anything came from the pool."""
+        return self._clock.now() - self.upstream.last_received
+
+    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
+        """Send a share."""
+        self.upstream.submit(token, job, extranonce2, ntime, nonce, version)
+
+    def suggest(self, difficulty: float | None) -> None:
+        """Tell the pool a wish; None for none."""
+        if difficulty is not None:
+            self.upstream.suggest(difficulty)
+
+    def close(self, reason: str, *, wanted: bool = True) -> None:
+        """End the lane; ``lane_lost`` follows (at once if it never opened)."""
+        if self.ended:
+            return
+        self.wanted_end = wanted
+        if self._opened_at is None:
+            if self._cancel_dial is not None:
+                self._cancel_dial()
+            self._end(reason)
+        else:
+            self.upstream.close(reason, wanted=wanted)
+
+    # --- LinkHandler ----------------------------------------------------------------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """The pool answered the dial."""
+        if self.ended:
+            link.close()
+            return
+        self._opened_at = self._clock.now()
+        self._watch = self._clock.call_at(self._opened_at + FIRST_JOB_S, self._look)
+        self._events.emit(PoolConnected(
+            pool=self.pool, lane=self.id, endpoint=str(self.endpoint), probe=self._session is None,
+            latency_ms=(self._opened_at - self._dialed_at) * 1e3, session=self._session))
+        self.upstream.opened(link)
+
+    def received(self, payload: bytes) -> None:
+        """Bytes from the pool."""
+        self.upstream.received(payload)
+
+    def closed(self, reason: str) -> None:
+        """The stream ended, or never began."""
+        if self._opened_at is None:
+            self._end(reason)
+        else:
+            self.upstream.closed(reason)
+
+    # --- UpstreamOwner --------------------------------------------------------------------------------------------
+
+    def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
+        """Remember and tell."""
+        self._events.emit(SubscribeResult(pool=self.pool, lane=self.id, extranonce1=extranonce1.hex(),
+                                          extranonce2_size=size, session=self._session))
+
+    def upstream_authorized(self, ok: bool, message: str) -> None:
+        """Tell; a refusal is no fault of the pool's connection."""
+        self.refused = "" if ok else message or "refused without a reason"
+        self._events.emit(AuthResult(pool=self.pool, lane=self.id, user=self._user_name, ok=ok, message=message,
+                                     session=self._session))
+
+    def upstream_job(self, job: PoolJob) -> None:
+        """Hand a job over, and look out for the next one."""
+        now = self._clock.now()
+        if self._events.wants(PoolNotify):
+            self._events.emit(PoolNotify(
+                pool=self.pool, lane=self.id, chain=self.chain, job=str(job.job_id), prevhash=job.prevhash,
+                version=job.version, nbits=job.nbits, ntime=job.ntime, clean=job.clean, coinbase1=job.coinb1,
+                extranonce1=job.extranonce1, extranonce2_size=job.extranonce2_size, coinbase2=job.coinb2,
+                session=self._session))
+        self._learn_gap(now)
+        self.reached = True
+        self._user.lane_job(self, job)
+
+    def upstream_difficulty(self, difficulty: float) -> None:
+        """Tell; it holds from the next job on."""
+        self._events.emit(PoolDifficulty(pool=self.pool, lane=self.id, difficulty=difficulty, session=self._session))
+
+    def upstream_mask(self, mask: int) -> None:
+        """Tell."""
+        self._events.emit(PoolVersionMask(pool=self.pool, lane=self.id, mask=mask, session=self._session))
+
+    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """Pass a verdict on."""
+        self._user.lane_answer(token, answer)
+
+    def upstream_late(self, accepted: bool) -> None:
+        """Count it; nobody waits for it any more."""
+        self._events.emit(LateVerdict(pool=self.pool, lane=self.id, accepted=accepted))
+
+    def upstream_request(self, request: Request) -> None:
+        """``client.*`` ends here; no miner ever sees it."""
+        if request.method == "client.reconnect":
+            target = redirect_target(request.params, self.endpoint, self._known)
+            self._events.emit(PoolRedirect(pool=self.pool, honoured=target is not None,
+                                           target=" ".join(str(param)[:80] for param in request.params[:2])))
+            if target is not None:
+                self._user.lane_redirected(self, target)
+        elif request.method == "client.show_message":
+            self._events.emit(PoolMessage(pool=self.pool, text=str(request.params[0])[:500] if request.params else ""))
+
+    def upstream_problem(self, problem: RemoteProtocolError) -> None:
+        """Tell."""
+        self._events.emit(PoolProtocolError(pool=self.pool, lane=self.id, problem=str(problem),
+                                            session=self._session))
+
+    def upstream_lines(self, received: int, sent: int) -> None:
+        """Count lines."""
+        if received:
+            self._events.emit(LinesReceived(pool=self.pool, count=received))
+        if sent:
+            self._events.emit(LinesSent(pool=self.pool, count=sent))
+
+    def upstream_traffic(self, direction: str, line: bytes) -> None:
+        """Trace."""
+        if self._session is not None:
+            self._events.emit(UpstreamTraffic(session=self._session, pool=self.pool, direction=direction,
+                                              line=line.decode("utf-8", "replace").rstrip()))
+
+    def upstream_closed(self, reason: str, wanted: bool) -> None:
+        """The connection is over."""
+        self._events.emit(PoolDisconnected(pool=self.pool, lane=self.id, reason=reason,
+                                           wanted=wanted or self.wanted_end, session=self._session))
+        self._end(reason)
+
+    # --- Its own ---------------------------------------------------------------------------------------------------
+
+    def _end(self, reason: str) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if self._watch is not None:
+            self._watch.cancel()
+        self._user.lane_lost(self, reason)
+
+    def _learn_gap(self, now: float) -> None:
+        """Keep the usual time between jobs; the watch looks at it when it is due, not at each job."""
+        previous, self._last_job_at = self._last_job_at, now
+        if previous is not None:
+            gap = now - previous
+            self._gap_s = gap if not self._gap_s else 0.8 * self._gap_s + 0.2 * gap
+
+    def _patience_s(self) -> float:
+        return max(self._job_stall_s, 3.0 * self._gap_s)
+
+    def _look(self) -> None:
+        now = self._clock.now()
+        self._watch = None
+        if self._last_job_at is None:
+            self.close(f"no job within {FIRST_JOB_S:.0f} s", wanted=False)
+            return
+        due = self._last_job_at + self._patience_s()
+        if now >= due - 1e-6:
+            self._user.lane_stale(self)
+            due = now + self._patience_s()
+        self._watch = None if self.ended else self._clock.call_at(due, self._look)

@@ -1,0 +1,519 @@
+"""One miner's session: what it is told, which job it works on, and what becomes of its shares.
+
+The session owns its ``Downstream`` and one ``Attachment`` for each pool; where it works is decided by the scheduler
+through ``switch_to``. Everything that reaches the miner goes through ``_issue`` (one write) or a reply to its request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.core.config import Endpoint
+from proxy.core.errors import LocalProtocolError, RemoteProtocolError
+from proxy.core.events import (
+    BlockCandidate,
+    DifficultySent,
+    DownstreamTraffic,
+    EmergencySwitch,
+    EventStream,
+    JobForwarded,
+    LinesReceived,
+    LinesSent,
+    MinerAuthorized,
+    MinerBadMessage,
+    MinerConfigured,
+    MinerDisconnected,
+    MinerMethod,
+    MinerReady,
+    MinerSubscribed,
+    MinerWaiting,
+    PoolExcluded,
+    PoolSwitched,
+    ShareResult,
+    SubmitDuplicate,
+    SubmitNoJobYet,
+    SubmitPoolDead,
+    SubmitRouted,
+    SubmitUnknownJob,
+    SwitchSkipped,
+)
+from proxy.core.ports import Clock, Link, Timer
+from proxy.core.routing.attachment import Attachment
+from proxy.core.routing.difficulty import as_number, told_difficulty, wished_difficulty
+from proxy.core.routing.eligibility import why_not
+from proxy.core.routing.jobs import IssuedJob, JobTable, notify_params
+from proxy.core.routing.judge import Judged, judge
+from proxy.core.routing.lanes import DedicatedLane
+from proxy.core.routing.names import worker_of
+from proxy.core.routing.pools import PoolSupervisor
+from proxy.core.routing.verdicts import code_of, reason_of
+from proxy.core.stratum.codec import ErrorInfo, JsonId
+from proxy.core.stratum.difficulty import network_difficulty
+from proxy.core.stratum.downstream import Downstream, Submit
+from proxy.core.stratum.extranonce import MinerExtranonce
+from proxy.core.stratum.pooljob import PoolJob
+from proxy.core.stratum.profiles import UNKNOWN, Profile, profile_of
+from proxy.core.stratum.upstream import ShareAnswer
+from proxy.core.stratum.version import mask_text
+from proxy.core.types import DecidedBy, PoolKey, Reason, SessionId, SwitchReason, Verdict, WorkerName
+
+KEEP_ALIVE_S = 50.0
+"""cgminer and bfgminer give a pool up after 90 s of silence, others later."""
+_TEXTS = {
+    Reason.UNKNOWN_JOB: "Job not found",
+    Reason.DUPLICATE: "Duplicate share",
+    Reason.LOW_DIFFICULTY: "Low difficulty share",
+    Reason.FRACTION: "Low difficulty share (between whole difficulty and the pool's)",
+    Reason.VERSION: "Version bits outside the mask",
+    Reason.POOL_LOST: "Connection to the pool was lost, share not judged",
+    Reason.TIMEOUT: "The pool did not answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _OnItsWay:
+    """A share at the pool."""
+
+    id: JsonId
+    worker: WorkerName
+    issued: IssuedJob
+    judged: Judged
+
+
+class SessionHost(Protocol):
+    """The engine, as a session sees it."""
+
+    clock: Clock
+    events: EventStream
+    hashes_per_difficulty: float
+    diff1: int
+
+    def extranonce_for(self, session: "Session", profile: Profile) -> MinerExtranonce:
+        """An extranonce that fits the pools this miner may be sent to."""
+
+    def offered_mask(self, requested: int) -> int:
+        """Version bits that every pool with rolling allows, within ``requested``."""
+
+    def attach(self, session: "Session", pool: PoolKey) -> Attachment:
+        """A new attachment of the session to ``pool``."""
+
+    def pool(self, key: PoolKey) -> PoolSupervisor:
+        """The pool called ``key``."""
+
+    def session_started(self, session: "Session") -> None:
+        """Subscribed and authorised: it wants work."""
+
+    def session_ready_changed(self, session: "Session", ready: frozenset[PoolKey]) -> None:
+        """Other pools have work for it now."""
+
+    def share_judged(self, session: "Session", pool: PoolKey, difficulty: float, credited: float,
+                     accepted: bool) -> None:
+        """A pool judged a share."""
+
+    def hashrate(self, session: "Session") -> float:
+        """The scheduler's estimate in H/s; 0 while unknown."""
+
+    def session_ended(self, session: "Session") -> None:
+        """The miner is gone."""
+
+    def is_traced(self, worker: WorkerName) -> bool:
+        """Whether the raw traffic of ``worker`` is to be logged."""
+
+
+class Session:
+    """See the module. ``DownstreamOwner`` and ``AttachmentOwner``."""
+
+    def __init__(self, session_id: SessionId, host: SessionHost) -> None:
+        self.id = session_id
+        self.downstream = Downstream(clock=host.clock, owner=self, diff1=host.diff1)
+        self.profile: Profile = UNKNOWN
+        self.worker = WorkerName("")
+        self.user = ""
+        self.password = ""
+        self.peer = ""
+        self.connected_at = host.clock.wall()
+        self.attachments: dict[PoolKey, Attachment] = {}
+        self.wanted: frozenset[PoolKey] = frozenset()
+        """Pools that are to be kept warm."""
+        self.current: PoolKey | None = None
+        self.excluded: dict[PoolKey, str] = {}
+        self.wish: float | None = None
+        self.told: float | None = None
+        """The difficulty last sent."""
+        self.waiting = ""
+        """Why there is no work, for people."""
+        self.jobs: JobTable | None = None
+        self.started = False
+        self._host = host
+        self._clock = host.clock
+        self._events = host.events
+        self._workers: dict[str, WorkerName] = {}
+        self._ready: frozenset[PoolKey] = frozenset()
+        self._told_mask: int | None = None
+        self._prevhash = ""
+        self._began = host.clock.now()
+        self._keep_alive: Timer | None = None
+        self._ended = False
+
+    # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """The connection is open."""
+        self.peer = link.peer
+        self.downstream.opened(link)
+
+    def received(self, payload: bytes) -> None:
+        """Bytes from the miner."""
+        self.downstream.received(payload)
+
+    def closed(self, reason: str) -> None:
+        """The connection is gone."""
+        self.downstream.closed(reason)
+
+    # --- DownstreamOwner ------------------------------------------------------------------------------------------
+
+    def miner_subscribed(self, agent: str) -> MinerExtranonce:
+        """Fix the extranonce for the life of the connection."""
+        self.profile = profile_of(agent)
+        extranonce = self._host.extranonce_for(self, self.profile)
+        self.jobs = JobTable(extranonce)
+        self._events.emit(MinerSubscribed(session=self.id, agent=agent, profile=self.profile.name,
+                                          extranonce1=extranonce.extranonce1.hex(), extranonce2_size=extranonce.size))
+        return extranonce
+
+    def miner_mask(self, requested: int) -> int:
+        """Offer what all pools allow."""
+        mask = self._host.offered_mask(requested)
+        self._told_mask = mask
+        self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=mask))
+        return mask
+
+    def miner_authorized(self, user: str, password: str) -> None:
+        """The first worker names the session; others are told apart in our books only."""
+        worker = worker_of(user)
+        first = not self._workers
+        self._workers[user] = worker
+        if first:
+            self.worker, self.user, self.password = worker, user, password
+            self.downstream.traced = self._host.is_traced(worker)
+        self._events.emit(MinerAuthorized(
+            session=self.id, worker=worker, user=user, peer=self.peer, agent=self.downstream.agent,
+            profile=self.profile.name, first=first))
+
+    def miner_handled(self) -> None:
+        """Work may be asked for once the miner has all its replies."""
+        if not self.started and self.jobs is not None and self._workers and not self._ended:
+            self.started = True
+            self._keep_alive = self._clock.call_at(self._clock.now() + KEEP_ALIVE_S, self._keep)
+            self._host.session_started(self)
+
+    def miner_suggested(self, difficulty: float) -> None:
+        """Pass the wish on to the pools."""
+        self.wish = difficulty
+        for attachment in self.attachments.values():
+            self._suggest(attachment)
+
+    def miner_called(self, method: str) -> None:
+        """Count."""
+        if self._events.wants(MinerMethod):
+            self._events.emit(MinerMethod(session=self.id, worker=self.worker, method=method))
+
+    def miner_problem(self, problem: RemoteProtocolError) -> None:
+        """Tell."""
+        self._events.emit(MinerBadMessage(session=self.id, worker=self.worker, problem=str(problem)))
+
+    def miner_lines(self, received: int, sent: int) -> None:
+        """Count lines."""
+        if received:
+            self._events.emit(LinesReceived(pool=None, count=received))
+        if sent:
+            self._events.emit(LinesSent(pool=None, count=sent))
+
+    def miner_traffic(self, direction: str, payload: bytes) -> None:
+        """Trace."""
+        self._events.emit(DownstreamTraffic(session=self.id, worker=self.worker, direction=direction,
+                                            line=payload.decode("utf-8", "replace").rstrip()))
+
+    def miner_closed(self, reason: str) -> None:
+        """The miner is gone: nobody waits for its verdicts, so every open share ends as unanswered."""
+        self._ended = True
+        if self._keep_alive is not None:
+            self._keep_alive.cancel()
+        for attachment in self.attachments.values():
+            attachment.finish("miner left")
+        self._events.emit(MinerDisconnected(session=self.id, worker=self.worker, peer=self.peer, reason=reason,
+                                            duration_s=round(self._clock.now() - self._began, 3)))
+        self._host.session_ended(self)
+
+    # --- Shares ---------------------------------------------------------------------------------------------------
+
+    def miner_bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
+        """A share that nobody can judge."""
+        reason = {24: Reason.UNAUTHORIZED, 25: Reason.NOT_SUBSCRIBED}.get(code, Reason.BAD_PARAMS)
+        self.downstream.refuse(ident, code, text)
+        self._result(self.worker, None, job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
+
+    def miner_submitted(self, submit: Submit) -> None:
+        """Judge a share by its job; what passes goes to the upstream session that issued it."""
+        worker = self._workers[submit.user]
+        issued = self.jobs.find(submit.job_id) if self.jobs is not None else None
+        if issued is None:
+            self._unknown_job(submit, worker)
+            return
+        judged = judge(issued, submit, self._host.diff1)
+        if judged.meets_network:
+            self._events.emit(self._block(worker, issued, submit, judged))
+        if judged.reason is not Reason.NONE:
+            if judged.reason is Reason.DUPLICATE:
+                self._events.emit(SubmitDuplicate(session=self.id, worker=worker, job=submit.job_id))
+            self._refuse(submit.id, worker, issued, judged, judged.reason)
+            return
+        self._forward(submit, worker, issued, judged)
+
+    def _forward(self, submit: Submit, worker: WorkerName, issued: IssuedJob, judged: Judged) -> None:
+        lane = issued.lane
+        if not lane.ready:
+            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
+            self._lost(submit.id, worker, issued, judged, Reason.POOL_LOST, 0.0)
+            return
+        extranonce = self.downstream.extranonce
+        assert extranonce is not None
+        if self._events.wants(SubmitRouted):
+            self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
+                                           job=issued.id, pool_job=str(issued.job.job_id)))
+        lane.submit(_OnItsWay(submit.id, worker, issued, judged), issued.job,
+                    issued.filler + extranonce.extranonce1 + submit.extranonce2, submit.ntime, submit.nonce,
+                    judged.version)
+
+    def share_answered(self, token: _OnItsWay, answer: ShareAnswer) -> None:
+        """Give the pool's verdict to the miner, unchanged in meaning."""
+        if answer.lost:
+            reason = Reason.TIMEOUT if token.issued.lane.ready else Reason.POOL_LOST
+            self._lost(token.id, token.worker, token.issued, token.judged, reason, answer.latency_s)
+            return
+        issued = token.issued
+        self._host.share_judged(self, issued.lane.pool, issued.difficulty, issued.job.difficulty, answer.accepted)
+        if answer.accepted:
+            self.downstream.accept(token.id)
+            self._result(token.worker, issued, issued.id, Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL,
+                         judged=token.judged, latency_s=answer.latency_s)
+            return
+        error = answer.error or ErrorInfo(20, "refused")
+        reason = reason_of(error)
+        self.downstream.refuse(token.id, code_of(reason), error.text)
+        self._result(token.worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.POOL, judged=token.judged,
+                     latency_s=answer.latency_s, message=error.text)
+
+    def _unknown_job(self, submit: Submit, worker: WorkerName) -> None:
+        if self.jobs is not None and self.jobs.any_issued:
+            self._events.emit(SubmitUnknownJob(session=self.id, worker=worker, job=submit.job_id))
+        else:
+            self._events.emit(SubmitNoJobYet(session=self.id, worker=worker))
+        self.downstream.refuse(submit.id, 21, _TEXTS[Reason.UNKNOWN_JOB])
+        self._result(worker, None, submit.job_id, Verdict.REJECTED, Reason.UNKNOWN_JOB, DecidedBy.PROXY,
+                     message=_TEXTS[Reason.UNKNOWN_JOB])
+
+    def _refuse(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: Judged, reason: Reason) -> None:
+        self.downstream.refuse(ident, code_of(reason), _TEXTS[reason])
+        self._result(worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.PROXY, judged=judged,
+                     message=_TEXTS[reason])
+
+    def _lost(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: Judged, reason: Reason,
+              latency_s: float) -> None:
+        self.downstream.refuse(ident, 20, _TEXTS[reason])
+        self._result(worker, issued, issued.id, Verdict.UNANSWERED, reason, DecidedBy.PROXY, judged=judged,
+                     latency_s=latency_s, message=_TEXTS[reason])
+
+    def _result(self, worker: WorkerName, issued: IssuedJob | None, job_id: str, verdict: Verdict, reason: Reason,
+                decided_by: DecidedBy, *, judged: Judged | None = None, latency_s: float = 0.0,
+                message: str = "") -> None:
+        self._events.emit(ShareResult(
+            session=self.id, worker=worker, pool=issued.lane.pool if issued else None, job=job_id,
+            difficulty=issued.difficulty if issued else 0.0, pool_difficulty=issued.job.difficulty if issued else 0.0,
+            true_difficulty=judged.true_difficulty if judged else 0.0, verdict=verdict, reason=reason,
+            decided_by=decided_by, message=message, latency_s=latency_s,
+            header_hash=judged.header_hash if judged else b""))
+
+    def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: Judged) -> BlockCandidate:
+        job, extranonce = issued.job, self.downstream.extranonce
+        assert extranonce is not None
+        coinbase = (job.coinb1 + job.extranonce1 + issued.filler + extranonce.extranonce1 + submit.extranonce2
+                    + job.coinb2)
+        return BlockCandidate(
+            session=self.id, worker=worker, pool=issued.lane.pool, chain=issued.lane.chain,
+            job=issued.id, header=judged.header, header_hash=judged.header_hash, coinbase=coinbase,
+            merkle_branches=job.branches, nbits=job.nbits, true_difficulty=judged.true_difficulty,
+            network_difficulty=network_difficulty(job.nbits, self._host.diff1))
+
+    # --- Where it works -------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> frozenset[PoolKey]:
+        """Pools that it could be moved to right now."""
+        return self._ready
+
+    def is_working_on(self, pool: PoolKey) -> bool:
+        """Whether the miner works on ``pool`` now."""
+        return self.current == pool
+
+    def switch_to(self, pool: PoolKey, reason: SwitchReason) -> bool:
+        """Put the miner to work on ``pool`` in one write; False where there is no fresh job for it."""
+        if pool == self.current:
+            return True
+        attachment = self.attachments.get(pool)
+        lane = attachment.warm_lane if attachment is not None else None
+        if lane is None or pool not in self._ready:
+            self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
+            return False
+        old, self.current = self.current, pool
+        self.waiting = ""
+        self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=old, new=pool, reason=reason))
+        self._issue(lane, clean=True, switch=True)
+        if old is not None and old not in self.wanted and old in self.attachments:
+            self.attachments[old].drain()
+        return True
+
+    def set_wanted(self, pools: frozenset[PoolKey]) -> None:
+        """Keep lanes to ``pools`` warm; let go of the others, the one in use last."""
+        self.wanted = pools
+        for key in pools:
+            if key not in self.attachments:
+                self.attachments[key] = self._host.attach(self, key)
+            self.attachments[key].open()
+        for key, attachment in self.attachments.items():
+            if key not in pools and key != self.current:
+                attachment.drain()
+
+    def leave(self, pool: PoolKey, why: str) -> None:
+        """The pool can not be used any more: close the lane; the scheduler hears of it first."""
+        attachment = self.attachments.pop(pool, None)
+        self.excluded.pop(pool, None)
+        self.update_ready(why)
+        if attachment is not None:
+            attachment.close(why)
+
+    def pool_back(self, pool: PoolKey) -> None:
+        """The pool may be dialled again."""
+        if pool in self.attachments:
+            self.attachments[pool].pool_back()
+
+    def renew(self, pool: PoolKey, endpoint: Endpoint | None = None) -> None:
+        """Replace the lane to ``pool`` without a gap."""
+        if pool in self.attachments:
+            self.attachments[pool].renew(endpoint)
+
+    def update_ready(self, why: str = "") -> None:
+        """See which pools have work for this miner, and let the scheduler act on a change."""
+        ready = frozenset(key for key, attachment in self.attachments.items()
+                          if attachment.warm_lane is not None and key not in self.excluded
+                          and self._host.pool(key).may_dial)
+        if ready == self._ready:
+            return
+        self._ready = ready
+        lost = self.current if self.current is not None and self.current not in ready else None
+        if lost is not None:
+            self.current = None
+        self._host.session_ready_changed(self, ready)
+        if lost is not None:
+            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
+            if self.current is None:
+                self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+
+    def wait(self, reason: str) -> None:
+        """Keep the miner although there is no work for it."""
+        if reason != self.waiting:
+            self.waiting = reason
+            self._events.emit(MinerWaiting(session=self.id, worker=self.worker, reason=reason))
+
+    # --- AttachmentOwner ------------------------------------------------------------------------------------------
+
+    def work_came(self, attachment: Attachment, job: PoolJob, *, new_lane: bool) -> None:
+        """A lane has a job: check that this miner can use it, and pass it on if it works there."""
+        lane = attachment.lane
+        assert lane is not None
+        key = attachment.pool.key
+        lane.upstream.traced = self.downstream.traced
+        self._check(key, job)
+        if key == self.current and key not in self.excluded:
+            self._issue(lane, clean=job.clean or new_lane, switch=new_lane)
+        self._suggest(attachment)
+        self.update_ready(self.excluded.get(key, ""))
+
+    def work_lost(self, attachment: Attachment, reason: str) -> None:
+        """A lane is gone."""
+        self.update_ready(reason)
+
+    def _check(self, key: PoolKey, job: PoolJob) -> None:
+        extranonce = self.downstream.extranonce
+        assert extranonce is not None
+        why = why_not(job, extranonce, self.profile, rolls=self.downstream.requested_mask is not None)
+        if not why:
+            self.excluded.pop(key, None)
+        elif self.excluded.get(key) != why:
+            self.excluded[key] = why
+            self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=why))
+
+    # --- What the miner is sent -----------------------------------------------------------------------------------
+
+    def _issue(self, lane: DedicatedLane, *, clean: bool, switch: bool = False) -> None:
+        """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
+        job, jobs = lane.job, self.jobs
+        if job is None or jobs is None:
+            raise LocalProtocolError("no job to issue")
+        new_block = job.prevhash_hex != self._prevhash
+        clean = clean or new_block
+        now = self._clock.now()
+        if clean:
+            jobs.retire(now)
+        pool = self._host.pool(lane.pool)
+        difficulty = told_difficulty(job.difficulty, pool.config, self.profile, hashrate=self._host.hashrate(self),
+                                     hashes_per_difficulty=self._host.hashes_per_difficulty)
+        requested = self.downstream.requested_mask
+        mask = job.mask if requested is None else job.mask & requested
+        first = not jobs.any_issued
+        issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
+        self._prevhash = job.prevhash_hex
+        messages: list[tuple[str, list[object]]] = []
+        if requested is not None and (mask != self._told_mask or (first and self.profile.repeats_mask)):
+            self._told_mask = mask
+            messages.append(("mining.set_version_mask", [mask_text(mask)]))
+        if switch or difficulty != self.told:
+            self.told = difficulty
+            messages.append(("mining.set_difficulty", [as_number(difficulty)]))
+            self._tell_difficulty(lane.pool, job.difficulty)
+        messages.append(("mining.notify", notify_params(issued, clean=clean)))
+        self.downstream.push(*messages)
+        self._events.emit(JobForwarded(
+            session=self.id, worker=self.worker, pool=lane.pool, job=issued.id, pool_job=str(job.job_id),
+            difficulty=difficulty, pool_difficulty=job.difficulty, clean=clean, age_s=now - job.received_at,
+            new_block=new_block))
+        if first:
+            self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=lane.pool))
+
+    def _tell_difficulty(self, pool: PoolKey | None, pool_difficulty: float) -> None:
+        if self._events.wants(DifficultySent):
+            self._events.emit(DifficultySent(session=self.id, worker=self.worker, pool=pool,
+                                             difficulty=self.told or 0.0, pool_difficulty=pool_difficulty))
+
+    def _keep(self) -> None:
+        """Say something before the miner takes silence for death: the difficulty it has, nothing newer."""
+        now = self._clock.now()
+        due = self.downstream.last_sent + KEEP_ALIVE_S
+        if now >= due - 1e-6:
+            self.downstream.push(("mining.set_difficulty", [as_number(self.told or 1.0)]))
+            due = now + KEEP_ALIVE_S
+        self._keep_alive = self._clock.call_at(due, self._keep)
+
+    def _suggest(self, attachment: Attachment) -> None:
+        lane = attachment.lane
+        if lane is not None:
+            pool = self._host.pool(attachment.pool.key)
+            lane.suggest(wished_difficulty(self.wish, pool.config, lane.upstream.difficulty))
+
+    # --- Facts for the read model ---------------------------------------------------------------------------------
+
+    def facts(self) -> Mapping[PoolKey, str]:
+        """Pools that it can not use, and why: by its own limits, or because the pool refused it."""
+        refused = {key: f"the pool refuses this user: {attachment.refused}"
+                   for key, attachment in self.attachments.items() if attachment.refused}
+        return {**self.excluded, **refused}

@@ -1,0 +1,353 @@
+"""One miner's connection, on which we play the pool; sans I/O.
+
+It reads requests, keeps what the protocol needs (agent, extensions, authorised users), answers what can be answered
+here and hands the rest to its owner. Each request gets exactly one reply, with the id it came with; nothing else is
+written between a request and its reply (NerdMiner, cpuminer and cgminer take the next line for it). The replies to one
+read leave in one write.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeGuard
+
+from proxy.core.errors import RemoteProtocolError
+from proxy.core.ports import Clock, Link
+from proxy.core.stratum.codec import JsonId, Request, decode, encode_error, encode_notification, encode_response
+from proxy.core.stratum.difficulty import DIFF1_TARGET, difficulty_of_target
+from proxy.core.stratum.extranonce import MinerExtranonce
+from proxy.core.stratum.framing import LineFramer
+from proxy.core.stratum.version import mask_text, parse_mask
+
+MAX_LINE_IN = 8_192
+"""Bytes. Real requests stay below 1,024."""
+MAX_USERS = 64
+"""Workers authorised on one connection (rented hash brings a few)."""
+COST_LIMIT = 500.0
+COST_DECAY_PER_S = 1.0
+"""A miner pays for what no firmware sends; past the limit its connection is closed."""
+_HEX_WORD = re.compile(r"[0-9a-fA-F]{1,8}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_ANSWER_WITHOUT_ID = frozenset({"mining.subscribe", "mining.authorize", "mining.configure", "mining.submit"})
+"""bfgminer sends calls with a null id and reads the next line as the answer to something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """``mining.submit``, its types checked. ``bits`` None: five parameters."""
+
+    id: JsonId
+    user: str
+    job_id: str
+    extranonce2: bytes
+    ntime: int
+    nonce: int
+    bits: int | None
+
+
+class DownstreamOwner(Protocol):
+    """Who decides for a miner's connection."""
+
+    def miner_subscribed(self, agent: str) -> MinerExtranonce:
+        """Give the extranonce for the life of the connection."""
+
+    def miner_mask(self, requested: int) -> int:
+        """The version bits (within ``requested``) that the miner may roll for now."""
+
+    def miner_authorized(self, user: str, password: str) -> None:
+        """A user logged in."""
+
+    def miner_submitted(self, submit: Submit) -> None:
+        """A share to judge; answer with ``accept`` or ``refuse``, now or later, once."""
+
+    def miner_bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
+        """A share that can not be judged; answer with ``refuse``, once."""
+
+    def miner_suggested(self, difficulty: float) -> None:
+        """The miner wishes for a difficulty."""
+
+    def miner_called(self, method: str) -> None:
+        """Any request but submit."""
+
+    def miner_problem(self, problem: RemoteProtocolError) -> None:
+        """The miner broke the protocol."""
+
+    def miner_lines(self, received: int, sent: int) -> None:
+        """Lines that came or went."""
+
+    def miner_traffic(self, direction: str, payload: bytes) -> None:
+        """Raw bytes (only if ``Downstream.traced``)."""
+
+    def miner_handled(self) -> None:
+        """All that one read brought has been answered; pushes may follow."""
+
+    def miner_closed(self, reason: str) -> None:
+        """The connection is over. Called once, last."""
+
+
+class Downstream:
+    """See the module. Implements ``LinkHandler``."""
+
+    def __init__(self, *, clock: Clock, owner: DownstreamOwner, diff1: int = DIFF1_TARGET) -> None:
+        self.agent = ""
+        self.extranonce: MinerExtranonce | None = None
+        self.requested_mask: int | None = None
+        """What the miner negotiated; None while it has not."""
+        self.users: dict[str, None] = {}
+        self.wants_extranonce = False
+        self.last_sent = 0.0
+        self.traced = False
+        self._clock = clock
+        self._owner = owner
+        self._diff1 = diff1
+        self._link: Link | None = None
+        self._framer = LineFramer(MAX_LINE_IN)
+        self._replies: list[bytes] = []
+        self._reading = False
+        self._cost = 0.0
+        self._cost_at = 0.0
+        self._closed = False
+
+    # --- LinkHandler ----------------------------------------------------------------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """A miner is there; it speaks first."""
+        self._link = link
+        self.last_sent = self._cost_at = self._clock.now()
+
+    def received(self, payload: bytes) -> None:
+        """Take what the miner sent; all replies leave in one write."""
+        if self.traced:
+            self._owner.miner_traffic("rx", payload)
+        lines = self._framer.feed(payload)
+        if lines:
+            self._owner.miner_lines(len(lines), 0)
+        self._reading = True
+        for line in lines:
+            if not self._closed:
+                self._take(line)
+        self._reading = False
+        self._flush()
+        self._owner.miner_handled()
+
+    def closed(self, reason: str) -> None:
+        """The stream is gone."""
+        self._closed = True
+        self._link = None
+        self._owner.miner_closed(reason)
+
+    # --- Commands -------------------------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> str:
+        """``address:port`` of the miner; empty once closed."""
+        return self._link.peer if self._link else ""
+
+    def push(self, *notifications: tuple[str, list[Any]]) -> None:
+        """Send notifications in this order in one write."""
+        self._write(b"".join(encode_notification(method, params) for method, params in notifications),
+                    len(notifications))
+
+    def accept(self, ident: JsonId) -> None:
+        """Answer a submit: accepted."""
+        self._reply(encode_response(ident, True))
+
+    def refuse(self, ident: JsonId, code: int, text: str) -> None:
+        """Answer a submit: refused, and why."""
+        self._reply(encode_error(ident, code, text))
+
+    def close(self) -> None:
+        """End the connection after what is queued has been sent."""
+        self._flush()
+        if self._link is not None:
+            self._link.close()
+
+    # --- Requests -------------------------------------------------------------------------------------------------
+
+    def _take(self, line: bytes | RemoteProtocolError) -> None:
+        try:
+            if isinstance(line, RemoteProtocolError):
+                raise line
+            message = decode(line)
+            if isinstance(message, Request):
+                self._request(message)
+        except RemoteProtocolError as problem:
+            self._charge(problem)
+
+    def _request(self, request: Request) -> None:
+        if request.method == "mining.submit":
+            self._submit(request)
+            return
+        self._owner.miner_called(request.method[:64])
+        method = _METHODS.get(request.method)
+        silent = request.id is None and request.method not in _ANSWER_WITHOUT_ID
+        try:
+            reply = method(self, request) if method else _unsupported(request)
+        except RemoteProtocolError as problem:
+            reply = encode_error(request.id, problem.code, str(problem))
+            self._charge(problem)
+        if not silent:
+            self._reply(reply)
+
+    def _subscribe(self, request: Request) -> bytes:
+        agent = request.params[0] if request.params else ""
+        self.agent = _printable(agent, 128)
+        if self.extranonce is None:
+            self.extranonce = self._owner.miner_subscribed(self.agent)
+        pairs = [["mining.set_difficulty", "1"], ["mining.notify", "1"]]
+        return encode_response(request.id, [pairs, self.extranonce.extranonce1.hex(), self.extranonce.size])
+
+    def _authorize(self, request: Request) -> bytes:
+        user = request.params[0] if request.params else None
+        password = request.params[1] if len(request.params) > 1 else ""
+        if not isinstance(user, str) or not user.strip():
+            raise RemoteProtocolError("authorize needs a user name", code=24)
+        if user not in self.users and len(self.users) >= MAX_USERS:
+            raise RemoteProtocolError(f"more than {MAX_USERS} workers on one connection", code=24)
+        self.users[user] = None
+        self._owner.miner_authorized(user, password if isinstance(password, str) else "")
+        return encode_response(request.id, True)
+
+    def _configure(self, request: Request) -> bytes:
+        """BIP 310. Only what was asked for is answered: Whatsminer leaves over any other key."""
+        asked = request.params[0] if request.params else None
+        options = request.params[1] if len(request.params) > 1 else {}
+        if not isinstance(asked, list) or not isinstance(options, dict):
+            raise RemoteProtocolError("configure needs a list of extensions and their parameters")
+        result: dict[str, Any] = {}
+        if "version-rolling" in asked:
+            requested = parse_mask(options.get("version-rolling.mask", "ffffffff"))
+            self.requested_mask = requested
+            result["version-rolling"] = True
+            result["version-rolling.mask"] = mask_text(self._owner.miner_mask(requested))
+        if "minimum-difficulty" in asked:
+            value = options.get("minimum-difficulty.value")
+            result["minimum-difficulty"] = _is_number(value)
+            if _is_number(value):
+                self._owner.miner_suggested(float(value))
+        if "subscribe-extranonce" in asked:
+            self.wants_extranonce = True
+            result["subscribe-extranonce"] = True
+        for name in asked[:16]:
+            if isinstance(name, str):
+                result.setdefault(name[:64], False)
+        return encode_response(request.id, result)
+
+    def _extranonce_subscribe(self, request: Request) -> bytes:
+        self.wants_extranonce = True
+        return encode_response(request.id, True)
+
+    def _suggest_difficulty(self, request: Request) -> bytes:
+        value = request.params[0] if request.params else None
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                value = None
+        if not _is_number(value):
+            raise RemoteProtocolError("suggest_difficulty needs a number above 0", cost=1.0)
+        self._owner.miner_suggested(float(value))
+        return encode_response(request.id, True)
+
+    def _suggest_target(self, request: Request) -> bytes:
+        value = request.params[0] if request.params else None
+        if not isinstance(value, str) or len(value) > 64 or not _HEX.fullmatch(value) or not int(value or "0", 16):
+            raise RemoteProtocolError("suggest_target needs a hex target", cost=1.0)
+        self._owner.miner_suggested(difficulty_of_target(int(value, 16), self._diff1))
+        return encode_response(request.id, True)
+
+    def _ping(self, request: Request) -> bytes:
+        return encode_response(request.id, "pong")
+
+    def _noted(self, request: Request) -> bytes:
+        return encode_response(request.id, True)
+
+    def _submit(self, request: Request) -> None:
+        params = request.params
+        job_id = params[1][:64] if len(params) > 1 and isinstance(params[1], str) else ""
+        if self.extranonce is None:
+            self._owner.miner_bad_submit(request.id, job_id, 25, "Not subscribed")
+            return
+        try:
+            submit = self._parse_submit(request)
+        except RemoteProtocolError as problem:
+            self._owner.miner_bad_submit(request.id, job_id, problem.code, str(problem))
+            self._charge(problem)
+            return
+        self._owner.miner_submitted(submit)
+
+    def _parse_submit(self, request: Request) -> Submit:
+        params = request.params
+        if not 5 <= len(params) <= 6 or not all(type(value) is str for value in params):
+            raise RemoteProtocolError("submit needs 5 or 6 strings", cost=1.0)
+        user, job_id, extranonce2, ntime, nonce = params[:5]
+        if user not in self.users:
+            raise RemoteProtocolError("Unauthorized worker", code=24, cost=1.0)
+        assert self.extranonce is not None
+        if len(extranonce2) != 2 * self.extranonce.size or not _HEX.fullmatch(extranonce2):
+            raise RemoteProtocolError(f"extranonce2 must be {self.extranonce.size} bytes", cost=1.0)
+        if not (_HEX_WORD.fullmatch(ntime) and _HEX_WORD.fullmatch(nonce)):
+            raise RemoteProtocolError("ntime and nonce must be up to 8 hex digits", cost=1.0)
+        bits = None
+        if len(params) == 6:
+            bits = parse_mask(params[5])
+        return Submit(request.id, user, job_id, bytes.fromhex(extranonce2), int(ntime, 16), int(nonce, 16), bits)
+
+    # --- Writing --------------------------------------------------------------------------------------------------
+
+    def _reply(self, line: bytes) -> None:
+        if self._reading:
+            self._replies.append(line)
+        else:
+            self._write(line, 1)
+
+    def _flush(self) -> None:
+        if self._replies:
+            replies, self._replies = self._replies, []
+            self._write(b"".join(replies), len(replies))
+
+    def _write(self, payload: bytes, lines: int) -> None:
+        if self._link is None:
+            return
+        if self._replies:
+            self._flush()
+        if self.traced:
+            self._owner.miner_traffic("tx", payload)
+        self.last_sent = self._clock.now()
+        self._link.send(payload)
+        self._owner.miner_lines(0, lines)
+
+    def _charge(self, problem: RemoteProtocolError) -> None:
+        now = self._clock.now()
+        self._cost = max(0.0, self._cost - (now - self._cost_at) * COST_DECAY_PER_S) + problem.cost
+        self._cost_at = now
+        self._owner.miner_problem(problem)
+        if self._cost > COST_LIMIT:
+            self._closed = True
+            self.close()
+
+
+def _unsupported(request: Request) -> bytes:
+    return encode_error(request.id, 20, f"Unsupported method {request.method[:64]}")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 < value < 1e18
+
+
+def _printable(value: object, most: int) -> str:
+    text = value if isinstance(value, str) else ""
+    return "".join(letter for letter in text[:most] if letter.isprintable())
+
+
+_METHODS = {
+    "mining.subscribe": Downstream._subscribe,
+    "mining.authorize": Downstream._authorize,
+    "mining.configure": Downstream._configure,
+    "mining.extranonce.subscribe": Downstream._extranonce_subscribe,
+    "mining.suggest_difficulty": Downstream._suggest_difficulty,
+    "mining.suggest_target": Downstream._suggest_target,
+    "mining.ping": Downstream._ping,
+    "mining.pong": Downstream._noted,
+    "pong": Downstream._noted,
+    "mining.capabilities": Downstream._noted,
+}

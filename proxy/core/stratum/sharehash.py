@@ -1,0 +1,31 @@
+"""From a share to its header and hash: coinbase, merkle root, header, double SHA-256."""
+
+import struct
+from collections.abc import Sequence
+from hashlib import sha256
+
+_HEADER = struct.Struct("<L32s32sLLL")
+
+
+def sha256d(payload: bytes) -> bytes:
+    """SHA-256 twice."""
+    return sha256(sha256(payload).digest()).digest()
+
+
+def merkle_root(coinbase: bytes, branches: Sequence[bytes]) -> bytes:
+    """The root over the coinbase (the leftmost leaf) and the pool's branches, as the header holds it."""
+    root = sha256d(coinbase)
+    for branch in branches:
+        root = sha256(sha256(root + branch).digest()).digest()
+    return root
+
+
+def header(version: int, prevhash: bytes, root: bytes, ntime: int, nbits: int, nonce: int) -> bytes:
+    """The 80 bytes that are hashed; ``prevhash`` and ``root`` as the header holds them."""
+    return _HEADER.pack(version, prevhash, root, ntime, nbits, nonce)
+
+
+def hash_value(block_header: bytes) -> tuple[bytes, int]:
+    """Return the hash (32 bytes, most significant first) and the number it stands for."""
+    digest = sha256d(block_header)
+    return digest[::-1], int.from_bytes(digest, "little")

@@ -1,0 +1,492 @@
+"""One connection to a pool, on which we play the miner; sans I/O.
+
+States and legal moves are the table ``_MOVES``. The handshake is ``configure`` and ``subscribe`` in one write, then
+``authorize`` once subscribe is answered; an optional method that stays unanswered for ``OPTIONAL_TIMEOUT_S`` counts as
+refused. ``extranonce.subscribe`` and ``suggest_difficulty`` follow the authorisation (ckpool ignores or drops earlier
+ones). Pools that send their job before they authorise (MiningCore, ckpool) are READY when both are there.
+
+The owner is told through ``UpstreamOwner``; requests that wait are bounded and each ends exactly once: answered,
+expired, or lost with the connection.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import orjson
+
+from proxy.core.errors import LocalProtocolError, RemoteProtocolError
+from proxy.core.ports import Clock, Link, Timer
+from proxy.core.stratum.codec import ErrorInfo, Request, Response, decode, encode_request
+from proxy.core.stratum.extranonce import MAX_POOL_SIZE
+from proxy.core.stratum.framing import LineFramer
+from proxy.core.stratum.pooljob import PoolJob, parse_notify
+from proxy.core.stratum.version import USUAL_MASK, mask_text, parse_mask
+
+MAX_LINE_OUT = 1_023
+"""Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
+MAX_LINE_IN = 65_536
+OPTIONAL_TIMEOUT_S = 2.5
+SUBMIT_TIMEOUT_S = 60.0
+MAX_PENDING = 4_096
+MAX_EXPIRED = 64
+MAX_ERRORS = 20
+"""Malformed messages in a row before the connection is given up."""
+DEFAULT_DIFFICULTY = 1.0
+"""Until a pool says another (Stratum's own default)."""
+
+
+class UpstreamState(StrEnum):
+    """Where a connection to a pool stands."""
+
+    CONNECTING = "connecting"
+    SUBSCRIBING = "subscribing"
+    AUTHORIZING = "authorizing"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+_MOVES: dict[UpstreamState, tuple[UpstreamState, ...]] = {
+    UpstreamState.CONNECTING: (UpstreamState.SUBSCRIBING, UpstreamState.CLOSED),
+    UpstreamState.SUBSCRIBING: (UpstreamState.AUTHORIZING, UpstreamState.CLOSED),
+    UpstreamState.AUTHORIZING: (UpstreamState.READY, UpstreamState.CLOSED),
+    UpstreamState.READY: (UpstreamState.CLOSED,),
+    UpstreamState.CLOSED: (),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a pool is told about who we are."""
+
+    agent: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShareAnswer:
+    """A pool's verdict on a share, or why there is none (``lost``)."""
+
+    accepted: bool
+    error: ErrorInfo | None
+    latency_s: float
+    lost: bool = False
+    """The pool did not answer: the connection ended or the time ran out."""
+
+
+class UpstreamOwner(Protocol):
+    """Who uses a connection. All calls come from within ``Upstream``'s own callbacks."""
+
+    def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
+        """Subscribe was answered, or the pool set another extranonce."""
+
+    def upstream_authorized(self, ok: bool, message: str) -> None:
+        """Authorize was answered; a refusal is followed by a close."""
+
+    def upstream_job(self, job: PoolJob) -> None:
+        """A job came. Only in state READY; one that came earlier is handed over on becoming READY."""
+
+    def upstream_difficulty(self, difficulty: float) -> None:
+        """The pool set the difficulty of the jobs to come."""
+
+    def upstream_mask(self, mask: int) -> None:
+        """The pool allowed other version bits."""
+
+    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """A share's verdict; exactly once for each ``submit``."""
+
+    def upstream_late(self, accepted: bool) -> None:
+        """A verdict came after its share had ended as lost."""
+
+    def upstream_request(self, request: Request) -> None:
+        """A ``client.*`` message or any other that is meant for the client."""
+
+    def upstream_problem(self, problem: RemoteProtocolError) -> None:
+        """The pool broke the protocol; the connection goes on."""
+
+    def upstream_lines(self, received: int, sent: int) -> None:
+        """Lines that came or went."""
+
+    def upstream_traffic(self, direction: str, line: bytes) -> None:
+        """A raw line (only if ``Upstream.traced``)."""
+
+    def upstream_closed(self, reason: str, wanted: bool) -> None:
+        """The connection is over. Called once, last, after every open submit got its answer."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    token: Any
+    sent_at: float
+
+
+class Upstream:
+    """See the module. Implements ``LinkHandler``."""
+
+    def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
+                 request_stall_s: float = 10.0) -> None:
+        self.state = UpstreamState.CONNECTING
+        self.extranonce1 = b""
+        self.extranonce2_size = 0
+        self.difficulty = DEFAULT_DIFFICULTY
+        self.mask = 0
+        self.job: PoolJob | None = None
+        self.last_received = 0.0
+        self.traced = False
+        self.stalled = False
+        """Whether the connection was given up because the pool fell silent."""
+        self._clock = clock
+        self._owner = owner
+        self._credentials = credentials
+        self._stall_s = request_stall_s
+        self._link: Link | None = None
+        self._framer = LineFramer(MAX_LINE_IN)
+        self._next_id = 1
+        self._calls: dict[int, tuple[str, float]] = {}
+        self._submits: dict[int, _Pending] = {}
+        self._expired: deque[int] = deque(maxlen=MAX_EXPIRED)
+        self._watch: Timer | None = None
+        self._configured = False
+        self._authorized = False
+        self._difficulty_seen = False
+        self._serial = 0
+        self._errors = 0
+        self._wanted_close = False
+        self._close_reason = ""
+        self._suggested: float | None = None
+
+    # --- LinkHandler ----------------------------------------------------------------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """Start the handshake: configure and subscribe in one write, as most firmware does."""
+        self._link = link
+        self.last_received = self._clock.now()
+        self._move(UpstreamState.SUBSCRIBING)
+        wish = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
+        configure = self._call("mining.configure", [["version-rolling"], wish])
+        self._send(configure + self._call("mining.subscribe", [self._credentials.agent]), 2)
+
+    def received(self, payload: bytes) -> None:
+        """Take what the pool sent."""
+        self.last_received = self._clock.now()
+        lines = self._framer.feed(payload)
+        if lines:
+            self._owner.upstream_lines(len(lines), 0)
+        for line in lines:
+            if self.state is UpstreamState.CLOSED:
+                return
+            self._take(line)
+
+    def closed(self, reason: str) -> None:
+        """The stream is gone: every open submit ends as lost, then the owner is told."""
+        if self.state is UpstreamState.CLOSED:
+            return
+        self._move(UpstreamState.CLOSED)
+        if self._watch is not None:
+            self._watch.cancel()
+        pending, self._submits = self._submits, {}
+        for waiting in pending.values():
+            self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
+        self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
+
+    # --- Commands -------------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether shares can be submitted."""
+        return self.state is UpstreamState.READY
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet."""
+        return len(self._submits)
+
+    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
+        """Send a share; ``upstream_answer`` follows exactly once with ``token``.
+
+        ``version``: as hashed; its rolled bits are sent only where the pool negotiated rolling (DATUM wants the
+        parameter then and takes it amiss otherwise).
+
+        Raises:
+            LocalProtocolError: not READY, or the line would be too long for ckpool.
+        """
+        if not self.ready:
+            raise LocalProtocolError(f"submit in state {self.state}")
+        params = [self._credentials.user, job.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
+        if job.mask:
+            params.append(f"{version & job.mask:08x}")
+        ident = self._next_id
+        self._next_id = ident + 1
+        line = encode_request(ident, "mining.submit", params)
+        if len(line) > MAX_LINE_OUT:
+            raise LocalProtocolError(f"a submit of {len(line)} bytes")
+        if len(self._submits) >= MAX_PENDING:
+            self._expire(next(iter(self._submits)))
+        self._submits[ident] = _Pending(token, self._clock.now())
+        self._send(line, 1)
+        self._arm(self._stall_s)
+
+    def suggest(self, difficulty: float) -> None:
+        """Tell the pool the miner's wish: an integer from 1 on (ckpool reads no float), sent only when it changes."""
+        wish = float(int(difficulty)) if difficulty >= 1 else difficulty
+        if wish == self._suggested or wish <= 0:
+            return
+        self._suggested = wish
+        if self.ready:
+            self._send(self._suggestion(wish), 1)
+
+    def close(self, reason: str, *, wanted: bool = True) -> None:
+        """End the connection; ``upstream_closed`` follows."""
+        self._wanted_close = wanted
+        self._close_reason = reason
+        if self._link is not None:
+            self._link.close()
+
+    # --- Messages -------------------------------------------------------------------------------------------------
+
+    def _take(self, line: bytes | RemoteProtocolError) -> None:
+        try:
+            if isinstance(line, RemoteProtocolError):
+                raise line
+            if self.traced:
+                self._owner.upstream_traffic("rx", line)
+            message = decode(line)
+            if isinstance(message, Response):
+                self._response(message)
+            else:
+                self._notification(message)
+            self._errors = 0
+        except RemoteProtocolError as problem:
+            self._errors += 1
+            self._owner.upstream_problem(problem)
+            if self._errors >= MAX_ERRORS:
+                self.close(f"{MAX_ERRORS} malformed messages in a row", wanted=False)
+
+    def _response(self, answer: Response) -> None:
+        ident = answer.id
+        if type(ident) is str and ident.isdecimal():
+            ident = int(ident)
+        if type(ident) is not int:
+            raise RemoteProtocolError("an answer without a request of ours")
+        waiting = self._submits.pop(ident, None)
+        accepted = answer.error is None and answer.result is not False and answer.result is not None
+        if waiting is not None:
+            error = answer.error if accepted or answer.error else ErrorInfo(20, "refused without a reason")
+            self._answer(waiting, ShareAnswer(accepted, error, self._clock.now() - waiting.sent_at))
+            return
+        method, _ = self._calls.pop(ident, ("", 0.0))
+        match method:
+            case "" if ident in self._expired:
+                self._expired.remove(ident)
+                self._owner.upstream_late(accepted)
+            case "mining.configure":
+                self._configure_answered(answer)
+            case "mining.subscribe":
+                self._subscribe_answered(answer)
+            case "mining.authorize":
+                self._authorize_answered(answer)
+
+    def _notification(self, message: Request) -> None:
+        match message.method:
+            case "mining.notify":
+                self._job(message)
+            case "mining.set_difficulty":
+                self._set_difficulty(message)
+            case "mining.set_extranonce":
+                self._set_extranonce(message)
+            case "mining.set_version_mask":
+                self._set_mask(parse_mask(message.params[0] if message.params else None))
+            case "mining.ping":
+                self._reply(message, "pong")
+            case "client.get_version":
+                self._reply(message, self._credentials.agent)
+            case _:
+                self._owner.upstream_request(message)
+
+    def _reply(self, message: Request, result: str) -> None:
+        if message.id is not None:
+            line = orjson.dumps({"id": message.id, "result": result, "error": None}, option=orjson.OPT_APPEND_NEWLINE)
+            self._send(line, 1)
+
+    # --- Handshake ------------------------------------------------------------------------------------------------
+
+    def _configure_answered(self, answer: Response) -> None:
+        self._configured = True
+        result = answer.result if isinstance(answer.result, dict) else {}
+        if answer.error is None and result.get("version-rolling") is True:
+            mask = result.get("version-rolling.mask")
+            self._set_mask(parse_mask(mask) if mask is not None else USUAL_MASK)
+        self._maybe_ready()
+
+    def _subscribe_answered(self, answer: Response) -> None:
+        result = answer.result
+        if answer.error is not None or not isinstance(result, list) or len(result) < 3:
+            text = answer.error.text if answer.error else "unreadable answer"
+            self.close(f"subscribe refused: {text}", wanted=False)
+            return
+        try:
+            self._take_extranonce(result[-2], result[-1])
+        except RemoteProtocolError as problem:
+            self.close(f"subscribe: {problem}", wanted=False)
+            return
+        self._move(UpstreamState.AUTHORIZING)
+        self._send(self._call("mining.authorize", [self._credentials.user, self._credentials.password]), 1)
+
+    def _authorize_answered(self, answer: Response) -> None:
+        self._authorized = answer.error is None and answer.result is not False and answer.result is not None
+        message = answer.error.text if answer.error else ""
+        self._owner.upstream_authorized(self._authorized, message)
+        if not self._authorized:
+            self.close(f"authorize refused: {message or 'no reason given'}", wanted=False)
+            return
+        self._maybe_ready()
+
+    def _maybe_ready(self) -> None:
+        if self.state is not UpstreamState.AUTHORIZING or not (self._authorized and self._configured):
+            return
+        self._move(UpstreamState.READY)
+        lines, count = self._call("mining.extranonce.subscribe", []), 1
+        if self._suggested is not None:
+            lines, count = lines + self._suggestion(self._suggested), 2
+        self._send(lines, count)
+        if self.job is not None:
+            self._owner.upstream_job(self.job)
+
+    # --- Work -----------------------------------------------------------------------------------------------------
+
+    def _job(self, message: Request) -> None:
+        if self.state is UpstreamState.SUBSCRIBING:
+            raise RemoteProtocolError("a job before the answer to subscribe")
+        self._serial += 1
+        self.job = parse_notify(
+            message.params, extranonce1=self.extranonce1, extranonce2_size=self.extranonce2_size,
+            difficulty=self.difficulty, mask=self.mask, received_at=self._clock.now(), serial=self._serial)
+        if self.ready:
+            self._owner.upstream_job(self.job)
+
+    def _set_difficulty(self, message: Request) -> None:
+        value = message.params[0] if message.params else None
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                value = None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e18:
+            raise RemoteProtocolError("set_difficulty without a number above 0")
+        first, self._difficulty_seen = not self._difficulty_seen, True
+        self.difficulty = float(value)
+        self._owner.upstream_difficulty(self.difficulty)
+        if first and self.job is not None and self.job.difficulty != self.difficulty:
+            self._reissue()
+
+    def _set_mask(self, mask: int) -> None:
+        changed, self.mask = mask != self.mask, mask
+        self._owner.upstream_mask(mask)
+        if changed and self.job is not None:
+            self._reissue()
+
+    def _reissue(self) -> None:
+        """The context of the newest job changed: hand it over again under the new one."""
+        assert self.job is not None
+        self._serial += 1
+        self.job = replace(self.job, difficulty=self.difficulty, mask=self.mask, clean=True, serial=self._serial)
+        if self.ready:
+            self._owner.upstream_job(self.job)
+
+    def _set_extranonce(self, message: Request) -> None:
+        params = message.params
+        if len(params) < 2:
+            raise RemoteProtocolError("set_extranonce with fewer than 2 parameters")
+        extranonce1 = self.extranonce1.hex() if params[0] is None else params[0]
+        size = self.extranonce2_size if params[1] is None else params[1]
+        self._take_extranonce(extranonce1, size)
+
+    def _take_extranonce(self, extranonce1: object, size: object) -> None:
+        if not isinstance(extranonce1, str) or len(extranonce1) > 64:
+            raise RemoteProtocolError("extranonce1 must be hex of at most 32 bytes")
+        if type(size) is not int or not 1 <= size <= MAX_POOL_SIZE:
+            raise RemoteProtocolError(f"extranonce2 size {size!r:.20} is not between 1 and {MAX_POOL_SIZE}")
+        try:
+            self.extranonce1 = bytes.fromhex(extranonce1)
+        except ValueError as error:
+            raise RemoteProtocolError("extranonce1 is not hex") from error
+        self.extranonce2_size = size
+        self._owner.upstream_subscribed(self.extranonce1, size)
+
+    # --- Requests and their time ----------------------------------------------------------------------------------
+
+    def _call(self, method: str, params: list[Any]) -> bytes:
+        ident = self._next_id
+        self._next_id = ident + 1
+        self._calls[ident] = (method, self._clock.now())
+        self._arm(OPTIONAL_TIMEOUT_S)
+        return encode_request(ident, method, params)
+
+    def _suggestion(self, wish: float) -> bytes:
+        return self._call("mining.suggest_difficulty", [int(wish) if wish >= 1 else wish])
+
+    def _send(self, payload: bytes, lines: int) -> None:
+        if self._link is None:
+            return
+        if self.traced:
+            self._owner.upstream_traffic("tx", payload)
+        self._link.send(payload)
+        self._owner.upstream_lines(0, lines)
+
+    def _answer(self, waiting: _Pending, answer: ShareAnswer) -> None:
+        self._owner.upstream_answer(waiting.token, answer)
+
+    def _arm(self, delay_s: float) -> None:
+        if self._watch is None:
+            self._watch = self._clock.call_at(self._clock.now() + delay_s, self._look)
+
+    def _look(self) -> None:
+        """Look after requests that wait: the only timer, alive only while something is open."""
+        self._watch = None
+        if self.state is UpstreamState.CLOSED:
+            return
+        now = self._clock.now()
+        self._drop_optional(now)
+        while self._submits:
+            ident, waiting = next(iter(self._submits.items()))
+            if now - waiting.sent_at < SUBMIT_TIMEOUT_S:
+                break
+            self._expire(ident)
+        since = self._oldest_wait()
+        if since is not None and now - max(since, self.last_received) >= self._stall_s - 1e-6:
+            self.stalled = True
+            self.close(f"no answer for {self._stall_s:.0f} s", wanted=False)
+            return
+        if since is not None:
+            self._arm(max(max(since, self.last_received) + self._stall_s - now, 0.05))
+        elif self._calls:
+            self._arm(OPTIONAL_TIMEOUT_S)
+
+    def _drop_optional(self, now: float) -> None:
+        for ident, (method, sent_at) in list(self._calls.items()):
+            if method in ("mining.subscribe", "mining.authorize") or now - sent_at < OPTIONAL_TIMEOUT_S - 1e-6:
+                continue
+            del self._calls[ident]
+            if method == "mining.configure":
+                self._configured = True
+                self._maybe_ready()
+
+    def _oldest_wait(self) -> float | None:
+        """When the oldest request that must be answered was sent."""
+        waits = [sent_at for method, sent_at in self._calls.values() if method in ("mining.subscribe",
+                                                                                    "mining.authorize")]
+        if self._submits:
+            waits.append(next(iter(self._submits.values())).sent_at)
+        return min(waits, default=None)
+
+    def _expire(self, ident: int) -> None:
+        waiting = self._submits.pop(ident)
+        self._expired.append(ident)
+        self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
+
+    def _move(self, state: UpstreamState) -> None:
+        if state not in _MOVES[self.state]:
+            raise LocalProtocolError(f"upstream {self.state} -> {state}")
+        self.state = state

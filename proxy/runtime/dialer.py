@@ -1,0 +1,68 @@
+"""Connections to pools: names resolved off the loop, IPv4 and IPv6 raced, TLS with or without a check."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+from aiohappyeyeballs import start_connection
+
+from proxy.core.config import Endpoint, Tls
+from proxy.core.ports import LinkHandler
+from proxy.runtime.tasks import spawn
+from proxy.runtime.transport import StreamLink
+
+RACE_DELAY_S = 0.25
+
+
+class NetDialer:
+    """``Dialer`` on real sockets."""
+
+    def __init__(self, *, timeout_s: Callable[[], float]) -> None:
+        self._timeout_s = timeout_s
+        self._contexts: dict[Tls, ssl.SSLContext | None] = {Tls.OFF: None}
+
+    def dial(self, endpoint: Endpoint, handler: LinkHandler) -> Callable[[], None]:
+        """Start connecting; the outcome reaches the handler in a later turn of the loop."""
+        task = spawn(self._connect(endpoint, handler), name=f"dial {endpoint}")
+
+        def cancel() -> None:
+            task.cancel()
+
+        return cancel
+
+    async def _connect(self, endpoint: Endpoint, handler: LinkHandler) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s()):
+                await self._open(endpoint, handler)
+        except TimeoutError:
+            handler.closed(f"no connection within {self._timeout_s():.0f} s")
+        except ssl.SSLCertVerificationError as error:
+            handler.closed(f"the certificate is not accepted: {error.verify_message}")
+        except ssl.SSLError as error:
+            handler.closed(f"TLS failed: {error.reason or error} (is this port for TLS?)")
+        except socket.gaierror as error:
+            handler.closed(f"the name {endpoint.host} is not known: {error.strerror}")
+        except (OSError, UnicodeError) as error:
+            handler.closed(getattr(error, "strerror", None) or str(error))
+
+    async def _open(self, endpoint: Endpoint, handler: LinkHandler) -> None:
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        sock = await start_connection(addresses, happy_eyeballs_delay=RACE_DELAY_S, loop=loop)
+        context = self._context(endpoint.tls)
+        try:
+            await loop.create_connection(lambda: StreamLink(handler), sock=sock, ssl=context,
+                                         server_hostname=endpoint.host if context else None)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _context(self, tls: Tls) -> ssl.SSLContext | None:
+        if tls not in self._contexts:
+            context = ssl.create_default_context()
+            if tls is Tls.INSECURE:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            self._contexts[tls] = context
+        return self._contexts[tls]

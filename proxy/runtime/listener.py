@@ -1,0 +1,64 @@
+"""Where miners connect."""
+
+import asyncio
+from collections.abc import Callable
+
+from proxy.core.ports import Link, LinkHandler
+from proxy.runtime.transport import StreamLink
+
+BACKLOG = 1024
+
+
+class StratumListener:
+    """Accepts miners and gives each its handler; ``accept(peer)`` may refuse with None."""
+
+    def __init__(self, accept: Callable[[str], LinkHandler | None]) -> None:
+        self._accept = accept
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Bind and listen; return the address (port 0 asks for any free one).
+
+        Raises:
+            OSError: the address can not be used; the message says which and why.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: StreamLink(_Door(self._accept)), host or None, port,
+                                                    backlog=BACKLOG, start_serving=True)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise OSError(error.errno, f"miners can not connect to {host}:{port}: {why}") from error
+        bound = self._server.sockets[0].getsockname()
+        return str(bound[0]), int(bound[1])
+
+    async def stop(self) -> None:
+        """Accept nobody any more; open connections go on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+
+class _Door:
+    """Finds out who is there, then hands everything to the session."""
+
+    __slots__ = ("_accept", "_handler")
+
+    def __init__(self, accept: Callable[[str], LinkHandler | None]) -> None:
+        self._accept = accept
+        self._handler: LinkHandler | None = None
+
+    def opened(self, link: Link) -> None:
+        self._handler = self._accept(link.peer)
+        if self._handler is None:
+            link.close()
+        else:
+            self._handler.opened(link)
+
+    def received(self, payload: bytes) -> None:
+        if self._handler is not None:
+            self._handler.received(payload)
+
+    def closed(self, reason: str) -> None:
+        if self._handler is not None:
+            self._handler.closed(reason)

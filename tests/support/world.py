@@ -1,0 +1,319 @@
+"""An engine in a bottle: virtual time, pools and miners in memory, every event kept.
+
+    world = World(pools={"A": 8, "B": 4})       # extranonce2 sizes
+    miner = world.miner("cpuminer/2.5.1", "wallet.rig")
+    world.advance(1)
+    assert miner.pool_of(miner.job) == "A"
+
+Scripted pools answer the handshake by themselves and keep what they are sent; a share is accepted unless ``verdict``
+says otherwise. Hashing is real at ``HASHES_PER_DIFFICULTY = 1``: any nonce is a share of difficulty about 1 or more.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from proxy.core.config import (
+    ConfigSnapshot,
+    Endpoint,
+    HealthConfig,
+    OverrideConfig,
+    PoolConfig,
+    ScheduleConfig,
+)
+from proxy.core.events import REGISTRY, Event, EventStream
+from proxy.core.ports import LinkHandler
+from proxy.core.routing.engine import Engine
+from proxy.core.types import Chain, PoolKey
+from proxy.core.virtual import VirtualClock
+
+EASY = 2.0**-20
+"""Hashes per difficulty 1: every hash is a share."""
+
+
+class MemoryLink:
+    """A ``Link`` whose other end is a list."""
+
+    def __init__(self, handler: LinkHandler, on_send: Callable[[bytes], None], clock: VirtualClock, peer: str) -> None:
+        self.peer = peer
+        self.closed = False
+        self._handler = handler
+        self._on_send = on_send
+        self._clock = clock
+
+    def send(self, payload: bytes) -> None:
+        if not self.closed:
+            self._on_send(payload)
+
+    def close(self, reason: str = "closed by us") -> None:
+        if not self.closed:
+            self.closed = True
+            self._clock.call_at(self._clock.now(), lambda: self._handler.closed(reason))
+
+
+class ScriptedPool:
+    """A pool in memory: one object for all its connections."""
+
+    def __init__(self, key: str, clock: VirtualClock, size: int, difficulty: float) -> None:
+        self.key = key
+        self.size = size
+        self.difficulty = difficulty
+        self.mask: int | None = 0x1FFFE000
+        self.reachable = True
+        self.silent = False
+        self.refuse = ""
+        self.verdict: Callable[[list[Any]], Any] = lambda params: True
+        self.connections: list[Connection] = []
+        self.submits: list[list[Any]] = []
+        self.height = 100
+        self.jobs = 0
+        self.clock = clock
+        self.answer_submits = True
+
+    def live(self) -> "list[Connection]":
+        """Connections of miners (not probes) that are open."""
+        return [c for c in self.connections if not c.link.closed and not c.agent.startswith("dpmp/")]
+
+    def job(self, *, clean: bool, job_id: str | None = None) -> list[Any]:
+        self.jobs += 1
+        prevhash = f"{self.height:08x}" * 8
+        return [job_id or f"{self.jobs:x}", prevhash, "01000000" + self.key.encode().hex() * 8, "ffffffff" * 4,
+                ["ab" * 32], "20000000", "1d00ffff", f"{0x68000000 + int(self.clock.now()):08x}", clean]
+
+    def notify(self, *, clean: bool = False, new_block: bool = False, job_id: str | None = None) -> list[Any]:
+        """Send one job on every connection."""
+        self.height += new_block
+        params = self.job(clean=clean or new_block, job_id=job_id)
+        for connection in self.connections:
+            connection.push("mining.notify", params)
+        return params
+
+    def push(self, method: str, params: list[Any]) -> None:
+        """Send a message on every connection."""
+        for connection in self.connections:
+            connection.push(method, params)
+
+    def drop(self) -> None:
+        """Close every connection, as a pool that restarts does."""
+        for connection in list(self.connections):
+            connection.link.close("closed by the other side")
+
+
+class Connection:
+    """The pool's end of one connection."""
+
+    def __init__(self, pool: ScriptedPool, handler: LinkHandler, number: int) -> None:
+        self.pool = pool
+        self.handler = handler
+        self.link = MemoryLink(handler, self.take, pool.clock, f"pool-{pool.key}:1")
+        self.extranonce1 = f"{ord(pool.key[0]) & 0xFF:02x}{number & 0xFFFFFF:06x}"
+        self.agent = ""
+        self.user = ""
+        self.password = ""
+        self.received: list[dict[str, Any]] = []
+
+    def push(self, method: str, params: list[Any]) -> None:
+        self.say({"id": None, "method": method, "params": params})
+
+    def say(self, message: dict[str, Any]) -> None:
+        line = orjson.dumps(message) + b"\n"
+        self.pool.clock.call_at(self.pool.clock.now(),
+                                lambda: None if self.link.closed or self.pool.silent else self.handler.received(line))
+
+    def take(self, payload: bytes) -> None:
+        for line in payload.splitlines():
+            message = orjson.loads(line)
+            self.received.append(message)
+            self.answer(message)
+
+    def answer(self, message: dict[str, Any]) -> None:
+        pool, params = self.pool, message["params"]
+        match message["method"]:
+            case "mining.configure":
+                result: Any = {"version-rolling": pool.mask is not None}
+                if pool.mask is not None:
+                    result["version-rolling.mask"] = f"{pool.mask:08x}"
+                self.say({"id": message["id"], "result": result, "error": None})
+            case "mining.subscribe":
+                self.agent = params[0]
+                self.say({"id": message["id"], "result": [[], self.extranonce1, pool.size], "error": None})
+            case "mining.authorize":
+                self.user, self.password = params
+                if pool.refuse:
+                    self.say({"id": message["id"], "result": False, "error": [24, pool.refuse, None]})
+                    return
+                self.say({"id": message["id"], "result": True, "error": None})
+                self.push("mining.set_difficulty", [pool.difficulty])
+                self.push("mining.notify", pool.job(clean=True))
+            case "mining.submit":
+                pool.submits.append(params)
+                if pool.answer_submits:
+                    verdict = pool.verdict(params)
+                    if isinstance(verdict, dict):
+                        self.say({"id": message["id"], **verdict})
+                    else:
+                        self.say({"id": message["id"], "result": verdict, "error": None})
+
+
+class Dialer:
+    """``Dialer`` to the scripted pools, by port."""
+
+    def __init__(self, pools: dict[int, ScriptedPool], clock: VirtualClock) -> None:
+        self.pools = pools
+        self.clock = clock
+        self.dials: list[int] = []
+
+    def dial(self, endpoint: Endpoint, handler: LinkHandler) -> Callable[[], None]:
+        self.dials.append(endpoint.port)
+        pool = self.pools.get(endpoint.port)
+
+        def connect() -> None:
+            if pool is None or not pool.reachable:
+                handler.closed("connection refused")
+                return
+            connection = Connection(pool, handler, len(pool.connections))
+            pool.connections.append(connection)
+            handler.opened(connection.link)
+
+        timer = self.clock.call_at(self.clock.now(), connect)
+        return timer.cancel
+
+
+class ScriptedMiner:
+    """A miner in memory: keeps every line it gets."""
+
+    def __init__(self, world: "World", agent: str, user: str, *, handshake: bool, mask: str | None) -> None:
+        self.world = world
+        self.lines: list[dict[str, Any]] = []
+        self.writes: list[list[dict[str, Any]]] = []
+        peer = f"10.0.0.{world.miners + 1}:{40000 + world.miners}"
+        world.miners += 1
+        session = world.engine.connect(peer)
+        assert session is not None
+        self.session = session
+        self.link = MemoryLink(session, self.take, world.clock, peer)
+        self.user = user
+        self._id = 10
+        session.opened(self.link)
+        if handshake:
+            if mask is not None:
+                self.call("mining.configure", [["version-rolling"], {"version-rolling.mask": mask}], 1)
+            self.call("mining.subscribe", [agent], 2)
+            self.call("mining.authorize", [user, "x"], 3)
+
+    def take(self, payload: bytes) -> None:
+        lines = [orjson.loads(line) for line in payload.splitlines()]
+        self.lines += lines
+        self.writes.append(lines)
+
+    def call(self, method: str, params: list[Any], ident: Any = 1) -> None:
+        self.session.received(orjson.dumps({"id": ident, "method": method, "params": params}) + b"\n")
+
+    def raw(self, payload: bytes) -> None:
+        self.session.received(payload)
+
+    def all(self, method: str) -> list[list[Any]]:
+        """Parameters of every notification of this method."""
+        return [line["params"] for line in self.lines if line.get("method") == method]
+
+    @property
+    def job(self) -> list[Any]:
+        """The newest job."""
+        return self.all("mining.notify")[-1]
+
+    @property
+    def difficulty(self) -> float:
+        return float(self.all("mining.set_difficulty")[-1][0])
+
+    def answers(self, ident: Any) -> list[dict[str, Any]]:
+        return [line for line in self.lines if "method" not in line and line["id"] == ident]
+
+    def subscribed(self) -> tuple[str, int]:
+        result = self.answers(2)[0]["result"]
+        return result[1], result[2]
+
+    def submit(self, job: list[Any] | None = None, *, ident: Any = None, nonce: str = "00000001",
+               extranonce2: str | None = None, ntime: str | None = None, bits: str | None = None) -> Any:
+        """Submit for ``job`` (the newest); returns the request id used."""
+        job = job or self.job
+        if ident is None:
+            self._id += 1
+            ident = self._id
+        size = self.subscribed()[1]
+        params = [self.user, job[0], extranonce2 or "00" * size, ntime or job[7], nonce]
+        self.call("mining.submit", params + ([bits] if bits is not None else []), ident)
+        return ident
+
+    def pool_of(self, job: list[Any]) -> str:
+        """Which scripted pool's coinbase a job carries."""
+        return bytes.fromhex(job[2][8:10]).decode()
+
+    def leave(self) -> None:
+        self.link.close("closed by the other side")
+
+
+class World:
+    """See the module."""
+
+    def __init__(self, pools: dict[str, int] | None = None, *, weights: dict[str, float] | None = None,
+                 difficulty: float = 1.0, min_switch_s: float = 30.0, seed: int = 1,
+                 hashes_per_difficulty: float = EASY, remember_sizes: bool = True, settle: bool = True,
+                 chains: dict[str, Chain] | None = None, health: HealthConfig | None = None) -> None:
+        self.clock = VirtualClock()
+        self.seen: list[Event] = []
+        self.events = EventStream()
+        for kind in REGISTRY.values():
+            self.events.subscribe(kind, self.seen.append)
+        sizes = pools if pools is not None else {"A": 8, "B": 8}
+        self.pools = {key: ScriptedPool(key, self.clock, size, difficulty) for key, size in sizes.items()}
+        self.ports = {1000 + n: pool for n, pool in enumerate(self.pools.values())}
+        self.dialer = Dialer(self.ports, self.clock)
+        self.miners = 0
+        self.weights = weights or {key: 50.0 for key in sizes}
+        self.min_switch_s = min_switch_s
+        self.remember_sizes = remember_sizes
+        self.chains = chains or {}
+        self.health = health or HealthConfig()
+        self.engine = Engine(clock=self.clock, events=self.events, dialer=self.dialer, random=random.Random(seed),
+                             version="test", hashes_per_difficulty=hashes_per_difficulty)
+        self.config = self.snapshot()
+        self.engine.apply(self.config)
+        if settle:
+            self.advance(3)
+
+    def snapshot(self, **changes: Any) -> ConfigSnapshot:
+        """The configuration of this world; keyword arguments replace fields."""
+        endpoints = {key: (Endpoint(host="127.0.0.1", port=port),) for port, key in
+                     ((port, pool.key) for port, pool in self.ports.items())}
+        pools = {PoolKey(key): PoolConfig(key=PoolKey(key), wallet=f"wallet{key}", endpoints=endpoints[key],
+                                          chain=self.chains.get(key, Chain.BTC),
+                                          extranonce2_size=pool.size if self.remember_sizes else None)
+                 for key, pool in self.pools.items()}
+        schedule = ScheduleConfig(id=1, name="main", allocations=tuple((PoolKey(k), w) for k, w in
+                                                                       self.weights.items()),
+                                  min_switch_s=self.min_switch_s, slice_s=min(15.0, self.min_switch_s), is_default=True)
+        fields: dict[str, Any] = {"revision": 1, "pools": pools, "schedules": (schedule,) if pools else (),
+                                  "health": self.health}
+        return ConfigSnapshot(**{**fields, **changes})
+
+    def slider(self, **weights: float) -> None:
+        """Move the slider."""
+        override = OverrideConfig(weights={PoolKey(k): w for k, w in weights.items()}, set_by="test",
+                                  set_at=self.clock.wall())
+        from dataclasses import replace
+
+        self.config = replace(self.config, override=override, revision=self.config.revision + 1)
+        self.engine.apply(self.config)
+
+    def miner(self, agent: str = "cpuminer/2.5.1", user: str = "addr.rig", *, handshake: bool = True,
+              mask: str | None = None) -> ScriptedMiner:
+        """A miner that connects (and logs in)."""
+        return ScriptedMiner(self, agent, user, handshake=handshake, mask=mask)
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def events_of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.seen if type(event) is kind]
