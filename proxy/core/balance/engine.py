@@ -134,11 +134,12 @@ class AutoBalance:
         self._readings[reading.source, reading.chain] = reading
 
     def source_failed(self, source: str, problem: str) -> None:
-        """A source did not answer, or not with what can be used."""
+        """A source did not answer, or not with what can be used; what it said before does not count any more."""
         view = self._sources.get(source, SourceView(name=source))
         view = replace(view, failures=view.failures + 1, problem=problem)
         if source in self._sources:
             self._sources[source] = view
+        self._readings = {key: reading for key, reading in self._readings.items() if key[0] != source}
         self._events.emit(OracleError(source=source, problem=problem, failures=view.failures))
 
     def conclude(self) -> Weights | None:
@@ -162,6 +163,7 @@ class AutoBalance:
         whole = all(0 <= part <= 100 for part in parts.values()) and abs(sum(parts.values()) - 100) < 0.01
         if fresh and whole and parts.keys() == self._chains.keys():
             self._parts = {chain: float(parts[chain]) for chain in self._chains}
+            self.on_weights(self.weights())
 
     # --- What it says ------------------------------------------------------------------------------------------
 

@@ -61,7 +61,8 @@ def value_target(readings: Mapping[Chain, NetworkReading], prices: Mapping[Chain
         return None
     parts = normalised(known)
     noise = max(_fee_noise(readings[chain], part) for chain, part in parts.items())
-    reasons = {chain: _value_reason(readings[chain], prices[chain] if priced else None, value)
+    left_out = "" if priced or not prices else "; prices are left out, as not every chain has one"
+    reasons = {chain: _value_reason(readings[chain], prices[chain] if priced else None, value) + left_out
                for chain, value in known.items()}
     return Target(parts=parts, reasons=reasons, noise=noise)
 

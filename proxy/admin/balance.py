@@ -1,0 +1,120 @@
+"""Auto-balance in the admin: settings, sources with "try now", prices."""
+
+import time
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.admin.base import ConfigAdmin
+from proxy.conf.balance import source_config
+from proxy.core.balance import NetworkReading, hash_rate
+from proxy.core.errors import DPMPError
+from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice, SourceChoice
+from proxy.services.balance import try_source
+
+
+@admin.register(BalanceSettings)
+class BalanceSettingsAdmin(ConfigAdmin):
+    """How chains are weighed and how far the weights may go: one row, one form."""
+
+    fieldsets = [
+        (None, {"fields": ["strategy", ("short_window", "long_window"), "significance"], "description": _(
+            "Auto-balance always measures. It sets the weights while a schedule in mode auto-balance, or the switch "
+            "on the page, puts it in control.")}),
+        (_("Limits"), {"fields": ["max_deviation", ("min_weight", "max_weight"), "max_step_per_hour", "dead_band"]}),
+        (_("When sources fail"), {"fields": ["on_failure"], "description": _(
+            "One or two failures leave the weights as they are.")}),
+    ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Straight to the one row."""
+        return redirect("admin:proxy_balancesettings_change", "1")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> BalanceSettings | None:
+        """The one row; with the defaults as long as it was never saved."""
+        return BalanceSettings.load() if object_id == "1" else None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one row."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: BalanceSettings | None = None) -> bool:
+        """There is always one row."""
+        return False
+
+
+class BalanceSourceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A source; its password is never shown again, and kept where the field is left empty."""
+
+    password = forms.CharField(label=_("password"), required=False, strip=False, max_length=256,
+                               widget=forms.PasswordInput, help_text=_("Leave it empty to keep the one that is set."))
+
+    class Meta:
+        model = BalanceSource
+        fields = ("position", "kind", "enabled", "url", "chain", "user", "password", "poll_s")
+
+    def clean_password(self) -> str:
+        """What was typed, else what is set; a password goes with its user name and address only."""
+        typed = self.cleaned_data["password"]
+        moved = {"url", "user"} & set(self.changed_data)
+        return typed or ("" if moved else self.initial.get("password") or "")
+
+
+@admin.register(BalanceSource)
+class BalanceSourceAdmin(ConfigAdmin):
+    """Whom auto-balance asks."""
+
+    form = BalanceSourceForm
+    list_display = ("position", "kind", "chain", "url", "poll_s", "enabled")
+    list_display_links = ("kind",)
+    actions = ("try_now",)
+
+    @admin.action(description=_("Try now"), permissions=["change"])
+    def try_now(self, request: HttpRequest, sources: QuerySet[BalanceSource]) -> None:
+        """Ask each chosen source once and say what it answered."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        for source in sources[:5]:
+            self._try(request, source)
+
+    def _try(self, request: HttpRequest, source: BalanceSource) -> None:
+        if source.kind == SourceChoice.OBSERVED:
+            messages.info(request, say("Observed: asks nobody. What the pools' jobs tell is on the Balance page."))
+            return
+        windows = BalanceSettings.load()
+        try:
+            readings = async_to_sync(try_source)(source_config(source), now=time.time(), short=windows.short_window,
+                                                 long=windows.long_window)
+        except DPMPError as error:
+            messages.error(request, say("%(source)s: %(problem)s") % {"source": source, "problem": error})
+            return
+        for reading in readings:
+            messages.success(request, f"{source}: {describe(reading)}")
+
+
+def describe(reading: NetworkReading) -> str:
+    """A reading in one line."""
+    parts = [reading.chain.value, say("difficulty %s") % f"{reading.difficulty:.6g}"]
+    if reading.height is not None:
+        parts.append(say("height %d") % reading.height)
+    for words, span in ((say("short window %s EH/s"), reading.short), (say("long window %s EH/s"), reading.long)):
+        if span is not None:
+            parts.append(words % f"{hash_rate(span) / 1e18:.4g}")
+    if reading.price is not None:
+        parts.append(say("price %s") % f"{reading.price:g}")
+    return ", ".join([*parts, *([reading.note] if reading.note else [])])
+
+
+@admin.register(ChainPrice)
+class ChainPriceAdmin(ConfigAdmin):
+    """Prices typed in by hand."""
+
+    list_display = ("chain", "price", "set_at")
