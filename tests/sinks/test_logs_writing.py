@@ -149,3 +149,15 @@ def test_events_from_before_the_start_are_written() -> None:
     scene.events.emit(pool_down())
     assert scene.stdout.getvalue() == ""
     assert scene.names() == ["pool_down"]
+
+
+def test_event_that_cannot_be_put_into_words_does_not_end_the_log() -> None:
+    scene = Scene()
+    scene.sink._wall = lambda: float("inf")
+    scene.events.emit(pool_down())
+    scene.sink._wall = lambda: START_WALL
+    scene.events.emit(pool_down())
+    first, second = scene.written()
+    assert first["event"] == second["event"] == "pool_down"
+    assert "OverflowError" in str(first["problem"])
+    assert scene.sink.write_errors == 1

@@ -1,5 +1,8 @@
 """Names, types and labels of every metric: boards and alerts of users depend on them."""
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -123,3 +126,10 @@ def test_names_are_there_before_the_first_event() -> None:
     text = scene.text()
     assert not [name for name, (kind, _) in (OF_V2 | NEW).items() if "worker" not in name
                 and f"# TYPE {name}{'_total' if kind == 'counter' else ''} {kind}" not in text]
+
+
+def test_page_explains_every_metric(exposed: dict[str, tuple[str, tuple[str, ...]]]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*) \| \S.* \|$", page, re.MULTILINE)
+    assert {name.removesuffix("_total"): (kind, tuple(labels.replace(",", " ").split())) for name, kind, labels
+            in rows} == exposed

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from threading import Lock
 
-from proxy.sinks.logs.choice import LEVEL_NAMES
 from proxy.sinks.logs.lines import Entry, LogLine, Redact, line_of
 
 KEPT = 2000
@@ -51,11 +50,6 @@ class RecentLines:
 
 def _containing(text: str, found: Iterator[LogLine]) -> Iterator[LogLine]:
     return (line for line in found if not text or text in line.json().casefold())
-
-
-def levels() -> list[tuple[int, str]]:
-    """The levels to choose from, least first."""
-    return sorted(LEVEL_NAMES.items())
 
 
 lines = RecentLines()

@@ -1,6 +1,5 @@
 """The sink that writes the log."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -20,14 +19,14 @@ _FOLLOWED: tuple[type[Event], ...] = (MinerAuthorized, PoolSwitched, MinerDiscon
 
 
 class LogSink:
-    """Writes the chosen events to ``path`` and ``stdout`` (None: not there) and keeps the newest in ``ring``.
+    """Writes the chosen events to ``path`` and ``stdout`` where they are given and the newest into ``ring``.
 
     Only classes that pass the filter are subscribed to, so ``events.wants`` stays false for chatty ones that are off.
     Everything but ``start`` and ``stop`` is for the loop's thread; nothing here blocks it.
     """
 
     def __init__(self, events: EventStream, wall: Callable[[], float], config: LogConfig, *,
-                 path: Path | None = None, stdout: TextIO | None = sys.stdout, ring: RecentLines | None = None,
+                 path: Path | None = None, stdout: TextIO | None = None, ring: RecentLines | None = None,
                  capacity: int = CAPACITY) -> None:
         self._events = events
         self._wall = wall

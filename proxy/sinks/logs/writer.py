@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 
 from proxy.core.events import DEBUG, INFO
 from proxy.sinks.logs.choice import LEVEL_NAMES
-from proxy.sinks.logs.lines import Entry, Redact, line_of
+from proxy.sinks.logs.lines import Entry, Redact, line_of, to_json
 from proxy.sinks.logs.outlets import Outlet
 
 CAPACITY = 10_000
@@ -24,6 +24,7 @@ class LogWriter:
         self.redact: Redact | None = None
         self.dropped = dict.fromkeys(LEVEL_NAMES.values(), 0)
         """Level -> lines dropped because the queue was full."""
+        self._unspeakable = 0
         self._outlets = outlets
         self._room = {level: int(capacity * ROOM.get(level, 1.0)) for level in LEVEL_NAMES}
         self._queue: SimpleQueue[Entry | None] = SimpleQueue()
@@ -37,8 +38,8 @@ class LogWriter:
 
     @property
     def errors(self) -> int:
-        """Lines that an outlet could not write."""
-        return sum(outlet.errors for outlet in self._outlets)
+        """Lines that an outlet could not write, or that could not be put into words."""
+        return self._unspeakable + sum(outlet.errors for outlet in self._outlets)
 
     def put(self, entry: Entry) -> None:
         """Queue ``entry``, or drop and count it where its level's room is full."""
@@ -81,6 +82,14 @@ class LogWriter:
     def _write(self, entries: list[Entry]) -> None:
         if not entries:
             return
-        text = "\n".join(line_of(entry, self.redact).json() for entry in entries)
+        text = "\n".join(self._text(entry) for entry in entries)
         for outlet in self._outlets:
             outlet.write(text, len(entries))
+
+    def _text(self, entry: Entry) -> str:
+        try:
+            return line_of(entry, self.redact).json()
+        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+            # An event that holds something unusual (a dict that changes meanwhile) must not end the log.
+            self._unspeakable += 1
+            return to_json({"ts": None, "event": entry.event.name, "problem": f"{type(error).__name__}: {error}"})
