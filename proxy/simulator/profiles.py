@@ -47,9 +47,9 @@ EVERYBODY = frozenset({"mining.notify", "mining.set_difficulty"})
 CLIENT = frozenset({"client.reconnect", "client.show_message", "client.get_version"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Profile:
-    """One firmware's behaviour. Sizes in bytes, times in seconds."""
+    """One firmware's behaviour. Sizes in bytes, times in seconds. Equal only to itself, so that it can be a key."""
 
     name: str
     agent: str

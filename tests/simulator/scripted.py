@@ -4,6 +4,8 @@ import asyncio
 import json
 from typing import Any
 
+from proxy.simulator.waiting import Watchers
+
 NOTIFY = {
     "id": None,
     "method": "mining.notify",
@@ -30,6 +32,7 @@ class ScriptedPool:
             "mining.authorize": [self.ok(True), difficulty(1000000), NOTIFY],
         }
         self.calls: list[dict[str, Any]] = []
+        self._watchers = Watchers()
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
 
@@ -52,12 +55,25 @@ class ScriptedPool:
         line = message if isinstance(message, bytes) else json.dumps(message).encode()
         self._writers[-1].write(line + b"\n")
 
+    def drop(self) -> None:
+        """Cut the newest connection off."""
+        self._writers[-1].transport.abort()
+
+    def submits(self) -> list[list[Any]]:
+        """Parameters of all submits received."""
+        return [call["params"] for call in self.calls if call["method"] == "mining.submit"]
+
+    async def until_submits(self, count: int, timeout_s: float = 5.0) -> None:
+        """Wait for at least ``count`` submits."""
+        await self._watchers.until(lambda: len(self.submits()) >= count, timeout_s)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         try:
             while line := await reader.readline():
                 call = json.loads(line)
                 self.calls.append(call)
+                self._watchers.look()
                 for reply in self.replies.get(call["method"], []):
                     own = isinstance(reply, dict) and reply.get("id") == "?"
                     self.push({**reply, "id": call["id"]} if own else reply)
