@@ -1,0 +1,363 @@
+"""A fleet with one set of weights: its ledger, its policy, and each miner's next step."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+from proxy.core.config import Policy
+from proxy.core.scheduling import guard, packing, slicing, state
+from proxy.core.scheduling.books import Books, reckon
+from proxy.core.scheduling.control import Control
+from proxy.core.scheduling.ledger import Ledger, clamped
+from proxy.core.scheduling.member import Member
+from proxy.core.scheduling.policy import Assignment, Load, Role, SplitPolicy
+from proxy.core.types import PoolKey, SessionId, SwitchReason
+
+Move = Callable[[Member, PoolKey, SwitchReason], bool]
+"""Moves a member and books it; False: it stays where it is."""
+
+CHECK_S = 30.0
+_FIRST_CHECKS_S = 10.0
+_YOUNG_S = 300.0
+_RETRY_S = 2.0
+_OVERLOAD_PAUSE_S = 120.0
+_RETURN_PATIENCE_S = 30.0
+_PACKING_FROM = 3
+_CALM = 0.08
+"""A packed fleet of twelve or more makes at most this part of the switches of slicing every miner."""
+_CALM_FROM = 12
+_POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Policy.PACKING: packing.Packing()}
+
+
+class Group:
+    """Miners that meet one target together. All times are monotonic seconds."""
+
+    def __init__(self, key: object, control: Control, *, now: float, wall: float, move: Move,
+                 budget: guard.Budget, returns: guard.Budget) -> None:
+        self.key = key
+        self.control = control
+        self.members: dict[SessionId, Member] = {}
+        self.ledger = Ledger({}, now=now, wall=wall)
+        self.due = math.inf
+        self.is_returning = False
+        """Whether miners are on their way back to a pool, a few a second; the ledger starts when they are."""
+        self._move = move
+        self._budget = budget
+        self._returns = returns
+        self._policy: SplitPolicy = _POLICIES[Policy.SLICING]
+        self._dwells: dict[PoolKey, float] = {}
+        self._period = 0.0
+        self._packed_at = -math.inf
+        self._books: Books | None = None
+        self._started = 0
+
+    # --- what others see ------------------------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> Mapping[PoolKey, float]:
+        """The weights that are aimed at, pools that are down left out."""
+        return self.ledger.weights
+
+    @property
+    def policy(self) -> str:
+        """Name of the policy in force."""
+        return self._policy.name
+
+    @property
+    def period(self) -> float:
+        """Seconds of a round of slices by the weights."""
+        return self._period
+
+    def books(self, now: float) -> Books:
+        """Settle and sum up everybody."""
+        self._books = reckon(self.members.values(), self.ledger, now)
+        return self._books
+
+    def follows_in(self, now: float, tolerance: float) -> float:
+        """Return the seconds until the split since the last change is surely within ``tolerance`` (0..1)."""
+        working = [member for member in self.members.values() if member.current is not None]
+        whole = sum(member.estimate.rate for member in working)
+        if not whole or len(self.weights) < 2:
+            return 0.0
+        sliced = sum(member.estimate.rate for member in working if member.assignment.role is not Role.FIXED)
+        most = max(slicing.amplitude(self.weights, pool, self._period) for pool in self.weights)
+        return max(0.0, most * sliced / whole / tolerance - (now - self.ledger.started))
+
+    def dump(self, now: float) -> dict[str, object]:
+        """Return the ledger for a restart; corrections are found again from what was accepted."""
+        books = self.books(now)
+        in_hand = {pool: books.in_hand[pool] - books.correction[pool] for pool in self.weights}
+        return state.dump_ledger(self.ledger, in_hand, books.work)
+
+    # --- what is aimed at -----------------------------------------------------------------------------------------
+
+    def retarget(self, weights: Mapping[PoolKey, float], now: float, wall: float, cause: SwitchReason,
+                 *, kept: Ledger | None = None) -> None:
+        """Aim at other weights from now on: a new ledger (or the one ``kept``), and whoever can not stay moves."""
+        books = self.books(now)
+        self._dwells = {pool: guard.dwell(weight, min_switch_s=self.control.min_switch_s,
+                                          slice_s=self.control.slice_s) for pool, weight in weights.items()}
+        self._period = guard.period(weights, self._dwells)
+        self.is_returning = cause is SwitchReason.RETURN and len(self.members) > 1
+        self._renew(weights, books, now, wall)
+        if kept is not None:
+            self.ledger = kept
+        for member in list(self.members.values()):
+            member.moving = cause
+            if member.current is not None and member.current not in weights:
+                self.rescue(member, now, cause)
+        self.check(now, strict=True)
+        for member in self.members.values():
+            if member.assignment.role is not Role.FIXED or member.assignment.pool == member.current:
+                member.moving = SwitchReason.ASSIGN
+
+    def _renew(self, weights: Mapping[PoolKey, float], books: Books, now: float, wall: float) -> None:
+        """Start a new ledger with at most as much in hand as leaves a dwell's half for this one's own."""
+        spare = min(weights.values(), default=0.0) * min(self._dwells.values(), default=0.0) / 2
+        sliced_rate = sum(member.estimate.rate for member in self.members.values()
+                          if member.assignment.role is Role.RESIDUAL)
+        carry = clamped(books.in_hand, weights, spare * sliced_rate)
+        self.ledger = Ledger(weights, now=now, wall=wall, carry=carry)
+        for member in self.members.values():
+            member.open.clear()
+            member.free = True
+            member.in_hand = clamped(member.in_hand, weights, spare)
+            if member.assignment.role is Role.SLICED:
+                member.assignment = Assignment()
+
+    # --- who is in it ---------------------------------------------------------------------------------------------
+
+    def add(self, member: Member, now: float) -> None:
+        """Take a miner in; it is placed at the next check, within a second."""
+        member.settled = now
+        member.assignment, member.free = Assignment(), True
+        member.open.clear()
+        self.members[member.session] = member
+        self.wake_at(now + (1.0 if member.current is None else 0.0))
+
+    def remove(self, member: Member, now: float) -> None:
+        """Let a miner go; what it worked stays in the books."""
+        member.settle(now, self.ledger)
+        member.close(self.ledger)
+        del self.members[member.session]
+        member.due = math.inf
+        self.wake_at(now + 1.0)
+
+    def wake_at(self, when: float) -> None:
+        """Check at ``when`` at the latest."""
+        self.due = min(self.due, when)
+
+    def start(self, member: Member, now: float, allowed: Iterable[PoolKey], reason: SwitchReason) -> bool:
+        """Put a miner without work on the pool of ``allowed`` that lacks most; False: none has a job for it."""
+        for pool in self._by_need(member, allowed):
+            if pool in member.ready and self._move(member, pool, reason):
+                member.free = reason is SwitchReason.START
+                self._centre(member)
+                member.due = now
+                self.wake_at(now + 1.0)
+                return True
+        member.due = now + _RETRY_S if member.ready else math.inf
+        return False
+
+    def rescue(self, member: Member, now: float, reason: SwitchReason) -> bool:
+        """Move a miner that can not stay, whatever its dwell; True: it moved."""
+        for pool in self._by_need(member, self.weights):
+            if pool != member.current and pool in member.ready and self._move(member, pool, reason):
+                member.due = now
+                self.wake_at(now + 1.0)
+                return True
+        member.due = now + _RETRY_S
+        return False
+
+    def _by_need(self, member: Member, allowed: Iterable[PoolKey]) -> list[PoolKey]:
+        """Return ``allowed`` in the order of how much rate they lack; a fixed miner's own pool first."""
+        rates = [other.estimate.rate for other in self.members.values() if other.estimate.rate]
+        usual = sum(rates) / len(rates) if rates else 1.0
+        load: dict[PoolKey, float] = {}
+        for other in self.members.values():
+            if other.current is not None and other is not member:
+                load[other.current] = load.get(other.current, 0.0) + (other.estimate.rate or usual)
+        whole = sum(load.values()) + (member.estimate.rate or usual)
+        home = member.assignment.pool
+        return sorted(allowed, key=lambda pool: (pool != home,
+                                                 load.get(pool, 0.0) - self.weights.get(pool, 0.0) * whole))
+
+    def _centre(self, member: Member) -> None:
+        """Begin the miner's round off centre, in large fleets, so that they do not all switch together."""
+        off = guard.phase(self._started, len(self.members))
+        self._started += 1
+        pool = member.current
+        if not off or pool is None or any(member.in_hand.values()):
+            return
+        begun = off * slicing.amplitude(self.weights, pool, self._period)
+        others = slicing.reachable(self.weights, frozenset(self.weights) - {pool})
+        member.in_hand = {pool: begun, **{key: -begun * part for key, part in others.items()}}
+
+    # --- decisions ------------------------------------------------------------------------------------------------
+
+    def check(self, now: float, *, strict: bool = False) -> None:
+        """Bring assignments up to date where they are wrong (all of them if ``strict``), and let everybody step."""
+        books = self.books(now)
+        loads = [self._load(member, now) for member in self.members.values()
+                 if member.current is not None and not member.is_quiet]
+        self._choose_policy(len(loads), now, books)
+        self._resize_budget(len(loads))
+        if self.is_returning and self._has_returned(now):
+            self.is_returning = False
+            self._renew(self.weights, books, now, self.ledger.since + now - self.ledger.started)
+            loads = [self._load(member, now) for member in self.members.values()
+                     if member.current is not None and not member.is_quiet]
+        if strict or self._policy.is_due(loads, self.weights, in_hand=books.in_hand, sigma=books.sigma):
+            self._assign(loads, books, now, strict=strict)
+        young = now - self.ledger.started < _YOUNG_S or self.is_returning
+        self.due = now + (_FIRST_CHECKS_S if young else CHECK_S) if self.members else math.inf
+
+    def _load(self, member: Member, now: float) -> Load:
+        return Load(session=member.session, rate=member.estimate.rate, is_known=member.is_known(now),
+                    pools=member.pools, current=member.current, standing=member.assignment)
+
+    def _choose_policy(self, working: int, now: float, books: Books) -> None:
+        wanted = self.control.policy
+        if wanted is Policy.AUTOMATIC:
+            wanted = Policy.PACKING if working >= _PACKING_FROM else Policy.SLICING
+        policy = _POLICIES[wanted]
+        if policy is self._policy or not working:
+            return
+        self._policy = policy
+        for member in self.members.values():
+            if member.assignment.role is not Role.SLICED:
+                limit = slicing.amplitude(self.weights, member.current, self._period) if member.current else 0.0
+                in_hand = {pool: work / books.rate for pool, work in books.in_hand.items()} if books.rate else {}
+                member.in_hand = clamped(in_hand, self.weights, limit)
+                member.assignment = Assignment()
+
+    def _resize_budget(self, working: int) -> None:
+        if self._period:
+            needed = 2 * working * len(self.weights) / self._period
+            self._budget.resize(max(1.0, needed), max(4.0, working / 8))
+
+    def _has_returned(self, now: float) -> bool:
+        if now - self.ledger.started > _RETURN_PATIENCE_S + len(self.members) / self._returns.rate:
+            return True
+        return all(member.assignment.role is not Role.FIXED or member.current == member.assignment.pool
+                   for member in self.members.values())
+
+    def _assign(self, loads: list[Load], books: Books, now: float, *, strict: bool) -> None:
+        overdue = now - self._packed_at >= _OVERLOAD_PAUSE_S
+        unplaced = any(load.standing.role in (Role.NEW, Role.SLICED) for load in loads)
+        if not (strict or overdue or unplaced or self._residual_rate() == 0):
+            return
+        stuck = strict or overdue
+        if stuck:
+            self._packed_at = now
+        decided = self._policy.assign(loads, self.weights, in_hand=books.in_hand if stuck and not strict else {},
+                                      sigma=books.rate_sigma, strict=stuck)
+        for session, assignment in decided.items():
+            self._give(self.members[session], assignment)
+        for session in decided:
+            self.members[session].due = now
+
+    def _residual_rate(self) -> float:
+        return sum(member.estimate.rate for member in self.members.values()
+                   if member.assignment.role is Role.RESIDUAL and not member.is_quiet)
+
+    def _give(self, member: Member, assignment: Assignment) -> None:
+        if assignment.role is Role.SLICED and member.assignment.row != assignment.row:
+            limit = max((slicing.amplitude(assignment.row, pool, self._period) for pool in assignment.row), default=0)
+            member.in_hand = clamped(member.in_hand, assignment.row, limit)
+        member.assignment = assignment
+
+    def reach(self, member: Member, now: float) -> None:
+        """Other pools are in reach of a miner: think again about its next step."""
+        if member.assignment.role is Role.SLICED:
+            row = slicing.reachable(self.weights, member.pools)
+            if row.keys() != member.assignment.row.keys():
+                member.settle(now, self.ledger)
+                self._give(member, Assignment(role=Role.SLICED, row=row))
+        member.due = now
+
+    def step(self, member: Member, now: float) -> None:
+        """Do what is due for one miner and say when the next step is (``member.due``)."""
+        member.settle(now, self.ledger)
+        member.due = math.inf
+        if member.current is None or not self.weights:
+            return
+        if member.is_quiet and member.current in self.weights:
+            return
+        match member.assignment.role:
+            case Role.FIXED:
+                self._step_home(member, now)
+            case Role.SLICED:
+                self._step_slice(member, now, self._own_in_hand(member), self._period, math.inf)
+            case Role.RESIDUAL:
+                self._step_slice(member, now, self._fleet_in_hand(member, now), self._residual_period(member), CHECK_S)
+            case Role.NEW:
+                member.due = now + 1.0
+                self.wake_at(now + 1.0)
+
+    def _step_home(self, member: Member, now: float) -> None:
+        pool = member.assignment.pool
+        if pool is None or pool == member.current or pool not in member.ready:
+            return
+        reason = member.moving
+        urgent = reason in (SwitchReason.WEIGHT, SwitchReason.OPERATOR, SwitchReason.FAILOVER)
+        self._switch(member, pool, reason, now, urgent=urgent)
+        if member.current == pool:
+            member.moving = SwitchReason.ASSIGN
+
+    def _step_slice(self, member: Member, now: float, in_hand: Mapping[PoolKey, float], period: float,
+                    longest: float) -> None:
+        row, current = member.assignment.row, member.current
+        assert current is not None
+        left = slicing.stay(row, in_hand, current, period) if current in row else 0.0
+        if left <= 1e-6:
+            target = slicing.following(row, in_hand, current, member.ready)
+            if target is None:
+                return
+            self._switch(member, target, SwitchReason.SLICE, now, urgent=False)
+            left = 0.5
+            if member.current == target:
+                left = max(slicing.stay(row, in_hand, target, period), self._dwells.get(target, 0.0))
+        member.due = min(member.due, now + max(min(left, longest), 0.01))
+
+    def _switch(self, member: Member, pool: PoolKey, reason: SwitchReason, now: float, *, urgent: bool) -> None:
+        """Move a miner if dwell and budget allow, else set when to try again."""
+        if not urgent and not member.free:
+            dwell = self._dwells.get(member.current, 0.0) if member.current else 0.0
+            if now < member.since + dwell - 1e-6:
+                member.due = member.since + dwell
+                return
+        budget = self._returns if reason is SwitchReason.RETURN else self._budget
+        if not urgent and not budget.take(now):
+            member.due = now + max(budget.wait(), 0.01)
+            return
+        if not self._move(member, pool, reason):
+            member.due = now + _RETRY_S
+
+    def _own_in_hand(self, member: Member) -> Mapping[PoolKey, float]:
+        books = self._books
+        if books is None or not books.rate or self._policy.name != slicing.Slicing.name:
+            return member.in_hand
+        return {pool: seconds + books.correction.get(pool, 0.0) / books.rate
+                for pool, seconds in member.in_hand.items()}
+
+    def _fleet_in_hand(self, member: Member, now: float) -> Mapping[PoolKey, float]:
+        """Return the seconds that this residual miner has in hand for the fleet."""
+        books = self.books(now)
+        order = list(self.weights)
+        residual = sorted((other for other in self.members.values() if other.assignment.role is Role.RESIDUAL),
+                          key=lambda other: order.index(next(iter(other.assignment.row))))
+        parts = packing.shares_of(books.in_hand, [other.assignment.row for other in residual])
+        rate = member.estimate.rate
+        part = parts[residual.index(member)]
+        return {pool: work / rate for pool, work in part.items()} if rate else {}
+
+    def _residual_period(self, member: Member) -> float:
+        """Return the residual miner's round: what its dwells make, and no shorter than calm allows."""
+        row = member.assignment.row
+        natural = guard.period(row, {pool: self._dwells.get(pool, 0.0) for pool in row})
+        working = sum(other.current is not None for other in self.members.values())
+        if working < _CALM_FROM:
+            return natural
+        sliced = len(self.weights) - 1
+        calm = max(_CALM, sliced / working)
+        return max(natural, 2 * self._period * sliced / (calm * working * len(self.weights)))

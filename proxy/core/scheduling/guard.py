@@ -1,0 +1,57 @@
+"""What keeps switching calm: the dwell on a pool, the period it makes, the fleet's switch budget, spread phases."""
+
+from collections.abc import Mapping
+
+from proxy.core.types import PoolKey
+
+_SPREAD_FROM = 8
+_SPREAD = 0.5
+"""Largest part of half an amplitude by which a miner's start is off centre, in fleets where that averages out."""
+
+
+def dwell(weight: float, *, min_switch_s: float, slice_s: float) -> float:
+    """Return the seconds a miner stays at least on a pool of normalised ``weight`` (as DPMP v2 has it)."""
+    return min(max(2 * weight * min_switch_s, slice_s), min_switch_s)
+
+
+def period(row: Mapping[PoolKey, float], dwells: Mapping[PoolKey, float]) -> float:
+    """Return the seconds of a round in which each pool of ``row`` gets its part and none less than its dwell."""
+    return max((dwells[pool] / part for pool, part in row.items() if part > 0), default=0.0)
+
+
+def phase(index: int, fleet: int) -> float:
+    """Return -0.5..0.5: where in its round the ``index``-th miner starts. Neighbours cancel; small fleets get 0."""
+    if fleet < _SPREAD_FROM or index == 0:
+        return 0.0
+    pair, sign = (index + 1) // 2, 1 - 2 * (index % 2)
+    return sign * _SPREAD * ((pair * 0.6180339887498949) % 1.0)
+
+
+class Budget:
+    """Switches that the fleet may make: ``rate`` a second on average, ``burst`` at once."""
+
+    __slots__ = ("_left", "_when", "burst", "rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.rate = rate
+        self.burst = burst
+        self._left = burst
+        self._when = 0.0
+
+    def resize(self, rate: float, burst: float) -> None:
+        """Set another rate; what is left is kept."""
+        self.rate, self.burst = rate, burst
+        self._left = min(self._left, burst)
+
+    def take(self, now: float) -> bool:
+        """Take one switch at monotonic time ``now``; False: none is left, ask again after ``wait``."""
+        self._left = min(self.burst, self._left + (now - self._when) * self.rate)
+        self._when = now
+        if self._left < 1 - 1e-9:
+            return False
+        self._left -= 1
+        return True
+
+    def wait(self) -> float:
+        """Seconds until one is left, after a refusal."""
+        return max(0.0, (1 - self._left) / self.rate)

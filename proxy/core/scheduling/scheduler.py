@@ -1,0 +1,521 @@
+"""The facade: what the engine tells the scheduler and asks of it. See ``proxy/DESIGN.md`` for how it decides."""
+
+import heapq
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from proxy.core.config import ConfigSnapshot, Mode, OverrideKind
+from proxy.core.events import ControlChanged, EventStream, FailoverWeights, OverrideChanged, SchedulerTick
+from proxy.core.ports import Clock, Timer
+from proxy.core.scheduling import guard, state, timetable
+from proxy.core.scheduling.control import Control, control_of, override_in_force, usable
+from proxy.core.scheduling.estimate import Estimate
+from proxy.core.scheduling.group import Group
+from proxy.core.scheduling.ledger import Ledger
+from proxy.core.scheduling.member import Member
+from proxy.core.scheduling.view import MinerPart, PoolPart, SchedulerView
+from proxy.core.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchReason, WorkerName
+
+_LOOK_AT_CLOCK_S = 60.0
+"""The wall clock may jump, so the timetable is looked at this often at least."""
+_POINT = 0.01
+
+
+class Mover(Protocol):
+    """Whoever can put a session to work."""
+
+    def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
+        """Put the session to work on ``pool`` now. False: no fresh job there; it stays where it was."""
+
+
+class Random(Protocol):
+    """Injected randomness."""
+
+    def random(self) -> float:
+        """A number from 0 to below 1."""
+
+
+class Scheduler:
+    """Decides which pool each session works on. Everything is synchronous and happens on one thread."""
+
+    def __init__(self, *, clock: Clock, random: Random, events: EventStream, mover: Mover,
+                 hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
+        self.on_lanes_changed: Callable[[], None] = _nothing
+        self._clock = clock
+        self._events = events
+        self._mover = mover
+        self._hashes = hashes_per_difficulty
+        self._config = ConfigSnapshot()
+        self._balance: Mapping[PoolKey, float] | None = None
+        self._open_now: frozenset[int] = frozenset()
+        self._up: dict[PoolKey, bool] = {}
+        self._members: dict[SessionId, Member] = {}
+        self._group_of: dict[SessionId, Group] = {}
+        self._groups: dict[object, Group] = {}
+        self._parked: OrderedDict[WorkerName, Member] = OrderedDict()
+        self._queue: list[tuple[float, int, Member | Group | None]] = []
+        self._count = 0
+        self._timer: Timer | None = None
+        self._timer_due = math.inf
+        self._timetable_due = math.inf
+        self._budget = guard.Budget(1.0, 4.0)
+        self._returns = guard.Budget(self._config.health.returns_per_s, 1.0)
+        self._pool_seconds: dict[PoolKey, float] = {}
+        self._kept_ledgers: dict[int | None, Ledger] = {}
+        self._switches = 0
+        self._decisions = 0
+        self._told: tuple[object, ...] = ()
+
+    # --- configuration and state of the world ---------------------------------------------------------------------
+
+    def apply(self, config: ConfigSnapshot) -> None:
+        """Take over a configuration; whatever it changes about weights acts at once."""
+        old, self._config = self._config, config
+        lost = {pool for pool in old.pools if usable(old, pool) and not usable(config, pool)}
+        self._up = {pool: up for pool, up in self._up.items() if pool in config.pools}
+        self._returns.resize(config.health.returns_per_s, 1.0)
+        self._tell_override(old, config)
+        self._trim_parked()
+        self._regroup(SwitchReason.OPERATOR if lost else SwitchReason.WEIGHT)
+
+    def set_balance_weights(self, weights: Mapping[PoolKey, float] | None) -> None:
+        """Take over what auto-balance computed; None: not known, the schedule's own weights hold."""
+        self._balance = dict(weights) if weights else None
+        self._regroup(SwitchReason.WEIGHT)
+
+    def pool_status(self, pool: PoolKey, up: bool) -> None:
+        """A pool counts as up or down: targets are recomputed without those that are down."""
+        before = self._up.get(pool)
+        if before is up:
+            return
+        self._up[pool] = up
+        if up:
+            self._retarget_all(SwitchReason.WEIGHT if before is None else SwitchReason.RETURN)
+            return
+        self._retarget_all(SwitchReason.FAILOVER)
+        if before:
+            weights = self._effective(self._fleet_control())
+            down = tuple(sorted(key for key, is_up in self._up.items() if not is_up))
+            self._events.emit(FailoverWeights(weights=weights, down=down))
+
+    # --- miners ---------------------------------------------------------------------------------------------------
+
+    def join(self, session: SessionId, worker: WorkerName, suggested_difficulty: float | None = None) -> None:
+        """A miner authorised. What is known of its name is found again."""
+        now = self._clock.now()
+        suggested = suggested_difficulty * self._hashes if suggested_difficulty and suggested_difficulty > 0 else None
+        member = Member(session, worker, Estimate(suggested), now)
+        known = self._parked.pop(worker, None)
+        if known is not None:
+            member.remember(known)
+        self._members[session] = member
+        self._enter(member, now)
+        self._rearm()
+
+    def leave(self, session: SessionId) -> None:
+        """A miner is gone; what it worked stays in the books, what is known of it is kept by its name."""
+        member = self._members.pop(session, None)
+        if member is None:
+            return
+        group = self._group_of.pop(session)
+        group.remove(member, self._clock.now())
+        self._bank_seconds(member)
+        self._parked[member.worker] = member
+        self._parked.move_to_end(member.worker)
+        self._trim_parked()
+        self._arm(group)
+        self._rearm()
+
+    def set_ready(self, session: SessionId, pools: frozenset[PoolKey]) -> None:
+        """Say which pools the session could be moved to right now."""
+        member = self._members.get(session)
+        if member is None or member.ready == pools:
+            return
+        now, group = self._clock.now(), self._group_of[session]
+        member.ready = pools
+        for pool in sorted(pools):
+            if pool not in self._up and pool in self._config.pools:
+                self.pool_status(pool, True)
+        if member.current is not None and member.current not in pools:
+            self._lost(member, group, now)
+        elif member.current is None:
+            group.start(member, now, self._allowed(member, group), SwitchReason.START)
+        else:
+            group.reach(member, now)
+        self._settle_queue(member, group)
+
+    def share(self, session: SessionId, pool: PoolKey, difficulty: float, accepted: bool,
+              credited: float | None = None) -> None:
+        """A pool judged a share. ``difficulty`` is what the miner had been told, ``credited`` what the pool pays."""
+        member = self._members.get(session)
+        if member is None:
+            return
+        now = self._clock.now()
+        member.last_share = now
+        group = self._group_of[session]
+        if member.is_quiet:
+            member.wake(now)
+            member.due = now
+            group.wake_at(now)
+            self._settle_queue(member, group)
+        if not accepted:
+            return
+        work = difficulty * self._hashes
+        member.difficulty = work
+        group.ledger.accept(pool, work if credited is None else credited * self._hashes)
+        if member.estimate.add(work):
+            member.settle(now, group.ledger)
+            member.review(group.ledger)
+
+    # --- questions ------------------------------------------------------------------------------------------------
+
+    def lanes_wanted(self, session: SessionId) -> frozenset[PoolKey]:
+        """Return the pools that the session needs a warm lane to."""
+        group = self._group_of.get(session)
+        return self._lanes(group.control) if group is not None else frozenset()
+
+    def current(self, session: SessionId) -> PoolKey | None:
+        """Return the pool that the session works on."""
+        member = self._members.get(session)
+        return member.current if member is not None else None
+
+    def rate(self, session: SessionId) -> float:
+        """Return the session's estimated hashes a second; 0 while nothing is known."""
+        member = self._members.get(session)
+        if member is None:
+            return 0.0
+        member.settle(self._clock.now(), self._group_of[session].ledger)
+        return member.estimate.rate
+
+    def control(self, worker: WorkerName) -> Control:
+        """Return who is in control of ``worker``."""
+        return control_of(self._config, worker, self._clock.wall(), open_now=self._open_now, balance=self._balance)
+
+    def view(self) -> SchedulerView:
+        """Return the read model of now."""
+        now = self._clock.now()
+        control, group = self._fleet_control(), self._fleet_group()
+        members = [self._miner_part(member, now) for member in self._members.values()]
+        return SchedulerView(
+            control=control, policy=group.policy if group else "", switches=self._switches,
+            ledger_since=group.ledger.since if group else self._clock.wall(),
+            follows_in_s=group.follows_in(now, _POINT) if group else 0.0,
+            pools={pool: self._pool_part(pool, control, group, now) for pool in self._config.pools},
+            miners=tuple(members))
+
+    def _miner_part(self, member: Member, now: float) -> MinerPart:
+        member.settle(now, self._group_of[member.session].ledger)
+        return MinerPart(session=member.session, worker=member.worker, pool=member.current,
+                         role=member.assignment.role.value, assigned=member.assignment.pool,
+                         rate=member.estimate.rate, rate_error=member.estimate.error, since=now - member.since,
+                         switches=member.switches, is_quiet=member.is_quiet)
+
+    def _pool_part(self, pool: PoolKey, control: Control, group: Group | None, now: float) -> PoolPart:
+        books = group.books(now) if group is not None else None
+        here = [member for member in self._members.values() if member.current == pool]
+        seconds = self._pool_seconds.get(pool, 0.0) + sum(member.pool_time.get(pool, 0.0)
+                                                          for member in self._members.values())
+        return PoolPart(pool=pool, weight=control.weights.get(pool, 0.0), seconds=seconds, miners=len(here),
+                        target=group.weights.get(pool, 0.0) if group else 0.0,
+                        work=books.work.get(pool, 0.0) if books else 0.0,
+                        in_hand=books.in_hand.get(pool, 0.0) if books else 0.0,
+                        rate=sum(member.estimate.rate for member in here if not member.is_quiet))
+
+    # --- who belongs where ----------------------------------------------------------------------------------------
+
+    def _regroup(self, cause: SwitchReason) -> None:
+        """Find out again who is in control of whom, and aim at what they want."""
+        now, wall = self._clock.now(), self._clock.wall()
+        self._open_now = timetable.open_schedules(self._config.schedules, wall)
+        self._plan_timetable(now, wall)
+        before = self._lane_sets()
+        for member in self._members.values():
+            self._enter(member, now)
+        self._drop_empty_groups()
+        self._retarget_all(cause, before)
+
+    def _enter(self, member: Member, now: float) -> None:
+        """Put a miner into the group of whoever controls it."""
+        control = self.control(member.worker)
+        key: object = ("pin", member.worker) if control.source == "pin" else control.schedule_id
+        old, group = self._group_of.get(member.session), self._groups.get(key)
+        if group is None:
+            group = Group(key, control, now=now, wall=self._clock.wall(), move=self._move, budget=self._budget,
+                          returns=self._returns)
+            self._groups[key] = group
+            weights = self._effective(control)
+            group.retarget(weights, now, self._clock.wall(), SwitchReason.WEIGHT,
+                           kept=self._kept_ledger(key, weights))
+        if old is group:
+            return
+        if old is not None:
+            old.remove(member, now)
+        self._group_of[member.session] = group
+        group.add(member, now)
+        self._arm(group)
+
+    def _kept_ledger(self, key: object, weights: Mapping[PoolKey, float]) -> Ledger | None:
+        """Return the ledger from before the restart, once, if it was kept for the same weights."""
+        kept = self._kept_ledgers.get(key) if key is None or isinstance(key, int) else None
+        if kept is None or kept.weights.keys() != weights.keys():
+            return None
+        if any(abs(kept.weights[pool] - weight) > 1e-9 for pool, weight in weights.items()):
+            return None
+        del self._kept_ledgers[key]  # type: ignore[arg-type]
+        return kept
+
+    def _drop_empty_groups(self) -> None:
+        ids = {None, *(schedule.id for schedule in self._config.schedules)}
+        self._groups = {key: group for key, group in self._groups.items() if group.members or key in ids}
+
+    def _retarget_all(self, cause: SwitchReason, before: object = None) -> None:
+        now, wall = self._clock.now(), self._clock.wall()
+        before = self._lane_sets() if before is None else before
+        for group in list(self._groups.values()):
+            worker = next((member.worker for member in group.members.values()), None)
+            old = group.control
+            if worker is not None:
+                group.control = self.control(worker)
+            weights = self._effective(group.control)
+            if weights != group.weights or _timing(group.control) != _timing(old):
+                group.retarget(weights, now, wall, cause, kept=self._kept_ledger(group.key, weights))
+                self._start_waiting(group, now)
+            self._arm_group(group)
+        self._tell_control()
+        self._run()
+        if self._lane_sets() != before:
+            self.on_lanes_changed()
+
+    def _start_waiting(self, group: Group, now: float) -> None:
+        for member in list(group.members.values()):
+            if member.current is None and member.ready:
+                group.start(member, now, self._allowed(member, group), SwitchReason.START)
+
+    def _effective(self, control: Control) -> dict[PoolKey, float]:
+        """Return the weights to aim at: pools that are up, else the first fallback that is, else nothing."""
+        weights = {pool: weight for pool, weight in control.weights.items() if self._up.get(pool)}
+        if control.mode is Mode.PRIORITY:
+            weights = dict.fromkeys(list(weights)[:1], 1.0)
+        if not weights:
+            weights = dict.fromkeys([pool for pool in control.fallbacks if self._up.get(pool)][:1], 1.0)
+        total = sum(weights.values())
+        return {pool: weight / total for pool, weight in weights.items()}
+
+    def _allowed(self, member: Member, group: Group) -> list[PoolKey]:
+        """Return where a miner without work may start: what is aimed at, else what else is allocated, in order."""
+        aimed = [pool for pool in group.weights if pool in member.ready]
+        return aimed or [pool for pool in group.control.weights if pool in member.ready][:1]
+
+    def _lanes(self, control: Control) -> frozenset[PoolKey]:
+        wanted = list(control.weights)
+        if control.mode is Mode.PRIORITY:
+            chosen = next((index for index, pool in enumerate(wanted) if self._up.get(pool)), len(wanted) - 1)
+            wanted = wanted[:chosen + 1]
+        if all(self._up.get(pool) is False for pool in control.weights):
+            wanted += [pool for pool in control.fallbacks if self._up.get(pool) is not False][:1]
+        return frozenset(wanted)
+
+    def _lane_sets(self) -> dict[object, frozenset[PoolKey]]:
+        """Return the lanes wanted by group and session: they differ when a session's may have changed."""
+        return {session: self._lanes(group.control) for session, group in self._group_of.items()}
+
+    def _fleet_group(self) -> Group | None:
+        groups = [group for group in self._groups.values() if group.control.source != "pin" and group.members]
+        return max(groups, key=lambda group: len(group.members), default=None)
+
+    def _fleet_control(self) -> Control:
+        group = self._fleet_group()
+        return self.control(WorkerName("")) if group is None else group.control
+
+    def _tell_control(self) -> None:
+        control = self._fleet_control()
+        told = (control.source, control.detail, dict(control.weights))
+        if told != self._told:
+            self._told = told
+            self._events.emit(ControlChanged(source=control.source, detail=control.detail,
+                                             weights=dict(control.weights)))
+
+    def _tell_override(self, old: ConfigSnapshot, new: ConfigSnapshot) -> None:
+        if old.override == new.override:
+            return
+        override = new.override
+        if override is None:
+            self._events.emit(OverrideChanged(kind=OverrideKind.WEIGHTS.value, weights={}, set_by=""))
+            return
+        self._events.emit(OverrideChanged(kind=override.kind.value, weights=dict(override.weights),
+                                          set_by=override.set_by))
+
+    # --- moves ----------------------------------------------------------------------------------------------------
+
+    def _lost(self, member: Member, group: Group, now: float) -> None:
+        """The pool that a miner works on is lost to it: elsewhere at once, or wait."""
+        member.settle(now, group.ledger)
+        allowed = [pool for pool in self._allowed(member, group) if pool != member.current]
+        member.current = None
+        group.start(member, now, allowed, SwitchReason.FAILOVER)
+
+    def _move(self, member: Member, pool: PoolKey, reason: SwitchReason) -> bool:
+        now = self._clock.now()
+        group = self._group_of[member.session]
+        member.settle(now, group.ledger)
+        if not self._mover.move(member.session, pool, reason):
+            return False
+        if member.current is not None:
+            member.switches += 1
+            self._switches += 1
+        member.begin(pool, now)
+        self._decisions += 1
+        return True
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Do all that is due, then ask to be called for the next."""
+        now, self._decisions = self._clock.now(), 0
+        while self._queue and self._queue[0][0] <= now:
+            due, _, target = heapq.heappop(self._queue)
+            if isinstance(target, Member):
+                self._run_member(target, due, now)
+            elif isinstance(target, Group) and target.due == due:
+                target.check(now)
+                self._start_waiting(target, now)
+                self._arm_group(target)
+        if now >= self._timetable_due:
+            self._look_at_timetable(now)
+        if self._decisions and self._events.wants(SchedulerTick):
+            weights = dict(self._effective(self._fleet_control()))
+            self._events.emit(SchedulerTick(decisions=self._decisions, weights=weights))
+        self._rearm()
+
+    def _run_member(self, member: Member, due: float, now: float) -> None:
+        if member.armed == due:
+            member.armed = math.inf
+        if member.due != due or member.session not in self._group_of:
+            return
+        group = self._group_of[member.session]
+        if member.current is None:
+            group.start(member, now, self._allowed(member, group), SwitchReason.START)
+        else:
+            group.step(member, now)
+        self._arm_member(member)
+        self._arm(group)
+
+    def _look_at_timetable(self, now: float) -> None:
+        wall = self._clock.wall()
+        is_open = timetable.open_schedules(self._config.schedules, wall)
+        override = override_in_force(self._config, wall)
+        expired = self._config.override is not None and override is None
+        if is_open != self._open_now or expired:
+            self._regroup(SwitchReason.WEIGHT)
+        else:
+            self._plan_timetable(now, wall)
+
+    def _plan_timetable(self, now: float, wall: float) -> None:
+        marks = [timetable.next_boundary(self._config.schedules, wall)]
+        if override_in_force(self._config, wall) is not None and self._config.override is not None:
+            marks.append(self._config.override.until)
+        waits = [mark - wall for mark in marks if mark is not None]
+        self._timetable_due = now + min([*waits, _LOOK_AT_CLOCK_S]) if waits else math.inf
+
+    def _settle_queue(self, member: Member, group: Group) -> None:
+        self._arm_member(member)
+        self._arm(group)
+        self._run()
+
+    def _arm_group(self, group: Group) -> None:
+        for member in group.members.values():
+            if member.due != member.armed:
+                self._arm_member(member)
+        self._arm(group)
+
+    def _arm_member(self, member: Member) -> None:
+        if member.due < math.inf and member.due != member.armed:
+            member.armed = member.due
+            self._push(member.due, member)
+
+    def _arm(self, group: Group) -> None:
+        if group.due < math.inf:
+            self._push(group.due, group)
+
+    def _push(self, due: float, target: Member | Group) -> None:
+        self._count += 1
+        heapq.heappush(self._queue, (due, self._count, target))
+        if len(self._queue) > 256 + 8 * (len(self._members) + len(self._groups)):
+            self._prune()
+
+    def _prune(self) -> None:
+        """Drop calls that have been superseded."""
+        self._queue = list({(due, id(target)): (due, count, target) for due, count, target in self._queue
+                            if target is not None and target.due == due}.values())
+        heapq.heapify(self._queue)
+
+    def _rearm(self) -> None:
+        due = min(self._queue[0][0] if self._queue else math.inf, self._timetable_due)
+        if due == self._timer_due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_due = due
+        if due < math.inf:
+            self._timer = self._clock.call_at(due, self._called)
+
+    def _called(self) -> None:
+        self._timer, self._timer_due = None, math.inf
+        self._run()
+
+    # --- what is kept ---------------------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, object]:
+        """Return what should survive a restart: JSON-able, at most ``limits.max_workers`` workers."""
+        now = self._clock.now()
+        ledgers = []
+        for key, group in self._groups.items():
+            if group.weights and (key is None or isinstance(key, int)):
+                ledgers.append([key, group.dump(now)])
+        workers = [*self._parked.values(), *self._members.values()]
+        kept = state.dump_workers(((member.worker, member.estimate, member.in_hand) for member in workers),
+                                  self._config.limits.max_workers)
+        seconds = dict(self._pool_seconds)
+        for member in self._members.values():
+            for pool, spent in member.pool_time.items():
+                seconds[pool] = seconds.get(pool, 0.0) + spent
+        return {"version": state.VERSION, "ledgers": ledgers, "workers": kept, "seconds": seconds}
+
+    def restore(self, dumped: Mapping[str, object]) -> None:
+        """Take over what ``dump`` returned, best before the first ``apply``; what makes no sense is left out.
+
+        A ledger goes on when its schedule comes to aim at the same weights again.
+        """
+        if not isinstance(dumped, Mapping) or dumped.get("version") != state.VERSION:
+            return
+        now, wall = self._clock.now(), self._clock.wall()
+        self._kept_ledgers = state.load_ledgers(dumped.get("ledgers"), now=now, wall=wall)
+        for name, (estimate, in_hand) in state.load_workers(dumped.get("workers"), self._most_workers()).items():
+            member = Member(SessionId(-1), name, estimate, now)
+            member.in_hand = in_hand
+            self._parked[name] = member
+        self._pool_seconds = {pool: spent for pool, spent in state.numbers(dumped.get("seconds")).items()
+                              if spent >= 0}
+
+    def _most_workers(self) -> int:
+        return self._config.limits.max_workers
+
+    def _bank_seconds(self, member: Member) -> None:
+        for pool, seconds in member.pool_time.items():
+            self._pool_seconds[pool] = self._pool_seconds.get(pool, 0.0) + seconds
+        member.pool_time.clear()
+
+    def _trim_parked(self) -> None:
+        while len(self._parked) > self._config.limits.max_workers:
+            self._parked.popitem(last=False)
+
+
+def _timing(control: Control) -> tuple[object, ...]:
+    return control.min_switch_s, control.slice_s, control.policy
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""

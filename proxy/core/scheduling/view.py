@@ -1,0 +1,65 @@
+"""What pages and metrics may know about the scheduler: frozen values, made on request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from proxy.core.scheduling.control import Control
+from proxy.core.types import PoolKey, SessionId, WorkerName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPart:
+    """One pool's part of the fleet."""
+
+    pool: PoolKey
+    weight: float = 0.0
+    """What is in control wants, 0..1."""
+    target: float = 0.0
+    """What is aimed at now, pools that are down left out, 0..1."""
+    work: float = 0.0
+    """Hashes in the present ledger of the fleet."""
+    in_hand: float = 0.0
+    """Hashes above target in the present ledger."""
+    seconds: float = 0.0
+    """Miner-seconds spent on it since the scheduler was made (or the dump it was restored from)."""
+    miners: int = 0
+    rate: float = 0.0
+    """Hashes a second of the miners on it now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinerPart:
+    """One session."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey | None
+    role: str
+    """``new``, ``sliced``, ``fixed`` or ``residual``."""
+    assigned: PoolKey | None
+    """Of a fixed miner."""
+    rate: float
+    rate_error: float
+    """Relative standard error, 1 while nothing is known."""
+    since: float
+    """Seconds since its last switch."""
+    switches: int
+    is_quiet: bool
+    """No share for so long that its time earns no credit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerView:
+    """The scheduler at one instant."""
+
+    control: Control
+    """Of (most of) the fleet."""
+    policy: str
+    ledger_since: float
+    """Unix seconds of the last change of weights."""
+    follows_in_s: float
+    """How long until the split is within a point of the target after the last change; 0 when it is."""
+    switches: int
+    """Since the scheduler was made, starts left out."""
+    pools: Mapping[PoolKey, PoolPart] = field(default_factory=dict)
+    miners: tuple[MinerPart, ...] = ()
