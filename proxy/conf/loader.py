@@ -32,6 +32,7 @@ from proxy.core.types import AdminStatus, Chain, PoolKey, WorkerName
 from proxy.models import (
     ConfigRevision,
     Pool,
+    PoolFact,
     ProxySettings,
     Schedule,
     Wallet,
@@ -84,6 +85,13 @@ def mark_applied(revision: int) -> None:
 def mark_refused(revision: int, problems: Sequence[str]) -> None:
     """Note for all processes that ``revision`` cannot be used, and why."""
     ConfigRevision.change(refused_revision=revision, problems=list(problems))
+
+
+def note_extranonce2_size(key: PoolKey, size: int) -> None:
+    """Remember what a pool gave, so that after a restart miners are answered at once. No change of the revision."""
+    pool = Pool.objects.filter(key=key).values_list("pk", flat=True).first()
+    if pool is not None:
+        PoolFact.objects.update_or_create(pool_id=pool, defaults={"extranonce2_size": size})
 
 
 def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:

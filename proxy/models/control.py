@@ -45,6 +45,15 @@ class WeightOverride(ConfigModel):
             return say("auto-balance")
         return " ".join(f"{key} {weight:g}" for key, weight in self.weights.items())
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A new one ends those whose time is over."""
+        with transaction.atomic():
+            if self._state.adding and self.cleared_at is None:
+                for old in type(self).objects.filter(cleared_at=None, until__lte=timezone.now()):
+                    old.cleared_at = old.until
+                    old.save()
+            super().save(*args, **kwargs)
+
     @property
     def active(self) -> bool:
         """Whether it has not been cleared and its time is not over."""
@@ -53,7 +62,10 @@ class WeightOverride(ConfigModel):
     def clean(self) -> None:
         """Tell the person what the database would refuse."""
         super().clean()
-        if self.cleared_at is None and type(self).objects.filter(cleared_at=None).exclude(pk=self.pk).exists():
+        if self._state.adding and self.until is not None and self.until <= timezone.now():
+            raise ValidationError({"until": say("That moment is over already.")})
+        others = type(self).objects.filter(cleared_at=None).exclude(pk=self.pk)
+        if self.cleared_at is None and any(other.active for other in others):
             raise ValidationError(say("Another override is in force: clear it first."))
 
     def check_rules(self) -> None:

@@ -167,7 +167,7 @@ def _sentences(who: str, row: Model, error: ValidationError) -> list[str]:
     """What is wrong with ``row``, with the words that the admin has for its fields."""
     sentences = []
     for name, messages in error.message_dict.items():
-        label = "" if name == NON_FIELD_ERRORS else f", {row._meta.get_field(name).verbose_name}"
+        label = "" if name == NON_FIELD_ERRORS else f", {getattr(row._meta.get_field(name), 'verbose_name', name)}"
         sentences += [f"{who}{label}: {message}" for message in messages]
     return sentences
 

@@ -1,12 +1,13 @@
 """The database and the models refuse what the admin refuses, also from code that knows no form."""
 
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import ProtectedError
+from django.utils import timezone
 
 from proxy.models import (
     Allocation,
@@ -111,6 +112,18 @@ def test_an_override_replaces_the_one_in_force_and_keeps_it_as_history() -> None
     assert [(row.set_by, row.cleared_by) for row in WeightOverride.objects.all()] == [("bob", ""), ("ann", "bob")]
     assert WeightOverride.clear_active("eve") is True
     assert WeightOverride.clear_active("eve") is False
+
+
+def test_an_override_whose_time_is_over_makes_room() -> None:
+    make_pool("A")
+    over = timezone.now() - timedelta(minutes=1)
+    WeightOverride(weights={"A": 1}, until=over).save()
+    fresh = WeightOverride(weights={"A": 2})
+    fresh.clean()
+    fresh.save()
+    assert WeightOverride.objects.get(set_by="", cleared_at=over).weights == {"A": 1}
+    with pytest.raises(ValidationError, match="over already"):
+        WeightOverride(weights={"A": 1}, until=over).clean()
 
 
 def test_a_refused_override_leaves_the_old_one_in_force() -> None:

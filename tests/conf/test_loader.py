@@ -6,7 +6,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from proxy.conf.loader import current_revision, load_snapshot, mark_applied, mark_refused
+from proxy.conf import loader
+from proxy.conf.loader import current_revision, load_snapshot, mark_applied, mark_refused, note_extranonce2_size
 from proxy.core.config import ConfigSnapshot, Endpoint, HealthConfig, Limits, Listeners, Mode, OverrideKind, Tls, Window
 from proxy.core.errors import ConfigError
 from proxy.core.types import AdminStatus, Chain
@@ -189,3 +190,25 @@ def test_what_the_proxy_made_of_a_revision_is_noted_for_all_processes() -> None:
     mark_applied(1)
     row.refresh_from_db()
     assert (row.number, row.applied_revision, row.refused_revision, row.problems) == (1, 1, None, [])
+
+
+def test_an_extranonce_size_once_seen_is_remembered_without_a_new_revision() -> None:
+    make_pool("A")
+    revision = current_revision()
+    note_extranonce2_size("A", 8)
+    note_extranonce2_size("A", 4)
+    note_extranonce2_size("GONE", 4)
+    assert load_snapshot({}).pools["A"].extranonce2_size == 4 and current_revision() == revision
+
+
+def test_rows_that_change_while_they_are_read_are_read_again(monkeypatch) -> None:
+    make_wallet()
+    real, changes = loader._traces, iter([lambda: make_pool("A")])
+
+    def traces() -> dict[str, float]:
+        next(changes, lambda: None)()
+        return real()
+
+    monkeypatch.setattr(loader, "_traces", traces)
+    snapshot = load_snapshot({})
+    assert snapshot.revision == current_revision() and snapshot.pools.keys() == {"A"}
