@@ -22,7 +22,7 @@ async def launched(*arguments: str) -> asyncio.subprocess.Process:
 
 @pytest.mark.parametrize("way", ["sigterm", "stdin"])
 async def test_demo_process_says_ready_mines_and_ends_within_a_second(way: str) -> None:
-    proxy = SimPool(chain=SimChain(hashes_per_difficulty=2**10), difficulty=1.0)
+    proxy = SimPool(chain=SimChain(hashes_per_difficulty=2**10), extranonce2_size=4)
     port = await proxy.start()
     process = await launched("--proxy", f"127.0.0.1:{port}", "--hashrate", "20000")
     try:
