@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from django.utils import timezone
 
+from proxy.conf.balance import load_balance
 from proxy.core.addresses import AddressError, validate_address
 from proxy.core.config import (
     BalanceConfig,
@@ -103,18 +104,22 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
                       .prefetch_related("allocations", "fallbacks", "windows"))
     override, pins, traces = _override(problems), _pins(keys), _traces()
     settings = ProxySettings.load()
-    log = _log(settings, environ, problems)
+    balance, log = _balance(problems), _log(settings, environ, problems)
     if problems:
         raise ConfigError(*problems)
     return ConfigSnapshot(
         revision=revision, pools=pools, schedules=schedules, override=override, pins=pins, trace_workers=traces,
-        balance=_balance(), limits=_group(Limits, settings), health=_group(HealthConfig, settings),
+        balance=balance, limits=_group(Limits, settings), health=_group(HealthConfig, settings),
         listeners=_group(Listeners, settings), log=log)
 
 
-def _balance() -> BalanceConfig:
+def _balance(problems: list[str]) -> BalanceConfig:
     """Auto-balance as the owner set it."""
-    return BalanceConfig()
+    try:
+        return load_balance()
+    except ConfigError as error:
+        problems += error.problems
+        return BalanceConfig()
 
 
 def _pool(row: Pool, problems: list[str]) -> PoolConfig:

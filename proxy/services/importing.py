@@ -12,7 +12,18 @@ from proxy.conf.loader import load_snapshot
 from proxy.core import events
 from proxy.core.config import Mode
 from proxy.core.errors import ConfigError
-from proxy.models import Allocation, Pool, PoolEndpoint, ProxySettings, Schedule, Wallet, WeightOverride
+from proxy.models import (
+    Allocation,
+    BalanceSettings,
+    BalanceSource,
+    Pool,
+    PoolEndpoint,
+    ProxySettings,
+    Schedule,
+    Wallet,
+    WeightOverride,
+)
+from proxy.models.balance import SourceChoice
 from proxy.models.choices import OverrideChoice, WalletKind
 from proxy.models.settings import event_names
 from proxy.services.v2config import (
@@ -58,6 +69,7 @@ class _Import:
         pools = {entry.key: self._pool(entry) for entry in config.pools}
         self._schedule(config, pools)
         self._settings(config.settings)
+        self._balance(config)
         self._override(folder / "weights_override.json", config)
         self._best_shares(folder / "best_shares.json")
         return [*self._lines, *config.notes]
@@ -139,6 +151,15 @@ class _Import:
         if gone:
             self._lines.append(f"Events that no longer exist were left out of the log filter: {', '.join(gone)}")
         return ", ".join(name for name in names if name in events.REGISTRY)
+
+    def _balance(self, config: V2Config) -> None:
+        if config.balance:
+            self._put("Auto-balance", BalanceSettings.load(), config.balance)
+        if config.oracle:
+            url, poll_s = config.oracle
+            row = BalanceSource.objects.filter(kind=SourceChoice.ORACLE).first() or BalanceSource(
+                kind=SourceChoice.ORACLE)
+            self._put("Oracle of auto-balance", row, {"url": url, "poll_s": poll_s})
 
     def _override(self, path: Path, config: V2Config) -> None:
         if not path.exists():

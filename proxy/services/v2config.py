@@ -14,7 +14,7 @@ from proxy.core.errors import ConfigError
 from proxy.core.types import Chain
 
 MAX_BYTES = 1024 * 1024
-V2_MIN_SWITCH_S, V2_SLICE_S, V2_WEIGHT = 50.0, 30.0, 50.0
+V2_MIN_SWITCH_S, V2_SLICE_S, V2_WEIGHT, V2_POLL_S = 50.0, 30.0, 50.0, 600.0
 """What v2 takes where the file says nothing."""
 
 _PLACEHOLDER = re.compile(r"POOL_[A-Z]_(HOST|WALLET)")
@@ -24,7 +24,6 @@ _SECTIONS = {"listen", "metrics", "logging", "pools", "downstream_diff", "schedu
 _OLD = {"listen_host": ("listen", "host"), "listen_port": ("listen", "port"),
         "metrics_enabled": ("metrics", "enabled"), "metrics_host": ("metrics", "host"),
         "metrics_port": ("metrics", "port")}
-_BALANCE = ("auto_balance_max_deviation", "oracle_url", "oracle_poll_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +50,10 @@ class V2Config:
     mode: Mode
     min_switch_s: float
     slice_s: float
+    balance: Mapping[str, float] = field(default_factory=dict)
+    """Column of the auto-balance settings -> value, only what the file names."""
+    oracle: tuple[str, float] | None = None
+    """Address and seconds between polls, if auto-balance is on and asks it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Column of the proxy settings -> value, only what the file names."""
     notes: tuple[str, ...] = ()
@@ -136,13 +139,14 @@ class _Reader:
         """Take each key that is known out of its section; what remains is unknown."""
         pools = self._pools()
         mode, min_switch_s, slice_s = self._scheduler()
+        balance, oracle = self._balance(mode)
         settings = self._settings()
         for section, left in self._sections.items():
             self._unknown(f"{section}.", set(left))
         if self._problems:
             raise ConfigError(*self._problems)
-        return V2Config(pools=tuple(pools), mode=mode, min_switch_s=min_switch_s, slice_s=slice_s, settings=settings,
-                        notes=tuple(self._notes))
+        return V2Config(pools=tuple(pools), mode=mode, min_switch_s=min_switch_s, slice_s=slice_s, balance=balance,
+                        oracle=oracle, settings=settings, notes=tuple(self._notes))
 
     def _section(self, found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         section = found.get(name, {})
@@ -236,10 +240,19 @@ class _Reader:
         min_switch_s = self._take_number("scheduler", "min_switch_seconds", V2_MIN_SWITCH_S) or 0.0
         slice_s = self._take_number("scheduler", "slice_seconds", V2_SLICE_S) or 0.0
         balanced = scheduler.pop("auto_balance", False) is True
-        for name in _BALANCE:
-            if scheduler.pop(name, None) is not None and balanced:
-                self._notes.append(f'"scheduler.{name}" was left out: auto-balance has settings of its own.')
         return Mode.AUTO_BALANCE if balanced else Mode.RATIO, min_switch_s, slice_s
+
+    def _balance(self, mode: Mode) -> tuple[dict[str, float], tuple[str, float] | None]:
+        deviation = self._take_number("scheduler", "auto_balance_max_deviation", None)
+        url = self._sections["scheduler"].pop("oracle_url", "")
+        poll_s = self._take_number("scheduler", "oracle_poll_seconds", V2_POLL_S) or V2_POLL_S
+        balance = {} if deviation is None else {"max_deviation": deviation}
+        if not url or not isinstance(url, str):
+            return balance, None
+        if mode is not Mode.AUTO_BALANCE:
+            self._notes.append('"scheduler.oracle_url" was left out: auto-balance is off, and nobody is asked for it.')
+            return balance, None
+        return balance, (url, max(poll_s, V2_POLL_S))
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {}

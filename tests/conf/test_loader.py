@@ -12,6 +12,8 @@ from proxy.core.config import ConfigSnapshot, Endpoint, HealthConfig, Limits, Li
 from proxy.core.errors import ConfigError
 from proxy.core.types import AdminStatus, Chain
 from proxy.models import (
+    BalanceSettings,
+    BalanceSource,
     ConfigRevision,
     Fallback,
     Pool,
@@ -95,6 +97,15 @@ def test_the_environment_wins_over_the_log_fields() -> None:
     assert (log.level, log.allow, log.deny) == ("WARNING", {"pool_up"}, {"share_result"})
 
 
+def test_auto_balance_arrives_with_its_sources() -> None:
+    BalanceSettings(max_deviation=30).save()
+    BalanceSource(kind="oracle", url="https://oracle.example/", poll_s=900).save()
+    balance = load_snapshot({}).balance
+    assert balance.max_deviation == 30 and balance.sources[0].url == "https://oracle.example/"
+    BalanceSource.objects.update(chain="BTC")
+    assert load_snapshot({}).balance.sources[0].chain is Chain.BTC
+
+
 def test_a_wrong_log_level_in_the_environment_is_named() -> None:
     with pytest.raises(ConfigError, match='"LOUD" is no log level'):
         load_snapshot({"DPMP_LOG_LEVEL": "loud"})
@@ -157,7 +168,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_num_que
     for name in ("one", "two", "three"):
         schedule = make_schedule(pools, name)
         ScheduleWindow.objects.create(schedule=schedule, start=time(1), end=time(2))
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(15):
         load_snapshot({})
 
 

@@ -131,10 +131,23 @@ def test_what_the_file_does_not_say_is_as_v2_took_it(tmp_path) -> None:
 
 
 def test_auto_balance_becomes_the_mode_and_the_override_that_it_wrote_is_left_out(tmp_path) -> None:
-    config = v2(scheduler={"auto_balance": True, "oracle_url": "https://oracle.example/"})
+    config = v2(scheduler={"auto_balance": True, "oracle_url": "https://oracle.example/", "oracle_poll_seconds": 900,
+                           "auto_balance_max_deviation": 30})
     out = run(written(tmp_path, config, weights_override={"poolA_weight": 20, "poolB_weight": 80}))
-    assert load_snapshot({}).schedules[0].mode is Mode.AUTO_BALANCE and not WeightOverride.objects.exists()
-    assert "v2 wrote it by itself" in out and '"scheduler.oracle_url" was left out' in out
+    loaded = load_snapshot({})
+    assert loaded.schedules[0].mode is Mode.AUTO_BALANCE and not WeightOverride.objects.exists()
+    assert "v2 wrote it by itself" in out and loaded.balance.max_deviation == 30
+    (source,) = loaded.balance.sources
+    assert (source.kind, source.url, source.poll_s) == ("oracle", "https://oracle.example/", 900)
+    assert "added" not in (again := run(tmp_path / "config_v2.json")) and "changed (" not in again
+
+
+def test_with_auto_balance_off_no_oracle_will_be_asked(tmp_path) -> None:
+    config = v2()
+    config["scheduler"] |= {"oracle_url": "https://oracle.example/", "auto_balance_max_deviation": 25}
+    assert '"scheduler.oracle_url" was left out' in run(written(tmp_path, config))
+    balance = load_snapshot({}).balance
+    assert balance.max_deviation == 25 and [source.kind for source in balance.sources] == ["observed"]
 
 
 def test_unknown_keys_and_events_are_named(tmp_path) -> None:
@@ -189,6 +202,8 @@ def test_a_wrong_pool_is_refused_whole(tmp_path, pool, sentence) -> None:
     ({"scheduler": {"poolA_weight": "many"}}, '"scheduler.poolA_weight" is no number.'),
     ({"scheduler": {"min_switch_seconds": 30, "slice_seconds": 40}}, "The slice is above"),
     ({"scheduler": {"min_switch_seconds": 2, "slice_seconds": 1}}, "least time between switches: Ensure"),
+    ({"scheduler": {"auto_balance_max_deviation": 60}}, "Auto-balance: The largest deviation is 5 to 45 points."),
+    ({"scheduler": {"auto_balance": True, "oracle_url": "ftp://x"}}, "Oracle of auto-balance"),
     ({"scheduler": {"mode": "random"}}, '"scheduler.mode"'), ({"scheduler": []}, '"scheduler" must be an object.'),
     ({"downstream_diff": {"poolA_min": 9, "poolA_max": 3}}, "The minimum difficulty is above the maximum."),
     ({"listen": {"port": 99999}}, "65535"), ({"metrics": {"port": 9210.5}}, '"metrics.port" is no port'),
