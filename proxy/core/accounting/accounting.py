@@ -103,7 +103,8 @@ class Accounting:
         book.reference = difficulty
 
     def _on_ready(self, event: MinerReady) -> None:
-        self._arrive(event.session, event.worker, self._clock.now())
+        now = self._clock.now()
+        self._arrive(event.session, self._worker(event.worker, now), now)
 
     def _on_gone(self, event: MinerDisconnected) -> None:
         now = self._clock.now()
@@ -133,12 +134,11 @@ class Accounting:
                      now: float) -> tuple[WorkerBook, Book]:
         worker = self._worker(name, now)
         if not worker.presence.connections:
-            self._arrive(session, name, now)
+            self._arrive(session, worker, now)
         self._pool(key)
         return worker, self._book(worker, key, now)
 
-    def _arrive(self, session: SessionId, name: WorkerName, now: float) -> None:
-        worker = self._worker(name, now)
+    def _arrive(self, session: SessionId, worker: WorkerBook, now: float) -> None:
         names = self._present.setdefault(session, set())
         if worker.name not in names:
             names.add(worker.name)
@@ -157,7 +157,7 @@ class Accounting:
     def _evict(self) -> bool:
         for name in islice(self._workers, _EVICTION_LOOKS):
             worker = self._workers[name]
-            if not worker.presence.connections and all(book.fresh is None for book in worker.books.values()):
+            if name != OTHERS and not worker.presence.connections and all(book.fresh is None for book in worker.books.values()):
                 del self._workers[name]
                 return True
         return False
