@@ -148,9 +148,9 @@ async def start_pools(pools: Sequence[SimPool], host: str = "127.0.0.1", ports: 
         raise
 
 
-async def stop_all(parties: Sequence[SimPool | SimMiner]) -> None:
-    """Stop pools and miners alike."""
-    await asyncio.gather(*(party.stop() for party in parties))
+async def stop_all(pools: Sequence[SimPool]) -> None:
+    """Stop them together."""
+    await asyncio.gather(*(pool.stop() for pool in pools))
 
 
 async def run_demo(
@@ -172,8 +172,8 @@ async def run_demo(
     )
     try:
         await answers(proxy_host, proxy_port)
-        for miner in miners:
-            await miner.start()
-        await asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as group:
+            for miner in miners:
+                group.create_task(miner.run(), name=f"miner {miner.user}")
     finally:
-        await stop_all([*miners, *pools])
+        await stop_all(pools)

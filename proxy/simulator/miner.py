@@ -5,8 +5,9 @@ import itertools
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from proxy.core.stratum.codec import Response
 from proxy.simulator import hashing
@@ -21,8 +22,15 @@ KEPT_ANSWERS = 20_000
 KEPT_VIOLATIONS = 1_000
 BATCH = 2_000
 """Hashes in one go, about 6 ms."""
+DIAL_S = 10.0
 RETRY_S = 120.0
 """How long cgminer tries a submit again that had no answer."""
+
+
+class Spawn(Protocol):
+    """What gives birth to tasks, such as ``proxy.runtime.tasks.spawn``, which this room may not import."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]": ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,32 +106,38 @@ class SimMiner:
 
     # -- life
 
-    async def start(self) -> None:
-        """Connect and mine in the background until ``stop``; reconnects as its firmware does."""
-        self._task = asyncio.get_running_loop().create_task(self.run(), name=f"miner {self.user}")
+    def start(self, spawn: Spawn) -> None:
+        """Let ``run`` live in a task of ``spawn``'s until ``stop``."""
+        self._task = spawn(self.run(), name=f"miner {self.user}")
 
     async def stop(self) -> None:
         """Disconnect; nothing of the miner is left on the loop."""
-        task, self._task = self._task, None
+        task, self._task, wire = self._task, None, self.wire
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        if self.wire is not None:
-            self.wire.transport.abort()
-            await self.wire.closed
+            if wire is not None:
+                await wire.closed
 
     async def run(self) -> None:
-        """Connect, mine, reconnect; ends by cancellation only."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                async with asyncio.timeout(10):
-                    _, wire = await loop.create_connection(lambda: MinerWire(self), self.host, self.port)
-            except (OSError, TimeoutError):
-                self.failed_dials += 1
-            else:
-                await asyncio.shield(wire.closed)
-            await asyncio.sleep(self.profile.reconnect_s * self.time_scale * self._random.uniform(0.9, 1.1))
+        """Connect, mine, reconnect as the firmware does; ends by cancellation only, and then disconnects."""
+        try:
+            while True:
+                await self._mine_once()
+                await asyncio.sleep(self.profile.reconnect_s * self.time_scale * self._random.uniform(0.9, 1.1))
+        finally:
+            if self.wire is not None:
+                self.wire.transport.abort()
+
+    async def _mine_once(self) -> None:
+        try:
+            async with asyncio.timeout(DIAL_S):
+                loop = asyncio.get_running_loop()
+                _, wire = await loop.create_connection(lambda: MinerWire(self), self.host, self.port)
+        except (OSError, TimeoutError):
+            self.failed_dials += 1
+        else:
+            await asyncio.shield(wire.closed)
 
     async def until(self, fact: Callable[["SimMiner"], bool], timeout_s: float = 5.0) -> None:
         """Wait until ``fact(miner)`` holds; looked at after each line received and each disconnect.

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.runtime.tasks import spawn
 from proxy.simulator.chain import SimChain
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool
@@ -52,7 +53,7 @@ async def start_miner() -> AsyncIterator[StartMiner]:
         miner = SimMiner(profile, "127.0.0.1", pool.port, **settings)
         miner.mining = mining
         miners.append(miner)
-        await miner.start()
+        miner.start(spawn)
         return miner
 
     yield start
