@@ -1,6 +1,8 @@
 """Schedules in the admin."""
 
+import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
@@ -9,11 +11,16 @@ from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
 from proxy.admin.fields import WeekdaysField
+from proxy.admin.preview import sample_worker, week_lines
+from proxy.conf.loader import load_snapshot
+from proxy.core.errors import ConfigError
 from proxy.models import Allocation, Fallback, Schedule, ScheduleWindow
 from proxy.models.schedules import ALL_DAYS
 
@@ -79,7 +86,9 @@ class ScheduleAdmin(ConfigAdmin):
         (_("For whom and when"), {"fields": ["workers", "priority", "time_zone"], "description": _(
             "Windows of the week are below; a schedule without windows is always in force.")}),
         (_("Switching"), {"fields": ["policy", "min_switch_s", "slice_s"]}),
+        (_("The coming week, as saved"), {"fields": ["coming_week"]}),
     ]
+    readonly_fields = ["coming_week"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         """With weights and windows in few queries."""
@@ -89,6 +98,18 @@ class ScheduleAdmin(ConfigAdmin):
         """The first schedule is likely to be the default."""
         return {"is_default": not Schedule.objects.filter(is_default=True).exists(),
                 **super().get_changeform_initial_data(request)}
+
+    @admin.display(description=_("in force"))
+    def coming_week(self, schedule: Schedule) -> str:
+        """What is in force when, for a worker that this schedule is for; gaps and overlaps are named."""
+        if schedule.pk is None:
+            return say("Save the schedule to see it.")
+        try:
+            schedules = load_snapshot().schedules
+        except ConfigError as error:
+            return " ".join(error.problems)
+        lines = week_lines(schedules, sample_worker(schedule.workers), time.time(), ZoneInfo(schedule.time_zone))
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
     @admin.display(description=_("weights"))
     def weights(self, schedule: Schedule) -> str:
