@@ -35,8 +35,8 @@ def job(chain: Chain, height: int, *, pool: str = "", fork: int = 0, bits: int |
     return PoolNotify(
         pool=PoolKey(pool or chain.value), lane=LaneId(1), chain=chain, job="1",
         prevhash=f"{chain.value}-{height}-{fork}".encode().ljust(32, b"."), version=0x20000000,
-        nbits=bits or (BTC_BITS if chain is Chain.BTC else BCH_BITS), ntime=ntime, clean=True, coinbase1=head,
-        extranonce1=bytes(4), extranonce2_size=4, coinbase2=tail)
+        nbits=bits if bits is not None else BTC_BITS if chain is Chain.BTC else BCH_BITS, ntime=ntime, clean=True,
+        coinbase1=head, extranonce1=bytes(4), extranonce2_size=4, coinbase2=tail)
 
 
 def pool(key: str, chain: Chain, status: AdminStatus = AdminStatus.ENABLED) -> PoolConfig:

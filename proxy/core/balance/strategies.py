@@ -17,6 +17,8 @@ from proxy.core.types import HASHES_PER_DIFFICULTY, Chain
 
 Parts = dict[Chain, float]
 
+_LEAST = 1e-6  # a part of nothing must still be able to grow when the others may not
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -106,10 +108,10 @@ def bounded(parts: Parts, low: float, high: float) -> Parts:
         return parts
 
     def clamped(scale: float) -> Parts:
-        return {chain: max(low, min(high, part * scale)) for chain, part in parts.items()}
+        return {chain: max(low, min(high, max(part, _LEAST) * scale)) for chain, part in parts.items()}
 
-    small, large = 0.0, 1e6
-    for _ in range(100):
+    small, large = 0.0, 100.0 / _LEAST
+    for _ in range(200):
         middle = sqrt(small * large) if small > 0 else large / 2.0
         small, large = (middle, large) if sum(clamped(middle).values()) < 100.0 else (small, middle)
     return clamped(large)
