@@ -11,4 +11,4 @@ class DashboardConfig(AppConfig):
     verbose_name = _("Dashboard")
 
     def ready(self) -> None:
-        from dashboard import audit, groups  # noqa: F401
+        from dashboard import audit, groups, regions  # noqa: F401

@@ -1,4 +1,4 @@
-"""Members of the group *administrator* may do all: its permissions and the way into the Django admin follow by themselves."""
+"""The group *administrator* may do all: its permissions and its members' way into the admin follow by themselves."""
 
 from typing import Any
 

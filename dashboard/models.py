@@ -21,6 +21,9 @@ class Permissions(models.Model):
             ("administer", _("Can set up pools, people and links")),
         ]
 
+    def __str__(self) -> str:
+        return "permissions"
+
 
 class AuditEntry(models.Model):
     """One change by a person: who, when, what, from and to. Never changed, kept when the person is deleted."""
@@ -81,3 +84,25 @@ class ReadOnlyLink(models.Model):
     def find(cls, secret: str) -> "ReadOnlyLink | None":
         """The link with this secret, unless it was revoked."""
         return cls.objects.filter(token_hash=cls.hash_of(secret), revoked_at__isnull=True).first()
+
+
+class WorkerNote(models.Model):
+    """What people keep about a worker: a note, and since when they do not want to see it."""
+
+    worker = models.CharField(_("worker"), max_length=128, unique=True)
+    text = models.CharField(_("note"), max_length=500, blank=True)
+    forgotten_at = models.DateTimeField(_("forgotten"), null=True, blank=True, help_text=_(
+        "It is off the lists until it is seen again."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("note on a worker"), _("notes on workers")
+        ordering = ["worker"]
+
+    def __str__(self) -> str:
+        return self.worker
+
+    @classmethod
+    def forgotten(cls) -> dict[str, float]:
+        """Worker -> when it was forgotten, unix seconds."""
+        rows = cls.objects.filter(forgotten_at__isnull=False).values_list("worker", "forgotten_at")
+        return {worker: at.timestamp() for worker, at in rows}

@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from proxy.core.types import Chain, PoolKey, PoolStatus, Reason
+from proxy.core.types import Chain, PoolKey, PoolStatus
 from proxy.sinks.views import RateView
 
 DASH = "–"
@@ -80,8 +80,8 @@ def percent_figure(fraction: float | None, decimals: int = 1) -> str:
     return percent(fraction, decimals).removesuffix(" %")
 
 
-def rejected_fraction(accepted: int, rejected: int, stale: int = 0) -> float | None:
-    """Rejected of all judged shares; ``stale`` is part of ``rejected`` and only documents that. None before the first."""
+def rejected_fraction(accepted: int, rejected: int) -> float | None:
+    """Rejected of all judged shares; None before the first."""
     judged = accepted + rejected
     return rejected / judged if judged else None
 
@@ -154,38 +154,6 @@ def control_source(source: str) -> str:
 def ratio(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> str:
     """``70 : 30`` in the pools' order; weights are fractions of 1."""
     return " : ".join(number_format(round(weights.get(key, 0.0) * 100, 1)).removesuffix(".0") for key in order)
-
-
-def reject_reason(reason: str) -> tuple[str, str]:
-    """A reason for refused shares in plain words, and what to do about it."""
-    known = _REASONS().get(reason)
-    return known if known else (reason.replace("_", " "), "")
-
-
-def _REASONS() -> dict[str, tuple[str, str]]:  # noqa: N802 - a table that must be read in the viewer's language
-    return {
-        Reason.STALE: (_("Too late: the block had changed"),
-                       _("A few in a thousand are normal. If there are more, choose a server of the pool that is nearer.")),
-        Reason.UNKNOWN_JOB: (_("For a job nobody knows any more"),
-                             _("The miner worked on an old job. Normal after a reconnect; else restart the miner.")),
-        Reason.DUPLICATE: (_("Sent twice"),
-                           _("The miner repeats shares. A firmware update or a lower overclock usually ends it.")),
-        Reason.LOW_DIFFICULTY: (_("Below the difficulty"),
-                                _("Normal just after a change of difficulty. If it goes on, restart the miner.")),
-        Reason.FRACTION: (_("Between a whole and a fractional difficulty"),
-                          _("The firmware only knows whole difficulties. Harmless.")),
-        Reason.BAD_PARAMS: (_("Not understood"), _("The miner sends what the protocol does not allow: update its firmware.")),
-        Reason.VERSION: (_("Version bits that the pool did not allow"),
-                         _("Switch version rolling off in the miner, or update its firmware.")),
-        Reason.NTIME: (_("Its time is out of range"), _("Check that this machine's clock is right.")),
-        Reason.EXTRANONCE: (_("Wrong extranonce"), _("Restart the miner. If it comes back, tell us its model.")),
-        Reason.UNAUTHORIZED: (_("The pool does not know the user"), _("Check the pool's wallet and user format.")),
-        Reason.NOT_SUBSCRIBED: (_("Not subscribed"), _("The pool forgot the connection. It is dialled anew by itself.")),
-        Reason.POOL_LOST: (_("The pool's connection ended before it answered"),
-                           _("Nothing to do if rare. Else look at the pool's connection log.")),
-        Reason.TIMEOUT: (_("The pool did not answer in time"), _("The pool or the line to it is slow: see its latency.")),
-        Reason.OTHER: (_("For another reason"), _("The pool's own words are in the log.")),
-    }
 
 
 def miners(number: int) -> str:

@@ -1,6 +1,9 @@
 """Template filters: the presenters under the names that templates use."""
 
+from datetime import date
+
 from django import template
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -71,3 +74,35 @@ def rejected(view: object) -> str:
     """The part of a pool's or worker's shares that was refused, in percent."""
     fraction = presenters.rejected_fraction(view.accepted, view.rejected)  # type: ignore[attr-defined]
     return presenters.percent(fraction, 2 if fraction is not None and fraction < 0.01 else 1)
+
+
+@register.filter
+def effort(part: float | None) -> str:
+    """Work done since the last own block against what a block takes, in percent with digits that say something."""
+    if part is None:
+        return presenters.DASH
+    return f"{presenters.significant(part * 100, 2)} %" if part >= 1e-5 else "< 0.001 %"
+
+
+@register.filter
+def unlocal(number: float) -> str:
+    """A number as machines read it, for attributes."""
+    return f"{number:g}"
+
+
+@register.filter("hex")
+def as_hex(number: int) -> str:
+    """A mask as Stratum writes it."""
+    return f"{number:08x}"
+
+
+@register.filter
+def add_up(number: float, more: float) -> float:
+    """A sum, of fractions too."""
+    return float(number) + float(more)
+
+
+@register.filter
+def isoday(day: str) -> str:
+    """An ISO date as a short day of the week with its date."""
+    return date_format(date.fromisoformat(day), "D j.n.")

@@ -1,0 +1,125 @@
+"""Series for the charts, read from the history of shares: 15 minutes to a year in at most about 400 points."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import F, QuerySet, Sum
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.pictures import PALETTE
+from proxy.models.history import ShareBucket
+from proxy.sinks.views import LiveSnapshot
+
+SPANS: dict[str, tuple[int, int, str | Promise]] = {
+    "15m": (900, 60, _("15 min")),
+    "1h": (3600, 60, _("1 h")),
+    "6h": (6 * 3600, 60, _("6 h")),
+    "24h": (86400, 600, _("24 h")),
+    "7d": (7 * 86400, 3600, _("7 d")),
+    "30d": (30 * 86400, 4 * 3600, _("30 d")),
+    "1y": (365 * 86400, 86400, _("1 y")),
+}
+"""Name -> (length, width of a point) in seconds, and the button's text."""
+DEFAULT_SPAN = "6h"
+
+COLUMNS = {"rate": "work", "accepted": "accepted"}
+
+
+def span_choices() -> list[tuple[str, str | Promise]]:
+    """The buttons, shortest first."""
+    return [(name, label) for name, (_length, _width, label) in SPANS.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a chart; None where nothing was recorded."""
+
+    label: str
+    colour: int
+    values: list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points in time (unix seconds) and the lines over them."""
+
+    times: list[int]
+    lines: list[Line]
+
+    def as_json(self) -> dict[str, object]:
+        """As ``chart.js`` wants it."""
+        return {"times": self.times, "lines": [
+            {"label": line.label, "colour": line.colour, "values": line.values} for line in self.lines]}
+
+
+def series(snap: LiveSnapshot, *, kind: str, span: str, worker: str | None = None, pool: str | None = None,
+           now: float | None = None) -> Series:
+    """A line for each pool: hash rate in H/s (``rate``) or accepted shares per minute (``accepted``).
+
+    The stretch that is not over yet is left out, for it would look like a fall.
+    """
+    length, width, _label = SPANS.get(span, SPANS[DEFAULT_SPAN])
+    until = int(time.time() if now is None else now) // width * width
+    times = list(range(until - length, until, width))
+    sums = _sums(_rows(worker, pool, times[0], until), COLUMNS[kind], width)
+    factor = snap.hashes_per_difficulty / width if kind == "rate" else 60.0 / width
+    known = {start for (start, _pool) in sums}
+    order = {one.key: index for index, one in enumerate(snap.pools)}
+    keys = sorted({key for (_start, key) in sums if key}, key=lambda key: (order.get(key, len(order)), key))
+    return Series(times, [
+        Line(_name(snap, key), _colour(snap, key),
+             [sums.get((start, key), 0.0) * factor if start in known else None for start in times]) for key in keys])
+
+
+def _rows(worker: str | None, pool: str | None, since: int, until: int) -> QuerySet[ShareBucket]:
+    rows = ShareBucket.objects.filter(start__gte=since - 86400, start__lt=until)
+    if worker is not None:
+        rows = rows.filter(worker=worker)
+    return rows.filter(pool=pool) if pool is not None else rows
+
+
+def _sums(rows: QuerySet[ShareBucket], column: str, width: int) -> Mapping[tuple[int, str], float]:
+    """Sums by (start of the point, pool). Rows that are wider than a point are spread over the points they cover."""
+    grouped = rows.annotate(point=F("start") - F("start") % width).values_list("step", "point", "pool")
+    sums: dict[tuple[int, str], float] = defaultdict(float)
+    for step, point, key, amount in grouped.annotate(amount=Sum(column)).order_by():
+        for start, part in _spread(point, step, width):
+            sums[start, key] += amount * part
+    return sums
+
+
+def _spread(point: int, step: int, width: int) -> Iterable[tuple[int, float]]:
+    pieces = max(1, step // width)
+    return ((point + index * width, 1 / pieces) for index in range(pieces))
+
+
+def _name(snap: LiveSnapshot, key: str) -> str:
+    pool = snap.pool(key)
+    return f"{key} {pool.name}".strip() if pool else key
+
+
+def _colour(snap: LiveSnapshot, key: str) -> int:
+    pool = snap.pool(key)
+    return pool.colour % PALETTE if pool else PALETTE - 1
+
+
+def network(snap: LiveSnapshot, what: str) -> Series:
+    """The chains' hash rates, difficulties or weights as auto-balance saw them, one line for each chain.
+
+    Lines of rate and difficulty are relative to the first point (100), so that chains of very different size share a
+    scale; weights are percent of the whole.
+    """
+    view = snap.extra.get("balance")
+    points = list(getattr(view, "history", ()))
+    chains = sorted({chain for point in points for chain in getattr(point, what)})
+    lines = []
+    for index, chain in enumerate(chains):
+        values = [getattr(point, what).get(chain) for point in points]
+        first = next((value for value in values if value), None)
+        scaled = values if what == "weights" else [value / first * 100 if value and first else None for value in values]
+        colour = next((pool.colour % PALETTE for pool in snap.pools if pool.chain == chain), index % PALETTE)
+        lines.append(Line(str(chain), colour, scaled))
+    return Series([int(point.at) for point in points], lines)

@@ -1,0 +1,117 @@
+"""The one WebSocket of a page: sends the page's live regions as they change.
+
+A viewer is sent one frame at a time: the next one leaves when the browser has said that it shows the last, and is made
+from the newest snapshot then. So a slow viewer skips frames and never sees old ones.
+"""
+
+import itertools
+import json
+import time
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.utils import translation
+
+from dashboard import live
+from dashboard.access import NOBODY
+from dashboard.doors import Visitor, check, doors, visitor_of
+from proxy.sinks.broadcast import GROUP
+
+LOGGED_OUT = 4401
+NOT_READING = 4408
+ACK_TIMEOUT_S = 30.0
+MAX_MESSAGE = 200
+
+_tickets = itertools.count(1)
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """One viewer of one page."""
+
+    async def connect(self) -> None:
+        """Let in whom the session allows; the page's regions come in the query."""
+        self._ticket = next(_tickets)
+        self._visitor: Visitor = await database_sync_to_async(visitor_of)(self.scope["session"])
+        access = (await database_sync_to_async(check)([self._visitor]))[self._visitor]
+        self._keys = _wanted(self.scope["query_string"])
+        if access == NOBODY or not self._keys:
+            await self.close(code=LOGGED_OUT)
+            return
+        self._language = _language(self.scope)
+        self._shown: dict[str, str] = {}
+        self._waiting_since: float | None = None
+        self._behind = False
+        doors.enter(self._ticket, self._visitor)
+        await self.channel_layer.group_add(GROUP, self.channel_name)
+        await self.accept()
+        await self._push(live.snapshot().revision)
+
+    async def disconnect(self, code: int) -> None:
+        """Forget the viewer."""
+        doors.leave(self._ticket)
+        await self.channel_layer.group_discard(GROUP, self.channel_name)
+
+    async def live_tick(self, message: dict[str, Any]) -> None:
+        """There is a newer snapshot: show it, or remember to when the viewer has caught up."""
+        if self._waiting_since is None:
+            await self._push(message["revision"])
+            return
+        self._behind = True
+        if time.monotonic() - self._waiting_since > ACK_TIMEOUT_S:
+            await self.close(code=NOT_READING)
+        elif await doors.access(self._visitor, message["revision"]) == NOBODY:
+            await self.close(code=LOGGED_OUT)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """The browser says that it shows the last frame; nothing else is understood."""
+        if text_data is None or len(text_data) > MAX_MESSAGE or not _is_ack(text_data):
+            await self.close(code=1003)
+            return
+        self._waiting_since = None
+        if self._behind:
+            await self._push(live.snapshot().revision)
+
+    async def _push(self, revision: int) -> None:
+        access = await doors.access(self._visitor, revision)
+        if access == NOBODY:
+            await self.close(code=LOGGED_OUT)
+            return
+        frame = await live.frames.get(self._keys, access, self._language)
+        html = frame.html(self._shown)
+        self._shown = frame.digests()
+        self._behind = False
+        self._waiting_since = time.monotonic()
+        await self.send(text_data=html)
+
+
+def _wanted(query: bytes) -> tuple[str, ...]:
+    """The regions a page asks for: ``r=split&r=pool:A``; those that do not exist are left out."""
+    try:
+        keys = parse_qs(query.decode(), max_num_fields=live.MAX_REGIONS).get("r", [])
+    except ValueError:
+        return ()
+    return tuple(key for key in dict.fromkeys(keys) if live.find(key))
+
+
+def _language(scope: dict[str, Any]) -> str:
+    """The language of the page: the cookie that Django's language switch sets, else the browser's wish."""
+    chosen = scope.get("cookies", {}).get(settings.LANGUAGE_COOKIE_NAME, "")
+    wishes = dict(scope.get("headers", [])).get(b"accept-language", b"").decode("latin-1")
+    candidates = [chosen, *(part.split(";")[0].strip() for part in wishes.split(",")[:8]), settings.LANGUAGE_CODE]
+    for candidate in filter(None, candidates):
+        try:
+            return translation.get_supported_language_variant(candidate)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE
+
+
+def _is_ack(text: str) -> bool:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and "ack" in message

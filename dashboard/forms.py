@@ -1,0 +1,99 @@
+"""Forms of the pages. The rules of pools and wallets live in their models; these add what a person types."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group, User
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
+from dashboard.models import ReadOnlyLink
+from proxy.models import Pool
+
+MAX_HOURS = 24 * 365
+
+
+class SplitForm(forms.Form):
+    """A number from 0 to 100 for each pool; with two pools the second may be left out."""
+
+    hours = forms.IntegerField(required=False, min_value=1, max_value=MAX_HOURS)
+
+    def __init__(self, *args: Any, keys: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._keys = keys
+        for key in keys:
+            self.fields[key] = forms.FloatField(required=False, min_value=0, max_value=100, label=key)
+
+    def clean(self) -> dict[str, Any]:
+        """At least one pool must get work."""
+        cleaned = super().clean() or {}
+        given = [key for key in self._keys if cleaned.get(key) is not None]
+        if not self.errors and not given:
+            raise forms.ValidationError(_("Say how much each pool gets."))
+        if not self.errors and not any(self.weights().values()):
+            raise forms.ValidationError(_("At least one pool must get work."))
+        return cleaned
+
+    def weights(self) -> dict[str, float]:
+        """Pool key -> percent; what two pools were not told fills up to 100."""
+        given = {key: self.cleaned_data[key] for key in self._keys if self.cleaned_data.get(key) is not None}
+        if len(self._keys) == 2 and len(given) == 1:
+            rest = next(key for key in self._keys if key not in given)
+            given[rest] = 100.0 - next(iter(given.values()))
+        return {key: given.get(key, 0.0) for key in self._keys}
+
+
+class PinForm(forms.Form):
+    """The pool that a worker is kept on; none lets it go."""
+
+    pool = forms.ModelChoiceField(Pool.objects.all(), to_field_name="key", required=False, empty_label=_("not pinned"),
+                                  label=_("Keep on pool"))
+
+
+class LinkForm(forms.ModelForm):
+    """Who gets a read-only link."""
+
+    class Meta:
+        model = ReadOnlyLink
+        fields = ["label"]
+
+
+class PersonForm(forms.ModelForm):
+    """A new login in one of the three groups."""
+
+    role = forms.ChoiceField(label=_("May"), choices=[
+        (VIEWER, _("see (viewer)")), (OPERATOR, _("see and steer (operator)")),
+        (ADMINISTRATOR, _("everything (administrator)"))])
+    password = forms.CharField(label=_("First password"), widget=forms.PasswordInput(attrs={
+        "autocomplete": "new-password"}), help_text=_("They can change it on their account page."))
+
+    class Meta:
+        model = User
+        fields = ["username"]
+
+    def clean_password(self) -> str:
+        """By the rules of Django's validators."""
+        from django.contrib.auth.password_validation import validate_password
+
+        password: str = self.cleaned_data["password"]
+        validate_password(password, User(username=self.cleaned_data.get("username", "")))
+        return password
+
+    def save(self, commit: bool = True) -> User:
+        """Make the person and put it into its group."""
+        person: User = super().save(commit=False)
+        person.set_password(self.cleaned_data["password"])
+        person.save()
+        person.groups.add(Group.objects.get(name=self.cleaned_data["role"]))
+        return person
+
+
+class LogFilter(forms.Form):
+    """What the log page shows."""
+
+    text = forms.CharField(required=False, max_length=100, label=_("Text"))
+    event = forms.CharField(required=False, max_length=80, label=_("Event"))
+    level = forms.TypedChoiceField(required=False, coerce=int, empty_value=0, label=_("Level"), choices=[
+        ("", _("all")), ("20", _("INFO and above")), ("30", _("WARNING and above")), ("40", _("ERROR"))])
+    worker = forms.CharField(required=False, max_length=128, label=_("Worker"))
+    pool = forms.CharField(required=False, max_length=8, label=_("Pool"))

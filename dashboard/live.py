@@ -1,0 +1,163 @@
+"""Live regions: parts of pages that follow the proxy. The same template makes the first paint and every push.
+
+A region is rendered once per snapshot for all who may see the same in the same language, whoever asks first. Pushed
+regions hold no forms and no tokens, so they may be shared.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from channels.db import database_sync_to_async
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.safestring import SafeString, mark_safe
+
+from dashboard.access import SEE, Access
+from dashboard.shared import Shared
+from proxy.sinks.views import LiveSnapshot, store
+
+Context = Callable[[LiveSnapshot, Access, str], Mapping[str, object]]
+
+MAX_REGIONS = 12
+"""Of one page."""
+MAX_KEY = 200
+KEPT_RENDERINGS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A live part of a page: its template, what it shows, and the permission it takes."""
+
+    name: str
+    template: str
+    context: Context
+    needs: str = SEE
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A region's HTML and a short fingerprint that tells whether it changed."""
+
+    html: str
+    digest: str
+
+
+REGIONS: dict[str, Region] = {}
+
+
+def region(name: str, needs: str = SEE) -> Callable[[Context], Context]:
+    """Register the function that makes a region's context; the template is ``dashboard/live/<name>.html``."""
+
+    def register(context: Context) -> Context:
+        REGIONS[name] = Region(name, f"dashboard/live/{name}.html", context, needs)
+        return context
+
+    return register
+
+
+def snapshot() -> LiveSnapshot:
+    """The newest snapshot; an empty one (revision -1) where no proxy runs in this process."""
+    return store.current() or LiveSnapshot(revision=-1, at=time.time(), started_at=time.time(), config_revision=-1)
+
+
+def find(key: str) -> tuple[Region, str] | None:
+    """The region and its argument of a key such as ``split`` or ``pool:A``; None for what is no region."""
+    name, _colon, argument = key.partition(":")
+    found = REGIONS.get(name)
+    return (found, argument) if found and len(key) <= MAX_KEY else None
+
+
+def element_id(key: str) -> str:
+    """The HTML id of a region; arguments may hold any character, so they are hashed."""
+    name, _colon, argument = key.partition(":")
+    return f"live-{name}" + (f"-{hashlib.sha256(argument.encode()).hexdigest()[:10]}" if argument else "")
+
+
+class Renderings:
+    """The renderings of the newest snapshot, shared by pages, polling and WebSockets; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: LiveSnapshot | None = None
+        self._known: dict[tuple[str, frozenset[str], str], Rendering] = {}
+        self.made = 0
+        """How many renderings were made, for measuring."""
+
+    def get(self, key: str, access: Access, language: str, snap: LiveSnapshot) -> Rendering:
+        """The region ``key`` as it stands in ``snap``; empty for those who may not see it."""
+        found = find(key)
+        if found is None or found[0].needs not in access.may:
+            return Rendering("", "")
+        with self._lock:
+            self._turn_to(snap)
+            place = (key, access.may, language)
+            rendering = self._known.get(place)
+            if rendering is None:
+                rendering = self._known[place] = self._make(key, *found, access, language, snap)
+            return rendering
+
+    def _turn_to(self, snap: LiveSnapshot) -> None:
+        if self._of is not snap or len(self._known) > KEPT_RENDERINGS:
+            self._of, self._known = snap, {}
+
+    def _make(self, key: str, found: Region, argument: str, access: Access, language: str,
+              snap: LiveSnapshot) -> Rendering:
+        self.made += 1
+        with translation.override(language):
+            body = render_to_string(found.template, {"snap": snap, "access": access, "argument": argument,
+                                                     **found.context(snap, access, argument)})
+        html = f'<div id="{element_id(key)}" class="region" hx-swap-oob="morph">{body}</div>'
+        return Rendering(html, hashlib.sha256(body.encode()).hexdigest()[:16])
+
+
+renderings = Renderings()
+
+
+def first_paint(key: str, access: Access, language: str) -> SafeString:
+    """A region for a page that is being rendered."""
+    html = renderings.get(key, access, language, snapshot()).html
+    return mark_safe(html.replace(' hx-swap-oob="morph"', "", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Some regions at one snapshot."""
+
+    revision: int
+    parts: tuple[tuple[str, Rendering], ...]
+
+    def html(self, known: Mapping[str, str]) -> str:
+        """What changed against the fingerprints in ``known``, and the beat that shows that the page is live."""
+        changed = [part.html for key, part in self.parts if part.html and known.get(key) != part.digest]
+        return "".join([*changed, f'<data id="live-beat" hx-swap-oob="outerHTML" value="{self.revision}"></data>'])
+
+    def digests(self) -> dict[str, str]:
+        """The fingerprints of its regions."""
+        return {key: part.digest for key, part in self.parts}
+
+
+class Frames:
+    """Frames for WebSockets: viewers of the same page with the same rights share one piece of work in a thread."""
+
+    def __init__(self) -> None:
+        self._shared: Shared[Frame] = Shared()
+
+    async def get(self, keys: tuple[str, ...], access: Access, language: str) -> Frame:
+        """The regions ``keys`` at the newest snapshot."""
+        snap = snapshot()
+
+        async def make() -> Frame:
+            return await database_sync_to_async(make_frame)(keys, access, language, snap)
+
+        return await self._shared.get(id(snap), (keys, access.may, language), make)
+
+
+def make_frame(keys: tuple[str, ...], access: Access, language: str, snap: LiveSnapshot) -> Frame:
+    """Render what is missing; blocks, so call it in a thread."""
+    return Frame(snap.revision, tuple((key, renderings.get(key, access, language, snap)) for key in keys))
+
+
+frames = Frames()

@@ -1,0 +1,89 @@
+"""Small pictures that templates draw as SVG: the hour's line, the split's bar, the week."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from proxy.core.types import PoolKey
+from proxy.sinks.views import LiveSnapshot, PoolView, SplitView
+
+PALETTE = 8
+SPARK_WIDTH, SPARK_HEIGHT, _SPARK_TOP = 600, 80, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One pool's area in a stacked line."""
+
+    pool: PoolView
+    colour: int
+    path: str
+
+
+def spark(snap: LiveSnapshot) -> list[Area]:
+    """The last hour's hash rate, stacked by pool, as SVG paths in a box of 600 x 80; empty while there is nothing."""
+    points = snap.spark
+    peak = max((sum(rates.values()) for _start, rates in points), default=0.0)
+    if len(points) < 2 or peak <= 0:
+        return []
+    floor = [0.0] * len(points)
+    areas = []
+    for pool in snap.pools:
+        top = [below + rates.get(pool.key, 0.0) for below, (_start, rates) in zip(floor, points, strict=True)]
+        if top != floor:
+            areas.append(Area(pool, pool.colour % PALETTE, _area(floor, top, peak)))
+        floor = top
+    return areas[::-1]
+
+
+def _area(floor: Sequence[float], top: Sequence[float], peak: float) -> str:
+    forth = " ".join(_point(index, value, len(top), peak) for index, value in enumerate(top))
+    back = " ".join(_point(index, floor[index], len(top), peak) for index in reversed(range(len(top))))
+    return f"M{forth} L{back} Z"
+
+
+def _point(index: int, value: float, points: int, peak: float) -> str:
+    left = SPARK_WIDTH * index / (points - 1)
+    down = SPARK_HEIGHT - (SPARK_HEIGHT - _SPARK_TOP) * value / peak
+    return f"{left:.0f} {down:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One pool's part of the split's bar; positions are percent of its width."""
+
+    pool: PoolView
+    colour: int
+    left: float
+    width: float
+    delivered: float
+    error: float
+    wanted: float
+    mark: float | None
+    """Where the wanted boundary to the next pool is; None for the last."""
+
+
+def split_bar(snap: LiveSnapshot, split: SplitView) -> list[Piece]:
+    """The delivered parts side by side, with marks where the boundaries are wanted."""
+    pieces: list[Piece] = []
+    left = mark = 0.0
+    shown = [(part, pool) for part in split.parts if (pool := snap.pool(part.pool)) is not None]
+    for index, (part, pool) in enumerate(shown):
+        mark += part.wanted * 100
+        inner = index < len(shown) - 1 and 0 < mark < 100
+        pieces.append(Piece(pool, pool.colour % PALETTE, round(left, 2), round(part.delivered * 100, 2),
+                            part.delivered, part.error, part.wanted, round(mark, 2) if inner else None))
+        left += part.delivered * 100
+    return pieces
+
+
+def whole_percents(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> dict[PoolKey, int]:
+    """Weights (any sum) as whole percents that sum to 100, for the slider; even when nothing is set."""
+    if not order:
+        return {}
+    total = sum(weights.get(key, 0.0) for key in order)
+    parts = {key: weights.get(key, 0.0) / total * 100 if total > 0 else 100 / len(order) for key in order}
+    floors = {key: int(part) for key, part in parts.items()}
+    by_rest = sorted(order, key=lambda key: floors[key] - parts[key])
+    for key in by_rest[:100 - sum(floors.values())]:
+        floors[key] += 1
+    return floors

@@ -1,0 +1,36 @@
+"""The live part of Records: luck and odds of each pool's chain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dashboard.access import Access
+from dashboard.live import region
+from proxy.core import luck
+from proxy.sinks.views import LiveSnapshot, PoolView
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """What a pool's chain promises at the rate that this pool is meant to get."""
+
+    pool: PoolView
+    rate: float
+    per_block_s: float | None
+    day: float
+    year: float
+    expected_best: float
+    best_luck: float | None
+
+
+@region("odds")
+def odds(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """Effort, average time to a block and chances, pool by pool."""
+    return {"odds": [_odds(snap, pool) for pool in snap.pools if pool.network_difficulty]}
+
+
+def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
+    rate = snap.rate_24h.value * pool.target
+    network, hashes = pool.network_difficulty or 0.0, snap.hashes_per_difficulty
+    return Odds(pool, rate, luck.seconds_per_block(rate, network, hashes),
+                luck.block_odds(rate, network, luck.DAY_S, hashes), luck.block_odds(rate, network, luck.YEAR_S, hashes),
+                luck.expected_best(pool.accepted_difficulty), luck.best_luck(pool.best, pool.accepted_difficulty))

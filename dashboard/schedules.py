@@ -1,0 +1,106 @@
+"""The week as a picture: which schedule is in force when, for everybody or one worker."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from dashboard.pictures import PALETTE
+from proxy.core.config import Mode, ScheduleConfig
+from proxy.core.scheduling import timetable
+from proxy.core.types import PoolKey, WorkerName
+from proxy.sinks.views import LiveSnapshot
+
+DAY_S = 86400.0
+LEFT, ROW, DAY_WIDTH = 64, 34, 672
+TOP = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A stretch of one day in one schedule; positions in the picture's own units."""
+
+    x: float
+    y: float
+    width: float
+    pieces: tuple[tuple[int, float, float], ...]
+    """Colour, top and height of each pool's part of the cell."""
+    label: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days from today's midnight in ``zone``."""
+
+    zone: str
+    days: tuple[tuple[str, float], ...]
+    """Name of the day as ISO date, and its row."""
+    hours: tuple[tuple[int, float], ...]
+    cells: tuple[Cell, ...]
+    now_x: float
+    now_y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A schedule that is in force or comes into force."""
+
+    schedule: ScheduleConfig | None
+    at: float | None
+
+
+def present_and_next(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> tuple[Coming, Coming | None]:
+    """What is in force for ``worker``, and what follows within a week."""
+    name = WorkerName(worker)
+    present = Coming(timetable.in_force(schedules, name, now), None)
+    at = timetable.next_change(schedules, name, now)
+    return present, None if at is None else Coming(timetable.in_force(schedules, name, at), at)
+
+
+def week(snap: LiveSnapshot, schedules: Sequence[ScheduleConfig], worker: str, now: float) -> Week:
+    """The picture, in the time zone of the first schedule that has windows."""
+    zone = next((schedule.time_zone for schedule in schedules if schedule.windows), "UTC")
+    midnight = datetime.fromtimestamp(now, ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    by_id = {schedule.id: schedule for schedule in schedules}
+    edges = [(midnight + timedelta(days=day)).timestamp() for day in range(8)]
+    cells = [cell for segment in timetable.week(schedules, WorkerName(worker), edges[0])
+             for cell in _cells(snap, by_id, segment, edges)]
+    days = tuple(((midnight + timedelta(days=day)).date().isoformat(), float(TOP + day * ROW)) for day in range(7))
+    return Week(zone, days, tuple((hour, LEFT + hour / 24 * DAY_WIDTH) for hour in range(0, 25, 3)), tuple(cells),
+                LEFT + (now - edges[0]) / (edges[1] - edges[0]) * DAY_WIDTH, TOP, TOP + 7 * ROW)
+
+
+def _cells(snap: LiveSnapshot, by_id: Mapping[int, ScheduleConfig], segment: timetable.Segment,
+           edges: Sequence[float]) -> list[Cell]:
+    schedule = by_id.get(segment.schedule_id) if segment.schedule_id is not None else None
+    cells = []
+    for day, (begin, end) in enumerate(itertools.pairwise(edges)):
+        start, stop = max(begin, segment.start), min(end, segment.end)
+        if start < stop:
+            left = (start - begin) / (end - begin) * DAY_WIDTH
+            width = (stop - start) / (end - begin) * DAY_WIDTH
+            y = float(TOP + day * ROW + 2)
+            name = schedule.name if schedule else ""
+            cells.append(Cell(round(LEFT + left, 1), y, round(width, 1), _pieces(snap, schedule, y),
+                              name if width > 9 * len(name) else "", name))
+    return cells
+
+
+def _pieces(snap: LiveSnapshot, schedule: ScheduleConfig | None, y: float) -> tuple[tuple[int, float, float], ...]:
+    """The pools' parts of a cell from top to bottom; one grey piece where there is no schedule."""
+    whole = float(ROW - 4)
+    weights: dict[PoolKey, float] = schedule.weights() if schedule else {}
+    if schedule and schedule.mode is Mode.PRIORITY and schedule.allocations:
+        weights = {schedule.allocations[0][0]: 1.0}
+    total = sum(weights.values())
+    pieces = []
+    for key, weight in weights.items():
+        if weight > 0 and total > 0:
+            pool = snap.pool(key)
+            height = whole * weight / total
+            pieces.append((pool.colour % PALETTE if pool else PALETTE - 1, round(y, 1), round(height, 1)))
+            y += height
+    return tuple(pieces)

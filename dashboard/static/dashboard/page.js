@@ -1,0 +1,70 @@
+// What every page does by itself: times in the viewer's zone, the colour switch, errors in the page.
+(() => {
+  "use strict";
+  const lang = document.documentElement.lang || "en";
+  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "narrow" });
+  const exact = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const dayClock = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+  const UNITS = [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+  // The demonstration and tests may run on another clock than the browser: the page's own time is the server's.
+  const ago = (then, now) => {
+    const seconds = Math.round((then - now) / 1000);
+    const [unit, size] = UNITS.find(([, s]) => Math.abs(seconds) >= s) || ["second", 1];
+    return relative.format(Math.trunc(seconds / size), unit);
+  };
+  const write = (node, now) => {
+    const then = new Date(node.dateTime);
+    if (Number.isNaN(then.getTime())) return;
+    const text = "ago" in node.dataset ? ago(then, now) : "clock" in node.dataset ? clock.format(then) : dayClock.format(then);
+    if (node.textContent !== text) node.textContent = text;
+    const hover = exact.format(then);
+    if (node.title !== hover) node.title = hover;
+  };
+  const times = (root) => { const now = Date.now(); root.querySelectorAll("time[datetime]").forEach((node) => write(node, now)); };
+  times(document);
+  setInterval(() => times(document), 1000);
+  document.addEventListener("htmx:afterSettle", () => times(document));
+  document.addEventListener("dpmp:live", () => times(document));
+
+  // A time that only moved on keeps its text until the next second: morphing would set the raw one for a moment.
+  if (window.Idiomorph) {
+    Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) =>
+      !(old.nodeName === "TIME" && fresh.nodeName === "TIME" && old.dateTime === fresh.dateTime);
+    Idiomorph.defaults.callbacks.afterNodeMorphed = (old) => { if (old.nodeName === "TIME") write(old, Date.now()); };
+    Idiomorph.defaults.callbacks.afterNodeAdded = (node) => {
+      if (node.nodeType === 1) (node.matches("time") ? [node] : node.querySelectorAll("time[datetime]")).forEach((one) => write(one, Date.now()));
+    };
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.nodeName === "DETAILS");
+  }
+
+  // Colours: the cookie is read by the server, so that the next page comes in them at once.
+  document.querySelectorAll("[data-theme-switch]").forEach((form) => form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const theme = event.submitter.value;
+    document.cookie = `dpmp_theme=${theme}; path=/; max-age=${theme === "system" ? 0 : 31536000}; samesite=lax`;
+    if (theme === "system") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme;
+    form.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button === event.submitter)));
+    document.dispatchEvent(new CustomEvent("dpmp:theme"));
+  }));
+
+  // Errors belong in the page.
+  const flash = document.getElementById("flash");
+  const say = (text) => {
+    if (!flash) return;
+    const line = document.createElement("p");
+    line.className = "notice bad"; line.textContent = text;
+    flash.replaceChildren(line);
+  };
+  document.addEventListener("htmx:sendError", (event) => { if (!event.detail.elt.dataset || !("quiet" in event.detail.elt.dataset)) say(flash.dataset.failed); });
+  document.addEventListener("htmx:responseError", (event) => { if (!event.detail.elt.dataset || !("quiet" in event.detail.elt.dataset)) say(flash.dataset.refused); });
+
+  // Menus close on Escape and on a click elsewhere.
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") document.querySelectorAll(".menu[open]").forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); }); });
+  document.addEventListener("click", (event) => document.querySelectorAll(".menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button && navigator.clipboard) navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim()).then(() => { button.textContent = button.dataset.done; });
+  });
+})();

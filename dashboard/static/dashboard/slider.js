@@ -1,0 +1,69 @@
+// The slider: 5 by drag, 1 by keyboard. It moves at once, but "applied" is only said when the proxy says so.
+(() => {
+  "use strict";
+  const form = document.getElementById("slider");
+  if (!form) return;
+  const ranges = [...form.querySelectorAll("input[type=range]")];
+  const line = document.getElementById("slider-state");
+  let dragging = null, busyUntil = 0, timer = null;
+
+  const out = (key, value) => form.querySelectorAll(`[data-out="${CSS.escape(key)}"]`).forEach((node) => { node.textContent = value; });
+  const paint = () => ranges.forEach((range) => {
+    const value = Number(range.value), rest = range.dataset.rest;
+    const colour = getComputedStyle(range).getPropertyValue("--p").trim();
+    const other = rest ? getComputedStyle(form.querySelector(`[data-out="${CSS.escape(rest)}"]`)).getPropertyValue("--p").trim() : "var(--line)";
+    range.style.setProperty("--track", `linear-gradient(90deg, ${colour} ${value}%, ${other} ${value}%)`);
+    out(range.name, value);
+    if (rest) out(rest, 100 - value);
+    range.setAttribute("aria-valuetext", rest ? `${range.name} ${value} %, ${rest} ${100 - value} %` : `${range.name} ${value} %`);
+  });
+  // With several pools the others share what is left, in their own proportion; the whole stays 100.
+  const share = (moved) => {
+    if (ranges.length < 2) return;
+    const others = ranges.filter((range) => range !== moved);
+    const left = 100 - Number(moved.value), sum = others.reduce((all, range) => all + Number(range.value), 0);
+    let given = 0;
+    others.forEach((range, index) => {
+      const part = index === others.length - 1 ? left - given : Math.round(sum ? left * Number(range.value) / sum : left / others.length);
+      range.value = String(part); given += part;
+    });
+  };
+  const send = () => { clearTimeout(timer); timer = setTimeout(() => { line.textContent = form.dataset.sending; form.requestSubmit(); }, 250); };
+
+  ranges.forEach((range) => {
+    range.addEventListener("pointerdown", () => { dragging = range; });
+    range.addEventListener("pointerup", () => { dragging = null; });
+    range.addEventListener("pointercancel", () => { dragging = null; });
+    range.addEventListener("input", () => {
+      if (dragging === range) range.value = String(Math.round(Number(range.value) / 5) * 5);
+      busyUntil = Date.now() + 4000;
+      share(range); paint();
+    });
+    range.addEventListener("change", send);
+  });
+
+  // What the proxy says: it moves the handles (unless a hand is on them) and ends the wait for "applied".
+  const follow = () => {
+    const said = document.getElementById("applied");
+    if (!said) return;
+    const weights = JSON.parse(said.dataset.applied || "{}"), source = said.dataset.source;
+    document.getElementById("auto-balance").setAttribute("aria-pressed", String(source === "auto-balance"));
+    const wait = line.querySelector("[data-expect]");
+    if (wait) {
+      const wanted = wait.dataset.weights ? JSON.parse(wait.dataset.weights) : null;
+      const same = wanted ? source === "override" && Object.keys(wanted).every((key) => (weights[key] || 0) === wanted[key])
+        : wait.dataset.expect === "auto" ? source === "auto-balance" : source !== "override";
+      if (!same) return;
+      wait.removeAttribute("data-expect");
+      wait.textContent = form.dataset.appliedText;
+      busyUntil = 0;
+    }
+    if (dragging || Date.now() < busyUntil) return;
+    ranges.forEach((range) => { if (range.name in weights) range.value = String(weights[range.name]); });
+    paint();
+  };
+  document.addEventListener("dpmp:live", follow);
+  document.addEventListener("dpmp:theme", paint);
+  document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target === line) follow(); });
+  paint();
+})();

@@ -1,0 +1,73 @@
+"""Template tags of the page's frame."""
+
+from urllib.parse import urlencode
+
+from django import template
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from dashboard.access import LOGS, SEE, Access, of_request
+from dashboard.charts import span_choices
+from dashboard.presenters import DASH
+from proxy.sinks.views import LiveSnapshot
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def access(context: template.Context) -> Access:
+    """What the viewer may."""
+    return of_request(context["request"])
+
+
+@register.simple_tag(takes_context=True)
+def navigation(context: template.Context) -> SafeString:
+    """The links to the pages that the viewer may see, the current one marked."""
+    request: HttpRequest = context["request"]
+    pages = [("home", _("Home"), SEE), ("workers", _("Workers"), SEE), ("pools", _("Pools"), SEE),
+             ("schedule", _("Schedule"), SEE), ("balance", _("Balance"), SEE), ("records", _("Records"), SEE),
+             ("logs", _("Logs"), LOGS), ("help", _("Help"), SEE)]
+    may = of_request(request).may
+    here = (request.resolver_match.view_name if request.resolver_match else "").split("-")[0]
+    return format_html_join("", '<a href="{}"{}>{}</a>', (
+        (reverse(name), SafeString(' aria-current="page"' if name.removesuffix("s") == here.removesuffix("s") else ""),
+         label) for name, label, needs in pages if needs in may))
+
+
+@register.simple_tag
+def pool_key(snap: LiveSnapshot, key: str | None) -> SafeString:
+    """A pool's key on its colour; a dash for none."""
+    pool = snap.pool(key) if key else None
+    if pool is None:
+        return format_html('<span class="key none">{}</span>', key or DASH)
+    return format_html('<span class="key p{}" title="{}">{}</span>', pool.colour % 8, pool.name or pool.key, pool.key)
+
+
+@register.simple_tag
+def table_query(sort: str, text: str, pool: str) -> str:
+    """The query of the workers' table as it is shown."""
+    return urlencode({name: value for name, value in (("sort", sort), ("q", text), ("pool", pool)) if value})
+
+
+@register.simple_tag(takes_context=True)
+def sort_head(context: template.Context, name: str, label: str) -> SafeString:
+    """A column's head that sorts by it; pressed again, the other way round. Numbers start with the largest."""
+    sort = context["sort"]
+    falling = sort == f"-{name}"
+    current = sort.removeprefix("-") == name
+    text_first = name in ("name", "pool")
+    following = name if falling or (text_first and not current) else f"-{name}"
+    state = SafeString(f' aria-sort="{"descending" if falling else "ascending"}"' if current else "")
+    query = table_query(following, context["q"], context["pool"])
+    address = f"{reverse('workers')}?{query}"
+    return format_html('<th scope="col" class="{}"{}><a href="{}" hx-get="{}" hx-target="#workers" hx-swap="innerHTML" '
+                       'hx-push-url="true">{}</a></th>', "" if text_first else "r", state, address, address, label)
+
+
+@register.simple_tag
+def chart_spans() -> list[tuple[str, object]]:
+    """The spans a chart can show."""
+    return [(name, label) for name, label in span_choices()]

@@ -1,0 +1,150 @@
+"""People: one's own account and sessions, the others and their groups, read-only links, the audit list."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY, update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from dashboard.access import ADMINISTER, LINK_KEY, SEE, STEER, needs
+from dashboard.forms import LinkForm, PersonForm
+from dashboard.models import AuditEntry, ReadOnlyLink
+
+AUDIT_PAGE = 50
+MAX_SESSIONS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """One browser that is logged in."""
+
+    handle: str
+    """The end of its key: enough to name it, not enough to use it."""
+    user_id: int
+    address: str
+    browser: str
+    expires: datetime
+    current: bool
+
+
+def open_sessions(current_key: str | None, user_id: int | None = None) -> list[OpenSession]:
+    """Sessions of one person, or of all, newest first."""
+    found = []
+    for row in Session.objects.filter(expire_date__gt=timezone.now()).order_by("-expire_date")[:MAX_SESSIONS]:
+        said = row.get_decoded()
+        if said.get(SESSION_KEY) and user_id in (None, int(said[SESSION_KEY])):
+            found.append(OpenSession(row.session_key[-12:], int(said[SESSION_KEY]), said.get("address", ""),
+                                     said.get("browser", ""), row.expire_date, row.session_key == current_key))
+    return found
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+@login_required
+def account(request: HttpRequest) -> HttpResponseBase:
+    """One's own password and sessions."""
+    form = PasswordChangeForm(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        update_session_auth_hash(request, form.save())
+        messages.success(request, _("Your password is changed. Other browsers are logged out."))
+        return redirect("account")
+    return render(request, "dashboard/account.html", {
+        "form": form, "sessions": open_sessions(request.session.session_key, request.user.pk)},
+        status=422 if request.method == "POST" else 200)
+
+
+@require_POST
+@login_required
+def end_session(request: HttpRequest) -> HttpResponseBase:
+    """Log one of one's own other browsers out; its pages go dark at the next tick."""
+    mine = {one.handle for one in open_sessions(request.session.session_key, request.user.pk)}
+    handle = request.POST.get("session", "")
+    if handle in mine and len(handle) == 12:
+        Session.objects.filter(session_key__endswith=handle).delete()
+        messages.success(request, _("That browser is logged out."))
+    return redirect("account")
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+@needs(SEE, ADMINISTER)
+def people(request: HttpRequest) -> HttpResponseBase:
+    """Everybody with a login, their sessions, and the read-only links."""
+    person_form = PersonForm(request.POST or None, prefix="person") if _is_for(request, "person") else PersonForm(
+        prefix="person")
+    link_form = LinkForm(request.POST or None, prefix="link") if _is_for(request, "link") else LinkForm(prefix="link")
+    shown_link = ""
+    if _is_for(request, "person") and person_form.is_valid():
+        person = person_form.save()
+        AuditEntry.write(by=request.user.get_username(), action="add person", subject=person.get_username(),
+                         new=person_form.cleaned_data["role"])
+        messages.success(request, _("%(name)s can log in now.") % {"name": person.get_username()})
+        return redirect("people")
+    if _is_for(request, "link") and link_form.is_valid():
+        shown_link = _make_link(request, link_form.cleaned_data["label"])
+        link_form = LinkForm(prefix="link")
+    members = User.objects.prefetch_related("groups").order_by("username")
+    by_person: dict[int, int] = {}
+    for one in open_sessions(request.session.session_key):
+        by_person[one.user_id] = by_person.get(one.user_id, 0) + 1
+    return render(request, "dashboard/people.html", {
+        "members": [(member, by_person.get(member.pk, 0)) for member in members], "person_form": person_form,
+        "link_form": link_form, "links": ReadOnlyLink.objects.all(), "shown_link": shown_link})
+
+
+def _is_for(request: HttpRequest, form: str) -> bool:
+    return request.method == "POST" and request.POST.get("form") == form
+
+
+def _make_link(request: HttpRequest, label: str) -> str:
+    link, secret = ReadOnlyLink.make(label=label, by=request.user.get_username())
+    AuditEntry.write(by=request.user.get_username(), action="make link", subject=link.label)
+    return request.build_absolute_uri(reverse("link-open", args=[secret]))
+
+
+@require_POST
+@needs(SEE, ADMINISTER)
+def revoke_link(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """End a read-only link; open pages that came by it close at the next tick."""
+    link = get_object_or_404(ReadOnlyLink, pk=pk, revoked_at__isnull=True)
+    link.revoked_at = timezone.now()
+    link.save(update_fields=["revoked_at"])
+    AuditEntry.write(by=request.user.get_username(), action="revoke link", subject=link.label)
+    messages.success(request, _("The link no longer works."))
+    return redirect("people")
+
+
+@never_cache
+@require_GET
+def open_link(request: HttpRequest, secret: str) -> HttpResponseBase:
+    """Somebody came by a read-only link: the session remembers which, the address bar forgets the secret."""
+    link = ReadOnlyLink.find(secret)
+    if link is None:
+        return render(request, "dashboard/refused.html", {"told": _("This link does not work any more.")}, status=404)
+    link.last_used_at = timezone.now()
+    link.save(update_fields=["last_used_at"])
+    if not request.user.is_authenticated:
+        request.session.cycle_key()
+        request.session[LINK_KEY] = link.pk
+    return redirect("home")
+
+
+@require_GET
+@needs(SEE, STEER)
+def audit(request: HttpRequest) -> HttpResponseBase:
+    """Who changed what, newest first."""
+    page = Paginator(AuditEntry.objects.all(), AUDIT_PAGE).get_page(request.GET.get("page"))
+    return render(request, "dashboard/audit.html", {"page": page})

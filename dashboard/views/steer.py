@@ -1,0 +1,90 @@
+"""What operators do: move the split, switch modes, pin workers. Each answers in the page, or redirects without htmx."""
+
+import json
+from datetime import timedelta
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from dashboard import live
+from dashboard.access import STEER, needs
+from dashboard.forms import PinForm, SplitForm
+from proxy.models import Pool
+from proxy.services import steering
+
+
+@require_POST
+@needs(STEER)
+def split_set(request: HttpRequest) -> HttpResponseBase:
+    """The slider was moved."""
+    form = SplitForm(request.POST, keys=list(Pool.objects.values_list("key", flat=True)))
+    if not form.is_valid():
+        return _answer(request, problem=" ".join(str(one) for errors in form.errors.values() for one in errors))
+    hours = form.cleaned_data["hours"]
+    until = timezone.now() + timedelta(hours=hours) if hours else None
+    weights = form.weights()
+    try:
+        steering.set_weights(request.user, weights, until)
+    except ValidationError as error:
+        return _answer(request, problem=" ".join(error.messages))
+    told = _("Set to %(split)s.") % {"split": " : ".join(f"{part:g}" for part in weights.values())}
+    return _answer(request, told=told, expect="weights", weights=json.dumps(weights))
+
+
+@require_POST
+@needs(STEER)
+def split_auto(request: HttpRequest) -> HttpResponseBase:
+    """Auto-balance was pressed: on, or off when it was on."""
+    row = steering.current_override()
+    on = not (row is not None and row.active and not row.weights)
+    steering.switch_auto_balance(request.user, on)
+    if on:
+        return _answer(request, told=_("Auto-balance is on."), expect="auto")
+    return _answer(request, told=_("Back to the schedule."), expect="schedule")
+
+
+@require_POST
+@needs(STEER)
+def split_reset(request: HttpRequest) -> HttpResponseBase:
+    """Back to the schedule."""
+    steering.reset(request.user)
+    return _answer(request, told=_("Back to the schedule."), expect="schedule")
+
+
+@require_POST
+@needs(STEER)
+def pin(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Pin a worker to a pool, or let it go."""
+    form = PinForm(request.POST)
+    if not form.is_valid():
+        return _pinned(request, name, problem=_("Choose one of the pools."))
+    pool = form.cleaned_data["pool"]
+    try:
+        steering.pin(request.user, name, pool.key if pool else None)
+    except ValidationError as error:
+        return _pinned(request, name, problem=" ".join(error.messages))
+    told = _("Pinned to %(pool)s.") % {"pool": pool} if pool else _("No longer pinned.")
+    return _pinned(request, name, told=told)
+
+
+def _answer(request: HttpRequest, *, told: str = "", problem: str = "", expect: str = "",
+            weights: str = "") -> HttpResponseBase:
+    if request.headers.get("HX-Request"):
+        return render(request, "dashboard/_slider_state.html", {
+            "told": told, "problem": problem, "expect": expect, "weights": weights, "snap": live.snapshot(),
+        }, status=422 if problem else 200)
+    (messages.error if problem else messages.success)(request, problem or told)
+    return redirect("home")
+
+
+def _pinned(request: HttpRequest, name: str, *, told: str = "", problem: str = "") -> HttpResponseBase:
+    if request.headers.get("HX-Request"):
+        return render(request, "dashboard/_told.html", {"told": told, "problem": problem},
+                      status=422 if problem else 200)
+    (messages.error if problem else messages.success)(request, problem or told)
+    return redirect("worker", name)
