@@ -50,7 +50,7 @@ class Part:
     @property
     def off(self) -> bool:
         """Whether the difference is more than chance explains."""
-        return self.shares > 0 and abs(self.delivered - self.wanted) > self.error
+        return abs(self.delivered - self.wanted) > self.error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
