@@ -3,3 +3,4 @@
 from proxy.models.balance import *  # noqa: F403
 from proxy.models.config import *  # noqa: F403
 from proxy.models.history import *  # noqa: F403
+from proxy.models.state import *  # noqa: F403

@@ -16,6 +16,11 @@ class StratumListener:
         self._accept = accept
         self._server: asyncio.Server | None = None
 
+    @property
+    def started(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None
+
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Bind and listen; return the address (port 0 asks for any free one).
 

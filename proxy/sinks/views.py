@@ -85,6 +85,10 @@ class PoolView:
     payout_ok: bool | None = None
     extranonce2_size: int | None = None
     version_mask: int | None = None
+    time_share: float = 0.0
+    """Part of all miner-seconds, 0..1."""
+    time_sum_s: float = 0.0
+    """Miner-seconds spent on it."""
     waiting_miners: int = 0
     """Excluded from this pool, each with a reason on its own page."""
 
@@ -189,6 +193,8 @@ class LiveSnapshot:
     spark: tuple[tuple[float, Mapping[PoolKey, float]], ...] = ()
     """The last hour by minute: (start, pool -> H/s)."""
     sessions: int = 0
+    told_difficulty: float = 0.0
+    """Last sent to any miner."""
     accepted: int = 0
     rejected: int = 0
     stale: int = 0

@@ -61,6 +61,9 @@ class PoolSide(Protocol):
     def lane_up(self, lane: DedicatedLane) -> None:
         """A lane got its first job."""
 
+    def job_heard(self, lane: DedicatedLane) -> None:
+        """A lane got a job."""
+
     def lane_down(self, lane: DedicatedLane, reason: str) -> None:
         """A lane ended."""
 
@@ -201,6 +204,7 @@ class Attachment:
 
     def lane_job(self, lane: DedicatedLane, job: PoolJob) -> None:
         """Take work from the lane in use; a renewed lane takes over at its first job."""
+        self.pool.job_heard(lane)
         if lane is self._next:
             old, self.lane, self._next = self.lane, lane, None
             self.pool.lane_up(lane)

@@ -154,7 +154,8 @@ class Engine:
         self.scheduler.join(session.id, session.worker, session.wish)
         self._serve(session)
         if session.current is None and self.config.pools:
-            session.wait("Waiting for the first job of a pool.")
+            hopeless = not any(pool.may_dial for pool in self.pools.values())
+            session.wait("No pool is up." if hopeless else "Waiting for the first job of a pool.", tell=hopeless)
 
     def session_ready_changed(self, session: Session, ready: frozenset[PoolKey]) -> None:
         """Let the scheduler act."""

@@ -139,6 +139,11 @@ class DedicatedLane:
         return self.upstream.open_submits
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection stands."""
+        return self._opened_at is not None and not self.ended
+
+    @property
     def silent_for_s(self) -> float:
         """Seconds since anything came from the pool."""
         return self._clock.now() - self.upstream.last_received

@@ -67,6 +67,10 @@ class PoolSupervisor:
         self.difficulty = 0.0
         self.refusal = ""
         """The pool's words when it last refused our user; empty since it accepted it."""
+        self.jobs = 0
+        """Jobs heard on lanes of miners."""
+        self.last_job_at: float | None = None
+        """Monotonic seconds."""
         self.lanes: set[DedicatedLane] = set()
         """Lanes of miners that are ready."""
         self._limits = health
@@ -80,6 +84,7 @@ class PoolSupervisor:
         self._on_stale: DedicatedLane | None = None
         self._timer: Timer | None = None
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
+        self._alive: set[DedicatedLane] = set()
         self._stopped = False
 
     # --- Facts ----------------------------------------------------------------------------------------------------
@@ -93,6 +98,11 @@ class PoolSupervisor:
     def endpoint(self) -> Endpoint:
         """Where lanes are opened now."""
         return self.config.endpoints[self._endpoint % len(self.config.endpoints)]
+
+    @property
+    def connections(self) -> int:
+        """Open connections, probes included."""
+        return sum(lane.is_open for lane in self._alive)
 
     @property
     def may_dial(self) -> bool:
@@ -152,8 +162,15 @@ class PoolSupervisor:
         self._changed(self.health.succeeded)
         self._schedule()
 
+    def job_heard(self, lane: DedicatedLane) -> None:
+        """A miner's lane got a job."""
+        self.jobs += 1
+        self.last_job_at = self._clock.now()
+        self.difficulty = lane.upstream.difficulty
+
     def lane_down(self, lane: DedicatedLane, reason: str) -> None:
         """A miner's lane ended; losing the last ready one puts the pool under suspicion and a probe finds out."""
+        self._alive.discard(lane)
         had = lane in self.lanes
         self.lanes.discard(lane)
         if lane.wanted_end or lane.refused or self._stopped:
@@ -212,6 +229,7 @@ class PoolSupervisor:
 
     def lane_lost(self, lane: DedicatedLane, reason: str) -> None:
         """The probe failed (a refused login is no fault of the connection: the pool is reachable)."""
+        self._alive.discard(lane)
         if lane is not self._probe:
             return
         self._probe = None
@@ -303,6 +321,7 @@ class PoolSupervisor:
             lane_id=self._owner.next_lane_id(), pool=self.key, chain=self.config.chain, endpoint=endpoint,
             known=self.config.endpoints, credentials=credentials, user=user, clock=self._clock, events=self._events,
             session=session, request_stall_s=self._limits.request_stall_s, job_stall_s=self._limits.job_stall_min_s)
+        self._alive.add(lane)
         lane.dial(self._dialer)
         return lane
 

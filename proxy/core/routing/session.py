@@ -149,7 +149,8 @@ class Session:
         self._events = host.events
         self._workers: dict[str, WorkerName] = {}
         self._ready: frozenset[PoolKey] = frozenset()
-        self._told_mask: int | None = None
+        self.told_mask: int | None = None
+        """The version bits last allowed; None: none were negotiated."""
         self._prevhash = ""
         self._began = host.clock.now()
         self._keep_alive: Timer | None = None
@@ -184,7 +185,7 @@ class Session:
     def miner_mask(self, requested: int) -> int:
         """Offer what all pools allow."""
         mask = self._host.offered_mask(requested)
-        self._told_mask = mask
+        self.told_mask = mask
         self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=mask))
         return mask
 
@@ -419,9 +420,11 @@ class Session:
             if self.current is None:
                 self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
 
-    def wait(self, reason: str) -> None:
-        """Keep the miner although there is no work for it."""
-        if reason != self.waiting:
+    def wait(self, reason: str, *, tell: bool = True) -> None:
+        """Keep the miner although there is no work for it; ``tell`` unless that is usual for a moment."""
+        if not tell:
+            self.waiting = reason
+        elif reason != self.waiting:
             self.waiting = reason
             self._events.emit(MinerWaiting(session=self.id, worker=self.worker, reason=reason))
 
@@ -474,8 +477,8 @@ class Session:
         issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
         self._prevhash = job.prevhash_hex
         messages: list[tuple[str, list[object]]] = []
-        if requested is not None and (mask != self._told_mask or (first and self.profile.repeats_mask)):
-            self._told_mask = mask
+        if requested is not None and (mask != self.told_mask or (first and self.profile.repeats_mask)):
+            self.told_mask = mask
             messages.append(("mining.set_version_mask", [mask_text(mask)]))
         if switch or difficulty != self.told:
             self.told = difficulty

@@ -1,0 +1,59 @@
+"""``manage.py runproxy``: the Stratum listener, the dashboard and the metrics port on one event loop."""
+
+import asyncio
+import signal
+from argparse import ArgumentParser
+from contextlib import ExitStack
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from proxy.core.types import HASHES_PER_DIFFICULTY
+from proxy.services.node import Node, Options, StartError, serve
+
+
+class Command(BaseCommand):
+    """Run the proxy until SIGTERM or SIGINT."""
+
+    help = "Runs the proxy: miners on 3351, the dashboard on 8855, metrics on 9210 (all settable in the admin)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-web", action="store_true", help="no dashboard in this process")
+        parser.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where miners connect")
+        parser.add_argument("--web", type=_address, metavar="HOST:PORT", help="where the dashboard listens")
+        parser.add_argument("--metrics", type=_address, metavar="HOST:PORT", help="where Prometheus asks")
+        parser.add_argument("--demo", action="store_true",
+                            help="two simulated pools and six simulated miners on a throw-away database")
+        parser.add_argument("--hashes-per-difficulty", type=float, default=HASHES_PER_DIFFICULTY,
+                            help="for tests and simulations only: what one share of difficulty 1 costs")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with ExitStack() as stack:
+            hashes = options["hashes_per_difficulty"]
+            if options["demo"]:
+                from proxy.services.demo import Demo
+
+                demo = stack.enter_context(Demo(options["listen"] or ("127.0.0.1", 3351)))
+                hashes = demo.hashes_per_difficulty
+            self._run(Options(web=not options["no_web"], stratum=options["listen"], web_address=options["web"],
+                              metrics=options["metrics"], hashes_per_difficulty=hashes, demo=options["demo"]))
+
+    def _run(self, options: Options) -> None:
+        from daphne.server import twisted_loop
+
+        def ready(node: Node) -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                twisted_loop.add_signal_handler(number, node.stop, number.name)
+
+        asyncio.set_event_loop(twisted_loop)
+        try:
+            twisted_loop.run_until_complete(serve(options, ready))
+        except StartError as error:
+            raise CommandError(str(error)) from error
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise ValueError(text)
+    return host.strip("[]") or "0.0.0.0", int(port)

@@ -1,0 +1,76 @@
+"""What the engine finds again after a restart: the scheduler's state, and facts about pools.
+
+Everything is read and written in threads; what can not be written now is written the next time.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import Error as DjangoError
+from django.db import close_old_connections
+
+from proxy.core.events import EventStream, SubscribeResult
+from proxy.core.scheduling.scheduler import Scheduler
+from proxy.core.types import PoolKey
+from proxy.models.config import Pool, PoolFact
+from proxy.models.state import EngineMemory
+
+SAVE_S = 30.0
+
+
+class MemorySink:
+    """Saves every ``SAVE_S`` seconds, and once more on ``close``."""
+
+    def __init__(self, events: EventStream, scheduler: Scheduler, known: Mapping[PoolKey, int | None]) -> None:
+        self._scheduler = scheduler
+        self._known = dict(known)
+        self._learned: dict[PoolKey, int] = {}
+        self._closing = asyncio.Event()
+        events.subscribe(SubscribeResult, self._on_subscribe)
+
+    async def restore(self) -> None:
+        """Give the scheduler what the last run left; nothing where there is nothing or the database can not be read."""
+        with suppress(DjangoError):
+            state = await sync_to_async(_load, thread_sensitive=False)()
+            if state:
+                self._scheduler.restore(state)
+
+    async def run(self) -> None:
+        """Save now and then until ``close``."""
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), SAVE_S)
+            await self._save()
+
+    def close(self) -> None:
+        """Save once more and end ``run``."""
+        self._closing.set()
+
+    def _on_subscribe(self, event: SubscribeResult) -> None:
+        if self._known.get(event.pool) != event.extranonce2_size:
+            self._known[event.pool] = self._learned[event.pool] = event.extranonce2_size
+
+    async def _save(self) -> None:
+        learned, self._learned = self._learned, {}
+        try:
+            await sync_to_async(_store, thread_sensitive=False)(self._scheduler.dump(), learned)
+        except (DjangoError, OSError):
+            self._learned = {**learned, **self._learned}
+
+
+def _load() -> Mapping[str, Any]:
+    close_old_connections()
+    row = EngineMemory.objects.filter(pk=1).first()
+    return row.scheduler if row is not None and isinstance(row.scheduler, dict) else {}
+
+
+def _store(state: Mapping[str, object], learned: Mapping[PoolKey, int]) -> None:
+    close_old_connections()
+    EngineMemory.objects.update_or_create(pk=1, defaults={"scheduler": dict(state)})
+    for key, size in learned.items():
+        pool = Pool.objects.filter(key=key).first()
+        if pool is not None:
+            PoolFact.objects.update_or_create(pool=pool, defaults={"extranonce2_size": size})

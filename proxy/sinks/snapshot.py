@@ -1,0 +1,281 @@
+"""Builds the read model from the engine and the rooms that count, a few times a second at most, on the loop."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxy.core.accounting import Accounting, Rate, Tally
+from proxy.core.accounting.tallies import PoolTally, WorkerTally
+from proxy.core.chain import ChainObserver
+from proxy.core.effort import EffortMeter
+from proxy.core.events import DifficultySent
+from proxy.core.luck import effort
+from proxy.core.payout import PayoutCheck
+from proxy.core.ports import Clock
+from proxy.core.records import Records
+from proxy.core.routing.engine import NO_POOL, Engine
+from proxy.core.routing.pools import PoolSupervisor
+from proxy.core.routing.session import Session
+from proxy.core.scheduling.view import SchedulerView
+from proxy.core.splitmeter import SplitMeter
+from proxy.core.types import PoolKey, PoolStatus, Reason, WorkerName
+from proxy.sinks.views import (
+    Alarm,
+    ControlView,
+    LiveSnapshot,
+    PoolView,
+    RateView,
+    SplitPart,
+    SplitView,
+    WorkerView,
+)
+
+AWAY_KEPT = 500
+"""Workers without a connection that are shown beside those that are there."""
+_QUIET_TROUBLE_S = 5.0
+"""A pool that is down for less raises no alarm yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The rooms that know something."""
+
+    engine: Engine
+    accounting: Accounting
+    chain: ChainObserver
+    splits: SplitMeter
+    payouts: PayoutCheck
+    records: Records
+    effort: EffortMeter
+    clock: Clock
+    database_trouble: Callable[[], str] = lambda: ""
+    lag_p99_s: Callable[[], float] = lambda: 0.0
+    extra: Callable[[], Mapping[str, object]] = dict
+
+
+@dataclass(slots=True, kw_only=True)
+class SnapshotBuilder:
+    """Makes ``LiveSnapshot``s. ``config_problems`` is set by whoever loads the configuration."""
+
+    sources: Sources
+    version: str
+    demo: bool = False
+    miner_address: str = ""
+    config_problems: tuple[str, ...] = ()
+    _told: float = 0.0
+    _revision: int = 0
+    _started_at: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        self._started_at = self.sources.clock.wall()
+        self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
+
+    def _on_difficulty(self, event: DifficultySent) -> None:
+        self._told = event.difficulty
+
+    def build(self) -> LiveSnapshot:
+        """Everything about now."""
+        here = self.sources
+        self._revision += 1
+        schedule = here.engine.scheduler.view()
+        by_worker = _sessions_by_worker(here.engine)
+        fleet = here.accounting.fleet()
+        pools = tuple(self._pool(pool, schedule, number) for number, pool in enumerate(_ordered(here.engine)))
+        return LiveSnapshot(
+            revision=self._revision, at=here.clock.wall(), started_at=self._started_at, version=self.version,
+            config_revision=here.engine.config.revision, pools=pools, workers=self._workers(by_worker),
+            control=_control(schedule), splits=self._splits(),
+            rate_5m=_rate(fleet.rates.m5), rate_1h=_rate(fleet.rates.h1), rate_24h=_rate(fleet.rates.h24),
+            spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
+            sessions=len(here.engine.sessions), told_difficulty=self._told,
+            accepted=fleet.total.accepted, rejected=fleet.total.rejected,
+            stale=fleet.total.stale, unanswered=fleet.total.unanswered,
+            alarms=self._alarms(pools, by_worker), loop_lag_p99_ms=here.lag_p99_s() * 1e3,
+            miner_address=self.miner_address, hashes_per_difficulty=here.engine.hashes_per_difficulty, demo=self.demo,
+            config_problems=self.config_problems, extra=here.extra(),
+        )
+
+    # --- Pools ----------------------------------------------------------------------------------------------------
+
+    def _pool(self, pool: PoolSupervisor, schedule: SchedulerView, number: int) -> PoolView:
+        here, key = self.sources, pool.key
+        tally = here.accounting.pool(key)
+        chain = here.chain.pool(key)
+        payout = here.payouts.view(key)
+        part = schedule.pools.get(key)
+        total = tally.total if tally else Tally()
+        since_block = here.effort.since_block(key)
+        return PoolView(
+            key=key, name=pool.config.label, chain=pool.config.chain, status=pool.status, admin=pool.config.status,
+            colour=number, reason=_reason(pool), since=self._wall(pool.health.since), endpoint=str(pool.endpoint),
+            weight=part.weight if part else 0.0, target=part.target if part else 0.0,
+            miners=part.miners if part else 0, connections=pool.connections,
+            rate=RateView(value=part.rate, low=part.rate, high=part.rate, known=part.rate > 0) if part else RateView(),
+            difficulty=pool.difficulty, **_latency(tally), accepted=total.accepted, rejected=total.rejected,
+            stale=total.stale, unanswered=total.unanswered, rejects_by_reason=_rejects(total),
+            jobs=pool.jobs, accepted_difficulty=total.credited, best=total.best,
+            last_share_at=tally.last_share_at if tally else None,
+            last_job_at=self._wall(pool.last_job_at) if pool.last_job_at is not None else None,
+            height=chain.height or None if chain else None,
+            network_difficulty=chain.network_difficulty if chain else None,
+            last_block_at=chain.block_seen_at if chain else None,
+            block_delay_ms=chain.behind_s * 1e3 if chain and chain.behind_s is not None else None,
+            effort=effort(since_block, chain.network_difficulty) if chain else None,
+            payout_percent=payout.percent if payout and not payout.problem else None,
+            payout_ok=payout.ok if payout else None, extranonce2_size=pool.extranonce2_size, version_mask=pool.mask,
+            time_share=time_shares(schedule).get(key, 0.0), time_sum_s=part.seconds if part else 0.0,
+            waiting_miners=sum(key in session.excluded for session in here.engine.sessions.values()),
+        )
+
+    # --- Workers --------------------------------------------------------------------------------------------------
+
+    def _workers(self, by_worker: Mapping[WorkerName, list[Session]]) -> tuple[WorkerView, ...]:
+        tallies = {tally.worker: tally for tally in self.sources.accounting.workers()}
+        away = sorted((name for name in tallies if name not in by_worker),
+                      key=lambda name: tallies[name].last_share_at or 0.0, reverse=True)[:AWAY_KEPT]
+        return tuple(self._worker(name, by_worker.get(name, []), tallies.get(name))
+                     for name in (*by_worker, *away))
+
+    def _worker(self, name: WorkerName, sessions: list[Session], tally: WorkerTally | None) -> WorkerView:
+        here = self.sources
+        newest = sessions[-1] if sessions else None
+        total = tally.total if tally else Tally()
+        record = here.records.best_of(name)
+        facts = {key: why for session in sessions for key, why in session.facts().items()}
+        return WorkerView(
+            name=name, connections=len(sessions), pool=newest.current if newest else None,
+            pinned=here.engine.config.pins.get(name), **_connection(newest), **_rates(tally),
+            difficulty=(newest.told or 0.0) if newest else 0.0, accepted=total.accepted, rejected=total.rejected,
+            stale=total.stale, unanswered=total.unanswered, rejects_by_reason=_rejects(total),
+            accepted_difficulty=total.credited,
+            by_pool={key: part.credited for key, part in tally.pools.items() if part.credited} if tally else {},
+            best=record.true_difficulty if record else total.best,
+            last_share_at=tally.last_share_at if tally else None,
+            last_seen_at=here.clock.wall() if sessions else tally.last_share_at if tally else None,
+            waiting=newest.waiting if newest and newest.current is None else "", excluded=facts,
+            control=here.engine.scheduler.control(name).detail,
+        )
+
+    # --- The rest -------------------------------------------------------------------------------------------------
+
+    def _splits(self) -> tuple[SplitView, ...]:
+        return tuple(
+            SplitView(label=split.span.value, since=split.since,
+                      parts=tuple(SplitPart(pool=part.pool, delivered=part.delivered, error=part.error,
+                                            wanted=part.wanted) for part in split.parts))
+            for split in self.sources.splits.splits())
+
+    def _alarms(self, pools: tuple[PoolView, ...], by_worker: Mapping[WorkerName, list[Session]]) -> tuple[Alarm, ...]:
+        now = self.sources.clock.wall()
+        alarms = [Alarm(level="bad", kind="config", text=f"The saved configuration is not in force: {problem}")
+                  for problem in self.config_problems]
+        if not pools:
+            alarms.append(Alarm(level="warn", kind="config", text=NO_POOL))
+        for pool in pools:
+            alarms += _pool_alarms(pool, self.sources.chain, now)
+        trouble = self.sources.database_trouble()
+        if trouble:
+            alarms.append(Alarm(level="bad", kind="database", text=f"History can not be written: {trouble}"))
+        waiting = [name for name, sessions in by_worker.items() if sessions[-1].current is None]
+        if waiting and pools:
+            alarms.append(Alarm(level="warn", kind="worker", subject=waiting[0],
+                                text=f"{len(waiting)} worker(s) without work: {', '.join(sorted(waiting)[:5])}"))
+        return tuple(alarms)
+
+    def _wall(self, monotonic: float) -> float:
+        clock = self.sources.clock
+        return clock.wall() - (clock.now() - monotonic)
+
+
+def _ordered(engine: Engine) -> list[PoolSupervisor]:
+    """In the order of their keys, so that a pool's colour does not depend on when it was added."""
+    return [engine.pools[key] for key in sorted(engine.pools, key=lambda key: (len(key), key))]
+
+
+def _sessions_by_worker(engine: Engine) -> dict[WorkerName, list[Session]]:
+    found: dict[WorkerName, list[Session]] = defaultdict(list)
+    for session in engine.sessions.values():
+        if session.started:
+            found[session.worker].append(session)
+    return dict(found)
+
+
+def _rate(rate: Rate) -> RateView:
+    return RateView(value=rate.value, low=rate.low, high=rate.high, known=rate.shares > 0)
+
+
+def _rates(tally: WorkerTally | None) -> dict[str, Any]:
+    if tally is None:
+        return {}
+    rates = tally.rates
+    return {"rate_5m": _rate(rates.m5), "rate_1h": _rate(rates.h1), "rate_24h": _rate(rates.h24),
+            "shares_per_s": rates.m5.shares_per_s}
+
+
+def _connection(session: Session | None) -> dict[str, Any]:
+    if session is None:
+        return {}
+    extranonce = session.downstream.extranonce
+    return {
+        "agent": session.downstream.agent, "firmware": session.profile.label,
+        "peer": session.peer.rpartition(":")[0], "connected_at": session.connected_at,
+        "extranonce1": extranonce.extranonce1.hex() if extranonce else "",
+        "extranonce2_size": extranonce.size if extranonce else None,
+        "version_mask": session.told_mask, "suggested_difficulty": session.wish,
+    }
+
+
+def _latency(tally: PoolTally | None) -> dict[str, Any]:
+    if tally is None or not tally.round_trip.count:
+        return {}
+    trip = tally.round_trip
+    return {"latency_ms": trip.p50 * 1e3, "latency_p90_ms": trip.p90 * 1e3, "latency_p99_ms": trip.p99 * 1e3}
+
+
+def _rejects(tally: Tally) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for (reason, _), number in tally.rejects.items():
+        if reason is not Reason.NONE:
+            counted[reason.value] += number
+    return dict(counted)
+
+
+def _reason(pool: PoolSupervisor) -> str:
+    if pool.refusal:
+        return f"the pool refuses our user: {pool.refusal}"
+    return pool.health.reason
+
+
+def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm]:
+    alarms = []
+    if pool.status is PoolStatus.DOWN and now - pool.since >= _QUIET_TROUBLE_S:
+        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, since=pool.since,
+                            text=f"{pool.name} is down: {pool.reason}"))
+    elif pool.reason and pool.status is not PoolStatus.DOWN:
+        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, text=f"{pool.name}: {pool.reason}"))
+    if pool.payout_ok is False:
+        percent = pool.payout_percent or 0.0
+        alarms.append(Alarm(level="bad", kind="payout", subject=pool.key,
+                            text=f"{pool.name} pays your wallet {percent:.1f} % of the block reward"))
+    view = chain.pool(pool.key)
+    if view is not None and view.problem:
+        alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, text=f"{pool.name}: {view.problem}"))
+    if pool.waiting_miners:
+        alarms.append(Alarm(level="warn", kind="pool", subject=pool.key,
+                            text=f"{pool.waiting_miners} miner(s) can not use {pool.name}; their pages say why"))
+    return alarms
+
+
+def _control(schedule: SchedulerView) -> ControlView:
+    control = schedule.control
+    return ControlView(
+        source=control.source, detail=control.detail, mode=control.mode.value, weights=dict(control.weights),
+        schedule_id=control.schedule_id, set_by=control.set_by, since=control.since or None, until=control.until,
+        policy=schedule.policy, min_switch_s=control.min_switch_s, follows_in_s=schedule.follows_in_s)
+
+
+def time_shares(schedule: SchedulerView) -> dict[PoolKey, float]:
+    """Part of all miner-seconds that each pool got."""
+    total = sum(part.seconds for part in schedule.pools.values())
+    return {key: part.seconds / total if total else 0.0 for key, part in schedule.pools.items()}
