@@ -1,6 +1,7 @@
 """One careful way to ask an HTTP server: a time-out for the whole answer, a limit of its size, reasons for errors."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ import orjson
 from proxy.core.errors import DPMPError
 
 USER_AGENT = "dpmp/4"
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL at INFO, and some hold a key
 
 
 class SourceError(DPMPError):

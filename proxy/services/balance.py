@@ -142,14 +142,14 @@ class BalanceService:
         return min((due.at for due in self._due.values()), default=self._clock.now() + 3600.0)
 
     async def poll_due(self, client: httpx.AsyncClient) -> None:
-        """Ask what is due in the owner's order, decide, store. A source behind one that told all is not asked."""
+        """Ask what is due in the owner's order, decide, store. A source behind those that told all is not asked."""
         names = source_names(self._config.sources)
         sources = list(zip(names, self._config.sources, strict=True))
         for name, source in sources:
             due = self._due.get(name)
             if due is None or due.at > self._clock.now() + DUE_TOGETHER_S:
                 continue
-            if name != names[0] and not self._auto.missing_chains() and not self._wants_price():
+            if not self._wants_price() and not self._auto.missing_chains(before=name):
                 self._plan(due, source, failed=False)
                 continue
             await self._ask(name, source, due, client)

@@ -6,7 +6,7 @@ fallback in force, one good poll ends that.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from proxy.core.balance.decision import Decision, StepBudget, decide, describe
@@ -148,7 +148,7 @@ class AutoBalance:
             self._parts, self._failures = None, 0
             self._decision = replace(self._decision, reason="", next=self._nothing_to_balance())
             return None
-        self._used = self._choose()
+        self._used = self._choose(self._sources)
         missing = [chain for chain in self._chains if chain not in self._used]
         target = None if missing else self._aim()
         if target is None:
@@ -186,9 +186,10 @@ class AutoBalance:
         """Percent for each pool, those of one chain share its part evenly; None: the schedule's own weights."""
         return self._pool_weights(self._parts) if self._parts is not None else None
 
-    def missing_chains(self) -> tuple[Chain, ...]:
-        """Chains that no source has told enough about; a poll goes on to the next source while there are any."""
-        chosen = self._choose()
+    def missing_chains(self, before: str) -> tuple[Chain, ...]:
+        """Chains that no source preferred to ``before`` has told enough about; none: that one need not be asked."""
+        names = list(self._sources)
+        chosen = self._choose(names[:names.index(before)] if before in names else names)
         return tuple(chain for chain in self._chains if chain not in chosen or not self._is_complete(chosen[chain]))
 
     def view(self) -> BalanceView:
@@ -203,11 +204,11 @@ class AutoBalance:
 
     # --- Choosing readings -------------------------------------------------------------------------------------
 
-    def _choose(self) -> dict[Chain, NetworkReading]:
+    def _choose(self, names: Iterable[str]) -> dict[Chain, NetworkReading]:
         """For each chain the first source's reading that is complete and fresh, else the first that is fresh."""
-        chosen = {}
+        chosen, order = {}, list(names)
         for chain in self._chains:
-            readings = [reading for name in self._sources if (reading := self._fresh(name, chain)) is not None]
+            readings = [reading for name in order if (reading := self._fresh(name, chain)) is not None]
             best = next((reading for reading in readings if self._is_complete(reading)), None)
             if readings:
                 chosen[chain] = best or readings[0]
@@ -312,7 +313,7 @@ class AutoBalance:
             self._parts = None
             self.on_weights(None)
         failures = self._failures
-        self._used = self._choose()
+        self._used = self._choose(self._sources)
         target = self._aim() if len(self._used) == len(self._chains) > 1 else None
         if target is not None and not failures:
             self._succeed(target)
