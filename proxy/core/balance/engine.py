@@ -194,7 +194,8 @@ class AutoBalance:
 
     def view(self) -> BalanceView:
         """The read model, at this moment."""
-        chains = tuple(self._chain_view(chain) for chain in self._chains)
+        prices = self._prices()
+        chains = tuple(self._chain_view(chain, prices.get(chain)) for chain in self._chains)
         return BalanceView(
             at=self._clock.wall(), state=self.state, in_control=self._in_control, strategy=self._config.strategy.value,
             significance=self._config.significance, short_window=self._config.short_window,
@@ -254,8 +255,8 @@ class AutoBalance:
         """Typed in by hand where that was done, else from the first source that tells one."""
         prices = {}
         for chain in self._chains:
-            told = (reading.price for name in self._sources
-                    if (reading := self._fresh(name, chain)) is not None and reading.price)
+            told = (reading.price for name in self._sources  # jobs tell no price
+                    if name != OBSERVED and (reading := self._fresh(name, chain)) is not None and reading.price)
             price = self._config.prices.get(chain) or next(told, None)
             if price:
                 prices[chain] = price
@@ -355,7 +356,7 @@ class AutoBalance:
     def _pool_weights(self, parts: Parts) -> dict[PoolKey, float]:
         return {key: parts[chain] / len(keys) for chain, keys in self._chains.items() for key in keys}
 
-    def _chain_view(self, chain: Chain) -> ChainView:
+    def _chain_view(self, chain: Chain, price: float | None) -> ChainView:
         pools, reading = self._chains[chain], self._used.get(chain)
         weight = self._parts.get(chain) if self._parts else None
         if reading is None:
@@ -365,7 +366,7 @@ class AutoBalance:
             chain=chain, pools=pools, source=reading.source, taken_at=reading.taken_at, height=reading.height,
             difficulty=reading.difficulty, short=short, long=long, note=reading.note, fee=reading.fee,
             ratio=window_ratio(reading) if short and long else None, change=evidence.change,
-            p_value=evidence.explain(reading), price=self._prices().get(chain), weight=weight,
+            p_value=evidence.explain(reading), price=price, weight=weight,
             wanted=self._target.parts.get(chain) if self._target else None,
             reason=self._target.reasons.get(chain, "") if self._target else "")
 
