@@ -1,0 +1,28 @@
+"""Alerts: what is worth telling a person, when, and how often. Pure; delivery is ``proxy.services.alerts``."""
+
+from proxy.core.alerting.config import (
+    DEFAULT_RULES,
+    AlertConfig,
+    AlertKind,
+    AlertLevel,
+    AlertMessage,
+    AlertRuleConfig,
+    QuietHours,
+)
+from proxy.core.alerting.engine import AlertEngine
+from proxy.core.alerting.look import FleetLook, PoolLook, RateLook, WorkerLook
+
+__all__ = [
+    "DEFAULT_RULES",
+    "AlertConfig",
+    "AlertEngine",
+    "AlertKind",
+    "AlertLevel",
+    "AlertMessage",
+    "AlertRuleConfig",
+    "FleetLook",
+    "PoolLook",
+    "QuietHours",
+    "RateLook",
+    "WorkerLook",
+]

@@ -1,0 +1,86 @@
+"""The sentences of alerts."""
+
+from proxy.core.alerting.config import AlertKind, AlertLevel
+from proxy.core.alerting.episodes import Phase
+from proxy.core.alerting.outbox import Tiding
+from proxy.core.events import BestShare, BlockFound
+
+MAX_NAME_CHARS = 64
+FLEET = ""
+_TITLES: dict[AlertKind, tuple[str, str]] = {
+    AlertKind.POOL_DOWN: ("{} is down", "{} is back"),
+    AlertKind.WORKER_OFFLINE: ("{} is offline", "{} is back"),
+    AlertKind.NO_SHARES: ("No shares come in", "Shares come in again"),
+    AlertKind.WORKER_SILENT: ("{} sends no shares", "{} sends shares again"),
+    AlertKind.HASHRATE_DROP: ("{} is slower than usual", "{} is as fast as usual again"),
+    AlertKind.REJECT_RATE: ("{}: too many shares are refused", "{}: refused shares are few again"),
+    AlertKind.PAYOUT: ("{}: the payout check fails", "{}: the payout is right again"),
+    AlertKind.CHAIN: ("{} is behind its chain", "{} is with its chain again"),
+    AlertKind.DATABASE: ("The database cannot be used", "The database can be used again"),
+}
+_STEPS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def pool_subject(key: str) -> str:
+    """How a pool is told apart from a worker of the same name."""
+    return f"Pool {key}"
+
+
+def worker_subject(name: str) -> str:
+    """The same for a worker. Its name is the miner's choice: no control characters, no mention of people in a chat."""
+    shown = "".join(char if char.isprintable() else "?" for char in name[:MAX_NAME_CHARS])
+    return f"Worker {shown.replace('@', '(at)')}"
+
+
+def short(number: float, unit: str = "") -> str:
+    """Three digits and a prefix: ``1.23 TH/s``."""
+    for size, prefix in _STEPS:
+        if number >= size:
+            return f"{number / size:.3g} {prefix}{unit}"
+    return f"{number:.3g} {unit}".rstrip()
+
+
+def span(seconds: float) -> str:
+    """A duration in words, rounded."""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours" if seconds < 172800 else f"{seconds / 86400:.0f} days"
+
+
+def tell(kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str, lasted_s: float,
+         falls: int) -> Tiding:
+    """What ``phase`` means for ``subject``; ``reason`` is the last sentence about what is wrong."""
+    who = subject or "The fleet"
+    bad, good = (title.format(who) for title in _TITLES[kind])
+    match phase:
+        case Phase.RAISED:
+            return Tiding(kind=kind, level=AlertLevel.BAD, title=bad, text=f"{bad}. {reason}".rstrip(), at=at)
+        case Phase.FLAPPING:
+            title = f"{bad}, again and again"
+            return Tiding(kind=kind, level=AlertLevel.BAD, title=title, at=at, text=(
+                f"{title}: {falls} times lately. Nothing more is sent until it is stable. {reason}".rstrip()))
+        case Phase.CLEARED:
+            text = f"{good}, after {span(lasted_s)}." if lasted_s > 0 else f"{good}."
+            return Tiding(kind=kind, level=AlertLevel.GOOD, title=good, text=text, at=at)
+    return Tiding(kind=kind, level=AlertLevel.GOOD, title=good, text=f"{good} and has been stable.", at=at)
+
+
+def best_share(event: BestShare, at: float) -> Tiding:
+    """A new best of a chain."""
+    title = f"New best share: {short(event.true_difficulty)}"
+    return Tiding(kind=AlertKind.BEST_SHARE, level=AlertLevel.INFO, title=title, at=at, text=(
+        f"{worker_subject(event.worker)} found a share of difficulty {short(event.true_difficulty)} "
+        f"on pool {event.pool} ({event.chain})."))
+
+
+def block_found(event: BlockFound, at: float) -> Tiding:
+    """A block, or what could have been one."""
+    who = f"{worker_subject(event.worker)}, pool {event.pool}, hash {event.header_hash.hex()}"
+    if event.accepted:
+        return Tiding(kind=AlertKind.BLOCK_FOUND, level=AlertLevel.GOOD, title=f"{event.chain} block found", at=at,
+                      text=f"A {event.chain} block was found: {who}. The pool accepted it.")
+    return Tiding(kind=AlertKind.BLOCK_FOUND, level=AlertLevel.BAD, title=f"{event.chain} block not accepted", at=at,
+                  text=f"A share met the target of {event.chain}, but the pool did not accept it: {who}. "
+                       "Its header and coinbase are kept under Blocks.")
