@@ -31,7 +31,7 @@ class Command(BaseCommand):
         with ExitStack() as stack:
             hashes = options["hashes_per_difficulty"]
             if options["demo"]:
-                from proxy.services.demo import Demo
+                from proxy.management.demo import Demo
 
                 demo = stack.enter_context(Demo(options["listen"] or ("127.0.0.1", 3351)))
                 hashes = demo.hashes_per_difficulty
