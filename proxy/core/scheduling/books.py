@@ -31,13 +31,14 @@ class Books:
 
 def reckon(members: Iterable[Member], ledger: Ledger, now: float) -> Books:
     """Settle all ``members`` at ``now`` and sum them up."""
-    weights = ledger.weights
-    closed = ledger.closed_in_hand()
-    total, own = dict(closed), dict.fromkeys(weights, 0.0)
+    weights, members = ledger.weights, list(members)
+    for member in members:
+        # First of all, because this may close accounts.
+        member.settle(now, ledger)
+    total, own = ledger.closed_in_hand(), dict.fromkeys(weights, 0.0)
     variance, work = dict(ledger.closed_variance), dict(ledger.closed)
     rate, rate_variance = 0.0, 0.0
     for member in members:
-        member.settle(now, ledger)
         hashes = member.estimate.rate
         seconds = sum([member.open.get(pool, 0.0) for pool in weights])
         shares = max(member.estimate.shares, 1.0)

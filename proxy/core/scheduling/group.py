@@ -19,12 +19,15 @@ CHECK_S = 30.0
 _FIRST_CHECKS_S = 10.0
 _YOUNG_S = 300.0
 _RETRY_S = 2.0
-_OVERLOAD_PAUSE_S = 120.0
+_OVERLOAD_PAUSE_S = 60.0
 _RETURN_PATIENCE_S = 30.0
 _PACKING_FROM = 3
-_CALM = 0.08
-"""A packed fleet of twelve or more makes at most this part of the switches of slicing every miner."""
+_CALM = 0.06
+"""Part of the switches of slicing every miner that a packed fleet of twelve or more spends on its slices."""
 _CALM_FROM = 12
+_CALM_AFTER_S = 1200.0
+_HORIZON_S = (60.0, 600.0)
+_HORIZON_PART = 0.5
 _POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Policy.PACKING: packing.Packing()}
 
 
@@ -206,7 +209,8 @@ class Group:
             self._renew(self.weights, books, now, self.ledger.since + now - self.ledger.started)
             loads = [self._load(member, now) for member in self.members.values()
                      if member.current is not None and not member.is_quiet]
-        if strict or self._policy.is_due(loads, self.weights, in_hand=books.in_hand, sigma=books.sigma):
+        if strict or self._policy.is_due(loads, self.weights, in_hand=books.in_hand, sigma=books.sigma,
+                                         horizon_s=self._horizon(now)):
             self._assign(loads, books, now, strict=strict)
         young = now - self.ledger.started < _YOUNG_S or self.is_returning
         self.due = now + (_FIRST_CHECKS_S if young else CHECK_S) if self.members else math.inf
@@ -250,11 +254,15 @@ class Group:
         if stuck:
             self._packed_at = now
         decided = self._policy.assign(loads, self.weights, in_hand=books.in_hand if stuck and not strict else {},
-                                      sigma=books.rate_sigma, strict=stuck)
+                                      sigma=books.rate_sigma, horizon_s=self._horizon(now), strict=stuck)
         for session, assignment in decided.items():
             self._give(self.members[session], assignment)
         for session in decided:
             self.members[session].due = now
+
+    def _horizon(self, now: float) -> float:
+        """Return the seconds in which work in hand should be worked off: the younger the ledger, the sooner."""
+        return min(max(_HORIZON_PART * (now - self.ledger.started), _HORIZON_S[0]), _HORIZON_S[1])
 
     def _residual_rate(self) -> float:
         return sum(member.estimate.rate for member in self.members.values()
@@ -289,7 +297,8 @@ class Group:
             case Role.SLICED:
                 self._step_slice(member, now, self._own_in_hand(member), self._period, math.inf)
             case Role.RESIDUAL:
-                self._step_slice(member, now, self._fleet_in_hand(member, now), self._residual_period(member), CHECK_S)
+                self._step_slice(member, now, self._fleet_in_hand(member, now), self._residual_period(member, now),
+                                 CHECK_S)
             case Role.NEW:
                 member.due = now + 1.0
                 self.wake_at(now + 1.0)
@@ -351,13 +360,20 @@ class Group:
         part = parts[residual.index(member)]
         return {pool: work / rate for pool, work in part.items()} if rate else {}
 
-    def _residual_period(self, member: Member) -> float:
-        """Return the residual miner's round: what its dwells make, and no shorter than calm allows."""
+    def _residual_period(self, member: Member, now: float) -> float:
+        """Return the residual miner's round: what its dwells make, and no shorter than calm allows.
+
+        A young ledger is exact before it is calm: half a round in hand weighs more the less has been worked.
+        """
         row = member.assignment.row
         natural = guard.period(row, {pool: self._dwells.get(pool, 0.0) for pool in row})
+        if len(row) > 2:
+            # A pool with a small part does not need its turn in every round.
+            natural = min(natural, self._period)
         working = sum(other.current is not None for other in self.members.values())
         if working < _CALM_FROM:
             return natural
         sliced = len(self.weights) - 1
-        calm = max(_CALM, sliced / working)
-        return max(natural, 2 * self._period * sliced / (calm * working * len(self.weights)))
+        calm = max(_CALM, 0.8 * sliced / working)
+        ripeness = min(1.0, (now - self.ledger.started) / _CALM_AFTER_S)
+        return max(natural, ripeness * 2 * self._period * sliced / (calm * working * len(self.weights)))

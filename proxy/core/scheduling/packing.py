@@ -5,17 +5,19 @@ large as all the room there is. Assignments stay put while the residual miners c
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from proxy.core.scheduling.policy import Assignment, Load, Role
 from proxy.core.scheduling.slicing import sliced
 from proxy.core.types import PoolKey, SessionId
 
-RECOVERY_S = 600.0
-"""What is in hand should be worked off within this time, or the assignments are wrong."""
 _LEAST_PART = 0.05
 """A residual miner's part of any pool in reach, so that it may always go there to put things right."""
 _SWING = 4.0
 """Standard errors of the fleet's rates that the residual miner should be able to make up for."""
+_LEAST_ROOM = 1.5
+"""Standard errors of room that each pool should leave to the residual miners."""
+_MOST_OPTIONS = 12
 
 
 class Packing:
@@ -24,19 +26,20 @@ class Packing:
     name = "packing"
 
     def assign(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: float, strict: bool) -> dict[SessionId, Assignment]:
+               sigma: float, horizon_s: float, strict: bool) -> dict[SessionId, Assignment]:
         """Pack the miners whose rates are known, slice those that are new."""
         known = sorted((load for load in loads if load.is_known), key=lambda load: (-load.rate, load.session))
         assignments = {load.session: sliced(load, weights) for load in loads if not load.is_known}
-        room = _room(known, weights, in_hand)
-        swing = max(_SWING * sigma, 2 * max((abs(work) for work in in_hand.values()), default=0.0) / RECOVERY_S)
-        residual = _pick_residual(known, swing, weights)
-        left_over = _place(known, residual, room, 0.0 if strict else sigma, assignments)
-        assignments.update(_strip(left_over, room))
+        swing = max(_SWING * sigma, 2 * max((abs(work) for work in in_hand.values()), default=0.0) / horizon_s)
+        options = _residual_options(known, swing, weights)
+        room = _room(known, weights, {pool: work / horizon_s for pool, work in in_hand.items()})
+        packed = [_pack(known, residual, room, 0.0 if strict else sigma)
+                  for residual in (options if strict else options[:1])]
+        assignments.update(min(packed, key=lambda one: one.cost(sigma)).assignments)
         return assignments
 
     def is_due(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: Mapping[PoolKey, float]) -> bool:
+               sigma: Mapping[PoolKey, float], horizon_s: float) -> bool:
         """Whether a miner has no place, nobody is residual, or the residual miners can not work off what is in hand."""
         if any(load.standing.role is Role.NEW or (load.is_known and load.standing.role is Role.SLICED)
                for load in loads):
@@ -49,29 +52,58 @@ class Packing:
         for load in known:
             if load.standing.pool in room:
                 room[load.standing.pool] -= load.rate
-        return any(_is_stuck(in_hand.get(pool, 0.0), sigma.get(pool, 0.0), room[pool], residual) for pool in weights)
+        return any(_is_stuck(in_hand.get(pool, 0.0), sigma.get(pool, 0.0), room[pool], residual,
+                             horizon_s) for pool in weights)
 
 
-def _is_stuck(in_hand: float, sigma: float, room: float, residual: float) -> bool:
+def _is_stuck(in_hand: float, sigma: float, room: float, residual: float, horizon_s: float) -> bool:
     """Whether more is in hand on a pool than doubt explains, and it is not being worked off in time."""
     if abs(in_hand) <= 0.5 * sigma + 15.0 * residual:
         return False
     recovering = room if in_hand > 0 else residual - room
-    return abs(in_hand) > recovering * RECOVERY_S
+    return abs(in_hand) > recovering * horizon_s
 
 
 def _room(known: Sequence[Load], weights: Mapping[PoolKey, float],
-          in_hand: Mapping[PoolKey, float]) -> dict[PoolKey, float]:
+          surplus: Mapping[PoolKey, float]) -> dict[PoolKey, float]:
     total = sum(load.rate for load in known)
-    return {pool: weight * total - in_hand.get(pool, 0.0) / RECOVERY_S for pool, weight in weights.items()}
+    return {pool: weight * total - surplus.get(pool, 0.0) for pool, weight in weights.items()}
 
 
-def _pick_residual(known: Sequence[Load], swing: float, weights: Mapping[PoolKey, float]) -> Load | None:
-    """Return who should be sliced: who is, if large enough, else the smallest that is, else the largest."""
+def _residual_options(known: Sequence[Load], swing: float, weights: Mapping[PoolKey, float]) -> list[Load | None]:
+    """Return who could be sliced: who is, if large enough, then the smallest that are, else the largest."""
     free = [load for load in known if load.rate > 0 and len(load.pools & weights.keys()) > 1]
     enough = [load for load in free if load.rate >= swing]
     standing = [load for load in free if load.standing.role is Role.RESIDUAL and load.rate >= swing / 2]
-    return next(iter(standing or enough[::-1] or free), None)
+    options = [*standing[:1], *enough[:-_MOST_OPTIONS:-1]] or free[:_MOST_OPTIONS // 2]
+    return list({option.session: option for option in options}.values()) or [None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Packed:
+    """One way to pack."""
+
+    assignments: dict[SessionId, Assignment]
+    room: dict[PoolKey, float]
+    """Hashes a second that the residual miners have to bring to each pool."""
+    left_over: list[Load]
+    moves: int
+
+    def cost(self, sigma: float) -> float:
+        """Hashes a second that are in swing while slicing, with what doubt may make impossible, and moves."""
+        swinging = sum(load.rate * max(part * (1 - part) for part in self.assignments[load.session].row.values())
+                       for load in self.left_over)
+        short = sum(max(0.0, _LEAST_ROOM * sigma - room) for room in self.room.values())
+        return swinging + 2 * short + 0.1 * sigma * self.moves
+
+
+def _pack(known: Sequence[Load], residual: Load | None, room: Mapping[PoolKey, float], slack: float) -> _Packed:
+    assignments: dict[SessionId, Assignment] = {}
+    left = dict(room)
+    left_over = _place(known, residual, left, slack, assignments)
+    assignments.update(_strip(left_over, left))
+    moves = sum(load.standing.pool != assignments[load.session].pool for load in known)
+    return _Packed(assignments=assignments, room=left, left_over=left_over, moves=moves)
 
 
 def _place(known: Sequence[Load], residual: Load | None, room: dict[PoolKey, float], slack: float,

@@ -53,13 +53,14 @@ class SplitPolicy(Protocol):
     name: str
 
     def assign(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: float, strict: bool) -> dict[SessionId, Assignment]:
+               sigma: float, horizon_s: float, strict: bool) -> dict[SessionId, Assignment]:
         """Return an assignment for every load.
 
-        ``in_hand`` (hashes) is to be worked off, ``sigma`` (hashes a second) is how badly the sum of the rates may be
-        known. ``strict``: miners leave their places where those are full; otherwise only by more than ``sigma``.
+        ``in_hand`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is how badly the sum
+        of the rates may be known. ``strict``: miners leave their places where those are full; otherwise only where
+        they are fuller than by ``sigma``.
         """
 
     def is_due(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: Mapping[PoolKey, float]) -> bool:
+               sigma: Mapping[PoolKey, float], horizon_s: float) -> bool:
         """Whether the standing assignments are wrong; ``sigma`` (hashes) is the error of ``in_hand``."""

@@ -17,12 +17,12 @@ class Slicing:
     name = "slicing"
 
     def assign(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: float, strict: bool) -> dict[SessionId, Assignment]:
+               sigma: float, horizon_s: float, strict: bool) -> dict[SessionId, Assignment]:
         """Slice every miner over the pools that it can go to."""
         return {load.session: sliced(load, weights) for load in loads}
 
     def is_due(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: Mapping[PoolKey, float]) -> bool:
+               sigma: Mapping[PoolKey, float], horizon_s: float) -> bool:
         """Whether a miner joined."""
         return any(load.standing.role is Role.NEW for load in loads)
 
