@@ -7,6 +7,7 @@ from proxy.core.events import BlockCandidate, JobForwarded, MinerDisconnected, M
 from proxy.core.types import Chain, DecidedBy, LaneId, PoolKey, Reason, SessionId, Verdict, WorkerName
 
 A, B = PoolKey("A"), PoolKey("B")
+LOCK = b"\0\x14" + bytes(20)
 ANN, BOB = WorkerName("ann"), WorkerName("bob")
 
 
@@ -34,7 +35,7 @@ def gone(session=1, worker=ANN):
                              duration_s=1.0)
 
 
-def coinbase_parts(height=840_000, outputs=((bytes.fromhex("0014") + bytes(20), 312_500_000),)):
+def coinbase_parts(height=840_000, outputs=((LOCK, 312_500_000),)):
     """The part of a coinbase before and behind the extranonce, for an extranonce of 8 bytes."""
     number = height.to_bytes(height.bit_length() // 8 + 1, "little")
     script = bytes([len(number)]) + number
