@@ -247,8 +247,7 @@ def _spans(log: _ChainLog, wanted: tuple[int, ...]) -> tuple[Span, ...]:
     spans: list[Span] = []
     blocks = seconds = exposure = 0.0
     remaining = list(wanted)
-    newest_first = list(log.blocks)[::-1]
-    for later, earlier in pairwise(newest_first):
+    for later, earlier in pairwise(reversed(log.blocks)):
         count, time, effort = _interval(log.chain, earlier, later)
         blocks, seconds, exposure = blocks + count, seconds + time, exposure + effort
         if blocks + 1e-9 >= remaining[0] and exposure > 0:
