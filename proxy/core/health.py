@@ -67,6 +67,11 @@ class PoolHealth:
         """Whether a pool that is down has begun to answer."""
         return self.status is PoolStatus.DOWN and self._successes > 0
 
+    @property
+    def falling(self) -> bool:
+        """Whether the last dials of a pool that is not down failed."""
+        return self.status is not PoolStatus.DOWN and self._failures > 0
+
     def suspect(self) -> None:
         """All ready lanes were lost: the next failure counts as the last."""
         self._suspect = True

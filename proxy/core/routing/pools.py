@@ -293,6 +293,8 @@ class PoolSupervisor:
         self._timer = self._clock.call_at(self._clock.now() + delay, self._probe_due)
 
     def _next_probe_s(self) -> float:
+        if self.health.falling:
+            return self._limits.backoff_min_s
         if self.status is PoolStatus.UP:
             return HOME_PROBE_S if self._endpoint else IDLE_PROBE_S
         if self.health.rising:
@@ -301,7 +303,7 @@ class PoolSupervisor:
 
     def _probe_due(self) -> None:
         self._timer = None
-        if self.status is PoolStatus.UP and self._endpoint == 0 and self.lanes:
+        if self.status is PoolStatus.UP and self._endpoint == 0 and self.lanes and not self.health.falling:
             self._schedule()
             return
         self._start_probe(home=self.status is PoolStatus.UP and self._endpoint != 0)

@@ -152,6 +152,7 @@ class Session:
         self.told_mask: int | None = None
         """The version bits last allowed; None: none were negotiated."""
         self._prevhash = ""
+        self._extranonce1 = b""
         self._began = host.clock.now()
         self._keep_alive: Timer | None = None
         self._ended = False
@@ -464,7 +465,7 @@ class Session:
         if job is None or jobs is None:
             raise LocalProtocolError("no job to issue")
         new_block = job.prevhash_hex != self._prevhash
-        clean = clean or new_block
+        clean = clean or new_block or job.extranonce1 != self._extranonce1
         now = self._clock.now()
         if clean:
             jobs.retire(now)
@@ -475,7 +476,7 @@ class Session:
         mask = job.mask if requested is None else job.mask & requested
         first = not jobs.any_issued
         issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
-        self._prevhash = job.prevhash_hex
+        self._prevhash, self._extranonce1 = job.prevhash_hex, job.extranonce1
         messages: list[tuple[str, list[object]]] = []
         if requested is not None and (mask != self.told_mask or (first and self.profile.repeats_mask)):
             self.told_mask = mask
