@@ -1,0 +1,219 @@
+"""Whom alerts go to, by which rules, and what was sent."""
+
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
+from proxy.models.base import ConfigModel
+
+__all__ = ["AlertDelivery", "AlertKindChoice", "AlertRule", "AlertSettings", "AlertTarget", "DeliveryState"]
+
+_DEFAULT = AlertConfig()
+LOCAL_SERVICES = frozenset({"dbus", "glib", "kde", "qt", "gnome", "macosx", "windows", "syslog"})
+"""Apprise services that show something on the machine itself: nobody sits before a proxy."""
+
+
+class AlertKindChoice(models.TextChoices):
+    """What can be told."""
+
+    POOL_DOWN = AlertKind.POOL_DOWN.value, _("a pool is down, and back")
+    WORKER_OFFLINE = AlertKind.WORKER_OFFLINE.value, _("a worker is offline, and back")
+    NO_SHARES = AlertKind.NO_SHARES.value, _("nobody sends shares")
+    WORKER_SILENT = AlertKind.WORKER_SILENT.value, _("a connected worker sends no shares")
+    HASHRATE_DROP = AlertKind.HASHRATE_DROP.value, _("hash rate below its own past")
+    REJECT_RATE = AlertKind.REJECT_RATE.value, _("many refused shares")
+    PAYOUT = AlertKind.PAYOUT.value, _("payout check fails")
+    CHAIN = AlertKind.CHAIN.value, _("a pool is behind, or on another chain")
+    BEST_SHARE = AlertKind.BEST_SHARE.value, _("new best share")
+    BLOCK_FOUND = AlertKind.BLOCK_FOUND.value, _("block found")
+    DATABASE = AlertKind.DATABASE.value, _("database trouble")
+    DAILY = AlertKind.DAILY.value, _("daily summary")
+    WEEKLY = AlertKind.WEEKLY.value, _("weekly summary, on Mondays")
+
+
+class DeliveryState(models.TextChoices):
+    """What became of a message."""
+
+    WAITING = "waiting", _("waiting")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("given up")
+
+
+class AlertTarget(ConfigModel):
+    """Somebody who can be told, as an Apprise address. The address holds passwords and tokens: it is a secret."""
+
+    label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("What you call it."))
+    url = models.CharField(_("address"), max_length=1000, help_text=_(
+        "As Apprise writes it, for example mailto://user:password@example.org, tgram://token/chat, ntfy://topic, "
+        "discord://id/token, json://host/path. It is not shown again."))
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("alert target"), _("alert targets")
+        ordering = ["label"]
+        constraints = [models.CheckConstraint(condition=~Q(url=""), name="alert_target_url_given",
+                                              violation_error_message=_("Give the address."))]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def scheme(self) -> str:
+        """The kind of service, the only part of the address that is no secret."""
+        return self.url.partition("://")[0]
+
+    def check_rules(self) -> None:
+        """Apprise must understand the address."""
+        from apprise import Apprise  # 0.3 s that no other command should spend
+
+        self.url = (self.url or "").strip()
+        if self.scheme.lower() in LOCAL_SERVICES:
+            raise ValidationError({"url": say("That would show the alert on the screen of this machine only.")})
+        if not self.url or Apprise.instantiate(self.url, suppress_exceptions=True) is None:
+            raise ValidationError({"url": say("Apprise does not understand this address.")})
+
+
+class AlertRule(ConfigModel):
+    """When and whom to tell about one kind of thing."""
+
+    kind = models.CharField(_("about"), max_length=20, choices=AlertKindChoice, unique=True)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    threshold = models.FloatField(_("threshold"), default=0.0, help_text=_(
+        "Minutes for shares that do not come, percent for hash rate and refused shares, difficulty for best shares."))
+    delay_s = models.FloatField(_("delay"), default=0.0, validators=[
+        MinValueValidator(0), MaxValueValidator(86400)], help_text=_(
+        "Seconds; what is over sooner is not told, unless it happens again and again."))
+    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True, help_text=_(
+        "In quiet hours messages wait; afterwards they come as one."))
+    quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
+    recovery = models.BooleanField(_("tell when it is over"), default=True)
+    workers = models.CharField(_("workers"), max_length=500, default="*", help_text=_(
+        "For rules about workers: name pattern with * and ?, several separated by commas. * is everybody."))
+    targets = models.ManyToManyField(AlertTarget, blank=True, related_name="rules", verbose_name=_("who"),
+                                     help_text=_("Nobody chosen: all targets."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("alert rule"), _("alert rules")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=AlertKindChoice.values), name="alert_rule_kind_known",
+                                   violation_error_message=_("That kind of alert is not known.")),
+            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lt=1e18), name="alert_rule_threshold",
+                                   violation_error_message=_("The threshold must be 0 or more.")),
+            models.CheckConstraint(condition=Q(delay_s__gte=0, delay_s__lte=86400), name="alert_rule_delay",
+                                   violation_error_message=_("The delay is 0 seconds to a day.")),
+            models.CheckConstraint(
+                condition=Q(quiet_from__isnull=True, quiet_until__isnull=True)
+                | Q(quiet_from__isnull=False, quiet_until__isnull=False), name="alert_rule_quiet_pair",
+                violation_error_message=_("Quiet hours need both times, or none.")),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
+
+    def check_rules(self) -> None:
+        """Percentages are percentages, minutes are above 0, each pattern says something."""
+        percent = self.kind in (AlertKindChoice.HASHRATE_DROP, AlertKindChoice.REJECT_RATE)
+        if percent and not 0 < self.threshold < 100:
+            raise ValidationError({"threshold": say("This is a percentage above 0 and below 100.")})
+        if self.kind in (AlertKindChoice.NO_SHARES, AlertKindChoice.WORKER_SILENT) and self.threshold < 1:
+            raise ValidationError({"threshold": say("Give it 1 minute at least.")})
+        if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
+            raise ValidationError({"workers": say("A pattern between the commas is empty; * is everybody.")})
+
+    @classmethod
+    def ensure(cls) -> None:
+        """Make the rules that are missing, as ``proxy.core.alerting.DEFAULT_RULES`` has them."""
+        known = set(cls.objects.values_list("kind", flat=True))
+        for rule in DEFAULT_RULES:
+            if rule.kind.value not in known:
+                cls(kind=rule.kind.value, threshold=rule.threshold, delay_s=rule.delay_s).save()
+
+
+class AlertSettings(ConfigModel):
+    """How much may be sent, and in which time zone; exactly one row."""
+
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_(
+        "Of quiet hours, summaries and the times in messages, for example Europe/Berlin."))
+    summary_at = models.TimeField(_("time of summaries"), default=time(8, 0))
+    group_s = models.FloatField(_("group within"), default=_DEFAULT.group_s, help_text=_(
+        "Seconds; messages for the same target within this time become one."))
+    max_per_hour = models.PositiveIntegerField(_("most messages an hour"), default=_DEFAULT.max_per_hour, help_text=_(
+        "For each target; more wait, and come as one. Found blocks and summaries always go out."))
+    flaps = models.PositiveIntegerField(_("flapping from"), default=_DEFAULT.flaps, help_text=_(
+        "So many failures within an hour are told once; then nothing is sent until it is stable."))
+    calm_s = models.FloatField(_("stable after"), default=_DEFAULT.calm_s, help_text=_("Seconds without a change."))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("alert settings"), _("alert settings")
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="alert_settings_single_row",
+                                   violation_error_message=_("There is one row of settings: change that one.")),
+            models.CheckConstraint(condition=Q(group_s__gte=0, group_s__lte=3600), name="alert_settings_group",
+                                   violation_error_message=_("Group within 0 to 3600 seconds.")),
+            models.CheckConstraint(condition=Q(max_per_hour__gte=1, max_per_hour__lte=1000), name="alert_settings_rate",
+                                   violation_error_message=_("Allow 1 to 1000 messages an hour.")),
+            models.CheckConstraint(condition=Q(flaps__gte=2, flaps__lte=50), name="alert_settings_flaps",
+                                   violation_error_message=_("Flapping begins at 2 to 50 failures an hour.")),
+            models.CheckConstraint(condition=Q(calm_s__gte=10, calm_s__lte=86400), name="alert_settings_calm",
+                                   violation_error_message=_("Stable after 10 seconds to a day.")),
+        ]
+
+    def __str__(self) -> str:
+        return say("alert settings")
+
+    @classmethod
+    def load(cls) -> "AlertSettings":
+        """The one row; unsaved with the defaults where there is none yet."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Always the one row."""
+        self.pk = self.pk or 1
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """A new form is about the one row, too."""
+        self.pk = self.pk or 1
+        super().clean()
+
+    def check_rules(self) -> None:
+        """The time zone must exist."""
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValidationError({"time_zone": say('"%s" is no time zone; try Europe/Berlin or UTC.')
+                                   % self.time_zone}) from error
+
+
+class AlertDelivery(models.Model):
+    """A message and what became of it."""
+
+    target = models.ForeignKey(AlertTarget, models.SET_NULL, null=True, related_name="deliveries",
+                               verbose_name=_("target"))
+    target_label = models.CharField(_("to"), max_length=80)
+    kinds = models.CharField(_("about"), max_length=200, blank=True)
+    level = models.CharField(_("level"), max_length=8, default="info")
+    title = models.CharField(_("title"), max_length=250)
+    body = models.TextField(_("text"), blank=True)
+    at = models.DateTimeField(_("time"))
+    state = models.CharField(_("state"), max_length=8, choices=DeliveryState, default=DeliveryState.WAITING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    done_at = models.DateTimeField(_("done"), null=True, blank=True)
+    problem = models.CharField(_("problem"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("alert sent"), _("alerts sent")
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["-at"], name="alert_delivery_at")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.title}"
