@@ -4,6 +4,7 @@ With k pools at most k - 1 miners are left over: each is larger than the room in
 large as all the room there is. Assignments stay put while the residual miners can keep the fleet's books in balance.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ _SWING = 4.0
 _LEAST_ROOM = 1.5
 """Standard errors of room that each pool should leave to the residual miners."""
 _MOST_OPTIONS = 12
+_ALIKE = 0.3
+"""Logarithm of the ratio within which rates count as alike."""
 
 
 class Packing:
@@ -28,7 +31,7 @@ class Packing:
     def assign(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
                sigma: float, horizon_s: float, strict: bool) -> dict[SessionId, Assignment]:
         """Pack the miners whose rates are known, slice those that are new."""
-        known = sorted((load for load in loads if load.is_known), key=lambda load: (-load.rate, load.session))
+        known = sorted((load for load in loads if load.is_known), key=_largest_first)
         assignments = {load.session: sliced(load, weights) for load in loads if not load.is_known}
         swing = max(_SWING * sigma, 2 * max((abs(work) for work in in_hand.values()), default=0.0) / horizon_s)
         options = _residual_options(known, swing, weights)
@@ -54,6 +57,11 @@ class Packing:
                 room[load.standing.pool] -= load.rate
         return any(_is_stuck(in_hand.get(pool, 0.0), sigma.get(pool, 0.0), room[pool], residual,
                              horizon_s) for pool in weights)
+
+
+def _largest_first(load: Load) -> tuple[float, int]:
+    """Sort by rate, roughly: among equals the luckiest would come first, and its luck does not last."""
+    return (-round(math.log(load.rate) / _ALIKE) if load.rate > 0 else math.inf), load.session
 
 
 def _is_stuck(in_hand: float, sigma: float, room: float, residual: float, horizon_s: float) -> bool:
