@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from math import log
 
 from proxy.core.balance.readings import NetworkReading, Span
-from proxy.core.balance.statistics import change_p_value, critical_parts, log_ratio_sd, z_of
+from proxy.core.balance.statistics import change_p_value, log_ratio_sd, z_of
 
 RELEASE_P = 0.5
 """A change counts as over when something like it would happen by chance in half of all polls."""
 
 FOLLOW_CONFIDENCE = 0.95
 """While a change is in force, its size is adjusted when it moved by more than its own noise."""
+
+_ENOUGH, _SURELY_NOISE = 4, 0.6
+"""From four blocks on, a logarithm this much inside the normal bound needs no exact test: most polls end here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +43,17 @@ class _Comparison:
         return (self.newest.blocks / self.newest.exposure) / (self.rest_blocks / self.rest_exposure)
 
     @property
-    def part(self) -> float:
-        return self.newest.exposure / (self.newest.exposure + self.rest_exposure)
+    def noise(self) -> float:
+        return log_ratio_sd(self.newest.blocks, self.rest_blocks)
 
     @property
     def p_value(self) -> float:
         return change_p_value(self.newest.exposure, self.newest.blocks, self.rest_exposure, self.rest_blocks)
 
     def is_significant(self, alpha: float) -> bool:
-        low, high = critical_parts(alpha, self.newest.blocks, self.rest_blocks)
-        return not low <= self.part <= high
+        if self.newest.blocks >= _ENOUGH and abs(log(self.ratio)) < _SURELY_NOISE * z_of(1.0 - alpha) * self.noise:
+            return False
+        return self.p_value < alpha
 
 
 def _comparisons(reading: NetworkReading) -> list[_Comparison]:
@@ -103,6 +107,6 @@ class Evidence:
         elif self.p_value > RELEASE_P:
             self.change = None
         else:
-            noise = z_of(FOLLOW_CONFIDENCE) * log_ratio_sd(clearest.newest.blocks, clearest.rest_blocks)
+            noise = z_of(FOLLOW_CONFIDENCE) * clearest.noise
             if abs(log(found.ratio / self.change.ratio)) > noise:
                 self.change = found

@@ -6,7 +6,6 @@ windows of a and b blocks the first one's part of the whole time is Beta(a, b) d
 rate change?" that needs neither the rate nor an approximation.
 """
 
-from functools import lru_cache
 from math import exp, lgamma, log, sqrt
 from statistics import NormalDist
 
@@ -47,19 +46,6 @@ def _away_from_zero(x: float) -> float:
     return x if abs(x) > _TINY else _TINY
 
 
-@lru_cache(maxsize=4096)
-def beta_quantile(p: float, a: float, b: float) -> float:
-    """The x with ``beta_cdf(x, a, b) == p``, by bisection; cached, as few windows and confidences are in use."""
-    low, high = 0.0, 1.0
-    for _ in range(80):
-        middle = (low + high) / 2.0
-        if beta_cdf(middle, a, b) < p:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2.0
-
-
 def change_p_value(first_time: float, first_blocks: float, rest_time: float, rest_blocks: float) -> float:
     """Two-sided probability of times at least so uneven if the rate did not change between the two windows.
 
@@ -67,14 +53,6 @@ def change_p_value(first_time: float, first_blocks: float, rest_time: float, res
     """
     below = beta_cdf(first_time / (first_time + rest_time), first_blocks, rest_blocks)
     return min(1.0, 2.0 * min(below, 1.0 - below))
-
-
-@lru_cache(maxsize=256)
-def critical_parts(alpha: float, first_blocks: float, rest_blocks: float) -> tuple[float, float]:
-    """The first window's part of the time below and above which a change is significant at ``alpha``, two-sided."""
-    low = beta_quantile(alpha / 2.0, first_blocks, rest_blocks)
-    high = 1.0 - beta_quantile(alpha / 2.0, rest_blocks, first_blocks)
-    return low, high
 
 
 def z_of(confidence: float) -> float:
