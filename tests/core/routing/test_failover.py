@@ -204,7 +204,7 @@ def test_a_pools_own_extranonce_change_is_a_clean_job_and_no_miner_hears_of_it()
     pool.notify()
     world.advance(1)
     assert not miner.all("mining.set_extranonce")
-    extranonce1, size = miner.subscribed()
+    _, size = miner.subscribed()
     ident = miner.submit(extranonce2="11" * size)
     world.advance(1)
     assert miner.answers(ident)[0]["result"] is True
