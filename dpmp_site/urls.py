@@ -1,7 +1,5 @@
 """Addresses: the admin, login and logout, and the dashboard for the rest."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
@@ -11,7 +9,6 @@ urlpatterns = [
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("proxy.urls")),
+    path("", include("dashboard.urls")),
 ]
-
-if find_spec("dashboard.urls") is not None:
-    urlpatterns.append(path("", include("dashboard.urls")))

@@ -234,6 +234,7 @@ class Node:
         if self.memory is not None:
             self.memory.close()
         self.lag.stop()
+        await self.balance.save()
         await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), *(server.stop() for server in self._servers()),
                              return_exceptions=True)
         await cancel_and_wait(*self._tasks, timeout_s=1.0)
