@@ -108,7 +108,7 @@ class Renderings:
         self.made += 1
         with translation.override(language):
             body = render_to_string(found.template, {"snap": snap, "access": access, "argument": argument,
-                                                     **found.context(snap, access, argument)})
+                                                     **found.context(snap, access, argument)}).strip()
         html = f'<div id="{element_id(key)}" class="region" hx-swap-oob="morph">{body}</div>'
         return Rendering(html, hashlib.sha256(body.encode()).hexdigest()[:16])
 

@@ -17,6 +17,8 @@ class Area:
     pool: PoolView
     colour: int
     path: str
+    line: str
+    """Its upper edge alone."""
 
 
 def spark(snap: LiveSnapshot) -> list[Area]:
@@ -30,15 +32,15 @@ def spark(snap: LiveSnapshot) -> list[Area]:
     for pool in snap.pools:
         top = [below + rates.get(pool.key, 0.0) for below, (_start, rates) in zip(floor, points, strict=True)]
         if top != floor:
-            areas.append(Area(pool, pool.colour % PALETTE, _area(floor, top, peak)))
+            areas.append(Area(pool, pool.colour % PALETTE, *_area(floor, top, peak)))
         floor = top
     return areas[::-1]
 
 
-def _area(floor: Sequence[float], top: Sequence[float], peak: float) -> str:
+def _area(floor: Sequence[float], top: Sequence[float], peak: float) -> tuple[str, str]:
     forth = " ".join(_point(index, value, len(top), peak) for index, value in enumerate(top))
     back = " ".join(_point(index, floor[index], len(top), peak) for index in reversed(range(len(top))))
-    return f"M{forth} L{back} Z"
+    return f"M{forth} L{back} Z", f"M{forth}"
 
 
 def _point(index: int, value: float, points: int, peak: float) -> str:

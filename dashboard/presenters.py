@@ -23,6 +23,7 @@ def significant(value: float, digits: int = 3) -> str:
     """``value`` with ``digits`` significant digits and no exponent: 7.20, 88.4, 665, 1234."""
     if value == 0:
         return "0"
+    value = float(f"{value:.{digits}g}") if abs(value) < 10**digits else value
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return number_format(round(value, decimals), min(decimals, 8))
 

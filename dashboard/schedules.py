@@ -27,6 +27,8 @@ class Cell:
     pieces: tuple[tuple[int, float, float], ...]
     """Colour, top and height of each pool's part of the cell."""
     label: str
+    label_y: float
+    """The middle of the largest piece."""
     title: str
 
 
@@ -84,8 +86,10 @@ def _cells(snap: LiveSnapshot, by_id: Mapping[int, ScheduleConfig], segment: tim
             width = (stop - start) / (end - begin) * DAY_WIDTH
             y = float(TOP + day * ROW + 2)
             name = schedule.name if schedule else ""
-            cells.append(Cell(round(LEFT + left, 1), y, round(width, 1), _pieces(snap, schedule, y),
-                              name if width > 9 * len(name) else "", name))
+            pieces = _pieces(snap, schedule, y)
+            _colour, top, height = max(pieces, key=lambda piece: piece[2], default=(0, y, float(ROW - 4)))
+            cells.append(Cell(round(LEFT + left, 1), y, round(width, 1), pieces,
+                              name if width > 9 * len(name) else "", round(top + height / 2 + 3.5, 1), name))
     return cells
 
 

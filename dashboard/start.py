@@ -68,7 +68,7 @@ class PoolForm(forms.Form):
 
     def _wallet_row(self) -> Wallet:
         said = self.cleaned_data
-        return Wallet(label=f"{said['name']} {said['chain']}"[:80], chain=said["chain"], kind=said["kind"],
+        return Wallet(label=f"{said.get('name', '')} {said['chain']}".strip()[:80], chain=said["chain"], kind=said["kind"],
                       address=said["wallet"])
 
     def save(self, key: str) -> bool:

@@ -105,4 +105,4 @@ def add_up(number: float, more: float) -> float:
 @register.filter
 def isoday(day: str) -> str:
     """An ISO date as a short day of the week with its date."""
-    return date_format(date.fromisoformat(day), "D j.n.")
+    return date_format(date.fromisoformat(day), "D j M")

@@ -90,8 +90,8 @@ def switches(request: HttpRequest) -> HttpResponseBase:
     """Which events are written."""
     row = ProxySettings.load()
     allow, deny = event_names(row.log_allow), event_names(row.log_deny)
-    events = [(kind, "allow" if name in allow else "deny" if name in deny else "", kind.level <= DEBUG)
-              for name, kind in REGISTRY.items()]
+    events = [(name, (kind.__doc__ or "").split("\n")[0], "allow" if name in allow else "deny" if name in deny else "",
+               kind.level <= DEBUG) for name, kind in REGISTRY.items()]
     return render(request, "dashboard/log_switches.html", {"events": events, "settings": row,
                                                            "snap": live.snapshot()})
 

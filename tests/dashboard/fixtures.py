@@ -3,6 +3,9 @@
 import math
 from dataclasses import replace
 
+from proxy.core.balance import BalanceView, ChainView, HistoryPoint
+from proxy.core.balance.readings import Measured
+from proxy.core.balance.view import BalanceState, SourceView
 from proxy.core.types import AdminStatus, Chain, PoolKey, PoolStatus, WorkerName
 from proxy.sinks.views import (
     Alarm,
@@ -83,6 +86,30 @@ def spark(keys: tuple[PoolKey, ...] = (A, B)) -> tuple[tuple[float, dict[PoolKey
         for index, (key, value) in enumerate(base.items())}) for minute in range(60))
 
 
+def balance() -> BalanceView:
+    """Auto-balance that watches two chains."""
+    def seen(rate: float) -> Measured:
+        return Measured(rate=rate, low=rate * 0.7, high=rate * 1.4, blocks=6)
+
+    return BalanceView(
+        at=NOW, state=BalanceState.HEALTHY, in_control=False, strategy="hashrate-ratio", significance=0.95,
+        short_window=6, long_window=72, failures=0, weights={A: 55.0, B: 45.0},
+        decision="BTC 55, BCH 45: the hash rate of BCH is 9 % below its long run.", would_do="It stays as it is.",
+        next_poll_at=NOW + 300, sources=(SourceView(name="observed", asked_at=NOW - 60, answered_at=NOW - 60),
+                                         SourceView(name="mempool", problem="no answer within 10 s", failures=2)),
+        chains=(ChainView(chain=Chain.BTC, pools=(A,), source="observed", taken_at=NOW - 60, height=968_412,
+                          difficulty=142.3e12, short=seen(1.01e21), long=seen(1.0e21), ratio=1.01, weight=55.0,
+                          wanted=55.0),
+                ChainView(chain=Chain.BCH, pools=(B,), source="observed", taken_at=NOW - 60, height=951_007,
+                          difficulty=812e9, short=seen(5.4e18), long=seen(5.9e18), ratio=0.915, weight=45.0,
+                          wanted=46.1, reason="within the noise")),
+        history=tuple(HistoryPoint(
+            at=NOW - 600 * (60 - step), short={Chain.BTC: 1e21 * (1 + 0.02 * math.sin(step / 4)),
+                                               Chain.BCH: 5.5e18 * (1 + 0.1 * math.sin(step / 6))},
+            long={Chain.BTC: 1e21, Chain.BCH: 5.5e18}, difficulty={Chain.BTC: 142.3e12, Chain.BCH: 812e9},
+            weights={Chain.BTC: 50 + step / 12, Chain.BCH: 50 - step / 12}, reason="") for step in range(60)))
+
+
 def rich(revision: int = 1) -> LiveSnapshot:
     """A small fleet where all is well; the slider is in control."""
     return LiveSnapshot(
@@ -97,7 +124,8 @@ def rich(revision: int = 1) -> LiveSnapshot:
                     SplitPart(pool=A, delivered=0.68, error=0.002, wanted=0.68),
                     SplitPart(pool=B, delivered=0.32, error=0.002, wanted=0.32)))),
         rate_5m=rate(88.4e12), rate_1h=rate(87.9e12, 0.009), rate_24h=rate(88.1e12, 0.002), spark=spark(), sessions=3,
-        accepted=127_591, rejected=111, stale=46, unanswered=1, loop_lag_p99_ms=0.9, miner_address="192.168.1.10:3351")
+        accepted=127_591, rejected=111, stale=46, unanswered=1, loop_lag_p99_ms=0.9, miner_address="192.168.1.10:3351",
+        extra={"balance": balance()})
 
 
 def empty(revision: int = 1) -> LiveSnapshot:

@@ -11,6 +11,16 @@
     while (Math.abs(value) >= 1000 && step < steps.length - 1) { value /= 1000; step += 1; }
     return `${value.toLocaleString(lang, { maximumSignificantDigits: 3 })} ${steps[step]}${unit}`.trim();
   };
+  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
+  const both = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+  // The day stands under the first tick and under each midnight; spans of weeks only show days.
+  const ticks = (plot, values, axis, space, step) => values.map((value, index) => {
+    const moment = new Date(value * 1000);
+    if (step >= 86400) return day.format(moment);
+    const turns = index === 0 || new Date(values[index - 1] * 1000).getDate() !== moment.getDate();
+    return turns ? `${clock.format(moment)}\n${day.format(moment)}` : clock.format(moment);
+  });
   const FORMATS = {
     rate: (value) => scaled(value, "H/s"),
     accepted: (value) => value === null || value === undefined ? "–" : value.toLocaleString(lang, { maximumSignificantDigits: 3 }),
@@ -61,8 +71,8 @@
         width: this.width(), height: this.height(), legend: { live: true },
         cursor: { drag: { x: true, y: false } },
         scales: { y: { range: (plot, low, high) => percent ? [Math.floor(low * .98), Math.ceil(high * 1.02 + .01)] : [0, (high || 1) * 1.08] } },
-        axes: [axis, { ...axis, size: 78, values: (plot, ticks) => ticks.map(this.format) }],
-        series: [{}, ...lines.map((line) => ({ label: line.label, stroke: css(`--p${line.colour}`), width: 2, fill: lines.length === 1 ? css(`--p${line.colour}`) + "22" : undefined, spanGaps: false, value: (plot, value) => this.format(value) }))],
+        axes: [{ ...axis, values: ticks }, { ...axis, size: 78, values: (plot, ticks) => ticks.map(this.format) }],
+        series: [{ label: this.card.dataset.time || "", value: (plot, value) => value ? both.format(new Date(value * 1000)) : "–" }, ...lines.map((line) => ({ label: line.label, stroke: css(`--p${line.colour}`), width: 2, fill: lines.length === 1 ? css(`--p${line.colour}`) + "22" : undefined, spanGaps: false, value: (plot, value) => this.format(value) }))],
         hooks: { setSelect: [() => { this.zoomed = true; }] },
       }, [times, ...lines.map((line) => line.values)], this.box);
     }

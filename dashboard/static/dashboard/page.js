@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const lang = document.documentElement.lang || "en";
-  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "narrow" });
+  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "short" });
   const exact = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" });
   const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const dayClock = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
@@ -12,7 +12,7 @@
   const ago = (then, now) => {
     const seconds = Math.round((then - now) / 1000);
     const [unit, size] = UNITS.find(([, s]) => Math.abs(seconds) >= s) || ["second", 1];
-    return relative.format(Math.trunc(seconds / size), unit);
+    return relative.format(Math.trunc(seconds / size), unit).replace(/\.(?= |$)/, "");
   };
   const write = (node, now) => {
     const then = new Date(node.dateTime);
@@ -59,6 +59,10 @@
   };
   document.addEventListener("htmx:sendError", (event) => { if (!event.detail.elt.dataset || !("quiet" in event.detail.elt.dataset)) say(flash.dataset.failed); });
   document.addEventListener("htmx:responseError", (event) => { if (!event.detail.elt.dataset || !("quiet" in event.detail.elt.dataset)) say(flash.dataset.refused); });
+
+  // On a narrow screen the row of pages scrolls: show where we are.
+  const here = document.querySelector(".bar nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 40;
 
   // Menus close on Escape and on a click elsewhere.
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") document.querySelectorAll(".menu[open]").forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); }); });

@@ -1,0 +1,92 @@
+"""A server of its own and Chromium, once for all browser tests."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.serve import PASSWORD
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 40
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]
+
+
+class Dashboard:
+    """The server process: its address, and which snapshot it shows."""
+
+    def __init__(self, process, port):
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+    def show(self, snapshot):
+        """Switch to a snapshot of ``tests.dashboard.fixtures``."""
+        self.process.stdin.write(f"{snapshot}\n".encode())
+        self.process.stdin.flush()
+
+
+@pytest.fixture(scope="session")
+def dashboard(tmp_path_factory):
+    """A dashboard with made-up snapshots; it ends with its standard input."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
+    environment["DPMP_DATA_DIR"] = str(tmp_path_factory.mktemp("dashboard"))
+    process = subprocess.Popen([sys.executable, str(ROOT / "tests/browser/serve.py"), "0"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+    yield Dashboard(process, _port(process))
+    process.stdin.close()
+    process.wait(timeout=10)
+
+
+def _port(process):
+    """The port that the server found free."""
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if select.select([process.stdout], [], [], 0.5)[0]:
+            line = process.stdout.readline().decode()
+            if line.startswith("ready"):
+                return int(line.split()[1])
+            assert line, f"the server ended with {process.wait()}"
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_path):
+    """The browser."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium_path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, dashboard):
+    """``visit("otto")`` is a page of a browser of its own in which Otto is logged in; what went wrong is in ``page.bad``."""
+    contexts = []
+    dashboard.show("rich")
+
+    def make(who=None, width=1440, theme="dark", **options):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, base_url=dashboard.url, **options)
+        contexts.append(context)
+        context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
+        page = context.new_page()
+        page.set_default_timeout(8000)
+        page.bad = []
+        page.on("console", lambda said: page.bad.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.bad.append(str(error)))
+        if who:
+            page.goto("/login/")
+            page.fill("[name=username]", who)
+            page.fill("[name=password]", PASSWORD)
+            page.click("button.primary")
+            page.wait_for_url("**/")
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()

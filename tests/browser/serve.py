@@ -1,0 +1,159 @@
+"""A process of its own that serves the dashboard with made-up snapshots, for the browser tests.
+
+Started with a free port; obeys lines on its standard input: the name of a snapshot of ``tests.dashboard.fixtures``.
+Like the proxy it takes over what the operator sets by hand, half a second later.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.settings")
+
+PASSWORD = "a long pass phrase"
+PEOPLE = {"vera": "viewer", "otto": "operator", "ada": "administrator"}
+
+
+def prepare() -> None:
+    """Tables, people, and rows that fit the snapshots."""
+    from django.contrib.auth.models import Group, User
+    from django.core.management import call_command
+
+    from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, ScheduleWindow, Wallet
+
+    call_command("migrate", verbosity=0)
+    for name, group in PEOPLE.items():
+        User.objects.create_user(name, password=PASSWORD).groups.add(Group.objects.get(name=group))
+    schedules = [Schedule(name="Always", is_default=True), Schedule(name="Night", priority=5, time_zone="Europe/Berlin")]
+    for schedule in schedules:
+        schedule.save()
+    ScheduleWindow(schedule=schedules[1], start="22:00", end="06:00", weekdays=0b0011111).save()
+    for index, (key, chain) in enumerate((("A", "BTC"), ("B", "BCH"))):
+        wallet = Wallet(label=f"wallet {key}", chain=chain, kind="account", address=f"owner{index}")
+        wallet.save()
+        pool = Pool(key=key, name={"A": "Solo CK", "B": "MiningCore BCH"}[key], chain=chain, wallet=wallet, solo=True)
+        pool.save()
+        PoolEndpoint(pool=pool, host="127.0.0.1", port=4000 + index).save()
+        for schedule, weight in zip(schedules, (50, 80 if index else 20), strict=True):
+            Allocation(schedule=schedule, pool=pool, weight=weight, position=index).save()
+    history(time.time())
+
+
+def history(now: float) -> None:
+    """Six hours of shares with a gap in the middle, best shares and a block."""
+    from datetime import UTC, datetime
+
+    from proxy.models.history import BestShare, Block, PayoutRecord, ShareBucket
+
+    rows = []
+    for minute in range(360):
+        start = int(now) // 60 * 60 - 60 * minute
+        if 120 <= minute < 150:
+            continue
+        for worker, pool, work in (("AvalonQ", "A", 900_000), ("AvalonQ", "B", 200_000), ("Nano3S", "B", 90_000)):
+            rows.append(ShareBucket(worker=worker, pool=pool, step=60, start=start, accepted=18 + minute % 5,
+                                    work=work * (1 + 0.1 * ((minute * 7) % 5)), work_shares=18))
+    ShareBucket.objects.bulk_create(rows)
+    moment = datetime.fromtimestamp(now - 90_000, UTC)
+    for index in range(6):
+        BestShare(worker="AvalonQ", chain="BTC", pool="A", true_difficulty=6.6e5 / (index + 1), at=moment).save()
+    Block(header_hash="0" * 20 + "ab" * 22, worker="Nano3S", pool="B", chain="BCH", height=951_000, at=moment,
+          header="00" * 80, coinbase="00", nbits=0x1A0FFFFF, true_difficulty=9e11, network_difficulty=8.1e11,
+          verdict="accepted").save()
+    PayoutRecord(pool="A", at=moment, percent=98.0, ok=True).save()
+
+
+def shifted(snap, now: float, revision: int):
+    """``snap`` with all its times moved to now."""
+    from tests.dashboard.fixtures import NOW
+
+    off = now - NOW
+
+    def move(view, *names):
+        return replace(view, **{name: getattr(view, name) + off for name in names if getattr(view, name)})
+
+    return replace(
+        move(snap, "at", "started_at"), revision=revision,
+        pools=tuple(move(pool, "since", "last_share_at", "last_job_at", "last_block_at") for pool in snap.pools),
+        workers=tuple(move(worker, "connected_at", "last_share_at", "last_seen_at") for worker in snap.workers),
+        control=move(snap.control, "since", "until"), splits=tuple(move(split, "since") for split in snap.splits),
+        alarms=tuple(move(alarm, "since") for alarm in snap.alarms),
+        spark=tuple((start + off, rates) for start, rates in snap.spark))
+
+
+def controlled(snap, override, fallback_since: float):
+    """``snap`` under what was set by hand, as the proxy would say it."""
+    from proxy.sinks.views import ControlView
+
+    if override is None or not snap.pools:
+        return snap
+    if not override.weights:
+        return replace(snap, control=replace(snap.control, source="auto-balance", detail="", set_by=override.set_by,
+                                             since=override.set_at.timestamp()))
+    total = sum(override.weights.values())
+    weights = {pool.key: override.weights.get(pool.key, 0) / total for pool in snap.pools}
+    return replace(snap, control=ControlView(
+        source="override", detail="slider", mode="weights", weights=weights, set_by=override.set_by,
+        since=override.set_at.timestamp(), until=override.until and override.until.timestamp(), policy="packing",
+        min_switch_s=30, follows_in_s=300))
+
+
+async def tick_for_ever(chosen: list[str]) -> None:
+    """A new snapshot and a tick twice a second."""
+    from channels.db import database_sync_to_async
+
+    from proxy.services.steering import current_override
+    from proxy.sinks.broadcast import Ticker
+    from proxy.sinks.views import store
+    from tests.dashboard import fixtures
+
+    ticker, revision = Ticker(), 0
+    while True:
+        revision += 1
+        now = time.time()
+        snap = shifted(getattr(fixtures, chosen[0])(), now, revision)
+        override = await database_sync_to_async(current_override)()
+        store.put(controlled(snap, override, now))
+        await ticker.tick(revision, time.monotonic())
+        await asyncio.sleep(0.5)
+
+
+async def obey(chosen: list[str]) -> None:
+    """Lines on standard input choose the snapshot."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        chosen[0] = line.decode().strip()
+    os._exit(0)  # the tests are gone
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    import django
+
+    django.setup()
+    prepare()
+    from daphne.server import twisted_loop
+
+    twisted_loop.run_until_complete(serve(int(sys.argv[1])))
+
+
+async def serve(port: int) -> None:
+    """Pages as ``runproxy`` serves them, and snapshots that come and go."""
+    from proxy.runtime.web import WebServer
+
+    chosen = ["rich"]
+    server = WebServer()
+    await server.start("127.0.0.1", port)
+    print("ready", server.address[1], flush=True)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(tick_for_ever(chosen))
+        tasks.create_task(obey(chosen))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Each page in both themes at three widths: nothing sticks out, nothing complains, everybody can use it."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+PAGES = ["/", "/workers/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/logs/",
+         "/help/", "/start/", "/account/", "/people/", "/audit/", "/logs/events/"]
+STICKS_OUT = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
+VIOLATIONS = """async () => (await axe.run({resultTypes: ["violations"]})).violations
+    .filter((one) => ["serious", "critical"].includes(one.impact))
+    .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_no_page_scrolls_sideways_or_complains(visit, theme):
+    page = visit("ada", theme=theme)
+    for path in PAGES:
+        page.goto(path)
+        page.wait_for_selector('#live-state[data-state="live"]')
+        for width in (390, 820, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(STICKS_OUT) <= 0, f"{path} at {width}"
+    assert not page.bad, page.bad
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious(visit, theme):
+    page = visit("ada", theme=theme, bypass_csp=True)
+    for path in PAGES:
+        page.goto(path)
+        page.wait_for_selector('#live-state[data-state="live"]')
+        page.evaluate(AXE)
+        found = page.evaluate(VIOLATIONS)
+        assert not found, f"{path}: {found}"
+
+
+@pytest.mark.parametrize("snapshot", ["empty", "waiting", "down", "three"])
+def test_home_holds_every_snapshot_on_a_phone(visit, dashboard, snapshot):
+    page = visit("otto", width=390)
+    dashboard.show(snapshot)
+    page.wait_for_function("() => document.querySelector('#live-state')?.dataset.state === 'live'")
+    page.wait_for_timeout(800)
+    page.goto("/")
+    assert page.evaluate(STICKS_OUT) <= 0
+    page.goto("/workers/")
+    assert page.evaluate(STICKS_OUT) <= 0
+    assert not page.bad, page.bad
+
+
+def test_login_page_is_usable_and_small(visit):
+    page = visit()
+    page.goto("/login/")
+    assert page.evaluate(STICKS_OUT) <= 0
+    assert not page.bad
+
+
+def test_first_load_is_under_250_kilobytes_and_quick(visit):
+    page = visit("otto")
+    page.context.clear_cookies(name="nothing")
+    sizes = []
+    page.on("response", lambda response: sizes.append(len(response.body())) if response.ok else None)
+    page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.goto("/workers/AvalonQ/")
+    page.wait_for_selector("canvas")
+    assert 0 < sum(sizes) < 250_000, sum(sizes)
+    interactive = page.evaluate("() => performance.getEntriesByType('navigation')[0].domInteractive")
+    assert interactive < 1000, interactive

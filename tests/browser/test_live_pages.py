@@ -1,0 +1,147 @@
+"""The pages follow the proxy by WebSocket, or by polling where that is blocked; the slider moves the split."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_killed_pool_changes_its_card_within_two_seconds_without_a_reload(visit, dashboard):
+    page = visit("vera")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    page.evaluate("() => { window.same = true; }")
+    dashboard.show("down")
+    expect(page.locator(".pool.p0 .state.down")).to_be_visible(timeout=2000)
+    expect(page.locator("#live-alarms .notice.bad")).to_contain_text("Pool A is down")
+    dashboard.show("rich")
+    expect(page.locator(".pool.p0 .state.up")).to_be_visible(timeout=2000)
+    assert page.evaluate("() => window.same")
+
+
+def test_polling_stands_in_where_websockets_are_blocked(visit, dashboard):
+    page = visit("vera")
+    page.add_init_script("""window.WebSocket = class extends EventTarget {
+        constructor() { super(); this.readyState = 3; setTimeout(() => {
+            const closed = new CloseEvent("close", {code: 1006}); this.onclose && this.onclose(closed); this.dispatchEvent(closed); }, 10); }
+        send() {} close() {} }; window.WebSocket.OPEN = 1;""")
+    page.goto("/")
+    expect(page.locator('#live-state[data-state="polling"]')).to_be_visible(timeout=6000)
+    dashboard.show("down")
+    expect(page.locator(".pool.p0 .state.down")).to_be_visible(timeout=5000)
+    assert page.locator("#slider").count() == 0
+
+
+def test_page_without_scripts_shows_everything(visit):
+    page = visit(java_script_enabled=False)
+    page.goto("/login/")
+    page.fill("[name=username]", "otto")
+    page.fill("[name=password]", "a long pass phrase")
+    page.click("button.primary")
+    expect(page.locator(".pool.p0")).to_contain_text("Solo CK")
+    page.evaluate("1")
+    page.locator("noscript button, #slider button.primary").first.click()
+    expect(page.locator("#flash")).to_contain_text("Set to")
+
+
+def test_slider_moves_by_one_with_keys_and_says_when_the_proxy_applied_it(visit):
+    page = visit("otto")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    slider = page.get_by_role("slider")
+    slider.focus()
+    before = int(slider.input_value())
+    page.keyboard.press("ArrowLeft")
+    assert int(slider.input_value()) == before - 1
+    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    expect(page.locator("#live-split")).to_contain_text(f"{before - 1} : {100 - before + 1}")
+    expect(page.locator("#applied")).to_contain_text("The split follows within about")
+
+
+def test_slider_moves_by_five_when_it_is_dragged_and_other_viewers_see_it(visit):
+    page, other = visit("otto"), visit("vera")
+    other.wait_for_selector('#live-state[data-state="live"]')
+    page.wait_for_selector('#live-state[data-state="live"]')
+    box = page.get_by_role("slider").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.333, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    assert int(page.get_by_role("slider").input_value()) % 5 == 0
+    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    value = int(page.get_by_role("slider").input_value())
+    expect(other.locator("#live-split")).to_contain_text(f"{value} : {100 - value}", timeout=3000)
+
+
+def test_auto_balance_and_reset_switch_and_say_so(visit):
+    page = visit("otto")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    page.get_by_role("button", name="Auto-balance").click()
+    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    expect(page.locator("#auto-balance")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#live-split")).to_contain_text("auto-balance")
+    page.get_by_role("button", name="Auto-balance").click()
+    expect(page.locator("#auto-balance")).to_have_attribute("aria-pressed", "false", timeout=5000)
+
+
+def test_refusal_is_told_in_the_page(visit):
+    page = visit("otto")
+    page.route("**/split/set/", lambda route: route.abort())
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#flash .notice.bad")).to_be_visible()
+
+
+def test_table_sorts_filters_and_stays_so_while_it_is_live(visit):
+    page = visit("vera")
+    page.goto("/workers/")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    page.get_by_role("link", name="Worker", exact=True).click()
+    expect(page.locator("tbody tr").nth(1)).to_contain_text("BitAxe1")
+    page.fill("#q", "nano")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.wait_for_timeout(2600)
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert not page.bad, page.bad
+
+
+def test_chart_draws_and_another_span_is_fetched(visit):
+    page = visit("vera")
+    page.goto("/workers/AvalonQ/")
+    expect(page.locator("canvas")).to_be_visible()
+    with page.expect_response("**/charts/worker/AvalonQ/?span=7d"):
+        page.get_by_role("button", name="7 d").click()
+    expect(page.locator("canvas")).to_be_visible()
+    assert not page.bad, page.bad
+
+
+def test_theme_switches_without_a_reload_and_stays(visit):
+    page = visit("vera", theme="dark")
+    page.locator(".menu summary").click()
+    page.get_by_role("button", name="Light").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+def test_read_only_link_is_live_and_ends_when_it_is_revoked(visit, chromium, dashboard):
+    ada = visit("ada")
+    ada.goto("/people/")
+    ada.fill("[name=link-label]", "wall screen")
+    ada.get_by_role("button", name="Make a link").click()
+    address = ada.locator("#new-link").inner_text()
+    wall = visit()
+    wall.goto(address)
+    wall.wait_for_selector('#live-state[data-state="live"]')
+    assert wall.locator("#slider").count() == 0 and wall.get_by_role("link", name="Logs").count() == 0
+    ada.goto("/people/")
+    ada.get_by_role("button", name="Revoke").first.click()
+    wall.wait_for_url("**/login/**", timeout=5000)
+
+
+def test_logging_out_elsewhere_darkens_the_open_page(visit):
+    page = visit("vera")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    other = page.context.new_page()
+    other.goto("/help/")
+    other.locator(".menu summary").click()
+    other.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login/**", timeout=5000)

@@ -1,0 +1,69 @@
+"""Series for the charts: sums, gaps, coarse rows, colours."""
+
+import pytest
+
+from dashboard.charts import SPANS, network, series
+from proxy.models.history import ShareBucket
+from tests.dashboard import fixtures
+
+NOW = 1_790_000_040
+MINUTE = NOW // 60 * 60
+
+
+def bucket(start, pool="A", worker="w", step=60, **sums):
+    ShareBucket.objects.create(step=step, start=start, worker=worker, pool=pool, **sums)
+
+
+def test_rate_is_work_over_time_and_a_minute_without_shares_is_a_gap(db):
+    bucket(MINUTE - 60, work=60)
+    bucket(MINUTE - 180, work=120)
+    found = series(fixtures.rich(), kind="rate", span="15m", now=NOW)
+    assert found.lines[0].values[-3:] == [2 * 2**32, None, 2**32]
+    assert found.times[-1] == MINUTE - 60
+
+
+def test_minute_that_is_not_over_is_left_out(db):
+    bucket(MINUTE, work=60)
+    assert series(fixtures.rich(), kind="rate", span="15m", now=NOW).lines == []
+
+
+def test_pool_without_work_in_a_minute_of_others_is_zero(db):
+    bucket(MINUTE - 60, pool="A", accepted=5)
+    bucket(MINUTE - 60, pool="B", accepted=1)
+    bucket(MINUTE - 120, pool="A", accepted=7)
+    first, second = series(fixtures.rich(), kind="accepted", span="15m", now=NOW).lines
+    assert (first.label, first.colour, first.values[-2:]) == ("A Solo CK", 0, [7, 5])
+    assert (second.colour, second.values[-2:]) == (1, [0, 1])
+
+
+def test_only_the_worker_or_pool_that_was_asked_for(db):
+    bucket(MINUTE - 60, worker="w", work=60)
+    bucket(MINUTE - 60, worker="other", pool="B", work=600)
+    assert [line.label for line in series(fixtures.rich(), kind="rate", span="1h", worker="w", now=NOW).lines] == [
+        "A Solo CK"]
+    assert [line.colour for line in series(fixtures.rich(), kind="rate", span="1h", pool="B", now=NOW).lines] == [1]
+
+
+def test_coarse_row_is_spread_over_the_points_it_covers(db):
+    start = (MINUTE - 3600) // 600 * 600
+    bucket(start, step=600, accepted=100)
+    values = series(fixtures.rich(), kind="accepted", span="6h", now=NOW).lines[0].values
+    assert [value for value in values if value] == [10.0] * 10
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_every_span_has_a_bounded_number_of_points_and_one_query(db, span, django_assert_num_queries):
+    bucket(MINUTE - 86400 * 3, step=3600, work=1)
+    with django_assert_num_queries(1):
+        found = series(fixtures.rich(), kind="rate", span=span, now=NOW)
+    assert 10 < len(found.times) <= 400
+
+
+def test_chains_share_a_scale(db):
+    lines = network(fixtures.rich(), "short").lines
+    assert [line.values[0] for line in lines] == [100, 100]
+    assert [line.colour for line in network(fixtures.rich(), "weights").lines] == [1, 0]
+
+
+def test_no_balance_is_no_line():
+    assert network(fixtures.empty(), "short").lines == []

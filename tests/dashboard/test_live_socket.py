@@ -1,0 +1,217 @@
+"""The WebSocket: who gets in, what is sent, what it costs, when it ends."""
+
+import asyncio
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from dashboard import doors, live
+from dashboard.models import ReadOnlyLink
+from dpmp_site.asgi import application
+from proxy.sinks.broadcast import GROUP, Ticker
+from proxy.sinks.views import store
+from tests.dashboard import fixtures
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOME = "/live/?r=alarms&r=headline&r=split&r=pools&r=fleet"
+
+
+@pytest.fixture(autouse=True)
+def groups():
+    """A transactional test starts with an empty database: the groups that the migration makes are made again."""
+    from importlib import import_module
+
+    from django.apps import apps
+
+    import_module("dashboard.migrations.0002_groups").make_groups(apps, None)
+    get_channel_layer().__init__()
+    doors.doors.__init__()
+
+
+async def opened(browser, path=HOME):
+    """A communicator with the browser's cookies, and whether it was accepted."""
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+    headers = [(b"cookie", cookies.encode()), (b"host", b"testserver"), (b"origin", b"http://testserver")]
+    socket = WebsocketCommunicator(application, path, headers=headers)
+    accepted, _ = await socket.connect(timeout=5)
+    return socket, accepted
+
+
+async def tick(revision, snap=None):
+    """The proxy has a new snapshot and says so."""
+    store.put(snap or fixtures.rich(revision))
+    await get_channel_layer().group_send(GROUP, {"type": "live.tick", "revision": revision})
+
+
+async def frame(socket):
+    """The next frame, acknowledged as the browser does."""
+    text = await socket.receive_from(timeout=5)
+    await socket.send_to(text_data='{"ack": 1}')
+    return text
+
+
+async def test_viewer_gets_the_regions_at_once_and_changes_at_a_tick(browser_of):
+    socket, accepted = await opened(await sync_to_async(browser_of)("viewer"))
+    assert accepted
+    first = await frame(socket)
+    assert 'id="live-split"' in first and 'id="live-pools"' in first
+    await tick(2, fixtures.down(2))
+    second = await frame(socket)
+    assert "connection refused" in second
+    await socket.disconnect()
+
+
+async def test_what_did_not_change_is_not_sent_again(browser_of):
+    socket, _ = await opened(await sync_to_async(browser_of)("viewer"))
+    await frame(socket)
+    await tick(2)
+    beat = await frame(socket)
+    assert beat == '<data id="live-beat" hx-swap-oob="outerHTML" value="2"></data>'
+    await socket.disconnect()
+
+
+async def test_pushed_regions_hold_no_forms_and_no_tokens(browser_of):
+    browser = await sync_to_async(browser_of)("administrator")
+    path = "/live/?" + "&".join(f"r={name}" for name in live.REGIONS if name not in ("pool", "worker")) + \
+        "&r=pool:A&r=worker:AvalonQ"
+    for snap in (fixtures.rich(1), fixtures.empty(2), fixtures.three(3)):
+        store.put(snap)
+        socket, _ = await opened(browser, path)
+        text = await frame(socket)
+        assert "<form" not in text and "csrf" not in text and "<input" not in text
+        await socket.disconnect()
+
+
+async def test_stranger_and_account_without_group_are_refused(client, browser_of):
+    assert not (await opened(client))[1]
+    assert not (await opened(await sync_to_async(browser_of)("")))[1]
+
+
+async def test_foreign_page_may_not_open_it(browser_of):
+    browser = await sync_to_async(browser_of)("viewer")
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+    headers = [(b"cookie", cookies.encode()), (b"host", b"testserver"), (b"origin", b"http://evil.example.org")]
+    assert not (await WebsocketCommunicator(application, HOME, headers=headers).connect(timeout=5))[0]
+
+
+async def test_unknown_regions_are_not_served(browser_of):
+    browser = await sync_to_async(browser_of)("viewer")
+    assert not (await opened(browser, "/live/"))[1]
+    assert not (await opened(browser, "/live/?r=nothing&r=../../etc"))[1]
+    assert not (await opened(browser, "/live/?" + "r=split&" * 40))[1]
+
+
+@pytest.mark.parametrize("ending", ["logout", "password", "group", "inactive"])
+async def test_viewer_is_dropped_at_the_next_push_when_the_right_is_gone(browser_of, ending):
+    browser = await sync_to_async(browser_of)("viewer")
+    socket, _ = await opened(browser)
+    await frame(socket)
+    await database_sync_to_async(end)(ending)
+    await tick(2)
+    message = await socket.receive_output(timeout=5)
+    assert message == {"type": "websocket.close", "code": 4401}
+
+
+def end(how):
+    viewer = User.objects.get(username="viewer")
+    if how == "logout":
+        Session.objects.all().delete()
+    elif how == "password":
+        viewer.set_password("another long pass phrase")
+        viewer.save()
+    elif how == "group":
+        viewer.groups.remove(Group.objects.get(name="viewer"))
+    else:
+        viewer.is_active = False
+        viewer.save()
+
+
+async def test_revoked_link_is_dropped(db):
+    from django.test import AsyncClient
+
+    link, secret = await database_sync_to_async(ReadOnlyLink.make)(label="wall", by="ada")
+    browser = AsyncClient()
+    await browser.get(f"/view/{secret}/")
+    socket, accepted = await opened(browser)
+    assert accepted
+    await frame(socket)
+    link.revoked_at = timezone.now()
+    await database_sync_to_async(link.save)()
+    await tick(2)
+    assert (await socket.receive_output(timeout=5))["code"] == 4401
+
+
+async def test_viewer_that_does_not_keep_up_skips_frames_and_gets_the_newest(browser_of):
+    socket, _ = await opened(await sync_to_async(browser_of)("viewer"))
+    await socket.receive_from(timeout=5)
+    for revision in range(2, 8):
+        await tick(revision, fixtures.down(revision) if revision == 7 else None)
+    assert await socket.receive_nothing(timeout=0.2)
+    await socket.send_to(text_data='{"ack": 1}')
+    late = await socket.receive_from(timeout=5)
+    assert 'value="7"' in late and "connection refused" in late
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize("said", ["nonsense", json.dumps(["ack"]), "x" * 500, json.dumps({"steer": 1})])
+async def test_anything_but_an_acknowledgement_ends_it(browser_of, said):
+    socket, _ = await opened(await sync_to_async(browser_of)("viewer"))
+    await socket.receive_from(timeout=5)
+    await socket.send_to(text_data=said)
+    assert (await socket.receive_output(timeout=5))["code"] == 1003
+
+
+async def test_fifty_viewers_cost_one_rendering_of_each_region_and_role(browser_of, person):
+    browsers = [await sync_to_async(browser_of)("viewer"), await sync_to_async(browser_of)("operator")]
+    sockets = [(await opened(browsers[number % 2]))[0] for number in range(50)]
+    await asyncio.gather(*(frame(socket) for socket in sockets))
+    await asyncio.gather(*(socket.receive_nothing(timeout=0.01) for socket in sockets))
+    before = live.renderings.made
+    await tick(2, fixtures.down(2))
+    texts = await asyncio.gather(*(frame(socket) for socket in sockets))
+    assert len(set(texts)) == 1
+    assert live.renderings.made - before == 5 * 2, "five regions, two roles"
+    await asyncio.gather(*(socket.disconnect() for socket in sockets))
+
+
+def test_check_of_many_visitors_takes_a_fixed_number_of_queries(person, django_assert_num_queries):
+    from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+
+    visitors = []
+    for index, group in enumerate(("viewer", "operator", "administrator")):
+        user = person(group)
+        session = SessionStore()
+        session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+        session.save()
+        visitors.append(doors.visitor_of(session))
+        assert visitors[index].user_id == user.pk
+    with django_assert_num_queries(6):
+        answers = doors.check(visitors * 10)
+    assert [answers[visitor].steer for visitor in visitors] == [False, True, True]
+
+
+class Layer:
+    """Remembers what is sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    async def group_send(self, group, message):
+        self.sent.append(message["revision"])
+
+
+async def test_ticks_are_at_most_two_a_second():
+    layer = Layer()
+    ticker = Ticker(layer)
+    for step in range(41):
+        await ticker.tick(step, step * 0.1)
+    assert len(layer.sent) == 9
+    assert layer.sent[0] == 0 and layer.sent[-1] == 40

@@ -1,0 +1,72 @@
+"""The log page: filters, download without wallets, switches."""
+
+import io
+import zipfile
+
+import pytest
+
+from dashboard.views import logs as view
+from proxy.core.events import MinerMethod, PoolDown
+from proxy.core.types import PoolKey, SessionId, WorkerName
+from proxy.models import ProxySettings
+from proxy.sinks import logs
+from proxy.sinks.logs.lines import Entry
+
+ADDRESS = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
+
+
+@pytest.fixture(autouse=True)
+def ring():
+    """Three lines."""
+    logs.lines.__init__()
+    logs.lines.append(Entry(1, 1.79e9, PoolDown(pool=PoolKey("A"), reason="refused " + ADDRESS), None, None, "A"))
+    logs.lines.append(Entry(2, 1.79e9, MinerMethod(session=SessionId(1), worker=WorkerName("Nano3S"), method="<i>odd</i>"),
+                            1, "Nano3S", None))
+    logs.lines.append(Entry(3, 1.79e9, PoolDown(pool=PoolKey("B"), reason="ownername1 unknown"), None, None, "B"))
+    yield
+    logs.lines.__init__()
+
+
+def shown(browser, query=""):
+    return browser.get(f"/logs/{query}", headers={"HX-Request": "true"}).content.decode()
+
+
+def test_newest_stands_first_and_peers_words_are_escaped(browser_of):
+    html = shown(browser_of("operator"))
+    assert html.index("line-3") < html.index("line-2") < html.index("line-1")
+    assert "<i>odd</i>" not in html and "&lt;i&gt;odd" in html
+
+
+@pytest.mark.parametrize("query, lines", [("?text=refused", [1]), ("?event=pool_down", [3, 1]), ("?level=30", [3, 1]),
+                                          ("?worker=Nano3S", [2]), ("?pool=B", [3]), ("?text=nothing", []),
+                                          ("?level=abc", [])])
+def test_filters(browser_of, query, lines):
+    html = shown(browser_of("operator"), query)
+    assert [number for number in (3, 2, 1) if f"line-{number}" in html] == lines
+
+
+def unzipped(response):
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(response) if response.streaming else response.content))
+    return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_download_has_no_wallets_by_default(browser_of, pools, tmp_path, settings):
+    settings.DATA_DIR = tmp_path
+    (tmp_path / view.LOG_FILE).write_text(f'{{"event": "x", "user": "{ADDRESS}.w"}}\n')
+    files = unzipped(browser_of("operator").get("/logs/download/"))
+    assert set(files) == {"recent.jsonl", view.LOG_FILE}
+    assert not any(ADDRESS in text or "ownername1" in text for text in files.values())
+    assert all("[wallet]" in text for text in files.values())
+
+
+def test_only_an_administrator_gets_wallets_in_the_download(browser_of, pools):
+    assert ADDRESS in unzipped(browser_of("administrator").get("/logs/download/?wallets=keep"))["recent.jsonl"]
+    assert ADDRESS not in unzipped(browser_of("operator").get("/logs/download/?wallets=keep"))["recent.jsonl"]
+
+
+def test_switches_of_events_reach_the_settings(browser_of):
+    ada = browser_of("administrator")
+    assert ada.get("/logs/events/").status_code == 200
+    ada.post("/logs/events/save/", {"event-share_result": "allow", "event-miner_connected": "deny", "event-nonsense": "deny"})
+    row = ProxySettings.load()
+    assert row.log_allow == "share_result" and row.log_deny == "miner_connected"

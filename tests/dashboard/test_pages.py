@@ -1,0 +1,139 @@
+"""The pages: full and partial from one view, all snapshots, hostile names, counted queries."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from django.urls import reverse
+
+from proxy.core.types import WorkerName
+from proxy.sinks.views import store
+from tests.dashboard import fixtures
+
+PAGES = ["/", "/workers/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/logs/", "/help/"]
+
+
+@pytest.mark.parametrize("name", ["rich", "empty", "waiting", "down", "three"])
+@pytest.mark.parametrize("group", ["viewer", "administrator"])
+def test_every_page_shows_every_snapshot(browser_of, pools, name, group):
+    store.put(getattr(fixtures, name)())
+    browser = browser_of(group)
+    for page in PAGES:
+        response = browser.get(page)
+        if page == "/logs/" and group == "viewer":
+            continue
+        assert response.status_code == 200, page
+        html = response.content.decode()
+        assert " style=" not in html and "<style" not in html, page
+        assert not re.search(r"<script(?![^>]*\ssrc=)", html), page
+        assert not re.search(r"\son[a-z]+=", html), page
+
+
+def test_pages_work_where_no_proxy_runs(browser_of, pools):
+    store.__init__()
+    html = browser_of("viewer").get("/").content.decode()
+    assert "The proxy does not run in this process." in html
+
+
+def test_home_of_a_fresh_proxy_leads_the_administrator_to_the_guided_start(browser_of):
+    store.put(fixtures.empty())
+    assert browser_of("administrator").get("/")["Location"] == "/start/"
+    assert browser_of("viewer").get("/").status_code == 200
+
+
+def test_down_pool_says_why_and_raises_an_alarm(browser_of, pools):
+    store.put(fixtures.down())
+    html = browser_of("viewer").get("/").content.decode()
+    assert "connection refused" in html and "state down" in html and "Alarm" in html
+
+
+def test_viewer_has_no_slider_and_operator_has_one(browser_of, pools):
+    assert b'id="slider"' not in browser_of("viewer").get("/").content
+    assert b'id="slider"' in browser_of("operator").get("/").content
+
+
+def test_two_pools_share_one_handle_and_three_have_one_each(browser_of, pools):
+    operator = browser_of("operator")
+    assert operator.get("/").content.count(b'type="range"') == 1
+    store.put(fixtures.three())
+    assert operator.get("/").content.count(b'type="range"') == 3
+
+
+def test_htmx_gets_the_table_alone(browser_of):
+    viewer = browser_of("viewer")
+    part = viewer.get("/workers/", headers={"HX-Request": "true"}).content
+    assert b"<html" not in part and b"AvalonQ" in part
+    assert b"<html" in viewer.get("/workers/").content
+
+
+@pytest.mark.parametrize("sort, first", [("-rate", "AvalonQ"), ("rate", "BitAxe2"), ("name", "AvalonQ"),
+                                         ("-name", "Nano3S"), ("-shares", "Nano3S"), ("seen", "BitAxe2"),
+                                         ("nonsense", "AvalonQ")])
+def test_table_sorts(browser_of, sort, first):
+    html = browser_of("viewer").get(f"/workers/?sort={sort}").content.decode()
+    body = html[html.index("<tbody>"):]
+    assert re.search(r'title="([^"]+)">', body).group(1) == first
+
+
+def test_table_filters_by_text_and_pool(browser_of):
+    viewer = browser_of("viewer")
+    html = viewer.get("/workers/?q=bitaxe", headers={"HX-Request": "true"}).content.decode()
+    assert "BitAxe1" in html and "AvalonQ" not in html
+    html = viewer.get("/workers/?pool=B", headers={"HX-Request": "true"}).content.decode()
+    assert "Nano3S" in html and "BitAxe1" not in html
+    assert "No worker matches" in viewer.get("/workers/?q=zzz").content.decode()
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "100%", "%2F", "<b>x</b>", "été ☃", "a?b#c", "", "~", "x/pin"])
+def test_any_name_of_a_worker_has_a_page(browser_of, name):
+    snap = fixtures.rich()
+    store.put(replace(snap, workers=(replace(snap.workers[0], name=WorkerName(name)),)))
+    viewer = browser_of("viewer")
+    assert viewer.get("/workers/").status_code == 200
+    response = viewer.get(reverse("worker", args=[name]))
+    assert response.status_code == 200
+    assert b"<b>x</b>" not in response.content
+    assert b"This worker is not in" not in response.content
+
+
+def test_worker_and_pool_that_do_not_exist_are_not_found(browser_of):
+    viewer = browser_of("viewer")
+    assert viewer.get("/workers/nobody/").status_code == 404
+    assert viewer.get("/pools/Z/").status_code == 404
+
+
+def test_forgotten_worker_is_off_the_lists_until_seen_again(browser_of, pools):
+    operator = browser_of("operator")
+    operator.post("/workers/BitAxe2/forget/")
+    assert b"BitAxe2" not in operator.get("/workers/", headers={"HX-Request": "true"}).content
+    snap = fixtures.rich(2)
+    store.put(replace(snap, workers=tuple(replace(worker, connections=1) for worker in snap.workers)))
+    assert b"BitAxe2" in operator.get("/workers/", headers={"HX-Request": "true"}).content
+
+
+def test_theme_cookie_is_in_the_first_paint(browser_of):
+    viewer = browser_of("viewer")
+    assert b"data-theme=" not in viewer.get("/").content
+    viewer.post("/theme/", {"theme": "dark", "next": "/pools/"})
+    assert b'data-theme="dark"' in viewer.get("/").content
+
+
+def test_theme_does_not_redirect_to_strangers(browser_of):
+    response = browser_of("viewer").post("/theme/", {"theme": "dark", "next": "https://evil.example.org/"})
+    assert response["Location"] == "/"
+
+
+@pytest.mark.parametrize("page, most", [
+    ("/", 6), ("/workers/", 6), ("/pools/", 5), ("/pools/A/", 7), ("/schedule/", 24), ("/balance/", 5),
+    ("/records/", 7), ("/help/", 5)])
+def test_queries_of_a_page_do_not_grow_with_the_fleet(browser_of, pools, django_assert_max_num_queries, page, most):
+    viewer = browser_of("viewer")
+    viewer.get(page)
+    store.put(fixtures.three())
+    with django_assert_max_num_queries(most):
+        viewer.get(page)
+
+
+def test_first_load_is_small(browser_of, client, pools):
+    response = browser_of("operator").get("/")
+    assert len(response.content) < 40_000
