@@ -10,7 +10,7 @@ from proxy.core.alerting.config import (
     QuietHours,
 )
 from proxy.core.alerting.engine import AlertEngine
-from proxy.core.alerting.look import FleetLook, PoolLook, RateLook, WorkerLook
+from proxy.core.alerting.look import FleetLook, PoolLook, RateLook, Watch, WorkerLook
 
 __all__ = [
     "DEFAULT_RULES",
@@ -24,5 +24,6 @@ __all__ = [
     "PoolLook",
     "QuietHours",
     "RateLook",
+    "Watch",
     "WorkerLook",
 ]

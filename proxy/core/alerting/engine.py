@@ -6,11 +6,10 @@ from proxy.core.alerting import texts
 from proxy.core.alerting.calendar import days_before, next_daily, next_weekly
 from proxy.core.alerting.config import AlertConfig, AlertKind, AlertLevel, AlertMessage, AlertRuleConfig
 from proxy.core.alerting.episodes import Episode, Phase
-from proxy.core.alerting.look import FleetLook
+from proxy.core.alerting.look import FleetLook, Watch
 from proxy.core.alerting.outbox import Box, Tiding
 from proxy.core.alerting.signs import READ_KINDS, Key, Reading, Signs, down_sentence
 from proxy.core.events import BestShare, BlockFound, DatabaseTrouble, EventStream, PoolBehind, PoolDown, PoolUp
-from proxy.core.ports import Clock
 from proxy.core.types import Chain
 
 EVENT_WINS_S = 5.0
@@ -21,10 +20,10 @@ _SUMMARIES = ((AlertKind.DAILY, 1, "day", next_daily), (AlertKind.WEEKLY, 7, "we
 class AlertEngine:
     """``look`` about every 10 s; what is to be sent reaches ``on_message`` in the same call.
 
-    Nothing here blocks. One thread only; the clock's timers are not used.
+    Nothing here blocks. One thread only.
     """
 
-    def __init__(self, *, clock: Clock, events: EventStream, config: AlertConfig) -> None:
+    def __init__(self, *, clock: Watch, events: EventStream, config: AlertConfig) -> None:
         self.on_message: Callable[[AlertMessage], None] = lambda message: None
         self._clock = clock
         self._config = config

@@ -6,6 +6,16 @@ from typing import Protocol
 from proxy.core.types import AdminStatus, PoolKey, PoolStatus, WorkerName
 
 
+class Watch(Protocol):
+    """The time, without timers: a ``Clock`` will do."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def wall(self) -> float:
+        """Unix seconds; may jump."""
+
+
 class RateLook(Protocol):
     """A hash rate with its 95 % interval, H/s."""
 

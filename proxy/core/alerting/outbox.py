@@ -68,7 +68,8 @@ def grouped(target: int, tidings: list[Tiding], left_out: int, wall: float, zone
     lines = [_line(tiding, wall, zone) for tiding in tidings]
     if left_out:
         lines.append(f"{left_out} older messages were left out.")
-    return AlertMessage(target=target, title=_title([tiding.title for tiding in tidings]), body="\n".join(lines),
+    first = sorted(tidings, key=lambda tiding: tiding.kind not in URGENT)
+    return AlertMessage(target=target, title=_title([tiding.title for tiding in first]), body="\n".join(lines),
                         level=level, kinds=tuple(dict.fromkeys(tiding.kind for tiding in tidings)), at=wall)
 
 

@@ -1,0 +1,148 @@
+"""Alerts in the admin: targets with "send a test", rules, settings, and the list of what was sent."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.admin.base import ConfigAdmin
+from proxy.models.alerts import AlertDelivery, AlertRule, AlertSettings, AlertTarget
+from proxy.services.alerts import send_test
+
+MAX_TESTS = 5
+
+
+class AlertTargetForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A target; its address is never shown again, and kept where the field is left empty."""
+
+    url = forms.CharField(label=_("address"), required=False, max_length=1000, strip=True,
+                          widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 80}), help_text=_(
+                              "As Apprise writes it, for example mailto://user:password@example.org, "
+                              "tgram://token/chat, ntfy://topic, discord://id/token, json://host/path. It is not "
+                              "shown again; leave it empty to keep the one that is set."))
+
+    class Meta:
+        model = AlertTarget
+        fields = ("label", "url", "enabled")
+
+    def clean_url(self) -> str:
+        """What was typed, else what is set."""
+        return self.cleaned_data["url"] or self.initial.get("url") or ""
+
+
+@admin.register(AlertTarget)
+class AlertTargetAdmin(ConfigAdmin):
+    """Who can be told."""
+
+    form = AlertTargetForm
+    list_display = ("label", "scheme_shown", "enabled")
+    actions = ("send_a_test",)
+
+    @admin.display(description=_("service"))
+    def scheme_shown(self, target: AlertTarget) -> str:
+        """The kind of service, as in ``mailto``."""
+        return target.scheme
+
+    @admin.action(description=_("Send a test"), permissions=["change"])
+    def send_a_test(self, request: HttpRequest, targets: QuerySet[AlertTarget]) -> None:
+        """Send a test to each chosen target and say what became of it."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        for target in targets[:MAX_TESTS]:
+            problem = send_test(target.url)
+            if problem:
+                messages.error(request, say("%(target)s: not sent. %(problem)s") % {
+                    "target": target, "problem": problem})
+            else:
+                messages.success(request, say("%s: sent. Look whether it has arrived.") % target)
+
+    def get_fields(self, request: HttpRequest, obj: AlertTarget | None = None) -> Any:
+        """Who may only look is not shown the address."""
+        return ("label", "url", "enabled") if self._may_edit(request, obj) else ("label", "scheme_shown", "enabled")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AlertTarget | None = None) -> Any:
+        """The kind of service stands where the address would."""
+        return () if self._may_edit(request, obj) else ("scheme_shown",)
+
+    def _may_edit(self, request: HttpRequest, obj: AlertTarget | None) -> bool:
+        return self.has_change_permission(request, obj) or (obj is None and self.has_add_permission(request))
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(ConfigAdmin):
+    """One rule for each kind of alert; they can be switched off, not deleted."""
+
+    list_display = ("kind", "enabled", "threshold", "delay_s", "quiet_from", "quiet_until", "recovery")
+    list_editable = ("enabled",)
+    filter_horizontal = ("targets",)
+    fieldsets = [
+        (None, {"fields": ["kind", "enabled"]}),
+        (_("When"), {"fields": ["threshold", "delay_s", "workers", "recovery"]}),
+        (_("Quiet hours"), {"fields": [("quiet_from", "quiet_until")]}),
+        (_("Who"), {"fields": ["targets"]}),
+    ]
+    readonly_fields = ("kind",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """All kinds, also those nobody has changed yet."""
+        if self.has_change_permission(request):
+            AlertRule.ensure()
+        return super().changelist_view(request, extra_context)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one for each kind."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AlertRule | None = None) -> bool:
+        """They are switched off instead."""
+        return False
+
+
+@admin.register(AlertSettings)
+class AlertSettingsAdmin(ConfigAdmin):
+    """How much is sent: one row, one form."""
+
+    fieldsets = [
+        (None, {"fields": ["time_zone", "summary_at"]}),
+        (_("Not too much"), {"fields": ["group_s", "max_per_hour", ("flaps", "calm_s")]}),
+    ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Straight to the one row."""
+        return redirect("admin:proxy_alertsettings_change", "1")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AlertSettings | None:
+        """The one row; with the defaults as long as it was never saved."""
+        return AlertSettings.load() if object_id == "1" else None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one row."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AlertSettings | None = None) -> bool:
+        """There is always one row."""
+        return False
+
+
+@admin.register(AlertDelivery)
+class AlertDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What was sent, to be read only."""
+
+    list_display = ("at", "target_label", "title", "state", "attempts", "problem")
+    list_filter = ("state", "level", "target_label")
+    search_fields = ("title", "body")
+    date_hierarchy = "at"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The list is the proxy's."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AlertDelivery | None = None) -> bool:
+        """The list is the proxy's."""
+        return False

@@ -1,0 +1,185 @@
+"""The alerts of a running proxy: two threads, so that neither rules nor slow mail servers touch the event loop."""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import Error as DjangoError
+from django.db import close_old_connections, connections
+
+from proxy.conf.loader import current_revision
+from proxy.core.alerting import AlertEngine, AlertMessage, FleetLook, Watch
+from proxy.core.events import (
+    BestShare,
+    BlockFound,
+    DatabaseTrouble,
+    Event,
+    EventStream,
+    PoolBehind,
+    PoolDown,
+    PoolUp,
+)
+from proxy.services.alerts.courier import Courier, Send
+from proxy.services.alerts.rows import AlertSetup, load_alerts
+from proxy.services.alerts.sending import send
+from proxy.sinks.views import store
+
+LOOK_S = 10.0
+RELOAD_S = 5.0
+MAX_EVENTS, MAX_MESSAGES = 1000, 500
+HEARD: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, DatabaseTrouble, BestShare, BlockFound)
+
+_logger = logging.getLogger(__name__)
+
+
+class ThreadWatch:
+    """The time for threads: an event loop's own clock stands still while the loop sleeps."""
+
+    now = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
+
+
+class AlertService:
+    """``start`` once on the loop, ``stop`` once (from a thread: it waits).
+
+    Events are only put in a queue on the loop; where that is full they are left out and counted in ``dropped``. Rules
+    are read again within 5 s of a change.
+    """
+
+    def __init__(self, *, events: EventStream, look: Callable[[], FleetLook | None] = store.current,
+                 clock: Watch | None = None, load: Callable[[], AlertSetup] = load_alerts,
+                 revision: Callable[[], int] = current_revision, send: Send = send, look_s: float = LOOK_S) -> None:
+        self.dropped = 0
+        self._clock = clock = clock or ThreadWatch()
+        self._events = events
+        self._look, self._load, self._revision, self._look_s = look, load, revision, look_s
+        self._heard: queue.Queue[Event | None] = queue.Queue(MAX_EVENTS)
+        self._outgoing: queue.Queue[AlertMessage | None] = queue.Queue(MAX_MESSAGES)
+        self._inside = EventStream(on_error=self._failed)
+        self._courier = Courier(clock=clock, send=send)
+        self._engine: AlertEngine | None = None
+        self._seen: int | None = None
+        self._stopping = threading.Event()
+        self._look_at = self._reload_at = clock.now()
+        self._threads = (threading.Thread(target=self._watch, name="alert rules", daemon=True),
+                         threading.Thread(target=self._deliver, name="alert delivery", daemon=True))
+
+    def start(self) -> None:
+        """Listen to the events and start the threads."""
+        for kind in HEARD:
+            self._events.subscribe(kind, self._hear)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> bool:
+        """End both threads; whether they ended in time. What is not delivered is tried again by the next run."""
+        for kind in HEARD:
+            self._events.unsubscribe(kind, self._hear)
+        self._stopping.set()
+        for line in (self._heard, self._outgoing):
+            with contextlib.suppress(queue.Full):
+                line.put_nowait(None)  # wakes the thread; a full queue wakes it anyway
+        for thread in self._threads:
+            thread.join(timeout_s / len(self._threads))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _hear(self, event: Event) -> None:
+        try:
+            self._heard.put_nowait(event)
+        except queue.Full:
+            self.dropped += 1
+
+    # --- The thread of the rules ---
+
+    def _watch(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._safely(self._reload_if_due)
+                self._safely(self._look_if_due)
+                self._listen(max(0.05, min(self._look_at, self._reload_at) - self._clock.now()))
+        finally:
+            connections.close_all()
+
+    def _listen(self, timeout_s: float) -> None:
+        """Hand one event to the engine, if one comes in time; without rules yet it stays in the queue."""
+        if self._engine is None:
+            self._stopping.wait(timeout_s)
+            return
+        try:
+            event = self._heard.get(timeout=timeout_s)
+        except queue.Empty:
+            return
+        if event is not None:
+            self._inside.emit(event)
+
+    def _reload_if_due(self) -> None:
+        if self._clock.now() < self._reload_at:
+            return
+        self._reload_at = self._clock.now() + RELOAD_S
+        close_old_connections()
+        revision = self._revision()
+        if revision == self._seen:
+            return
+        setup = self._load()
+        self._seen = revision
+        self._courier.addresses = setup.addresses
+        if self._engine is None:
+            self._engine = AlertEngine(clock=self._clock, events=self._inside, config=setup.config)
+            self._engine.on_message = self._post
+        else:
+            self._engine.apply(setup.config)
+
+    def _look_if_due(self) -> None:
+        if self._engine is None or self._clock.now() < self._look_at:
+            return
+        self._look_at = self._clock.now() + self._look_s
+        snapshot = self._look()
+        if snapshot is None:
+            self._engine.tick()
+        else:
+            self._engine.look(snapshot)
+
+    def _post(self, message: AlertMessage) -> None:
+        try:
+            self._outgoing.put_nowait(message)
+        except queue.Full:
+            self.dropped += 1
+
+    # --- The thread of the delivery ---
+
+    def _deliver(self) -> None:
+        try:
+            self._safely(self._courier.resume)
+            while not self._stopping.is_set():
+                if self._seen is None:
+                    self._stopping.wait(0.1)  # the addresses are not known yet
+                    continue
+                close_old_connections()
+                wait_s = self._safely(self._courier.work)
+                self._receive(60.0 if wait_s is None else max(0.1, wait_s))
+        finally:
+            connections.close_all()
+
+    def _receive(self, timeout_s: float) -> None:
+        with contextlib.suppress(queue.Empty):
+            message = self._outgoing.get(timeout=min(60.0, timeout_s))
+            if message is not None:
+                self._courier.take(message)
+
+    # --- Faults ---
+
+    def _safely(self, call: Callable[[], float | None]) -> float | None:
+        """Run ``call``; a fault is logged and the thread goes on."""
+        try:
+            return call()
+        except DjangoError as error:
+            _logger.warning("Alerts: the database cannot be used: %s", error)
+        except Exception:  # the boundary of a thread: alerts go on whatever one of them does
+            _logger.exception("Alerts: a fault of ours")
+        return RELOAD_S
+
+    def _failed(self, error: Exception, event: Event) -> None:
+        _logger.error("Alerts: a fault of ours at %s", event.name, exc_info=error)

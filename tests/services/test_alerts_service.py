@@ -1,0 +1,197 @@
+"""The alert service from events and looks to servers, with its own threads; rules come from the database."""
+
+import threading
+import time
+
+import pytest
+
+from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
+from proxy.core.events import BestShare, BlockFound, DatabaseTrouble, EventStream, PoolBehind, PoolDown, PoolUp
+from proxy.core.types import Chain, PoolStatus
+from proxy.models import AlertDelivery, AlertRule, AlertSettings, AlertTarget
+from proxy.services.alerts import AlertService, compose, load_alerts
+from proxy.sinks.views import LiveSnapshot
+from tests.core.alert_cast import pool, rate, worker
+from tests.services.alert_receivers import Mailbox, Webhook
+
+WAIT_S = 20
+
+
+def until(condition):
+    """Wait for threads; real time, because they are real."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class Living:
+    """A service at work, and the fleet it looks at."""
+
+    def __init__(self, **changes):
+        self.events = EventStream()
+        self.pools = [pool("A"), pool("B")]
+        self.workers = []
+        self.service = AlertService(events=self.events, look=self.look, look_s=0.05, **changes)
+
+    def look(self):
+        return LiveSnapshot(revision=1, at=time.time(), started_at=time.time() - 86400, config_revision=1,
+                            pools=tuple(self.pools), workers=tuple(self.workers),
+                            rate_1h=rate(1e12), rate_24h=rate(3e12))
+
+    def __enter__(self):
+        self.service.start()
+        until(lambda: self.service._engine is not None and self.service._engine._best is not None)
+        return self
+
+    def __exit__(self, *args):
+        assert self.service.stop(WAIT_S)
+
+
+def eager(*kinds):
+    """Rules without delay for ``kinds``, none for the others; nothing grouped."""
+    for default in DEFAULT_RULES:
+        AlertRule(kind=default.kind.value, threshold=default.threshold, enabled=default.kind in kinds).save()
+    AlertSettings(group_s=0, max_per_hour=1000).save()
+
+
+def target(url):
+    AlertTarget(label=url.partition(":")[0], url=url).save()
+
+
+def trouble(living):
+    """Make every rule's case come true."""
+    emit = living.events.emit
+    emit(PoolDown(pool="A", reason="refused"))
+    emit(PoolBehind(pool="B", chain=Chain.BTC, detail="It is late.", cleared=False))
+    emit(DatabaseTrouble(problem="full.", recovered=False))
+    emit(BestShare(worker="rig", pool="A", chain=Chain.BTC, true_difficulty=1e9, previous=0.0))
+    emit(BlockFound(worker="rig", pool="A", chain=Chain.BTC, header_hash=b"\0" * 32, accepted=True))
+    now = time.time()
+    living.pools = [pool("A", status=PoolStatus.DOWN, accepted=100, rejected=100),
+                    pool("B", payout_ok=False, payout_percent=1.0)]
+    living.workers = [worker("gone", connections=0, last_seen_at=now - 60, last_share_at=now - 7200),
+                      worker("mute", connected_at=now - 7200, last_share_at=now - 7200)]
+
+
+EXPECTED = {"Pool A (pool A) is down", "Pool B (pool B) is behind its chain", "The database cannot be used",
+            "found a share of difficulty 1 G", "BTC block was found", "Pool B (pool B): the payout check fails",
+            "Worker gone is offline", "Worker mute sends no shares", "No shares come in",
+            "The fleet is slower than usual", "Pool A (pool A): too many shares are refused"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_alert_of_each_rule_reaches_webhook_and_mail():
+    eager(*AlertKind)
+    with Webhook() as webhook, Mailbox() as mailbox:
+        target(webhook.url)
+        target(mailbox.url)
+        with Living() as living:
+            trouble(living)
+
+            def told(texts):
+                return all(any(title in text for text in texts) for title in EXPECTED)
+
+            until(lambda: told([got["message"] + got["title"] for got in webhook.received]))
+            until(lambda: told([f"{mail['Subject']} {mail.get_body(('plain',)).get_content()}".replace("\n", " ")
+                                for mail in mailbox.received]))
+    assert not AlertDelivery.objects.exclude(state="sent").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_summary_reaches_the_webhook():
+    with Webhook() as webhook:
+        target(webhook.url)
+        config = load_alerts()
+        with Living(load=lambda: config) as living:
+            living.service._engine._due[AlertKind.DAILY] = time.time() - 1
+            until(lambda: webhook.received)
+    assert webhook.received[0]["title"] == "DPMP: the last day"
+    assert "No shares came in." in webhook.received[0]["message"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_flapping_pool_does_not_send_a_hundred():
+    eager(AlertKind.POOL_DOWN)
+    with Webhook() as webhook:
+        target(webhook.url)
+        with Living() as living:
+            for _ in range(50):
+                living.events.emit(PoolDown(pool="A", reason="lost"))
+                living.events.emit(PoolUp(pool="A", down_s=1))
+            until(lambda: any("again and again" in got["title"] + got["message"] for got in webhook.received))
+    assert sum(got["message"].count("\n") + 1 for got in webhook.received) <= 9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rules_and_targets_changed_while_it_runs_are_in_force_soon(monkeypatch):
+    monkeypatch.setattr("proxy.services.alerts.service.RELOAD_S", 0.05)
+    eager()
+    with Webhook() as webhook, Living() as living:
+        living.events.emit(PoolDown(pool="A", reason="lost"))
+        target(webhook.url)
+        rule = AlertRule.objects.get(kind="pool_down")
+        rule.enabled = True
+        rule.save()
+        living.pools = [pool("B", status=PoolStatus.DOWN)]
+        until(lambda: webhook.received)
+    assert "Pool B" in webhook.received[0]["title"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hanging_mail_server_holds_up_neither_the_loop_nor_the_rules():
+    eager(AlertKind.DATABASE)
+    target("json://127.0.0.1:1/x")
+    hanging, release = threading.Event(), threading.Event()
+
+    def hang(*args):
+        hanging.set()
+        release.wait(WAIT_S)
+        return ""
+
+    with Living(send=hang) as living:
+        living.events.emit(DatabaseTrouble(problem="full.", recovered=False))
+        assert hanging.wait(WAIT_S)
+        began = time.perf_counter()
+        for _ in range(5000):
+            living.events.emit(BlockFound(worker="rig", pool="A", chain=Chain.BTC, header_hash=b"", accepted=True))
+        assert time.perf_counter() - began < 1.0
+        release.set()
+
+
+def test_events_beyond_the_queue_are_counted_and_nothing_blocks():
+    events = EventStream()
+    service = AlertService(events=events, load=lambda: 1 / 0, revision=lambda: 1)
+    for kind in (DatabaseTrouble,):
+        events.subscribe(kind, service._hear)
+    for _ in range(1100):
+        events.emit(DatabaseTrouble(problem="x", recovered=False))
+    assert service.dropped == 100
+
+
+@pytest.mark.django_db
+def test_no_rows_at_all_mean_the_default_rules_and_nobody_to_tell():
+    setup = load_alerts()
+    assert setup.config.rules == DEFAULT_RULES and setup.config.targets == () and setup.addresses == {}
+    assert setup.config.group_s == AlertConfig().group_s
+
+
+@pytest.mark.django_db
+def test_address_is_in_no_repr():
+    target("json://user:hunter22@127.0.0.1/x")
+    assert "hunter22" not in repr(load_alerts())
+
+
+@pytest.mark.django_db
+def test_summary_adds_the_history_up():
+    from proxy.models.history import RejectBucket, ShareBucket
+
+    for key, work in (("A", 750.0), ("B", 250.0)):
+        ShareBucket.objects.create(step=60, start=1000, worker="rig", pool=key, accepted=10, rejected=1, work=work)
+    ShareBucket.objects.create(step=60, start=5000, worker="late", pool="A", accepted=99, work=1.0)
+    RejectBucket.objects.create(step=60, start=1000, worker="rig", pool="A", reason="stale", decided_by="pool", count=2)
+    text = compose(0.0, 4000.0)
+    assert "Shares: 20 accepted, 2 refused (9.09%), 0 unanswered." in text
+    assert "Average hash rate: 1.07 GH/s." in text
+    assert "Pool A: 75.0% of the work, 10 accepted, 1 refused." in text
+    assert "Refused for: stale 2." in text and "Workers: 1. The fastest: rig 1.07 GH/s." in text and "late" not in text
