@@ -106,14 +106,18 @@ class Group:
             self.ledger = kept
         for member in list(self.members.values()):
             member.moving = cause
-            if member.current is not None and member.current not in weights:
+            if member.current is None or member.current in weights:
+                continue
+            if cause is not SwitchReason.RETURN or member.current not in member.ready:
                 self.rescue(member, now, cause)
         self.check(now, strict=True)
         for member in self.members.values():
-            if member.assignment.role is not Role.FIXED or member.assignment.pool == member.current:
+            is_away = member.current is not None and member.current not in weights
+            if not is_away and member.assignment.pool in (None, member.current):
                 member.moving = SwitchReason.ASSIGN
 
-    def _renew(self, weights: Mapping[PoolKey, float], books: Books, now: float, wall: float) -> None:
+    def _renew(self, weights: Mapping[PoolKey, float], books: Books, now: float, wall: float,
+               *, free: bool = True) -> None:
         """Start a new ledger with at most as much in hand as leaves a dwell's half for this one's own."""
         spare = min(weights.values(), default=0.0) * min(self._dwells.values(), default=0.0) / 2
         sliced_rate = sum(member.estimate.rate for member in self.members.values()
@@ -122,9 +126,10 @@ class Group:
         self.ledger = Ledger(weights, now=now, wall=wall, carry=carry)
         for member in self.members.values():
             member.open.clear()
-            member.free = True
+            member.free = member.free or free
             member.in_hand = clamped(member.in_hand, weights, spare)
-            if member.assignment.role is Role.SLICED:
+            home = member.assignment.pool
+            if member.assignment.role is Role.SLICED or (home is not None and home not in weights):
                 member.assignment = Assignment()
 
     # --- who is in it ---------------------------------------------------------------------------------------------
@@ -206,7 +211,7 @@ class Group:
         self._resize_budget(len(loads))
         if self.is_returning and self._has_returned(now):
             self.is_returning = False
-            self._renew(self.weights, books, now, self.ledger.since + now - self.ledger.started)
+            self._renew(self.weights, books, now, self.ledger.since + now - self.ledger.started, free=False)
             loads = [self._load(member, now) for member in self.members.values()
                      if member.current is not None and not member.is_quiet]
         if strict or self._policy.is_due(loads, self.weights, in_hand=books.in_hand, sigma=books.sigma,
@@ -299,13 +304,15 @@ class Group:
             case Role.RESIDUAL:
                 self._step_slice(member, now, self._fleet_in_hand(member, now), self._residual_period(member, now),
                                  CHECK_S)
+            case Role.NEW if member.is_quiet:
+                self.rescue(member, now, member.moving)
             case Role.NEW:
                 member.due = now + 1.0
                 self.wake_at(now + 1.0)
 
     def _step_home(self, member: Member, now: float) -> None:
         pool = member.assignment.pool
-        if pool is None or pool == member.current or pool not in member.ready:
+        if pool not in self.weights or pool == member.current or pool not in member.ready:
             return
         reason = member.moving
         urgent = reason in (SwitchReason.WEIGHT, SwitchReason.OPERATOR, SwitchReason.FAILOVER)
@@ -322,7 +329,7 @@ class Group:
             target = slicing.following(row, in_hand, current, member.ready)
             if target is None:
                 return
-            self._switch(member, target, SwitchReason.SLICE, now, urgent=False)
+            self._switch(member, target, SwitchReason.SLICE if current in row else member.moving, now, urgent=False)
             left = 0.5
             if member.current == target:
                 left = max(slicing.stay(row, in_hand, target, period), self._dwells.get(target, 0.0))

@@ -72,29 +72,32 @@ class Scheduler:
 
     def apply(self, config: ConfigSnapshot) -> None:
         """Take over a configuration; whatever it changes about weights acts at once."""
+        lanes = self._lane_sets()
         old, self._config = self._config, config
         lost = {pool for pool in old.pools if usable(old, pool) and not usable(config, pool)}
         self._up = {pool: up for pool, up in self._up.items() if pool in config.pools}
         self._returns.resize(config.health.returns_per_s, 1.0)
         self._tell_override(old, config)
         self._trim_parked()
-        self._regroup(SwitchReason.OPERATOR if lost else SwitchReason.WEIGHT)
+        self._regroup(SwitchReason.OPERATOR if lost else SwitchReason.WEIGHT, lanes)
 
     def set_balance_weights(self, weights: Mapping[PoolKey, float] | None) -> None:
         """Take over what auto-balance computed; None: not known, the schedule's own weights hold."""
+        lanes = self._lane_sets()
         self._balance = dict(weights) if weights else None
-        self._regroup(SwitchReason.WEIGHT)
+        self._regroup(SwitchReason.WEIGHT, lanes)
 
     def pool_status(self, pool: PoolKey, up: bool) -> None:
         """A pool counts as up or down: targets are recomputed without those that are down."""
         before = self._up.get(pool)
         if before is up:
             return
+        lanes = self._lane_sets()
         self._up[pool] = up
         if up:
-            self._retarget_all(SwitchReason.WEIGHT if before is None else SwitchReason.RETURN)
+            self._retarget_all(SwitchReason.WEIGHT if before is None else SwitchReason.RETURN, lanes)
             return
-        self._retarget_all(SwitchReason.FAILOVER)
+        self._retarget_all(SwitchReason.FAILOVER, lanes)
         if before:
             weights = self._effective(self._fleet_control())
             down = tuple(sorted(key for key, is_up in self._up.items() if not is_up))
@@ -225,18 +228,17 @@ class Scheduler:
 
     # --- who belongs where ----------------------------------------------------------------------------------------
 
-    def _regroup(self, cause: SwitchReason) -> None:
+    def _regroup(self, cause: SwitchReason, lanes: object) -> None:
         """Find out again who is in control of whom, and aim at what they want."""
         now, wall = self._clock.now(), self._clock.wall()
         self._open_now = timetable.open_schedules(self._config.schedules, wall)
         self._plan_timetable(now, wall)
-        before = self._lane_sets()
         for member in self._members.values():
-            self._enter(member, now)
+            self._enter(member, now, cause)
         self._drop_empty_groups()
-        self._retarget_all(cause, before)
+        self._retarget_all(cause, lanes)
 
-    def _enter(self, member: Member, now: float) -> None:
+    def _enter(self, member: Member, now: float, cause: SwitchReason = SwitchReason.WEIGHT) -> None:
         """Put a miner into the group of whoever controls it."""
         control = self.control(member.worker)
         key: object = ("pin", member.worker) if control.source == "pin" else control.schedule_id
@@ -245,16 +247,26 @@ class Scheduler:
             group = Group(key, control, now=now, wall=self._clock.wall(), move=self._move, budget=self._budget,
                           returns=self._returns)
             self._groups[key] = group
-            weights = self._effective(control)
-            group.retarget(weights, now, self._clock.wall(), SwitchReason.WEIGHT,
-                           kept=self._kept_ledger(key, weights))
+        self._aim(group, control, cause)
         if old is group:
             return
         if old is not None:
             old.remove(member, now)
         self._group_of[member.session] = group
         group.add(member, now)
-        self._arm(group)
+        if member.current is not None and member.current not in group.weights:
+            group.rescue(member, now, cause)
+        self._arm_group(group)
+
+    def _aim(self, group: Group, control: Control, cause: SwitchReason) -> None:
+        """Let a group follow ``control`` and what is up."""
+        old, group.control = group.control, control
+        weights = self._effective(control)
+        if weights == group.weights and _timing(control) == _timing(old):
+            return
+        now = self._clock.now()
+        group.retarget(weights, now, self._clock.wall(), cause, kept=self._kept_ledger(group.key, weights))
+        self._start_waiting(group, now)
 
     def _kept_ledger(self, key: object, weights: Mapping[PoolKey, float]) -> Ledger | None:
         """Return the ledger from before the restart, once, if it was kept for the same weights."""
@@ -270,18 +282,11 @@ class Scheduler:
         ids = {None, *(schedule.id for schedule in self._config.schedules)}
         self._groups = {key: group for key, group in self._groups.items() if group.members or key in ids}
 
-    def _retarget_all(self, cause: SwitchReason, before: object = None) -> None:
-        now, wall = self._clock.now(), self._clock.wall()
-        before = self._lane_sets() if before is None else before
+    def _retarget_all(self, cause: SwitchReason, before: object) -> None:
         for group in list(self._groups.values()):
             worker = next((member.worker for member in group.members.values()), None)
-            old = group.control
             if worker is not None:
-                group.control = self.control(worker)
-            weights = self._effective(group.control)
-            if weights != group.weights or _timing(group.control) != _timing(old):
-                group.retarget(weights, now, wall, cause, kept=self._kept_ledger(group.key, weights))
-                self._start_waiting(group, now)
+                self._aim(group, self.control(worker), cause)
             self._arm_group(group)
         self._tell_control()
         self._run()
@@ -306,7 +311,7 @@ class Scheduler:
     def _allowed(self, member: Member, group: Group) -> list[PoolKey]:
         """Return where a miner without work may start: what is aimed at, else what else is allocated, in order."""
         aimed = [pool for pool in group.weights if pool in member.ready]
-        return aimed or [pool for pool in group.control.weights if pool in member.ready][:1]
+        return aimed or [pool for pool in group.control.weights if pool in member.ready and self._up.get(pool)][:1]
 
     def _lanes(self, control: Control) -> frozenset[PoolKey]:
         wanted = list(control.weights)
@@ -408,7 +413,7 @@ class Scheduler:
         override = override_in_force(self._config, wall)
         expired = self._config.override is not None and override is None
         if is_open != self._open_now or expired:
-            self._regroup(SwitchReason.WEIGHT)
+            self._regroup(SwitchReason.WEIGHT, self._lane_sets())
         else:
             self._plan_timetable(now, wall)
 
