@@ -1,0 +1,135 @@
+"""A fleet of test miners and its books: what was submitted, what came of it, and who was treated badly."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+from proxy.runtime.tasks import spawn
+from proxy.simulator.miner import SimMiner
+from proxy.simulator.profiles import PROFILES, Profile
+from tests.e2e.process import HASHES_PER_DIFFICULTY
+
+HASHRATE = 4_000.0
+"""Of one miner, hashes per second: ten of them take about an eighth of a core."""
+STALE = 21
+MARKS = {"A": b"/BTC/", "B": b"/BCH/"}
+LOST = (20, "Connection to the pool was lost, share not judged")
+UNANSWERED = (20, "The pool did not answer")
+
+
+class Fleet:
+    """Miners of one or all firmware profiles on one address."""
+
+    def __init__(self, port: int, profiles: Iterable[Profile] = PROFILES.values(), *, hashrate: float = HASHRATE,
+                 user: str = "their-wallet") -> None:
+        self.miners = [
+            SimMiner(profile, "127.0.0.1", port, user=f"{user}.{profile.name}-{number}", hashrate=hashrate,
+                     hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+            for number, profile in enumerate(profiles, 1)]
+
+    def __len__(self) -> int:
+        return len(self.miners)
+
+    # --- Life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect all."""
+        for miner in self.miners:
+            miner.start(spawn)
+
+    async def stop(self) -> None:
+        """Disconnect all."""
+        await asyncio.gather(*(miner.stop() for miner in self.miners))
+
+    async def in_work(self, timeout_s: float = 15.0) -> None:
+        """Wait until every miner has a job."""
+        await asyncio.gather(*(miner.until(lambda each: each.in_work, timeout_s) for miner in self.miners))
+
+    async def mined(self, each: int, timeout_s: float = 30.0) -> None:
+        """Wait until every miner has ``each`` more accepted shares than now."""
+        goals = [(miner, miner.tally.accepted + each) for miner in self.miners]
+        await asyncio.gather(*(miner.until(_has(goal), timeout_s) for miner, goal in goals))
+
+    async def settle(self, timeout_s: float = 15.0) -> None:
+        """Mine no more, and wait until every submit has its answer."""
+        for miner in self.miners:
+            miner.mining = False
+        with suppress(TimeoutError):  # what is left open is for ``check_answers`` to say
+            await asyncio.gather(*(miner.until(lambda each: not each.unanswered, timeout_s) for miner in self.miners))
+
+    # --- The books ------------------------------------------------------------------------------------------------
+
+    @property
+    def submitted(self) -> int:
+        """Submits of all miners."""
+        return sum(miner.tally.submitted for miner in self.miners)
+
+    @property
+    def accepted(self) -> int:
+        """Accepted shares of all miners."""
+        return sum(miner.tally.accepted for miner in self.miners)
+
+    @property
+    def rejected(self) -> Counter[tuple[int, str]]:
+        """Refusals of all miners by code and text."""
+        return sum((miner.tally.rejected for miner in self.miners), Counter())
+
+    @property
+    def stale(self) -> int:
+        """True stales: the pool had a new block."""
+        return self.rejected[STALE, "Stale"]
+
+    @property
+    def disconnects(self) -> int:
+        """Connections that ended since the start."""
+        return sum(max(0, miner.connections - 1) for miner in self.miners)
+
+    def wrongly_refused(self) -> dict[tuple[int, str], int]:
+        """Refusals that are no true stale and not the proxy's word that a pool gave no verdict."""
+        good = ((STALE, "Stale"), LOST, UNANSWERED)
+        return {reason: count for reason, count in self.rejected.items() if reason not in good}
+
+    @property
+    def unjudged(self) -> int:
+        """Shares of which the miner was told that the pool gave no verdict."""
+        return self.rejected[LOST] + self.rejected[UNANSWERED]
+
+    def violations(self) -> list[str]:
+        """What firmware would not have put up with."""
+        return [f"{miner.user}: {each.rule.value}: {each.detail}" for miner in self.miners for each in miner.violations]
+
+    def unbalanced(self) -> list[str]:
+        """Miners whose submits do not have exactly one answer each."""
+        return [f"{miner.user}: {miner.tally.submitted} submitted, {miner.tally.accepted} accepted, "
+                f"{miner.tally.rejected.total()} refused, {miner.tally.lost} lost, {miner.unanswered} open"
+                for miner in self.miners
+                if miner.tally.submitted != miner.tally.accepted + miner.tally.rejected.total() + miner.tally.lost]
+
+    def summary(self) -> str:
+        """One line for a report."""
+        return (f"{len(self)} miners: {self.submitted} submitted, {self.accepted} accepted, {self.stale} stale, "
+                f"{self.unjudged} without a verdict, refused otherwise {self.wrongly_refused()}, "
+                f"{self.disconnects} disconnects")
+
+
+    def on(self, pool: str) -> list[SimMiner]:
+        """Miners whose job is of pool A or B, told by the chain's mark in the coinbase."""
+        return [miner for miner in self.miners if works_on(miner, pool)]
+
+
+def works_on(miner: SimMiner, pool: str) -> bool:
+    """Whether the miner's newest job is of this pool."""
+    return miner.wire is not None and miner.wire.job is not None and MARKS[pool] in miner.wire.job.tail
+
+
+async def moved(miners: Sequence[SimMiner], pool: str, timeout_s: float) -> float:
+    """Seconds from now until each of the miners has a job of ``pool``."""
+    began = time.monotonic()
+    await asyncio.gather(*(miner.until(lambda each: works_on(each, pool), timeout_s) for miner in miners))
+    return time.monotonic() - began
+
+
+def _has(goal: int) -> Callable[[SimMiner], bool]:
+    return lambda miner: miner.tally.accepted >= goal

@@ -1,0 +1,45 @@
+"""The two test pools of the end-to-end tests, as unlike each other as the proxy must be able to bear."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
+from proxy.simulator.dialect import CKPOOL, PLAIN, Dialect
+from proxy.simulator.pool import SimPool
+from proxy.simulator.vardiff import Vardiff
+from tests.e2e.process import HASHES_PER_DIFFICULTY
+from tests.e2e.rows import PoolRow
+
+CHAINS = {"A": ("BTC", BTC_DEMO_SCRIPT), "B": ("BCH", BCH_DEMO_SCRIPT)}
+EXTRANONCE2 = {"A": 8, "B": 4}
+DIALECTS = {"A": CKPOOL, "B": PLAIN}
+
+
+def make_pool(key: str, *, block_s: float | None = 20.0, dialect: Dialect | None = None,
+              vardiff: bool = True) -> SimPool:
+    """Pool A is like ckpool with an extranonce2 of 8, pool B easy-going with 4; both count their jobs 1, 2, 3."""
+    chain, script = CHAINS[key]
+    return SimPool(
+        chain=SimChain(name=chain, network_difficulty=1e9, hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+                       outputs=((script, 312_500_000),)),
+        name=key, dialect=replace(dialect or DIALECTS[key]), difficulty=4.0, extranonce2_size=EXTRANONCE2[key],
+        vardiff=Vardiff(shares_per_minute=40, window_s=10, whole=True) if vardiff else None,
+        block_interval_s=(block_s, block_s) if block_s else None)
+
+
+def row(pool: SimPool, *, ports: Sequence[int] | None = None, **fields: object) -> PoolRow:
+    """The row that lets a proxy mine on ``pool``; ``fields`` are other columns."""
+    return PoolRow(key=pool.name, chain=CHAINS[pool.name][0], ports=(pool.port,) if ports is None else ports,
+                   fields=fields)
+
+
+def shares_of(pools: Sequence[SimPool], *, without: str) -> tuple[int, Counter[str]]:
+    """(accepted, refused by reason) over all pools, workers whose name contains ``without`` left out."""
+    accepted, refused = 0, Counter[str]()
+    for pool in pools:
+        for worker, tally in pool.book.workers.items():
+            if without not in worker:
+                accepted += tally.accepted
+                refused.update({reason.value: count for reason, count in tally.rejected.items()})
+    return accepted, refused

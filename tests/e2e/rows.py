@@ -1,0 +1,117 @@
+"""The configuration of a proxy under test, and ``python -m tests.e2e.rows``: another process that writes it.
+
+``SetUp`` is what a test wants; ``SetUp.json`` travels to the process on its standard input, which brings the rows of
+``DPMP_DATA_DIR``'s database to that state: what is there is changed, what is missing added, pools not named removed.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+BTC_WALLET = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+BCH_WALLET = "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a"
+WALLETS = {"BTC": BTC_WALLET, "BCH": BCH_WALLET}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """One pool; ``ports`` on ``host`` in order of preference."""
+
+    key: str
+    chain: str
+    ports: Sequence[int]
+    host: str = "127.0.0.1"
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """Other columns of ``Pool``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUp:
+    """All rows that matter. ``settings`` are columns of ``ProxySettings``; times in seconds."""
+
+    pools: Sequence[PoolRow] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    min_switch_s: float = 5.0
+    slice_s: float = 2.5
+    policy: str = "slicing"
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    def json(self) -> bytes:
+        """For the standard input of the process that writes it."""
+        return json.dumps(asdict(self)).encode()
+
+
+def write(wanted: Mapping[str, Any]) -> None:
+    """Bring the database to the wanted state in one transaction."""
+    from django.db import transaction
+
+    from proxy.models import Pool, ProxySettings, Schedule
+
+    with transaction.atomic():
+        pools = {row["key"]: _write_pool(row) for row in wanted["pools"]}
+        if pools:
+            _write_schedule(wanted, pools)
+        else:
+            Schedule.objects.all().delete()
+        for gone in Pool.objects.exclude(key__in=pools):
+            gone.delete()
+        settings = ProxySettings.load()
+        for name, value in wanted["settings"].items():
+            setattr(settings, name, value)
+        if wanted["settings"]:
+            settings.save()
+
+
+def _write_pool(row: Mapping[str, Any]) -> Any:
+    from proxy.models import Pool, PoolEndpoint, Wallet
+
+    chain = row["chain"]
+    wallet, _ = Wallet.objects.get_or_create(label=f"{chain} wallet", chain=chain, address=WALLETS[chain])
+    pool = Pool.objects.filter(key=row["key"]).first() or Pool(key=row["key"])
+    before = None if pool.pk is None else {name: getattr(pool, name) for name in row["fields"]}
+    for name, value in {"chain": chain, "wallet": wallet, "password": "x", **row["fields"]}.items():
+        setattr(pool, name, value)
+    if before is None or before != dict(row["fields"]):
+        pool.save()
+    endpoints = [(row["host"], port) for port in row["ports"]]
+    if [(each.host, each.port) for each in pool.endpoints.all()] != endpoints:
+        for old in pool.endpoints.all():
+            old.delete()
+        for position, (host, port) in enumerate(endpoints):
+            PoolEndpoint.objects.create(pool=pool, host=host, port=port, position=position)
+    return pool
+
+
+def _write_schedule(wanted: Mapping[str, Any], pools: Mapping[str, Any]) -> None:
+    from proxy.models import Allocation, Schedule
+
+    schedule = Schedule.objects.filter(is_default=True).first() or Schedule(name="Main", is_default=True)
+    schedule.min_switch_s, schedule.slice_s = wanted["min_switch_s"], wanted["slice_s"]
+    schedule.policy = wanted["policy"]
+    schedule.save()
+    for gone in schedule.allocations.exclude(pool__key__in=wanted["weights"]):
+        gone.delete()
+    for position, (key, weight) in enumerate(wanted["weights"].items()):
+        allocation = (schedule.allocations.filter(pool__key=key).first()
+                      or Allocation(schedule=schedule, pool=pools[key], position=position))
+        allocation.weight = weight
+        allocation.save()
+
+
+def main() -> int:
+    """Read a ``SetUp`` from standard input and write it; print when it was committed (Unix seconds)."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dpmp_site.settings"
+    import django
+
+    django.setup()
+    write(json.load(sys.stdin))
+    sys.stdout.write(f"{time.time()}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Bad input from a connection costs that connection at most; the others do not notice."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from proxy.simulator.profiles import CPUMINER, ESP_MINER
+from tests.e2e.books import check_treatment
+from tests.e2e.conftest import StartFleet, StartPool, StartProxy
+from tests.e2e.fleet import Fleet
+from tests.e2e.pools import row
+from tests.e2e.process import ProxyProcess
+from tests.e2e.rows import SetUp
+
+
+class Raw:
+    """A connection that says whatever a test wants."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, payload: bytes) -> None:
+        self.writer.write(payload)
+        await self.writer.drain()
+
+    async def answer_to(self, ident: object) -> dict[str, Any]:
+        async with asyncio.timeout(5):
+            while True:
+                line = await self.reader.readline()
+                assert line, "closed"
+                message = json.loads(line)
+                if message.get("id") == ident and "method" not in message:
+                    return message
+
+    async def ping(self) -> None:
+        """It is alive and answers."""
+        await self.send(b'{"id":"alive","method":"mining.ping","params":[]}\n')
+        assert (await self.answer_to("alive"))["result"] == "pong"
+
+    async def closed(self) -> None:
+        """Wait for its end."""
+        async with asyncio.timeout(5):
+            while await self.reader.read(65_536):
+                pass
+
+
+@pytest.fixture
+async def world(start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
+                ) -> AsyncIterator[tuple[ProxyProcess, Fleet, Raw]]:
+    """A proxy with two good miners, and a connection to it; afterwards the good ones must not have noticed a thing."""
+    pool = await start_pool("A", block_s=None)
+    proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 1}))
+    fleet = await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER])
+    await fleet.mined(1)
+    raw = Raw(*await asyncio.open_connection("127.0.0.1", proxy.stratum))
+    yield proxy, fleet, raw
+    raw.writer.close()
+    await fleet.mined(1)
+    await fleet.settle()
+    check_treatment(proxy, fleet)
+    assert proxy.running
+
+
+async def test_bad_lines_are_survived_and_answered(world: tuple[ProxyProcess, Fleet, Raw]) -> None:
+    proxy, _, raw = world
+    await raw.send(b"x" * 9_000 + b"\n")
+    await raw.ping()
+    await raw.send(b"[" * 8_000 + b"\n")
+    await raw.ping()
+    await raw.send(b'{"id":1,"method":"mining.submit","params":' + b"[" * 4_000 + b"]" * 4_000 + b"}\n")
+    await raw.ping()
+    await raw.send(b"\xff\xfe\x00\n\n\r\n   \nnull\n17\n[]\n{}\n")
+    await raw.ping()
+    for ident, line in enumerate(WRONG_TYPES, 100):
+        await raw.send(json.dumps({"id": ident, **line}).encode() + b"\n")
+        assert (await raw.answer_to(ident))["error"] is not None, line
+    await raw.ping()
+    assert len(proxy.lines("miner_bad_json")) >= 8
+
+
+WRONG_TYPES: list[dict[str, Any]] = [
+    {"method": "mining.authorize", "params": [17]},
+    {"method": "mining.authorize", "params": []},
+    {"method": "mining.configure", "params": ["version-rolling"]},
+    {"method": "mining.configure", "params": [["version-rolling"], {"version-rolling.mask": {}}]},
+    {"method": "mining.suggest_difficulty", "params": [True]},
+    {"method": "mining.suggest_difficulty", "params": ["nan"]},
+    {"method": "mining.suggest_difficulty", "params": [-1]},
+    {"method": "mining.suggest_target", "params": ["zz"]},
+    {"method": "mining.submit", "params": []},
+    {"method": "mining.submit", "params": [1, 2, 3, 4, 5]},
+    {"method": "mining.submit", "params": ["nobody", "1", "00000000", "00000000", "00000000"]},
+    {"method": "no.such.method", "params": []},
+]
+
+
+async def test_flood_of_lines_over_the_limit_closes_that_connection(world: tuple[ProxyProcess, Fleet, Raw]) -> None:
+    _, _, raw = world
+    try:
+        for _ in range(40):
+            await raw.send(b"y" * 9_000 + b"\n")
+    except ConnectionError:
+        return
+    await raw.closed()
+
+
+async def test_endless_line_costs_no_memory_and_its_connection_goes_on_after_it(
+    world: tuple[ProxyProcess, Fleet, Raw]
+) -> None:
+    _, _, raw = world
+    for _ in range(64):
+        await raw.send(b"z" * 65_536)
+    await raw.send(b"\n")
+    await raw.ping()
+
+
+async def test_reader_that_never_reads_does_not_stop_the_others(world: tuple[ProxyProcess, Fleet, Raw]) -> None:
+    _, fleet, raw = world
+    flood = b'{"id":1,"method":"mining.ping","params":[]}\n' * 2_000
+    try:
+        async with asyncio.timeout(3):
+            while True:
+                await raw.send(flood)
+    except (TimeoutError, ConnectionError):
+        pass
+    await fleet.mined(1)
+
+
+async def test_refused_shares_say_why(world: tuple[ProxyProcess, Fleet, Raw]) -> None:
+    _, fleet, _ = world
+    miner = fleet.miners[0]
+    miner.mining = False
+    await miner.until(lambda each: not each.unanswered)
+    share = miner.find_share()
+    good = share.params(miner.user)
+    assert (await miner.submit_raw(good)).result is True
+    codes = [await code(miner.submit_raw(params)) for params in (
+        good, [*good[:1], "ffff", *good[2:]], [*good[:2], "00", *good[3:]], [*good[:4], "nonsense"],
+        ["somebody.else", *good[1:]], [*good[:4], f"{int(good[4], 16) ^ 1:08x}"])]
+    assert codes == [22, 21, 20, 20, 24, 23]
+    miner.tally.rejected.clear()
+    miner.mining = True
+
+
+async def code(answer: "asyncio.Future[Any]") -> int:
+    response = await answer
+    return response.error.code if response.error else 0
+
+

@@ -1,0 +1,48 @@
+"""Fifty-fifty over two pools that are unlike in everything, all firmware at once: only true stales are refused."""
+
+import asyncio
+
+import pytest
+
+from proxy.simulator.profiles import CPUMINER
+from tests.e2e.books import DIRECT, check_books, check_treatment
+from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
+from tests.e2e.fleet import Fleet
+from tests.e2e.pools import row
+from tests.e2e.rows import SetUp
+
+LONG_S = 240.0
+"""From here on the tempo is the one that is asked for: a switch every 25 s, a block every 20 s."""
+
+
+def stale_part(fleet: Fleet) -> float:
+    return fleet.stale / max(1, fleet.submitted)
+
+
+@pytest.mark.slow
+async def test_fifty_fifty_with_all_firmware_refuses_nothing(
+    seconds: float, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet,
+    measured: Measured,
+) -> None:
+    block_s, switch_s = (20.0, 25.0) if seconds >= LONG_S else (7.0, 6.0)
+    pools = [await start_pool(key, block_s=block_s) for key in "AB"]
+    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
+                                    min_switch_s=switch_s, slice_s=switch_s / 2))
+    fleet = await start_fleet(proxy.stratum)
+    direct = [await start_fleet(pool.port, [CPUMINER] * 3, user=DIRECT) for pool in pools]
+    await fleet.in_work()
+    await asyncio.sleep(seconds)
+    await fleet.settle()
+    metrics = await proxy.metrics()
+    switches = metrics.total("dpmp_pool_switches_total") - len(fleet)
+    parts = metrics.by("dpmp_accepted_difficulty_sum_total", "pool")
+    measured(f"{fleet.summary()}; {switches:.0f} switches; work {parts}; direct: "
+             f"{', '.join(each.summary() for each in direct)}")
+    check_treatment(proxy, fleet)
+    await check_books(proxy, fleet, pools)
+    most = max(stale_part(each) for each in direct)
+    assert stale_part(fleet) <= most + 0.01
+    assert fleet.unjudged == 0
+    assert fleet.submitted >= seconds * len(fleet) / 6
+    assert switches >= len(fleet) * (seconds / switch_s - 2) * 0.8
+    assert 0.3 < parts["A"] / sum(parts.values()) < 0.7

@@ -1,0 +1,57 @@
+"""``runproxy --demo`` shows a newcomer, within a minute and with nothing but itself, a proxy at work."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from tests.e2e.conftest import PROXIES, Measured
+from tests.e2e.process import START_S, ProxyProcess, clean_environment
+
+SHOWN_S = 60.0
+MINERS = {"garage", "attic", "office", "kitchen", "shelf", "desk"}
+
+
+@pytest.mark.slow
+async def test_demo_shows_both_pools_accepting_shares_of_all_miners_within_a_minute(
+    tmp_path, request: pytest.FixtureRequest, measured: Measured
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = clean_environment(tmp_path / "not used") | {"DPMP_LOG_ALLOW": "share_result"}
+    proxy = ProxyProcess(environment)
+    request.node.stash.setdefault(PROXIES, []).append(proxy)
+    began = time.monotonic()
+    try:
+        await proxy.launch("--demo", "--listen", f"127.0.0.1:{port}", "--web", "127.0.0.1:0",
+                           "--metrics", "127.0.0.1:0")
+        await proxy.until("dpmp_listening", timeout_s=START_S)
+        proxy.metrics_port = int(proxy.lines("metrics_started")[0]["address"].rpartition(":")[2])
+        measured(f"listens after {time.monotonic() - began:.1f} s")
+        pairs = await accepted_pairs(proxy, began + SHOWN_S)
+        measured(f"accepted (worker, pool) pairs after {time.monotonic() - began:.1f} s: {sorted(pairs)}")
+        metrics = await proxy.metrics()
+        assert {worker for worker, _ in pairs} == MINERS
+        assert metrics.total("dpmp_shares_accepted_total", pool="A") > 0
+        assert metrics.total("dpmp_shares_accepted_total", pool="B") > 0
+        stale = metrics.total("dpmp_share_rejects_total", reason="stale", by="pool")
+        assert metrics.total("dpmp_share_rejects_total") == stale
+        assert metrics.total("dpmp_downstream_connections") == len(MINERS)
+        code, took = await proxy.end()
+    finally:
+        await proxy.clear_away()
+    measured(f"ended in {took:.2f} s")
+    assert code == 0
+    assert took < 5
+    assert not (tmp_path / "not used").exists()
+    assert any("Password" in text for text in proxy.said)
+
+
+async def accepted_pairs(proxy: ProxyProcess, until: float) -> set[tuple[str, str]]:
+    """(worker, pool) of accepted shares, until all miners have had some on both pools or the time is over."""
+    pairs: set[tuple[str, str]] = set()
+    while time.monotonic() < until and len(pairs) < 2 * len(MINERS):
+        pairs = {(line["worker"], line["pool"]) for line in proxy.lines("share_result", verdict="accepted")}
+        await asyncio.sleep(0.5)
+    return pairs
