@@ -128,7 +128,9 @@ class SplitMeter:
 
     def fleet(self, span: Span) -> Split:
         """The whole fleet's split."""
-        if span is Span.CHANGE:
+        if span is Span.CHANGE and not self._changes:
+            work = {}  # nobody has said yet what is wanted in this run
+        elif span is Span.CHANGE:
             work = {key: _less(now, self._fleet_base.get(key))
                     for key, now in self._accounting.pool_work_total().items()}
         else:
@@ -137,7 +139,9 @@ class SplitMeter:
 
     def workers(self, span: Span) -> Mapping[WorkerName, Split]:
         """Each worker's own split, for those that did any work; wanted is the fleet's."""
-        if span is Span.CHANGE:
+        if span is Span.CHANGE and not self._changes:
+            work = {}
+        elif span is Span.CHANGE:
             work = {key: _less(now, self._base.get(key)) for key, now in self._accounting.work_total().items()}
         else:
             work = self._accounting.work(_WINDOW[span])

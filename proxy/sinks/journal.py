@@ -75,8 +75,11 @@ class BlockJournal:
             self._unwritten.append(line)
 
     def _retry(self) -> None:
+        waited = bool(self._unwritten)
         while self._unwritten and self._write(self._unwritten[0]):
             del self._unwritten[0]
+        if waited and not self._unwritten:
+            self._events.emit(DatabaseTrouble(problem="The block journal can be written again.", recovered=True))
         del self._unwritten[:-OPEN_KEPT]
 
     def _write(self, line: bytes) -> bool:

@@ -184,7 +184,7 @@ def read_history() -> History:
 
 def read_totals() -> list[Stored]:
     """All totals, for ``Accounting.restore``."""
-    stored = {(row.worker, row.pool): (_counts(row), row.last_share_at) for row in ShareTotal.objects.all()}
+    stored = {(row.worker, row.pool): (_counts(row), row.last_share_at) for row in _latest_last()}
     for reject in RejectTotal.objects.all():
         entry = stored.get((reject.worker, reject.pool))
         key = _reject_key(reject.reason, reject.decided_by)
@@ -193,6 +193,11 @@ def read_totals() -> list[Stored]:
             rejects[key] = reject.count
     return [Stored(worker=WorkerName(worker), pool=PoolKey(pool), counts=counts, last_share_at=last or None)
             for (worker, pool), (counts, last) in stored.items()]
+
+
+def _latest_last() -> models.QuerySet[ShareTotal]:
+    """Of more names than memory holds, those that were seen last stay."""
+    return ShareTotal.objects.order_by(models.F("last_share_at").asc(nulls_first=True), "id")
 
 
 def _counts(row: ShareTotal) -> Counts:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from proxy.core.accounting import Accounting, Work
+from proxy.core.accounting import Accounting, Counts, Stored, Work
 from proxy.core.events import EventStream, SchedulerTick
 from proxy.core.splitmeter import Span, SplitMeter, parts_of, variance
 from proxy.core.virtual import VirtualClock
@@ -92,6 +92,18 @@ def test_what_was_wanted_in_an_hour_is_averaged_over_its_changes():
     world.clock.advance(2700)
     [a, b] = world.meter.fleet(Span.HOUR).parts
     assert (a.wanted, b.wanted) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_work_of_earlier_runs_is_not_work_since_the_change():
+    world = World()
+    counts = Counts()
+    counts.work, counts.work_squares, counts.work_shares = 100.0, 100.0, 100
+    world.accounting.restore([Stored(worker=ANN, pool=A, counts=counts)])
+    assert world.meter.fleet(Span.CHANGE).parts == ()
+    assert world.meter.workers(Span.CHANGE) == {}
+    world.want(A=1, B=1)
+    world.events.emit(share(pool=B))
+    assert [part.delivered for part in world.meter.fleet(Span.CHANGE).parts] == [0.0, 1.0]
 
 
 def test_weights_of_nothing_are_ignored():

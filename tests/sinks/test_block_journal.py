@@ -91,6 +91,7 @@ def test_a_full_disk_is_told_and_the_block_is_written_later(world, monkeypatch):
         world.events.emit(candidate(1))
     assert "No space left" in world.heard.of(DatabaseTrouble)[0].problem
     world.events.emit(candidate(2))
+    assert [trouble.recovered for trouble in world.heard.of(DatabaseTrouble)] == [False, True]
     assert [entry["hash"] for entry in world.lines()] == [candidate(n).header_hash.hex() for n in (1, 2)]
 
 

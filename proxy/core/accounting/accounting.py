@@ -11,6 +11,7 @@ from proxy.core.accounting.tallies import (
     Counts,
     FleetTally,
     PoolTally,
+    Rates,
     Slice,
     Stored,
     WorkerTally,
@@ -23,6 +24,8 @@ from proxy.core.ports import Clock
 from proxy.core.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, SessionId, WorkerName
 
 MINUTE_S = 60
+TALLY_KEPT_S = 5.0
+"""Age of a worker's tally that nothing but time has changed: its rates move by 2 % of themselves at most."""
 _EVICTION_LOOKS = 64
 """How many of the oldest names are looked at for one that has left, before a newcomer is counted with the others."""
 
@@ -157,7 +160,8 @@ class Accounting:
     def _evict(self) -> bool:
         for name in islice(self._workers, _EVICTION_LOOKS):
             worker = self._workers[name]
-            if name != OTHERS and not worker.presence.connections and all(book.fresh is None for book in worker.books.values()):
+            waits = any(book.fresh is not None for book in worker.books.values())
+            if name != OTHERS and not worker.presence.connections and not waits:
                 del self._workers[name]
                 return True
         return False
@@ -197,6 +201,12 @@ class Accounting:
         self._minute_end = now + self._minute + MINUTE_S - wall
 
     # --- Reading ---------------------------------------------------------------------------------------------------
+
+    def pool_rates(self, name: WorkerName) -> dict[PoolKey, Rates]:
+        """One worker's rates on each pool, over all of the time that it was there."""
+        worker, now = self._workers.get(name), self._clock.now()
+        return {key: rates_of([book], worker.presence, now, self.hashes_per_difficulty)
+                for key, book in worker.books.items() if key != NO_POOL} if worker is not None else {}
 
     def workers(self) -> Sequence[WorkerTally]:
         """All workers in memory, in the order in which they were first seen."""
@@ -260,18 +270,25 @@ class Accounting:
                                        for key, sums in pools.items()}) for at, begin in enumerate(starts))
 
     def _worker_tally(self, worker: WorkerBook, now: float) -> WorkerTally:
-        hashes, presence = self.hashes_per_difficulty, worker.presence
+        """A fresh value after each share or connection, else one that is up to ``TALLY_KEPT_S`` old."""
+        last, presence = worker.last(), worker.presence
+        then, *seen = worker.tallied
+        if worker.tally is not None and seen == [last, presence.connections] and 0.0 <= now - then < TALLY_KEPT_S:
+            return worker.tally
         books = worker.books
-        return WorkerTally(
+        pools = {key: tally_of(*book.counts()) for key, book in books.items()}
+        parts = [part for book in books.values() for part in book.counts()]
+        worker.tallied = (now, last, presence.connections)
+        worker.tally = WorkerTally(
             worker=worker.name,
-            total=tally_of(*(part for book in books.values() for part in book.counts())),
-            pools={key: tally_of(*book.counts()) for key, book in books.items()},
-            rates=rates_of(list(books.values()), presence, now, hashes),
-            pool_rates={key: rates_of([book], presence, now, hashes) for key, book in books.items() if key != NO_POOL},
+            total=next(iter(pools.values())) if len(pools) == 1 else tally_of(*parts),
+            pools=pools,
+            rates=rates_of(list(books.values()), presence, now, self.hashes_per_difficulty),
             connections=presence.connections,
             first_seen_at=self._clock.wall() - (now - worker.first_seen),
-            last_share_at=self._wall(worker.last(), now),
+            last_share_at=self._wall(last, now),
         )
+        return worker.tally
 
     def _pool_tally(self, key: PoolKey, book: PoolBook, now: float) -> PoolTally:
         return PoolTally(

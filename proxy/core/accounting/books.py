@@ -1,8 +1,8 @@
 """The mutable books behind the tallies: one for each worker on each pool, one for each pool."""
 
 from proxy.core.accounting.latency import Recent
-from proxy.core.accounting.rates import NO_RATE, WINDOWS_S, RateWindow, Work, estimate, start
-from proxy.core.accounting.tallies import Counts, Rates
+from proxy.core.accounting.rates import WINDOWS_S, RateWindow, estimate_sums, start
+from proxy.core.accounting.tallies import Counts, Rates, WorkerTally
 from proxy.core.types import PoolKey, WorkerName
 
 
@@ -86,27 +86,36 @@ class PoolBook(Book):
 class WorkerBook:
     """One worker: its books and when it was there."""
 
-    __slots__ = ("books", "first_seen", "name", "presence")
+    __slots__ = ("books", "first_seen", "name", "presence", "tallied", "tally")
 
     def __init__(self, name: WorkerName, now: float) -> None:
         self.name = name
         self.books: dict[PoolKey, Book] = {}
         self.presence = Presence()
         self.first_seen = now
+        self.tally: WorkerTally | None = None
+        """As last read, and what it was made from: time, last share, connections."""
+        self.tallied: tuple[float, float | None, int] = (0.0, None, 0)
 
     def last(self) -> float | None:
         """Monotonic time of the last share on any pool."""
-        return max((book.last for book in self.books.values() if book.last is not None), default=None)
+        last = None
+        for book in self.books.values():
+            if book.last is not None and (last is None or book.last > last):
+                last = book.last
+        return last
 
 
 def rates_of(books: list[Book], presence: Presence, now: float, hashes: float) -> Rates:
     """Rates of the sum of ``books``, watched for as long as ``presence`` says."""
     if not books:
         return Rates()
-    reference = max(book.reference for book in books)
-    rates = []
-    for window, length in enumerate(WINDOWS_S):
-        work = sum((book.window.work(now, window) for book in books), Work())
-        span = presence.span(now, window)
-        rates.append(estimate(work, span, length, hashes, reference) if span or work.shares else NO_RATE)
+    sums, reference = [0.0] * 9, 0.0
+    for book in books:
+        book.window.add_to(sums, now)
+        if book.reference > reference:
+            reference = book.reference
+    rates = [estimate_sums(sums[3 * window], sums[3 * window + 1], int(sums[3 * window + 2]),
+                           presence.span(now, window), length, hashes, reference)
+             for window, length in enumerate(WINDOWS_S)]
     return Rates(*rates)

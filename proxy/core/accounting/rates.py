@@ -72,17 +72,23 @@ def estimate(work: Work, span_s: float, window_s: float, hashes: float, referenc
 
     ``hashes``: per difficulty 1. ``reference``: difficulty a share would have had, for the upper bound without any.
     """
-    if span_s <= 0.0 and not work.shares:
+    return estimate_sums(work.sum, work.squares, work.shares, span_s, window_s, hashes, reference)
+
+
+def estimate_sums(total: float, squares: float, shares: int, span_s: float, window_s: float, hashes: float,
+                  reference: float = 0.0) -> Rate:
+    """``estimate`` without a ``Work`` around its sums."""
+    if span_s <= 0.0 and not shares:
         return NO_RATE
-    calm = max(span_s, MIN_SPAN_S)
-    if not work.shares or work.sum <= 0.0 or work.squares <= 0.0:
+    calm = span_s if span_s > MIN_SPAN_S else MIN_SPAN_S
+    if not shares or total <= 0.0 or squares <= 0.0:
         return Rate(0.0, 0.0, NO_SHARE_UPPER * reference * hashes / calm, 0, span_s)
-    count = work.sum * work.sum / work.squares
-    unit = work.squares / work.sum * hashes
+    count = total * total / squares
+    unit = squares / total * hashes
     low = gamma_quantile(count + 0.5, -Z_95) * unit / calm
     high = gamma_quantile(count + 0.5, Z_95) * unit / max(span_s, 1.0)
     lean = count / (count + LEAN * max(0.0, 1.0 - calm / window_s * 1.06))
-    return Rate(max(work.sum * hashes / calm * lean, low), low, high, work.shares, span_s)
+    return Rate(max(total * hashes / calm * lean, low), low, high, shares, span_s)
 
 
 class RateWindow:
@@ -116,6 +122,17 @@ class RateWindow:
             self._roll(now)
         total = self._totals[window]
         return Work(max(total[0] + self._sum, 0.0), max(total[1] + self._square, 0.0), int(total[2]) + self._count)
+
+    def add_to(self, sums: list[float], now: float) -> None:
+        """Add the work of all windows: sum, sum of squares and number of shares of each, in a row."""
+        if now >= self._end:
+            self._roll(now)
+        place = 0
+        for total in self._totals:
+            sums[place] += total[0] + self._sum
+            sums[place + 1] += total[1] + self._square
+            sums[place + 2] += total[2] + self._count
+            place += 3
 
     def hour(self, now: float) -> tuple[float, ...]:
         """Sums of difficulty of the last hour in 30 slots of two minutes, oldest first; the last is still filling."""

@@ -68,15 +68,17 @@ class Counts:
         """Add all of ``other``."""
         self.accepted += other.accepted
         self.unanswered += other.unanswered
-        for key, number in (other.rejects or {}).items():
+        if other.rejects:
             if self.rejects is None:
                 self.rejects = {}
-            self.rejects[key] = self.rejects.get(key, 0) + number
+            for key, number in other.rejects.items():
+                self.rejects[key] = self.rejects.get(key, 0) + number
         self.credited += other.credited
         self.work += other.work
         self.work_squares += other.work_squares
         self.work_shares += other.work_shares
-        self.best = max(self.best, other.best)
+        if other.best > self.best:
+            self.best = other.best
         self.latency_s += other.latency_s
         self.latency_n += other.latency_n
 
@@ -132,12 +134,18 @@ class Tally:
 
 def tally_of(*counts: Counts) -> Tally:
     """Freeze the sum of ``counts``."""
-    total = Counts()
-    for part in counts:
-        total.add(part)
-    return Tally(accepted=total.accepted, rejected=total.rejected, rejects=dict(total.rejects or {}),
-                 stale=total.stale, duplicate=total.duplicate, unanswered=total.unanswered, credited=total.credited,
-                 work=total.work, best=total.best)
+    if len(counts) == 1:
+        total = counts[0]
+    else:
+        total = Counts()
+        for part in counts:
+            total.add(part)
+    if not total.rejects:
+        return Tally(accepted=total.accepted, unanswered=total.unanswered, credited=total.credited, work=total.work,
+                     best=total.best)
+    return Tally(accepted=total.accepted, rejected=total.rejected, rejects=dict(total.rejects), stale=total.stale,
+                 duplicate=total.duplicate, unanswered=total.unanswered, credited=total.credited, work=total.work,
+                 best=total.best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +166,6 @@ class WorkerTally:
     pools: Mapping[PoolKey, Tally]
     """``NO_POOL`` for shares that named no job."""
     rates: Rates
-    pool_rates: Mapping[PoolKey, Rates]
     connections: int
     first_seen_at: float
     """Unix seconds; of this run of the process."""

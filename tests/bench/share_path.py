@@ -1,0 +1,227 @@
+"""What one accepted share costs inside the process, and which part takes how much; no sockets, no asyncio.
+
+``python -m tests.bench.share_path`` prints microseconds of processor time, the best of several repeats, and the ratio to
+a full share hash in bare Python (the yardstick that makes runs on different machines comparable). The engine has the
+sinks that ``runproxy`` gives it. ``--profile`` prints the hottest functions instead.
+"""
+
+import argparse
+import cProfile
+import pstats
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from proxy.core.accounting import Accounting
+from proxy.core.chain import ChainObserver
+from proxy.core.config import LogConfig
+from proxy.core.effort import EffortMeter
+from proxy.core.events import REGISTRY, ShareResult
+from proxy.core.records import Records
+from proxy.core.routing.judge import judge
+from proxy.core.splitmeter import SplitMeter
+from proxy.core.stratum.codec import Request, decode, encode_request, encode_response
+from proxy.core.stratum.framing import LineFramer
+from proxy.sinks.logs import LogSink
+from proxy.sinks.metrics import MetricsSink
+from tests.bench.load import BRANCHES, COINB1, COINB2, HASHES_PER_DIFFICULTY
+from tests.support.world import ScriptedMiner, ScriptedPool, World
+
+BATCH = 1000
+REPEATS = 15
+PEER_S = 0.005
+"""Virtual seconds between two shares."""
+
+
+class RealisticPool(ScriptedPool):
+    """Jobs as long as a busy network's."""
+
+    def job(self, *, clean: bool, job_id: str | None = None) -> list[Any]:
+        """The scripted job with a real one's coinbase and branches."""
+        job = super().job(clean=clean, job_id=job_id)
+        return [job[0], job[1], COINB1, COINB2, BRANCHES, *job[5:]]
+
+
+class NullLink:
+    """Takes everything; remembers the last."""
+
+    peer = "10.0.0.1:1"
+
+    def __init__(self) -> None:
+        self.last = b""
+
+    def send(self, payload: bytes) -> None:
+        """Keep it."""
+        self.last = payload
+
+    def close(self) -> None:
+        """Never."""
+
+
+class SharePath:
+    """One miner on one pool whose shares are all accepted."""
+
+    def __init__(self) -> None:
+        self.world = World({"A": 8}, hashes_per_difficulty=HASHES_PER_DIFFICULTY, settle=False)
+        pool = self.world.pools["A"]
+        pool.__class__ = RealisticPool
+        for kind in REGISTRY.values():
+            self.world.events.unsubscribe(kind, self.world.seen.append)
+        self.sinks = self._sinks()
+        self.world.advance(3)
+        self.miner = ScriptedMiner(self.world, "bench/1.0", "wallet.rig", handshake=True, mask="1fffe000")
+        self.world.advance(3)
+        lane = self.miner.session.attachments[next(iter(self.miner.session.attachments))].warm_lane
+        assert lane is not None
+        self.lane = lane
+        self.job = self.miner.job
+        self.down, self.up = NullLink(), NullLink()
+        self.miner.session.downstream._link = self.down
+        self.lane.upstream._link = self.up
+        self.answers = 0
+        self._nonce = 0
+
+    def _sinks(self) -> list[object]:
+        """As the node has them."""
+        clock, events = self.world.clock, self.world.events
+        accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+        return [accounting, MetricsSink(events, CollectorRegistry()),
+                LogSink(events, clock.wall, LogConfig(), stdout=None),
+                ChainObserver(clock=clock, events=events, hashes_per_difficulty=HASHES_PER_DIFFICULTY),
+                Records(clock=clock, events=events), EffortMeter(clock=clock, events=events, accounting=accounting),
+                SplitMeter(clock=clock, events=events, accounting=accounting)]
+
+    def line(self) -> bytes:
+        """The next submit of the miner."""
+        self._nonce += 1
+        return (f'{{"id":{self._nonce},"method":"mining.submit","params":["wallet.rig","{self.job[0]}","00000000",'
+                f'"{self.job[7]}","{self._nonce:08x}","00002000"]}}\n').encode()
+
+    def submit(self, line: bytes) -> None:
+        """Miner to pool."""
+        self.miner.session.received(line)
+
+    def answer(self) -> None:
+        """Pool to miner."""
+        sent = self.up.last
+        self.lane.received(sent[: sent.index(b",")] + b',"result":true,"error":null}\n')
+
+    def time_there_and_back(self) -> tuple[float, float]:
+        """Microseconds of a submit, and of its answer."""
+        lines = [self.line() for _ in range(BATCH)]
+        there = back = 0
+        for line in lines:
+            began = time.process_time_ns()
+            self.submit(line)
+            middle = time.process_time_ns()
+            self.answer()
+            back += time.process_time_ns() - middle
+            there += middle - began
+        self.world.advance(BATCH * PEER_S)
+        assert b'"result":true' in self.down.last, self.down.last
+        return there / BATCH / 1e3, back / BATCH / 1e3
+
+    def whole(self) -> float:
+        """Microseconds of a share, there and back."""
+        lines = [self.line() for _ in range(BATCH)]
+        began = time.process_time_ns()
+        for line in lines:
+            self.submit(line)
+            self.answer()
+        took = (time.process_time_ns() - began) / BATCH / 1e3
+        self.world.advance(BATCH * PEER_S)
+        return took
+
+    def parts(self) -> dict[str, float]:
+        """Microseconds of each part, alone."""
+        framer, line = LineFramer(), self.line()
+        bare = line[:-1]
+        request = decode(bare)
+        assert isinstance(request, Request)
+        downstream = self.miner.session.downstream
+        submit = downstream._parse_submit(request)
+        assert self.miner.session.jobs is not None
+        issued = self.miner.session.jobs.find(submit.job_id)
+        assert issued is not None
+        params = ["wallet.rig", "1", "00" * 8, "68000000", "00000001", "00002000"]
+        seen: list[ShareResult] = []
+        self.world.events.subscribe(ShareResult, seen.append)
+        self.submit(line)
+        self.answer()
+        self.world.events.unsubscribe(ShareResult, seen.append)
+        emit, result = self.world.events.emit, seen[0]
+
+        def check_and_hash() -> None:
+            issued.shares.clear()
+            judge(issued, submit, self.world.engine.diff1)
+
+        reply = b'{"id":123456,"result":true,"error":null}'
+        return {
+            "framing, both lines": us(lambda: (framer.feed(line), framer.feed(b'{"id":1,"result":true}\n'))),
+            "decode, both lines": us(lambda: (decode(bare), decode(reply))),
+            "parameters": us(lambda: downstream._parse_submit(request)),
+            "duplicate check, hash, verdict": us(check_and_hash),
+            "encode, both lines": us(lambda: (encode_request(123, "mining.submit", params), encode_response(9, True))),
+            "event share_result with its sinks": us(lambda: emit(result)),
+        }
+
+
+def us(call: Callable[[], object]) -> float:
+    """Microseconds of processor time per call, the best of several."""
+    best = float("inf")
+    for _ in range(REPEATS):
+        began = time.process_time_ns()
+        for _ in range(BATCH):
+            call()
+        best = min(best, (time.process_time_ns() - began) / BATCH / 1e3)
+    return best
+
+
+def yardstick() -> None:
+    """A share's hashes and nothing else: a coinbase, its branches, a header."""
+    root = sha256(sha256(bytes(200)).digest()).digest()
+    for _ in BRANCHES:
+        root = sha256(sha256(root + root).digest()).digest()
+    sha256(sha256(root + root[:48]).digest()).digest()
+
+
+def table(path: SharePath) -> str:
+    """Return the costs as markdown."""
+    bare = us(yardstick)
+    whole = min(path.whole() for _ in range(REPEATS))
+    parts = path.parts()
+    rows = [("a share's hashes in bare Python", bare), ("a share, there and back", whole), *parts.items(),
+            ("the rest: calls, tables, other events", whole - sum(parts.values()))]
+    return "\n".join(["| part | us | of the share | / bare hashes |", "|---|---|---|---|",
+                      *(f"| {name} | {cost:.2f} | {cost / whole * 100:.0f} % | {cost / bare:.2f} |"
+                        for name, cost in rows)])
+
+
+def profile(path: SharePath) -> None:
+    """Print the hottest functions by their own time."""
+    lines = [path.line() for _ in range(20 * BATCH)]
+    profiler = cProfile.Profile()
+    profiler.enable()
+    for line in lines:
+        path.submit(line)
+        path.answer()
+    profiler.disable()
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", action="store_true")
+    path = SharePath()
+    if parser.parse_args(arguments).profile:
+        profile(path)
+    else:
+        print(table(path))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
