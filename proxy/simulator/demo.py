@@ -15,7 +15,7 @@ DEMO_HASHES_PER_DIFFICULTY = 2**10
 TOTAL_HASHRATE = 80_000.0
 """Hashes per second of all miners together: about a quarter of a core."""
 
-BLOCK_INTERVAL_S = (20.0, 30.0)
+BLOCK_INTERVAL_S = (45.0, 75.0)
 REFRESH_INTERVAL_S = 12.0
 
 FLEET: tuple[tuple[str, Profile, float], ...] = (

@@ -180,7 +180,7 @@ class DedicatedLane:
         self._watch = self._clock.call_at(self._opened_at + FIRST_JOB_S, self._look)
         self._events.emit(PoolConnected(
             pool=self.pool, lane=self.id, endpoint=str(self.endpoint), probe=self._session is None,
-            latency_ms=(self._opened_at - self._dialed_at) * 1e3, session=self._session))
+            latency_ms=round((self._opened_at - self._dialed_at) * 1e3, 1), session=self._session))
         self.upstream.opened(link)
 
     def received(self, payload: bytes) -> None:
