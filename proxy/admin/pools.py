@@ -3,16 +3,25 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from asgiref.sync import async_to_sync
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, link_to
+from proxy.conf.loader import load_snapshot
+from proxy.core.errors import ConfigError
+from proxy.core.types import PoolKey
 from proxy.models import Pool, PoolEndpoint, Wallet, WeightOverride
+from proxy.services.checkpool import CheckReport, check_all
+
+MAX_TESTED = 5
+_MARKS = {True: "✓", False: "✗", None: "·"}
 
 
 @admin.register(Wallet)
@@ -62,6 +71,7 @@ class PoolAdmin(ConfigAdmin):
     list_filter = ["status", "chain", "solo"]
     search_fields = ["key", "name", "endpoints__host"]
     inlines = [EndpointInline]
+    actions = ["test_connection"]
     fieldsets = [
         (None, {"fields": ["key", "name", "status", "chain"]}),
         (_("Who is paid"), {"fields": ["wallet", "user_format", "password"]}),
@@ -91,6 +101,23 @@ class PoolAdmin(ConfigAdmin):
         fact = getattr(pool, "fact", None)
         return str(fact.extranonce2_size) if fact else "-"
 
+    @admin.action(description=_("Test connection"), permissions=["change"])
+    def test_connection(self, request: HttpRequest, queryset: QuerySet[Pool]) -> None:
+        """Shake hands with the selected pools and say what came of each step."""
+        keys = [PoolKey(pool.key) for pool in queryset[:MAX_TESTED + 1]]
+        if len(keys) > MAX_TESTED:
+            self.message_user(request, say("Test at most %d pools at once.") % MAX_TESTED, messages.ERROR)
+            return
+        try:
+            known = load_snapshot().pools
+            pools = [known[key] for key in keys if key in known]
+            reports = async_to_sync(check_all)(pools)
+        except ConfigError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        for pool, report in zip(pools, reports, strict=True):
+            self.message_user(request, _told(pool.label, report), messages.SUCCESS if report.ok else messages.ERROR)
+
     def get_deleted_objects(self, objs: Iterable[Pool], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Also names the override in force, which knows pools by their keys only."""
         objs = list(objs)
@@ -99,3 +126,10 @@ class PoolAdmin(ConfigAdmin):
         if override is not None and any(pool.key in override.weights for pool in objs):
             protected = [*protected, say("the override in force (%s): clear it first") % override]
         return deleted, counts, missing, protected
+
+
+def _told(pool: str, report: CheckReport) -> str:
+    """A report as one message; what a pool said is escaped."""
+    verdict = say("The connection works.") if report.ok else say("The connection does not work as it should.")
+    lines = format_html_join("", "<br>{} {}: {}", ((_MARKS[ok], label, text) for label, text, ok in report.lines))
+    return format_html("<strong>{}</strong> {}{}", pool, verdict, lines)
