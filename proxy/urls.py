@@ -1,12 +1,11 @@
-"""Addresses for machines: no login, no secrets."""
+"""Addresses for monitoring."""
 
 from django.urls import path
 
-from proxy import views
+from proxy.views import healthz, readyz
 
+app_name = "proxy"
 urlpatterns = [
-    path("healthz", views.healthz, name="healthz"),
-    path("healthz/", views.healthz),
-    path("readyz", views.readyz, name="readyz"),
-    path("readyz/", views.readyz),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
 ]
