@@ -68,8 +68,8 @@ class PoolForm(forms.Form):
 
     def _wallet_row(self) -> Wallet:
         said = self.cleaned_data
-        return Wallet(label=f"{said.get('name', '')} {said['chain']}".strip()[:80], chain=said["chain"], kind=said["kind"],
-                      address=said["wallet"])
+        label = f"{said.get('name', '')} {said['chain']}".strip()[:80]
+        return Wallet(label=label, chain=said["chain"], kind=said["kind"], address=said["wallet"])
 
     def save(self, key: str) -> bool:
         """Make wallet, pool, address and its part in the default schedule, all or nothing; whether that worked."""

@@ -66,7 +66,7 @@ def chromium(chromium_path):
 
 @pytest.fixture
 def visit(chromium, dashboard):
-    """``visit("otto")`` is a page of a browser of its own in which Otto is logged in; what went wrong is in ``page.bad``."""
+    """``visit("otto")`` is a page of an own browser in which Otto is logged in; ``page.bad`` is what went wrong."""
     contexts = []
     dashboard.show("rich")
 

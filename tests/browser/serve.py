@@ -28,7 +28,8 @@ def prepare() -> None:
     call_command("migrate", verbosity=0)
     for name, group in PEOPLE.items():
         User.objects.create_user(name, password=PASSWORD).groups.add(Group.objects.get(name=group))
-    schedules = [Schedule(name="Always", is_default=True), Schedule(name="Night", priority=5, time_zone="Europe/Berlin")]
+    schedules = [Schedule(name="Always", is_default=True),
+                 Schedule(name="Night", priority=5, time_zone="Europe/Berlin")]
     for schedule in schedules:
         schedule.save()
     ScheduleWindow(schedule=schedules[1], start="22:00", end="06:00", weekdays=0b0011111).save()
@@ -149,7 +150,7 @@ async def serve(port: int) -> None:
     chosen = ["rich"]
     server = WebServer()
     await server.start("127.0.0.1", port)
-    print("ready", server.address[1], flush=True)
+    print("ready", server.address[1], flush=True)  # noqa: T201 - the tests wait for this line
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(tick_for_ever(chosen))
         tasks.create_task(obey(chosen))

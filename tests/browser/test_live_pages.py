@@ -22,7 +22,8 @@ def test_polling_stands_in_where_websockets_are_blocked(visit, dashboard):
     page = visit("vera")
     page.add_init_script("""window.WebSocket = class extends EventTarget {
         constructor() { super(); this.readyState = 3; setTimeout(() => {
-            const closed = new CloseEvent("close", {code: 1006}); this.onclose && this.onclose(closed); this.dispatchEvent(closed); }, 10); }
+            const closed = new CloseEvent("close", {code: 1006});
+            this.onclose && this.onclose(closed); this.dispatchEvent(closed); }, 10); }
         send() {} close() {} }; window.WebSocket.OPEN = 1;""")
     page.goto("/")
     expect(page.locator('#live-state[data-state="polling"]')).to_be_visible(timeout=6000)

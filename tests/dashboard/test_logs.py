@@ -20,8 +20,8 @@ def ring():
     """Three lines."""
     logs.lines.__init__()
     logs.lines.append(Entry(1, 1.79e9, PoolDown(pool=PoolKey("A"), reason="refused " + ADDRESS), None, None, "A"))
-    logs.lines.append(Entry(2, 1.79e9, MinerMethod(session=SessionId(1), worker=WorkerName("Nano3S"), method="<i>odd</i>"),
-                            1, "Nano3S", None))
+    odd = MinerMethod(session=SessionId(1), worker=WorkerName("Nano3S"), method="<i>odd</i>")
+    logs.lines.append(Entry(2, 1.79e9, odd, 1, "Nano3S", None))
     logs.lines.append(Entry(3, 1.79e9, PoolDown(pool=PoolKey("B"), reason="ownername1 unknown"), None, None, "B"))
     yield
     logs.lines.__init__()
@@ -67,6 +67,7 @@ def test_only_an_administrator_gets_wallets_in_the_download(browser_of, pools):
 def test_switches_of_events_reach_the_settings(browser_of):
     ada = browser_of("administrator")
     assert ada.get("/logs/events/").status_code == 200
-    ada.post("/logs/events/save/", {"event-share_result": "allow", "event-miner_connected": "deny", "event-nonsense": "deny"})
+    ada.post("/logs/events/save/", {"event-share_result": "allow", "event-miner_connected": "deny",
+                                    "event-nonsense": "deny"})
     row = ProxySettings.load()
     assert row.log_allow == "share_result" and row.log_deny == "miner_connected"

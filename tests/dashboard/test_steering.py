@@ -98,7 +98,8 @@ def test_change_in_the_admin_is_in_the_audit_list(browser_of, pools):
     pool = pools[0]
     endpoint = pool.endpoints.get()
     said = {"key": "A", "name": "New name", "chain": "BTC", "wallet": pool.wallet_id,
-            "user_format": "{wallet}.{worker}", "status": "enabled", "payout_min_percent": "95", "payout_action": "alarm", "endpoints-TOTAL_FORMS": "1",
+            "user_format": "{wallet}.{worker}", "status": "enabled", "payout_min_percent": "95",
+            "payout_action": "alarm", "endpoints-TOTAL_FORMS": "1",
             "endpoints-INITIAL_FORMS": "1", "endpoints-0-id": endpoint.pk, "endpoints-0-pool": pool.pk,
             "endpoints-0-host": "127.0.0.1", "endpoints-0-port": "4000", "endpoints-0-tls": "off",
             "endpoints-0-position": "0"}
