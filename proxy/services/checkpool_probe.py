@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from proxy.core.config import Endpoint
@@ -59,13 +60,19 @@ class Findings:
 async def probe(endpoint: Endpoint, credentials: Credentials, *, timeout_s: float) -> Findings:
     """Shake hands and wait for the first job, for ``timeout_s`` seconds at most. The connection is closed after."""
     handshake = _Handshake(endpoint, credentials, timeout_s)
-    cancel = NetDialer(timeout_s=lambda: timeout_s * DIAL_PART).dial(endpoint, handshake)
+    cancel = dialer(timeout_s * DIAL_PART).dial(endpoint, handshake)
     try:
         await _within(handshake.done, timeout_s)
     finally:
         cancel()
         await handshake.leave()
     return handshake.findings
+
+
+@lru_cache(maxsize=4)
+def dialer(timeout_s: float) -> NetDialer:
+    """Kept, for its TLS context takes about 0.1 s to load, during which the loop that also serves miners stands."""
+    return NetDialer(timeout_s=lambda: timeout_s)
 
 
 async def _within(event: asyncio.Event, timeout_s: float) -> bool:

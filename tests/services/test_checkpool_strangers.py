@@ -24,6 +24,12 @@ from tests.services.checkpool_cast import (
 )
 
 
+@pytest.fixture(autouse=True)
+def fresh_authorities() -> None:
+    """The authorities trusted are loaded once in a process; here they change from test to test."""
+    checkpool_probe.dialer.cache_clear()
+
+
 def closed_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
