@@ -8,12 +8,15 @@ from proxy.core.types import HASHES_PER_DIFFICULTY
 
 MOST_SHARES_PER_S = 2.0
 """A miner that enters a lane whose difficulty fell while it was idle (public-pool divides it by 6 a minute) is held to
-this rate by a temporary local difficulty until the pool has adjusted."""
+this rate by a temporary local difficulty until the pool has adjusted. Only then: a pool that keeps a low difficulty on
+purpose credits that difficulty for each share, and anything above it would be work for nothing."""
 
 
 def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, *, hashrate: float,
                     hashes_per_difficulty: float) -> float:
-    """The difficulty that a miner of ``profile`` (``hashrate`` H/s, 0 if unknown) gets for a pool's job.
+    """The difficulty that a miner of ``profile`` gets for a pool's job.
+
+    ``hashrate``: H/s of a miner that enters a lane whose difficulty does not fit it yet; 0 for all others.
 
     Never below the pool's, but for integer-only firmware, which gets it rounded down (never below 1).
     """

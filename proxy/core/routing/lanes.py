@@ -35,6 +35,8 @@ from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.upstream import Credentials, ShareAnswer, Upstream
 from proxy.core.types import Chain, LaneId, PoolKey, SessionId
 
+ADJUST_S = 60.0
+"""How long a pool has to bring the difficulty of a lane up to the miner that enters it."""
 FIRST_JOB_S = 20.0
 """A connection that has brought no job by then is no use: the pool accepts and says nothing."""
 
@@ -107,6 +109,8 @@ class DedicatedLane:
         self._events = events
         self._session = session
         self._job_stall_s = job_stall_s
+        self._entered_at: float | None = None
+        self._left_difficulty = 0.0
         self._gap_s = 0.0
         self._last_job_at: float | None = None
         self._cancel_dial: Callable[[], None] | None = None
@@ -151,6 +155,23 @@ class DedicatedLane:
     def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
         """Send a share."""
         self.upstream.submit(token, job, extranonce2, ntime, nonce, version)
+
+    def enter(self) -> None:
+        """The miner works here from now on."""
+        self._entered_at = self._clock.now()
+
+    def leave(self) -> None:
+        """The miner works elsewhere from now on; some pools lower the difficulty of a lane meanwhile."""
+        self._entered_at = None
+        self._left_difficulty = self.upstream.difficulty
+
+    @property
+    def is_adjusting(self) -> bool:
+        """Whether the pool may not have fitted the difficulty to the miner yet: just entered, and never worked on or
+        far below what it was when it was left."""
+        if self._entered_at is None or self._clock.now() - self._entered_at > ADJUST_S:
+            return False
+        return not self._left_difficulty or self.upstream.difficulty < self._left_difficulty / 2
 
     def suggest(self, difficulty: float | None) -> None:
         """Tell the pool a wish; None for none."""

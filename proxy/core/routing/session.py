@@ -149,6 +149,8 @@ class Session:
         self._events = host.events
         self._workers: dict[str, WorkerName] = {}
         self._ready: frozenset[PoolKey] = frozenset()
+        self._lane: DedicatedLane | None = None
+        """Where the miner worked last."""
         self.told_mask: int | None = None
         """The version bits last allowed; None: none were negotiated."""
         self._prevhash = ""
@@ -368,12 +370,20 @@ class Session:
             self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
             return False
         old, self.current = self.current, pool
+        self._enter(lane)
         self.waiting = ""
         self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=old, new=pool, reason=reason))
         self._issue(lane, clean=True, switch=True)
         if old is not None and old not in self.wanted and old in self.attachments:
             self.attachments[old].drain()
         return True
+
+    def _enter(self, lane: DedicatedLane) -> None:
+        left, self._lane = self._lane, lane
+        if left is not lane:
+            if left is not None:
+                left.leave()
+            lane.enter()
 
     def set_wanted(self, pools: frozenset[PoolKey]) -> None:
         """Keep lanes to ``pools`` warm; let go of the others, the one in use last."""
@@ -439,6 +449,7 @@ class Session:
         lane.upstream.traced = self.downstream.traced
         self._check(key, job)
         if key == self.current and key not in self.excluded:
+            self._enter(lane)
             self._issue(lane, clean=job.clean or new_lane, switch=new_lane)
         self._suggest(attachment)
         self.update_ready(self.excluded.get(key, ""))
@@ -470,7 +481,8 @@ class Session:
         if clean:
             jobs.retire(now)
         pool = self._host.pool(lane.pool)
-        difficulty = told_difficulty(job.difficulty, pool.config, self.profile, hashrate=self._host.hashrate(self),
+        hashrate = self._host.hashrate(self) if lane.is_adjusting else 0.0
+        difficulty = told_difficulty(job.difficulty, pool.config, self.profile, hashrate=hashrate,
                                      hashes_per_difficulty=self._host.hashes_per_difficulty)
         requested = self.downstream.requested_mask
         mask = job.mask if requested is None else job.mask & requested

@@ -135,3 +135,38 @@ def test_a_wish_reaches_the_pool_after_its_login_once_and_as_an_integer_from_one
     wishes = [m["params"] for m in connection.received if m["method"] == "mining.suggest_difficulty"]
     assert wishes == [[512], [0.25]]
     assert methods.index("mining.suggest_difficulty") > methods.index("mining.authorize")
+
+
+def test_a_temporary_difficulty_ends_with_the_first_job_after_a_minute_on_a_pool_that_stays_low() -> None:
+    """A static low difficulty is the owner's wish: the pool credits no more than it for a share."""
+    world = World({"A": 8}, difficulty=4, hashes_per_difficulty=1.0)
+    world.engine.scheduler.rate = lambda session: 1e6  # type: ignore[method-assign,assignment]
+    miner = world.miner()
+    world.advance(2)
+    assert miner.difficulty == 5e5
+    world.advance(30)
+    world.pools["A"].notify()
+    world.advance(1)
+    assert miner.difficulty == 5e5
+    world.advance(40)
+    world.pools["A"].notify()
+    world.advance(1)
+    assert miner.difficulty == 4
+
+
+def test_a_lane_that_kept_its_difficulty_is_entered_with_it() -> None:
+    world = World({"A": 8, "B": 8}, difficulty=4, hashes_per_difficulty=1.0)
+    miner = world.miner()
+    world.advance(400)
+    world.engine.scheduler.rate = lambda session: 1e6  # type: ignore[method-assign,assignment]
+    miner.lines.clear()
+    world.advance(100)
+    assert miner.all("mining.notify")
+    assert {params[0] for params in miner.all("mining.set_difficulty")} == {4}
+    for connection in world.pools["A"].live() + world.pools["B"].live():
+        connection.push("mining.set_difficulty", [0.5])
+    for pool in world.pools.values():
+        pool.notify()
+    miner.lines.clear()
+    world.advance(100)
+    assert 5e5 in {params[0] for params in miner.all("mining.set_difficulty")}
