@@ -1,0 +1,141 @@
+"""The database is backed up and restored by its own commands, in processes of their own and while others write."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A migrated data directory, made once."""
+    folder = tmp_path_factory.mktemp("backup") / "data"
+    manage(folder, "migrate", "--verbosity", "0")
+    return folder
+
+
+@pytest.fixture
+def data(prepared, tmp_path):
+    with closing(sqlite3.connect(prepared / "dpmp.sqlite3")) as origin:
+        (tmp_path / "data").mkdir(mode=0o700)
+        with closing(sqlite3.connect(tmp_path / "data" / "dpmp.sqlite3")) as copy:
+            origin.backup(copy)
+            copy.execute("PRAGMA journal_mode=WAL")
+    return tmp_path / "data"
+
+
+def manage(data, *arguments, check=True):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DPMP_")}
+    done = subprocess.run([sys.executable, "manage.py", *map(str, arguments)], cwd=ROOT, text=True, timeout=120,
+                          env=environment | {"DPMP_DATA_DIR": str(data)}, capture_output=True)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def query(path, sql, *values):
+    with closing(sqlite3.connect(path, timeout=10)) as database, database:
+        return database.execute(sql, values).fetchall()
+
+
+def wallet(data, label):
+    query(data / "dpmp.sqlite3", "INSERT INTO proxy_wallet (label, chain, kind, address) VALUES (?, 'OTHER', "
+          "'account', 'me')", label)
+
+
+def wallets(path):
+    return [row[0] for row in query(path, "SELECT label FROM proxy_wallet ORDER BY label")]
+
+
+def test_backup_is_one_private_complete_file(data):
+    wallet(data, "first")
+    path = Path(manage(data, "backup").stdout.strip())
+    assert path.parent == data / "backups" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert wallets(path) == ["first"] and list(path.parent.iterdir()) == [path]
+
+
+def test_backup_never_overwrites(data, tmp_path):
+    target = tmp_path / "mine.sqlite3"
+    target.write_text("precious")
+    done = manage(data, "backup", target, check=False)
+    assert done.returncode == 1 and "exists already" in done.stderr and target.read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "mine.sqlite3"]
+
+
+def test_restore_brings_back_what_was_and_keeps_what_is(data, tmp_path):
+    wallet(data, "old")
+    copy = tmp_path / "copy.sqlite3"
+    manage(data, "backup", copy)
+    wallet(data, "new")
+    query(data / "dpmp.sqlite3", "INSERT INTO proxy_configrevision (id, number, changed_at, problems) VALUES "
+          "(1, 41, '2025-01-01', '[]')")
+    said = manage(data, "restore", copy, "--yes").stdout
+    assert wallets(data / "dpmp.sqlite3") == ["old"]
+    [kept] = (data / "backups").iterdir()
+    assert str(kept) in said and wallets(kept) == ["new", "old"]
+    assert query(data / "dpmp.sqlite3", "SELECT number FROM proxy_configrevision") == [(42,)]
+
+
+def test_both_work_while_another_process_writes(data, tmp_path):
+    wallet(data, "old")
+    copy, stop, failures, written = tmp_path / "copy.sqlite3", Event(), [], []
+
+    def write():
+        with closing(sqlite3.connect(data / "dpmp.sqlite3", timeout=10, isolation_level=None)) as database:
+            while not stop.wait(0.002):
+                try:
+                    database.execute("INSERT INTO proxy_chaintip (chain, pool, prevhash, nbits, seen_at, behind_ms) "
+                                     "VALUES ('BTC', 'A', ?, 1, '2025-01-01', 0)", (str(len(written)),))
+                    written.append(1)
+                except sqlite3.IntegrityError:
+                    written.append(1)
+                except sqlite3.Error as error:
+                    failures.append(error)
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        manage(data, "backup", copy)
+        manage(data, "restore", copy, "--yes")
+    finally:
+        stop.set()
+        writer.join()
+    assert not failures and len(written) > 100
+    assert query(data / "dpmp.sqlite3", "PRAGMA integrity_check") == [("ok",)]
+    assert wallets(data / "dpmp.sqlite3") == ["old"]
+
+
+@pytest.mark.parametrize(("content", "sentence"), [
+    (b"hello", "is no SQLite database"),
+    (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be used"),
+])
+def test_what_is_no_backup_is_refused_and_nothing_changes(data, tmp_path, content, sentence):
+    wallet(data, "old")
+    (tmp_path / "bad").write_bytes(content)
+    done = manage(data, "restore", tmp_path / "bad", "--yes", check=False)
+    assert done.returncode == 1 and sentence in done.stderr
+    assert wallets(data / "dpmp.sqlite3") == ["old"] and not (data / "backups").exists()
+
+
+def test_database_of_something_else_is_refused(data, tmp_path):
+    query(tmp_path / "other.sqlite3", "CREATE TABLE x (y)")
+    assert "is no database of DPMP" in manage(data, "restore", tmp_path / "other.sqlite3", "--yes", check=False).stderr
+
+
+def test_backup_of_a_newer_version_is_refused(data, tmp_path):
+    copy = tmp_path / "copy.sqlite3"
+    manage(data, "backup", copy)
+    query(copy, "INSERT INTO django_migrations (app, name, applied) VALUES ('proxy', '9999_future', '2030-01-01')")
+    assert "newer version of DPMP (9999_future)" in manage(data, "restore", copy, "--yes", check=False).stderr
+
+
+def test_missing_file_is_named(data, tmp_path):
+    done = manage(data, "restore", tmp_path / "nothing", "--yes", check=False)
+    assert done.returncode == 1 and "nothing cannot be used" in done.stderr
