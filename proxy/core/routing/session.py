@@ -5,13 +5,11 @@ through ``switch_to``. Everything that reaches the miner goes through ``_issue``
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.core.config import Endpoint
 from proxy.core.errors import LocalProtocolError, RemoteProtocolError
 from proxy.core.events import (
-    BlockCandidate,
     DifficultySent,
     DownstreamTraffic,
     EmergencySwitch,
@@ -29,56 +27,28 @@ from proxy.core.events import (
     MinerWaiting,
     PoolExcluded,
     PoolSwitched,
-    ShareResult,
-    SubmitDuplicate,
-    SubmitNoJobYet,
-    SubmitPoolDead,
-    SubmitRouted,
-    SubmitUnknownJob,
     SwitchSkipped,
 )
 from proxy.core.ports import Clock, Link, Timer
 from proxy.core.routing.attachment import Attachment
+from proxy.core.routing.desk import OnItsWay, ShareDesk
 from proxy.core.routing.difficulty import as_number, told_difficulty, wished_difficulty
 from proxy.core.routing.eligibility import why_not
-from proxy.core.routing.jobs import IssuedJob, JobTable, notify_params
-from proxy.core.routing.judge import Judged, judge
+from proxy.core.routing.jobs import JobTable, notify_params
 from proxy.core.routing.lanes import DedicatedLane
 from proxy.core.routing.names import worker_of
 from proxy.core.routing.pools import PoolSupervisor
-from proxy.core.routing.verdicts import code_of, reason_of
-from proxy.core.stratum.codec import ErrorInfo, JsonId
-from proxy.core.stratum.difficulty import network_difficulty
+from proxy.core.stratum.codec import JsonId
 from proxy.core.stratum.downstream import Downstream, Submit
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.profiles import UNKNOWN, Profile, profile_of
 from proxy.core.stratum.upstream import ShareAnswer
 from proxy.core.stratum.version import mask_text
-from proxy.core.types import DecidedBy, PoolKey, Reason, SessionId, SwitchReason, Verdict, WorkerName
+from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName
 
 KEEP_ALIVE_S = 50.0
 """cgminer and bfgminer give a pool up after 90 s of silence, others later."""
-_TEXTS = {
-    Reason.UNKNOWN_JOB: "Job not found",
-    Reason.DUPLICATE: "Duplicate share",
-    Reason.LOW_DIFFICULTY: "Low difficulty share",
-    Reason.FRACTION: "Low difficulty share (between whole difficulty and the pool's)",
-    Reason.VERSION: "Version bits outside the mask",
-    Reason.POOL_LOST: "Connection to the pool was lost, share not judged",
-    Reason.TIMEOUT: "The pool did not answer",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _OnItsWay:
-    """A share at the pool."""
-
-    id: JsonId
-    worker: WorkerName
-    issued: IssuedJob
-    judged: Judged
-
 
 class SessionHost(Protocol):
     """The engine, as a session sees it."""
@@ -147,6 +117,7 @@ class Session:
         self._host = host
         self._clock = host.clock
         self._events = host.events
+        self._desk = ShareDesk(session_id, self.downstream, host, self._judged)
         self._workers: dict[str, WorkerName] = {}
         self._ready: frozenset[PoolKey] = frozenset()
         self._lane: DedicatedLane | None = None
@@ -253,101 +224,18 @@ class Session:
 
     def miner_bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
         """A share that nobody can judge."""
-        reason = {24: Reason.UNAUTHORIZED, 25: Reason.NOT_SUBSCRIBED}.get(code, Reason.BAD_PARAMS)
-        self.downstream.refuse(ident, code, text)
-        self._result(self.worker, None, job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
+        self._desk.bad(ident, self.worker, job_id, code, text)
 
     def miner_submitted(self, submit: Submit) -> None:
-        """Judge a share by its job; what passes goes to the upstream session that issued it."""
-        worker = self._workers[submit.user]
-        issued = self.jobs.find(submit.job_id) if self.jobs is not None else None
-        if issued is None:
-            self._unknown_job(submit, worker)
-            return
-        judged = judge(issued, submit, self._host.diff1)
-        if judged.meets_network:
-            self._events.emit(self._block(worker, issued, submit, judged))
-        if judged.reason is not Reason.NONE:
-            if judged.reason is Reason.DUPLICATE:
-                self._events.emit(SubmitDuplicate(session=self.id, worker=worker, job=submit.job_id))
-            self._refuse(submit.id, worker, issued, judged, judged.reason)
-            return
-        self._forward(submit, worker, issued, judged)
+        """A share to judge."""
+        self._desk.submit(submit, self._workers[submit.user], self.jobs)
 
-    def _forward(self, submit: Submit, worker: WorkerName, issued: IssuedJob, judged: Judged) -> None:
-        lane = issued.lane
-        if not lane.ready:
-            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
-            self._lost(submit.id, worker, issued, judged, Reason.POOL_LOST, 0.0)
-            return
-        extranonce = self.downstream.extranonce
-        assert extranonce is not None
-        if self._events.wants(SubmitRouted):
-            self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
-                                           job=issued.id, pool_job=str(issued.job.job_id)))
-        lane.submit(_OnItsWay(submit.id, worker, issued, judged), issued.job,
-                    issued.filler + extranonce.extranonce1 + submit.extranonce2, submit.ntime, submit.nonce,
-                    judged.version)
+    def share_answered(self, token: OnItsWay, answer: ShareAnswer) -> None:
+        """A pool's verdict."""
+        self._desk.answered(token, answer)
 
-    def share_answered(self, token: _OnItsWay, answer: ShareAnswer) -> None:
-        """Give the pool's verdict to the miner, unchanged in meaning."""
-        if answer.lost:
-            reason = Reason.TIMEOUT if token.issued.lane.ready else Reason.POOL_LOST
-            self._lost(token.id, token.worker, token.issued, token.judged, reason, answer.latency_s)
-            return
-        issued = token.issued
-        self._host.share_judged(self, issued.lane.pool, issued.difficulty, issued.job.difficulty, answer.accepted)
-        if answer.accepted:
-            self.downstream.accept(token.id)
-            self._result(token.worker, issued, issued.id, Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL,
-                         judged=token.judged, latency_s=answer.latency_s)
-            return
-        error = answer.error or ErrorInfo(20, "refused")
-        reason = reason_of(error)
-        self.downstream.refuse(token.id, code_of(reason), error.text)
-        self._result(token.worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.POOL, judged=token.judged,
-                     latency_s=answer.latency_s, message=error.text)
-
-    def _unknown_job(self, submit: Submit, worker: WorkerName) -> None:
-        if self.jobs is not None and self.jobs.any_issued:
-            self._events.emit(SubmitUnknownJob(session=self.id, worker=worker, job=submit.job_id))
-        else:
-            self._events.emit(SubmitNoJobYet(session=self.id, worker=worker))
-        self.downstream.refuse(submit.id, 21, _TEXTS[Reason.UNKNOWN_JOB])
-        self._result(worker, None, submit.job_id, Verdict.REJECTED, Reason.UNKNOWN_JOB, DecidedBy.PROXY,
-                     message=_TEXTS[Reason.UNKNOWN_JOB])
-
-    def _refuse(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: Judged, reason: Reason) -> None:
-        self.downstream.refuse(ident, code_of(reason), _TEXTS[reason])
-        self._result(worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.PROXY, judged=judged,
-                     message=_TEXTS[reason])
-
-    def _lost(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: Judged, reason: Reason,
-              latency_s: float) -> None:
-        self.downstream.refuse(ident, 20, _TEXTS[reason])
-        self._result(worker, issued, issued.id, Verdict.UNANSWERED, reason, DecidedBy.PROXY, judged=judged,
-                     latency_s=latency_s, message=_TEXTS[reason])
-
-    def _result(self, worker: WorkerName, issued: IssuedJob | None, job_id: str, verdict: Verdict, reason: Reason,
-                decided_by: DecidedBy, *, judged: Judged | None = None, latency_s: float = 0.0,
-                message: str = "") -> None:
-        self._events.emit(ShareResult(
-            session=self.id, worker=worker, pool=issued.lane.pool if issued else None, job=job_id,
-            difficulty=issued.difficulty if issued else 0.0, pool_difficulty=issued.job.difficulty if issued else 0.0,
-            true_difficulty=judged.true_difficulty if judged else 0.0, verdict=verdict, reason=reason,
-            decided_by=decided_by, message=message, latency_s=latency_s,
-            header_hash=judged.header_hash if judged else b""))
-
-    def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: Judged) -> BlockCandidate:
-        job, extranonce = issued.job, self.downstream.extranonce
-        assert extranonce is not None
-        coinbase = (job.coinb1 + job.extranonce1 + issued.filler + extranonce.extranonce1 + submit.extranonce2
-                    + job.coinb2)
-        return BlockCandidate(
-            session=self.id, worker=worker, pool=issued.lane.pool, chain=issued.lane.chain,
-            job=issued.id, header=judged.header, header_hash=judged.header_hash, coinbase=coinbase,
-            merkle_branches=job.branches, nbits=job.nbits, true_difficulty=judged.true_difficulty,
-            network_difficulty=network_difficulty(job.nbits, self._host.diff1))
+    def _judged(self, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
+        self._host.share_judged(self, pool, difficulty, credited, accepted)
 
     # --- Where it works -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,163 @@
+"""Where a miner's shares are judged: the check, the way to the pool, the verdict back, and one result for each.
+
+A share is answered exactly once, with its own id, and ends in exactly one ``ShareResult``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.core.events import (
+    BlockCandidate,
+    EventStream,
+    ShareResult,
+    SubmitDuplicate,
+    SubmitNoJobYet,
+    SubmitPoolDead,
+    SubmitRouted,
+    SubmitUnknownJob,
+)
+from proxy.core.routing.jobs import IssuedJob, JobTable
+from proxy.core.routing.judge import Judged, judge
+from proxy.core.routing.verdicts import code_of, reason_of
+from proxy.core.stratum.codec import ErrorInfo, JsonId
+from proxy.core.stratum.difficulty import network_difficulty
+from proxy.core.stratum.downstream import Downstream, Submit
+from proxy.core.stratum.upstream import ShareAnswer
+from proxy.core.types import DecidedBy, PoolKey, Reason, SessionId, Verdict, WorkerName
+
+_TEXTS = {
+    Reason.UNKNOWN_JOB: "Job not found",
+    Reason.DUPLICATE: "Duplicate share",
+    Reason.LOW_DIFFICULTY: "Low difficulty share",
+    Reason.FRACTION: "Low difficulty share (between whole difficulty and the pool's)",
+    Reason.VERSION: "Version bits outside the mask",
+    Reason.POOL_LOST: "Connection to the pool was lost, share not judged",
+    Reason.TIMEOUT: "The pool did not answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OnItsWay:
+    """A share at the pool."""
+
+    id: JsonId
+    worker: WorkerName
+    issued: IssuedJob
+    judged: Judged
+
+
+class DeskHost(Protocol):
+    """What a desk needs of the engine."""
+
+    events: EventStream
+    diff1: int
+
+
+class ShareDesk:
+    """One miner's. ``judged(pool, difficulty, credited, accepted)`` hears of each verdict of a pool."""
+
+    def __init__(self, session: SessionId, downstream: Downstream, host: DeskHost,
+                 judged: Callable[[PoolKey, float, float, bool], None]) -> None:
+        self.id = session
+        self.downstream = downstream
+        self._events = host.events
+        self._diff1 = host.diff1
+        self._judged = judged
+
+    def bad(self, ident: JsonId, worker: WorkerName, job_id: str, code: int, text: str) -> None:
+        """A share that nobody can judge."""
+        reason = {24: Reason.UNAUTHORIZED, 25: Reason.NOT_SUBSCRIBED}.get(code, Reason.BAD_PARAMS)
+        self.downstream.refuse(ident, code, text)
+        self._result(worker, None, job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
+
+    def submit(self, submit: Submit, worker: WorkerName, jobs: JobTable | None) -> None:
+        """Judge a share by its job; what passes goes to the upstream session that issued it."""
+        issued = jobs.find(submit.job_id) if jobs is not None else None
+        if issued is None:
+            self._unknown_job(submit, worker, known=jobs is not None and jobs.any_issued)
+            return
+        judged = judge(issued, submit, self._diff1)
+        if judged.meets_network:
+            self._events.emit(self._block(worker, issued, submit, judged))
+        if judged.reason is not Reason.NONE:
+            if judged.reason is Reason.DUPLICATE:
+                self._events.emit(SubmitDuplicate(session=self.id, worker=worker, job=submit.job_id))
+            self._refuse(submit.id, worker, issued, judged, judged.reason)
+            return
+        self._forward(submit, worker, issued, judged)
+
+    def _forward(self, submit: Submit, worker: WorkerName, issued: IssuedJob, judged: Judged) -> None:
+        lane = issued.lane
+        if not lane.ready:
+            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
+            self._lost(submit.id, worker, issued, judged, Reason.POOL_LOST, 0.0)
+            return
+        extranonce = self.downstream.extranonce
+        assert extranonce is not None
+        if self._events.wants(SubmitRouted):
+            self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
+                                           job=issued.id, pool_job=str(issued.job.job_id)))
+        lane.submit(OnItsWay(submit.id, worker, issued, judged), issued.job,
+                    issued.filler + extranonce.extranonce1 + submit.extranonce2, submit.ntime, submit.nonce,
+                    judged.version)
+
+    def answered(self, token: OnItsWay, answer: ShareAnswer) -> None:
+        """Give the pool's verdict to the miner, unchanged in meaning."""
+        if answer.lost:
+            reason = Reason.TIMEOUT if token.issued.lane.ready else Reason.POOL_LOST
+            self._lost(token.id, token.worker, token.issued, token.judged, reason, answer.latency_s)
+            return
+        issued = token.issued
+        self._judged(issued.lane.pool, issued.difficulty, issued.job.difficulty, answer.accepted)
+        if answer.accepted:
+            self.downstream.accept(token.id)
+            self._result(token.worker, issued, issued.id, Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL,
+                         judged=token.judged, latency_s=answer.latency_s)
+            return
+        error = answer.error or ErrorInfo(20, "refused")
+        reason = reason_of(error)
+        self.downstream.refuse(token.id, code_of(reason), error.text)
+        self._result(token.worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.POOL, judged=token.judged,
+                     latency_s=answer.latency_s, message=error.text)
+
+    def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
+        if known:
+            self._events.emit(SubmitUnknownJob(session=self.id, worker=worker, job=submit.job_id))
+        else:
+            self._events.emit(SubmitNoJobYet(session=self.id, worker=worker))
+        self.downstream.refuse(submit.id, 21, _TEXTS[Reason.UNKNOWN_JOB])
+        self._result(worker, None, submit.job_id, Verdict.REJECTED, Reason.UNKNOWN_JOB, DecidedBy.PROXY,
+                     message=_TEXTS[Reason.UNKNOWN_JOB])
+
+    def _refuse(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: Judged, reason: Reason) -> None:
+        self.downstream.refuse(ident, code_of(reason), _TEXTS[reason])
+        self._result(worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.PROXY, judged=judged,
+                     message=_TEXTS[reason])
+
+    def _lost(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: Judged, reason: Reason,
+              latency_s: float) -> None:
+        self.downstream.refuse(ident, 20, _TEXTS[reason])
+        self._result(worker, issued, issued.id, Verdict.UNANSWERED, reason, DecidedBy.PROXY, judged=judged,
+                     latency_s=latency_s, message=_TEXTS[reason])
+
+    def _result(self, worker: WorkerName, issued: IssuedJob | None, job_id: str, verdict: Verdict, reason: Reason,
+                decided_by: DecidedBy, *, judged: Judged | None = None, latency_s: float = 0.0,
+                message: str = "") -> None:
+        self._events.emit(ShareResult(
+            session=self.id, worker=worker, pool=issued.lane.pool if issued else None, job=job_id,
+            difficulty=issued.difficulty if issued else 0.0, pool_difficulty=issued.job.difficulty if issued else 0.0,
+            true_difficulty=judged.true_difficulty if judged else 0.0, verdict=verdict, reason=reason,
+            decided_by=decided_by, message=message, latency_s=latency_s,
+            header_hash=judged.header_hash if judged else b""))
+
+    def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: Judged) -> BlockCandidate:
+        job, extranonce = issued.job, self.downstream.extranonce
+        assert extranonce is not None
+        coinbase = (job.coinb1 + job.extranonce1 + issued.filler + extranonce.extranonce1 + submit.extranonce2
+                    + job.coinb2)
+        return BlockCandidate(
+            session=self.id, worker=worker, pool=issued.lane.pool, chain=issued.lane.chain,
+            job=issued.id, header=judged.header, header_hash=judged.header_hash, coinbase=coinbase,
+            merkle_branches=job.branches, nbits=job.nbits, true_difficulty=judged.true_difficulty,
+            network_difficulty=network_difficulty(job.nbits, self._diff1))
