@@ -1,5 +1,7 @@
 """What a handshake with a pool showed, as lines for people: (label, text, whether it is as it should be)."""
 
+import errno
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -23,8 +25,9 @@ Line = tuple[str, str, bool | None]
 SHOWN_OUTPUTS = 5
 EXPIRES_SOON = timedelta(days=14)
 _COIN = 100_000_000
-_CONNECT_FAILED = "Connect call failed"
-"""What asyncio says of a refused or unreachable address."""
+_CONNECT_FAILED = ("Multiple exceptions", *(os.strerror(number) for number in (
+    errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)))
+"""What the dialer says of a refused or unreachable address."""
 
 
 def lines_of(pool: PoolConfig, seen: Findings, look: TlsLook | None, *, user: str, made_up_user: bool,
