@@ -23,7 +23,7 @@ SPANS: dict[str, tuple[int, int, str | Promise]] = {
     "1y": (365 * 86400, 86400, _("1 y")),
 }
 """Name -> (length, width of a point) in seconds, and the button's text."""
-DEFAULT_SPAN = "6h"
+DEFAULT_SPAN = "1h"
 
 COLUMNS = {"rate": "work", "accepted": "accepted"}
 
@@ -67,7 +67,7 @@ def series(snap: LiveSnapshot, *, kind: str, span: str, worker: str | None = Non
     sums = _sums(_rows(worker, pool, times[0], until), COLUMNS[kind], width)
     factor = snap.hashes_per_difficulty / width if kind == "rate" else 60.0 / width
     known = {start for (start, _pool) in sums}
-    order = {one.key: index for index, one in enumerate(snap.pools)}
+    order: dict[str, int] = {one.key: index for index, one in enumerate(snap.pools)}
     keys = sorted({key for (_start, key) in sums if key}, key=lambda key: (order.get(key, len(order)), key))
     return Series(times, [
         Line(_name(snap, key), _colour(snap, key),

@@ -93,7 +93,7 @@ class LogFilter(forms.Form):
 
     text = forms.CharField(required=False, max_length=100, label=_("Text"))
     event = forms.CharField(required=False, max_length=80, label=_("Event"))
-    level = forms.TypedChoiceField(required=False, coerce=int, empty_value=0, label=_("Level"), choices=[
+    level = forms.TypedChoiceField(required=False, coerce=int, empty_value=None, label=_("Level"), choices=[
         ("", _("all")), ("20", _("INFO and above")), ("30", _("WARNING and above")), ("40", _("ERROR"))])
     worker = forms.CharField(required=False, max_length=128, label=_("Worker"))
     pool = forms.CharField(required=False, max_length=8, label=_("Pool"))

@@ -27,19 +27,22 @@ def spark(snap: LiveSnapshot) -> list[Area]:
     peak = max((sum(rates.values()) for _start, rates in points), default=0.0)
     if len(points) < 2 or peak <= 0:
         return []
+    first = next(index for index, (_start, rates) in enumerate(points) if any(rates.values()))
     floor = [0.0] * len(points)
     areas = []
     for pool in snap.pools:
         top = [below + rates.get(pool.key, 0.0) for below, (_start, rates) in zip(floor, points, strict=True)]
         if top != floor:
-            areas.append(Area(pool, pool.colour % PALETTE, *_area(floor, top, peak)))
+            areas.append(Area(pool, pool.colour % PALETTE, *_area(floor, top, peak, first)))
         floor = top
     return areas[::-1]
 
 
-def _area(floor: Sequence[float], top: Sequence[float], peak: float) -> tuple[str, str]:
-    forth = " ".join(_point(index, value, len(top), peak) for index, value in enumerate(top))
-    back = " ".join(_point(index, floor[index], len(top), peak) for index in reversed(range(len(top))))
+def _area(floor: Sequence[float], top: Sequence[float], peak: float, first: int) -> tuple[str, str]:
+    """The area between two lines and its upper edge, from the point ``first`` on: what was before is not known."""
+    shown = range(first, len(top))
+    forth = " ".join(_point(index, top[index], len(top), peak) for index in shown)
+    back = " ".join(_point(index, floor[index], len(top), peak) for index in reversed(shown))
     return f"M{forth} L{back} Z", f"M{forth}"
 
 

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dashboard.access import LOGS, SEE, Access, of_request
-from dashboard.charts import span_choices
+from dashboard.charts import DEFAULT_SPAN, span_choices
 from dashboard.presenters import DASH
 from proxy.sinks.views import LiveSnapshot
 
@@ -71,3 +71,9 @@ def sort_head(context: template.Context, name: str, label: str) -> SafeString:
 def chart_spans() -> list[tuple[str, object]]:
     """The spans a chart can show."""
     return [(name, label) for name, label in span_choices()]
+
+
+@register.simple_tag
+def default_span() -> str:
+    """The span that is shown first."""
+    return DEFAULT_SPAN

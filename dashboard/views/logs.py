@@ -16,14 +16,14 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import live
 from dashboard.access import ADMINISTER, LOGS, needs, of_request
 from dashboard.forms import LogFilter
-from dashboard.logring import Line, ring
+from dashboard.logring import LogLine, ring
 from dashboard.models import AuditEntry
 from proxy.core.events import DEBUG, REGISTRY
 from proxy.models import ProxySettings, Wallet
 from proxy.models.settings import event_names
 from proxy.sinks.logs import Redactor, log_files
 
-LOG_FILE = "dpmp.log"
+LOG_FILE = "logs/dpmp.log"
 """In the data directory, where ``runproxy`` writes it."""
 SHOWN = 200
 IN_ZIP = 100_000
@@ -41,13 +41,13 @@ def logs(request: HttpRequest) -> HttpResponseBase:
                                       "query": request.GET.urlencode()})
 
 
-def _lines(form: LogFilter, limit: int) -> list[Line]:
+def _lines(form: LogFilter, limit: int) -> list[LogLine]:
     if not form.is_valid():
         return []
     said = form.cleaned_data
-    return list(ring().recent(limit=limit, level=said["level"] or 0, text=said["text"],
+    return ring().recent(limit=limit, level=said["level"] or 0, text=said["text"],
                               events={said["event"]} if said["event"] else frozenset(),
-                              worker=said["worker"] or None, pool=said["pool"] or None))
+                              worker=said["worker"] or None, pool=said["pool"] or None)
 
 
 @require_GET

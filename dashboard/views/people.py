@@ -56,7 +56,8 @@ def open_sessions(current_key: str | None, user_id: int | None = None) -> list[O
 @login_required
 def account(request: HttpRequest) -> HttpResponseBase:
     """One's own password and sessions."""
-    form = PasswordChangeForm(request.user, request.POST or None)
+    person = get_object_or_404(User, username=request.user.get_username())
+    form = PasswordChangeForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
         messages.success(request, _("Your password is changed. Other browsers are logged out."))

@@ -1,8 +1,6 @@
 """The pools: a table, a page each, and the test of a connection."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
 
 from asgiref.sync import async_to_sync
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -13,9 +11,12 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import live
 from dashboard.access import LOGS, SEE, STEER, needs, of_request
 from dashboard.logring import ring
+from proxy.core.config import Endpoint
 from proxy.core.errors import DPMPError
+from proxy.core.types import Chain
 from proxy.models import Pool
 from proxy.models.history import PayoutRecord
+from proxy.services import checkpool
 
 CHECK_TIMEOUT_S = 30.0
 CONNECTION_EVENTS = frozenset({
@@ -59,10 +60,14 @@ def test(request: HttpRequest, key: str) -> HttpResponseBase:
     return render(request, "dashboard/report.html", context)
 
 
-def run_check(pool_or_endpoint: object) -> tuple[list[tuple[str, str, bool | None]], str]:
-    """The lines of a connection test, and a problem where there is no report at all."""
+def run_check(target: Endpoint | str, *, user: str = "", password: str = "x",
+              chain: Chain = Chain.OTHER) -> tuple[list[tuple[str, str, bool | None]], str]:
+    """The lines of a connection test, and a problem where there is no report at all.
+
+    ``user``, ``password`` and ``chain`` are for an address that is no configured pool's.
+    """
     try:
-        report = async_to_sync(_checked)(pool_or_endpoint)
+        report = async_to_sync(_checked)(target, user, password, chain)
     except TimeoutError:
         return [], _("The test did not end within %(s)d seconds.") % {"s": CHECK_TIMEOUT_S}
     except (DPMPError, OSError) as error:
@@ -70,15 +75,7 @@ def run_check(pool_or_endpoint: object) -> tuple[list[tuple[str, str, bool | Non
     return list(report.lines), ""
 
 
-class Report(Protocol):
-    """What a connection test says: (label, text, ok), ok None for what is only told."""
-
-    lines: Sequence[tuple[str, str, bool | None]]
-
-
-async def _checked(pool_or_endpoint: object) -> Report:
-    from proxy.services.checkpool import check
-
+async def _checked(target: Endpoint | str, user: str, password: str, chain: Chain) -> checkpool.CheckReport:
     async with asyncio.timeout(CHECK_TIMEOUT_S):
-        report: Report = await check(pool_or_endpoint)
-        return report
+        return await checkpool.check(target, user=user, password=password, chain=chain,
+                                     hashes_per_difficulty=live.snapshot().hashes_per_difficulty)

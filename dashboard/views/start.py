@@ -12,6 +12,7 @@ from dashboard.minersettings import miner_settings
 from dashboard.models import AuditEntry
 from dashboard.start import KEYS, PoolForm, next_key
 from dashboard.views.pools import run_check
+from proxy.core.types import Chain
 from proxy.models import Pool
 
 
@@ -40,7 +41,9 @@ def test(request: HttpRequest) -> HttpResponseBase:
     form = PoolForm(request.POST)
     form.is_valid()
     try:
-        lines, problem = run_check(form.endpoint())
+        said = form.cleaned_data
+        lines, problem = run_check(form.endpoint(), user=said.get("wallet", ""), password=said.get("password", "x"),
+                                   chain=Chain(said.get("chain", Chain.OTHER)))
     except (ValidationError, KeyError) as error:
         lines, problem = [], " ".join(getattr(error, "messages", [_("Type the pool's address first.")]))
     return render(request, "dashboard/_report.html", {"lines": lines, "problem": problem, "key": ""})

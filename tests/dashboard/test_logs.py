@@ -52,9 +52,10 @@ def unzipped(response):
 
 def test_download_has_no_wallets_by_default(browser_of, pools, tmp_path, settings):
     settings.DATA_DIR = tmp_path
+    (tmp_path / "logs").mkdir()
     (tmp_path / view.LOG_FILE).write_text(f'{{"event": "x", "user": "{ADDRESS}.w"}}\n')
     files = unzipped(browser_of("operator").get("/logs/download/"))
-    assert set(files) == {"recent.jsonl", view.LOG_FILE}
+    assert set(files) == {"recent.jsonl", "dpmp.log"}
     assert not any(ADDRESS in text or "ownername1" in text for text in files.values())
     assert all("[wallet]" in text for text in files.values())
 

@@ -1,0 +1,118 @@
+"""A running ``runproxy --demo`` from outside: real snapshots on the pages, and a slider that moves real work."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+STICKS_OUT = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+pytestmark = [pytest.mark.browser, pytest.mark.e2e]
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60
+SHOTS = os.environ.get("DPMP_TEST_SCREENSHOTS")
+"""A directory for the pictures of the README; none are made without it."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The address of a demonstration, and its administrator's password."""
+    ports = [free_port() for _ in range(3)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "runproxy", "--demo", *(part for name, port in zip(
+            ("--listen", "--web", "--metrics"), ports, strict=True) for part in (name, f"127.0.0.1:{port}"))],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    timer = threading.Timer(START_S, process.kill)
+    timer.start()
+    password = ""
+    for line in process.stdout:
+        found = re.search(rb"Password: (\S+)", line)
+        password = found.group(1).decode() if found else password
+        if b"miner_ready_for_jobs" in line:
+            break
+    timer.cancel()
+    assert process.poll() is None, "the demonstration did not start"
+    drain = threading.Thread(target=process.stdout.read, daemon=True)
+    drain.start()
+    yield f"http://127.0.0.1:{ports[1]}", password
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=15)
+    drain.join(timeout=5)
+
+
+@pytest.fixture
+def page(chromium, demo):
+    """The administrator's page; the test fails when anything complains."""
+    address, password = demo
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=address)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    bad = []
+    page.on("console", lambda said: bad.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: bad.append(str(error)))
+    page.goto("/login/")
+    page.fill("[name=username]", "admin")
+    page.fill("[name=password]", password)
+    page.click("button.primary")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    yield page
+    context.close()
+    assert not bad, bad
+
+
+def test_slider_moves_the_split_of_a_running_proxy(page):
+    expect(page.locator("#live-fleet tbody tr").first).to_be_visible()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#slider-state")).to_contain_text("Applied.")
+    expect(page.locator("#live-split")).to_contain_text("slider")
+    expect(page.locator(".pool.p0 dl")).to_contain_text("0 miners", timeout=15_000)
+    page.get_by_role("button", name="Reset to schedule").click()
+    expect(page.locator("#slider-state")).to_contain_text("Applied.")
+    expect(page.locator("#live-split")).to_contain_text("Demo 70:30")
+
+
+def test_connection_test_of_a_running_pool_passes(page):
+    page.goto("/pools/A/")
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.locator("#report .report li").first).to_be_visible(timeout=20_000)
+    assert page.locator("#report .report .no").count() == 0, page.locator("#report").inner_text()
+
+
+def test_log_is_live_and_freezes(page):
+    page.goto("/logs/?event=control_changed")
+    expect(page.locator(".log li").first).to_be_visible()
+    page.goto("/logs/")
+    newest = page.locator(".log li").first
+    expect(newest).to_be_visible()
+    page.get_by_role("button", name="Freeze").click()
+    expect(page.get_by_role("button", name="Freeze")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_page_of_the_demonstration(page, theme):
+    page.context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": page.url}])
+    for path in ("/", "/workers/", "/workers/garage/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/",
+                 "/logs/", "/help/", "/people/", "/audit/"):
+        assert page.goto(path).status == 200, path
+        page.wait_for_selector('#live-state[data-state="live"]')
+        for width in (390, 820, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(STICKS_OUT) <= 0, path
+            if SHOTS and width != 820:
+                name = path.strip("/").replace("/", "-") or "home"
+                page.screenshot(path=f"{SHOTS}/{name}-{theme}-{width}.png")
