@@ -1,0 +1,60 @@
+"""Best shares, blocks, chains and payouts."""
+
+from proxy.core.events.stream import DEBUG, WARNING, Event, event
+from proxy.core.types import Chain, PoolKey, WorkerName
+
+
+@event("best_share")
+class BestShare(Event):
+    """A worker beat its own best share of all time on a chain."""
+
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    true_difficulty: float
+    previous: float
+
+
+@event("block_found", WARNING)
+class BlockFound(Event):
+    """A block candidate's verdict is known."""
+
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    header_hash: bytes
+    accepted: bool
+
+
+@event("new_block_seen", DEBUG)
+class NewBlockSeen(Event):
+    """A chain's tip moved, as a pool told it. ``behind_s`` 0 for the first pool that did."""
+
+    pool: PoolKey
+    chain: Chain
+    height: int
+    prevhash: bytes
+    nbits: int
+    """Of the job on top of it."""
+    behind_s: float
+
+
+@event("pool_behind", WARNING)
+class PoolBehind(Event):
+    """A pool is late with, or on another tip than, the other pools of its chain."""
+
+    pool: PoolKey
+    chain: Chain
+    detail: str
+    cleared: bool
+
+
+@event("payout_checked")
+class PayoutChecked(Event):
+    """A new set of coinbase outputs was decoded."""
+
+    pool: PoolKey
+    percent: float
+    ok: bool
+    outputs: tuple[tuple[str, int], ...]
+    """Address or script type, and satoshis."""
