@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import count
 
 from proxy.core.config import MOVING, ConfigSnapshot, PoolConfig, diff
-from proxy.core.events import ConfigLoaded, EventStream, MinerConnected, MinerRefused
+from proxy.core.events import ConfigLoaded, EventStream, MinerConnected, MinerRefused, WeightsNormalized
 from proxy.core.health import Random
 from proxy.core.ports import Clock, Dialer, Timer
 from proxy.core.routing.attachment import Attachment
@@ -72,6 +72,7 @@ class Engine:
         change = diff(old, config)
         for key in change.pools_added:
             self._add_pool(config.pools[key])
+        self._tell_normalized(old, config)
         self.scheduler.apply(self._effective(config))
         for key in change.pools_removed:
             self._remove_pool(key)
@@ -81,6 +82,15 @@ class Engine:
         self.events.emit(ConfigLoaded(revision=config.revision, pools=tuple(config.pools),
                                       changed=_names(change.pools_added | change.pools_removed | change.pools_moved
                                                      | change.pools_tuned, change.weights_changed)))
+
+    def _tell_normalized(self, old: ConfigSnapshot, new: ConfigSnapshot) -> None:
+        """Say which new weights do not sum to 100: they count as parts of their sum."""
+        known = list(_given(old))
+        for source, given in _given(new):
+            total = sum(given.values())
+            if total > 0 and abs(total - 100.0) > 1e-6 and (source, given) not in known:
+                self.events.emit(WeightsNormalized(source=source, given=given, weights={
+                    key: round(100.0 * weight / total, 3) for key, weight in given.items()}))
 
     def take_out(self, pool: PoolKey, out: bool) -> None:
         """Use no weight of ``pool`` while ``out`` (its payout check failed and the operator chose so)."""
@@ -314,3 +324,10 @@ def _renewal(session: Session, key: PoolKey) -> Callable[[], None]:
 
 def _names(pools: Iterable[PoolKey], weights: bool) -> tuple[str, ...]:
     return (*sorted(f"pool {key}" for key in pools), *(("weights",) if weights else ()))
+
+
+def _given(config: ConfigSnapshot) -> Iterable[tuple[str, dict[PoolKey, float]]]:
+    """Whose weights, and what they are, as the operator wrote them."""
+    yield from ((schedule.name, schedule.weights()) for schedule in config.schedules)
+    if config.override is not None:
+        yield "override", dict(config.override.weights)

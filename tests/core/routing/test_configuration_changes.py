@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from proxy.core.config import ConfigSnapshot, PoolConfig
-from proxy.core.events import ConfigLoaded, MinerDisconnected, PoolSwitched, ShareResult
+from proxy.core.events import ConfigLoaded, MinerDisconnected, PoolSwitched, ShareResult, WeightsNormalized
 from proxy.core.types import AdminStatus, PoolKey, Verdict
 from tests.support.world import World
 
@@ -165,3 +165,12 @@ def test_nothing_is_refused_over_a_day_of_changes() -> None:
     for pool in world.engine.pools.values():
         assert isinstance(pool.config, PoolConfig)
     assert all(len(miner.session.jobs) <= 256 for miner in miners)
+
+
+def test_weights_that_do_not_sum_to_100_are_taken_as_parts_and_said_once() -> None:
+    world = World(weights={"A": 1.0, "B": 3.0})
+    world.slider(A=50, B=50)
+    world.slider(A=60, B=60)
+    told = world.events_of(WeightsNormalized)
+    assert [(event.source, event.weights) for event in told] == [
+        ("main", {A: 25.0, B: 75.0}), ("override", {A: 50.0, B: 50.0})]
