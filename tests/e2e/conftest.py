@@ -8,7 +8,7 @@ what the proxies wrote is shown with a test that failed. ``DPMP_E2E_SECONDS`` is
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import PROFILES, Profile
 from tests.e2e.fleet import Fleet
 from tests.e2e.pools import make_pool
-from tests.e2e.process import ProxyProcess, clean_environment, run_python
-from tests.e2e.rows import SetUp
+from tests.e2e.process import ROOT, ProxyProcess, clean_environment, run_python
+from tests.e2e.rows import RowWriter, SetUp
 
 PROXIES = pytest.StashKey[list[ProxyProcess]]()
 MEASURED = "measured"
@@ -89,14 +89,20 @@ def data_dir(migrated: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(migrated, tmp_path / "data"))
 
 
+@pytest.fixture(scope="session")
+def row_writer(migrated: Path) -> Iterator[RowWriter]:
+    """A process that writes rows for all tests of this run."""
+    writer = RowWriter(clean_environment(migrated), ROOT)
+    yield writer
+    writer.close()
+
+
 @pytest.fixture
-def write() -> Write:
+def write(row_writer: RowWriter) -> Write:
     """Another process writes the rows of a proxy that may be running; returns when it committed (Unix seconds)."""
 
     async def write(proxy: ProxyProcess, set_up: SetUp) -> float:
-        code, output = await run_python(proxy.environment, "-m", "tests.e2e.rows", stdin=set_up.json())
-        assert code == 0, output
-        return float(output.split()[-1])
+        return await asyncio.to_thread(row_writer.write, proxy.data_dir / "dpmp.sqlite3", set_up)
 
     return write
 

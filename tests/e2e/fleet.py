@@ -124,6 +124,17 @@ def works_on(miner: SimMiner, pool: str) -> bool:
     return miner.wire is not None and miner.wire.job is not None and MARKS[pool] in miner.wire.job.tail
 
 
+async def eventually(fact: Callable[[], bool], timeout_s: float) -> None:
+    """Wait until ``fact`` holds, for what no line received could tell.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    async with asyncio.timeout(timeout_s):
+        while not fact():
+            await asyncio.sleep(0.05)
+
+
 async def moved(miners: Sequence[SimMiner], pool: str, timeout_s: float) -> float:
     """Seconds from now until each of the miners has a job of ``pool``."""
     began = time.monotonic()

@@ -30,7 +30,7 @@ def make_pool(key: str, *, block_s: float | None = 20.0, dialect: Dialect | None
 
 def row(pool: SimPool, *, ports: Sequence[int] | None = None, **fields: object) -> PoolRow:
     """The row that lets a proxy mine on ``pool``; ``fields`` are other columns."""
-    return PoolRow(key=pool.name, chain=CHAINS[pool.name][0], ports=(pool.port,) if ports is None else ports,
+    return PoolRow(key=pool.name, chain=pool.chain.name, ports=(pool.port,) if ports is None else ports,
                    fields=fields)
 
 

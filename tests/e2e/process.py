@@ -93,6 +93,12 @@ class ProxyProcess:
         """Whether the process lives."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process is not None
+        return self._process.pid
+
     async def end(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = STOP_S) -> tuple[int, float]:
         """Send the signal; return exit code and the seconds it took."""
         assert self._process is not None

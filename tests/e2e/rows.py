@@ -1,15 +1,18 @@
 """The configuration of a proxy under test, and ``python -m tests.e2e.rows``: another process that writes it.
 
-``SetUp`` is what a test wants; ``SetUp.json`` travels to the process on its standard input, which brings the rows of
-``DPMP_DATA_DIR``'s database to that state: what is there is changed, what is missing added, pools not named removed.
+``SetUp`` is what a test wants. ``RowWriter`` keeps such a process for a whole test run, because Django's start is
+dear: for each line on its standard input it brings the rows of the database named there to the wanted state (what is
+there is changed, what is missing added, pools not named removed) and answers with the time of the commit.
 """
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 BTC_WALLET = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
@@ -40,9 +43,32 @@ class SetUp:
     policy: str = "slicing"
     settings: Mapping[str, object] = field(default_factory=dict)
 
-    def json(self) -> bytes:
-        """For the standard input of the process that writes it."""
-        return json.dumps(asdict(self)).encode()
+
+class RowWriter:
+    """The other process; calls block."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.e2e.rows"], env=dict(environment), cwd=folder,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def write(self, database: Path, set_up: SetUp) -> float:
+        """Write the rows; return when they were committed, Unix seconds.
+
+        Raises:
+            EOFError: the process failed; its traceback is on standard error.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"database": str(database), **asdict(set_up)}).encode() + b"\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise EOFError("the rows could not be written")
+        return float(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate(timeout=20)
 
 
 def write(wanted: Mapping[str, Any]) -> None:
@@ -103,13 +129,20 @@ def _write_schedule(wanted: Mapping[str, Any], pools: Mapping[str, Any]) -> None
 
 
 def main() -> int:
-    """Read a ``SetUp`` from standard input and write it; print when it was committed (Unix seconds)."""
+    """Serve ``RowWriter`` until standard input ends."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "dpmp_site.settings"
     import django
+    from django.db import connection
 
     django.setup()
-    write(json.load(sys.stdin))
-    sys.stdout.write(f"{time.time()}\n")
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        connection.settings_dict["NAME"] = wanted["database"]
+        write(wanted)
+        committed = time.time()
+        connection.close()
+        sys.stdout.write(f"{committed}\n")
+        sys.stdout.flush()
     return 0
 
 

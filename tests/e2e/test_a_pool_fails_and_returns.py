@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.books import check_books, check_treatment
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
-from tests.e2e.fleet import moved
+from tests.e2e.fleet import eventually, moved
 from tests.e2e.pools import row
 from tests.e2e.rows import SetUp
 
@@ -45,8 +45,8 @@ async def test_closed_silent_and_returning_pools_cost_no_miner_its_connection(
     back_s = await moved(fleet.miners, "A", BACK_S)
     measured(f"returned: all {len(fleet)} miners had work of it again {back_s:.1f} s after it counted as up")
 
+    await eventually(lambda: len(fleet.on("B")) >= 3, 20)
     there = fleet.on("B")
-    assert there
     since = len(proxy.log)
     b.go_silent()
     silent_s = await moved(there, "A", 2 * STALL_S + 5.0)

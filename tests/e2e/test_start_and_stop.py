@@ -11,6 +11,7 @@ import pytest
 
 from proxy.simulator.profiles import CPUMINER, ESP_MINER
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
+from tests.e2e.fleet import eventually
 from tests.e2e.pools import row
 from tests.e2e.process import ProxyProcess, clean_environment
 from tests.e2e.rows import SetUp
@@ -59,7 +60,7 @@ async def test_pool_that_answers_nothing_does_not_hold_the_end_up(
     fleet = await start_fleet(proxy.stratum, [CPUMINER] * 3)
     await fleet.mined(1)
     pool.go_silent()
-    await fleet.miners[0].until(lambda miner: miner.unanswered > 0, 10)
+    await eventually(lambda: any(miner.unanswered for miner in fleet.miners), 20)
     _, writer = await asyncio.open_connection("127.0.0.1", proxy.web)
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
     code, took = await proxy.end()
