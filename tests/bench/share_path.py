@@ -1,8 +1,9 @@
 """What one accepted share costs inside the process, and which part takes how much; no sockets, no asyncio.
 
-``python -m tests.bench.share_path`` prints microseconds of processor time, the best of several repeats, and the ratio to
-a full share hash in bare Python (the yardstick that makes runs on different machines comparable). The engine has the
-sinks that ``runproxy`` gives it. ``--profile`` prints the hottest functions instead.
+``python -m tests.bench.share_path`` prints microseconds of processor time, the best of several repeats, and the ratio
+to a share's hashes in bare Python (the yardstick that makes runs on different machines comparable). The engine has the
+sinks that ``runproxy`` gives it. ``--profile`` prints the hottest functions instead; ``--shares N`` only runs N shares,
+for a tool that counts instructions (``valgrind --tool=cachegrind`` with two values of N: no noise at all).
 """
 
 import argparse
@@ -32,7 +33,7 @@ from tests.support.world import ScriptedMiner, ScriptedPool, World
 
 BATCH = 1000
 REPEATS = 15
-PEER_S = 0.005
+GAP_S = 0.005
 """Virtual seconds between two shares."""
 
 
@@ -109,21 +110,6 @@ class SharePath:
         sent = self.up.last
         self.lane.received(sent[: sent.index(b",")] + b',"result":true,"error":null}\n')
 
-    def time_there_and_back(self) -> tuple[float, float]:
-        """Microseconds of a submit, and of its answer."""
-        lines = [self.line() for _ in range(BATCH)]
-        there = back = 0
-        for line in lines:
-            began = time.process_time_ns()
-            self.submit(line)
-            middle = time.process_time_ns()
-            self.answer()
-            back += time.process_time_ns() - middle
-            there += middle - began
-        self.world.advance(BATCH * PEER_S)
-        assert b'"result":true' in self.down.last, self.down.last
-        return there / BATCH / 1e3, back / BATCH / 1e3
-
     def whole(self) -> float:
         """Microseconds of a share, there and back."""
         lines = [self.line() for _ in range(BATCH)]
@@ -132,7 +118,7 @@ class SharePath:
             self.submit(line)
             self.answer()
         took = (time.process_time_ns() - began) / BATCH / 1e3
-        self.world.advance(BATCH * PEER_S)
+        self.world.advance(BATCH * GAP_S)
         return took
 
     def parts(self) -> dict[str, float]:
@@ -216,9 +202,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true")
-    path = SharePath()
-    if parser.parse_args(arguments).profile:
+    parser.add_argument("--shares", type=int)
+    options, path = parser.parse_args(arguments), SharePath()
+    if options.profile:
         profile(path)
+    elif options.shares:
+        for _ in range(options.shares):
+            path.submit(path.line())
+            path.answer()
     else:
         print(table(path))  # noqa: T201
 
