@@ -57,8 +57,8 @@ class Balance:
     def count(self, kind):
         return sum(isinstance(event, kind) for event in self.emitted)
 
-    def take_control(self, source="auto-balance"):
-        self.events.emit(ControlChanged(source=source, detail="", weights={}))
+    def take_control(self, source="default", mode="auto-balance"):
+        self.events.emit(ControlChanged(source=source, detail="", weights={}, mode=mode))
 
 
 def test_nothing_is_known_before_the_first_poll():
@@ -125,8 +125,8 @@ def test_it_measures_always_but_applies_only_in_control():
     balance.take_control()
     assert balance.count(OracleApplied) == 1
     assert balance.emitted[-1].weights == {"A": 67.0, "B": 33.0}
-    assert balance.auto.view().in_control
-    balance.take_control("override")
+    assert balance.auto.view().in_control  # by a schedule of that mode as well as by hand
+    balance.take_control("override", mode="ratio")
     balance.poll(btc_short_s=3600)
     assert balance.count(OracleApplied) == 1
 

@@ -32,7 +32,7 @@ from proxy.core.balance.view import (
     HistoryPoint,
     SourceView,
 )
-from proxy.core.config import BalanceConfig, BalanceSourceConfig, BalanceStrategy, ConfigSnapshot
+from proxy.core.config import BalanceConfig, BalanceSourceConfig, BalanceStrategy, ConfigSnapshot, Mode
 from proxy.core.events import (
     ControlChanged,
     EventStream,
@@ -330,7 +330,7 @@ class AutoBalance:
             self._events.emit(OracleApplied(weights=dict(weights), reason=reason))
 
     def _control_changed(self, event: ControlChanged) -> None:
-        was, self._in_control = self._in_control, event.source == "auto-balance"
+        was, self._in_control = self._in_control, event.mode == Mode.AUTO_BALANCE.value
         if self._in_control and not was and self._parts is not None:
             self._publish(f"Auto-balance took control: {describe(self._parts)}.")
 

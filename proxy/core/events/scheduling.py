@@ -20,6 +20,8 @@ class ControlChanged(Event):
     """``override``, ``auto-balance``, ``schedule``, ``default``, ``none``."""
     detail: str
     weights: dict[PoolKey, float]
+    mode: str = "ratio"
+    """``ratio``, ``priority`` or ``auto-balance``: a schedule may leave its weights to auto-balance."""
 
 
 @event("weights_override_changed")

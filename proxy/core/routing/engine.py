@@ -97,6 +97,8 @@ class Engine:
         before = set(self._taken_out)
         (self._taken_out.add if out else self._taken_out.discard)(pool)
         if before != self._taken_out:
+            if pool in self.pools:
+                self.pools[pool].watch(out)
             self.scheduler.apply(self._effective(self.config))
             self._serve_all()
 
@@ -204,7 +206,8 @@ class Engine:
     def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:
         """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""
         sizes = [pool.extranonce2_size for pool in self.pools.values() if pool.usable] or [None]
-        length, size = sizes_for(sizes, needs_extranonce1=profile.needs_extranonce1, least=profile.least_extranonce2)
+        length, size = sizes_for(sizes, needs_extranonce1=profile.needs_extranonce1, even=profile.even_extranonce2,
+                                 least=profile.least_extranonce2)
         number = next(self._extranonces) % (1 << 8 * length) if length else 0
         return MinerExtranonce(number.to_bytes(length, "big"), size)
 

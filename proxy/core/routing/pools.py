@@ -30,6 +30,8 @@ IDLE_PROBE_S = 300.0
 HOME_PROBE_S = 60.0
 """How often the preferred endpoint is tried while a backup is in use."""
 RISE_GAP_S = 1.0
+WATCH_PROBE_S = 15.0
+"""How often a pool is looked at that was taken out of work for what its coinbase pays: so soon it is back."""
 
 
 class PoolOwner(Protocol):
@@ -86,6 +88,7 @@ class PoolSupervisor:
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
         self._alive: set[DedicatedLane] = set()
         self._stopped = False
+        self._watched = False
 
     # --- Facts ----------------------------------------------------------------------------------------------------
 
@@ -141,6 +144,11 @@ class PoolSupervisor:
             self._backoff.reset()
             self._drop_probe()
             self._start_probe()
+
+    def watch(self, on: bool) -> None:
+        """Look at the pool often although no miner works there, until ``watch(False)``."""
+        self._watched = on
+        self._schedule()
 
     def make_lane(self, session: SessionId, user: LaneUser, endpoint: Endpoint | None) -> DedicatedLane:
         """Make and dial a lane that subscribes with the miner's own agent (pools choose difficulty by it)."""
@@ -296,7 +304,8 @@ class PoolSupervisor:
         if self.health.falling:
             return self._limits.backoff_min_s
         if self.status is PoolStatus.UP:
-            return HOME_PROBE_S if self._endpoint else IDLE_PROBE_S
+            usual = HOME_PROBE_S if self._endpoint else IDLE_PROBE_S
+            return min(usual, WATCH_PROBE_S) if self._watched else usual
         if self.health.rising:
             return RISE_GAP_S
         return self._backoff.next() if self._endpoint == 0 else self._limits.backoff_min_s

@@ -336,10 +336,10 @@ class Scheduler:
 
     def _tell_control(self) -> None:
         control = self._fleet_control()
-        told = (control.source, control.detail, dict(control.weights))
+        told = (control.source, control.detail, control.mode, dict(control.weights))
         if told != self._told:
             self._told = told
-            self._events.emit(ControlChanged(source=control.source, detail=control.detail,
+            self._events.emit(ControlChanged(source=control.source, detail=control.detail, mode=control.mode.value,
                                              weights=dict(control.weights)))
 
     def _tell_override(self, old: ConfigSnapshot, new: ConfigSnapshot) -> None:

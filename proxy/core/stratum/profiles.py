@@ -22,6 +22,8 @@ class Profile:
     """Aborts on an empty extranonce1 (NerdMiner v2, src/stratum.cpp)."""
     least_extranonce2: int = 2
     """Bytes; Avalon hardware wants 3 or more, NiceHash's verifier 4."""
+    even_extranonce2: bool = False
+    """Knows sizes of 2, 4 and 8 bytes only and takes 4 for any other (NerdMiner v2, src/utils.cpp)."""
     stops_rolling: bool = False
     """Rolls no version bits at mask 0, so it may be sent to a pool that allows none."""
     repeats_mask: bool = False
@@ -38,8 +40,10 @@ def _profile(name: str, label: str, agent: str, **quirks: object) -> Profile:
 
 PROFILES = (
     _profile("nicehash", "NiceHash", r"nicehash", least_extranonce2=4, min_difficulty=524_288.0, max_coinbase=500),
-    _profile("nerdminer", "NerdMiner", r"nerdminer", needs_extranonce1=True, max_coinbase=512, stops_rolling=True),
-    _profile("nerdqaxe", "NerdQAxe", r"nerd(q|o|h|eko|x)?axe|nerdqx", integer_difficulty=True, stops_rolling=True),
+    _profile("nerdminer", "NerdMiner", r"nerdminer", needs_extranonce1=True, even_extranonce2=True, max_coinbase=255,
+             stops_rolling=True),
+    _profile("nerdqaxe", "NerdQAxe", r"nerd(q|o|h|eko|x)?axe|nerdqx", integer_difficulty=True, stops_rolling=True,
+             max_coinbase=7_000),
     _profile("esp-miner", "Bitaxe", r"bitaxe|esp-?miner|bitdsk|luckyminer|lv0[68]", integer_difficulty=True,
              stops_rolling=True),
     _profile("avalon", "Avalon", r"avalon|canaan|cgminer/4\.11\.1", least_extranonce2=3, max_coinbase=6_208),

@@ -20,6 +20,12 @@ def test_firmware_that_aborts_on_an_empty_extranonce1_gets_one_byte() -> None:
     assert sizes_for([8], needs_extranonce1=True) == (2, 4)
 
 
+def test_firmware_that_knows_only_even_sizes_gets_one() -> None:
+    """NerdMiner takes 4 bytes for a size of 3: every share would be refused for its length."""
+    assert sizes_for([4], needs_extranonce1=True, even=True) == (1, 2)
+    assert sizes_for([5], needs_extranonce1=True, even=True) == (1, 4)
+
+
 def test_a_pool_too_small_for_the_firmware_does_not_spoil_the_others() -> None:
     assert sizes_for([2, 8], least=4) == (2, 4)
 
