@@ -64,6 +64,8 @@ class Profile:
     one_difficulty_per_job: bool = False
     extranonce2_min: int = 1
     extranonce2_max: int = 16
+    extranonce2_sizes: frozenset[int] = frozenset()
+    """The only sizes it knows; empty: all from least to most."""
     extranonce_total_max: int = 64
     needs_extranonce1: bool = False
     rolls_version: bool = False
@@ -140,8 +142,9 @@ NERDMINER = Profile(
     needs_extranonce1=True,
     pads_nonce=False,
     silence_s=600.0,
+    extranonce2_sizes=frozenset({2, 4, 8}),
     max_line=4_096,
-    max_coinbase=256,
+    max_coinbase=255,
     keepalive=Call(method="mining.suggest_difficulty", params=(0.00015,)),
 )
 

@@ -116,6 +116,8 @@ def check_extranonce(profile: Profile, extranonce1: bytes, size: int) -> None:
     """Raise ``BrokenRule`` for sizes that this firmware or its hardware cannot use."""
     if profile.needs_extranonce1 and not extranonce1:
         raise BrokenRule(Rule.EXTRANONCE, "empty extranonce1", fatal=True)
+    if profile.extranonce2_sizes and size not in profile.extranonce2_sizes:
+        raise BrokenRule(Rule.EXTRANONCE, f"extranonce2 of {size} bytes, which it does not know", fatal=True)
     if not profile.extranonce2_min <= size <= profile.extranonce2_max:
         raise BrokenRule(Rule.EXTRANONCE, f"extranonce2 of {size} bytes", fatal=True)
     if len(extranonce1) + size > profile.extranonce_total_max:
