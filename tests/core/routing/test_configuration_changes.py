@@ -3,7 +3,14 @@
 from dataclasses import replace
 
 from proxy.core.config import ConfigSnapshot, PoolConfig
-from proxy.core.events import ConfigLoaded, MinerDisconnected, PoolSwitched, ShareResult, WeightsNormalized
+from proxy.core.events import (
+    ConfigLoaded,
+    MinerDisconnected,
+    PoolNotify,
+    PoolSwitched,
+    ShareResult,
+    WeightsNormalized,
+)
 from proxy.core.types import AdminStatus, PoolKey, Verdict
 from tests.support.world import World
 
@@ -145,6 +152,20 @@ def test_a_pool_taken_out_for_its_payout_gets_no_work_until_it_is_right_again() 
     world.engine.take_out(here, False)
     world.advance(120)
     assert world.pools[str(here)].live()
+
+
+def test_a_pool_taken_out_for_its_payout_is_looked_at_often_so_that_it_is_soon_back() -> None:
+    """Without miners nothing but a probe hears its jobs, and an idle pool is probed every five minutes only."""
+    world = World()
+    miner = world.miner()
+    world.advance(3)
+    here = miner.session.current
+    assert here is not None
+    world.engine.take_out(here, True)
+    world.advance(15)
+    jobs = len([job for job in world.events_of(PoolNotify) if job.pool == here])
+    world.advance(60)
+    assert 3 <= len([job for job in world.events_of(PoolNotify) if job.pool == here]) - jobs <= 5
 
 
 def test_nothing_is_refused_over_a_day_of_changes() -> None:
