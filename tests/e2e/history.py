@@ -41,7 +41,7 @@ def read(data_dir: Path, query: str) -> list[dict[str, Any]]:
 
 
 def counted_by_proxy(data_dir: Path, kind: str = "total") -> dict[Key, Counted]:
-    """From the rows of totals, or of time (``bucket``): what pools judged; what the proxy refused itself is left out."""
+    """From the rows of totals, or of time (``bucket``): what pools judged, without what the proxy refused itself."""
     books: dict[Key, Counted] = {}
     for row in read(data_dir, f"SELECT worker, pool, SUM(accepted) AS accepted, SUM(credited) AS credited "
                               f"FROM proxy_share{kind} GROUP BY worker, pool"):

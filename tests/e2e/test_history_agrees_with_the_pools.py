@@ -16,14 +16,13 @@ async def check_metrics(proxy: ProxyProcess, fleet: Fleet, *, before: int = 0) -
     """The counters of this run are what is in the database, less what was in it before (accepted shares)."""
     metrics = await proxy.metrics()
     assert metrics.total("dpmp_shares_accepted_total") == fleet.accepted - before
-    assert metrics.total("dpmp_worker_shares_accepted_total") == fleet.accepted
 
 
 async def test_database_metrics_and_pools_agree_after_a_drain_and_totals_go_on_after_a_restart(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
 ) -> None:
     pools = [await start_pool(key, block_s=4.0) for key in "AB"]
-    set_up = SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40}, settings={"worker_series": 100})
+    set_up = SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40})
     first = await start_proxy(set_up)
     fleet = await start_fleet(first.stratum, PROFILES)
     await fleet.mined(6, 60)

@@ -1,0 +1,100 @@
+"""kill -9 in the middle of a run, again and again: at most five seconds of tallies are gone, and no found block."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from proxy.simulator.pool import SimPool
+from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
+from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
+from tests.e2e.history import (
+    blocks_in_database,
+    blocks_in_journal,
+    blocks_of,
+    check_block,
+    check_database,
+    counted_by_pools,
+    counted_by_proxy,
+    set_network,
+)
+from tests.e2e.pools import row
+from tests.e2e.process import ProxyProcess
+from tests.e2e.rows import SetUp
+
+MAY_LOSE_S = 5.0
+KILLS = 20
+SHORT_KILLS = 3
+LONG_S = 240.0
+NETWORK = 60.0
+"""Difficulty of both networks: the fleet finds a block every few seconds."""
+
+
+def accepted_by(pools: Sequence[SimPool], *, since: float = 0.0) -> int:
+    """Shares that the pools accepted since then (Unix seconds)."""
+    return sum(share.accepted and share.at >= since for pool in pools for share in pool.shares)
+
+
+@pytest.mark.slow
+async def test_kills_lose_five_seconds_of_tallies_at_most_and_no_block(
+    seconds: float, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
+) -> None:
+    pools = [await start_pool(key, block_s=None) for key in "AB"]
+    for pool in pools:
+        set_network(pool, NETWORK)
+    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
+    fleet = await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER] * 2)
+    lost: list[int] = []
+    try:
+        for number in range(KILLS if seconds >= LONG_S else SHORT_KILLS):
+            await fleet.mined(1, 60)
+            await asyncio.sleep(2.5 + number % 4)
+            lost.append(await kill_and_count(proxy, pools, sum(lost)))
+            assert blocks_of(pools).keys() <= blocks_in_journal(proxy.data_dir).keys()
+            proxy = await start_again(proxy)
+        await fleet.mined(1, 60)
+        await fleet.settle()
+        code, _ = await proxy.end()
+    finally:
+        await proxy.clear_away()
+    assert code == 0
+    check_after_all(proxy, pools)
+    assert sum(lost) == accepted_by(pools) - stored_by(proxy)
+    measured(f"shares lost by each kill: {lost} of {accepted_by(pools)}; {len(blocks_of(pools))} blocks")
+
+
+def stored_by(proxy: ProxyProcess) -> int:
+    """Accepted shares in the database."""
+    return sum(book.accepted for book in counted_by_proxy(proxy.data_dir).values())
+
+
+async def start_again(proxy: ProxyProcess) -> ProxyProcess:
+    """Another process on the same database and port."""
+    again = ProxyProcess(proxy.environment)
+    await again.start(listen=proxy.stratum)
+    return again
+
+
+async def kill_and_count(proxy: ProxyProcess, pools: Sequence[SimPool], gone: int) -> int:
+    """Kill it; return the shares that are lost beside those ``gone`` before: none is older than five seconds."""
+    killed_at = time.time()
+    await proxy.end(signal.SIGKILL)
+    lost = accepted_by(pools) - gone - stored_by(proxy)
+    assert 0 <= lost <= accepted_by(pools, since=killed_at - MAY_LOSE_S)
+    check_database(proxy.data_dir)
+    return lost
+
+
+def check_after_all(proxy: ProxyProcess, pools: Sequence[SimPool]) -> None:
+    """The database is whole, has every block of the pools and none that they did not count, and no share twice."""
+    check_database(proxy.data_dir)
+    rows, theirs = blocks_in_database(proxy.data_dir), blocks_of(pools)
+    assert theirs
+    assert theirs.keys() <= rows.keys()
+    assert {name for name, block in rows.items() if block["verdict"] == "accepted"} <= theirs.keys()
+    for block in rows.values():
+        check_block(block)
+    stored, judged = counted_by_proxy(proxy.data_dir), counted_by_pools(pools)
+    assert all(book.accepted <= judged[key].accepted for key, book in stored.items())

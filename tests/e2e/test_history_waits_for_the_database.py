@@ -1,0 +1,82 @@
+"""The database is locked, or the disk is full: mining goes on, people are told, and nothing is lost afterwards."""
+
+import asyncio
+import resource
+import sqlite3
+
+import pytest
+
+from proxy.simulator.profiles import CPUMINER, ESP_MINER, WHATSMINER
+from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
+from tests.e2e.fleet import Fleet
+from tests.e2e.history import check_database, counted_by_pools, counted_by_proxy, differences
+from tests.e2e.pools import row
+from tests.e2e.process import ProxyProcess
+from tests.e2e.rows import SetUp
+
+TOLD_S = 15.0
+"""Until people are told: the ledger's pause of 3 s, and the 5 s that a writer waits for a lock."""
+
+
+async def mines_on(proxy: ProxyProcess, fleet: Fleet) -> float:
+    """Two shares from every miner while the database is away; returns the age of what waits (seconds)."""
+    await fleet.mined(2, 60)
+    metrics = await proxy.metrics()
+    assert metrics.total("dpmp_database_errors_total") >= 1
+    assert metrics.total("dpmp_queue_size", queue="database") > 0
+    return metrics.total("dpmp_database_write_lag_seconds")
+
+
+async def check_nothing_lost(proxy: ProxyProcess, fleet: Fleet, pools) -> None:
+    await fleet.mined(1, 60)
+    await fleet.settle()
+    code, _ = await proxy.end()
+    assert code == 0
+    assert fleet.wrongly_refused() == {}
+    assert fleet.disconnects == 0
+    assert differences(counted_by_proxy(proxy.data_dir), counted_by_pools(pools)) == []
+    check_database(proxy.data_dir)
+
+
+@pytest.mark.slow
+async def test_database_locked_for_eight_seconds_loses_nothing(
+    start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
+) -> None:
+    pools = [await start_pool(key) for key in "AB"]
+    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
+    fleet = await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER, WHATSMINER])
+    await fleet.mined(1, 60)
+    other = sqlite3.connect(proxy.data_dir / "dpmp.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        line = await proxy.until("database_trouble", recovered=False, timeout_s=TOLD_S)
+        assert "locked" in line["problem"]
+        lag = await mines_on(proxy, fleet)
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    await proxy.until("database_trouble", recovered=True, timeout_s=TOLD_S)
+    measured(f"oldest entry waited {lag:.1f} s; {fleet.summary()}")
+    await check_nothing_lost(proxy, fleet, pools)
+
+
+@pytest.mark.slow
+async def test_full_disk_loses_nothing(
+    start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
+) -> None:
+    pools = [await start_pool(key) for key in "AB"]
+    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
+    fleet = await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER, WHATSMINER])
+    await fleet.mined(1, 60)
+    pid = proxy.pid
+    usual = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, usual[1]))  # no file of the process can grow any more
+    try:
+        line = await proxy.until("database_trouble", recovered=False, timeout_s=TOLD_S)
+        lag = await mines_on(proxy, fleet)
+        await asyncio.sleep(1)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, usual)
+    await proxy.until("database_trouble", recovered=True, timeout_s=TOLD_S)
+    measured(f"{line['problem']}; oldest entry waited {lag:.1f} s; {fleet.summary()}")
+    await check_nothing_lost(proxy, fleet, pools)
