@@ -18,6 +18,7 @@ from django.utils import translation
 from dashboard import live
 from dashboard.access import NOBODY
 from dashboard.doors import Visitor, check, doors, visitor_of
+from dashboard.shared import one_at_a_turn
 from proxy.sinks.broadcast import GROUP
 
 LOGGED_OUT = 4401
@@ -75,6 +76,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._push(live.snapshot().revision)
 
     async def _push(self, revision: int) -> None:
+        async with one_at_a_turn():
+            await self._send_frame(revision)
+
+    async def _send_frame(self, revision: int) -> None:
         access = await doors.access(self._visitor, revision)
         if access == NOBODY:
             await self.close(code=LOGGED_OUT)

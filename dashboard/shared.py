@@ -3,8 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
+
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def one_at_a_turn() -> asyncio.Lock:
+    """A lock that lets one viewer through per turn of the loop, so that what miners wait for runs in between.
+
+    Fifty viewers that wake at the same tick would else hold the loop for as long as fifty of them take.
+    """
+    return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 class _Abandoned(Exception):
