@@ -1,0 +1,170 @@
+"""An installation's life, as a fresh user: check, install, upgrade (good and failing), uninstall; data stays."""
+
+import json
+import shutil
+import socket
+import sqlite3
+import stat
+import urllib.request
+from contextlib import closing
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def answer(account):
+    with urllib.request.urlopen(f"http://127.0.0.1:{account.ports[1]}/healthz", timeout=5) as response:
+        return response.read()
+
+
+def mine(account):
+    """A miner's first words, and what it is answered."""
+    with socket.create_connection(("127.0.0.1", account.ports[0]), timeout=5) as miner:
+        miner.sendall(b'{"id": 1, "method": "mining.subscribe", "params": ["cpuminer/2.5.1"]}\n')
+        return json.loads(miner.makefile().readline())
+
+
+def note(account, label):
+    with closing(sqlite3.connect(account.data / "dpmp.sqlite3", timeout=10)) as database, database:
+        database.execute("INSERT INTO proxy_wallet (label, chain, kind, address) VALUES (?, 'OTHER', 'account', 'x')",
+                         (label,))
+
+
+def notes(account):
+    with closing(sqlite3.connect(account.data / "dpmp.sqlite3", timeout=10)) as database:
+        return [row[0] for row in database.execute("SELECT label FROM proxy_wallet ORDER BY label")]
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def changed_release(account, name, change):
+    """Another release, with ``change`` made to it."""
+    release = account.home / name
+    shutil.copytree(account.release, release)
+    change(release)
+    account.own(release)
+    return release
+
+
+def newer(release):
+    path = release / "pyproject.toml"
+    path.write_text(path.read_text().replace('version = "', 'version = "99.'))
+
+
+def broken(release):
+    newer(release)
+    (release / "proxy" / "management" / "commands" / "runproxy.py").write_text("raise SystemExit('broken')\n")
+
+
+def broken_migration(release):
+    newer(release)
+    (release / "proxy" / "migrations" / "9999_broken.py").write_text(
+        "from django.db import migrations\n\n\ndef fail(apps, schema):\n    raise RuntimeError('cannot migrate')\n\n\n"
+        "class Migration(migrations.Migration):\n    dependencies = [('proxy', '0001_initial')]\n"
+        "    operations = [migrations.RunSQL('DELETE FROM proxy_wallet'), migrations.RunPython(fail)]\n"
+        "    atomic = False\n")
+
+
+def test_check_changes_nothing(account):
+    before = tree(account.home)
+    done = account.script("install.sh", "--check", "--ports=" + ",".join(map(str, account.ports)))
+    assert done.returncode == 0, done.stderr
+    assert "would: make a new database" in done.stdout and "Nothing was changed." in done.stdout
+    assert [path for path in tree(account.home) if "__pycache__" not in path] == before
+
+
+def test_life_of_an_installation(account):
+    installed = account.install()
+    assert "Administrator: admin" in installed.stdout and f":{account.ports[1]}/" in installed.stdout
+    assert answer(account) == b"ok\n" and "result" in mine(account)
+    assert stat.S_IMODE(account.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((account.dpmp / "dpmp.env").stat().st_mode) == 0o600
+    assert f"loginctl enable-linger {account.name}" in account.calls()
+    assert "already" in account.script("install.sh").stderr
+
+    note(account, "mine")
+    account.write(account.dpmp / "dpmp.env", "DPMP_LANGUAGE=en\n", 0o600)
+    key = (account.data / "secret_key").read_text()
+    release = changed_release(account, "newer", newer)
+    assert "would: stop the service" in account.script("upgrade.sh", "--check", release=release).stdout
+    done = account.script("upgrade.sh", release=release)
+    assert done.returncode == 0, done.stdout + done.stderr + account.log()
+    assert (account.dpmp / "current").resolve().name.startswith("99.")
+    assert "result" in mine(account) and notes(account) == ["mine"]
+    assert len(list((account.data / "backups").iterdir())) == 1
+
+    assert "would: remove the programs" in account.script("uninstall.sh", "--check").stdout
+    assert answer(account) == b"ok\n"
+    done = account.script("uninstall.sh")
+    assert done.returncode == 0 and str(account.data) in done.stdout
+    assert not (account.dpmp / "versions").exists() and not (account.dpmp / "current").exists()
+    assert notes(account) == ["mine"] and (account.data / "secret_key").read_text() == key
+    assert (account.dpmp / "dpmp.env").read_text() == "DPMP_LANGUAGE=en\n"
+    with pytest.raises(OSError, match="refused"):
+        mine(account)
+
+    account.install()
+    assert notes(account) == ["mine"] and "result" in mine(account)
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (broken, "The new version does not listen."),
+    (broken_migration, "The data could not be brought up to date."),
+])
+def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(account, change, reason):
+    account.install()
+    note(account, "mine")
+    before = (account.dpmp / "current").resolve()
+    unit = (account.home / ".config/systemd/user/dpmp.service").read_text()
+    done = account.script("upgrade.sh", release=changed_release(account, "bad", change), DPMP_WAIT_S="8")
+    assert done.returncode == 1 and reason in done.stdout, done.stdout + done.stderr
+    assert "the version of before runs again, with its data" in done.stderr
+    assert (account.dpmp / "current").resolve() == before and notes(account) == ["mine"]
+    assert list((account.dpmp / "versions").iterdir()) == [before]
+    assert (account.home / ".config/systemd/user/dpmp.service").read_text() == unit
+    assert "result" in mine(account)
+
+
+def test_version_that_can_not_be_installed_leaves_the_running_one_alone(account):
+    account.install()
+    calls = account.calls()
+
+    def no_packages(release):
+        (release / "requirements.txt").write_text("/nothing/here.whl\n")
+
+    done = account.script("upgrade.sh", release=changed_release(account, "bad", no_packages))
+    assert done.returncode == 1 and "The old version goes on." in done.stderr
+    assert account.calls() == calls and "result" in mine(account)
+    assert len(list((account.dpmp / "versions").iterdir())) == 1
+
+
+def test_taken_port_is_named_and_nothing_is_installed(account):
+    with socket.create_server(("0.0.0.0", account.ports[0])):
+        done = account.script("install.sh", "--ports=" + ",".join(map(str, account.ports)))
+    assert done.returncode == 1 and f"Port {account.ports[0]} is taken" in done.stderr
+    assert not account.dpmp.exists()
+
+
+@pytest.mark.parametrize(("script", "sentence"), [
+    ("exit 1", "older than Python 3.11"),
+    ('case "$2" in *ensurepip*) exit 1;; esac', "sudo apt install python3-venv"),
+])
+def test_unfit_python_is_explained(account, script, sentence):
+    account.write(account.home / "bin" / "python-for-tests", f"#!/bin/sh\n{script}\n", 0o755)
+    done = account.script("install.sh")
+    assert done.returncode == 1 and sentence in done.stderr and not account.dpmp.exists()
+
+
+def test_configuration_of_v2_is_found_and_offered_not_forced(account):
+    config = {"listen": {"port": account.ports[0]}, "pools": {
+        "A": {"host": "a.example", "port": 3333, "wallet": "me", "chain": "OTHER"},
+        "B": {"host": "b.example", "port": 3333, "wallet": "me", "chain": "OTHER"}}}
+    path = account.home / "dpmp_runtime" / "dpmp" / "config_v2.json"
+    account.write(path, json.dumps(config))
+    done = account.install()
+    assert f"A DPMP v2 was found: {path}" in done.stdout.replace("The configuration of a", "A")
+    assert "Pool A: added" in done.stdout and "Not imported." in done.stdout
+    assert notes(account) == [] and json.loads(path.read_text()) == config
