@@ -1,10 +1,12 @@
-"""Answers for monitoring: without login, and saying nothing that a stranger could use."""
+"""Answers for monitoring; those without a login say nothing that a stranger could use."""
 
 from dataclasses import asdict
 
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
 
 from proxy.services.health import readiness
 
@@ -22,3 +24,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 when miners get work and it is kept, else 503; the body says which part is missing."""
     found = readiness()
     return JsonResponse({"ready": found.ready, **asdict(found)}, status=200 if found.ready else 503)
+
+
+@never_cache
+@require_safe
+@login_required
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What the metrics port says, for people who are logged in."""
+    exposition: HttpResponse = ExportToDjangoView(request)
+    return exposition

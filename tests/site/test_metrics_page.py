@@ -1,0 +1,32 @@
+"""The metrics on the dashboard's port: the same as on their own, for people who are logged in."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from prometheus_client import REGISTRY
+
+from proxy.core.events import EventStream, LinesSent
+from proxy.core.types import PoolKey
+from proxy.sinks.metrics import MetricsSink
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_stranger_is_sent_to_the_login(client: Client) -> None:
+    answer = client.get("/metrics", headers={"host": "localhost"})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/login/")
+
+
+def test_a_user_sees_what_prometheus_sees(client: Client) -> None:
+    events = EventStream()
+    sink = MetricsSink(events, REGISTRY)
+    try:
+        events.emit(LinesSent(pool=PoolKey("A"), count=3))
+        client.force_login(get_user_model().objects.create_user("ann"))
+        answer = client.get("/metrics", headers={"host": "localhost"})
+    finally:
+        sink.close()
+    assert answer.status_code == 200
+    assert b'dpmp_messages_tx_total{side="upstreamA"} 3.0' in answer.content
+    assert b"django_http_requests" in answer.content
