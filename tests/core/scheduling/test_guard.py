@@ -1,0 +1,71 @@
+"""Dwell as DPMP v2 has it, a budget for the fleet, and starts that are spread."""
+
+import pytest
+
+from proxy.core.scheduling.guard import Budget, dwell, period, phase
+from tests.core.scheduling.fleet import A, B, Fleet, config, schedule
+
+
+@pytest.mark.parametrize(("weight", "seconds"), [(0.5, 30), (0.3, 18), (0.05, 15), (0.95, 30), (0.0, 15)])
+def test_dwell_is_twice_the_weight_within_slice_and_min_switch(weight: float, seconds: float):
+    assert dwell(weight, min_switch_s=30, slice_s=15) == seconds
+
+
+def test_a_round_gives_each_pool_its_part_and_none_less_than_its_dwell():
+    assert period({A: 0.7, B: 0.3}, {A: 30, B: 18}) == 60
+
+
+def test_the_budget_lets_a_burst_through_and_then_its_rate():
+    budget = Budget(2.0, 3.0)
+    assert [budget.take(10.0) for _ in range(5)] == [True, True, True, False, False]
+    assert budget.wait() == pytest.approx(0.5)
+    assert budget.take(10.5)
+    assert not budget.take(10.6)
+
+
+def test_starts_are_spread_and_cancel():
+    phases = [phase(index, 40) for index in range(41)]
+    assert abs(sum(phases)) < 1
+    assert len({round(value, 3) for value in phases}) > 30
+    assert [phase(index, 4) for index in range(4)] == [0, 0, 0, 0]
+
+
+def test_a_pool_without_a_job_is_tried_again_and_the_miner_keeps_working():
+    fleet = Fleet(config(schedule({A: 50, B: 50})))
+    rig = fleet.join(1)
+    other = B if fleet.scheduler.current(rig) == A else A
+    fleet.without_job.add(other)
+    first = fleet.scheduler.current(rig)
+    fleet.work(120)
+    assert fleet.scheduler.current(rig) == first
+    fleet.without_job.clear()
+    fleet.work(10)
+    assert fleet.scheduler.current(rig) == other
+
+
+def test_a_quiet_miner_stays_where_it_is_and_goes_on_when_it_submits():
+    fleet = Fleet(config(schedule({A: 50, B: 50})))
+    rig = fleet.join(1)
+    fleet.work(300)
+    fleet.clock.advance(100)
+    moves = len(fleet.moves)
+    fleet.clock.advance(3600)
+    assert len(fleet.moves) == moves
+    assert fleet.scheduler.view().miners[0].is_quiet
+    fleet.work(300)
+    assert len(fleet.moves) > moves + 6
+    assert not fleet.scheduler.view().miners[0].is_quiet
+    assert rig in fleet.pools()
+
+
+def test_a_lost_lane_moves_its_miner_at_once_and_nobody_else():
+    fleet = Fleet(config(schedule({A: 50, B: 50})))
+    rigs = [fleet.join(number) for number in range(6)]
+    fleet.work(300)
+    before = fleet.pools()
+    victim = rigs[0]
+    lost = before[victim]
+    fleet.ready(victim, *({A, B} - {lost}))
+    after = fleet.pools()
+    assert after[victim] != lost
+    assert {rig: after[rig] for rig in rigs[1:]} == {rig: before[rig] for rig in rigs[1:]}
