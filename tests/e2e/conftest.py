@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import PROFILES, Profile
 from tests.e2e.fleet import Fleet
-from tests.e2e.pools import make_pool
+from tests.e2e.pools import TimedPool, make_pool
 from tests.e2e.process import ROOT, ProxyProcess, clean_environment, run_python
 from tests.e2e.rows import RowWriter, SetUp
 
@@ -27,7 +26,7 @@ SHOWN = 20_000
 """Characters of a proxy's log that are shown with a failed test."""
 
 StartProxy = Callable[..., Awaitable[ProxyProcess]]
-StartPool = Callable[..., Awaitable[SimPool]]
+StartPool = Callable[..., Awaitable[TimedPool]]
 StartFleet = Callable[..., Awaitable[Fleet]]
 Measured = Callable[[str], None]
 Write = Callable[[ProxyProcess, SetUp], Awaitable[float]]
@@ -128,9 +127,9 @@ async def start_proxy(request: pytest.FixtureRequest, data_dir: Path, write: Wri
 @pytest.fixture
 async def start_pool() -> AsyncIterator[StartPool]:
     """``await start_pool("A", **settings)`` is a test pool that listens; settings as in ``make_pool``."""
-    pools: list[SimPool] = []
+    pools: list[TimedPool] = []
 
-    async def start(key: str, **settings: Any) -> SimPool:
+    async def start(key: str, **settings: Any) -> TimedPool:
         pool = make_pool(key, **settings)
         pools.append(pool)
         await pool.start()

@@ -1,12 +1,15 @@
 """The two test pools of the end-to-end tests, as unlike each other as the proxy must be able to bear."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
 from proxy.simulator.dialect import CKPOOL, PLAIN, Dialect
 from proxy.simulator.pool import SimPool
+from proxy.simulator.shares import Refusal
 from proxy.simulator.vardiff import Vardiff
 from tests.e2e.process import HASHES_PER_DIFFICULTY
 from tests.e2e.rows import PoolRow
@@ -16,11 +19,29 @@ EXTRANONCE2 = {"A": 8, "B": 4}
 DIALECTS = {"A": CKPOOL, "B": PLAIN}
 
 
+class TimedPool(SimPool):
+    """Notes when its blocks came."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.blocks_at: list[float] = []
+        """Unix seconds, ascending."""
+
+    def new_block(self, block_hash: bytes | None = None) -> None:
+        self.blocks_at.append(self.clock())
+        super().new_block(block_hash)
+
+    def stale_ages_ms(self) -> list[float]:
+        """How long after the block each stale share arrived that was for the job before it."""
+        stale = [share.at for share in self.shares if share.refusal is Refusal.STALE]
+        return [round((at - self.blocks_at[bisect_right(self.blocks_at, at) - 1]) * 1e3, 1) for at in stale]
+
+
 def make_pool(key: str, *, block_s: float | None = 20.0, dialect: Dialect | None = None,
-              vardiff: bool = True) -> SimPool:
+              vardiff: bool = True) -> TimedPool:
     """Pool A is like ckpool with an extranonce2 of 8, pool B easy-going with 4; both count their jobs 1, 2, 3."""
     chain, script = CHAINS[key]
-    return SimPool(
+    return TimedPool(
         chain=SimChain(name=chain, network_difficulty=1e9, hashes_per_difficulty=HASHES_PER_DIFFICULTY,
                        outputs=((script, 312_500_000),)),
         name=key, dialect=replace(dialect or DIALECTS[key]), difficulty=4.0, extranonce2_size=EXTRANONCE2[key],

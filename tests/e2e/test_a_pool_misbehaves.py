@@ -27,7 +27,7 @@ STEPS: dict[str, Callable[[SimPool], None]] = {
     "another extranonce2 size": lambda pool: pool.set_extranonce(7),
     "another mask": lambda pool: pool.set_version_mask(0x00FFE000),
     "the mask back": lambda pool: pool.set_version_mask(0x1FFFE000),
-    "twice the difficulty": lambda pool: pool.raise_difficulty(8.0),
+    "twice the difficulty": lambda pool: pool.raise_difficulty(4.0),
     "a fractional difficulty": lambda pool: pool.raise_difficulty(3.7),
     "garbage": lambda pool: pool.garbage(),
 }
@@ -38,6 +38,7 @@ async def test_messages_for_the_client_end_at_the_proxy(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
 ) -> None:
     pool = await start_pool("A", block_s=None, vardiff=False)
+    pool.difficulty = 2.0
     proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 1}))
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(1)
@@ -46,9 +47,9 @@ async def test_messages_for_the_client_end_at_the_proxy(
         await asyncio.sleep(0.2)
         pool.refresh()
         try:
-            await fleet.mined(2, 20)
+            await fleet.mined(1, 20)
         except TimeoutError:
-            pytest.fail(f"not all mine any more after: {name}")
+            pytest.fail(f"not all mine any more after: {name}; {[each.tally for each in fleet.miners]}")
         assert fleet.violations() == [], name
         assert {text for _, text in fleet.wrongly_refused()} <= {FRACTION}, name
     await fleet.settle()

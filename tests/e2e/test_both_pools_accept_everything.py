@@ -9,10 +9,15 @@ from tests.e2e.books import DIRECT, check_books, check_treatment
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
 from tests.e2e.fleet import Fleet
 from tests.e2e.pools import row
+from tests.e2e.process import Metrics
 from tests.e2e.rows import SetUp
 
 LONG_S = 240.0
 """From here on the tempo is the one that is asked for: a switch every 25 s, a block every 20 s."""
+
+
+def mean_ms(metrics: Metrics, name: str) -> float:
+    return 1e3 * metrics.total(f"{name}_sum") / max(1.0, metrics.total(f"{name}_count"))
 
 
 def stale_part(fleet: Fleet) -> float:
@@ -38,6 +43,11 @@ async def test_fifty_fifty_with_all_firmware_refuses_nothing(
     parts = metrics.by("dpmp_accepted_difficulty_sum_total", "pool")
     measured(f"{fleet.summary()}; {switches:.0f} switches; work {parts}; direct: "
              f"{', '.join(each.summary() for each in direct)}")
+    ages = [age for pool in pools for age in pool.stale_ages_ms()]
+    measured(f"stale shares came so many ms after their block: {sorted(ages)}; a new block's job was passed on after "
+             f"{mean_ms(metrics, 'dpmp_new_block_latency_seconds'):.2f} ms on average, a verdict came after "
+             f"{mean_ms(metrics, 'dpmp_share_latency_seconds'):.2f} ms, loop lag "
+             f"{mean_ms(metrics, 'dpmp_loop_lag_seconds'):.2f} ms")
     check_treatment(proxy, fleet)
     await check_books(proxy, fleet, pools)
     most = max(stale_part(each) for each in direct)
