@@ -1,7 +1,6 @@
 """Whom alerts go to, by which rules, and what was sent."""
 
 from datetime import time
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ValidationError
@@ -12,7 +11,7 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
-from proxy.models.base import ConfigModel
+from proxy.models.base import ConfigModel, SingleRow
 
 __all__ = ["AlertDelivery", "AlertKindChoice", "AlertRule", "AlertSettings", "AlertTarget", "DeliveryState"]
 
@@ -138,7 +137,7 @@ class AlertRule(ConfigModel):
                 cls(kind=rule.kind.value, threshold=rule.threshold, delay_s=rule.delay_s).save()
 
 
-class AlertSettings(ConfigModel):
+class AlertSettings(SingleRow):
     """How much may be sent, and in which time zone; exactly one row."""
 
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_(
@@ -169,21 +168,6 @@ class AlertSettings(ConfigModel):
 
     def __str__(self) -> str:
         return say("alert settings")
-
-    @classmethod
-    def load(cls) -> "AlertSettings":
-        """The one row; unsaved with the defaults where there is none yet."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Always the one row."""
-        self.pk = self.pk or 1
-        super().save(*args, **kwargs)
-
-    def clean(self) -> None:
-        """A new form is about the one row, too."""
-        self.pk = self.pk or 1
-        super().clean()
 
     def check_rules(self) -> None:
         """The time zone must exist."""

@@ -1,6 +1,5 @@
 """Auto-balance: how the owner set it, whom it asks, and what was seen of the chains."""
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -12,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import BalanceConfig, BalanceStrategy
 from proxy.core.types import Chain
-from proxy.models.base import ConfigModel
+from proxy.models.base import ConfigModel, SingleRow
 from proxy.models.choices import ChainChoice
 
 __all__ = ["BalanceMemory", "BalanceSettings", "BalanceSource", "ChainBlock", "ChainPrice"]
@@ -53,7 +52,7 @@ class KnownChain(models.TextChoices):
     DGB = ChainChoice.DGB.value, ChainChoice.DGB.label
 
 
-class BalanceSettings(ConfigModel):
+class BalanceSettings(SingleRow):
     """How auto-balance weighs chains and how far it may go; exactly one row."""
 
     strategy = models.CharField(
@@ -119,21 +118,6 @@ class BalanceSettings(ConfigModel):
 
     def __str__(self) -> str:
         return say("auto-balance")
-
-    @classmethod
-    def load(cls) -> "BalanceSettings":
-        """The one row; unsaved with the defaults where there is none yet."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Always the one row."""
-        self.pk = self.pk or 1
-        super().save(*args, **kwargs)
-
-    def clean(self) -> None:
-        """A new form is about the one row, too."""
-        self.pk = self.pk or 1
-        super().clean()
 
 
 class BalanceSource(ConfigModel):

@@ -1,6 +1,6 @@
 """What all rows of the configuration have in common."""
 
-from typing import Any
+from typing import Any, Self
 
 from django.db import models, transaction
 
@@ -37,3 +37,25 @@ class ConfigModel(models.Model):
         """Tell the person; the same rules hold for a save without a form."""
         super().clean()
         self.check_rules()
+
+
+class SingleRow(ConfigModel):
+    """Settings of which there is exactly one row; its table refuses any other by a constraint of its own."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def load(cls) -> Self:
+        """The one row; unsaved with the defaults where there is none yet."""
+        return cls._default_manager.filter(pk=1).first() or cls(pk=1)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Always the one row."""
+        self.pk = self.pk or 1
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """A new form is about the one row, too."""
+        self.pk = self.pk or 1
+        super().clean()

@@ -1,7 +1,6 @@
 """The settings of the whole proxy: exactly one row. Its fields carry the names of the core's dataclasses."""
 
 import re
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -11,7 +10,7 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import HealthConfig, Limits, Listeners
-from proxy.models.base import ConfigModel
+from proxy.models.base import SingleRow
 from proxy.models.choices import LevelChoice
 from proxy.models.pools import is_host
 
@@ -21,7 +20,7 @@ _EVENT_NAME = re.compile(r"[a-z0-9_]{1,80}")
 _RESTART = _("Needs a restart of the proxy.")
 
 
-class ProxySettings(ConfigModel):
+class ProxySettings(SingleRow):
     """Listeners, limits, pool health and logging."""
 
     stratum_host = models.CharField(_("miners: address"), max_length=253, default=_LISTEN.stratum_host, help_text=_(
@@ -95,21 +94,6 @@ class ProxySettings(ConfigModel):
 
     def __str__(self) -> str:
         return say("proxy settings")
-
-    @classmethod
-    def load(cls) -> "ProxySettings":
-        """The one row; unsaved with the defaults where there is none yet."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Always the one row."""
-        self.pk = self.pk or 1
-        super().save(*args, **kwargs)
-
-    def clean(self) -> None:
-        """A new form is about the one row, too."""
-        self.pk = self.pk or 1
-        super().clean()
 
     def check_rules(self) -> None:
         """Hosts must be addresses, ports apart, event names well formed."""
