@@ -45,11 +45,6 @@ class SingleRow(ConfigModel):
     class Meta:
         abstract = True
 
-    @classmethod
-    def load(cls) -> Self:
-        """The one row; unsaved with the defaults where there is none yet."""
-        return cls._default_manager.filter(pk=1).first() or cls(pk=1)
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Always the one row."""
         self.pk = self.pk or 1
@@ -59,3 +54,8 @@ class SingleRow(ConfigModel):
         """A new form is about the one row, too."""
         self.pk = self.pk or 1
         super().clean()
+
+    @classmethod
+    def load(cls) -> Self:
+        """The one row; unsaved with the defaults where there is none yet."""
+        return cls._default_manager.filter(pk=1).first() or cls(pk=1)
