@@ -15,7 +15,7 @@ from proxy.core.scheduling.estimate import Estimate
 from proxy.core.scheduling.group import Group
 from proxy.core.scheduling.ledger import Ledger
 from proxy.core.scheduling.member import Member
-from proxy.core.scheduling.view import MinerPart, PoolPart, SchedulerView
+from proxy.core.scheduling.view import SchedulerView, miner_part, pool_part
 from proxy.core.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchReason, WorkerName
 
 _LOOK_AT_CLOCK_S = 60.0
@@ -200,31 +200,17 @@ class Scheduler:
         """Return the read model of now."""
         now = self._clock.now()
         control, group = self._fleet_control(), self._fleet_group()
-        members = [self._miner_part(member, now) for member in self._members.values()]
+        for member in self._members.values():
+            member.settle(now, self._group_of[member.session].ledger)
+        members = list(self._members.values())
+        books = group.books(now) if group else None
         return SchedulerView(
             control=control, policy=group.policy if group else "", switches=self._switches,
             ledger_since=group.ledger.since if group else self._clock.wall(),
             follows_in_s=group.follows_in(now, _POINT) if group else 0.0,
-            pools={pool: self._pool_part(pool, control, group, now) for pool in self._config.pools},
-            miners=tuple(members))
-
-    def _miner_part(self, member: Member, now: float) -> MinerPart:
-        member.settle(now, self._group_of[member.session].ledger)
-        return MinerPart(session=member.session, worker=member.worker, pool=member.current,
-                         role=member.assignment.role.value, assigned=member.assignment.pool,
-                         rate=member.estimate.rate, rate_error=member.estimate.error, since=now - member.since,
-                         switches=member.switches, is_quiet=member.is_quiet)
-
-    def _pool_part(self, pool: PoolKey, control: Control, group: Group | None, now: float) -> PoolPart:
-        books = group.books(now) if group is not None else None
-        here = [member for member in self._members.values() if member.current == pool]
-        seconds = self._pool_seconds.get(pool, 0.0) + sum(member.pool_time.get(pool, 0.0)
-                                                          for member in self._members.values())
-        return PoolPart(pool=pool, weight=control.weights.get(pool, 0.0), seconds=seconds, miners=len(here),
-                        target=group.weights.get(pool, 0.0) if group else 0.0,
-                        work=books.work.get(pool, 0.0) if books else 0.0,
-                        in_hand=books.in_hand.get(pool, 0.0) if books else 0.0,
-                        rate=sum(member.estimate.rate for member in here if not member.is_quiet))
+            pools={pool: pool_part(pool, control, group.weights if group else {}, books, members,
+                                   self._pool_seconds.get(pool, 0.0)) for pool in self._config.pools},
+            miners=tuple(miner_part(member, now) for member in members))
 
     # --- who belongs where ----------------------------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 """What pages and metrics may know about the scheduler: frozen values, made on request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from proxy.core.scheduling.control import Control
+from proxy.core.scheduling.books import Books
+from proxy.core.scheduling.control import Control, Weights
+from proxy.core.scheduling.member import Member
 from proxy.core.types import PoolKey, SessionId, WorkerName
 
 
@@ -63,3 +65,22 @@ class SchedulerView:
     """Since the scheduler was made, starts left out."""
     pools: Mapping[PoolKey, PoolPart] = field(default_factory=dict)
     miners: tuple[MinerPart, ...] = ()
+
+
+def miner_part(member: Member, now: float) -> MinerPart:
+    """Return a settled member as others see it."""
+    return MinerPart(session=member.session, worker=member.worker, pool=member.current,
+                     role=member.assignment.role.value, assigned=member.assignment.pool, rate=member.estimate.rate,
+                     rate_error=member.estimate.error, since=now - member.since, switches=member.switches,
+                     is_quiet=member.is_quiet)
+
+
+def pool_part(pool: PoolKey, control: Control, target: Weights, books: Books | None, members: Sequence[Member],
+              seconds_before: float) -> PoolPart:
+    """Return a pool's part; ``seconds_before`` are those of miners that left."""
+    here = [member for member in members if member.current == pool]
+    return PoolPart(pool=pool, weight=control.weights.get(pool, 0.0), target=target.get(pool, 0.0), miners=len(here),
+                    work=books.work.get(pool, 0.0) if books else 0.0,
+                    in_hand=books.in_hand.get(pool, 0.0) if books else 0.0,
+                    seconds=seconds_before + sum(member.pool_time.get(pool, 0.0) for member in members),
+                    rate=sum(member.estimate.rate for member in here if not member.is_quiet))
