@@ -13,8 +13,10 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from dashboard.models import ReadOnlyLink
+from proxy.sinks.logs import redact
 
 SEE, LOGS, STEER, ADMINISTER, WALLETS = "see", "view_logs", "steer", "administer", "wallets"
+TEXTS = ("text/html", "application/json")
 LINK_KEY = "read_only_link"
 """Session key under which the id of the read-only link stands."""
 
@@ -90,12 +92,20 @@ def needs(*names: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             access = of_request(request)
             if access.may.issuperset(names):
-                return view(request, *args, **kwargs)
+                response = view(request, *args, **kwargs)
+                return response if access.wallets else without_wallets(response)
             return refuse(request, names)
 
         return guarded
 
     return wrap
+
+
+def without_wallets(response: HttpResponseBase) -> HttpResponseBase:
+    """The page without what looks like an address: a miner without a worker's name is called by its wallet."""
+    if isinstance(response, HttpResponse) and response.headers.get("Content-Type", "").startswith(TEXTS):
+        response.content = redact(response.content.decode()).encode()
+    return response
 
 
 def refuse(request: HttpRequest, names: Iterable[str]) -> HttpResponseBase:

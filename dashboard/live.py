@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from dashboard.access import SEE, Access
 from dashboard.shared import Shared
+from proxy.sinks.logs import redact
 from proxy.sinks.views import LiveSnapshot, store
 
 Context = Callable[[LiveSnapshot, Access, str], Mapping[str, object]]
@@ -109,6 +110,8 @@ class Renderings:
         with translation.override(language):
             body = render_to_string(found.template, {"snap": snap, "access": access, "argument": argument,
                                                      **found.context(snap, access, argument)}).strip()
+        if not access.wallets:
+            body = redact(body)
         html = f'<div id="{element_id(key)}" class="region" hx-swap-oob="morph">{body}</div>'
         return Rendering(html, hashlib.sha256(body.encode()).hexdigest()[:16])
 

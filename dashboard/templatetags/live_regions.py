@@ -29,6 +29,6 @@ def live_socket(context: template.Context) -> SafeString | str:
     keys = getattr(context["request"], "live_keys", [])
     if not keys:
         return ""
-    query = urlencode([("r", key) for key in keys])
+    query = urlencode([("r", key) for key in keys], safe=":")
     return format_html('<div id="live" hx-ext="ws,morph" ws-connect="/live/?{}" data-poll="{}?{}">'
                        '<data id="live-beat" value=""></data></div>', query, reverse("poll"), query)

@@ -1,7 +1,13 @@
 """Who sees and may do what, tried at every address."""
 
+from dataclasses import replace
+
 import pytest
 from django.urls import get_resolver
+
+from proxy.core.types import WorkerName
+from proxy.sinks.views import Alarm, store
+from tests.dashboard import fixtures
 
 SEE = ["/", "/workers/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/help/",
        "/charts/fleet/", "/charts/worker/AvalonQ/", "/charts/pool/A/", "/charts/network/short/", "/live/poll/?r=split"]
@@ -72,6 +78,18 @@ def test_read_only_link_shows_no_wallet_and_an_account_does(link_browser, browse
     pools[0].save()
     assert b"ownername0" not in browser.get("/pools/A/").content
     assert b"ownername0" in browser_of("viewer").get("/pools/A/").content
+
+
+def test_read_only_link_shows_no_wallet_even_as_a_worker_s_name(link_browser, browser_of, pools):
+    address = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
+    snap = fixtures.rich()
+    named = replace(snap.workers[0], name=WorkerName(address))
+    store.put(replace(snap, workers=(named,), alarms=(Alarm(level="warn", text=f"{address} is away", kind="worker",
+                                                            subject=address),)))
+    browser, _link = link_browser
+    for page in ["/", "/workers/", "/live/poll/?r=fleet&r=alarms", "/schedule/", f"/workers/{address}/"]:
+        assert address not in browser.get(page).content.decode(), page
+    assert address in browser_of("viewer").get("/workers/").content.decode()
 
 
 def test_revoked_link_shows_nothing(link_browser, browser_of):

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from dashboard.views.pools import block_times
 from proxy.core.types import WorkerName
+from proxy.models.history import ChainTip
 from proxy.sinks.views import store
 from tests.dashboard import fixtures
 
@@ -124,7 +127,7 @@ def test_theme_does_not_redirect_to_strangers(browser_of):
 
 
 @pytest.mark.parametrize("page, most", [
-    ("/", 6), ("/workers/", 6), ("/pools/", 5), ("/pools/A/", 7), ("/schedule/", 24), ("/balance/", 5),
+    ("/", 6), ("/workers/", 6), ("/pools/", 5), ("/pools/A/", 8), ("/schedule/", 24), ("/balance/", 5),
     ("/records/", 7), ("/help/", 5)])
 def test_queries_of_a_page_do_not_grow_with_the_fleet(browser_of, pools, django_assert_max_num_queries, page, most):
     viewer = browser_of("viewer")
@@ -137,3 +140,12 @@ def test_queries_of_a_page_do_not_grow_with_the_fleet(browser_of, pools, django_
 def test_first_load_is_small(browser_of, client, pools):
     response = browser_of("operator").get("/")
     assert len(response.content) < 40_000
+
+
+def test_pools_of_a_chain_are_compared_by_who_tells_of_a_block_first(browser_of, pools):
+    for index, (pool, behind) in enumerate([("A", 0), ("C", 120), ("A", 40), ("C", 0), ("A", 0), ("C", 80)]):
+        ChainTip.objects.create(chain="BTC", pool=pool, prevhash=f"{index // 2:064x}", nbits=1, seen_at=timezone.now(),
+                                behind_ms=behind)
+    html = browser_of("viewer").get("/pools/A/").content.decode()
+    assert block_times("BTC") == [("A", 3, 2, 0), ("C", 3, 1, 80)]
+    assert "Who tells of a new block first" in html and "80 ms" in html
