@@ -73,6 +73,25 @@ def control_of(config: ConfigSnapshot, worker: WorkerName, wall: float, *, open_
                    min_switch_s=below.min_switch_s, slice_s=below.slice_s, policy=below.policy)
 
 
+def effective(control: Control, up: Mapping[PoolKey, bool]) -> dict[PoolKey, float]:
+    """Return the weights to aim at: pools that are up, else the first fallback that is, else nothing."""
+    weights = [(pool, weight) for pool, weight in control.weights.items() if up.get(pool)]
+    if control.mode is Mode.PRIORITY:
+        weights = weights[:1]
+    return normalised(weights or [(pool, 1.0) for pool in control.fallbacks if up.get(pool)][:1])
+
+
+def lanes_of(control: Control, up: Mapping[PoolKey, bool]) -> frozenset[PoolKey]:
+    """Return the pools that need a warm lane: in priority mode the chosen one and the better ones only."""
+    wanted = list(control.weights)
+    if control.mode is Mode.PRIORITY:
+        chosen = next((index for index, pool in enumerate(wanted) if up.get(pool)), len(wanted) - 1)
+        wanted = wanted[:chosen + 1]
+    if all(up.get(pool) is False for pool in control.weights):
+        wanted += [pool for pool in control.fallbacks if up.get(pool) is not False][:1]
+    return frozenset(wanted)
+
+
 def override_in_force(config: ConfigSnapshot, wall: float) -> OverrideConfig | None:
     """Return the override unless its time is over."""
     override = config.override

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from proxy.core.config import ConfigSnapshot, Mode, OverrideKind
+from proxy.core.config import ConfigSnapshot, OverrideKind
 from proxy.core.events import ControlChanged, EventStream, FailoverWeights, OverrideChanged, SchedulerTick
 from proxy.core.ports import Clock, Timer
 from proxy.core.scheduling import guard, state, timetable
-from proxy.core.scheduling.control import Control, control_of, override_in_force, usable
+from proxy.core.scheduling.control import Control, control_of, effective, lanes_of, override_in_force, usable
 from proxy.core.scheduling.estimate import Estimate
 from proxy.core.scheduling.group import Group
 from proxy.core.scheduling.ledger import Ledger
@@ -99,7 +99,7 @@ class Scheduler:
             return
         self._retarget_all(SwitchReason.FAILOVER, lanes)
         if before:
-            weights = self._effective(self._fleet_control())
+            weights = effective(self._fleet_control(), self._up)
             down = tuple(sorted(key for key, is_up in self._up.items() if not is_up))
             self._events.emit(FailoverWeights(weights=weights, down=down))
 
@@ -177,7 +177,7 @@ class Scheduler:
     def lanes_wanted(self, session: SessionId) -> frozenset[PoolKey]:
         """Return the pools that the session needs a warm lane to."""
         group = self._group_of.get(session)
-        return self._lanes(group.control) if group is not None else frozenset()
+        return lanes_of(group.control, self._up) if group is not None else frozenset()
 
     def current(self, session: SessionId) -> PoolKey | None:
         """Return the pool that the session works on."""
@@ -247,7 +247,7 @@ class Scheduler:
     def _aim(self, group: Group, control: Control, cause: SwitchReason) -> None:
         """Let a group follow ``control`` and what is up."""
         old, group.control = group.control, control
-        weights = self._effective(control)
+        weights = effective(control, self._up)
         if weights == group.weights and _timing(control) == _timing(old):
             return
         now = self._clock.now()
@@ -284,33 +284,14 @@ class Scheduler:
             if member.current is None and member.ready:
                 group.start(member, now, self._allowed(member, group), SwitchReason.START)
 
-    def _effective(self, control: Control) -> dict[PoolKey, float]:
-        """Return the weights to aim at: pools that are up, else the first fallback that is, else nothing."""
-        weights = {pool: weight for pool, weight in control.weights.items() if self._up.get(pool)}
-        if control.mode is Mode.PRIORITY:
-            weights = dict.fromkeys(list(weights)[:1], 1.0)
-        if not weights:
-            weights = dict.fromkeys([pool for pool in control.fallbacks if self._up.get(pool)][:1], 1.0)
-        total = sum(weights.values())
-        return {pool: weight / total for pool, weight in weights.items()}
-
     def _allowed(self, member: Member, group: Group) -> list[PoolKey]:
         """Return where a miner without work may start: what is aimed at, else what else is allocated, in order."""
         aimed = [pool for pool in group.weights if pool in member.ready]
         return aimed or [pool for pool in group.control.weights if pool in member.ready and self._up.get(pool)][:1]
 
-    def _lanes(self, control: Control) -> frozenset[PoolKey]:
-        wanted = list(control.weights)
-        if control.mode is Mode.PRIORITY:
-            chosen = next((index for index, pool in enumerate(wanted) if self._up.get(pool)), len(wanted) - 1)
-            wanted = wanted[:chosen + 1]
-        if all(self._up.get(pool) is False for pool in control.weights):
-            wanted += [pool for pool in control.fallbacks if self._up.get(pool) is not False][:1]
-        return frozenset(wanted)
-
     def _lane_sets(self) -> dict[object, frozenset[PoolKey]]:
         """Return the lanes wanted by group and session: they differ when a session's may have changed."""
-        return {session: self._lanes(group.control) for session, group in self._group_of.items()}
+        return {session: lanes_of(group.control, self._up) for session, group in self._group_of.items()}
 
     def _fleet_group(self) -> Group | None:
         groups = [group for group in self._groups.values() if group.control.source != "pin" and group.members]
@@ -376,7 +357,7 @@ class Scheduler:
         if now >= self._timetable_due:
             self._look_at_timetable(now)
         if self._decisions and self._events.wants(SchedulerTick):
-            weights = dict(self._effective(self._fleet_control()))
+            weights = dict(effective(self._fleet_control(), self._up))
             self._events.emit(SchedulerTick(decisions=self._decisions, weights=weights))
         self._rearm()
 
