@@ -1,0 +1,72 @@
+"""Which setting holds, and where it comes from: the environment, the admin, or the default."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.db import models
+from django.utils.text import capfirst
+
+from proxy.models import AlertSettings, BalanceSettings, ProxySettings, Retention
+
+HIDDEN = "(set)"
+_SECRET_WORDS = ("PASSWORD", "URL", "SECRET", "TOKEN")
+_ROWS: tuple[type[models.Model], ...] = (ProxySettings, Retention, BalanceSettings, AlertSettings)
+_OVERRIDES = {"log_level": "DPMP_LOG_LEVEL", "log_allow": "DPMP_LOG_ALLOW", "log_deny": "DPMP_LOG_DENY"}
+"""Fields of ``ProxySettings`` that the environment wins over."""
+
+
+class Origin(StrEnum):
+    """Where a value comes from."""
+
+    ENVIRONMENT = "environment"
+    ADMIN = "admin"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingLine:
+    """One setting as it holds now."""
+
+    group: str
+    name: str
+    value: str
+    """Without secrets."""
+    origin: Origin
+    detail: str
+    """The variable's name or meaning, or what the default would be."""
+
+
+def settings_in_force(variables: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> list[SettingLine]:
+    """All settings; ``variables`` is ``dpmp_site.env.VARIABLES``: name -> meaning."""
+    lines = [_variable(name, meaning, environ) for name, meaning in variables.items()]
+    for model in _ROWS:
+        row = model.load()  # type: ignore[attr-defined]
+        lines += [_field(row, field, environ) for field in model._meta.concrete_fields if field.name != "id"]
+    return lines
+
+
+def _variable(name: str, meaning: str, environ: Mapping[str, str]) -> SettingLine:
+    value = environ.get(name, "").strip()
+    secret = any(word in name for word in _SECRET_WORDS)
+    return SettingLine(group="environment", name=name, value=HIDDEN if value and secret else value, detail=meaning,
+                       origin=Origin.ENVIRONMENT if value else Origin.DEFAULT)
+
+
+def _field(row: models.Model, field: "models.Field[Any, Any]", environ: Mapping[str, str]) -> SettingLine:
+    group, name = str(capfirst(row._meta.verbose_name or "")), str(capfirst(field.verbose_name))
+    variable = _OVERRIDES.get(field.name, "")
+    override = environ.get(variable, "").strip() if variable and isinstance(row, ProxySettings) else ""
+    if override:
+        return SettingLine(group=group, name=name, value=override, origin=Origin.ENVIRONMENT, detail=variable)
+    value, default = getattr(row, field.name), field.get_default()
+    origin = Origin.DEFAULT if value == default else Origin.ADMIN
+    return SettingLine(group=group, name=name, value=_shown(value), origin=origin, detail=_shown(default))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
