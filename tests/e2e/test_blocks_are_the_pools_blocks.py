@@ -1,9 +1,13 @@
 """At a tiny network difficulty: every block that a pool counts is in the records, and none that it does not."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
 from tests.e2e.history import blocks_in_database, blocks_of, check_block, read, set_network
-from tests.e2e.pools import row
+from tests.e2e.pools import CHAINS, row
 from tests.e2e.rows import SetUp
 
 NETWORK = 40.0
@@ -42,16 +46,18 @@ async def test_every_block_of_the_pools_is_recorded_and_no_other(
     assert metrics.by("dpmp_blocks_found_total", "pool") == found
     assert metrics.total("dpmp_block_candidates_total") == len(rows)
     assert {line["header_hash"] for line in proxy.lines("block_found", accepted=True)} == set(theirs)
+    marks = {mark["scope"]: mark["blocks"] for mark in read(proxy.data_dir, "SELECT * FROM proxy_blockmark")}
+    assert marks == {f"pool:{key}": number for key, number in found.items()} | {
+        f"chain:{CHAINS[key][0]}": number for key, number in found.items()}
     check_records(proxy.data_dir, pools)
 
 
-def check_records(data_dir, pools) -> None:
+def check_records(data_dir: Path, pools: Sequence[SimPool]) -> None:
     """Each worker's best share on each chain is the pool's own best of that worker, to 12 digits."""
-    chains = {"A": "BTC", "B": "BCH"}
     best = {(entry["worker"], entry["chain"]): entry["best"] for entry in read(
         data_dir, "SELECT worker, chain, MAX(true_difficulty) AS best FROM proxy_bestshare GROUP BY worker, chain")}
     for pool in pools:
         for user, tally in pool.book.workers.items():
             if tally.accepted:
-                ours = best[user.rpartition(".")[2], chains[pool.name]]
+                ours = best[user.rpartition(".")[2], CHAINS[pool.name][0]]
                 assert abs(ours - tally.best) <= 1e-12 * tally.best
