@@ -4,21 +4,21 @@ import logging
 import re
 import threading
 
-from apprise import Apprise, AppriseAsset, LogCapture, NotifyFormat, NotifyType
-
 from proxy.core.alerting import AlertLevel
 
 MAX_PROBLEM_CHARS = 300
 SECRET_CHARS = 4
 """Parts of an address this long are kept out of what is told about a failure."""
 
-_TYPES = {AlertLevel.BAD: NotifyType.FAILURE, AlertLevel.GOOD: NotifyType.SUCCESS, AlertLevel.INFO: NotifyType.INFO}
+_TYPES = {AlertLevel.BAD: "failure", AlertLevel.GOOD: "success", AlertLevel.INFO: "info"}
 _STAMP = re.compile(r"^\S+ \S+ - [A-Z]+ - ")
 _one_at_a_time = threading.Lock()  # Apprise's log, where it says what went wrong, is one for the process
 
 
 def send(url: str, title: str, body: str, level: AlertLevel = AlertLevel.INFO) -> str:
     """Send; empty when it was taken, else what went wrong, without what is secret in ``url``."""
+    from apprise import Apprise, AppriseAsset, LogCapture, NotifyFormat  # costs time and memory: only who tells pays
+
     asset = AppriseAsset(app_id="DPMP", app_desc="DPMP mining proxy", async_mode=False, secure_logging=True)
     apprise = Apprise(asset=asset)
     with _one_at_a_time, LogCapture(level=logging.WARNING) as said:
