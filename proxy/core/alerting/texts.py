@@ -1,5 +1,7 @@
 """The sentences of alerts."""
 
+from functools import lru_cache
+
 from proxy.core.alerting.config import AlertKind, AlertLevel
 from proxy.core.alerting.episodes import Phase
 from proxy.core.alerting.outbox import Tiding
@@ -26,6 +28,7 @@ def pool_subject(key: str) -> str:
     return f"Pool {key}"
 
 
+@lru_cache(maxsize=4096)
 def worker_subject(name: str) -> str:
     """The same for a worker. Its name is the miner's choice: no control characters, no mention of people in a chat."""
     shown = "".join(char if char.isprintable() else "?" for char in name[:MAX_NAME_CHARS])
