@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -148,9 +149,9 @@ def interpreter(user):
     pytest.skip(f"no Python {sys.version_info.major}.{sys.version_info.minor} that another user may run")
 
 
-@pytest.fixture
-def account(user, interpreter):
-    """A fresh home of that user, with a release in it."""
+@contextmanager
+def fresh_account(user, interpreter):
+    """A fresh home of that user, with a release in it; gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="dpmp-home-"))
     made = Account(user, home)
     try:
@@ -163,3 +164,18 @@ def account(user, interpreter):
     finally:
         made.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def account(user, interpreter):
+    """An account in which nothing is installed."""
+    with fresh_account(user, interpreter) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def installed(user, interpreter):
+    """An account with a running installation, for tests that end with it as it was."""
+    with fresh_account(user, interpreter) as made:
+        made.install()
+        yield made

@@ -114,31 +114,29 @@ def test_life_of_an_installation(account):
     (broken, "The new version does not listen."),
     (broken_migration, "The data could not be brought up to date."),
 ])
-def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(account, change, reason):
-    account.install()
-    note(account, "mine")
-    before = (account.dpmp / "current").resolve()
-    unit = (account.home / ".config/systemd/user/dpmp.service").read_text()
-    done = account.script("upgrade.sh", release=changed_release(account, "bad", change), DPMP_WAIT_S="8")
+def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(installed, change, reason):
+    note(installed, change.__name__)
+    before, kept = (installed.dpmp / "current").resolve(), notes(installed)
+    unit = (installed.home / ".config/systemd/user/dpmp.service").read_text()
+    done = installed.script("upgrade.sh", release=changed_release(installed, change.__name__, change), DPMP_WAIT_S="6")
     assert done.returncode == 1 and reason in done.stdout, done.stdout + done.stderr
-    assert "the version of before runs again, with its data" in done.stderr
-    assert (account.dpmp / "current").resolve() == before and notes(account) == ["mine"]
-    assert list((account.dpmp / "versions").iterdir()) == [before]
-    assert (account.home / ".config/systemd/user/dpmp.service").read_text() == unit
-    assert "result" in mine(account)
+    assert "the version of before runs again, with its data" in done.stderr, installed.log()
+    assert (installed.dpmp / "current").resolve() == before and notes(installed) == kept
+    assert list((installed.dpmp / "versions").iterdir()) == [before]
+    assert (installed.home / ".config/systemd/user/dpmp.service").read_text() == unit
+    assert "result" in mine(installed)
 
 
-def test_version_that_can_not_be_installed_leaves_the_running_one_alone(account):
-    account.install()
-    calls = account.calls()
+def test_version_that_can_not_be_installed_leaves_the_running_one_alone(installed):
+    calls = installed.calls()
 
     def no_packages(release):
         (release / "requirements.txt").write_text("/nothing/here.whl\n")
 
-    done = account.script("upgrade.sh", release=changed_release(account, "bad", no_packages))
+    done = installed.script("upgrade.sh", release=changed_release(installed, "bad", no_packages))
     assert done.returncode == 1 and "The old version goes on." in done.stderr
-    assert account.calls() == calls and "result" in mine(account)
-    assert len(list((account.dpmp / "versions").iterdir())) == 1
+    assert installed.calls() == calls and "result" in mine(installed)
+    assert len(list((installed.dpmp / "versions").iterdir())) == 1
 
 
 def test_taken_port_is_named_and_nothing_is_installed(account):
