@@ -148,6 +148,11 @@ class DedicatedLane:
         return self._opened_at is not None and not self.ended
 
     @property
+    def gap_s(self) -> float:
+        """The usual time between two jobs (seconds); 0 until two were heard."""
+        return self._gap_s
+
+    @property
     def silent_for_s(self) -> float:
         """Seconds since anything came from the pool."""
         return self._clock.now() - self.upstream.last_received

@@ -73,6 +73,8 @@ class PoolSupervisor:
         """Jobs heard on lanes of miners."""
         self.last_job_at: float | None = None
         """Monotonic seconds."""
+        self.job_gap_s: float | None = None
+        """The usual time between two jobs on one lane, averaged over the lanes of miners; None until one is known."""
         self.lanes: set[DedicatedLane] = set()
         """Lanes of miners that are ready."""
         self._limits = health
@@ -175,6 +177,8 @@ class PoolSupervisor:
         self.jobs += 1
         self.last_job_at = self._clock.now()
         self.difficulty = lane.upstream.difficulty
+        if lane.gap_s:
+            self.job_gap_s = lane.gap_s if self.job_gap_s is None else 0.9 * self.job_gap_s + 0.1 * lane.gap_s
 
     def lane_down(self, lane: DedicatedLane, reason: str) -> None:
         """A miner's lane ended; losing the last ready one puts the pool under suspicion and a probe finds out."""
@@ -189,13 +193,18 @@ class PoolSupervisor:
             self._lost(lane, reason)
 
     def _lost(self, lane: DedicatedLane, reason: str) -> None:
-        """A ready lane broke: if it was the last, or the others are as silent, the next failure decides."""
-        stall_s = self._limits.request_stall_s
-        if all(other.silent_for_s >= stall_s for other in self.lanes):
+        """A ready lane broke: if it was the last, or fell silent and so did the others, the next failure decides."""
+        if not self.lanes:
             self.health.suspect()
-            if lane.upstream.stalled and not self.lanes:
+            if lane.upstream.stalled:
                 self._changed_to_down(self.health.fell_silent, reason)
             self._start_probe()
+        elif lane.upstream.stalled and self._probe is None and self._all_silent():
+            self.health.suspect()
+            self._start_probe()
+
+    def _all_silent(self) -> bool:
+        return all(lane.silent_for_s >= self._limits.request_stall_s for lane in self.lanes)
 
     def lane_stale(self, lane: DedicatedLane) -> None:
         """A lane hears of no new jobs: see what a fresh connection hears."""

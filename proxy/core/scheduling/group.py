@@ -178,6 +178,9 @@ class Group:
 
     def _by_need(self, member: Member, allowed: Iterable[PoolKey]) -> list[PoolKey]:
         """Return ``allowed`` by need: a fixed miner's own pool, what the miner owes, what the fleet lacks."""
+        choices = [pool for pool in allowed if pool in member.ready]
+        if len(choices) < 2:
+            return choices
         rates = [other.estimate.rate for other in self.members.values() if other.estimate.rate]
         usual = sum(rates) / len(rates) if rates else 1.0
         load: dict[PoolKey, float] = {}
@@ -186,7 +189,7 @@ class Group:
                 load[other.current] = load.get(other.current, 0.0) + (other.estimate.rate or usual)
         whole = sum(load.values()) + (member.estimate.rate or usual)
         home = member.assignment.pool
-        return sorted(allowed, key=lambda pool: (pool != home, member.in_hand.get(pool, 0.0),
+        return sorted(choices, key=lambda pool: (pool != home, member.in_hand.get(pool, 0.0),
                                                  load.get(pool, 0.0) - self.weights.get(pool, 0.0) * whole))
 
     def _centre(self, member: Member) -> None:
