@@ -57,6 +57,7 @@ from proxy.runtime.lag import LagMeter
 from proxy.runtime.listener import StratumListener
 from proxy.runtime.tasks import cancel_and_wait, spawn
 from proxy.runtime.web import MetricsServer, WebServer
+from proxy.services.alerts import AlertService
 from proxy.services.balance import BalanceService
 from proxy.services.retention import RetentionChore
 from proxy.sinks.broadcast import Ticker
@@ -129,6 +130,7 @@ class Node:
         self.auto = AutoBalance(clock=self.clock, events=self.events)
         self.balance = BalanceService(auto=self.auto, clock=self.clock,
                                       set_weights=self.engine.scheduler.set_balance_weights)
+        self.alerts = AlertService(events=self.events)
         self.ledger = LedgerWriter(
             writer=uuid.uuid4().hex, clock=self.clock, events=self.events, accounting=self.accounting,
             records=self.records, effort=self.effort,
@@ -185,6 +187,7 @@ class Node:
         await self.memory.restore()
         await self.balance.restore()
         await self._listen()
+        self.alerts.start()
         self.metrics.attach(SnapshotGauges(
             store, queues=self._queues, dropped=lambda: self.logs.dropped,
             write_errors=lambda: self.logs.write_errors, write_lag_s=lambda: self.ledger.lag_s))
@@ -237,7 +240,7 @@ class Node:
         await self.balance.save()
         await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), *(server.stop() for server in self._servers()),
                              return_exceptions=True)
-        await cancel_and_wait(*self._tasks, timeout_s=1.0)
+        await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.journal.close()
         self.events.emit(ShutdownDone(duration_s=round(self.clock.now() - began, 3)))
         await asyncio.to_thread(self.logs.stop, 1.0)

@@ -76,6 +76,8 @@ class AlertService:
 
     def stop(self, timeout_s: float = 3.0) -> bool:
         """End both threads; whether they ended in time. What is not delivered is tried again by the next run."""
+        if not all(thread.ident for thread in self._threads):
+            return True
         for kind in HEARD:
             self._events.unsubscribe(kind, self._hear)
         self._stopping.set()
