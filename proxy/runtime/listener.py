@@ -1,6 +1,7 @@
 """Where miners connect."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from proxy.core.ports import Link, LinkHandler
@@ -32,7 +33,7 @@ class StratumListener:
             self._server = await loop.create_server(lambda: StreamLink(_Door(self._accept)), host or None, port,
                                                     backlog=BACKLOG, start_serving=True)
         except OSError as error:
-            why = error.strerror or str(error)
+            why = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(error.errno, f"miners can not connect to {host}:{port}: {why}") from error
         bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])

@@ -4,8 +4,7 @@ A share is answered exactly once, with its own id, and ends in exactly one ``Sha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proxy.core.events import (
     BlockCandidate,
@@ -37,8 +36,7 @@ _TEXTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OnItsWay:
+class OnItsWay(NamedTuple):
     """A share at the pool."""
 
     id: JsonId

@@ -49,7 +49,7 @@ class Engine:
         self.config = ConfigSnapshot()
         self.sessions: dict[SessionId, Session] = {}
         self.pools: dict[PoolKey, PoolSupervisor] = {}
-        self.scheduler = Scheduler(clock=clock, random=random, events=events, mover=self,
+        self.scheduler = Scheduler(clock=clock, events=events, mover=self,
                                    hashes_per_difficulty=hashes_per_difficulty)
         self.scheduler.on_lanes_changed = self._lanes_changed
         self._dialer = dialer

@@ -1,18 +1,17 @@
 """The share check: rebuild the header, hash it, and say what the share is worth before any pool is asked."""
 
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from proxy.core.routing.jobs import IssuedJob
 from proxy.core.stratum.difficulty import true_difficulty
 from proxy.core.stratum.downstream import Submit
-from proxy.core.stratum.sharehash import hash_value, header, sha256d
+from proxy.core.stratum.sharehash import hash_value, header
 from proxy.core.stratum.version import rolled
 from proxy.core.types import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A share as we see it. ``reason`` NONE: it goes to the pool."""
 
     reason: Reason
@@ -47,7 +46,7 @@ def _header(issued: IssuedJob, submit: Submit, version: int) -> bytes:
     coinbase.update(submit.extranonce2 + job.coinb2)
     root = sha256(coinbase.digest()).digest()
     for branch in job.branches:
-        root = sha256d(root + branch)
+        root = sha256(sha256(root + branch).digest()).digest()
     return header(version, issued.prevhash, root, submit.ntime, job.nbits, submit.nonce)
 
 

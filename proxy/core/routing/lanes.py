@@ -109,6 +109,7 @@ class DedicatedLane:
         self._events = events
         self._session = session
         self._job_stall_s = job_stall_s
+        self._one_in, self._one_out = LinesReceived(pool=pool, count=1), LinesSent(pool=pool, count=1)
         self._entered_at: float | None = None
         self._left_difficulty = 0.0
         self._gap_s = 0.0
@@ -281,9 +282,9 @@ class DedicatedLane:
     def upstream_lines(self, received: int, sent: int) -> None:
         """Count lines."""
         if received:
-            self._events.emit(LinesReceived(pool=self.pool, count=received))
+            self._events.emit(self._one_in if received == 1 else LinesReceived(pool=self.pool, count=received))
         if sent:
-            self._events.emit(LinesSent(pool=self.pool, count=sent))
+            self._events.emit(self._one_out if sent == 1 else LinesSent(pool=self.pool, count=sent))
 
     def upstream_traffic(self, direction: str, line: bytes) -> None:
         """Trace."""

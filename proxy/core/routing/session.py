@@ -50,6 +50,10 @@ from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName
 KEEP_ALIVE_S = 50.0
 """cgminer and bfgminer give a pool up after 90 s of silence, others later."""
 
+_ONE_IN, _ONE_OUT = LinesReceived(pool=None, count=1), LinesSent(pool=None, count=1)
+"""Made once: most lines come and go alone."""
+
+
 class SessionHost(Protocol):
     """The engine, as a session sees it."""
 
@@ -200,9 +204,9 @@ class Session:
     def miner_lines(self, received: int, sent: int) -> None:
         """Count lines."""
         if received:
-            self._events.emit(LinesReceived(pool=None, count=received))
+            self._events.emit(_ONE_IN if received == 1 else LinesReceived(pool=None, count=received))
         if sent:
-            self._events.emit(LinesSent(pool=None, count=sent))
+            self._events.emit(_ONE_OUT if sent == 1 else LinesSent(pool=None, count=sent))
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
         """Trace."""

@@ -1,6 +1,5 @@
 """The facade: what the engine tells the scheduler and asks of it. See ``proxy/DESIGN.md`` for how it decides."""
 
-import heapq
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -8,8 +7,9 @@ from typing import Protocol
 
 from proxy.core.config import ConfigSnapshot, OverrideKind
 from proxy.core.events import ControlChanged, EventStream, FailoverWeights, OverrideChanged, SchedulerTick
-from proxy.core.ports import Clock, Timer
+from proxy.core.ports import Clock
 from proxy.core.scheduling import guard, state, timetable
+from proxy.core.scheduling.agenda import Agenda
 from proxy.core.scheduling.control import Control, control_of, effective, lanes_of, override_in_force, usable
 from proxy.core.scheduling.estimate import Estimate
 from proxy.core.scheduling.group import Group
@@ -30,17 +30,10 @@ class Mover(Protocol):
         """Put the session to work on ``pool`` now. False: no fresh job there; it stays where it was."""
 
 
-class Random(Protocol):
-    """Injected randomness."""
-
-    def random(self) -> float:
-        """A number from 0 to below 1."""
-
-
 class Scheduler:
     """Decides which pool each session works on. Everything is synchronous and happens on one thread."""
 
-    def __init__(self, *, clock: Clock, random: Random, events: EventStream, mover: Mover,
+    def __init__(self, *, clock: Clock, events: EventStream, mover: Mover,
                  hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
         self.on_lanes_changed: Callable[[], None] = _nothing
         self._clock = clock
@@ -55,10 +48,7 @@ class Scheduler:
         self._group_of: dict[SessionId, Group] = {}
         self._groups: dict[object, Group] = {}
         self._parked: OrderedDict[WorkerName, Member] = OrderedDict()
-        self._queue: list[tuple[float, int, Member | Group | None]] = []
-        self._count = 0
-        self._timer: Timer | None = None
-        self._timer_due = math.inf
+        self._agenda = Agenda(clock, self._run)
         self._timetable_due = math.inf
         self._budget = guard.Budget(1.0, 4.0)
         self._returns = guard.Budget(self._config.health.returns_per_s, 1.0)
@@ -128,7 +118,7 @@ class Scheduler:
         self._parked[member.worker] = member
         self._parked.move_to_end(member.worker)
         self._trim_parked()
-        self._arm(group)
+        self._agenda.plan_check(group)
         self._rearm()
 
     def set_ready(self, session: SessionId, pools: frozenset[PoolKey]) -> None:
@@ -242,7 +232,7 @@ class Scheduler:
         group.add(member, now)
         if member.current is not None and member.current not in group.weights:
             group.rescue(member, now, cause)
-        self._arm_group(group)
+        self._agenda.plan_all(group)
 
     def _aim(self, group: Group, control: Control, cause: SwitchReason) -> None:
         """Let a group follow ``control`` and what is up."""
@@ -273,7 +263,7 @@ class Scheduler:
             worker = next((member.worker for member in group.members.values()), None)
             if worker is not None:
                 self._aim(group, self.control(worker), cause)
-            self._arm_group(group)
+            self._agenda.plan_all(group)
         self._tell_control()
         self._run()
         if self._lane_sets() != before:
@@ -346,14 +336,13 @@ class Scheduler:
     def _run(self) -> None:
         """Do all that is due, then ask to be called for the next."""
         now, self._decisions = self._clock.now(), 0
-        while self._queue and self._queue[0][0] <= now:
-            due, _, target = heapq.heappop(self._queue)
+        while (target := self._agenda.take(now)) is not None:
             if isinstance(target, Member):
-                self._run_member(target, due, now)
-            elif isinstance(target, Group) and target.due == due:
+                self._run_member(target, now)
+            else:
                 target.check(now)
                 self._start_waiting(target, now)
-                self._arm_group(target)
+                self._agenda.plan_all(target)
         if now >= self._timetable_due:
             self._look_at_timetable(now)
         if self._decisions and self._events.wants(SchedulerTick):
@@ -361,18 +350,16 @@ class Scheduler:
             self._events.emit(SchedulerTick(decisions=self._decisions, weights=weights))
         self._rearm()
 
-    def _run_member(self, member: Member, due: float, now: float) -> None:
-        if member.armed == due:
-            member.armed = math.inf
-        if member.due != due or member.session not in self._group_of:
+    def _run_member(self, member: Member, now: float) -> None:
+        group = self._group_of.get(member.session)
+        if group is None:
             return
-        group = self._group_of[member.session]
         if member.current is None:
             group.start(member, now, self._allowed(member, group), SwitchReason.START)
         else:
             group.step(member, now)
-        self._arm_member(member)
-        self._arm(group)
+        self._agenda.plan(member)
+        self._agenda.plan_check(group)
 
     def _look_at_timetable(self, now: float) -> None:
         wall = self._clock.wall()
@@ -392,51 +379,12 @@ class Scheduler:
         self._timetable_due = now + min([*waits, _LOOK_AT_CLOCK_S]) if waits else math.inf
 
     def _settle_queue(self, member: Member, group: Group) -> None:
-        self._arm_member(member)
-        self._arm(group)
+        self._agenda.plan(member)
+        self._agenda.plan_check(group)
         self._run()
-
-    def _arm_group(self, group: Group) -> None:
-        for member in group.members.values():
-            if member.due != member.armed:
-                self._arm_member(member)
-        self._arm(group)
-
-    def _arm_member(self, member: Member) -> None:
-        if member.due < math.inf and member.due != member.armed:
-            member.armed = member.due
-            self._push(member.due, member)
-
-    def _arm(self, group: Group) -> None:
-        if group.due < math.inf:
-            self._push(group.due, group)
-
-    def _push(self, due: float, target: Member | Group) -> None:
-        self._count += 1
-        heapq.heappush(self._queue, (due, self._count, target))
-        if len(self._queue) > 256 + 8 * (len(self._members) + len(self._groups)):
-            self._prune()
-
-    def _prune(self) -> None:
-        """Drop calls that have been superseded."""
-        self._queue = list({(due, id(target)): (due, count, target) for due, count, target in self._queue
-                            if target is not None and target.due == due}.values())
-        heapq.heapify(self._queue)
 
     def _rearm(self) -> None:
-        due = min(self._queue[0][0] if self._queue else math.inf, self._timetable_due)
-        if due == self._timer_due:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_due = due
-        if due < math.inf:
-            self._timer = self._clock.call_at(due, self._called)
-
-    def _called(self) -> None:
-        self._timer, self._timer_due = None, math.inf
-        self._run()
+        self._agenda.wake(self._timetable_due)
 
     # --- what is kept ---------------------------------------------------------------------------------------------
 

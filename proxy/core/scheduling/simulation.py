@@ -109,7 +109,7 @@ class Simulation:
         self.events = EventStream()
         self.random = random
         self.config = config
-        self.scheduler = Scheduler(clock=self.clock, random=random, events=self.events, mover=self)
+        self.scheduler = Scheduler(clock=self.clock, events=self.events, mover=self)
         self.miners: dict[SessionId, SimulatedMiner] = {}
         self.switches = 0
         self.miner_seconds = 0.0

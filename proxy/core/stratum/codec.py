@@ -5,8 +5,7 @@ object ``{code, message, data}`` (MiningCore), a bare string, or missing beside 
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -16,8 +15,7 @@ JsonId: TypeAlias = Any
 """A peer's request id, any JSON value, kept so that it can be echoed exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A call (``id`` present) or a notification (``id`` None: null or absent)."""
 
     method: str
@@ -27,16 +25,14 @@ class Request:
     """Whether the line had an ``id`` key at all; bfgminer sends calls with ``"id": null``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorInfo:
+class ErrorInfo(NamedTuple):
     """A refused answer: Stratum code (20 where the peer gave none) and text."""
 
     code: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer. ``error`` is None exactly when the call succeeded; ``result`` false alone is no success."""
 
     id: JsonId

@@ -7,8 +7,7 @@ read leave in one write.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.ports import Clock, Link
@@ -31,8 +30,7 @@ _ANSWER_WITHOUT_ID = frozenset({"mining.subscribe", "mining.authorize", "mining.
 """bfgminer sends calls with a null id and reads the next line as the answer to something else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(NamedTuple):
     """``mining.submit``, its types checked. ``bits`` None: five parameters."""
 
     id: JsonId
@@ -277,7 +275,7 @@ class Downstream:
 
     def _parse_submit(self, request: Request) -> Submit:
         params = request.params
-        if not 5 <= len(params) <= 6 or not all(type(value) is str for value in params):
+        if not 5 <= len(params) <= 6 or set(map(type, params)) != {str}:
             raise RemoteProtocolError("submit needs 5 or 6 strings", cost=1.0)
         user, job_id, extranonce2, ntime, nonce = params[:5]
         if user not in self.users:

@@ -12,7 +12,7 @@ expired, or lost with the connection.
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -65,8 +65,7 @@ class Credentials:
     password: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShareAnswer:
+class ShareAnswer(NamedTuple):
     """A pool's verdict on a share, or why there is none (``lost``)."""
 
     accepted: bool
@@ -116,8 +115,7 @@ class UpstreamOwner(Protocol):
         """The connection is over. Called once, last, after every open submit got its answer."""
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     token: Any
     sent_at: float
 
