@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 from proxy.simulator.pool import SimPool
+from tests.e2e.direct import DIRECT
 from tests.e2e.fleet import Fleet
 from tests.e2e.pools import shares_of
 from tests.e2e.process import ProxyProcess
-
-DIRECT = "direct"
-"""In the user name of miners that mine on a pool directly, past the proxy."""
 
 
 async def check_books(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[SimPool]) -> None:

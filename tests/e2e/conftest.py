@@ -8,6 +8,7 @@ what the proxies wrote is shown with a test that failed. ``DPMP_E2E_SECONDS`` is
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ SHOWN = 20_000
 StartProxy = Callable[..., Awaitable[ProxyProcess]]
 StartPool = Callable[..., Awaitable[TimedPool]]
 StartFleet = Callable[..., Awaitable[Fleet]]
+DirectMiners = Callable[..., Awaitable[asyncio.subprocess.Process]]
 Measured = Callable[[str], None]
 Write = Callable[[ProxyProcess, SetUp], Awaitable[float]]
 
@@ -70,7 +72,7 @@ def measured(request: pytest.FixtureRequest) -> Measured:
 @pytest.fixture(scope="session")
 def seconds() -> float:
     """How long the long tests mine; 300 is what the proxy is held to, the default keeps a test run short."""
-    return float(os.environ.get("DPMP_E2E_SECONDS", "60"))
+    return float(os.environ.get("DPMP_E2E_SECONDS", "45"))
 
 
 @pytest.fixture(scope="session")
@@ -154,3 +156,22 @@ async def start_fleet() -> AsyncIterator[StartFleet]:
     yield start
     for fleet in fleets:
         await fleet.stop()
+
+
+@pytest.fixture
+async def direct_miners() -> AsyncIterator[DirectMiners]:
+    """``await direct_miners(pools, 3)`` mines past the proxy; ``communicate(b"")`` ends it with its tallies."""
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def start(pools: Iterable[TimedPool], miners: int) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.e2e.direct", str(miners), *(str(pool.port) for pool in pools), cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -142,7 +142,7 @@ async def test_data_directory_that_can_not_be_made_is_named(tmp_path: Path) -> N
     assert str(tmp_path / "file" / "data") in said
 
 
-@pytest.mark.parametrize("address", ["3351", "127.0.0.1:99999", "127.0.0.1:", "nonsense"])
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1:", "nonsense"])
 async def test_address_that_is_none_is_refused_by_the_command_line(address: str, data_dir: Path) -> None:
     proxy = ProxyProcess(clean_environment(data_dir))
     try:
