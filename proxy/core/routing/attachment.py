@@ -108,6 +108,7 @@ class Attachment:
         self._parked = Backoff(REFUSED_LEAST_S, REFUSED_MOST_S, random)
         self._timer: Timer | None = None
         self._finishing = False
+        self._traced = False
 
     @property
     def open_submits(self) -> int:
@@ -139,7 +140,7 @@ class Attachment:
     def renew(self, endpoint: Endpoint | None = None) -> None:
         """Replace the lane by a fresh one (to ``endpoint``), without a gap."""
         if self.state is AttachmentState.WARM and self._next is None:
-            self._next = self.pool.make_lane(self._owner.id, self, endpoint)
+            self._next = self._make_lane(endpoint)
         elif self.state is AttachmentState.OPENING and self.lane is not None:
             old, self.lane = self.lane, None
             self._let_go(old, "renewed")
@@ -194,6 +195,13 @@ class Attachment:
         if self.state is AttachmentState.WAITING and not self.refused:
             self._cancel_timer()
             self._dial()
+
+    def trace(self, on: bool) -> None:
+        """Let the raw traffic of all its lanes be heard, of those to come too, or no more."""
+        self._traced = on
+        for lane in (self.lane, self._next, *self._leaving):
+            if lane is not None:
+                lane.upstream.traced = on
 
     def suggest(self, difficulty: float | None) -> None:
         """Pass the miner's wish on."""
@@ -265,7 +273,12 @@ class Attachment:
                 self._move(AttachmentState.WAITING)
             return
         self._move(AttachmentState.OPENING)
-        self.lane = self.pool.make_lane(self._owner.id, self, None)
+        self.lane = self._make_lane()
+
+    def _make_lane(self, endpoint: Endpoint | None = None) -> DedicatedLane:
+        lane = self.pool.make_lane(self._owner.id, self, endpoint)
+        lane.upstream.traced = self._traced
+        return lane
 
     def _wait(self) -> None:
         delay = (self._parked if self.refused else self._retry).next()

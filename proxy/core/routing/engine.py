@@ -33,6 +33,8 @@ from proxy.core.types import (
 )
 
 RENEWALS_PER_S = 50.0
+TRACE_LOOK_S = 0.1
+"""At most this long after its time a trace ends: the wall clock may lag behind the timer's."""
 NO_POOL = "No pool is set up: add one in the admin, and give it a weight in a schedule."
 
 
@@ -61,6 +63,7 @@ class Engine:
         self._paced: deque[tuple[float, Callable[[], None]]] = deque()
         self._pace_timer: Timer | None = None
         self._lanes_timer: Timer | None = None
+        self._trace_timer: Timer | None = None
         self._accepting = True
         self._taken_out: set[PoolKey] = set()
 
@@ -79,6 +82,7 @@ class Engine:
         for key in change.pools_moved | change.pools_tuned:
             self._configure_pool(key, old.pools[key])
         self._serve_all()
+        self._trace()
         self.events.emit(ConfigLoaded(revision=config.revision, pools=tuple(config.pools),
                                       changed=_names(change.pools_added | change.pools_removed | change.pools_moved
                                                      | change.pools_tuned, change.weights_changed)))
@@ -197,6 +201,18 @@ class Engine:
     def is_traced(self, worker: WorkerName) -> bool:
         """Whether raw traffic of ``worker`` is wanted now."""
         return self.config.trace_workers.get(worker, 0.0) > self.clock.wall()
+
+    def _trace(self) -> None:
+        """Hear the raw traffic of the workers that are traced now, of no others, until the first one's time is over."""
+        if self._trace_timer is not None:
+            self._trace_timer.cancel()
+            self._trace_timer = None
+        left = [until - self.clock.wall() for until in self.config.trace_workers.values()]
+        if any(time > 0 for time in left):
+            soonest = min(time for time in left if time > 0)
+            self._trace_timer = self.clock.call_at(self.clock.now() + max(soonest, TRACE_LOOK_S), self._trace)
+        for session in self.sessions.values():
+            session.trace(self.is_traced(session.worker))
 
     def login_of(self, session: SessionId) -> tuple[WorkerName, str, str, str]:
         """What a pool may be told about a miner."""

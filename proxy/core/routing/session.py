@@ -174,7 +174,7 @@ class Session:
         self._workers[user] = worker
         if first:
             self.worker, self.user, self.password = worker, user, password
-            self.downstream.traced = self._host.is_traced(worker)
+            self.trace(self._host.is_traced(worker))
         self._events.emit(MinerAuthorized(
             session=self.id, worker=worker, user=user, peer=self.peer, agent=self.downstream.agent,
             profile=self.profile.name, first=first))
@@ -283,6 +283,7 @@ class Session:
         for key in pools:
             if key not in self.attachments:
                 self.attachments[key] = self._host.attach(self, key)
+                self.attachments[key].trace(self.downstream.traced)
             self.attachments[key].open()
         for key, attachment in self.attachments.items():
             if key not in pools and key != self.current:
@@ -300,6 +301,12 @@ class Session:
         """The pool may be dialled again."""
         if pool in self.attachments:
             self.attachments[pool].pool_back()
+
+    def trace(self, on: bool) -> None:
+        """Let the raw traffic with the miner and with its pools be heard, or no more."""
+        self.downstream.traced = on
+        for attachment in self.attachments.values():
+            attachment.trace(on)
 
     def renew(self, pool: PoolKey, endpoint: Endpoint | None = None) -> None:
         """Replace the lane to ``pool`` without a gap."""
@@ -338,7 +345,6 @@ class Session:
         lane = attachment.lane
         assert lane is not None
         key = attachment.pool.key
-        lane.upstream.traced = self.downstream.traced
         self._check(key, job)
         if key == self.current and key not in self.excluded:
             self._enter(lane)
