@@ -32,9 +32,8 @@ async def test_demo_shows_both_pools_accepting_shares_of_all_miners_within_a_min
         pairs = await accepted_pairs(proxy, began + SHOWN_S)
         measured(f"accepted (worker, pool) pairs after {time.monotonic() - began:.1f} s: {sorted(pairs)}")
         metrics = await proxy.metrics()
-        assert {worker for worker, _ in pairs} == MINERS
-        assert metrics.total("dpmp_shares_accepted_total", pool="A") > 0
-        assert metrics.total("dpmp_shares_accepted_total", pool="B") > 0
+        assert pairs == {(worker, pool) for worker in MINERS for pool in "AB"}
+        assert metrics.total("dpmp_shares_accepted_total") >= len(pairs)
         stale = metrics.total("dpmp_share_rejects_total", reason="stale", by="pool")
         assert metrics.total("dpmp_share_rejects_total") == stale
         assert metrics.total("dpmp_downstream_connections") == len(MINERS)
