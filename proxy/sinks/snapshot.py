@@ -26,6 +26,7 @@ from proxy.sinks.views import (
     LiveSnapshot,
     PoolView,
     RateView,
+    SessionView,
     SplitPart,
     SplitView,
     WorkerView,
@@ -33,6 +34,8 @@ from proxy.sinks.views import (
 
 AWAY_KEPT = 500
 """Workers without a connection that are shown beside those that are there."""
+SESSIONS_SHOWN = 20
+"""Newest connections of one worker that are told one by one."""
 _QUIET_TROUBLE_S = 5.0
 """A pool that is down for less raises no alarm yet."""
 
@@ -117,6 +120,7 @@ class SnapshotBuilder:
             jobs=pool.jobs, accepted_difficulty=total.credited, best=total.best,
             last_share_at=tally.last_share_at if tally else None,
             last_job_at=self._wall(pool.last_job_at) if pool.last_job_at is not None else None,
+            job_gap_s=pool.job_gap_s,
             height=chain.height or None if chain else None,
             network_difficulty=chain.network_difficulty if chain else None,
             last_block_at=chain.block_seen_at if chain else None,
@@ -155,6 +159,7 @@ class SnapshotBuilder:
             last_seen_at=here.clock.wall() if sessions else tally.last_share_at if tally else None,
             waiting=newest.waiting if newest and newest.current is None else "", excluded=facts,
             control=here.engine.scheduler.control(name).detail,
+            sessions=tuple(_session(session) for session in sessions[-SESSIONS_SHOWN:]),
         )
 
     # --- The rest -------------------------------------------------------------------------------------------------
@@ -224,6 +229,11 @@ def _connection(session: Session | None) -> dict[str, Any]:
         "extranonce2_size": extranonce.size if extranonce else None,
         "version_mask": session.told_mask, "suggested_difficulty": session.wish,
     }
+
+
+def _session(session: Session) -> SessionView:
+    return SessionView(session=session.id, pool=session.current, difficulty=session.told or 0.0,
+                       waiting=session.waiting if session.current is None else "", **_connection(session))
 
 
 def _latency(tally: PoolTally | None) -> dict[str, Any]:

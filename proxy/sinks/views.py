@@ -7,7 +7,7 @@ difficulties plain numbers, times unix seconds unless the name says ``_s`` (seco
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from proxy.core.types import AdminStatus, Chain, PoolKey, PoolStatus, WorkerName
+from proxy.core.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,8 @@ class PoolView:
     best: float = 0.0
     last_share_at: float | None = None
     last_job_at: float | None = None
+    job_gap_s: float | None = None
+    """The usual time between two jobs on one connection; None until two were heard."""
     height: int | None = None
     network_difficulty: float | None = None
     last_block_at: float | None = None
@@ -91,6 +93,29 @@ class PoolView:
     """Miner-seconds spent on it."""
     waiting_miners: int = 0
     """Excluded from this pool, each with a reason on its own page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """One connection of a miner."""
+
+    session: SessionId
+    peer: str = ""
+    """Address without port."""
+    agent: str = ""
+    firmware: str = ""
+    """The profile's plain name, for example ``Bitaxe``."""
+    connected_at: float | None = None
+    pool: PoolKey | None = None
+    difficulty: float = 0.0
+    """Last told to the miner; 0 before the first."""
+    extranonce1: str = ""
+    extranonce2_size: int | None = None
+    version_mask: int | None = None
+    """Version bits that it may roll; None where none were negotiated."""
+    suggested_difficulty: float | None = None
+    waiting: str = ""
+    """Why it has no work; empty while it works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +157,8 @@ class WorkerView:
     suggested_difficulty: float | None = None
     control: str = ""
     """What decides where it works, in words."""
+    sessions: tuple[SessionView, ...] = ()
+    """Its newest connections, oldest of them first; ``connections`` counts them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
