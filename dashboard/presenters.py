@@ -118,6 +118,13 @@ def duration(seconds: float | None) -> str:
     return _("%(n)s years") % {"n": significant(left / (365.25 * 86400), 2 if left < 3.2e9 else 3)}
 
 
+def seconds(value: float | None) -> str:
+    """A time of some seconds, with a decimal where that says something: ``4.8 s``, ``30 s``, ``2 min``."""
+    if value is None or not 0 < value < 10:
+        return duration(value)
+    return _("%(n)s s") % {"n": number_format(value, 1)}
+
+
 def _joined(large: str, small: str, small_count: int) -> str:
     return f"{large} {small}" if small_count else large
 

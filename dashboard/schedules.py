@@ -13,8 +13,11 @@ from proxy.core.types import PoolKey, WorkerName
 from proxy.sinks.views import LiveSnapshot
 
 DAY_S = 86400.0
-LEFT, ROW, DAY_WIDTH = 64, 34, 672
+LEFT, ROW, DAY_WIDTH, RIGHT = 84, 34, 672, 14
+"""``LEFT`` takes the longest label, a short weekday and date; ``RIGHT`` half of the last hour's number."""
 TOP = 22
+GLYPH, PADDING = 7.0, 6.0
+"""Width of a letter of a cell's name at most, and the room around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Cell:
     pieces: tuple[tuple[int, float, float], ...]
     """Colour, top and height of each pool's part of the cell."""
     label: str
+    label_x: float
     label_y: float
     """The middle of the largest piece."""
     title: str
@@ -43,6 +47,7 @@ class Week:
     cells: tuple[Cell, ...]
     now_x: float
     now_y: float
+    width: float
     height: float
 
 
@@ -68,29 +73,40 @@ def week(snap: LiveSnapshot, schedules: Sequence[ScheduleConfig], worker: str, n
     midnight = datetime.fromtimestamp(now, ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
     by_id = {schedule.id: schedule for schedule in schedules}
     edges = [(midnight + timedelta(days=day)).timestamp() for day in range(8)]
+    now_x = LEFT + (now - edges[0]) / (edges[1] - edges[0]) * DAY_WIDTH
     cells = [cell for segment in timetable.week(schedules, WorkerName(worker), edges[0])
-             for cell in _cells(snap, by_id, segment, edges)]
+             for cell in _cells(snap, by_id, segment, edges, now_x)]
     days = tuple(((midnight + timedelta(days=day)).date().isoformat(), float(TOP + day * ROW)) for day in range(7))
     return Week(zone, days, tuple((hour, LEFT + hour / 24 * DAY_WIDTH) for hour in range(0, 25, 3)), tuple(cells),
-                LEFT + (now - edges[0]) / (edges[1] - edges[0]) * DAY_WIDTH, TOP, TOP + 7 * ROW)
+                now_x, TOP, LEFT + DAY_WIDTH + RIGHT, TOP + 7 * ROW)
 
 
 def _cells(snap: LiveSnapshot, by_id: Mapping[int, ScheduleConfig], segment: timetable.Segment,
-           edges: Sequence[float]) -> list[Cell]:
+           edges: Sequence[float], now_x: float) -> list[Cell]:
     schedule = by_id.get(segment.schedule_id) if segment.schedule_id is not None else None
     cells = []
     for day, (begin, end) in enumerate(itertools.pairwise(edges)):
         start, stop = max(begin, segment.start), min(end, segment.end)
         if start < stop:
-            left = (start - begin) / (end - begin) * DAY_WIDTH
+            left = LEFT + (start - begin) / (end - begin) * DAY_WIDTH
             width = (stop - start) / (end - begin) * DAY_WIDTH
             y = float(TOP + day * ROW + 2)
             name = schedule.name if schedule else ""
             pieces = _pieces(snap, schedule, y)
             _colour, top, height = max(pieces, key=lambda piece: piece[2], default=(0, y, float(ROW - 4)))
-            cells.append(Cell(round(LEFT + left, 1), y, round(width, 1), pieces,
-                              name if width > 9 * len(name) else "", round(top + height / 2 + 3.5, 1), name))
+            label_x = _label_x(name, left, width, now_x if day == 0 else None)
+            cells.append(Cell(round(left, 1), y, round(width, 1), pieces, name if label_x is not None else "",
+                              round(label_x or left, 1), round(top + height / 2 + 3.5, 1), name))
     return cells
+
+
+def _label_x(name: str, left: float, width: float, now_x: float | None) -> float | None:
+    """Where a cell's name begins: at its left edge, or behind the line of now; None where there is no room."""
+    wanted = GLYPH * len(name) + PADDING
+    begins = left + PADDING
+    if now_x is not None and begins - PADDING <= now_x <= begins + wanted:
+        begins = now_x + PADDING
+    return begins if begins + wanted <= left + width else None
 
 
 def _pieces(snap: LiveSnapshot, schedule: ScheduleConfig | None, y: float) -> tuple[tuple[int, float, float], ...]:

@@ -53,18 +53,22 @@ def table_query(sort: str, text: str, pool: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def sort_head(context: template.Context, name: str, label: str) -> SafeString:
-    """A column's head that sorts by it; pressed again, the other way round. Numbers start with the largest."""
+def sort_head(context: template.Context, name: str, label: str, where: str = "") -> SafeString:
+    """A column's head that sorts by it; pressed again, the other way round. Numbers start with the largest.
+
+    ``where`` is a class for columns that not every screen shows.
+    """
     sort = context["sort"]
     falling = sort == f"-{name}"
     current = sort.removeprefix("-") == name
-    text_first = name in ("name", "pool")
+    text_first = name in ("name", "firmware", "pool")
     following = name if falling or (text_first and not current) else f"-{name}"
     state = SafeString(f' aria-sort="{"descending" if falling else "ascending"}"' if current else "")
     query = table_query(following, context["q"], context["pool"])
     address = f"{reverse('workers')}?{query}"
+    kind = where if text_first else f"r {where}".strip()
     return format_html('<th scope="col" class="{}"{}><a href="{}" hx-get="{}" hx-target="#workers" hx-swap="innerHTML" '
-                       'hx-push-url="true">{}</a></th>', "" if text_first else "r", state, address, address, label)
+                       'hx-push-url="true">{}</a></th>', kind, state, address, address, label)
 
 
 @register.simple_tag

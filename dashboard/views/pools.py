@@ -67,7 +67,7 @@ def test(request: HttpRequest, key: str) -> HttpResponseBase:
     """Test the connection now and say what came of each step."""
     if not Pool.objects.filter(key=key).exists():
         raise Http404
-    lines, problem = run_check(key)
+    lines, problem = run_check(key, show_wallets=of_request(request).wallets)
     context = {"lines": lines, "problem": problem, "key": key}
     if request.headers.get("HX-Request"):
         return render(request, "dashboard/_report.html", context)
@@ -75,13 +75,14 @@ def test(request: HttpRequest, key: str) -> HttpResponseBase:
 
 
 def run_check(target: Endpoint | str, *, user: str = "", password: str = "x",
-              chain: Chain = Chain.OTHER) -> tuple[list[tuple[str, str, bool | None]], str]:
+              chain: Chain = Chain.OTHER, show_wallets: bool = True) -> tuple[list[tuple[str, str, bool | None]], str]:
     """The lines of a connection test, and a problem where there is no report at all.
 
-    ``user``, ``password`` and ``chain`` are for an address that is no configured pool's.
+    ``user``, ``password`` and ``chain`` are for an address that is no configured pool's; without
+    ``show_wallets`` the lines say ``[wallet]`` where it stands.
     """
     try:
-        report = async_to_sync(_checked)(target, user, password, chain)
+        report = async_to_sync(_checked)(target, user, password, chain, show_wallets)
     except TimeoutError:
         return [], _("The test did not end within %(s)d seconds.") % {"s": CHECK_TIMEOUT_S}
     except (DPMPError, OSError) as error:
@@ -89,7 +90,8 @@ def run_check(target: Endpoint | str, *, user: str = "", password: str = "x",
     return list(report.lines), ""
 
 
-async def _checked(target: Endpoint | str, user: str, password: str, chain: Chain) -> checkpool.CheckReport:
+async def _checked(target: Endpoint | str, user: str, password: str, chain: Chain,
+                   show_wallets: bool) -> checkpool.CheckReport:
     async with asyncio.timeout(CHECK_TIMEOUT_S):
-        return await checkpool.check(target, user=user, password=password, chain=chain,
+        return await checkpool.check(target, user=user, password=password, chain=chain, show_wallets=show_wallets,
                                      hashes_per_difficulty=live.snapshot().hashes_per_difficulty)

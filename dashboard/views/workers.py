@@ -14,6 +14,7 @@ from dashboard.access import SEE, STEER, needs
 from dashboard.forms import PinForm
 from dashboard.models import AuditEntry, WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, DEFAULT_SORT, SORTS, is_forgotten, matches, ordered
+from proxy.core.types import WorkerName
 from proxy.models import WorkerPin
 from proxy.models.history import ShareTotal
 from proxy.sinks.views import LiveSnapshot, WorkerView
@@ -76,8 +77,11 @@ def worker(request: HttpRequest, name: str) -> HttpResponseBase:
         raise Http404
     pinned = WorkerPin.objects.filter(worker=name).select_related("pool").first()
     note = WorkerNote.objects.filter(worker=name).first()
+    known = snap.worker(name) or WorkerView(name=WorkerName(name), connections=0)
+    forgotten = bool(note and note.forgotten_at) and is_forgotten(known, WorkerNote.forgotten())
     return render(request, "dashboard/worker.html", {
         "snap": snap, "name": name, "worker": snap.worker(name), "pin": pinned, "note": note.text if note else "",
+        "forgotten": forgotten,
         "form": PinForm(initial={"pool": pinned.pool if pinned else None})})
 
 

@@ -80,7 +80,9 @@ def shifted(snap, now: float, revision: int):
     return replace(
         move(snap, "at", "started_at"), revision=revision,
         pools=tuple(move(pool, "since", "last_share_at", "last_job_at", "last_block_at") for pool in snap.pools),
-        workers=tuple(move(worker, "connected_at", "last_share_at", "last_seen_at") for worker in snap.workers),
+        workers=tuple(replace(move(worker, "connected_at", "last_share_at", "last_seen_at"),
+                              sessions=tuple(move(one, "connected_at") for one in worker.sessions))
+                      for worker in snap.workers),
         control=move(snap.control, "since", "until"), splits=tuple(move(split, "since") for split in snap.splits),
         alarms=tuple(move(alarm, "since") for alarm in snap.alarms),
         spark=tuple((start + off, rates) for start, rates in snap.spark))

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from django.urls import get_resolver
 
+from dashboard import access
 from proxy.core.types import WorkerName
+from proxy.services import checkpool
 from proxy.sinks.views import Alarm, store
 from tests.dashboard import fixtures
 
@@ -112,3 +114,18 @@ def test_every_address_of_the_dashboard_refuses_strangers_or_is_meant_for_them(c
             next(iter(pattern.pattern.converters), ""), []))
         assert refused(client.get(f"/{address}")) or client.get(f"/{address}").status_code == 405, pattern.name
         assert refused(client.post(f"/{address}")) or client.post(f"/{address}").status_code == 405, pattern.name
+
+
+@pytest.mark.parametrize("wallets", [True, False])
+def test_connection_test_names_the_wallet_only_to_those_who_may_see_it(browser_of, pools, monkeypatch, wallets):
+    held = frozenset({access.SEE, access.STEER, *([access.WALLETS] if wallets else [])})
+    monkeypatch.setattr(access, "of_user", lambda user: access.Access(held))
+    asked = []
+
+    async def check(target, *, show_wallets, **said):
+        asked.append(show_wallets)
+        return checkpool.CheckReport(lines=[("user", "ownername0.dpmp" if show_wallets else "[wallet].dpmp", True)])
+
+    monkeypatch.setattr(checkpool, "check", check)
+    html = browser_of("operator").post("/pools/A/test/", headers={"HX-Request": "true"}).content.decode()
+    assert asked == [wallets] and ("ownername0" in html) is wallets

@@ -4,11 +4,13 @@ import re
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from dashboard.views.pools import block_times
-from proxy.core.types import WorkerName
+from proxy.core.types import Chain, WorkerName
 from proxy.models.history import ChainTip
 from proxy.sinks.views import store
 from tests.dashboard import fixtures
@@ -149,3 +151,50 @@ def test_pools_of_a_chain_are_compared_by_who_tells_of_a_block_first(browser_of,
     html = browser_of("viewer").get("/pools/A/").content.decode()
     assert block_times("BTC") == [("A", 3, 2, 0), ("C", 3, 1, 80)]
     assert "Who tells of a new block first" in html and "80 ms" in html
+
+
+def test_usual_time_between_jobs_stands_beside_that_of_the_other_pools_of_the_chain(browser_of, pools):
+    store.put(replace(fixtures.rich(), pools=(fixtures.pool_a(), replace(fixtures.pool_b(), chain=Chain.BTC))))
+    html = browser_of("viewer").get("/pools/A/").content.decode()
+    assert "Against the other pools of BTC" in html and "30 s" in html and "4.8 s" in html
+
+
+def test_worker_s_page_lists_its_sessions(browser_of, pools):
+    html = browser_of("viewer").get("/workers/AvalonQ/").content.decode()
+    sessions = html[html.index('id="sess-h"'):]
+    for text in ("192.168.1.51", "Avalon Q", "52.7 K", "50.0 K", "2f1a + 4 B", "1fffe000"):
+        assert text in sessions
+    assert 'id="sess-h"' not in browser_of("operator").get("/workers/BitAxe2/").content.decode()
+
+
+def test_page_of_a_forgotten_worker_says_so(browser_of, pools):
+    operator = browser_of("operator")
+    assert "Forget this worker" in operator.get("/workers/BitAxe2/").content.decode()
+    operator.post("/workers/BitAxe2/forget/")
+    html = operator.get("/workers/BitAxe2/").content.decode()
+    assert "off the lists until it connects again" in html and "Forget this worker" not in html
+
+
+def test_icon_is_found_where_browsers_ask_for_it(client, db):
+    response = client.get("/favicon.ico", follow=True)
+    assert response.status_code == 200 and response["Content-Type"] == "image/svg+xml"
+    assert "dashboard/icon.svg" in client.get("/admin/login/").content.decode()
+
+
+@pytest.mark.parametrize("name", ["403.html", "403_csrf.html", "404.html", "500.html"])
+def test_error_pages_say_what_happened_and_lead_home(name, rf):
+    html = render_to_string(name) if name in ("403_csrf.html", "500.html") else render_to_string(
+        name, request=_of_nobody(rf.get("/")))
+    assert "<h1>" in html and 'href="/"' in html and "icon.svg" in html
+
+
+def test_form_without_a_token_is_refused_with_an_explanation(browser_of):
+    viewer = browser_of("viewer")
+    viewer.handler.enforce_csrf_checks = True
+    response = viewer.post("/theme/", {"theme": "dark"})
+    assert response.status_code == 403 and "The form was not accepted" in response.content.decode()
+
+
+def _of_nobody(request):
+    request.user, request.session = AnonymousUser(), {}
+    return request
