@@ -35,7 +35,8 @@ def pool_a() -> PoolView:
         since=NOW - 1_051_200, endpoint="solo.example.org:3333", weight=0.7, target=0.7, miners=3, connections=4,
         rate=rate(81.2e12), difficulty=52_700, latency_ms=41, latency_p90_ms=60, latency_p99_ms=88, accepted=44_441,
         rejected=9, stale=6, unanswered=1, rejects_by_reason={"stale": 6, "low_difficulty": 3}, jobs=51_212,
-        job_gap_s=29.6, accepted_difficulty=833.8e6, best=662_000, last_share_at=NOW - 3, last_job_at=NOW - 11, height=968_412,
+        job_gap_s=29.6, accepted_difficulty=833.8e6, best=662_000,
+        last_share_at=NOW - 3, last_job_at=NOW - 11, height=968_412,
         network_difficulty=142.3e12, last_block_at=NOW - 360, block_delay_ms=120, effort=0.0000059,
         payout_percent=98.0, payout_ok=True, extranonce2_size=8, version_mask=0x1FFFE000)
 
@@ -47,7 +48,8 @@ def pool_b() -> PoolView:
         since=NOW - 1_051_100, endpoint="192.168.1.20:3053", weight=0.3, target=0.3, miners=1, connections=4,
         rate=rate(7.2e12), difficulty=3220, latency_ms=2, latency_p90_ms=3, latency_p99_ms=5, accepted=83_150,
         rejected=102, stale=40, unanswered=0, rejects_by_reason={"stale": 40, "duplicate": 62}, jobs=60_010,
-        job_gap_s=4.83, accepted_difficulty=809.6e6, best=49_500, last_share_at=NOW - 1, last_job_at=NOW - 6, height=951_007,
+        job_gap_s=4.83, accepted_difficulty=809.6e6, best=49_500,
+        last_share_at=NOW - 1, last_job_at=NOW - 6, height=951_007,
         network_difficulty=812.0e9, last_block_at=NOW - 121, block_delay_ms=0, effort=0.001, payout_percent=99.0,
         payout_ok=True, extranonce2_size=4, version_mask=0x1FFFE000)
 
