@@ -111,7 +111,8 @@ class DedicatedLane:
         self._job_stall_s = job_stall_s
         self._one_in, self._one_out = LinesReceived(pool=pool, count=1), LinesSent(pool=pool, count=1)
         self._entered_at: float | None = None
-        self._left_difficulty = 0.0
+        self._usual_difficulty = 0.0
+        """What the pool had set before the lane lay idle."""
         self._gap_s = 0.0
         self._last_job_at: float | None = None
         self._cancel_dial: Callable[[], None] | None = None
@@ -169,15 +170,14 @@ class DedicatedLane:
     def leave(self) -> None:
         """The miner works elsewhere from now on; some pools lower the difficulty of a lane meanwhile."""
         self._entered_at = None
-        self._left_difficulty = self.upstream.difficulty
+        self._usual_difficulty = self.upstream.difficulty
 
     @property
     def is_adjusting(self) -> bool:
-        """Whether the pool may not have fitted the difficulty to the miner yet: just entered, and never worked on or
-        far below what it was when it was left."""
+        """Whether the miner has just entered and the difficulty fell while the lane lay idle."""
         if self._entered_at is None or self._clock.now() - self._entered_at > ADJUST_S:
             return False
-        return not self._left_difficulty or self.upstream.difficulty < self._left_difficulty / 2
+        return self.upstream.difficulty < self._usual_difficulty / 2
 
     def suggest(self, difficulty: float | None) -> None:
         """Tell the pool a wish; None for none."""
@@ -249,6 +249,8 @@ class DedicatedLane:
 
     def upstream_difficulty(self, difficulty: float) -> None:
         """Tell; it holds from the next job on."""
+        if self._entered_at is None:
+            self._usual_difficulty = max(self._usual_difficulty, difficulty)
         self._events.emit(PoolDifficulty(pool=self.pool, lane=self.id, difficulty=difficulty, session=self._session))
 
     def upstream_mask(self, mask: int) -> None:

@@ -137,19 +137,31 @@ def test_a_wish_reaches_the_pool_after_its_login_once_and_as_an_integer_from_one
     assert methods.index("mining.suggest_difficulty") > methods.index("mining.authorize")
 
 
-def test_a_temporary_difficulty_ends_with_the_first_job_after_a_minute_on_a_pool_that_stays_low() -> None:
-    """A static low difficulty is the owner's wish: the pool credits no more than it for a share."""
+def test_a_low_difficulty_that_the_pool_set_on_purpose_is_given_exactly() -> None:
+    """The pool credits no more than it for a share: anything above would be work for nothing."""
     world = World({"A": 8}, difficulty=4, hashes_per_difficulty=1.0)
     world.engine.scheduler.rate = lambda session: 1e6  # type: ignore[method-assign,assignment]
     miner = world.miner()
+    for _ in range(5):
+        world.advance(20)
+        world.pools["A"].notify()
+    assert {params[0] for params in miner.all("mining.set_difficulty")} == {4}
+
+
+def test_a_temporary_difficulty_ends_with_the_first_job_after_a_minute() -> None:
+    world = World({"A": 8, "B": 8}, weights={"A": 100, "B": 1}, difficulty=64, hashes_per_difficulty=1.0)
+    world.engine.scheduler.rate = lambda session: 1e6  # type: ignore[method-assign,assignment]
+    miner = world.miner()
     world.advance(2)
+    idle = "B" if miner.session.current == "A" else "A"
+    world.pools[idle].push("mining.set_difficulty", [4])
+    world.pools[idle].notify()
+    world.slider(**{idle: 100.0, str(miner.session.current): 0.0})
+    world.advance(2)
+    assert miner.session.current == idle
     assert miner.difficulty == 5e5
-    world.advance(30)
-    world.pools["A"].notify()
-    world.advance(1)
-    assert miner.difficulty == 5e5
-    world.advance(40)
-    world.pools["A"].notify()
+    world.advance(60)
+    world.pools[idle].notify()
     world.advance(1)
     assert miner.difficulty == 4
 

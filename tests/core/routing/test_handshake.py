@@ -43,7 +43,8 @@ def test_the_offered_mask_is_what_all_pools_allow_within_what_was_asked() -> Non
 
 @pytest.mark.parametrize(("agent", "sizes", "expected"), [
     ("cpuminer/2.5.1", {"A": 8, "B": 8}, (2, 4)), ("cpuminer/2.5.1", {"A": 8, "B": 4}, (0, 4)),
-    ("NerdMinerV2/1.8", {"A": 4, "B": 4}, (1, 2)), ("NerdMinerV2/1.8", {"A": 8, "B": 8}, (2, 4)), ("cgminer/4.11.1", {"A": 6, "B": 8}, (1, 4)),
+    ("NerdMinerV2/1.8", {"A": 4, "B": 4}, (1, 2)), ("NerdMinerV2/1.8", {"A": 8, "B": 8}, (2, 4)),
+    ("cgminer/4.11.1", {"A": 6, "B": 8}, (1, 4)),
 ])
 def test_subscribe_is_answered_at_once_with_sizes_that_fit(agent: str, sizes: dict[str, int],
                                                           expected: tuple[int, int]) -> None:
