@@ -15,7 +15,16 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from proxy.models.history import BestShare, Block, ChainTip, PayoutRecord, Retention, ShareBucket, ShareTotal
+from proxy.models.history import (
+    BestShare,
+    Block,
+    ChainTip,
+    PayoutRecord,
+    Retention,
+    ShareBucket,
+    ShareTotal,
+    V2BestShare,
+)
 from proxy.services.exporting import By, Format, Query, file_name, write
 
 _TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSON: "application/json"}
@@ -130,6 +139,14 @@ class BestShareAdmin(ReadOnlyAdmin):
     list_display = ["true_difficulty", "worker", "chain", "pool", "at", "header_hash"]
     list_filter = ["chain", "pool"]
     search_fields = ["worker", "header_hash"]
+
+
+@admin.register(V2BestShare)
+class V2BestShareAdmin(ReadOnlyAdmin):
+    """What was imported from v2."""
+
+    list_display = ["worker", "assigned_difficulty", "imported_at"]
+    search_fields = ["worker"]
 
 
 @admin.register(Block)

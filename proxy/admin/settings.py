@@ -16,7 +16,7 @@ from proxy.models.settings import event_names
 
 @admin.register(ProxySettings)
 class ProxySettingsAdmin(ConfigAdmin):
-    """Listeners, limits, health and logging."""
+    """Listeners, limits, health, logging and metrics."""
 
     fieldsets = [
         (_("Addresses and ports"), {
@@ -27,7 +27,8 @@ class ProxySettingsAdmin(ConfigAdmin):
         (_("When a pool is down, and up again"), {
             "fields": [("rise", "fall"), "dial_timeout_s", ("backoff_min_s", "backoff_max_s"), "request_stall_s",
                        "job_stall_min_s", "returns_per_s"]}),
-        (_("Log"), {"fields": ["log_level", "log_allow", "log_deny"]}),
+        (_("Log"), {"fields": ["log_level", "log_allow", "log_deny", ("file_bytes", "file_count"), "redact_wallets"]}),
+        (_("Metrics"), {"fields": ["worker_series"]}),
     ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

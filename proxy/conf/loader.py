@@ -110,7 +110,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
     return ConfigSnapshot(
         revision=revision, pools=pools, schedules=schedules, override=override, pins=pins, trace_workers=traces,
         balance=balance, limits=_group(Limits, settings), health=_group(HealthConfig, settings),
-        listeners=_group(Listeners, settings), log=log)
+        listeners=_group(Listeners, settings), log=log, worker_series=settings.worker_series)
 
 
 def _balance(problems: list[str]) -> BalanceConfig:
@@ -209,7 +209,9 @@ def _log(settings: ProxySettings, environ: Mapping[str, str], problems: list[str
         problems.append(f'"{level}" is no log level: use one of {", ".join(LOG_LEVELS)} (DPMP_LOG_LEVEL wins over '
                         "the settings).")
     return LogConfig(level=level, allow=_names(environ.get("DPMP_LOG_ALLOW") or settings.log_allow),
-                     deny=_names(environ.get("DPMP_LOG_DENY") or settings.log_deny))
+                     deny=_names(environ.get("DPMP_LOG_DENY") or settings.log_deny),
+                     file_bytes=settings.file_bytes, file_count=settings.file_count,
+                     redact_wallets=settings.redact_wallets)
 
 
 def _names(text: str) -> frozenset[str]:

@@ -26,6 +26,7 @@ __all__ = [
     "ShareBucket",
     "ShareTotal",
     "Step",
+    "V2BestShare",
     "WriterMark",
 ]
 
@@ -178,6 +179,22 @@ class BestShare(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker} {self.chain} {self.true_difficulty:.6g}"
+
+
+class V2BestShare(models.Model):
+    """What DPMP v2 kept as a worker's best share: the difficulty it was assigned, not what its hash achieved."""
+
+    worker = models.CharField(_("worker"), max_length=WORKER_CHARS, unique=True)
+    assigned_difficulty = models.FloatField(_("assigned difficulty"))
+    imported_at = models.DateTimeField(_("imported"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("best share of v2")
+        verbose_name_plural = _("best shares of v2")
+        ordering = ["-assigned_difficulty", "worker"]
+
+    def __str__(self) -> str:
+        return f"{self.worker} {self.assigned_difficulty:.6g}"
 
 
 class Block(models.Model):

@@ -9,19 +9,20 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.config import HealthConfig, Limits, Listeners
+from proxy.core.config import HealthConfig, Limits, Listeners, LogConfig
 from proxy.models.base import SingleRow
 from proxy.models.choices import LevelChoice
 from proxy.models.pools import is_host
 
-_LIMITS, _HEALTH, _LISTEN = Limits(), HealthConfig(), Listeners()
+_LIMITS, _HEALTH, _LISTEN, _LOG = Limits(), HealthConfig(), Listeners(), LogConfig()
+LEAST_FILE_BYTES, MOST_FILE_BYTES, LEAST_FILES, MOST_FILES, MOST_SERIES = 10_000, 2_000_000_000, 2, 1000, 1000
 _PORT = [MinValueValidator(1), MaxValueValidator(65535)]
 _EVENT_NAME = re.compile(r"[a-z0-9_]{1,80}")
 _RESTART = _("Needs a restart of the proxy.")
 
 
 class ProxySettings(SingleRow):
-    """Listeners, limits, pool health and logging."""
+    """Listeners, limits, pool health, logging and metrics."""
 
     stratum_host = models.CharField(_("miners: address"), max_length=253, default=_LISTEN.stratum_host, help_text=_(
         "0.0.0.0 is every IPv4 address of this machine, :: also IPv6. Needs a restart of the proxy."))
@@ -70,6 +71,18 @@ class ProxySettings(SingleRow):
         "DPMP_LOG_ALLOW, where it is set, wins."))
     log_deny = models.TextField(_("events never logged"), blank=True, help_text=_(
         "Names, separated by commas or lines. The environment variable DPMP_LOG_DENY, where it is set, wins."))
+    file_bytes = models.PositiveIntegerField(_("largest log file"), default=_LOG.file_bytes, validators=[
+        MinValueValidator(LEAST_FILE_BYTES), MaxValueValidator(MOST_FILE_BYTES)], help_text=_(
+        "Bytes; 10000000 are 10 MB. Before the file grows beyond this, a new one is begun."))
+    file_count = models.PositiveIntegerField(_("log files kept"), default=_LOG.file_count, validators=[
+        MinValueValidator(LEAST_FILES), MaxValueValidator(MOST_FILES)], help_text=_(
+        "The current one included; older ones are deleted."))
+    redact_wallets = models.BooleanField(_("no wallets in the log"), default=_LOG.redact_wallets, help_text=_(
+        "Writes [wallet] in place of addresses and account names. Passwords are never written."))
+    worker_series = models.PositiveIntegerField(_("workers with metrics of their own"), default=0, validators=[
+        MaxValueValidator(MOST_SERIES)], help_text=_(
+        "The strongest ones, at most 1000; 0 for none. Each has several series in Prometheus, and its name can be "
+        "read by everybody who reaches the metrics port."))
 
     class Meta:
         verbose_name, verbose_name_plural = _("proxy settings"), _("proxy settings")
@@ -88,6 +101,11 @@ class ProxySettings(SingleRow):
             models.CheckConstraint(
                 condition=Q(backoff_max_s__gte=F("backoff_min_s")), name="settings_backoff_order",
                 violation_error_message=_("The longest wait is below the shortest.")),
+            *(models.CheckConstraint(condition=Q(**{f"{name}__gte": least, f"{name}__lte": most}),
+                                     name=f"settings_{name}_range", violation_error_message=_(
+                                         "That is too small or too large a number."))
+              for name, least, most in (("file_bytes", LEAST_FILE_BYTES, MOST_FILE_BYTES),
+                                        ("file_count", LEAST_FILES, MOST_FILES), ("worker_series", 0, MOST_SERIES))),
             models.CheckConstraint(condition=Q(log_level__in=LevelChoice.values), name="settings_log_level_known",
                                    violation_error_message=_("That log level is not known.")),
         ]

@@ -12,6 +12,8 @@ from proxy.conf.loader import load_snapshot
 from proxy.core import events
 from proxy.core.config import Mode
 from proxy.core.errors import ConfigError
+from proxy.core.routing.names import worker_of
+from proxy.core.types import WorkerName
 from proxy.models import (
     Allocation,
     BalanceSettings,
@@ -20,6 +22,7 @@ from proxy.models import (
     PoolEndpoint,
     ProxySettings,
     Schedule,
+    V2BestShare,
     Wallet,
     WeightOverride,
 )
@@ -42,9 +45,9 @@ Row = TypeVar("Row", bound=Model)
 
 
 def import_v2(path: Path, *, check: bool = False) -> list[str]:
-    """Import ``path`` and the override beside it in one transaction; a line for each row and each thing left out.
+    """Import ``path`` and the files beside it in one transaction; a line for each row and each thing left out.
 
-    With ``check`` everything is tried and nothing kept.
+    The files beside it are the override and the best shares. With ``check`` everything is tried and nothing kept.
 
     Raises:
         ConfigError: with sentences; nothing was changed.
@@ -179,9 +182,28 @@ class _Import:
         self._say("Override", "changed" if current else "added")
 
     def _best_shares(self, path: Path) -> None:
-        if path.exists():
-            count = len(parse_best_shares(read_json(path)))
-            self._say("Best shares", f"{count} found and left out: they are assigned difficulties, not achieved ones")
+        """Keep v2's numbers beside our records, not among them: they are assigned difficulties, not achieved ones."""
+        if not path.exists():
+            return
+        known = {row.worker: row for row in V2BestShare.objects.all()}
+        changed = 0
+        for worker, difficulty in _by_worker(parse_best_shares(read_json(path))).items():
+            row = known.get(worker) or V2BestShare(worker=worker, assigned_difficulty=0.0)
+            if difficulty > row.assigned_difficulty:
+                row.assigned_difficulty = difficulty
+                row.save()
+                changed += 1
+        self._say("Best shares of v2", f"{changed} kept as history (assigned difficulties, not achieved ones)"
+                  if changed else "unchanged")
+
+
+def _by_worker(found: Mapping[str, float]) -> dict[WorkerName, float]:
+    """The highest of each worker, by the name that it has here."""
+    best: dict[WorkerName, float] = {}
+    for name, difficulty in found.items():
+        worker = worker_of(name)
+        best[worker] = max(difficulty, best.get(worker, 0.0))
+    return best
 
 
 def _sentences(who: str, row: Model, error: ValidationError) -> list[str]:

@@ -174,6 +174,8 @@ def test_the_settings_are_saved_as_the_one_row(admin) -> None:
     ({"backoff_max_s": 0.5}, "The longest wait is below the shortest."),
     ({"max_sessions": 0}, "This must be above 0."),
     ({"stratum_host": "every where"}, "Give an IP address of this machine"),
+    ({"file_bytes": 100}, "greater than or equal to 10000"),
+    ({"worker_series": 5000}, "less than or equal to 1000"),
     ({"log_deny": "share-result"}, '"share-result" is no name of an event.'),
 ])
 def test_wrong_settings_are_explained(admin, fields, sentence) -> None:

@@ -73,7 +73,7 @@ def test_a_pool_has_one_weight_in_a_schedule() -> None:
 
 @pytest.mark.parametrize("values", [
     {"id": 2}, {"web_port": 0}, {"metrics_port": 65536}, {"max_sessions": 0}, {"backoff_max_s": 0.1},
-    {"log_level": "x"},
+    {"log_level": "x"}, {"file_bytes": 9999}, {"file_count": 1}, {"worker_series": 1001},
 ])
 def test_settings_columns(values) -> None:
     ProxySettings().save()

@@ -91,6 +91,13 @@ def test_the_settings_fill_limits_health_listeners_and_log() -> None:
     assert loaded.log.level == "DEBUG" and loaded.log.allow == {"pool_notify", "pool_diff"}
 
 
+def test_the_settings_of_the_log_file_and_of_the_metrics_arrive() -> None:
+    ProxySettings(file_bytes=20_000, file_count=3, redact_wallets=True, worker_series=12).save()
+    loaded = load_snapshot({})
+    assert (loaded.log.file_bytes, loaded.log.file_count, loaded.log.redact_wallets) == (20_000, 3, True)
+    assert loaded.worker_series == 12
+
+
 def test_the_environment_wins_over_the_log_fields() -> None:
     ProxySettings.objects.create(log_level="DEBUG", log_deny="share_result")
     log = load_snapshot({"DPMP_LOG_LEVEL": "warning", "DPMP_LOG_ALLOW": "pool_up"}).log

@@ -12,6 +12,7 @@ from proxy.conf.loader import current_revision, load_snapshot
 from proxy.core.config import Mode
 from proxy.core.types import Chain
 from proxy.models import Pool, ProxySettings, Schedule, Wallet, WeightOverride
+from proxy.models.history import BestShare, V2BestShare
 from tests.conf.rows import BCH_ADDRESS, BTC_ADDRESS, make_pool, make_schedule
 
 pytestmark = pytest.mark.django_db
@@ -159,9 +160,29 @@ def test_unknown_keys_and_events_are_named(tmp_path) -> None:
         assert name in out
 
 
-def test_best_shares_are_counted_and_left_out(tmp_path) -> None:
-    out = run(written(tmp_path, v2(), best_shares={"rig1": 4096, "rig2": "x"}))
-    assert "Best shares: 1 found and left out" in out
+def test_best_shares_are_kept_as_history_and_not_as_records(tmp_path) -> None:
+    out = run(written(tmp_path, v2(), best_shares={"rig1": 4096, "rig2": "x", "rig3": 12.5}))
+    assert "Best shares of v2: 2 kept as history (assigned difficulties, not achieved ones)" in out
+    assert list(V2BestShare.objects.values_list("worker", "assigned_difficulty")) == [("rig1", 4096), ("rig3", 12.5)]
+    assert not BestShare.objects.exists()
+
+
+def test_best_shares_of_a_second_run_change_only_what_is_higher(tmp_path) -> None:
+    path = written(tmp_path, v2(), best_shares={"rig1": 4096, "rig2": 8})
+    run(path)
+    assert "Best shares of v2: unchanged" in run(path)
+    assert "Best shares of v2: 1 kept" in run(written(tmp_path, v2(), best_shares={"rig1": 64, "rig2": 16}))
+    assert dict(V2BestShare.objects.values_list("worker", "assigned_difficulty")) == {"rig1": 4096, "rig2": 16}
+
+
+def test_best_share_of_a_whole_user_name_belongs_to_its_worker(tmp_path) -> None:
+    run(written(tmp_path, v2(), best_shares={f"{BTC_ADDRESS}.rig1": 5, "rig1": 9, "other.rig1": 7}))
+    assert dict(V2BestShare.objects.values_list("worker", "assigned_difficulty")) == {"rig1": 9}
+
+
+def test_check_keeps_no_best_share(tmp_path) -> None:
+    assert "1 kept" in run(written(tmp_path, v2(), best_shares={"rig1": 5}), "--check")
+    assert not V2BestShare.objects.exists()
 
 
 def test_a_name_that_is_no_address_becomes_an_account(tmp_path) -> None:
