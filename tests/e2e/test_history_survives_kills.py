@@ -9,7 +9,8 @@ import pytest
 
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
-from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
+from tests.e2e.conftest import PROXIES, Measured, StartFleet, StartPool, StartProxy
+from tests.e2e.fleet import Fleet
 from tests.e2e.history import (
     blocks_in_database,
     blocks_in_journal,
@@ -39,7 +40,8 @@ def accepted_by(pools: Sequence[SimPool], *, since: float = 0.0) -> int:
 
 @pytest.mark.slow
 async def test_kills_lose_five_seconds_of_tallies_at_most_and_no_block(
-    seconds: float, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
+    request: pytest.FixtureRequest, seconds: float, start_pool: StartPool, start_proxy: StartProxy,
+    start_fleet: StartFleet, measured: Measured
 ) -> None:
     pools = [await start_pool(key, block_s=None) for key in "AB"]
     for pool in pools:
@@ -49,12 +51,13 @@ async def test_kills_lose_five_seconds_of_tallies_at_most_and_no_block(
     lost: list[int] = []
     try:
         for number in range(KILLS if seconds >= LONG_S else SHORT_KILLS):
-            await fleet.mined(1, 60)
+            await all_at_work(fleet)
             await asyncio.sleep(2.5 + number % 4)
             lost.append(await kill_and_count(proxy, pools, sum(lost)))
             assert blocks_of(pools).keys() <= blocks_in_journal(proxy.data_dir).keys()
             proxy = await start_again(proxy)
-        await fleet.mined(1, 60)
+            request.node.stash[PROXIES].append(proxy)
+        await all_at_work(fleet)
         await fleet.settle()
         code, _ = await proxy.end()
     finally:
@@ -63,6 +66,18 @@ async def test_kills_lose_five_seconds_of_tallies_at_most_and_no_block(
     check_after_all(proxy, pools)
     assert sum(lost) == accepted_by(pools) - stored_by(proxy)
     measured(f"shares lost by each kill: {lost} of {accepted_by(pools)}; {len(blocks_of(pools))} blocks")
+
+
+async def all_at_work(fleet: Fleet) -> None:
+    """Every miner is back and has found another share."""
+    goals = {miner: miner.tally.accepted + 1 for miner in fleet.miners}
+    try:
+        await fleet.mined(1, 60)
+    except TimeoutError:
+        idle = [f"{miner.user}: connected {miner.wire is not None}, at work {miner.in_work}, {miner.connections} "
+                f"connections, {miner.failed_dials} failed dials, {miner.tally}"
+                for miner, goal in goals.items() if miner.tally.accepted < goal]
+        pytest.fail(f"no share within a minute: {idle}")
 
 
 def stored_by(proxy: ProxyProcess) -> int:
