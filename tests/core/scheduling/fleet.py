@@ -1,6 +1,5 @@
 """A scheduler with a mover that checks every move: for tests of behaviour that need no shares of real size."""
 
-import random
 from collections.abc import Mapping
 
 from proxy.core.config import AdminStatus, ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
@@ -37,7 +36,7 @@ class Fleet:
         self.moves: list[tuple[float, SessionId, PoolKey, SwitchReason]] = []
         self.without_job: set[PoolKey] = set()
         self.lane_changes = 0
-        self.scheduler = Scheduler(clock=self.clock, random=random.Random(1), events=self.events, mover=self)
+        self.scheduler = Scheduler(clock=self.clock, events=self.events, mover=self)
         self.scheduler.on_lanes_changed = self._lanes_changed
         self.scheduler.apply(snapshot)
         for key in snapshot.pools if up is None else up:

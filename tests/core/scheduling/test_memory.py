@@ -140,7 +140,7 @@ def test_tables_stay_small_for_thirty_days_of_coming_and_going():
         fleet.moves.clear()
         fleet.told.clear()
         inner = fleet.scheduler
-        sizes.add(max(len(inner._queue), len(inner._parked), len(inner._members), len(inner._group_of),
+        sizes.add(max(len(inner._agenda), len(inner._parked), len(inner._members), len(inner._group_of),
                       len(inner._groups), fleet.clock.pending))
     assert max(sizes) < 600
     assert len(json.dumps(fleet.scheduler.dump())) < 20_000
