@@ -21,7 +21,7 @@ MAX_TESTS = 5
 class AlertTargetForm(forms.ModelForm):  # type: ignore[type-arg]
     """A target; its address is never shown again, and kept where the field is left empty."""
 
-    url = forms.CharField(label=_("address"), required=False, max_length=1000, strip=True,
+    url = forms.CharField(label=_("Address"), required=False, max_length=1000, strip=True,
                           widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 80}), help_text=_(
                               "As Apprise writes it, for example mailto://user:password@example.org, "
                               "tgram://token/chat, ntfy://topic, discord://id/token, json://host/path. It is not "
