@@ -19,8 +19,8 @@ VARIABLES: dict[str, str] = {
     "DPMP_ADMIN_PASSWORD": "password of the first administrator (default: random, printed once)",
     "DPMP_LANGUAGE": "language of the pages until a browser says otherwise (default: en)",
     "DPMP_LOG_LEVEL": "least important level of log lines, overrides the configuration",
-    "DPMP_LOG_ALLOW": "events that are always logged, separated by commas, overrides the configuration",
-    "DPMP_LOG_DENY": "events that are never logged, separated by commas, overrides the configuration",
+    "DPMP_LOG_ALLOW": "events written whatever their level, separated by commas, overrides the configuration",
+    "DPMP_LOG_DENY": "events never written, separated by commas, overrides the configuration",
     "DPMP_TEST_NO_SKIP": "a skipped test fails the test run, yes or no (default: no)",
 }
 

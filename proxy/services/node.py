@@ -66,7 +66,7 @@ from proxy.sinks.journal import BlockJournal
 from proxy.sinks.journal_import import JournalImporter
 from proxy.sinks.ledger import LedgerWriter
 from proxy.sinks.ledger_store import read_history
-from proxy.sinks.logs import LogSink
+from proxy.sinks.logs import LibraryHandler, LogSink
 from proxy.sinks.logs import lines as log_lines
 from proxy.sinks.memory import MemorySink
 from proxy.sinks.metrics import MetricsSink
@@ -116,6 +116,7 @@ class Node:
         self.metrics = MetricsSink(self.events)
         self.logs = LogSink(self.events, self.clock.wall, LogConfig(), stdout=sys.stdout, ring=log_lines,
                             path=options.data_dir / "logs" / "dpmp.log")
+        self.library = LibraryHandler(self.events, loop.call_soon_threadsafe)
         self.journal = BlockJournal(options.data_dir / "blocks.jsonl", clock=self.clock, events=self.events,
                                     in_background=lambda call: loop.run_in_executor(None, call))
         self.accounting = Accounting(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
@@ -171,6 +172,7 @@ class Node:
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.logs.start()
+        self.library.install()
         try:
             await self._start()
             await self._stop.wait()
@@ -241,6 +243,7 @@ class Node:
         await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), *(server.stop() for server in self._servers()),
                              return_exceptions=True)
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
+        self.library.remove()
         self.journal.close()
         self.events.emit(ShutdownDone(duration_s=round(self.clock.now() - began, 3)))
         await asyncio.to_thread(self.logs.stop, 1.0)

@@ -1,6 +1,6 @@
 """The process itself: configuration, listeners, faults, start and end."""
 
-from proxy.core.events.stream import ERROR, Event, event
+from proxy.core.events.stream import ERROR, WARNING, Event, event
 from proxy.core.types import PoolKey, SessionId
 
 
@@ -56,6 +56,14 @@ class InternalError(Event):
     where: str
     traceback: str
     session: SessionId | None = None
+
+
+@event("library_log", WARNING)
+class LibraryLog(Event):
+    """A library (Django, Daphne, Twisted, Python itself) warned or failed; ``text`` ends with the traceback, if any."""
+
+    logger: str
+    text: str
 
 
 @event("shutdown_signal")
