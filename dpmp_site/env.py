@@ -21,6 +21,8 @@ VARIABLES: dict[str, str] = {
     "DPMP_LOG_LEVEL": "least important level of log lines, overrides the configuration",
     "DPMP_LOG_ALLOW": "events written whatever their level, separated by commas, overrides the configuration",
     "DPMP_LOG_DENY": "events never written, separated by commas, overrides the configuration",
+    "DPMP_E2E_SECONDS": "how long each end-to-end measurement of the tests runs (default: 45)",
+    "DPMP_TEST_SCREENSHOTS": "directory in which the browser tests leave pictures for the README",
     "DPMP_TEST_NO_SKIP": "a skipped test fails the test run, yes or no (default: no)",
 }
 

@@ -64,6 +64,9 @@ class PoolSide(Protocol):
     def job_heard(self, lane: DedicatedLane) -> None:
         """A lane got a job."""
 
+    def answer_heard(self) -> None:
+        """A share was answered."""
+
     def lane_down(self, lane: DedicatedLane, reason: str) -> None:
         """A lane ended."""
 
@@ -231,6 +234,8 @@ class Attachment:
 
     def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
         """Pass a verdict on, also from a lane that is leaving; the last one ends a lane whose miner is gone."""
+        if not answer.lost:
+            self.pool.answer_heard()
         self._owner.share_answered(token, answer)
         if self._finishing:
             for lane in [lane for lane in self._leaving if not lane.open_submits]:

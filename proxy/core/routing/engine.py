@@ -265,6 +265,11 @@ class Engine:
             self._pace((gap, _back(session, pool.key)) for session in sessions)
         self._serve_all()
 
+    def pool_suspected(self, pool: PoolSupervisor) -> None:
+        """Nobody is moved to a pool that may be silent; who works there stays until it is known."""
+        for session in list(self.sessions.values()):
+            session.update_ready()
+
     def pool_learned(self, pool: PoolSupervisor) -> None:
         """Miners that connect from now on get what fits."""
 

@@ -48,6 +48,9 @@ class PoolOwner(Protocol):
     def pool_changed(self, pool: "PoolSupervisor", *, was: PoolStatus) -> None:
         """The pool's status changed."""
 
+    def pool_suspected(self, pool: "PoolSupervisor") -> None:
+        """``suspected`` changed."""
+
     def pool_learned(self, pool: "PoolSupervisor") -> None:
         """Extranonce size or version mask became known or changed."""
 
@@ -75,6 +78,10 @@ class PoolSupervisor:
         """Monotonic seconds."""
         self.job_gap_s: float | None = None
         """The usual time between two jobs on one lane, averaged over the lanes of miners; None until one is known."""
+        self.suspected = False
+        """Whether a lane fell silent and a probe is to find out more: nobody is moved here meanwhile."""
+        self._mute = False
+        """Whether shares went unanswered and none has been answered since: jobs alone prove little."""
         self.lanes: set[DedicatedLane] = set()
         """Lanes of miners that are ready."""
         self._limits = health
@@ -168,9 +175,15 @@ class PoolSupervisor:
         self.lanes.add(lane)
         self.refusal = ""
         self.learn(lane)
-        self._backoff.reset()
+        self._suspect(False)
+        if not self._mute:
+            self._backoff.reset()
         self._changed(self.health.succeeded)
         self._schedule()
+
+    def answer_heard(self) -> None:
+        """A share was answered."""
+        self._mute = False
 
     def job_heard(self, lane: DedicatedLane) -> None:
         """A miner's lane got a job."""
@@ -194,14 +207,25 @@ class PoolSupervisor:
 
     def _lost(self, lane: DedicatedLane, reason: str) -> None:
         """A ready lane broke: if it was the last, or fell silent and so did the others, the next failure decides."""
+        stalled = lane.upstream.stalled
+        self._mute = self._mute or stalled
         if not self.lanes:
             self.health.suspect()
-            if lane.upstream.stalled:
+            if stalled:
                 self._changed_to_down(self.health.fell_silent, reason)
+                self._schedule()  # not at once: a pool that answers probes and no shares would be back in a second
+            else:
+                self._start_probe()
+        elif stalled and not self.suspected:
+            self._suspect(True)
+            if self._all_silent():
+                self.health.suspect()
             self._start_probe()
-        elif lane.upstream.stalled and self._probe is None and self._all_silent():
-            self.health.suspect()
-            self._start_probe()
+
+    def _suspect(self, on: bool) -> None:
+        if on is not self.suspected:
+            self.suspected = on
+            self._owner.pool_suspected(self)
 
     def _all_silent(self) -> bool:
         return all(lane.silent_for_s >= self._limits.request_stall_s for lane in self.lanes)
@@ -237,7 +261,8 @@ class PoolSupervisor:
         if self._probe_home:
             self._came_home()
         self._changed(self.health.succeeded)
-        if self.status is not PoolStatus.DOWN:
+        self._suspect(False)
+        if self.status is not PoolStatus.DOWN and not self._mute:
             self._backoff.reset()
         self._schedule()
 

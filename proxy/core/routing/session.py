@@ -316,8 +316,7 @@ class Session:
     def update_ready(self, why: str = "") -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
         ready = frozenset(key for key, attachment in self.attachments.items()
-                          if attachment.warm_lane is not None and key not in self.excluded
-                          and self._host.pool(key).may_dial)
+                          if attachment.warm_lane is not None and key not in self.excluded and self._may_work_on(key))
         if ready == self._ready:
             return
         self._ready = ready
@@ -329,6 +328,10 @@ class Session:
             self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
             if self.current is None:
                 self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+
+    def _may_work_on(self, key: PoolKey) -> bool:
+        pool = self._host.pool(key)
+        return pool.may_dial and (key == self.current or not pool.suspected)
 
     def wait(self, reason: str, *, tell: bool = True) -> None:
         """Keep the miner although there is no work for it; ``tell`` unless that is usual for a moment."""

@@ -9,6 +9,7 @@ from proxy.core.events import (
     MinerDisconnected,
     PoolDown,
     PoolRedirect,
+    PoolSwitched,
     PoolUp,
     ShareResult,
 )
@@ -244,3 +245,44 @@ def test_malformed_jobs_never_reach_firmware() -> None:
     world.advance(1)
     assert len(miner.all("mining.notify")) == jobs
     assert world.pools["A"].live()
+
+
+def test_nobody_is_moved_to_a_pool_that_fell_silent_while_a_probe_finds_out() -> None:
+    world = World(min_switch_s=5)
+    miners = [world.miner(user=f"addr.rig{n}") for n in range(2)]
+    world.advance(21)
+    silent = str(miners[0].session.current)
+    world.pools[silent].silent = True
+    for miner in miners:
+        miner.submit()
+    world.advance(10.5)
+    assert all(miner.session.current != silent for miner in miners)
+    switches = [event for event in world.events_of(PoolSwitched) if event.new == silent]
+    for _ in range(30):
+        world.advance(2)
+        for miner in miners:
+            miner.submit(nonce=f"{int(world.clock.now()):08x}")
+    assert [event for event in world.events_of(PoolSwitched) if event.new == silent] == switches
+
+
+def test_a_pool_with_jobs_but_no_answers_is_tried_less_and_less_often() -> None:
+    world = World()
+    miner = world.miner()
+    world.advance(1)
+    mute = world.pools["A"]
+    mute.answer_submits = False
+    for number in range(1200):
+        miner.submit(nonce=f"{number:08x}")
+        world.advance(2)
+        if number % 10 == 0:
+            world.pools["B"].notify()
+    downs = [event for event in world.events_of(PoolDown) if event.pool == "A"]
+    assert 2 <= len(downs) <= 45  # about one a minute in forty, not three
+    lost = [result for result in world.events_of(ShareResult) if result.verdict is Verdict.UNANSWERED]
+    assert len(lost) < 250
+    mute.answer_submits = True
+    world.advance(130)
+    for number in range(100):
+        miner.submit(nonce=f"{5000 + number:08x}")
+        world.advance(3)
+    assert any(params[4] >= "00001388" for params in mute.submits)
