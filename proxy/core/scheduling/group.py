@@ -1,7 +1,7 @@
 """A fleet with one set of weights: its ledger, its policy, and each miner's next step."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from proxy.core.config import Policy
 from proxy.core.scheduling import guard, packing, slicing, state
@@ -265,8 +265,15 @@ class Group:
                                       sigma=books.rate_sigma, horizon_s=self._horizon(now), strict=stuck)
         for session, assignment in decided.items():
             self._give(self.members[session], assignment)
+        self._replace_residual(decided.keys())
         for session in decided:
             self.members[session].due = now
+
+    def _replace_residual(self, decided: Set[SessionId]) -> None:
+        """Take the part of a residual miner that does not work (it is quiet, or waits) away: others do its work now."""
+        for session, member in self.members.items():
+            if session not in decided and member.assignment.role is Role.RESIDUAL:
+                member.assignment = Assignment()
 
     def _horizon(self, now: float) -> float:
         """Return the seconds in which work in hand should be worked off: the younger the ledger, the sooner."""

@@ -131,6 +131,25 @@ def test_a_mute_miner_earns_no_credit_and_the_others_make_up_for_it():
     assert mark.error <= mark.bound
 
 
+def test_a_residual_miner_that_falls_silent_hands_its_part_to_another_and_comes_back_as_one_of_many():
+    for seed in range(4):
+        simulation = start("12 mixed", (70, 30), seed)
+        simulation.run_to(1800)
+        silent = next(miner for miner in simulation.scheduler.view().miners if miner.role == "residual")
+        simulation.set_mute(silent.worker, True)
+        simulation.run_to(2400)
+        roles = {miner.session: miner.role for miner in simulation.scheduler.view().miners}
+        assert roles[silent.session] == "new"
+        assert list(roles.values()).count("residual") == 1
+        simulation.set_mute(silent.worker, False)
+        simulation.run_to(2500)
+        simulation.mark_start()
+        simulation.run_to(2500 + 3600)
+        mark = simulation.measure(target_of(simulation.config), dwell_of(simulation.config))
+        assert mark.error <= mark.bound
+        assert [miner.role for miner in simulation.scheduler.view().miners].count("residual") == 1
+
+
 def test_a_pool_that_refuses_a_part_is_made_up_for_in_what_is_paid():
     refusing = PoolBehaviour(reject=0.1)
     simulation = start("80+6+1+1", (50, 50), 6, B=refusing)
