@@ -149,6 +149,11 @@ class Attachment:
             self._let_go(old, "renewed")
             self._move(AttachmentState.IDLE)
             self._dial()
+        elif self.state is AttachmentState.WAITING:
+            self.refused = ""
+            self._parked.reset()
+            self._cancel_timer()
+            self._dial()
 
     def drain(self) -> None:
         """The lane is not wanted any more: let open submits finish, then close it."""

@@ -195,3 +195,16 @@ def test_weights_that_do_not_sum_to_100_are_taken_as_parts_and_said_once() -> No
     told = world.events_of(WeightsNormalized)
     assert [(event.source, event.weights) for event in told] == [
         ("main", {A: 25.0, B: 75.0}), ("override", {A: 50.0, B: 50.0})]
+
+
+def test_a_corrected_wallet_is_tried_at_once_by_miners_that_were_refused() -> None:
+    world = World()
+    world.pools["A"].refuse = "unknown wallet"
+    miner = world.miner()
+    world.advance(30)
+    assert not world.pools["A"].live()
+    world.pools["A"].refuse = ""
+    apply(world, with_pool(world, "A", wallet="right"))
+    world.advance(2)
+    assert [connection.user for connection in world.pools["A"].live()] == ["right.rig"]
+    assert miner.session.facts() == {}
