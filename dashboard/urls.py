@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from dashboard.converters import WorkerConverter
-from dashboard.views import charts, home, logs, people, plans, pools, records, start, steer, workers
+from dashboard.views import charts, help, home, logs, people, plans, pools, records, settings, start, steer, workers
 
 register_converter(WorkerConverter, "worker")
 
@@ -30,6 +30,9 @@ urlpatterns = [
     path("logs/events/", logs.switches, name="logs-switches"),
     path("logs/events/save/", logs.save_switches, name="logs-switches-save"),
     path("help/", start.help_page, name="help"),
+    path("help/monitoring/<str:name>", help.file, name="help-file"),
+    path("help/<slug:slug>/", help.page, name="help-doc"),
+    path("settings/", settings.in_force, name="settings"),
     path("start/", start.start, name="start"),
     path("start/test/", start.test, name="start-test"),
     path("account/", people.account, name="account"),

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from dpmp_site.bootstrap import prepare_data_dir, secret_key
-from dpmp_site.env import Environment
+from dpmp_site.env import VARIABLES, Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _env = Environment()
@@ -16,6 +16,8 @@ _env = Environment()
 DATA_DIR = prepare_data_dir(_env.path("DPMP_DATA_DIR", BASE_DIR / "data"))
 SECRET_KEY = secret_key(DATA_DIR)
 DEBUG = _env.switch("DPMP_DEBUG")
+DPMP_VARIABLES = VARIABLES
+"""For the page that says which setting comes from where."""
 
 INSTALLED_APPS = [
     "daphne",  # first: it installs Twisted's reactor on the event loop

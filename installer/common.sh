@@ -73,7 +73,7 @@ need_room() {
 }
 
 need_source() {
-    for name in manage.py requirements.txt proxy dashboard dpmp_site templates; do
+    for name in manage.py requirements.txt proxy dashboard dpmp_site templates docs; do
         [ -e "$SOURCE/$name" ] || problem "$SOURCE has no $name: this is no complete checkout or release."
     done
 }

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard import live
+from dashboard import docs, live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.minersettings import miner_settings
 from dashboard.models import AuditEntry
@@ -53,4 +53,5 @@ def test(request: HttpRequest) -> HttpResponseBase:
 @needs(SEE)
 def help_page(request: HttpRequest) -> HttpResponseBase:
     """How to point a miner at it, how to read the numbers, what the words mean."""
-    return render(request, "dashboard/help.html", {"snap": live.snapshot(), "settings": miner_settings(request)})
+    return render(request, "dashboard/help.html", {"snap": live.snapshot(), "settings": miner_settings(request),
+                                                   "pages": docs.pages()})

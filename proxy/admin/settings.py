@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
@@ -22,7 +23,8 @@ class ProxySettingsAdmin(ConfigAdmin):
         (_("Addresses and ports"), {
             "fields": [("stratum_host", "stratum_port"), ("web_host", "web_port"), "metrics_enabled",
                        ("metrics_host", "metrics_port")],
-            "description": _("The only settings that need a restart of the proxy.")}),
+            "description": format_lazy('{} <a href="/settings/">{}</a>', _(
+                "The only settings that need a restart of the proxy."), _("Where each setting comes from"))}),
         (_("Limits"), {"fields": ["max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers"]}),
         (_("When a pool is down, and up again"), {
             "fields": [("rise", "fall"), "dial_timeout_s", ("backoff_min_s", "backoff_max_s"), "request_stall_s",

@@ -7,7 +7,8 @@ import pytest
 pytestmark = pytest.mark.browser
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 PAGES = ["/", "/workers/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/",
-         "/logs/", "/help/", "/start/", "/account/", "/people/", "/audit/", "/logs/events/"]
+         "/logs/", "/help/", "/help/troubleshooting/", "/help/log-events/",
+         "/help/reverse-proxy/", "/settings/", "/start/", "/account/", "/people/", "/audit/", "/logs/events/"]
 WIDTHS = (390, 820, 1440)
 STICKS_OUT = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
 VIOLATIONS = """async () => (await axe.run({resultTypes: ["violations"]})).violations

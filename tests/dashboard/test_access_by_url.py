@@ -12,10 +12,11 @@ from proxy.sinks.views import Alarm, store
 from tests.dashboard import fixtures
 
 SEE = ["/", "/workers/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/help/",
-       "/charts/fleet/", "/charts/worker/AvalonQ/", "/charts/pool/A/", "/charts/network/short/", "/live/poll/?r=split"]
+       "/help/security/", "/help/monitoring/alerts.yml", "/charts/fleet/", "/charts/worker/AvalonQ/", "/charts/pool/A/",
+       "/charts/network/short/", "/live/poll/?r=split"]
 LOGS = ["/logs/", "/logs/download/"]
 STEER = ["/audit/"]
-ADMINISTER = ["/people/", "/start/", "/logs/events/"]
+ADMINISTER = ["/people/", "/start/", "/logs/events/", "/settings/"]
 ACTIONS = {
     "/split/set/": {"A": "60", "B": "40"}, "/split/auto/": {}, "/split/reset/": {},
     "/workers/AvalonQ/pin/": {"pool": "A"},
@@ -110,7 +111,8 @@ def test_every_address_of_the_dashboard_refuses_strangers_or_is_meant_for_them(c
     for pattern in dashboard.urls.urlpatterns:
         if pattern.name in ("theme", "link-open"):
             continue
-        address = get_resolver().reverse(pattern.name, *{"pk": [1], "name": ["x"], "key": ["A"], "what": ["short"]}.get(
+        address = get_resolver().reverse(pattern.name, *{"pk": [1], "name": ["x"], "key": ["A"], "what": ["short"],
+                                                       "slug": ["x"]}.get(
             next(iter(pattern.pattern.converters), ""), []))
         assert refused(client.get(f"/{address}")) or client.get(f"/{address}").status_code == 405, pattern.name
         assert refused(client.post(f"/{address}")) or client.post(f"/{address}").status_code == 405, pattern.name

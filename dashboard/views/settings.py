@@ -1,0 +1,23 @@
+"""Which setting holds, and where it comes from."""
+
+from itertools import groupby
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from dashboard import live
+from dashboard.access import ADMINISTER, SEE, needs
+from proxy.services.settings_origin import settings_in_force
+
+
+@never_cache
+@require_GET
+@needs(SEE, ADMINISTER)
+def in_force(request: HttpRequest) -> HttpResponseBase:
+    """All settings by group, without secrets."""
+    lines = settings_in_force(settings.DPMP_VARIABLES)
+    groups = [(name, list(found)) for name, found in groupby(lines, key=lambda line: line.group)]
+    return render(request, "dashboard/settings.html", {"snap": live.snapshot(), "groups": groups})
