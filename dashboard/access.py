@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -79,6 +80,11 @@ def of_request(request: HttpRequest) -> Access:
         known = of_user(request.user) if request.user.is_authenticated else of_link(request.session.get(LINK_KEY))
         request.dashboard_access = known  # type: ignore[attr-defined]
     return known
+
+
+def no_account_yet() -> bool:
+    """Whether nobody can log in, because nobody has made the first account."""
+    return not get_user_model().objects.filter(is_active=True).exists()
 
 
 View = Callable[..., HttpResponseBase]

@@ -120,3 +120,9 @@ def test_groups_survive_a_second_migration(db):
 
     import_module("dashboard.migrations.0002_groups").make_groups(apps, None)
     assert Group.objects.count() == 3
+
+
+def test_login_page_tells_how_to_make_the_first_account(client, db, person):
+    assert "createsuperuser" in client.get("/login/").content.decode()
+    person("viewer")
+    assert "createsuperuser" not in client.get("/login/").content.decode()
