@@ -143,7 +143,7 @@ class Node:
             engine=self.engine, accounting=self.accounting, chain=self.chain, splits=self.splits,
             payouts=self.payouts, records=self.records, effort=self.effort, clock=self.clock,
             database_trouble=self._database_trouble, lag_p99_s=lambda: self.lag.percentile(99), extra=self._extra))
-        self.memory: MemorySink | None = None
+        self.memory = MemorySink(self.events, self.engine.scheduler)
         self.listener = StratumListener(self.engine.connect)
         self.web = WebServer() if options.web else None
         self.metrics_server: MetricsServer | None = None
@@ -181,12 +181,10 @@ class Node:
 
     async def _start(self) -> None:
         await self._restore()
+        await self.memory.restore()
         await self.watcher.look()
         if self._trouble:
             raise StartError(f"The database can not be read: {self._trouble}")
-        self.memory = MemorySink(self.events, self.engine.scheduler,
-                                 {key: pool.extranonce2_size for key, pool in self.engine.config.pools.items()})
-        await self.memory.restore()
         await self.balance.restore()
         await self._listen()
         self.alerts.start()
@@ -236,11 +234,9 @@ class Node:
         self.engine.stop_accepting()
         await self._last_verdicts()
         self.engine.close()
-        if self.memory is not None:
-            self.memory.close()
         self.lag.stop()
         await self.balance.save()
-        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), *(server.stop() for server in self._servers()),
+        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(), *(server.stop() for server in self._servers()),
                              return_exceptions=True)
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.library.remove()

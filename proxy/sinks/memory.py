@@ -24,15 +24,15 @@ SAVE_S = 30.0
 class MemorySink:
     """Saves every ``SAVE_S`` seconds, and once more on ``close``."""
 
-    def __init__(self, events: EventStream, scheduler: Scheduler, known: Mapping[PoolKey, int | None]) -> None:
+    def __init__(self, events: EventStream, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._known = dict(known)
+        self._known: dict[PoolKey, int] = {}
         self._learned: dict[PoolKey, int] = {}
         self._closing = asyncio.Event()
         events.subscribe(SubscribeResult, self._on_subscribe)
 
     async def restore(self) -> None:
-        """Give the scheduler what the last run left; nothing where there is nothing or the database can not be read."""
+        """Give the scheduler what the last run left, before it hears of a configuration; nothing if it left nothing."""
         with suppress(DjangoError):
             state = await sync_to_async(_load, thread_sensitive=False)()
             if state:
@@ -43,11 +43,13 @@ class MemorySink:
         while not self._closing.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), SAVE_S)
-            await self._save()
+            if not self._closing.is_set():
+                await self._save()
 
-    def close(self) -> None:
-        """Save once more and end ``run``."""
+    async def close(self) -> None:
+        """End ``run`` and save once more."""
         self._closing.set()
+        await self._save()
 
     def _on_subscribe(self, event: SubscribeResult) -> None:
         if self._known.get(event.pool) != event.extranonce2_size:
