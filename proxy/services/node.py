@@ -236,8 +236,8 @@ class Node:
         self.engine.close()
         self.lag.stop()
         await self.balance.save()
-        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(), *(server.stop() for server in self._servers()),
-                             return_exceptions=True)
+        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(),
+                             *(server.stop() for server in self._servers()), return_exceptions=True)
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.library.remove()
         self.journal.close()
