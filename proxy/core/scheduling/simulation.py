@@ -339,11 +339,19 @@ class Simulation:
                     estimate_bound=self._estimate_bound(target, total))
 
     def _paid_in_band(self, target: Mapping[PoolKey, float], paid: float) -> float:
-        whole = sum(self._squares.values())
+        """Return the part of the pools whose accepted difficulty is in its 95 % band.
+
+        Shares are a Poisson process, so exact work has the variance ``target x size`` on each pool, ``size`` being the
+        difficulty of a share there. The squares of what was found are no measure of it: who was unlucky found few
+        shares, and a band made of them is narrow exactly where it should not be.
+        """
+        whole = sum(self._squares.values()) / paid
+        noise = {pool: target.get(pool, 0.0) * paid * (self._squares[pool] / amount if amount else whole)
+                 for pool, amount in self.accepted.items()}
         inside = []
         for pool, amount in self.accepted.items():
             weight = target.get(pool, 0.0)
-            variance = (1 - weight) ** 2 * self._squares[pool] + weight ** 2 * (whole - self._squares[pool])
+            variance = (1 - weight) ** 2 * noise[pool] + weight ** 2 * (sum(noise.values()) - noise[pool])
             inside.append(abs(amount - weight * paid) <= 1.96 * math.sqrt(variance))
         return sum(inside) / len(inside)
 
