@@ -14,9 +14,14 @@ from proxy.core.types import PoolKey, WorkerName
 
 MOST_MINERS = 2000
 MOST_HOURS = 24 * 60
-_MINERS = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)")
-_FAULT = re.compile(r"([\w.-]+)@(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)")
-_BAR = 40
+MOST_CHURN = 1000
+MOST_COST_S = 60
+LEAST_PACE, MOST_PACE = 0.1, 600
+_MINERS = re.compile(r"(?:(\d{1,6})x)?(\d{1,9}(?:\.\d{1,9})?)")
+_FAULT = re.compile(r"([\w.-]+)@(\d{1,7}(?:\.\d{1,9})?)\+(\d{1,7}(?:\.\d{1,9})?)")
+_BARS = 60
+"""Characters for the bars of all pools together."""
+_LEAST_BAR = 5
 _MARKS_S = (60, 300, 900, 1800, 3600)
 
 
@@ -34,6 +39,8 @@ class Plan:
     switch_cost_s: float = 0.5
     shares_per_minute: float = 18.0
     reject: str = ""
+    churn: float = 0.0
+    """Percent of the miners that leave within an hour; as many join, each as large as one of the fleet."""
     down: Sequence[str] = ()
     mute: Sequence[str] = ()
 
@@ -49,6 +56,8 @@ def rates_of(text: str) -> list[float]:
         found = _MINERS.fullmatch(part.strip())
         if found is None or float(found[2]) <= 0:
             raise ConfigError(f'"{part}" is no miner: write TH/s, or a count and TH/s such as 12x100.')
+        if found[1] and not int(found[1]):
+            raise ConfigError(f'"{part}" are no miners: the count must be at least 1.')
         rates += [float(found[2])] * min(int(found[1] or 1), MOST_MINERS + 1)
         if len(rates) > MOST_MINERS:
             raise ConfigError(f"At most {MOST_MINERS} miners can be simulated.")
@@ -83,20 +92,44 @@ def run(plan: Plan) -> Iterator[str]:
         ConfigError: something in the plan can not be used.
     """
     config, rates = config_of(plan), rates_of(plan.fleet)
-    if not 0 < plan.hours <= MOST_HOURS:
-        raise ConfigError(f"Simulate up to {MOST_HOURS} hours.")
-    simulation = Simulation(config, random.Random(plan.seed), behaviour=_behaviour(plan, config),
-                            switch_cost_s=plan.switch_cost_s)
+    _check(plan)
+    rng = random.Random(plan.seed)
+    simulation = Simulation(config, rng, behaviour=_behaviour(plan, config), switch_cost_s=plan.switch_cost_s)
     faults = _faults(plan, config, len(rates))
     for rate in rates:
         simulation.add(rate * TERA)
     yield from _head(plan, rates)
     for mark_s in _marks(plan.hours * 3600):
-        begun = simulation.clock.now()
-        simulation.run_to(mark_s, [fault for fault in faults if begun <= fault.at < mark_s
-                                   or begun <= fault.at + fault.duration < mark_s])
+        for until in _churn(simulation, plan, rates, rng, mark_s):
+            begun = simulation.clock.now()
+            simulation.run_to(until, [fault for fault in faults if begun <= fault.at < until
+                                      or begun <= fault.at + fault.duration < until])
         yield from _lines(simulation.measure(_target(config), _dwell(config)))
     yield from _foot(simulation)
+
+
+def _check(plan: Plan) -> None:
+    if not 0 < plan.hours <= MOST_HOURS:
+        raise ConfigError(f"Simulate up to {MOST_HOURS} hours.")
+    if not 0 <= plan.churn <= MOST_CHURN:
+        raise ConfigError(f"Let 0 to {MOST_CHURN} percent of the miners leave and join each hour.")
+    if not 0 <= plan.switch_cost_s <= MOST_COST_S:
+        raise ConfigError(f"A switch can be taken to cost 0 to {MOST_COST_S} seconds.")
+    if not LEAST_PACE <= plan.shares_per_minute <= MOST_PACE:
+        raise ConfigError(f"Pools can aim at {LEAST_PACE} to {MOST_PACE} shares a minute.")
+
+
+def _churn(simulation: Simulation, plan: Plan, rates: Sequence[float], rng: random.Random,
+           mark_s: float) -> Iterator[float]:
+    """Yield until when to run next; in between, at random instants, a miner leaves and another one joins."""
+    while plan.churn:
+        due = simulation.clock.now() + rng.expovariate(plan.churn / 100 * len(simulation.miners) / 3600)
+        if due >= mark_s:
+            break
+        yield due
+        simulation.remove(rng.choice(list(simulation.miners.values())))
+        simulation.add(rng.choice(rates) * TERA)
+    yield mark_s
 
 
 def _marks(end_s: float) -> list[float]:
@@ -156,6 +189,8 @@ def _dwell(config: ConfigSnapshot) -> float:
 def _head(plan: Plan, rates: Sequence[float]) -> Iterator[str]:
     yield (f"{len(rates)} miners, {sum(rates):g} TH/s, weights {plan.weights}, at least {plan.min_switch_s:g} s "
            f"between switches, seed {plan.seed}")
+    if plan.churn:
+        yield f"each hour {plan.churn:g} % of the miners leave and as many join"
     yield "error: of true work, in points; bound: half a dwell of what is sliced + what the estimates can not know"
     yield ""
     yield f"{'time':>8}  {'error':>7}  {'bound':>15}  {'paid':>8}  split"
@@ -168,9 +203,9 @@ def _lines(mark: Mark) -> Iterator[str]:
 
 
 def _bar(mark: Mark) -> str:
-    pieces = [f"{pool} {part * 100:5.2f} % {'#' * round(part * _BAR):<{_BAR}}" if index == 0 else
-              f"{pool} {part * 100:5.2f} %" for index, (pool, part) in enumerate(mark.split.items())]
-    return "  ".join(pieces)
+    width = max(_LEAST_BAR, _BARS // len(mark.split))
+    return "  ".join(f"{pool} {part * 100:6.2f} % {'#' * round(part * width):<{width}}"
+                     for pool, part in mark.split.items()).rstrip()
 
 
 def _time(seconds: float) -> str:

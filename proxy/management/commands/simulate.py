@@ -27,6 +27,8 @@ class Command(BaseCommand):
                             help="seconds of work that a switch is taken to cost")
         parser.add_argument("--shares-per-minute", type=float, default=18.0, help="what the pools' vardiff aims at")
         parser.add_argument("--reject", default="", help="percent of the shares that pools refuse, for example B=5")
+        parser.add_argument("--churn", type=float, default=0.0, metavar="PERCENT",
+                            help="percent of the miners that leave within an hour, while as many join")
         parser.add_argument("--down", action="append", default=[], metavar="POOL@MINUTE+MINUTES",
                             help="a pool that fails, for example B@60+10; may be repeated")
         parser.add_argument("--mute", action="append", default=[], metavar="MINER@MINUTE+MINUTES",
