@@ -12,15 +12,16 @@ this rate by a temporary local difficulty until the pool has adjusted. Only then
 purpose credits that difficulty for each share, and anything above it would be work for nothing."""
 
 
-def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, *, hashrate: float,
+def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, *, hashrate: float, held: float,
                     hashes_per_difficulty: float) -> float:
     """The difficulty that a miner of ``profile`` gets for a pool's job.
 
-    ``hashrate``: H/s of a miner that enters a lane whose difficulty does not fit it yet; 0 for all others.
+    ``held``: what the pool had set before the lane lay idle and its difficulty fell, 0 where it did not: up to it the
+    miner (``hashrate`` H/s) is held to ``MOST_SHARES_PER_S``.
 
     Never below the pool's, but for integer-only firmware, which gets it rounded down (never below 1).
     """
-    local = hashrate / (hashes_per_difficulty * MOST_SHARES_PER_S)
+    local = min(hashrate / (hashes_per_difficulty * MOST_SHARES_PER_S), held)
     wanted = max(pool_difficulty, pool.min_difficulty or 0.0, local)
     if profile.min_difficulty and hashes_per_difficulty == HASHES_PER_DIFFICULTY:
         wanted = max(wanted, profile.min_difficulty)

@@ -173,11 +173,11 @@ class DedicatedLane:
         self._usual_difficulty = self.upstream.difficulty
 
     @property
-    def is_adjusting(self) -> bool:
-        """Whether the miner has just entered and the difficulty fell while the lane lay idle."""
+    def held_difficulty(self) -> float:
+        """What the pool had set before the lane lay idle, if it is far lower now that the miner is back; else 0."""
         if self._entered_at is None or self._clock.now() - self._entered_at > ADJUST_S:
-            return False
-        return self.upstream.difficulty < self._usual_difficulty / 2
+            return 0.0
+        return self._usual_difficulty if self.upstream.difficulty < self._usual_difficulty / 2 else 0.0
 
     def suggest(self, difficulty: float | None) -> None:
         """Tell the pool a wish; None for none."""

@@ -382,9 +382,10 @@ class Session:
         if clean:
             jobs.retire(now)
         pool = self._host.pool(lane.pool)
-        hashrate = self._host.hashrate(self) if lane.is_adjusting else 0.0
-        difficulty = told_difficulty(job.difficulty, pool.config, self.profile, hashrate=hashrate,
-                                     hashes_per_difficulty=self._host.hashes_per_difficulty)
+        held = lane.held_difficulty
+        difficulty = told_difficulty(
+            job.difficulty, pool.config, self.profile, hashrate=self._host.hashrate(self) if held else 0.0, held=held,
+            hashes_per_difficulty=self._host.hashes_per_difficulty)
         requested = self.downstream.requested_mask
         mask = job.mask if requested is None else job.mask & requested
         first = not jobs.any_issued

@@ -13,8 +13,9 @@ POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=())
 NERDQAXE = profile_of("NerdQAxe++/BM1370")
 
 
-def told(pool_difficulty: float, pool: PoolConfig = POOL, profile: object = UNKNOWN, rate: float = 0.0) -> float:
-    return told_difficulty(pool_difficulty, pool, profile, hashrate=rate,  # type: ignore[arg-type]
+def told(pool_difficulty: float, pool: PoolConfig = POOL, profile: object = UNKNOWN, rate: float = 0.0,
+         held: float = 0.0) -> float:
+    return told_difficulty(pool_difficulty, pool, profile, hashrate=rate, held=held,  # type: ignore[arg-type]
                            hashes_per_difficulty=1024.0)
 
 
@@ -33,7 +34,7 @@ def test_floor_and_cap_of_the_operator() -> None:
 
     assert told(10.0, replace(POOL, min_difficulty=64.0)) == 64.0
     assert told(100.0, replace(POOL, max_difficulty=64.0)) == 100.0
-    assert told(1.0, replace(POOL, max_difficulty=64.0), rate=1e9) == 64.0
+    assert told(1.0, replace(POOL, max_difficulty=64.0), rate=1e9, held=500.0) == 64.0
     assert wished_difficulty(None, replace(POOL, max_difficulty=64.0), 100.0) == 64.0
     assert wished_difficulty(5.0, replace(POOL, min_difficulty=16.0), 1.0) == 16.0
     assert wished_difficulty(5.0, POOL, 1.0) == 5.0
@@ -41,7 +42,12 @@ def test_floor_and_cap_of_the_operator() -> None:
 
 
 def test_a_lane_whose_difficulty_fell_while_idle_is_entered_at_two_shares_a_second() -> None:
-    assert told(0.001, rate=1024.0 * 500) == 250.0
+    assert told(0.001, rate=1024.0 * 500, held=16_384.0) == 250.0
+
+
+def test_a_misjudged_rate_never_asks_for_more_than_the_pool_did_before() -> None:
+    assert told(0.001, rate=1e15, held=16_384.0) == 16_384.0
+    assert told(0.001, rate=1e15) == 0.001
 
 
 def test_whole_numbers_are_written_without_a_point() -> None:
@@ -159,7 +165,7 @@ def test_a_temporary_difficulty_ends_with_the_first_job_after_a_minute() -> None
     world.slider(**{idle: 100.0, str(miner.session.current): 0.0})
     world.advance(2)
     assert miner.session.current == idle
-    assert miner.difficulty == 5e5
+    assert miner.difficulty == 64
     world.advance(60)
     world.pools[idle].notify()
     world.advance(1)
@@ -181,4 +187,4 @@ def test_a_lane_that_kept_its_difficulty_is_entered_with_it() -> None:
         pool.notify()
     miner.lines.clear()
     world.advance(100)
-    assert 5e5 in {params[0] for params in miner.all("mining.set_difficulty")}
+    assert {params[0] for params in miner.all("mining.set_difficulty")} == {0.5, 4}  # the idle lane as it was before
