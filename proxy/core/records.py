@@ -61,7 +61,7 @@ class Records:
 
     def best_of(self, worker: WorkerName) -> Record | None:
         """A worker's best on any chain."""
-        return max((record for (name, _), record in self._own.items() if name == worker),
+        return max((record for chain in Chain if (record := self._own.get((worker, chain))) is not None),
                    key=lambda record: record.true_difficulty, default=None)
 
     def top(self, chain: Chain) -> Sequence[Record]:

@@ -1,13 +1,14 @@
 """Builds the read model from the engine and the rooms that count, a few times a second at most, on the loop."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.core.accounting import Accounting, Rate, Tally
 from proxy.core.accounting.tallies import PoolTally, WorkerTally
 from proxy.core.chain import ChainObserver
+from proxy.core.config import ALL_WORKERS
 from proxy.core.effort import EffortMeter
 from proxy.core.events import DifficultySent
 from proxy.core.luck import effort
@@ -34,6 +35,8 @@ from proxy.sinks.views import (
 
 AWAY_KEPT = 500
 """Workers without a connection that are shown beside those that are there."""
+_OF_THE_NEWEST = ("agent", "firmware", "peer", "pool", "difficulty", "connected_at", "extranonce1", "extranonce2_size",
+                  "version_mask", "suggested_difficulty", "waiting")
 SESSIONS_SHOWN = 20
 """Newest connections of one worker that are told one by one."""
 _QUIET_TROUBLE_S = 5.0
@@ -87,7 +90,7 @@ class SnapshotBuilder:
         pools = tuple(self._pool(pool, schedule, number) for number, pool in enumerate(_ordered(here.engine)))
         return LiveSnapshot(
             revision=self._revision, at=here.clock.wall(), started_at=self._started_at, version=self.version,
-            config_revision=here.engine.config.revision, pools=pools, workers=self._workers(by_worker),
+            config_revision=here.engine.config.revision, pools=pools, workers=self._workers(by_worker, schedule),
             control=_control(schedule), splits=self._splits(),
             rate_5m=_rate(fleet.rates.m5), rate_1h=_rate(fleet.rates.h1), rate_24h=_rate(fleet.rates.h24),
             spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
@@ -134,32 +137,36 @@ class SnapshotBuilder:
 
     # --- Workers --------------------------------------------------------------------------------------------------
 
-    def _workers(self, by_worker: Mapping[WorkerName, list[Session]]) -> tuple[WorkerView, ...]:
+    def _workers(self, by_worker: Mapping[WorkerName, list[Session]], schedule: SchedulerView
+                 ) -> tuple[WorkerView, ...]:
         tallies = {tally.worker: tally for tally in self.sources.accounting.workers()}
         away = sorted((name for name in tallies if name not in by_worker),
                       key=lambda name: tallies[name].last_share_at or 0.0, reverse=True)[:AWAY_KEPT]
-        return tuple(self._worker(name, by_worker.get(name, []), tallies.get(name))
-                     for name in (*by_worker, *away))
+        config, scheduler = self.sources.engine.config, self.sources.engine.scheduler
+        alike = all(one.workers.strip() == ALL_WORKERS for one in config.schedules)
+        return tuple(
+            self._worker(name, by_worker.get(name, []), tallies.get(name),
+                         schedule.control.detail if alike and name not in config.pins else
+                         scheduler.control(name).detail)
+            for name in (*by_worker, *away))
 
-    def _worker(self, name: WorkerName, sessions: list[Session], tally: WorkerTally | None) -> WorkerView:
+    def _worker(self, name: WorkerName, sessions: list[Session], tally: WorkerTally | None,
+                control: str) -> WorkerView:
         here = self.sources
-        newest = sessions[-1] if sessions else None
+        views = tuple(_session(session) for session in sessions[-SESSIONS_SHOWN:])
         total = tally.total if tally else Tally()
         record = here.records.best_of(name)
         facts = {key: why for session in sessions for key, why in session.facts().items()}
         return WorkerView(
-            name=name, connections=len(sessions), pool=newest.current if newest else None,
-            pinned=here.engine.config.pins.get(name), **_connection(newest), **_rates(tally),
-            difficulty=(newest.told or 0.0) if newest else 0.0, accepted=total.accepted, rejected=total.rejected,
+            name=name, connections=len(sessions), pinned=here.engine.config.pins.get(name),
+            **_connection(views), **_rates(tally), accepted=total.accepted, rejected=total.rejected,
             stale=total.stale, unanswered=total.unanswered, rejects_by_reason=_rejects(total),
             accepted_difficulty=total.credited,
             by_pool={key: part.credited for key, part in tally.pools.items() if part.credited} if tally else {},
             best=record.true_difficulty if record else total.best,
             last_share_at=tally.last_share_at if tally else None,
             last_seen_at=here.clock.wall() if sessions else tally.last_share_at if tally else None,
-            waiting=newest.waiting if newest and newest.current is None else "", excluded=facts,
-            control=here.engine.scheduler.control(name).detail,
-            sessions=tuple(_session(session) for session in sessions[-SESSIONS_SHOWN:]),
+            excluded=facts, control=control, sessions=views,
         )
 
     # --- The rest -------------------------------------------------------------------------------------------------
@@ -218,22 +225,22 @@ def _rates(tally: WorkerTally | None) -> dict[str, Any]:
             "shares_per_s": rates.m5.shares_per_s}
 
 
-def _connection(session: Session | None) -> dict[str, Any]:
-    if session is None:
-        return {}
-    extranonce = session.downstream.extranonce
-    return {
-        "agent": session.downstream.agent, "firmware": session.profile.label,
-        "peer": session.peer.rpartition(":")[0], "connected_at": session.connected_at,
-        "extranonce1": extranonce.extranonce1.hex() if extranonce else "",
-        "extranonce2_size": extranonce.size if extranonce else None,
-        "version_mask": session.told_mask, "suggested_difficulty": session.wish,
-    }
-
-
 def _session(session: Session) -> SessionView:
-    return SessionView(session=session.id, pool=session.current, difficulty=session.told or 0.0,
-                       waiting=session.waiting if session.current is None else "", **_connection(session))
+    extranonce = session.downstream.extranonce
+    return SessionView(
+        session=session.id, peer=session.peer.rpartition(":")[0], agent=session.downstream.agent,
+        firmware=session.profile.label, connected_at=session.connected_at, pool=session.current,
+        difficulty=session.told or 0.0, extranonce1=extranonce.extranonce1.hex() if extranonce else "",
+        extranonce2_size=extranonce.size if extranonce else None, version_mask=session.told_mask,
+        suggested_difficulty=session.wish, waiting=session.waiting if session.current is None else "")
+
+
+def _connection(sessions: Sequence[SessionView]) -> dict[str, Any]:
+    """What a worker's newest connection says of the worker."""
+    if not sessions:
+        return {}
+    newest = sessions[-1]
+    return {name: getattr(newest, name) for name in _OF_THE_NEWEST}
 
 
 def _latency(tally: PoolTally | None) -> dict[str, Any]:

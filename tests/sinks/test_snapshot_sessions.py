@@ -1,14 +1,17 @@
 """The read model tells each connection of a worker and the usual time between a pool's jobs."""
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.accounting import Accounting
 from proxy.core.chain import ChainObserver
+from proxy.core.config import ScheduleConfig
 from proxy.core.effort import EffortMeter
 from proxy.core.payout import PayoutCheck
 from proxy.core.records import Records
 from proxy.core.splitmeter import SplitMeter
-from proxy.core.types import WorkerName
+from proxy.core.types import PoolKey, WorkerName
 from proxy.sinks import snapshot
 from proxy.sinks.snapshot import SnapshotBuilder, Sources
 from tests.support.world import World
@@ -100,3 +103,17 @@ def test_time_between_jobs_is_that_of_one_connection_however_many_miners_there_a
     assert snap.worker(WorkerName("one")) is not None
     usual = {pool.key: pool.job_gap_s for pool in snap.pools}
     assert usual["A"] == pytest.approx(15, abs=3) and usual["B"] == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("special", [False, True])
+def test_each_worker_is_told_what_decides_where_it_works(special: bool) -> None:
+    world = World({"A": 8, "B": 8})
+    builder = builder_of(world)
+    for name in ("one", "two", "three"):
+        world.miner(user=f"addr.{name}")
+    own = ScheduleConfig(id=2, name="for three", allocations=((PoolKey("B"), 1.0),), workers="three", priority=5)
+    world.engine.apply(replace(world.config, revision=2, pins={WorkerName("two"): PoolKey("B")},
+                               schedules=(*world.config.schedules, *([own] if special else []))))
+    world.advance(1)
+    found = {worker.name: worker.control for worker in builder.build().workers}
+    assert found == {"one": "main", "two": "pinned to B", "three": "for three" if special else "main"}
