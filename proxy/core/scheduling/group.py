@@ -26,6 +26,9 @@ _CALM = 0.06
 """Part of the switches of slicing every miner that a packed fleet of twelve or more spends on its slices."""
 _CALM_FROM = 12
 _CALM_AFTER_S = 1200.0
+_MOST_STRETCH = 2.0
+"""A residual row is a guess, and a round planned for 5:95 is five times as short if the truth is 50:50. So such a round
+is planned longer, by this factor at most: more would put more work in hand than calm is worth."""
 _HORIZON_S = (60.0, 600.0)
 _HORIZON_PART = 0.5
 _POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Policy.PACKING: packing.Packing()}
@@ -393,4 +396,6 @@ class Group:
         sliced = len(self.weights) - 1
         calm = max(_CALM, 0.8 * sliced / working)
         ripeness = min(1.0, (now - self.ledger.started) / _CALM_AFTER_S)
-        return max(natural, ripeness * 2 * self._period * sliced / (calm * working * len(self.weights)))
+        calmest = 2 * self._period * sliced / (calm * working * len(self.weights))
+        swing = max(part * (1 - part) for part in row.values())
+        return max(natural, ripeness * calmest * min(0.25 / swing, _MOST_STRETCH))

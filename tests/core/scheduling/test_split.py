@@ -47,18 +47,26 @@ def test_a_fleet_meets_the_bound_in_nearly_all_seeds(fleet: str, weights: tuple[
     assert all(mark.error <= 1.6 * mark.bound for mark in marks)
 
 
-def test_accepted_difficulty_is_as_lucky_as_it_should_be():
-    marks = [simulate("1", config_for((70, 30), 30), seed, [1800])[0][0] for seed in range(150)]
-    assert sum(mark.paid_in_band for mark in marks) / len(marks) >= 0.91
+@pytest.mark.parametrize("weights", [(70, 30), (95, 5)])
+def test_accepted_difficulty_is_as_lucky_as_it_should_be(weights: tuple[float, ...]):
+    # The band is that of the process, not of the shares found: at 95:5 the small pool has four or five shares after
+    # five minutes, and a band made of their squares is narrow just when there were few (92.8 % inside, and 69 of the
+    # 72 misses on the low side).
+    marks = [simulate("1", config_for(weights, 30), seed, [300, 900])[0] for seed in range(1, 301)]
+    for at in range(2):
+        assert sum(mark[at].paid_in_band for mark in marks) / len(marks) >= 0.91
 
 
-@pytest.mark.parametrize("weights", [(50, 50), (95, 5), (60, 30, 10)])
-def test_a_packed_fleet_is_calm(weights: tuple[float, ...]):
+@pytest.mark.parametrize(("fleet", "miners", "hours", "seeds"), [("12 mixed", 12, 3, 2), ("50 equal", 50, 1, 1)])
+@pytest.mark.parametrize("weights", [(50, 50), (70, 30), (95, 5), (60, 30, 10)])
+def test_a_packed_fleet_is_calm(weights: tuple[float, ...], fleet: str, miners: int, hours: int,
+                                seeds: int):
+    # Two pools: a tenth of slicing every miner. k pools leave up to k - 1 miners to be sliced, which is the larger
+    # part of a small fleet; see "The split" in proxy/DESIGN.md.
     config = config_for(weights, 30)
-    _, simulation = simulate("12 mixed", config, 3, [4 * 3600])
-    rate = simulation.switches / (simulation.miner_seconds / 3600)
-    most = max(0.1, (len(weights) - 1) / 12 * 1.2)
-    assert rate <= most * slicing_rate(config)
+    runs = [simulate(fleet, config, seed, [hours * 3600])[1] for seed in range(3, 3 + seeds)]
+    rate = sum(run.switches for run in runs) / (sum(run.miner_seconds for run in runs) / 3600)
+    assert rate <= max(0.1, 1.2 * (len(weights) - 1) / miners) * slicing_rate(config)
 
 
 def test_slicing_can_be_forced_and_keeps_the_same_bound():
