@@ -67,8 +67,9 @@ def sort_head(context: template.Context, name: str, label: str, where: str = "")
     query = table_query(following, context["q"], context["pool"])
     address = f"{reverse('workers')}?{query}"
     kind = where if text_first else f"r {where}".strip()
-    return format_html('<th scope="col" class="{}"{}><a href="{}" hx-get="{}" hx-target="#workers" hx-swap="innerHTML" '
-                       'hx-push-url="true">{}</a></th>', kind, state, address, address, label)
+    return format_html(
+        '<th scope="col" class="{}"{}><a href="{}" hx-get="{}" hx-target="#workers" hx-swap="innerHTML" '
+        'hx-push-url="true">{}</a></th>', kind, state, address, address, label)
 
 
 @register.simple_tag

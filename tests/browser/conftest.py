@@ -64,14 +64,43 @@ def chromium(chromium_path):
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def logged_in(chromium, dashboard):
+    """``logged_in("otto")`` is the state of a browser in which Otto has logged in, once for all tests."""
+    states = {}
+
+    def state_of(who):
+        if who not in states:
+            context = chromium.new_context(base_url=dashboard.url)
+            _log_in(context.new_page(), who)
+            states[who] = context.storage_state()
+            context.close()
+        return states[who]
+
+    return state_of
+
+
+def _log_in(page, who):
+    page.goto("/login/")
+    page.fill("[name=username]", who)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_url("**/", wait_until="commit")
+
+
 @pytest.fixture
-def visit(chromium, dashboard):
-    """``visit("otto")`` is a page of an own browser in which Otto is logged in; ``page.bad`` is what went wrong."""
+def visit(chromium, dashboard, logged_in):
+    """``visit("otto", "/pools/")`` is that page of an own browser in which Otto is logged in.
+
+    ``page.bad`` is what went wrong. ``alone`` is for a test that ends the login.
+    """
     contexts = []
     dashboard.show("rich")
 
-    def make(who=None, width=1440, theme="dark", **options):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, base_url=dashboard.url, **options)
+    def make(who=None, path="/", *, width=1440, theme="dark", alone=False, **options):
+        state = logged_in(who) if who and not alone else None
+        context = chromium.new_context(viewport={"width": width, "height": 900}, base_url=dashboard.url,
+                                       storage_state=state, **options)
         contexts.append(context)
         context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
         page = context.new_page()
@@ -79,12 +108,10 @@ def visit(chromium, dashboard):
         page.bad = []
         page.on("console", lambda said: page.bad.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.bad.append(str(error)))
-        if who:
-            page.goto("/login/")
-            page.fill("[name=username]", who)
-            page.fill("[name=password]", PASSWORD)
-            page.click("button.primary")
-            page.wait_for_url("**/")
+        if who and alone:
+            _log_in(page, who)
+        elif who and path:
+            page.goto(path)
         return page
 
     yield make

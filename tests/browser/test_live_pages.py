@@ -19,7 +19,7 @@ def test_killed_pool_changes_its_card_within_two_seconds_without_a_reload(visit,
 
 
 def test_polling_stands_in_where_websockets_are_blocked(visit, dashboard):
-    page = visit("vera")
+    page = visit("vera", path="")
     page.add_init_script("""window.WebSocket = class extends EventTarget {
         constructor() { super(); this.readyState = 3; setTimeout(() => {
             const closed = new CloseEvent("close", {code: 1006});
@@ -92,8 +92,7 @@ def test_refusal_is_told_in_the_page(visit):
 
 
 def test_table_sorts_filters_and_stays_so_while_it_is_live(visit):
-    page = visit("vera")
-    page.goto("/workers/")
+    page = visit("vera", "/workers/")
     page.wait_for_selector('#live-state[data-state="live"]')
     page.get_by_role("link", name="Worker", exact=True).click()
     expect(page.locator("tbody tr").nth(1)).to_contain_text("BitAxe1")
@@ -101,12 +100,12 @@ def test_table_sorts_filters_and_stays_so_while_it_is_live(visit):
     expect(page.locator("tbody tr")).to_have_count(1)
     page.wait_for_timeout(2600)
     expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Worker")
     assert not page.bad, page.bad
 
 
 def test_chart_draws_and_another_span_is_fetched(visit):
-    page = visit("vera")
-    page.goto("/workers/AvalonQ/")
+    page = visit("vera", "/workers/AvalonQ/")
     expect(page.locator("canvas")).to_be_visible()
     with page.expect_response("**/charts/worker/AvalonQ/?span=7d"):
         page.get_by_role("button", name="7 d").click()
@@ -124,8 +123,7 @@ def test_theme_switches_without_a_reload_and_stays(visit):
 
 
 def test_read_only_link_is_live_and_ends_when_it_is_revoked(visit, chromium, dashboard):
-    ada = visit("ada")
-    ada.goto("/people/")
+    ada = visit("ada", "/people/")
     ada.fill("[name=link-label]", "wall screen")
     ada.get_by_role("button", name="Make a link").click()
     address = ada.locator("#new-link").inner_text()
@@ -139,7 +137,7 @@ def test_read_only_link_is_live_and_ends_when_it_is_revoked(visit, chromium, das
 
 
 def test_logging_out_elsewhere_darkens_the_open_page(visit):
-    page = visit("vera")
+    page = visit("vera", alone=True)
     page.wait_for_selector('#live-state[data-state="live"]')
     other = page.context.new_page()
     other.goto("/help/")
