@@ -1,5 +1,6 @@
 """An installation's life, as a fresh user: check, install, upgrade (good and failing), uninstall; data stays."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -9,6 +10,12 @@ import urllib.request
 from contextlib import closing
 
 import pytest
+
+from proxy.runtime.tasks import spawn
+from proxy.simulator.chain import SimChain
+from proxy.simulator.miner import SimMiner
+from proxy.simulator.pool import SimPool
+from proxy.simulator.profiles import CPUMINER
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +30,31 @@ def mine(account):
     with socket.create_connection(("127.0.0.1", account.ports[0]), timeout=5) as miner:
         miner.sendall(b'{"id": 1, "method": "mining.subscribe", "params": ["cpuminer/2.5.1"]}\n')
         return json.loads(miner.makefile().readline())
+
+
+def set_up_pool(account, port):
+    """Give the installed proxy a pool, as its owner would with a file of v2."""
+    pool = {"host": "127.0.0.1", "port": port, "name": "test", "wallet": "account", "chain": "OTHER"}
+    account.write(account.home / "v2.json", json.dumps({
+        "pools": {"A": pool, "B": pool}, "scheduler": {"poolA_weight": 100, "poolB_weight": 0}}))
+    done = account.run("bash", "-c", f"cd {account.dpmp}/current && exec .venv/bin/python manage.py importconfig "
+                       f"{account.home}/v2.json", DPMP_DATA_DIR=account.data)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def work(account):
+    """Mine through the installed proxy with real proofs of work, at a difficulty that a test can afford."""
+    pool = SimPool(chain=SimChain(name="OTHER"), difficulty=2e-6, extranonce2_size=8)
+    set_up_pool(account, await pool.start())
+    miner = SimMiner(CPUMINER, "127.0.0.1", account.ports[0], user="wallet.rig", hashrate=30_000.0)
+    miner.start(spawn)
+    try:
+        await miner.until(lambda rig: rig.tally.accepted >= 3, timeout_s=60)
+    finally:
+        await miner.stop()
+        await pool.stop()
+    assert not miner.tally.rejected and not miner.violations
+    assert pool.book.workers["account.rig"].accepted >= 3
 
 
 def note(account, label):
@@ -80,6 +112,7 @@ def test_life_of_an_installation(account):
     installed = account.install()
     assert "Administrator: admin" in installed.stdout and f":{account.ports[1]}/" in installed.stdout
     assert answer(account) == b"ok\n" and "result" in mine(account)
+    asyncio.run(work(account))
     assert stat.S_IMODE(account.data.stat().st_mode) == 0o700
     assert stat.S_IMODE((account.dpmp / "dpmp.env").stat().st_mode) == 0o600
     assert f"loginctl enable-linger {account.name}" in account.calls()
@@ -93,7 +126,7 @@ def test_life_of_an_installation(account):
     done = account.script("upgrade.sh", release=release)
     assert done.returncode == 0, done.stdout + done.stderr + account.log()
     assert (account.dpmp / "current").resolve().name.startswith("99.")
-    assert "result" in mine(account) and notes(account) == ["mine"]
+    assert "result" in mine(account) and "mine" in notes(account)
     assert len(list((account.data / "backups").iterdir())) == 1
 
     assert "would: remove the programs" in account.script("uninstall.sh", "--check").stdout
@@ -101,13 +134,13 @@ def test_life_of_an_installation(account):
     done = account.script("uninstall.sh")
     assert done.returncode == 0 and str(account.data) in done.stdout
     assert not (account.dpmp / "versions").exists() and not (account.dpmp / "current").exists()
-    assert notes(account) == ["mine"] and (account.data / "secret_key").read_text() == key
+    assert "mine" in notes(account) and (account.data / "secret_key").read_text() == key
     assert (account.dpmp / "dpmp.env").read_text() == "DPMP_LANGUAGE=en\n"
     with pytest.raises(OSError, match="refused"):
         mine(account)
 
     account.install()
-    assert notes(account) == ["mine"] and "result" in mine(account)
+    assert "mine" in notes(account) and "result" in mine(account)
 
 
 @pytest.mark.parametrize(("change", "reason"), [
