@@ -46,7 +46,8 @@ test: $(VENV)/.test
 	$(BIN)/mypy .
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check --fail-level WARNING
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
