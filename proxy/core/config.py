@@ -106,6 +106,10 @@ class PoolConfig:
         """The name people read."""
         return self.name or self.key
 
+    def moved_from(self, old: "PoolConfig") -> bool:
+        """Whether connections made under ``old`` have to be made anew."""
+        return any(getattr(self, name) != getattr(old, name) for name in MOVING)
+
     def user_for(self, worker: WorkerName) -> str:
         """The user name this pool is given for ``worker``."""
         return self.user_format.replace("{wallet}", self.wallet).replace("{worker}", worker)
@@ -381,7 +385,7 @@ def diff(old: ConfigSnapshot, new: ConfigSnapshot) -> ConfigDiff:
     """Say what must move to get from ``old`` to ``new``; what is not named must not be touched."""
     both = old.pools.keys() & new.pools.keys()
     changed = {key for key in both if old.pools[key] != new.pools[key]}
-    moved = {key for key in changed if any(getattr(old.pools[key], f) != getattr(new.pools[key], f) for f in MOVING)}
+    moved = {key for key in changed if new.pools[key].moved_from(old.pools[key])}
     status = any(old.pools[key].status != new.pools[key].status for key in both)
     return ConfigDiff(
         pools_added=frozenset(new.pools.keys() - old.pools.keys()),

@@ -20,7 +20,7 @@ from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.view import SchedulerView
 from proxy.core.splitmeter import SplitMeter
-from proxy.core.types import PoolKey, PoolStatus, Reason, WorkerName
+from proxy.core.types import PoolStatus, Reason, WorkerName
 from proxy.sinks.views import (
     Alarm,
     ControlView,
@@ -87,7 +87,8 @@ class SnapshotBuilder:
         schedule = here.engine.scheduler.view()
         by_worker = _sessions_by_worker(here.engine)
         fleet = here.accounting.fleet()
-        pools = tuple(self._pool(pool, schedule, number) for number, pool in enumerate(_ordered(here.engine)))
+        seconds = sum(part.seconds for part in schedule.pools.values())
+        pools = tuple(self._pool(pool, schedule, number, seconds) for number, pool in enumerate(_ordered(here.engine)))
         return LiveSnapshot(
             revision=self._revision, at=here.clock.wall(), started_at=self._started_at, version=self.version,
             config_revision=here.engine.config.revision, pools=pools, workers=self._workers(by_worker, schedule),
@@ -104,7 +105,8 @@ class SnapshotBuilder:
 
     # --- Pools ----------------------------------------------------------------------------------------------------
 
-    def _pool(self, pool: PoolSupervisor, schedule: SchedulerView, number: int) -> PoolView:
+    def _pool(self, pool: PoolSupervisor, schedule: SchedulerView, number: int,
+              all_seconds: float) -> PoolView:
         here, key = self.sources, pool.key
         tally = here.accounting.pool(key)
         chain = here.chain.pool(key)
@@ -131,7 +133,8 @@ class SnapshotBuilder:
             effort=effort(since_block, chain.network_difficulty) if chain else None,
             payout_percent=payout.percent if payout and not payout.problem else None,
             payout_ok=payout.ok if payout else None, extranonce2_size=pool.extranonce2_size, version_mask=pool.mask,
-            time_share=time_shares(schedule).get(key, 0.0), time_sum_s=part.seconds if part else 0.0,
+            time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
+            time_sum_s=part.seconds if part else 0.0,
             waiting_miners=sum(key in session.excluded for session in here.engine.sessions.values()),
         )
 
@@ -290,9 +293,3 @@ def _control(schedule: SchedulerView) -> ControlView:
         source=control.source, detail=control.detail, mode=control.mode.value, weights=dict(control.weights),
         schedule_id=control.schedule_id, set_by=control.set_by, since=control.since or None, until=control.until,
         policy=schedule.policy, min_switch_s=control.min_switch_s, follows_in_s=schedule.follows_in_s)
-
-
-def time_shares(schedule: SchedulerView) -> dict[PoolKey, float]:
-    """Part of all miner-seconds that each pool got."""
-    total = sum(part.seconds for part in schedule.pools.values())
-    return {key: part.seconds / total if total else 0.0 for key, part in schedule.pools.items()}

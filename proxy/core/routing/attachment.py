@@ -211,11 +211,6 @@ class Attachment:
             if lane is not None:
                 lane.upstream.traced = on
 
-    def suggest(self, difficulty: float | None) -> None:
-        """Pass the miner's wish on."""
-        if self.lane is not None:
-            self.lane.suggest(difficulty)
-
     # --- LaneUser -------------------------------------------------------------------------------------------------
 
     def lane_job(self, lane: DedicatedLane, job: PoolJob) -> None:

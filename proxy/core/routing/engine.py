@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import count
 
-from proxy.core.config import MOVING, ConfigSnapshot, PoolConfig, diff
+from proxy.core.config import ConfigSnapshot, PoolConfig, diff
 from proxy.core.events import ConfigLoaded, EventStream, MinerConnected, MinerRefused, WeightsNormalized
 from proxy.core.health import Random
 from proxy.core.ports import Clock, Dialer, Timer
@@ -132,7 +132,7 @@ class Engine:
         if not pool.usable:
             for session in list(self.sessions.values()):
                 session.leave(key, "the pool was switched off")
-        elif any(getattr(old, name) != getattr(new, name) for name in MOVING):
+        elif new.moved_from(old):
             self._renew_all(key)
 
     # --- Miners ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ backup endpoint is in use (to find the way back), and now and then while no mine
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from proxy.core.config import MOVING, Endpoint, HealthConfig, PoolConfig
+from proxy.core.config import Endpoint, HealthConfig, PoolConfig
 from proxy.core.events import (
     AuthorizeRewrite,
     EventStream,
@@ -141,7 +141,7 @@ class PoolSupervisor:
 
     def configure(self, config: PoolConfig, health: HealthConfig) -> None:
         """Use another configuration from now on."""
-        moved = any(getattr(config, name) != getattr(self.config, name) for name in MOVING)
+        moved = config.moved_from(self.config)
         returned = self.config.status is AdminStatus.DISABLED
         self.config, self._limits = config, health
         self.health.configure(health)

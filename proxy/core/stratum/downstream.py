@@ -91,7 +91,6 @@ class Downstream:
         self.requested_mask: int | None = None
         """What the miner negotiated; None while it has not."""
         self.users: dict[str, None] = {}
-        self.wants_extranonce = False
         self.last_sent = 0.0
         self.traced = False
         self._clock = clock
@@ -223,16 +222,11 @@ class Downstream:
             if _is_number(value):
                 self._owner.miner_suggested(float(value))
         if "subscribe-extranonce" in asked:
-            self.wants_extranonce = True
             result["subscribe-extranonce"] = True
         for name in asked[:16]:
             if isinstance(name, str):
                 result.setdefault(name[:64], False)
         return encode_response(request.id, result)
-
-    def _extranonce_subscribe(self, request: Request) -> bytes:
-        self.wants_extranonce = True
-        return encode_response(request.id, True)
 
     def _suggest_difficulty(self, request: Request) -> bytes:
         value = request.params[0] if request.params else None
@@ -341,7 +335,7 @@ _METHODS = {
     "mining.subscribe": Downstream._subscribe,
     "mining.authorize": Downstream._authorize,
     "mining.configure": Downstream._configure,
-    "mining.extranonce.subscribe": Downstream._extranonce_subscribe,
+    "mining.extranonce.subscribe": Downstream._noted,
     "mining.suggest_difficulty": Downstream._suggest_difficulty,
     "mining.suggest_target": Downstream._suggest_target,
     "mining.ping": Downstream._ping,
