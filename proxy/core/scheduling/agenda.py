@@ -36,8 +36,9 @@ class Agenda:
             self._push(member.due, member)
 
     def plan_check(self, group: Group) -> None:
-        """Plan the next check of a group."""
-        if group.due < math.inf:
+        """Plan the next check of a group, if it is not planned yet."""
+        if group.due < math.inf and group.due != group.armed:
+            group.armed = group.due
             self._push(group.due, group)
 
     def plan_all(self, group: Group) -> None:
@@ -50,7 +51,7 @@ class Agenda:
         """Take who is due at monotonic time ``now``, the earliest first; None: nobody (any more)."""
         while self._queue and self._queue[0][0] <= now:
             due, _, target = heapq.heappop(self._queue)
-            if isinstance(target, Member) and target.armed == due:
+            if target.armed == due:
                 target.armed = math.inf
             if target.due == due:
                 return target
@@ -84,7 +85,7 @@ class Agenda:
         for due, count, target in sorted(self._queue, key=lambda entry: entry[1]):
             if target.due == due:
                 kept.setdefault((due, id(target)), (due, count, target))
-            elif isinstance(target, Member) and target.armed == due:
+            elif target.armed == due:
                 target.armed = math.inf
         self._queue = list(kept.values())
         heapq.heapify(self._queue)

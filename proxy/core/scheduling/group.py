@@ -7,6 +7,7 @@ from proxy.core.config import Policy
 from proxy.core.scheduling import guard, packing, slicing, state
 from proxy.core.scheduling.books import Books, reckon
 from proxy.core.scheduling.control import Control
+from proxy.core.scheduling.crowd import Crowd
 from proxy.core.scheduling.ledger import Ledger, clamped
 from proxy.core.scheduling.member import Member
 from proxy.core.scheduling.policy import Assignment, Load, Role, SplitPolicy
@@ -44,6 +45,8 @@ class Group:
         self.members: dict[SessionId, Member] = {}
         self.ledger = Ledger({}, now=now, wall=wall)
         self.due = math.inf
+        self.armed = math.inf
+        """The check that is planned."""
         self.is_returning = False
         """Whether miners are on their way back to a pool, a few a second; the ledger starts when they are."""
         self._move = move
@@ -54,6 +57,7 @@ class Group:
         self._period = 0.0
         self._packed_at = -math.inf
         self._books: Books | None = None
+        self._crowd = Crowd()
         self._started = 0
 
     # --- what others see ------------------------------------------------------------------------------------------
@@ -150,8 +154,14 @@ class Group:
         member.settle(now, self.ledger)
         member.close(self.ledger)
         del self.members[member.session]
+        self._crowd.left(member, member.current)
         member.due = math.inf
         self.wake_at(now + 1.0)
+
+    def vacate(self, member: Member) -> None:
+        """Take a miner off the pool that is lost to it."""
+        old, member.current = member.current, None
+        self._crowd.left(member, old)
 
     def wake_at(self, when: float) -> None:
         """Check at ``when`` at the latest."""
@@ -159,41 +169,53 @@ class Group:
 
     def start(self, member: Member, now: float, allowed: Iterable[PoolKey], reason: SwitchReason) -> bool:
         """Put a miner without work on the pool of ``allowed`` that lacks most; False: none has a job for it."""
-        for pool in self._by_need(member, allowed):
-            if pool in member.ready and self._move(member, pool, reason):
-                member.free = reason is SwitchReason.START
-                self._centre(member)
-                member.due = now
-                self.wake_at(now + 1.0)
-                return True
+        if self._place(member, now, allowed, reason):
+            member.free = reason is SwitchReason.START
+            return True
         member.due = now + _RETRY_S if member.ready else math.inf
         return False
 
     def rescue(self, member: Member, now: float, reason: SwitchReason) -> bool:
         """Move a miner that can not stay, whatever its dwell; True: it moved."""
-        for pool in self._by_need(member, self.weights):
-            if pool != member.current and pool in member.ready and self._move(member, pool, reason):
-                member.due = now
-                self.wake_at(now + 1.0)
-                return True
+        if self._place(member, now, [pool for pool in self.weights if pool != member.current], reason):
+            return True
         member.due = now + _RETRY_S
         return False
 
-    def _by_need(self, member: Member, allowed: Iterable[PoolKey]) -> list[PoolKey]:
-        """Return ``allowed`` by need: a fixed miner's own pool, what the miner owes, what the fleet lacks."""
-        choices = [pool for pool in allowed if pool in member.ready]
+    def _place(self, member: Member, now: float, pools: Iterable[PoolKey], reason: SwitchReason) -> bool:
+        old = member.current
+        for pool in self._by_need(member, now, pools):
+            if self._move(member, pool, reason):
+                self._crowd.left(member, old)
+                self._crowd.entered(member, pool)
+                member.due = now
+                self.wake_at(now + 1.0)
+                return True
+        return False
+
+    def _by_need(self, member: Member, now: float, pools: Iterable[PoolKey]) -> list[PoolKey]:
+        """Return ``pools`` by need: a fixed miner's own pool, what the miner owes, what the fleet lacks."""
+        choices = [pool for pool in pools if pool in member.ready]
         if len(choices) < 2:
             return choices
-        rates = [other.estimate.rate for other in self.members.values() if other.estimate.rate]
-        usual = sum(rates) / len(rates) if rates else 1.0
-        load: dict[PoolKey, float] = {}
-        for other in self.members.values():
-            if other.current is not None and other is not member:
-                load[other.current] = load.get(other.current, 0.0) + (other.estimate.rate or usual)
-        whole = sum(load.values()) + (member.estimate.rate or usual)
+        self._crowd.count(self.members.values(), now)
         home = member.assignment.pool
         return sorted(choices, key=lambda pool: (pool != home, member.in_hand.get(pool, 0.0),
-                                                 load.get(pool, 0.0) - self.weights.get(pool, 0.0) * whole))
+                                                 self._crowd.excess(member, self.weights, pool)))
+
+    def _settle_in(self, member: Member, now: float) -> None:
+        """Move a miner that has only just started, if it would be of more use on a pool that came within its reach.
+
+        All lanes are dialled at once and the first to bring a job is taken, so without this a fleet that connects
+        together would begin on the quickest pool together, and leave it together.
+        """
+        best = next(iter(self._by_need(member, now, self.weights)), None)
+        if best is None or member.current is None or best == member.current:
+            return
+        gain = (self._crowd.excess(member, self.weights, member.current)
+                - self._crowd.excess(member, self.weights, best))
+        if gain > self._crowd.size(member) / 2 and self._place(member, now, [best], SwitchReason.ASSIGN):
+            member.free = True
 
     def _centre(self, member: Member) -> None:
         """Begin the miner's round off centre, in large fleets, so that they do not all switch together."""
@@ -290,10 +312,13 @@ class Group:
         if assignment.role is Role.SLICED and member.assignment.row != assignment.row:
             limit = max((slicing.amplitude(assignment.row, pool, self._period) for pool in assignment.row), default=0)
             member.in_hand = clamped(member.in_hand, assignment.row, limit)
+            self._centre(member)
         member.assignment = assignment
 
     def reach(self, member: Member, now: float) -> None:
         """Other pools are in reach of a miner: think again about its next step."""
+        if member.free and member.assignment.role is Role.NEW:
+            self._settle_in(member, now)
         if member.assignment.role is Role.SLICED:
             row = slicing.reachable(self.weights, member.pools)
             if row.keys() != member.assignment.row.keys():

@@ -223,7 +223,8 @@ class Scheduler:
             group = Group(key, control, now=now, wall=self._clock.wall(), move=self._move, budget=self._budget,
                           returns=self._returns)
             self._groups[key] = group
-        self._aim(group, control, cause)
+        if self._aim(group, control, cause):
+            self._agenda.plan_all(group)
         if old is group:
             return
         if old is not None:
@@ -232,17 +233,19 @@ class Scheduler:
         group.add(member, now)
         if member.current is not None and member.current not in group.weights:
             group.rescue(member, now, cause)
-        self._agenda.plan_all(group)
+        self._agenda.plan(member)
+        self._agenda.plan_check(group)
 
-    def _aim(self, group: Group, control: Control, cause: SwitchReason) -> None:
-        """Let a group follow ``control`` and what is up."""
+    def _aim(self, group: Group, control: Control, cause: SwitchReason) -> bool:
+        """Let a group follow ``control`` and what is up; True: it has to go for other weights, so all may move."""
         old, group.control = group.control, control
         weights = effective(control, self._up)
         if weights == group.weights and _timing(control) == _timing(old):
-            return
+            return False
         now = self._clock.now()
         group.retarget(weights, now, self._clock.wall(), cause, kept=self._kept_ledger(group.key, weights))
         self._start_waiting(group, now)
+        return True
 
     def _kept_ledger(self, key: object, weights: Mapping[PoolKey, float]) -> Ledger | None:
         """Return the ledger from before the restart, once, if it was kept for the same weights."""
@@ -315,7 +318,7 @@ class Scheduler:
         """The pool that a miner works on is lost to it: elsewhere at once, or wait."""
         member.settle(now, group.ledger)
         allowed = [pool for pool in self._allowed(member, group) if pool != member.current]
-        member.current = None
+        group.vacate(member)
         group.start(member, now, allowed, SwitchReason.FAILOVER)
 
     def _move(self, member: Member, pool: PoolKey, reason: SwitchReason) -> bool:
