@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from proxy.core.ports import Link, LinkHandler
+from proxy.core.ports import LinkHandler
 from proxy.runtime.transport import StreamLink
 
 BACKLOG = 1024
@@ -30,7 +30,7 @@ class StratumListener:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: StreamLink(_Door(self._accept)), host or None, port,
+            self._server = await loop.create_server(lambda: _MinerLink(self._accept), host or None, port,
                                                     backlog=BACKLOG, start_serving=True)
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
@@ -45,26 +45,14 @@ class StratumListener:
             self._server = None
 
 
-class _Door:
-    """Finds out who is there, then hands everything to the session."""
+class _MinerLink(StreamLink):
+    """A connection whose handler is found once it is known who is there."""
 
-    __slots__ = ("_accept", "_handler")
+    __slots__ = ("_accept",)
 
     def __init__(self, accept: Callable[[str], LinkHandler | None]) -> None:
+        super().__init__(None)
         self._accept = accept
-        self._handler: LinkHandler | None = None
 
-    def opened(self, link: Link) -> None:
-        self._handler = self._accept(link.peer)
-        if self._handler is None:
-            link.close()
-        else:
-            self._handler.opened(link)
-
-    def received(self, payload: bytes) -> None:
-        if self._handler is not None:
-            self._handler.received(payload)
-
-    def closed(self, reason: str) -> None:
-        if self._handler is not None:
-            self._handler.closed(reason)
+    def _find_handler(self) -> LinkHandler | None:
+        return self._accept(self.peer)

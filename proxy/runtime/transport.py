@@ -6,6 +6,7 @@ handler (which the service turns into an event) and calls ``connection_lost``.
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import cast
 
 from proxy.core.ports import LinkHandler
@@ -23,13 +24,22 @@ KEEP_ALIVE = ((socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
 class StreamLink(asyncio.Protocol):
     """One connection; ``Link`` for the core, protocol for asyncio."""
 
-    def __init__(self, handler: LinkHandler) -> None:
+    __slots__ = ("_crowded", "_handler", "_loop", "_patience", "_receive", "_transport", "_why", "peer")
+
+    def __init__(self, handler: LinkHandler | None) -> None:
+        """``handler`` None: it is found when the peer is known, by ``_find_handler``."""
         self.peer = ""
         self._handler = handler
+        self._receive: Callable[[bytes], None] = _ignore
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._crowded = False
+        """Whether what waits to be sent is more than the transport likes."""
         self._patience: asyncio.TimerHandle | None = None
         self._why = ""
+
+    def _find_handler(self) -> LinkHandler | None:
+        return self._handler
 
     # --- Link -----------------------------------------------------------------------------------------------------
 
@@ -39,7 +49,7 @@ class StreamLink(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         transport.write(payload)
-        if transport.get_write_buffer_size() > MAX_UNSENT:
+        if self._crowded and transport.get_write_buffer_size() > MAX_UNSENT:
             self._abort("does not read")
 
     def close(self) -> None:
@@ -54,19 +64,26 @@ class StreamLink(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self.peer = _address(transport.get_extra_info("peername"))
         _tune(transport.get_extra_info("socket"))
+        self._handler = self._find_handler()
+        if self._handler is None:
+            transport.close()
+            return
+        self._receive = self._handler.received
         self._handler.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        self._handler.received(data)
+        self._receive(data)
 
     def pause_writing(self) -> None:
         """The peer reads slowly: give it some time."""
+        self._crowded = True
         if self._patience is None:
             self._patience = self._loop.call_later(UNSENT_PATIENCE_S, self._abort, "reads too slowly")
 
     def resume_writing(self) -> None:
         """The peer reads again."""
+        self._crowded = False
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -75,7 +92,8 @@ class StreamLink(asyncio.Protocol):
         """The socket is gone."""
         self.resume_writing()
         self._transport = None
-        self._handler.closed(self._why or (str(error) if error else "closed by the other side"))
+        if self._handler is not None:
+            self._handler.closed(self._why or (str(error) if error else "closed by the other side"))
 
     def _abort(self, why: str) -> None:
         self._why = why
@@ -97,3 +115,7 @@ def _tune(sock: socket.socket | None) -> None:
     for option, level, value in KEEP_ALIVE:
         if option is not None:
             sock.setsockopt(level, option, value)
+
+
+def _ignore(payload: bytes) -> None:
+    """Nobody is there to take it."""

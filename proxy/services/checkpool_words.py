@@ -175,9 +175,10 @@ def _first_job(seen: Findings, timeout_s: float) -> Line:
 
 def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, made_up_user: bool) -> Iterator[Line]:
     difficulty = say("network difficulty %s") % _number(
-        network_difficulty(job.nbits, diff1_target(hashes_per_difficulty)))
+        network_difficulty(job.notice.nbits, diff1_target(hashes_per_difficulty)))
     try:
-        coinbase = parse_coinbase(assemble(job.coinb1, job.extranonce1, job.extranonce2_size, job.coinb2))
+        coinbase = parse_coinbase(assemble(job.notice.coinb1, job.extranonce1, job.extranonce2_size,
+                                           job.notice.coinb2))
     except RemoteProtocolError as error:
         yield say("Block"), difficulty, None
         yield say("Pays"), say("The job's coinbase cannot be read: %s.") % error, False if pool.solo else None

@@ -95,6 +95,11 @@ class AttachmentOwner(Protocol):
 class Attachment:
     """See the module. Implements ``LaneUser`` for its lanes."""
 
+    __slots__ = (
+        "_clock", "_events", "_finishing", "_leaving", "_next", "_owner", "_parked", "_retry", "_timer", "_traced",
+        "lane", "pool", "refused", "state",
+    )
+
     def __init__(self, *, pool: PoolSide, owner: AttachmentOwner, clock: Clock, events: EventStream,
                  random: Random) -> None:
         self.pool = pool

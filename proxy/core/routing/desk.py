@@ -55,6 +55,10 @@ class DeskHost(Protocol):
 class ShareDesk:
     """One miner's. ``judged(pool, difficulty, credited, accepted)`` hears of each verdict of a pool."""
 
+    __slots__ = (
+        "_diff1", "_events", "_judged", "downstream", "id",
+    )
+
     def __init__(self, session: SessionId, downstream: Downstream, host: DeskHost,
                  judged: Callable[[PoolKey, float, float, bool], None]) -> None:
         self.id = session
@@ -91,13 +95,11 @@ class ShareDesk:
             self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
             self._lost(submit.id, worker, issued, judged, Reason.POOL_LOST, 0.0)
             return
-        extranonce = self.downstream.extranonce
-        assert extranonce is not None
         if self._events.wants(SubmitRouted):
             self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
-                                           job=issued.id, pool_job=str(issued.job.job_id)))
+                                           job=issued.id, pool_job=str(issued.job.notice.job_id)))
         lane.submit(OnItsWay(submit.id, worker, issued, judged), issued.job,
-                    issued.filler + extranonce.extranonce1 + submit.extranonce2, submit.ntime, submit.nonce,
+                    issued.filler + issued.extranonce1 + submit.extranonce2, submit.ntime, submit.nonce,
                     judged.version)
 
     def answered(self, token: OnItsWay, answer: ShareAnswer) -> None:
@@ -150,12 +152,11 @@ class ShareDesk:
             header_hash=judged.header_hash if judged else b""))
 
     def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: Judged) -> BlockCandidate:
-        job, extranonce = issued.job, self.downstream.extranonce
-        assert extranonce is not None
-        coinbase = (job.coinb1 + job.extranonce1 + issued.filler + extranonce.extranonce1 + submit.extranonce2
-                    + job.coinb2)
+        notice = issued.job.notice
+        coinbase = (notice.coinb1 + issued.job.extranonce1 + issued.filler + issued.extranonce1 + submit.extranonce2
+                    + notice.coinb2)
         return BlockCandidate(
             session=self.id, worker=worker, pool=issued.lane.pool, chain=issued.lane.chain,
             job=issued.id, header=judged.header, header_hash=judged.header_hash, coinbase=coinbase,
-            merkle_branches=job.branches, nbits=job.nbits, true_difficulty=judged.true_difficulty,
-            network_difficulty=network_difficulty(job.nbits, self._diff1))
+            merkle_branches=notice.branches, nbits=notice.nbits, true_difficulty=judged.true_difficulty,
+            network_difficulty=network_difficulty(notice.nbits, self._diff1))

@@ -1,12 +1,11 @@
 """Jobs as miners know them: our ids, each with the context it was issued under (architecture, decisions 2 to 4)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from proxy.core.routing.lanes import Lane
-from proxy.core.stratum.difficulty import target_of_nbits
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.types import JobId
@@ -33,26 +32,41 @@ class IssuedJob:
     """What the miner was told."""
     mask: int
     """Version bits that the miner may roll on it."""
-    network_target: int
-    coinbase_head: Any
-    """SHA-256 over the coinbase up to the miner's extranonce, to be copied."""
-    prevhash: bytes
+    extranonce1: bytes
+    """The miner's."""
     retired_at: float | None = None
-    shares: set[tuple[bytes, int, int, int]] = field(default_factory=set)
-    """What was submitted for it: extranonce2, ntime, nonce, version bits."""
+    _shares: set[tuple[bytes, int, int, int]] | None = None
+    """What was submitted for it: extranonce2, ntime, nonce, version bits. Most jobs never see a share."""
+    _head: Any = None
 
     def is_new_share(self, key: tuple[bytes, int, int, int]) -> bool:
         """Remember ``key``; False if it had been seen."""
-        if key in self.shares:
+        shares = self._shares
+        if shares is None:
+            shares = self._shares = set()
+        if key in shares:
             return False
-        if len(self.shares) >= MAX_SHARES_REMEMBERED:
-            self.shares.pop()
-        self.shares.add(key)
+        if len(shares) >= MAX_SHARES_REMEMBERED:
+            shares.pop()
+        shares.add(key)
         return True
+
+    def coinbase_hash(self, extranonce2: bytes) -> bytes:
+        """SHA-256 of the coinbase with the miner's ``extranonce2``, once; what comes before it is hashed only once."""
+        head = self._head
+        if head is None:
+            head = self._head = sha256(self.job.notice.coinb1 + self.job.extranonce1 + self.filler + self.extranonce1)
+        whole = head.copy()
+        whole.update(extranonce2 + self.job.notice.coinb2)
+        return whole.digest()  # type: ignore[no-any-return]
 
 
 class JobTable:
     """The jobs that one miner may submit for; bounded in number and age."""
+
+    __slots__ = (
+        "_extranonce", "_issued", "_jobs", "_ntimes",
+    )
 
     def __init__(self, extranonce: MinerExtranonce) -> None:
         self._extranonce = extranonce
@@ -78,12 +92,11 @@ class JobTable:
     def issue(self, lane: Lane, job: PoolJob, *, difficulty: float, mask: int, now: float) -> IssuedJob:
         """Make ``job`` a job of ours whose search space was never handed out before: another filler, else ntime."""
         filler = lane.filler.take(job.extranonce2_size - self._extranonce.room)
-        ntime = job.ntime if filler else self._fresh_ntime(job, now)
+        ntime = job.notice.ntime if filler else self._fresh_ntime(job, now)
         self._issued += 1
         issued = IssuedJob(
             id=JobId(f"{self._issued:x}"), lane=lane, job=job, filler=filler, ntime=ntime, difficulty=difficulty,
-            mask=mask, network_target=target_of_nbits(job.nbits), prevhash=job.prevhash,
-            coinbase_head=sha256(job.coinb1 + job.extranonce1 + filler + self._extranonce.extranonce1))
+            mask=mask, extranonce1=self._extranonce.extranonce1)
         self._forget(now)
         self._jobs[issued.id] = issued
         return issued
@@ -97,11 +110,11 @@ class JobTable:
 
     def _fresh_ntime(self, job: PoolJob, now: float) -> int:
         content = job.content
-        ntime = job.ntime + int(now - job.received_at)
+        ntime = job.notice.ntime + int(now - job.received_at)
         last = self._ntimes.pop(content, None)
         if last is not None:
             ntime = max(ntime, last + 1)
-        ntime = min(ntime, job.ntime + MAX_NTIME_ROLL_S)
+        ntime = min(ntime, job.notice.ntime + MAX_NTIME_ROLL_S)
         while len(self._ntimes) >= MAX_CONTENTS:
             del self._ntimes[next(iter(self._ntimes))]
         self._ntimes[content] = ntime
@@ -116,17 +129,13 @@ class JobTable:
             del self._jobs[job_id]
 
 
-def notify_params(issued: IssuedJob, *, clean: bool) -> list[Any]:
-    """``mining.notify`` for the miner: the pool's job with its extranonce1 and our filler moved into coinb1."""
+def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:
+    """``mining.notify`` for the miner: the pool's job with its extranonce1 and our filler moved into coinb1.
+
+    The text comes ready made from the notice; all of it was checked to be hex when the notice was read.
+    """
     job = issued.job
-    return [
-        issued.id,
-        job.prevhash_hex,
-        (job.coinb1 + job.extranonce1 + issued.filler).hex(),
-        job.coinb2.hex(),
-        [branch.hex() for branch in job.branches],
-        f"{job.version:08x}",
-        f"{job.nbits:08x}",
-        f"{issued.ntime:08x}",
-        clean,
-    ]
+    notice = job.notice
+    return (f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{notice.opening}'
+            f'{job.extranonce1.hex()}{issued.filler.hex()}{notice.ending}{issued.ntime:08x}",'
+            f'{"true" if clean else "false"}]}}\n').encode()

@@ -29,25 +29,23 @@ _DUPLICATE = Judged(Reason.DUPLICATE, 0.0, b"", b"", False)
 
 def judge(issued: IssuedJob, submit: Submit, diff1: int) -> Judged:
     """Check ``submit`` against the job it names; remembers it for the duplicate check."""
-    job = issued.job
+    notice = issued.job.notice
     bits = (submit.bits or 0) & issued.mask
     if not issued.is_new_share((submit.extranonce2, submit.ntime, submit.nonce, bits)):
         return _DUPLICATE
-    version = rolled(job.version, issued.mask, bits) if submit.bits is not None else job.version
+    version = rolled(notice.version, issued.mask, bits) if submit.bits is not None else notice.version
     made = _header(issued, submit, version)
     digest, value = hash_value(made)
     reached = true_difficulty(value, diff1)
-    return Judged(_reason(issued, submit, reached), reached, made, digest, value <= issued.network_target, version)
+    return Judged(_reason(issued, submit, reached), reached, made, digest, value <= notice.network_target, version)
 
 
 def _header(issued: IssuedJob, submit: Submit, version: int) -> bytes:
-    job = issued.job
-    coinbase = issued.coinbase_head.copy()
-    coinbase.update(submit.extranonce2 + job.coinb2)
-    root = sha256(coinbase.digest()).digest()
-    for branch in job.branches:
+    notice = issued.job.notice
+    root = sha256(issued.coinbase_hash(submit.extranonce2)).digest()
+    for branch in notice.branches:
         root = sha256(sha256(root + branch).digest()).digest()
-    return header(version, issued.prevhash, root, submit.ntime, job.nbits, submit.nonce)
+    return header(version, notice.prevhash, root, submit.ntime, notice.nbits, submit.nonce)
 
 
 def _reason(issued: IssuedJob, submit: Submit, reached: float) -> Reason:

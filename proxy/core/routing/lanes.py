@@ -31,7 +31,7 @@ from proxy.core.ports import Clock, Dialer, Link, Timer
 from proxy.core.routing.redirect import redirect_target
 from proxy.core.stratum.codec import Request
 from proxy.core.stratum.extranonce import Filler
-from proxy.core.stratum.pooljob import PoolJob
+from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import Credentials, ShareAnswer, Upstream
 from proxy.core.types import Chain, LaneId, PoolKey, SessionId
 
@@ -87,9 +87,15 @@ class LaneUser(Protocol):
 class DedicatedLane:
     """A connection of its own to ``endpoint`` of a pool; owner of one ``Upstream``."""
 
+    __slots__ = (
+        "_cancel_dial", "_clock", "_dialed_at", "_entered_at", "_events", "_gap_s", "_job_stall_s", "_known",
+        "_last_job_at", "_one_in", "_one_out", "_opened_at", "_session", "_user", "_user_name", "_usual_difficulty",
+        "_watch", "chain", "ended", "endpoint", "filler", "id", "pool", "reached", "refused", "upstream", "wanted_end",
+    )
+
     def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
                  credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
-                 session: SessionId | None, request_stall_s: float, job_stall_s: float) -> None:
+                 session: SessionId | None, request_stall_s: float, job_stall_s: float, board: NoticeBoard) -> None:
         self.id = lane_id
         self.pool = pool
         self.chain = chain
@@ -101,7 +107,8 @@ class DedicatedLane:
         self.wanted_end = False
         self.reached = False
         """Whether a job was ever handed over."""
-        self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, request_stall_s=request_stall_s)
+        self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, request_stall_s=request_stall_s,
+                                 board=board)
         self._known = known
         self._user_name = credentials.user
         self._user = user
@@ -210,9 +217,10 @@ class DedicatedLane:
             latency_ms=round((self._opened_at - self._dialed_at) * 1e3, 1), session=self._session))
         self.upstream.opened(link)
 
-    def received(self, payload: bytes) -> None:
-        """Bytes from the pool."""
-        self.upstream.received(payload)
+    @property
+    def received(self) -> Callable[[bytes], None]:
+        """Takes bytes from the pool: the endpoint itself, with no hop in between."""
+        return self.upstream.received
 
     def closed(self, reason: str) -> None:
         """The stream ended, or never began."""
@@ -238,11 +246,12 @@ class DedicatedLane:
         """Hand a job over, and look out for the next one."""
         now = self._clock.now()
         if self._events.wants(PoolNotify):
+            notice = job.notice
             self._events.emit(PoolNotify(
-                pool=self.pool, lane=self.id, chain=self.chain, job=str(job.job_id), prevhash=job.prevhash,
-                version=job.version, nbits=job.nbits, ntime=job.ntime, clean=job.clean, coinbase1=job.coinb1,
-                extranonce1=job.extranonce1, extranonce2_size=job.extranonce2_size, coinbase2=job.coinb2,
-                session=self._session))
+                pool=self.pool, lane=self.id, chain=self.chain, job=str(notice.job_id), prevhash=notice.prevhash,
+                version=notice.version, nbits=notice.nbits, ntime=notice.ntime, clean=job.clean,
+                coinbase1=notice.coinb1, extranonce1=job.extranonce1, extranonce2_size=job.extranonce2_size,
+                coinbase2=notice.coinb2, session=self._session))
         self._learn_gap(now)
         self.reached = True
         self._user.lane_job(self, job)

@@ -21,7 +21,7 @@ from proxy.core.events import (
 from proxy.core.health import Backoff, PoolHealth, Random
 from proxy.core.ports import Clock, Dialer, Timer
 from proxy.core.routing.lanes import DedicatedLane, LaneUser
-from proxy.core.stratum.pooljob import PoolJob
+from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import Credentials, ShareAnswer
 from proxy.core.types import AdminStatus, LaneId, PoolKey, PoolStatus, SessionId, WorkerName
 
@@ -96,6 +96,7 @@ class PoolSupervisor:
         self._timer: Timer | None = None
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
         self._alive: set[DedicatedLane] = set()
+        self._board = NoticeBoard()
         self._stopped = False
         self._watched = False
 
@@ -253,7 +254,7 @@ class PoolSupervisor:
         self._probe = None
         stale, self._on_stale = self._on_stale, None
         old = stale.job if stale is not None else None
-        if stale is not None and old is not None and old.prevhash_hex != job.prevhash_hex:
+        if stale is not None and old is not None and old.notice.prevhash != job.notice.prevhash:
             stale.close("no new jobs here, although the pool has some", wanted=False)
         self.refusal = ""
         self.learn(lane)
@@ -365,7 +366,8 @@ class PoolSupervisor:
         lane = DedicatedLane(
             lane_id=self._owner.next_lane_id(), pool=self.key, chain=self.config.chain, endpoint=endpoint,
             known=self.config.endpoints, credentials=credentials, user=user, clock=self._clock, events=self._events,
-            session=session, request_stall_s=self._limits.request_stall_s, job_stall_s=self._limits.job_stall_min_s)
+            session=session, request_stall_s=self._limits.request_stall_s, job_stall_s=self._limits.job_stall_min_s,
+            board=self._board)
         self._alive.add(lane)
         lane.dial(self._dialer)
         return lane

@@ -4,7 +4,7 @@ The session owns its ``Downstream`` and one ``Attachment`` for each pool; where 
 through ``switch_to``. Everything that reaches the miner goes through ``_issue`` (one write) or a reply to its request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from proxy.core.config import Endpoint
@@ -34,11 +34,11 @@ from proxy.core.routing.attachment import Attachment
 from proxy.core.routing.desk import OnItsWay, ShareDesk
 from proxy.core.routing.difficulty import as_number, told_difficulty, wished_difficulty
 from proxy.core.routing.eligibility import why_not
-from proxy.core.routing.jobs import JobTable, notify_params
+from proxy.core.routing.jobs import JobTable, notify_line
 from proxy.core.routing.lanes import DedicatedLane
 from proxy.core.routing.names import worker_of
 from proxy.core.routing.pools import PoolSupervisor
-from proxy.core.stratum.codec import JsonId
+from proxy.core.stratum.codec import JsonId, encode_notification
 from proxy.core.stratum.downstream import Downstream, Submit
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.pooljob import PoolJob
@@ -97,6 +97,12 @@ class SessionHost(Protocol):
 class Session:
     """See the module. ``DownstreamOwner`` and ``AttachmentOwner``."""
 
+    __slots__ = (
+        "_began", "_clock", "_desk", "_ended", "_events", "_extranonce1", "_host", "_keep_alive", "_lane", "_prevhash",
+        "_ready", "_workers", "attachments", "connected_at", "current", "downstream", "excluded", "id", "jobs",
+        "password", "peer", "profile", "started", "told", "told_mask", "user", "waiting", "wanted", "wish", "worker",
+    )
+
     def __init__(self, session_id: SessionId, host: SessionHost) -> None:
         self.id = session_id
         self.downstream = Downstream(clock=host.clock, owner=self, diff1=host.diff1)
@@ -128,7 +134,7 @@ class Session:
         """Where the miner worked last."""
         self.told_mask: int | None = None
         """The version bits last allowed; None: none were negotiated."""
-        self._prevhash = ""
+        self._prevhash = b""
         self._extranonce1 = b""
         self._began = host.clock.now()
         self._keep_alive: Timer | None = None
@@ -141,9 +147,10 @@ class Session:
         self.peer = link.peer
         self.downstream.opened(link)
 
-    def received(self, payload: bytes) -> None:
-        """Bytes from the miner."""
-        self.downstream.received(payload)
+    @property
+    def received(self) -> Callable[[bytes], None]:
+        """Takes bytes from the miner: the endpoint itself, with no hop in between."""
+        return self.downstream.received
 
     def closed(self, reason: str) -> None:
         """The connection is gone."""
@@ -348,18 +355,20 @@ class Session:
         lane = attachment.lane
         assert lane is not None
         key = attachment.pool.key
-        self._check(key, job)
-        if key == self.current and key not in self.excluded:
+        fits = self._fits(key, job)
+        if fits and key == self.current:
             self._enter(lane)
             self._issue(lane, clean=job.clean or new_lane, switch=new_lane)
         self._suggest(attachment)
-        self.update_ready(self.excluded.get(key, ""))
+        if fits is not (key in self._ready):
+            self.update_ready(self.excluded.get(key, ""))
 
     def work_lost(self, attachment: Attachment, reason: str) -> None:
         """A lane is gone."""
         self.update_ready(reason)
 
-    def _check(self, key: PoolKey, job: PoolJob) -> None:
+    def _fits(self, key: PoolKey, job: PoolJob) -> bool:
+        """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
         extranonce = self.downstream.extranonce
         assert extranonce is not None
         why = why_not(job, extranonce, self.profile, rolls=self.downstream.requested_mask is not None)
@@ -368,6 +377,7 @@ class Session:
         elif self.excluded.get(key) != why:
             self.excluded[key] = why
             self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=why))
+        return not why
 
     # --- What the miner is sent -----------------------------------------------------------------------------------
 
@@ -376,7 +386,7 @@ class Session:
         job, jobs = lane.job, self.jobs
         if job is None or jobs is None:
             raise LocalProtocolError("no job to issue")
-        new_block = job.prevhash_hex != self._prevhash
+        new_block = job.notice.prevhash != self._prevhash
         clean = clean or new_block or job.extranonce1 != self._extranonce1
         now = self._clock.now()
         if clean:
@@ -390,19 +400,19 @@ class Session:
         mask = job.mask if requested is None else job.mask & requested
         first = not jobs.any_issued
         issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
-        self._prevhash, self._extranonce1 = job.prevhash_hex, job.extranonce1
-        messages: list[tuple[str, list[object]]] = []
+        self._prevhash, self._extranonce1 = job.notice.prevhash, job.extranonce1
+        lines: list[bytes] = []
         if requested is not None and (mask != self.told_mask or (first and self.profile.repeats_mask)):
             self.told_mask = mask
-            messages.append(("mining.set_version_mask", [mask_text(mask)]))
+            lines.append(encode_notification("mining.set_version_mask", [mask_text(mask)]))
         if switch or difficulty != self.told:
             self.told = difficulty
-            messages.append(("mining.set_difficulty", [as_number(difficulty)]))
+            lines.append(encode_notification("mining.set_difficulty", [as_number(difficulty)]))
             self._tell_difficulty(lane.pool, job.difficulty)
-        messages.append(("mining.notify", notify_params(issued, clean=clean)))
-        self.downstream.push(*messages)
+        lines.append(notify_line(issued, clean=clean))
+        self.downstream.push(*lines)
         self._events.emit(JobForwarded(
-            session=self.id, worker=self.worker, pool=lane.pool, job=issued.id, pool_job=str(job.job_id),
+            session=self.id, worker=self.worker, pool=lane.pool, job=issued.id, pool_job=str(job.notice.job_id),
             difficulty=difficulty, pool_difficulty=job.difficulty, clean=clean, age_s=now - job.received_at,
             new_block=new_block))
         if first:
@@ -418,7 +428,7 @@ class Session:
         now = self._clock.now()
         due = self.downstream.last_sent + KEEP_ALIVE_S
         if now >= due - 1e-6:
-            self.downstream.push(("mining.set_difficulty", [as_number(self.told or 1.0)]))
+            self.downstream.push(encode_notification("mining.set_difficulty", [as_number(self.told or 1.0)]))
             due = now + KEEP_ALIVE_S
         self._keep_alive = self._clock.call_at(due, self._keep)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.ports import Clock, Link
-from proxy.core.stratum.codec import JsonId, Request, decode, encode_error, encode_notification, encode_response
+from proxy.core.stratum.codec import JsonId, Request, decode, encode_error, encode_response
 from proxy.core.stratum.difficulty import DIFF1_TARGET, difficulty_of_target
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.framing import LineFramer
@@ -85,6 +85,11 @@ class DownstreamOwner(Protocol):
 class Downstream:
     """See the module. Implements ``LinkHandler``."""
 
+    __slots__ = (
+        "_clock", "_closed", "_cost", "_cost_at", "_diff1", "_framer", "_link", "_owner", "_reading", "_replies",
+        "agent", "extranonce", "last_sent", "requested_mask", "traced", "users",
+    )
+
     def __init__(self, *, clock: Clock, owner: DownstreamOwner, diff1: int = DIFF1_TARGET) -> None:
         self.agent = ""
         self.extranonce: MinerExtranonce | None = None
@@ -139,10 +144,9 @@ class Downstream:
         """``address:port`` of the miner; empty once closed."""
         return self._link.peer if self._link else ""
 
-    def push(self, *notifications: tuple[str, list[Any]]) -> None:
-        """Send notifications in this order in one write."""
-        self._write(b"".join(encode_notification(method, params) for method, params in notifications),
-                    len(notifications))
+    def push(self, *lines: bytes) -> None:
+        """Send encoded notifications in this order in one write."""
+        self._write(lines[0] if len(lines) == 1 else b"".join(lines), len(lines))
 
     def accept(self, ident: JsonId) -> None:
         """Answer a submit: accepted."""

@@ -1,24 +1,34 @@
-"""A pool's job, parsed and checked before any firmware sees it (we are the firewall its owner wants)."""
+"""A pool's job, parsed and checked before any firmware sees it (we are the firewall its owner wants).
+
+A pool sends the same ``mining.notify`` on a thousand connections, so it is read once: ``NoticeBoard`` finds a line that
+was read before, and everything that depends on the line alone is made once, with its ``Notice``.
+"""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import orjson
 
 from proxy.core.errors import RemoteProtocolError
+from proxy.core.stratum.difficulty import target_of_nbits
 
 MAX_BRANCHES = 32
 """ESP-Miner takes 32, Avalon 30; a block of 2^24 transactions needs 24."""
 MAX_COINBASE_PART = 12_000
 """Bytes: a PPLNS pool's large coinbase is about 6,500; a notify must fit the 16 KiB line of NerdQAxe."""
 MAX_JOB_ID = 128
+BOARD_SIZE = 16
+"""Lines that a board remembers."""
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _WORD = re.compile(r"[0-9a-fA-F]{8}")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolJob:
-    """``mining.notify`` of a pool with the context it was sent under."""
+class Notice:
+    """``mining.notify`` as the pool wrote it: the same on all connections that it comes on."""
 
     job_id: str | int
     """As the pool wrote it; submits must echo it."""
@@ -29,6 +39,39 @@ class PoolJob:
     version: int
     nbits: int
     ntime: int
+    clean: bool
+    prevhash: bytes = field(init=False)
+    """As the header holds it: the pool's hex has each 4-byte word turned round."""
+    network_target: int = field(init=False)
+    content: bytes = field(init=False)
+    """Equal for two notices whose search space is the same, whatever they are called; 32 bytes."""
+    opening: str = field(init=False)
+    """JSON parameters from the previous hash up to where the pool's extranonce1 belongs, in a miner's notify."""
+    ending: str = field(init=False)
+    """JSON parameters from the coinbase's second part up to the time."""
+
+    def __post_init__(self) -> None:
+        """Work out what depends on nothing else."""
+        prevhash = swap_words(bytes.fromhex(self.prevhash_hex))
+        branches = orjson.dumps([branch.hex() for branch in self.branches]).decode()
+        made = {
+            "prevhash": prevhash,
+            "network_target": target_of_nbits(self.nbits),
+            "content": sha256(b"".join((prevhash, self.version.to_bytes(4, "big"), len(self.coinb1).to_bytes(4, "big"),
+                                        self.coinb1, len(self.coinb2).to_bytes(4, "big"), self.coinb2,
+                                        *self.branches))).digest(),
+            "opening": f'"{self.prevhash_hex}","{self.coinb1.hex()}',
+            "ending": f'","{self.coinb2.hex()}",{branches},"{self.version:08x}","{self.nbits:08x}","',
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(slots=True, kw_only=True)
+class PoolJob:
+    """A notice with the context in which one connection got it; made for good."""
+
+    notice: Notice
     clean: bool
     extranonce1: bytes
     extranonce2_size: int
@@ -41,19 +84,33 @@ class PoolJob:
     """Counts the jobs of one upstream connection; grows."""
 
     @property
-    def prevhash(self) -> bytes:
-        """As the header holds it: the pool's hex has each 4-byte word turned round."""
-        return swap_words(bytes.fromhex(self.prevhash_hex))
-
-    @property
     def coinbase_size(self) -> int:
         """Bytes of the whole coinbase transaction as mined."""
-        return len(self.coinb1) + len(self.extranonce1) + self.extranonce2_size + len(self.coinb2)
+        return len(self.notice.coinb1) + len(self.extranonce1) + self.extranonce2_size + len(self.notice.coinb2)
 
     @property
-    def content(self) -> tuple[object, ...]:
+    def content(self) -> tuple[bytes, bytes]:
         """Equal for two jobs whose search space is the same, whatever they are called."""
-        return (self.prevhash_hex, self.coinb1, self.coinb2, self.branches, self.version, self.extranonce1)
+        return self.notice.content, self.extranonce1
+
+
+class NoticeBoard:
+    """The lines of ``mining.notify`` that a pool sent lately, each read once; for all connections to one pool."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self) -> None:
+        self._read: dict[bytes, Notice] = {}
+
+    def find(self, line: bytes) -> Notice | None:
+        """Return what ``line`` was read as, if it was."""
+        return self._read.get(line)
+
+    def pin(self, line: bytes, notice: Notice) -> None:
+        """Remember what ``line`` says, in place of the oldest."""
+        while len(self._read) >= BOARD_SIZE:
+            del self._read[next(iter(self._read))]
+        self._read[line] = notice
 
 
 def swap_words(block: bytes) -> bytes:
@@ -61,8 +118,7 @@ def swap_words(block: bytes) -> bytes:
     return b"".join(block[i : i + 4][::-1] for i in range(0, len(block), 4))
 
 
-def parse_notify(params: Sequence[object], *, extranonce1: bytes, extranonce2_size: int, difficulty: float, mask: int,
-                 received_at: float, serial: int) -> PoolJob:
+def parse_notify(params: Sequence[object]) -> Notice:
     """Check ``mining.notify``.
 
     Raises:
@@ -77,7 +133,7 @@ def parse_notify(params: Sequence[object], *, extranonce1: bytes, extranonce2_si
         branches = []
     if not isinstance(branches, list) or len(branches) > MAX_BRANCHES:
         raise RemoteProtocolError("notify with bad merkle branches")
-    return PoolJob(
+    return Notice(
         job_id=job_id,
         prevhash_hex=_text(prevhash, _HASH, "prevhash").lower(),
         coinb1=_part(coinb1, "coinb1"),
@@ -87,12 +143,6 @@ def parse_notify(params: Sequence[object], *, extranonce1: bytes, extranonce2_si
         nbits=int(_text(nbits, _WORD, "nbits"), 16),
         ntime=int(_text(ntime, _WORD, "ntime"), 16),
         clean=len(params) > 8 and params[8] is True,
-        extranonce1=extranonce1,
-        extranonce2_size=extranonce2_size,
-        difficulty=difficulty,
-        mask=mask,
-        received_at=received_at,
-        serial=serial,
     )
 
 

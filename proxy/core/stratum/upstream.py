@@ -21,12 +21,14 @@ from proxy.core.ports import Clock, Link, Timer
 from proxy.core.stratum.codec import ErrorInfo, Request, Response, decode, encode_request
 from proxy.core.stratum.extranonce import MAX_POOL_SIZE
 from proxy.core.stratum.framing import LineFramer
-from proxy.core.stratum.pooljob import PoolJob, parse_notify
+from proxy.core.stratum.pooljob import Notice, NoticeBoard, PoolJob, parse_notify
 from proxy.core.stratum.version import USUAL_MASK, mask_text, parse_mask
 
 MAX_LINE_OUT = 1_023
 """Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
 MAX_LINE_IN = 65_536
+MIN_NOTIFY = 192
+"""Bytes: no job is shorter, and it is not worth asking the board for answers to submits."""
 OPTIONAL_TIMEOUT_S = 2.5
 SUBMIT_TIMEOUT_S = 60.0
 MAX_PENDING = 4_096
@@ -123,8 +125,15 @@ class _Pending(NamedTuple):
 class Upstream:
     """See the module. Implements ``LinkHandler``."""
 
+    __slots__ = (
+        "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configured", "_credentials", "_difficulty_seen",
+        "_errors", "_expired", "_framer", "_link", "_next_id", "_owner", "_serial", "_stall_s", "_submits",
+        "_suggested", "_wanted_close", "_watch", "difficulty", "extranonce1", "extranonce2_size", "job",
+        "last_received", "mask", "stalled", "state", "traced",
+    )
+
     def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
-                 request_stall_s: float = 10.0) -> None:
+                 request_stall_s: float = 10.0, board: NoticeBoard | None = None) -> None:
         self.state = UpstreamState.CONNECTING
         self.extranonce1 = b""
         self.extranonce2_size = 0
@@ -141,6 +150,7 @@ class Upstream:
         self._stall_s = request_stall_s
         self._link: Link | None = None
         self._framer = LineFramer(MAX_LINE_IN)
+        self._board = board if board is not None else NoticeBoard()
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
         self._submits: dict[int, _Pending] = {}
@@ -212,7 +222,7 @@ class Upstream:
         """
         if not self.ready:
             raise LocalProtocolError(f"submit in state {self.state}")
-        params = [self._credentials.user, job.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
+        params = [self._credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
         if job.mask:
             params.append(f"{version & job.mask:08x}")
         ident = self._next_id
@@ -250,17 +260,28 @@ class Upstream:
                 raise line
             if self.traced:
                 self._owner.upstream_traffic("rx", line)
-            message = decode(line)
-            if isinstance(message, Response):
-                self._response(message)
+            notice = self._board.find(line) if len(line) >= MIN_NOTIFY else None
+            if notice is not None:
+                self._job(notice)
             else:
-                self._notification(message)
+                self._decoded(line)
             self._errors = 0
         except RemoteProtocolError as problem:
             self._errors += 1
             self._owner.upstream_problem(problem)
             if self._errors >= MAX_ERRORS:
                 self.close(f"{MAX_ERRORS} malformed messages in a row", wanted=False)
+
+    def _decoded(self, line: bytes) -> None:
+        message = decode(line)
+        if isinstance(message, Response):
+            self._response(message)
+        elif message.method == "mining.notify":
+            notice = parse_notify(message.params)
+            self._board.pin(line, notice)
+            self._job(notice)
+        else:
+            self._notification(message)
 
     def _response(self, answer: Response) -> None:
         ident = answer.id
@@ -288,8 +309,6 @@ class Upstream:
 
     def _notification(self, message: Request) -> None:
         match message.method:
-            case "mining.notify":
-                self._job(message)
             case "mining.set_difficulty":
                 self._set_difficulty(message)
             case "mining.set_extranonce":
@@ -354,14 +373,14 @@ class Upstream:
 
     # --- Work -----------------------------------------------------------------------------------------------------
 
-    def _job(self, message: Request) -> None:
+    def _job(self, notice: Notice) -> None:
         if self.state is UpstreamState.SUBSCRIBING:
             raise RemoteProtocolError("a job before the answer to subscribe")
         self._serial += 1
-        self.job = parse_notify(
-            message.params, extranonce1=self.extranonce1, extranonce2_size=self.extranonce2_size,
+        self.job = PoolJob(
+            notice=notice, clean=notice.clean, extranonce1=self.extranonce1, extranonce2_size=self.extranonce2_size,
             difficulty=self.difficulty, mask=self.mask, received_at=self._clock.now(), serial=self._serial)
-        if self.ready:
+        if self.state is UpstreamState.READY:
             self._owner.upstream_job(self.job)
 
     def _set_difficulty(self, message: Request) -> None:

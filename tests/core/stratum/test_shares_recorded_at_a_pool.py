@@ -30,9 +30,8 @@ def test_every_recorded_share_is_in_the_dialogue() -> None:
 
 @pytest.mark.parametrize("share", SHARES, ids=lambda share: share["nonce"])
 def test_hash_and_true_difficulty_agree_with_the_pool(share: dict[str, object]) -> None:
-    job = parse_notify(job_of(share), extranonce1=bytes.fromhex(str(share["enonce1"])), extranonce2_size=8,
-                       difficulty=0.003, mask=0, received_at=0.0, serial=1)
-    coinbase = job.coinb1 + job.extranonce1 + bytes.fromhex(str(share["nonce2"])) + job.coinb2
+    job = parse_notify(job_of(share))
+    coinbase = job.coinb1 + bytes.fromhex(f"{share['enonce1']}{share['nonce2']}") + job.coinb2
     made = header(job.version, job.prevhash, merkle_root(coinbase, job.branches), int(str(share["ntime"]), 16),
                   job.nbits, int(str(share["nonce"]), 16))
     digest, value = hash_value(made)

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.errors import LocalProtocolError, RemoteProtocolError
 from proxy.core.stratum.codec import Request
-from proxy.core.stratum.pooljob import PoolJob
+from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import MAX_LINE_OUT, Credentials, ShareAnswer, Upstream, UpstreamState
 from proxy.core.virtual import VirtualClock
 
@@ -68,12 +68,13 @@ class Bench:
 
     peer = "pool:3333"
 
-    def __init__(self, user: str = "wallet.rig") -> None:
+    def __init__(self, user: str = "wallet.rig", *, board: NoticeBoard | None = None) -> None:
         self.clock = VirtualClock()
         self.owner = Owner()
         self.sent: list[dict[str, Any]] = []
         self.upstream = Upstream(clock=self.clock, owner=self.owner,
-                                 credentials=Credentials(agent="cpuminer/2.5.1", user=user, password="x"))
+                                 credentials=Credentials(agent="cpuminer/2.5.1", user=user, password="x"),
+                                 board=board)
         self.upstream.opened(self)
 
     def send(self, payload: bytes) -> None:
@@ -263,7 +264,7 @@ def test_a_narrower_mask_makes_the_job_a_new_one() -> None:
     bench.push("mining.set_version_mask", ["00ffe000"])
     assert bench.owner.jobs[-1].mask == 0x00FFE000
     assert bench.owner.jobs[-1].clean
-    assert bench.owner.jobs[-1].job_id == "1"
+    assert bench.owner.jobs[-1].notice.job_id == "1"
     bench.push("mining.set_version_mask", ["00ffe000"])
     assert len(bench.owner.jobs) == 2
 
@@ -273,3 +274,29 @@ def test_set_extranonce_takes_nulls_for_what_stays() -> None:
     bench.push("mining.set_extranonce", ["11223344", None])
     bench.push("mining.notify", NOTIFY)
     assert (bench.owner.jobs[-1].extranonce1.hex(), bench.owner.jobs[-1].extranonce2_size) == ("11223344", 8)
+
+
+def test_the_same_line_on_two_connections_is_one_notice_in_two_contexts() -> None:
+    board = NoticeBoard()
+    first, second = Bench(board=board).ready(), Bench(board=board).ready()
+    second.push("mining.set_difficulty", [7])
+    second.push("mining.set_extranonce", ["11223344", 4])
+    notify = ["2", "00" * 32, "aa" * 60, "bb" * 60, [], "20000000", "1d00ffff", "68000000", False]
+    for bench in (first, second):
+        bench.push("mining.notify", notify)
+        bench.push("mining.notify", notify)
+    jobs = [bench.owner.jobs[-1] for bench in (first, second)]
+    assert jobs[0].notice is jobs[1].notice
+    assert [(job.difficulty, job.extranonce1.hex(), job.extranonce2_size) for job in jobs] == [
+        (2.0, "aabbccdd", 8), (7.0, "11223344", 4)]
+    assert jobs[0].serial == first.owner.jobs[-2].serial + 1
+
+
+def test_a_known_line_before_the_answer_to_subscribe_is_a_problem_as_any_other() -> None:
+    board = NoticeBoard()
+    notify = ["2", "00" * 32, "aa" * 60, "bb" * 60, [], "20000000", "1d00ffff", "68000000", False]
+    Bench(board=board).ready().push("mining.notify", notify)
+    early = Bench(board=board)
+    early.push("mining.notify", notify)
+    assert early.owner.problems
+    assert early.upstream.job is None
