@@ -11,12 +11,13 @@ from proxy.conf.reload import ConfigWatcher
 from proxy.core.config import ConfigSnapshot
 from proxy.models import ConfigRevision, Pool, WeightOverride
 from tests.conf.rows import make_pool, make_schedule
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -52,7 +53,7 @@ async def test_a_saved_change_arrives_a_broken_one_is_refused_for_all_to_see() -
 
 async def until_noted() -> None:
     """The refusal is in the database, for the pages of any process."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not (row := await ConfigRevision.objects.aget()).problems:
             await asyncio.sleep(0.005)
     assert row.problems == ["Pool A has no address to connect to."]

@@ -9,6 +9,7 @@ import pytest
 from proxy.conf.reload import ConfigWatcher, announce
 from proxy.core.config import ConfigSnapshot
 from proxy.core.errors import ConfigError
+from tests.support.patience import PATIENCE_S
 
 
 class FakeStore:
@@ -125,10 +126,10 @@ async def test_an_owner_that_fails_does_not_end_the_watch() -> None:
 
 
 async def run_until(watcher: ConfigWatcher, condition: Callable[[], bool]) -> None:
-    """Run the watcher until ``condition``, at most 5 seconds."""
+    """Run the watcher until ``condition``."""
     task = asyncio.get_running_loop().create_task(watcher.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 await asyncio.sleep(0.001)
     finally:

@@ -11,6 +11,7 @@ from proxy.core.types import HASHES_PER_DIFFICULTY, Chain
 from proxy.runtime.http import HttpAsker, HttpLimits, SourceError, SourceNonsense, SourceRefused, make_client
 from proxy.runtime.sources import Question, fetch
 from tests.runtime.http_cast import reply, serve
+from tests.support.patience import PATIENCE_S
 
 NOW = 1_790_000_000.0
 RATE = 1e12 * HASHES_PER_DIFFICULTY / 600.0
@@ -23,7 +24,7 @@ async def ask(answer, kind, chain=Chain.OTHER, **fields):
     async with serve(answer) as server, make_client() as client:
         config = BalanceSourceConfig(kind=kind, url=server.url, chain=chain, **fields)
         question = Question(name=kind, config=config, now=NOW,
-                            ask=HttpAsker(client, HttpLimits(timeout_s=2.0)))
+                            ask=HttpAsker(client, HttpLimits(timeout_s=PATIENCE_S)))
         return await fetch(question)
 
 

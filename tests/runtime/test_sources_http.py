@@ -4,13 +4,16 @@ import pytest
 
 from proxy.runtime.http import HttpAsker, HttpLimits, SourceNonsense, SourceRefused, SourceUnreachable, make_client
 from tests.runtime.http_cast import drip, flood, hang, raw, reply, serve
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import steady_port
 
-QUICK = HttpLimits(timeout_s=0.3, max_bytes=10_000)
+LIMITS = HttpLimits(timeout_s=PATIENCE_S, max_bytes=10_000)
+QUICK = HttpLimits(timeout_s=0.3)
 
 
-async def ask(answer, **request):
+async def ask(answer, limits=LIMITS, **request):
     async with serve(answer) as server, make_client() as client:
-        return await HttpAsker(client, QUICK).json(server.url, **request)
+        return await HttpAsker(client, limits).json(server.url, **request)
 
 
 async def test_json_is_parsed():
@@ -19,7 +22,7 @@ async def test_json_is_parsed():
 
 async def test_payload_and_login_are_sent():
     async with serve(reply([])) as server, make_client() as client:
-        await HttpAsker(client, QUICK).json(server.url, auth=("ann", "secret"), payload=[{"id": 1}])
+        await HttpAsker(client, LIMITS).json(server.url, auth=("ann", "secret"), payload=[{"id": 1}])
     assert server.requests[0].method == "POST"
     assert server.requests[0].login == "ann:secret"
     assert server.requests[0].body == b'[{"id":1}]'
@@ -28,7 +31,7 @@ async def test_payload_and_login_are_sent():
 @pytest.mark.parametrize("answer", [hang, drip])
 async def test_a_server_that_hangs_or_drips_runs_into_the_time_out(answer):
     with pytest.raises(SourceUnreachable, match=r"within 0\.3 seconds"):
-        await ask(answer)
+        await ask(answer, QUICK)
 
 
 async def test_an_answer_without_an_end_is_cut_off():
@@ -62,15 +65,13 @@ async def test_compressed_answers_are_refused_before_they_are_unpacked():
 
 
 async def test_a_closed_port_is_no_connection():
-    async with serve(reply({})) as server:
-        url = server.url
     async with make_client() as client:
         with pytest.raises(SourceUnreachable, match="No connection"):
-            await HttpAsker(client, QUICK).json(url)
+            await HttpAsker(client, LIMITS).json(f"http://127.0.0.1:{steady_port()}/")
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "nonsense", "", "http://[::1"])
 async def test_an_address_that_can_not_be_asked_is_an_error_of_ours(url):
     async with make_client() as client:
         with pytest.raises(SourceUnreachable):
-            await HttpAsker(client, QUICK).json(url)
+            await HttpAsker(client, LIMITS).json(url)

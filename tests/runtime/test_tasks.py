@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from proxy.runtime.tasks import cancel_and_wait, spawn
+from tests.support.patience import PATIENCE_S
 
 
 async def wait_for(event):
@@ -36,7 +37,7 @@ async def test_task_that_nobody_holds_goes_on():
 
     spawn(work(), name="held")
     gc.collect()
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), PATIENCE_S)
 
 
 async def test_failure_is_logged_with_its_traceback(caplog):
@@ -57,7 +58,7 @@ async def test_failure_reaches_the_given_reporter():
 async def test_cancellation_is_not_swallowed_and_not_reported():
     reports = []
     task = spawn(wait_for(asyncio.Event()), name="lane", report=lambda *report: reports.append(report))
-    assert await cancel_and_wait(task, timeout_s=5) == set()
+    assert await cancel_and_wait(task, timeout_s=PATIENCE_S) == set()
     assert task.cancelled() and reports == []
 
 

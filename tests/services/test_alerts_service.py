@@ -13,13 +13,12 @@ from proxy.services.alerts import AlertService, compose, load_alerts
 from proxy.sinks.views import LiveSnapshot
 from tests.core.alert_cast import pool, rate, worker
 from tests.services.alert_receivers import Mailbox, Webhook
-
-WAIT_S = 20
+from tests.support.patience import PATIENCE_S
 
 
 def until(condition):
     """Wait for threads; real time, because they are real."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
@@ -45,7 +44,7 @@ class Living:
         return self
 
     def __exit__(self, *args):
-        assert self.service.stop(WAIT_S)
+        assert self.service.stop(PATIENCE_S)
 
 
 def eager(*kinds):
@@ -146,12 +145,12 @@ def test_hanging_mail_server_holds_up_neither_the_loop_nor_the_rules():
 
     def hang(*args):
         hanging.set()
-        release.wait(WAIT_S)
+        release.wait(PATIENCE_S)
         return ""
 
     with Living(send=hang) as living:
         living.events.emit(DatabaseTrouble(problem="full.", recovered=False))
-        assert hanging.wait(WAIT_S)
+        assert hanging.wait(PATIENCE_S)
         began = time.perf_counter()
         for _ in range(5000):
             living.events.emit(BlockFound(worker="rig", pool="A", chain=Chain.BTC, header_hash=b"", accepted=True))

@@ -11,6 +11,8 @@ from threading import Event, Thread
 
 import pytest
 
+from tests.support.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -88,7 +90,7 @@ def test_both_work_while_another_process_writes(data, tmp_path):
     copy, stop, failures, written = tmp_path / "copy.sqlite3", Event(), [], []
 
     def write():
-        with closing(sqlite3.connect(data / "dpmp.sqlite3", timeout=10, isolation_level=None)) as database:
+        with closing(sqlite3.connect(data / "dpmp.sqlite3", timeout=PATIENCE_S, isolation_level=None)) as database:
             while not stop.wait(0.002):
                 try:
                     database.execute("INSERT INTO proxy_chaintip (chain, pool, prevhash, nbits, seen_at, behind_ms) "

@@ -15,6 +15,7 @@ from proxy.services.balance import FIRST_POLL_S, BalanceService, BalanceStore
 from tests.core.balance_cast import job, snapshot
 from tests.runtime.http_cast import hang, reply, serve
 from tests.support.clock import VirtualClock
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,7 +41,7 @@ class Service:
         self.events.subscribe(OracleError, lambda event: self.errors.append(event.problem))
         self.auto = AutoBalance(clock=self.clock, events=self.events)
         self.service = BalanceService(auto=self.auto, clock=self.clock, set_weights=self.given.append,
-                                      limits=HttpLimits(timeout_s=0.2))
+                                      limits=HttpLimits(timeout_s=PATIENCE_S))
         self.configure(*sources, **settings)
 
     def configure(self, *sources, **settings):
@@ -93,7 +94,9 @@ async def test_three_failures_fall_back_and_an_answer_recovers():
 
     async with serve(in_turn) as server:
         service = Service(oracle(server))
+        service.service._limits = HttpLimits(timeout_s=0.2)
         await service.poll()
+        service.service._limits = HttpLimits(timeout_s=PATIENCE_S)
         await service.poll()
         assert service.auto.state is BalanceState.HOLDING
         await service.poll()
@@ -213,7 +216,7 @@ async def test_running_polls_when_due_and_ends_when_cancelled():
     service.events.subscribe(OraclePollStart, lambda event: told.set())
     async with asyncio.TaskGroup() as group:
         task = group.create_task(service.service.run())
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(told.wait(), PATIENCE_S)
         task.cancel()
     assert task.cancelled()
 

@@ -49,7 +49,7 @@ async def test_a_failed_step_is_marked_and_ends_with_an_error() -> None:
 async def test_an_address_is_tested_with_tls_where_asked() -> None:
     async with sim_pool() as pool:
         for option in ("--tls", "--tls-insecure"):
-            table, error = await run(f"127.0.0.1:{pool.port}", option, "--timeout", "1")
+            table, error = await run(f"127.0.0.1:{pool.port}", option, "--timeout", "3")
             assert "does not speak TLS" in error and "with TLS" in table
 
 

@@ -20,9 +20,10 @@ from tests.services.checkpool_cast import (
     sim_pool,
     verdicts,
 )
+from tests.support.patience import PATIENCE_S
 
 
-async def checked(pool: SimPool, *, timeout_s: float = 5.0, **fields) -> CheckReport:
+async def checked(pool: SimPool, *, timeout_s: float = PATIENCE_S, **fields) -> CheckReport:
     return await check(pool_config(pool.port, **fields), timeout_s=timeout_s,
                        hashes_per_difficulty=HASHES_PER_DIFFICULTY)
 
@@ -95,13 +96,13 @@ async def test_a_refused_user_still_learns_of_the_job_that_came_before() -> None
 async def test_a_silent_pool_is_given_up_in_time() -> None:
     async with sim_pool() as pool:
         pool.go_silent()
-        report = await checked(pool, timeout_s=0.2)
+        report = await checked(pool, timeout_s=1)
         assert report.problem == "Subscribe: No answer within 1 s. Is this a Stratum port?"
 
 
 async def test_a_pool_that_never_answers_authorize_is_given_up_in_time() -> None:
     async with sim_pool(authorize_delay_s=3600) as pool:
-        report = await checked(pool, timeout_s=0.3)
+        report = await checked(pool, timeout_s=1)
         assert report.problem == "Authorise: No: no answer within 1 s."
         assert verdicts(report)["First job"] is False
 
@@ -132,7 +133,7 @@ async def test_a_solo_pool_that_pays_another_address_is_wrong() -> None:
 async def test_a_solo_pools_fee_is_told() -> None:
     outputs = ((BCH_DEMO_SCRIPT, 6_250_000), (BTC_DEMO_SCRIPT, 306_250_000), (b"\x6a\x01\x00", 0))
     async with sim_pool(chain=SimChain(hashes_per_difficulty=REAL, outputs=outputs)) as pool:
-        report = await check(pool_config(pool.port, solo=True), timeout_s=5)
+        report = await check(pool_config(pool.port, solo=True), timeout_s=PATIENCE_S)
         assert report.ok
         assert said(report)["Pays"] == (f"{WALLET} 3.06250000 (your wallet); "
                                         "1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu 0.06250000")
@@ -163,7 +164,7 @@ async def test_bch_addresses_are_written_as_bch_does() -> None:
 
 async def test_each_address_of_a_pool_is_tried_in_order() -> None:
     async with sim_pool() as first, sim_pool(difficulty=7.0) as second:
-        report = await check(pool_config(first.port, second.port), timeout_s=5)
+        report = await check(pool_config(first.port, second.port), timeout_s=PATIENCE_S)
         addresses = [text for label, text, _ in report.lines if label == "Address"]
         assert addresses == [f"127.0.0.1:{first.port}, without TLS", f"127.0.0.1:{second.port}, without TLS"]
         assert [text for label, text, _ in report.lines if label == "Difficulty"] == ["1", "7"]
@@ -172,7 +173,7 @@ async def test_each_address_of_a_pool_is_tried_in_order() -> None:
 async def test_a_bad_second_address_is_a_problem() -> None:
     async with sim_pool() as first, sim_pool() as second:
         await second.refuse_connections()
-        report = await check(pool_config(first.port, second.port), timeout_s=5)
+        report = await check(pool_config(first.port, second.port), timeout_s=PATIENCE_S)
         assert not report.ok
         assert [ok for label, _, ok in report.lines if label == "Reachable"] == [True, False]
 
@@ -186,7 +187,7 @@ async def test_a_small_extranonce_is_remarked() -> None:
 async def test_without_wallets_no_form_of_the_wallet_is_written() -> None:
     async with sim_pool() as pool:
         pool.refuse_authorize("x")
-        report = await check(pool_config(pool.port), timeout_s=5, show_wallets=False)
+        report = await check(pool_config(pool.port), timeout_s=PATIENCE_S, show_wallets=False)
         assert WALLET not in str(report.lines)
         assert said(report)["Authorise"] == "accepted as [wallet].dpmp"
         assert said(report)["Pays"] == "[wallet] 3.12500000 (your wallet)"
@@ -195,14 +196,14 @@ async def test_without_wallets_no_form_of_the_wallet_is_written() -> None:
 async def test_a_made_up_user_is_refused_without_blame() -> None:
     async with sim_pool() as pool:
         pool.refuse_authorize()
-        report = await check(f"127.0.0.1:{pool.port}", timeout_s=5)
+        report = await check(f"127.0.0.1:{pool.port}", timeout_s=PATIENCE_S)
         assert report.ok and verdicts(report)["Authorise"] is None
         assert "user dpmp, which this check made up (Unauthorized)" in said(report)["Authorise"]
 
 
 async def test_a_typed_address_is_tested_without_a_wallet() -> None:
     async with sim_pool() as pool:
-        report = await check(Endpoint(host="127.0.0.1", port=pool.port), timeout_s=5)
+        report = await check(Endpoint(host="127.0.0.1", port=pool.port), timeout_s=PATIENCE_S)
         assert report.ok and said(report)["Authorise"] == "accepted as dpmp"
         assert said(report)["Pays"] == f"{WALLET} 3.12500000; written as BTC addresses, for the chain is not known"
         assert "Your wallet" not in said(report)
@@ -210,7 +211,7 @@ async def test_a_typed_address_is_tested_without_a_wallet() -> None:
 
 async def test_a_typed_address_with_a_user_finds_the_wallet() -> None:
     async with sim_pool() as pool:
-        report = await check(f"stratum+tcp://127.0.0.1:{pool.port}", user=f"{WALLET}.rig", timeout_s=5)
+        report = await check(f"stratum+tcp://127.0.0.1:{pool.port}", user=f"{WALLET}.rig", timeout_s=PATIENCE_S)
         assert said(report)["Authorise"] == f"accepted as {WALLET}.rig"
         assert said(report)["Your wallet"] == "gets 100.0 % of this block"
 
@@ -218,7 +219,7 @@ async def test_a_typed_address_with_a_user_finds_the_wallet() -> None:
 async def test_a_refused_typed_user_is_a_problem() -> None:
     async with sim_pool() as pool:
         pool.refuse_authorize()
-        assert not (await check(f"127.0.0.1:{pool.port}", user="alice.rig", timeout_s=5)).ok
+        assert not (await check(f"127.0.0.1:{pool.port}", user="alice.rig", timeout_s=PATIENCE_S)).ok
 
 
 @pytest.mark.parametrize(("target", "sentence"), [
@@ -242,5 +243,5 @@ async def test_a_user_name_with_line_breaks_is_refused() -> None:
 async def test_a_pool_that_ignores_configure_passes(monkeypatch) -> None:
     monkeypatch.setattr(upstream, "OPTIONAL_TIMEOUT_S", 0.1)
     async with sim_pool(dialect=NO_ROLLING) as pool:
-        report = await checked(pool, timeout_s=10)
+        report = await checked(pool, timeout_s=PATIENCE_S)
         assert report.ok and said(report)["Version mask"].startswith("none: ")

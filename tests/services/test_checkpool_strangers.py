@@ -22,6 +22,8 @@ from tests.services.checkpool_cast import (
     tls_front,
     verdicts,
 )
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import steady_port
 
 
 @pytest.fixture(autouse=True)
@@ -30,19 +32,13 @@ def fresh_authorities() -> None:
     checkpool_probe.dialer.cache_clear()
 
 
-def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 async def read_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while await reader.read(65536):
         pass
 
 
 async def test_a_closed_port_is_not_reachable() -> None:
-    report = await check(pool_config(closed_port()), timeout_s=5)
+    report = await check(pool_config(steady_port()), timeout_s=PATIENCE_S)
     assert not report.ok
     assert [label for label, _, _ in report.lines] == ["Address", "Reachable"]
     assert report.problem.startswith("Reachable: No: nobody takes connections there")
@@ -54,13 +50,13 @@ async def test_an_unknown_name_is_told(monkeypatch) -> None:
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
     for tls in (Tls.OFF, Tls.VERIFY):
-        report = await check(pool_config(3333, host="pool.invalid", tls=tls), timeout_s=5)
+        report = await check(pool_config(3333, host="pool.invalid", tls=tls), timeout_s=PATIENCE_S)
         assert report.problem == "Reachable: No: the name pool.invalid is not known: Name or service not known."
         assert len(report.lines) == 2
 
 
 async def test_a_name_without_any_name_service_is_told() -> None:
-    report = await check(pool_config(3333, host="pool.invalid"), timeout_s=20)
+    report = await check(pool_config(3333, host="pool.invalid"), timeout_s=PATIENCE_S)
     assert report.problem.startswith("Reachable: No: ")
 
 
@@ -71,7 +67,7 @@ async def test_garbage_ends_in_a_line_and_what_was_wrong_is_told() -> None:
         await read_on(reader, writer)
 
     async with server_that(serve) as port:
-        report = await check(pool_config(port), timeout_s=5)
+        report = await check(pool_config(port), timeout_s=PATIENCE_S)
     assert report.problem == "Subscribe: No: 20 malformed messages in a row."
     assert 0 < len([label for label, _, _ in report.lines if label == "The pool said"]) <= 5
 
@@ -83,7 +79,7 @@ async def test_an_http_server_is_no_pool() -> None:
         await writer.drain()
 
     async with server_that(serve) as port:
-        report = await check(pool_config(port), timeout_s=5)
+        report = await check(pool_config(port), timeout_s=PATIENCE_S)
     assert verdicts(report)["Subscribe"] is False
 
 
@@ -97,16 +93,16 @@ async def test_a_flood_is_cut_off(monkeypatch) -> None:
             await writer.drain()
 
     async with server_that(serve) as port:
-        async with asyncio.timeout(5):
-            report = await check(pool_config(port), timeout_s=60)
+        async with asyncio.timeout(PATIENCE_S):
+            report = await check(pool_config(port), timeout_s=2 * PATIENCE_S)
     assert report.problem.startswith("Subscribe: No: sent ")
     assert all(len(text) <= 300 for _, text, _ in report.lines)
 
 
 async def test_what_a_pool_says_is_one_short_line() -> None:
     async with sim_pool(authorize_delay_s=0.1) as pool:
-        waiting = spawn(check(pool_config(pool.port), timeout_s=5), name="check")
-        await pool.until(lambda pool: bool(pool.sessions))
+        waiting = spawn(check(pool_config(pool.port), timeout_s=PATIENCE_S), name="check")
+        await pool.until(lambda pool: bool(pool.sessions), PATIENCE_S)
         for _ in range(50):
             pool.show_message("new\x1b[31m\nline" + "!" * 1000)
         pool.reconnect("evil.example", 3333)
@@ -131,8 +127,8 @@ async def test_a_coinbase_of_nonsense_is_told() -> None:
                 writer.write(orjson.dumps(reply) + b"\n")
 
     async with server_that(serve) as port:
-        report = await check(pool_config(port), timeout_s=5)
-        solo = await check(pool_config(port, solo=True), timeout_s=5)
+        report = await check(pool_config(port), timeout_s=PATIENCE_S)
+        solo = await check(pool_config(port, solo=True), timeout_s=PATIENCE_S)
     assert report.ok and said(report)["Pays"].startswith("The job's coinbase cannot be read: ")
     assert said(report)["Difficulty"] == "none told: 1, as Stratum has it"
     assert not solo.ok
@@ -143,7 +139,7 @@ async def test_nothing_is_left_behind_when_the_check_is_given_up() -> None:
         for tls in (Tls.OFF, Tls.VERIFY):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):
-                    await check(pool_config(port, tls=tls), timeout_s=60)
+                    await check(pool_config(port, tls=tls), timeout_s=2 * PATIENCE_S)
             assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("dial")]
 
 
@@ -156,7 +152,7 @@ async def test_tls_spoken_to_a_plain_port_is_explained(serve) -> None:
         await reader.read(1)
 
     async with server_that(serve or hang_up) as port:
-        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=0.5)
+        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=2)
     assert verdicts(report)["Reachable"] is True
     assert report.problem.startswith("TLS: No: the port takes connections but does not speak TLS.")
     assert "Subscribe" not in said(report)
@@ -164,13 +160,13 @@ async def test_tls_spoken_to_a_plain_port_is_explained(serve) -> None:
 
 async def test_a_plain_pool_that_answers_tls_with_stratum_is_explained() -> None:
     async with sim_pool() as pool:
-        report = await check(pool_config(pool.port, tls=Tls.INSECURE), timeout_s=1)
+        report = await check(pool_config(pool.port, tls=Tls.INSECURE), timeout_s=3)
     assert "does not speak TLS" in report.problem
 
 
 async def test_plain_spoken_to_a_tls_port_that_hangs_up_is_explained(tmp_path) -> None:
     async with sim_pool() as pool, tls_front(pool, self_made(tmp_path, "127.0.0.1")) as port:
-        report = await check(pool_config(port), timeout_s=5)
+        report = await check(pool_config(port), timeout_s=PATIENCE_S)
     assert report.problem.endswith("without a word. Is this a Stratum port, and one without TLS?")
 
 
@@ -183,13 +179,13 @@ async def test_plain_spoken_to_a_tls_port_that_complains_is_explained() -> None:
         await writer.wait_closed()
 
     async with server_that(alert) as port:
-        report = await check(pool_config(port), timeout_s=5)
+        report = await check(pool_config(port), timeout_s=PATIENCE_S)
     assert report.problem == "Subscribe: No: this port wants TLS. Switch TLS on, or use the pool's plain port."
 
 
 async def test_a_self_made_certificate_is_refused_and_shown(tmp_path) -> None:
     async with sim_pool() as pool, tls_front(pool, self_made(tmp_path, "127.0.0.1")) as port:
-        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=5)
+        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=PATIENCE_S)
     assert report.problem.startswith("TLS: The certificate is self-made")
     assert said(report)["Certificate"].startswith("CN=127.0.0.1, for 127.0.0.1, valid until 20")
     assert pool.received["mining.authorize"] == 0
@@ -197,7 +193,7 @@ async def test_a_self_made_certificate_is_refused_and_shown(tmp_path) -> None:
 
 async def test_without_a_check_any_certificate_will_do(tmp_path) -> None:
     async with sim_pool() as pool, tls_front(pool, self_made(tmp_path, "elsewhere.example")) as port:
-        report = await check(pool_config(port, tls=Tls.INSECURE, wallet=OTHER_WALLET), timeout_s=5)
+        report = await check(pool_config(port, tls=Tls.INSECURE, wallet=OTHER_WALLET), timeout_s=PATIENCE_S)
     assert report.ok
     assert said(report)["TLS"] == "TLSv1.3, certificate not checked"
     assert said(report)["Address"].endswith("with TLS, certificate not checked")
@@ -207,7 +203,7 @@ async def test_an_accepted_certificate_is_told_and_its_end_too(tmp_path, monkeyp
     context = self_made(tmp_path, "127.0.0.1", valid_for=timedelta(days=5, hours=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "made.pem"))
     async with sim_pool() as pool, tls_front(pool, context) as port:
-        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=5)
+        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=PATIENCE_S)
     assert report.ok, report.problem
     assert said(report)["TLS"] == "TLSv1.3, certificate accepted"
     assert said(report)["Certificate"].endswith("It expires in 5 days.")
@@ -217,7 +213,7 @@ async def test_a_certificate_of_another_host_is_explained(tmp_path, monkeypatch)
     context = self_made(tmp_path, "eu.pool.example", "us.pool.example")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "made.pem"))
     async with sim_pool() as pool, tls_front(pool, context) as port:
-        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=5)
+        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=PATIENCE_S)
     assert report.problem.startswith("TLS: The certificate is of another host: it is made out to eu.pool.example, "
                                      "us.pool.example, not to 127.0.0.1.")
 
@@ -226,5 +222,5 @@ async def test_an_expired_certificate_is_explained(tmp_path, monkeypatch) -> Non
     context = self_made(tmp_path, "127.0.0.1", valid_for=-timedelta(days=2))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "made.pem"))
     async with sim_pool() as pool, tls_front(pool, context) as port:
-        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=5)
+        report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=PATIENCE_S)
     assert report.problem.startswith("TLS: The certificate expired on 20")

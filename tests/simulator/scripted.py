@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from proxy.simulator.waiting import Watchers
+from tests.support.patience import PATIENCE_S
 
 NOTIFY = {
     "id": None,
@@ -63,7 +64,7 @@ class ScriptedPool:
         """Parameters of all submits received."""
         return [call["params"] for call in self.calls if call["method"] == "mining.submit"]
 
-    async def until_submits(self, count: int, timeout_s: float = 5.0) -> None:
+    async def until_submits(self, count: int, timeout_s: float = PATIENCE_S) -> None:
         """Wait for at least ``count`` submits."""
         await self._watchers.until(lambda: len(self.submits()) >= count, timeout_s)
 

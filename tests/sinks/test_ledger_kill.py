@@ -12,9 +12,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.support.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
-RUN_DEADLINE_S = 60.0
+RUN_DEADLINE_S = 2 * PATIENCE_S
 
 
 class Lab:
@@ -39,7 +41,7 @@ class Lab:
             while len(said) < lines and time.monotonic() < deadline:
                 said.append(process.stdout.readline())
             process.send_signal(how)
-            said += process.communicate(timeout=30)[0].splitlines(keepends=True)
+            said += process.communicate(timeout=PATIENCE_S)[0].splitlines(keepends=True)
         finally:
             process.kill()
             process.wait()
@@ -105,7 +107,7 @@ def test_a_locked_database_stops_nothing_and_gets_everything_afterwards(lab):
         assert lab.query("SELECT COUNT(*) FROM proxy_sharetotal") == (0,)
         locked.execute("ROLLBACK")
         process.terminate()
-        said += process.communicate(timeout=30)[0].splitlines()
+        said += process.communicate(timeout=PATIENCE_S)[0].splitlines()
     finally:
         locked.close()
         process.kill()

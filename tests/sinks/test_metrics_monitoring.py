@@ -4,7 +4,6 @@ import http.client
 import json
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -18,9 +17,10 @@ from prometheus_client import start_http_server
 from proxy.sinks.metrics import Gauges, WorkerGauges
 from tests.sinks.metrics_cast import FixedSource, full_gauges
 from tests.sinks.test_metrics_contract import NEW, OF_V2, RIG, full_scene
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import steady_port
 
 SHIPPED = Path(__file__).parents[2] / "docs" / "monitoring"
-PATIENCE_S = 30.0
 
 
 def tool(name: str) -> str:
@@ -31,7 +31,8 @@ def tool(name: str) -> str:
 
 
 def promtool(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([tool("promtool"), *arguments], input=stdin, capture_output=True, text=True, timeout=60)
+    return subprocess.run([tool("promtool"), *arguments], input=stdin, capture_output=True, text=True,
+                          timeout=PATIENCE_S)
 
 
 def exposed_names() -> set[str]:
@@ -115,16 +116,10 @@ class WatchedSource(FixedSource):
         return super().gauges()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[tuple[int, WatchedSource]]:
     """A real Prometheus that scrapes the full scene each second; its port and what it scrapes."""
-    binary, scene, source, port = tool("prometheus"), full_scene(), WatchedSource(), free_port()
+    binary, scene, source, port = tool("prometheus"), full_scene(), WatchedSource(), steady_port()
     scene.sink.attach(source)
     server, thread = start_http_server(0, "127.0.0.1", scene.registry)
     config = tmp_path / "prometheus.json"
@@ -143,7 +138,7 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[int, WatchedSource]]:
 
 
 def ask(port: int, query: str) -> list[dict[str, object]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.request("GET", f"/api/v1/query?query={quote(query)}")
         answer = json.loads(connection.getresponse().read())

@@ -19,7 +19,7 @@ def settings_with(env, **variables):
         f"print(json.dumps({{name: getattr(settings, name) for name in {NAMES}}}, default=str))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", script], env=env | variables, cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], env=env | variables, cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def make(folder, *arguments):
     shutil.copy(ROOT / "Makefile", folder)
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def script(path, text):
@@ -59,7 +59,7 @@ def run_tests(folder, env):
     (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", folder,
                "-c", folder / "pytest.ini", folder]
-    return subprocess.run(list(map(str, command)), cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(list(map(str, command)), cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 
 def test_skipped_test_is_said_loudly(tmp_path, own_environment):
