@@ -2,14 +2,17 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import F, QuerySet, Sum
 from django.utils.functional import Promise
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.pictures import PALETTE
+from proxy.core.balance import HistoryPoint
+from proxy.core.types import Chain
 from proxy.models.history import ShareBucket
 from proxy.sinks.views import LiveSnapshot
 
@@ -40,6 +43,7 @@ class Line:
     label: str
     colour: int
     values: list[float | None]
+    dashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Series:
     def as_json(self) -> dict[str, object]:
         """As ``chart.js`` wants it."""
         return {"times": self.times, "lines": [
-            {"label": line.label, "colour": line.colour, "values": line.values} for line in self.lines]}
+            {"label": line.label, "colour": line.colour, "values": line.values, "dashed": line.dashed}
+            for line in self.lines]}
 
 
 def series(snap: LiveSnapshot, *, kind: str, span: str, worker: str | None = None, pool: str | None = None,
@@ -107,19 +112,45 @@ def _colour(snap: LiveSnapshot, key: str) -> int:
 
 
 def network(snap: LiveSnapshot, what: str) -> Series:
-    """The chains' hash rates, difficulties or weights as auto-balance saw them, one line for each chain.
+    """The chains' hash rates (``rate``: short and long window), difficulties or weights as auto-balance saw them.
 
-    Lines of rate and difficulty are relative to the first point (100), so that chains of very different size share a
-    scale; weights are percent of the whole.
+    Rates are relative to the chain's first point of the long window, difficulties to its first point, which counts as
+    100: so chains of very different size share a scale. Weights are percent of the whole.
     """
     view = snap.extra.get("balance")
     points = list(getattr(view, "history", ()))
-    chains = sorted({chain for point in points for chain in getattr(point, what)})
-    lines = []
-    for index, chain in enumerate(chains):
-        values = [getattr(point, what).get(chain) for point in points]
-        first = next((value for value in values if value), None)
-        scaled = values if what == "weights" else [value / first * 100 if value and first else None for value in values]
-        colour = next((pool.colour % PALETTE for pool in snap.pools if pool.chain == chain), index % PALETTE)
-        lines.append(Line(str(chain), colour, scaled))
-    return Series([int(point.at) for point in points], lines)
+    order: dict[str, int] = {}
+    for index, pool in enumerate(snap.pools):
+        order.setdefault(pool.chain, index)
+    seen = {chain for point in points for chain in point.difficulty.keys() | point.weights.keys()}
+    chains = sorted(seen, key=lambda chain: (order.get(chain, len(order)), chain))
+    lines = [line for index, chain in enumerate(chains) for line in _network_lines(snap, points, what, chain, index)]
+    return Series([int(point.at) for point in points], [line for line in lines if any(map(_known, line.values))])
+
+
+def _known(value: float | None) -> bool:
+    return value is not None
+
+
+def _network_lines(snap: LiveSnapshot, points: Sequence[HistoryPoint], what: str, chain: Chain,
+                   index: int) -> list[Line]:
+    colour = next((pool.colour % PALETTE for pool in snap.pools if pool.chain == chain), index % PALETTE)
+    if what == "rate":
+        short, long = _values(points, "short", chain), _values(points, "long", chain)
+        base = _first(long) or _first(short)
+        return [Line(say("%(chain)s short") % {"chain": chain}, colour, _relative(short, base)),
+                Line(say("%(chain)s long") % {"chain": chain}, colour, _relative(long, base), dashed=True)]
+    values = _values(points, what, chain)
+    return [Line(str(chain), colour, values if what == "weights" else _relative(values, _first(values)))]
+
+
+def _values(points: Sequence[HistoryPoint], what: str, chain: Chain) -> list[float | None]:
+    return [getattr(point, what).get(chain) for point in points]
+
+
+def _first(values: Sequence[float | None]) -> float | None:
+    return next((value for value in values if value), None)
+
+
+def _relative(values: Sequence[float | None], base: float | None) -> list[float | None]:
+    return [value / base * 100 if value and base else None for value in values]

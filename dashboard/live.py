@@ -1,13 +1,14 @@
 """Live regions: parts of pages that follow the proxy. The same template makes the first paint and every push.
 
-A region is rendered once per snapshot for all who may see the same in the same language, whoever asks first. Pushed
-regions hold no forms and no tokens, so they may be shared.
+A region is rendered once per snapshot for all who may see the same in the same language, whoever asks first; one whose
+content comes from the database only when that has changed. Pushed regions hold no forms and no tokens, so they may be
+shared.
 """
 
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from channels.db import database_sync_to_async
@@ -21,6 +22,7 @@ from proxy.sinks.logs import redact
 from proxy.sinks.views import LiveSnapshot, store
 
 Context = Callable[[LiveSnapshot, Access, str], Mapping[str, object]]
+Version = Callable[[LiveSnapshot, str], Hashable]
 
 MAX_REGIONS = 12
 """Of one page."""
@@ -36,6 +38,9 @@ class Region:
     template: str
     context: Context
     needs: str = SEE
+    version: Version | None = None
+    """What its content follows, cheap to ask for: while the answer stays equal, so does the rendering. None: each
+    snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,15 @@ class Rendering:
 
 
 REGIONS: dict[str, Region] = {}
+Place = tuple[str, frozenset[str], str]
+"""Key, rights and language: who gets the same rendering."""
 
 
-def region(name: str, needs: str = SEE) -> Callable[[Context], Context]:
+def region(name: str, needs: str = SEE, version: Version | None = None) -> Callable[[Context], Context]:
     """Register the function that makes a region's context; the template is ``dashboard/live/<name>.html``."""
 
     def register(context: Context) -> Context:
-        REGIONS[name] = Region(name, f"dashboard/live/{name}.html", context, needs)
+        REGIONS[name] = Region(name, f"dashboard/live/{name}.html", context, needs, version)
         return context
 
     return register
@@ -83,7 +90,8 @@ class Renderings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of: LiveSnapshot | None = None
-        self._known: dict[tuple[str, frozenset[str], str], Rendering] = {}
+        self._known: dict[Place, Rendering] = {}
+        self._kept: dict[Place, tuple[Hashable, Rendering]] = {}
         self.made = 0
         """How many renderings were made, for measuring."""
 
@@ -97,12 +105,27 @@ class Renderings:
             place = (key, access.may, language)
             rendering = self._known.get(place)
             if rendering is None:
-                rendering = self._known[place] = self._make(key, *found, access, language, snap)
+                rendering = self._known[place] = self._current(place, *found, access, snap)
             return rendering
+
+    def _current(self, place: Place, found: Region, argument: str, access: Access, snap: LiveSnapshot) -> Rendering:
+        """The rendering before, where its content has not changed since; else a new one."""
+        key, _may, language = place
+        if found.version is None:
+            return self._make(key, found, argument, access, language, snap)
+        version = found.version(snap, argument)
+        before = self._kept.get(place)
+        if before is not None and before[0] == version:
+            return before[1]
+        rendering = self._make(key, found, argument, access, language, snap)
+        self._kept[place] = version, rendering
+        return rendering
 
     def _turn_to(self, snap: LiveSnapshot) -> None:
         if self._of is not snap or len(self._known) > KEPT_RENDERINGS:
             self._of, self._known = snap, {}
+        if len(self._kept) > KEPT_RENDERINGS:
+            self._kept = {}
 
     def _make(self, key: str, found: Region, argument: str, access: Access, language: str,
               snap: LiveSnapshot) -> Rendering:

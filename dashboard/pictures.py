@@ -1,6 +1,6 @@
 """Small pictures that templates draw as SVG: the hour's line, the split's bar, the week."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.core.types import PoolKey
@@ -8,6 +8,11 @@ from proxy.sinks.views import LiveSnapshot, PoolView, SplitView
 
 PALETTE = 8
 SPARK_WIDTH, SPARK_HEIGHT, _SPARK_TOP = 600, 80, 4
+
+
+def looks(snap: LiveSnapshot) -> Hashable:
+    """What a picture shows of the pools themselves: it stays equal while none is added, renamed or coloured anew."""
+    return tuple((pool.key, pool.name, pool.colour) for pool in snap.pools)
 
 
 @dataclass(frozen=True, slots=True)

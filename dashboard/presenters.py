@@ -148,17 +148,6 @@ def pool_state(status: PoolStatus) -> str:
     }[status]
 
 
-def control_source(source: str) -> str:
-    """Who is in control, as a word in a sentence."""
-    return {
-        "override": _("slider"),
-        "auto-balance": _("auto-balance"),
-        "schedule": _("schedule"),
-        "default": _("default schedule"),
-        "none": _("nobody"),
-    }.get(source, source)
-
-
 def ratio(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> str:
     """``70 : 30`` in the pools' order; weights are fractions of 1."""
     return " : ".join(number_format(round(weights.get(key, 0.0) * 100, 1)).removesuffix(".0") for key in order)

@@ -1,5 +1,5 @@
 """What the live regions show; importing this package registers them."""
 
-from dashboard.regions import home, pools, records, workers
+from dashboard.regions import home, plans, pools, records, workers
 
-__all__ = ["home", "pools", "records", "workers"]
+__all__ = ["home", "plans", "pools", "records", "workers"]

@@ -40,6 +40,7 @@ def split(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
     return {
         "main": main, "pieces": split_bar(snap, main) if main else [], "control": snap.control,
         "others": [(view, split_bar(snap, view)) for view in snap.splits[1:]],
+        "pinned": sum(1 for worker in snap.workers if worker.pinned),
         "wanted": presenters.ratio(snap.control.weights, order) if snap.control.weights else "",
         "applied": json.dumps(whole_percents(snap.control.weights, order) if snap.control.weights else {}),
     }
@@ -58,9 +59,3 @@ def fleet(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
     known = [worker for worker in snap.workers if not is_forgotten(worker, forgotten)]
     ordered = sorted(known, key=lambda worker: (not worker.connections, -worker.rate_5m.value, worker.name))
     return {"workers": ordered[:HOME_WORKERS], "more": max(0, len(ordered) - HOME_WORKERS)}
-
-
-@region("balance")
-def balance(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
-    """What auto-balance sees of each chain, and what it makes of it."""
-    return {"view": snap.extra.get("balance")}

@@ -1,12 +1,21 @@
 """The live regions of the pools' pages."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from statistics import median
 
 from dashboard.access import Access
 from dashboard.live import region
+from dashboard.pictures import looks
 from dashboard.reasons import refused
+from proxy.conf.loader import current_revision
 from proxy.core.types import Chain
+from proxy.models import Pool
+from proxy.models.history import ChainTip, PayoutRecord
 from proxy.sinks.views import LiveSnapshot
+
+TIPS = 400
+"""Newest blocks of a chain that its pools are compared by."""
+PAYOUTS_SHOWN = 10
 
 
 @region("pooltable")
@@ -25,3 +34,29 @@ def pool(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obje
     excluded = [(worker, worker.excluded[found.key]) for worker in snap.workers if found.key in worker.excluded]
     return {"pool": found, "refused": refused(found.rejects_by_reason), "peers": peers if len(peers) > 1 else [],
             "excluded": excluded}
+
+
+def _checks_shown(snap: LiveSnapshot, argument: str) -> Hashable:
+    """The configuration, and the newest of what was noted of any pool."""
+    newest = (PayoutRecord.objects.order_by("-pk").values_list("pk", "pool", "percent", "ok").first(),
+              ChainTip.objects.order_by("-pk").values_list("pk", flat=True).first())
+    return current_revision(), newest, looks(snap)
+
+
+@region("poolchecks", version=_checks_shown)
+def poolchecks(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """Whom the pool's jobs would pay, and how soon it tells of a block."""
+    row = Pool.objects.filter(key=argument).select_related("wallet").first()
+    told = block_times(str(row.chain)) if row and row.chain != Chain.OTHER else []
+    return {"row": row, "payouts": list(PayoutRecord.objects.filter(pool=argument)[:PAYOUTS_SHOWN]),
+            "told": told if len(told) > 1 else []}
+
+
+def block_times(chain: str) -> list[tuple[str, int, int, float]]:
+    """For each pool of ``chain``: key, newest blocks it told of, of how many it was the first, median delay in ms."""
+    delays: dict[str, list[float]] = {}
+    rows = ChainTip.objects.filter(chain=chain).order_by("-seen_at")[:TIPS]
+    for key, behind_ms in rows.values_list("pool", "behind_ms"):
+        delays.setdefault(key, []).append(behind_ms)
+    return [(key, len(found), sum(1 for one in found if one <= 0), median(found))
+            for key, found in sorted(delays.items())]

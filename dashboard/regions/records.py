@@ -1,12 +1,16 @@
-"""The live part of Records: luck and odds of each pool's chain."""
+"""The live parts of Records: luck and odds of each pool's chain, blocks and best shares."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from dashboard.access import Access
 from dashboard.live import region
+from dashboard.pictures import looks
 from proxy.core import luck
+from proxy.models.history import BestShare, Block
 from proxy.sinks.views import LiveSnapshot, PoolView
+
+SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,16 @@ def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
     return Odds(pool, rate, luck.seconds_per_block(rate, network, hashes),
                 luck.block_odds(rate, network, luck.DAY_S, hashes), luck.block_odds(rate, network, luck.YEAR_S, hashes),
                 luck.expected_best(pool.accepted_difficulty), luck.best_luck(pool.best, pool.accepted_difficulty))
+
+
+def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
+    """Which rows the tables show, and how far the pools have judged the blocks."""
+    return (tuple(Block.objects.values_list("pk", "verdict")[:SHOWN]),
+            tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]), looks(snap))
+
+
+@region("records", version=_rows_shown)
+def records(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """Blocks and the best shares of all time."""
+    return {"blocks": list(Block.objects.all()[:SHOWN]),
+            "best": list(BestShare.objects.order_by("-true_difficulty")[:SHOWN])}

@@ -1,5 +1,6 @@
 """Template filters: the presenters under the names that templates use."""
 
+import json
 from datetime import date
 
 from django import template
@@ -7,7 +8,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dashboard import presenters
+from dashboard import presenters, words
 
 register = template.Library()
 
@@ -21,10 +22,12 @@ register.filter("ms", presenters.milliseconds)
 register.filter("duration", presenters.duration)
 register.filter("seconds", presenters.seconds)
 register.filter("pool_state", presenters.pool_state)
-register.filter("control_source", presenters.control_source)
 register.filter("chain_name", presenters.chain_name)
 register.filter("miners", presenters.miners)
 register.filter("odds", presenters.odds)
+for word in (words.control_source, words.mode_name, words.policy_name, words.admin_state, words.source_name,
+             words.action_name):
+    register.filter(word.__name__, word)
 
 
 @register.filter
@@ -56,6 +59,14 @@ def _moment(unix: float | None, style: str) -> SafeString | str:
     if unix is None:
         return presenters.DASH
     return format_html('<time datetime="{}" data-{}>{}</time>', presenters.iso(unix), style, presenters.utc_text(unix))
+
+
+@register.filter
+def logged(value: object) -> str:
+    """A field of a log line as the log writes it, but with no more digits than say something."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 @register.filter

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET
 from dashboard import charts, live
 from dashboard.access import SEE, needs
 
-NETWORK = {"short", "long", "difficulty", "weights"}
+NETWORK = {"rate", "difficulty", "weights"}
 
 
 @require_GET
@@ -34,7 +34,7 @@ def fleet(request: HttpRequest) -> HttpResponseBase:
 @needs(SEE)
 def network(request: HttpRequest, what: str) -> HttpResponseBase:
     """What auto-balance saw of the networks."""
-    return _answer(charts.network(live.snapshot(), what if what in NETWORK else "short"))
+    return _answer(charts.network(live.snapshot(), what if what in NETWORK else "rate"))
 
 
 def _span(request: HttpRequest) -> str:

@@ -1,7 +1,6 @@
 """The pools: a table, a page each, and the test of a connection."""
 
 import asyncio
-from statistics import median
 
 from asgiref.sync import async_to_sync
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -16,12 +15,9 @@ from proxy.core.config import Endpoint
 from proxy.core.errors import DPMPError
 from proxy.core.types import Chain
 from proxy.models import Pool
-from proxy.models.history import ChainTip, PayoutRecord
 from proxy.services import checkpool
 
 CHECK_TIMEOUT_S = 30.0
-TIPS = 400
-"""Newest blocks of a chain that its pools are compared by."""
 CONNECTION_EVENTS = frozenset({
     "pool_connected", "pool_disconnected", "pool_reconnect_failed", "pool_down", "pool_reconnected", "auth_result",
     "pool_message", "pool_redirect", "pool_bad_message", "pool_connecting", "pool_reconnect_wait"})
@@ -39,26 +35,13 @@ def pools(request: HttpRequest) -> HttpResponseBase:
 def pool(request: HttpRequest, key: str) -> HttpResponseBase:
     """One pool's page; htmx gets the connection log alone."""
     snap = live.snapshot()
-    row = Pool.objects.filter(key=key).select_related("wallet").first()
+    row = Pool.objects.filter(key=key).first()
     if snap.pool(key) is None and row is None:
         raise Http404
     access = of_request(request)
     lines = ring().recent(limit=40, pool=key, events=CONNECTION_EVENTS) if LOGS in access.may else []
     template = "dashboard/_pool_log.html" if request.headers.get("HX-Request") else "dashboard/pool.html"
-    told = block_times(str(row.chain)) if row and row.chain != Chain.OTHER else []
-    payouts = list(PayoutRecord.objects.filter(pool=key)[:10])
-    return render(request, template, {"snap": snap, "key": key, "pool": snap.pool(key), "row": row, "lines": lines,
-                                      "payouts": payouts, "told": told if len(told) > 1 else []})
-
-
-def block_times(chain: str) -> list[tuple[str, int, int, float]]:
-    """For each pool of ``chain``: key, newest blocks it told of, of how many it was the first, median delay in ms."""
-    delays: dict[str, list[float]] = {}
-    rows = ChainTip.objects.filter(chain=chain).order_by("-seen_at")[:TIPS]
-    for key, behind_ms in rows.values_list("pool", "behind_ms"):
-        delays.setdefault(key, []).append(behind_ms)
-    return [(key, len(found), sum(1 for one in found if one <= 0), median(found))
-            for key, found in sorted(delays.items())]
+    return render(request, template, {"snap": snap, "key": key, "pool": snap.pool(key), "row": row, "lines": lines})
 
 
 @require_POST

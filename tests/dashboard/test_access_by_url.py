@@ -13,7 +13,7 @@ from tests.dashboard import fixtures
 
 SEE = ["/", "/workers/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/help/",
        "/help/security/", "/help/monitoring/alerts.yml", "/charts/fleet/", "/charts/worker/AvalonQ/", "/charts/pool/A/",
-       "/charts/network/short/", "/live/poll/?r=split"]
+       "/charts/network/rate/", "/live/poll/?r=split"]
 LOGS = ["/logs/", "/logs/download/"]
 STEER = ["/audit/"]
 ADMINISTER = ["/people/", "/start/", "/logs/events/", "/settings/"]
@@ -111,7 +111,7 @@ def test_every_address_of_the_dashboard_refuses_strangers_or_is_meant_for_them(c
     for pattern in dashboard.urls.urlpatterns:
         if pattern.name in ("theme", "link-open"):
             continue
-        address = get_resolver().reverse(pattern.name, *{"pk": [1], "name": ["x"], "key": ["A"], "what": ["short"],
+        address = get_resolver().reverse(pattern.name, *{"pk": [1], "name": ["x"], "key": ["A"], "what": ["rate"],
                                                        "slug": ["x"]}.get(
             next(iter(pattern.pattern.converters), ""), []))
         assert refused(client.get(f"/{address}")) or client.get(f"/{address}").status_code == 405, pattern.name

@@ -1,5 +1,7 @@
 """Series for the charts: sums, gaps, coarse rows, colours."""
 
+from dataclasses import replace
+
 import pytest
 
 from dashboard.charts import SPANS, network, series
@@ -59,11 +61,26 @@ def test_every_span_has_a_bounded_number_of_points_and_one_query(db, span, djang
     assert 10 < len(found.times) <= 400
 
 
-def test_chains_share_a_scale(db):
-    lines = network(fixtures.rich(), "short").lines
-    assert [line.values[0] for line in lines] == [100, 100]
-    assert [line.colour for line in network(fixtures.rich(), "weights").lines] == [1, 0]
+def test_chains_share_a_scale_and_stand_in_the_order_of_the_pools(db):
+    lines = network(fixtures.rich(), "difficulty").lines
+    assert [(line.label, line.values[0]) for line in lines] == [("BTC", 100), ("BCH", 100)]
+    assert [line.colour for line in network(fixtures.rich(), "weights").lines] == [0, 1]
+
+
+def test_short_window_is_drawn_against_the_long_one(db):
+    lines = network(fixtures.rich(), "rate").lines
+    assert [(line.label, line.dashed) for line in lines] == [
+        ("BTC short", False), ("BTC long", True), ("BCH short", False), ("BCH long", True)]
+    assert lines[3].values[0] == 100 and lines[2].values[0] == pytest.approx(5.5 / 5.5 * 100)
+    assert min(lines[2].values) < 95
+
+
+def test_what_no_poll_has_told_is_no_line(db):
+    snap = fixtures.rich()
+    history = tuple(replace(point, short={}, long={}) for point in snap.extra["balance"].history)
+    early = replace(snap, extra={"balance": replace(snap.extra["balance"], history=history)})
+    assert network(early, "rate").lines == [] and len(network(early, "weights").lines) == 2
 
 
 def test_no_balance_is_no_line():
-    assert network(fixtures.empty(), "short").lines == []
+    assert network(fixtures.empty(), "rate").lines == []

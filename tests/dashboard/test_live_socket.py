@@ -1,6 +1,7 @@
 """The WebSocket: who gets in, what is sent, what it costs, when it ends."""
 
 import asyncio
+import itertools
 import json
 
 import pytest
@@ -20,6 +21,8 @@ from proxy.sinks.views import store
 from tests.dashboard import fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
+OF_ONE = {"pool": "A", "poolchecks": "A", "worker": "AvalonQ"}
+"""Regions of one thing, and which."""
 HOME = "/live/?r=alarms&r=headline&r=split&r=pools&r=fleet"
 
 
@@ -79,11 +82,11 @@ async def test_what_did_not_change_is_not_sent_again(browser_of):
 
 async def test_pushed_regions_hold_no_forms_and_no_tokens(browser_of):
     browser = await sync_to_async(browser_of)("administrator")
-    path = "/live/?" + "&".join(f"r={name}" for name in live.REGIONS if name not in ("pool", "worker")) + \
-        "&r=pool:A&r=worker:AvalonQ"
-    for snap in (fixtures.rich(1), fixtures.empty(2), fixtures.three(3)):
+    keys = [*(name for name in live.REGIONS if name not in OF_ONE), *(f"{name}:{one}" for name, one in OF_ONE.items())]
+    halves = (keys[:live.MAX_REGIONS // 2], keys[live.MAX_REGIONS // 2:])
+    for snap, some in itertools.product((fixtures.rich(1), fixtures.empty(2), fixtures.three(3)), halves):
         store.put(snap)
-        socket, _ = await opened(browser, path)
+        socket, _ = await opened(browser, "/live/?" + "&".join(f"r={key}" for key in some))
         text = await frame(socket)
         assert "<form" not in text and "csrf" not in text and "<input" not in text
         await socket.disconnect()

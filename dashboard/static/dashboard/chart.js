@@ -72,7 +72,7 @@
         cursor: { drag: { x: true, y: false } },
         scales: { ...(times.length === 1 ? { x: { range: () => [times[0] - 1800, times[0] + 1800] } } : {}), y: { range: (plot, low, high) => percent ? [Math.floor(low * .98), Math.ceil(high * 1.02 + .01)] : [0, (high || 1) * 1.08] } },
         axes: [{ ...axis, values: ticks }, { ...axis, size: 78, values: (plot, ticks) => ticks.map(this.format) }],
-        series: [{ label: this.card.dataset.time || "", value: (plot, value) => value ? both.format(new Date(value * 1000)) : "–" }, ...lines.map((line) => ({ label: line.label, stroke: css(`--p${line.colour}`), width: 2, fill: lines.length === 1 ? css(`--p${line.colour}`) + "22" : undefined, spanGaps: false, points: line.values.filter((value) => value !== null).length < 4 ? { show: true, size: 7, fill: css(`--p${line.colour}`) } : {}, value: (plot, value) => this.format(value) }))],
+        series: [{ label: this.card.dataset.time || "", value: (plot, value) => value ? both.format(new Date(value * 1000)) : "–" }, ...lines.map((line) => ({ label: line.label, stroke: css(`--p${line.colour}`), width: line.dashed ? 1.5 : 2, dash: line.dashed ? [6, 5] : undefined, fill: lines.length === 1 ? css(`--p${line.colour}`) + "22" : undefined, spanGaps: false, points: line.values.filter((value) => value !== null).length < 4 ? { show: true, size: 7, fill: css(`--p${line.colour}`) } : {}, value: (plot, value) => this.format(value) }))],
         hooks: { setSelect: [() => { this.zoomed = true; }] },
       }, [times, ...lines.map((line) => line.values)], this.box);
     }

@@ -4,6 +4,7 @@
   const socket = document.getElementById("live");
   const light = document.getElementById("live-state");
   if (!socket || !light) return;
+  const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
   const POLL_MS = 2000, QUIET_MS = 12000, LOGGED_OUT = 4401;
   let last = 0, poll = null, grace = setTimeout(startPolling, 3000);
 
@@ -46,7 +47,7 @@
   });
   setInterval(() => {
     if (!last) return;
-    light.title = `${light.dataset.updated} ${((Date.now() - last) / 1000).toFixed(1)} s`;
+    light.title = `${light.dataset.updated}: ${relative.format(-Math.round((Date.now() - last) / 1000), "second")}`;
     if (Date.now() - last > QUIET_MS) show("lost");
   }, 1000);
 })();

@@ -54,11 +54,17 @@
   const say = (text) => {
     if (!flash) return;
     const line = document.createElement("p");
-    line.className = "notice bad"; line.textContent = text;
+    line.className = "notice bad"; line.dataset.said = ""; line.textContent = text;
     flash.replaceChildren(line);
   };
-  document.addEventListener("htmx:sendError", (event) => { if (!event.detail.elt.dataset || !("quiet" in event.detail.elt.dataset)) say(flash.dataset.failed); });
-  document.addEventListener("htmx:responseError", (event) => { if (!event.detail.elt.dataset || !("quiet" in event.detail.elt.dataset)) say(flash.dataset.refused); });
+  const loud = (event) => !event.detail.elt.dataset || !("quiet" in event.detail.elt.dataset);
+  document.addEventListener("htmx:sendError", (event) => { if (loud(event)) say(flash.dataset.failed); });
+  document.addEventListener("htmx:responseError", (event) => { if (loud(event)) say(flash.dataset.refused); });
+  // What works again is not called broken any longer.
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const line = flash && flash.querySelector("[data-said]");
+    if (line && event.detail.successful && loud(event)) line.remove();
+  });
 
   // On a narrow screen the row of pages scrolls: show where we are.
   const here = document.querySelector(".bar nav [aria-current]");

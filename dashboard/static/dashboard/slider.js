@@ -62,6 +62,15 @@
     ranges.forEach((range) => { if (range.name in weights) range.value = String(weights[range.name]); });
     paint();
   };
+  // What was not taken over is not "sending" any longer: the handles go back to what the proxy says.
+  const failed = (event) => {
+    if (!form.contains(event.detail.elt)) return;
+    line.replaceChildren();
+    busyUntil = 0;
+    follow();
+  };
+  document.addEventListener("htmx:sendError", failed);
+  document.addEventListener("htmx:responseError", failed);
   document.addEventListener("dpmp:live", follow);
   document.addEventListener("dpmp:theme", paint);
   document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target === line) follow(); });

@@ -1,0 +1,65 @@
+"""The live regions of Schedule and Balance: what decides the split by itself."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import pairwise
+
+from dashboard.access import Access
+from dashboard.live import region
+from dashboard.pictures import looks
+from dashboard.schedules import present_and_next, week
+from proxy.conf.loader import current_revision, load_snapshot
+from proxy.core.balance import BalanceView
+from proxy.core.balance.view import HistoryPoint
+from proxy.core.config import ALL_WORKERS, ScheduleConfig
+from proxy.core.errors import ConfigError
+from proxy.sinks.views import LiveSnapshot
+
+MINUTE_S = 60.0
+CHANGES_SHOWN = 10
+NOTEWORTHY = 0.05
+"""A change of a weight in percent points that the rounded numbers would show."""
+
+
+def _plan_shown(snap: LiveSnapshot, argument: str) -> Hashable:
+    """The configuration, who is in control, and the minute: windows begin and end with one."""
+    return current_revision(), int(snap.at // MINUTE_S), snap.control.source, snap.control.schedule_id, looks(snap)
+
+
+@region("schedule", version=_plan_shown)
+def schedule(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """The week, what is in force and what comes next, for everybody or for the worker ``argument``."""
+    problems: Sequence[str] = ()
+    schedules: tuple[ScheduleConfig, ...] = ()
+    try:
+        schedules = load_snapshot().schedules
+    except ConfigError as error:
+        problems = error.problems
+    shown = schedules if argument else [one for one in schedules if one.workers.strip() == ALL_WORKERS]
+    present, following = present_and_next(shown, argument, snap.at)
+    return {"schedules": schedules, "problems": problems, "present": present.schedule, "following": following,
+            "week": week(snap, shown, argument, snap.at) if shown else None,
+            "waits": _waits(snap), "names": {pool.key: pool for pool in snap.pools}}
+
+
+def _waits(snap: LiveSnapshot) -> bool:
+    """Whether something set by hand decides instead of the schedules."""
+    control = snap.control
+    return control.source == "override" or (control.source == "auto-balance" and control.schedule_id is None)
+
+
+@region("balance")
+def balance(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """What auto-balance sees of each chain, and what it makes of it."""
+    view = snap.extra.get("balance")
+    return {"view": view, "moves": moves(view.history) if isinstance(view, BalanceView) else []}
+
+
+def moves(history: Sequence[HistoryPoint]) -> list[HistoryPoint]:
+    """The polls that moved the weights, the newest first."""
+    found = [point for before, point in pairwise(history) if _differ(before, point)]
+    return found[:-CHANGES_SHOWN - 1:-1]
+
+
+def _differ(before: HistoryPoint, after: HistoryPoint) -> bool:
+    chains = before.weights.keys() | after.weights.keys()
+    return any(abs(before.weights.get(chain, 0.0) - after.weights.get(chain, 0.0)) >= NOTEWORTHY for chain in chains)
