@@ -5,15 +5,19 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 from aiohappyeyeballs import start_connection
 
 from proxy.core.config import Endpoint, Tls
 from proxy.core.ports import LinkHandler
+from proxy.runtime.resolver import AddressInfo, Resolver
 from proxy.runtime.tasks import spawn
-from proxy.runtime.transport import StreamLink
+from proxy.runtime.transport import StreamLink, keep_alive
 
 RACE_DELAY_S = 0.25
+FAREWELL_S = 1.0
+"""How long a TLS peer may take to say goodbye: one that fell silent never will."""
 
 
 class NetDialer:
@@ -21,6 +25,7 @@ class NetDialer:
 
     def __init__(self, *, timeout_s: Callable[[], float]) -> None:
         self._timeout_s = timeout_s
+        self._resolver = Resolver()
         self._contexts: dict[Tls, ssl.SSLContext | None] = {Tls.OFF: None}
 
     def dial(self, endpoint: Endpoint, handler: LinkHandler) -> Callable[[], None]:
@@ -49,21 +54,41 @@ class NetDialer:
 
     async def _open(self, endpoint: Endpoint, handler: LinkHandler) -> None:
         loop = asyncio.get_running_loop()
-        addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-        sock = await start_connection(addresses, happy_eyeballs_delay=RACE_DELAY_S, loop=loop)
         context = await self._context(endpoint.tls)
+        tls = _tls_options(context, endpoint.host)
+        addresses = await self._resolver.addresses(endpoint.host, endpoint.port)
         try:
-            await loop.create_connection(lambda: StreamLink(handler), sock=sock, ssl=context,
-                                         server_hostname=endpoint.host if context else None)
+            if len(addresses) == 1:
+                host, port, *_ = addresses[0][4]
+                transport, _ = await loop.create_connection(lambda: StreamLink(handler), host, port, **tls)
+            else:
+                transport = await self._race(addresses, handler, tls)
+        except OSError:
+            self._resolver.forget(endpoint.host, endpoint.port)
+            raise
+        keep_alive(transport.get_extra_info("socket"))
+
+    @staticmethod
+    async def _race(addresses: list[AddressInfo], handler: LinkHandler, tls: dict[str, Any]) -> asyncio.Transport:
+        loop = asyncio.get_running_loop()
+        sock = await start_connection(addresses, happy_eyeballs_delay=RACE_DELAY_S, loop=loop)
+        try:
+            transport, _ = await loop.create_connection(lambda: StreamLink(handler), sock=sock, **tls)
         except BaseException:
             sock.close()
             raise
+        return transport
 
     async def _context(self, tls: Tls) -> ssl.SSLContext | None:
         """The context for ``tls``, made once and in a thread: reading the authorities takes a tenth of a second."""
         if tls not in self._contexts:
             self._contexts[tls] = await asyncio.to_thread(_make_context, tls)
         return self._contexts[tls]
+
+
+def _tls_options(context: ssl.SSLContext | None, host: str) -> dict[str, Any]:
+    """What ``create_connection`` is to be told about TLS."""
+    return {"ssl": context, "server_hostname": host, "ssl_shutdown_timeout": FAREWELL_S} if context else {}
 
 
 def _make_context(tls: Tls) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 from proxy.core.ports import LinkHandler
-from proxy.runtime.transport import StreamLink
+from proxy.runtime.transport import StreamLink, keep_alive
 
 BACKLOG = 1024
 
@@ -35,6 +35,8 @@ class StratumListener:
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(error.errno, f"miners can not connect to {host}:{port}: {why}") from error
+        for sock in self._server.sockets:
+            keep_alive(sock)
         bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 

@@ -21,6 +21,14 @@ KEEP_ALIVE = ((socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
 """A peer that vanished without a word is noticed after about two minutes."""
 
 
+def keep_alive(sock: socket.socket) -> None:
+    """Have the system look after connections on ``sock``; what a listening socket has, those it accepts have too."""
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        for option, level, value in KEEP_ALIVE:
+            if option is not None:
+                sock.setsockopt(level, option, value)
+
+
 class StreamLink(asyncio.Protocol):
     """One connection; ``Link`` for the core, protocol for asyncio."""
 
@@ -63,7 +71,6 @@ class StreamLink(asyncio.Protocol):
         """The socket is open."""
         self._transport = cast(asyncio.Transport, transport)
         self.peer = _address(transport.get_extra_info("peername"))
-        _tune(transport.get_extra_info("socket"))
         self._handler = self._find_handler()
         if self._handler is None:
             transport.close()
@@ -106,15 +113,6 @@ def _address(peername: object) -> str:
         return str(peername or "?")
     host = str(peername[0]).removeprefix("::ffff:")
     return f"[{host}]:{peername[1]}" if ":" in host else f"{host}:{peername[1]}"
-
-
-def _tune(sock: socket.socket | None) -> None:
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for option, level, value in KEEP_ALIVE:
-        if option is not None:
-            sock.setsockopt(level, option, value)
 
 
 def _ignore(payload: bytes) -> None:
