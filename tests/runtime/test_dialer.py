@@ -77,12 +77,13 @@ def test_a_pool_is_reached_over_ipv6() -> None:
     assert asyncio.run(outcome("::1", server=None, tls=Tls.OFF)) == b"hello\n"
 
 
-def test_a_pool_with_its_own_certificate_is_reached_where_the_owner_asked_for_no_check(server_tls: ssl.SSLContext) -> None:
+def test_a_certificate_of_its_own_is_fine_where_the_owner_asked_for_no_check(server_tls: ssl.SSLContext) -> None:
     assert asyncio.run(outcome("127.0.0.1", server=server_tls, tls=Tls.INSECURE)) == b"hello\n"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_accepted(server_tls: ssl.SSLContext) -> None:
-    assert "the certificate is not accepted" in str(asyncio.run(outcome("127.0.0.1", server=server_tls, tls=Tls.VERIFY)))
+    why = asyncio.run(outcome("127.0.0.1", server=server_tls, tls=Tls.VERIFY))
+    assert "the certificate is not accepted" in str(why)
 
 
 def test_tls_to_a_port_that_speaks_plainly_says_so() -> None:
