@@ -27,7 +27,8 @@ SPANS: dict[str, tuple[int, int, str | Promise]] = {
 }
 """Name -> (length, width of a point) in seconds, and the button's text."""
 DEFAULT_SPAN = "1h"
-
+WRITTEN_AFTER_S = 5
+"""Shares are in the database some seconds after they were counted."""
 COLUMNS = {"rate": "work", "accepted": "accepted"}
 
 
@@ -64,10 +65,10 @@ def series(snap: LiveSnapshot, *, kind: str, span: str, worker: str | None = Non
            now: float | None = None) -> Series:
     """A line for each pool: hash rate in H/s (``rate``) or accepted shares per minute (``accepted``).
 
-    The stretch that is not over yet is left out, for it would look like a fall.
+    The stretch that is not over and written yet is left out, for it would look like a fall.
     """
     length, width, _label = SPANS.get(span, SPANS[DEFAULT_SPAN])
-    until = int(time.time() if now is None else now) // width * width
+    until = int((time.time() if now is None else now) - WRITTEN_AFTER_S) // width * width
     times = list(range(until - length, until, width))
     sums = _sums(_rows(worker, pool, times[0], until), COLUMNS[kind], width)
     factor = snap.hashes_per_difficulty / width if kind == "rate" else 60.0 / width

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 
 from dpmp_site.bootstrap import prepare_data_dir, secret_key
 from dpmp_site.env import VARIABLES, Environment
+from dpmp_site.languages import languages
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _env = Environment()
@@ -83,15 +83,21 @@ _SQLITE = {
     },
 }
 
+_POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "options": "-c lock_timeout=5s"}
+"""A server that is gone, or a lock that stays, is an error after seconds (as with SQLite), and no thread that hangs."""
+
 
 def _database() -> dict[str, object]:
     url = _env.url("DPMP_DATABASE_URL", ("postgres", "postgresql"))
     if not url:
         return _SQLITE
     try:
-        return dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+        found = dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
     except ValueError as error:
         raise ImproperlyConfigured("DPMP_DATABASE_URL cannot be read as a database URL.") from error
+    if find_spec("psycopg") is None:
+        raise ImproperlyConfigured("DPMP_DATABASE_URL needs a package more. Run: pip install 'psycopg[binary]'")
+    return {**found, "OPTIONS": {**_POSTGRESQL, **found.get("OPTIONS", {})}}
 
 
 DATABASES = {"default": _database()}
@@ -112,8 +118,8 @@ CHANNEL_LAYERS = {"default": _channel_layer()}
 # --- Languages and time ---------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = _env.text("DPMP_LANGUAGE", "en")
-LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "dashboard" / "locale", BASE_DIR / "proxy" / "locale"]
+LANGUAGES = languages(LOCALE_PATHS)
 USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -8,7 +8,7 @@ from dashboard.charts import SPANS, network, series
 from proxy.models.history import ShareBucket
 from tests.dashboard import fixtures
 
-NOW = 1_790_000_040
+NOW = 1_790_000_050
 MINUTE = NOW // 60 * 60
 
 
@@ -59,6 +59,13 @@ def test_every_span_has_a_bounded_number_of_points_and_one_query(db, span, djang
     with django_assert_num_queries(1):
         found = series(fixtures.rich(), kind="rate", span=span, now=NOW)
     assert 10 < len(found.times) <= 400
+
+
+def test_minute_is_drawn_when_its_shares_are_surely_written(db):
+    bucket(MINUTE - 60, work=60)
+    bucket(MINUTE - 120, work=60)
+    ends = [series(fixtures.rich(), kind="rate", span="15m", now=MINUTE + after).times[-1] for after in (1, 5)]
+    assert ends == [MINUTE - 120, MINUTE - 60]
 
 
 def test_chains_share_a_scale_and_stand_in_the_order_of_the_pools(db):

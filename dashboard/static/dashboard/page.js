@@ -2,7 +2,8 @@
 (() => {
   "use strict";
   const lang = document.documentElement.lang || "en";
-  const relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "short" });
+  const relative = new Intl.RelativeTimeFormat(lang, { style: "short" });
+  const present = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "short" }).format(0, "second");
   const exact = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" });
   const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const dayClock = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
@@ -11,6 +12,7 @@
   // The demonstration and tests may run on another clock than the browser: the page's own time is the server's.
   const ago = (then, now) => {
     const seconds = Math.round((then - now) / 1000);
+    if (!seconds) return present;
     const [unit, size] = UNITS.find(([, s]) => Math.abs(seconds) >= s) || ["second", 1];
     return relative.format(Math.trunc(seconds / size), unit).replace(/\.(?= |$)/, "");
   };
