@@ -86,6 +86,9 @@ _SQLITE = {
 _POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "options": "-c lock_timeout=5s"}
 """A server that is gone, or a lock that stays, is an error after seconds (as with SQLite), and no thread that hangs."""
 
+_POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "options": "-c lock_timeout=5s"}
+"""A server that is gone, or a lock that stays, is an error after seconds (as with SQLite), and no thread that hangs."""
+
 
 def _database() -> dict[str, object]:
     url = _env.url("DPMP_DATABASE_URL", ("postgres", "postgresql"))

@@ -47,6 +47,15 @@ def test_postgresql_comes_from_its_url(own_environment):
     database = found["DATABASES"]["default"]
     assert database["ENGINE"] == "django.db.backends.postgresql"
     assert (database["HOST"], database["PORT"], database["NAME"]) == ("db", 5433, "dpmp")
+    assert database["OPTIONS"]["connect_timeout"] == 5 and "lock_timeout=5s" in database["OPTIONS"]["options"]
+
+
+def test_options_in_the_url_of_postgresql_win(own_environment):
+    found = settings_with(own_environment,
+                          DPMP_DATABASE_URL="postgres://a:b@db/dpmp?connect_timeout=30&sslmode=verify-full")
+    options = found["DATABASES"]["default"]["OPTIONS"]
+    assert int(options["connect_timeout"]) == 30 and options["sslmode"] == "verify-full"
+    assert options["tcp_user_timeout"] == 15_000
 
 
 def pragma(name):
