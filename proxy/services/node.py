@@ -59,13 +59,14 @@ from proxy.runtime.tasks import cancel_and_wait, spawn
 from proxy.runtime.web import MetricsServer, WebServer
 from proxy.services.alerts import AlertService
 from proxy.services.balance import BalanceService
+from proxy.services.leftovers import Leftovers
 from proxy.services.retention import RetentionChore
 from proxy.sinks.broadcast import Ticker
 from proxy.sinks.gauges import SnapshotGauges
 from proxy.sinks.journal import BlockJournal
 from proxy.sinks.journal_import import JournalImporter
 from proxy.sinks.ledger import LedgerWriter
-from proxy.sinks.ledger_store import read_history
+from proxy.sinks.ledger_store import History, read_history
 from proxy.sinks.logs import LibraryHandler, LogSink
 from proxy.sinks.logs import lines as log_lines
 from proxy.sinks.memory import MemorySink
@@ -132,10 +133,12 @@ class Node:
         self.balance = BalanceService(auto=self.auto, clock=self.clock,
                                       set_weights=self.engine.scheduler.set_balance_weights)
         self.alerts = AlertService(events=self.events)
+        self.leftovers = Leftovers(options.data_dir / "unwritten.jsonl")
         self.ledger = LedgerWriter(
             writer=uuid.uuid4().hex, clock=self.clock, events=self.events, accounting=self.accounting,
-            records=self.records, effort=self.effort,
-            chores=(JournalImporter(options.data_dir / "blocks.jsonl"), RetentionChore(clock=self.clock)))
+            records=self.records, effort=self.effort, execute=self.leftovers.execute,
+            chores=(self.leftovers.chore, JournalImporter(options.data_dir / "blocks.jsonl"),
+                    RetentionChore(clock=self.clock)))
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.watcher = ConfigWatcher(loader, on_snapshot=self._apply, on_refused=self._refused,
                                      on_trouble=self._config_trouble)
@@ -200,12 +203,17 @@ class Node:
 
     async def _restore(self) -> None:
         try:
-            history = await sync_to_async(read_history, thread_sensitive=False)()
+            history = await sync_to_async(self._read_history, thread_sensitive=False)()
         except DjangoError as error:
             raise StartError(f"The database can not be read: {error}. Has `manage.py migrate` been run?") from error
         self.accounting.restore(history.totals)
         self.records.restore(history.records)
         self.effort.restore(history.marks)
+
+    def _read_history(self) -> History:
+        with suppress(DjangoError, OSError):  # the ledger tries it again
+            self.leftovers.bring_in()
+        return read_history()
 
     async def _listen(self) -> None:
         configured, options = self.listeners, self.options
@@ -235,8 +243,8 @@ class Node:
         await self._last_verdicts()
         self.engine.close()
         self.lag.stop()
-        await self.balance.save()
-        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(),
+        self.leftovers.end_begins()
+        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(), self.balance.save(),
                              *(server.stop() for server in self._servers()), return_exceptions=True)
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.library.remove()
