@@ -50,13 +50,15 @@ class AnyPort(Controller):
 
 
 class Mailbox:
-    """An SMTP server that keeps what it is sent."""
+    """An SMTP server that keeps what it is sent; takes nothing while ``failing``."""
 
     def __init__(self):
-        self.received = []
+        self.received, self.failing = [], False
         self._controller = AnyPort(self, hostname="127.0.0.1", port=0)
 
     async def handle_DATA(self, server, session, envelope):
+        if self.failing:
+            return "451 not now"
         self.received.append(message_from_bytes(envelope.content, policy=default))
         return "250 taken"
 

@@ -9,6 +9,7 @@ from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.core.events import BestShare, BlockFound, DatabaseTrouble, EventStream, PoolBehind, PoolDown, PoolUp
 from proxy.core.types import Chain, PoolStatus
 from proxy.models import AlertDelivery, AlertRule, AlertSettings, AlertTarget
+from proxy.models.history import RejectBucket, ShareBucket
 from proxy.services.alerts import AlertService, compose, load_alerts
 from proxy.sinks.views import LiveSnapshot
 from tests.core.alert_cast import pool, rate, worker
@@ -31,9 +32,11 @@ class Living:
         self.events = EventStream()
         self.pools = [pool("A"), pool("B")]
         self.workers = []
+        self.looks = 0
         self.service = AlertService(events=self.events, look=self.look, look_s=0.05, **changes)
 
     def look(self):
+        self.looks += 1
         return LiveSnapshot(revision=1, at=time.time(), started_at=time.time() - 86400, config_revision=1,
                             pools=tuple(self.pools), workers=tuple(self.workers),
                             rate_1h=rate(1e12), rate_24h=rate(3e12))
@@ -97,16 +100,94 @@ def test_alert_of_each_rule_reaches_webhook_and_mail():
     assert not AlertDelivery.objects.exclude(state="sent").exists()
 
 
+def told_by(webhook, mailbox):
+    """Title and text of everything each of the two servers has, on one line each."""
+    mails = [f"{mail['Subject']} {mail.get_body(('plain',)).get_content()}".replace("\n", " ")
+             for mail in mailbox.received]
+    return [f"{got['title']} {got['message']}".replace("\n", " ") for got in webhook.received], mails
+
+
 @pytest.mark.django_db(transaction=True)
-def test_summary_reaches_the_webhook():
-    with Webhook() as webhook:
+def test_what_is_over_reaches_webhook_and_mail():
+    eager(AlertKind.POOL_DOWN, AlertKind.WORKER_OFFLINE, AlertKind.DATABASE, AlertKind.PAYOUT, AlertKind.CHAIN)
+    good = ("Pool A (pool A) is back", "Worker gone is back", "The database can be used again",
+            "Pool B (pool B): the payout is right again", "Pool B (pool B) is with its chain again")
+    with Webhook() as webhook, Mailbox() as mailbox:
         target(webhook.url)
+        target(mailbox.url)
+        with Living() as living:
+            trouble(living)
+            until(lambda: all(any(title in text for text in texts) for title in ("is offline", "payout check fails")
+                              for texts in told_by(webhook, mailbox)))
+            living.pools, living.workers = [pool("A"), pool("B", payout_ok=True)], [worker("gone")]
+            living.events.emit(PoolUp(pool="A", down_s=60))
+            living.events.emit(PoolBehind(pool="B", chain=Chain.BTC, detail="", cleared=True))
+            living.events.emit(DatabaseTrouble(problem="full.", recovered=True))
+            until(lambda: all(any(title in text for text in texts)
+                              for title in good for texts in told_by(webhook, mailbox)))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("kind", "days", "title"), [
+    (AlertKind.DAILY, 1, "DPMP: the last day"), (AlertKind.WEEKLY, 7, "DPMP: the last week")])
+def test_summary_reaches_webhook_and_mail_with_the_history_of_its_period(kind, days, title):
+    eager(kind)
+    at = int(time.time())
+    due = at - at % 60
+    for age_s, worker_name, accepted in ((3600, "rig", 7), (days * 86400 - 120, "early", 5),
+                                         (days * 86400 + 600, "before", 100)):
+        ShareBucket.objects.create(step=60, start=due - age_s, worker=worker_name, pool="A", accepted=accepted,
+                                   rejected=1, work=1000.0)
+    with Webhook() as webhook, Mailbox() as mailbox:
+        target(webhook.url)
+        target(mailbox.url)
         config = load_alerts()
         with Living(load=lambda: config) as living:
-            living.service._engine._due[AlertKind.DAILY] = time.time() - 1
+            living.service._engine._due[kind] = float(due)
+            until(lambda: all(told_by(webhook, mailbox)))
+    for [text] in told_by(webhook, mailbox):
+        assert title in text and "Shares: 12 accepted, 2 refused (14.29%)" in text
+        assert "Workers: 2." in text and "before" not in text
+    assert list(AlertDelivery.objects.values_list("kinds", "state", "attempts")) == [(kind.value, "sent", 1)] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_servers_that_fail_are_asked_again_and_the_list_says_so(monkeypatch):
+    monkeypatch.setattr("proxy.services.alerts.courier.RETRY_S", (0.2,) * 50)
+    eager(AlertKind.DATABASE)
+    with Webhook() as webhook, Mailbox() as mailbox:
+        webhook.failing = mailbox.failing = True
+        target(webhook.url)
+        target(mailbox.url)
+        with Living() as living:
+            living.events.emit(DatabaseTrouble(problem="full.", recovered=False))
+            until(lambda: AlertDelivery.objects.filter(state="waiting", attempts__gte=2).count() == 2)
+            webhook.failing = mailbox.failing = False
+            until(lambda: all(told_by(webhook, mailbox)))
+            until(lambda: not AlertDelivery.objects.exclude(state="sent").exists())
+    assert [len(texts) for texts in told_by(webhook, mailbox)] == [1, 1]
+    assert all(row.attempts >= 3 and row.done_at is not None for row in AlertDelivery.objects.all())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_alerts_at_once_come_as_one_message_and_no_more_than_allowed_an_hour():
+    eager(AlertKind.POOL_DOWN, AlertKind.BEST_SHARE)
+    settings = AlertSettings.load()
+    settings.group_s, settings.max_per_hour = 0.5, 1
+    settings.save()
+    with Webhook() as webhook:
+        target(webhook.url)
+        with Living() as living:
+            living.events.emit(PoolDown(pool="A", reason="lost"))
+            living.events.emit(PoolDown(pool="B", reason="lost"))
             until(lambda: webhook.received)
-    assert webhook.received[0]["title"] == "DPMP: the last day"
-    assert "No shares came in." in webhook.received[0]["message"]
+            looks = living.looks
+            for difficulty in range(1, 30):
+                living.events.emit(BestShare(worker="rig", pool="A", chain=Chain.BTC, true_difficulty=1e9 * difficulty,
+                                             previous=0.0))
+            until(lambda: living.looks > looks + 20)
+    [got] = webhook.received
+    assert "Pool A (pool A) is down" in got["message"] and "Pool B (pool B) is down" in got["message"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -183,8 +264,6 @@ def test_address_is_in_no_repr():
 
 @pytest.mark.django_db
 def test_summary_adds_the_history_up():
-    from proxy.models.history import RejectBucket, ShareBucket
-
     for key, work in (("A", 750.0), ("B", 250.0)):
         ShareBucket.objects.create(step=60, start=1000, worker="rig", pool=key, accepted=10, rejected=1, work=work)
     ShareBucket.objects.create(step=60, start=5000, worker="late", pool="A", accepted=99, work=1.0)
