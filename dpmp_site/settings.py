@@ -21,7 +21,7 @@ DPMP_VARIABLES = VARIABLES
 
 INSTALLED_APPS = [
     "daphne",  # first: it installs Twisted's reactor on the event loop
-    "django.contrib.admin",
+    "dpmp_site.apps.ConfigurationConfig",  # Django's admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -82,9 +82,6 @@ _SQLITE = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     },
 }
-
-_POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "options": "-c lock_timeout=5s"}
-"""A server that is gone, or a lock that stays, is an error after seconds (as with SQLite), and no thread that hangs."""
 
 _POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "options": "-c lock_timeout=5s"}
 """A server that is gone, or a lock that stays, is an error after seconds (as with SQLite), and no thread that hangs."""
