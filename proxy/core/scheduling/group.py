@@ -160,8 +160,8 @@ class Group:
 
     def vacate(self, member: Member) -> None:
         """Take a miner off the pool that is lost to it."""
-        old, member.current = member.current, None
-        self._crowd.left(member, old)
+        self._crowd.left(member, member.current)
+        member.vacate()
 
     def wake_at(self, when: float) -> None:
         """Check at ``when`` at the latest."""
@@ -291,6 +291,8 @@ class Group:
         for session, assignment in decided.items():
             self._give(self.members[session], assignment)
         self._replace_residual(decided.keys())
+        self._budget.forget()
+        self._returns.forget()
         for session in decided:
             self.members[session].due = now
 
@@ -368,9 +370,9 @@ class Group:
             if target is None:
                 return
             self._switch(member, target, SwitchReason.SLICE if current in row else member.moving, now, urgent=False)
-            left = 0.5
-            if member.current == target:
-                left = max(slicing.stay(row, in_hand, target, period), self._dwells.get(target, 0.0))
+            if member.current != target:
+                return
+            left = max(slicing.stay(row, in_hand, target, period), self._dwells.get(target, 0.0))
         member.due = min(member.due, now + max(min(left, longest), 0.01))
 
     def _switch(self, member: Member, pool: PoolKey, reason: SwitchReason, now: float, *, urgent: bool) -> None:
@@ -382,7 +384,7 @@ class Group:
                 return
         budget = self._returns if reason is SwitchReason.RETURN else self._budget
         if not urgent and not budget.take(now):
-            member.due = now + max(budget.wait(), 0.01)
+            member.due = max(budget.turn(now), now + 0.01)
             return
         if not self._move(member, pool, reason):
             member.due = now + _RETRY_S

@@ -1,5 +1,6 @@
 """What keeps switching calm: the dwell on a pool, the period it makes, the fleet's switch budget, spread phases."""
 
+import math
 from collections.abc import Mapping
 
 from proxy.core.types import PoolKey
@@ -28,23 +29,32 @@ def phase(index: int, fleet: int) -> float:
 
 
 class Budget:
-    """Switches that the fleet may make: ``rate`` a second on average, ``burst`` at once."""
+    """Switches that the fleet may make: ``rate`` a second on average, ``burst`` at once.
 
-    __slots__ = ("_left", "_when", "burst", "rate")
+    Who is refused is told its turn, so that a thousand that wait do not all ask again for each switch that comes free.
+    """
+
+    __slots__ = ("_left", "_turn", "_when", "burst", "rate")
 
     def __init__(self, rate: float, burst: float) -> None:
         self.rate = rate
         self.burst = burst
         self._left = burst
         self._when = 0.0
+        self._turn = -math.inf
+        """When the last of those that wait may ask again."""
 
     def resize(self, rate: float, burst: float) -> None:
         """Set another rate; what is left is kept."""
         self.rate, self.burst = rate, burst
         self._left = min(self._left, burst)
 
+    def forget(self) -> None:
+        """Give turns anew: those that wait are all asked again."""
+        self._turn = -math.inf
+
     def take(self, now: float) -> bool:
-        """Take one switch at monotonic time ``now``; False: none is left, ask again after ``wait``."""
+        """Take one switch at monotonic time ``now``; False: none is left, ask again at your ``turn``."""
         self._left = min(self.burst, self._left + (now - self._when) * self.rate)
         self._when = now
         if self._left < 1 - 1e-9:
@@ -52,6 +62,8 @@ class Budget:
         self._left -= 1
         return True
 
-    def wait(self) -> float:
-        """Seconds until one is left, after a refusal."""
-        return max(0.0, (1 - self._left) / self.rate)
+    def turn(self, now: float) -> float:
+        """Return when to ask again, after a refusal: those that ask later have to wait longer."""
+        free = now + max(0.0, 1 - self._left) / self.rate
+        self._turn = max(free, self._turn + 1 / self.rate)
+        return self._turn

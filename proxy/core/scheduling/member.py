@@ -2,7 +2,7 @@
 
 import math
 
-from proxy.core.scheduling.estimate import Estimate
+from proxy.core.scheduling.estimate import Estimate, Search
 from proxy.core.scheduling.ledger import Ledger
 from proxy.core.scheduling.policy import Assignment, Role
 from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName
@@ -12,7 +12,8 @@ _QUIET_INTERVALS = 6.0
 """Expected share intervals without a share (1 in 400 by luck) after which a miner counts as quiet."""
 _PATIENCE_S = 600.0
 """A miner that has never submitted is believed to work this long."""
-_KNOWN_SHARES = 24.0
+_KNOWN_SHARES = 48.0
+"""A pool that begins too easy gets the first twenty in seconds; whole miners placed by those would be placed wrong."""
 _LEARNING_S = 300.0
 
 
@@ -20,9 +21,8 @@ class Member:
     """A session. Times are monotonic seconds."""
 
     __slots__ = (
-        "armed", "assignment", "current", "difficulty", "due", "estimate", "free", "in_hand", "is_quiet",
-        "joined", "last_share", "moving", "open", "pool_time", "ready", "session", "settled", "since", "switches",
-        "worker",
+        "armed", "assignment", "current", "due", "estimate", "free", "in_hand", "is_quiet", "joined", "last_share",
+        "left", "moving", "open", "pool_time", "ready", "session", "settled", "since", "switches", "worker",
     )
 
     def __init__(self, session: SessionId, worker: WorkerName, estimate: Estimate, now: float) -> None:
@@ -34,8 +34,8 @@ class Member:
         self.since = now
         """Of its last switch."""
         self.last_share: float | None = None
-        self.difficulty = 0.0
-        """Work of its last accepted share, hashes."""
+        self.left: dict[PoolKey, Search] = {}
+        """What it looked for on the pools that it left."""
         self.is_quiet = False
         self.ready: frozenset[PoolKey] = frozenset()
         self.current: PoolKey | None = None
@@ -60,7 +60,7 @@ class Member:
 
     def is_known(self, now: float) -> bool:
         """Whether its rate is good enough to be packed by."""
-        return self.estimate.shares >= _KNOWN_SHARES or now - self.joined > _LEARNING_S
+        return self.estimate.found >= _KNOWN_SHARES or now - self.joined > _LEARNING_S
 
     def settle(self, now: float, ledger: Ledger) -> None:
         """Book the time since the last call; none of it while the miner is quiet."""
@@ -77,9 +77,10 @@ class Member:
 
     def _patience(self) -> float:
         rate = self.estimate.rate
-        if self.last_share is None or not rate:
+        size = self.estimate.search.size or max((search.size for search in self.left.values()), default=0.0)
+        if self.last_share is None or not rate or not size:
             return _PATIENCE_S
-        return _QUIET_INTERVALS * self.difficulty / rate
+        return _QUIET_INTERVALS * size / rate
 
     def _book(self, span: float, ledger: Ledger) -> None:
         pool = self.current
@@ -95,6 +96,20 @@ class Member:
             self.close(ledger)
             self.estimate.age()
 
+    def found(self, pool: PoolKey, work: float, now: float) -> bool:
+        """Count an accepted share of ``work`` hashes; True: call ``review`` when time is settled."""
+        if pool != self.current:
+            return self._straggler(pool, work)
+        return self.estimate.add(work, 0.0 if self.is_quiet else now - self.settled)
+
+    def _straggler(self, pool: PoolKey, work: float) -> bool:
+        """Count a share of a pool that it has left since."""
+        here = self.estimate.search
+        self.estimate.turn(self.left.setdefault(pool, Search()))
+        is_full = self.estimate.add(work)
+        self.estimate.turn(here)
+        return is_full
+
     def close(self, ledger: Ledger) -> None:
         """Value the open seconds for good, with the present estimate."""
         ledger.close(self.open, self.estimate.rate, self.estimate.shares)
@@ -109,7 +124,16 @@ class Member:
                 self.joined = now
             else:
                 self.last_share = now
+        else:
+            self.vacate()
         self.current, self.since, self.free = pool, now, False
+        self.estimate.turn(self.left.pop(pool) if pool in self.left else Search())
+
+    def vacate(self) -> None:
+        """It works nowhere from now on; its time is settled."""
+        if self.current is not None:
+            self.left[self.current] = self.estimate.leave()
+        self.current = None
 
     def review(self, ledger: Ledger) -> None:
         """A block of shares is complete: see whether the rate has changed."""
@@ -122,7 +146,6 @@ class Member:
         """Take over what is known of the same worker from an earlier connection."""
         if known.estimate.rate:
             self.estimate = known.estimate
-        self.difficulty = known.difficulty
         self.in_hand = known.in_hand
         self.switches = known.switches
 

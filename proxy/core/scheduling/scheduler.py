@@ -21,6 +21,8 @@ from proxy.core.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchRe
 _LOOK_AT_CLOCK_S = 60.0
 """The wall clock may jump, so the timetable is looked at this often at least."""
 _POINT = 0.01
+_NONSENSE = 1e30
+"""No difficulty is as large: a pool may write anything, and a sum with infinity in it never recovers."""
 
 
 class Mover(Protocol):
@@ -153,12 +155,13 @@ class Scheduler:
             member.due = now
             group.wake_at(now)
             self._settle_queue(member, group)
-        if not accepted:
+        if credited is None:
+            credited = difficulty
+        if not accepted or not (0 < difficulty < _NONSENSE and 0 <= credited < _NONSENSE):
             return
         work = difficulty * self._hashes
-        member.difficulty = work
-        group.ledger.accept(pool, work if credited is None else credited * self._hashes)
-        if member.estimate.add(work):
+        group.ledger.accept(pool, credited * self._hashes)
+        if member.found(pool, work, now):
             member.settle(now, group.ledger)
             member.review(group.ledger)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.core.config import Mode
 from proxy.core.scheduling.guard import Budget, dwell, period, phase
 from tests.core.scheduling.fleet import A, B, Fleet, config, schedule
 
@@ -18,9 +19,47 @@ def test_a_round_gives_each_pool_its_part_and_none_less_than_its_dwell():
 def test_the_budget_lets_a_burst_through_and_then_its_rate():
     budget = Budget(2.0, 3.0)
     assert [budget.take(10.0) for _ in range(5)] == [True, True, True, False, False]
-    assert budget.wait() == pytest.approx(0.5)
+    assert budget.turn(10.0) == pytest.approx(10.5)
     assert budget.take(10.5)
     assert not budget.take(10.6)
+
+
+def test_those_that_wait_for_the_budget_get_turns_one_after_the_other():
+    budget = Budget(2.0, 1.0)
+    assert budget.take(10.0)
+    assert [budget.turn(10.0) for _ in range(3)] == pytest.approx([10.5, 11.0, 11.5])
+    assert [budget.take(when) for when in (10.5, 11.0, 11.5)] == [True] * 3
+    budget.forget()
+    assert budget.turn(11.5) == pytest.approx(12.0)
+
+
+def test_miners_on_their_way_back_are_not_all_asked_for_each_that_goes():
+    fleet = Fleet(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
+    rigs = [fleet.join(number) for number in range(200)]
+    fleet.scheduler.pool_status(A, False)
+    for rig in rigs:
+        fleet.ready(rig, B)
+    taken = 0
+
+    class Counted(Budget):
+        def take(self, now: float) -> bool:
+            nonlocal taken
+            taken += 1
+            return super().take(now)
+
+    returns = fleet.scheduler._returns
+    counted = Counted(returns.rate, returns.burst)
+    fleet.scheduler._returns = counted
+    for group in fleet.scheduler._groups.values():
+        group._returns = counted
+    for rig in rigs:
+        fleet.ready(rig, A, B)
+    fleet.scheduler.pool_status(A, True)
+    begun = fleet.clock.now()
+    while set(fleet.pools().values()) != {A}:
+        fleet.work(1, every=1)
+    assert fleet.clock.now() - begun == pytest.approx(200 / counted.rate, abs=3)
+    assert taken < 3 * len(rigs)
 
 
 def test_starts_are_spread_and_cancel():
