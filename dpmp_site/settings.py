@@ -21,7 +21,7 @@ DPMP_VARIABLES = VARIABLES
 
 INSTALLED_APPS = [
     "daphne",  # first: it installs Twisted's reactor on the event loop
-    "django.contrib.admin",
+    "dpmp_site.apps.ConfigurationConfig",  # Django's admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +34,10 @@ class BalanceSettingsAdmin(ConfigAdmin):
         (_("When sources fail"), {"fields": ["on_failure"], "description": _(
             "One or two failures leave the weights as they are.")}),
     ]
+
+    def view_on_site(self, settings: BalanceSettings) -> str:
+        """What comes of them."""
+        return reverse("balance")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Straight to the one row."""

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
@@ -75,6 +76,10 @@ class WorkerPinAdmin(ConfigAdmin):
     list_filter = ["pool"]
     search_fields = ["worker", "note"]
     list_select_related = ["pool"]
+
+    def view_on_site(self, pin: WorkerPin) -> str:
+        """The worker's page."""
+        return reverse("worker", args=[pin.worker])
 
     @admin.display(description=_("pool"), ordering="pool__key")
     def pool_link(self, pin: WorkerPin) -> str:

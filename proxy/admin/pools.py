@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
@@ -16,11 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from proxy.admin.base import ConfigAdmin, link_to
 from proxy.conf.loader import load_snapshot
 from proxy.core.errors import ConfigError
-from proxy.core.types import PoolKey
+from proxy.core.types import PoolKey, PoolStatus
 from proxy.models import Pool, PoolEndpoint, Wallet, WeightOverride
 from proxy.services.checkpool import CheckReport, check_all
+from proxy.sinks.views import store
 
 MAX_TESTED = 5
+_STATES = {PoolStatus.UP: _("up"), PoolStatus.DOWN: _("down"), PoolStatus.STARTING: _("starting")}
 _MARKS = {True: "✓", False: "✗", None: "·"}
 
 
@@ -67,7 +70,7 @@ class EndpointInline(admin.TabularInline):  # type: ignore[type-arg]
 class PoolAdmin(ConfigAdmin):
     """Where miners are sent."""
 
-    list_display = ["key", "name", "chain", "wallet_link", "addresses", "status", "solo", "extranonce2"]
+    list_display = ["key", "name", "chain", "wallet_link", "addresses", "status", "state", "solo", "extranonce2"]
     list_filter = ["status", "chain", "solo"]
     search_fields = ["key", "name", "endpoints__host"]
     inlines = [EndpointInline]
@@ -84,6 +87,20 @@ class PoolAdmin(ConfigAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pool]:
         """With wallet, addresses and facts in few queries."""
         return super().get_queryset(request).select_related("wallet", "fact").prefetch_related("endpoints")
+
+    def view_on_site(self, pool: Pool) -> str:
+        """Its page."""
+        return reverse("pool", args=[pool.key])
+
+    @admin.display(description=_("now"))
+    def state(self, pool: Pool) -> str:
+        """How the running proxy finds it, and why where it is down."""
+        snap = store.current()
+        view = snap.pool(pool.key) if snap else None
+        if view is None:
+            return "-"
+        return format_html('<span class="state-{}" title="{}">{}</span>', view.status.value, view.reason,
+                           _STATES[view.status])
 
     @admin.display(description=_("wallet"), ordering="wallet__label")
     def wallet_link(self, pool: Pool) -> str:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
@@ -98,6 +99,10 @@ class ScheduleAdmin(ConfigAdmin):
         """The first schedule is likely to be the default."""
         return {"is_default": not Schedule.objects.filter(is_default=True).exists(),
                 **super().get_changeform_initial_data(request)}
+
+    def view_on_site(self, schedule: Schedule) -> str:
+        """The week as a picture."""
+        return reverse("schedule")
 
     @admin.display(description=_("in force"))
     def coming_week(self, schedule: Schedule) -> str:

@@ -1,0 +1,9 @@
+"""Django's admin as an app, with our own front page."""
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class ConfigurationConfig(AdminConfig):
+    """The admin in sections."""
+
+    default_site = "dpmp_site.admin_site.ConfigSite"
