@@ -1,6 +1,7 @@
 """Ids and small values that every room of the core shares."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 PoolKey = NewType("PoolKey", str)
@@ -96,3 +97,9 @@ class SwitchReason(StrEnum):
     WEIGHT = "weight"
     OPERATOR = "operator"
     EXCLUDED = "excluded"
+
+
+@lru_cache(maxsize=256)
+def shared(pools: frozenset[PoolKey]) -> frozenset[PoolKey]:
+    """Return one object for all equal sets: a thousand sessions hold the same few."""
+    return pools

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TypeAlias, cast
 
 from proxy.runtime.tasks import spawn
@@ -61,15 +60,19 @@ class Resolver:
 
 def _literal(host: str, port: int) -> AddressInfo | None:
     """An address that needs nobody's answer; one with a scope (``fe80::1%eth0``) does."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    if address.version == 4:
+    if _is_address(socket.AF_INET, host):
         return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)
-    if "%" in host:
-        return None
-    return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0)
+    if _is_address(socket.AF_INET6, host):
+        return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0)
+    return None
+
+
+def _is_address(family: socket.AddressFamily, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 async def _ask(host: str, port: int) -> list[AddressInfo]:

@@ -108,7 +108,7 @@ class Attachment:
         self.refused = ""
         """Why the pool refused this user, until it accepts it."""
         self._next: DedicatedLane | None = None
-        self._leaving: set[DedicatedLane] = set()
+        self._leaving: list[DedicatedLane] = []
         self._owner = owner
         self._clock = clock
         self._events = events
@@ -183,13 +183,14 @@ class Attachment:
         lane, self.lane = self.lane, None
         for each in [lane, *self._leaving]:
             if each is not None and each not in keep:
-                self._leaving.add(each)
+                self._see_off(each)
                 each.close(reason)
 
     def finish(self, reason: str) -> None:
         """The miner is gone: lanes with open submits wait for their verdicts, the others end now."""
         lanes = [lane for lane in (self.lane, *self._leaving) if lane is not None and lane.open_submits]
-        self._leaving.update(lanes)
+        for lane in lanes:
+            self._see_off(lane)
         if self.lane in lanes:
             self.lane = None
         self._finishing = True
@@ -248,7 +249,8 @@ class Attachment:
 
     def lane_lost(self, lane: DedicatedLane, reason: str) -> None:
         """Find out what was lost; the lane in use is replaced after its backoff."""
-        self._leaving.discard(lane)
+        if lane in self._leaving:
+            self._leaving.remove(lane)
         if lane is self._next:
             self._next = None
             self.pool.lane_down(lane, reason)
@@ -314,16 +316,20 @@ class Attachment:
             return
         self.close("drained")
 
+    def _see_off(self, lane: DedicatedLane) -> None:
+        if lane not in self._leaving:
+            self._leaving.append(lane)
+
     def _let_go_gently(self, lane: DedicatedLane) -> None:
         """Close a lane that was replaced once its shares in flight had their chance."""
-        self._leaving.add(lane)
+        self._see_off(lane)
         self._close_later(lane, "replaced")
 
     def _close_later(self, lane: DedicatedLane, reason: str) -> None:
         self._clock.call_at(self._clock.now() + DRAIN_GRACE_S, lambda: lane.close(reason))
 
     def _let_go(self, lane: DedicatedLane, reason: str) -> None:
-        self._leaving.add(lane)
+        self._see_off(lane)
         lane.close(reason)
 
     def _drop_next(self, reason: str) -> None:

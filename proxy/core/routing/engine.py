@@ -30,6 +30,7 @@ from proxy.core.types import (
     SessionId,
     SwitchReason,
     WorkerName,
+    shared,
 )
 
 RENEWALS_PER_S = 50.0
@@ -156,12 +157,8 @@ class Engine:
         self.sessions[session.id] = session
         self._by_address[address] += 1
         self.events.emit(MinerConnected(session=session.id, peer=peer))
-        self.clock.call_at(self.clock.now() + limits.handshake_timeout_s, lambda: self._check_handshake(session))
+        session.expect_handshake(limits.handshake_timeout_s)
         return session
-
-    def _check_handshake(self, session: Session) -> None:
-        if session.id in self.sessions and not session.started:
-            session.downstream.close()
 
     def session_started(self, session: Session) -> None:
         """Subscribed and authorised: it wants work."""
@@ -316,7 +313,8 @@ class Engine:
     def _serve(self, session: Session) -> None:
         if session.started:
             wanted = self.scheduler.lanes_wanted(session.id)
-            session.set_wanted(frozenset(key for key in wanted if key in self.pools and self.pools[key].usable))
+            session.set_wanted(shared(frozenset(key for key in wanted
+                                                if key in self.pools and self.pools[key].usable)))
 
     # --- The end --------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.profiles import UNKNOWN, Profile, profile_of
 from proxy.core.stratum.upstream import ShareAnswer
 from proxy.core.stratum.version import mask_text
-from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName
+from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
 
 KEEP_ALIVE_S = 50.0
 """cgminer and bfgminer give a pool up after 90 s of silence, others later."""
@@ -98,8 +98,8 @@ class Session:
     """See the module. ``DownstreamOwner`` and ``AttachmentOwner``."""
 
     __slots__ = (
-        "_began", "_clock", "_desk", "_ended", "_events", "_extranonce1", "_host", "_keep_alive", "_lane", "_prevhash",
-        "_ready", "_workers", "attachments", "connected_at", "current", "downstream", "excluded", "id", "jobs",
+        "_began", "_clock", "_desk", "_ended", "_events", "_extranonce1", "_host", "_lane", "_prevhash", "_ready",
+        "_timer", "_workers", "attachments", "connected_at", "current", "downstream", "excluded", "id", "jobs",
         "password", "peer", "profile", "started", "told", "told_mask", "user", "waiting", "wanted", "wish", "worker",
     )
 
@@ -137,8 +137,13 @@ class Session:
         self._prevhash = b""
         self._extranonce1 = b""
         self._began = host.clock.now()
-        self._keep_alive: Timer | None = None
+        self._timer: Timer | None = None
+        """For the handshake's end first, for keeping the miner later."""
         self._ended = False
+
+    def expect_handshake(self, within_s: float) -> None:
+        """Close the connection unless the miner has subscribed and authorised by then."""
+        self._timer = self._clock.call_at(self._clock.now() + within_s, self.downstream.close)
 
     # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
 
@@ -190,7 +195,8 @@ class Session:
         """Work may be asked for once the miner has all its replies."""
         if not self.started and self.jobs is not None and self._workers and not self._ended:
             self.started = True
-            self._keep_alive = self._clock.call_at(self._clock.now() + KEEP_ALIVE_S, self._keep)
+            self._cancel_timer()
+            self._timer = self._clock.call_at(self._clock.now() + KEEP_ALIVE_S, self._keep)
             self._host.session_started(self)
 
     def miner_suggested(self, difficulty: float) -> None:
@@ -223,13 +229,17 @@ class Session:
     def miner_closed(self, reason: str) -> None:
         """The miner is gone: nobody waits for its verdicts, so every open share ends as unanswered."""
         self._ended = True
-        if self._keep_alive is not None:
-            self._keep_alive.cancel()
+        self._cancel_timer()
         for attachment in self.attachments.values():
             attachment.finish("miner left")
         self._events.emit(MinerDisconnected(session=self.id, worker=self.worker, peer=self.peer, reason=reason,
                                             duration_s=round(self._clock.now() - self._began, 3)))
         self._host.session_ended(self)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # --- Shares ---------------------------------------------------------------------------------------------------
 
@@ -322,8 +332,9 @@ class Session:
 
     def update_ready(self, why: str = "") -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
-        ready = frozenset(key for key, attachment in self.attachments.items()
-                          if attachment.warm_lane is not None and key not in self.excluded and self._may_work_on(key))
+        ready = shared(frozenset(key for key, attachment in self.attachments.items()
+                                 if attachment.warm_lane is not None and key not in self.excluded
+                                 and self._may_work_on(key)))
         if ready == self._ready:
             return
         self._ready = ready
@@ -430,7 +441,7 @@ class Session:
         if now >= due - 1e-6:
             self.downstream.push(encode_notification("mining.set_difficulty", [as_number(self.told or 1.0)]))
             due = now + KEEP_ALIVE_S
-        self._keep_alive = self._clock.call_at(due, self._keep)
+        self._timer = self._clock.call_at(due, self._keep)
 
     def _suggest(self, attachment: Attachment) -> None:
         lane = attachment.lane

@@ -9,7 +9,6 @@ The owner is told through ``UpstreamOwner``; requests that wait are bounded and 
 expired, or lost with the connection.
 """
 
-from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -154,7 +153,7 @@ class Upstream:
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
         self._submits: dict[int, _Pending] = {}
-        self._expired: deque[int] = deque(maxlen=MAX_EXPIRED)
+        self._expired: list[int] = []
         self._watch: Timer | None = None
         self._configured = False
         self._authorized = False
@@ -500,7 +499,7 @@ class Upstream:
 
     def _expire(self, ident: int) -> None:
         waiting = self._submits.pop(ident)
-        self._expired.append(ident)
+        self._expired = [*self._expired[1 - MAX_EXPIRED:], ident]
         self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
 
     def _move(self, state: UpstreamState) -> None:
