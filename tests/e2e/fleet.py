@@ -8,8 +8,11 @@ from contextlib import suppress
 
 from proxy.runtime.tasks import spawn
 from proxy.simulator.miner import SimMiner
+from proxy.simulator.miner_wire import MinerWire
 from proxy.simulator.profiles import PROFILES, Profile
+from proxy.simulator.work import FoundShare
 from tests.e2e.process import HASHES_PER_DIFFICULTY
+from tests.support.patience import PATIENCE_S
 
 HASHRATE = 4_000.0
 """Of one miner, hashes per second: ten of them take about an eighth of a core."""
@@ -19,14 +22,29 @@ LOST = (20, "Connection to the pool was lost, share not judged")
 UNANSWERED = (20, "The pool did not answer")
 
 
+class PatientMiner(SimMiner):
+    """A miner for which a test waits as long as a busy machine needs."""
+
+    outdated = 0
+    """Shares submitted for another block than that of the newest job received: nobody told it to drop the old one."""
+
+    async def until(self, fact: Callable[[SimMiner], bool], timeout_s: float = PATIENCE_S) -> None:
+        await super().until(fact, timeout_s)
+
+    def _submit(self, wire: MinerWire, share: FoundShare) -> None:
+        if self._search is not None and wire.job is not None:
+            self.outdated += self._search.job.previous_hash != wire.job.previous_hash
+        super()._submit(wire, share)
+
+
 class Fleet:
     """Miners of one or all firmware profiles on one address."""
 
     def __init__(self, port: int, profiles: Iterable[Profile] = PROFILES.values(), *, hashrate: float = HASHRATE,
                  user: str = "their-wallet") -> None:
         self.miners = [
-            SimMiner(profile, "127.0.0.1", port, user=f"{user}.{profile.name}-{number}", hashrate=hashrate,
-                     hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+            PatientMiner(profile, "127.0.0.1", port, user=f"{user}.{profile.name}-{number}", hashrate=hashrate,
+                         hashes_per_difficulty=HASHES_PER_DIFFICULTY)
             for number, profile in enumerate(profiles, 1)]
 
     def __len__(self) -> int:
@@ -43,16 +61,16 @@ class Fleet:
         """Disconnect all."""
         await asyncio.gather(*(miner.stop() for miner in self.miners))
 
-    async def in_work(self, timeout_s: float = 15.0) -> None:
+    async def in_work(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until every miner has a job."""
         await asyncio.gather(*(miner.until(lambda each: each.in_work, timeout_s) for miner in self.miners))
 
-    async def mined(self, each: int, timeout_s: float = 30.0) -> None:
+    async def mined(self, each: int, timeout_s: float = PATIENCE_S) -> None:
         """Wait until every miner has ``each`` more accepted shares than now."""
         goals = [(miner, miner.tally.accepted + each) for miner in self.miners]
         await asyncio.gather(*(miner.until(_has(goal), timeout_s) for miner, goal in goals))
 
-    async def settle(self, timeout_s: float = 15.0) -> None:
+    async def settle(self, timeout_s: float = PATIENCE_S) -> None:
         """Mine no more, and wait until every submit has its answer."""
         for miner in self.miners:
             miner.mining = False
@@ -80,6 +98,11 @@ class Fleet:
     def stale(self) -> int:
         """True stales: the pool had a new block."""
         return self.rejected[STALE, "Stale"]
+
+    @property
+    def outdated(self) -> int:
+        """Shares of all miners for a block that they should have dropped."""
+        return sum(miner.outdated for miner in self.miners)
 
     @property
     def disconnects(self) -> int:
@@ -124,7 +147,7 @@ def works_on(miner: SimMiner, pool: str) -> bool:
     return miner.wire is not None and miner.wire.job is not None and MARKS[pool] in miner.wire.job.tail
 
 
-async def eventually(fact: Callable[[], bool], timeout_s: float) -> None:
+async def eventually(fact: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait until ``fact`` holds, for what no line received could tell.
 
     Raises:
@@ -135,7 +158,7 @@ async def eventually(fact: Callable[[], bool], timeout_s: float) -> None:
             await asyncio.sleep(0.05)
 
 
-async def moved(miners: Sequence[SimMiner], pool: str, timeout_s: float) -> float:
+async def moved(miners: Sequence[SimMiner], pool: str, timeout_s: float = PATIENCE_S) -> float:
     """Seconds from now until each of the miners has a job of ``pool``."""
     began = time.monotonic()
     await asyncio.gather(*(miner.until(lambda each: works_on(each, pool), timeout_s) for miner in miners))

@@ -15,16 +15,17 @@ from proxy.models.settings import ProxySettings
 from proxy.runtime.tasks import spawn
 from proxy.services.node import Node, Options
 from tests.e2e.process import HASHES_PER_DIFFICULTY, Metrics
+from tests.support.ports import steady_port
 
-START_S = 30.0
-STOP_S = 15.0
+START_S = 120.0
+STOP_S = 60.0
 
 
 @asynccontextmanager
 async def running(data_dir: Path, port: int = 0) -> AsyncIterator[Node]:
     """A node without pages that listens; it is ended, and its end is waited for, whatever happens."""
-    node = Node(Options(web=False, stratum=("127.0.0.1", port), hashes_per_difficulty=HASHES_PER_DIFFICULTY,
-                        data_dir=data_dir))
+    node = Node(Options(web=False, stratum=("127.0.0.1", port or steady_port()), data_dir=data_dir,
+                        hashes_per_difficulty=HASHES_PER_DIFFICULTY))
     listens = asyncio.Event()
     node.events.subscribe(Listening, lambda _: listens.set())
     await sync_to_async(_no_metrics_server, thread_sensitive=False)()

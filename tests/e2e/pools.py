@@ -2,17 +2,20 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
 from proxy.simulator.dialect import CKPOOL, PLAIN, Dialect
 from proxy.simulator.pool import SimPool
+from proxy.simulator.pool_session import PoolSession
 from proxy.simulator.shares import Refusal
 from proxy.simulator.vardiff import Vardiff
 from tests.e2e.process import HASHES_PER_DIFFICULTY
 from tests.e2e.rows import PoolRow
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import steady_port
 
 CHAINS = {"A": ("BTC", BTC_DEMO_SCRIPT), "B": ("BCH", BCH_DEMO_SCRIPT)}
 EXTRANONCE2 = {"A": 8, "B": 4}
@@ -20,16 +23,28 @@ DIALECTS = {"A": CKPOOL, "B": PLAIN}
 
 
 class TimedPool(SimPool):
-    """Notes when its blocks came."""
+    """Notes when its blocks came. Its port stays free while it refuses connections; tests wait for it patiently."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.blocks_at: list[float] = []
         """Unix seconds, ascending."""
+        self.jobs = 0
+        """How often it has sent jobs to those connected."""
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        return await super().start(host, port or steady_port())
+
+    async def until(self, fact: Callable[[SimPool], bool], timeout_s: float = PATIENCE_S) -> None:
+        await super().until(fact, timeout_s)
 
     def new_block(self, block_hash: bytes | None = None) -> None:
         self.blocks_at.append(self.clock())
         super().new_block(block_hash)
+
+    def refresh(self, clean: bool = False, only: PoolSession | None = None) -> None:
+        self.jobs += 1
+        super().refresh(clean, only)
 
     def stale_ages_ms(self) -> list[float]:
         """How long after the block each stale share arrived that was for the job before it."""

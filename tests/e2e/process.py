@@ -15,12 +15,14 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.runtime.tasks import spawn
+from tests.support.patience import PATIENCE_S, ProcessorWait
+from tests.support.ports import steady_port
 
 ROOT = Path(__file__).resolve().parents[2]
 HASHES_PER_DIFFICULTY = 1024
-START_S = 40.0
+START_S = 120.0
 """To listen; Django's start takes 2 s on a quiet machine and much longer on a busy one."""
-STOP_S = 20.0
+STOP_S = 60.0
 Line = dict[str, Any]
 
 
@@ -46,7 +48,8 @@ class Metrics:
 
 
 class ProxyProcess:
-    """Ports are free ones unless given; ``stratum``, ``web`` and ``metrics_port`` are what it listens on."""
+    """``stratum``, ``web`` and ``metrics_port`` are what it listens on: free ports, unless given; that of the miners
+    stays free while the process is down."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = dict(environment)
@@ -68,8 +71,8 @@ class ProxyProcess:
         Raises:
             Ended: it ended before that.
         """
-        await self.launch("--listen", f"127.0.0.1:{listen}", "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
-                          *arguments)
+        await self.launch("--listen", f"127.0.0.1:{listen or steady_port()}", "--web", "127.0.0.1:0",
+                          "--metrics", "127.0.0.1:0", *arguments)
         line = await self.until("dpmp_listening", timeout_s=START_S)
         self.stratum = _port(line)
         self.metrics_port = _port(self.lines("metrics_started")[-1])
@@ -100,12 +103,16 @@ class ProxyProcess:
         return self._process.pid
 
     async def end(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = STOP_S) -> tuple[int, float]:
-        """Send the signal; return exit code and the seconds it took."""
+        """Send the signal; return exit code and the seconds it took, without those it waited for a processor."""
         assert self._process is not None
-        began = time.monotonic()
-        self._process.send_signal(number)
-        code = await self.exit_code(timeout_s)
-        return code, time.monotonic() - began
+        began, waited = time.monotonic(), ProcessorWait(self.pid)
+        watch = spawn(waited.watch(), name="the proxy's waits")
+        try:
+            self._process.send_signal(number)
+            code = await self.exit_code(timeout_s)
+        finally:
+            watch.cancel()
+        return code, max(0.0, time.monotonic() - began - waited.look())
 
     async def exit_code(self, timeout_s: float = START_S) -> int:
         """Wait until it ends by itself."""
@@ -132,7 +139,7 @@ class ProxyProcess:
         """Log lines of ``event`` with these fields, so far."""
         return [line for line in self.log if line["event"] == event and fields.items() <= line.items()]
 
-    async def until(self, event: str, *, timeout_s: float = 10.0, since: int = 0, **fields: object) -> Line:
+    async def until(self, event: str, *, timeout_s: float = PATIENCE_S, since: int = 0, **fields: object) -> Line:
         """The first line of ``event`` with these fields at or after position ``since`` of ``log``.
 
         Raises:
@@ -172,7 +179,7 @@ class ProxyProcess:
 
     async def get(self, path: str, port: int | None = None, host: str = "localhost") -> tuple[int, str]:
         """GET from the dashboard, or from another port: status and body."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             reader, writer = await asyncio.open_connection("127.0.0.1", port or self.web)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

@@ -68,7 +68,7 @@ class RowWriter:
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
 
 
 def write(wanted: Mapping[str, Any]) -> None:

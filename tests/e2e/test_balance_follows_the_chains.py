@@ -26,6 +26,7 @@ from tests.e2e.pools import row
 from tests.e2e.process import Metrics
 from tests.e2e.rows import SetUp, write
 from tests.runtime.http_cast import Request, Writer, hang, reply, serve
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,10 +38,9 @@ FREE = {"dead_band": 0.0, "max_step_per_hour": 100.0}
 
 @pytest.fixture(autouse=True)
 def polls_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service polls only when the test says so, and asks everybody then; a server has little time."""
+    """The service polls only when the test says so, and asks everybody then."""
     monkeypatch.setattr(balance, "FIRST_POLL_S", 3600.0)
     monkeypatch.setattr(balance, "DUE_TOGETHER_S", 1e6)
-    monkeypatch.setattr(balance, "HttpLimits", lambda: HttpLimits(timeout_s=0.3))
 
 
 def write_rows(pools: list[SimPool], settings: Mapping[str, object], source: Mapping[str, object]) -> None:
@@ -74,7 +74,7 @@ async def test_split_follows_a_chain_that_becomes_harder(
     await sync_to_async(write_rows)(pools, {"strategy": "value-per-hash"}, {"kind": "observed", "poll_s": 60})
     async with running(tmp_path) as node:
         fleet = await start_fleet(port_of(node), [CPUMINER] * 2)
-        await fleet.mined(1, 60)
+        await fleet.mined(1)
         assert await poll(node) is BalanceState.HEALTHY
         assert node.auto.view().in_control
         assert weights(node) == {"A": 0.5, "B": 0.5}
@@ -82,7 +82,7 @@ async def test_split_follows_a_chain_that_becomes_harder(
         heard = asyncio.Event()
         node.events.subscribe(NewBlockSeen, lambda _: heard.set())
         set_network(a, 2 * BTC_NETWORK)
-        await asyncio.wait_for(heard.wait(), 10)
+        await asyncio.wait_for(heard.wait(), PATIENCE_S)
         assert weights(node) == {"A": 0.5, "B": 0.5}
         changed_at = time.monotonic()
         assert await poll(node) is BalanceState.HEALTHY
@@ -105,7 +105,7 @@ async def test_split_follows_a_chain_that_becomes_harder(
 
 async def seen(fact: Callable[[Metrics], bool]) -> Metrics:
     """The first scrape of which ``fact`` holds; the snapshot behind it is made anew each second."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not fact(found := await scrape()):
             await asyncio.sleep(0.1)
     return found
@@ -133,7 +133,7 @@ async def test_source_that_fails_is_held_then_replaced_by_the_fallback_until_it_
     tmp_path: Path, start_pool: StartPool, start_fleet: StartFleet
 ) -> None:
     pools = [await start_pool(key, block_s=None) for key in "AB"]
-    oracle = Oracle()
+    oracle, patient, quick = Oracle(), HttpLimits(timeout_s=PATIENCE_S), HttpLimits(timeout_s=0.3)
     async with serve(oracle) as server:
         await sync_to_async(write_rows)(
             pools, {"strategy": "hashrate-ratio", "significance": 0.0, "max_deviation": 45.0},
@@ -142,20 +142,21 @@ async def test_source_that_fails_is_held_then_replaced_by_the_fallback_until_it_
             told: list[OracleFallback] = []
             node.events.subscribe(OracleFallback, told.append)
             fleet = await start_fleet(port_of(node), [CPUMINER])
-            await fleet.mined(1, 60)
+            await fleet.mined(1)
             answered = {"A": 0.67, "B": 0.33}
+            node.balance._limits = patient
             await step(node, BalanceState.HEALTHY, answered, status=1)
-            oracle.hangs = True
+            oracle.hangs, node.balance._limits = True, quick
             await step(node, BalanceState.HOLDING, answered, status=0)
             await step(node, BalanceState.HOLDING, answered, status=0)
             assert told == []
             await step(node, BalanceState.FALLBACK, {"A": 0.5, "B": 0.5}, status=0)
             await step(node, BalanceState.FALLBACK, {"A": 0.5, "B": 0.5}, status=0)
             assert len(told) == 1
-            oracle.hangs = False
+            oracle.hangs, node.balance._limits = False, patient
             await step(node, BalanceState.HEALTHY, answered, status=1)
             assert len(told) == 1
-            await fleet.mined(1, 60)
+            await fleet.mined(1)
             assert fleet.wrongly_refused() == {}
 
 
@@ -172,7 +173,7 @@ async def step(node: Node, state: BalanceState, wanted: Mapping[str, float], *, 
     assert (failures > 0) == (not status)
     wanted_words = [f">{SAID[state]}<", *([f"{failures} failure", "No complete answer within"] if failures else [])]
     shown = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not all(words in shown for words in wanted_words):
             shown = await page("/balance/")
     assert failures or " failure" not in shown

@@ -23,7 +23,7 @@ async def test_every_block_of_the_pools_is_recorded_and_no_other(
     proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
     fleet = await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER] * 2)
     for pool in pools:
-        await pool.until(lambda each: len(each.book.blocks) >= BLOCKS // 2, 60)
+        await pool.until(lambda each: len(each.book.blocks) >= BLOCKS // 2)
     await fleet.settle()
     found = {pool.name: len(pool.book.blocks) for pool in pools}
     metrics = await proxy.metrics()

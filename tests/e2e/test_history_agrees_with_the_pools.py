@@ -25,7 +25,7 @@ async def test_database_metrics_and_pools_agree_after_a_drain_and_totals_go_on_a
     set_up = SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40})
     first = await start_proxy(set_up)
     fleet = await start_fleet(first.stratum, PROFILES)
-    await fleet.mined(6, 60)
+    await fleet.mined(6)
     await fleet.settle()
     await check_metrics(first, fleet)
     credited = (await first.metrics()).by(CREDITED, "pool")
@@ -44,7 +44,7 @@ async def test_database_metrics_and_pools_agree_after_a_drain_and_totals_go_on_a
         await second.start(listen=first.stratum)
         for miner in fleet.miners:
             miner.mining = True
-        await fleet.mined(4, 60)
+        await fleet.mined(4)
         await fleet.settle()
         await check_metrics(second, fleet, before=before)
         await second.end()
@@ -61,7 +61,7 @@ async def test_signal_in_the_middle_of_the_work_loses_no_share(
     pools = [await start_pool(key, block_s=4.0) for key in "AB"]
     proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
     fleet = await start_fleet(proxy.stratum, PROFILES * 2)
-    await fleet.mined(3, 60)
+    await fleet.mined(3)
     code, took = await proxy.end()
     measured(f"ended in {took:.2f} s; {fleet.summary()}")
     assert code == 0

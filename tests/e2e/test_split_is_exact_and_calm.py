@@ -193,7 +193,7 @@ async def test_restart_keeps_the_ledger_and_the_estimates(tmp_path: Path, start_
         port = port_of(node)
         fleet = make_fleet(port, (20.0, 10.0))
         await fleet.start()
-        await fleet.mined(6, 60)
+        await fleet.mined(6)
         before, counted = node.engine.scheduler.view(), node.accounting.fleet().total
         worked = {key: part.work for key, part in before.pools.items()}
         rates = {part.worker: part.rate for part in before.miners}
