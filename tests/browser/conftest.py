@@ -8,14 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.serve import PASSWORD
+from tests.support.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 40
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
+
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 class Dashboard:
@@ -26,9 +28,10 @@ class Dashboard:
         self.url = f"http://127.0.0.1:{port}"
 
     def show(self, snapshot):
-        """Switch to a snapshot of ``tests.dashboard.fixtures``."""
+        """Switch to a snapshot of ``tests.dashboard.fixtures``; it is there when this returns."""
         self.process.stdin.write(f"{snapshot}\n".encode())
         self.process.stdin.flush()
+        _said(self.process, f"shows {snapshot}")
 
 
 @pytest.fixture(scope="session")
@@ -37,22 +40,23 @@ def dashboard(tmp_path_factory):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
     environment["DPMP_DATA_DIR"] = str(tmp_path_factory.mktemp("dashboard"))
     process = subprocess.Popen([sys.executable, str(ROOT / "tests/browser/serve.py"), "0"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, env=environment, cwd=ROOT)
-    yield Dashboard(process, _port(process))
+                               stdout=subprocess.PIPE, env=environment, cwd=ROOT, bufsize=0)
+    yield Dashboard(process, int(_said(process, "ready ").removeprefix("ready ")))
     process.stdin.close()
-    process.wait(timeout=10)
+    process.wait(timeout=PATIENCE_S)
 
 
-def _port(process):
-    """The port that the server found free."""
-    until = time.monotonic() + START_S
+def _said(process, beginning):
+    """The server's next line that begins so; nothing is buffered, so that ``select`` sees all of it."""
+    until, line = time.monotonic() + PATIENCE_S, b""
     while time.monotonic() < until:
         if select.select([process.stdout], [], [], 0.5)[0]:
-            line = process.stdout.readline().decode()
-            if line.startswith("ready"):
-                return int(line.split()[1])
-            assert line, f"the server ended with {process.wait()}"
-    raise AssertionError("the server did not start")
+            byte = process.stdout.read(1)
+            assert byte, f"the server ended with {process.wait()}"
+            if byte == b"\n" and line.startswith(beginning.encode()):
+                return line.decode()
+            line = b"" if byte == b"\n" else line + byte
+    raise AssertionError(f"the server said nothing, or only {line!r}")
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +85,7 @@ def logged_in(chromium, dashboard):
 
 
 def _log_in(page, who):
+    page.set_default_timeout(PATIENCE_S * 1000)
     page.goto("/login/")
     page.fill("[name=username]", who)
     page.fill("[name=password]", PASSWORD)
@@ -104,7 +109,7 @@ def visit(chromium, dashboard, logged_in):
         contexts.append(context)
         context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
         page = context.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(PATIENCE_S * 1000)
         page.bad = []
         page.on("console", lambda said: page.bad.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.bad.append(str(error)))

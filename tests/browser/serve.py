@@ -1,6 +1,7 @@
 """A process of its own that serves the dashboard with made-up snapshots, for the browser tests.
 
-Started with a free port; obeys lines on its standard input: the name of a snapshot of ``tests.dashboard.fixtures``.
+Started with a free port; obeys lines on its standard input: the name of a snapshot of ``tests.dashboard.fixtures``;
+says on standard output when it is shown.
 Like the proxy it takes over what the operator sets by hand, half a second later.
 """
 
@@ -106,7 +107,7 @@ def controlled(snap, override, fallback_since: float):
 
 
 async def tick_for_ever(chosen: list[str]) -> None:
-    """A new snapshot and a tick twice a second."""
+    """A new snapshot of the first name and a tick twice a second; the other names are said once they are shown."""
     from channels.db import database_sync_to_async
 
     from proxy.services.steering import current_override
@@ -118,19 +119,23 @@ async def tick_for_ever(chosen: list[str]) -> None:
     while True:
         revision += 1
         now = time.time()
+        wanted, chosen[1:] = chosen[1:], []
         snap = shifted(getattr(fixtures, chosen[0])(), now, revision)
         override = await database_sync_to_async(current_override)()
         store.put(controlled(snap, override, now))
         await ticker.tick(revision, time.monotonic())
+        for name in wanted:
+            print("shows", name, flush=True)  # noqa: T201 - the tests wait for this line
         await asyncio.sleep(0.5)
 
 
 async def obey(chosen: list[str]) -> None:
-    """Lines on standard input choose the snapshot."""
+    """Lines on standard input choose the snapshot; each is the first name from then on, and is to be said."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         chosen[0] = line.decode().strip()
+        chosen.append(chosen[0])
     os._exit(0)  # the tests are gone
 
 
@@ -147,10 +152,11 @@ def main() -> None:
 
 async def serve(port: int) -> None:
     """Pages as ``runproxy`` serves them, and snapshots that come and go."""
-    from proxy.runtime.web import WebServer
+    from proxy.runtime import web
 
+    web.WEBSOCKET_HANDSHAKE_S = 90  # a browser that gets no processor for 5 s is no stranger that holds connections
     chosen = ["rich"]
-    server = WebServer()
+    server = web.WebServer()
     await server.start("127.0.0.1", port)
     print("ready", server.address[1], flush=True)  # noqa: T201 - the tests wait for this line
     async with asyncio.TaskGroup() as tasks:
