@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.ports import steady_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 USER = "dpmp-test"
@@ -38,7 +39,7 @@ stop() {
     [ -e "$HOME/pid" ] || return 0
     pid=$(cat "$HOME/pid")
     kill -TERM "$pid" 2>/dev/null
-    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    for _ in $(seq 600); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -KILL "$pid" 2>/dev/null
     rm -f "$HOME/pid"
 }
@@ -62,7 +63,7 @@ class Account:
 
     def __init__(self, name: str, home: Path) -> None:
         self.name, self.home = name, home
-        self.ports = free_ports(3)
+        self.ports = [steady_port() for _ in range(3)]
         self.release = home / "release"
         self.dpmp = home / "dpmp"
         self.data = self.dpmp / "data"
@@ -80,11 +81,11 @@ class Account:
     def run(self, *command, **environment):
         prefix = ["runuser", "-u", self.name, "--"] if os.getuid() == 0 else []
         variables = {"HOME": str(self.home), "USER": self.name, "PATH": f"{self.home}/bin:/usr/bin:/bin",
-                     "DPMP_PYTHON": str(self.home / "bin" / "python-for-tests"), "DPMP_WAIT_S": "40",
+                     "DPMP_PYTHON": str(self.home / "bin" / "python-for-tests"), "DPMP_WAIT_S": "150",
                      "LANG": "C.UTF-8", **environment}
         words = [f"{name}={value}" for name, value in variables.items()]
         return subprocess.run([*prefix, "env", "-i", *words, *map(str, command)], cwd=self.home, text=True,
-                              capture_output=True, timeout=180, stdin=subprocess.DEVNULL)
+                              capture_output=True, timeout=600, stdin=subprocess.DEVNULL)
 
     def script(self, name, *options, release=None, **environment):
         return self.run("bash", (release or self.release) / "installer" / name, *options, **environment)
@@ -105,14 +106,6 @@ class Account:
     def stop(self):
         if (self.home / "pid").exists():
             self.run("systemctl", "--user", "stop", "dpmp.service")
-
-
-def free_ports(number):
-    sockets = [socket.create_server(("0.0.0.0", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def copy_release(target):

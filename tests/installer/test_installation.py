@@ -16,18 +16,19 @@ from proxy.simulator.chain import SimChain
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
 
 def answer(account):
-    with urllib.request.urlopen(f"http://127.0.0.1:{account.ports[1]}/healthz", timeout=5) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{account.ports[1]}/healthz", timeout=PATIENCE_S) as response:
         return response.read()
 
 
 def mine(account):
     """A miner's first words, and what it is answered."""
-    with socket.create_connection(("127.0.0.1", account.ports[0]), timeout=5) as miner:
+    with socket.create_connection(("127.0.0.1", account.ports[0]), timeout=PATIENCE_S) as miner:
         miner.sendall(b'{"id": 1, "method": "mining.subscribe", "params": ["cpuminer/2.5.1"]}\n')
         return json.loads(miner.makefile().readline())
 
@@ -49,7 +50,7 @@ async def work(account):
     miner = SimMiner(CPUMINER, "127.0.0.1", account.ports[0], user="wallet.rig", hashrate=30_000.0)
     miner.start(spawn)
     try:
-        await miner.until(lambda rig: rig.tally.accepted >= 3, timeout_s=60)
+        await miner.until(lambda rig: rig.tally.accepted >= 3, timeout_s=PATIENCE_S)
     finally:
         await miner.stop()
         await pool.stop()
@@ -58,13 +59,13 @@ async def work(account):
 
 
 def note(account, label):
-    with closing(sqlite3.connect(account.data / "dpmp.sqlite3", timeout=10)) as database, database:
+    with closing(sqlite3.connect(account.data / "dpmp.sqlite3", timeout=PATIENCE_S)) as database, database:
         database.execute("INSERT INTO proxy_wallet (label, chain, kind, address) VALUES (?, 'OTHER', 'account', 'x')",
                          (label,))
 
 
 def notes(account):
-    with closing(sqlite3.connect(account.data / "dpmp.sqlite3", timeout=10)) as database:
+    with closing(sqlite3.connect(account.data / "dpmp.sqlite3", timeout=PATIENCE_S)) as database:
         return [row[0] for row in database.execute("SELECT label FROM proxy_wallet ORDER BY label")]
 
 
@@ -143,15 +144,16 @@ def test_life_of_an_installation(account):
     assert "mine" in notes(account) and "result" in mine(account)
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    (broken, "The new version does not listen."),
-    (broken_migration, "The data could not be brought up to date."),
+@pytest.mark.parametrize(("change", "reason", "wait_s"), [
+    (broken, "The new version does not listen.", 20),  # all of it is waited for the new version, then for the old one
+    (broken_migration, "The data could not be brought up to date.", 150),
 ])
-def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(installed, change, reason):
+def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(installed, change, reason, wait_s):
     note(installed, change.__name__)
     before, kept = (installed.dpmp / "current").resolve(), notes(installed)
     unit = (installed.home / ".config/systemd/user/dpmp.service").read_text()
-    done = installed.script("upgrade.sh", release=changed_release(installed, change.__name__, change), DPMP_WAIT_S="6")
+    release = changed_release(installed, change.__name__, change)
+    done = installed.script("upgrade.sh", release=release, DPMP_WAIT_S=wait_s)
     assert done.returncode == 1 and reason in done.stdout, done.stdout + done.stderr
     assert "the version of before runs again, with its data" in done.stderr, installed.log()
     assert (installed.dpmp / "current").resolve() == before and notes(installed) == kept

@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.installer.conftest import free_ports
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import steady_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -51,12 +52,12 @@ def answers(port):
 def dashboard(tmp_path_factory):
     """A running proxy whose settings are those of the page; its dashboard's port."""
     data = tmp_path_factory.mktemp("dashboard") / "data"
-    miners, web, metrics = free_ports(3)
+    miners, web, metrics = (steady_port() for _ in range(3))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
     environment |= {"DPMP_DATA_DIR": str(data), "DPMP_ALLOWED_HOSTS": NAME, "DPMP_TRUST_PROXY": "yes",
                     "DPMP_ADMIN_PASSWORD": PASSWORD}
     for command in (["migrate", "--verbosity", "0"], ["bootstrap"]):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, timeout=120)
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, timeout=300)
     addresses = [f"--{name}=127.0.0.1:{port}" for name, port in (("listen", miners), ("web", web),
                                                                  ("metrics", metrics))]
     process = subprocess.Popen([sys.executable, "manage.py", "runproxy", *addresses], cwd=ROOT, env=environment,
@@ -66,10 +67,10 @@ def dashboard(tmp_path_factory):
         yield web
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
-def until(condition, timeout_s=60):
+def until(condition, timeout_s=2 * PATIENCE_S):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come up in time"
@@ -81,7 +82,7 @@ def front(dashboard, tmp_path_factory):
     """nginx with the page's server block; only the ports, the upstream and the certificate's paths are this test's."""
     folder = tmp_path_factory.mktemp("nginx")
     (folder / "logs").mkdir()
-    [port] = free_ports(1)
+    port = steady_port()
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={NAME}",
                     "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", folder / "privkey.pem", "-out",
                     folder / "fullchain.pem"], check=True, capture_output=True)
@@ -100,7 +101,7 @@ def front(dashboard, tmp_path_factory):
         yield Front(port, folder / "fullchain.pem")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 class Front:
@@ -120,7 +121,7 @@ class Front:
         request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", form,
                                          {"Host": self.host, **headers})
         try:
-            return self._opener.open(request, timeout=10)
+            return self._opener.open(request, timeout=PATIENCE_S)
         except HTTPError as error:
             return error
 
@@ -157,7 +158,7 @@ async def shake_hands(front, origin):
              "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", f"Origin: {origin}",
              f"Cookie: {front.cookie_header()}", "", ""]
     writer.write("\r\n".join(lines).encode())
-    line = await asyncio.wait_for(reader.readline(), 10)
+    line = await asyncio.wait_for(reader.readline(), PATIENCE_S)
     writer.close()
     return line.decode().strip()
 
