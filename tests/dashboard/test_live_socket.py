@@ -19,6 +19,7 @@ from dpmp_site.asgi import application
 from proxy.sinks.broadcast import GROUP, Ticker
 from proxy.sinks.views import store
 from tests.dashboard import fixtures
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OF_ONE = {"pool": "A", "poolchecks": "A", "worker": "AvalonQ"}
@@ -43,7 +44,7 @@ async def opened(browser, path=HOME):
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
     headers = [(b"cookie", cookies.encode()), (b"host", b"testserver"), (b"origin", b"http://testserver")]
     socket = WebsocketCommunicator(application, path, headers=headers)
-    accepted, _ = await socket.connect(timeout=5)
+    accepted, _ = await socket.connect(timeout=PATIENCE_S)
     return socket, accepted
 
 
@@ -55,7 +56,7 @@ async def tick(revision, snap=None):
 
 async def frame(socket):
     """The next frame, acknowledged as the browser does."""
-    text = await socket.receive_from(timeout=5)
+    text = await socket.receive_from(timeout=PATIENCE_S)
     await socket.send_to(text_data='{"ack": 1}')
     return text
 
@@ -101,7 +102,7 @@ async def test_foreign_page_may_not_open_it(browser_of):
     browser = await sync_to_async(browser_of)("viewer")
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
     headers = [(b"cookie", cookies.encode()), (b"host", b"testserver"), (b"origin", b"http://evil.example.org")]
-    assert not (await WebsocketCommunicator(application, HOME, headers=headers).connect(timeout=5))[0]
+    assert not (await WebsocketCommunicator(application, HOME, headers=headers).connect(timeout=PATIENCE_S))[0]
 
 
 async def test_unknown_regions_are_not_served(browser_of):
@@ -118,7 +119,7 @@ async def test_viewer_is_dropped_at_the_next_push_when_the_right_is_gone(browser
     await frame(socket)
     await database_sync_to_async(end)(ending)
     await tick(2)
-    message = await socket.receive_output(timeout=5)
+    message = await socket.receive_output(timeout=PATIENCE_S)
     assert message == {"type": "websocket.close", "code": 4401}
 
 
@@ -148,17 +149,17 @@ async def test_revoked_link_is_dropped(db):
     link.revoked_at = timezone.now()
     await database_sync_to_async(link.save)()
     await tick(2)
-    assert (await socket.receive_output(timeout=5))["code"] == 4401
+    assert (await socket.receive_output(timeout=PATIENCE_S))["code"] == 4401
 
 
 async def test_viewer_that_does_not_keep_up_skips_frames_and_gets_the_newest(browser_of):
     socket, _ = await opened(await sync_to_async(browser_of)("viewer"))
-    await socket.receive_from(timeout=5)
+    await socket.receive_from(timeout=PATIENCE_S)
     for revision in range(2, 8):
         await tick(revision, fixtures.down(revision) if revision == 7 else None)
     assert await socket.receive_nothing(timeout=0.2)
     await socket.send_to(text_data='{"ack": 1}')
-    late = await socket.receive_from(timeout=5)
+    late = await socket.receive_from(timeout=PATIENCE_S)
     assert 'value="7"' in late and "connection refused" in late
     await socket.disconnect()
 
@@ -166,9 +167,9 @@ async def test_viewer_that_does_not_keep_up_skips_frames_and_gets_the_newest(bro
 @pytest.mark.parametrize("said", ["nonsense", json.dumps(["ack"]), "x" * 500, json.dumps({"steer": 1})])
 async def test_anything_but_an_acknowledgement_ends_it(browser_of, said):
     socket, _ = await opened(await sync_to_async(browser_of)("viewer"))
-    await socket.receive_from(timeout=5)
+    await socket.receive_from(timeout=PATIENCE_S)
     await socket.send_to(text_data=said)
-    assert (await socket.receive_output(timeout=5))["code"] == 1003
+    assert (await socket.receive_output(timeout=PATIENCE_S))["code"] == 1003
 
 
 async def test_fifty_viewers_cost_one_rendering_of_each_region_and_role(browser_of, person):

@@ -11,6 +11,7 @@ from proxy.models import ProxySettings
 from proxy.services import doctor
 from proxy.services.doctor import Level, examine
 from tests.conf.rows import make_pool
+from tests.support.ports import steady_port
 
 pytestmark = pytest.mark.django_db
 
@@ -18,10 +19,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def free():
     """Settings with ports that nobody uses."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    ports = [steady_port() for _ in range(3)]
     row = ProxySettings(stratum_host="127.0.0.1", web_host="127.0.0.1", metrics_host="127.0.0.1",
                         stratum_port=ports[0], web_port=ports[1], metrics_port=ports[2])
     row.save()

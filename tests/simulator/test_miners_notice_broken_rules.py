@@ -101,14 +101,14 @@ async def test_keep_alive_with_the_current_difficulty_is_no_second_change(
 
 
 async def test_silence_ends_the_connection(scripted: ScriptedPool, start_miner: StartMiner) -> None:
-    miner = await start_miner(scripted, CGMINER, time_scale=0.001)
-    await miner.until(lambda m: m.connections == 2)
+    miner = await start_miner(scripted, CGMINER, time_scale=0.01)
+    await miner.until(lambda m: m.connections >= 2)
     assert miner.violations[0].rule is Rule.SILENCE
 
 
 async def test_nerdminer_keeps_suggesting_its_difficulty(scripted: ScriptedPool, start_miner: StartMiner) -> None:
-    miner = await start_miner(scripted, NERDMINER, time_scale=0.001)
-    await miner.until(lambda m: m.connections == 2)
+    miner = await start_miner(scripted, NERDMINER, time_scale=0.01)
+    await miner.until(lambda m: m.connections >= 2)
     wishes = [call for call in scripted.calls if call["method"] == "mining.suggest_difficulty"]
     assert len(wishes) >= 3
     assert wishes[0]["params"] == [0.00015]
@@ -135,7 +135,7 @@ async def test_cgminer_tries_an_unanswered_submit_again_when_its_extranonce1_is_
     scripted: ScriptedPool, start_miner: StartMiner
 ) -> None:
     scripted.replies["mining.authorize"] = [ScriptedPool.ok(True), difficulty(1e-9), NOTIFY]
-    miner = await start_miner(scripted, CGMINER, mining=True, hashrate=100, time_scale=0.01)
+    miner = await start_miner(scripted, CGMINER, mining=True, hashrate=100, time_scale=0.2)
     await scripted.until_submits(1)
     miner.mining = False
     first = miner.tally.submitted

@@ -4,6 +4,8 @@ import pytest
 
 from proxy.simulator import hashing
 from proxy.simulator.dialect import CKPOOL, DATUM, MININGCORE, PUBLIC_POOL, Dialect
+from proxy.simulator.miner import SimMiner
+from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import (
     AVALON,
     BFGMINER,
@@ -19,6 +21,16 @@ from proxy.simulator.vardiff import RateWatch, Vardiff
 from tests.simulator.conftest import HASHES_PER_DIFFICULTY, StartMiner, StartPool
 
 
+async def block_between_shares(pool: SimPool, miner: SimMiner) -> None:
+    """A new block while no share is on its way, so that none can be stale."""
+    miner.mining = False
+    await miner.until(lambda m: not m.unanswered)
+    jobs = miner.jobs_received
+    pool.new_block()
+    await miner.until(lambda m: m.jobs_received > jobs)
+    miner.mining = True
+
+
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 async def test_profile_mines_accepted_shares_without_a_complaint(
     profile: Profile, start_pool: StartPool, start_miner: StartMiner
@@ -26,7 +38,7 @@ async def test_profile_mines_accepted_shares_without_a_complaint(
     pool = await start_pool(difficulty=2.0, extranonce2_size=4)
     miner = await start_miner(pool, profile, mining=True, hashrate=30_000)
     await miner.until(lambda m: m.tally.accepted >= 3)
-    pool.new_block()
+    await block_between_shares(pool, miner)
     await miner.until(lambda m: m.tally.accepted >= 6)
     assert not miner.violations
     assert not pool.rejected

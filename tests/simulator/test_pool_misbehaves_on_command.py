@@ -46,10 +46,10 @@ async def test_slow_pool_answers_late_and_in_order(start_pool: StartPool, start_
 
 async def test_dropped_miner_comes_back(start_pool: StartPool, start_miner: StartMiner) -> None:
     pool = await start_pool()
-    miner = await start_miner(pool, time_scale=0.001)
+    miner = await start_miner(pool, time_scale=0.01)
     await miner.until(lambda m: m.in_work)
     pool.drop_connections()
-    await miner.until(lambda m: m.connections == 2 and m.in_work)
+    await miner.until(lambda m: m.connections >= 2 and m.in_work)
 
 
 async def test_refusing_pool_frees_its_port_and_takes_the_same_one_again(
@@ -93,12 +93,12 @@ async def test_new_extranonce_is_used_by_firmware_that_knows_the_message(
 
 async def test_reconnect_and_messages_reach_the_miner(start_pool: StartPool, start_miner: StartMiner) -> None:
     pool = await start_pool()
-    miner = await start_miner(pool, time_scale=0.001)
+    miner = await start_miner(pool, time_scale=0.01)
     await miner.until(lambda m: m.in_work)
     pool.show_message("hello")
     pool.ask("client.get_version", 7)
     pool.reconnect("127.0.0.1", pool.port)
-    await miner.until(lambda m: m.connections == 2 and m.in_work)
+    await miner.until(lambda m: m.connections >= 2 and m.in_work)
     assert not miner.violations
 
 
@@ -130,7 +130,7 @@ async def test_submit_without_an_answer_is_still_booked(start_pool: StartPool, s
 async def test_refused_authorize_and_its_end(start_pool: StartPool, start_miner: StartMiner) -> None:
     pool = await start_pool()
     pool.refuse_authorize()
-    miner = await start_miner(pool, time_scale=0.001)
+    miner = await start_miner(pool, time_scale=0.01)
     await miner.until(lambda m: m.refusals >= 2)
     assert not miner.in_work
     pool.refuse_authorize(on=False)
@@ -151,7 +151,7 @@ async def test_ckpool_drops_long_lines_and_early_methods_and_ignores_repeats(
     start_pool: StartPool, start_miner: StartMiner
 ) -> None:
     pool = await start_pool(dialect=CKPOOL)
-    early = await start_miner(pool, BFGMINER, time_scale=0.001)
+    early = await start_miner(pool, BFGMINER, time_scale=0.01)
     await early.until(lambda m: m.connections >= 2)
     assert "mining.suggest_target before subscribe" in pool.drops
     await early.stop()

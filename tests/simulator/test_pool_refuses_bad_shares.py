@@ -100,7 +100,7 @@ async def test_share_of_an_older_job_is_judged_at_that_jobs_difficulty(
 async def test_share_before_authorize_is_refused(
     start_pool: StartPool, start_miner: StartMiner
 ) -> None:
-    pool = await start_pool(authorize_delay_s=5.0)
+    pool = await start_pool(authorize_delay_s=3600.0)
     miner = await start_miner(pool)
     await miner.until(lambda m: m.wire is not None and m.wire.subscription is not None)
     answer = await miner.submit_raw([miner.user, "1", "00" * 8, "00000000", "00000000"])
