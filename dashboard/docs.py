@@ -103,7 +103,7 @@ class _Frame(Treeprocessor):
 
 def _scrolling(table: Element) -> Element:
     heads = [" ".join("".join(head.itertext()).split()) for head in table.iter("th")]
-    frame = Element("div", {"class": "scroll", "tabindex": "0", "role": "region",
+    frame = Element("div", {"class": "scroll", "tabindex": "0", "role": "group",
                             "aria-label": ", ".join(filter(None, heads))})
     frame.tail, table.tail = table.tail, None
     for head in table.iter("th"):

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Model
+from django.forms import BaseInlineFormSet, BaseModelFormSet, Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from proxy.models import ConfigRevision
@@ -30,10 +32,40 @@ def tell_refusal(request: HttpRequest) -> None:
                    % " ".join(map(str, state.problems)))
 
 
+def label_fields(form: Form) -> None:
+    """Let each field of a form that is shown as a row of a table say its label itself: the column's head does not."""
+    for field in form.fields.values():
+        widget = getattr(field.widget, "widget", field.widget)  # that of a related row is wrapped
+        if field.label and not widget.is_hidden:
+            widget.attrs.setdefault("aria-label", capfirst(field.label))
+
+
+class LabelledFormSet(BaseModelFormSet):  # type: ignore[type-arg]
+    """The fields of a list that can be edited in place."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """The fields with their labels."""
+        super().add_fields(form, index)
+        label_fields(form)
+
+
+class LabelledInlineFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """The rows of an inline table."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """The fields with their labels, also that which deletes."""
+        super().add_fields(form, index)
+        label_fields(form)
+
+
 class ConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """An admin page that says whether what is saved is in force."""
 
     save_on_top = True
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Fields in the list are labelled."""
+        return super().get_changelist_formset(request, formset=LabelledFormSet, **kwargs)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, with the proxy's refusal above it."""

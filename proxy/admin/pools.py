@@ -7,14 +7,13 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin.base import ConfigAdmin, link_to
+from proxy.admin.base import ConfigAdmin, LabelledInlineFormSet, link_to
 from proxy.conf.loader import load_snapshot
 from proxy.core.errors import ConfigError
 from proxy.core.types import PoolKey, PoolStatus
@@ -45,7 +44,7 @@ class WalletAdmin(ConfigAdmin):
         return ", ".join(pool.key for pool in wallet.pools.all()) or "-"
 
 
-class EndpointFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+class EndpointFormSet(LabelledInlineFormSet):
     """The addresses of one pool."""
 
     def clean(self) -> None:

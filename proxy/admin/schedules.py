@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.dates import WEEKDAYS_ABBR
@@ -17,7 +16,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin.base import ConfigAdmin
+from proxy.admin.base import ConfigAdmin, LabelledInlineFormSet
 from proxy.admin.fields import WeekdaysField
 from proxy.admin.preview import sample_worker, week_lines
 from proxy.conf.loader import load_snapshot
@@ -26,7 +25,7 @@ from proxy.models import Allocation, Fallback, Schedule, ScheduleWindow
 from proxy.models.schedules import ALL_DAYS
 
 
-class AllocationFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+class AllocationFormSet(LabelledInlineFormSet):
     """The weights of one schedule, which only make sense together."""
 
     def clean(self) -> None:
@@ -52,6 +51,7 @@ class FallbackInline(admin.TabularInline):  # type: ignore[type-arg]
     """Pools for when all of the above are down."""
 
     model = Fallback
+    formset = LabelledInlineFormSet
     fields = ["position", "pool"]
     extra = 0
 
@@ -70,6 +70,7 @@ class WindowInline(admin.TabularInline):  # type: ignore[type-arg]
     """When the schedule is in force; none: always."""
 
     model = ScheduleWindow
+    formset = LabelledInlineFormSet
     form = WindowForm
     extra = 0
 

@@ -1,5 +1,7 @@
 """The admin's front page in sections, the pools' state in their list, and the ways back to the dashboard."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -58,3 +60,14 @@ def test_forms_lead_to_the_pages_of_what_they_set(owner, pool):
                        (f"workerpin/{pin.pk}", "/workers/garage/"), ("balancesettings/1", "/balance/")):
         html = owner.get(f"/admin/proxy/{form}/change/").content.decode()
         assert f'href="{page}" class="viewsitelink"' in html, form
+
+
+def test_fields_of_tables_have_labels_of_their_own(owner, pool):
+    html = owner.get(f"/admin/proxy/pool/{pool.pk}/change/").content.decode()
+    row = re.findall(r'<(?:input|select)[^>]*name="endpoints-0-(?!id|pool)[^>]*>', html)
+    assert len(row) == 5 and all("aria-label=" in field for field in row)
+    Schedule.objects.create(name="Always", is_default=True)
+    html = owner.get("/admin/proxy/schedule/add/").content.decode()
+    assert re.search(r'<select[^>]*name="allocations-0-pool"[^>]*aria-label="Pool"', html)
+    html = owner.get("/admin/proxy/alertrule/").content.decode()
+    assert re.search(r'name="form-0-enabled"[^>]*aria-label="Enabled"', html)

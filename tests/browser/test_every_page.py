@@ -18,6 +18,8 @@ VIOLATIONS = """async (rules) => (await axe.run({resultTypes: ["violations"], ..
     .filter((one) => ["serious", "critical"].includes(one.impact))
     .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
 
+ADMIN = ["/admin/", "/admin/proxy/pool/", "/admin/proxy/pool/1/change/", "/admin/proxy/schedule/1/change/",
+         "/admin/proxy/alertrule/", "/admin/proxy/balancesettings/1/change/", "/admin/proxy/sharebucket/export/"]
 RULES = {"dark": {}, "light": {"runOnly": ["color-contrast"]}}
 """What axe looks at: all in one theme; in the other what a theme can change, its colours."""
 
@@ -39,6 +41,34 @@ def test_no_page_scrolls_sideways_complains_or_shuts_anybody_out(visit, theme):
     assert not page.bad, page.bad
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_configuration_shuts_nobody_out(visit, theme):
+    page = visit("ada", path="", theme=theme, color_scheme=theme)
+    wrong = []
+    for path in ADMIN:
+        page.goto(path)
+        page.evaluate(AXE)
+        wrong += [f"{path} {violation}" for violation in page.evaluate(VIOLATIONS, RULES[theme])]
+    assert not wrong, "\n".join(wrong)
+    assert not page.bad, page.bad
+
+
+def test_pages_of_errors_shut_nobody_out(visit):
+    page = visit("vera", path="")
+    for path, status in (("/nothing/", 404), ("/logs/", 403)):
+        assert page.goto(path).status == status
+        page.evaluate(AXE)
+        assert page.evaluate(VIOLATIONS, {}) == []
+        assert page.evaluate(STICKS_OUT) <= 0
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_no_column_of_the_workers_is_out_of_sight(visit, width):
+    page = visit("vera", "/workers/", width=width)
+    table = "document.querySelector('#workers .scroll')"
+    assert page.evaluate(f"{table}.scrollWidth - {table}.clientWidth") <= 0
+
+
 @pytest.mark.parametrize("snapshot", ["empty", "waiting", "down", "three"])
 def test_home_holds_every_snapshot_on_a_phone(visit, dashboard, snapshot):
     page = visit("otto", path="", width=390)
@@ -53,6 +83,8 @@ def test_home_holds_every_snapshot_on_a_phone(visit, dashboard, snapshot):
 def test_login_page_is_usable_and_small(visit):
     page = visit()
     page.goto("/login/")
+    page.evaluate(AXE)
+    assert page.evaluate(VIOLATIONS, {}) == []
     assert page.evaluate(STICKS_OUT) <= 0
     assert not page.bad
 

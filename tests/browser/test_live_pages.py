@@ -96,6 +96,47 @@ def test_refusal_is_told_in_the_page(visit):
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#flash .notice.bad")).to_be_visible()
+    expect(page.locator("#slider-state")).to_have_text("")
+    expect(page.get_by_role("slider")).to_have_value("70")
+    page.unroute("**/split/set/")
+    page.get_by_role("slider").press("ArrowRight")
+    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    expect(page.locator("#flash .notice.bad")).to_have_count(0)
+    page.get_by_role("button", name="Reset to schedule").click()
+    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+
+
+def test_keys_move_the_slider_to_its_ends_and_say_where_it_is(visit):
+    page = visit("otto")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for key, value in (("End", 100), ("ArrowLeft", 99), ("Home", 0), ("ArrowUp", 1)):
+        page.keyboard.press(key)
+        expect(slider).to_have_value(str(value))
+        expect(slider).to_have_attribute("aria-valuetext", f"A {value} %, B {100 - value} %")
+    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    page.get_by_role("button", name="Reset to schedule").click()
+    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+
+
+def test_schedule_follows_an_edit_without_a_reload(visit):
+    page, ada = visit("vera", "/schedule/"), visit("ada", "/admin/proxy/schedule/2/change/")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    page.evaluate("() => { window.same = true; }")
+    for name in ("Small hours", "Night"):
+        ada.fill("[name=name]", name)
+        ada.locator("[name=_continue]").first.click()
+        expect(page.locator("#live-schedule table")).to_contain_text(name, timeout=4000)
+    assert page.evaluate("() => window.same") and not page.bad, page.bad
+
+
+def test_relative_times_do_not_round_up_to_yesterday(visit):
+    page = visit("vera", "/workers/AvalonQ/")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    connected = page.locator('section[aria-labelledby="conn-h"] time').first
+    expect(connected).to_have_text("1 day ago")
+    assert connected.get_attribute("title")
 
 
 def test_table_sorts_filters_and_stays_so_while_it_is_live(visit):
