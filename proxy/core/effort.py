@@ -78,8 +78,7 @@ class EffortMeter:
         return max(work - mark.work, 0.0) if mark else work
 
     def _pool_work(self, pool: PoolKey) -> float:
-        tally = self._accounting.pool(pool)
-        return tally.total.work if tally else 0.0
+        return self._accounting.pool_work_sum(pool)
 
     def _chain_work(self, chain: Chain) -> float:
         return sum(work.sum for pool, work in self._accounting.pool_work_total().items()

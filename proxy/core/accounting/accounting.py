@@ -1,7 +1,8 @@
 """The accountant: hears of every share and job, keeps the books, and gives frozen tallies to whoever asks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import islice
+from math import inf
 
 from proxy.core.accounting.books import Book, PoolBook, Presence, WorkerBook, rates_of
 from proxy.core.accounting.rates import Work
@@ -21,11 +22,11 @@ from proxy.core.accounting.tallies import (
 from proxy.core.config import ConfigSnapshot, Limits
 from proxy.core.events import EventStream, JobForwarded, MinerDisconnected, MinerReady, PoolNotify, ShareResult
 from proxy.core.ports import Clock
-from proxy.core.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, SessionId, WorkerName
+from proxy.core.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, SessionId, Verdict, WorkerName
 
 MINUTE_S = 60
-TALLY_KEPT_S = 5.0
-"""Age of a worker's tally that nothing but time has changed: its rates move by 2 % of themselves at most."""
+_FEW = 4
+_ACCEPTED, _POOL = Verdict.ACCEPTED, DecidedBy.POOL
 _EVICTION_LOOKS = 64
 """How many of the oldest names are looked at for one that has left, before a newcomer is counted with the others."""
 
@@ -39,7 +40,8 @@ class Accounting:
         self._clock = clock
         self._workers: dict[WorkerName, WorkerBook] = {}
         self._pools: dict[PoolKey, PoolBook] = {}
-        self._present: dict[SessionId, set[WorkerName]] = {}
+        self._present: dict[SessionId, tuple[WorkerName, ...] | set[WorkerName]] = {}
+        """Whom each session was counted for: nearly always one, so a set only where there are more than a few."""
         self._working_on: dict[SessionId, PoolKey] = {}
         self._fleet = Presence()
         self._fresh: list[tuple[WorkerName, PoolKey, Book]] = []
@@ -86,24 +88,23 @@ class Accounting:
         if fresh is None:
             fresh = book.fresh = Counts()
             self._fresh.append((worker.name, key, book))
-        fresh.count(share)
-        book.last = now
+        worker.stamp += 1
         pool = self._pools[key]
-        pool.total.count(share)
-        pool.last = now
-        if share.latency_s > 0.0 and share.decided_by is DecidedBy.POOL:
+        book.last = pool.last = now
+        if share.latency_s > 0.0 and share.decided_by is _POOL:
             pool.round_trip.add(share.latency_s)
-        if proves_work(share):
-            self._add_work(book, fresh, share.difficulty, now)
-            self._add_work(pool, pool.total, share.difficulty, now)
-
-    @staticmethod
-    def _add_work(book: Book, counts: Counts, difficulty: float, now: float) -> None:
-        counts.work += difficulty
-        counts.work_squares += difficulty * difficulty
-        counts.work_shares += 1
+        if share.verdict is _ACCEPTED:
+            fresh.accept(share)
+            pool.total.accept(share)
+        else:
+            fresh.count(share)
+            pool.total.count(share)
+            if not proves_work(share):
+                return
+        difficulty = share.difficulty
         book.window.add(now, difficulty)
-        book.reference = difficulty
+        pool.window.add(now, difficulty)
+        book.reference = pool.reference = difficulty
 
     def _on_ready(self, event: MinerReady) -> None:
         now = self._clock.now()
@@ -114,8 +115,10 @@ class Accounting:
         self._working_on.pop(event.session, None)
         for name in self._present.pop(event.session, ()):
             self._fleet.leave(now)
-            if name in self._workers:
-                self._workers[name].presence.leave(now)
+            worker = self._workers.get(name)
+            if worker is not None:
+                worker.presence.leave(now)
+                worker.stamp += 1
 
     def _on_notify(self, event: PoolNotify) -> None:
         pool = self._pools.get(event.pool) or self._pool(event.pool)
@@ -124,10 +127,10 @@ class Accounting:
             pool.block_at = self._clock.now()
 
     def _on_job(self, event: JobForwarded) -> None:
-        before = self._working_on.get(event.session)
-        self._working_on[event.session] = event.pool
-        if event.new_block and before == event.pool:  # else it is new to this miner only because it was elsewhere
-            pool = self._pool(event.pool)
+        if self._working_on.get(event.session) != event.pool:
+            self._working_on[event.session] = event.pool
+        elif event.new_block:  # else it is new to this miner only because it was elsewhere
+            pool = self._pools.get(event.pool) or self._pool(event.pool)
             if pool.blocks:
                 pool.block_to_job.add(self._clock.now() - pool.block_at)
 
@@ -142,11 +145,16 @@ class Accounting:
         return worker, self._book(worker, key, now)
 
     def _arrive(self, session: SessionId, worker: WorkerBook, now: float) -> None:
-        names = self._present.setdefault(session, set())
-        if worker.name not in names:
+        names = self._present.get(session, ())
+        if worker.name in names:
+            return
+        if isinstance(names, set):
             names.add(worker.name)
-            worker.presence.arrive(now)
-            self._fleet.arrive(now)
+        else:
+            self._present[session] = {*names, worker.name} if len(names) >= _FEW else (*names, worker.name)
+        worker.presence.arrive(now)
+        worker.stamp += 1
+        self._fleet.arrive(now)
 
     def _worker(self, name: WorkerName, now: float) -> WorkerBook:
         worker = self._workers.get(name)
@@ -208,6 +216,17 @@ class Accounting:
         return {key: rates_of([book], worker.presence, now, self.hashes_per_difficulty)
                 for key, book in worker.books.items() if key != NO_POOL} if worker is not None else {}
 
+    def stamp(self, name: WorkerName) -> int:
+        """Grows with each share and connection of a worker, so that readers know when to look again; -1: unknown."""
+        worker = self._workers.get(name)
+        return -1 if worker is None else worker.stamp
+
+    def latest(self, limit: int, besides: Container[WorkerName]) -> list[WorkerName]:
+        """Up to ``limit`` workers in memory that are not in ``besides``, the latest share first."""
+        others = [worker for name, worker in self._workers.items() if name not in besides]
+        others.sort(key=_last_share, reverse=True)
+        return [worker.name for worker in others[:limit]]
+
     def workers(self) -> Sequence[WorkerTally]:
         """All workers in memory, in the order in which they were first seen."""
         now = self._clock.now()
@@ -250,6 +269,11 @@ class Accounting:
         return {(worker.name, key): _work(book) for worker in self._workers.values()
                 for key, book in worker.books.items() if key != NO_POOL}
 
+    def pool_work_sum(self, key: PoolKey) -> float:
+        """Sum of difficulties on one pool, of all time."""
+        book = self._pools.get(key)
+        return sum(part.work for part in book.counts()) if book is not None else 0.0
+
     def pool_work_total(self) -> dict[PoolKey, Work]:
         """Work on each pool of all time, also of workers that are not in memory any more."""
         return {key: _work(book) for key, book in self._pools.items() if key != NO_POOL}
@@ -270,25 +294,18 @@ class Accounting:
                                        for key, sums in pools.items()}) for at, begin in enumerate(starts))
 
     def _worker_tally(self, worker: WorkerBook, now: float) -> WorkerTally:
-        """A fresh value after each share or connection, else one that is up to ``TALLY_KEPT_S`` old."""
-        last, presence = worker.last(), worker.presence
-        then, *seen = worker.tallied
-        if worker.tally is not None and seen == [last, presence.connections] and 0.0 <= now - then < TALLY_KEPT_S:
-            return worker.tally
-        books = worker.books
+        books, presence = worker.books, worker.presence
         pools = {key: tally_of(*book.counts()) for key, book in books.items()}
         parts = [part for book in books.values() for part in book.counts()]
-        worker.tallied = (now, last, presence.connections)
-        worker.tally = WorkerTally(
+        return WorkerTally(
             worker=worker.name,
             total=next(iter(pools.values())) if len(pools) == 1 else tally_of(*parts),
             pools=pools,
             rates=rates_of(list(books.values()), presence, now, self.hashes_per_difficulty),
             connections=presence.connections,
             first_seen_at=self._clock.wall() - (now - worker.first_seen),
-            last_share_at=self._wall(last, now),
+            last_share_at=self._wall(worker.last(), now),
         )
-        return worker.tally
 
     def _pool_tally(self, key: PoolKey, book: PoolBook, now: float) -> PoolTally:
         return PoolTally(
@@ -302,6 +319,11 @@ class Accounting:
 
     def _wall(self, then: float | None, now: float) -> float | None:
         return None if then is None else self._clock.wall() - (now - then)
+
+
+def _last_share(worker: WorkerBook) -> float:
+    last = worker.last()
+    return -inf if last is None else last
 
 
 def _work(book: Book) -> Work:

@@ -2,8 +2,10 @@
 
 from proxy.core.accounting.latency import Recent
 from proxy.core.accounting.rates import WINDOWS_S, RateWindow, estimate_sums, start
-from proxy.core.accounting.tallies import Counts, Rates, WorkerTally
+from proxy.core.accounting.tallies import Counts, Rates
 from proxy.core.types import PoolKey, WorkerName
+
+_NEVER: tuple[float | None, ...] = (None,) * len(WINDOWS_S)
 
 
 class Presence:
@@ -18,16 +20,16 @@ class Presence:
     def __init__(self) -> None:
         self.connections = 0
         self.gone: float | None = None
-        self.since: list[float | None] = [None] * len(WINDOWS_S)
+        self.since: tuple[float | None, ...] = _NEVER
 
     def arrive(self, now: float) -> None:
         """One connection more."""
         self.connections += 1
         if self.connections > 1:
             return
-        for window, length in enumerate(WINDOWS_S):
-            if self.gone is None or now - self.gone >= length:
-                self.since[window] = now
+        gone = self.gone
+        self.since = tuple([now if gone is None or now - gone >= length else before
+                            for length, before in zip(WINDOWS_S, self.since, strict=True)])
 
     def leave(self, now: float) -> None:
         """One connection less."""
@@ -86,16 +88,15 @@ class PoolBook(Book):
 class WorkerBook:
     """One worker: its books and when it was there."""
 
-    __slots__ = ("books", "first_seen", "name", "presence", "tallied", "tally")
+    __slots__ = ("books", "first_seen", "name", "presence", "stamp")
 
     def __init__(self, name: WorkerName, now: float) -> None:
         self.name = name
         self.books: dict[PoolKey, Book] = {}
         self.presence = Presence()
         self.first_seen = now
-        self.tally: WorkerTally | None = None
-        """As last read, and what it was made from: time, last share, connections."""
-        self.tallied: tuple[float, float | None, int] = (0.0, None, 0)
+        self.stamp = 0
+        """Grows with each share and connection."""
 
     def last(self) -> float | None:
         """Monotonic time of the last share on any pool."""

@@ -10,13 +10,18 @@ for all n that matter; quantiles by Wilson and Hilferty's cube (error below 2 % 
 from array import array
 from dataclasses import dataclass
 from math import sqrt
+from struct import Struct
 
 WINDOWS_S = (300.0, 3600.0, 86400.0)
 _TICK_S = 15.0
 _RINGS = ((1, 20), (8, 30), (120, 48))
 """Slot width in ticks, number of slots: 5 minutes of 15 s, an hour of 2 min, a day of 30 min."""
-_OFFSETS = (0, 20, 50)
-_SLOTS = 98
+_CELL = Struct("=ffI")
+"""A full slot: sum of difficulties, of their squares, shares."""
+_MOST = 3e38
+"""What single precision holds."""
+_PER_RING = 6
+_NOTHING = array("d", bytes(8 * _PER_RING * len(_RINGS)))
 Z_95 = 1.959964
 MIN_SPAN_S = 30.0
 """A rate is never computed over less: the first share would be a spike."""
@@ -92,19 +97,24 @@ def estimate_sums(total: float, squares: float, shares: int, span_s: float, wind
 
 
 class RateWindow:
-    """Work of the last 5 minutes, hour and day in 98 slots; adding is three additions, reading does not loop."""
+    """Work of the last 5 minutes, hour and day in 98 slots; adding is three additions, reading does not loop.
 
-    __slots__ = ("_count", "_counts", "_end", "_last", "_square", "_squares", "_sum", "_sums", "_totals")
+    What is not needed yet is not there: the minutes' slots come after the first 15 s with a share, the hour's after
+    2 minutes, the day's after half an hour (1.4 KB in all), and they go again a day after the last share.
+    """
+
+    __slots__ = ("_count", "_end", "_last", "_rings", "_square", "_sum", "_sums")
 
     def __init__(self, now: float) -> None:
-        self._sums = array("f", bytes(4 * _SLOTS))
-        self._squares = array("f", bytes(4 * _SLOTS))
-        self._counts = array("L", bytes(array("L").itemsize * _SLOTS))
-        self._totals = [[0.0, 0.0, 0] for _ in _RINGS]
         self._sum = self._square = 0.0
         self._count = 0
+        """Of the tick that is still filling, as are the two above."""
         self._last = int(now // _TICK_S)
         self._end = (self._last + 1) * _TICK_S
+        self._sums: array[float] | None = None
+        """For each ring: sum, squares and number of all its slots, then of the slot that is still filling."""
+        self._rings: list[bytearray | None] | None = None
+        """Sum, squares and number of each slot that is full."""
 
     def add(self, now: float, difficulty: float) -> None:
         """Count one share."""
@@ -120,18 +130,21 @@ class RateWindow:
         """Work within window 0, 1 or 2 (see ``start``)."""
         if now >= self._end:
             self._roll(now)
-        total = self._totals[window]
-        return Work(max(total[0] + self._sum, 0.0), max(total[1] + self._square, 0.0), int(total[2]) + self._count)
+        sums, at = self._sums, _PER_RING * window
+        if sums is None:
+            return Work(self._sum, self._square, self._count)
+        return Work(max(sums[at] + self._sum, 0.0), max(sums[at + 1] + self._square, 0.0),
+                    int(sums[at + 2]) + self._count)
 
     def add_to(self, sums: list[float], now: float) -> None:
         """Add the work of all windows: sum, sum of squares and number of shares of each, in a row."""
         if now >= self._end:
             self._roll(now)
-        place = 0
-        for total in self._totals:
-            sums[place] += total[0] + self._sum
-            sums[place + 1] += total[1] + self._square
-            sums[place + 2] += total[2] + self._count
+        mine, place = self._sums or _NOTHING, 0
+        for at in (0, _PER_RING, 2 * _PER_RING):
+            sums[place] += mine[at] + self._sum
+            sums[place + 1] += mine[at + 1] + self._square
+            sums[place + 2] += mine[at + 2] + self._count
             place += 3
 
     def hour(self, now: float) -> tuple[float, ...]:
@@ -140,43 +153,63 @@ class RateWindow:
             self._roll(now)
         width, slots = _RINGS[1]
         newest = self._last // width
-        sums = [self._sums[_OFFSETS[1] + (newest - back) % slots] for back in reversed(range(slots))]
-        sums[-1] += self._sum
-        return tuple(sums)
+        cells = self._rings[1] if self._rings is not None else None
+        full = [0.0] * (slots - 1) if cells is None else [
+            _CELL.unpack_from(cells, (newest - back) % slots * _CELL.size)[0] for back in range(slots - 1, 0, -1)]
+        return (*full, (self._sums or _NOTHING)[_PER_RING + 3] + self._sum)
 
     def _roll(self, now: float) -> None:
         tick = int(now // _TICK_S)
-        for ring, (width, slots) in enumerate(_RINGS):
-            self._store(ring, self._last // width % slots)
-            self._expire(ring, self._last // width, tick // width)
+        if self._count and self._sums is None:
+            self._sums, self._rings = array("d", _NOTHING), [None] * len(_RINGS)
+        if self._sums is not None and self._rings is not None:
+            for ring in range(len(_RINGS)):
+                self._roll_ring(ring, tick, self._sums, self._rings)
+            if not any(self._sums[2::_PER_RING]):
+                self._sums = self._rings = None
         self._sum = self._square = 0.0
         self._count = 0
         self._last = tick
         self._end = (tick + 1) * _TICK_S
 
-    def _store(self, ring: int, slot: int) -> None:
-        if not self._count:
+    def _roll_ring(self, ring: int, tick: int, sums: "array[float]", rings: list[bytearray | None]) -> None:
+        at, (width, slots) = _PER_RING * ring, _RINGS[ring]
+        if self._count:
+            for place in (at, at + 3):
+                sums[place] += self._sum
+                sums[place + 1] += self._square
+                sums[place + 2] += self._count
+        last, current = self._last // width, tick // width
+        if last == current:
             return
-        at, total = _OFFSETS[ring] + slot, self._totals[ring]
-        for column, fresh, place in ((self._sums, self._sum, 0), (self._squares, self._square, 1)):
-            before = column[at]
-            column[at] = before + fresh
-            total[place] += column[at] - before
-        self._counts[at] += self._count
-        total[2] += self._count
+        if sums[at + 5]:
+            cells = rings[ring] = rings[ring] or bytearray(slots * _CELL.size)
+            _close(cells, last % slots, sums, at)
+        cells_now = rings[ring]
+        if cells_now is not None:
+            _expire(cells_now, range(last + 1, last + 1 + min(current - last, slots)), sums, at)
 
-    def _expire(self, ring: int, last: int, current: int) -> None:
-        slots, total = _RINGS[ring][1], self._totals[ring]
-        for step in range(min(current - last, slots)):
-            at = _OFFSETS[ring] + (last + 1 + step) % slots
-            if self._counts[at]:
-                total[0] -= self._sums[at]
-                total[1] -= self._squares[at]
-                total[2] -= self._counts[at]
-                self._sums[at] = self._squares[at] = 0.0
-                self._counts[at] = 0
-        if not total[2]:
-            total[0] = total[1] = 0.0  # what is left of sums that were taken back is rounding
+
+def _close(cells: bytearray, slot: int, sums: "array[float]", at: int) -> None:
+    """Put what the open slot of a ring holds into its cell, and round the ring's sums as the cell is rounded."""
+    _CELL.pack_into(cells, slot * _CELL.size, min(sums[at + 3], _MOST), min(sums[at + 4], _MOST), int(sums[at + 5]))
+    kept = _CELL.unpack_from(cells, slot * _CELL.size)
+    for place in range(3):
+        sums[at + place] += kept[place] - sums[at + 3 + place]
+        sums[at + 3 + place] = 0.0
+
+
+def _expire(cells: bytearray, slots: range, sums: "array[float]", at: int) -> None:
+    """Forget the cells of ``slots``, which are used anew."""
+    for slot in slots:
+        offset = slot * _CELL.size % len(cells)
+        kept = _CELL.unpack_from(cells, offset)
+        if kept[2]:
+            for place in range(3):
+                sums[at + place] -= kept[place]
+            _CELL.pack_into(cells, offset, 0.0, 0.0, 0)
+    if not sums[at + 2]:
+        sums[at] = sums[at + 1] = 0.0  # what is left of sums that were taken back is rounding
 
 
 def start(now: float, window: int) -> float:

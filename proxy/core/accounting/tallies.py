@@ -45,14 +45,23 @@ class Counts:
         self.latency_s = 0.0
         self.latency_n = 0
 
+    def accept(self, share: ShareResult) -> None:
+        """Add one accepted share, and its work."""
+        difficulty, latency_s = share.difficulty, share.latency_s
+        self.accepted += 1
+        self.credited += share.pool_difficulty
+        if share.true_difficulty > self.best:
+            self.best = share.true_difficulty
+        if latency_s > 0.0:
+            self.latency_s += latency_s
+            self.latency_n += 1
+        self.work += difficulty
+        self.work_squares += difficulty * difficulty
+        self.work_shares += 1
+
     def count(self, share: ShareResult) -> None:
-        """Add one share, but not its work (``proves_work`` decides about that)."""
-        if share.verdict is Verdict.ACCEPTED:
-            self.accepted += 1
-            self.credited += share.pool_difficulty
-            if share.true_difficulty > self.best:
-                self.best = share.true_difficulty
-        elif share.verdict is Verdict.UNANSWERED:
+        """Add one share that was not accepted, and its work if it proves any."""
+        if share.verdict is Verdict.UNANSWERED:
             self.unanswered += 1
         else:
             rejects = self.rejects
@@ -63,6 +72,10 @@ class Counts:
         if share.latency_s > 0.0:
             self.latency_s += share.latency_s
             self.latency_n += 1
+        if proves_work(share):
+            self.work += share.difficulty
+            self.work_squares += share.difficulty * share.difficulty
+            self.work_shares += 1
 
     def add(self, other: "Counts") -> None:
         """Add all of ``other``."""
@@ -132,6 +145,9 @@ class Tally:
         return self.accepted + self.rejected + self.unanswered
 
 
+NO_TALLY = Tally()
+
+
 def tally_of(*counts: Counts) -> Tally:
     """Freeze the sum of ``counts``."""
     if len(counts) == 1:
@@ -141,6 +157,8 @@ def tally_of(*counts: Counts) -> Tally:
         for part in counts:
             total.add(part)
     if not total.rejects:
+        if not (total.accepted or total.unanswered or total.work_shares):
+            return NO_TALLY
         return Tally(accepted=total.accepted, unanswered=total.unanswered, credited=total.credited, work=total.work,
                      best=total.best)
     return Tally(accepted=total.accepted, rejected=total.rejected, rejects=dict(total.rejects), stale=total.stale,
