@@ -207,6 +207,7 @@ class DedicatedLane:
 
     def opened(self, link: Link) -> None:
         """The pool answered the dial."""
+        self._cancel_dial = None
         if self.ended:
             link.close()
             return
