@@ -35,7 +35,7 @@ def tell_refusal(request: HttpRequest) -> None:
 def label_fields(form: Form) -> None:
     """Let each field of a form that is shown as a row of a table say its label itself: the column's head does not."""
     for field in form.fields.values():
-        widget = getattr(field.widget, "widget", field.widget)  # that of a related row is wrapped
+        widget: Any = getattr(field.widget, "widget", field.widget)  # that of a related row is wrapped
         if field.label and not widget.is_hidden:
             widget.attrs.setdefault("aria-label", capfirst(field.label))
 

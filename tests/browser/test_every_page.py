@@ -47,10 +47,11 @@ def test_configuration_shuts_nobody_out(visit, theme):
     wrong = []
     for path in ADMIN:
         page.goto(path)
+        assert not page.bad, page.bad
         page.evaluate(AXE)
         wrong += [f"{path} {violation}" for violation in page.evaluate(VIOLATIONS, RULES[theme])]
+        page.bad.clear()  # the policy keeps axe itself from styling, as it should
     assert not wrong, "\n".join(wrong)
-    assert not page.bad, page.bad
 
 
 def test_pages_of_errors_shut_nobody_out(visit):
