@@ -39,6 +39,8 @@ LOW_DISK_BYTES = 500 * 1024 * 1024
 SPARE_FILES = 200
 EARLIEST = 1_750_000_000.0
 """June 2025: a clock that shows less is wrong."""
+RESTORE = ("Stop the proxy, put dpmp.sqlite3 (and its -wal and -shm) aside, run: python manage.py migrate, and then: "
+           "python manage.py restore FILE, with a file from the data directory's backups")
 _PORTS = (("stratum", "Miners"), ("web", "Dashboard"), ("metrics", "Metrics"))
 
 
@@ -72,12 +74,29 @@ def examine(*, network: bool = True) -> list[Finding]:
 
 
 def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> Sequence[Finding]:
+    found: list[Finding] = []
     try:
-        return list(look())
+        found.extend(look())
     except DjangoError as error:
-        return [_bad(topic, f"The database cannot be read: {error}.", "Run: python manage.py migrate")]
+        found.append(_unreadable(error) if topic == "database" else _warn(
+            topic, "Not looked at: the database cannot be read.", "See the line about the database."))
     except (OSError, DPMPError) as error:
-        return [_bad(topic, f"This could not be looked at: {error}.", "")]
+        found.append(_bad(topic, f"This could not be looked at: {error}.",
+                          "Is it a complete checkout or release, and may this user read it?"))
+    return found
+
+
+def _unreadable(error: DjangoError) -> Finding:
+    said = " ".join(str(error).split()).rstrip(".")
+    if connection.vendor != "sqlite":
+        mend = "Is its server running, and DPMP_DATABASE_URL right? Try: psql with the same address"
+    elif any(words in said for words in ("malformed", "not a database", "corrupt")):
+        mend = RESTORE
+    elif "locked" in said:
+        mend = "Another program holds it. Find it with: fuser -v dpmp.sqlite3, in the data directory"
+    else:
+        mend = "Look at the owner and the mode of the files in the data directory; then: python manage.py migrate"
+    return _bad("database", f"It cannot be read: {said}.", mend)
 
 
 def _ok(topic: str, text: str) -> Finding:
@@ -135,8 +154,8 @@ def database() -> Iterator[Finding]:
         with connection.cursor() as cursor:
             answer = cursor.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
-            yield _bad("database", f"It is damaged: {answer}.",
-                       "Stop the proxy and run: python manage.py restore FILE, with a file from data/backups")
+            yield _bad("database", f"It is damaged: {answer}.", RESTORE)
+            return
     if can_write():
         yield _ok("database", f"{connection.vendor}, migrated, writable{_size()}.")
     else:
