@@ -45,6 +45,9 @@ def import_own(path: Path, *, check: bool = False) -> list[str]:
         raise ConfigError(f"{path} is no export of DPMP that this version can read.")
     unknown = sorted(set(document) - _ABOUT - {section.name for section in SECTIONS})
     lines = [f'"{name}" is not known here and was left out.' for name in unknown]
+    for section in SECTIONS:
+        found = document.get(section.name)
+        lines += _unknown(section, [found] if section.single else found, section.name)
     with transaction.atomic():
         for section in SECTIONS:
             lines += _section(section, document.get(section.name))
@@ -53,6 +56,19 @@ def import_own(path: Path, *, check: bool = False) -> list[str]:
         if check:
             transaction.set_rollback(True)
     return lines
+
+
+def _unknown(section: Section, rows: Any, where: str) -> Iterable[str]:
+    """A sentence for each name in ``rows`` that means nothing here: a typing mistake, or a later version's."""
+    parts = PARTS.get(where, ())
+    known = {field.name for field in columns(section)} | {field.name for field in section.model._meta.many_to_many}
+    known |= {*section.leave_out, *(part.name for part in parts)}
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    for name in dict.fromkeys(name for row in rows for name in row if name not in known):
+        yield f'"{where}.{name}" is not known here and was left out.'
+    for part in parts:
+        inner = [row[part.name] for row in rows if isinstance(row.get(part.name), list)]
+        yield from _unknown(part, [values for found in inner for values in found], f"{where}.{part.name}")
 
 
 def _section(section: Section, found: Any) -> Iterable[str]:

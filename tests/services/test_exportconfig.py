@@ -131,6 +131,23 @@ def test_section_of_a_newer_version_is_named(configured, tmp_path):
     assert '"rockets" is not known here' in run(tmp_path / "mine.json")
 
 
+def test_every_name_that_means_nothing_is_told_with_its_place(configured, tmp_path):
+    document = json.loads(export_config())
+    document["pools"][0]["colour"] = document["pools"][1]["colour"] = "red"
+    document["pools"][0]["endpoints"][0]["prot"] = 3333
+    document["settings"]["stratum_prot"] = 1
+    (tmp_path / "mine.json").write_text(json.dumps(document))
+    said = run(tmp_path / "mine.json", "--check")
+    assert [line for line in said.splitlines() if "not known" in line] == [
+        f'"{name}" is not known here and was left out.'
+        for name in ("pools.colour", "pools.endpoints.prot", "settings.stratum_prot")]
+
+
+def test_file_of_ours_names_nothing_unknown(configured, tmp_path):
+    (tmp_path / "mine.json").write_text(export_config(secrets=True))
+    assert "not known" not in run(tmp_path / "mine.json", "--check")
+
+
 def test_file_is_private_and_never_overwritten(configured, tmp_path):
     path = tmp_path / "out.json"
     call_command("exportconfig", "--output", str(path))
