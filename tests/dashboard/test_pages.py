@@ -12,7 +12,7 @@ from django.utils import timezone
 from dashboard.regions.pools import block_times
 from proxy.core.types import Chain, WorkerName
 from proxy.models.history import ChainTip
-from proxy.sinks.views import store
+from proxy.sinks.views import Alarm, store
 from tests.dashboard import fixtures
 
 PAGES = ["/", "/workers/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/logs/", "/help/"]
@@ -44,6 +44,15 @@ def test_home_of_a_fresh_proxy_leads_the_administrator_to_the_guided_start(brows
     store.put(fixtures.empty())
     assert browser_of("administrator").get("/")["Location"] == "/start/"
     assert browser_of("viewer").get("/").status_code == 200
+
+
+def test_guided_start_does_not_send_people_elsewhere(browser_of):
+    empty = fixtures.empty()
+    store.put(replace(empty, alarms=(Alarm(level="warn", text="No pool is set up: add one in the admin.", since=1.0),)))
+    administrator = browser_of("administrator")
+    assert "add one in the admin" in administrator.get("/workers/").content.decode()
+    html = administrator.get("/start/").content.decode()
+    assert "add one in the admin" not in html and 'name="wallet"' in html
 
 
 def test_down_pool_says_why_and_raises_an_alarm(browser_of, pools):

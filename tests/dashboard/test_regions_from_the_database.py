@@ -138,3 +138,9 @@ def test_page_tells_of_the_strategy_that_is_set(strategy, significance, told, un
     view = replace(fixtures.balance(), strategy=strategy, significance=significance)
     html = shown("balance", replace(fixtures.rich(), extra={"balance": view}))
     assert told in html and untold not in html
+
+
+def test_auto_balance_with_one_chain_waits_for_no_poll():
+    view = replace(fixtures.balance(), state="off", decision="", would_do="Waits for the first poll.")
+    html = shown("balance", replace(fixtures.rich(), extra={"balance": view}))
+    assert "needs pools of two chains" in html and "Waits for" not in html and "Next poll" not in html
