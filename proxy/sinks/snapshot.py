@@ -1,16 +1,14 @@
 """Builds the read model from the engine and the rooms that count, a few times a second at most, on the loop."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.core.accounting import Accounting, Rate, Tally
-from proxy.core.accounting.tallies import PoolTally, WorkerTally
+from proxy.core.accounting import Accounting, PoolTally, Tally
 from proxy.core.chain import ChainObserver
-from proxy.core.config import ALL_WORKERS
 from proxy.core.effort import EffortMeter
-from proxy.core.events import DifficultySent
+from proxy.core.events import DifficultySent, Event, MinerAuthorized, MinerDisconnected, MinerSubscribed
 from proxy.core.luck import effort
 from proxy.core.payout import PayoutCheck
 from proxy.core.ports import Clock
@@ -20,25 +18,18 @@ from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.view import SchedulerView
 from proxy.core.splitmeter import SplitMeter
-from proxy.core.types import PoolStatus, Reason, WorkerName
+from proxy.core.types import PoolStatus, WorkerName
+from proxy.sinks.rows import WorkerRows, rate_view, rejects_by_reason
 from proxy.sinks.views import (
     Alarm,
     ControlView,
     LiveSnapshot,
     PoolView,
     RateView,
-    SessionView,
     SplitPart,
     SplitView,
-    WorkerView,
 )
 
-AWAY_KEPT = 500
-"""Workers without a connection that are shown beside those that are there."""
-_OF_THE_NEWEST = ("agent", "firmware", "peer", "pool", "difficulty", "connected_at", "extranonce1", "extranonce2_size",
-                  "version_mask", "suggested_difficulty", "waiting")
-SESSIONS_SHOWN = 20
-"""Newest connections of one worker that are told one by one."""
 _QUIET_TROUBLE_S = 5.0
 """A pool that is down for less raises no alarm yet."""
 
@@ -72,28 +63,43 @@ class SnapshotBuilder:
     _told: float = 0.0
     _revision: int = 0
     _started_at: float = field(default=0.0)
+    _rows: WorkerRows = field(init=False)
+    _by_worker: dict[WorkerName, list[Session]] | None = None
+    """None: somebody came or went."""
 
     def __post_init__(self) -> None:
+        here = self.sources
+        self._rows = WorkerRows(engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock)
         self._started_at = self.sources.clock.wall()
-        self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
+        events = self.sources.engine.events
+        events.subscribe(DifficultySent, self._on_difficulty)
+        for kind in (MinerSubscribed, MinerAuthorized, MinerDisconnected):
+            events.subscribe(kind, self._on_coming_or_going)
 
     def _on_difficulty(self, event: DifficultySent) -> None:
         self._told = event.difficulty
+
+    def _on_coming_or_going(self, event: Event) -> None:
+        self._by_worker = None
 
     def build(self) -> LiveSnapshot:
         """Everything about now."""
         here = self.sources
         self._revision += 1
         schedule = here.engine.scheduler.view()
-        by_worker = _sessions_by_worker(here.engine)
+        by_worker = self._by_worker
+        if by_worker is None:
+            by_worker = self._by_worker = _sessions_by_worker(here.engine)
         fleet = here.accounting.fleet()
         seconds = sum(part.seconds for part in schedule.pools.values())
-        pools = tuple(self._pool(pool, schedule, number, seconds) for number, pool in enumerate(_ordered(here.engine)))
+        excluded = Counter(key for session in here.engine.sessions.values() for key in session.excluded)
+        pools = tuple(self._pool(pool, schedule, number, seconds, excluded[pool.key])
+                      for number, pool in enumerate(_ordered(here.engine)))
         return LiveSnapshot(
             revision=self._revision, at=here.clock.wall(), started_at=self._started_at, version=self.version,
-            config_revision=here.engine.config.revision, pools=pools, workers=self._workers(by_worker, schedule),
-            control=_control(schedule), splits=self._splits(),
-            rate_5m=_rate(fleet.rates.m5), rate_1h=_rate(fleet.rates.h1), rate_24h=_rate(fleet.rates.h24),
+            config_revision=here.engine.config.revision, pools=pools,
+            workers=self._rows.build(by_worker, schedule.control), control=_control(schedule), splits=self._splits(),
+            rate_5m=rate_view(fleet.rates.m5), rate_1h=rate_view(fleet.rates.h1), rate_24h=rate_view(fleet.rates.h24),
             spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
             sessions=len(here.engine.sessions), told_difficulty=self._told,
             accepted=fleet.total.accepted, rejected=fleet.total.rejected,
@@ -105,8 +111,8 @@ class SnapshotBuilder:
 
     # --- Pools ----------------------------------------------------------------------------------------------------
 
-    def _pool(self, pool: PoolSupervisor, schedule: SchedulerView, number: int,
-              all_seconds: float) -> PoolView:
+    def _pool(self, pool: PoolSupervisor, schedule: SchedulerView, number: int, all_seconds: float,
+              excluded: int) -> PoolView:
         here, key = self.sources, pool.key
         tally = here.accounting.pool(key)
         chain = here.chain.pool(key)
@@ -121,7 +127,7 @@ class SnapshotBuilder:
             miners=part.miners if part else 0, connections=pool.connections,
             rate=RateView(value=part.rate, low=part.rate, high=part.rate, known=part.rate > 0) if part else RateView(),
             difficulty=pool.difficulty, **_latency(tally), accepted=total.accepted, rejected=total.rejected,
-            stale=total.stale, unanswered=total.unanswered, rejects_by_reason=_rejects(total),
+            stale=total.stale, unanswered=total.unanswered, rejects_by_reason=rejects_by_reason(total),
             jobs=pool.jobs, accepted_difficulty=total.credited, best=total.best,
             last_share_at=tally.last_share_at if tally else None,
             last_job_at=self._wall(pool.last_job_at) if pool.last_job_at is not None else None,
@@ -135,41 +141,7 @@ class SnapshotBuilder:
             payout_ok=payout.ok if payout else None, extranonce2_size=pool.extranonce2_size, version_mask=pool.mask,
             time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
             time_sum_s=part.seconds if part else 0.0,
-            waiting_miners=sum(key in session.excluded for session in here.engine.sessions.values()),
-        )
-
-    # --- Workers --------------------------------------------------------------------------------------------------
-
-    def _workers(self, by_worker: Mapping[WorkerName, list[Session]], schedule: SchedulerView
-                 ) -> tuple[WorkerView, ...]:
-        tallies = {tally.worker: tally for tally in self.sources.accounting.workers()}
-        away = sorted((name for name in tallies if name not in by_worker),
-                      key=lambda name: tallies[name].last_share_at or 0.0, reverse=True)[:AWAY_KEPT]
-        config, scheduler = self.sources.engine.config, self.sources.engine.scheduler
-        alike = all(one.workers.strip() == ALL_WORKERS for one in config.schedules)
-        return tuple(
-            self._worker(name, by_worker.get(name, []), tallies.get(name),
-                         schedule.control.detail if alike and name not in config.pins else
-                         scheduler.control(name).detail)
-            for name in (*by_worker, *away))
-
-    def _worker(self, name: WorkerName, sessions: list[Session], tally: WorkerTally | None,
-                control: str) -> WorkerView:
-        here = self.sources
-        views = tuple(_session(session) for session in sessions[-SESSIONS_SHOWN:])
-        total = tally.total if tally else Tally()
-        record = here.records.best_of(name)
-        facts = {key: why for session in sessions for key, why in session.facts().items()}
-        return WorkerView(
-            name=name, connections=len(sessions), pinned=here.engine.config.pins.get(name),
-            **_connection(views), **_rates(tally), accepted=total.accepted, rejected=total.rejected,
-            stale=total.stale, unanswered=total.unanswered, rejects_by_reason=_rejects(total),
-            accepted_difficulty=total.credited,
-            by_pool={key: part.credited for key, part in tally.pools.items() if part.credited} if tally else {},
-            best=record.true_difficulty if record else total.best,
-            last_share_at=tally.last_share_at if tally else None,
-            last_seen_at=here.clock.wall() if sessions else tally.last_share_at if tally else None,
-            excluded=facts, control=control, sessions=views,
+            waiting_miners=excluded,
         )
 
     # --- The rest -------------------------------------------------------------------------------------------------
@@ -216,49 +188,11 @@ def _sessions_by_worker(engine: Engine) -> dict[WorkerName, list[Session]]:
     return dict(found)
 
 
-def _rate(rate: Rate) -> RateView:
-    return RateView(value=rate.value, low=rate.low, high=rate.high, known=rate.shares > 0)
-
-
-def _rates(tally: WorkerTally | None) -> dict[str, Any]:
-    if tally is None:
-        return {}
-    rates = tally.rates
-    return {"rate_5m": _rate(rates.m5), "rate_1h": _rate(rates.h1), "rate_24h": _rate(rates.h24),
-            "shares_per_s": rates.m5.shares_per_s}
-
-
-def _session(session: Session) -> SessionView:
-    extranonce = session.downstream.extranonce
-    return SessionView(
-        session=session.id, peer=session.peer.rpartition(":")[0], agent=session.downstream.agent,
-        firmware=session.profile.label, connected_at=session.connected_at, pool=session.current,
-        difficulty=session.told or 0.0, extranonce1=extranonce.extranonce1.hex() if extranonce else "",
-        extranonce2_size=extranonce.size if extranonce else None, version_mask=session.told_mask,
-        suggested_difficulty=session.wish, waiting=session.waiting if session.current is None else "")
-
-
-def _connection(sessions: Sequence[SessionView]) -> dict[str, Any]:
-    """What a worker's newest connection says of the worker."""
-    if not sessions:
-        return {}
-    newest = sessions[-1]
-    return {name: getattr(newest, name) for name in _OF_THE_NEWEST}
-
-
 def _latency(tally: PoolTally | None) -> dict[str, Any]:
     if tally is None or not tally.round_trip.count:
         return {}
     trip = tally.round_trip
     return {"latency_ms": trip.p50 * 1e3, "latency_p90_ms": trip.p90 * 1e3, "latency_p99_ms": trip.p99 * 1e3}
-
-
-def _rejects(tally: Tally) -> dict[str, int]:
-    counted: Counter[str] = Counter()
-    for (reason, _), number in tally.rejects.items():
-        if reason is not Reason.NONE:
-            counted[reason.value] += number
-    return dict(counted)
 
 
 def _reason(pool: PoolSupervisor) -> str:

@@ -12,7 +12,7 @@ from proxy.core.payout import PayoutCheck
 from proxy.core.records import Records
 from proxy.core.splitmeter import SplitMeter
 from proxy.core.types import PoolKey, WorkerName
-from proxy.sinks import snapshot
+from proxy.sinks import rows
 from proxy.sinks.snapshot import SnapshotBuilder, Sources
 from tests.support.world import World
 
@@ -75,7 +75,7 @@ def test_worker_that_is_away_has_no_session() -> None:
 
 
 def test_only_the_newest_connections_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "SESSIONS_SHOWN", 2)
+    monkeypatch.setattr(rows, "SESSIONS_SHOWN", 2)
     world = World({"A": 8})
     builder = builder_of(world)
     miners = [world.miner(user="addr.rig") for _ in range(4)]

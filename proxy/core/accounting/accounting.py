@@ -232,6 +232,12 @@ class Accounting:
         now = self._clock.now()
         return tuple(self._worker_tally(worker, now) for worker in self._workers.values())
 
+    def rates(self, name: WorkerName) -> Rates:
+        """One worker's rates; all unknown if it is not in memory."""
+        worker = self._workers.get(name)
+        return Rates() if worker is None else rates_of(
+            list(worker.books.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+
     def worker(self, name: WorkerName) -> WorkerTally | None:
         """One worker, if it is in memory."""
         worker = self._workers.get(name)

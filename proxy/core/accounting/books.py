@@ -1,7 +1,7 @@
 """The mutable books behind the tallies: one for each worker on each pool, one for each pool."""
 
 from proxy.core.accounting.latency import Recent
-from proxy.core.accounting.rates import WINDOWS_S, RateWindow, estimate_sums, start
+from proxy.core.accounting.rates import WINDOWS_S, RateWindow, estimate_sums, starts
 from proxy.core.accounting.tallies import Counts, Rates
 from proxy.core.types import PoolKey, WorkerName
 
@@ -37,10 +37,10 @@ class Presence:
         if not self.connections:
             self.gone = now
 
-    def span(self, now: float, window: int) -> float:
-        """Seconds of the window in which there was somebody to watch."""
-        since = self.since[window]
-        return 0.0 if since is None else max(0.0, now - max(since, start(now, window)))
+    def spans(self, now: float) -> list[float]:
+        """Seconds of each window in which there was somebody to watch."""
+        return [0.0 if since is None else max(0.0, now - (since if since > begin else begin))
+                for since, begin in zip(self.since, starts(now), strict=True)]
 
 
 class Book:
@@ -116,7 +116,7 @@ def rates_of(books: list[Book], presence: Presence, now: float, hashes: float) -
         book.window.add_to(sums, now)
         if book.reference > reference:
             reference = book.reference
-    rates = [estimate_sums(sums[3 * window], sums[3 * window + 1], int(sums[3 * window + 2]),
-                           presence.span(now, window), length, hashes, reference)
-             for window, length in enumerate(WINDOWS_S)]
-    return Rates(*rates)
+    m5, h1, h24 = presence.spans(now)
+    return Rates(estimate_sums(sums[0], sums[1], int(sums[2]), m5, WINDOWS_S[0], hashes, reference),
+                 estimate_sums(sums[3], sums[4], int(sums[5]), h1, WINDOWS_S[1], hashes, reference),
+                 estimate_sums(sums[6], sums[7], int(sums[8]), h24, WINDOWS_S[2], hashes, reference))

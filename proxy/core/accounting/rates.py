@@ -9,6 +9,7 @@ for all n that matter; quantiles by Wilson and Hilferty's cube (error below 2 % 
 
 from array import array
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from struct import Struct
 
@@ -210,6 +211,16 @@ def _expire(cells: bytearray, slots: range, sums: "array[float]", at: int) -> No
             _CELL.pack_into(cells, offset, 0.0, 0.0, 0)
     if not sums[at + 2]:
         sums[at] = sums[at + 1] = 0.0  # what is left of sums that were taken back is rounding
+
+
+def starts(now: float) -> tuple[float, ...]:
+    """``start`` of each window."""
+    return _starts(int(now // _TICK_S))
+
+
+@lru_cache(maxsize=4)
+def _starts(tick: int) -> tuple[float, ...]:
+    return tuple(start(tick * _TICK_S, window) for window in range(len(_RINGS)))
 
 
 def start(now: float, window: int) -> float:

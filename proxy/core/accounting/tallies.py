@@ -145,7 +145,7 @@ class Tally:
         return self.accepted + self.rejected + self.unanswered
 
 
-NO_TALLY = Tally()
+_NO_REJECTS: dict[RejectKey, int] = {}
 
 
 def tally_of(*counts: Counts) -> Tally:
@@ -157,10 +157,8 @@ def tally_of(*counts: Counts) -> Tally:
         for part in counts:
             total.add(part)
     if not total.rejects:
-        if not (total.accepted or total.unanswered or total.work_shares):
-            return NO_TALLY
-        return Tally(accepted=total.accepted, unanswered=total.unanswered, credited=total.credited, work=total.work,
-                     best=total.best)
+        return Tally(accepted=total.accepted, unanswered=total.unanswered, rejects=_NO_REJECTS,
+                     credited=total.credited, work=total.work, best=total.best)
     return Tally(accepted=total.accepted, rejected=total.rejected, rejects=dict(total.rejects), stale=total.stale,
                  duplicate=total.duplicate, unanswered=total.unanswered, credited=total.credited, work=total.work,
                  best=total.best)

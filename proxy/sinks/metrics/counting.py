@@ -80,11 +80,17 @@ class EventCounts:
 
         A job kept for a switch, or issued a second time, is old by intention and says nothing about latency.
         """
-        tally = self.pools[job.pool]
+        pool = job.pool
+        tally = self.pools[pool]
         tally.jobs += 1
+        newest = tally.newest_job
+        if newest[1] != job.pool_job:  # one pair for all miners that get this job
+            newest = tally.newest_job = (pool, job.pool_job)
         last = self._last_job.get(job.session)
-        self._last_job[job.session] = (job.pool, job.pool_job)
-        if last is None or last[0] != job.pool or last[1] == job.pool_job:
+        if last is newest:
+            return
+        self._last_job[job.session] = newest
+        if last is None or last[0] != pool or last[1] == newest[1]:
             return
         tally.job_latency.observe(job.age_s)
         if job.new_block:

@@ -11,6 +11,8 @@ from itertools import accumulate
 
 from prometheus_client.utils import floatToGoString
 
+from proxy.core.types import PoolKey
+
 SHARE_BOUNDS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 JOB_BOUNDS_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 LAG_BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -42,9 +44,11 @@ class PoolTally:
     """One pool's numbers since the process started."""
 
     __slots__ = ("accepted", "difficulty_sum", "job_latency", "jobs", "lines_rx", "lines_tx", "new_block_latency",
-                 "rejected", "share_latency", "unanswered")
+                 "newest_job", "rejected", "share_latency", "unanswered")
 
     def __init__(self) -> None:
+        self.newest_job: tuple[PoolKey, str] = (PoolKey(""), "")
+        """The job last counted: its pool and the pool's id of it."""
         self.accepted = 0
         self.rejected = 0
         self.unanswered = 0
