@@ -72,3 +72,8 @@ def test_switches_of_events_reach_the_settings(browser_of):
                                     "event-nonsense": "deny"})
     row = ProxySettings.load()
     assert row.log_allow == "share_result" and row.log_deny == "miner_connected"
+
+
+def test_events_are_told_of_in_plain_words(browser_of):
+    html = browser_of("administrator").get("/logs/events/").content.decode()
+    assert "A connection to a pool is open." in html and "``" not in html
