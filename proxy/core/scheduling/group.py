@@ -30,6 +30,13 @@ _CALM_AFTER_S = 1200.0
 _MOST_STRETCH = 2.0
 """A residual row is a guess, and a round planned for 5:95 is five times as short if the truth is 50:50. So such a round
 is planned longer, by this factor at most: more would put more work in hand than calm is worth."""
+_DOUBT = 0.02
+"""Part of the fleet's rate that may be doubtful when miners are packed. So a small one needs few shares to be known."""
+_EXACT_FIRST_S = 120.0
+"""So long, small miners help to slice off what all have in hand from their start; packed, they could not."""
+_MOST_CALM = 0.8
+"""Part of the switches that a calm fleet may make at which its rounds begin to grow."""
+_MOST_STRAIN = 3.0
 _HORIZON_S = (60.0, 600.0)
 _HORIZON_PART = 0.5
 _POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Policy.PACKING: packing.Packing()}
@@ -59,6 +66,8 @@ class Group:
         self._books: Books | None = None
         self._crowd = Crowd()
         self._started = 0
+        self._switches = 0
+        """Of this ledger."""
 
     # --- what others see ------------------------------------------------------------------------------------------
 
@@ -130,7 +139,7 @@ class Group:
         sliced_rate = sum(member.estimate.rate for member in self.members.values()
                           if member.assignment.role is Role.RESIDUAL)
         carry = clamped(books.in_hand, weights, spare * sliced_rate)
-        self.ledger = Ledger(weights, now=now, wall=wall, carry=carry)
+        self.ledger, self._switches = Ledger(weights, now=now, wall=wall, carry=carry), 0
         for member in self.members.values():
             member.open.clear()
             member.free = member.free or free
@@ -233,24 +242,25 @@ class Group:
     def check(self, now: float, *, strict: bool = False) -> None:
         """Bring assignments up to date where they are wrong (all of them if ``strict``), and let everybody step."""
         books = self.books(now)
-        loads = [self._load(member, now) for member in self.members.values()
-                 if member.current is not None and not member.is_quiet]
+        loads = self._loads(books, now)
         self._choose_policy(len(loads), now, books)
         self._resize_budget(len(loads))
         if self.is_returning and self._has_returned(now):
             self.is_returning = False
             self._renew(self.weights, books, now, self.ledger.since + now - self.ledger.started, free=False)
-            loads = [self._load(member, now) for member in self.members.values()
-                     if member.current is not None and not member.is_quiet]
+            loads = self._loads(books, now)
         if strict or self._policy.is_due(loads, self.weights, in_hand=books.in_hand, sigma=books.sigma,
                                          horizon_s=self._horizon(now)):
             self._assign(loads, books, now, strict=strict)
         young = now - self.ledger.started < _YOUNG_S or self.is_returning
         self.due = now + (_FIRST_CHECKS_S if young else CHECK_S) if self.members else math.inf
 
-    def _load(self, member: Member, now: float) -> Load:
-        return Load(session=member.session, rate=member.estimate.rate, is_known=member.is_known(now),
-                    pools=member.pools, current=member.current, standing=member.assignment)
+    def _loads(self, books: Books, now: float) -> list[Load]:
+        working = [member for member in self.members.values() if member.current is not None and not member.is_quiet]
+        is_young = now - self.ledger.started < _EXACT_FIRST_S
+        enough = _DOUBT * books.rate / math.sqrt(len(working)) if working and not is_young else 0.0
+        return [Load(session=member.session, rate=member.estimate.rate, is_known=member.is_known(now, enough),
+                     pools=member.pools, current=member.current, standing=member.assignment) for member in working]
 
     def _choose_policy(self, working: int, now: float, books: Books) -> None:
         wanted = self.control.policy
@@ -386,7 +396,9 @@ class Group:
         if not urgent and not budget.take(now):
             member.due = max(budget.turn(now), now + 0.01)
             return
-        if not self._move(member, pool, reason):
+        if self._move(member, pool, reason):
+            self._switches += 1
+        else:
             member.due = now + _RETRY_S
 
     def _own_in_hand(self, member: Member) -> Mapping[PoolKey, float]:
@@ -425,4 +437,12 @@ class Group:
         ripeness = min(1.0, (now - self.ledger.started) / _CALM_AFTER_S)
         calmest = 2 * self._period * sliced / (calm * working * len(self.weights))
         swing = max(part * (1 - part) for part in row.values())
-        return max(natural, ripeness * calmest * min(0.25 / swing, _MOST_STRETCH))
+        planned = max(natural, ripeness * calmest * min(0.25 / swing, _MOST_STRETCH))
+        return planned * self._strain(working, now) if ripeness == 1 else planned
+
+    def _strain(self, working: int, now: float) -> float:
+        """Return by how much rounds are to be longer because this ledger has seen more switches than calm allows."""
+        pools = len(self.weights)
+        each = pools * (now - self.ledger.started) / self._period if self._period else 0.0
+        allowed = _MOST_CALM * max(0.1 * working, 1.2 * (pools - 1)) * each
+        return min(max(self._switches / allowed, 1.0) ** 2, _MOST_STRAIN) if allowed else 1.0

@@ -14,6 +14,7 @@ _PATIENCE_S = 600.0
 """A miner that has never submitted is believed to work this long."""
 _KNOWN_SHARES = 48.0
 """A pool that begins too easy gets the first twenty in seconds; whole miners placed by those would be placed wrong."""
+_FEWEST_SHARES = 6.0
 _LEARNING_S = 300.0
 
 
@@ -58,9 +59,12 @@ class Member:
         """Where it can work now."""
         return self.ready if self.current is None else self.ready | {self.current}
 
-    def is_known(self, now: float) -> bool:
-        """Whether its rate is good enough to be packed by."""
-        return self.estimate.found >= _KNOWN_SHARES or now - self.joined > _LEARNING_S
+    def is_known(self, now: float, enough: float) -> bool:
+        """Whether its rate is good enough to be packed by: at least to ``enough`` hashes a second, or to a seventh."""
+        found = self.estimate.found
+        if found >= _KNOWN_SHARES or now - self.joined > _LEARNING_S:
+            return True
+        return found >= _FEWEST_SHARES and self.estimate.rate * self.estimate.error <= enough
 
     def settle(self, now: float, ledger: Ledger) -> None:
         """Book the time since the last call; none of it while the miner is quiet."""

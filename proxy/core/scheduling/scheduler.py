@@ -45,7 +45,10 @@ class Scheduler:
         self._config = ConfigSnapshot()
         self._balance: Mapping[PoolKey, float] | None = None
         self._open_now: frozenset[int] = frozenset()
+        self._is_overridden = False
         self._up: dict[PoolKey, bool] = {}
+        self._controls: dict[tuple[int | None, PoolKey | None, bool], Control] = {}
+        """What was found out since the configuration, the timetable or auto-balance changed: few workers differ."""
         self._members: dict[SessionId, Member] = {}
         self._group_of: dict[SessionId, Group] = {}
         self._groups: dict[object, Group] = {}
@@ -66,6 +69,7 @@ class Scheduler:
         """Take over a configuration; whatever it changes about weights acts at once."""
         lanes = self._lane_sets()
         old, self._config = self._config, config
+        self._controls.clear()
         lost = {pool for pool in old.pools if usable(old, pool) and not usable(config, pool)}
         self._up = {pool: up for pool, up in self._up.items() if pool in config.pools}
         self._returns.resize(config.health.returns_per_s, 1.0)
@@ -76,7 +80,9 @@ class Scheduler:
     def set_balance_weights(self, weights: Mapping[PoolKey, float] | None) -> None:
         """Take over what auto-balance computed; None: not known, the schedule's own weights hold."""
         lanes = self._lane_sets()
-        self._balance = dict(weights) if weights else None
+        sound = {pool: weight for pool, weight in (weights or {}).items() if 0 < weight < math.inf}
+        self._balance = sound or None
+        self._controls.clear()
         self._regroup(SwitchReason.WEIGHT, lanes)
 
     def pool_status(self, pool: PoolKey, up: bool) -> None:
@@ -187,7 +193,14 @@ class Scheduler:
 
     def control(self, worker: WorkerName) -> Control:
         """Return who is in control of ``worker``."""
-        return control_of(self._config, worker, self._clock.wall(), open_now=self._open_now, balance=self._balance)
+        wall, config = self._clock.wall(), self._config
+        schedule = timetable.choose(config.schedules, worker, self._open_now)
+        case = (schedule.id if schedule else None, config.pins.get(worker), override_in_force(config, wall) is None)
+        known = self._controls.get(case)
+        if known is None:
+            known = control_of(config, worker, wall, open_now=self._open_now, balance=self._balance)
+            self._controls[case] = known
+        return known
 
     def view(self) -> SchedulerView:
         """Return the read model of now."""
@@ -211,6 +224,8 @@ class Scheduler:
         """Find out again who is in control of whom, and aim at what they want."""
         now, wall = self._clock.now(), self._clock.wall()
         self._open_now = timetable.open_schedules(self._config.schedules, wall)
+        self._is_overridden = override_in_force(self._config, wall) is not None
+        self._controls.clear()
         self._plan_timetable(now, wall)
         for member in self._members.values():
             self._enter(member, now, cause)
@@ -226,7 +241,7 @@ class Scheduler:
             group = Group(key, control, now=now, wall=self._clock.wall(), move=self._move, budget=self._budget,
                           returns=self._returns)
             self._groups[key] = group
-        if self._aim(group, control, cause):
+        if not (group.members and group.control is control) and self._aim(group, control, cause):
             self._agenda.plan_all(group)
         if old is group:
             return
@@ -287,7 +302,8 @@ class Scheduler:
 
     def _lane_sets(self) -> dict[object, frozenset[PoolKey]]:
         """Return the lanes wanted by group and session: they differ when a session's may have changed."""
-        return {session: lanes_of(group.control, self._up) for session, group in self._group_of.items()}
+        wanted = {group: lanes_of(group.control, self._up) for group in self._groups.values()}
+        return {session: wanted[group] for session, group in self._group_of.items()}
 
     def _fleet_group(self) -> Group | None:
         groups = [group for group in self._groups.values() if group.control.source != "pin" and group.members]
@@ -370,9 +386,8 @@ class Scheduler:
     def _look_at_timetable(self, now: float) -> None:
         wall = self._clock.wall()
         is_open = timetable.open_schedules(self._config.schedules, wall)
-        override = override_in_force(self._config, wall)
-        expired = self._config.override is not None and override is None
-        if is_open != self._open_now or expired:
+        is_overridden = override_in_force(self._config, wall) is not None
+        if is_open != self._open_now or is_overridden is not self._is_overridden:
             self._regroup(SwitchReason.WEIGHT, self._lane_sets())
         else:
             self._plan_timetable(now, wall)
@@ -382,6 +397,9 @@ class Scheduler:
         if override_in_force(self._config, wall) is not None and self._config.override is not None:
             marks.append(self._config.override.until)
         waits = [mark - wall for mark in marks if mark is not None]
+        if self._config.override is not None and self._config.override.until is not None:
+            # Also when its time is over: the clock may be set back.
+            waits.append(_LOOK_AT_CLOCK_S)
         self._timetable_due = now + min([*waits, _LOOK_AT_CLOCK_S]) if waits else math.inf
 
     def _settle_queue(self, member: Member, group: Group) -> None:

@@ -1,10 +1,14 @@
 """Who is in control: pin > override > the schedule in force > the default > nobody."""
 
+import math
 from dataclasses import replace
 from datetime import time
 
+import pytest
+
 from proxy.core.config import Mode, OverrideConfig, OverrideKind, Window
 from proxy.core.events import ControlChanged, OverrideChanged
+from proxy.core.scheduling import scheduler
 from tests.core.scheduling.fleet import A, B, C, Fleet, config, schedule
 
 DAYTIME = Window(weekdays=frozenset(range(7)), start=time(16), end=time(20))
@@ -133,3 +137,73 @@ def test_a_pool_that_is_taken_out_is_left_at_once():
     fleet.scheduler.apply(replace(plans, pools=drained))
     assert set(fleet.pools().values()) == {A}
     assert fleet.scheduler.lanes_wanted(rigs[0]) == {A}
+
+
+def test_weights_of_auto_balance_that_make_no_sense_leave_the_schedules_own_in_force():
+    fleet = Fleet(config(schedule({A: 50, B: 50}, mode=Mode.AUTO_BALANCE)))
+    rig = fleet.join(1)
+    for nonsense in ({A: math.nan, B: math.nan}, {A: math.inf}, {A: -1.0, B: 0.0}, {A: 0.0, B: 0.0}):
+        fleet.scheduler.set_balance_weights(nonsense)
+        assert fleet.scheduler.control("rig1").weights == {A: 0.5, B: 0.5}
+    fleet.scheduler.set_balance_weights({A: 70.0, B: math.nan})
+    assert fleet.scheduler.control("rig1").weights == {A: 1.0}
+    assert fleet.scheduler.current(rig) == A
+
+
+def test_an_override_whose_time_is_over_comes_back_if_the_clock_is_set_back():
+    fleet = Fleet(config(schedule({A: 100})))
+    rig = fleet.join(1)
+    until = fleet.clock.wall() + 90
+    fleet.scheduler.apply(config(schedule({A: 100}), override=OverrideConfig(weights={B: 100}, until=until)))
+    fleet.work(120)
+    assert fleet.scheduler.current(rig) == A
+    fleet.clock.set_wall(until - 3000)
+    fleet.work(70)
+    assert fleet.scheduler.current(rig) == B
+    fleet.clock.set_wall(until + 5)
+    fleet.work(70)
+    assert fleet.scheduler.current(rig) == A
+
+
+def test_a_pin_to_a_pool_that_is_taken_out_works_elsewhere_and_returns():
+    plans = config(schedule({A: 100}), pins={"rig1": B})
+    fleet = Fleet(plans)
+    rig = fleet.join(1)
+    assert fleet.scheduler.current(rig) == B
+    out = replace(plans, pools={**plans.pools, B: replace(plans.pools[B], status="disabled")})
+    fleet.scheduler.apply(out)
+    assert fleet.scheduler.current(rig) == A
+    assert fleet.scheduler.control("rig1").source == "pin"
+    fleet.scheduler.apply(plans)
+    fleet.work(30)
+    assert fleet.scheduler.current(rig) == B
+
+
+def test_a_better_pool_that_comes_and_goes_all_the_time_is_followed_without_a_herd():
+    fleet = Fleet(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
+    rigs = [fleet.join(number) for number in range(40)]
+    for _ in range(20):
+        fleet.scheduler.pool_status(A, False)
+        for rig in rigs:
+            fleet.ready(rig, B)
+        assert set(fleet.pools().values()) == {B}
+        for rig in rigs:
+            fleet.ready(rig, A, B)
+        fleet.scheduler.pool_status(A, True)
+        fleet.work(2, every=1)
+        assert list(fleet.pools().values()).count(A) <= 15
+    fleet.work(30, every=1)
+    assert set(fleet.pools().values()) == {A}
+
+
+def test_a_thousand_workers_of_one_schedule_are_looked_up_once(monkeypatch: pytest.MonkeyPatch):
+    found = []
+    whole = scheduler.control_of
+    monkeypatch.setattr(scheduler, "control_of", lambda *args, **more: found.append(args) or whole(*args, **more))
+    fleet = Fleet(config(*PLANS, pins={"rig7": B}))
+    for number in range(1000):
+        fleet.join(number)
+    fleet.scheduler.apply(config(*PLANS, pins={"rig8": A}))
+    assert len(found) < 10
+    assert fleet.scheduler.control("rig7").source == "default"
+    assert fleet.scheduler.control("rig8").source == "pin"

@@ -69,6 +69,13 @@ def test_a_packed_fleet_is_calm(weights: tuple[float, ...], fleet: str, miners: 
     assert rate <= max(0.1, 1.2 * (len(weights) - 1) / miners) * slicing_rate(config)
 
 
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_within_two_hours_each_fleet_is_calm_also_where_the_residual_row_was_a_bad_guess(seed: int):
+    config = config_for((95, 5), 30)
+    run = simulate("12 mixed", config, seed, [7200])[1]
+    assert run.switches / (run.miner_seconds / 3600) <= 0.1 * slicing_rate(config)
+
+
 def test_slicing_can_be_forced_and_keeps_the_same_bound():
     config = config_for((70, 30), 30)
     config = replace(config, schedules=(replace(config.schedules[0], policy=Policy.SLICING),))
