@@ -1,5 +1,6 @@
 """What auto-balance does over time: hold, fall back, recover; dead-band, steps and bounds; control; its view."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.core.balance import AutoBalance
 from proxy.core.balance.engine import source_names
+from proxy.core.balance.readings import Span
 from proxy.core.balance.strategies import bounded, rounded
 from proxy.core.balance.view import HISTORY_POINTS, BalanceState
 from proxy.core.config import BalanceSourceConfig, ScheduleConfig
@@ -112,6 +114,37 @@ def test_a_failure_between_good_polls_is_forgotten():
 def test_a_reading_that_grew_old_counts_as_none():
     balance = Balance()
     balance.poll(btc_short_s=7200)
+    balance.clock.advance(1_300)
+    balance.auto.conclude()
+    assert balance.auto.state is BalanceState.HOLDING
+
+
+@pytest.mark.parametrize("lie", [
+    {"difficulty": 0.0}, {"difficulty": -1.0}, {"difficulty": math.nan}, {"difficulty": math.inf}, {"price": math.inf},
+    {"price": -5.0}, {"fee": math.nan}, {"fee": -3.0}, {"height": -2}, {"taken_at": math.nan},
+    {"spans": (Span(blocks=6, seconds=0.0, difficulty=1e12), Span(blocks=72, seconds=-1.0, difficulty=1e12))},
+])
+def test_a_source_that_lies_counts_as_one_that_failed(lie):
+    balance = Balance()
+    balance.poll()
+    before = balance.auto.weights()
+    balance.clock.advance(600)
+    balance.auto.feed(replace(oracle_reading(Chain.BTC, 3600.0, 43_200.0, at=balance.clock.wall()), **lie))
+    balance.auto.feed(oracle_reading(Chain.BCH, 3600.0, 43_200.0, at=balance.clock.wall()))
+    balance.auto.conclude()
+    assert balance.auto.weights() == before
+    assert balance.auto.state is BalanceState.HOLDING
+    assert "nonsense about BTC" in next(event.problem for event in balance.emitted if isinstance(event, OracleError))
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+def test_a_clock_that_is_set_neither_keeps_a_reading_alive_nor_hurts_the_next(jump_s):
+    balance = Balance()
+    balance.poll()
+    balance.clock.set_wall(balance.clock.wall() + jump_s)
+    assert balance.poll() is not None
+    assert balance.auto.state is BalanceState.HEALTHY
+    balance.clock.set_wall(balance.clock.wall() - 86_400)
     balance.clock.advance(1_300)
     balance.auto.conclude()
     assert balance.auto.state is BalanceState.HOLDING

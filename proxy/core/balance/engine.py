@@ -13,7 +13,7 @@ from proxy.core.balance.decision import Decision, StepBudget, decide, describe
 from proxy.core.balance.evidence import Evidence
 from proxy.core.balance.observed import SOURCE as OBSERVED
 from proxy.core.balance.observed import Observer
-from proxy.core.balance.readings import NetworkReading, hash_rate, measure
+from proxy.core.balance.readings import NetworkReading, hash_rate, is_sane, measure
 from proxy.core.balance.strategies import (
     Parts,
     Target,
@@ -89,6 +89,8 @@ class AutoBalance:
         self._chains: dict[Chain, tuple[PoolKey, ...]] = {}
         self._sources: dict[str, SourceView] = {}
         self._readings: dict[tuple[str, Chain], NetworkReading] = {}
+        self._fed_at: dict[tuple[str, Chain], float] = {}
+        """Monotonic seconds; the times that sources tell may lie in the future, and the wall clock may be set back."""
         self._evidence: dict[Chain, Evidence] = {}
         self._used: dict[Chain, NetworkReading] = {}
         self._parts: Parts | None = None
@@ -130,8 +132,12 @@ class AutoBalance:
         view = self._sources.get(reading.source)
         if view is None:
             return
+        if not is_sane(reading):
+            self.source_failed(reading.source, f"It tells nonsense about {reading.chain.value}.")
+            return
         self._sources[reading.source] = replace(view, answered_at=self._clock.wall(), failures=0, problem="")
         self._readings[reading.source, reading.chain] = reading
+        self._fed_at[reading.source, reading.chain] = self._clock.now()
 
     def source_failed(self, source: str, problem: str) -> None:
         """A source did not answer, or not with what can be used; what it said before does not count any more."""
@@ -220,10 +226,10 @@ class AutoBalance:
             return self.observer.reading(chain, self._config.short_window, self._config.long_window)
         reading = self._readings.get((name, chain))
         longest = max((source.poll_s for source in self._config.sources), default=0.0)
-        return reading if reading and self._age(reading) <= max(STALE_S, 2 * longest) else None
-
-    def _age(self, reading: NetworkReading) -> float:
-        return self._clock.wall() - reading.taken_at
+        if reading is None:
+            return None
+        age = max(self._clock.wall() - reading.taken_at, self._clock.now() - self._fed_at[name, chain])
+        return reading if age <= max(STALE_S, 2 * longest) else None
 
     def _is_complete(self, reading: NetworkReading) -> bool:
         if self._config.strategy is BalanceStrategy.VALUE_PER_HASH:
