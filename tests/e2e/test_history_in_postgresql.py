@@ -1,0 +1,155 @@
+"""With PostgreSQL in place of SQLite: history is written, agrees with the pools, outlives a server that goes away."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from proxy.simulator.profiles import CPUMINER, ESP_MINER, WHATSMINER
+from tests.e2e.conftest import PROXIES, Measured, StartFleet, StartPool
+from tests.e2e.history import Counted, counted_by_pools, differences
+from tests.e2e.pools import row
+from tests.e2e.process import ROOT, ProxyProcess, clean_environment, run_python
+from tests.e2e.rows import RowWriter, SetUp
+from tests.support.postgres import DATABASE, Cluster, cluster
+
+PROFILES = (CPUMINER, ESP_MINER, WHATSMINER)
+SWEEP = """
+import django, time
+django.setup()
+from proxy.services.retention import sweep
+print(sweep(time.time() + {days} * 86400.0).rolled_up)
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    with cluster() as made:
+        yield made
+
+
+@pytest.fixture
+async def environment(server: Cluster, tmp_path: Path) -> dict[str, str]:
+    """Of a proxy with an empty database of its own."""
+    server.sql(f"DROP DATABASE {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE}", database="postgres")
+    made = clean_environment(tmp_path / "data") | {"DPMP_DATABASE_URL": server.url}
+    for command in (["migrate", "--verbosity", "0"], ["bootstrap"]):
+        code, output = await run_python(made, "manage.py", *command)
+        assert code == 0, output
+    return made
+
+
+@pytest.fixture
+async def proxy(request: pytest.FixtureRequest, environment: dict[str, str]) -> AsyncIterator[ProxyProcess]:
+    made = ProxyProcess(environment)
+    request.node.stash[PROXIES] = [made]
+    yield made
+    await made.clear_away()
+
+
+def configure(environment: Mapping[str, str], set_up: SetUp) -> None:
+    writer = RowWriter(environment, ROOT)
+    try:
+        writer.write(Path(DATABASE), set_up)
+    finally:
+        writer.close()
+
+
+async def exported(environment: Mapping[str, str]) -> dict[tuple[str, str], Counted]:
+    """What ``exportshares`` says of each worker and pool."""
+    code, output = await run_python(environment, "manage.py", "exportshares", "--format", "json", "--by", "period",
+                                    "--from", "2000-01-01", "--to", "2100-01-01")
+    assert code == 0, output
+    return {(row["worker"], row["pool"]): Counted(accepted=row["accepted"], credited=row["credited_difficulty"],
+                                                  refused=row["rejected"])
+            for row in json.loads(output)["rows"]}
+
+
+@pytest.mark.slow
+async def test_history_agrees_with_the_pools_and_is_rolled_up(
+    server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
+) -> None:
+    pools = [await start_pool(key, block_s=4.0) for key in "AB"]
+    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40}))
+    await proxy.start("--no-web")
+    fleet = await start_fleet(proxy.stratum, PROFILES)
+    await fleet.mined(5, 60)
+    await fleet.settle()
+    code, took = await proxy.end()
+    assert code == 0
+    assert differences(await exported(proxy.environment), counted_by_pools(pools)) == []
+    assert server.sql("SELECT DISTINCT chain FROM proxy_chaintip ORDER BY chain") == [("BCH",), ("BTC",)]
+    code, output = await run_python(proxy.environment | {"DJANGO_SETTINGS_MODULE": "dpmp_site.settings"}, "-c",
+                                    SWEEP.format(days=500))
+    assert code == 0, output
+    assert int(output.split()[-1]) > 0
+    assert server.sql("SELECT DISTINCT step FROM proxy_sharebucket") == [(86400,)]
+    assert differences(await exported(proxy.environment), counted_by_pools(pools)) == []
+    measured(f"ended in {took:.2f} s; {fleet.summary()}")
+
+
+@pytest.mark.slow
+async def test_server_that_goes_away_and_returns_costs_no_share(
+    server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
+) -> None:
+    pools = [await start_pool(key) for key in "AB"]
+    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
+    await proxy.start("--no-web")
+    fleet = await start_fleet(proxy.stratum, PROFILES)
+    await fleet.mined(1, 60)
+    server.stop()
+    try:
+        line = await proxy.until("database_trouble", recovered=False, timeout_s=20)
+        await fleet.mined(2, 60)
+    finally:
+        server.start()
+    await proxy.until("database_trouble", recovered=True, timeout_s=20)
+    await fleet.mined(1, 60)
+    await fleet.settle()
+    code, _ = await proxy.end()
+    assert code == 0
+    assert fleet.wrongly_refused() == {}
+    assert fleet.disconnects == 0
+    assert differences(await exported(proxy.environment), counted_by_pools(pools)) == []
+    measured(f"{line['problem']}; {fleet.summary()}")
+
+
+@pytest.mark.slow
+async def test_locked_table_stops_neither_mining_nor_the_end(
+    server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
+) -> None:
+    import psycopg
+
+    pools = [await start_pool(key) for key in "AB"]
+    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
+    await proxy.start("--no-web")
+    fleet = await start_fleet(proxy.stratum, PROFILES)
+    await fleet.mined(1, 60)
+    with psycopg.connect(server.url) as other:
+        other.execute("LOCK TABLE proxy_sharetotal, proxy_writermark IN ACCESS EXCLUSIVE MODE")
+        line = await proxy.until("database_trouble", recovered=False, timeout_s=20)
+        await fleet.mined(2, 60)
+        await fleet.settle()
+        began = time.monotonic()
+        code, took = await proxy.end()
+        assert code == 0
+    measured(f"{line['problem']}; ended in {took:.1f} s under the lock; {time.monotonic() - began:.1f} s")
+    again = ProxyProcess(proxy.environment)
+    try:
+        await again.start("--no-web")
+        await again.end()
+    finally:
+        await again.clear_away()
+    assert differences(await exported(proxy.environment), counted_by_pools(pools)) == []
+
+
+async def test_unreachable_server_is_one_clear_line(tmp_path: Path) -> None:
+    environment = clean_environment(tmp_path / "data") | {"DPMP_DATABASE_URL": "postgres://me:secret@127.0.0.1:1/dpmp"}
+    pytest.importorskip("psycopg")
+    code, output = await run_python(environment, "manage.py", "runproxy", "--no-web")
+    assert code == 1
+    assert "The database can" in output
+    assert "Traceback" not in output
+    assert "secret" not in output
