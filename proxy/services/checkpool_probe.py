@@ -10,7 +10,8 @@ from proxy.core.errors import RemoteProtocolError
 from proxy.core.ports import Link
 from proxy.core.stratum.codec import Request
 from proxy.core.stratum.pooljob import PoolJob
-from proxy.core.stratum.upstream import Credentials, ShareAnswer, Upstream
+from proxy.core.stratum.upstream import Credentials, Upstream
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.runtime.clock import LoopClock
 from proxy.runtime.dialer import NetDialer
 

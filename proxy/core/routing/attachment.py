@@ -14,13 +14,15 @@ from proxy.core.health import Backoff, Random
 from proxy.core.ports import Clock, Timer
 from proxy.core.routing.lanes import DedicatedLane, LaneUser
 from proxy.core.stratum.pooljob import PoolJob
-from proxy.core.stratum.upstream import ShareAnswer
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.types import PoolKey, SessionId
 
 DRAIN_GRACE_S = 5.0
 DRAIN_MOST_S = 10.0
 RETRY_LEAST_S = 0.25
 RETRY_MOST_S = 60.0
+STEADY_S = 30.0
+"""A connection that lived this long was a good one: when it breaks, the next is dialled at once."""
 REFUSED_LEAST_S = 60.0
 REFUSED_MOST_S = 900.0
 """A user that the pool refuses is parked: hammering gets addresses banned (MiningCore)."""
@@ -40,7 +42,8 @@ class AttachmentState(StrEnum):
 _MOVES: dict[AttachmentState, tuple[AttachmentState, ...]] = {
     AttachmentState.IDLE: (AttachmentState.OPENING, AttachmentState.WAITING),
     AttachmentState.OPENING: (AttachmentState.WARM, AttachmentState.WAITING, AttachmentState.IDLE),
-    AttachmentState.WARM: (AttachmentState.WAITING, AttachmentState.DRAINING, AttachmentState.IDLE),
+    AttachmentState.WARM: (AttachmentState.OPENING, AttachmentState.WAITING, AttachmentState.DRAINING,
+                           AttachmentState.IDLE),
     AttachmentState.WAITING: (AttachmentState.OPENING, AttachmentState.IDLE),
     AttachmentState.DRAINING: (AttachmentState.WARM, AttachmentState.IDLE),
 }
@@ -96,8 +99,8 @@ class Attachment:
     """See the module. Implements ``LaneUser`` for its lanes."""
 
     __slots__ = (
-        "_clock", "_events", "_finishing", "_leaving", "_next", "_owner", "_parked", "_retry", "_timer", "_traced",
-        "lane", "pool", "refused", "state",
+        "_clock", "_elsewhere", "_events", "_finishing", "_leaving", "_next", "_outdated", "_owner", "_parked",
+        "_retry", "_timer", "_traced", "lane", "pool", "refused", "state",
     )
 
     def __init__(self, *, pool: PoolSide, owner: AttachmentOwner, clock: Clock, events: EventStream,
@@ -108,6 +111,10 @@ class Attachment:
         self.refused = ""
         """Why the pool refused this user, until it accepts it."""
         self._next: DedicatedLane | None = None
+        self._elsewhere: Endpoint | None = None
+        """Where the pool sent the connection that had no job yet: the next dial goes there."""
+        self._outdated = False
+        """Whether the lane in use is to be replaced (another wallet or address), and has not been."""
         self._leaving: list[DedicatedLane] = []
         self._owner = owner
         self._clock = clock
@@ -144,10 +151,15 @@ class Attachment:
             case AttachmentState.DRAINING:
                 self._cancel_timer()
                 self._move(AttachmentState.WARM)
+                if self._outdated:
+                    self.renew()
 
     def renew(self, endpoint: Endpoint | None = None) -> None:
         """Replace the lane by a fresh one (to ``endpoint``), without a gap."""
-        if self.state is AttachmentState.WARM and self._next is None:
+        self._outdated = self.state in (AttachmentState.WARM, AttachmentState.DRAINING)
+        if self.state is AttachmentState.WARM:
+            self._cancel_timer()
+            self._drop_next("renewed again")
             self._next = self._make_lane(endpoint)
         elif self.state is AttachmentState.OPENING and self.lane is not None:
             old, self.lane = self.lane, None
@@ -164,6 +176,7 @@ class Attachment:
         """The lane is not wanted any more: let open submits finish, then close it."""
         match self.state:
             case AttachmentState.WARM:
+                self._cancel_timer()
                 self._move(AttachmentState.DRAINING)
                 self._drop_next("not wanted")
                 since = self._clock.now()
@@ -206,7 +219,7 @@ class Attachment:
 
     def pool_back(self) -> None:
         """The pool may be dialled again."""
-        if self.state is AttachmentState.WAITING and not self.refused:
+        if self.state is AttachmentState.WAITING and not (self.refused and self._timer is not None):
             self._cancel_timer()
             self._dial()
 
@@ -224,6 +237,7 @@ class Attachment:
         self.pool.job_heard(lane)
         if lane is self._next:
             old, self.lane, self._next = self.lane, lane, None
+            self._outdated = False
             self.pool.lane_up(lane)
             self._owner.work_came(self, job, new_lane=True)
             if old is not None:
@@ -232,7 +246,6 @@ class Attachment:
             first = self.state is AttachmentState.OPENING
             if first:
                 self._move(AttachmentState.WARM)
-                self._retry.reset()
                 self._parked.reset()
                 self.refused = ""
                 self.pool.lane_up(lane)
@@ -254,11 +267,15 @@ class Attachment:
         if lane is self._next:
             self._next = None
             self.pool.lane_down(lane, reason)
+            if self.state is AttachmentState.WARM:
+                delay = (self._parked if lane.refused else self._retry).next()
+                self._timer = self._clock.call_at(self._clock.now() + delay, self._renew_again)
         elif lane is self.lane:
-            self.lane = None
+            if lane.lived_s >= STEADY_S:
+                self._retry.reset()
+            self.lane, self._next = self._next, None
             self._cancel_timer()
-            draining = self.state is AttachmentState.DRAINING
-            self._move(AttachmentState.IDLE if draining else AttachmentState.WAITING)
+            self._move(self._after_loss())
             self.refused = lane.refused
             self.pool.lane_down(lane, reason)
             self._owner.work_lost(self, reason)
@@ -273,8 +290,15 @@ class Attachment:
             self.pool.lane_stale(lane)
 
     def lane_redirected(self, lane: DedicatedLane, endpoint: Endpoint) -> None:
-        """Follow, without a gap."""
-        if lane is self.lane:
+        """Follow, without a gap; before the first job after a backoff, for some pools send their clients in circles."""
+        if lane is not self.lane:
+            return
+        if self.state is AttachmentState.OPENING:
+            self._elsewhere, self.lane = endpoint, None
+            self._let_go(lane, "redirected")
+            self._move(AttachmentState.WAITING)
+            self._wait()
+        elif self._next is None:
             self.renew(endpoint)
 
     # --- Its own --------------------------------------------------------------------------------------------------
@@ -285,7 +309,9 @@ class Attachment:
                 self._move(AttachmentState.WAITING)
             return
         self._move(AttachmentState.OPENING)
-        self.lane = self._make_lane()
+        elsewhere, self._elsewhere = self._elsewhere, None
+        self._outdated = False
+        self.lane = self._make_lane(elsewhere)
 
     def _make_lane(self, endpoint: Endpoint | None = None) -> DedicatedLane:
         lane = self.pool.make_lane(self._owner.id, self, endpoint)
@@ -296,6 +322,17 @@ class Attachment:
         delay = (self._parked if self.refused else self._retry).next()
         self._events.emit(PoolReconnectWait(pool=self.pool.key, delay_s=round(delay, 3), session=self._owner.id))
         self._timer = self._clock.call_at(self._clock.now() + delay, self._try_again)
+
+    def _after_loss(self) -> AttachmentState:
+        """What follows the loss of the lane in use: the one that was to replace it anyway, an end, or another try."""
+        if self.lane is not None:
+            return AttachmentState.OPENING
+        return AttachmentState.IDLE if self.state is AttachmentState.DRAINING else AttachmentState.WAITING
+
+    def _renew_again(self) -> None:
+        self._timer = None
+        if self.state is AttachmentState.WARM and self._next is None:
+            self.renew()
 
     def _try_again(self) -> None:
         self._timer = None

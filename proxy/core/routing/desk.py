@@ -22,7 +22,7 @@ from proxy.core.routing.verdicts import code_of, reason_of
 from proxy.core.stratum.codec import ErrorInfo, JsonId
 from proxy.core.stratum.difficulty import network_difficulty
 from proxy.core.stratum.downstream import Downstream, Submit
-from proxy.core.stratum.upstream import ShareAnswer
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.types import DecidedBy, PoolKey, Reason, SessionId, Verdict, WorkerName
 
 _TEXTS = {

@@ -225,7 +225,10 @@ class Engine:
         return MinerExtranonce(number.to_bytes(length, "big"), size)
 
     def offered_mask(self, requested: int) -> int:
-        """The bits that all pools with rolling allow; BIP 320's while none is known."""
+        """The bits that all pools with rolling allow; BIP 320's while none is known, none where no pool rolls."""
+        known = {pool.mask for pool in self.pools.values() if pool.usable}
+        if known == {0}:
+            return 0
         mask = USUAL_MASK
         for pool in self.pools.values():
             if pool.usable and pool.mask:

@@ -65,11 +65,13 @@ class JobTable:
     """The jobs that one miner may submit for; bounded in number and age."""
 
     __slots__ = (
-        "_extranonce", "_issued", "_jobs", "_ntimes",
+        "_extranonce", "_first", "_issued", "_jobs", "_ntimes",
     )
 
-    def __init__(self, extranonce: MinerExtranonce) -> None:
+    def __init__(self, extranonce: MinerExtranonce, *, first: int = 0) -> None:
+        """Ids count from ``first`` on: another for each connection, for cgminer sends old shares again on a new one."""
         self._extranonce = extranonce
+        self._first = first
         self._jobs: dict[str, IssuedJob] = {}
         self._issued = 0
         self._ntimes: dict[tuple[object, ...], int] = {}
@@ -95,8 +97,8 @@ class JobTable:
         ntime = job.notice.ntime if filler else self._fresh_ntime(job, now)
         self._issued += 1
         issued = IssuedJob(
-            id=JobId(f"{self._issued:x}"), lane=lane, job=job, filler=filler, ntime=ntime, difficulty=difficulty,
-            mask=mask, extranonce1=self._extranonce.extranonce1)
+            id=JobId(f"{self._first + self._issued:x}"), lane=lane, job=job, filler=filler, ntime=ntime,
+            difficulty=difficulty, mask=mask, extranonce1=self._extranonce.extranonce1)
         self._forget(now)
         self._jobs[issued.id] = issued
         return issued

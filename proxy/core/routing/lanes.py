@@ -32,7 +32,8 @@ from proxy.core.routing.redirect import redirect_target
 from proxy.core.stratum.codec import Request
 from proxy.core.stratum.extranonce import Filler
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
-from proxy.core.stratum.upstream import Credentials, ShareAnswer, Upstream
+from proxy.core.stratum.upstream import Credentials, Upstream
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.types import Chain, LaneId, PoolKey, SessionId
 
 ADJUST_S = 60.0
@@ -100,7 +101,8 @@ class DedicatedLane:
         self.pool = pool
         self.chain = chain
         self.endpoint = endpoint
-        self.filler = Filler()
+        self.filler = Filler(lane_id << 8)
+        """Another start for each connection: some pools give the same extranonce1 to all (p2pool an empty one)."""
         self.refused = ""
         """Why the pool refused our user; empty where it did not."""
         self.ended = False
@@ -155,6 +157,11 @@ class DedicatedLane:
     def is_open(self) -> bool:
         """Whether the connection stands."""
         return self._opened_at is not None and not self.ended
+
+    @property
+    def lived_s(self) -> float:
+        """Seconds since the connection stood; 0 if it never did."""
+        return 0.0 if self._opened_at is None else self._clock.now() - self._opened_at
 
     @property
     def gap_s(self) -> float:

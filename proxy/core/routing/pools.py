@@ -22,7 +22,8 @@ from proxy.core.health import Backoff, PoolHealth, Random
 from proxy.core.ports import Clock, Dialer, Timer
 from proxy.core.routing.lanes import DedicatedLane, LaneUser
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
-from proxy.core.stratum.upstream import Credentials, ShareAnswer
+from proxy.core.stratum.upstream import Credentials
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.types import AdminStatus, LaneId, PoolKey, PoolStatus, SessionId, WorkerName
 
 PROBE_WORKER = WorkerName("dpmp")
@@ -92,6 +93,7 @@ class PoolSupervisor:
         self._endpoint = 0
         self._probe: DedicatedLane | None = None
         self._probe_home = False
+        self._probe_followed = False
         self._on_stale: DedicatedLane | None = None
         self._timer: Timer | None = None
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
@@ -201,7 +203,11 @@ class PoolSupervisor:
         self.lanes.discard(lane)
         if lane.wanted_end or lane.refused or self._stopped:
             return
-        if not lane.reached:
+        if not lane.reached and self.lanes and not self.suspected:
+            # Others work here: a limit per address, perhaps. Nobody is to lose his work for it.
+            self._unreachable(lane.endpoint, reason)
+            self._schedule()
+        elif not lane.reached:
             self._failed(lane.endpoint, reason)
         elif had:
             self._lost(lane, reason)
@@ -286,7 +292,11 @@ class PoolSupervisor:
         self._schedule()
 
     def lane_redirected(self, lane: DedicatedLane, endpoint: Endpoint) -> None:
-        """A probe goes nowhere else."""
+        """A probe follows once, and goes nowhere else from there."""
+        if lane is self._probe and not self._probe_followed:
+            self._drop_probe()
+            self._open_probe(endpoint)
+            self._probe_followed = True
 
     # --- Its own --------------------------------------------------------------------------------------------------
 
@@ -298,10 +308,13 @@ class PoolSupervisor:
         self.learn(lane)
         self._changed(self.health.succeeded)
 
-    def _failed(self, endpoint: Endpoint, reason: str) -> None:
+    def _unreachable(self, endpoint: Endpoint, reason: str) -> None:
         self._events.emit(PoolReconnectFailed(pool=self.key, endpoint=str(endpoint), reason=reason))
         if endpoint == self.endpoint:
             self._endpoint = (self._endpoint + 1) % len(self.config.endpoints)
+
+    def _failed(self, endpoint: Endpoint, reason: str) -> None:
+        self._unreachable(endpoint, reason)
         self._changed_to_down(self.health.failed, f"{endpoint}: {reason}")
         self._schedule()
 
@@ -357,9 +370,13 @@ class PoolSupervisor:
             return
         self._cancel_timer()
         self._probe_home = home
+        self._probe_followed = False
+        self._open_probe(self.config.endpoints[0] if home else self.endpoint)
+
+    def _open_probe(self, endpoint: Endpoint) -> None:
         credentials = Credentials(agent=f"dpmp/{self._owner.version}", user=self.config.user_for(PROBE_WORKER),
                                   password=self.config.password or "x")
-        self._probe = self._dial(self, credentials, self.config.endpoints[0] if home else self.endpoint, None)
+        self._probe = self._dial(self, credentials, endpoint, None)
 
     def _dial(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint,
               session: SessionId | None) -> DedicatedLane:

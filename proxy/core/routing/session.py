@@ -43,7 +43,7 @@ from proxy.core.stratum.downstream import Downstream, Submit
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.profiles import UNKNOWN, Profile, profile_of
-from proxy.core.stratum.upstream import ShareAnswer
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.stratum.version import mask_text
 from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
 
@@ -167,7 +167,7 @@ class Session:
         """Fix the extranonce for the life of the connection."""
         self.profile = profile_of(agent)
         extranonce = self._host.extranonce_for(self, self.profile)
-        self.jobs = JobTable(extranonce)
+        self.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
         self._events.emit(MinerSubscribed(session=self.id, agent=agent, profile=self.profile.name,
                                           extranonce1=extranonce.extranonce1.hex(), extranonce2_size=extranonce.size))
         return extranonce
@@ -175,7 +175,7 @@ class Session:
     def miner_mask(self, requested: int) -> int:
         """Offer what all pools allow."""
         mask = self._host.offered_mask(requested)
-        self.told_mask = mask
+        self.told_mask = mask or None
         self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=mask))
         return mask
 
@@ -373,6 +373,8 @@ class Session:
         self._suggest(attachment)
         if fits is not (key in self._ready):
             self.update_ready(self.excluded.get(key, ""))
+        if not fits:
+            self._let_go_if_it_would_fit(job)
 
     def work_lost(self, attachment: Attachment, reason: str) -> None:
         """A lane is gone."""
@@ -382,13 +384,30 @@ class Session:
         """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
         extranonce = self.downstream.extranonce
         assert extranonce is not None
-        why = why_not(job, extranonce, self.profile, rolls=self.downstream.requested_mask is not None)
+        why = why_not(job, extranonce, self.profile, rolls=self._rolls)
         if not why:
             self.excluded.pop(key, None)
         elif self.excluded.get(key) != why:
             self.excluded[key] = why
             self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=why))
         return not why
+
+    @property
+    def _rolls(self) -> bool:
+        return self.downstream.requested_mask is not None and not self.downstream.declined
+
+    @property
+    def _hears_masks(self) -> bool:
+        """Firmware that was told of no rolling hears of masks only where it would roll all the same (ESP-Miner)."""
+        return self._rolls or (self.downstream.declined and self.profile.stops_rolling)
+
+    def _let_go_if_it_would_fit(self, job: PoolJob) -> None:
+        """A miner that no pool has room for has nothing to lose by connecting again; not where that would not help."""
+        extranonce = self.downstream.extranonce
+        if self._ready or self.current is not None or extranonce is None or job.extranonce2_size >= extranonce.room:
+            return
+        if self._host.extranonce_for(self, self.profile).room <= job.extranonce2_size:
+            self.downstream.close()
 
     # --- What the miner is sent -----------------------------------------------------------------------------------
 
@@ -413,7 +432,7 @@ class Session:
         issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
         self._prevhash, self._extranonce1 = job.notice.prevhash, job.extranonce1
         lines: list[bytes] = []
-        if requested is not None and (mask != self.told_mask or (first and self.profile.repeats_mask)):
+        if self._hears_masks and (mask != self.told_mask or (first and self.profile.repeats_mask)):
             self.told_mask = mask
             lines.append(encode_notification("mining.set_version_mask", [mask_text(mask)]))
         if switch or difficulty != self.told:

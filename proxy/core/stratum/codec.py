@@ -40,6 +40,14 @@ class Response(NamedTuple):
     error: ErrorInfo | None
 
 
+class UnreadableCall(RemoteProtocolError):
+    """A call that makes no sense but whose id could be read: it can be answered."""
+
+    def __init__(self, message: str, ident: JsonId) -> None:
+        super().__init__(message)
+        self.ident = ident
+
+
 Message: TypeAlias = Request | Response
 
 
@@ -73,6 +81,8 @@ def _request(method: Any, message: dict[str, Any], ident: JsonId) -> Request:
     if params is None:
         params = []
     elif type(params) is not list:
+        if ident is not None:
+            raise UnreadableCall("params must be an array", ident)
         raise RemoteProtocolError("params must be an array")
     return Request(method, params, ident, "id" in message)
 

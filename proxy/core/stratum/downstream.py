@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.ports import Clock, Link
-from proxy.core.stratum.codec import JsonId, Request, decode, encode_error, encode_response
+from proxy.core.stratum.codec import JsonId, Request, UnreadableCall, decode, encode_error, encode_response
 from proxy.core.stratum.difficulty import DIFF1_TARGET, difficulty_of_target
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.framing import LineFramer
@@ -24,7 +24,7 @@ MAX_USERS = 64
 COST_LIMIT = 500.0
 COST_DECAY_PER_S = 1.0
 """A miner pays for what no firmware sends; past the limit its connection is closed."""
-_HEX_WORD = re.compile(r"[0-9a-fA-F]{1,8}")
+_HEX_WORD = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,8}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _ANSWER_WITHOUT_ID = frozenset({"mining.subscribe", "mining.authorize", "mining.configure", "mining.submit"})
 """bfgminer sends calls with a null id and reads the next line as the answer to something else."""
@@ -87,7 +87,7 @@ class Downstream:
 
     __slots__ = (
         "_clock", "_closed", "_cost", "_cost_at", "_diff1", "_framer", "_link", "_owner", "_reading", "_replies",
-        "agent", "extranonce", "last_sent", "requested_mask", "traced", "users",
+        "agent", "declined", "extranonce", "last_sent", "requested_mask", "traced", "users",
     )
 
     def __init__(self, *, clock: Clock, owner: DownstreamOwner, diff1: int = DIFF1_TARGET) -> None:
@@ -95,6 +95,8 @@ class Downstream:
         self.extranonce: MinerExtranonce | None = None
         self.requested_mask: int | None = None
         """What the miner negotiated; None while it has not."""
+        self.declined = False
+        """Whether it was told that no pool lets it roll versions."""
         self.users: dict[str, None] = {}
         self.last_sent = 0.0
         self.traced = False
@@ -171,6 +173,9 @@ class Downstream:
             message = decode(line)
             if isinstance(message, Request):
                 self._request(message)
+        except UnreadableCall as problem:
+            self._reply(encode_error(problem.ident, problem.code, str(problem)))
+            self._charge(problem)
         except RemoteProtocolError as problem:
             self._charge(problem)
 
@@ -218,8 +223,11 @@ class Downstream:
         if "version-rolling" in asked:
             requested = parse_mask(options.get("version-rolling.mask", "ffffffff"))
             self.requested_mask = requested
-            result["version-rolling"] = True
-            result["version-rolling.mask"] = mask_text(self._owner.miner_mask(requested))
+            mask = self._owner.miner_mask(requested)
+            self.declined = not mask
+            result["version-rolling"] = bool(mask)
+            if mask:
+                result["version-rolling.mask"] = mask_text(mask)
         if "minimum-difficulty" in asked:
             value = options.get("minimum-difficulty.value")
             result["minimum-difficulty"] = _is_number(value)
@@ -273,6 +281,8 @@ class Downstream:
 
     def _parse_submit(self, request: Request) -> Submit:
         params = request.params
+        if len(params) == 6 and not params[5]:
+            params = params[:5]
         if not 5 <= len(params) <= 6 or set(map(type, params)) != {str}:
             raise RemoteProtocolError("submit needs 5 or 6 strings", cost=1.0)
         user, job_id, extranonce2, ntime, nonce = params[:5]

@@ -11,7 +11,7 @@ expired, or lost with the connection.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,6 +21,7 @@ from proxy.core.stratum.codec import ErrorInfo, Request, Response, decode, encod
 from proxy.core.stratum.extranonce import MAX_POOL_SIZE
 from proxy.core.stratum.framing import LineFramer
 from proxy.core.stratum.pooljob import Notice, NoticeBoard, PoolJob, parse_notify
+from proxy.core.stratum.upstream_owner import ShareAnswer, UpstreamOwner
 from proxy.core.stratum.version import USUAL_MASK, mask_text, parse_mask
 
 MAX_LINE_OUT = 1_023
@@ -66,56 +67,6 @@ class Credentials:
     password: str
 
 
-class ShareAnswer(NamedTuple):
-    """A pool's verdict on a share, or why there is none (``lost``)."""
-
-    accepted: bool
-    error: ErrorInfo | None
-    latency_s: float
-    lost: bool = False
-    """The pool did not answer: the connection ended or the time ran out."""
-
-
-class UpstreamOwner(Protocol):
-    """Who uses a connection. All calls come from within ``Upstream``'s own callbacks."""
-
-    def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
-        """Subscribe was answered, or the pool set another extranonce."""
-
-    def upstream_authorized(self, ok: bool, message: str) -> None:
-        """Authorize was answered; a refusal is followed by a close."""
-
-    def upstream_job(self, job: PoolJob) -> None:
-        """A job came. Only in state READY; one that came earlier is handed over on becoming READY."""
-
-    def upstream_difficulty(self, difficulty: float) -> None:
-        """The pool set the difficulty of the jobs to come."""
-
-    def upstream_mask(self, mask: int) -> None:
-        """The pool allowed other version bits."""
-
-    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """A share's verdict; exactly once for each ``submit``."""
-
-    def upstream_late(self, accepted: bool) -> None:
-        """A verdict came after its share had ended as lost."""
-
-    def upstream_request(self, request: Request) -> None:
-        """A ``client.*`` message or any other that is meant for the client."""
-
-    def upstream_problem(self, problem: RemoteProtocolError) -> None:
-        """The pool broke the protocol; the connection goes on."""
-
-    def upstream_lines(self, received: int, sent: int) -> None:
-        """Lines that came or went."""
-
-    def upstream_traffic(self, direction: str, line: bytes) -> None:
-        """A raw line (only if ``Upstream.traced``)."""
-
-    def upstream_closed(self, reason: str, wanted: bool) -> None:
-        """The connection is over. Called once, last, after every open submit got its answer."""
-
-
 class _Pending(NamedTuple):
     token: Any
     sent_at: float
@@ -125,10 +76,10 @@ class Upstream:
     """See the module. Implements ``LinkHandler``."""
 
     __slots__ = (
-        "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configured", "_credentials", "_difficulty_seen",
-        "_errors", "_expired", "_framer", "_link", "_next_id", "_owner", "_serial", "_stall_s", "_submits",
-        "_suggested", "_wanted_close", "_watch", "difficulty", "extranonce1", "extranonce2_size", "job",
-        "last_received", "mask", "stalled", "state", "traced",
+        "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configure_late", "_configured", "_credentials",
+        "_difficulty_seen", "_early", "_errors", "_expired", "_framer", "_link", "_next_id", "_owner", "_serial",
+        "_stall_s", "_submits", "_suggested", "_wanted_close", "_watch", "difficulty", "extranonce1",
+        "extranonce2_size", "job", "last_received", "mask", "stalled", "state", "traced",
     )
 
     def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
@@ -156,6 +107,10 @@ class Upstream:
         self._expired: list[int] = []
         self._watch: Timer | None = None
         self._configured = False
+        self._configure_late: int | None = None
+        """The id of configure once it counts as refused: its answer still gives the mask."""
+        self._early: Notice | None = None
+        """A job that came before the answer to subscribe."""
         self._authorized = False
         self._difficulty_seen = False
         self._serial = 0
@@ -299,6 +254,8 @@ class Upstream:
             case "" if ident in self._expired:
                 self._expired.remove(ident)
                 self._owner.upstream_late(accepted)
+            case "" if ident == self._configure_late:
+                self._configure_answered(answer)
             case "mining.configure":
                 self._configure_answered(answer)
             case "mining.subscribe":
@@ -332,8 +289,10 @@ class Upstream:
         self._configured = True
         result = answer.result if isinstance(answer.result, dict) else {}
         if answer.error is None and result.get("version-rolling") is True:
-            mask = result.get("version-rolling.mask")
-            self._set_mask(parse_mask(mask) if mask is not None else USUAL_MASK)
+            try:
+                self._set_mask(parse_mask(result.get("version-rolling.mask", mask_text(USUAL_MASK))))
+            except RemoteProtocolError as problem:
+                self._owner.upstream_problem(problem)
         self._maybe_ready()
 
     def _subscribe_answered(self, answer: Response) -> None:
@@ -348,7 +307,13 @@ class Upstream:
             self.close(f"subscribe: {problem}", wanted=False)
             return
         self._move(UpstreamState.AUTHORIZING)
-        self._send(self._call("mining.authorize", [self._credentials.user, self._credentials.password]), 1)
+        user, password = self._credentials.user, self._credentials.password
+        if len(user.encode()) + len(password.encode()) > MAX_LINE_OUT - 123:
+            password = "x"
+        self._send(self._call("mining.authorize", [user, password]), 1)
+        early, self._early = self._early, None
+        if early is not None:
+            self._job(early)
 
     def _authorize_answered(self, answer: Response) -> None:
         self._authorized = answer.error is None and answer.result is not False and answer.result is not None
@@ -374,7 +339,8 @@ class Upstream:
 
     def _job(self, notice: Notice) -> None:
         if self.state is UpstreamState.SUBSCRIBING:
-            raise RemoteProtocolError("a job before the answer to subscribe")
+            self._early = notice
+            return
         self._serial += 1
         self.job = PoolJob(
             notice=notice, clean=notice.clean, extranonce1=self.extranonce1, extranonce2_size=self.extranonce2_size,
@@ -398,6 +364,7 @@ class Upstream:
             self._reissue()
 
     def _set_mask(self, mask: int) -> None:
+        mask &= USUAL_MASK  # AntPool grants bits that nobody asked for
         changed, self.mask = mask != self.mask, mask
         self._owner.upstream_mask(mask)
         if changed and self.job is not None:
@@ -486,7 +453,7 @@ class Upstream:
                 continue
             del self._calls[ident]
             if method == "mining.configure":
-                self._configured = True
+                self._configured, self._configure_late = True, ident
                 self._maybe_ready()
 
     def _oldest_wait(self) -> float | None:

@@ -83,7 +83,7 @@ def test_our_job_ids_are_short_and_never_used_twice() -> None:
         world.advance(10)
     ids = [params[0] for params in miner.all("mining.notify")]
     assert len(ids) == len(set(ids))
-    assert max(map(len, ids)) <= 4
+    assert max(map(len, ids)) <= 8
 
 
 def test_every_issue_of_a_job_differs_in_its_search_space() -> None:

@@ -8,7 +8,8 @@ import pytest
 from proxy.core.errors import LocalProtocolError, RemoteProtocolError
 from proxy.core.stratum.codec import Request
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
-from proxy.core.stratum.upstream import MAX_LINE_OUT, Credentials, ShareAnswer, Upstream, UpstreamState
+from proxy.core.stratum.upstream import MAX_LINE_OUT, Credentials, Upstream, UpstreamState
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.virtual import VirtualClock
 
 NOTIFY = ["1", "00" * 32, "aa", "bb", [], "20000000", "1d00ffff", "68000000", True]
@@ -292,11 +293,14 @@ def test_the_same_line_on_two_connections_is_one_notice_in_two_contexts() -> Non
     assert jobs[0].serial == first.owner.jobs[-2].serial + 1
 
 
-def test_a_known_line_before_the_answer_to_subscribe_is_a_problem_as_any_other() -> None:
+def test_a_known_line_before_the_answer_to_subscribe_waits_for_it_as_any_other() -> None:
     board = NoticeBoard()
     notify = ["2", "00" * 32, "aa" * 60, "bb" * 60, [], "20000000", "1d00ffff", "68000000", False]
     Bench(board=board).ready().push("mining.notify", notify)
     early = Bench(board=board)
     early.push("mining.notify", notify)
-    assert early.owner.problems
+    assert not early.owner.problems
     assert early.upstream.job is None
+    early.subscribe()
+    assert early.upstream.job is not None
+    assert early.upstream.job.extranonce1.hex() == "aabbccdd"
