@@ -78,7 +78,7 @@ async def start_proxy(pools: Mapping[str, Pool], data_dir: Path, *, prefix: tupl
         raise RuntimeError(text)
     set_up = SetUp(
         pools=[PoolRow(key=key, chain=CHAINS[key], ports=[pool.port]) for key, pool in pools.items()],
-        weights=dict.fromkeys(pools, 50.0), min_switch_s=30.0, slice_s=15.0,
+        weights=dict.fromkeys(pools, 50.0), min_switch_s=30.0, slice_s=15.0, policy="automatic",
         settings={"max_sessions": 5000, "max_sessions_per_address": 5000})
     await asyncio.to_thread(_write, environment, data_dir, set_up)
     said = data_dir / "said"
