@@ -5,6 +5,7 @@
 #   ~/dpmp/current          link to the version that runs
 #   ~/dpmp/data/            database, secret key, logs, backups: never overwritten, never deleted
 #   ~/dpmp/dpmp.env         your DPMP_* settings for the service: never overwritten
+#   ~/dpmp/manage           runs manage.py of the current version with this data and these settings
 #
 # Environment:
 #   DPMP_HOME         another folder than ~/dpmp
@@ -18,9 +19,10 @@ DPMP_WAIT_S="${DPMP_WAIT_S:-60}"
 VERSIONS="$DPMP_HOME/versions"
 CURRENT="$DPMP_HOME/current"
 ENV_FILE="$DPMP_HOME/dpmp.env"
+MANAGE="$DPMP_HOME/manage"
 DATA="$DPMP_HOME/data"
 if [ -r "$ENV_FILE" ] && grep -q '^DPMP_DATA_DIR=.' "$ENV_FILE"; then
-    DATA="$(sed -n 's/^DPMP_DATA_DIR=//p' "$ENV_FILE" | tail -n 1)"
+    DATA="$(sed -n 's/^DPMP_DATA_DIR=//p' "$ENV_FILE" | tail -n 1 | tr -d "\"'")"
 fi
 UNIT=dpmp.service
 UNIT_DIR="${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user"
@@ -94,8 +96,14 @@ copy_source() {
 
 make_environment() {
     "$DPMP_PYTHON" -m venv "$1/.venv"
-    "$1/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1/requirements.txt"
+    local extras=()
+    if setting_given DPMP_DATABASE_URL; then extras+=('psycopg[binary]>=3.2,<4'); fi
+    if setting_given DPMP_REDIS_URL; then extras+=('channels-redis>=4.2,<5'); fi
+    "$1/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1/requirements.txt" "${extras[@]}"
 }
+
+# setting_given NAME: whether dpmp.env sets it.
+setting_given() { [ -r "$ENV_FILE" ] && grep -q "^$1=." "$ENV_FILE"; }
 
 # new_version: makes the folder of this version and prints its path; what fails leaves no half version behind.
 new_version() {
@@ -120,11 +128,12 @@ manage() {
     shift
     (
         while IFS='=' read -r name value; do
-            case "$name" in DPMP_*) export "$name=$value" ;; esac
+            value="${value#[\"\']}" value="${value%[\"\']}" # as systemd reads it
+            export "$name=$value"
         done < <(if [ -r "$ENV_FILE" ]; then grep -E '^DPMP_[A-Z_]+=' "$ENV_FILE"; fi)
         unset DPMP_HOME DPMP_PYTHON DPMP_WAIT_S
         export DPMP_DATA_DIR="$DATA"
-        cd -- "$version" && exec .venv/bin/python manage.py "$@"
+        exec "$version/.venv/bin/python" "$version/manage.py" "$@"
     )
 }
 
@@ -150,6 +159,19 @@ write_env() {
 # DPMP_TRUST_PROXY=yes
 END
     )
+}
+
+# write_manage: ~/dpmp/manage, so that nobody has to know where data and settings are.
+write_manage() {
+    {
+        printf '#!/usr/bin/env bash\n# DPMP %s. Written by its installer.\nset -euo pipefail\n' \
+            "manage.py with the data and settings of this installation, as in: $DPMP_HOME/manage doctor"
+        printf 'ENV_FILE=%q DATA=%q\n' "$ENV_FILE" "$DATA"
+        declare -f manage
+        printf 'manage %q "$@"\n' "$CURRENT"
+    } >"$DPMP_HOME/.manage.new"
+    chmod 755 -- "$DPMP_HOME/.manage.new"
+    mv -f -- "$DPMP_HOME/.manage.new" "$MANAGE"
 }
 
 wait_until_listening() {

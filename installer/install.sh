@@ -79,7 +79,7 @@ offer_import() {
         if [ -t 0 ]; then read -r -p "Import it? [y/N] " answer; fi
         case "$answer" in
             y | Y | yes) manage "$version" importconfig "$config" ;;
-            *) say "Not imported. You can do it later: cd $CURRENT && DPMP_DATA_DIR=$DATA .venv/bin/python manage.py importconfig $config" ;;
+            *) say "Not imported. You can do it later: $MANAGE importconfig $config" ;;
         esac
     else
         say "It cannot be imported as it is; the lines above say why. DPMP is installed without it."
@@ -134,6 +134,7 @@ manage "$VERSION" bootstrap
 [ "$PORTS_GIVEN" = no ] || set_ports "$VERSION"
 [ -z "$V2_CONFIG" ] || offer_import "$VERSION" "$V2_CONFIG"
 make_current "$VERSION"
+write_manage
 write_unit
 start_service
 if wait_until_listening "$VERSION"; then
@@ -142,6 +143,7 @@ if wait_until_listening "$VERSION"; then
     say "Miners:     stratum+tcp://$(hostname):$MINERS"
     say "Service:    systemctl --user status dpmp"
     say "Log:        journalctl --user -u dpmp -f"
+    say "Commands:   $MANAGE doctor, $MANAGE backup, ..."
 else
-    fail "DPMP is installed, but does not listen yet. Look at: journalctl --user -u dpmp, and: cd $CURRENT && DPMP_DATA_DIR=$DATA .venv/bin/python manage.py doctor"
+    fail "DPMP is installed, but does not listen yet. Look at: journalctl --user -u dpmp, and: $MANAGE doctor"
 fi

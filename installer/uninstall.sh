@@ -16,7 +16,7 @@ stop_service() {
 }
 
 remove_programs() {
-    rm -f -- "$CURRENT" "$DPMP_HOME/.$UNIT.before"
+    rm -f -- "$CURRENT" "$MANAGE" "$DPMP_HOME/.$UNIT.before"
     rm -rf -- "$VERSIONS"
 }
 

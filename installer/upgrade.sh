@@ -14,6 +14,7 @@ usage() {
 
 # roll_back OLD BACKUP WHY: the old version, and the data as it was when the old version stopped.
 roll_back() {
+    trap '' INT TERM HUP # what is half done is worse than a moment more
     say "$3"
     say "Going back to $(basename -- "$1")."
     systemctl --user stop "$UNIT" || true
@@ -73,8 +74,11 @@ say "Installing beside the running version; on a small computer this takes some 
 NEW="$(new_version)" || fail "It could not be installed; the lines above say why. The old version goes on."
 save_unit
 say "Stopping the service."
-systemctl --user stop "$UNIT"
 BACKUP=""
+# From here on the miners wait: an end of this script, for example of its SSH session, must not leave them without DPMP.
+trap 'roll_back "$OLD" "$BACKUP" "Interrupted."' INT TERM
+trap 'exec >>"$DPMP_HOME/upgrade.log" 2>&1; roll_back "$OLD" "$BACKUP" "The terminal went away."' HUP
+systemctl --user stop "$UNIT"
 if [ -e "$DATA/dpmp.sqlite3" ]; then
     BACKUP="$(manage "$OLD" backup)" || roll_back "$OLD" "" "The data could not be backed up."
     say "Backup: $BACKUP"
@@ -86,6 +90,8 @@ make_current "$NEW"
 write_unit || roll_back "$OLD" "$BACKUP" "The service could not be written."
 systemctl --user restart "$UNIT" || roll_back "$OLD" "$BACKUP" "The new version could not be started."
 wait_until_listening "$NEW" || roll_back "$OLD" "$BACKUP" "The new version does not listen."
+trap - INT TERM HUP
+write_manage
 rm -f -- "$DPMP_HOME/.$UNIT.before"
 remove_old_versions
 say "DPMP $(basename -- "$NEW") runs."

@@ -47,6 +47,8 @@ start() {
     cd "$(value WorkingDirectory)" || exit 1
     export DPMP_DATA_DIR="$(value Environment | sed -n 's/^DPMP_DATA_DIR=//p')"
     unset DPMP_PYTHON DPMP_WAIT_S
+    settings="$(value EnvironmentFile | sed 's/^-//')"
+    if [ -r "$settings" ]; then set -a; . "$settings"; set +a; fi
     setsid $(value ExecStart) >> "$HOME/service.log" 2>&1 < /dev/null &
     echo $! > "$HOME/pid"
 }

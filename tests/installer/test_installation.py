@@ -17,6 +17,7 @@ from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER
 from tests.support.patience import PATIENCE_S
+from tests.support.postgres import cluster
 
 pytestmark = pytest.mark.slow
 
@@ -92,11 +93,16 @@ def broken(release):
     (release / "proxy" / "management" / "commands" / "runproxy.py").write_text("raise SystemExit('broken')\n")
 
 
+def newest(release):
+    """The name of the last migration: two that follow the same one would be refused before they begin."""
+    return max(path.stem for path in (release / "proxy" / "migrations").glob("[0-9]*.py"))
+
+
 def broken_migration(release):
     newer(release)
     (release / "proxy" / "migrations" / "9999_broken.py").write_text(
         "from django.db import migrations\n\n\ndef fail(apps, schema):\n    raise RuntimeError('cannot migrate')\n\n\n"
-        "class Migration(migrations.Migration):\n    dependencies = [('proxy', '0001_initial')]\n"
+        f"class Migration(migrations.Migration):\n    dependencies = [('proxy', '{newest(release)}')]\n"
         "    operations = [migrations.RunSQL('DELETE FROM proxy_wallet'), migrations.RunPython(fail)]\n"
         "    atomic = False\n")
 
@@ -134,6 +140,7 @@ def test_life_of_an_installation(account):
     assert answer(account) == b"ok\n"
     done = account.script("uninstall.sh")
     assert done.returncode == 0 and str(account.data) in done.stdout
+    assert not (account.dpmp / "manage").exists()
     assert not (account.dpmp / "versions").exists() and not (account.dpmp / "current").exists()
     assert "mine" in notes(account) and (account.data / "secret_key").read_text() == key
     assert (account.dpmp / "dpmp.env").read_text() == "DPMP_LANGUAGE=en\n"
@@ -160,6 +167,53 @@ def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(installed, ch
     assert list((installed.dpmp / "versions").iterdir()) == [before]
     assert (installed.home / ".config/systemd/user/dpmp.service").read_text() == unit
     assert "result" in mine(installed)
+
+
+def hung_up(release):
+    """In the middle of the migrations the SSH session ends."""
+    newer(release)
+    (release / "proxy" / "migrations" / "9999_hung_up.py").write_text(
+        "import os, signal\nfrom django.db import migrations\n\n\ndef hang_up(apps, schema):\n"
+        "    os.kill(os.getppid(), signal.SIGHUP)\n\n\nclass Migration(migrations.Migration):\n"
+        f"    dependencies = [('proxy', '{newest(release)}')]\n    atomic = False\n"
+        "    operations = [migrations.RunSQL('DELETE FROM proxy_wallet'), migrations.RunPython(hang_up)]\n")
+
+
+def test_upgrade_whose_terminal_goes_away_leaves_the_old_version_at_work(installed):
+    note(installed, "hung up")
+    before, kept = (installed.dpmp / "current").resolve(), notes(installed)
+    done = installed.script("upgrade.sh", release=changed_release(installed, "hung-up", hung_up))
+    log = (installed.dpmp / "upgrade.log").read_text()
+    assert done.returncode == 1 and "The terminal went away." in log, done.stdout + done.stderr
+    assert "the version of before runs again, with its data" in log
+    assert (installed.dpmp / "current").resolve() == before and notes(installed) == kept
+    assert "result" in mine(installed)
+
+
+def test_commands_know_the_data_and_the_settings_wherever_they_are_called(installed):
+    installed.write(installed.dpmp / "dpmp.env", 'DPMP_ALLOWED_HOSTS="dpmp.example.org"\n# DPMP_DEBUG=yes\n', 0o600)
+    note(installed, "by command")
+    done = installed.run(installed.dpmp / "manage", "exportconfig", "--output", "here.json")
+    assert done.returncode == 0, done.stderr
+    assert "by command" in (installed.home / "here.json").read_text()
+    said = installed.run(installed.dpmp / "manage", "shell", "-c",
+                         "from django.conf import settings; print(settings.CONFIGURED_HOSTS, settings.DEBUG)")
+    assert "['dpmp.example.org'] False" in said.stdout, said.stderr
+    assert "running" in installed.run(installed.dpmp / "manage", "doctor", "--no-network").stdout
+
+
+def test_postgresql_named_in_the_settings_is_installed_for_and_upgraded(account):
+    with cluster() as server:
+        account.write(account.dpmp / "dpmp.env", f'DPMP_DATABASE_URL="{server.url}"\n', 0o600)
+        account.install()
+        assert "result" in mine(account) and not (account.data / "dpmp.sqlite3").exists()
+        server.sql("INSERT INTO proxy_wallet (label, chain, kind, address) VALUES ('mine', 'OTHER', 'account', 'me')")
+        done = account.script("upgrade.sh", release=changed_release(account, "newer", newer))
+        assert done.returncode == 0, done.stdout + done.stderr + account.log()
+        assert "another database is not backed up here" in done.stdout
+        assert "result" in mine(account)
+        assert server.sql("SELECT label FROM proxy_wallet") == [("mine",)]
+        account.stop()
 
 
 def test_version_that_can_not_be_installed_leaves_the_running_one_alone(installed):
