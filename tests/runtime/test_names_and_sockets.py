@@ -183,7 +183,9 @@ async def test_both_ends_are_looked_after_by_the_system() -> None:
     while not accepted:
         await asyncio.sleep(0)
     far = await accepted[0].link()
-    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S):
+        while not near._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE):
+            await asyncio.sleep(0)
     for link in (near, far):
         sock = link._transport.get_extra_info("socket")
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
