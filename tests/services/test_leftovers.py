@@ -4,7 +4,7 @@ import json
 import stat
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from proxy.core.accounting import Counts
 from proxy.core.effort import Mark
@@ -30,6 +30,14 @@ def batch(number=1, accepted=7):
 
 def locked(batch):
     raise OperationalError("database is locked")
+
+
+@pytest.fixture(autouse=True)
+def _usual_patience(db):
+    """The tests share one connection; a run that ends has its own."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 5000")
 
 
 @pytest.fixture
