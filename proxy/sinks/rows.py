@@ -14,7 +14,7 @@ from proxy.core.routing.session import Session
 from proxy.core.scheduling.control import Control
 from proxy.core.stratum.profiles import Profile
 from proxy.core.types import PoolKey, Reason, SessionId, WorkerName
-from proxy.sinks.views import RateView, SessionView, WorkerView
+from proxy.sinks.views import UNKNOWN_RATE, RateView, SessionView, WorkerView
 
 AWAY_KEPT = 500
 """Workers without a connection that are shown beside those that are there."""
@@ -22,8 +22,9 @@ SESSIONS_SHOWN = 20
 """Newest connections of one worker that are told one by one."""
 ROW_KEPT_S = 5.0
 """Age of a row that nothing but time has changed: its rates move by 2 % of themselves at most."""
+RATES_KEPT_S = 60.0
+"""The same for the rates of the hour and the day."""
 
-_UNKNOWN = RateView()
 _NONE_BY_POOL: dict[PoolKey, float] = {}
 _NONE_BY_REASON: dict[str, int] = {}
 _NO_FACTS: dict[PoolKey, str] = {}
@@ -54,6 +55,8 @@ class Row(NamedTuple):
     record: Record | None
     made_at: float
     """Monotonic seconds."""
+    rates_at: float
+    """When the rates of the hour and the day were made."""
 
 
 class WorkerRows:
@@ -83,10 +86,9 @@ class WorkerRows:
             if row is None or row.stamp != stamp or row.record is not record:
                 marks = row.marks if row else tuple([_mark(session) for session in sessions])
                 view = self._view(name, sessions, record, self._control(name, control if alike else None), row)
-                rows[name] = Row(view, marks, stamp, record, now)
+                rows[name] = Row(view, marks, stamp, record, now, now)
             elif not 0.0 <= now - row.made_at < ROW_KEPT_S:
-                view = self._older(row.view, wall, self._control(name, control if alike else None))
-                rows[name] = Row(view, row.marks, stamp, record, now)
+                rows[name] = self._older(row, now, wall, self._control(name, control if alike else None))
             else:
                 if sessions:
                     # Moves with the clock alone; who still reads an older snapshot may see it move too.
@@ -100,12 +102,20 @@ class WorkerRows:
             return everybodys.detail
         return self._engine.scheduler.control(name).detail
 
-    def _older(self, view: WorkerView, wall: float, control: str) -> WorkerView:
+    def _older(self, row: Row, now: float, wall: float, control: str) -> Row:
         """A worker's row after some seconds in which nothing was heard of it: the rates have moved."""
-        rates = self._accounting.rates(view.name)
-        return replace(view, rate_5m=rate_view(rates.m5), rate_1h=rate_view(rates.h1), rate_24h=rate_view(rates.h24),
-                       shares_per_s=rates.m5.shares_per_s, control=control,
-                       last_seen_at=wall if view.connections else view.last_seen_at)
+        view, rates_at = row.view, row.rates_at
+        seen = wall if view.connections else view.last_seen_at
+        if 0.0 <= now - rates_at < RATES_KEPT_S:
+            m5 = self._accounting.rate_5m(view.name)
+            view = replace(view, rate_5m=rate_view(m5), shares_per_s=m5.shares_per_s, control=control,
+                           last_seen_at=seen)
+        else:
+            rates_at, rates = now, self._accounting.rates(view.name)
+            view = replace(view, rate_5m=rate_view(rates.m5), rate_1h=rate_view(rates.h1),
+                           rate_24h=rate_view(rates.h24), shares_per_s=rates.m5.shares_per_s, control=control,
+                           last_seen_at=seen)
+        return row._replace(view=view, made_at=now, rates_at=rates_at)
 
     def _view(self, name: WorkerName, sessions: Sequence[Session], record: Record | None, control: str,
               before: Row | None) -> WorkerView:
@@ -135,7 +145,7 @@ class WorkerRows:
 def rate_view(rate: Rate) -> RateView:
     """A rate as pages see it."""
     if not rate.shares and not rate.high:
-        return _UNKNOWN
+        return UNKNOWN_RATE
     return RateView(value=rate.value, low=rate.low, high=rate.high, known=rate.shares > 0)
 
 
@@ -152,7 +162,7 @@ def rejects_by_reason(tally: Tally) -> Mapping[str, int]:
 
 def _rates(tally: WorkerTally | None) -> tuple[RateView, RateView, RateView]:
     if tally is None:
-        return _UNKNOWN, _UNKNOWN, _UNKNOWN
+        return UNKNOWN_RATE, UNKNOWN_RATE, UNKNOWN_RATE
     rates = tally.rates
     return rate_view(rates.m5), rate_view(rates.h1), rate_view(rates.h24)
 

@@ -6,18 +6,21 @@ difficulties plain numbers, times unix seconds unless the name says ``_s`` (seco
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from proxy.core.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateView:
+class RateView(NamedTuple):
     """A hash rate with its 95 % interval; ``known`` is False before the first share."""
 
     value: float = 0.0
     low: float = 0.0
     high: float = 0.0
     known: bool = False
+
+
+UNKNOWN_RATE = RateView()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ class PoolView:
     """Part it should get now, pools that are down left out."""
     miners: int = 0
     connections: int = 0
-    rate: RateView = RateView()
+    rate: RateView = UNKNOWN_RATE
     """Of the miners that work on it now."""
     difficulty: float = 0.0
     """Last set by the pool on any connection."""
@@ -131,9 +134,9 @@ class WorkerView:
     """Address without port."""
     pool: PoolKey | None = None
     pinned: PoolKey | None = None
-    rate_5m: RateView = RateView()
-    rate_1h: RateView = RateView()
-    rate_24h: RateView = RateView()
+    rate_5m: RateView = UNKNOWN_RATE
+    rate_1h: RateView = UNKNOWN_RATE
+    rate_24h: RateView = UNKNOWN_RATE
     shares_per_s: float = 0.0
     difficulty: float = 0.0
     accepted: int = 0
@@ -214,9 +217,9 @@ class LiveSnapshot:
     workers: tuple[WorkerView, ...] = ()
     control: ControlView = ControlView()
     splits: tuple[SplitView, ...] = ()
-    rate_5m: RateView = RateView()
-    rate_1h: RateView = RateView()
-    rate_24h: RateView = RateView()
+    rate_5m: RateView = UNKNOWN_RATE
+    rate_1h: RateView = UNKNOWN_RATE
+    rate_24h: RateView = UNKNOWN_RATE
     spark: tuple[tuple[float, Mapping[PoolKey, float]], ...] = ()
     """The last hour by minute: (start, pool -> H/s)."""
     sessions: int = 0

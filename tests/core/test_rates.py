@@ -189,3 +189,23 @@ def test_the_hour_as_a_series_sums_up_to_the_hour():
     assert len(spark) == 30
     assert [later[0] - earlier[0] for earlier, later in pairwise(spark)] == [120.0] * 29
     assert sum(pools[A] for _, pools in spark[:-1]) / 29 == pytest.approx(1e6, rel=0.1)
+
+
+def test_a_window_takes_memory_only_for_what_it_holds_and_gives_it_back():
+    window = RateWindow(0.0)
+    window.add(1.0, 5.0)
+    assert window._rings is None
+    window.add(20.0, 5.0)
+    assert window._rings is not None and window._rings[2] is None
+    window.add(2000.0, 5.0)
+    assert window._rings[2] is not None
+    assert window.work(100_000.0, 2) == Work()
+    assert window._rings is None
+
+
+@given(st.floats(1e-3, 1e3), st.floats(0.0, 90000.0), st.integers(1, 5000), st.sampled_from(WINDOWS_S))
+def test_the_interval_is_that_of_the_quantiles(difficulty, span, shares, length):
+    work = Work(difficulty * shares, difficulty**2 * shares, shares)
+    seen = estimate(work, span, length, HASHES)
+    assert seen.low == pytest.approx(gamma_quantile(shares + 0.5, -1.959964) * difficulty * HASHES / max(span, 30.0))
+    assert seen.high == pytest.approx(gamma_quantile(shares + 0.5, 1.959964) * difficulty * HASHES / max(span, 1.0))

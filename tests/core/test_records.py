@@ -106,3 +106,17 @@ def test_effort_counts_work_since_the_last_block_of_pool_and_chain(world):
     later = EffortMeter(clock=world.clock, events=world.events, accounting=accounting)
     later.restore(marks)
     assert later.since_block(A) == 2.0
+
+
+def test_where_there_are_too_many_names_the_weakest_is_forgotten_and_only_it(world, monkeypatch):
+    monkeypatch.setattr("proxy.core.records.MAX_OWN", 3)
+    for name, true in (("a", 5.0), ("b", 2.0), ("c", 9.0), ("d", 1.0)):
+        world.events.emit(share(name, A, true=true))
+    assert [world.records.best_of(name) is not None for name in "abcd"] == [True, False, True, True]
+
+
+def test_first_shares_of_a_large_fleet_all_wait_for_the_ledger(world):
+    for number in range(1000):
+        world.events.emit(share(f"rig{number}", A, true=float(number + 1), header_hash=number.to_bytes(32, "big")))
+    assert len({record.worker for record in world.records.take()}) == 1000
+    assert world.records.take() == []

@@ -4,8 +4,8 @@ from collections.abc import Container, Iterable, Sequence
 from itertools import islice
 from math import inf
 
-from proxy.core.accounting.books import Book, PoolBook, Presence, WorkerBook, rates_of
-from proxy.core.accounting.rates import Work
+from proxy.core.accounting.books import Book, PoolBook, Presence, WorkerBook, rate_5m_of, rates_of
+from proxy.core.accounting.rates import NO_RATE, Rate, Work
 from proxy.core.accounting.tallies import (
     NO_POOL,
     OTHERS,
@@ -237,6 +237,12 @@ class Accounting:
         worker = self._workers.get(name)
         return Rates() if worker is None else rates_of(
             list(worker.books.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+
+    def rate_5m(self, name: WorkerName) -> Rate:
+        """The first of ``rates``, for less."""
+        worker = self._workers.get(name)
+        return NO_RATE if worker is None else rate_5m_of(
+            worker.books.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
 
     def worker(self, name: WorkerName) -> WorkerTally | None:
         """One worker, if it is in memory."""

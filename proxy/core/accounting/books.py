@@ -1,7 +1,9 @@
 """The mutable books behind the tallies: one for each worker on each pool, one for each pool."""
 
+from collections.abc import Iterable
+
 from proxy.core.accounting.latency import Recent
-from proxy.core.accounting.rates import WINDOWS_S, RateWindow, estimate_sums, starts
+from proxy.core.accounting.rates import WINDOWS_S, Rate, RateWindow, estimate_sums, starts
 from proxy.core.accounting.tallies import Counts, Rates
 from proxy.core.types import PoolKey, WorkerName
 
@@ -105,6 +107,17 @@ class WorkerBook:
             if book.last is not None and (last is None or book.last > last):
                 last = book.last
         return last
+
+
+def rate_5m_of(books: Iterable[Book], presence: Presence, now: float, hashes: float) -> Rate:
+    """The first of ``rates_of``: the one that moves while nothing happens."""
+    total, squares, shares, reference = 0.0, 0.0, 0, 0.0
+    for book in books:
+        part = book.window.work(now, 0)
+        total, squares, shares = total + part.sum, squares + part.squares, shares + part.shares
+        if book.reference > reference:
+            reference = book.reference
+    return estimate_sums(total, squares, shares, presence.spans(now)[0], WINDOWS_S[0], hashes, reference)
 
 
 def rates_of(books: list[Book], presence: Presence, now: float, hashes: float) -> Rates:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 from struct import Struct
+from typing import NamedTuple
 
 WINDOWS_S = (300.0, 3600.0, 86400.0)
 _TICK_S = 15.0
@@ -34,8 +35,7 @@ NO_SHARE_UPPER = 2.5119
 """97.5 % quantile of a Gamma distribution of shape 1/2: what may have happened although no share came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """Hashes per second over the last ``span_s`` seconds, silence included."""
 
     value: float
@@ -91,10 +91,15 @@ def estimate_sums(total: float, squares: float, shares: int, span_s: float, wind
         return Rate(0.0, 0.0, NO_SHARE_UPPER * reference * hashes / calm, 0, span_s)
     count = total * total / squares
     unit = squares / total * hashes
-    low = gamma_quantile(count + 0.5, -Z_95) * unit / calm
-    high = gamma_quantile(count + 0.5, Z_95) * unit / max(span_s, 1.0)
-    lean = count / (count + LEAN * max(0.0, 1.0 - calm / window_s * 1.06))
-    return Rate(max(total * hashes / calm * lean, low), low, high, shares, span_s)
+    shape = count + 0.5  # from here on gamma_quantile, twice at once
+    middle, wing = 1.0 - 1.0 / (9.0 * shape), Z_95 / (3.0 * sqrt(shape))
+    low = shape * (middle - wing) ** 3 * unit / calm if middle > wing else 0.0
+    high = shape * (middle + wing) ** 3 * unit / (span_s if span_s > 1.0 else 1.0)
+    empty = 1.0 - calm / window_s * 1.06
+    value = total * hashes / calm
+    if empty > 0.0:
+        value *= count / (count + LEAN * empty)
+    return Rate(value if value > low else low, low, high, shares, span_s)
 
 
 class RateWindow:

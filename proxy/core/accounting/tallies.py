@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from proxy.core.accounting.latency import Percentiles
 from proxy.core.accounting.rates import NO_RATE, Rate
@@ -164,8 +165,7 @@ def tally_of(*counts: Counts) -> Tally:
                  best=total.best)
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """Hash rates over the three windows."""
 
     m5: Rate = NO_RATE

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from proxy.core.scheduling.books import Books
 from proxy.core.scheduling.control import Control, Weights
 from proxy.core.scheduling.member import Member
+from proxy.core.scheduling.policy import Role
 from proxy.core.types import PoolKey, SessionId, WorkerName
+
+_ROLES = {role: str(role.value) for role in Role}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +33,7 @@ class PoolPart:
     """Hashes a second of the miners on it now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MinerPart:
+class MinerPart(NamedTuple):
     """One session."""
 
     session: SessionId
@@ -69,18 +72,22 @@ class SchedulerView:
 
 def miner_part(member: Member, now: float) -> MinerPart:
     """Return a settled member as others see it."""
-    return MinerPart(session=member.session, worker=member.worker, pool=member.current,
-                     role=member.assignment.role.value, assigned=member.assignment.pool, rate=member.estimate.rate,
-                     rate_error=member.estimate.error, since=now - member.since, switches=member.switches,
-                     is_quiet=member.is_quiet)
+    assignment, estimate = member.assignment, member.estimate
+    return MinerPart(member.session, member.worker, member.current, _ROLES[assignment.role], assignment.pool,
+                     estimate.rate, estimate.error, now - member.since, member.switches, member.is_quiet)
 
 
 def pool_part(pool: PoolKey, control: Control, target: Weights, books: Books | None, members: Sequence[Member],
               seconds_before: float) -> PoolPart:
     """Return a pool's part; ``seconds_before`` are those of miners that left."""
-    here = [member for member in members if member.current == pool]
-    return PoolPart(pool=pool, weight=control.weights.get(pool, 0.0), target=target.get(pool, 0.0), miners=len(here),
+    miners, seconds, rate = 0, 0.0, 0.0
+    for member in members:
+        seconds += member.pool_time.get(pool, 0.0)
+        if member.current == pool:
+            miners += 1
+            if not member.is_quiet:
+                rate += member.estimate.rate
+    return PoolPart(pool=pool, weight=control.weights.get(pool, 0.0), target=target.get(pool, 0.0), miners=miners,
+                    rate=rate, seconds=seconds_before + seconds,
                     work=books.work.get(pool, 0.0) if books else 0.0,
-                    in_hand=books.in_hand.get(pool, 0.0) if books else 0.0,
-                    seconds=seconds_before + sum(member.pool_time.get(pool, 0.0) for member in members),
-                    rate=sum(member.estimate.rate for member in here if not member.is_quiet))
+                    in_hand=books.in_hand.get(pool, 0.0) if books else 0.0)
