@@ -76,7 +76,7 @@ from proxy.sinks.views import store
 
 SNAPSHOT_S = 1.0
 SNAPSHOT_LEAST_S = 0.5
-SNAPSHOT_PART = 0.02
+SNAPSHOT_PART = 0.01
 """Part of the loop's time that snapshots may take."""
 VERDICTS_PATIENCE_S = 1.5
 LEDGER_PATIENCE_S = 1.5
