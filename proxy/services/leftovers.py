@@ -22,8 +22,8 @@ from proxy.sinks.ledger_store import write_batch
 
 _logger = logging.getLogger(__name__)
 
-PATIENCE_MS = 1000
-"""How long a write waits for a lock once the end has begun."""
+PATIENCE_MS, PATIENCE_AT_THE_END_MS = 2000, 1000
+"""How long a write waits for a lock. What fails is tried again soon, so a longer wait would only hold up the end."""
 _NUMBERS = ("accepted", "unanswered", "credited", "work", "work_squares", "work_shares", "best", "latency_s",
             "latency_n")
 
@@ -54,8 +54,7 @@ class Leftovers:
         if self.kept:
             return self._keep(batch)
         try:
-            if self._ending:
-                _wait_less()
+            _wait_at_most(PATIENCE_AT_THE_END_MS if self._ending else PATIENCE_MS)
             return self._write(batch)
         except (DjangoError, OSError) as error:
             if not self._ending:
@@ -110,11 +109,11 @@ class Leftovers:
             os.fsync(file.fileno())
 
 
-def _wait_less() -> None:
-    """Shorten the wait for a lock, for this connection."""
+def _wait_at_most(patience_ms: int) -> None:
+    """Limit the wait for a lock, for this connection."""
     with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}" if connection.vendor == "sqlite" else
-                       f"SET lock_timeout = {PATIENCE_MS}")
+        cursor.execute(f"PRAGMA busy_timeout = {patience_ms}" if connection.vendor == "sqlite" else
+                       f"SET lock_timeout = {patience_ms}")
 
 
 def _document(batch: Batch) -> dict[str, Any]:
