@@ -19,6 +19,7 @@ from proxy.core.types import Chain
 from proxy.models.balance import BalanceMemory, ChainBlock
 from proxy.runtime.http import HttpAsker, HttpLimits, SourceError, make_client
 from proxy.runtime.sources import Question, fetch
+from proxy.sinks.locks import AT_THE_END_S, wait_at_most
 
 FIRST_POLL_S = 60.0
 MAX_BACKOFF = 8
@@ -175,10 +176,12 @@ class BalanceService:
         factor = min(MAX_BACKOFF, 2 ** max(0, due.failures - 2))
         due.at = self._clock.now() + source.poll_s * factor
 
-    async def save(self) -> None:
+    async def save(self, *, at_the_end: bool = False) -> None:
         """Store what is new; a database in trouble costs the history, never the balance."""
         blocks, void = self._auto.observer.take_new(), self._auto.observer.take_void()
         try:
+            if at_the_end:
+                await sync_to_async(wait_at_most)(AT_THE_END_S)
             await sync_to_async(self._store.save)(blocks, void, self._auto.parts(), self._clock.wall())
         except DatabaseError as error:
             _logger.warning("Auto-balance could not store what it observed: %s", error)

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 from django.db import Error as DjangoError
-from django.db import connection
 
 from proxy.core.accounting import Counts
 from proxy.core.effort import Mark
@@ -19,10 +18,11 @@ from proxy.core.records import Record
 from proxy.core.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 from proxy.sinks.ledger_batch import Batch, RowKey
 from proxy.sinks.ledger_store import write_batch
+from proxy.sinks.locks import AT_THE_END_S, wait_at_most
 
 _logger = logging.getLogger(__name__)
 
-PATIENCE_MS, PATIENCE_AT_THE_END_MS = 2000, 1000
+PATIENCE_S = 2.0
 """How long a write waits for a lock. What fails is tried again soon, so a longer wait would only hold up the end."""
 _NUMBERS = ("accepted", "unanswered", "credited", "work", "work_squares", "work_shares", "best", "latency_s",
             "latency_n")
@@ -54,7 +54,7 @@ class Leftovers:
         if self.kept:
             return self._keep(batch)
         try:
-            _wait_at_most(PATIENCE_AT_THE_END_MS if self._ending else PATIENCE_MS)
+            wait_at_most(AT_THE_END_S if self._ending else PATIENCE_S)
             return self._write(batch)
         except (DjangoError, OSError) as error:
             if not self._ending:
@@ -107,13 +107,6 @@ class Leftovers:
             file.write(b"".join(line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
-
-
-def _wait_at_most(patience_ms: int) -> None:
-    """Limit the wait for a lock, for this connection."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA busy_timeout = {patience_ms}" if connection.vendor == "sqlite" else
-                       f"SET lock_timeout = {patience_ms}")
 
 
 def _document(batch: Batch) -> dict[str, Any]:

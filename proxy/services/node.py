@@ -248,7 +248,8 @@ class Node:
         self.engine.close()
         self.lag.stop()
         self.leftovers.end_begins()
-        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(), self.balance.save(),
+        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(),
+                             self.balance.save(at_the_end=True),
                              *(server.stop() for server in self._servers()), return_exceptions=True)
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.library.remove()

@@ -17,6 +17,7 @@ from proxy.core.scheduling.scheduler import Scheduler
 from proxy.core.types import PoolKey
 from proxy.models.config import Pool, PoolFact
 from proxy.models.state import EngineMemory
+from proxy.sinks.locks import AT_THE_END_S, wait_at_most
 
 SAVE_S = 30.0
 
@@ -49,16 +50,16 @@ class MemorySink:
     async def close(self) -> None:
         """End ``run`` and save once more."""
         self._closing.set()
-        await self._save()
+        await self._save(at_the_end=True)
 
     def _on_subscribe(self, event: SubscribeResult) -> None:
         if self._known.get(event.pool) != event.extranonce2_size:
             self._known[event.pool] = self._learned[event.pool] = event.extranonce2_size
 
-    async def _save(self) -> None:
+    async def _save(self, *, at_the_end: bool = False) -> None:
         learned, self._learned = self._learned, {}
         try:
-            await sync_to_async(_store, thread_sensitive=False)(self._scheduler.dump(), learned)
+            await sync_to_async(_store, thread_sensitive=False)(self._scheduler.dump(), learned, at_the_end)
         except (DjangoError, OSError):
             self._learned = {**learned, **self._learned}
 
@@ -69,8 +70,10 @@ def _load() -> Mapping[str, Any]:
     return row.scheduler if row is not None and isinstance(row.scheduler, dict) else {}
 
 
-def _store(state: Mapping[str, object], learned: Mapping[PoolKey, int]) -> None:
+def _store(state: Mapping[str, object], learned: Mapping[PoolKey, int], at_the_end: bool) -> None:
     close_old_connections()
+    if at_the_end:
+        wait_at_most(AT_THE_END_S)
     EngineMemory.objects.update_or_create(pk=1, defaults={"scheduler": dict(state)})
     for key, size in learned.items():
         pool = Pool.objects.filter(key=key).first()

@@ -12,8 +12,8 @@ from tests.e2e.pools import row
 from tests.e2e.process import ProxyProcess
 from tests.e2e.rows import SetUp
 
-END_S = 15.0
-"""Two waits of 5 s for the lock (one may have begun before the signal) and all the rest; systemd waits 30 s."""
+END_S = 5.0
+"""As without the lock."""
 
 
 @pytest.mark.slow

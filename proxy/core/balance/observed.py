@@ -103,7 +103,9 @@ class Observer:
         """Take note of a pool's job; cheap for a job on a block that is known."""
         if notify.chain not in SPACING_S:
             return
-        log = self._logs.setdefault(notify.chain, _ChainLog(notify.chain))
+        log = self._logs.get(notify.chain)
+        if log is None:
+            log = self._logs[notify.chain] = _ChainLog(notify.chain)
         if log.said.get(notify.pool) == notify.prevhash:
             self._check_reward(log, notify)
             return
