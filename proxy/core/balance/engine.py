@@ -47,6 +47,7 @@ from proxy.core.ports import Clock
 from proxy.core.types import AdminStatus, Chain, PoolKey
 
 FAILURES_TO_FALL_BACK = 3
+TOO_FEW_BLOCKS = "too few blocks are known to compare the windows"
 STALE_S = 1_200.0
 """A reading older than this is none (DPMP v2's 20 minutes), or than two polls where those are further apart."""
 
@@ -275,12 +276,12 @@ class AutoBalance:
         return Target(parts=inverse_parts(ratios), reasons=reasons)
 
     def _ratio(self, chain: Chain, reading: NetworkReading) -> tuple[float, str]:
-        measured = window_ratio(reading)
+        measured, is_full = window_ratio(reading), reading.short is not None and reading.long is not None
         if self._config.significance <= 0:
-            return measured, f"short against long window: {measured:.3f}"
+            return measured, f"short against long window: {measured:.3f}" if is_full else TOO_FEW_BLOCKS
         change = self._evidence[chain].weigh(reading, self._config.significance, len(self._chains))
         if change is None:
-            return 1.0, f"short against long window {measured:.3f} is within the noise"
+            return 1.0, f"short against long window {measured:.3f} is within the noise" if is_full else TOO_FEW_BLOCKS
         return change.ratio, (f"over the last {change.blocks:g} blocks the hash rate is {change.ratio:.2f} times "
                               f"what it was before")
 

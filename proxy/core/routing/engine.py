@@ -36,7 +36,7 @@ from proxy.core.types import (
 RENEWALS_PER_S = 50.0
 TRACE_LOOK_S = 0.1
 """At most this long after its time a trace ends: the wall clock may lag behind the timer's."""
-NO_POOL = "No pool is set up: add one in the admin, and give it a weight in a schedule."
+NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for two (or use the admin)."
 
 
 class Engine:
