@@ -66,7 +66,8 @@ class NetDialer:
         except OSError:
             self._resolver.forget(endpoint.host, endpoint.port)
             raise
-        keep_alive(transport.get_extra_info("socket"))
+        if not transport.is_closing():  # it may have been of no use to anybody any more when it opened
+            keep_alive(transport.get_extra_info("socket"))
 
     @staticmethod
     async def _race(addresses: list[AddressInfo], handler: LinkHandler, tls: dict[str, Any]) -> asyncio.Transport:

@@ -207,3 +207,21 @@ async def test_who_is_refused_at_the_door_is_only_closed() -> None:
     (await ends.link()).send(b"let me in\n")
     await ends.reason()
     await listener.stop()
+
+
+class Declines(Ends):
+    """Wants the connection no more when it opens."""
+
+    def opened(self, link: Any) -> None:
+        super().opened(link)
+        link.close()
+
+
+async def test_a_connection_that_is_closed_as_it_opens_ends_once() -> None:
+    server, port = await a_pool()
+    ends = Declines()
+    dialer().dial(Endpoint(host="127.0.0.1", port=port), ends)
+    assert await ends.reason() == "closed by the other side"
+    for _ in range(20):
+        await asyncio.sleep(0)
+    server.close()
