@@ -185,7 +185,7 @@ async def test_without_a_pool_miners_are_kept_and_work_as_soon_as_there_is_one(
         await miner.until(lambda each: each.wire is not None and each.wire.authorized)
     for number in range(len(fleet)):
         line = await proxy.until("miner_waiting", since=number)
-        assert "add one in the admin" in line["reason"]
+        assert "guided start" in line["reason"]
     assert proxy.running
 
     pools = [await start_pool(key, block_s=7.0) for key in "AB"]
