@@ -148,7 +148,8 @@ async def test_mask_in_force_now_and_mask_of_the_job_are_both_good(
     assert (await miner.submit_raw(changed(5, "10000000")(good))).error is None
     pool.refresh()
     await miner.until(lambda m: m.jobs_received == 2)
-    late = changed(1, pool.job_id)(good)
+    later = f"{int(good[3], 16) + 60:08x}"  # the new job's time may be a second later than the old one's
+    late = changed(3, later)(changed(1, pool.job_id)(good))
     answer = await miner.submit_raw(changed(5, "10000000")(late))
     assert answer.error is not None
     assert pool.rejected == {Refusal.VERSION: 1}
