@@ -82,7 +82,7 @@ VERDICTS_PATIENCE_S = 1.5
 LEDGER_PATIENCE_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
 """How long a busy thread may hold the interpreter while the loop has work (CPython's default is 10 times as much)."""
-GC_YOUNG = 10000
+GC_YOUNG = 10_000
 """New objects before cycles are looked for. Hardly anything here is a cycle, and a thousand miners that connect make
 objects that stay: at CPython's 700 they would be gone through again and again meanwhile."""
 _URGENT: tuple[type[Event], ...] = (PoolDown, PoolUp, ConfigLoaded, ConfigRefused, OverrideChanged, PoolSwitched,

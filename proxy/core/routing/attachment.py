@@ -196,8 +196,7 @@ class Attachment:
         lane, self.lane = self.lane, None
         for each in [lane, *self._leaving]:
             if each is not None and each not in keep:
-                self._see_off(each)
-                each.close(reason)
+                self._let_go(each, reason)
 
     def finish(self, reason: str) -> None:
         """The miner is gone: lanes with open submits wait for their verdicts, the others end now."""
