@@ -9,8 +9,9 @@ import pytest
 
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, WHATSMINER
 from tests.e2e.conftest import PROXIES, Measured, StartFleet, StartPool
+from tests.e2e.fleet import Fleet
 from tests.e2e.history import Counted, counted_by_pools, differences
-from tests.e2e.pools import row
+from tests.e2e.pools import TimedPool, row
 from tests.e2e.process import ROOT, ProxyProcess, clean_environment, run_python
 from tests.e2e.rows import RowWriter, SetUp
 from tests.support.postgres import DATABASE, Cluster, cluster
@@ -67,6 +68,17 @@ async def exported(environment: Mapping[str, str]) -> dict[tuple[str, str], Coun
             for row in json.loads(output)["rows"]}
 
 
+async def at_work(proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, *,
+                  shares: int) -> tuple[list[TimedPool], Fleet]:
+    """Start two pools, the proxy and its miners, and wait until each has ``shares`` on its books."""
+    pools = [await start_pool(key) for key in "AB"]
+    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
+    await proxy.start("--no-web")
+    fleet = await start_fleet(proxy.stratum, PROFILES)
+    await fleet.mined(shares, 60)
+    return pools, fleet
+
+
 @pytest.mark.slow
 async def test_history_agrees_with_the_pools_and_is_rolled_up(
     server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
@@ -94,11 +106,7 @@ async def test_history_agrees_with_the_pools_and_is_rolled_up(
 async def test_server_that_goes_away_and_returns_costs_no_share(
     server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
 ) -> None:
-    pools = [await start_pool(key) for key in "AB"]
-    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
-    await proxy.start("--no-web")
-    fleet = await start_fleet(proxy.stratum, PROFILES)
-    await fleet.mined(1, 60)
+    pools, fleet = await at_work(proxy, start_pool, start_fleet, shares=1)
     server.stop()
     try:
         line = await proxy.until("database_trouble", recovered=False, timeout_s=20)
@@ -122,11 +130,7 @@ async def test_locked_table_stops_neither_mining_nor_the_end(
 ) -> None:
     import psycopg
 
-    pools = [await start_pool(key) for key in "AB"]
-    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
-    await proxy.start("--no-web")
-    fleet = await start_fleet(proxy.stratum, PROFILES)
-    await fleet.mined(1, 60)
+    pools, fleet = await at_work(proxy, start_pool, start_fleet, shares=1)
     with psycopg.connect(server.url) as other:
         other.execute("LOCK TABLE proxy_sharetotal, proxy_writermark IN ACCESS EXCLUSIVE MODE")
         line = await proxy.until("database_trouble", recovered=False, timeout_s=20)
