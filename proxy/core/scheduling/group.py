@@ -1,10 +1,11 @@
 """A fleet with one set of weights: its ledger, its policy, and each miner's next step."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 
 from proxy.core.config import Policy
-from proxy.core.scheduling import guard, packing, slicing, state
+from proxy.core.scheduling import guard, packing, phases, slicing, state
 from proxy.core.scheduling.books import Books, reckon
 from proxy.core.scheduling.control import Control
 from proxy.core.scheduling.crowd import Crowd
@@ -37,6 +38,8 @@ _EXACT_FIRST_S = 120.0
 _MOST_CALM = 0.8
 """Part of the switches that a calm fleet may make at which its rounds begin to grow."""
 _MOST_STRAIN = 3.0
+_LOOKS_A_ROUND = 7.0
+"""How often in a round miners in phase are looked at, until they are out of it."""
 _HORIZON_S = (60.0, 600.0)
 _HORIZON_PART = 0.5
 _POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Policy.PACKING: packing.Packing()}
@@ -254,6 +257,7 @@ class Group:
             self._assign(loads, books, now, strict=strict)
         young = now - self.ledger.started < _YOUNG_S or self.is_returning
         self.due = now + (_FIRST_CHECKS_S if young else CHECK_S) if self.members else math.inf
+        self._spread_phases(now)
 
     def _loads(self, books: Books, now: float) -> list[Load]:
         working = [member for member in self.members.values() if member.current is not None and not member.is_quiet]
@@ -305,6 +309,42 @@ class Group:
         self._returns.forget()
         for session in decided:
             self.members[session].due = now
+
+    def _spread_phases(self, now: float) -> None:
+        """Put miners that are sliced alike out of phase, where they are too few to have started off centre."""
+        if len(self.members) >= guard.SPREAD_FROM:
+            return
+        alike: dict[tuple[PoolKey, frozenset[PoolKey]], list[Member]] = {}
+        together: Counter[frozenset[PoolKey]] = Counter()
+        for member in self.members.values():
+            row, pool = member.assignment.row, member.current
+            if pool is None or member.is_quiet or member.assignment.role is not Role.SLICED:
+                continue
+            if 0 < row.get(pool, 0.0) < 1:
+                alike.setdefault((pool, frozenset(row)), []).append(member)
+                together[frozenset(row)] += 1
+        for (pool, pools), members in alike.items():
+            row = members[0].assignment.row
+            surplus, fleet = [member.in_hand.get(pool, 0.0) for member in members], together[pools]
+            if not phases.are_close(surplus, gain=1 - row[pool], period=self._period, fleet=fleet):
+                continue
+            moved = phases.apart(surplus, [member.estimate.rate for member in members], gain=1 - row[pool],
+                                 limit=slicing.amplitude(row, pool, self._period), period=self._period, fleet=fleet)
+            for member, before, after in zip(members, surplus, moved, strict=True):
+                self._shift(member, pool, after - before, now)
+            # A slice that has just begun or is about to end leaves no room to put them apart: look again soon, and
+            # not once a round at the same place in it.
+            self.wake_at(now + max(1.0, self._period / _LOOKS_A_ROUND))
+
+    def _shift(self, member: Member, pool: PoolKey, by: float, now: float) -> None:
+        """Change what a miner has in hand on ``pool`` by ``by`` seconds, at the cost of its other pools."""
+        if not by:
+            return
+        row = member.assignment.row
+        for key in row:
+            part = by if key == pool else -by * row[key] / (1 - row[pool])
+            member.in_hand[key] = member.in_hand.get(key, 0.0) + part
+        member.due = now
 
     def _replace_residual(self, decided: Set[SessionId]) -> None:
         """Take the part of a residual miner that does not work (it is quiet, or waits) away: others do its work now."""

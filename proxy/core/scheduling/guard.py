@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from proxy.core.types import PoolKey
 
-_SPREAD_FROM = 8
+SPREAD_FROM = 8
+"""Miners from which on a start off centre averages out; fewer are put out of phase by ``phases``."""
 _SPREAD = 0.5
 """Largest part of half an amplitude by which a miner's start is off centre, in fleets where that averages out."""
 
@@ -22,7 +23,7 @@ def period(row: Mapping[PoolKey, float], dwells: Mapping[PoolKey, float]) -> flo
 
 def phase(index: int, fleet: int) -> float:
     """Return -0.5..0.5: where in its round the ``index``-th miner starts. Neighbours cancel; small fleets get 0."""
-    if fleet < _SPREAD_FROM or index == 0:
+    if fleet < SPREAD_FROM or index == 0:
         return 0.0
     pair, sign = (index + 1) // 2, 1 - 2 * (index % 2)
     return sign * _SPREAD * ((pair * 0.6180339887498949) % 1.0)
