@@ -220,6 +220,8 @@ class MinerWire(asyncio.Protocol):
         if call.method == "mining.set_extranonce" and self.profile.leaves_on_set_extranonce:
             raise BrokenRule(Rule.SET_EXTRANONCE, "leaves on mining.set_extranonce", fatal=True)
         if call.method not in self.profile.known:
+            if call.method == "mining.ping" and self.profile.name != "bfgminer":
+                return  # firmware that does not know it lets it pass; bfgminer counts a rejected share
             rule = Rule.SET_EXTRANONCE if call.method == "mining.set_extranonce" else Rule.UNKNOWN_METHOD
             raise BrokenRule(rule, call.method)
         self._methods[call.method](call)

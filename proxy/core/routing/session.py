@@ -38,8 +38,8 @@ from proxy.core.routing.jobs import JobTable, notify_line
 from proxy.core.routing.lanes import DedicatedLane
 from proxy.core.routing.names import worker_of
 from proxy.core.routing.pools import PoolSupervisor
-from proxy.core.stratum.codec import JsonId, encode_notification
-from proxy.core.stratum.downstream import Downstream, Submit
+from proxy.core.stratum.codec import JsonId, encode_notification, encode_request
+from proxy.core.stratum.downstream import KEEP_ALIVE_ID, Downstream, Submit
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.profiles import UNKNOWN, Profile, profile_of
@@ -454,11 +454,19 @@ class Session:
                                              difficulty=self.told or 0.0, pool_difficulty=pool_difficulty))
 
     def _keep(self) -> None:
-        """Say something before the miner takes silence for death: the difficulty it has, nothing newer."""
+        """Send something before the miner takes silence for a dead pool; nothing that changes what it works on.
+
+        Never a difficulty: cgminer 4.11.1 (util.c, cgminer.c) and Avalon queue them and use one up with each notify,
+        so one without a job behind it shifts all later ones by a job. The mask it has, to firmware that negotiated
+        rolling; else a call that firmware answers and otherwise ignores.
+        """
         now = self._clock.now()
         due = self.downstream.last_sent + KEEP_ALIVE_S
         if now >= due - 1e-6:
-            self.downstream.push(encode_notification("mining.set_difficulty", [as_number(self.told or 1.0)]))
+            if self._rolls and self.told_mask is not None:
+                self.downstream.push(encode_notification("mining.set_version_mask", [mask_text(self.told_mask)]))
+            else:
+                self.downstream.push(encode_request(KEEP_ALIVE_ID, self.profile.keep_alive, []))
             due = now + KEEP_ALIVE_S
         self._timer = self._clock.call_at(due, self._keep)
 

@@ -24,8 +24,13 @@ MAX_USERS = 64
 COST_LIMIT = 500.0
 COST_DECAY_PER_S = 1.0
 """A miner pays for what no firmware sends; past the limit its connection is closed."""
+KEEP_ALIVE_ID = 2_000_000_000
+"""The id of a call of ours that only keeps the connection alive. Far from the ids that miners count up for their
+shares: firmware that does not know the call may take the line for an answer and look for a share with that id."""
 _HEX_WORD = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,8}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_NEVER_ANSWERED = frozenset({"pong", "mining.pong"})
+"""ESP-Miner answers a ping by a call of its own with the ping's id; it would count our answer to that as a share's."""
 _ANSWER_WITHOUT_ID = frozenset({"mining.subscribe", "mining.authorize", "mining.configure", "mining.submit"})
 """bfgminer sends calls with a null id and reads the next line as the answer to something else."""
 
@@ -174,6 +179,8 @@ class Downstream:
             if isinstance(message, Request):
                 self._request(message)
         except UnreadableCall as problem:
+            if problem.ident == KEEP_ALIVE_ID:
+                return
             self._reply(encode_error(problem.ident, problem.code, str(problem)))
             self._charge(problem)
         except RemoteProtocolError as problem:
@@ -185,7 +192,8 @@ class Downstream:
             return
         self._owner.miner_called(request.method[:64])
         method = _METHODS.get(request.method)
-        silent = request.id is None and request.method not in _ANSWER_WITHOUT_ID
+        silent = request.method in _NEVER_ANSWERED or (request.id is None
+                                                       and request.method not in _ANSWER_WITHOUT_ID)
         try:
             reply = method(self, request) if method else _unsupported(request)
         except RemoteProtocolError as problem:

@@ -28,6 +28,9 @@ class Profile:
     """Rolls no version bits at mask 0, so it may be sent to a pool that allows none."""
     repeats_mask: bool = False
     """Idles unless ``set_version_mask`` follows configure (Whatsminer, one report)."""
+    keep_alive: str = "mining.ping"
+    """Call that keeps a silent connection alive where no version rolling was negotiated. bfgminer's util.c knows no
+    ping and counts a line with an id that it does not know as a rejected share; ``client.get_version`` it answers."""
     max_coinbase: int | None = None
     """Bytes of coinbase that it can hash; above it mines garbage."""
     min_difficulty: float | None = None
@@ -53,7 +56,7 @@ PROFILES = (
     _profile("antminer-s2x", "Antminer S21 Pro and later", r"antminer s2[1-9]", max_coinbase=750,
              min_difficulty=1_024.0),
     _profile("antminer", "Antminer", r"antminer|bmminer", max_coinbase=750),
-    _profile("bfgminer", "BFGMiner", r"bfgminer", stops_rolling=True),
+    _profile("bfgminer", "BFGMiner", r"bfgminer", stops_rolling=True, keep_alive="client.get_version"),
     _profile("cpuminer", "cpuminer", r"cpuminer|ccminer", stops_rolling=True),
     _profile("cgminer", "cgminer", r"cgminer|sgminer"),
     _profile("apollo", "FutureBit Apollo", r"apollo|futurebit"),

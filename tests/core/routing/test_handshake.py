@@ -122,19 +122,6 @@ def test_a_miners_own_agent_and_password_reach_the_pools() -> None:
         assert all(type(m["id"]) is int for m in connection.received)
 
 
-def test_silence_is_broken_before_a_minute_with_the_difficulty_the_miner_has() -> None:
-    world = World({"A": 8}, difficulty=64)
-    miner = world.miner()
-    world.advance(1)
-    miner.lines.clear()
-    world.pools["A"].push("mining.set_difficulty", [128])
-    for _ in range(100):
-        world.advance(1)
-    assert len(miner.all("mining.set_difficulty")) == 2
-    assert {params[0] for params in miner.all("mining.set_difficulty")} == {64}
-    assert not miner.all("mining.notify")
-
-
 def test_a_connection_that_never_logs_in_is_closed() -> None:
     world = World()
     miner = world.miner(handshake=False)
@@ -163,5 +150,6 @@ def test_with_no_pool_the_miner_is_kept_and_told_of() -> None:
     miner = world.miner()
     world.advance(120)
     assert not miner.link.closed
-    assert len(miner.all("mining.set_difficulty")) == 2
+    assert len(miner.all("mining.ping")) == 2
+    assert not miner.all("mining.set_difficulty")
     assert "No pool is set up" in world.events_of(MinerWaiting)[0].reason
