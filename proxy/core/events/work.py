@@ -6,7 +6,7 @@ from proxy.core.types import Chain, DecidedBy, LaneId, PoolKey, Reason, SessionI
 
 @event("pool_switched")
 class PoolSwitched(Event):
-    """A miner was moved. ``old`` is None for its first pool."""
+    """A miner was moved. ``old`` is the pool it worked on last, also if that was lost meanwhile; None for its first."""
 
     session: SessionId
     worker: WorkerName

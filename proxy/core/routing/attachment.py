@@ -85,8 +85,8 @@ class AttachmentOwner(Protocol):
     def work_came(self, attachment: "Attachment", job: PoolJob, *, new_lane: bool) -> None:
         """The warm lane has a new job; ``new_lane``: it is another connection than before."""
 
-    def work_lost(self, attachment: "Attachment", reason: str) -> None:
-        """There is no warm lane any more."""
+    def work_lost(self, attachment: "Attachment") -> None:
+        """There is no warm lane any more; ``Attachment.loss`` says why."""
 
     def share_answered(self, token: Any, answer: ShareAnswer) -> None:
         """A share's verdict, from whichever lane carried it."""
@@ -100,7 +100,7 @@ class Attachment:
 
     __slots__ = (
         "_clock", "_elsewhere", "_events", "_finishing", "_leaving", "_next", "_outdated", "_owner", "_parked",
-        "_retry", "_timer", "_traced", "lane", "pool", "refused", "state",
+        "_retry", "_timer", "_traced", "lane", "loss", "pool", "refused", "state",
     )
 
     def __init__(self, *, pool: PoolSide, owner: AttachmentOwner, clock: Clock, events: EventStream,
@@ -110,6 +110,8 @@ class Attachment:
         self.lane: DedicatedLane | None = None
         self.refused = ""
         """Why the pool refused this user, until it accepts it."""
+        self.loss = ""
+        """Why the last connection in use ended; known before the pool or the session hears of the end."""
         self._next: DedicatedLane | None = None
         self._elsewhere: Endpoint | None = None
         """Where the pool sent the connection that had no job yet: the next dial goes there."""
@@ -272,12 +274,13 @@ class Attachment:
         elif lane is self.lane:
             if lane.lived_s >= STEADY_S:
                 self._retry.reset()
+            self.loss = lane.refused or reason
             self.lane, self._next = self._next, None
             self._cancel_timer()
             self._move(self._after_loss())
             self.refused = lane.refused
             self.pool.lane_down(lane, reason)
-            self._owner.work_lost(self, reason)
+            self._owner.work_lost(self)
             if self.state is AttachmentState.WAITING:
                 self._wait()
         else:

@@ -33,6 +33,8 @@ from proxy.core.types import (
     shared,
 )
 
+REMOVED = "the pool was removed"
+SWITCHED_OFF = "the pool was switched off"
 RENEWALS_PER_S = 50.0
 TRACE_LOOK_S = 0.1
 """At most this long after its time a trace ends: the wall clock may lag behind the timer's."""
@@ -123,7 +125,7 @@ class Engine:
 
     def _remove_pool(self, key: PoolKey) -> None:
         for session in list(self.sessions.values()):
-            session.leave(key, "the pool was removed")
+            session.leave(key, REMOVED)
         self.pools.pop(key).stop()
 
     def _configure_pool(self, key: PoolKey, old: PoolConfig) -> None:
@@ -132,7 +134,7 @@ class Engine:
         self.scheduler.pool_status(key, pool.may_dial)
         if not pool.usable:
             for session in list(self.sessions.values()):
-                session.leave(key, "the pool was switched off")
+                session.leave(key, SWITCHED_OFF)
         elif new.moved_from(old):
             self._renew_all(key)
 
@@ -241,6 +243,17 @@ class Engine:
         """The pool called ``key``."""
         return self.pools[key]
 
+    def unusable(self, key: PoolKey) -> str:
+        """Why no miner may stay on the pool; "" while miners may (also on one that its operator drains)."""
+        config, pool = self.config.pools.get(key), self.pools.get(key)
+        if config is None or pool is None:
+            return REMOVED
+        if config.status is AdminStatus.DISABLED:
+            return SWITCHED_OFF
+        if pool.status is PoolStatus.DOWN:
+            return pool.health.reason or "the pool is down"
+        return "its payout check failed" if key in self._taken_out else ""
+
     def next_lane_id(self) -> LaneId:
         """An id never used before."""
         return LaneId(next(self._lane_ids))
@@ -257,7 +270,7 @@ class Engine:
         sessions = list(self.sessions.values())
         if not up:
             for session in sessions:
-                session.update_ready(pool.health.reason)
+                session.update_ready()
                 if pool.key in session.attachments:
                     session.attachments[pool.key].pool_gone(pool.health.reason)
         elif was is PoolStatus.DOWN:

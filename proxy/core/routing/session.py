@@ -74,6 +74,9 @@ class SessionHost(Protocol):
     def pool(self, key: PoolKey) -> PoolSupervisor:
         """The pool called ``key``."""
 
+    def unusable(self, key: PoolKey) -> str:
+        """Why no miner may stay on the pool (removed, switched off, down, payout check); "" while miners may."""
+
     def session_started(self, session: "Session") -> None:
         """Subscribed and authorised: it wants work."""
 
@@ -99,8 +102,9 @@ class Session:
 
     __slots__ = (
         "_began", "_clock", "_desk", "_ended", "_events", "_extranonce1", "_host", "_lane", "_prevhash", "_ready",
-        "_timer", "_workers", "attachments", "connected_at", "current", "downstream", "excluded", "id", "jobs",
-        "password", "peer", "profile", "started", "told", "told_mask", "user", "waiting", "wanted", "wish", "worker",
+        "_timer", "_worked_on", "_workers", "attachments", "connected_at", "current", "downstream", "excluded", "id",
+        "jobs", "password", "peer", "profile", "started", "told", "told_mask", "user", "waiting", "wanted", "wish",
+        "worker",
     )
 
     def __init__(self, session_id: SessionId, host: SessionHost) -> None:
@@ -132,6 +136,8 @@ class Session:
         self._ready: frozenset[PoolKey] = frozenset()
         self._lane: DedicatedLane | None = None
         """Where the miner worked last."""
+        self._worked_on: PoolKey | None = None
+        """The pool of the last job, also after that pool was lost."""
         self.told_mask: int | None = None
         """The version bits last allowed; None: none were negotiated."""
         self._prevhash = b""
@@ -279,9 +285,13 @@ class Session:
             self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
             return False
         old, self.current = self.current, pool
+        why = self._why_lost(old) if old is not None else ""
+        came_from, self._worked_on = self._worked_on, pool
         self._enter(lane)
         self.waiting = ""
-        self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=old, new=pool, reason=reason))
+        self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
+        if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
+            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
         self._issue(lane, clean=True, switch=True)
         if old is not None and old not in self.wanted and old in self.attachments:
             self.attachments[old].drain()
@@ -310,7 +320,7 @@ class Session:
         """The pool can not be used any more: close the lane; the scheduler hears of it first."""
         attachment = self.attachments.pop(pool, None)
         self.excluded.pop(pool, None)
-        self.update_ready(why)
+        self.update_ready()
         if attachment is not None:
             attachment.close(why)
 
@@ -330,7 +340,7 @@ class Session:
         if pool in self.attachments:
             self.attachments[pool].renew(endpoint)
 
-    def update_ready(self, why: str = "") -> None:
+    def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
         ready = shared(frozenset(key for key, attachment in self.attachments.items()
                                  if attachment.warm_lane is not None and key not in self.excluded
@@ -339,13 +349,20 @@ class Session:
             return
         self._ready = ready
         lost = self.current if self.current is not None and self.current not in ready else None
-        if lost is not None:
-            self.current = None
+        if lost is None:
+            self._host.session_ready_changed(self, ready)
+            return
+        self.current, why = None, self._why_lost(lost) or "it has no work for this miner"
         self._host.session_ready_changed(self, ready)
-        if lost is not None:
-            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
-            if self.current is None:
-                self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+        self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
+        if self.current is None:
+            self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+
+    def _why_lost(self, key: PoolKey) -> str:
+        """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""
+        attachment = self.attachments.get(key)
+        return (self._host.unusable(key) or self.excluded.get(key, "")
+                or (attachment.loss if attachment is not None and attachment.warm_lane is None else ""))
 
     def _may_work_on(self, key: PoolKey) -> bool:
         pool = self._host.pool(key)
@@ -372,13 +389,13 @@ class Session:
             self._issue(lane, clean=job.clean or new_lane, switch=new_lane)
         self._suggest(attachment)
         if fits is not (key in self._ready):
-            self.update_ready(self.excluded.get(key, ""))
+            self.update_ready()
         if not fits:
             self._let_go_if_it_would_fit(job)
 
-    def work_lost(self, attachment: Attachment, reason: str) -> None:
+    def work_lost(self, attachment: Attachment) -> None:
         """A lane is gone."""
-        self.update_ready(reason)
+        self.update_ready()
 
     def _fits(self, key: PoolKey, job: PoolJob) -> bool:
         """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
