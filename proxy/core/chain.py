@@ -42,6 +42,13 @@ class _PoolTip:
     tip: _Tip
     confirmed: float
     lanes: set[LaneId] = field(default_factory=set)
+    at_work: set[LaneId] = field(default_factory=set)
+    """Those of ``lanes`` that serve a miner: only they raise and end an alarm, for a probe comes and goes."""
+    work: _Tip | None = None
+    """The tip that miners work on."""
+    work_confirmed: float = 0.0
+    missed: _Tip | None = None
+    """The first block that miners here did not get; None while they work on the newest."""
     problem: str = ""
 
 
@@ -82,6 +89,8 @@ class PoolChainView:
     """Behind the first pool of its chain at its newest block; 0: it was first; None: no other pool to compare with."""
     problem: str
     """Empty while all is well."""
+    problem_since: float
+    """Unix seconds: since when the pool has been behind; it does not grow while ``problem`` lasts. 0: no problem."""
 
 
 class ChainObserver:
@@ -112,16 +121,19 @@ class ChainObserver:
             mine.lanes.add(job.lane)
             if mine.tip.nbits != job.nbits:
                 mine.tip.nbits = job.nbits
+            self._works_on(state, mine, mine.tip, job)
             return
         tip = state.tips.get(job.prevhash) or self._new_tip(state, job, now)
         if mine is None:
             mine = state.pools[job.pool] = _PoolTip(tip=tip, confirmed=now)
         elif tip.order < mine.tip.order and now - mine.confirmed < LET_GO_S:
             mine.lanes.add(job.lane)
+            self._works_on(state, mine, tip, job)
             return
         mine.lanes.add(job.lane)
         mine.tip, mine.confirmed = tip, now
-        self._announced(state, job, tip, now)
+        self._announced(job, tip, now)
+        self._works_on(state, mine, tip, job)
 
     def _new_tip(self, state: _ChainState, job: PoolNotify, now: float) -> _Tip:
         height = height_of(job.coinbase1) or 0
@@ -133,13 +145,12 @@ class ChainObserver:
             state.tips.popitem(last=False)
         return tip
 
-    def _announced(self, state: _ChainState, job: PoolNotify, tip: _Tip, now: float) -> None:
+    def _announced(self, job: PoolNotify, tip: _Tip, now: float) -> None:
         if job.pool not in tip.pools:
             behind = now - tip.at
             tip.pools[job.pool] = behind
             self._events.emit(NewBlockSeen(pool=job.pool, chain=job.chain, height=tip.height, prevhash=tip.prevhash,
                                            nbits=tip.nbits, behind_s=behind))
-        self._judge(state, job.chain)
 
     def _move_pool(self, pool: PoolKey, key: ChainKey) -> None:
         self._forget(pool)
@@ -154,6 +165,10 @@ class ChainObserver:
         mine.lanes.discard(event.lane)
         if not mine.lanes:
             self._forget(event.pool)
+        elif event.lane in mine.at_work:
+            mine.at_work.discard(event.lane)
+            if not mine.at_work:
+                self._nobody_works(self._of_pool[event.pool], event.pool, mine)
 
     def _forget(self, pool: PoolKey) -> None:
         key = self._of_pool.pop(pool, None)
@@ -161,34 +176,58 @@ class ChainObserver:
             return
         state = self._chains[key]
         mine = state.pools.pop(pool, None)
-        if mine is not None and mine.problem:
-            self._events.emit(PoolBehind(pool=pool, chain=key[0], detail="no connection any more", cleared=True))
-        self._judge(state, key[0])
+        if mine is not None:
+            self._nobody_works(key, pool, mine)
 
     # --- Who is behind ---------------------------------------------------------------------------------------------
+
+    def _works_on(self, state: _ChainState, mine: _PoolTip, tip: _Tip, job: PoolNotify) -> None:
+        """Follow what miners work on; a connection that lags does not take its pool back (as ``LET_GO_S`` says)."""
+        if job.session is None:
+            return
+        mine.at_work.add(job.lane)
+        now, before = self._clock.now(), mine.work
+        if before is not None and tip.order < before.order and now - mine.work_confirmed < LET_GO_S:
+            return
+        mine.work, mine.work_confirmed = tip, now
+        if before is not tip:
+            self._judge(state, job.chain)
+
+    def _nobody_works(self, key: ChainKey, pool: PoolKey, mine: _PoolTip) -> None:
+        """The pool's last miner left it: there is nothing to tell of it, and it is no measure for others."""
+        mine.work = mine.missed = None
+        if mine.problem:
+            mine.problem = ""
+            self._events.emit(PoolBehind(pool=pool, chain=key[0], detail="no connection any more", cleared=True))
+        self._judge(self._chains[key], key[0])
 
     def _judge(self, state: _ChainState, chain: Chain) -> None:
         if state.timer is not None:
             state.timer.cancel()
             state.timer = None
-        best = _best(state)
+        best = _best([mine.work for mine in state.pools.values() if mine.work is not None])
         if best is None:
             return
-        due = best.at + self._delay_s
-        late = self._clock.now() >= due
+        now, dues = self._clock.now(), []
         for pool, mine in state.pools.items():
-            if mine.tip is best:
+            if mine.work is best:
+                mine.missed = None
                 self._tell(pool, chain, mine, "")
-            elif late:
-                self._tell(pool, chain, mine, _problem(mine.tip, best, self._clock.now()))
-        if not late and any(mine.tip is not best for mine in state.pools.values()):
-            state.timer = self._clock.call_at(due, lambda: self._judge(state, chain))
+            elif mine.work is not None:
+                mine.missed = mine.missed or best
+                due = mine.missed.at + self._delay_s
+                if now >= due:
+                    self._tell(pool, chain, mine, _problem(mine.work, best), now - mine.missed.at)
+                else:
+                    dues.append(due)
+        if dues:
+            state.timer = self._clock.call_at(min(dues), lambda: self._judge(state, chain))
 
-    def _tell(self, pool: PoolKey, chain: Chain, mine: _PoolTip, problem: str) -> None:
+    def _tell(self, pool: PoolKey, chain: Chain, mine: _PoolTip, problem: str, age_s: float = 0.0) -> None:
         before, mine.problem = mine.problem, problem
         if bool(before) != bool(problem):
-            self._events.emit(PoolBehind(pool=pool, chain=chain, detail=problem or "on the chain's tip again",
-                                         cleared=not problem))
+            detail = f"{problem} for {age_s:.0f} s" if problem else "on the chain's tip again"
+            self._events.emit(PoolBehind(pool=pool, chain=chain, detail=detail, cleared=not problem))
 
     # --- Reading ---------------------------------------------------------------------------------------------------
 
@@ -211,20 +250,20 @@ class ChainObserver:
     def difficulty(self, chain: Chain, pool: PoolKey | None = None) -> float | None:
         """Network difficulty of the chain's newest block's successor, in units of a share's difficulty."""
         state = self._chains.get((chain, pool if chain is Chain.OTHER else None))
-        best = _best(state) if state else None
+        best = _best([mine.tip for mine in state.pools.values()]) if state else None
         return None if best is None else network_difficulty(best.nbits, self._diff1)
 
     def _pool_view(self, pool: PoolKey, chain: Chain, state: _ChainState, mine: _PoolTip) -> PoolChainView:
-        tip = mine.tip
+        tip, missed = mine.tip, mine.missed if mine.problem else None
         return PoolChainView(
             pool=pool, chain=chain, height=tip.height, prevhash=tip.prevhash, nbits=tip.nbits,
             network_difficulty=network_difficulty(tip.nbits, self._diff1), block_seen_at=tip.wall,
-            behind_s=tip.pools.get(pool) if len(state.pools) > 1 else None, problem=mine.problem)
+            behind_s=tip.pools.get(pool) if len(state.pools) > 1 else None, problem=mine.problem,
+            problem_since=missed.wall if missed else 0.0)
 
 
-def _best(state: _ChainState) -> _Tip | None:
+def _best(tips: Sequence[_Tip]) -> _Tip | None:
     """The tip that counts: the highest, then the first seen; where heights are not known, the newest."""
-    tips = [mine.tip for mine in state.pools.values()]
     if not tips:
         return None
     if all(tip.height for tip in tips):
@@ -232,10 +271,9 @@ def _best(state: _ChainState) -> _Tip | None:
     return max(tips, key=lambda tip: tip.order)
 
 
-def _problem(mine: _Tip, best: _Tip, now: float) -> str:
-    age = f"for {now - best.at:.0f} s"
+def _problem(mine: _Tip, best: _Tip) -> str:
     if mine.height and mine.height == best.height:
-        return f"on another block at height {mine.height} than the other pools of its chain {age}"
+        return f"on another block at height {mine.height} than the other pools of its chain"
     if mine.height and best.height:
-        return f"still on height {mine.height}, its chain is at {best.height} {age}"
-    return f"not on the newest block of its chain {age}"
+        return f"still on height {mine.height}, its chain is at {best.height}"
+    return "not on the newest block of its chain"

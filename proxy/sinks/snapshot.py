@@ -214,7 +214,8 @@ def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm
                             text=f"{pool.name} pays your wallet {percent:.1f} % of the block reward"))
     view = chain.pool(pool.key)
     if view is not None and view.problem:
-        alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, text=f"{pool.name}: {view.problem}"))
+        alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, since=view.problem_since,
+                            text=f"{pool.name}: {view.problem}"))
     if pool.waiting_miners:
         alarms.append(Alarm(level="warn", kind="pool", subject=pool.key,
                             text=f"{pool.waiting_miners} miner(s) can not use {pool.name}; their pages say why"))

@@ -73,7 +73,7 @@ def test_a_pool_that_stays_behind_is_told_of_and_cleared_when_it_catches_up(chai
     [alarm] = heard.of(PoolBehind)
     assert (alarm.pool, alarm.cleared) == (B, False)
     assert "839999" in alarm.detail and "840000" in alarm.detail
-    assert chain.pool(B).problem == alarm.detail
+    assert alarm.detail == f"{chain.pool(B).problem} for 45 s"
     events.emit(notify(B, block(2), lane=2, height=840_001))
     assert heard.of(PoolBehind)[-1].cleared is True
     assert chain.pool(B).problem == ""
@@ -140,6 +140,70 @@ def test_a_reorganisation_is_followed(chain, clock, events, heard):
     clock.advance(500)
     assert {chain.pool(pool).prevhash for pool in (A, B, C)} == {block(3)}
     assert heard.of(PoolBehind) == []
+
+
+def probed(pool, prevhash, **more):
+    return notify(pool, prevhash, lane=99, session=None, **more)
+
+
+def test_a_probe_that_hears_of_the_block_does_not_end_the_alarm(chain, clock, events, heard):
+    events.emit(notify(B, block(1), lane=2))
+    events.emit(notify(A, block(2), lane=1, height=840_001))
+    clock.advance(ALARM_DELAY_S + 1)
+    for _ in range(5):
+        events.emit(probed(B, block(2), height=840_001))
+        events.emit(lost(B, 99))
+        clock.advance(30)
+    assert [alarm.cleared for alarm in heard.of(PoolBehind)] == [False]
+    assert chain.pool(B).problem
+
+
+def test_probes_of_a_pool_where_nobody_works_raise_and_end_no_alarm(chain, clock, events, heard):
+    events.emit(notify(A, block(2), lane=1, height=840_001))
+    for _ in range(5):
+        events.emit(probed(B, block(1)))
+        clock.advance(ALARM_DELAY_S + 1)
+        events.emit(lost(B, 99))
+        events.emit(probed(C, block(3), height=840_002))
+        clock.advance(ALARM_DELAY_S + 1)
+        events.emit(lost(C, 99))
+    assert heard.of(PoolBehind) == []
+
+
+def test_an_alarm_ends_when_the_pools_last_miner_leaves_although_a_probe_looks_at_it(chain, clock, events, heard):
+    events.emit(notify(A, block(2), lane=1, height=840_001))
+    events.emit(notify(B, block(1), lane=2))
+    clock.advance(ALARM_DELAY_S + 1)
+    events.emit(probed(B, block(1)))
+    events.emit(lost(B, 2))
+    assert [alarm.cleared for alarm in heard.of(PoolBehind)] == [False, True]
+    clock.advance(600)
+    events.emit(lost(B, 99))
+    assert len(heard.of(PoolBehind)) == 2
+    assert chain.pool(B) is None
+
+
+def test_how_long_a_pool_has_been_behind_never_gets_shorter(chain, clock, events, heard):
+    events.emit(notify(A, block(1), lane=1))
+    events.emit(notify(B, block(1), lane=2))
+    began = clock.wall()
+    for number in range(2, 8):
+        events.emit(notify(A, block(number), lane=1, height=840_000 + number))
+        clock.advance(ALARM_DELAY_S + 20)
+        assert chain.pool(B).problem_since == began
+        assert f"at {839_999 + number}" in chain.pool(B).problem
+    assert [alarm.cleared for alarm in heard.of(PoolBehind)] == [False]
+    events.emit(notify(B, block(7), lane=2, height=840_007))
+    assert chain.pool(B).problem_since == 0.0
+
+
+def test_a_pool_that_stays_behind_on_a_fast_chain_is_told_of_too(chain, clock, events, heard):
+    events.emit(notify(B, block(1), lane=2, chain=Chain.DGB, height=20_000_001))
+    for number in range(1, 10):
+        events.emit(notify(A, block(number), lane=1, chain=Chain.DGB, height=20_000_000 + number))
+        clock.advance(15)
+    [alarm] = heard.of(PoolBehind)
+    assert (alarm.pool, alarm.cleared) == (B, False)
 
 
 def test_pools_of_other_chains_are_not_compared(chain, clock, events, heard):

@@ -45,12 +45,12 @@ def coinbase_parts(height=840_000, outputs=((LOCK, 312_500_000),)):
 
 
 def notify(pool=A, prevhash=b"p" * 32, *, lane=1, chain=Chain.BTC, height=840_000, nbits=0x1703FFFC, clean=True,
-           parts=None):
-    """A job; ``height`` is that of the block it is for."""
+           parts=None, session=1):
+    """A job; ``height`` is that of the block it is for; ``session`` is None on a probe's connection."""
     head, tail = parts or coinbase_parts(height)
     return PoolNotify(pool=pool, lane=LaneId(lane), chain=chain, job="j", prevhash=prevhash, version=0x20000000,
                       nbits=nbits, ntime=1, clean=clean, coinbase1=head, extranonce1=bytes(4), extranonce2_size=4,
-                      coinbase2=tail)
+                      coinbase2=tail, session=session)
 
 
 def forwarded(pool=A, session=1, worker=ANN, *, new_block=True, clean=True):
