@@ -231,6 +231,7 @@ class Node:
                 self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
             if self.web is not None:
                 await self.web.start(*web)
+                self.engine.web_bound = self.web.address
                 self.events.emit(WebStarted(address=_address(self.web.address)))
             bound = await self.listener.start(*stratum)
         except OSError as error:

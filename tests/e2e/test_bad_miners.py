@@ -59,6 +59,8 @@ async def world(start_pool: StartPool, start_proxy: StartProxy, start_fleet: Sta
     fleet = await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER])
     await fleet.mined(1)
     raw = Raw(*await asyncio.open_connection("127.0.0.1", proxy.stratum))
+    await raw.send(b'{"id":"hello","method":"mining.subscribe","params":["raw/1.0"]}\n')
+    assert (await raw.answer_to("hello"))["error"] is None
     yield proxy, fleet, raw
     raw.writer.close()
     await fleet.mined(1)

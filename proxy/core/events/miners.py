@@ -31,6 +31,19 @@ class MinerDisconnected(Event):
     duration_s: float
 
 
+@event("miner_other_protocol")
+class MinerOtherProtocol(Event):
+    """A connection was closed at once because it speaks no Stratum V1.
+
+    ``protocol``: ``tls``, ``http``, ``stratum-v2``, ``binary`` or ``text``.
+    """
+
+    session: SessionId
+    peer: str
+    protocol: str
+    reason: str
+
+
 @event("miner_method", DEBUG)
 class MinerMethod(Event):
     """A miner called a method other than submit."""

@@ -57,6 +57,8 @@ class Engine:
         self.scheduler = Scheduler(clock=clock, events=events, mover=self,
                                    hashes_per_difficulty=hashes_per_difficulty)
         self.scheduler.on_lanes_changed = self._lanes_changed
+        self.web_bound: tuple[str, int] | None = None
+        """Where this process serves the dashboard; None while it does not."""
         self._dialer = dialer
         self._random = random
         self._session_ids = count(1)
@@ -161,6 +163,11 @@ class Engine:
         self.events.emit(MinerConnected(session=session.id, peer=peer))
         session.expect_handshake(limits.handshake_timeout_s)
         return session
+
+    @property
+    def web_address(self) -> tuple[str, int]:
+        """Host and port of the dashboard: where it was bound, else as configured (another process may serve it)."""
+        return self.web_bound or (self.config.listeners.web_host, self.config.listeners.web_port)
 
     def session_started(self, session: Session) -> None:
         """Subscribed and authorised: it wants work."""

@@ -22,6 +22,7 @@ from proxy.core.events import (
     MinerConfigured,
     MinerDisconnected,
     MinerMethod,
+    MinerOtherProtocol,
     MinerReady,
     MinerSubscribed,
     MinerWaiting,
@@ -41,6 +42,7 @@ from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.stratum.codec import JsonId, encode_notification, encode_request
 from proxy.core.stratum.downstream import KEEP_ALIVE_ID, Downstream, Submit
 from proxy.core.stratum.extranonce import MinerExtranonce
+from proxy.core.stratum.opening import REASONS, Opening, http_answer
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.profiles import UNKNOWN, Profile, profile_of
 from proxy.core.stratum.upstream_owner import ShareAnswer
@@ -61,6 +63,10 @@ class SessionHost(Protocol):
     events: EventStream
     hashes_per_difficulty: float
     diff1: int
+
+    @property
+    def web_address(self) -> tuple[str, int]:
+        """Host and port that the dashboard listens on."""
 
     def extranonce_for(self, session: "Session", profile: Profile) -> MinerExtranonce:
         """An extranonce that fits the pools this miner may be sent to."""
@@ -168,6 +174,12 @@ class Session:
         self.downstream.closed(reason)
 
     # --- DownstreamOwner ------------------------------------------------------------------------------------------
+
+    def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
+        """Log it in one line; a browser is told where the dashboard is."""
+        self._events.emit(MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening,
+                                             reason=REASONS[opening]))
+        return http_answer(head, *self._host.web_address) if opening is Opening.HTTP else b""
 
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Fix the extranonce for the life of the connection."""

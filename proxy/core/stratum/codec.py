@@ -40,6 +40,10 @@ class Response(NamedTuple):
     error: ErrorInfo | None
 
 
+class NotJson(RemoteProtocolError):
+    """A line that is not JSON at all."""
+
+
 class UnreadableCall(RemoteProtocolError):
     """A call that makes no sense but whose id could be read: it can be answered."""
 
@@ -55,12 +59,13 @@ def decode(line: bytes) -> Message:
     """Read one line.
 
     Raises:
-        RemoteProtocolError: not JSON, not an object, nested too deep, or neither a call nor an answer.
+        NotJson: not JSON.
+        RemoteProtocolError: not an object, nested too deep, or neither a call nor an answer.
     """
     try:
         message = orjson.loads(line)
     except (orjson.JSONDecodeError, RecursionError) as error:
-        raise RemoteProtocolError(f"not JSON: {error}") from error
+        raise NotJson(f"not JSON: {error}") from error
     if type(message) is not dict:
         raise RemoteProtocolError("a message must be a JSON object")
     ident = message.get("id")
@@ -92,7 +97,7 @@ def _exact_number(line: bytes) -> JsonId:
     try:
         ident = json.loads(line, parse_float=_Raw, parse_int=_Raw).get("id")
     except (ValueError, RecursionError) as error:
-        raise RemoteProtocolError(f"not JSON: {error}") from error
+        raise NotJson(f"not JSON: {error}") from error
     return orjson.Fragment(str(ident)) if isinstance(ident, _Raw) else ident
 
 

@@ -10,15 +10,18 @@ import re
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from proxy.core.errors import RemoteProtocolError
-from proxy.core.ports import Clock, Link
-from proxy.core.stratum.codec import JsonId, Request, UnreadableCall, decode, encode_error, encode_response
+from proxy.core.ports import Clock, Link, Timer
+from proxy.core.stratum.codec import JsonId, NotJson, Request, UnreadableCall, decode, encode_error, encode_response
 from proxy.core.stratum.difficulty import DIFF1_TARGET, difficulty_of_target
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.framing import LineFramer
+from proxy.core.stratum.opening import Opening, opening_of
 from proxy.core.stratum.version import mask_text, parse_mask
 
 MAX_LINE_IN = 8_192
 """Bytes. Real requests stay below 1,024."""
+OPENING_S = 2.0
+"""How long a connection may take from its first byte to what tells Stratum from other protocols."""
 MAX_USERS = 64
 """Workers authorised on one connection (rented hash brings a few)."""
 COST_LIMIT = 500.0
@@ -56,6 +59,9 @@ class DownstreamOwner(Protocol):
     def miner_mask(self, requested: int) -> int:
         """The version bits (within ``requested``) that the miner may roll for now."""
 
+    def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
+        """The peer speaks no Stratum V1, its bytes were ``head``; return what it is sent before it is closed."""
+
     def miner_authorized(self, user: str, password: str) -> None:
         """A user logged in."""
 
@@ -91,7 +97,8 @@ class Downstream:
     """See the module. Implements ``LinkHandler``."""
 
     __slots__ = (
-        "_clock", "_closed", "_cost", "_cost_at", "_diff1", "_framer", "_link", "_owner", "_reading", "_replies",
+        "_clock", "_closed", "_cost", "_cost_at", "_diff1", "_framer", "_head", "_link", "_opening_timer", "_owner",
+        "_reading", "_replies",
         "agent", "declined", "extranonce", "last_sent", "requested_mask", "traced", "users",
     )
 
@@ -109,6 +116,9 @@ class Downstream:
         self._owner = owner
         self._diff1 = diff1
         self._link: Link | None = None
+        self._head: bytes | None = b""
+        """What came so far; None once it is known to be Stratum V1."""
+        self._opening_timer: Timer | None = None
         self._framer = LineFramer(MAX_LINE_IN)
         self._replies: list[bytes] = []
         self._reading = False
@@ -127,6 +137,12 @@ class Downstream:
         """Take what the miner sent; all replies leave in one write."""
         if self.traced:
             self._owner.miner_traffic("rx", payload)
+        if self._closed:
+            return
+        if self._head is not None:
+            payload = self._opening(self._head + payload)
+            if not payload:
+                return
         lines = self._framer.feed(payload)
         if lines:
             self._owner.miner_lines(len(lines), 0)
@@ -142,6 +158,7 @@ class Downstream:
         """The stream is gone."""
         self._closed = True
         self._link = None
+        self._opening_decided()
         self._owner.miner_closed(reason)
 
     # --- Commands -------------------------------------------------------------------------------------------------
@@ -169,6 +186,45 @@ class Downstream:
         if self._link is not None:
             self._link.close()
 
+    # --- The first bytes -------------------------------------------------------------------------------------------
+
+    def _opening(self, head: bytes, *, final: bool = False) -> bytes:
+        """Return what is to be read as Stratum; b"" while that is not known, and where it is something else."""
+        if self._closed:
+            return b""
+        opening = opening_of(head, final=final)
+        if opening is Opening.STRATUM:
+            self._opening_decided()
+            return head
+        if opening is not Opening.UNDECIDED:
+            self._closed_for(opening, head)
+            return b""
+        self._head = head
+        if self._opening_timer is None:
+            self._opening_timer = self._clock.call_at(self._clock.now() + OPENING_S, self._opening_is_late)
+        return b""
+
+    def _opening_is_late(self) -> None:
+        self._opening_timer = None
+        start = self._opening(self._head or b"", final=True)
+        if start:
+            self._framer.feed(start)  # the beginning of a line
+
+    def _opening_decided(self) -> None:
+        self._head = None
+        if self._opening_timer is not None:
+            self._opening_timer.cancel()
+            self._opening_timer = None
+
+    def _closed_for(self, opening: Opening, head: bytes) -> None:
+        """End a connection that speaks something else; what it sent or sends beside is not read."""
+        answer = self._owner.miner_speaks_otherwise(opening, head)
+        self._closed = True
+        self._opening_decided()
+        if answer and self._link is not None:
+            self._link.send(answer)
+        self.close()
+
     # --- Requests -------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes | RemoteProtocolError) -> None:
@@ -183,6 +239,11 @@ class Downstream:
                 return
             self._reply(encode_error(problem.ident, problem.code, str(problem)))
             self._charge(problem)
+        except NotJson as problem:
+            if self.extranonce is None:
+                self._closed_for(Opening.TEXT, b"")
+            else:
+                self._charge(problem)
         except RemoteProtocolError as problem:
             self._charge(problem)
 
