@@ -14,6 +14,8 @@ BCH_DEMO_SCRIPT = bytes.fromhex("76a91476a04053bda0a88bda5177b86a15c3b29f5598738
 """Pays bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a, the example of the CashAddr specification."""
 
 MAX_BRANCHES = 12
+NULL_OUTPUT = bytes(8) + b"\x22\x6a\x20" + bytes(32)
+"""Pays nothing to nobody (OP_RETURN): room in a coinbase that is to be large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +59,28 @@ class SimChain:
         hashes_per_difficulty: int = hashing.STANDARD_HASHES_PER_DIFFICULTY,
         outputs: Sequence[tuple[bytes, int]] = ((BTC_DEMO_SCRIPT, 312_500_000),),
         branches: int | None = None,
+        version: int = 0x20000000,
+        large_coinbase: int = 0,
+        large_every: int = 0,
     ) -> None:
-        """``outputs`` are (script, value); ``branches`` None draws 0 to 12 merkle branches for each template."""
+        """``outputs`` are (script, value); ``branches`` None draws 0 to 12 merkle branches for each template.
+
+        Every ``large_every``-th template has a coinbase of at least ``large_coinbase`` bytes, as pools that pay their
+        members in it make them.
+        """
         self.name = name
         self.height = height
         self.hashes_per_difficulty = hashes_per_difficulty
         self.outputs = tuple(outputs)
         self.branches = branches
-        self.version = 0x20000000
+        self.version = version
+        self.large_coinbase = large_coinbase
+        self.large_every = large_every
+        self._templates = 0
         self._random = random.Random(f"{name}/{seed}")
-        self.previous_hash = self._synthetic_hash()
         self.nbits = 0
         self.set_network_difficulty(network_difficulty)
+        self.previous_hash = self._synthetic_hash()
 
     def set_network_difficulty(self, difficulty: float) -> None:
         """From the next template on."""
@@ -87,7 +99,9 @@ class SimChain:
     def template(self, ntime: int, extranonce_bytes: int) -> Template:
         """A fresh template with room for ``extranonce_bytes`` in its coinbase."""
         count = self._random.randint(0, MAX_BRANCHES) if self.branches is None else self.branches
-        head, tail = self._coinbase(extranonce_bytes)
+        self._templates += 1
+        is_large = self.large_every > 0 and self._templates % self.large_every == 0
+        head, tail = self._coinbase(extranonce_bytes, self.large_coinbase if is_large else 0)
         return Template(
             height=self.height + 1,
             previous_hash=self.previous_hash,
@@ -100,9 +114,10 @@ class SimChain:
         )
 
     def _synthetic_hash(self) -> bytes:
-        return self._random.randbytes(28) + bytes(4)
+        """Somebody else's block: it meets the network's target, as every block does."""
+        return self._random.randint(1, self.network_target).to_bytes(32, "little")
 
-    def _coinbase(self, extranonce_bytes: int) -> tuple[bytes, bytes]:
+    def _coinbase(self, extranonce_bytes: int, least: int = 0) -> tuple[bytes, bytes]:
         tag = f"/{self.name}/".encode()
         script_start = push(script_number(self.height + 1)) + push(self._random.randbytes(4))
         script_end = push(tag)
@@ -110,8 +125,12 @@ class SimChain:
         if size > 100:
             raise ValueError(f"a coinbase script of {size} bytes is over consensus' limit of 100")
         head = struct.pack("<IB32sI", 1, 1, bytes(32), 0xFFFFFFFF) + bytes([size]) + script_start
-        outputs = b"".join(struct.pack("<q", value) + bytes([len(script)]) + script for script, value in self.outputs)
-        tail = script_end + b"\xff" * 4 + bytes([len(self.outputs)]) + outputs + bytes(4)
+        outputs = [struct.pack("<q", value) + bytes([len(script)]) + script for script, value in self.outputs]
+        room = least - len(head) - extranonce_bytes - len(script_end) - sum(map(len, outputs))
+        outputs += [NULL_OUTPUT] * max(0, -(-room // len(NULL_OUTPUT)))
+        if len(outputs) > 252:
+            raise ValueError(f"{len(outputs)} outputs are more than their count of one byte can say")
+        tail = script_end + b"\xff" * 4 + bytes([len(outputs)]) + b"".join(outputs) + bytes(4)
         return head, tail
 
 

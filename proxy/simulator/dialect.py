@@ -29,13 +29,34 @@ class Extension(StrEnum):
 
 
 class Suggestion(StrEnum):
-    """What the pool makes of ``mining.suggest_difficulty``."""
+    """What the pool makes of ``mining.suggest_difficulty``; ``ACKNOWLEDGED`` answers true and does nothing."""
 
     ANY = "any"
     INTEGER = "integer"
     ONCE = "once"
     REFUSED = "refused"
     IGNORED = "ignored"
+    ACKNOWLEDGED = "acknowledged"
+
+
+class Rebuild(StrEnum):
+    """How the pool makes the version that was hashed from its job's and the bits of the submit."""
+
+    REPLACE = "replace"
+    """BIP 310: ``version & ~mask | bits & mask``."""
+    OR = "or"
+    XOR = "xor"
+
+
+class LowBlock(StrEnum):
+    """What becomes of a hash that is a block, but above the target of the share's difficulty."""
+
+    LOST = "lost"
+    """Refused unseen: public-pool compares with the network's difficulty only what met the session's."""
+    DELIVERED = "delivered"
+    """Given to the node, then refused as a share: ckpool's ``submission_diff`` tests for a block before all else."""
+    ACCEPTED = "accepted"
+    """MiningCore asks for the share's difficulty only where the hash is no block."""
 
 
 class JobIds(StrEnum):
@@ -74,6 +95,20 @@ class Dialect:
     jsonrpc: bool = False
     ntime_ahead_s: int = 7_000
     """How far a share's ntime may be after its job's, seconds."""
+    rebuild: Rebuild = Rebuild.REPLACE
+    low_block: LowBlock = LowBlock.LOST
+    judges_at_present: bool = False
+    """A share needs the session's difficulty of now, not that of its job."""
+    resumes: bool = False
+    """Subscribe with the session id of a connection that has ended gives its extranonce1 and jobs again."""
+    one_pair: bool = False
+    """The subscribe result names ``mining.notify`` only."""
+    idle_timeout_s: float | None = None
+    """Seconds without a byte of the client's after which it is dropped."""
+    handshake_s: float | None = None
+    """Seconds within which subscribe and authorize must be through."""
+    pins_difficulty: bool = False
+    """``d=`` in the password and configure's ``minimum-difficulty`` above the pool's own turn vardiff off."""
 
 
 PLAIN = Dialect()
@@ -89,7 +124,12 @@ CKPOOL = Dialect(
     drops_before_subscribe=True,
     ignores_repeated=True,
     exact_extranonce2=False,
+    rebuild=Rebuild.OR,
+    low_block=LowBlock.DELIVERED,
+    resumes=True,
+    one_pair=True,
 )
+"""src/stratifier.c: ``disconnected_sessionid_exists``, ``submission_diff``. Idle clients are never dropped."""
 
 PUBLIC_POOL = Dialect(
     name="public-pool",
@@ -98,19 +138,26 @@ PUBLIC_POOL = Dialect(
     suggestion=Suggestion.ONCE,
     exact_authorize_params=True,
     job_after_retarget=True,
+    rebuild=Rebuild.XOR,
+    judges_at_present=True,
 )
+"""src/models/StratumV1Client.ts. Its socket times out after five minutes without traffic of either side, so never."""
 
 MININGCORE = Dialect(
     name="miningcore",
     error_shape=ErrorShape.OBJECT,
     first_job=FirstJob.AFTER_SUBSCRIBE,
     unknown_method=Extension.SILENT,
-    suggestion=Suggestion.IGNORED,
+    suggestion=Suggestion.ACKNOWLEDGED,
     max_line=32_768,
     duplicate_sees_version=False,
     jsonrpc=True,
     ntime_ahead_s=600,
+    low_block=LowBlock.ACCEPTED,
+    pins_difficulty=True,
 )
+"""BitcoinPool.cs, BitcoinJob.cs. A suggestion is acknowledged before ``Convert.ChangeType`` of its parameters throws,
+which goes to the pool's log only."""
 
 DATUM = Dialect(
     name="datum",
@@ -118,7 +165,17 @@ DATUM = Dialect(
     suggestion=Suggestion.REFUSED,
     job_ids=JobIds.RANDOM,
     integer_ids=True,
+    rebuild=Rebuild.OR,
+    handshake_s=15.0,
 )
+
+BTCPOOL = Dialect(
+    name="btcpool",
+    rebuild=Rebuild.XOR,
+    idle_timeout_s=600.0,
+    handshake_s=15.0,
+)
+"""btccom/btcpool, of which ViaBTC's, AntPool's and BTC.com's descend."""
 
 YIIMP = Dialect(name="yiimp", configure=Extension.REFUSED, suggestion=Suggestion.REFUSED)
 

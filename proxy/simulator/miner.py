@@ -16,10 +16,11 @@ from proxy.simulator.pending import PendingCall
 from proxy.simulator.profiles import Call, Ident, Ids, Profile
 from proxy.simulator.strictness import Rule, Subscription, Violation
 from proxy.simulator.waiting import Watchers
-from proxy.simulator.work import FoundShare, MinerJob, Search
+from proxy.simulator.work import Candidate, FoundShare, MinerJob, Search
 
 KEPT_ANSWERS = 20_000
 KEPT_VIOLATIONS = 1_000
+KEPT_CANDIDATES = 10_000
 BATCH = 2_000
 """Hashes in one go, about 6 ms."""
 DIAL_S = 10.0
@@ -87,6 +88,7 @@ class SimMiner:
         self.tally = MinerTally()
         self.answers: deque[Answer] = deque(maxlen=KEPT_ANSWERS)
         self.violations: deque[Violation] = deque(maxlen=KEPT_VIOLATIONS)
+        self.candidates: deque[Candidate] = deque(maxlen=KEPT_CANDIDATES)
         self.jobs_received = 0
         self.connections = 0
         self.failed_dials = 0
@@ -252,9 +254,9 @@ class SimMiner:
         if self._search is not None:
             self._search.difficulty = difficulty
 
-    def mask_changed(self, mask: int) -> None:
+    def mask_changed(self, mask: int, hides_bits: bool) -> None:
         if self._search is not None and self._search.mask is not None:
-            self._search.mask = mask
+            self._search.mask, self._search.hides_bits = mask, hides_bits
 
     def answered(self, entry: PendingCall, response: Response) -> None:
         share, error = entry.share, response.error
@@ -284,6 +286,9 @@ class SimMiner:
             extranonce1=wire.subscription.extranonce1,
             extranonce2_size=wire.subscription.extranonce2_size,
             mask=(wire.mask or 0) if rolls else None,
+            version_bits=self.profile.version_bits,
+            hides_bits=wire.hides_bits,
+            on_candidate=self.candidates.append,
             difficulty=wire.difficulty,
             hashes_per_difficulty=self.hashes_per_difficulty,
             span=max(256, int(self.hashrate)),

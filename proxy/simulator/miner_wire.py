@@ -39,6 +39,9 @@ class MinerWire(asyncio.Protocol):
         self.job: MinerJob | None = None
         self.difficulty = 1.0
         self.next_difficulty = 1.0
+        self.queued: list[float] = []
+        """Difficulties that wait for a job of their own, where the firmware queues them."""
+        self.hides_bits = False
         self.pending = PendingCalls()
         self._framer = LineFramer(self.profile.max_line)
         self._next_id = 1
@@ -228,20 +231,34 @@ class MinerWire(asyncio.Protocol):
 
     def _set_difficulty(self, call: Request) -> None:
         difficulty, complaint = strictness.read_difficulty(self.profile, call.params)
-        waiting = self.next_difficulty != self.difficulty
-        if self.profile.one_difficulty_per_job and waiting and difficulty != self.next_difficulty:
-            self.miner.violate(Rule.TWO_DIFFICULTIES, f"{self.next_difficulty}, then {difficulty} before a job")
         self.next_difficulty = difficulty
+        if self.profile.queues_difficulties:
+            self._queue(difficulty)
+            return
         if self.profile.difficulty_at_once or self.job is None:
             self.difficulty = difficulty
             self.miner.difficulty_changed(difficulty)
         if complaint:
             raise complaint
 
+    def _queue(self, difficulty: float) -> None:
+        """cgminer's ``next_diff`` and ``diff_after``: what is second in the queue now is a job late."""
+        if self.queued:
+            self.miner.violate(Rule.TWO_DIFFICULTIES, f"{self.queued[0]}, then {difficulty} before a job")
+        self.queued = [*self.queued[:1], difficulty]
+
+    def _difficulty_of_job(self) -> float:
+        if not self.profile.queues_difficulties:
+            return self.next_difficulty
+        return self.queued.pop(0) if self.queued else self.difficulty
+
     def _set_version_mask(self, call: Request) -> None:
-        self.mask = strictness.read_mask(call.params[0] if call.params else None)
+        mask = strictness.read_mask(call.params[0] if call.params else None)
+        self.hides_bits = self.profile.rolls_on and not mask and bool(self.mask)
+        if not self.hides_bits:
+            self.mask = mask
         if self.profile.rolls_version:
-            self.miner.mask_changed(self.mask)
+            self.miner.mask_changed(self.mask or 0, self.hides_bits)
 
     def _set_extranonce(self, call: Request) -> None:
         extranonce1, size = [*call.params, None, None][:2]
@@ -270,7 +287,7 @@ class MinerWire(asyncio.Protocol):
             self._active.clear()
         self._active.append(job.job_id)
         self.job = job
-        self.difficulty = self.next_difficulty
+        self.difficulty = self._difficulty_of_job()
         self.miner.got_job(self, job)
         if self.profile.asks_transactions:
             self.call(Call(method="mining.get_transactions", params=(job.job_id,), ident=f"txlist{job.job_id}"))

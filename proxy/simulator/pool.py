@@ -4,16 +4,17 @@ import asyncio
 import itertools
 import random
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 
 from proxy.simulator.chain import SimChain
 from proxy.simulator.dialect import PLAIN, Dialect, ErrorShape, JobIds
-from proxy.simulator.pool_session import PoolSession
+from proxy.simulator.pool_session import PoolSession, Resumable
 from proxy.simulator.shares import PoolShare, Refusal, ShareBook
 from proxy.simulator.vardiff import Vardiff
 from proxy.simulator.waiting import Watchers
 
+KEPT_SESSIONS = 1_000
 STANDARD_MASK = 0x1FFFE000
 
 GARBAGE = (
@@ -88,6 +89,7 @@ class SimPool:
         self._job_numbers = itertools.count(1)
         self._session_numbers = itertools.count(1)
         self._closes_at_once = False
+        self._resumable: OrderedDict[str, Resumable] = OrderedDict()
         self._refused_users: set[str] | None = set()
         self._shapes: Iterator[ErrorShape] = itertools.repeat(dialect.error_shape)
         self._server: asyncio.Server | None = None
@@ -110,7 +112,8 @@ class SimPool:
         if self.refresh_interval_s:
             self._arm("refresh", lambda: self.refresh_interval_s or 0, self.refresh)
         if self.vardiff:
-            self._arm("vardiff", lambda: 5.0, self._check_rates)
+            check_s = self.vardiff.check_s
+            self._arm("vardiff", lambda: check_s, self._check_rates)
         return self.port
 
     async def stop(self) -> None:
@@ -198,6 +201,16 @@ class SimPool:
 
     def something_happened(self) -> None:
         self._watchers.look()
+
+    def remember(self, session_id: str, session: Resumable) -> None:
+        """A connection has ended; what it had may be wanted back."""
+        self._resumable[session_id] = session
+        if len(self._resumable) > KEPT_SESSIONS:
+            self._resumable.popitem(last=False)
+
+    def resumable(self, session_id: str) -> Resumable | None:
+        """What is left of an ended session, given away once; the id of one that lives gives None."""
+        return self._resumable.pop(session_id, None)
 
     def next_extranonce1(self) -> bytes:
         """Never the same twice, as far as its size allows."""

@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import orjson
 
@@ -14,13 +15,30 @@ from proxy.simulator import hashing
 from proxy.simulator.dialect import ErrorShape, Extension, FirstJob, Suggestion
 from proxy.simulator.share_check import IssuedJob, Proof, Refused, Submission, judge, read_submission
 from proxy.simulator.shares import SPOKEN, FoundBlock, PoolShare, Refusal
-from proxy.simulator.vardiff import RateWatch
+from proxy.simulator.vardiff import watch_of
 
 if TYPE_CHECKING:
     from proxy.simulator.pool import SimPool
 
 KEPT_JOBS = 64
 BEFORE_SUBSCRIBE = {"mining.subscribe", "mining.configure", "mining.authorize"}
+
+
+class Resumable(NamedTuple):
+    """What is left of a session whose connection has ended, for one that comes back with its id."""
+
+    extranonce1: bytes
+    jobs: dict[str, IssuedJob]
+
+
+def wish_of(password: object) -> float | None:
+    """The difficulty in a password such as ``x;d=500`` (MiningCore's ``GetStaticDiffFromPassparts``)."""
+    for part in password.split(";") if isinstance(password, str) else ():
+        name, _, value = part.strip().partition("=")
+        if name == "d":
+            with suppress(ValueError):
+                return float(value)
+    return None
 
 
 class PoolSession(asyncio.Protocol):
@@ -38,11 +56,14 @@ class PoolSession(asyncio.Protocol):
         self.users: list[str] = []
         self.difficulty = pool.difficulty
         self.version_mask = 0
-        self.watch = RateWatch(pool.vardiff, pool.uptime()) if pool.vardiff else None
+        self.session_id = f"{number:08x}"
+        self.watch = watch_of(pool.vardiff, pool.uptime()) if pool.vardiff else None
         self._suggested = False
         self._jobs: dict[str, IssuedJob] = {}
         self._framer = LineFramer(pool.dialect.max_line)
         self._late: deque[bytes] = deque()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._heard_at = pool.uptime()
         self._handlers: dict[str, Callable[[Request], None]] = {
             "mining.configure": self._configure,
             "mining.subscribe": self._subscribe,
@@ -57,12 +78,39 @@ class PoolSession(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._heard_at = self.pool.uptime()
+        if self.dialect.handshake_s is not None:
+            self._later(self.dialect.handshake_s, self._check_handshake)
+        if self.dialect.idle_timeout_s is not None:
+            self._later(self.dialect.idle_timeout_s, self._check_idle)
         self.pool.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        if self.subscribed:
+            self.pool.remember(self.session_id, Resumable(self.extranonce1, self._jobs))
         self.pool.closed(self)
 
+    def _later(self, delay_s: float, act: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers = [timer for timer in self._timers if timer.when() > loop.time()]
+        self._timers.append(loop.call_later(delay_s, act))
+
+    def _check_handshake(self) -> None:
+        if not (self.subscribed and self.users):
+            self.drop(f"not at work after {self.dialect.handshake_s:g} s")
+
+    def _check_idle(self) -> None:
+        limit = self.dialect.idle_timeout_s or 0.0
+        left = self._heard_at + limit - self.pool.uptime()
+        if left > 0:
+            self._later(left, self._check_idle)
+        else:
+            self.drop(f"nothing heard for {limit:g} s")
+
     def data_received(self, payload: bytes) -> None:
+        self._heard_at = self.pool.uptime()
         if self.pool.silent:
             return
         for line in self._framer.feed(payload):
@@ -151,7 +199,7 @@ class PoolSession(asyncio.Protocol):
             self.version_mask = self.pool.version_mask & asked
             granted = {"version-rolling": True, "version-rolling.mask": f"{self.version_mask:08x}"}
         if "minimum-difficulty" in wanted:
-            granted["minimum-difficulty"] = False
+            granted["minimum-difficulty"] = self._pin(options.get("minimum-difficulty.value"))
         if "subscribe-extranonce" in wanted:
             granted["subscribe-extranonce"] = True
         self._answer(call.id, granted)
@@ -160,14 +208,29 @@ class PoolSession(asyncio.Protocol):
         if self.subscribed and self.dialect.ignores_repeated:
             return
         if not self.subscribed:
-            self.extranonce1 = self.pool.next_extranonce1()
+            self._begin_or_resume(call.params[1] if len(call.params) > 1 else None)
         self.agent = str(call.params[0]) if call.params else ""
-        session = f"{self.number:08x}"
-        pairs = [["mining.set_difficulty", session], ["mining.notify", session]]
+        methods = ["mining.notify"] if self.dialect.one_pair else ["mining.set_difficulty", "mining.notify"]
+        pairs = [[method, self.session_id] for method in methods]
         self._answer(call.id, [pairs, self.extranonce1.hex(), self.pool.extranonce2_size])
         first, self.subscribed = not self.subscribed, True
         if first and (self.dialect.first_job is FirstJob.AFTER_SUBSCRIBE or self.users):
             self._start_work()
+
+    def _begin_or_resume(self, session_id: object) -> None:
+        """ckpool: the id of a session whose connection has ended, once, gives its extranonce1 and jobs again."""
+        old = self.pool.resumable(session_id) if self.dialect.resumes and isinstance(session_id, str) else None
+        if old is None:
+            self.extranonce1 = self.pool.next_extranonce1()
+        else:
+            self.extranonce1, self._jobs = old
+
+    def _pin(self, wish: object) -> bool:
+        """MiningCore: a wish above the pool's own difficulty holds from now on, and vardiff is off."""
+        if not self.dialect.pins_difficulty or not isinstance(wish, int | float) or wish <= self.pool.difficulty:
+            return False
+        self.watch, self.difficulty = None, float(wish)
+        return True
 
     def _authorize(self, call: Request) -> None:
         if self.users and self.dialect.ignores_repeated:
@@ -183,6 +246,8 @@ class PoolSession(asyncio.Protocol):
         first = not self.users
         self.users.append(user)
         self._answer(call.id, True)
+        if first and self._pin(wish_of(call.params[1] if len(call.params) > 1 else "")) and self.in_work:
+            self.send_difficulty(self.difficulty)
         if first and self.subscribed and self.dialect.first_job is FirstJob.AFTER_BOTH:
             self._start_work()
 
@@ -205,6 +270,9 @@ class PoolSession(asyncio.Protocol):
 
     def _suggest_difficulty(self, call: Request) -> None:
         habit = self.dialect.suggestion
+        if habit is Suggestion.ACKNOWLEDGED:
+            self._answer(call.id, True)
+            return
         if habit is Suggestion.IGNORED:
             return
         wish = call.params[0] if call.params else None
@@ -236,6 +304,7 @@ class PoolSession(asyncio.Protocol):
     def issue_job(self, clean: bool) -> None:
         """Send the pool's current job."""
         job_id, template = self.pool.job_id, self.pool.template
+        before = self._jobs.get(job_id)  # a resumed session gets the job that it left
         self._jobs[job_id] = IssuedJob(
             job_id=job_id,
             template=template,
@@ -243,6 +312,7 @@ class PoolSession(asyncio.Protocol):
             extranonce2_size=self.pool.extranonce2_size,
             difficulty=self.difficulty,
             version_mask=self.version_mask,
+            seen=before.seen if before else set(),
         )
         if len(self._jobs) > KEPT_JOBS:
             del self._jobs[next(iter(self._jobs))]
@@ -260,7 +330,7 @@ class PoolSession(asyncio.Protocol):
             proof = self._judged(share, job)
             number = proof.number
         except Refused as refused:
-            refusal, number = refused.reason, refused.number
+            refusal, number, proof = refused.reason, refused.number, refused.block
         is_block = proof is not None and number is not None and number <= self.pool.chain.network_target
         self._book(share, job, number, refusal, proof if is_block else None)
         if not self.pool.swallows_submits:
@@ -281,8 +351,9 @@ class PoolSession(asyncio.Protocol):
             raise Refused(Refusal.UNKNOWN_JOB)
         if job.template.previous_hash != self.pool.chain.previous_hash:
             raise Refused(Refusal.STALE)
-        target = hashing.target_of(job.difficulty, self.pool.hashes_per_difficulty)
-        return judge(job, share, self.dialect, self.version_mask, target)
+        difficulty = self.difficulty if self.dialect.judges_at_present else job.difficulty
+        target = hashing.target_of(difficulty, self.pool.hashes_per_difficulty)
+        return judge(job, share, self.dialect, self.version_mask, target, self.pool.chain.network_target)
 
     def _book(
         self,
@@ -319,8 +390,9 @@ class PoolSession(asyncio.Protocol):
         if self.watch is None:
             return
         if accepted is not None:
-            self.watch.note(accepted.difficulty)
-        self.check_rate()
+            self.watch.note(accepted.difficulty, self.pool.uptime())
+        if self.watch.checks_on_shares:
+            self.check_rate()
 
     def check_rate(self) -> None:
         """Retarget if the share rate asks for it."""

@@ -1,7 +1,7 @@
 """What different firmware does on the wire: each quirk a named field, each firmware a constant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import TypeAlias
 
@@ -43,6 +43,19 @@ class Reads(StrEnum):
     UINT32 = "uint32"
 
 
+class VersionBits(StrEnum):
+    """How firmware makes a version from the job's and what it reports; all agree while the job's has no mask bits."""
+
+    REPLACED = "replaced"
+    """BIP 310: the mask's bits are its own, the job's are gone, and it reports them."""
+    XOR = "xor"
+    """ESP-Miner and NerdQAxe: the chip's bits are added to the job's version (bm1370.c), and the difference is
+    reported: ``rolled_version ^ active_job->version`` (asic_result_task.c)."""
+    ADDED = "added"
+    """cgminer 4.11.1 and Canaan's: one of four patterns is added to the job's version (``vmask_001``), and that pattern
+    is reported (``vmask_002``), also where the job's version had bits of it."""
+
+
 EVERYBODY = frozenset({"mining.notify", "mining.set_difficulty"})
 CLIENT = frozenset({"client.reconnect", "client.show_message", "client.get_version"})
 
@@ -61,7 +74,9 @@ class Profile:
     reads: Reads = Reads.FLOAT
     difficulty_at_once: bool = False
     """A difficulty holds for the running job's further shares too, not only from the next job."""
-    one_difficulty_per_job: bool = False
+    queues_difficulties: bool = False
+    """cgminer 4.11.1, util.c: a difficulty waits in ``next_diff``, another one in ``diff_after``, and each
+    ``mining.notify`` takes one of them; a job is hashed at the one that it took."""
     extranonce2_min: int = 1
     extranonce2_max: int = 16
     extranonce2_sizes: frozenset[int] = frozenset()
@@ -69,6 +84,11 @@ class Profile:
     extranonce_total_max: int = 64
     needs_extranonce1: bool = False
     rolls_version: bool = False
+    version_bits: VersionBits = VersionBits.REPLACED
+    needs_rolling: bool = False
+    """Never connects when configure answers no rolling or a mask of zero (cgminer 4.11.1 as Canaan builds it)."""
+    rolls_on: bool = False
+    """A later mask of zero takes the bits out of its submits, and its chips go on rolling."""
     pads_nonce: bool = True
     ignores_active_jobs: bool = False
     strict_configure: bool = False
@@ -77,6 +97,8 @@ class Profile:
     silence_s: float = 300.0
     max_line: int = 65_536
     max_coinbase: int = 8_192
+    crashes_on_coinbase: bool = False
+    """A larger coinbase is not hashed wrongly but ends the program."""
     max_branches: int = 32
     retries: bool = False
     keepalive: Call | None = None
@@ -126,8 +148,12 @@ ESP_MINER = Profile(
     difficulty_at_once=True,
     extranonce2_max=32,
     rolls_version=True,
+    version_bits=VersionBits.XOR,
     ignores_active_jobs=True,
+    max_coinbase=5_000,
+    crashes_on_coinbase=True,
 )
+"""It builds the coinbase on a task's stack of 8,192 bytes, which overflows somewhere above 5,000."""
 
 NERDMINER = Profile(
     name="nerdminer",
@@ -147,6 +173,10 @@ NERDMINER = Profile(
     max_coinbase=255,
     keepalive=Call(method="mining.suggest_difficulty", params=(0.00015,)),
 )
+"""An empty extranonce1 is "Work aborted" (src/stratum.cpp), and so it is again after each reconnect."""
+
+HAN_SOLO = replace(NERDMINER, name="han-solo", agent="HAN_SOLOminer")
+"""One of NerdMiner's relatives, whose agent does not tell of it."""
 
 NERDQAXE = Profile(
     name="nerdqaxe",
@@ -162,6 +192,7 @@ NERDQAXE = Profile(
     reads=Reads.UINT32,
     difficulty_at_once=True,
     rolls_version=True,
+    version_bits=VersionBits.XOR,
     bare_bool=True,
     max_line=16_384,
 )
@@ -176,30 +207,25 @@ CGMINER = Profile(
     ),
     after_authorize=(_SUGGEST,),
     known=EVERYBODY | CLIENT | {"mining.ping", "mining.set_version_mask"},
-    one_difficulty_per_job=True,
+    queues_difficulties=True,
     extranonce2_min=2,
     extranonce2_max=8,
     rolls_version=True,
+    version_bits=VersionBits.ADDED,
+    needs_rolling=True,
+    rolls_on=True,
     silence_s=90.0,
     max_coinbase=6_208,
     max_branches=30,
     retries=True,
 )
 
-AVALON = Profile(
+AVALON = replace(
+    CGMINER,
     name="avalon",
     agent="cgminer/4.11.1 (avalon)",
-    handshake=CGMINER.handshake,
-    after_authorize=CGMINER.after_authorize,
-    known=CGMINER.known,
-    one_difficulty_per_job=True,
     extranonce2_min=3,
     extranonce2_max=4,
-    rolls_version=True,
-    silence_s=90.0,
-    max_coinbase=6_208,
-    max_branches=30,
-    retries=True,
 )
 """cgminer on Avalon hardware, which has room for 3 or 4 bytes of extranonce2."""
 

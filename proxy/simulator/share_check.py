@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 
 from proxy.simulator import hashing
 from proxy.simulator.chain import Template
-from proxy.simulator.dialect import Dialect
+from proxy.simulator.dialect import Dialect, LowBlock, Rebuild
 from proxy.simulator.shares import Refusal
 
 
 class Refused(Exception):
-    """The share is not accepted. ``number`` is its hash where it came to hashing."""
+    """The share is not accepted. ``number`` is its hash where it came to hashing, ``block`` what goes to the node."""
 
-    def __init__(self, reason: Refusal, number: int | None = None) -> None:
+    def __init__(self, reason: Refusal, number: int | None = None, block: "Proof | None" = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.number = number
+        self.block = block
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,11 +83,14 @@ def _word(text: str) -> int:
     return int(text, 16)
 
 
-def judge(job: IssuedJob, share: Submission, dialect: Dialect, version_mask: int, target: int) -> Proof:
+def judge(
+    job: IssuedJob, share: Submission, dialect: Dialect, version_mask: int, target: int, network_target: int = 0
+) -> Proof:
     """Check ``share`` in full. ``version_mask`` is the one in force now: a share may keep to it or to its job's.
 
     Raises:
-        Refused: with the first reason that applies.
+        Refused: with the first reason that applies; with the proof where the hash is a block all the same and this
+            pool's software gives it to its node.
     """
     extranonce2 = _fitted(share.extranonce2, job.extranonce2_size, dialect)
     if not job.template.ntime <= share.ntime <= job.template.ntime + dialect.ntime_ahead_s:
@@ -98,20 +102,34 @@ def judge(job: IssuedJob, share: Submission, dialect: Dialect, version_mask: int
     if key in job.seen:
         raise Refused(Refusal.DUPLICATE)
     job.seen.add(key)
-    proof = prove(job, share, extranonce2, version_mask)
-    if proof.number > target:
-        raise Refused(Refusal.LOW_DIFFICULTY, proof.number)
-    return proof
+    proof = prove(job, share, extranonce2, version_mask, dialect.rebuild)
+    is_block = proof.number <= network_target
+    if proof.number <= target or (is_block and dialect.low_block is LowBlock.ACCEPTED):
+        return proof
+    delivered = is_block and dialect.low_block is LowBlock.DELIVERED
+    raise Refused(Refusal.LOW_DIFFICULTY, proof.number, proof if delivered else None)
 
 
-def prove(job: IssuedJob, share: Submission, extranonce2: bytes, version_mask: int = 0) -> Proof:
+def rebuilt_version(version: int, mask: int, bits: int, how: Rebuild) -> int:
+    """The version that this pool's software takes the miner to have hashed."""
+    match how:
+        case Rebuild.OR:
+            return version | bits & mask
+        case Rebuild.XOR:
+            return version ^ bits & mask
+        case Rebuild.REPLACE:
+            return version & ~mask | bits & mask
+
+
+def prove(
+    job: IssuedJob, share: Submission, extranonce2: bytes, version_mask: int = 0, how: Rebuild = Rebuild.REPLACE
+) -> Proof:
     """Rebuild the header that the miner hashed, and hash it."""
     template = job.template
     coinbase = template.coinbase_head + job.extranonce1 + extranonce2 + template.coinbase_tail
     version = template.version
     if share.version_bits is not None:
-        mask = job.version_mask | version_mask
-        version = version & ~mask | share.version_bits & mask
+        version = rebuilt_version(version, job.version_mask | version_mask, share.version_bits, how)
     root = hashing.merkle_root(coinbase, template.branches)
     start = hashing.header_start(version, template.previous_hash, root, share.ntime, template.nbits)
     header = start + share.nonce.to_bytes(4, "little")

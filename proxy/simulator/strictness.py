@@ -36,6 +36,7 @@ class Rule(StrEnum):
     TWO_DIFFICULTIES = "two_difficulties"
     VERSION_MASK = "version_mask"
     SILENCE = "silence"
+    CRASH = "crash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,11 @@ def check_configure(profile: Profile, params: Sequence[object], result: object) 
     extra = set(result) - allowed
     if extra:
         raise BrokenRule(Rule.CONFIGURE, f"keys not asked for: {sorted(extra)}", fatal=profile.strict_configure)
-    if result.get("version-rolling") is not True:
-        return None
-    return read_mask(result.get("version-rolling.mask"), Rule.CONFIGURE)
+    rolling = result.get("version-rolling") is True
+    mask = read_mask(result.get("version-rolling.mask"), Rule.CONFIGURE) if rolling else None
+    if profile.needs_rolling and not mask:
+        raise BrokenRule(Rule.CONFIGURE, f"no version rolling: {result!r}", fatal=True)
+    return mask
 
 
 def read_mask(value: object, rule: Rule = Rule.VERSION_MASK) -> int:
@@ -128,7 +131,8 @@ def check_job(profile: Profile, job: MinerJob, extranonce_bytes: int) -> None:
     """Raise ``BrokenRule`` for a job that does not fit this firmware's buffers."""
     coinbase = len(job.head) + extranonce_bytes + len(job.tail)
     if coinbase > profile.max_coinbase:
-        raise BrokenRule(Rule.NOTIFY, f"coinbase of {coinbase} bytes")
+        rule = Rule.CRASH if profile.crashes_on_coinbase else Rule.NOTIFY
+        raise BrokenRule(rule, f"coinbase of {coinbase} bytes", fatal=profile.crashes_on_coinbase)
     if len(job.branches) > profile.max_branches:
         raise BrokenRule(Rule.NOTIFY, f"{len(job.branches)} merkle branches")
 

@@ -1,9 +1,11 @@
 """A miner's work: from a notify to headers, in the order in which firmware searches them."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.simulator import hashing
+from proxy.simulator.profiles import VersionBits
 
 HEX = re.compile(r"(?:[0-9a-f]{2})*\Z")
 VERSIONS_PER_EXTRANONCE = 4
@@ -23,6 +25,19 @@ class MinerJob:
     nbits: int
     ntime: int
     clean: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A header that the miner hashed and that meets the network's target, whether it told anybody or not.
+
+    ``hash`` is the number in 64 hex digits, as in a pool's book; ``submitted``: it met the job's difficulty too.
+    """
+
+    hash: str
+    job_id: str
+    previous_hash: bytes
+    submitted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +106,32 @@ def spread(number: int, mask: int) -> int:
     return bits
 
 
+def patterns(mask: int) -> tuple[int, int, int, int]:
+    """cgminer's four version patterns: none, the lowest hex digit of ``mask``, the others, all (``vmask_003``)."""
+    if not mask:
+        return 0, 0, 0, 0
+    place = (mask & -mask).bit_length() - 1 & ~3
+    low = mask & 0xF << place
+    return 0, low, mask - low, mask
+
+
+def rolled_version(version: int, mask: int, number: int, habit: VersionBits) -> tuple[int, int]:
+    """(version that is hashed, bits that are reported) of the ``number``-th roll, as the firmware's habit has it."""
+    if habit is VersionBits.ADDED:
+        pattern = patterns(mask)[number % VERSIONS_PER_EXTRANONCE]
+        return version | pattern, pattern
+    if habit is VersionBits.XOR:
+        added = spread(number, mask & ~version)
+        return version | added, added
+    bits = spread(number, mask)
+    return version & ~mask | bits, bits
+
+
 class Search:
     """One job's search: extranonce2 0 and nonce 0 first, then nonces, version bits, extranonce2.
 
     ``mask`` None: this firmware does not roll versions. ``mask``, ``difficulty`` take effect at the next roll.
+    ``hides_bits``: it rolls and does not report it. ``on_candidate`` hears of each header that is a block's.
     ``span`` is the number of nonces before a roll, small because hashlib is slow.
     """
 
@@ -108,6 +145,9 @@ class Search:
         difficulty: float,
         hashes_per_difficulty: int,
         span: int,
+        version_bits: VersionBits = VersionBits.REPLACED,
+        hides_bits: bool = False,
+        on_candidate: Callable[[Candidate], None] = lambda _: None,
     ) -> None:
         self.job = job
         self.mask = mask
@@ -116,6 +156,10 @@ class Search:
         self._size = extranonce2_size
         self._hashes_per_difficulty = hashes_per_difficulty
         self._span = span
+        self._version_bits = version_bits
+        self.hides_bits = hides_bits
+        self._on_candidate = on_candidate
+        self._network_target = hashing.target_of_nbits(job.nbits)
         self._roll = -1
         self._next_roll()
 
@@ -139,9 +183,23 @@ class Search:
         if self.at_roll:
             self._next_roll()
         count = min(count, self._span - self._nonce)
-        nonces = hashing.scan(self._start, self._nonce, count, self._target)
+        nonces = hashing.scan(self._start, self._nonce, count, max(self._target, self._network_target))
         self._nonce += count
-        return [self._found(nonce) for nonce in nonces]
+        return [self._found(nonce) for nonce in nonces if self._is_share(nonce)]
+
+    def _is_share(self, nonce: int) -> bool:
+        number = hashing.hash_number(hashing.sha256d(self._start + nonce.to_bytes(4, "little")))
+        is_share = number <= self._target
+        if number <= self._network_target:
+            self._on_candidate(
+                Candidate(
+                    hash=f"{number:064x}",
+                    job_id=self.job.job_id,
+                    previous_hash=self.job.previous_hash,
+                    submitted=is_share,
+                )
+            )
+        return is_share
 
     def _next_roll(self) -> None:
         self._roll += 1
@@ -149,13 +207,13 @@ class Search:
         counter, version_number = self._roll, 0
         if self.mask:
             counter, version_number = divmod(self._roll, VERSIONS_PER_EXTRANONCE)
-        self._bits = None if self.mask is None else spread(version_number, self.mask)
+        job = self.job
+        version, bits = rolled_version(job.version, self.mask or 0, version_number, self._version_bits)
+        self._bits = None if self.mask is None or self.hides_bits else bits
         self._extranonce2 = (counter % 256**self._size).to_bytes(self._size, "little")
         self._rolled_difficulty = self.difficulty
         self._target = hashing.target_of(self.difficulty, self._hashes_per_difficulty)
-        job = self.job
         coinbase = job.head + self._extranonce1 + self._extranonce2 + job.tail
-        version = job.version & ~(self.mask or 0) | (self._bits or 0)
         root = hashing.merkle_root(coinbase, job.branches)
         self._start = hashing.header_start(version, job.previous_hash, root, job.ntime, job.nbits)
 

@@ -11,6 +11,7 @@ from proxy.simulator.profiles import (
     CGMINER,
     CPUMINER,
     ESP_MINER,
+    HAN_SOLO,
     NERDMINER,
     NERDQAXE,
     NICEHASH,
@@ -33,6 +34,9 @@ HANDSHAKES: list[tuple[Profile, str, list[Any], Rule]] = [
     (NERDMINER, "mining.subscribe", [NOTIFY, *extranonce("0a0b", 4)], Rule.UNEXPECTED_LINE),
     (CGMINER, "mining.configure", [difficulty(1), ScriptedPool.ok(MASK)], Rule.UNEXPECTED_LINE),
     (NERDMINER, "mining.subscribe", extranonce("", 4), Rule.EXTRANONCE),
+    (HAN_SOLO, "mining.subscribe", extranonce("", 4), Rule.EXTRANONCE),
+    (AVALON, "mining.configure", [ScriptedPool.ok({"version-rolling": False})], Rule.CONFIGURE),
+    (CGMINER, "mining.configure", [ScriptedPool.ok({**MASK, "version-rolling.mask": "00000000"})], Rule.CONFIGURE),
     (AVALON, "mining.subscribe", extranonce("0a0b", 2), Rule.EXTRANONCE),
     (AVALON, "mining.subscribe", extranonce("0a0b", 8), Rule.EXTRANONCE),
     (CGMINER, "mining.subscribe", extranonce("0a0b", 9), Rule.EXTRANONCE),
@@ -87,17 +91,6 @@ async def test_wrong_message_is_noticed(
         scripted.push(message)
     await miner.until(lambda m: bool(m.violations))
     assert miner.violations[0].rule is rule
-
-
-async def test_keep_alive_with_the_current_difficulty_is_no_second_change(
-    scripted: ScriptedPool, start_miner: StartMiner
-) -> None:
-    miner = await start_miner(scripted, CGMINER)
-    await miner.until(lambda m: m.in_work)
-    for message in (difficulty(1000000), difficulty(7), notify("2")):
-        scripted.push(message)
-    await miner.until(lambda m: m.jobs_received == 2)
-    assert not miner.violations
 
 
 async def test_silence_ends_the_connection(scripted: ScriptedPool, start_miner: StartMiner) -> None:

@@ -104,7 +104,7 @@ def test_vardiff_steers_towards_the_wanted_share_rate() -> None:
     hashrate = 70_000 / HASHES_PER_DIFFICULTY
     for _ in range(200):
         now += difficulty / hashrate
-        watch.note(difficulty)
+        watch.note(difficulty, now)
         difficulty = watch.proposal(difficulty, now) or difficulty
     assert 9 <= hashrate / difficulty * 60 <= 36
     assert difficulty == int(difficulty)
