@@ -214,6 +214,40 @@ class BalanceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirmwareRule:
+    """The operator's choice: which firmware profile miners with such a user agent get."""
+
+    agent: str
+    """Part of the agent; with ``*`` (anything) or ``?`` (one character) a pattern for all of it. Case does not matter."""
+    profile: str
+    """Name of a profile of ``proxy.core.stratum.profiles``."""
+
+    def matches(self, agent: str) -> bool:
+        """Whether ``agent`` is meant. Takes at most the product of the two lengths, whatever the pattern."""
+        pattern, text = self.agent.casefold(), agent.casefold()
+        if "*" in pattern or "?" in pattern:
+            return _matches(pattern, text)
+        return pattern in text
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Match ``*`` and ``?``: of all stars only the last one is ever tried again, so nothing backtracks for long."""
+    at, place, star, resume = 0, 0, -1, 0
+    while at < len(text):
+        if place < len(pattern) and pattern[place] == "*":
+            star, resume = place, at
+            place += 1
+        elif place < len(pattern) and pattern[place] in ("?", text[at]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            resume += 1
+            at, place = resume, star + 1
+        else:
+            return False
+    return not pattern[place:].strip("*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much of everything the proxy takes on."""
 
@@ -287,6 +321,8 @@ class ConfigSnapshot:
     log: LogConfig = LogConfig()
     trace_workers: Mapping[WorkerName, float] = field(default_factory=dict)
     """Workers whose raw traffic is logged, until when (unix seconds)."""
+    firmware: tuple[FirmwareRule, ...] = ()
+    """Profiles chosen by hand, tried in this order before what is known of agents."""
     worker_series: int = 0
     """How many workers get metrics of their own, the strongest first; 0: none."""
 

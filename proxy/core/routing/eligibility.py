@@ -17,4 +17,17 @@ def why_not(job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, roll
     if profile.max_coinbase is not None and job.coinbase_size > profile.max_coinbase:
         return (f"the pool's coinbase has {job.coinbase_size} bytes, {profile.label} can hash "
                 f"{profile.max_coinbase} at most")
+    return _too_large(job, extranonce, profile)
+
+
+def _too_large(job: PoolJob, extranonce: MinerExtranonce, profile: Profile) -> str:
+    """What of the job has no room in the firmware's buffers."""
+    notice = job.notice
+    before = len(notice.coinb1) + len(job.extranonce1) + job.extranonce2_size - extranonce.room  # as the miner gets it
+    for size, most, what in (
+        (before, profile.max_coinb1, "bytes before the extranonce"),
+        (len(notice.coinb2), profile.max_coinb2, "bytes behind the extranonce"),
+        (len(notice.branches), profile.max_branches, "merkle branches")):
+        if most is not None and size > most:
+            return f"the pool's job has {size} {what}, {profile.label} has room for {most}"
     return ""

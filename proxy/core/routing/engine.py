@@ -19,7 +19,7 @@ from proxy.core.routing.session import Session
 from proxy.core.scheduling.scheduler import Scheduler
 from proxy.core.stratum.difficulty import diff1_target
 from proxy.core.stratum.extranonce import MinerExtranonce, sizes_for
-from proxy.core.stratum.profiles import Profile
+from proxy.core.stratum.profiles import Profile, profile_of
 from proxy.core.stratum.version import USUAL_MASK
 from proxy.core.types import (
     HASHES_PER_DIFFICULTY,
@@ -229,9 +229,14 @@ class Engine:
         """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""
         sizes = [pool.extranonce2_size for pool in self.pools.values() if pool.usable] or [None]
         length, size = sizes_for(sizes, needs_extranonce1=profile.needs_extranonce1, even=profile.even_extranonce2,
+                                 wants_extranonce1=not profile.accepts_empty_extranonce1,
                                  least=profile.least_extranonce2)
         number = next(self._extranonces) % (1 << 8 * length) if length else 0
         return MinerExtranonce(number.to_bytes(length, "big"), size)
+
+    def profile_of(self, agent: str) -> Profile:
+        """What is known of the firmware that calls itself ``agent``, or what the operator says of it."""
+        return profile_of(agent, self.config.firmware)
 
     def offered_mask(self, requested: int) -> int:
         """The bits that all pools with rolling allow; BIP 320's while none is known, none where no pool rolls."""

@@ -44,7 +44,7 @@ from proxy.core.stratum.downstream import KEEP_ALIVE_ID, Downstream, Submit
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.opening import REASONS, Opening, http_answer
 from proxy.core.stratum.pooljob import PoolJob
-from proxy.core.stratum.profiles import UNKNOWN, Profile, profile_of
+from proxy.core.stratum.profiles import UNKNOWN, Profile
 from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.stratum.version import mask_text
 from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
@@ -70,6 +70,9 @@ class SessionHost(Protocol):
 
     def extranonce_for(self, session: "Session", profile: Profile) -> MinerExtranonce:
         """An extranonce that fits the pools this miner may be sent to."""
+
+    def profile_of(self, agent: str) -> Profile:
+        """What is known of firmware that calls itself ``agent``."""
 
     def offered_mask(self, requested: int) -> int:
         """Version bits that every pool with rolling allows, within ``requested``."""
@@ -183,7 +186,7 @@ class Session:
 
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Fix the extranonce for the life of the connection."""
-        self.profile = profile_of(agent)
+        self.profile = self._host.profile_of(agent)
         extranonce = self._host.extranonce_for(self, self.profile)
         self.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
         self._events.emit(MinerSubscribed(session=self.id, agent=agent, profile=self.profile.name,

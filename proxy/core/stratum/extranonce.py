@@ -27,20 +27,22 @@ class MinerExtranonce:
         return len(self.extranonce1) + self.size
 
 
-def sizes_for(pool_sizes: Iterable[int | None], *, needs_extranonce1: bool = False, least: int = 2,
-              even: bool = False) -> tuple[int, int]:
+def sizes_for(pool_sizes: Iterable[int | None], *, needs_extranonce1: bool = False, wants_extranonce1: bool = False,
+              least: int = 2, even: bool = False) -> tuple[int, int]:
     """Return the lengths of (extranonce1, extranonce2) for a miner that may be sent to pools with ``pool_sizes``.
 
     None stands for a size not known yet. ``needs_extranonce1``: the firmware aborts on an empty one (NerdMiner).
+    ``wants_extranonce1``: it may, so it gets an empty one only where no pool has room for another.
     ``least``: the smallest extranonce2 that the firmware can use; pools that leave less room are not for it.
     ``even``: it knows only sizes of 2 and 4.
     """
     known = [SIZE_WHILE_UNKNOWN if size is None else size for size in pool_sizes]
-    room = min((size for size in known if size >= least + needs_extranonce1), default=SIZE_WHILE_UNKNOWN)
-    size = min(USUAL_SIZE, room - needs_extranonce1)
+    first = int(needs_extranonce1 or (wants_extranonce1 and any(size > least for size in known)))
+    room = min((size for size in known if size >= least + first), default=SIZE_WHILE_UNKNOWN)
+    size = min(USUAL_SIZE, room - first)
     if even:
         size -= size % 2
-    return max((room - size) // 2, int(needs_extranonce1)), size
+    return max((room - size) // 2, first), size
 
 
 class Filler:

@@ -20,6 +20,13 @@ def test_firmware_that_aborts_on_an_empty_extranonce1_gets_one_byte() -> None:
     assert sizes_for([8], needs_extranonce1=True) == (2, 4)
 
 
+@pytest.mark.parametrize(("pools", "lengths"), [
+    ([8], (2, 4)), ([4], (1, 3)), ([None], (1, 3)), ([8, 4], (1, 3)), ([3], (1, 2)), ([2], (0, 2)), ([2, 8], (2, 4))])
+def test_firmware_that_nothing_is_known_of_gets_an_empty_one_only_where_there_is_no_other_way(
+        pools: list[int | None], lengths: tuple[int, int]) -> None:
+    assert sizes_for(pools, wants_extranonce1=True) == lengths
+
+
 def test_firmware_that_knows_only_even_sizes_gets_one() -> None:
     """NerdMiner takes 4 bytes for a size of 3: every share would be refused for its length."""
     assert sizes_for([4], needs_extranonce1=True, even=True) == (1, 2)
