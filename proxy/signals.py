@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from proxy.conf.reload import announce
 from proxy.models import ConfigRevision
@@ -17,9 +17,19 @@ def connect() -> None:
         if issubclass(model, ConfigModel):
             post_save.connect(configuration_changed, sender=model, dispatch_uid="dpmp-configuration-saved")
             post_delete.connect(configuration_changed, sender=model, dispatch_uid="dpmp-configuration-deleted")
+            for field in model._meta.many_to_many:  # no row of ours is saved where only such a relation changes
+                m2m_changed.connect(relation_changed, sender=field.remote_field.through,
+                                    dispatch_uid="dpmp-configuration-relation")
 
 
 def configuration_changed(sender: type[ConfigModel], using: str, **_: Any) -> None:
     """Fires when a row of the configuration was saved or deleted; many in one transaction cause one reload."""
     ConfigRevision.bump()
     transaction.on_commit(announce, using=using)
+
+
+def relation_changed(action: str, pk_set: set[int] | None, using: str, **_: Any) -> None:
+    """Fires when a many-to-many relation of the configuration changed; ``pk_set`` is None where it was emptied."""
+    if action == "post_clear" or (action in ("post_add", "post_remove") and pk_set):
+        ConfigRevision.bump()
+        transaction.on_commit(announce, using=using)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from django.utils import timezone
 
+from proxy.conf.alerts import load_alerts
 from proxy.conf.balance import load_balance
 from proxy.core.addresses import AddressError, validate_address
 from proxy.core.config import (
@@ -110,7 +111,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
     return ConfigSnapshot(
         revision=revision, pools=pools, schedules=schedules, override=override, pins=pins, trace_workers=traces,
         balance=balance, limits=_group(Limits, settings), health=_group(HealthConfig, settings),
-        listeners=_group(Listeners, settings), log=log, worker_series=settings.worker_series)
+        listeners=_group(Listeners, settings), log=log, alerts=load_alerts(), worker_series=settings.worker_series)
 
 
 def _balance(problems: list[str]) -> BalanceConfig:

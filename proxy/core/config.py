@@ -12,6 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from proxy.core.alerting.config import AlertSetup
 from proxy.core.errors import ConfigError
 from proxy.core.types import AdminStatus, Chain, PoolKey, WorkerName
 
@@ -319,6 +320,7 @@ class ConfigSnapshot:
     health: HealthConfig = HealthConfig()
     listeners: Listeners = Listeners()
     log: LogConfig = LogConfig()
+    alerts: AlertSetup = field(default_factory=AlertSetup)
     trace_workers: Mapping[WorkerName, float] = field(default_factory=dict)
     """Workers whose raw traffic is logged, until when (unix seconds)."""
     firmware: tuple[FirmwareRule, ...] = ()

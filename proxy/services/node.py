@@ -285,6 +285,7 @@ class Node:
         self.metrics.limit_worker_series(config.worker_series)
         for part in (self.accounting, self.records, self.effort, self.payouts, self.balance):
             part.apply(config)
+        self.alerts.apply(config.alerts)
         self.engine.apply(config)
 
     def _refused(self, problems: Sequence[str]) -> None:

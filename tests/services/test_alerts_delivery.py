@@ -3,10 +3,9 @@
 import pytest
 from django.db import OperationalError
 
-from proxy.core.alerting import AlertKind, AlertLevel, AlertMessage
+from proxy.core.alerting import AlertAddress, AlertKind, AlertLevel, AlertMessage
 from proxy.models import AlertDelivery, AlertTarget
 from proxy.services.alerts.courier import MAX_WAITING, RETRY_S, Courier
-from proxy.services.alerts.rows import Address
 from proxy.services.alerts.sending import scrub, send, send_test
 from tests.services.alert_receivers import Mailbox, Webhook
 from tests.support.clock import VirtualClock
@@ -41,7 +40,7 @@ def courier(clock, target, answers, **changes):
         return answers[min(len(sent), len(answers)) - 1]
 
     made = Courier(clock=clock, send=attempt, **changes)
-    made.addresses = {target.pk: Address(label=target.label, url=target.url)}
+    made.addresses = {target.pk: AlertAddress(label=target.label, url=target.url)}
     return made, sent
 
 
@@ -164,7 +163,7 @@ def test_one_dead_target_does_not_stop_the_others(clock, target):
     other = AlertTarget(label="other", url="json://127.0.0.1:2/x")
     other.save()
     made, _ = courier(clock, target, ["dead", ""])
-    made.addresses = {**made.addresses, other.pk: Address(label="other", url=other.url)}
+    made.addresses = {**made.addresses, other.pk: AlertAddress(label="other", url=other.url)}
     made.take(message(target))
     made.take(message(other))
     made.work()

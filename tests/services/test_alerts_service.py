@@ -5,12 +5,13 @@ import time
 
 import pytest
 
+from proxy.conf.alerts import load_alerts
 from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.core.events import BestShare, BlockFound, DatabaseTrouble, EventStream, PoolBehind, PoolDown, PoolUp
 from proxy.core.types import Chain, PoolStatus
 from proxy.models import AlertDelivery, AlertRule, AlertSettings, AlertTarget
 from proxy.models.history import RejectBucket, ShareBucket
-from proxy.services.alerts import AlertService, compose, load_alerts
+from proxy.services.alerts import AlertService, compose
 from proxy.sinks.views import LiveSnapshot
 from tests.core.alert_cast import pool, rate, worker
 from tests.services.alert_receivers import Mailbox, Webhook
@@ -43,6 +44,7 @@ class Living:
 
     def __enter__(self):
         self.service.start()
+        self.service.apply(load_alerts())
         until(lambda: self.service._engine is not None and self.service._engine._best is not None)
         return self
 
@@ -141,8 +143,7 @@ def test_summary_reaches_webhook_and_mail_with_the_history_of_its_period(kind, d
     with Webhook() as webhook, Mailbox() as mailbox:
         target(webhook.url)
         target(mailbox.url)
-        config = load_alerts()
-        with Living(load=lambda: config) as living:
+        with Living() as living:
             living.service._engine._due[kind] = float(due)
             until(lambda: all(told_by(webhook, mailbox)))
     for [text] in told_by(webhook, mailbox):
@@ -204,8 +205,7 @@ def test_flapping_pool_does_not_send_a_hundred():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rules_and_targets_changed_while_it_runs_are_in_force_soon(monkeypatch):
-    monkeypatch.setattr("proxy.services.alerts.service.RELOAD_S", 0.05)
+def test_rules_and_targets_changed_while_it_runs_are_in_force_at_once():
     eager()
     with Webhook() as webhook, Living() as living:
         living.events.emit(PoolDown(pool="A", reason="lost"))
@@ -213,6 +213,7 @@ def test_rules_and_targets_changed_while_it_runs_are_in_force_soon(monkeypatch):
         rule = AlertRule.objects.get(kind="pool_down")
         rule.enabled = True
         rule.save()
+        living.service.apply(load_alerts())
         living.pools = [pool("B", status=PoolStatus.DOWN)]
         until(lambda: webhook.received)
     assert "Pool B" in webhook.received[0]["title"]
@@ -241,7 +242,7 @@ def test_hanging_mail_server_holds_up_neither_the_loop_nor_the_rules():
 
 def test_events_beyond_the_queue_are_counted_and_nothing_blocks():
     events = EventStream()
-    service = AlertService(events=events, load=lambda: 1 / 0, revision=lambda: 1)
+    service = AlertService(events=events)
     for kind in (DatabaseTrouble,):
         events.subscribe(kind, service._hear)
     for _ in range(1100):

@@ -2,11 +2,13 @@
 
 from proxy.core.alerting.config import (
     DEFAULT_RULES,
+    AlertAddress,
     AlertConfig,
     AlertKind,
     AlertLevel,
     AlertMessage,
     AlertRuleConfig,
+    AlertSetup,
     QuietHours,
 )
 from proxy.core.alerting.engine import AlertEngine
@@ -14,12 +16,14 @@ from proxy.core.alerting.look import FleetLook, PoolLook, RateLook, Watch, Worke
 
 __all__ = [
     "DEFAULT_RULES",
+    "AlertAddress",
     "AlertConfig",
     "AlertEngine",
     "AlertKind",
     "AlertLevel",
     "AlertMessage",
     "AlertRuleConfig",
+    "AlertSetup",
     "FleetLook",
     "PoolLook",
     "QuietHours",

@@ -1,6 +1,7 @@
 """What can be told, by which rules; and the message that comes of it. Durations are seconds, times of day local."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -145,3 +146,19 @@ class AlertMessage:
     """Unix seconds."""
     period: tuple[float, float] | None = None
     """Of a summary, unix seconds: begin, and end (not included)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertAddress:
+    """Where one target is reached. The URL is a secret: it is in no ``repr``."""
+
+    label: str
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSetup:
+    """The rules, and the addresses of those who are told."""
+
+    config: AlertConfig = AlertConfig(rules=DEFAULT_RULES)
+    addresses: Mapping[int, AlertAddress] = field(default_factory=dict)

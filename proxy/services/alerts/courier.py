@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import Error as DjangoError
 
-from proxy.core.alerting import AlertLevel, AlertMessage, Watch
+from proxy.core.alerting import AlertAddress, AlertLevel, AlertMessage, Watch
 from proxy.models.alerts import AlertDelivery, DeliveryState
-from proxy.services.alerts.rows import Address
 from proxy.services.alerts.sending import send
 from proxy.services.alerts.summary import compose
 
@@ -41,7 +40,7 @@ class Courier:
     """``take`` messages, call ``work`` when something may be due; ``addresses`` may be replaced at any time."""
 
     def __init__(self, *, clock: Watch, send: Send = send, compose: Callable[[float, float], str] = compose) -> None:
-        self.addresses: Mapping[int, Address] = {}
+        self.addresses: Mapping[int, AlertAddress] = {}
         self._clock = clock
         self._send = send
         self._compose = compose

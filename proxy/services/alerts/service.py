@@ -1,4 +1,7 @@
-"""The alerts of a running proxy: two threads, so that neither rules nor slow mail servers touch the event loop."""
+"""The alerts of a running proxy: two threads, so that neither rules nor slow mail servers touch the event loop.
+
+Rules and addresses are part of the configuration: whoever loads that calls ``AlertService.apply``.
+"""
 
 import contextlib
 import logging
@@ -10,8 +13,7 @@ from collections.abc import Callable
 from django.db import Error as DjangoError
 from django.db import close_old_connections, connections
 
-from proxy.conf.loader import current_revision
-from proxy.core.alerting import AlertEngine, AlertMessage, FleetLook, Watch
+from proxy.core.alerting import AlertEngine, AlertMessage, AlertSetup, FleetLook, Watch
 from proxy.core.events import (
     BestShare,
     BlockFound,
@@ -23,12 +25,12 @@ from proxy.core.events import (
     PoolUp,
 )
 from proxy.services.alerts.courier import Courier, Send
-from proxy.services.alerts.rows import AlertSetup, load_alerts
 from proxy.services.alerts.sending import send
 from proxy.sinks.views import store
 
 LOOK_S = 10.0
-RELOAD_S = 5.0
+PAUSE_S = 5.0
+"""Before the next attempt after a fault."""
 MAX_EVENTS, MAX_MESSAGES = 1000, 500
 HEARD: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, DatabaseTrouble, BestShare, BlockFound)
 
@@ -43,27 +45,30 @@ class ThreadWatch:
 
 
 class AlertService:
-    """``start`` once on the loop, ``stop`` once (from a thread: it waits).
+    """``start`` once on the loop, ``stop`` once (from a thread: it waits); ``apply`` before or after, from any thread.
 
-    Events are only put in a queue on the loop; where that is full they are left out and counted in ``dropped``. Rules
-    are read again within 5 s of a change.
+    Events are only put in a queue on the loop; where that is full they are left out and counted in ``dropped``. Until
+    the first ``apply`` they wait there.
     """
 
     def __init__(self, *, events: EventStream, look: Callable[[], FleetLook | None] = store.current,
-                 clock: Watch | None = None, load: Callable[[], AlertSetup] = load_alerts,
-                 revision: Callable[[], int] = current_revision, send: Send = send, look_s: float = LOOK_S) -> None:
+                 clock: Watch | None = None, send: Send = send, look_s: float = LOOK_S) -> None:
         self.dropped = 0
         self._clock = clock = clock or ThreadWatch()
         self._events = events
-        self._look, self._load, self._revision, self._look_s = look, load, revision, look_s
+        self._look, self._look_s = look, look_s
         self._heard: queue.Queue[Event | None] = queue.Queue(MAX_EVENTS)
         self._outgoing: queue.Queue[AlertMessage | None] = queue.Queue(MAX_MESSAGES)
         self._inside = EventStream(on_error=self._failed)
         self._courier = Courier(clock=clock, send=send)
         self._engine: AlertEngine | None = None
-        self._seen: int | None = None
+        self._setup: AlertSetup | None = None
+        """What is to be in force; replaced as a whole."""
+        self._applied: AlertSetup | None = None
+        self._woken = threading.Event()
+        """Set by the first ``apply`` and by ``stop``."""
         self._stopping = threading.Event()
-        self._look_at = self._reload_at = clock.now()
+        self._look_at = clock.now()
         self._threads = (threading.Thread(target=self._watch, name="alert rules", daemon=True),
                          threading.Thread(target=self._deliver, name="alert delivery", daemon=True))
 
@@ -74,6 +79,18 @@ class AlertService:
         for thread in self._threads:
             thread.start()
 
+    def apply(self, setup: AlertSetup) -> None:
+        """Have ``setup`` in force from now on; both threads are woken for it. Never blocks."""
+        self._courier.addresses = setup.addresses
+        self._setup = setup
+        self._wake()
+
+    def _wake(self) -> None:
+        self._woken.set()
+        for line in (self._heard, self._outgoing):
+            with contextlib.suppress(queue.Full):
+                line.put_nowait(None)  # wakes the thread; a full queue wakes it anyway
+
     def stop(self, timeout_s: float = 3.0) -> bool:
         """End both threads; whether they ended in time. What is not delivered is tried again by the next run."""
         if not all(thread.ident for thread in self._threads):
@@ -81,9 +98,7 @@ class AlertService:
         for kind in HEARD:
             self._events.unsubscribe(kind, self._hear)
         self._stopping.set()
-        for line in (self._heard, self._outgoing):
-            with contextlib.suppress(queue.Full):
-                line.put_nowait(None)  # wakes the thread; a full queue wakes it anyway
+        self._wake()
         for thread in self._threads:
             thread.join(timeout_s / len(self._threads))
         return not any(thread.is_alive() for thread in self._threads)
@@ -97,18 +112,15 @@ class AlertService:
     # --- The thread of the rules ---
 
     def _watch(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._safely(self._reload_if_due)
-                self._safely(self._look_if_due)
-                self._listen(max(0.05, min(self._look_at, self._reload_at) - self._clock.now()))
-        finally:
-            connections.close_all()
+        while not self._stopping.is_set():
+            self._safely(self._take_setup)
+            self._safely(self._look_if_due)
+            self._listen(max(0.05, self._look_at - self._clock.now()))
 
     def _listen(self, timeout_s: float) -> None:
         """Hand one event to the engine, if one comes in time; without rules yet it stays in the queue."""
         if self._engine is None:
-            self._stopping.wait(timeout_s)
+            self._woken.wait()
             return
         try:
             event = self._heard.get(timeout=timeout_s)
@@ -117,17 +129,11 @@ class AlertService:
         if event is not None:
             self._inside.emit(event)
 
-    def _reload_if_due(self) -> None:
-        if self._clock.now() < self._reload_at:
+    def _take_setup(self) -> None:
+        setup = self._setup
+        if setup is None or setup is self._applied:
             return
-        self._reload_at = self._clock.now() + RELOAD_S
-        close_old_connections()
-        revision = self._revision()
-        if revision == self._seen:
-            return
-        setup = self._load()
-        self._seen = revision
-        self._courier.addresses = setup.addresses
+        self._applied = setup
         if self._engine is None:
             self._engine = AlertEngine(clock=self._clock, events=self._inside, config=setup.config)
             self._engine.on_message = self._post
@@ -156,8 +162,8 @@ class AlertService:
         try:
             self._safely(self._courier.resume)
             while not self._stopping.is_set():
-                if self._seen is None:
-                    self._stopping.wait(0.1)  # the addresses are not known yet
+                if self._setup is None:
+                    self._woken.wait()  # the addresses are not known yet
                     continue
                 close_old_connections()
                 wait_s = self._safely(self._courier.work)
@@ -181,7 +187,7 @@ class AlertService:
             _logger.warning("Alerts: the database cannot be used: %s", error)
         except Exception:  # the boundary of a thread: alerts go on whatever one of them does
             _logger.exception("Alerts: a fault of ours")
-        return RELOAD_S
+        return PAUSE_S
 
     def _failed(self, error: Exception, event: Event) -> None:
         _logger.error("Alerts: a fault of ours at %s", event.name, exc_info=error)

@@ -1,26 +1,14 @@
-"""The alerts' rows as the engine's configuration. Blocking."""
+"""The alerts' rows as the core's ``AlertSetup``. Blocking."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertRuleConfig, QuietHours
+from proxy.core.alerting import (
+    DEFAULT_RULES,
+    AlertAddress,
+    AlertConfig,
+    AlertRuleConfig,
+    AlertSetup,
+    QuietHours,
+)
 from proxy.models.alerts import AlertRule, AlertSettings, AlertTarget
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where one target is reached. The URL is a secret: it is in no ``repr``."""
-
-    label: str
-    url: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertSetup:
-    """The rules, and the addresses of those who are told."""
-
-    config: AlertConfig = field(default_factory=AlertConfig)
-    addresses: Mapping[int, Address] = field(default_factory=dict)
 
 
 def load_alerts() -> AlertSetup:
@@ -31,7 +19,7 @@ def load_alerts() -> AlertSetup:
     """
     rows = {row.kind: row for row in AlertRule.objects.prefetch_related("targets")}
     rules = [_rule(default, rows.get(default.kind.value)) for default in DEFAULT_RULES]
-    addresses = {target.pk: Address(label=target.label, url=target.url)
+    addresses = {target.pk: AlertAddress(label=target.label, url=target.url)
                  for target in AlertTarget.objects.filter(enabled=True)}
     settings = AlertSettings.load()
     config = AlertConfig(
