@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import F, QuerySet, Sum
 from django.utils.functional import Promise
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.pictures import PALETTE
@@ -139,8 +139,8 @@ def _network_lines(snap: LiveSnapshot, points: Sequence[HistoryPoint], what: str
     if what == "rate":
         short, long = _values(points, "short", chain), _values(points, "long", chain)
         base = _first(long) or _first(short)
-        return [Line(say("%(chain)s short") % {"chain": chain}, colour, _relative(short, base)),
-                Line(say("%(chain)s long") % {"chain": chain}, colour, _relative(long, base), dashed=True)]
+        return [Line(gettext("%(chain)s short") % {"chain": chain}, colour, _relative(short, base)),
+                Line(gettext("%(chain)s long") % {"chain": chain}, colour, _relative(long, base), dashed=True)]
     values = _values(points, what, chain)
     return [Line(str(chain), colour, values if what == "weights" else _relative(values, _first(values)))]
 

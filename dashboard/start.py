@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import Endpoint, Tls
@@ -105,7 +105,7 @@ def _allocate(pool: Pool) -> None:
     """Half each in a default schedule, which is made where there is none."""
     schedule = Schedule.objects.filter(is_default=True).first()
     if schedule is None:
-        schedule = Schedule(name=say("Always"), is_default=True)
+        schedule = Schedule(name=gettext("Always"), is_default=True)
         schedule.full_clean()
         schedule.save()
     Allocation(schedule=schedule, pool=pool, weight=50, position=schedule.allocations.count()).save()

@@ -5,25 +5,28 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 # Every variable that any part of DPMP reads, with what it means. A name outside this table is a typing mistake.
-VARIABLES: dict[str, str] = {
-    "DPMP_DATA_DIR": "directory of the database, the secret key and the logs (default: data/)",
-    "DPMP_DATABASE_URL": "another database than SQLite, as in postgres://user:password@host/name",
-    "DPMP_REDIS_URL": "Redis for the channel layer when several processes share it, as in redis://host:6379/0",
-    "DPMP_DEBUG": "Django's debug pages, yes or no (default: no)",
-    "DPMP_ALLOWED_HOSTS": "names that the dashboard may be opened by, separated by commas; .example.org for a domain",
-    "DPMP_CSRF_TRUSTED_ORIGINS": "origins that may send forms through a proxy, as in https://dpmp.example.org",
-    "DPMP_TRUST_PROXY": "believe the X-Forwarded-* headers of a web server in front, yes or no (default: no)",
-    "DPMP_ADMIN_USER": "name of the first administrator (default: admin)",
-    "DPMP_ADMIN_PASSWORD": "password of the first administrator (default: random, printed once)",
-    "DPMP_LANGUAGE": "language of the pages until a browser says otherwise (default: en)",
-    "DPMP_LOG_LEVEL": "least important level of log lines, overrides the configuration",
-    "DPMP_LOG_ALLOW": "events written whatever their level, separated by commas, overrides the configuration",
-    "DPMP_LOG_DENY": "events never written, separated by commas, overrides the configuration",
-    "DPMP_E2E_SECONDS": "how long each end-to-end measurement of the tests runs (default: 45)",
-    "DPMP_TEST_SCREENSHOTS": "directory in which the browser tests leave pictures for the README",
-    "DPMP_TEST_NO_SKIP": "a skipped test fails the test run, yes or no (default: no)",
+VARIABLES: dict[str, str | Promise] = {
+    "DPMP_DATA_DIR": _("directory of the database, the secret key and the logs (default: data/)"),
+    "DPMP_DATABASE_URL": _("another database than SQLite, as in postgres://user:password@host/name"),
+    "DPMP_REDIS_URL": _("Redis for the channel layer when several processes share it, as in redis://host:6379/0"),
+    "DPMP_DEBUG": _("Django's debug pages, yes or no (default: no)"),
+    "DPMP_ALLOWED_HOSTS": _(
+        "names that the dashboard may be opened by, separated by commas; .example.org for a domain"),
+    "DPMP_CSRF_TRUSTED_ORIGINS": _("origins that may send forms through a proxy, as in https://dpmp.example.org"),
+    "DPMP_TRUST_PROXY": _("believe the X-Forwarded-* headers of a web server in front, yes or no (default: no)"),
+    "DPMP_ADMIN_USER": _("name of the first administrator (default: admin)"),
+    "DPMP_ADMIN_PASSWORD": _("password of the first administrator (default: random, printed once)"),
+    "DPMP_LANGUAGE": _("language of the pages until a browser says otherwise (default: en)"),
+    "DPMP_LOG_LEVEL": _("least important level of log lines, overrides the configuration"),
+    "DPMP_LOG_ALLOW": _("events written whatever their level, separated by commas, overrides the configuration"),
+    "DPMP_LOG_DENY": _("events never written, separated by commas, overrides the configuration"),
+    "DPMP_E2E_SECONDS": _("how long each end-to-end measurement of the tests runs (default: 45)"),
+    "DPMP_TEST_SCREENSHOTS": _("directory in which the browser tests leave pictures for the README"),
+    "DPMP_TEST_NO_SKIP": _("a skipped test fails the test run, yes or no (default: no)"),
 }
 
 _YES = frozenset({"1", "true", "yes", "on"})

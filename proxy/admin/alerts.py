@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
@@ -57,10 +57,10 @@ class AlertTargetAdmin(ConfigAdmin):
         for target in targets[:MAX_TESTS]:
             problem = send_test(target.url)
             if problem:
-                messages.error(request, say("%(target)s: not sent. %(problem)s") % {
+                messages.error(request, gettext("%(target)s: not sent. %(problem)s") % {
                     "target": target, "problem": problem})
             else:
-                messages.success(request, say("%s: sent. Look whether it has arrived.") % target)
+                messages.success(request, gettext("%s: sent. Look whether it has arrived.") % target)
 
     def get_fields(self, request: HttpRequest, obj: AlertTarget | None = None) -> Any:
         """Who may only look is not shown the address."""

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
@@ -92,14 +92,14 @@ class BalanceSourceAdmin(ConfigAdmin):
 
     def _try(self, request: HttpRequest, source: BalanceSource) -> None:
         if source.kind == SourceChoice.OBSERVED:
-            messages.info(request, say("Observed: asks nobody. What the pools' jobs tell is on the Balance page."))
+            messages.info(request, gettext("Observed: asks nobody. What the pools' jobs tell is on the Balance page."))
             return
         windows = BalanceSettings.load()
         try:
             readings = async_to_sync(try_source)(source_config(source), now=time.time(), short=windows.short_window,
                                                  long=windows.long_window)
         except DPMPError as error:
-            messages.error(request, say("%(source)s: %(problem)s") % {"source": source, "problem": error})
+            messages.error(request, gettext("%(source)s: %(problem)s") % {"source": source, "problem": error})
             return
         for reading in readings:
             messages.success(request, f"{source}: {describe(reading)}")
@@ -107,14 +107,15 @@ class BalanceSourceAdmin(ConfigAdmin):
 
 def describe(reading: NetworkReading) -> str:
     """A reading in one line."""
-    parts = [reading.chain.value, say("difficulty %s") % f"{reading.difficulty:.6g}"]
+    parts = [reading.chain.value, gettext("difficulty %s") % f"{reading.difficulty:.6g}"]
     if reading.height is not None:
-        parts.append(say("height %d") % reading.height)
-    for words, span in ((say("short window %s EH/s"), reading.short), (say("long window %s EH/s"), reading.long)):
+        parts.append(gettext("height %d") % reading.height)
+    for words, span in ((gettext("short window %s EH/s"), reading.short),
+                        (gettext("long window %s EH/s"), reading.long)):
         if span is not None:
             parts.append(words % f"{hash_rate(span) / 1e18:.4g}")
     if reading.price is not None:
-        parts.append(say("price %s") % f"{reading.price:g}")
+        parts.append(gettext("price %s") % f"{reading.price:g}")
     return ", ".join([*parts, *([reading.note] if reading.note else [])])
 
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, link_to
@@ -50,9 +50,9 @@ class WeightOverrideAdmin(ConfigAdmin):
         """End the override in force if it is among the chosen ones."""
         chosen = queryset.filter(cleared_at__isnull=True).exists()
         if chosen and WeightOverride.clear_active(request.user.get_username()):
-            messages.success(request, say("Cleared: the schedules decide again."))
+            messages.success(request, gettext("Cleared: the schedules decide again."))
         else:
-            messages.info(request, say("It was cleared already."))
+            messages.info(request, gettext("It was cleared already."))
 
     def save_model(self, request: HttpRequest, obj: WeightOverride, form: Any, change: bool) -> None:
         """Note who did it."""

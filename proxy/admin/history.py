@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.models.history import (
@@ -65,14 +65,14 @@ class ExportForm(forms.Form):
     def clean_zone(self) -> str:
         """A zone that this machine knows."""
         if self.cleaned_data["zone"] not in available_timezones():
-            raise ValidationError(say('"%s" is no time zone.') % self.cleaned_data["zone"])
+            raise ValidationError(gettext('"%s" is no time zone.') % self.cleaned_data["zone"])
         return str(self.cleaned_data["zone"])
 
     def clean(self) -> dict[str, Any]:
         """A period that does not end before it begins."""
         values = super().clean() or {}
         if "first" in values and "last" in values and values["last"] < values["first"]:
-            raise ValidationError(say("The period ends before it begins."))
+            raise ValidationError(gettext("The period ends before it begins."))
         return values
 
     def query(self) -> Query:
@@ -118,7 +118,7 @@ class ShareBucketAdmin(ReadOnlyAdmin):
             return StreamingHttpResponse(write(query, form), content_type=_TYPES[form], headers={
                 "Content-Disposition": f'attachment; filename="{file_name(query, form)}"'})
         context = {**self.admin_site.each_context(request), "form": asked, "opts": self.model._meta,
-                   "title": say("Export shares")}
+                   "title": gettext("Export shares")}
         return TemplateResponse(request, "admin/proxy/sharebucket/export.html", context)
 
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, LabelledInlineFormSet, link_to
@@ -52,7 +52,7 @@ class EndpointFormSet(LabelledInlineFormSet):
         super().clean()
         kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
         if not any(self.errors) and not any(not form.cleaned_data.get("DELETE") for form in kept):
-            raise ValidationError(say("A pool needs at least one address to connect to."))
+            raise ValidationError(gettext("A pool needs at least one address to connect to."))
 
 
 class EndpointInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -122,7 +122,7 @@ class PoolAdmin(ConfigAdmin):
         """Shake hands with the selected pools and say what came of each step."""
         keys = [PoolKey(pool.key) for pool in queryset[:MAX_TESTED + 1]]
         if len(keys) > MAX_TESTED:
-            self.message_user(request, say("Test at most %d pools at once.") % MAX_TESTED, messages.ERROR)
+            self.message_user(request, gettext("Test at most %d pools at once.") % MAX_TESTED, messages.ERROR)
             return
         try:
             known = load_snapshot().pools
@@ -140,12 +140,12 @@ class PoolAdmin(ConfigAdmin):
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
         override = WeightOverride.objects.filter(cleared_at__isnull=True).first()
         if override is not None and any(pool.key in override.weights for pool in objs):
-            protected = [*protected, say("the override in force (%s): clear it first") % override]
+            protected = [*protected, gettext("the override in force (%s): clear it first") % override]
         return deleted, counts, missing, protected
 
 
 def _told(pool: str, report: CheckReport) -> str:
     """A report as one message; what a pool said is escaped."""
-    verdict = say("The connection works.") if report.ok else say("The connection does not work as it should.")
+    verdict = gettext("The connection works.") if report.ok else gettext("The connection does not work as it should.")
     lines = format_html_join("", "<br>{} {}: {}", ((_MARKS[ok], label, text) for label, text, ok in report.lines))
     return format_html("<strong>{}</strong> {}{}", pool, verdict, lines)

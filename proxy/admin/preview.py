@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.utils.dates import WEEKDAYS_ABBR
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _
 
 from proxy.core.config import ScheduleConfig
 from proxy.core.scheduling.timetable import Segment, week
@@ -26,20 +26,20 @@ def week_lines(schedules: Sequence[ScheduleConfig], worker: WorkerName, start: f
     segments = week(schedules, worker, start)
     lines = [_line(segment, names, zone) for segment in segments[:MAX_LINES]]
     if len(segments) > MAX_LINES:
-        lines.append(say("and %d more") % (len(segments) - MAX_LINES))
+        lines.append(_("and %d more") % (len(segments) - MAX_LINES))
     return lines
 
 
 def _line(segment: Segment, names: dict[int, str], zone: ZoneInfo) -> str:
     when = f"{_moment(segment.start, zone)} - {_moment(segment.end, zone)}"
     if segment.schedule_id is None:
-        return say("%s: GAP, no schedule is in force and there is no default") % when
+        return _("%s: GAP, no schedule is in force and there is no default") % when
     line = f"{when}: {names[segment.schedule_id]}"
     if segment.by_default:
-        line += " " + say("(default)")
+        line += " " + _("(default)")
     if segment.overlaps:
         losers = ", ".join(names[loser] for loser in segment.overlaps)
-        line += " " + say("(OVERLAP: wins over %s)") % losers
+        line += " " + _("(OVERLAP: wins over %s)") % losers
     return line
 
 

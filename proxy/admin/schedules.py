@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, LabelledInlineFormSet
@@ -35,7 +35,7 @@ class AllocationFormSet(LabelledInlineFormSet):
             return
         kept = [form.cleaned_data for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
         if not any((entry.get("weight") or 0) > 0 for entry in kept):
-            raise ValidationError(say("At least one pool needs a weight above 0."))
+            raise ValidationError(gettext("At least one pool needs a weight above 0."))
 
 
 class AllocationInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -109,7 +109,7 @@ class ScheduleAdmin(ConfigAdmin):
     def coming_week(self, schedule: Schedule) -> str:
         """What is in force when, for a worker that this schedule is for; gaps and overlaps are named."""
         if schedule.pk is None:
-            return say("Save the schedule to see it.")
+            return gettext("Save the schedule to see it.")
         try:
             schedules = load_snapshot().schedules
         except ConfigError as error:
@@ -125,11 +125,11 @@ class ScheduleAdmin(ConfigAdmin):
     @admin.display(description=_("windows"))
     def hours(self, schedule: Schedule) -> str:
         """When it is in force."""
-        return "; ".join(describe_window(window) for window in schedule.windows.all()) or say("always")
+        return "; ".join(describe_window(window) for window in schedule.windows.all()) or gettext("always")
 
 
 def describe_window(window: ScheduleWindow) -> str:
     """Days and hours, for example ``Mon Tue 22:00-06:00``."""
     names = " ".join(str(WEEKDAYS_ABBR[day]) for day in sorted(window.days))
-    days = say("daily") if window.weekdays == ALL_DAYS else names
+    days = gettext("daily") if window.weekdays == ALL_DAYS else names
     return f"{days} {window}"

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.text import format_lazy
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
@@ -46,7 +46,7 @@ class ProxySettingsAdmin(ConfigAdmin):
         super().save_model(request, obj, form, change)
         unknown = [name for name in event_names(f"{obj.log_allow} {obj.log_deny}") if name not in events.REGISTRY]
         if unknown:
-            messages.warning(request, say("No event has the name %s: check for a typo.") % ", ".join(unknown))
+            messages.warning(request, gettext("No event has the name %s: check for a typo.") % ", ".join(unknown))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """There is one row."""

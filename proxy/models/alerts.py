@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
@@ -75,9 +75,9 @@ class AlertTarget(ConfigModel):
 
         self.url = (self.url or "").strip()
         if self.scheme.lower() in LOCAL_SERVICES:
-            raise ValidationError({"url": say("That would show the alert on the screen of this machine only.")})
+            raise ValidationError({"url": gettext("That would show the alert on the screen of this machine only.")})
         if not self.url or Apprise.instantiate(self.url, suppress_exceptions=True) is None:
-            raise ValidationError({"url": say("Apprise does not understand this address.")})
+            raise ValidationError({"url": gettext("Apprise does not understand this address.")})
 
 
 class AlertRule(ConfigModel):
@@ -122,11 +122,11 @@ class AlertRule(ConfigModel):
         """Percentages are percentages, minutes are above 0, each pattern says something."""
         percent = self.kind in (AlertKindChoice.HASHRATE_DROP, AlertKindChoice.REJECT_RATE)
         if percent and not 0 < self.threshold < 100:
-            raise ValidationError({"threshold": say("This is a percentage above 0 and below 100.")})
+            raise ValidationError({"threshold": gettext("This is a percentage above 0 and below 100.")})
         if self.kind in (AlertKindChoice.NO_SHARES, AlertKindChoice.WORKER_SILENT) and self.threshold < 1:
-            raise ValidationError({"threshold": say("Give it 1 minute at least.")})
+            raise ValidationError({"threshold": gettext("Give it 1 minute at least.")})
         if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
-            raise ValidationError({"workers": say("A pattern between the commas is empty; * is everybody.")})
+            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * is everybody.")})
 
     @classmethod
     def ensure(cls) -> None:
@@ -167,14 +167,14 @@ class AlertSettings(SingleRow):
         ]
 
     def __str__(self) -> str:
-        return say("alert settings")
+        return gettext("alert settings")
 
     def check_rules(self) -> None:
         """The time zone must exist."""
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValidationError({"time_zone": say('"%s" is no time zone; try Europe/Berlin or UTC.')
+            raise ValidationError({"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.')
                                    % self.time_zone}) from error
 
 

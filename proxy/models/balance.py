@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import BalanceConfig, BalanceStrategy
@@ -117,7 +117,7 @@ class BalanceSettings(SingleRow):
         ]
 
     def __str__(self) -> str:
-        return say("auto-balance")
+        return gettext("auto-balance")
 
 
 class BalanceSource(ConfigModel):
@@ -172,9 +172,9 @@ class BalanceSource(ConfigModel):
         except ValueError:
             usable = False
         if not usable:
-            raise ValidationError({"url": say("Give an address that starts with http:// or https://.")})
+            raise ValidationError({"url": gettext("Give an address that starts with http:// or https://.")})
         if parts.username or parts.password:
-            raise ValidationError({"url": say("User name and password have fields of their own.")})
+            raise ValidationError({"url": gettext("User name and password have fields of their own.")})
 
 
 class ChainPrice(ConfigModel):
@@ -235,4 +235,4 @@ class BalanceMemory(models.Model):
         constraints = [models.CheckConstraint(condition=Q(id=1), name="balance_memory_single_row")]
 
     def __str__(self) -> str:
-        return say("memory of auto-balance")
+        return gettext("memory of auto-balance")

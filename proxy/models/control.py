@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.models.base import ConfigModel
@@ -42,7 +42,7 @@ class WeightOverride(ConfigModel):
 
     def __str__(self) -> str:
         if self.kind == OverrideChoice.AUTO_BALANCE:
-            return say("auto-balance")
+            return gettext("auto-balance")
         return " ".join(f"{key} {weight:g}" for key, weight in self.weights.items())
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -63,10 +63,10 @@ class WeightOverride(ConfigModel):
         """Tell the person what the database would refuse."""
         super().clean()
         if self._state.adding and self.until is not None and self.until <= timezone.now():
-            raise ValidationError({"until": say("That moment is over already.")})
+            raise ValidationError({"until": gettext("That moment is over already.")})
         others = type(self).objects.filter(cleared_at=None).exclude(pk=self.pk)
         if self.cleared_at is None and any(other.active for other in others):
-            raise ValidationError(say("Another override is in force: clear it first."))
+            raise ValidationError(gettext("Another override is in force: clear it first."))
 
     def check_rules(self) -> None:
         """Weights must be numbers of pools that exist, one of them above 0."""
@@ -74,16 +74,16 @@ class WeightOverride(ConfigModel):
             self.weights = {}
             return
         if not isinstance(self.weights, dict) or not all(_is_weight(weight) for weight in self.weights.values()):
-            raise ValidationError({"weights": say("Give each pool a weight of 0 or more.")})
+            raise ValidationError({"weights": gettext("Give each pool a weight of 0 or more.")})
         if not any(self.weights.values()):
-            raise ValidationError({"weights": say("At least one pool needs a weight above 0.")})
+            raise ValidationError({"weights": gettext("At least one pool needs a weight above 0.")})
         if self.cleared_at is None:
             self._check_pools()
 
     def _check_pools(self) -> None:
         unknown = set(self.weights) - set(Pool.objects.filter(key__in=self.weights).values_list("key", flat=True))
         if unknown:
-            raise ValidationError({"weights": say("There is no pool %s.") % ", ".join(sorted(unknown))})
+            raise ValidationError({"weights": gettext("There is no pool %s.") % ", ".join(sorted(unknown))})
 
     @classmethod
     def clear_active(cls, by: str) -> bool:

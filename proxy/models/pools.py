@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.addresses import AddressError, validate_address
@@ -60,11 +60,11 @@ class Wallet(ConfigModel):
         if self.kind == WalletKind.ADDRESS and self.chain != ChainChoice.OTHER:
             self._check_address()
         elif self.address and not _ACCOUNT.fullmatch(self.address):
-            raise ValidationError({"address": say("No spaces or control characters, please.")})
+            raise ValidationError({"address": gettext("No spaces or control characters, please.")})
         if self.pk and self.chain != ChainChoice.OTHER:
             wrong = self.pools.exclude(chain__in=[self.chain, ChainChoice.OTHER]).first()
             if wrong is not None:
-                raise ValidationError({"chain": say("Pool %(key)s uses this wallet and mines %(chain)s.") % {
+                raise ValidationError({"chain": gettext("Pool %(key)s uses this wallet and mines %(chain)s.") % {
                     "key": wrong.key, "chain": wrong.chain}})
 
     def _check_address(self) -> None:
@@ -73,7 +73,7 @@ class Wallet(ConfigModel):
         except AddressError as error:
             raise ValidationError({"address": str(error)}) from error
         except ValueError as error:
-            raise ValidationError({"chain": say("That chain is not known.")}) from error
+            raise ValidationError({"chain": gettext("That chain is not known.")}) from error
         typed_prefix = ":" in self.address
         self.address = parsed.text if typed_prefix else parsed.text.removeprefix("bitcoincash:")
 
@@ -144,22 +144,23 @@ class Pool(ConfigModel):
     def check_rules(self) -> None:
         """Key, wallet and user name must fit together."""
         if not POOL_KEY.fullmatch(self.key or ""):
-            raise ValidationError({"key": say("A key is a capital letter, then up to 7 capital letters and digits.")})
+            raise ValidationError({
+                "key": gettext("A key is a capital letter, then up to 7 capital letters and digits.")})
         wallet = Wallet.objects.filter(pk=self.wallet_id).first()
         if wallet is not None:
             self._check_wallet(wallet)
 
     def _check_wallet(self, wallet: Wallet) -> None:
         if ChainChoice.OTHER not in (wallet.chain, self.chain) and wallet.chain != self.chain:
-            raise ValidationError({"wallet": say(
+            raise ValidationError({"wallet": gettext(
                 'The wallet "%(wallet)s" is a %(wallet_chain)s wallet and this pool mines %(chain)s: choose a wallet '
                 "of the same chain.") % {"wallet": wallet, "wallet_chain": wallet.chain, "chain": self.chain}})
         user = (self.user_format or "").replace("{wallet}", wallet.address).replace("{worker}", "w")
         if re.search(r"[\s{}\x00-\x1f]", user):
-            raise ValidationError({"user_format": say(
+            raise ValidationError({"user_format": gettext(
                 "Only {wallet} and {worker} can be filled in; spaces and other braces are not possible.")})
         if not user or len(user) > MAX_USER_CHARS:
-            raise ValidationError({"user_format": say("The user name would be empty or longer than %d characters.")
+            raise ValidationError({"user_format": gettext("The user name would be empty or longer than %d characters.")
                                    % MAX_USER_CHARS})
 
 
@@ -198,7 +199,7 @@ class PoolEndpoint(ConfigModel):
         if match:
             scheme = match["scheme"].lower()
             if scheme not in _TLS_OF_SCHEME:
-                raise ValidationError({"host": say('"%s" is no Stratum v1 address.') % self.host})
+                raise ValidationError({"host": gettext('"%s" is no Stratum v1 address.') % self.host})
             if _TLS_OF_SCHEME[scheme] != TlsChoice.OFF and self.tls == TlsChoice.OFF:
                 self.tls = TlsChoice.VERIFY
             self.host = match["rest"].split("/", 1)[0]
@@ -211,9 +212,9 @@ class PoolEndpoint(ConfigModel):
         """The host must be a name or an address, without a scheme."""
         self.take_url_apart()
         if self.host and not is_host(self.host):
-            raise ValidationError({"host": say('"%s" is neither a host name nor an IP address.') % self.host})
+            raise ValidationError({"host": gettext('"%s" is neither a host name nor an IP address.') % self.host})
         if not isinstance(self.port, int) or not 0 < self.port < 65536:
-            raise ValidationError({"port": say("A port is a number from 1 to 65535.")})
+            raise ValidationError({"port": gettext("A port is a number from 1 to 65535.")})
 
 
 class PoolFact(models.Model):

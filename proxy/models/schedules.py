@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR
@@ -69,10 +69,10 @@ class Schedule(ConfigModel):
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValidationError({"time_zone": say('"%s" is no time zone; try Europe/Berlin or UTC.')
+            raise ValidationError({"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.')
                                    % self.time_zone}) from error
         if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
-            raise ValidationError({"workers": say("A pattern between the commas is empty; * is everybody.")})
+            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * is everybody.")})
 
 
 class Allocation(ConfigModel):

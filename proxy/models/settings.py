@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import HealthConfig, Limits, Listeners, LogConfig
@@ -111,20 +111,21 @@ class ProxySettings(SingleRow):
         ]
 
     def __str__(self) -> str:
-        return say("proxy settings")
+        return gettext("proxy settings")
 
     def check_rules(self) -> None:
         """Hosts must be addresses, ports apart, event names well formed."""
         for name in ("stratum_host", "web_host", "metrics_host"):
             if not is_host(getattr(self, name) or ""):
-                raise ValidationError({name: say("Give an IP address of this machine, or 0.0.0.0 for all of them.")})
+                raise ValidationError({
+                    name: gettext("Give an IP address of this machine, or 0.0.0.0 for all of them.")})
         ports = [self.stratum_port, self.web_port, *([self.metrics_port] if self.metrics_enabled else [])]
         if len(set(ports)) < len(ports):
-            raise ValidationError(say("Miners, pages and metrics need a port each: two are the same."))
+            raise ValidationError(gettext("Miners, pages and metrics need a port each: two are the same."))
         for name in ("log_allow", "log_deny"):
             wrong = [event for event in event_names(getattr(self, name)) if not _EVENT_NAME.fullmatch(event)]
             if wrong:
-                raise ValidationError({name: say('"%s" is no name of an event.') % wrong[0]})
+                raise ValidationError({name: gettext('"%s" is no name of an event.') % wrong[0]})
 
 
 def event_names(text: str) -> list[str]:

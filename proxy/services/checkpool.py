@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _
 
 from proxy import VERSION
 from proxy.conf.loader import load_snapshot
@@ -66,7 +66,7 @@ async def check(target: PoolConfig | Endpoint | str, *, timeout_s: float = DEFAU
     """
     pool, made_up = await _pool(target, user, password, chain), False
     if not pool.endpoints:
-        raise ConfigError(say("Pool %s has no address to connect to.") % pool.key)
+        raise ConfigError(_("Pool %s has no address to connect to.") % pool.key)
     if not pool.wallet:
         pool, made_up = replace(pool, wallet=PROBE_WORKER, user_format="{wallet}"), True
     credentials = Credentials(agent=f"dpmp/{VERSION}", user=user_of(pool), password=pool.password or "x")
@@ -99,7 +99,7 @@ def endpoint_of(text: str, tls: Tls = Tls.OFF) -> Endpoint:
     except ValidationError as error:
         raise ConfigError(*(str(message) for message in error.messages)) from error
     if not row.host:
-        raise ConfigError(say("Give a host name or an IP address."))
+        raise ConfigError(_("Give a host name or an IP address."))
     return Endpoint(host=row.host, port=row.port, tls=Tls(row.tls))
 
 
@@ -109,7 +109,7 @@ async def _pool(target: PoolConfig | Endpoint | str, user: str, password: str, c
     if isinstance(target, str) and ":" not in target:
         return await _configured(target)
     if user and not _USER.fullmatch(user):
-        raise ConfigError(say("A user name has no spaces or control characters and 200 characters at most."))
+        raise ConfigError(_("A user name has no spaces or control characters and 200 characters at most."))
     return _typed(endpoint_of(target) if isinstance(target, str) else target, user, password, chain)
 
 
@@ -117,8 +117,8 @@ async def _configured(key: str) -> PoolConfig:
     snapshot = await sync_to_async(load_snapshot)()
     pool = snapshot.pools.get(PoolKey(key)) if POOL_KEY.fullmatch(key) else None
     if pool is None:
-        raise ConfigError(say('There is no pool "%(key)s". Give the key of a pool (%(keys)s), or host:port.') % {
-            "key": key[:40], "keys": ", ".join(snapshot.pools) or say("none is configured")})
+        raise ConfigError(_('There is no pool "%(key)s". Give the key of a pool (%(keys)s), or host:port.') % {
+            "key": key[:40], "keys": ", ".join(snapshot.pools) or _("none is configured")})
     return pool
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from proxy.core.config import Endpoint
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.ports import Link
@@ -128,7 +130,7 @@ class _Handshake:
         if self._received <= MAX_BYTES:
             self._upstream.received(payload)
         elif not self.done.is_set():
-            self._over(f"sent {MAX_BYTES >> 20} MiB without getting to the point")
+            self._over(_("sent %d MiB without getting to the point") % (MAX_BYTES >> 20))
             self._upstream.close("sends too much", wanted=False)
 
     def closed(self, reason: str) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _
 
 from proxy.core.addresses import AddressError, address_of_script, script_of
 from proxy.core.coinbase import Coinbase, TxOut, assemble, parse_coinbase
@@ -40,26 +40,26 @@ def lines_of(pool: PoolConfig, seen: Findings, look: TlsLook | None, *, user: st
         lines += _handshake(seen, readable(user), made_up_user, timeout_s)
         if seen.job is not None:
             lines += _job(pool, seen.job, hashes_per_difficulty, made_up_user)
-    lines += [(say("The pool said"), remark, None) for remark in seen.remarks]
+    lines += [(_("The pool said"), remark, None) for remark in seen.remarks]
     return lines
 
 
 def _address(seen: Findings) -> Line:
-    tls = {Tls.OFF: say("without TLS"), Tls.VERIFY: say("with TLS"),
-           Tls.INSECURE: say("with TLS, certificate not checked")}[seen.endpoint.tls]
-    return say("Address"), f"{seen.endpoint}, {tls}", None
+    tls = {Tls.OFF: _("without TLS"), Tls.VERIFY: _("with TLS"),
+           Tls.INSECURE: _("with TLS, certificate not checked")}[seen.endpoint.tls]
+    return _("Address"), f"{seen.endpoint}, {tls}", None
 
 
 def _reachable(seen: Findings, look: TlsLook | None) -> Line:
-    label = say("Reachable")
+    label = _("Reachable")
     if seen.peer:
-        return label, say("%(peer)s answered in %(ms)d ms.") % {"peer": seen.peer, "ms": round(seen.connect_ms)}, True
+        return label, _("%(peer)s answered in %(ms)d ms.") % {"peer": seen.peer, "ms": round(seen.connect_ms)}, True
     if look is not None and look.peer:
-        return label, say("%(peer)s answered in %(ms)d ms.") % {"peer": look.peer, "ms": round(look.connect_ms)}, True
+        return label, _("%(peer)s answered in %(ms)d ms.") % {"peer": look.peer, "ms": round(look.connect_ms)}, True
     if seen.end.startswith(_CONNECT_FAILED):
-        return label, say("No: nobody takes connections there, or there is no way to that address. Check host and port."
-                          ), False
-    return label, say("No: %s.") % seen.end.rstrip(".") if seen.end else say("No answer."), False
+        return label, _("No: nobody takes connections there, or there is no way to that address. Check host and port."
+                        ), False
+    return label, _("No: %s.") % seen.end.rstrip(".") if seen.end else _("No answer."), False
 
 
 # --- TLS -------------------------------------------------------------------------------------------------------------
@@ -68,14 +68,14 @@ def _reachable(seen: Findings, look: TlsLook | None) -> Line:
 def _tls(seen: Findings, look: TlsLook) -> Iterator[Line]:
     shown = look.certificate
     if not look.version and not seen.peer:
-        yield say("TLS"), say("No: the port takes connections but does not speak TLS. It is probably the pool's plain "
-                              "port: switch TLS off, or use the pool's TLS port."), False
+        yield _("TLS"), _("No: the port takes connections but does not speak TLS. It is probably the pool's plain "
+                          "port: switch TLS off, or use the pool's TLS port."), False
         return
     if not seen.peer:
-        yield say("TLS"), _why_refused(seen, shown), False
+        yield _("TLS"), _why_refused(seen, shown), False
     else:
-        checked = say("certificate accepted") if seen.endpoint.tls is Tls.VERIFY else say("certificate not checked")
-        yield say("TLS"), f"{look.version or 'TLS'}, {checked}", True
+        checked = _("certificate accepted") if seen.endpoint.tls is Tls.VERIFY else _("certificate not checked")
+        yield _("TLS"), f"{look.version or 'TLS'}, {checked}", True
     if shown is not None:
         yield _certificate(shown)
 
@@ -84,29 +84,29 @@ def _why_refused(seen: Findings, shown: Certificate | None) -> str:
     now = datetime.now(UTC)
     end = seen.end.rstrip(".")
     if shown is None:
-        return say("No: %s.") % end
+        return _("No: %s.") % end
     if "mismatch" in end:
-        return say("The certificate is of another host: it is made out to %(names)s, not to %(host)s. Use one of its "
-                   "names, or ask the pool.") % {"names": ", ".join(shown.names) or shown.subject,
-                                                 "host": seen.endpoint.host}
+        return _("The certificate is of another host: it is made out to %(names)s, not to %(host)s. Use one of its "
+                 "names, or ask the pool.") % {"names": ", ".join(shown.names) or shown.subject,
+                                               "host": seen.endpoint.host}
     if shown.not_after < now:
-        return say("The certificate expired on %s: the pool must renew it.") % f"{shown.not_after:%Y-%m-%d}"
+        return _("The certificate expired on %s: the pool must renew it.") % f"{shown.not_after:%Y-%m-%d}"
     if shown.not_before > now:
-        return say("The certificate is not valid before %s. Is this computer's clock right?"
-                   ) % f"{shown.not_before:%Y-%m-%d}"
+        return _("The certificate is not valid before %s. Is this computer's clock right?"
+                 ) % f"{shown.not_before:%Y-%m-%d}"
     if shown.self_signed:
-        return say("The certificate is self-made, so nobody vouches for it. If the pool is your own, choose TLS "
-                   "without a check of the certificate.")
-    return say("No: %s.") % end
+        return _("The certificate is self-made, so nobody vouches for it. If the pool is your own, choose TLS "
+                 "without a check of the certificate.")
+    return _("No: %s.") % end
 
 
 def _certificate(shown: Certificate) -> Line:
-    text = say("%(subject)s, for %(names)s, valid until %(day)s") % {
+    text = _("%(subject)s, for %(names)s, valid until %(day)s") % {
         "subject": shown.subject or "-", "names": ", ".join(shown.names) or "-", "day": f"{shown.not_after:%Y-%m-%d}"}
     left = shown.not_after - datetime.now(UTC)
     if timedelta() < left < EXPIRES_SOON:
-        text += ". " + say("It expires in %d days.") % left.days
-    return say("Certificate"), text, None
+        text += ". " + _("It expires in %d days.") % left.days
+    return _("Certificate"), text, None
 
 
 # --- Handshake -------------------------------------------------------------------------------------------------------
@@ -114,102 +114,102 @@ def _certificate(shown: Certificate) -> Line:
 
 def _handshake(seen: Findings, user: str, made_up_user: bool, timeout_s: float) -> Iterator[Line]:
     if not seen.subscribed:
-        yield say("Subscribe"), _why_not_subscribed(seen, timeout_s), False
+        yield _("Subscribe"), _why_not_subscribed(seen, timeout_s), False
         return
-    yield say("Subscribe"), say("accepted"), True
+    yield _("Subscribe"), _("accepted"), True
     yield _authorize(seen, user, made_up_user, timeout_s)
     yield _extranonce(seen)
-    yield say("Difficulty"), (_number(seen.difficulty) if seen.difficulty is not None else
-                              say("none told: 1, as Stratum has it")), None
-    yield say("Version mask"), (mask_text(seen.mask) if seen.mask else
-                                say("none: miners cannot roll the version (AsicBoost) on this pool")), None
+    yield _("Difficulty"), (_number(seen.difficulty) if seen.difficulty is not None else
+                            _("none told: 1, as Stratum has it")), None
+    yield _("Version mask"), (mask_text(seen.mask) if seen.mask else
+                              _("none: miners cannot roll the version (AsicBoost) on this pool")), None
     yield _first_job(seen, timeout_s)
 
 
 def _why_not_subscribed(seen: Findings, timeout_s: float) -> str:
     if seen.speaks_tls:
-        return say("No: this port wants TLS. Switch TLS on, or use the pool's plain port.")
+        return _("No: this port wants TLS. Switch TLS on, or use the pool's plain port.")
     if seen.end and not seen.answered and seen.endpoint.tls is Tls.OFF:
-        return say("No: %s, without a word. Is this a Stratum port, and one without TLS?") % seen.end.rstrip(".")
+        return _("No: %s, without a word. Is this a Stratum port, and one without TLS?") % seen.end.rstrip(".")
     if seen.end:
-        return say("No: %s.") % seen.end.rstrip(".")
-    return say("No answer within %d s. Is this a Stratum port?") % max(1, round(timeout_s))
+        return _("No: %s.") % seen.end.rstrip(".")
+    return _("No answer within %d s. Is this a Stratum port?") % max(1, round(timeout_s))
 
 
 def _authorize(seen: Findings, user: str, made_up_user: bool, timeout_s: float) -> Line:
-    label = say("Authorise")
+    label = _("Authorise")
     if seen.authorized:
-        return label, say("accepted as %s") % user, True
+        return label, _("accepted as %s") % user, True
     if seen.authorized is None:
-        why = seen.end or say("no answer within %d s") % max(1, round(timeout_s))
-        return label, say("No: %s.") % why, False
-    refusal = seen.refusal or say("no reason given")
+        why = seen.end or _("no answer within %d s") % max(1, round(timeout_s))
+        return label, _("No: %s.") % why, False
+    refusal = seen.refusal or _("no reason given")
     if made_up_user:
-        return label, say("The pool does not know the user %(user)s, which this check made up (%(refusal)s). Give a "
-                          "user name to test it.") % {"user": user, "refusal": refusal}, None
-    return label, say("refused as %(user)s: %(refusal)s. Check the wallet or account, the user name format and the "
-                      "password.") % {"user": user, "refusal": refusal}, False
+        return label, _("The pool does not know the user %(user)s, which this check made up (%(refusal)s). Give a "
+                        "user name to test it.") % {"user": user, "refusal": refusal}, None
+    return label, _("refused as %(user)s: %(refusal)s. Check the wallet or account, the user name format and the "
+                    "password.") % {"user": user, "refusal": refusal}, False
 
 
 def _extranonce(seen: Findings) -> Line:
     one, two = len(seen.extranonce1), seen.extranonce2_size
-    text = say("extranonce1 %(one)d bytes (%(hex)s), extranonce2 %(two)d bytes") % {
+    text = _("extranonce1 %(one)d bytes (%(hex)s), extranonce2 %(two)d bytes") % {
         "one": one, "hex": seen.extranonce1.hex() or "-", "two": two}
     if two < USUAL_SIZE:
-        text += ". " + say("That is less than %d: some miners cannot work here.") % USUAL_SIZE
-    return say("Extranonce"), text, True if two >= USUAL_SIZE else None
+        text += ". " + _("That is less than %d: some miners cannot work here.") % USUAL_SIZE
+    return _("Extranonce"), text, True if two >= USUAL_SIZE else None
 
 
 def _first_job(seen: Findings, timeout_s: float) -> Line:
-    label = say("First job")
+    label = _("First job")
     if seen.first_job_s is not None:
-        return label, say("after %.2f s") % seen.first_job_s, True
+        return label, _("after %.2f s") % seen.first_job_s, True
     if seen.authorized is False:
-        return label, (say("came before the refusal") if seen.job else say("none, as the user was refused")), None
-    why = seen.end or say("none within %d s") % max(1, round(timeout_s))
-    return label, say("No: %s.") % why.rstrip("."), False
+        return label, (_("came before the refusal") if seen.job else _("none, as the user was refused")), None
+    why = seen.end or _("none within %d s") % max(1, round(timeout_s))
+    return label, _("No: %s.") % why.rstrip("."), False
 
 
 # --- The job ---------------------------------------------------------------------------------------------------------
 
 
 def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, made_up_user: bool) -> Iterator[Line]:
-    difficulty = say("network difficulty %s") % _number(
+    difficulty = _("network difficulty %s") % _number(
         network_difficulty(job.notice.nbits, diff1_target(hashes_per_difficulty)))
     try:
         coinbase = parse_coinbase(assemble(job.notice.coinb1, job.extranonce1, job.extranonce2_size,
                                            job.notice.coinb2))
     except RemoteProtocolError as error:
-        yield say("Block"), difficulty, None
-        yield say("Pays"), say("The job's coinbase cannot be read: %s.") % error, False if pool.solo else None
+        yield _("Block"), difficulty, None
+        yield _("Pays"), _("The job's coinbase cannot be read: %s.") % error, False if pool.solo else None
         return
-    height = say("height unknown") if coinbase.height is None else say("height %s") % f"{coinbase.height:,}"
-    yield say("Block"), f"{height}, {difficulty}", None
+    height = _("height unknown") if coinbase.height is None else _("height %s") % f"{coinbase.height:,}"
+    yield _("Block"), f"{height}, {difficulty}", None
     yield from _payout(pool, coinbase, made_up_user)
 
 
 def _payout(pool: PoolConfig, coinbase: Coinbase, made_up_user: bool) -> Iterator[Line]:
     wallet = None if made_up_user else _wallet_script(pool)
-    yield say("Pays"), _outputs(pool.chain, coinbase.outputs, wallet), None
+    yield _("Pays"), _outputs(pool.chain, coinbase.outputs, wallet), None
     if made_up_user:
         return
     if wallet is None:
-        yield say("Your wallet"), say("An account name, or of a chain not known here: it cannot be looked for in the "
-                                      "coinbase."), None
+        yield _("Your wallet"), _("An account name, or of a chain not known here: it cannot be looked for in the "
+                                  "coinbase."), None
         return
     paid = sum(output.value for output in coinbase.outputs if output.script == wallet)
     yield _wallet(pool, 100.0 * paid / coinbase.total if coinbase.total else 0.0)
 
 
 def _wallet(pool: PoolConfig, percent: float) -> Line:
-    label = say("Your wallet")
+    label = _("Your wallet")
     if pool.solo and percent < pool.payout_min_percent:
-        return label, say("gets %(got).1f %% of this block, and a solo pool must pay it at least %(least).1f %%. "
-                          "Check the wallet, or whether this is a solo pool.") % {
+        return label, _("gets %(got).1f %% of this block, and a solo pool must pay it at least %(least).1f %%. "
+                        "Check the wallet, or whether this is a solo pool.") % {
                               "got": percent, "least": pool.payout_min_percent}, False
     if percent:
-        return label, say("gets %.1f %% of this block") % percent, True
-    return label, say("The pool pays another address: normal for a shared pool, wrong for a solo pool."), None
+        return label, _("gets %.1f %% of this block") % percent, True
+    return label, _("The pool pays another address: normal for a shared pool, wrong for a solo pool."), None
 
 
 def _outputs(chain: Chain, outputs: tuple[TxOut, ...], wallet: bytes | None) -> str:
@@ -219,13 +219,13 @@ def _outputs(chain: Chain, outputs: tuple[TxOut, ...], wallet: bytes | None) -> 
     for output in paying[:SHOWN_OUTPUTS]:
         name = address_of_script(Chain.BTC if chain is Chain.OTHER else chain, output.script)
         amount = f"{output.value // _COIN}.{output.value % _COIN:08d}"
-        told.append(f"{name or say('a script of %d bytes') % len(output.script)} {amount}"
-                    + (" " + say("(your wallet)") if output.script == wallet else ""))
+        name = name or _("a script of %d bytes") % len(output.script)
+        told.append(f"{name} {amount}" + (" " + _("(your wallet)") if output.script == wallet else ""))
     if len(paying) > SHOWN_OUTPUTS:
-        told.append(say("and %d more") % (len(paying) - SHOWN_OUTPUTS))
+        told.append(_("and %d more") % (len(paying) - SHOWN_OUTPUTS))
     if chain is Chain.OTHER and told:
-        told.append(say("written as BTC addresses, for the chain is not known"))
-    return "; ".join(told) or say("nobody")
+        told.append(_("written as BTC addresses, for the chain is not known"))
+    return "; ".join(told) or _("nobody")
 
 
 def _wallet_script(pool: PoolConfig) -> bytes | None:

@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import models
+from django.utils.functional import Promise
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from proxy.models import AlertSettings, BalanceSettings, ProxySettings, Retention
 
-HIDDEN = "(set)"
+HIDDEN = gettext_lazy("(set)")
 _SECRET_WORDS = ("PASSWORD", "URL", "SECRET", "TOKEN")
 _ROWS: tuple[type[models.Model], ...] = (ProxySettings, Retention, BalanceSettings, AlertSettings)
 _OVERRIDES = {"log_level": "DPMP_LOG_LEVEL", "log_allow": "DPMP_LOG_ALLOW", "log_deny": "DPMP_LOG_DENY"}
@@ -39,7 +42,8 @@ class SettingLine:
     """The variable's name or meaning, or what the default would be."""
 
 
-def settings_in_force(variables: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> list[SettingLine]:
+def settings_in_force(variables: Mapping[str, str | Promise],
+                      environ: Mapping[str, str] = os.environ) -> list[SettingLine]:
     """All settings; ``variables`` is ``dpmp_site.env.VARIABLES``: name -> meaning."""
     lines = [_variable(name, meaning, environ) for name, meaning in variables.items()]
     for model in _ROWS:
@@ -48,11 +52,11 @@ def settings_in_force(variables: Mapping[str, str], environ: Mapping[str, str] =
     return lines
 
 
-def _variable(name: str, meaning: str, environ: Mapping[str, str]) -> SettingLine:
+def _variable(name: str, meaning: str | Promise, environ: Mapping[str, str]) -> SettingLine:
     value = environ.get(name, "").strip()
     secret = any(word in name for word in _SECRET_WORDS)
-    return SettingLine(group="environment", name=name, value=HIDDEN if value and secret else value, detail=meaning,
-                       origin=Origin.ENVIRONMENT if value else Origin.DEFAULT)
+    return SettingLine(group="environment", name=name, value=str(HIDDEN) if value and secret else value,
+                       detail=str(meaning), origin=Origin.ENVIRONMENT if value else Origin.DEFAULT)
 
 
 def _field(row: models.Model, field: "models.Field[Any, Any]", environ: Mapping[str, str]) -> SettingLine:
@@ -68,5 +72,5 @@ def _field(row: models.Model, field: "models.Field[Any, Any]", environ: Mapping[
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     return f"{value:g}" if isinstance(value, float) else str(value)

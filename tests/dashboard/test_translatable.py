@@ -1,5 +1,7 @@
 """Every text that people read can be translated: none stands bare in a template, and makemessages finds them all."""
 
+import ast
+import os
 import re
 import shutil
 import subprocess
@@ -9,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
 
 from dashboard.words import action_name, source_name
+from dpmp_site.env import VARIABLES
 from dpmp_site.languages import languages
 
 ROOT = Path(settings.BASE_DIR)
@@ -69,22 +73,145 @@ def test_no_text_stands_in_the_scripts_of_the_pages():
         assert not sentences, path.name
 
 
-@pytest.mark.slow
-def test_makemessages_collects_the_texts_of_templates_python_and_models(tmp_path, own_environment):
+SHOWN = ("dashboard", "proxy/admin", "proxy/models", "proxy/checks.py", "proxy/services/checkpool*.py",
+         "proxy/services/settings_origin.py")
+"""Where the texts stand that a person reads on a page, in a form, in a system check or in a connection test."""
+TEXT_ARGUMENTS = {"label", "help_text", "verbose_name", "verbose_name_plural", "description", "short_description",
+                  "empty_label", "hint", "title", "violation_error_message", "placeholder"}
+MARKS = {"gettext", "gettext_lazy", "pgettext", "pgettext_lazy", "ngettext", "ngettext_lazy", "npgettext",
+         "npgettext_lazy", "gettext_noop"}
+SENTENCE = re.compile(r"[a-z][,:]? [a-z]{2,}.*[a-z]", re.IGNORECASE)
+TAGS = re.compile(r"<[^>]*>?|%[a-zA-Z]|[^<>]*\">")
+"""What is no text of a literal: tags, also cut ones, and codes of a format."""
+NO_TEXT = {
+    "Multiple exceptions",  # what a library says, compared with
+    "the check is done", "sends too much",  # why the test closes a connection: for nobody but the log
+    "with wallets",  # stored in the audit list
+}
+"""Literals that look like a text and are none."""
+
+
+def _sources():
+    for place in SHOWN:
+        for path in sorted(ROOT.glob(place)):
+            yield from (one for one in ([path] if path.is_file() else sorted(path.rglob("*.py")))
+                        if "migrations" not in one.parts)
+
+
+def _marks(tree):
+    """The names under which a module marks texts, and what each stands for."""
+    return {alias.asname or alias.name: alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+            and node.module == "django.utils.translation" for alias in node.names if alias.name in MARKS}
+
+
+def _marked(tree):
+    """The calls that mark a text."""
+    marks = _marks(tree)
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            and node.func.id in marks]
+
+
+def _message_ids(tree):
+    marks = _marks(tree)
+    for call in _marked(tree):
+        place = 1 if marks[call.func.id].startswith(("pgettext", "npgettext")) else 0
+        text = call.args[place]
+        if not isinstance(text, ast.Name):
+            yield text.lineno, text.value if isinstance(text, ast.Constant) else None
+
+
+def unmarked(source):
+    """Texts of a module that no translator would ever see: sentences, and whatever is given as a label or a hint."""
+    tree = ast.parse(source)
+    hidden = {id(part) for call in _marked(tree) for part in ast.walk(call)}
+    hidden |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    hidden |= {id(key) for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
+    hidden |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "action"}
+    hidden |= {id(node.annotation) for node in ast.walk(tree) if isinstance(node, ast.AnnAssign | ast.arg)}
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+             and SENTENCE.search(TAGS.sub("", node.value))]
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        found += [part for given in call.keywords if given.arg in TEXT_ARGUMENTS for part in ast.walk(given.value)
+                  if isinstance(part, ast.Constant) and isinstance(part.value, str) and WORD.search(part.value)]
+    return sorted({(node.lineno, node.value) for node in found if id(node) not in hidden
+                   and node.value not in NO_TEXT})
+
+
+def test_unmarked_text_of_a_module_would_be_found():
+    assert unmarked('''
+"""A docstring of a module."""
+from django.utils.translation import gettext as _
+Error(_("Good %s.") % name, hint="Run it.")
+raise ValidationError(f"There is no {name} here.")
+form.field(label=_("Good"), help_text="Bad", name="fine")
+''') == [(4, "Run it."), (5, "There is no "), (6, "Bad")]
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_text_of_a_module_is_left_unmarked(path):
+    assert unmarked(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    """The texts that xgettext finds, by way of makemessages."""
     if shutil.which("xgettext") is None:
         pytest.skip("GNU gettext is not installed (apt install gettext)")
+    place = tmp_path_factory.mktemp("catalogue")
     for name in ("dashboard", "templates", "proxy", "dpmp_site"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
-    shutil.copy(ROOT / "manage.py", tmp_path)
-    subprocess.run([sys.executable, "manage.py", "makemessages", "-l", "de"], cwd=tmp_path, env=own_environment,
-                   check=True, capture_output=True, timeout=120)
-    pages = (tmp_path / "dashboard/locale/de/LC_MESSAGES/django.po").read_text(encoding="utf-8")
-    proxy = (tmp_path / "proxy/locale/de/LC_MESSAGES/django.po").read_text(encoding="utf-8")
-    for text in ("Skip to the page", "The split has followed.", "at least %(time)s between switches", "connection lost",
-                 "Too late: the block had changed", "set the split", "Settings in force", "Something went wrong here"):
-        assert f'msgid "{text}"' in pages, text
-    for text in ("Test connection", "pool", "Who is paid"):
-        assert f'msgid "{text}"' in proxy, text
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    shutil.copy(ROOT / "manage.py", place)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
+    subprocess.run([sys.executable, "manage.py", "makemessages", "-l", "de"], cwd=place, check=True, timeout=120,
+                   env={**environment, "DPMP_DATA_DIR": str(place / "data")}, capture_output=True)
+    return {app: texts_of((place / app / "locale/de/LC_MESSAGES/django.po").read_text(encoding="utf-8"))
+            for app in ("dashboard", "proxy")}
+
+
+def texts_of(catalogue):
+    """The texts to translate that a .po file holds."""
+    found = re.findall(r'^msgid(?:_plural)? ((?:".*"\n)+)', catalogue, flags=re.MULTILINE)
+    return {"".join(ast.literal_eval(line) for line in lines.splitlines()) for lines in found}
+
+
+@pytest.mark.slow
+def test_catalogue_has_every_text_of_pages_forms_checks_and_connection_tests(catalogue):
+    everything = catalogue["dashboard"] | catalogue["proxy"]
+    missing = [f"{path.relative_to(ROOT)}:{line}" for path in sorted({*_sources(), *(ROOT / "proxy").rglob("*.py")})
+               for line, text in _message_ids(ast.parse(path.read_text(encoding="utf-8"))) if text not in everything]
+    assert missing == []
+
+
+@pytest.mark.slow
+def test_catalogue_has_every_text_of_the_templates(catalogue):
+    missing = [f"{path.name}: {text}" for path in TEMPLATES for text in in_template(path.read_text(encoding="utf-8"))
+               if not {text, text.replace("%%", "%")} & catalogue["dashboard"]]
+    assert missing == []
+
+
+def in_template(text):
+    """What a template marks in tags and in arguments of tags."""
+    for found in re.findall(r"""{% translate (?:"([^"]+)"|'([^']+)')|_\((?:"([^"]+)"|'([^']+)')\)""", text):
+        yield "".join(found).replace("%", "%%")
+
+
+@pytest.mark.slow
+def test_catalogue_has_the_meanings_of_the_environment_variables(catalogue):
+    assert {str(meaning) for meaning in VARIABLES.values()} <= catalogue["dashboard"] | catalogue["proxy"]
+
+
+@pytest.mark.slow
+def test_catalogue_has_the_labels_of_every_field_that_a_form_shows(catalogue):
+    everything = catalogue["dashboard"] | catalogue["proxy"]
+    bare = []
+    shown = {*admin.site._registry, *(inline.model for one in admin.site._registry.values() for inline in one.inlines)}
+    for model in (model for model in shown if model._meta.app_label in ("proxy", "dashboard")):
+        for field in (field for field in model._meta.concrete_fields if field.editable and not field.auto_created):
+            choices = [label for value, label in field.choices or () if value != label]
+            texts = [field.verbose_name, field.help_text, *choices]
+            bare += [f"{model.__name__}.{field.name}: {text}" for text in map(str, texts)
+                     if text and text not in everything]
+    assert bare == []
 
 
 def test_language_is_offered_when_its_translation_is_compiled(tmp_path):

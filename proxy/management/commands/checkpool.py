@@ -6,7 +6,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _
 
 from proxy.core.config import Endpoint, Tls
 from proxy.core.errors import ConfigError
@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, target: str, tls: Tls | None, user: str, password: str, chain: str, timeout: float,
                **options: Any) -> None:
         if not 0 < timeout <= MAX_TIMEOUT_S:
-            raise CommandError(say("The time to wait is above 0 and %d seconds at most.") % MAX_TIMEOUT_S)
+            raise CommandError(_("The time to wait is above 0 and %d seconds at most.") % MAX_TIMEOUT_S)
         try:
             report = async_to_sync(check)(_target(target, tls, user), timeout_s=timeout, user=user, password=password,
                                           chain=Chain(chain))
@@ -55,13 +55,13 @@ def _target(text: str, tls: Tls | None, user: str) -> Endpoint | str:
     if ":" in text:
         return endpoint_of(text, tls or Tls.OFF)
     if tls is not None or user:
-        raise CommandError(say("A configured pool is tested with its own user name and TLS settings; --user and --tls "
-                               "go with HOST:PORT."))
+        raise CommandError(_("A configured pool is tested with its own user name and TLS settings; --user and --tls "
+                             "go with HOST:PORT."))
     return text
 
 
 def _table(report: CheckReport) -> str:
-    width = max((len(label) for label, _, _ in report.lines), default=0)
+    width = max((len(line[0]) for line in report.lines), default=0)
     return "\n".join(
         textwrap.fill(text, WIDTH, initial_indent=f"{_MARKS[ok]}  {label:<{width}}  ",
                       subsequent_indent=" " * (width + 6), break_long_words=False, break_on_hyphens=False)

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext as _
 
 from proxy.services.exporting import By, Format, Query, write
 
@@ -42,12 +42,12 @@ def _query(options: dict[str, Any]) -> Query:
     try:
         zone = ZoneInfo(options["time_zone"])
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise CommandError(say('"%s" is no time zone.') % options["time_zone"]) from error
+        raise CommandError(_('"%s" is no time zone.') % options["time_zone"]) from error
     now = datetime.now(UTC)
     begin = _time(options["begin"], zone) or now - timedelta(days=30)
     end = _time(options["end"], zone) or now
     if begin >= end:
-        raise CommandError(say("The period ends before it begins."))
+        raise CommandError(_("The period ends before it begins."))
     return Query(begin=begin, end=end, by=By(options["by"]), zone=zone, worker=options["worker"], pool=options["pool"])
 
 
@@ -57,5 +57,5 @@ def _time(text: str | None, zone: ZoneInfo) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:
-        raise CommandError(say('"%s" is no date like 2026-01-31 or 2026-01-31T12:00.') % text) from error
+        raise CommandError(_('"%s" is no date like 2026-01-31 or 2026-01-31T12:00.') % text) from error
     return when if when.tzinfo else when.replace(tzinfo=zone)
