@@ -11,7 +11,7 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
     ("mining", _("Pools and schedules"), ("Pool", "Wallet", "Schedule", "WorkerPin", "WeightOverride")),
     ("balance", _("Auto-balance"), ("BalanceSettings", "BalanceSource", "ChainPrice")),
     ("alerts", _("Alerts"), ("AlertTarget", "AlertRule", "AlertSettings", "AlertDelivery")),
-    ("settings", _("Settings"), ("ProxySettings", "Retention", "WorkerTrace", "ConfigRevision")),
+    ("settings", _("Settings"), ("ProxySettings", "FirmwareRule", "Retention", "WorkerTrace", "ConfigRevision")),
     ("people", _("People"), ("User", "Group", "AccessAttempt", "AccessFailureLog", "AccessLog")),
     ("history", _("History"), ("ShareBucket", "ShareTotal", "BestShare", "V2BestShare", "Block", "ChainTip",
                                "PayoutRecord")),

@@ -15,6 +15,7 @@ from proxy.core.config import (
     BalanceConfig,
     ConfigSnapshot,
     Endpoint,
+    FirmwareRule,
     HealthConfig,
     Limits,
     Listeners,
@@ -30,6 +31,7 @@ from proxy.core.config import (
     Window,
 )
 from proxy.core.errors import ConfigError
+from proxy.core.stratum.profiles import BY_NAME
 from proxy.core.types import AdminStatus, Chain, PoolKey, WorkerName
 from proxy.models import (
     ConfigRevision,
@@ -42,6 +44,7 @@ from proxy.models import (
     WorkerPin,
     WorkerTrace,
 )
+from proxy.models import FirmwareRule as FirmwareRow
 from proxy.models.choices import WalletKind
 from proxy.models.settings import event_names
 
@@ -105,13 +108,15 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
                       .prefetch_related("allocations", "fallbacks", "windows"))
     override, pins, traces = _override(problems), _pins(keys), _traces()
     settings = ProxySettings.load()
+    firmware = _firmware(problems)
     balance, log = _balance(problems), _log(settings, environ, problems)
     if problems:
         raise ConfigError(*problems)
     return ConfigSnapshot(
         revision=revision, pools=pools, schedules=schedules, override=override, pins=pins, trace_workers=traces,
         balance=balance, limits=_group(Limits, settings), health=_group(HealthConfig, settings),
-        listeners=_group(Listeners, settings), log=log, alerts=load_alerts(), worker_series=settings.worker_series)
+        listeners=_group(Listeners, settings), log=log, alerts=load_alerts(), firmware=firmware,
+        worker_series=settings.worker_series)
 
 
 def _balance(problems: list[str]) -> BalanceConfig:
@@ -183,6 +188,13 @@ def _override(problems: list[str]) -> OverrideConfig | None:
     return OverrideConfig(
         kind=_choice(OverrideKind, row.kind, "The override", problems), weights=weights, set_by=row.set_by,
         set_at=row.set_at.timestamp(), until=_unix(row.until))
+
+
+def _firmware(problems: list[str]) -> tuple[FirmwareRule, ...]:
+    rows = list(FirmwareRow.objects.filter(enabled=True).order_by("position", "id"))
+    problems += [f'Firmware rule "{row.agent}": there is no profile "{row.profile}".'
+                 for row in rows if row.profile not in BY_NAME]
+    return tuple(FirmwareRule(agent=row.agent, profile=row.profile) for row in rows)
 
 
 def _unix(moment: datetime | None) -> float | None:

@@ -219,7 +219,8 @@ class FirmwareRule:
     """The operator's choice: which firmware profile miners with such a user agent get."""
 
     agent: str
-    """Part of the agent; with ``*`` (anything) or ``?`` (one character) a pattern for all of it. Case does not matter."""
+    """Part of the agent; with ``*`` (anything) or ``?`` (one character) a pattern for all of it. Capitals do not
+    matter."""
     profile: str
     """Name of a profile of ``proxy.core.stratum.profiles``."""
 

@@ -1,6 +1,7 @@
 """The rows that the proxy's configuration is made of, in one place."""
 
 from proxy.models.control import ConfigRevision, WeightOverride, WorkerPin, WorkerTrace
+from proxy.models.firmware import FirmwareRule
 from proxy.models.pools import Pool, PoolEndpoint, PoolFact, Wallet
 from proxy.models.schedules import Allocation, Fallback, Schedule, ScheduleWindow
 from proxy.models.settings import ProxySettings
@@ -9,6 +10,7 @@ __all__ = [
     "Allocation",
     "ConfigRevision",
     "Fallback",
+    "FirmwareRule",
     "Pool",
     "PoolEndpoint",
     "PoolFact",

@@ -13,6 +13,7 @@ from proxy.models import (
     AlertSettings,
     AlertTarget,
     BalanceSource,
+    FirmwareRule,
     Pool,
     ProxySettings,
     Schedule,
@@ -33,6 +34,7 @@ def configured():
     one.save()
     make_schedule({one: 70, two: 30}, is_default=True)
     WorkerPin(worker="rig", pool=two).save()
+    FirmwareRule(agent="odd*", profile="avalon", position=2, note="old board", enabled=True).save()
     ProxySettings(stratum_port=4444).save()
     BalanceSource(kind="node", chain="BTC", url="http://127.0.0.1:8332", user="me", password="node-secret").save()
     target = AlertTarget(label="hook", url="json://me:alert-secret@127.0.0.1/x")
@@ -45,7 +47,7 @@ def configured():
 
 
 def forget():
-    for model in (WorkerPin, Schedule, Pool, Wallet, ProxySettings, BalanceSource, AlertRule, AlertTarget,
+    for model in (FirmwareRule, WorkerPin, Schedule, Pool, Wallet, ProxySettings, BalanceSource, AlertRule, AlertTarget,
                   AlertSettings, WeightOverride):
         for row in model.objects.all():
             row.delete()

@@ -90,7 +90,8 @@ class Coinbase:
     ("SparkMiner/2.9", {"coinb1": 251}, True), ("SparkMiner/2.9", {"coinb2": 129}, True),
     ("SparkMiner/2.9", {"branches": 17}, True), ("cgminer/4.11.1", {"branches": 30}, False),
     ("cgminer/4.11.1", {"branches": 31}, True), ("Antminer S21|LUXminer 2025.1", {"coinb2": 703}, True),
-    ("xminer-1.2.6", {"coinb2": 703}, True), ("sm-miner/1", {"coinb2": 703}, True), ("BHB42601", {"coinb2": 702}, False),
+    ("xminer-1.2.6", {"coinb2": 703}, True), ("sm-miner/1", {"coinb2": 703}, True),
+    ("BHB42601", {"coinb2": 702}, False),
     ("never heard of/1.0", {"coinb2": 6_000, "branches": 32}, False)])
 def test_a_pool_whose_jobs_do_not_fit_the_firmware_is_left_out_visibly(agent: str, shape: dict[str, int],
                                                                       left_out: bool) -> None:

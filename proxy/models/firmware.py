@@ -1,0 +1,46 @@
+"""Firmware profiles that the operator chose for user agents by hand."""
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from proxy.core.stratum.profiles import BY_NAME
+from proxy.models.base import ConfigModel
+
+
+def profile_choices() -> list[tuple[str, str]]:
+    """Name and label of each profile there is."""
+    return [(name, f"{profile.label} ({name})") for name, profile in BY_NAME.items()]
+
+
+class FirmwareRule(ConfigModel):
+    """Which profile miners with a certain user agent get, whatever else is known of it."""
+
+    position = models.PositiveIntegerField(_("order"), default=0, help_text=_(
+        "The first rule that fits wins, the smallest number first."))
+    agent = models.CharField(_("user agent"), max_length=128, unique=True, help_text=_(
+        "Part of the name that the miner's firmware gives itself (shown on the worker's page). With * (anything) or ? "
+        "(one character) it must fit the whole name. Capitals do not matter."))
+    profile = models.CharField(_("treat as"), max_length=32, choices=profile_choices, help_text=_(
+        "Decides about the extranonce, difficulties and the largest jobs. Acts on miners that connect from now on; "
+        "those connected keep what they have until they reconnect."))
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("firmware rule"), _("firmware rules")
+        ordering = ["position", "id"]
+        constraints = [models.CheckConstraint(condition=~Q(agent=""), name="firmware_agent_given",
+                                              violation_error_message=_("Name the user agent."))]
+
+    def __str__(self) -> str:
+        return f"{self.agent} → {self.profile}"
+
+    def check_rules(self) -> None:
+        """The agent says something, and the profile exists."""
+        if not self.agent.strip():
+            raise ValidationError({"agent": say("Name the user agent.")})
+        if self.profile not in BY_NAME:
+            raise ValidationError({"profile": say('There is no profile "%s".') % self.profile})
