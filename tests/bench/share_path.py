@@ -141,7 +141,7 @@ class SharePath:
         emit, result = self.world.events.emit, seen[0]
 
         def check_and_hash() -> None:
-            issued.shares.clear()
+            issued._shares = None
             judge(issued, submit, self.world.engine.diff1)
 
         reply = b'{"id":123456,"result":true,"error":null}'

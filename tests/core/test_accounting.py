@@ -57,6 +57,13 @@ def test_work_is_what_shares_prove_not_what_is_credited(accounting, events):
     assert accounting.worker(ANN).total.credited == 4.0
 
 
+def test_a_block_below_what_the_miner_was_told_is_credited_and_is_no_work(accounting, events, clock):
+    events.emit(share(ANN, A, 64.0, true=8.0))
+    events.emit(refused(Reason.OTHER, difficulty=64.0, true=8.0))
+    total = accounting.worker(ANN).total
+    assert (total.accepted, total.rejected, total.credited, total.work, total.best) == (1, 1, 64.0, 0.0, 8.0)
+
+
 def test_a_worker_with_two_connections_is_one_worker(accounting, events, clock):
     events.emit(ready(1))
     events.emit(ready(2))

@@ -67,6 +67,8 @@ class ScriptedPool:
         self.verdict: Callable[[list[Any]], Any] = lambda params: True
         self.connections: list[Connection] = []
         self.submits: list[list[Any]] = []
+        self.version = "20000000"
+        self.nbits = "1d00ffff"
         self.height = 100
         self.jobs = 0
         self.clock = clock
@@ -80,7 +82,7 @@ class ScriptedPool:
         self.jobs += 1
         prevhash = f"{self.height:08x}" * 8
         return [job_id or f"{self.jobs:x}", prevhash, "01000000" + self.key.encode().hex() * 8, "ffffffff" * 4,
-                ["ab" * 32], "20000000", "1d00ffff", f"{0x68000000 + int(self.clock.now()):08x}", clean]
+                ["ab" * 32], self.version, self.nbits, f"{0x68000000 + int(self.clock.now()):08x}", clean]
 
     def notify(self, *, clean: bool = False, new_block: bool = False, job_id: str | None = None) -> list[Any]:
         """Send one job on every connection."""

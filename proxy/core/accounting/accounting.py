@@ -99,8 +99,8 @@ class Accounting:
         else:
             fresh.count(share)
             pool.total.count(share)
-            if not proves_work(share):
-                return
+        if not proves_work(share):
+            return
         difficulty = share.difficulty
         book.window.add(now, difficulty)
         pool.window.add(now, difficulty)

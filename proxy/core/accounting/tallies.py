@@ -47,7 +47,7 @@ class Counts:
         self.latency_n = 0
 
     def accept(self, share: ShareResult) -> None:
-        """Add one accepted share, and its work."""
+        """Add one accepted share, and its work if it proves any."""
         difficulty, latency_s = share.difficulty, share.latency_s
         self.accepted += 1
         self.credited += share.pool_difficulty
@@ -56,9 +56,10 @@ class Counts:
         if latency_s > 0.0:
             self.latency_s += latency_s
             self.latency_n += 1
-        self.work += difficulty
-        self.work_squares += difficulty * difficulty
-        self.work_shares += 1
+        if difficulty <= share.true_difficulty:
+            self.work += difficulty
+            self.work_squares += difficulty * difficulty
+            self.work_shares += 1
 
     def count(self, share: ShareResult) -> None:
         """Add one share that was not accepted, and its work if it proves any."""
@@ -113,11 +114,14 @@ class Counts:
 
 
 def proves_work(share: ShareResult) -> bool:
-    """Whether the share is proof of ``share.difficulty`` of work done for its pool, also if no credit came of it."""
-    if share.verdict is Verdict.ACCEPTED:
-        return True
-    return (share.pool is not None and 0.0 < share.difficulty <= share.true_difficulty
-            and share.reason not in _NO_PROOF)
+    """Whether the share is proof of ``share.difficulty`` of work done for its pool, also if no credit came of it.
+
+    A block below what its miner was told is none, accepted or not: all work is in the shares that reach it.
+    """
+    if share.difficulty > share.true_difficulty:
+        return False
+    return share.verdict is Verdict.ACCEPTED or (
+        share.pool is not None and share.difficulty > 0.0 and share.reason not in _NO_PROOF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

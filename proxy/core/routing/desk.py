@@ -1,6 +1,7 @@
-"""Where a miner's shares are judged: the check, the way to the pool, the verdict back, and one result for each.
+"""Checks a miner's submits, forwards them to the pool that issued the job, and returns its answer.
 
-A share is answered exactly once, with its own id, and ends in exactly one ``ShareResult``.
+A share is answered exactly once, with its own id, and ends in exactly one ``ShareResult``. One that meets the network's
+target goes up whatever else is wrong with it, duplicates excepted: its pool decides, and its answer is the miner's.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from proxy.core.stratum.codec import ErrorInfo, JsonId
 from proxy.core.stratum.difficulty import network_difficulty
 from proxy.core.stratum.downstream import Downstream, Submit
 from proxy.core.stratum.upstream_owner import ShareAnswer
+from proxy.core.stratum.version import BitsReading
 from proxy.core.types import DecidedBy, PoolKey, Reason, SessionId, Verdict, WorkerName
 
 _TEXTS = {
@@ -31,15 +33,18 @@ _TEXTS = {
     Reason.LOW_DIFFICULTY: "Low difficulty share",
     Reason.FRACTION: "Low difficulty share (between whole difficulty and the pool's)",
     Reason.VERSION: "Version bits outside the mask",
+    Reason.NTIME: "Ntime out of range",
     Reason.POOL_LOST: "Connection to the pool was lost, share not judged",
     Reason.TIMEOUT: "The pool did not answer",
 }
+_HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
+"""How a pool refuses a share whose version it rebuilt as another."""
 
 
 class OnItsWay(NamedTuple):
-    """A share at the pool."""
+    """A share that is to be judged by its pool."""
 
-    id: JsonId
+    submit: Submit
     worker: WorkerName
     issued: IssuedJob
     judged: Judged
@@ -53,10 +58,13 @@ class DeskHost(Protocol):
 
 
 class ShareDesk:
-    """One miner's. ``judged(pool, difficulty, credited, accepted)`` hears of each verdict of a pool."""
+    """One miner's. ``judged(pool, difficulty, credited, accepted)`` hears of each verdict of a pool.
+
+    ``difficulty`` is 0 for a block below what the miner was told: it says nothing about the miner's hash rate.
+    """
 
     __slots__ = (
-        "_diff1", "_events", "_judged", "downstream", "id",
+        "_diff1", "_events", "_judged", "_reading", "downstream", "id",
     )
 
     def __init__(self, session: SessionId, downstream: Downstream, host: DeskHost,
@@ -66,6 +74,8 @@ class ShareDesk:
         self._events = host.events
         self._diff1 = host.diff1
         self._judged = judged
+        self._reading = BitsReading.REPLACE
+        """How the miner's version bits are read first: as they were last where it mattered."""
 
     def bad(self, ident: JsonId, worker: WorkerName, job_id: str, code: int, text: str) -> None:
         """A share that nobody can judge."""
@@ -79,47 +89,59 @@ class ShareDesk:
         if issued is None:
             self._unknown_job(submit, worker, known=jobs is not None and jobs.any_issued)
             return
-        judged = judge(issued, submit, self._diff1)
-        if judged.meets_network:
-            self._events.emit(self._block(worker, issued, submit, judged))
-        if judged.reason is not Reason.NONE:
-            if judged.reason is Reason.DUPLICATE:
-                self._events.emit(SubmitDuplicate(session=self.id, worker=worker, job=submit.job_id))
-            self._refuse(submit.id, worker, issued, judged, judged.reason)
+        judged = judge(issued, submit, self._diff1, self._reading)
+        if judged.reading is not None:
+            self._reading = judged.reading
+        if judged.goes_up:
+            if judged.meets_network:
+                self._events.emit(self._block(worker, issued, submit, judged))
+            self._forward(OnItsWay(submit, worker, issued, judged))
             return
-        self._forward(submit, worker, issued, judged)
+        if judged.reason is Reason.DUPLICATE:
+            self._events.emit(SubmitDuplicate(session=self.id, worker=worker, job=submit.job_id))
+        self._refuse(submit.id, worker, issued, judged, judged.reason)
 
-    def _forward(self, submit: Submit, worker: WorkerName, issued: IssuedJob, judged: Judged) -> None:
+    def _forward(self, token: OnItsWay) -> None:
+        submit, worker, issued, judged = token
         lane = issued.lane
         if not lane.ready:
             self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
-            self._lost(submit.id, worker, issued, judged, Reason.POOL_LOST, 0.0)
+            self._lost(token, Reason.POOL_LOST, 0.0)
             return
         if self._events.wants(SubmitRouted):
             self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
                                            job=issued.id, pool_job=str(issued.job.notice.job_id)))
-        lane.submit(OnItsWay(submit.id, worker, issued, judged), issued.job,
-                    issued.filler + issued.extranonce1 + submit.extranonce2, submit.ntime, submit.nonce,
-                    judged.version)
+        lane.submit(token, issued.job, issued.filler + issued.extranonce1 + submit.extranonce2, submit.ntime,
+                    submit.nonce, judged.version)
 
     def answered(self, token: OnItsWay, answer: ShareAnswer) -> None:
         """Give the pool's verdict to the miner, unchanged in meaning."""
         if answer.lost:
-            reason = Reason.TIMEOUT if token.issued.lane.ready else Reason.POOL_LOST
-            self._lost(token.id, token.worker, token.issued, token.judged, reason, answer.latency_s)
+            self._lost(token, Reason.TIMEOUT if token.issued.lane.ready else Reason.POOL_LOST, answer.latency_s)
             return
-        issued = token.issued
-        self._judged(issued.lane.pool, issued.difficulty, issued.job.difficulty, answer.accepted)
+        issued, ident = token.issued, token.submit.id
+        found = issued.difficulty if token.judged.true_difficulty >= issued.difficulty else 0.0
+        self._judged(issued.lane.pool, found, issued.job.difficulty, answer.accepted)
         if answer.accepted:
-            self.downstream.accept(token.id)
+            self._learn_reading(token, answer.bits, accepted=True)
+            self.downstream.accept(ident)
             self._result(token.worker, issued, issued.id, Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL,
                          judged=token.judged, latency_s=answer.latency_s)
             return
         error = answer.error or ErrorInfo(20, "refused")
         reason = reason_of(error)
-        self.downstream.refuse(token.id, code_of(reason), error.text)
+        if reason in _HASH_REFUSED and token.judged.true_difficulty >= issued.job.difficulty:
+            self._learn_reading(token, answer.bits, accepted=False)
+        self.downstream.refuse(ident, code_of(reason), error.text)
         self._result(token.worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.POOL, judged=token.judged,
                      latency_s=answer.latency_s, message=error.text)
+
+    def _learn_reading(self, token: OnItsWay, bits: int | None, *, accepted: bool) -> None:
+        """Let the pool's answer tell how it reads version bits."""
+        if bits is not None:
+            job = token.issued.job
+            token.issued.lane.reading.answered(job.notice.version, job.mask, token.judged.version, bits,
+                                               accepted=accepted)
 
     def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
         if known:
@@ -135,11 +157,11 @@ class ShareDesk:
         self._result(worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.PROXY, judged=judged,
                      message=_TEXTS[reason])
 
-    def _lost(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: Judged, reason: Reason,
-              latency_s: float) -> None:
-        self.downstream.refuse(ident, 20, _TEXTS[reason])
-        self._result(worker, issued, issued.id, Verdict.UNANSWERED, reason, DecidedBy.PROXY, judged=judged,
-                     latency_s=latency_s, message=_TEXTS[reason])
+    def _lost(self, token: OnItsWay, reason: Reason, latency_s: float) -> None:
+        """The one place where a share ends that could not be given to its pool, or got no answer there."""
+        self.downstream.refuse(token.submit.id, 20, _TEXTS[reason])
+        self._result(token.worker, token.issued, token.issued.id, Verdict.UNANSWERED, reason, DecidedBy.PROXY,
+                     judged=token.judged, latency_s=latency_s, message=_TEXTS[reason])
 
     def _result(self, worker: WorkerName, issued: IssuedJob | None, job_id: str, verdict: Verdict, reason: Reason,
                 decided_by: DecidedBy, *, judged: Judged | None = None, latency_s: float = 0.0,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from proxy.core.routing.lanes import Lane
 from proxy.core.stratum.extranonce import MinerExtranonce
@@ -15,6 +15,8 @@ KEEP_S = 60.0
 MAX_JOBS = 256
 MAX_SHARES_REMEMBERED = 65_536
 """Per job, for the duplicate check."""
+ShareKey: TypeAlias = tuple[bytes, int, int, int]
+"""What tells two shares of a job apart: extranonce2, ntime, nonce, and the version as hashed."""
 MAX_NTIME_ROLL_S = 600
 MAX_CONTENTS = 16
 
@@ -35,21 +37,22 @@ class IssuedJob:
     extranonce1: bytes
     """The miner's."""
     retired_at: float | None = None
-    _shares: set[tuple[bytes, int, int, int]] | None = None
-    """What was submitted for it: extranonce2, ntime, nonce, version bits. Most jobs never see a share."""
+    _shares: set[ShareKey] | None = None
+    """What went up for it. Most jobs never see a share."""
     _head: Any = None
 
-    def is_new_share(self, key: tuple[bytes, int, int, int]) -> bool:
-        """Remember ``key``; False if it had been seen."""
+    def has_gone_up(self, key: ShareKey) -> bool:
+        """Whether this share was given to the pool before."""
+        return self._shares is not None and key in self._shares
+
+    def went_up(self, key: ShareKey) -> None:
+        """Remember a share; what was refused here is not remembered, it would be refused again."""
         shares = self._shares
         if shares is None:
             shares = self._shares = set()
-        if key in shares:
-            return False
         if len(shares) >= MAX_SHARES_REMEMBERED:
             shares.pop()
         shares.add(key)
-        return True
 
     def coinbase_hash(self, extranonce2: bytes) -> bytes:
         """SHA-256 of the coinbase with the miner's ``extranonce2``, once; what comes before it is hashed only once."""
@@ -62,7 +65,15 @@ class IssuedJob:
 
 
 class JobTable:
-    """The jobs that one miner may submit for; bounded in number and age."""
+    """The jobs that one miner may submit for; bounded in number and age.
+
+    A share for a job that was forgotten (``KEEP_S`` after a clean job or a switch, or ``MAX_JOBS`` newer ones) cannot
+    be judged: what its header was made of is gone. So it is refused as unknown even if it should solve the network.
+    That costs no block that was to be had: after a clean job for a new block, what is found for the old one is an
+    orphan within seconds; after any other, firmware drops old work at once or within its own queue, far below
+    ``KEEP_S``. The oldest go first, so a pool that floods the table with jobs takes away its own, or those of a pool
+    that the miner has left.
+    """
 
     __slots__ = (
         "_extranonce", "_first", "_issued", "_jobs", "_ntimes",

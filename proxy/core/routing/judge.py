@@ -3,16 +3,19 @@
 from hashlib import sha256
 from typing import NamedTuple
 
-from proxy.core.routing.jobs import IssuedJob
+from proxy.core.routing.jobs import IssuedJob, ShareKey
 from proxy.core.stratum.difficulty import true_difficulty
 from proxy.core.stratum.downstream import Submit
 from proxy.core.stratum.sharehash import hash_value, header
-from proxy.core.stratum.version import rolled
+from proxy.core.stratum.version import BitsReading, other_versions, version_of
 from proxy.core.types import Reason
+
+MAX_NTIME_AHEAD_S = 7_000
+"""How far a share's ntime may be above its job's (ckpool src/stratifier.c: "Ntime out of range" beyond it)."""
 
 
 class Judged(NamedTuple):
-    """A share as we see it. ``reason`` NONE: it goes to the pool."""
+    """A share as we see it. ``reason`` NONE: nothing speaks against it."""
 
     reason: Reason
     true_difficulty: float
@@ -22,34 +25,81 @@ class Judged(NamedTuple):
     meets_network: bool
     version: int = 0
     """As hashed."""
+    reading: BitsReading | None = None
+    """How the miner's version bits were to be read, where the first reading failed and this one did not."""
+
+    @property
+    def goes_up(self) -> bool:
+        """Whether the pool is asked: a hash that meets the network's target always goes, but not twice."""
+        return self.reason is Reason.NONE or self.meets_network
 
 
 _DUPLICATE = Judged(Reason.DUPLICATE, 0.0, b"", b"", False)
 
 
-def judge(issued: IssuedJob, submit: Submit, diff1: int) -> Judged:
-    """Check ``submit`` against the job it names; remembers it for the duplicate check."""
-    notice = issued.job.notice
-    bits = (submit.bits or 0) & issued.mask
-    if not issued.is_new_share((submit.extranonce2, submit.ntime, submit.nonce, bits)):
+def judge(issued: IssuedJob, submit: Submit, diff1: int, reading: BitsReading = BitsReading.REPLACE) -> Judged:
+    """Check ``submit`` against the job it names; remembers what goes up for the duplicate check.
+
+    ``reading``: how this miner's version bits are read first. Others are tried only where that gives no good hash and
+    they give another version. What counts as a duplicate is the version hashed, however its bits were spelled.
+    """
+    version = issued.job.notice.version
+    if submit.bits is not None:
+        version = version_of(reading, version, issued.mask, submit.bits)
+    if issued.has_gone_up(_key(submit, version)):
         return _DUPLICATE
-    version = rolled(notice.version, issued.mask, bits) if submit.bits is not None else notice.version
-    made = _header(issued, submit, version)
+    root = _merkle_root(issued, submit.extranonce2)
+    judged = _hashed(issued, submit, root, version, diff1)
+    if submit.bits is not None and not _is_good(judged, issued):
+        judged = _read_otherwise(issued, submit, root, diff1, reading) or judged
+    if judged.goes_up:
+        issued.went_up(_key(submit, judged.version))
+    return judged
+
+
+def _read_otherwise(issued: IssuedJob, submit: Submit, root: bytes, diff1: int, tried: BitsReading) -> Judged | None:
+    """Judge ``submit`` by the first other reading of its version bits that gives a good hash; None where none does."""
+    for reading, version in other_versions(tried, issued.job.notice.version, issued.mask, submit.bits or 0):
+        if issued.has_gone_up(_key(submit, version)):
+            return _DUPLICATE
+        judged = _hashed(issued, submit, root, version, diff1)
+        if _is_good(judged, issued):
+            return judged._replace(reading=reading)
+    return None
+
+
+def _is_good(judged: Judged, issued: IssuedJob) -> bool:
+    """Whether the hash is what the miner was looking for, whatever else may be wrong with the share."""
+    return judged.true_difficulty >= issued.difficulty or judged.meets_network
+
+
+def _key(submit: Submit, version: int) -> ShareKey:
+    return submit.extranonce2, submit.ntime, submit.nonce, version
+
+
+def _hashed(issued: IssuedJob, submit: Submit, root: bytes, version: int, diff1: int) -> Judged:
+    notice = issued.job.notice
+    made = header(version, notice.prevhash, root, submit.ntime, notice.nbits, submit.nonce)
     digest, value = hash_value(made)
     reached = true_difficulty(value, diff1)
-    return Judged(_reason(issued, submit, reached), reached, made, digest, value <= notice.network_target, version)
+    return Judged(_reason(issued, submit, version, reached), reached, made, digest, value <= notice.network_target,
+                  version)
 
 
-def _header(issued: IssuedJob, submit: Submit, version: int) -> bytes:
-    notice = issued.job.notice
-    root = sha256(issued.coinbase_hash(submit.extranonce2)).digest()
-    for branch in notice.branches:
+def _merkle_root(issued: IssuedJob, extranonce2: bytes) -> bytes:
+    root = sha256(issued.coinbase_hash(extranonce2)).digest()
+    for branch in issued.job.notice.branches:
         root = sha256(sha256(root + branch).digest()).digest()
-    return header(version, notice.prevhash, root, submit.ntime, notice.nbits, submit.nonce)
+    return root
 
 
-def _reason(issued: IssuedJob, submit: Submit, reached: float) -> Reason:
+def _reason(issued: IssuedJob, submit: Submit, version: int, reached: float) -> Reason:
+    job = issued.job
+    if not 0 <= submit.ntime - job.notice.ntime <= MAX_NTIME_AHEAD_S:
+        return Reason.NTIME
     if reached < issued.difficulty:
         outside = submit.bits is not None and submit.bits & ~issued.mask
         return Reason.VERSION if outside else Reason.LOW_DIFFICULTY
-    return Reason.FRACTION if reached < issued.job.difficulty else Reason.NONE
+    if (version ^ job.notice.version) & ~job.mask:
+        return Reason.VERSION
+    return Reason.FRACTION if reached < job.difficulty else Reason.NONE

@@ -34,6 +34,7 @@ from proxy.core.stratum.extranonce import Filler
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import Credentials, Upstream
 from proxy.core.stratum.upstream_owner import ShareAnswer
+from proxy.core.stratum.version import PoolReading
 from proxy.core.types import Chain, LaneId, PoolKey, SessionId
 
 ADJUST_S = 60.0
@@ -49,6 +50,8 @@ class Lane(Protocol):
     pool: PoolKey
     chain: Chain
     filler: Filler
+    reading: PoolReading
+    """How the pool reads version bits."""
 
     @property
     def job(self) -> PoolJob | None:
@@ -91,12 +94,14 @@ class DedicatedLane:
     __slots__ = (
         "_cancel_dial", "_clock", "_dialed_at", "_entered_at", "_events", "_gap_s", "_job_stall_s", "_known",
         "_last_job_at", "_one_in", "_one_out", "_opened_at", "_session", "_user", "_user_name", "_usual_difficulty",
-        "_watch", "chain", "ended", "endpoint", "filler", "id", "pool", "reached", "refused", "upstream", "wanted_end",
+        "_watch", "chain", "ended", "endpoint", "filler", "id", "pool", "reached", "reading", "refused", "upstream",
+        "wanted_end",
     )
 
     def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
                  credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
-                 session: SessionId | None, request_stall_s: float, job_stall_s: float, board: NoticeBoard) -> None:
+                 session: SessionId | None, request_stall_s: float, job_stall_s: float, board: NoticeBoard,
+                 reading: PoolReading) -> None:
         self.id = lane_id
         self.pool = pool
         self.chain = chain
@@ -110,7 +115,8 @@ class DedicatedLane:
         self.reached = False
         """Whether a job was ever handed over."""
         self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, request_stall_s=request_stall_s,
-                                 board=board)
+                                 board=board, reading=reading)
+        self.reading = reading
         self._known = known
         self._user_name = credentials.user
         self._user = user

@@ -24,6 +24,7 @@ from proxy.core.routing.lanes import DedicatedLane, LaneUser
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import Credentials
 from proxy.core.stratum.upstream_owner import ShareAnswer
+from proxy.core.stratum.version import PoolReading
 from proxy.core.types import AdminStatus, LaneId, PoolKey, PoolStatus, SessionId, WorkerName
 
 PROBE_WORKER = WorkerName("dpmp")
@@ -99,6 +100,7 @@ class PoolSupervisor:
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
         self._alive: set[DedicatedLane] = set()
         self._board = NoticeBoard()
+        self._reading = PoolReading()
         self._stopped = False
         self._watched = False
 
@@ -384,7 +386,7 @@ class PoolSupervisor:
             lane_id=self._owner.next_lane_id(), pool=self.key, chain=self.config.chain, endpoint=endpoint,
             known=self.config.endpoints, credentials=credentials, user=user, clock=self._clock, events=self._events,
             session=session, request_stall_s=self._limits.request_stall_s, job_stall_s=self._limits.job_stall_min_s,
-            board=self._board)
+            board=self._board, reading=self._reading)
         self._alive.add(lane)
         lane.dial(self._dialer)
         return lane

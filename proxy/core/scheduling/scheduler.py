@@ -149,7 +149,10 @@ class Scheduler:
 
     def share(self, session: SessionId, pool: PoolKey, difficulty: float, accepted: bool,
               credited: float | None = None) -> None:
-        """A pool judged a share. ``difficulty`` is what the miner had been told, ``credited`` what the pool pays."""
+        """A pool judged a share. ``difficulty`` is what the miner had been told, ``credited`` what the pool pays.
+
+        ``difficulty`` 0: the hash is below what the miner was told (a block), so it says nothing about its rate.
+        """
         member = self._members.get(session)
         if member is None:
             return
@@ -163,11 +166,10 @@ class Scheduler:
             self._settle_queue(member, group)
         if credited is None:
             credited = difficulty
-        if not accepted or not (0 < difficulty < _NONSENSE and 0 <= credited < _NONSENSE):
+        if not accepted or not (0 <= difficulty < _NONSENSE and 0 <= credited < _NONSENSE):
             return
-        work = difficulty * self._hashes
         group.ledger.accept(pool, credited * self._hashes)
-        if member.found(pool, work, now):
+        if difficulty and member.found(pool, difficulty * self._hashes, now):
             member.settle(now, group.ledger)
             member.review(group.ledger)
 

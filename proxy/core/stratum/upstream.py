@@ -22,7 +22,7 @@ from proxy.core.stratum.extranonce import MAX_POOL_SIZE
 from proxy.core.stratum.framing import LineFramer
 from proxy.core.stratum.pooljob import Notice, NoticeBoard, PoolJob, parse_notify
 from proxy.core.stratum.upstream_owner import ShareAnswer, UpstreamOwner
-from proxy.core.stratum.version import USUAL_MASK, mask_text, parse_mask
+from proxy.core.stratum.version import USUAL_MASK, PoolReading, mask_text, parse_mask
 
 MAX_LINE_OUT = 1_023
 """Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
@@ -70,6 +70,7 @@ class Credentials:
 class _Pending(NamedTuple):
     token: Any
     sent_at: float
+    bits: int | None
 
 
 class Upstream:
@@ -79,11 +80,12 @@ class Upstream:
         "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configure_late", "_configured", "_credentials",
         "_difficulty_seen", "_early", "_errors", "_expired", "_framer", "_link", "_next_id", "_owner", "_serial",
         "_stall_s", "_submits", "_suggested", "_wanted_close", "_watch", "difficulty", "extranonce1",
-        "extranonce2_size", "job", "last_received", "mask", "stalled", "state", "traced",
+        "extranonce2_size", "job", "last_received", "mask", "reading", "stalled", "state", "traced",
     )
 
     def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
-                 request_stall_s: float = 10.0, board: NoticeBoard | None = None) -> None:
+                 request_stall_s: float = 10.0, board: NoticeBoard | None = None,
+                 reading: PoolReading | None = None) -> None:
         self.state = UpstreamState.CONNECTING
         self.extranonce1 = b""
         self.extranonce2_size = 0
@@ -101,6 +103,7 @@ class Upstream:
         self._link: Link | None = None
         self._framer = LineFramer(MAX_LINE_IN)
         self._board = board if board is not None else NoticeBoard()
+        self.reading = reading if reading is not None else PoolReading()
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
         self._submits: dict[int, _Pending] = {}
@@ -168,8 +171,8 @@ class Upstream:
     def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
         """Send a share; ``upstream_answer`` follows exactly once with ``token``.
 
-        ``version``: as hashed; its rolled bits are sent only where the pool negotiated rolling (DATUM wants the
-        parameter then and takes it amiss otherwise).
+        ``version``: as hashed; its bits are sent where the pool negotiated rolling (DATUM wants the parameter then and
+        takes it amiss otherwise), and where the version is not the job's (a block that is to go up all the same).
 
         Raises:
             LocalProtocolError: not READY, or the line would be too long for ckpool.
@@ -177,8 +180,10 @@ class Upstream:
         if not self.ready:
             raise LocalProtocolError(f"submit in state {self.state}")
         params = [self._credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
-        if job.mask:
-            params.append(f"{version & job.mask:08x}")
+        bits = None
+        if job.mask or version != job.notice.version:
+            bits = self.reading.bits_for(job.notice.version, job.mask, version)
+            params.append(f"{bits:08x}")
         ident = self._next_id
         self._next_id = ident + 1
         line = encode_request(ident, "mining.submit", params)
@@ -186,7 +191,7 @@ class Upstream:
             raise LocalProtocolError(f"a submit of {len(line)} bytes")
         if len(self._submits) >= MAX_PENDING:
             self._expire(next(iter(self._submits)))
-        self._submits[ident] = _Pending(token, self._clock.now())
+        self._submits[ident] = _Pending(token, self._clock.now(), bits)
         self._send(line, 1)
         self._arm(self._stall_s)
 
@@ -247,7 +252,8 @@ class Upstream:
         accepted = answer.error is None and answer.result is not False and answer.result is not None
         if waiting is not None:
             error = answer.error if accepted or answer.error else ErrorInfo(20, "refused without a reason")
-            self._answer(waiting, ShareAnswer(accepted, error, self._clock.now() - waiting.sent_at))
+            self._answer(waiting, ShareAnswer(accepted, error, self._clock.now() - waiting.sent_at,
+                                              bits=waiting.bits))
             return
         method, _ = self._calls.pop(ident, ("", 0.0))
         match method:

@@ -15,6 +15,8 @@ class ShareAnswer(NamedTuple):
     latency_s: float
     lost: bool = False
     """The pool did not answer: the connection ended or the time ran out."""
+    bits: int | None = None
+    """The version bits that it was sent; None for none."""
 
 
 class UpstreamOwner(Protocol):

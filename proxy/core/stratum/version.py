@@ -1,6 +1,15 @@
-"""Version rolling (BIP 310): which bits a miner may change, and what it changed."""
+"""Version rolling (BIP 310): which bits a miner may change, and what it changed.
+
+``mining.submit`` carries version bits as a sixth parameter, and not everybody reads them alike (``BitsReading``). All
+readings agree unless the job's own version has bits inside the mask, which is rare: a node that signals with one of
+BIP 320's bits, or a pool that rolls them by itself. There, a miner's bits are read in the way that gives a good hash,
+and a pool gets the bits from which it rebuilds the version that was hashed, as far as its reading is known
+(``PoolReading``).
+"""
 
 import re
+from collections.abc import Iterator
+from enum import Enum
 
 from proxy.core.errors import RemoteProtocolError
 
@@ -25,6 +34,96 @@ def mask_text(mask: int) -> str:
     return f"{mask:08x}"
 
 
-def rolled(job_version: int, mask: int, bits: int) -> int:
-    """The version in the header: the job's, with the bits inside ``mask`` taken from the miner."""
-    return (job_version & ~mask) | (bits & mask)
+class BitsReading(Enum):
+    """How the version bits of a submit are applied to the job's version."""
+
+    REPLACE = "replace"
+    """They take the place of the job's (BIP 310; MiningCore ``BitcoinJob.cs``)."""
+    XOR = "xor"
+    """They are those that differ (ESP-Miner and NerdQAxe report so; public-pool and btcpool read so)."""
+    OR = "or"
+    """They are added (cgminer 4.11.1 and Canaan's fork report so; ckpool ``stratifier.c`` and DATUM read so)."""
+
+
+def version_of(reading: BitsReading, job_version: int, mask: int, bits: int) -> int:
+    """The version in the header; bits outside ``mask`` are the job's."""
+    bits &= mask
+    match reading:
+        case BitsReading.REPLACE:
+            return (job_version & ~mask) | bits
+        case BitsReading.XOR:
+            return job_version ^ bits
+        case BitsReading.OR:
+            return job_version | bits
+
+
+def other_versions(tried: BitsReading, job_version: int, mask: int, bits: int) -> Iterator[
+        tuple[BitsReading | None, int]]:
+    """What else a miner may have hashed that sent ``bits``, each version once, ``tried``'s left out.
+
+    Nothing where the job's version has no bits inside ``mask`` and ``bits`` none outside it: then there is no doubt.
+    Bits outside the mask are taken as meant in the end (reading None): a mask that firmware did not hear of, or the
+    whole version.
+    """
+    seen = {version_of(tried, job_version, mask, bits)}
+    guesses: list[tuple[BitsReading | None, int]] = []
+    if job_version & mask:
+        guesses += [(reading, version_of(reading, job_version, mask, bits)) for reading in BitsReading]
+    if bits & ~mask:
+        usual = version_of(BitsReading.REPLACE, job_version, mask | USUAL_MASK, bits)
+        guesses += [(None, usual), (None, job_version ^ bits), (None, job_version | bits), (None, bits)]
+    for reading, version in guesses:
+        if version not in seen:
+            seen.add(version)
+            yield reading, version
+
+
+class PoolReading:
+    """How a pool reads version bits, as far as its answers tell; shared by all connections to it.
+
+    Where the job's version has bits inside the mask no bits suit all readings. While nothing is known BIP 310's are
+    sent, which pools that OR them rebuild just as well if the miner cleared none of the job's bits. What a pool accepts
+    proves the readings that give the version hashed; a refusal for the hash rules them out, unless they were proven. So
+    at most two shares are lost for each pool, and only on such jobs.
+
+    A pool that ORs cannot be told of a version in which one of the job's bits was cleared: BIP 310's bits are sent, and
+    the pool refuses the share. Nothing that we could send would do.
+    """
+
+    __slots__ = ("_possible", "_proven")
+
+    def __init__(self) -> None:
+        self._possible = frozenset(BitsReading)
+        self._proven: frozenset[BitsReading] | None = None
+        """Those that explain what was accepted; None before."""
+
+    def bits_for(self, job_version: int, mask: int, version: int) -> int:
+        """The bits from which the pool rebuilds ``version`` for its job.
+
+        A version that differs outside the mask (a block that is sent all the same) goes as the bits that differ: pools
+        that check the mask refuse it in any spelling, public-pool does not check and XORs.
+        """
+        flipped = job_version ^ version
+        if flipped & ~mask:
+            return flipped
+        replaced = version & mask
+        if not job_version & mask:
+            return replaced
+        return max((replaced, flipped),
+                   key=lambda bits: len(self._possible & _readings_of(job_version, mask, version, bits)))
+
+    def answered(self, job_version: int, mask: int, version: int, bits: int, *, accepted: bool) -> None:
+        """Learn from a verdict on a good share whose ``bits`` were sent: accepted, or refused for its hash."""
+        if not job_version & mask or (job_version ^ version) & ~mask:
+            return
+        fitting = _readings_of(job_version, mask, version, bits)
+        if accepted:
+            self._proven = (self._proven or fitting) & fitting or fitting
+            self._possible = self._possible & fitting or self._proven
+        elif self._proven is None or not self._proven <= fitting:
+            self._possible = self._possible - fitting or self._proven or frozenset(BitsReading)
+
+
+def _readings_of(job_version: int, mask: int, version: int, bits: int) -> frozenset[BitsReading]:
+    """The readings by which ``bits`` give ``version``."""
+    return frozenset(reading for reading in BitsReading if version_of(reading, job_version, mask, bits) == version)
