@@ -13,13 +13,17 @@ purpose credits that difficulty for each share, and anything above it would be w
 
 
 def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, *, hashrate: float, held: float,
-                    hashes_per_difficulty: float) -> float:
+                    hashes_per_difficulty: float, network_difficulty: float, miner_minimum: float) -> float:
     """The difficulty that a miner of ``profile`` gets for a pool's job.
 
     ``held``: what the pool had set before the lane lay idle and its difficulty fell, 0 where it did not: up to it the
-    miner (``hashrate`` H/s) is held to ``MOST_SHARES_PER_S``.
+    miner (``hashrate`` H/s) is held to ``MOST_SHARES_PER_S``. ``miner_minimum``: what it asked for by BIP 310's
+    minimum-difficulty, 0 for nothing.
 
-    Never below the pool's, but for integer-only firmware, which gets it rounded down (never below 1).
+    Never below the pool's, but for integer-only firmware, which gets it rounded down (never below 1). Never above the
+    larger of the pool's and the network's for this job: beyond it a miner keeps blocks to itself. The miner's minimum
+    is above the operator's cap: it was answered true, firmware that asks for one leaves or stalls below it, and a cap
+    is only about how often shares come.
     """
     local = min(hashrate / (hashes_per_difficulty * MOST_SHARES_PER_S), held)
     wanted = max(pool_difficulty, pool.min_difficulty or 0.0, local)
@@ -27,6 +31,7 @@ def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, 
         wanted = max(wanted, profile.min_difficulty)
     if pool.max_difficulty:
         wanted = max(pool_difficulty, min(wanted, pool.max_difficulty))
+    wanted = min(max(wanted, miner_minimum), max(pool_difficulty, network_difficulty))
     return max(1.0, float(floor(wanted))) if profile.integer_difficulty else wanted
 
 

@@ -40,6 +40,7 @@ from proxy.core.routing.lanes import DedicatedLane
 from proxy.core.routing.names import worker_of
 from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.stratum.codec import JsonId, encode_notification, encode_request
+from proxy.core.stratum.difficulty import network_difficulty
 from proxy.core.stratum.downstream import KEEP_ALIVE_ID, Downstream, Submit
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.opening import REASONS, Opening, http_answer
@@ -112,8 +113,8 @@ class Session:
     __slots__ = (
         "_began", "_clock", "_desk", "_ended", "_events", "_extranonce1", "_host", "_lane", "_prevhash", "_ready",
         "_timer", "_worked_on", "_workers", "attachments", "connected_at", "current", "downstream", "excluded", "id",
-        "jobs", "password", "peer", "profile", "started", "told", "told_mask", "user", "waiting", "wanted", "wish",
-        "worker",
+        "jobs", "minimum_difficulty", "password", "peer", "profile", "started", "told", "told_mask", "user", "waiting",
+        "wanted", "wish", "worker",
     )
 
     def __init__(self, session_id: SessionId, host: SessionHost) -> None:
@@ -131,6 +132,8 @@ class Session:
         self.current: PoolKey | None = None
         self.excluded: dict[PoolKey, str] = {}
         self.wish: float | None = None
+        self.minimum_difficulty = 0.0
+        """What the miner was promised not to fall below (BIP 310); 0 for nothing."""
         self.told: float | None = None
         """The difficulty last sent."""
         self.waiting = ""
@@ -225,6 +228,12 @@ class Session:
         self.wish = difficulty
         for attachment in self.attachments.values():
             self._suggest(attachment)
+
+    def miner_minimum(self, difficulty: float) -> bool:
+        """Keep it from the next job on, and let the pools know what is wanted."""
+        self.minimum_difficulty = difficulty
+        self.miner_suggested(difficulty)
+        return True
 
     def miner_called(self, method: str) -> None:
         """Count."""
@@ -457,7 +466,9 @@ class Session:
         held = lane.held_difficulty
         difficulty = told_difficulty(
             job.difficulty, pool.config, self.profile, hashrate=self._host.hashrate(self) if held else 0.0, held=held,
-            hashes_per_difficulty=self._host.hashes_per_difficulty)
+            hashes_per_difficulty=self._host.hashes_per_difficulty,
+            network_difficulty=network_difficulty(job.notice.nbits, self._host.diff1),
+            miner_minimum=self.minimum_difficulty)
         requested = self.downstream.requested_mask
         mask = job.mask if requested is None else job.mask & requested
         first = not jobs.any_issued

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.ports import Clock, Link, Timer
 from proxy.core.stratum.codec import JsonId, NotJson, Request, UnreadableCall, decode, encode_error, encode_response
-from proxy.core.stratum.difficulty import DIFF1_TARGET, difficulty_of_target
+from proxy.core.stratum.difficulty import DIFF1_TARGET, LEAST_DIFFICULTY, MAX_DIFFICULTY, difficulty_of_target
 from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.framing import LineFramer
 from proxy.core.stratum.opening import Opening, opening_of
@@ -73,6 +73,9 @@ class DownstreamOwner(Protocol):
 
     def miner_suggested(self, difficulty: float) -> None:
         """The miner wishes for a difficulty."""
+
+    def miner_minimum(self, difficulty: float) -> bool:
+        """The miner asks never to get less; whether that will be kept."""
 
     def miner_called(self, method: str) -> None:
         """Any request but submit."""
@@ -299,9 +302,7 @@ class Downstream:
                 result["version-rolling.mask"] = mask_text(mask)
         if "minimum-difficulty" in asked:
             value = options.get("minimum-difficulty.value")
-            result["minimum-difficulty"] = _is_number(value)
-            if _is_number(value):
-                self._owner.miner_suggested(float(value))
+            result["minimum-difficulty"] = _is_difficulty(value) and self._owner.miner_minimum(float(value))
         if "subscribe-extranonce" in asked:
             result["subscribe-extranonce"] = True
         for name in asked[:16]:
@@ -316,7 +317,7 @@ class Downstream:
                 value = float(value)
             except ValueError:
                 value = None
-        if not _is_number(value):
+        if not _is_difficulty(value):
             raise RemoteProtocolError("suggest_difficulty needs a number above 0", cost=1.0)
         self._owner.miner_suggested(float(value))
         return encode_response(request.id, True)
@@ -405,8 +406,8 @@ def _unsupported(request: Request) -> bytes:
     return encode_error(request.id, 20, f"Unsupported method {request.method[:64]}")
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return not isinstance(value, bool) and isinstance(value, int | float) and 0 < value < 1e18
+def _is_difficulty(value: object) -> TypeGuard[float]:
+    return not isinstance(value, bool) and isinstance(value, int | float) and LEAST_DIFFICULTY <= value < MAX_DIFFICULTY
 
 
 def _printable(value: object, most: int) -> str:

@@ -5,8 +5,9 @@ import pytest
 from proxy.core.config import PoolConfig
 from proxy.core.events import ShareResult
 from proxy.core.routing.difficulty import as_number, told_difficulty, wished_difficulty
+from proxy.core.stratum.difficulty import network_difficulty
 from proxy.core.stratum.profiles import UNKNOWN, profile_of
-from proxy.core.types import PoolKey, Reason
+from proxy.core.types import HASHES_PER_DIFFICULTY, PoolKey, Reason
 from tests.support.world import EASY, World
 
 POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=())
@@ -14,9 +15,9 @@ NERDQAXE = profile_of("NerdQAxe++/BM1370")
 
 
 def told(pool_difficulty: float, pool: PoolConfig = POOL, profile: object = UNKNOWN, rate: float = 0.0,
-         held: float = 0.0) -> float:
+         held: float = 0.0, network: float = 1e12, minimum: float = 0.0) -> float:
     return told_difficulty(pool_difficulty, pool, profile, hashrate=rate, held=held,  # type: ignore[arg-type]
-                           hashes_per_difficulty=1024.0)
+                           hashes_per_difficulty=1024.0, network_difficulty=network, miner_minimum=minimum)
 
 
 @pytest.mark.parametrize(("pool", "expected"), [(0.5, 0.5), (1.75, 1.75), (4096.0, 4096.0)])
@@ -188,3 +189,78 @@ def test_a_lane_that_kept_its_difficulty_is_entered_with_it() -> None:
     miner.lines.clear()
     world.advance(100)
     assert {params[0] for params in miner.all("mining.set_difficulty")} == {0.5, 4}  # the idle lane as it was before
+
+
+def test_nothing_lifts_the_told_difficulty_above_the_networks() -> None:
+    """Above it a miner never reports its blocks (floor of 5e6 on a chain of 1e6: 4 of 5 were never seen)."""
+    from dataclasses import replace
+
+    floor = replace(POOL, min_difficulty=5e6)
+    assert told(16.0, floor, network=1e6) == 1e6
+    assert told(16.0, rate=1e15, held=5e6, network=1e6) == 1e6
+    assert told(16.0, minimum=5e6, network=1e6) == 1e6
+    nicehash = told_difficulty(16.0, POOL, profile_of("NiceHash/1.0.0"), hashrate=0.0, held=0.0, miner_minimum=0.0,
+                               hashes_per_difficulty=HASHES_PER_DIFFICULTY, network_difficulty=4096.0)
+    assert nicehash == 4096.0
+    assert told(16.0, floor, NERDQAXE, network=1000.5) == 1000.0
+
+
+def test_a_pool_above_the_network_keeps_its_difficulty() -> None:
+    from dataclasses import replace
+
+    assert told(64.0, network=8.0) == 64.0
+    assert told(64.0, replace(POOL, min_difficulty=128.0), network=8.0) == 64.0
+
+
+def test_the_miners_own_minimum_is_a_floor_above_the_operators_cap() -> None:
+    from dataclasses import replace
+
+    assert told(16.0, minimum=2048.0) == 2048.0
+    assert told(4096.0, minimum=2048.0) == 4096.0
+    assert told(16.0, replace(POOL, max_difficulty=64.0), minimum=2048.0) == 2048.0
+
+
+def test_a_floor_of_the_operator_is_capped_by_the_jobs_own_nbits() -> None:
+    world = World({"A": 8}, difficulty=4, hashes_per_difficulty=1.0)
+    config = world.config
+    from dataclasses import replace
+
+    pool = replace(config.pools[PoolKey("A")], min_difficulty=2.0**50)
+    world.engine.apply(replace(config, pools={PoolKey("A"): pool}, revision=2))
+    miner = world.miner()
+    world.advance(1)
+    assert miner.difficulty == 2.0**32 == network_difficulty(0x1D00FFFF, world.engine.diff1)
+
+
+def test_a_minimum_difficulty_that_was_answered_true_is_kept() -> None:
+    world = World({"A": 8}, difficulty=16, hashes_per_difficulty=1.0)
+    miner = world.miner(handshake=False)
+    miner.call("mining.configure", [["minimum-difficulty"], {"minimum-difficulty.value": 2048}], 1)
+    miner.call("mining.subscribe", ["bmminer/1.0.0"], 2)
+    miner.call("mining.authorize", ["addr.rig", "x"], 3)
+    world.advance(1)
+    assert miner.answers(1)[0]["result"] == {"minimum-difficulty": True}
+    assert miner.difficulty == 2048
+    suggested = [m["params"] for c in world.pools["A"].live() for m in c.received
+                 if m["method"] == "mining.suggest_difficulty"]
+    assert suggested == [[2048]]
+    world.pools["A"].push("mining.set_difficulty", [8192])
+    world.pools["A"].notify()
+    world.advance(1)
+    assert miner.difficulty == 8192
+    world.pools["A"].push("mining.set_difficulty", [1])
+    world.pools["A"].notify()
+    world.advance(1)
+    assert miner.difficulty == 2048
+
+
+@pytest.mark.parametrize("value", [None, 0, -1, "2048", True, 1e18, 1e300, 1e-300])
+def test_a_minimum_difficulty_without_sense_is_answered_false(value: object) -> None:
+    world = World({"A": 8}, difficulty=16, hashes_per_difficulty=1.0)
+    miner = world.miner(handshake=False)
+    miner.call("mining.configure", [["minimum-difficulty"], {"minimum-difficulty.value": value}], 1)
+    miner.call("mining.subscribe", ["bmminer/1.0.0"], 2)
+    miner.call("mining.authorize", ["addr.rig", "x"], 3)
+    world.advance(1)
+    assert miner.answers(1)[0]["result"] == {"minimum-difficulty": False}
+    assert miner.difficulty == 16
