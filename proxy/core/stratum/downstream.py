@@ -326,7 +326,10 @@ class Downstream:
         value = request.params[0] if request.params else None
         if not isinstance(value, str) or len(value) > 64 or not _HEX.fullmatch(value) or not int(value or "0", 16):
             raise RemoteProtocolError("suggest_target needs a hex target", cost=1.0)
-        self._owner.miner_suggested(difficulty_of_target(int(value, 16), self._diff1))
+        difficulty = difficulty_of_target(int(value, 16), self._diff1)
+        if not _is_difficulty(difficulty):
+            raise RemoteProtocolError("suggest_target needs a target that a pool could set", cost=1.0)
+        self._owner.miner_suggested(difficulty)
         return encode_response(request.id, True)
 
     def _ping(self, request: Request) -> bytes:
@@ -335,11 +338,17 @@ class Downstream:
     def _noted(self, request: Request) -> bytes:
         return encode_response(request.id, True)
 
+    def _no_transactions(self, request: Request) -> bytes:
+        """A job carries the hashes of a merkle branch, no transactions; bfgminer reads an answer that is a list."""
+        return encode_response(request.id, [])
+
     def _submit(self, request: Request) -> None:
         params = request.params
         job_id = params[1][:64] if len(params) > 1 and isinstance(params[1], str) else ""
         if self.extranonce is None:
             self._owner.miner_bad_submit(request.id, job_id, 25, "Not subscribed")
+            self._closed = True
+            self.close()
             return
         try:
             submit = self._parse_submit(request)
@@ -426,4 +435,6 @@ _METHODS = {
     "mining.pong": Downstream._noted,
     "pong": Downstream._noted,
     "mining.capabilities": Downstream._noted,
+    "mining.multi_version": Downstream._noted,
+    "mining.get_transactions": Downstream._no_transactions,
 }

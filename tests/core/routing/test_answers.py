@@ -95,6 +95,38 @@ def test_a_share_before_subscribe_is_25() -> None:
     miner.call("mining.authorize", ["addr.rig", "x"], 1)
     miner.call("mining.submit", ["addr.rig", "1", "00000000", "68000000", "00000001"], 2)
     assert miner.answers(2)[0]["error"][0] == 25
+    world.advance(1)
+    assert miner.link.closed
+    assert not world.engine.sessions
+
+
+def test_what_follows_a_share_before_subscribe_is_not_read() -> None:
+    world = World()
+    miner = world.miner(handshake=False)
+    miner.raw(b'{"id":1,"method":"mining.submit","params":["a.b","1","00000000","68000000","00000001"]}\n'
+              b'{"id":2,"method":"mining.subscribe","params":[]}\n')
+    assert [line["id"] for line in miner.lines] == [1]
+
+
+@pytest.mark.parametrize("offset", [-1, -3600, 7001, 90_000])
+@pytest.mark.parametrize("difficulty", [1.0, 2.0**40])
+def test_a_wrong_time_is_answered_as_such(offset: int, difficulty: float) -> None:
+    """ckpool takes up to 7,000 s above its job's time and none before it (src/stratifier.c)."""
+    world, miner = ready_world(difficulty=difficulty)
+    ident = miner.submit(ntime=f"{int(miner.job[7], 16) + offset:08x}")
+    world.advance(1)
+    assert miner.answers(ident)[0]["error"][:2] == [20, "Ntime out of range"]
+    (result,) = world.events_of(ShareResult)
+    assert (result.reason, result.decided_by) == (Reason.NTIME, DecidedBy.PROXY)
+    assert not any(pool.submits for pool in world.pools.values())
+
+
+@pytest.mark.parametrize("offset", [0, 600, 7000])
+def test_a_time_that_the_pool_takes_is_forwarded(offset: int) -> None:
+    world, miner = ready_world()
+    ident = miner.submit(ntime=f"{miner.session.jobs.find(miner.job[0]).job.notice.ntime + offset:08x}")
+    world.advance(1)
+    assert miner.answers(ident)[0]["result"] is True
 
 
 @pytest.mark.parametrize(("verdict", "code", "reason"), [

@@ -83,7 +83,7 @@ def test_bfgminer_calls_with_a_null_id_get_no_reply_that_it_would_take_for_anoth
     assert world.engine.sessions[miner.session.id].wish is not None
 
 
-@pytest.mark.parametrize("method", ["mining.get_transactions", "mining.multi_version", "no.such.method"])
+@pytest.mark.parametrize("method", ["mining.get_blob", "no.such.method"])
 def test_every_request_gets_a_reply_also_one_that_nobody_knows(method: str) -> None:
     world = World()
     miner = world.miner()
