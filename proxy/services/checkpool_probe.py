@@ -11,6 +11,7 @@ from proxy.core.config import Endpoint
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.ports import Link
 from proxy.core.stratum.codec import Request
+from proxy.core.stratum.patience import Patience
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.upstream import Credentials, Upstream
 from proxy.core.stratum.upstream_owner import ShareAnswer
@@ -48,7 +49,8 @@ class Findings:
     refusal: str = ""
     difficulty: float | None = None
     """None: the pool said none."""
-    mask: int = 0
+    mask: int | None = None
+    """None: the pool did not say."""
     job: PoolJob | None = None
     first_job_s: float | None = None
     """From the open connection to the job."""
@@ -95,7 +97,7 @@ class _Handshake:
         """Set once there is nothing more to learn."""
         self._loop = asyncio.get_running_loop()
         self._upstream = Upstream(clock=LoopClock(self._loop), owner=self, credentials=credentials,
-                                  request_stall_s=timeout_s)
+                                  patience=Patience(timeout_s))
         self._dialed_at = self._opened_at = self._loop.time()
         self._is_open = False
         self._closed = asyncio.Event()

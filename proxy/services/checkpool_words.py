@@ -121,9 +121,14 @@ def _handshake(seen: Findings, user: str, made_up_user: bool, timeout_s: float) 
     yield _extranonce(seen)
     yield _("Difficulty"), (_number(seen.difficulty) if seen.difficulty is not None else
                             _("none told: 1, as Stratum has it")), None
-    yield _("Version mask"), (mask_text(seen.mask) if seen.mask else
-                              _("none: miners cannot roll the version (AsicBoost) on this pool")), None
+    yield _("Version mask"), _mask(seen.mask), None
     yield _first_job(seen, timeout_s)
+
+
+def _mask(mask: int | None) -> str:
+    if mask is None:
+        return _("not told: the pool left the question unanswered, so miners may try to roll the version")
+    return mask_text(mask) if mask else _("none: miners cannot roll the version (AsicBoost) on this pool")
 
 
 def _why_not_subscribed(seen: Findings, timeout_s: float) -> str:

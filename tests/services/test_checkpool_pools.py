@@ -244,4 +244,4 @@ async def test_a_pool_that_ignores_configure_passes(monkeypatch) -> None:
     monkeypatch.setattr(upstream, "OPTIONAL_TIMEOUT_S", 0.1)
     async with sim_pool(dialect=NO_ROLLING) as pool:
         report = await checked(pool, timeout_s=PATIENCE_S)
-        assert report.ok and said(report)["Version mask"].startswith("none: ")
+        assert report.ok and said(report)["Version mask"].startswith("not told: ")

@@ -11,6 +11,7 @@ says otherwise. Hashing is real at ``HASHES_PER_DIFFICULTY = 1``: any nonce is a
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -73,6 +74,12 @@ class ScriptedPool:
         self.jobs = 0
         self.clock = clock
         self.answer_submits = True
+        self.delay_s = 0.0
+        """How long everything that the pool says is on its way."""
+        self.configure_delay_s: float | None = 0.0
+        """How much longer the answer to configure takes; None: it never comes."""
+        self.closes_idle_after_s: float | None = None
+        """It closes a connection that sent nothing for so long (btcpool: 600)."""
 
     def live(self) -> "list[Connection]":
         """Connections of miners (not probes) that are open."""
@@ -115,20 +122,29 @@ class Connection:
         self.user = ""
         self.password = ""
         self.received: list[dict[str, Any]] = []
+        self.heard = 0
 
     def push(self, method: str, params: list[Any]) -> None:
         self.say({"id": None, "method": method, "params": params})
 
-    def say(self, message: dict[str, Any]) -> None:
+    def say(self, message: dict[str, Any], *, later_s: float = 0.0) -> None:
         line = orjson.dumps(message) + b"\n"
-        self.pool.clock.call_at(self.pool.clock.now(),
+        self.pool.clock.call_at(self.pool.clock.now() + self.pool.delay_s + later_s,
                                 lambda: None if self.link.closed or self.pool.silent else self.handler.received(line))
 
     def take(self, payload: bytes) -> None:
+        self.heard += 1
+        if self.pool.closes_idle_after_s is not None:
+            self.pool.clock.call_at(self.pool.clock.now() + self.pool.closes_idle_after_s,
+                                    partial(self.close_if_idle, self.heard))
         for line in payload.splitlines():
             message = orjson.loads(line)
             self.received.append(message)
             self.answer(message)
+
+    def close_if_idle(self, heard: int) -> None:
+        if heard == self.heard:
+            self.link.close("idle for too long")
 
     def answer(self, message: dict[str, Any]) -> None:
         pool, params = self.pool, message["params"]
@@ -137,7 +153,8 @@ class Connection:
                 result: Any = {"version-rolling": pool.mask is not None}
                 if pool.mask is not None:
                     result["version-rolling.mask"] = f"{pool.mask:08x}"
-                self.say({"id": message["id"], "result": result, "error": None})
+                if pool.configure_delay_s is not None:
+                    self.say({"id": message["id"], "result": result, "error": None}, later_s=pool.configure_delay_s)
             case "mining.subscribe":
                 self.agent = params[0]
                 self.say({"id": message["id"], "result": [[], self.extranonce1, pool.size], "error": None})

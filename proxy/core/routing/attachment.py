@@ -70,6 +70,9 @@ class PoolSide(Protocol):
     def answer_heard(self) -> None:
         """A share was answered."""
 
+    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
+        """A lane heard which version bits the pool allows."""
+
     def lane_down(self, lane: DedicatedLane, reason: str) -> None:
         """A lane ended."""
 
@@ -285,6 +288,10 @@ class Attachment:
                 self._wait()
         else:
             self.pool.lane_down(lane, reason)
+
+    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
+        """Let the pool know, for the miners to come."""
+        self.pool.lane_mask(lane, mask)
 
     def lane_stale(self, lane: DedicatedLane) -> None:
         """Let the pool find out whether the lane is dead."""

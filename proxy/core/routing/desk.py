@@ -140,7 +140,7 @@ class ShareDesk:
         """Let the pool's answer tell how it reads version bits."""
         if bits is not None:
             job = token.issued.job
-            token.issued.lane.reading.answered(job.notice.version, job.mask, token.judged.version, bits,
+            token.issued.lane.reading.answered(job.notice.version, job.allowed_mask, token.judged.version, bits,
                                                accepted=accepted)
 
     def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:

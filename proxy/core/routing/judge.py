@@ -100,6 +100,6 @@ def _reason(issued: IssuedJob, submit: Submit, version: int, reached: float) -> 
     if reached < issued.difficulty:
         outside = submit.bits is not None and submit.bits & ~issued.mask
         return Reason.VERSION if outside else Reason.LOW_DIFFICULTY
-    if (version ^ job.notice.version) & ~job.mask:
+    if (version ^ job.notice.version) & ~job.allowed_mask:
         return Reason.VERSION
     return Reason.FRACTION if reached < job.difficulty else Reason.NONE

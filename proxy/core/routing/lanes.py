@@ -31,6 +31,7 @@ from proxy.core.ports import Clock, Dialer, Link, Timer
 from proxy.core.routing.redirect import redirect_target
 from proxy.core.stratum.codec import Request
 from proxy.core.stratum.extranonce import Filler
+from proxy.core.stratum.patience import Patience
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import Credentials, Upstream
 from proxy.core.stratum.upstream_owner import ShareAnswer
@@ -41,6 +42,12 @@ ADJUST_S = 60.0
 """How long a pool has to bring the difficulty of a lane up to the miner that enters it."""
 FIRST_JOB_S = 20.0
 """A connection that has brought no job by then is no use: the pool accepts and says nothing."""
+HANDSHAKE_ANSWERS = 3
+"""The first job waits for so many: to subscribe, to authorize, and itself."""
+
+
+GOLDEN = 0.618033988749895
+"""Its multiples are spread evenly over every interval (as phases of slicing are)."""
 
 
 class Lane(Protocol):
@@ -81,6 +88,9 @@ class LaneUser(Protocol):
     def lane_lost(self, lane: "DedicatedLane", reason: str) -> None:
         """The lane is over. Called once, last."""
 
+    def lane_mask(self, lane: "DedicatedLane", mask: int) -> None:
+        """The pool said which version bits it allows, at any time."""
+
     def lane_stale(self, lane: "DedicatedLane") -> None:
         """No job came for much longer than usual; the lane goes on."""
 
@@ -93,14 +103,14 @@ class DedicatedLane:
 
     __slots__ = (
         "_cancel_dial", "_clock", "_dialed_at", "_entered_at", "_events", "_gap_s", "_job_stall_s", "_known",
-        "_last_job_at", "_one_in", "_one_out", "_opened_at", "_session", "_user", "_user_name", "_usual_difficulty",
-        "_watch", "chain", "ended", "endpoint", "filler", "id", "pool", "reached", "reading", "refused", "upstream",
-        "wanted_end",
+        "_last_job_at", "_one_in", "_one_out", "_opened_at", "_patience", "_session", "_user", "_user_name",
+        "_usual_difficulty", "_watch", "chain", "ended", "endpoint", "filler", "id", "pool", "reached", "reading",
+        "refused", "upstream", "wanted_end",
     )
 
     def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
                  credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
-                 session: SessionId | None, request_stall_s: float, job_stall_s: float, board: NoticeBoard,
+                 session: SessionId | None, patience: Patience, job_stall_s: float, board: NoticeBoard,
                  reading: PoolReading) -> None:
         self.id = lane_id
         self.pool = pool
@@ -114,9 +124,10 @@ class DedicatedLane:
         self.wanted_end = False
         self.reached = False
         """Whether a job was ever handed over."""
-        self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, request_stall_s=request_stall_s,
-                                 board=board, reading=reading)
+        self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, patience=patience, board=board,
+                                 reading=reading, spread=lane_id * GOLDEN % 1.0)
         self.reading = reading
+        self._patience = patience
         self._known = known
         self._user_name = credentials.user
         self._user = user
@@ -277,8 +288,9 @@ class DedicatedLane:
         self._events.emit(PoolDifficulty(pool=self.pool, lane=self.id, difficulty=difficulty, session=self._session))
 
     def upstream_mask(self, mask: int) -> None:
-        """Tell."""
+        """Tell, and let the pool know for the miners to come."""
         self._events.emit(PoolVersionMask(pool=self.pool, lane=self.id, mask=mask, session=self._session))
+        self._user.lane_mask(self, mask)
 
     def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
         """Pass a verdict on."""
@@ -343,11 +355,20 @@ class DedicatedLane:
     def _patience_s(self) -> float:
         return max(self._job_stall_s, 3.0 * self._gap_s)
 
+    def _first_job_within_s(self) -> float:
+        """A slow pool has the time of its answers on top, and a handshake that goes on the patience with it."""
+        more = 0.0 if self.upstream.ready else self._patience.handshake_s
+        return FIRST_JOB_S + HANDSHAKE_ANSWERS * (self._patience.latency_s or 0.0) + more
+
     def _look(self) -> None:
         now = self._clock.now()
         self._watch = None
         if self._last_job_at is None:
-            self.close(f"no job within {FIRST_JOB_S:.0f} s", wanted=False)
+            within = self._first_job_within_s()
+            if self.lived_s < within - 1e-6:
+                self._watch = self._clock.call_at(now + within - self.lived_s, self._look)
+            else:
+                self.close(f"no job within {within:.0f} s", wanted=False)
             return
         due = self._last_job_at + self._patience_s()
         if now >= due - 1e-6:

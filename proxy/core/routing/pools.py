@@ -21,6 +21,7 @@ from proxy.core.events import (
 from proxy.core.health import Backoff, PoolHealth, Random
 from proxy.core.ports import Clock, Dialer, Timer
 from proxy.core.routing.lanes import DedicatedLane, LaneUser
+from proxy.core.stratum.patience import Patience
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import Credentials
 from proxy.core.stratum.upstream_owner import ShareAnswer
@@ -101,6 +102,7 @@ class PoolSupervisor:
         self._alive: set[DedicatedLane] = set()
         self._board = NoticeBoard()
         self._reading = PoolReading()
+        self._patience = Patience(health.request_stall_s)
         self._stopped = False
         self._watched = False
 
@@ -149,11 +151,13 @@ class PoolSupervisor:
         moved = config.moved_from(self.config)
         returned = self.config.status is AdminStatus.DISABLED
         self.config, self._limits = config, health
+        self._patience.least_s = health.request_stall_s
         self.health.configure(health)
         if not self.usable:
             self._cancel_timer()
             self._drop_probe()
         elif moved or returned:
+            self.mask = None  # perhaps another pool: until it has said, rolling is offered
             self._endpoint = 0
             self._backoff.reset()
             self._drop_probe()
@@ -237,7 +241,7 @@ class PoolSupervisor:
             self._owner.pool_suspected(self)
 
     def _all_silent(self) -> bool:
-        return all(lane.silent_for_s >= self._limits.request_stall_s for lane in self.lanes)
+        return all(lane.silent_for_s >= self._patience.limit_s for lane in self.lanes)
 
     def lane_stale(self, lane: DedicatedLane) -> None:
         """A lane hears of no new jobs: see what a fresh connection hears."""
@@ -248,9 +252,17 @@ class PoolSupervisor:
         """Keep what a connection told about the pool."""
         upstream = lane.upstream
         known = (self.extranonce2_size, self.mask)
-        self.extranonce2_size, self.mask = upstream.extranonce2_size, upstream.mask
+        self.extranonce2_size = upstream.extranonce2_size
+        if upstream.mask is not None:
+            self.mask = upstream.mask
         self.difficulty = upstream.difficulty
         if known != (self.extranonce2_size, self.mask):
+            self._owner.pool_learned(self)
+
+    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
+        """A connection, a miner's or the probe, heard which version bits the pool allows: in time, late, or anew."""
+        if mask != self.mask:
+            self.mask = mask
             self._owner.pool_learned(self)
 
     # --- LaneUser: the probe --------------------------------------------------------------------------------------
@@ -385,8 +397,8 @@ class PoolSupervisor:
         lane = DedicatedLane(
             lane_id=self._owner.next_lane_id(), pool=self.key, chain=self.config.chain, endpoint=endpoint,
             known=self.config.endpoints, credentials=credentials, user=user, clock=self._clock, events=self._events,
-            session=session, request_stall_s=self._limits.request_stall_s, job_stall_s=self._limits.job_stall_min_s,
-            board=self._board, reading=self._reading)
+            session=session, patience=self._patience, job_stall_s=self._limits.job_stall_min_s, board=self._board,
+            reading=self._reading)
         self._alive.add(lane)
         lane.dial(self._dialer)
         return lane

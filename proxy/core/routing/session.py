@@ -425,7 +425,8 @@ class Session:
         """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
         extranonce = self.downstream.extranonce
         assert extranonce is not None
-        why = why_not(job, extranonce, self.profile, rolls=self._rolls)
+        why = why_not(job, extranonce, self.profile, rolls=self._rolls, mask=self._said_mask(key, job),
+                      elsewhere=bool(self._ready - {key}))
         if not why:
             self.excluded.pop(key, None)
         elif self.excluded.get(key) != why:
@@ -469,8 +470,7 @@ class Session:
             hashes_per_difficulty=self._host.hashes_per_difficulty,
             network_difficulty=network_difficulty(job.notice.nbits, self._host.diff1),
             miner_minimum=self.minimum_difficulty)
-        requested = self.downstream.requested_mask
-        mask = job.mask if requested is None else job.mask & requested
+        mask = self._mask_for(lane.pool, job)
         first = not jobs.any_issued
         issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
         self._prevhash, self._extranonce1 = job.notice.prevhash, job.extranonce1
@@ -490,6 +490,18 @@ class Session:
             new_block=new_block))
         if first:
             self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=lane.pool))
+
+    def _said_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
+        """What the pool said on the job's connection, else on another; None: nothing yet."""
+        return self._host.pool(pool).mask if job.mask is None else job.mask
+
+    def _mask_for(self, pool: PoolKey, job: PoolJob) -> int:
+        """The bits that this miner may roll on ``job``. Where the pool has not said, firmware that can stop waits with
+        rolling until it has: a pool that does not know BIP 310 stays silent too, and would refuse its shares."""
+        if self.profile.stops_rolling and self._said_mask(pool, job) is None:
+            return 0
+        requested = self.downstream.requested_mask
+        return job.allowed_mask if requested is None else job.allowed_mask & requested
 
     def _tell_difficulty(self, pool: PoolKey | None, pool_difficulty: float) -> None:
         if self._events.wants(DifficultySent):

@@ -13,6 +13,7 @@ import orjson
 
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.stratum.difficulty import target_of_nbits
+from proxy.core.stratum.version import USUAL_MASK
 
 MAX_BRANCHES = 32
 """ESP-Miner takes 32, Avalon 30; a block of 2^24 transactions needs 24."""
@@ -76,12 +77,18 @@ class PoolJob:
     extranonce1: bytes
     extranonce2_size: int
     difficulty: float
-    mask: int
-    """Version bits that the pool lets this connection roll; 0 for none."""
+    mask: int | None
+    """Version bits that the pool lets this connection roll: 0 for none, None while it has not said."""
     received_at: float
     """Monotonic seconds."""
     serial: int
     """Counts the jobs of one upstream connection; grows."""
+
+    @property
+    def allowed_mask(self) -> int:
+        """``mask``; BIP 320's bits while the pool has not said: a slow answer must not stop firmware that only works
+        with rolling (cgminer and Avalon never connect without it)."""
+        return USUAL_MASK if self.mask is None else self.mask
 
     @property
     def coinbase_size(self) -> int:

@@ -1,9 +1,9 @@
 """One connection to a pool, on which we play the miner; sans I/O.
 
 States and legal moves are the table ``_MOVES``. The handshake is ``configure`` and ``subscribe`` in one write, then
-``authorize`` once subscribe is answered; an optional method that stays unanswered for ``OPTIONAL_TIMEOUT_S`` counts as
-refused. ``extranonce.subscribe`` and ``suggest_difficulty`` follow the authorisation (ckpool ignores or drops earlier
-ones). Pools that send their job before they authorise (MiningCore, ckpool) are READY when both are there.
+``authorize`` once subscribe is answered; an optional method that stays unanswered for ``OPTIONAL_TIMEOUT_S`` is waited
+for no longer. ``extranonce.subscribe`` and ``suggest_difficulty`` follow the authorisation (ckpool ignores or drops
+earlier ones). Pools that send their job before they authorise (MiningCore, ckpool) are READY when both are there.
 
 The owner is told through ``UpstreamOwner``; requests that wait are bounded and each ends exactly once: answered,
 expired, or lost with the connection.
@@ -20,6 +20,7 @@ from proxy.core.ports import Clock, Link, Timer
 from proxy.core.stratum.codec import ErrorInfo, Request, Response, decode, encode_request
 from proxy.core.stratum.extranonce import MAX_POOL_SIZE
 from proxy.core.stratum.framing import LineFramer
+from proxy.core.stratum.patience import Patience
 from proxy.core.stratum.pooljob import Notice, NoticeBoard, PoolJob, parse_notify
 from proxy.core.stratum.upstream_owner import ShareAnswer, UpstreamOwner
 from proxy.core.stratum.version import USUAL_MASK, PoolReading, mask_text, parse_mask
@@ -35,6 +36,10 @@ MAX_PENDING = 4_096
 MAX_EXPIRED = 64
 MAX_ERRORS = 20
 """Malformed messages in a row before the connection is given up."""
+IDLE_LEAST_S = 360.0
+IDLE_SPREAD_S = 90.0
+"""A connection that sent nothing for 6 to 7.5 minutes says something: btcpool and its descendants (ViaBTC, AntPool)
+close one from which no byte came for 600 s. Connections differ, so that a fleet does not speak at once."""
 DEFAULT_DIFFICULTY = 1.0
 """Until a pool says another (Stratum's own default)."""
 
@@ -67,6 +72,10 @@ class Credentials:
     password: str
 
 
+_NEEDED = ("mining.subscribe", "mining.authorize")
+"""Calls without whose answer a connection is no use."""
+
+
 class _Pending(NamedTuple):
     token: Any
     sent_at: float
@@ -78,19 +87,22 @@ class Upstream:
 
     __slots__ = (
         "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configure_late", "_configured", "_credentials",
-        "_difficulty_seen", "_early", "_errors", "_expired", "_framer", "_link", "_next_id", "_owner", "_serial",
-        "_stall_s", "_submits", "_suggested", "_wanted_close", "_watch", "difficulty", "extranonce1",
-        "extranonce2_size", "job", "last_received", "mask", "reading", "stalled", "state", "traced",
+        "_difficulty_seen", "_early", "_errors", "_expired", "_framer", "_idle_s", "_idle_watch", "_link", "_next_id",
+        "_owner", "_patience", "_sent_at", "_serial", "_submits", "_suggested", "_wanted_close", "_watch",
+        "difficulty", "extranonce1", "extranonce2_size", "job", "last_received", "mask", "reading", "stalled", "state",
+        "traced",
     )
 
     def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
-                 request_stall_s: float = 10.0, board: NoticeBoard | None = None,
-                 reading: PoolReading | None = None) -> None:
+                 patience: Patience | None = None, board: NoticeBoard | None = None,
+                 reading: PoolReading | None = None, spread: float = 0.0) -> None:
+        """``spread``: 0 to 1, another for each connection; when an idle one speaks."""
         self.state = UpstreamState.CONNECTING
         self.extranonce1 = b""
         self.extranonce2_size = 0
         self.difficulty = DEFAULT_DIFFICULTY
-        self.mask = 0
+        self.mask: int | None = None
+        """Version bits that the pool lets this connection roll: 0 for none, None while it has not said."""
         self.job: PoolJob | None = None
         self.last_received = 0.0
         self.traced = False
@@ -99,7 +111,7 @@ class Upstream:
         self._clock = clock
         self._owner = owner
         self._credentials = credentials
-        self._stall_s = request_stall_s
+        self._patience = patience if patience is not None else Patience()
         self._link: Link | None = None
         self._framer = LineFramer(MAX_LINE_IN)
         self._board = board if board is not None else NoticeBoard()
@@ -109,9 +121,12 @@ class Upstream:
         self._submits: dict[int, _Pending] = {}
         self._expired: list[int] = []
         self._watch: Timer | None = None
+        self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
+        self._idle_watch: Timer | None = None
+        self._sent_at = 0.0
         self._configured = False
         self._configure_late: int | None = None
-        """The id of configure once it counts as refused: its answer still gives the mask."""
+        """The id of configure once nobody waits for its answer: it is taken whenever it comes."""
         self._early: Notice | None = None
         """A job that came before the answer to subscribe."""
         self._authorized = False
@@ -149,8 +164,9 @@ class Upstream:
         if self.state is UpstreamState.CLOSED:
             return
         self._move(UpstreamState.CLOSED)
-        if self._watch is not None:
-            self._watch.cancel()
+        for timer in (self._watch, self._idle_watch):
+            if timer is not None:
+                timer.cancel()
         pending, self._submits = self._submits, {}
         for waiting in pending.values():
             self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
@@ -171,8 +187,9 @@ class Upstream:
     def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
         """Send a share; ``upstream_answer`` follows exactly once with ``token``.
 
-        ``version``: as hashed; its bits are sent where the pool negotiated rolling (DATUM wants the parameter then and
-        takes it amiss otherwise), and where the version is not the job's (a block that is to go up all the same).
+        ``version``: as hashed; its bits are sent unless the pool said that it allows no rolling (DATUM wants the
+        parameter where it granted rolling and takes it amiss where it refused it), and where the version is not the
+        job's (a block that is to go up all the same).
 
         Raises:
             LocalProtocolError: not READY, or the line would be too long for ckpool.
@@ -181,8 +198,8 @@ class Upstream:
             raise LocalProtocolError(f"submit in state {self.state}")
         params = [self._credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
         bits = None
-        if job.mask or version != job.notice.version:
-            bits = self.reading.bits_for(job.notice.version, job.mask, version)
+        if job.allowed_mask or version != job.notice.version:
+            bits = self.reading.bits_for(job.notice.version, job.allowed_mask, version)
             params.append(f"{bits:08x}")
         ident = self._next_id
         self._next_id = ident + 1
@@ -193,7 +210,7 @@ class Upstream:
             self._expire(next(iter(self._submits)))
         self._submits[ident] = _Pending(token, self._clock.now(), bits)
         self._send(line, 1)
-        self._arm(self._stall_s)
+        self._arm(self._patience.limit_s)
 
     def suggest(self, difficulty: float) -> None:
         """Tell the pool the miner's wish: an integer from 1 on (ckpool reads no float), sent only when it changes."""
@@ -252,10 +269,13 @@ class Upstream:
         accepted = answer.error is None and answer.result is not False and answer.result is not None
         if waiting is not None:
             error = answer.error if accepted or answer.error else ErrorInfo(20, "refused without a reason")
-            self._answer(waiting, ShareAnswer(accepted, error, self._clock.now() - waiting.sent_at,
-                                              bits=waiting.bits))
+            latency = self._clock.now() - waiting.sent_at
+            self._patience.heard(latency)
+            self._answer(waiting, ShareAnswer(accepted, error, latency, bits=waiting.bits))
             return
-        method, _ = self._calls.pop(ident, ("", 0.0))
+        method, sent_at = self._calls.pop(ident, ("", 0.0))
+        if method in _NEEDED:
+            self._patience.heard(self._clock.now() - sent_at)
         match method:
             case "" if ident in self._expired:
                 self._expired.remove(ident)
@@ -292,13 +312,16 @@ class Upstream:
     # --- Handshake ------------------------------------------------------------------------------------------------
 
     def _configure_answered(self, answer: Response) -> None:
-        self._configured = True
+        """An answer, however late, says whether versions may be rolled; an unreadable mask says nothing."""
+        self._configured, self._configure_late = True, None
         result = answer.result if isinstance(answer.result, dict) else {}
-        if answer.error is None and result.get("version-rolling") is True:
-            try:
-                self._set_mask(parse_mask(result.get("version-rolling.mask", mask_text(USUAL_MASK))))
-            except RemoteProtocolError as problem:
-                self._owner.upstream_problem(problem)
+        mask = 0
+        try:
+            if answer.error is None and result.get("version-rolling") is True:
+                mask = parse_mask(result.get("version-rolling.mask", mask_text(USUAL_MASK)))
+            self._set_mask(mask)
+        except RemoteProtocolError as problem:
+            self._owner.upstream_problem(problem)
         self._maybe_ready()
 
     def _subscribe_answered(self, answer: Response) -> None:
@@ -334,6 +357,8 @@ class Upstream:
         if self.state is not UpstreamState.AUTHORIZING or not (self._authorized and self._configured):
             return
         self._move(UpstreamState.READY)
+        self._patience.reached()
+        self._idle_watch = self._clock.call_at(self._clock.now() + self._idle_s, self._look_idle)
         lines, count = self._call("mining.extranonce.subscribe", []), 1
         if self._suggested is not None:
             lines, count = lines + self._suggestion(self._suggested), 2
@@ -371,9 +396,13 @@ class Upstream:
 
     def _set_mask(self, mask: int) -> None:
         mask &= USUAL_MASK  # AntPool grants bits that nobody asked for
-        changed, self.mask = mask != self.mask, mask
+        before, self.mask = self.mask, mask
         self._owner.upstream_mask(mask)
-        if changed and self.job is not None:
+        if self.job is None or mask == before:
+            return
+        if before is None and mask == USUAL_MASK:  # what was assumed: nobody has to start anew for it
+            self.job = replace(self.job, mask=mask)
+        else:
             self._reissue()
 
     def _reissue(self) -> None:
@@ -421,6 +450,7 @@ class Upstream:
             return
         if self.traced:
             self._owner.upstream_traffic("tx", payload)
+        self._sent_at = self._clock.now()
         self._link.send(payload)
         self._owner.upstream_lines(0, lines)
 
@@ -444,18 +474,35 @@ class Upstream:
                 break
             self._expire(ident)
         since = self._oldest_wait()
-        if since is not None and now - max(since, self.last_received) >= self._stall_s - 1e-6:
+        limit = self._patience.limit_s if self.ready else self._patience.handshake_s
+        if since is not None and now - max(since, self.last_received) >= limit - 1e-6:
             self.stalled = True
-            self.close(f"no answer for {self._stall_s:.0f} s", wanted=False)
+            if not self.ready:
+                self._patience.in_vain()
+            self.close(f"no answer for {limit:.0f} s", wanted=False)
             return
         if since is not None:
-            self._arm(max(max(since, self.last_received) + self._stall_s - now, 0.05))
+            self._arm(max(max(since, self.last_received) + limit - now, 0.05))
         elif self._calls:
             self._arm(OPTIONAL_TIMEOUT_S)
 
+    def _look_idle(self) -> None:
+        """Say something on a connection that sent nothing for long; one deadline, put off by whatever was sent.
+
+        ``mining.extranonce.subscribe`` again, which every connection sent once already: btcpool, MiningCore and yiimp
+        answer true, DATUM an error, ckpool and public-pool nothing, and it changes nothing anywhere. A repeated
+        ``suggest_difficulty`` could: btcpool starts its search for a difficulty anew.
+        """
+        now = self._clock.now()
+        due = self._sent_at + self._idle_s
+        if now >= due - 1e-6:
+            self._send(self._call("mining.extranonce.subscribe", []), 1)
+            due = now + self._idle_s
+        self._idle_watch = self._clock.call_at(due, self._look_idle)
+
     def _drop_optional(self, now: float) -> None:
         for ident, (method, sent_at) in list(self._calls.items()):
-            if method in ("mining.subscribe", "mining.authorize") or now - sent_at < OPTIONAL_TIMEOUT_S - 1e-6:
+            if method in _NEEDED or now - sent_at < OPTIONAL_TIMEOUT_S - 1e-6:
                 continue
             del self._calls[ident]
             if method == "mining.configure":
@@ -464,8 +511,7 @@ class Upstream:
 
     def _oldest_wait(self) -> float | None:
         """When the oldest request that must be answered was sent."""
-        waits = [sent_at for method, sent_at in self._calls.values() if method in ("mining.subscribe",
-                                                                                    "mining.authorize")]
+        waits = [sent_at for method, sent_at in self._calls.values() if method in _NEEDED]
         if self._submits:
             waits.append(next(iter(self._submits.values())).sent_at)
         return min(waits, default=None)

@@ -1,5 +1,7 @@
 """What pools say too early or too late still counts."""
 
+from typing import Any
+
 import pytest
 
 from proxy.core.stratum.profiles import profile_of
@@ -25,10 +27,39 @@ def test_an_answer_to_configure_that_comes_late_still_gives_the_mask() -> None:
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     bench.push("mining.notify", NOTIFY)
-    assert bench.owner.jobs[-1].mask == 0
+    assert bench.owner.jobs[-1].mask is None
     bench.configure("1fffe000")
+    assert len(bench.owner.jobs) == 1  # what was assumed: nobody starts anew for it
+    assert ("mask", USUAL_MASK) in bench.owner.told
+    bench.push("mining.notify", NOTIFY)
     assert bench.owner.jobs[-1].mask == USUAL_MASK
-    assert bench.owner.jobs[-1].clean
+
+
+@pytest.mark.parametrize(("answer", "mask"), [
+    ({"result": {"version-rolling": True, "version-rolling.mask": "00ffe000"}, "error": None}, 0x00FFE000),
+    ({"result": {"version-rolling": False}, "error": None}, 0),
+    ({"result": None, "error": [20, "Not supported", None]}, 0)])
+def test_a_late_answer_that_allows_fewer_bits_makes_the_job_a_new_one(answer: dict[str, Any], mask: int) -> None:
+    bench = Bench()
+    bench.clock.advance(3)
+    bench.subscribe()
+    bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
+    bench.push("mining.notify", NOTIFY)
+    bench.pool(id=bench.id_of("mining.configure"), **answer)
+    assert (bench.owner.jobs[-1].mask, bench.owner.jobs[-1].clean) == (mask, True)
+
+
+def test_while_the_pool_has_not_said_bits_go_up_and_after_a_refusal_they_do_not() -> None:
+    bench = Bench()
+    bench.clock.advance(3)
+    bench.subscribe()
+    bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
+    bench.push("mining.notify", NOTIFY)
+    bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 0x68000000, 1, 0x20002000)
+    assert bench.sent[-1]["params"][5:] == ["00002000"]
+    bench.pool(id=bench.id_of("mining.configure"), result={"version-rolling": False}, error=None)
+    bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 0x68000000, 1, 0x20000000)
+    assert len(bench.sent[-1]["params"]) == 5
 
 
 @pytest.mark.parametrize("mask", [536862720, "", "1fffe0001fffe000", None])

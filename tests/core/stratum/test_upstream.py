@@ -125,13 +125,13 @@ def test_the_order_is_configure_and_subscribe_then_authorize_then_the_optional_o
     assert len({m["id"] for m in bench.sent}) == 4
 
 
-def test_a_pool_that_never_answers_configure_is_used_without_rolling() -> None:
+def test_a_pool_that_never_answers_configure_is_used_and_its_mask_is_not_known() -> None:
     bench = Bench()
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     bench.clock.advance(3)
     assert bench.upstream.ready
-    assert bench.upstream.mask == 0
+    assert bench.upstream.mask is None
 
 
 @pytest.mark.parametrize("answer", [
@@ -145,6 +145,7 @@ def test_a_pool_that_refuses_configure_gets_no_sixth_parameter(answer: dict[str,
     bench.push("mining.notify", NOTIFY)
     bench.upstream.submit("t", bench.owner.jobs[0], b"\0" * 8, 0x68000000, 1, 0x20000000)
     assert len(bench.sent[-1]["params"]) == 5
+    assert ("mask", 0) in bench.owner.told
 
 
 def test_a_job_before_the_authorisation_is_kept_and_handed_over_after_it() -> None:
@@ -185,8 +186,18 @@ def test_a_refused_login_is_told_and_ends_the_connection() -> None:
     assert len(bench.owner.closed) == 1
 
 
-def test_a_pool_that_answers_nothing_is_given_up_after_ten_seconds() -> None:
+def test_a_pool_that_never_answered_anything_is_given_up_after_fifteen_seconds() -> None:
     bench = Bench()
+    bench.clock.advance(14.9)
+    assert not bench.owner.closed
+    bench.clock.advance(0.2)
+    assert bench.owner.closed == [("no answer for 15 s", False)]
+    assert bench.upstream.stalled
+
+
+def test_a_pool_that_answered_at_once_and_falls_silent_is_given_up_after_ten_seconds() -> None:
+    bench = Bench().ready()
+    bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
     bench.clock.advance(9.9)
     assert not bench.owner.closed
     bench.clock.advance(0.2)
