@@ -41,8 +41,8 @@ def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
 
 
 def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
-    """Which rows the tables show, and how far the pools have judged the blocks."""
-    return (tuple(Block.objects.values_list("pk", "verdict")[:SHOWN]),
+    """Which rows the tables show, and how far it is known what became of the blocks."""
+    return (tuple(Block.objects.values_list("pk", "verdict", "fate")[:SHOWN]),
             tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]), looks(snap))
 
 

@@ -153,8 +153,8 @@ class V2BestShareAdmin(ReadOnlyAdmin):
 class BlockAdmin(ReadOnlyAdmin):
     """Blocks found."""
 
-    list_display = ["at", "chain", "height", "worker", "pool", "verdict", "header_hash"]
-    list_filter = ["verdict", "chain", "pool"]
+    list_display = ["at", "chain", "height", "worker", "pool", "verdict", "fate", "header_hash"]
+    list_filter = ["verdict", "fate", "chain", "pool"]
     search_fields = ["worker", "header_hash"]
 
 

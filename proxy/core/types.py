@@ -86,6 +86,32 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+class BlockFate(StrEnum):
+    """What became of a block candidate whose upstream session broke before its pool had answered."""
+
+    WAITING = "waiting"
+    """Kept, to be sent once the session is resumed."""
+    SENT = "sent"
+    """Sent on the resumed session, not answered yet."""
+    ACCEPTED = "accepted"
+    ARRIVED = "arrived"
+    """The pool had it already: only its answer was lost."""
+    REJECTED = "rejected"
+    NO_ANSWER = "no_answer"
+    """Sent on the resumed session, which broke as well."""
+    NO_SESSION = "no_session"
+    """The pool names no session that could be resumed."""
+    NEW_SESSION = "new_session"
+    """The pool gave another extranonce1."""
+    LOGIN_REFUSED = "login_refused"
+    EXPIRED = "expired"
+    """It could not be sent while the pool knew its job."""
+    POOL_REMOVED = "pool_removed"
+    """The operator removed the pool or switched it off."""
+    TOO_MANY = "too_many"
+    """More candidates waited than are kept."""
+
+
 class SwitchReason(StrEnum):
     """Why a session was moved to a pool."""
 

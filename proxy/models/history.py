@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.types import Chain, DecidedBy, Reason, Verdict
+from proxy.core.types import BlockFate, Chain, DecidedBy, Reason, Verdict
 
 __all__ = [
     "BestShare",
@@ -52,6 +52,20 @@ class BlockVerdict(models.TextChoices):
     UNANSWERED = Verdict.UNANSWERED.value, _("the pool did not answer")
 
 
+_FATES = [
+    (BlockFate.WAITING.value, _("waiting to be sent when the connection is back")),
+    (BlockFate.SENT.value, _("sent after reconnecting, no answer yet")),
+    (BlockFate.ACCEPTED.value, _("sent after reconnecting, accepted")),
+    (BlockFate.ARRIVED.value, _("it had reached the pool before the connection broke")),
+    (BlockFate.REJECTED.value, _("sent after reconnecting, refused by the pool")),
+    (BlockFate.NO_ANSWER.value, _("sent after reconnecting, the pool did not answer")),
+    (BlockFate.NO_SESSION.value, _("could not be sent (again): this pool cannot take up a broken session")),
+    (BlockFate.NEW_SESSION.value, _("could not be sent (again): the pool gave a new session")),
+    (BlockFate.LOGIN_REFUSED.value, _("could not be sent (again): the pool refused the login")),
+    (BlockFate.EXPIRED.value, _("could not be sent (again) in time")),
+    (BlockFate.POOL_REMOVED.value, _("could not be sent (again): the pool was removed, changed or switched off")),
+    (BlockFate.TOO_MANY.value, _("could not be sent (again): too many were waiting")),
+]
 _CHAINS = [(chain.value, chain.value) for chain in Chain]
 _REASONS = [(reason.value, reason.value) for reason in Reason]
 _DECIDERS = [(who.value, who.value) for who in DecidedBy]
@@ -214,6 +228,8 @@ class Block(models.Model):
     network_difficulty = models.FloatField(_("network difficulty"))
     verdict = models.CharField(_("verdict"), max_length=10, choices=BlockVerdict.choices, default=BlockVerdict.PENDING)
     message = models.CharField(_("the pool's words"), max_length=200, blank=True)
+    fate = models.CharField(_("after a lost connection"), max_length=16, blank=True, choices=_FATES, help_text=_(
+        "What became of it where the connection broke before the pool had answered; else empty."))
 
     class Meta:
         verbose_name = _("block")

@@ -1,8 +1,9 @@
 """The block journal: a found block is in a file before it is sent anywhere, with no database in the way.
 
 One JSON object a line. A candidate is written with one ``write`` on an ``O_APPEND`` descriptor inside the event that
-announces it, so it survives a kill from that moment; its pool's verdict follows as a line of its own. Every line starts
-with a line feed too, so that one torn by a full disk spoils no other.
+announces it, so it survives a kill from that moment; its pool's verdict follows as a line of its own, and so does what
+became of it (``fate``) where the connection broke before the verdict. Every line starts with a line feed too, so that
+one torn by a full disk spoils no other.
 """
 
 import os
@@ -12,9 +13,19 @@ from pathlib import Path
 
 import orjson
 
-from proxy.core.events import BlockCandidate, BlockFound, DatabaseTrouble, EventStream, ShareResult
+from proxy.core.events import (
+    BlockCandidate,
+    BlockDelivered,
+    BlockFound,
+    BlockKept,
+    BlockNotDelivered,
+    BlockResent,
+    DatabaseTrouble,
+    EventStream,
+    ShareResult,
+)
 from proxy.core.ports import Clock
-from proxy.core.types import Verdict
+from proxy.core.types import BlockFate, Verdict
 
 OPEN_KEPT = 1000
 """Candidates that wait for their verdict."""
@@ -22,7 +33,7 @@ MAX_MESSAGE = 200
 
 
 class BlockJournal:
-    """Writes ``BlockCandidate`` and its verdict to the file at ``path``; emits ``BlockFound``.
+    """Writes ``BlockCandidate``, its verdict and its fate to the file at ``path``; emits ``BlockFound`` once.
 
     ``in_background`` runs a call in a thread; it is given the fsync, which must not hold the loop.
     """
@@ -37,6 +48,11 @@ class BlockJournal:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         events.subscribe(BlockCandidate, self._on_candidate)
         events.subscribe(ShareResult, self._on_share)
+        events.subscribe(BlockKept, lambda block: self._fate(block.header_hash, BlockFate.WAITING))
+        events.subscribe(BlockResent, lambda block: self._fate(block.header_hash, BlockFate.SENT))
+        events.subscribe(BlockDelivered, self._on_delivered)
+        events.subscribe(BlockNotDelivered,
+                         lambda block: self._fate(block.header_hash, block.fate, block.reason))
 
     def close(self) -> None:
         """Bring everything to the disk and close; nothing may be found afterwards."""
@@ -51,6 +67,9 @@ class BlockJournal:
             "hash": block.header_hash.hex(), "coinbase": block.coinbase.hex(),
             "branches": [branch.hex() for branch in block.merkle_branches], "nbits": block.nbits,
             "true_difficulty": block.true_difficulty, "network_difficulty": block.network_difficulty,
+            "endpoint": block.endpoint, "pool_session": _text(block.pool_session),
+            "extranonce1": block.extranonce1.hex(),
+            "submit": [_text(each) if isinstance(each, str) else each for each in block.submit],
         }))
         self._open[block.header_hash] = block
         if len(self._open) > OPEN_KEPT:
@@ -66,6 +85,16 @@ class BlockJournal:
             self._events.emit(BlockFound(worker=block.worker, pool=block.pool, chain=block.chain,
                                          header_hash=block.header_hash,
                                          accepted=share.verdict is Verdict.ACCEPTED))
+
+    def _on_delivered(self, block: BlockDelivered) -> None:
+        self._fate(block.header_hash, block.fate, block.message)
+        if block.header_hash not in self._open:  # else its ``ShareResult`` follows
+            self._events.emit(BlockFound(worker=block.worker, pool=block.pool, chain=block.chain,
+                                         header_hash=block.header_hash, accepted=block.accepted))
+
+    def _fate(self, header_hash: bytes, fate: BlockFate, message: str = "") -> None:
+        self._append(orjson.dumps({"kind": "fate", "at": self._clock.wall(), "hash": header_hash.hex(),
+                                   "fate": fate.value, "message": _text(message)[:MAX_MESSAGE]}))
 
     def _append(self, line: bytes) -> None:
         self._retry()

@@ -13,10 +13,13 @@ from django.db import transaction
 
 from proxy.core.coinbase import parse_coinbase
 from proxy.core.errors import RemoteProtocolError
-from proxy.core.types import Chain
+from proxy.core.types import BlockFate, Chain
 from proxy.models.history import POOL_CHARS, WORKER_CHARS, Block, BlockVerdict
 from proxy.sinks.ledger_store import clean_name
 
+_VERDICTS = {BlockFate.ACCEPTED: BlockVerdict.ACCEPTED, BlockFate.ARRIVED: BlockVerdict.ACCEPTED,
+             BlockFate.REJECTED: BlockVerdict.REJECTED}
+"""Fates that say what the pool thinks of the block."""
 PIECE = 1 << 20
 """Bytes read at a time."""
 
@@ -68,6 +71,13 @@ def _import_entry(entry: dict[str, Any]) -> None:
     elif entry["kind"] == "verdict" and entry["verdict"] in BlockVerdict.values:
         Block.objects.filter(header_hash=entry["hash"]).update(verdict=entry["verdict"],
                                                                message=clean_name(str(entry["message"]), 200))
+    elif entry["kind"] == "fate":
+        _import_fate(str(entry["hash"]), BlockFate(entry["fate"]), clean_name(str(entry["message"]), 200))
+
+
+def _import_fate(header_hash: str, fate: BlockFate, message: str) -> None:
+    judged = {"verdict": _VERDICTS[fate], "message": message} if fate in _VERDICTS else {}
+    Block.objects.filter(header_hash=header_hash).update(fate=fate.value, **judged)
 
 
 def _block(entry: dict[str, Any]) -> dict[str, Any]:

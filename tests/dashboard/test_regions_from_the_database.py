@@ -54,6 +54,17 @@ def test_block_shows_at_once_and_its_verdict_when_the_pool_gives_it():
     assert "accepted" in html and "no answer known" not in html
 
 
+def test_what_became_of_a_block_whose_connection_broke_is_said_in_plain_words():
+    found = block("unanswered")
+    assert "after reconnecting" not in shown("records")
+    for fate, words in (("waiting", "waiting to be sent when the connection is back"),
+                        ("accepted", "sent after reconnecting, accepted"),
+                        ("new_session", "could not be sent (again): the pool gave a new session")):
+        found.fate = fate
+        found.save()
+        assert words in shown("records")
+
+
 def test_records_at_rest_cost_two_queries_and_no_rendering(django_assert_num_queries):
     best_share(1e5)
     shown("records")

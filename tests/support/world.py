@@ -80,6 +80,10 @@ class ScriptedPool:
         """How much longer the answer to configure takes; None: it never comes."""
         self.closes_idle_after_s: float | None = None
         """It closes a connection that sent nothing for so long (btcpool: 600)."""
+        self.names_sessions = False
+        """Whether subscribe is answered with a session id."""
+        self.resumes = False
+        """Whether a session whose connection is closed can be taken up again (ckpool)."""
 
     def live(self) -> "list[Connection]":
         """Connections of miners (not probes) that are open."""
@@ -118,6 +122,7 @@ class Connection:
         self.handler = handler
         self.link = MemoryLink(handler, self.take, pool.clock, f"pool-{pool.key}:1")
         self.extranonce1 = f"{ord(pool.key[0]) & 0xFF:02x}{number & 0xFFFFFF:06x}"
+        self.session_id = f"{number + 1:08x}"
         self.agent = ""
         self.user = ""
         self.password = ""
@@ -146,6 +151,12 @@ class Connection:
         if heard == self.heard:
             self.link.close("idle for too long")
 
+    def resume(self, asked_for: list[str]) -> None:
+        """Go on with an old session as ckpool does: once, under a new id, and not while its connection is open."""
+        for other in self.pool.connections if self.pool.resumes else ():
+            if [other.session_id] == asked_for and other.link.closed:
+                self.extranonce1, other.session_id = other.extranonce1, ""
+
     def answer(self, message: dict[str, Any]) -> None:
         pool, params = self.pool, message["params"]
         match message["method"]:
@@ -157,7 +168,9 @@ class Connection:
                     self.say({"id": message["id"], "result": result, "error": None}, later_s=pool.configure_delay_s)
             case "mining.subscribe":
                 self.agent = params[0]
-                self.say({"id": message["id"], "result": [[], self.extranonce1, pool.size], "error": None})
+                self.resume(params[1:])
+                subscriptions = [["mining.notify", self.session_id]] if pool.names_sessions else []
+                self.say({"id": message["id"], "result": [subscriptions, self.extranonce1, pool.size], "error": None})
             case "mining.authorize":
                 self.user, self.password = params
                 if pool.refuse:

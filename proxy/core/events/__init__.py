@@ -60,7 +60,11 @@ from proxy.core.events.process import (
 )
 from proxy.core.events.records import (
     BestShare,
+    BlockDelivered,
     BlockFound,
+    BlockKept,
+    BlockNotDelivered,
+    BlockResent,
     NewBlockSeen,
     PayoutChecked,
     PoolBehind,
@@ -103,7 +107,11 @@ __all__ = [
     "AuthorizeRewrite",
     "BestShare",
     "BlockCandidate",
+    "BlockDelivered",
     "BlockFound",
+    "BlockKept",
+    "BlockNotDelivered",
+    "BlockResent",
     "ConfigLoaded",
     "ConfigRefused",
     "ControlChanged",

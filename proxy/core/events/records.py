@@ -1,7 +1,7 @@
 """Best shares, blocks, chains and payouts."""
 
-from proxy.core.events.stream import DEBUG, WARNING, Event, event
-from proxy.core.types import Chain, PoolKey, WorkerName
+from proxy.core.events.stream import DEBUG, ERROR, WARNING, Event, event
+from proxy.core.types import BlockFate, Chain, PoolKey, WorkerName
 
 
 @event("best_share")
@@ -24,6 +24,52 @@ class BlockFound(Event):
     chain: Chain
     header_hash: bytes
     accepted: bool
+
+
+@event("block_kept", WARNING)
+class BlockKept(Event):
+    """A block candidate's upstream session broke before the pool answered: it is sent once if the pool resumes it."""
+
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    header_hash: bytes
+
+
+@event("block_resent", WARNING)
+class BlockResent(Event):
+    """The session of a kept block candidate was resumed: it is sent now, for the only time."""
+
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    header_hash: bytes
+
+
+@event("block_delivered", WARNING)
+class BlockDelivered(Event):
+    """The pool answered a kept block candidate. ``fate`` `arrived`: it had it already, only its answer was lost."""
+
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    header_hash: bytes
+    fate: BlockFate
+    accepted: bool
+    message: str
+    """The pool's words where it refused."""
+
+
+@event("block_not_delivered", ERROR)
+class BlockNotDelivered(Event):
+    """A block candidate could not be brought to its pool; header and coinbase are in the journal."""
+
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    header_hash: bytes
+    fate: BlockFate
+    reason: str
 
 
 @event("new_block_seen", DEBUG)

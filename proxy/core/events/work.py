@@ -121,6 +121,14 @@ class BlockCandidate(Event):
     nbits: int
     true_difficulty: float
     network_difficulty: float
+    endpoint: str = ""
+    """The server whose job it solves."""
+    pool_session: str = ""
+    """The id by which the pool may resume the session; empty where it names none."""
+    extranonce1: bytes = b""
+    """The pool's."""
+    submit: tuple[str | int, ...] = ()
+    """Parameters of `mining.submit`, the user name first."""
 
 
 @event("submit_dropped_unknown_jid")

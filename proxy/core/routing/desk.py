@@ -17,6 +17,7 @@ from proxy.core.events import (
     SubmitRouted,
     SubmitUnknownJob,
 )
+from proxy.core.routing.delivery import UndeliveredBlock
 from proxy.core.routing.jobs import IssuedJob, JobTable
 from proxy.core.routing.judge import Judged, judge
 from proxy.core.routing.verdicts import code_of, reason_of
@@ -48,6 +49,8 @@ class OnItsWay(NamedTuple):
     worker: WorkerName
     issued: IssuedJob
     judged: Judged
+    block: BlockCandidate | None = None
+    """What it is as well, until it has been handed on for another way to its pool."""
 
 
 class DeskHost(Protocol):
@@ -55,6 +58,9 @@ class DeskHost(Protocol):
 
     events: EventStream
     diff1: int
+
+    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None]) -> None:
+        """Try to bring a block candidate to its pool all the same; ``answered`` is called once."""
 
 
 class ShareDesk:
@@ -64,13 +70,14 @@ class ShareDesk:
     """
 
     __slots__ = (
-        "_diff1", "_events", "_judged", "_reading", "downstream", "id",
+        "_deliver", "_diff1", "_events", "_judged", "_reading", "downstream", "id",
     )
 
     def __init__(self, session: SessionId, downstream: Downstream, host: DeskHost,
                  judged: Callable[[PoolKey, float, float, bool], None]) -> None:
         self.id = session
         self.downstream = downstream
+        self._deliver = host.deliver
         self._events = host.events
         self._diff1 = host.diff1
         self._judged = judged
@@ -93,20 +100,24 @@ class ShareDesk:
         if judged.reading is not None:
             self._reading = judged.reading
         if judged.goes_up:
-            if judged.meets_network:
-                self._events.emit(self._block(worker, issued, submit, judged))
-            self._forward(OnItsWay(submit, worker, issued, judged))
+            block = self._block(worker, issued, submit, judged) if judged.meets_network else None
+            if block is not None:
+                self._events.emit(block)
+            self._forward(OnItsWay(submit, worker, issued, judged, block))
             return
         if judged.reason is Reason.DUPLICATE:
             self._events.emit(SubmitDuplicate(session=self.id, worker=worker, job=submit.job_id))
         self._refuse(submit.id, worker, issued, judged, judged.reason)
 
     def _forward(self, token: OnItsWay) -> None:
-        submit, worker, issued, judged = token
+        submit, worker, issued, judged, block = token
         lane = issued.lane
         if not lane.ready:
             self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
-            self._lost(token, Reason.POOL_LOST, 0.0)
+            if block is not None:
+                self._send_later(token, block)
+            else:
+                self._lost(token, Reason.POOL_LOST, 0.0)
             return
         if self._events.wants(SubmitRouted):
             self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
@@ -116,6 +127,9 @@ class ShareDesk:
 
     def answered(self, token: OnItsWay, answer: ShareAnswer) -> None:
         """Give the pool's verdict to the miner, unchanged in meaning."""
+        if answer.lost and token.block is not None:
+            self._send_later(token, token.block)
+            return
         if answer.lost:
             self._lost(token, Reason.TIMEOUT if token.issued.lane.ready else Reason.POOL_LOST, answer.latency_s)
             return
@@ -142,6 +156,14 @@ class ShareDesk:
             job = token.issued.job
             token.issued.lane.reading.answered(job.notice.version, job.allowed_mask, token.judged.version, bits,
                                                accepted=accepted)
+
+    def _send_later(self, token: OnItsWay, block: BlockCandidate) -> None:
+        """A block without an answer: its miner waits until the delivery has one, or has none in time."""
+        lane, alone = token.issued.lane, token._replace(block=None)
+        self._deliver(UndeliveredBlock(
+            worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash,
+            endpoint=lane.endpoint, session_id=block.pool_session, extranonce1=block.extranonce1,
+            submit=block.submit, credentials=lane.credentials), lambda answer: self.answered(alone, answer))
 
     def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
         if known:
@@ -174,11 +196,14 @@ class ShareDesk:
             header_hash=judged.header_hash if judged else b""))
 
     def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: Judged) -> BlockCandidate:
-        notice = issued.job.notice
+        notice, lane = issued.job.notice, issued.lane
         coinbase = (notice.coinb1 + issued.job.extranonce1 + issued.filler + issued.extranonce1 + submit.extranonce2
                     + notice.coinb2)
         return BlockCandidate(
-            session=self.id, worker=worker, pool=issued.lane.pool, chain=issued.lane.chain,
+            session=self.id, worker=worker, pool=lane.pool, chain=lane.chain,
             job=issued.id, header=judged.header, header_hash=judged.header_hash, coinbase=coinbase,
             merkle_branches=notice.branches, nbits=notice.nbits, true_difficulty=judged.true_difficulty,
-            network_difficulty=network_difficulty(notice.nbits, self._diff1))
+            network_difficulty=network_difficulty(notice.nbits, self._diff1), endpoint=str(lane.endpoint),
+            pool_session=lane.session_id, extranonce1=issued.job.extranonce1,
+            submit=tuple(lane.params_of(issued.job, issued.filler + issued.extranonce1 + submit.extranonce2,
+                                        submit.ntime, submit.nonce, judged.version)))

@@ -14,12 +14,14 @@ from proxy.core.events import ConfigLoaded, EventStream, MinerConnected, MinerRe
 from proxy.core.health import Random
 from proxy.core.ports import Clock, Dialer, Timer
 from proxy.core.routing.attachment import Attachment
+from proxy.core.routing.delivery import BlockDelivery, UndeliveredBlock
 from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.scheduler import Scheduler
 from proxy.core.stratum.difficulty import diff1_target
 from proxy.core.stratum.extranonce import MinerExtranonce, sizes_for
 from proxy.core.stratum.profiles import Profile, profile_of
+from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.stratum.version import USUAL_MASK
 from proxy.core.types import (
     HASHES_PER_DIFFICULTY,
@@ -59,6 +61,7 @@ class Engine:
         self.scheduler.on_lanes_changed = self._lanes_changed
         self.web_bound: tuple[str, int] | None = None
         """Where this process serves the dashboard; None while it does not."""
+        self.delivery = BlockDelivery(pools=self.pools, clock=clock, events=events, random=random)
         self._dialer = dialer
         self._random = random
         self._session_ids = count(1)
@@ -199,6 +202,10 @@ class Engine:
         """Evidence for the scheduler."""
         if session.id in self.sessions:
             self.scheduler.share(session.id, pool, difficulty, accepted, credited)
+
+    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None]) -> None:
+        """Try to bring a block candidate to its pool all the same."""
+        self.delivery.deliver(block, answered)
 
     def hashrate(self, session: Session) -> float:
         """The scheduler's estimate."""
@@ -349,8 +356,9 @@ class Engine:
     @property
     def open_submits(self) -> int:
         """Shares that wait for a pool's verdict."""
-        return sum(attachment.open_submits for session in self.sessions.values()
-                   for attachment in session.attachments.values())
+        return self.delivery.open_submits + sum(
+            attachment.open_submits for session in self.sessions.values()
+            for attachment in session.attachments.values())
 
     def stop_accepting(self) -> None:
         """Refuse new miners from now on."""
@@ -358,6 +366,7 @@ class Engine:
 
     def close(self) -> None:
         """End everything: pools first, so that miners hear the last verdicts."""
+        self.delivery.close()
         for pool in self.pools.values():
             pool.stop()
         for session in list(self.sessions.values()):

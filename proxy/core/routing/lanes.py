@@ -59,6 +59,15 @@ class Lane(Protocol):
     filler: Filler
     reading: PoolReading
     """How the pool reads version bits."""
+    endpoint: Endpoint
+
+    @property
+    def credentials(self) -> Credentials:
+        """Who the pool was told we are."""
+
+    @property
+    def session_id(self) -> str:
+        """What the pool calls the session, for taking it up again; empty where it names none."""
 
     @property
     def job(self) -> PoolJob | None:
@@ -74,6 +83,9 @@ class Lane(Protocol):
 
     def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
         """Send a share; ``LaneUser.lane_answer`` follows exactly once."""
+
+    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
+        """The parameters with which ``submit`` would send it."""
 
 
 class LaneUser(Protocol):
@@ -111,7 +123,7 @@ class DedicatedLane:
     def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
                  credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
                  session: SessionId | None, patience: Patience, job_stall_s: float, board: NoticeBoard,
-                 reading: PoolReading) -> None:
+                 reading: PoolReading, resume: str = "") -> None:
         self.id = lane_id
         self.pool = pool
         self.chain = chain
@@ -125,7 +137,7 @@ class DedicatedLane:
         self.reached = False
         """Whether a job was ever handed over."""
         self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, patience=patience, board=board,
-                                 reading=reading, spread=lane_id * GOLDEN % 1.0)
+                                 reading=reading, spread=lane_id * GOLDEN % 1.0, resume=resume)
         self.reading = reading
         self._patience = patience
         self._known = known
@@ -166,6 +178,16 @@ class DedicatedLane:
         return self.upstream.ready
 
     @property
+    def credentials(self) -> Credentials:
+        """Who the pool was told we are."""
+        return self.upstream.credentials
+
+    @property
+    def session_id(self) -> str:
+        """What the pool calls the session; empty where it names none."""
+        return self.upstream.session_id
+
+    @property
     def open_submits(self) -> int:
         """Shares without a verdict yet."""
         return self.upstream.open_submits
@@ -193,6 +215,10 @@ class DedicatedLane:
     def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
         """Send a share."""
         self.upstream.submit(token, job, extranonce2, ntime, nonce, version)
+
+    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
+        """The parameters with which ``submit`` would send it."""
+        return self.upstream.params_of(job, extranonce2, ntime, nonce, version)
 
     def enter(self) -> None:
         """The miner works here from now on."""

@@ -177,6 +177,14 @@ class PoolSupervisor:
                                            upstream_user=credentials.user))
         return self._dial(user, credentials, endpoint or self.endpoint, session)
 
+    def resume(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint, session_id: str) -> DedicatedLane:
+        """Dial ``endpoint`` and ask for the session ``session_id`` again; ``forget`` the connection when it ends."""
+        return self._dial(user, credentials, endpoint, None, resume=session_id)
+
+    def forget(self, lane: DedicatedLane) -> None:
+        """A connection of ``resume`` ended; it says nothing of the pool's health."""
+        self._alive.discard(lane)
+
     # --- PoolSide -------------------------------------------------------------------------------------------------
 
     def lane_up(self, lane: DedicatedLane) -> None:
@@ -393,12 +401,12 @@ class PoolSupervisor:
         self._probe = self._dial(self, credentials, endpoint, None)
 
     def _dial(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint,
-              session: SessionId | None) -> DedicatedLane:
+              session: SessionId | None, *, resume: str = "") -> DedicatedLane:
         lane = DedicatedLane(
             lane_id=self._owner.next_lane_id(), pool=self.key, chain=self.config.chain, endpoint=endpoint,
             known=self.config.endpoints, credentials=credentials, user=user, clock=self._clock, events=self._events,
             session=session, patience=self._patience, job_stall_s=self._limits.job_stall_min_s, board=self._board,
-            reading=self._reading)
+            reading=self._reading, resume=resume)
         self._alive.add(lane)
         lane.dial(self._dialer)
         return lane

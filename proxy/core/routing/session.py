@@ -32,6 +32,7 @@ from proxy.core.events import (
 )
 from proxy.core.ports import Clock, Link, Timer
 from proxy.core.routing.attachment import Attachment
+from proxy.core.routing.delivery import UndeliveredBlock
 from proxy.core.routing.desk import OnItsWay, ShareDesk
 from proxy.core.routing.difficulty import as_number, told_difficulty, wished_difficulty
 from proxy.core.routing.eligibility import why_not
@@ -102,6 +103,9 @@ class SessionHost(Protocol):
 
     def session_ended(self, session: "Session") -> None:
         """The miner is gone."""
+
+    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None]) -> None:
+        """Try to bring a block candidate to its pool all the same; ``answered`` is called once."""
 
     def is_traced(self, worker: WorkerName) -> bool:
         """Whether the raw traffic of ``worker`` is to be logged."""

@@ -9,6 +9,7 @@ The owner is told through ``UpstreamOwner``; requests that wait are bounded and 
 expired, or lost with the connection.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ from proxy.core.stratum.version import USUAL_MASK, PoolReading, mask_text, parse
 MAX_LINE_OUT = 1_023
 """Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
 MAX_LINE_IN = 65_536
+MAX_SESSION_ID = 128
+"""Characters of a pool's session id that we would send back: ckpool's has 8, most are random hex of up to 32."""
 MIN_NOTIFY = 192
 """Bytes: no job is shorter, and it is not worth asking the board for answers to submits."""
 OPTIONAL_TIMEOUT_S = 2.5
@@ -86,18 +89,25 @@ class Upstream:
     """See the module. Implements ``LinkHandler``."""
 
     __slots__ = (
-        "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configure_late", "_configured", "_credentials",
+        "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configure_late", "_configured",
         "_difficulty_seen", "_early", "_errors", "_expired", "_framer", "_idle_s", "_idle_watch", "_link", "_next_id",
-        "_owner", "_patience", "_sent_at", "_serial", "_submits", "_suggested", "_wanted_close", "_watch",
-        "difficulty", "extranonce1", "extranonce2_size", "job", "last_received", "mask", "reading", "stalled", "state",
+        "_owner", "_patience", "_resume", "_sent_at", "_serial", "_submits", "_suggested", "_wanted_close", "_watch",
+        "credentials", "difficulty", "extranonce1", "extranonce2_size", "job", "last_received", "mask", "reading",
+        "session_id", "stalled", "state",
         "traced",
     )
 
     def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
                  patience: Patience | None = None, board: NoticeBoard | None = None,
-                 reading: PoolReading | None = None, spread: float = 0.0) -> None:
-        """``spread``: 0 to 1, another for each connection; when an idle one speaks."""
+                 reading: PoolReading | None = None, spread: float = 0.0, resume: str = "") -> None:
+        """``spread``: 0 to 1, another for each connection; when an idle one speaks.
+
+        ``resume``: the id of an earlier session that the pool is asked to go on with.
+        """
         self.state = UpstreamState.CONNECTING
+        self.credentials = credentials
+        self.session_id = ""
+        """What the pool calls this session; empty where it names none."""
         self.extranonce1 = b""
         self.extranonce2_size = 0
         self.difficulty = DEFAULT_DIFFICULTY
@@ -110,8 +120,8 @@ class Upstream:
         """Whether the connection was given up because the pool fell silent."""
         self._clock = clock
         self._owner = owner
-        self._credentials = credentials
         self._patience = patience if patience is not None else Patience()
+        self._resume = resume
         self._link: Link | None = None
         self._framer = LineFramer(MAX_LINE_IN)
         self._board = board if board is not None else NoticeBoard()
@@ -146,7 +156,8 @@ class Upstream:
         self._move(UpstreamState.SUBSCRIBING)
         wish = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
         configure = self._call("mining.configure", [["version-rolling"], wish])
-        self._send(configure + self._call("mining.subscribe", [self._credentials.agent]), 2)
+        session = [self._resume] if self._resume else []
+        self._send(configure + self._call("mining.subscribe", [self.credentials.agent, *session]), 2)
 
     def received(self, payload: bytes) -> None:
         """Take what the pool sent."""
@@ -194,16 +205,29 @@ class Upstream:
         Raises:
             LocalProtocolError: not READY, or the line would be too long for ckpool.
         """
-        if not self.ready:
-            raise LocalProtocolError(f"submit in state {self.state}")
-        params = [self._credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
+        params, bits = self._params(job, extranonce2, ntime, nonce, version)
+        self.submit_params(token, params, bits)
+
+    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
+        """The parameters of ``mining.submit`` for a share of ``job``."""
+        return self._params(job, extranonce2, ntime, nonce, version)[0]
+
+    def _params(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int,
+                version: int) -> tuple[list[str | int], int | None]:
+        params = [self.credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
         bits = None
         if job.allowed_mask or version != job.notice.version:
             bits = self.reading.bits_for(job.notice.version, job.allowed_mask, version)
             params.append(f"{bits:08x}")
+        return params, bits
+
+    def submit_params(self, token: Any, params: Sequence[str | int], bits: int | None = None) -> None:
+        """As ``submit``, with the parameters ready made; the answer brings ``bits`` back."""
+        if not self.ready:
+            raise LocalProtocolError(f"submit in state {self.state}")
         ident = self._next_id
         self._next_id = ident + 1
-        line = encode_request(ident, "mining.submit", params)
+        line = encode_request(ident, "mining.submit", list(params))
         if len(line) > MAX_LINE_OUT:
             raise LocalProtocolError(f"a submit of {len(line)} bytes")
         if len(self._submits) >= MAX_PENDING:
@@ -300,7 +324,7 @@ class Upstream:
             case "mining.ping":
                 self._reply(message, "pong")
             case "client.get_version":
-                self._reply(message, self._credentials.agent)
+                self._reply(message, self.credentials.agent)
             case _:
                 self._owner.upstream_request(message)
 
@@ -335,8 +359,9 @@ class Upstream:
         except RemoteProtocolError as problem:
             self.close(f"subscribe: {problem}", wanted=False)
             return
+        self.session_id = _session_id(result[0])
         self._move(UpstreamState.AUTHORIZING)
-        user, password = self._credentials.user, self._credentials.password
+        user, password = self.credentials.user, self.credentials.password
         if len(user.encode()) + len(password.encode()) > MAX_LINE_OUT - 123:
             password = "x"
         self._send(self._call("mining.authorize", [user, password]), 1)
@@ -525,3 +550,16 @@ class Upstream:
         if state not in _MOVES[self.state]:
             raise LocalProtocolError(f"upstream {self.state} -> {state}")
         self.state = state
+
+
+def _session_id(subscriptions: object) -> str:
+    """The id that the pool gave to the subscription of jobs, which names the session (cgminer 4.11.1, util.c).
+
+    Both shapes occur: ``[["mining.notify", id], ...]`` and the bare ``["mining.notify", id]``.
+    """
+    entries = subscriptions if isinstance(subscriptions, list) else []
+    for entry in (entries, *entries):
+        if isinstance(entry, list) and len(entry) > 1 and entry[0] == "mining.notify":
+            ident = entry[1]
+            return ident if isinstance(ident, str) and len(ident) <= MAX_SESSION_ID else ""
+    return ""

@@ -69,13 +69,13 @@ class Bench:
 
     peer = "pool:3333"
 
-    def __init__(self, user: str = "wallet.rig", *, board: NoticeBoard | None = None) -> None:
+    def __init__(self, user: str = "wallet.rig", *, board: NoticeBoard | None = None, resume: str = "") -> None:
         self.clock = VirtualClock()
         self.owner = Owner()
         self.sent: list[dict[str, Any]] = []
         self.upstream = Upstream(clock=self.clock, owner=self.owner,
                                  credentials=Credentials(agent="cpuminer/2.5.1", user=user, password="x"),
-                                 board=board)
+                                 board=board, resume=resume)
         self.upstream.opened(self)
 
     def send(self, payload: bytes) -> None:
@@ -166,6 +166,22 @@ def test_a_flat_subscription_and_yiimps_pair_are_read() -> None:
     bench.pool(id=bench.id_of("mining.subscribe"), error=None,
                result=[[["mining.set_difficulty", "1"], ["mining.notify", "2"]], "", 4])
     assert bench.owner.told[-1] == ("subscribed", b"", 4)
+
+
+@pytest.mark.parametrize(("subscriptions", "name"), [
+    ([["mining.set_difficulty", "1"], ["mining.notify", "0000002a"]], "0000002a"), (["mining.notify", "ab"], "ab"),
+    ([], ""), (None, ""), ("mining.notify", ""), ([["mining.notify"]], ""), ([["mining.notify", None]], ""),
+    ([["mining.notify", 7]], ""), ([["mining.notify", "x" * 129]], ""), ([[["mining.notify", "deep"]]], "")])
+def test_a_session_has_the_name_that_the_pool_gives_its_jobs(subscriptions: Any, name: str) -> None:
+    bench = Bench()
+    bench.pool(id=bench.id_of("mining.subscribe"), error=None, result=[subscriptions, "aa", 4])
+    assert bench.upstream.session_id == name
+
+
+def test_an_old_session_is_asked_for_by_the_second_parameter_of_subscribe() -> None:
+    asked = [next(line["params"] for line in bench.sent if line["method"] == "mining.subscribe")
+             for bench in (Bench(), Bench(resume="0000002a"))]
+    assert asked == [["cpuminer/2.5.1"], ["cpuminer/2.5.1", "0000002a"]]
 
 
 @pytest.mark.parametrize("result", [None, [], "x", [[], "zz", 4], [[], "aa", 0], [[], "aa", 99], [[], "aa", True],
