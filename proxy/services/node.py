@@ -61,10 +61,12 @@ from proxy.services.alerts import AlertService
 from proxy.services.balance import BalanceService
 from proxy.services.leftovers import Leftovers
 from proxy.services.retention import RetentionChore
+from proxy.services.undelivered import take_up
 from proxy.sinks.broadcast import Ticker
 from proxy.sinks.gauges import SnapshotGauges
 from proxy.sinks.journal import BlockJournal
 from proxy.sinks.journal_import import JournalImporter
+from proxy.sinks.journal_undelivered import JournalBlock, read_undelivered
 from proxy.sinks.ledger import LedgerWriter
 from proxy.sinks.ledger_store import History, read_history
 from proxy.sinks.logs import LibraryHandler, LogSink
@@ -159,6 +161,8 @@ class Node:
         self._urgent = asyncio.Event()
         self._trouble = ""
         self._tasks: list[asyncio.Task[Any]] = []
+        self._undelivered: list[JournalBlock] = []
+        """Blocks that an earlier run found and whose pool never answered."""
         for kind in _URGENT:
             self.events.subscribe(kind, lambda _: self._urgent.set())
 
@@ -193,6 +197,7 @@ class Node:
             raise StartError(f"The database can not be read: {self._trouble}")
         await self.balance.restore()
         await self._listen()
+        take_up(self._undelivered, self.engine)
         self.alerts.start()
         self.metrics.attach(SnapshotGauges(
             store, queues=self._queues, dropped=lambda: self.logs.dropped,
@@ -210,6 +215,10 @@ class Node:
             history = await sync_to_async(self._read_history, thread_sensitive=False)()
         except DjangoError as error:
             raise StartError(f"The database can not be read: {error}. Has `manage.py migrate` been run?") from error
+        try:
+            self._undelivered = await asyncio.to_thread(read_undelivered, self.options.data_dir / "blocks.jsonl")
+        except OSError as error:
+            self._report("block journal", error)
         self.accounting.restore(history.totals)
         self.records.restore(history.records)
         self.effort.restore(history.marks)

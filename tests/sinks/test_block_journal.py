@@ -2,18 +2,28 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 
 import orjson
 import pytest
 
-from proxy.core.events import BlockFound, DatabaseTrouble, EventStream
-from proxy.core.types import DecidedBy, Reason, Verdict
+from proxy.core.events import (
+    BlockDelivered,
+    BlockFound,
+    BlockKept,
+    BlockNotDelivered,
+    BlockResent,
+    DatabaseTrouble,
+    EventStream,
+)
+from proxy.core.types import BlockFate, DecidedBy, Reason, Verdict
 from proxy.core.virtual import VirtualClock
 from proxy.models.history import Block
 from proxy.sinks import journal as journal_module
 from proxy.sinks.journal import BlockJournal
 from proxy.sinks.journal_import import JournalImporter
+from proxy.sinks.journal_undelivered import read_undelivered
 from tests.support.shares import Heard, candidate, share
 
 
@@ -147,3 +157,85 @@ def test_half_a_line_is_imported_when_it_is_whole(world, db):
     world.path.write_bytes(whole)
     importer()
     assert Block.objects.count() == 1
+
+
+def told(block, kind, **more):
+    return kind(worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash, **more)
+
+
+def row(world, block):
+    JournalImporter(world.path)()
+    entry = Block.objects.get(header_hash=block.header_hash.hex())
+    return entry.verdict, entry.fate, entry.message
+
+
+def test_what_became_of_a_block_whose_connection_broke_is_in_the_file_and_in_the_database(world, db):
+    block = candidate()
+    world.events.emit(block)
+    assert row(world, block) == ("pending", "", "")
+    world.events.emit(told(block, BlockKept))
+    assert row(world, block) == ("pending", "waiting", "")
+    world.events.emit(answered(block, verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY))
+    assert row(world, block)[:2] == ("unanswered", "waiting")
+    world.events.emit(told(block, BlockResent))
+    assert row(world, block)[:2] == ("unanswered", "sent")
+    assert world.heard.of(BlockFound) == []
+    world.events.emit(told(block, BlockDelivered, fate=BlockFate.ACCEPTED, accepted=True, message=""))
+    assert row(world, block) == ("accepted", "accepted", "")
+    assert [found.accepted for found in world.heard.of(BlockFound)] == [True]
+    assert [entry.get("fate") for entry in world.lines()] == [None, "waiting", None, "sent", "accepted"]
+
+
+def test_a_block_delivered_while_its_miner_waits_is_announced_once(world, db):
+    block = candidate()
+    world.events.emit(block)
+    world.events.emit(told(block, BlockKept))
+    world.events.emit(told(block, BlockDelivered, fate=BlockFate.ARRIVED, accepted=True, message=""))
+    world.events.emit(answered(block))
+    assert [found.accepted for found in world.heard.of(BlockFound)] == [True]
+    assert row(world, block)[:2] == ("accepted", "arrived")
+
+
+def test_a_block_that_could_not_be_delivered_keeps_its_verdict_and_is_not_announced(world, db):
+    block = candidate()
+    world.events.emit(block)
+    world.events.emit(told(block, BlockNotDelivered, fate=BlockFate.NEW_SESSION, reason="another session"))
+    world.events.emit(answered(block, verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY))
+    assert row(world, block)[:2] == ("unanswered", "new_session")
+    assert world.heard.of(BlockFound) == []
+
+
+def sendable(number=0):
+    return replace(candidate(number), endpoint="pool.example:3333", pool_session="0000002a", extranonce1=b"\x01\x02",
+                   submit=("walletA.rig", "6a", "00" * 8, "68000000", "00000001"))
+
+
+def test_after_a_kill_the_journal_says_which_blocks_nobody_knows_the_fate_of(world):
+    blocks = [sendable(number) for number in range(6)]
+    for block in blocks:
+        world.events.emit(block)
+    world.events.emit(answered(blocks[1]))
+    world.events.emit(answered(blocks[2], verdict=Verdict.REJECTED, reason=Reason.STALE))
+    world.events.emit(answered(blocks[3], verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY))
+    world.events.emit(told(blocks[4], BlockKept))
+    world.events.emit(told(blocks[4], BlockResent))
+    world.events.emit(told(blocks[5], BlockNotDelivered, fate=BlockFate.EXPIRED, reason="too old"))
+    world.events.emit(candidate(9))
+    left = read_undelivered(world.path)
+    assert [(block.header_hash, block.sent_again) for block in left] == [
+        (blocks[0].header_hash, False), (blocks[3].header_hash, False), (blocks[4].header_hash, True)]
+    first = left[0]
+    assert (first.endpoint, first.pool_session, first.extranonce1, first.submit, first.worker, first.pool) == (
+        "pool.example:3333", "0000002a", b"\x01\x02", blocks[0].submit, blocks[0].worker, blocks[0].pool)
+    assert first.at == pytest.approx(world.clock.wall())
+
+
+def test_a_journal_that_is_missing_torn_or_of_an_older_version_leaves_nothing_to_send(world, tmp_path):
+    assert read_undelivered(tmp_path / "none") == []
+    world.events.emit(sendable())
+    [line] = world.lines()
+    old = {key: value for key, value in line.items() if key != "submit"}
+    for odd in (old, line | {"submit": []}, line | {"submit": ["x" * 900]}, line | {"chain": "DOGE"},
+                line | {"extranonce1": "zz"}, line | {"hash": 7}, [], {"kind": "fate"}):
+        world.path.write_bytes(orjson.dumps(odd) + b"\n\xff\n" + orjson.dumps(line)[:300])
+        assert read_undelivered(world.path) == []
