@@ -46,10 +46,14 @@ def judge(issued: IssuedJob, submit: Submit, diff1: int, reading: BitsReading = 
     version = issued.job.notice.version
     if submit.bits is not None:
         version = version_of(reading, version, issued.mask, submit.bits)
-    if issued.has_gone_up(_key(submit, version)):
+    key = _key(submit, version)
+    if issued.has_gone_up(key):
         return _DUPLICATE
     root = _merkle_root(issued, submit.extranonce2)
     judged = _hashed(issued, submit, root, version, diff1)
+    if judged.reason is Reason.NONE:
+        issued.went_up(key)
+        return judged
     if submit.bits is not None and not _is_good(judged, issued):
         judged = _read_otherwise(issued, submit, root, diff1, reading) or judged
     if judged.goes_up:

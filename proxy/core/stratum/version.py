@@ -48,13 +48,9 @@ class BitsReading(Enum):
 def version_of(reading: BitsReading, job_version: int, mask: int, bits: int) -> int:
     """The version in the header; bits outside ``mask`` are the job's."""
     bits &= mask
-    match reading:
-        case BitsReading.REPLACE:
-            return (job_version & ~mask) | bits
-        case BitsReading.XOR:
-            return job_version ^ bits
-        case BitsReading.OR:
-            return job_version | bits
+    if not job_version & mask or reading is BitsReading.OR:
+        return job_version | bits
+    return job_version ^ bits if reading is BitsReading.XOR else (job_version & ~mask) | bits
 
 
 def other_versions(tried: BitsReading, job_version: int, mask: int, bits: int) -> Iterator[
