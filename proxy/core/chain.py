@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proxy.core.coinbase import height_of
-from proxy.core.events import EventStream, NewBlockSeen, PoolBehind, PoolDisconnected, PoolNotify
+from proxy.core.events import ChainSplit, EventStream, NewBlockSeen, PoolBehind, PoolDisconnected, PoolNotify
 from proxy.core.ports import Clock, Timer
 from proxy.core.stratum.difficulty import diff1_target, network_difficulty
 from proxy.core.types import HASHES_PER_DIFFICULTY, Chain, LaneId, PoolKey
@@ -58,6 +58,7 @@ class _ChainState:
     pools: dict[PoolKey, _PoolTip] = field(default_factory=dict)
     timer: Timer | None = None
     count: int = 0
+    split: ChainSplit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class ChainObserver:
         self._of_pool: dict[PoolKey, ChainKey] = {}
         events.subscribe(PoolNotify, self._on_notify)
         events.subscribe(PoolDisconnected, self._on_disconnected)
+        events.subscribe(ChainSplit, self._on_split)
 
     # --- What pools say --------------------------------------------------------------------------------------------
 
@@ -179,6 +181,13 @@ class ChainObserver:
         if mine is not None:
             self._nobody_works(key, pool, mine)
 
+    def _on_split(self, event: ChainSplit) -> None:
+        """Of pools on different branches none is behind: that is told as what it is."""
+        state = self._chains.get((event.chain, None))
+        if state is not None:
+            state.split = None if event.cleared else event
+            self._judge(state, event.chain)
+
     # --- Who is behind ---------------------------------------------------------------------------------------------
 
     def _works_on(self, state: _ChainState, mine: _PoolTip, tip: _Tip, job: PoolNotify) -> None:
@@ -210,7 +219,7 @@ class ChainObserver:
             return
         now, dues = self._clock.now(), []
         for pool, mine in state.pools.items():
-            if mine.work is best:
+            if mine.work is best or state.split is not None:
                 mine.missed = None
                 self._tell(pool, chain, mine, "")
             elif mine.work is not None:
@@ -226,7 +235,9 @@ class ChainObserver:
     def _tell(self, pool: PoolKey, chain: Chain, mine: _PoolTip, problem: str, age_s: float = 0.0) -> None:
         before, mine.problem = mine.problem, problem
         if bool(before) != bool(problem):
-            detail = f"{problem} for {age_s:.0f} s" if problem else "on the chain's tip again"
+            split = self._chains[chain, pool if chain is Chain.OTHER else None].split
+            detail = (f"{problem} for {age_s:.0f} s" if problem
+                      else "its chain has split" if split else "on the chain's tip again")
             self._events.emit(PoolBehind(pool=pool, chain=chain, detail=detail, cleared=not problem))
 
     # --- Reading ---------------------------------------------------------------------------------------------------
@@ -239,6 +250,10 @@ class ChainObserver:
     def pool(self, key: PoolKey) -> PoolChainView | None:
         """One pool's idea of its chain; None without a job."""
         return next((view for view in self.pools() if view.pool == key), None)
+
+    def splits(self) -> Sequence[ChainSplit]:
+        """The chains that have split."""
+        return tuple(state.split for state in self._chains.values() if state.split is not None)
 
     def tips(self, chain: Chain, pool: PoolKey | None = None) -> Sequence[TipView]:
         """The newest blocks of a chain, newest first; ``pool`` is needed for ``Chain.OTHER`` only."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.core.accounting import Accounting, PoolTally, Tally
+from proxy.core.alerting.texts import split_sentence
 from proxy.core.chain import ChainObserver
 from proxy.core.effort import EffortMeter
 from proxy.core.events import DifficultySent, Event, MinerAuthorized, MinerDisconnected, MinerSubscribed
@@ -161,6 +162,9 @@ class SnapshotBuilder:
             alarms.append(Alarm(level="warn", kind="config", text=NO_POOL))
         for pool in pools:
             alarms += _pool_alarms(pool, self.sources.chain, now)
+        alarms += [Alarm(level="bad", kind="chain", subject=split.chain,
+                         text=f"{split.chain} has split. {split_sentence(split)}")
+                   for split in self.sources.chain.splits()]
         trouble = self.sources.database_trouble()
         if trouble:
             alarms.append(Alarm(level="bad", kind="database", text=f"History can not be written: {trouble}"))

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.alerting import AlertKind, AlertLevel
-from proxy.core.events import BestShare, BlockFound, DatabaseTrouble, PoolBehind, PoolDown, PoolUp
+from proxy.core.events import BestShare, BlockFound, ChainSplit, DatabaseTrouble, PoolBehind, PoolDown, PoolUp
 from proxy.core.types import AdminStatus, Chain, PoolStatus
 from tests.core.alert_cast import Watch, rate, rule
 
@@ -206,6 +206,17 @@ def test_pool_behind_its_chain_is_told_and_that_it_caught_up():
     assert message.title == "DPMP: Pool B (pool B) is behind its chain" and "another block than A" in message.body
     watch.events.emit(PoolBehind(pool="B", chain=Chain.BTC, detail="", cleared=True))
     assert watch.titles(60) == ["DPMP: Pool B (pool B) is with its chain again"]
+
+
+def test_a_chain_split_is_told_as_what_it_is_and_its_end():
+    watch = Watch(AlertKind.CHAIN)
+    watch.look()
+    watch.events.emit(ChainSplit(chain=Chain.BTC, height=961_640, sides=("A", "B+C"), cleared=False))
+    [message] = watch.run(180)
+    assert message.title == "DPMP: Chain BTC has split"
+    assert "height 961640" in message.body and "A and B, C" in message.body and "not moved" in message.body
+    watch.events.emit(ChainSplit(chain=Chain.BTC, height=0, sides=(), cleared=True))
+    assert watch.titles(60) == ["DPMP: Chain BTC is one again"]
 
 
 def best(difficulty, chain=Chain.BTC, name="rig"):

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.chain import ALARM_DELAY_S, LET_GO_S, ChainObserver
-from proxy.core.events import EventStream, NewBlockSeen, PoolBehind, PoolDisconnected
+from proxy.core.events import ChainSplit, EventStream, NewBlockSeen, PoolBehind, PoolDisconnected
 from proxy.core.types import Chain, LaneId, PoolKey
 from proxy.core.virtual import VirtualClock
 from tests.support.shares import A, B, Heard, notify
@@ -233,3 +233,20 @@ def test_tips_are_bounded_whatever_a_pool_invents(chain, clock, events):
     for number in range(3000):
         events.emit(notify(A, number.to_bytes(32, "big"), height=17 + number))
     assert len(chain.tips(Chain.BTC)) == 64
+
+
+def test_pools_on_two_branches_of_a_split_chain_are_not_called_late(chain, clock, events, heard):
+    events.emit(notify(A, block(1), lane=1))
+    events.emit(notify(B, block(2), lane=2))
+    clock.advance(ALARM_DELAY_S + 1)
+    assert len(heard.of(PoolBehind)) == 1
+    split = ChainSplit(chain=Chain.BTC, height=839_999, sides=("A", "B"), cleared=False)
+    events.emit(split)
+    events.emit(notify(A, block(3), lane=1, height=840_001))
+    clock.advance(ALARM_DELAY_S + 1)
+    assert [told.detail for told in heard.of(PoolBehind)[1:]] == ["its chain has split"]
+    assert chain.splits() == (split,)
+    events.emit(ChainSplit(chain=Chain.BTC, height=0, sides=(), cleared=True))
+    clock.advance(ALARM_DELAY_S + 1)
+    assert chain.splits() == ()
+    assert heard.of(PoolBehind)[-1].cleared is False

@@ -9,7 +9,16 @@ from proxy.core.alerting.episodes import Episode, Phase
 from proxy.core.alerting.look import FleetLook, Watch
 from proxy.core.alerting.outbox import Box, Tiding
 from proxy.core.alerting.signs import READ_KINDS, Key, Reading, Signs, down_sentence
-from proxy.core.events import BestShare, BlockFound, DatabaseTrouble, EventStream, PoolBehind, PoolDown, PoolUp
+from proxy.core.events import (
+    BestShare,
+    BlockFound,
+    ChainSplit,
+    DatabaseTrouble,
+    EventStream,
+    PoolBehind,
+    PoolDown,
+    PoolUp,
+)
 from proxy.core.types import Chain
 
 EVENT_WINS_S = 5.0
@@ -39,6 +48,7 @@ class AlertEngine:
         events.subscribe(PoolDown, self._pool_down)
         events.subscribe(PoolUp, self._pool_up)
         events.subscribe(PoolBehind, self._pool_behind)
+        events.subscribe(ChainSplit, self._chain_split)
         events.subscribe(DatabaseTrouble, self._database)
         events.subscribe(BestShare, self._best_share)
         events.subscribe(BlockFound, self._block_found)
@@ -127,6 +137,10 @@ class AlertEngine:
 
     def _pool_behind(self, event: PoolBehind) -> None:
         self._observe(AlertKind.CHAIN, texts.pool_subject(event.pool), None if event.cleared else event.detail)
+
+    def _chain_split(self, event: ChainSplit) -> None:
+        self._observe(AlertKind.CHAIN, texts.chain_subject(event.chain),
+                      None if event.cleared else texts.split_sentence(event))
 
     def _database(self, event: DatabaseTrouble) -> None:
         text = "Mining goes on; what happens is kept in memory as far as it fits."

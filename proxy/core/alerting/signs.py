@@ -7,7 +7,7 @@ from math import sqrt
 
 from proxy.core.alerting.config import AlertConfig, AlertKind, AlertRuleConfig
 from proxy.core.alerting.look import FleetLook, PoolLook, RateLook, WorkerLook
-from proxy.core.alerting.texts import FLEET, pool_subject, short, span, worker_subject
+from proxy.core.alerting.texts import FLEET, chain_subject, pool_subject, short, span, worker_subject
 from proxy.core.types import AdminStatus, PoolStatus
 
 Key = tuple[AlertKind, str]
@@ -50,6 +50,7 @@ class Signs:
         self._first_at = look.at if self._first_at is None else self._first_at
         rules = {rule.kind: rule for rule in config.rules}
         subjects = {FLEET, *(pool_subject(pool.key) for pool in look.pools),
+                    *(chain_subject(pool.chain) for pool in look.pools),
                     *(worker_subject(worker.name) for worker in look.workers)}
         self._tallies = {name: tallies for name, tallies in self._tallies.items() if name in subjects}
         signs = (*self._pools(look, now, rules, was), *self._workers(look, now, rules, was), *fleet(look, rules, was))

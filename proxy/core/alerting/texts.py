@@ -5,10 +5,12 @@ from functools import lru_cache
 from proxy.core.alerting.config import AlertKind, AlertLevel
 from proxy.core.alerting.episodes import Phase
 from proxy.core.alerting.outbox import Tiding
-from proxy.core.events import BestShare, BlockFound
+from proxy.core.events import BestShare, BlockFound, ChainSplit
 
 MAX_NAME_CHARS = 64
 FLEET = ""
+_CHAIN = "Chain "
+_SPLIT_TITLES = ("{} has split", "{} is one again")
 _TITLES: dict[AlertKind, tuple[str, str]] = {
     AlertKind.POOL_DOWN: ("{} is down", "{} is back"),
     AlertKind.WORKER_OFFLINE: ("{} is offline", "{} is back"),
@@ -35,6 +37,19 @@ def worker_subject(name: str) -> str:
     return f"Worker {shown.replace('@', '(at)')}"
 
 
+def chain_subject(chain: str) -> str:
+    """How a chain is told apart from pools and workers."""
+    return f"{_CHAIN}{chain}"
+
+
+def split_sentence(event: ChainSplit) -> str:
+    """What a chain split is, and what it means for a miner."""
+    sides = " and ".join(side.replace("+", ", ") for side in event.sides)
+    return (f"From height {event.height} on, the pools follow different branches, and each grows: {sides}. "
+            "Miners are not moved. What is mined on the branch that loses is worth nothing: find out which your pools "
+            "follow on purpose, and set the weights.")
+
+
 def short(number: float, unit: str = "") -> str:
     """Three digits and a prefix: ``1.23 TH/s``."""
     for size, prefix in _STEPS:
@@ -56,7 +71,8 @@ def tell(kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str,
          falls: int) -> Tiding:
     """What ``phase`` means for ``subject``; ``reason`` is the last sentence about what is wrong."""
     who = subject or "The fleet"
-    bad, good = (title.format(who) for title in _TITLES[kind])
+    titles = _SPLIT_TITLES if subject.startswith(_CHAIN) else _TITLES[kind]
+    bad, good = (title.format(who) for title in titles)
     match phase:
         case Phase.RAISED:
             return Tiding(kind=kind, level=AlertLevel.BAD, title=bad, text=f"{bad}. {reason}".rstrip(), at=at)

@@ -65,9 +65,11 @@ from proxy.core.events.records import (
     BlockKept,
     BlockNotDelivered,
     BlockResent,
+    ChainSplit,
     NewBlockSeen,
     PayoutChecked,
     PoolBehind,
+    StaleTipLeft,
 )
 from proxy.core.events.scheduling import (
     ControlChanged,
@@ -112,6 +114,7 @@ __all__ = [
     "BlockKept",
     "BlockNotDelivered",
     "BlockResent",
+    "ChainSplit",
     "ConfigLoaded",
     "ConfigRefused",
     "ControlChanged",
@@ -171,6 +174,7 @@ __all__ = [
     "ShutdownBegin",
     "ShutdownDone",
     "ShutdownSignal",
+    "StaleTipLeft",
     "SubmitDuplicate",
     "SubmitNoJobYet",
     "SubmitPoolDead",

@@ -95,6 +95,29 @@ class PoolBehind(Event):
     cleared: bool
 
 
+@event("stale_tip_left", WARNING)
+class StaleTipLeft(Event):
+    """Miners begin to leave a pool's connections that have not heard of a block others have had for a while."""
+
+    pool: PoolKey
+    chain: Chain
+    height: int
+    """Of the block that the pool still builds on."""
+    late_s: float
+
+
+@event("chain_split", WARNING)
+class ChainSplit(Event):
+    """Pools of one chain follow different branches, and each grows. Nobody is moved for it."""
+
+    chain: Chain
+    height: int
+    """Of the first block that was seen to differ."""
+    sides: tuple[str, ...]
+    """The pools of each branch, as ``A+C``; empty when the chain is one again."""
+    cleared: bool
+
+
 @event("payout_checked")
 class PayoutChecked(Event):
     """A new set of coinbase outputs was decoded."""

@@ -18,6 +18,7 @@ from proxy.core.routing.delivery import BlockDelivery, UndeliveredBlock
 from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.scheduler import Scheduler
+from proxy.core.stale import StaleTips
 from proxy.core.stratum.difficulty import diff1_target
 from proxy.core.stratum.extranonce import MinerExtranonce, sizes_for
 from proxy.core.stratum.profiles import Profile, profile_of
@@ -62,6 +63,9 @@ class Engine:
         self.web_bound: tuple[str, int] | None = None
         """Where this process serves the dashboard; None while it does not."""
         self.delivery = BlockDelivery(pools=self.pools, clock=clock, events=events, random=random)
+        self.scheduler.wait_s = self._wait_for_block_s
+        self.stale_tips = StaleTips(clock=clock, events=events)
+        self.stale_tips.on_change = self._tips_changed
         self._dialer = dialer
         self._random = random
         self._session_ids = count(1)
@@ -194,6 +198,7 @@ class Engine:
         self._by_address[address] -= 1
         if self._by_address[address] <= 0:
             del self._by_address[address]
+        self.stale_tips.forget(session.id)
         if session.started:
             self.scheduler.leave(session.id)
 
@@ -210,6 +215,10 @@ class Engine:
     def hashrate(self, session: Session) -> float:
         """The scheduler's estimate."""
         return self.scheduler.rate(session.id) if session.started else 0.0
+
+    def aimed_at(self, session: Session) -> frozenset[PoolKey]:
+        """The scheduler's aim."""
+        return self.scheduler.aimed_at(session.id)
 
     def is_traced(self, worker: WorkerName) -> bool:
         """Whether raw traffic of ``worker`` is wanted now."""
@@ -332,6 +341,18 @@ class Engine:
         """The scheduler's wish."""
         miner = self.sessions.get(session)
         return miner is not None and miner.switch_to(pool, reason)
+
+    def _tips_changed(self, sessions: frozenset[SessionId]) -> None:
+        """Connections of these sessions are late with a block, or may be used again."""
+        for session in sorted(sessions):
+            if session in self.sessions:
+                self.sessions[session].update_ready()
+
+    def _wait_for_block_s(self, session: SessionId, pool: PoolKey) -> float:
+        miner = self.sessions.get(session)
+        attachment = miner.attachments.get(pool) if miner is not None else None
+        lane = attachment.warm_lane if attachment is not None else None
+        return self.stale_tips.wait_s(lane.id) if lane is not None else 0.0
 
     def _lanes_changed(self) -> None:
         """Serve all sessions once this turn is over, however often the scheduler asks in it."""

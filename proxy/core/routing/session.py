@@ -40,6 +40,7 @@ from proxy.core.routing.jobs import JobTable, notify_line
 from proxy.core.routing.lanes import DedicatedLane
 from proxy.core.routing.names import worker_of
 from proxy.core.routing.pools import PoolSupervisor
+from proxy.core.stale import StaleTips
 from proxy.core.stratum.codec import JsonId, encode_notification, encode_request
 from proxy.core.stratum.difficulty import network_difficulty
 from proxy.core.stratum.downstream import KEEP_ALIVE_ID, Downstream, Submit
@@ -65,6 +66,7 @@ class SessionHost(Protocol):
     events: EventStream
     hashes_per_difficulty: float
     diff1: int
+    stale_tips: StaleTips
 
     @property
     def web_address(self) -> tuple[str, int]:
@@ -100,6 +102,9 @@ class SessionHost(Protocol):
 
     def hashrate(self, session: "Session") -> float:
         """The scheduler's estimate in H/s; 0 while unknown."""
+
+    def aimed_at(self, session: "Session") -> frozenset[PoolKey]:
+        """The pools that the session is to work on now."""
 
     def session_ended(self, session: "Session") -> None:
         """The miner is gone."""
@@ -370,10 +375,15 @@ class Session:
 
     def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
-        ready = shared(frozenset(key for key, attachment in self.attachments.items()
-                                 if attachment.warm_lane is not None and key not in self.excluded
-                                 and self._may_work_on(key)))
+        usable = frozenset(key for key, attachment in self.attachments.items()
+                           if attachment.warm_lane is not None and key not in self.excluded
+                           and self._may_work_on(key))
+        left = self._to_be_left(usable)
+        ready = shared(usable - left)
         if ready == self._ready:
+            return
+        if self.current is not None and self.current in left:
+            self._leave_stale_tip(self.current, ready)
             return
         self._ready = ready
         lost = self.current if self.current is not None and self.current not in ready else None
@@ -385,6 +395,25 @@ class Session:
         self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
         if self.current is None:
             self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+
+    def _to_be_left(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
+        """Pools whose connection is late with a block, where the scheduler has another one for this miner."""
+        left = frozenset(key for key in usable if (lane := self.attachments[key].warm_lane) is not None
+                         and self._host.stale_tips.is_to_be_left(self.id, key, lane.id))
+        return left if left and (usable - left) & self._host.aimed_at(self) else frozenset()
+
+    def _leave_stale_tip(self, old: PoolKey, ready: frozenset[PoolKey]) -> None:
+        """Work elsewhere until the pool has heard of the block."""
+        lane = self.attachments[old].warm_lane
+        assert lane is not None
+        self._ready, self.current = ready, None
+        self._host.stale_tips.left(self.id, old, lane.id)
+        self._host.session_ready_changed(self, ready)
+        if self.current is None:
+            self.wait("Waiting for a pool that has heard of the newest block.")
+        else:
+            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=self.current,
+                                              why="it has not heard of the newest block of its chain"))
 
     def _why_lost(self, key: PoolKey) -> str:
         """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""

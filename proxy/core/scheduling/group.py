@@ -16,11 +16,15 @@ from proxy.core.types import PoolKey, SessionId, SwitchReason
 
 Move = Callable[[Member, PoolKey, SwitchReason], bool]
 """Moves a member and books it; False: it stays where it is."""
+Wait = Callable[[Member, PoolKey], float]
+"""How long (seconds) a move that is not urgent should wait for a new block's job."""
 
 CHECK_S = 30.0
 _FIRST_CHECKS_S = 10.0
 _YOUNG_S = 300.0
 _RETRY_S = 2.0
+_WAIT_STEP_S = 0.1
+"""How often a miner that waits for a new block's job looks whether it has come."""
 _OVERLOAD_PAUSE_S = 60.0
 _RETURN_PATIENCE_S = 30.0
 _PACKING_FROM = 3
@@ -48,7 +52,7 @@ _POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Polic
 class Group:
     """Miners that meet one target together. All times are monotonic seconds."""
 
-    def __init__(self, key: object, control: Control, *, now: float, wall: float, move: Move,
+    def __init__(self, key: object, control: Control, *, now: float, wall: float, move: Move, wait: Wait,
                  budget: guard.Budget, returns: guard.Budget) -> None:
         self.key = key
         self.control = control
@@ -60,6 +64,7 @@ class Group:
         self.is_returning = False
         """Whether miners are on their way back to a pool, a few a second; the ledger starts when they are."""
         self._move = move
+        self._wait = wait
         self._budget = budget
         self._returns = returns
         self._policy: SplitPolicy = _POLICIES[Policy.SLICING]
@@ -432,6 +437,10 @@ class Group:
             if now < member.since + dwell - 1e-6:
                 member.due = member.since + dwell
                 return
+        wait = 0.0 if urgent else self._wait(member, pool)
+        if wait > 0:
+            member.due = now + min(wait, _WAIT_STEP_S)
+            return
         budget = self._returns if reason is SwitchReason.RETURN else self._budget
         if not urgent and not budget.take(now):
             member.due = max(budget.turn(now), now + 0.01)

@@ -38,6 +38,8 @@ class Scheduler:
     def __init__(self, *, clock: Clock, events: EventStream, mover: Mover,
                  hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
         self.on_lanes_changed: Callable[[], None] = _nothing
+        self.wait_s: Callable[[SessionId, PoolKey], float] = _no_wait
+        """How long a switch should wait for the job of a block that others have, so that firmware starts anew once."""
         self._clock = clock
         self._events = events
         self._mover = mover
@@ -180,6 +182,11 @@ class Scheduler:
         group = self._group_of.get(session)
         return lanes_of(group.control, self._up) if group is not None else frozenset()
 
+    def aimed_at(self, session: SessionId) -> frozenset[PoolKey]:
+        """Return the pools that the session is to work on now, those that are down left out."""
+        group = self._group_of.get(session)
+        return frozenset(group.weights) if group is not None else frozenset()
+
     def current(self, session: SessionId) -> PoolKey | None:
         """Return the pool that the session works on."""
         member = self._members.get(session)
@@ -240,8 +247,8 @@ class Scheduler:
         key: object = ("pin", member.worker) if control.source == "pin" else control.schedule_id
         old, group = self._group_of.get(member.session), self._groups.get(key)
         if group is None:
-            group = Group(key, control, now=now, wall=self._clock.wall(), move=self._move, budget=self._budget,
-                          returns=self._returns)
+            group = Group(key, control, now=now, wall=self._clock.wall(), move=self._move, wait=self._wait,
+                          budget=self._budget, returns=self._returns)
             self._groups[key] = group
         if not (group.members and group.control is control) and self._aim(group, control, cause):
             self._agenda.plan_all(group)
@@ -355,6 +362,9 @@ class Scheduler:
         self._decisions += 1
         return True
 
+    def _wait(self, member: Member, pool: PoolKey) -> float:
+        return self.wait_s(member.session, pool)
+
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -465,3 +475,8 @@ def _timing(control: Control) -> tuple[object, ...]:
 
 def _nothing() -> None:
     """Nobody listens yet."""
+
+
+def _no_wait(session: SessionId, pool: PoolKey) -> float:
+    """No switch waits."""
+    return 0.0

@@ -17,6 +17,7 @@ from proxy.core.alerting import AlertEngine, AlertMessage, AlertSetup, FleetLook
 from proxy.core.events import (
     BestShare,
     BlockFound,
+    ChainSplit,
     DatabaseTrouble,
     Event,
     EventStream,
@@ -32,7 +33,8 @@ LOOK_S = 10.0
 PAUSE_S = 5.0
 """Before the next attempt after a fault."""
 MAX_EVENTS, MAX_MESSAGES = 1000, 500
-HEARD: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, DatabaseTrouble, BestShare, BlockFound)
+HEARD: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BestShare,
+                                 BlockFound)
 
 _logger = logging.getLogger(__name__)
 
