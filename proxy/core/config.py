@@ -275,6 +275,8 @@ class HealthConfig:
     job_stall_min_s: float = 120.0
     returns_per_s: float = 5.0
     """Miners that go back to a pool each second after its recovery."""
+    no_pool_minutes: float = 10.0
+    """Without any pool for so long, miners are let go, for their own fallback pools; 0: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

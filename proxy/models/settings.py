@@ -63,6 +63,9 @@ class ProxySettings(SingleRow):
         "Seconds; a pool without a new job for three times its usual gap, and at least this long, is probed."))
     returns_per_s = models.FloatField(_("miners that return per second"), default=_HEALTH.returns_per_s, help_text=_(
         "After a pool's recovery miners go back to it at this rate, not all at once."))
+    no_pool_minutes = models.FloatField(_("minutes without any pool"), default=_HEALTH.no_pool_minutes, help_text=_(
+        "After so long without any pool that works, miners are let go and not taken, so that the fallback pool set in "
+        "the miner itself can work; when a pool is back they are taken again. 0: miners are always kept."))
 
     log_level = models.CharField(_("log level"), max_length=8, choices=LevelChoice, default=LevelChoice.INFO,
                                  help_text=_("The environment variable DPMP_LOG_LEVEL, where it is set, wins."))
@@ -98,6 +101,9 @@ class ProxySettings(SingleRow):
               for name in ("max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers", "rise",
                            "fall", "dial_timeout_s", "backoff_min_s", "request_stall_s", "job_stall_min_s",
                            "returns_per_s")),
+            models.CheckConstraint(
+                condition=Q(no_pool_minutes__gte=0), name="settings_no_pool_minutes_positive",
+                violation_error_message=_("This must be 0 or more.")),
             models.CheckConstraint(
                 condition=Q(backoff_max_s__gte=F("backoff_min_s")), name="settings_backoff_order",
                 violation_error_message=_("The longest wait is below the shortest.")),

@@ -36,10 +36,12 @@ from proxy.core.events import (
     MetricsStarted,
     MinerDisconnected,
     MinerReady,
+    NoPoolForLong,
     OverrideChanged,
     PoolDown,
     PoolSwitched,
     PoolUp,
+    PoolWorksAgain,
     ShareResult,
     ShutdownBegin,
     ShutdownDone,
@@ -88,7 +90,7 @@ GC_YOUNG = 10_000
 """New objects before cycles are looked for. Hardly anything here is a cycle, and a thousand miners that connect make
 objects that stay: at CPython's 700 they would be gone through again and again meanwhile."""
 _URGENT: tuple[type[Event], ...] = (PoolDown, PoolUp, ConfigLoaded, ConfigRefused, OverrideChanged, PoolSwitched,
-                                    MinerReady, MinerDisconnected, DatabaseTrouble)
+                                    MinerReady, MinerDisconnected, DatabaseTrouble, NoPoolForLong, PoolWorksAgain)
 
 
 class StartError(Exception):

@@ -15,6 +15,7 @@ from proxy.core.payout import PayoutCheck
 from proxy.core.ports import Clock
 from proxy.core.records import Records
 from proxy.core.routing.engine import NO_POOL, Engine
+from proxy.core.routing.outage import Outage
 from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.view import SchedulerView
@@ -165,6 +166,8 @@ class SnapshotBuilder:
         alarms += [Alarm(level="bad", kind="chain", subject=split.chain,
                          text=f"{split.chain} has split. {split_sentence(split)}")
                    for split in self.sources.chain.splits()]
+        if pools:
+            alarms += _outage_alarm(self.sources.engine.outage)
         trouble = self.sources.database_trouble()
         if trouble:
             alarms.append(Alarm(level="bad", kind="database", text=f"History can not be written: {trouble}"))
@@ -203,6 +206,18 @@ def _reason(pool: PoolSupervisor) -> str:
     if pool.refusal:
         return f"the pool refuses our user: {pool.refusal}"
     return pool.health.reason
+
+
+def _outage_alarm(outage: Outage) -> list[Alarm]:
+    minutes = f"{outage.limit_s / 60:g} min"
+    if outage.is_long:
+        return [Alarm(level="bad", kind="pools", text=(
+            f"No pool has worked for {minutes}: miners are let go, so that they can use the fallback pool set in "
+            "themselves. They are taken again as soon as a pool works."))]
+    if outage.since is not None and outage.limit_s:
+        return [Alarm(level="bad", kind="pools", text=(
+            f"No pool works. Miners are kept; after {minutes} without any pool they are let go."))]
+    return []
 
 
 def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm]:

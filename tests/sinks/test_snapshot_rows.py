@@ -77,3 +77,19 @@ def test_rates_go_on_falling_while_no_share_comes() -> None:
     assert row(builder).rate_1h.value < before.rate_1h.value
     world.advance(400)
     assert row(builder).rate_5m.value == 0.0
+
+
+def test_the_pages_say_how_long_miners_are_kept_without_a_pool_and_that_they_were_let_go() -> None:
+    world = World({"A": 8})
+    builder = builder_of(world)
+    world.miner()
+    world.advance(1)
+    assert not [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
+    world.pools["A"].reachable = False
+    world.pools["A"].drop()
+    world.advance(60)
+    (alarm,) = [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
+    assert "after 10 min" in alarm.text
+    world.advance(600)
+    (alarm,) = [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
+    assert "No pool has worked for 10 min" in alarm.text

@@ -29,6 +29,7 @@ from proxy.core.events.miners import (
 )
 from proxy.core.events.pools import (
     AuthResult,
+    NoPoolForLong,
     PoolConnected,
     PoolConnecting,
     PoolDifficulty,
@@ -43,6 +44,7 @@ from proxy.core.events.pools import (
     PoolStateChanged,
     PoolUp,
     PoolVersionMask,
+    PoolWorksAgain,
     SubscribeResult,
 )
 from proxy.core.events.process import (
@@ -145,6 +147,7 @@ __all__ = [
     "MinerSubscribed",
     "MinerWaiting",
     "NewBlockSeen",
+    "NoPoolForLong",
     "OracleApplied",
     "OracleError",
     "OracleFallback",
@@ -169,6 +172,7 @@ __all__ = [
     "PoolSwitched",
     "PoolUp",
     "PoolVersionMask",
+    "PoolWorksAgain",
     "SchedulerTick",
     "ShareResult",
     "ShutdownBegin",

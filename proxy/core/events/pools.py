@@ -1,6 +1,6 @@
 """Connections to pools, and what pools say on them."""
 
-from proxy.core.events.stream import DEBUG, WARNING, Event, event
+from proxy.core.events.stream import DEBUG, ERROR, WARNING, Event, event
 from proxy.core.types import Chain, LaneId, PoolKey, PoolStatus, SessionId
 
 
@@ -172,3 +172,18 @@ class PoolProtocolError(Event):
     lane: LaneId
     problem: str
     session: SessionId | None = None
+
+
+@event("no_pool_for_long", ERROR)
+class NoPoolForLong(Event):
+    """No pool has worked for ``minutes``: miners are let go and not taken, so that their own fallback pools work."""
+
+    minutes: float
+    miners: int
+
+
+@event("pool_works_again")
+class PoolWorksAgain(Event):
+    """A pool works again after that: miners are taken as usual."""
+
+    after_s: float

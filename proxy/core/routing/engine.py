@@ -15,6 +15,7 @@ from proxy.core.health import Random
 from proxy.core.ports import Clock, Dialer, Timer
 from proxy.core.routing.attachment import Attachment
 from proxy.core.routing.delivery import BlockDelivery, UndeliveredBlock
+from proxy.core.routing.outage import Outage, any_works
 from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.scheduler import Scheduler
@@ -77,6 +78,7 @@ class Engine:
         self._lanes_timer: Timer | None = None
         self._trace_timer: Timer | None = None
         self._accepting = True
+        self.outage = Outage(clock=clock, events=events, let_go=self._let_go)
         self._taken_out: set[PoolKey] = set()
 
     # --- Configuration --------------------------------------------------------------------------------------------
@@ -170,6 +172,11 @@ class Engine:
         self.events.emit(MinerConnected(session=session.id, peer=peer))
         session.expect_handshake(limits.handshake_timeout_s)
         return session
+
+    @property
+    def takes_miners(self) -> bool:
+        """Whether a subscribe is answered."""
+        return not self.outage.is_long
 
     @property
     def web_address(self) -> tuple[str, int]:
@@ -313,6 +320,18 @@ class Engine:
 
     def pool_learned(self, pool: PoolSupervisor) -> None:
         """Miners that connect from now on get what fits."""
+        self._look_for_pools()
+
+    def _look_for_pools(self) -> None:
+        config = self._effective(self.config)
+        self.outage.look(any_works(self.pools.values(), config, self.clock.wall()), config.health.no_pool_minutes)
+
+    def _let_go(self) -> int:
+        """Close the connections of all miners that have subscribed: a lost pool is what their firmware acts on."""
+        miners = [session for session in self.sessions.values() if session.jobs is not None]
+        for session in miners:
+            session.downstream.close()
+        return len(miners)
 
     def pool_moved_home(self, pool: PoolSupervisor) -> None:
         """The preferred endpoint is back: lanes move over one after the other."""
@@ -365,6 +384,7 @@ class Engine:
             self._lanes_timer = None
         for session in list(self.sessions.values()):
             self._serve(session)
+        self._look_for_pools()
 
     def _serve(self, session: Session) -> None:
         if session.started:
@@ -388,6 +408,7 @@ class Engine:
     def close(self) -> None:
         """End everything: pools first, so that miners hear the last verdicts."""
         self.delivery.close()
+        self.outage.stop()
         for pool in self.pools.values():
             pool.stop()
         for session in list(self.sessions.values()):

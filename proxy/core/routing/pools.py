@@ -55,7 +55,7 @@ class PoolOwner(Protocol):
         """``suspected`` changed."""
 
     def pool_learned(self, pool: "PoolSupervisor") -> None:
-        """Extranonce size or version mask became known or changed."""
+        """Extranonce size or version mask became known or changed, or whether it refuses our user."""
 
     def pool_moved_home(self, pool: "PoolSupervisor") -> None:
         """The endpoint in use changed while lanes are on another: they are to be renewed."""
@@ -129,6 +129,11 @@ class PoolSupervisor:
         return not self._stopped and self.status is not PoolStatus.DOWN and self.usable
 
     @property
+    def works(self) -> bool:
+        """Whether miners may hope for work here: not down, and it does not refuse our user."""
+        return self.may_dial and not (self.refusal and not self.lanes)
+
+    @property
     def usable(self) -> bool:
         """Whether the operator lets miners work here at all."""
         return self.config.status is not AdminStatus.DISABLED
@@ -190,8 +195,7 @@ class PoolSupervisor:
     def lane_up(self, lane: DedicatedLane) -> None:
         """A miner's lane got its first job: a fresh dial that succeeded."""
         self.lanes.add(lane)
-        self.refusal = ""
-        self.learn(lane)
+        self._accepted(lane)
         self._suspect(False)
         if not self._mute:
             self._backoff.reset()
@@ -284,8 +288,7 @@ class PoolSupervisor:
         old = stale.job if stale is not None else None
         if stale is not None and old is not None and old.notice.prevhash != job.notice.prevhash:
             stale.close("no new jobs here, although the pool has some", wanted=False)
-        self.refusal = ""
-        self.learn(lane)
+        self._accepted(lane)
         lane.close("probe done")
         if self._probe_home:
             self._came_home()
@@ -322,6 +325,13 @@ class PoolSupervisor:
 
     # --- Its own --------------------------------------------------------------------------------------------------
 
+    def _accepted(self, lane: DedicatedLane) -> None:
+        """The pool took our user."""
+        was, self.refusal = self.refusal, ""
+        self.learn(lane)
+        if was:
+            self._owner.pool_learned(self)
+
     def _refused(self, lane: DedicatedLane) -> None:
         """The pool is there, but not for us: reachable for its health, an alarm for its owner."""
         self.refusal = lane.refused
@@ -329,6 +339,7 @@ class PoolSupervisor:
                                               reason=f"refuses our user: {lane.refused}"))
         self.learn(lane)
         self._changed(self.health.succeeded)
+        self._owner.pool_learned(self)
 
     def _unreachable(self, endpoint: Endpoint, reason: str) -> None:
         self._events.emit(PoolReconnectFailed(pool=self.key, endpoint=str(endpoint), reason=reason))

@@ -69,6 +69,10 @@ class SessionHost(Protocol):
     stale_tips: StaleTips
 
     @property
+    def takes_miners(self) -> bool:
+        """Whether a subscribe is answered."""
+
+    @property
     def web_address(self) -> tuple[str, int]:
         """Host and port that the dashboard listens on."""
 
@@ -195,6 +199,10 @@ class Session:
         self._events.emit(MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening,
                                              reason=REASONS[opening]))
         return http_answer(head, *self._host.web_address) if opening is Opening.HTTP else b""
+
+    def miner_may_subscribe(self) -> bool:
+        """Not while no pool has worked for long."""
+        return self._host.takes_miners
 
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Fix the extranonce for the life of the connection."""

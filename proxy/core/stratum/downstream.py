@@ -53,6 +53,9 @@ class Submit(NamedTuple):
 class DownstreamOwner(Protocol):
     """Who decides for a miner's connection."""
 
+    def miner_may_subscribe(self) -> bool:
+        """Whether there may be work for a miner; if not, its subscribe is not answered."""
+
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Give the extranonce for the life of the connection."""
 
@@ -263,16 +266,29 @@ class Downstream:
         except RemoteProtocolError as problem:
             reply = encode_error(request.id, problem.code, str(problem))
             self._charge(problem)
-        if not silent:
+        if reply and not silent:
             self._reply(reply)
 
     def _subscribe(self, request: Request) -> bytes:
         agent = request.params[0] if request.params else ""
         self.agent = _printable(agent, 128)
         if self.extranonce is None:
+            if not self._owner.miner_may_subscribe():
+                self._leave_unanswered()
+                return b""
             self.extranonce = self._owner.miner_subscribed(self.agent)
         pairs = [["mining.set_difficulty", "1"], ["mining.notify", "1"]]
         return encode_response(request.id, [pairs, self.extranonce.extranonce1.hex(), self.extranonce.size])
+
+    def _leave_unanswered(self) -> None:
+        """Close instead of an answer, so that the miner turns to its own fallback pool.
+
+        Not silence: cgminer, bfgminer and cpuminer wait for an answer for 60 s and more before they do that, on a
+        closed connection they do it at once. ESP-Miner 2.15 (main/tasks/stratum_v1_task.c) tries its primary pool each
+        minute on a new connection and leaves its fallback as soon as a subscribe is answered, whatever follows.
+        """
+        self._closed = True
+        self.close()
 
     def _authorize(self, request: Request) -> bytes:
         user = request.params[0] if request.params else None
