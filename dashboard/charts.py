@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.pictures import PALETTE
+from dashboard.svg import PALETTE
 from proxy.core.balance import HistoryPoint
 from proxy.core.types import Chain
 from proxy.models.history import ShareBucket

@@ -17,8 +17,8 @@ from django.utils import translation
 
 from dashboard import live
 from dashboard.access import NOBODY
-from dashboard.doors import Visitor, check, doors, visitor_of
-from dashboard.shared import one_at_a_turn
+from dashboard.single_flight import per_loop_lock
+from dashboard.viewers import Viewer, check, viewer_access, viewer_of
 from proxy.sinks.broadcast import GROUP
 
 LOGGED_OUT = 4401
@@ -26,7 +26,7 @@ NOT_READING = 4408
 ACK_TIMEOUT_S = 30.0
 MAX_MESSAGE = 200
 
-_tickets = itertools.count(1)
+_ids = itertools.count(1)
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
@@ -34,9 +34,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         """Let in whom the session allows; the page's regions come in the query."""
-        self._ticket = next(_tickets)
-        self._visitor: Visitor = await database_sync_to_async(visitor_of)(self.scope["session"])
-        access = (await database_sync_to_async(check)([self._visitor]))[self._visitor]
+        self._id = next(_ids)
+        self._viewer: Viewer = await database_sync_to_async(viewer_of)(self.scope["session"])
+        access = (await database_sync_to_async(check)([self._viewer]))[self._viewer]
         self._keys = _wanted(self.scope["query_string"])
         if access == NOBODY or not self._keys:
             await self.close(code=LOGGED_OUT)
@@ -45,14 +45,14 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._shown: dict[str, str] = {}
         self._waiting_since: float | None = None
         self._behind = False
-        doors.enter(self._ticket, self._visitor)
+        viewer_access.add(self._id, self._viewer)
         await self.channel_layer.group_add(GROUP, self.channel_name)
         await self.accept()
         await self._push(live.snapshot().revision)
 
     async def disconnect(self, code: int) -> None:
         """Forget the viewer."""
-        doors.leave(self._ticket)
+        viewer_access.remove(self._id)
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 
     async def live_tick(self, message: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._behind = True
         if time.monotonic() - self._waiting_since > ACK_TIMEOUT_S:
             await self.close(code=NOT_READING)
-        elif await doors.access(self._visitor, message["revision"]) == NOBODY:
+        elif await viewer_access.access(self._viewer, message["revision"]) == NOBODY:
             await self.close(code=LOGGED_OUT)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -76,11 +76,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._push(live.snapshot().revision)
 
     async def _push(self, revision: int) -> None:
-        async with one_at_a_turn():
+        async with per_loop_lock():
             await self._send_frame(revision)
 
     async def _send_frame(self, revision: int) -> None:
-        access = await doors.access(self._visitor, revision)
+        access = await viewer_access.access(self._viewer, revision)
         if access == NOBODY:
             await self.close(code=LOGGED_OUT)
             return

@@ -17,7 +17,7 @@ from django.utils import translation
 from django.utils.safestring import SafeString, mark_safe
 
 from dashboard.access import SEE, Access
-from dashboard.shared import Shared
+from dashboard.single_flight import SingleFlight
 from proxy.sinks.logs import redact
 from proxy.sinks.views import LiveSnapshot, store
 
@@ -169,7 +169,7 @@ class Frames:
     """Frames for WebSockets: viewers of the same page with the same rights share one piece of work in a thread."""
 
     def __init__(self) -> None:
-        self._shared: Shared[Frame] = Shared()
+        self._flights: SingleFlight[Frame] = SingleFlight()
 
     async def get(self, keys: tuple[str, ...], access: Access, language: str) -> Frame:
         """The regions ``keys`` at the newest snapshot."""
@@ -178,7 +178,7 @@ class Frames:
         async def make() -> Frame:
             return await database_sync_to_async(make_frame)(keys, access, language, snap)
 
-        return await self._shared.get(id(snap), (keys, access.may, language), make)
+        return await self._flights.get(id(snap), (keys, access.may, language), make)
 
 
 def make_frame(keys: tuple[str, ...], access: Access, language: str, snap: LiveSnapshot) -> Frame:

@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from proxy.core.types import Chain, PoolKey, PoolStatus
+from proxy.core.types import PoolKey
 from proxy.sinks.views import RateView
 
 DASH = "–"
@@ -139,15 +139,6 @@ def utc_text(unix: float | None) -> str:
     return DASH if unix is None else datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def pool_state(status: PoolStatus) -> str:
-    """The state in a word."""
-    return {
-        PoolStatus.UP: _("up"),
-        PoolStatus.DOWN: _("down"),
-        PoolStatus.STARTING: _("starting"),
-    }[status]
-
-
 def ratio(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> str:
     """``70 : 30`` in the pools' order; weights are fractions of 1."""
     return " : ".join(number_format(round(weights.get(key, 0.0) * 100, 1)).removesuffix(".0") for key in order)
@@ -156,11 +147,6 @@ def ratio(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> str:
 def miners(number: int) -> str:
     """``1 miner``, ``3 miners``."""
     return ngettext("%(n)d miner", "%(n)d miners", number) % {"n": number}
-
-
-def chain_name(chain: Chain) -> str:
-    """The coin's short name; a dash where it is not known."""
-    return chain.value if chain is not Chain.OTHER else _("other")
 
 
 def odds(expected_s: float | None) -> str:

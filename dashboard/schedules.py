@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from dashboard.pictures import PALETTE
+from dashboard.svg import PALETTE
 from proxy.core.config import Mode, ScheduleConfig
 from proxy.core.scheduling import timetable
 from proxy.core.types import PoolKey, WorkerName

@@ -9,8 +9,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import Endpoint, Tls
+from proxy.core.types import Chain
 from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, Wallet
-from proxy.models.choices import ChainChoice, WalletKind
+from proxy.models.labels import WalletKind, choices_of
 
 KEYS = ("A", "B")
 _FIELD_OF = {"host": "address", "port": "address", "tls": "address", "label": "wallet", "user_format": "wallet"}
@@ -20,7 +21,7 @@ class PoolForm(forms.Form):
     """What a pool needs at least; everything else has good defaults and is in the configuration."""
 
     name = forms.CharField(label=_("What you call the pool"), max_length=80)
-    chain = forms.ChoiceField(label=_("Coin"), choices=ChainChoice.choices)
+    chain = forms.ChoiceField(label=_("Coin"), choices=choices_of(Chain))
     address = forms.CharField(label=_("The pool's address"), max_length=270, help_text=_(
         "As the pool gives it, for example stratum+tcp://solo.example.org:3333 or pool.example.org:3333."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}))

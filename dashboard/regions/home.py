@@ -7,8 +7,8 @@ from dashboard import presenters
 from dashboard.access import Access
 from dashboard.live import region
 from dashboard.models import WorkerNote
-from dashboard.pictures import spark, split_bar, whole_percents
 from dashboard.regions.workers import AWAY_AFTER_S, is_forgotten
+from dashboard.svg import spark, split_bar, whole_percents
 from proxy.sinks.views import LiveSnapshot
 
 HOME_WORKERS = 12

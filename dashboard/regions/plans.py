@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from dashboard.access import Access
 from dashboard.live import region
-from dashboard.pictures import looks
 from dashboard.schedules import present_and_next, week
+from dashboard.svg import pool_style_key
 from proxy.conf.loader import current_revision, load_snapshot
 from proxy.core.balance import BalanceView
 from proxy.core.balance.view import HistoryPoint
@@ -22,7 +22,8 @@ NOTEWORTHY = 0.05
 
 def _plan_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """The configuration, who is in control, and the minute: windows begin and end with one."""
-    return current_revision(), int(snap.at // MINUTE_S), snap.control.source, snap.control.schedule_id, looks(snap)
+    return (current_revision(), int(snap.at // MINUTE_S), snap.control.source, snap.control.schedule_id,
+            pool_style_key(snap))
 
 
 @region("schedule", version=_plan_shown)

@@ -5,8 +5,8 @@ from statistics import median
 
 from dashboard.access import Access
 from dashboard.live import region
-from dashboard.pictures import looks
-from dashboard.reasons import refused
+from dashboard.reject_reasons import refused
+from dashboard.svg import pool_style_key
 from proxy.conf.loader import current_revision
 from proxy.core.types import Chain
 from proxy.models import Pool
@@ -40,7 +40,7 @@ def _checks_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """The configuration, and the newest of what was noted of any pool."""
     newest = (PayoutRecord.objects.order_by("-pk").values_list("pk", "pool", "percent", "ok").first(),
               ChainTip.objects.order_by("-pk").values_list("pk", flat=True).first())
-    return current_revision(), newest, looks(snap)
+    return current_revision(), newest, pool_style_key(snap)
 
 
 @region("poolchecks", version=_checks_shown)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dashboard.access import Access
 from dashboard.live import region
-from dashboard.pictures import looks
+from dashboard.svg import pool_style_key
 from proxy.core import luck
 from proxy.models.history import BestShare, Block
 from proxy.sinks.views import LiveSnapshot, PoolView
@@ -43,7 +43,8 @@ def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
 def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """Which rows the tables show, and how far it is known what became of the blocks."""
     return (tuple(Block.objects.values_list("pk", "verdict", "fate")[:SHOWN]),
-            tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]), looks(snap))
+            tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]),
+            pool_style_key(snap))
 
 
 @region("records", version=_rows_shown)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dashboard import presenters
 from dashboard.access import Access
 from dashboard.live import region
-from dashboard.reasons import refused
+from dashboard.reject_reasons import refused
 from proxy.sinks.views import LiveSnapshot, WorkerView
 
 AWAY_AFTER_S = 7 * 86400.0

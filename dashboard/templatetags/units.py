@@ -8,7 +8,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dashboard import presenters, words
+from dashboard import labels, presenters
 
 register = template.Library()
 
@@ -21,13 +21,11 @@ register.filter("count", presenters.count)
 register.filter("ms", presenters.milliseconds)
 register.filter("duration", presenters.duration)
 register.filter("seconds", presenters.seconds)
-register.filter("pool_state", presenters.pool_state)
-register.filter("chain_name", presenters.chain_name)
 register.filter("miners", presenters.miners)
 register.filter("odds", presenters.odds)
-for word in (words.control_source, words.mode_name, words.policy_name, words.admin_state, words.source_name,
-             words.action_name):
-    register.filter(word.__name__, word)
+for label in (labels.pool_state, labels.chain_name, labels.control_source, labels.mode_name, labels.policy_name,
+              labels.admin_state, labels.balance_state, labels.balance_look, labels.source_name, labels.action_name):
+    register.filter(label.__name__, label)
 
 
 @register.filter

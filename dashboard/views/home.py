@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import live
 from dashboard.access import NOBODY, SEE, needs, of_request
-from dashboard.pictures import whole_percents
+from dashboard.svg import whole_percents
 from proxy.models import Pool
 from proxy.sinks.views import LiveSnapshot, PoolView
 

@@ -18,7 +18,8 @@ from proxy.admin.base import ConfigAdmin
 from proxy.conf.balance import source_config
 from proxy.core.balance import NetworkReading, hash_rate
 from proxy.core.errors import DPMPError
-from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice, SourceChoice
+from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice
+from proxy.models.labels import SourceKind
 from proxy.services.balance import try_source
 
 
@@ -91,7 +92,7 @@ class BalanceSourceAdmin(ConfigAdmin):
             self._try(request, source)
 
     def _try(self, request: HttpRequest, source: BalanceSource) -> None:
-        if source.kind == SourceChoice.OBSERVED:
+        if source.kind == SourceKind.OBSERVED:
             messages.info(request, gettext("Observed: asks nobody. What the pools' jobs tell is on the Balance page."))
             return
         windows = BalanceSettings.load()

@@ -45,7 +45,7 @@ from proxy.models import (
     WorkerTrace,
 )
 from proxy.models import FirmwareRule as FirmwareRow
-from proxy.models.choices import WalletKind
+from proxy.models.labels import WalletKind
 from proxy.models.settings import event_names
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

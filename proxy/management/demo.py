@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from dpmp_site.bootstrap import prepare_database
-from proxy.models.choices import PolicyChoice
+from proxy.core.config import Policy
 from proxy.models.config import Allocation, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.simulator.demo import DEMO_HASHES_PER_DIFFICULTY
 
@@ -52,7 +52,7 @@ class Demo:
 @transaction.atomic
 def configure(pools: list[dict[str, Any]]) -> None:
     """Write the rows of the simulated pools and a 70:30 schedule: all miners go to and fro, soon after the start."""
-    schedule = Schedule.objects.create(name="Demo 70:30", is_default=True, policy=PolicyChoice.SLICING,
+    schedule = Schedule.objects.create(name="Demo 70:30", is_default=True, policy=Policy.SLICING.value,
                                        min_switch_s=12, slice_s=6)
     for row, weight in zip(pools, (70, 30), strict=True):
         wallet = Wallet.objects.create(label=f"{row['chain']} demo wallet", chain=row["chain"], address=row["wallet"])

@@ -12,30 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.models.base import ConfigModel, SingleRow
+from proxy.models.labels import choices_of, values_of
 
-__all__ = ["AlertDelivery", "AlertKindChoice", "AlertRule", "AlertSettings", "AlertTarget", "DeliveryState"]
+__all__ = ["AlertDelivery", "AlertRule", "AlertSettings", "AlertTarget", "DeliveryState"]
 
 _DEFAULT = AlertConfig()
 LOCAL_SERVICES = frozenset({"dbus", "glib", "kde", "qt", "gnome", "macosx", "windows", "syslog"})
 """Apprise services that show something on the machine itself: nobody sits before a proxy."""
-
-
-class AlertKindChoice(models.TextChoices):
-    """What can be told."""
-
-    POOL_DOWN = AlertKind.POOL_DOWN.value, _("a pool is down, and back")
-    WORKER_OFFLINE = AlertKind.WORKER_OFFLINE.value, _("a worker is offline, and back")
-    NO_SHARES = AlertKind.NO_SHARES.value, _("nobody sends shares")
-    WORKER_SILENT = AlertKind.WORKER_SILENT.value, _("a connected worker sends no shares")
-    HASHRATE_DROP = AlertKind.HASHRATE_DROP.value, _("hash rate below its own past")
-    REJECT_RATE = AlertKind.REJECT_RATE.value, _("many refused shares")
-    PAYOUT = AlertKind.PAYOUT.value, _("payout check fails")
-    CHAIN = AlertKind.CHAIN.value, _("a pool is behind, or on another chain")
-    BEST_SHARE = AlertKind.BEST_SHARE.value, _("new best share")
-    BLOCK_FOUND = AlertKind.BLOCK_FOUND.value, _("block found")
-    DATABASE = AlertKind.DATABASE.value, _("database trouble")
-    DAILY = AlertKind.DAILY.value, _("daily summary")
-    WEEKLY = AlertKind.WEEKLY.value, _("weekly summary, on Mondays")
 
 
 class DeliveryState(models.TextChoices):
@@ -83,7 +66,7 @@ class AlertTarget(ConfigModel):
 class AlertRule(ConfigModel):
     """When and whom to tell about one kind of thing."""
 
-    kind = models.CharField(_("about"), max_length=20, choices=AlertKindChoice, unique=True)
+    kind = models.CharField(_("about"), max_length=20, choices=choices_of(AlertKind), unique=True)
     enabled = models.BooleanField(_("enabled"), default=True)
     threshold = models.FloatField(_("threshold"), default=0.0, help_text=_(
         "Minutes for shares that do not come, percent for hash rate and refused shares, difficulty for best shares."))
@@ -103,7 +86,7 @@ class AlertRule(ConfigModel):
         verbose_name, verbose_name_plural = _("alert rule"), _("alert rules")
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=AlertKindChoice.values), name="alert_rule_kind_known",
+            models.CheckConstraint(condition=Q(kind__in=values_of(AlertKind)), name="alert_rule_kind_known",
                                    violation_error_message=_("That kind of alert is not known.")),
             models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lt=1e18), name="alert_rule_threshold",
                                    violation_error_message=_("The threshold must be 0 or more.")),
@@ -120,10 +103,10 @@ class AlertRule(ConfigModel):
 
     def check_rules(self) -> None:
         """Percentages are percentages, minutes are above 0, each pattern says something."""
-        percent = self.kind in (AlertKindChoice.HASHRATE_DROP, AlertKindChoice.REJECT_RATE)
+        percent = self.kind in (AlertKind.HASHRATE_DROP, AlertKind.REJECT_RATE)
         if percent and not 0 < self.threshold < 100:
             raise ValidationError({"threshold": gettext("This is a percentage above 0 and below 100.")})
-        if self.kind in (AlertKindChoice.NO_SHARES, AlertKindChoice.WORKER_SILENT) and self.threshold < 1:
+        if self.kind in (AlertKind.NO_SHARES, AlertKind.WORKER_SILENT) and self.threshold < 1:
             raise ValidationError({"threshold": gettext("Give it 1 minute at least.")})
         if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
             raise ValidationError({"workers": gettext("A pattern between the commas is empty; * is everybody.")})

@@ -12,20 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from proxy.core.config import BalanceConfig, BalanceStrategy
 from proxy.core.types import Chain
 from proxy.models.base import ConfigModel, SingleRow
-from proxy.models.choices import ChainChoice
+from proxy.models.labels import SourceKind, choices_of, values_of
 
 __all__ = ["BalanceMemory", "BalanceSettings", "BalanceSource", "ChainBlock", "ChainPrice"]
 
 _DEFAULT = BalanceConfig()
+KNOWN_CHAINS = (Chain.BTC, Chain.BCH, Chain.DGB)
+"""Chains that auto-balance can weigh."""
 MIN_POLL_S = 600.0
 MIN_OBSERVED_POLL_S = 60.0
-
-
-class StrategyChoice(models.TextChoices):
-    """What chains are weighed by."""
-
-    HASHRATE_RATIO = BalanceStrategy.HASHRATE_RATIO.value, _("hash rate ratio: more to the chain whose rate fell")
-    VALUE_PER_HASH = BalanceStrategy.VALUE_PER_HASH.value, _("value per hash: reward (times price) by difficulty")
 
 
 class FailureChoice(models.TextChoices):
@@ -35,28 +30,11 @@ class FailureChoice(models.TextChoices):
     SCHEDULE = "schedule", _("the schedule's own weights")
 
 
-class SourceChoice(models.TextChoices):
-    """Where network data comes from."""
-
-    OBSERVED = "observed", _("observed: the pools' own jobs, nothing from outside")
-    ORACLE = "oracle", _("DPMP oracle (JSON): BTC and BCH")
-    NODE = "node", _("node (JSON-RPC): Bitcoin Core or Knots, BCHN, DigiByte")
-    MEMPOOL = "mempool", _("mempool or Esplora (REST): BTC")
-
-
-class KnownChain(models.TextChoices):
-    """Chains that auto-balance can weigh."""
-
-    BTC = ChainChoice.BTC.value, ChainChoice.BTC.label
-    BCH = ChainChoice.BCH.value, ChainChoice.BCH.label
-    DGB = ChainChoice.DGB.value, ChainChoice.DGB.label
-
-
 class BalanceSettings(SingleRow):
     """How auto-balance weighs chains and how far it may go; exactly one row."""
 
     strategy = models.CharField(
-        _("strategy"), max_length=16, choices=StrategyChoice, default=_DEFAULT.strategy.value, help_text=_(
+        _("strategy"), max_length=16, choices=choices_of(BalanceStrategy), default=_DEFAULT.strategy.value, help_text=_(
             "Hash rate ratio compares a chain's hash rate now with that of before and sends more to where it fell. It "
             "bets that the difficulty has not followed yet; what a hash earns on average depends on the difficulty "
             "alone, so it can spread the work by a rule, but not raise what a solo miner earns on average. Value per "
@@ -91,7 +69,7 @@ class BalanceSettings(SingleRow):
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="balance_single_row",
                                    violation_error_message=_("There is one row of settings: change that one.")),
-            models.CheckConstraint(condition=Q(strategy__in=StrategyChoice.values), name="balance_strategy_known",
+            models.CheckConstraint(condition=Q(strategy__in=values_of(BalanceStrategy)), name="balance_strategy_known",
                                    violation_error_message=_("That strategy is not known.")),
             models.CheckConstraint(condition=Q(on_failure__in=FailureChoice.values), name="balance_failure_known",
                                    violation_error_message=_("After failures: even, or the schedule's weights.")),
@@ -124,11 +102,11 @@ class BalanceSource(ConfigModel):
     """Whom auto-balance asks, in this order; no rows: it observes."""
 
     position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_("The smallest is asked first."))
-    kind = models.CharField(_("kind"), max_length=8, choices=SourceChoice, default=SourceChoice.OBSERVED)
+    kind = models.CharField(_("kind"), max_length=8, choices=choices_of(SourceKind), default=SourceKind.OBSERVED.value)
     enabled = models.BooleanField(_("enabled"), default=True)
     url = models.CharField(_("address"), max_length=500, blank=True, help_text=_(
         "http:// or https://. A node's RPC port, for example http://127.0.0.1:8332; a mempool server's start page."))
-    chain = models.CharField(_("chain"), max_length=8, choices=KnownChain, blank=True, help_text=_(
+    chain = models.CharField(_("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), blank=True, help_text=_(
         "Of a node."))
     user = models.CharField(_("user name"), max_length=128, blank=True, help_text=_("Of a node's RPC."))
     password = models.CharField(_("password"), max_length=256, blank=True)
@@ -140,9 +118,9 @@ class BalanceSource(ConfigModel):
         verbose_name, verbose_name_plural = _("source of auto-balance"), _("sources of auto-balance")
         ordering = ["position", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=SourceChoice.values), name="balance_source_kind_known",
+            models.CheckConstraint(condition=Q(kind__in=values_of(SourceKind)), name="balance_source_kind_known",
                                    violation_error_message=_("That kind of source is not known.")),
-            models.CheckConstraint(condition=Q(chain="") | Q(chain__in=KnownChain.values),
+            models.CheckConstraint(condition=Q(chain="") | Q(chain__in=values_of(KNOWN_CHAINS)),
                                    name="balance_source_chain_known",
                                    violation_error_message=_("That chain is not known.")),
             models.CheckConstraint(condition=~Q(kind="node") | ~Q(chain=""), name="balance_source_node_chain",
@@ -158,13 +136,13 @@ class BalanceSource(ConfigModel):
         ]
 
     def __str__(self) -> str:
-        where = f" {self.chain}" if self.kind == SourceChoice.NODE else ""
+        where = f" {self.chain}" if self.kind == SourceKind.NODE else ""
         return f"{self.kind}{where}"
 
     def check_rules(self) -> None:
         """The address must be one that can be asked, without a password in it."""
         self.url = (self.url or "").strip()
-        if self.kind == SourceChoice.OBSERVED or not self.url:
+        if self.kind == SourceKind.OBSERVED or not self.url:
             return
         try:
             parts = urlsplit(self.url)
@@ -180,7 +158,7 @@ class BalanceSource(ConfigModel):
 class ChainPrice(ConfigModel):
     """What a coin is worth, typed in by hand; it wins over a source's price."""
 
-    chain = models.CharField(_("chain"), max_length=8, choices=KnownChain, unique=True)
+    chain = models.CharField(_("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), unique=True)
     price = models.FloatField(_("price of a coin"), help_text=_(
         "The same currency for all chains; US dollars if a source tells prices too. It counts only when each chain "
         "that is balanced has one."))
@@ -192,7 +170,7 @@ class ChainPrice(ConfigModel):
         constraints = [
             models.CheckConstraint(condition=Q(price__gt=0, price__lt=1e15), name="balance_price_positive",
                                    violation_error_message=_("A price is a number above 0.")),
-            models.CheckConstraint(condition=Q(chain__in=KnownChain.values), name="balance_price_chain_known",
+            models.CheckConstraint(condition=Q(chain__in=values_of(KNOWN_CHAINS)), name="balance_price_chain_known",
                                    violation_error_message=_("That chain is not known.")),
         ]
 
@@ -203,7 +181,7 @@ class ChainPrice(ConfigModel):
 class ChainBlock(models.Model):
     """A height as the pools' jobs first announced it; written by the proxy, so that a restart keeps its windows."""
 
-    chain = models.CharField(_("chain"), max_length=8, choices=KnownChain)
+    chain = models.CharField(_("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS))
     height = models.PositiveIntegerField(_("height"))
     announced_at = models.FloatField(_("announced"), help_text=_("Unix seconds."))
     difficulty = models.FloatField(_("difficulty"))

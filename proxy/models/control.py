@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from proxy.core.config import OverrideKind
 from proxy.models.base import ConfigModel
-from proxy.models.choices import OverrideChoice
+from proxy.models.labels import choices_of, values_of
 from proxy.models.pools import Pool
 from proxy.models.schedules import MAX_WEIGHT
 
@@ -19,7 +20,8 @@ from proxy.models.schedules import MAX_WEIGHT
 class WeightOverride(ConfigModel):
     """The slider, or auto-balance switched on by hand; rows that have been cleared are its history."""
 
-    kind = models.CharField(_("kind"), max_length=12, choices=OverrideChoice, default=OverrideChoice.WEIGHTS)
+    kind = models.CharField(_("kind"), max_length=12, choices=choices_of(OverrideKind),
+                            default=OverrideKind.WEIGHTS.value)
     weights = models.JSONField(_("weights"), default=dict, blank=True, help_text=_(
         'Pool key and weight, for example {"A": 70, "B": 30}. Empty for auto-balance.'))
     set_by = models.CharField(_("set by"), max_length=150, blank=True)
@@ -36,12 +38,12 @@ class WeightOverride(ConfigModel):
                 models.ExpressionWrapper(Q(cleared_at__isnull=True), output_field=models.BooleanField()),
                 condition=Q(cleared_at__isnull=True), name="override_one_active",
                 violation_error_message=_("Another override is in force: clear it first.")),
-            models.CheckConstraint(condition=Q(kind__in=OverrideChoice.values), name="override_kind_known",
+            models.CheckConstraint(condition=Q(kind__in=values_of(OverrideKind)), name="override_kind_known",
                                    violation_error_message=_("That kind is not known.")),
         ]
 
     def __str__(self) -> str:
-        if self.kind == OverrideChoice.AUTO_BALANCE:
+        if self.kind == OverrideKind.AUTO_BALANCE:
             return gettext("auto-balance")
         return " ".join(f"{key} {weight:g}" for key, weight in self.weights.items())
 
@@ -70,7 +72,7 @@ class WeightOverride(ConfigModel):
 
     def check_rules(self) -> None:
         """Weights must be numbers of pools that exist, one of them above 0."""
-        if self.kind == OverrideChoice.AUTO_BALANCE:
+        if self.kind == OverrideKind.AUTO_BALANCE:
             self.weights = {}
             return
         if not isinstance(self.weights, dict) or not all(_is_weight(weight) for weight in self.weights.values()):
@@ -106,7 +108,7 @@ class WeightOverride(ConfigModel):
         """
         with transaction.atomic():
             cls.clear_active(by)
-            kind = OverrideChoice.AUTO_BALANCE if weights is None else OverrideChoice.WEIGHTS
+            kind = OverrideKind.AUTO_BALANCE if weights is None else OverrideKind.WEIGHTS
             fresh = cls(kind=kind, weights=weights or {}, set_by=by, until=until)
             fresh.save()
             return fresh

@@ -11,10 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.addresses import AddressError, validate_address
-from proxy.core.config import POOL_KEY
-from proxy.core.types import Chain
+from proxy.core.config import POOL_KEY, PayoutAction, Tls
+from proxy.core.types import AdminStatus, Chain
 from proxy.models.base import ConfigModel
-from proxy.models.choices import ChainChoice, PayoutActionChoice, StatusChoice, TlsChoice, WalletKind
+from proxy.models.labels import WalletKind, choices_of, values_of
 
 MAX_DIFFICULTY = 1e18
 MAX_USER_CHARS = 200
@@ -24,8 +24,8 @@ _ACCOUNT = re.compile(r"[^\s\x00-\x1f\x7f]{1,128}")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _SCHEME = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?P<rest>.+)", re.IGNORECASE)
 _TLS_OF_SCHEME = {
-    "stratum+tcp": TlsChoice.OFF, "stratum": TlsChoice.OFF, "tcp": TlsChoice.OFF, "stratum+ssl": TlsChoice.VERIFY,
-    "stratum+tls": TlsChoice.VERIFY, "stratum+tcps": TlsChoice.VERIFY, "ssl": TlsChoice.VERIFY, "tls": TlsChoice.VERIFY,
+    "stratum+tcp": Tls.OFF, "stratum": Tls.OFF, "tcp": Tls.OFF, "stratum+ssl": Tls.VERIFY,
+    "stratum+tls": Tls.VERIFY, "stratum+tcps": Tls.VERIFY, "ssl": Tls.VERIFY, "tls": Tls.VERIFY,
 }
 
 
@@ -33,7 +33,7 @@ class Wallet(ConfigModel):
     """An address, or a pool's account name, that work is credited to."""
 
     label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("What you call it."))
-    chain = models.CharField(_("chain"), max_length=8, choices=ChainChoice, default=ChainChoice.BTC)
+    chain = models.CharField(_("chain"), max_length=8, choices=choices_of(Chain), default=Chain.BTC.value)
     kind = models.CharField(_("kind"), max_length=8, choices=WalletKind, default=WalletKind.ADDRESS, help_text=_(
         "An address is checked for typing errors. Pools with accounts want the account name instead."))
     address = models.CharField(_("address or account"), max_length=128, help_text=_(
@@ -45,7 +45,7 @@ class Wallet(ConfigModel):
         constraints = [
             models.CheckConstraint(condition=~Q(address=""), name="wallet_address_given",
                                    violation_error_message=_("Give an address or an account name.")),
-            models.CheckConstraint(condition=Q(chain__in=ChainChoice.values), name="wallet_chain_known",
+            models.CheckConstraint(condition=Q(chain__in=values_of(Chain)), name="wallet_chain_known",
                                    violation_error_message=_("That chain is not known.")),
             models.CheckConstraint(condition=Q(kind__in=WalletKind.values), name="wallet_kind_known",
                                    violation_error_message=_("A wallet is an address or an account name.")),
@@ -57,12 +57,12 @@ class Wallet(ConfigModel):
     def check_rules(self) -> None:
         """The checksum must fit, and the pools that use it must be of its chain."""
         self.address = (self.address or "").strip()
-        if self.kind == WalletKind.ADDRESS and self.chain != ChainChoice.OTHER:
+        if self.kind == WalletKind.ADDRESS and self.chain != Chain.OTHER:
             self._check_address()
         elif self.address and not _ACCOUNT.fullmatch(self.address):
             raise ValidationError({"address": gettext("No spaces or control characters, please.")})
-        if self.pk and self.chain != ChainChoice.OTHER:
-            wrong = self.pools.exclude(chain__in=[self.chain, ChainChoice.OTHER]).first()
+        if self.pk and self.chain != Chain.OTHER:
+            wrong = self.pools.exclude(chain__in=[self.chain, Chain.OTHER]).first()
             if wrong is not None:
                 raise ValidationError({"chain": gettext("Pool %(key)s uses this wallet and mines %(chain)s.") % {
                     "key": wrong.key, "chain": wrong.chain}})
@@ -86,7 +86,7 @@ class Pool(ConfigModel):
         validators=[RegexValidator(rf"\A(?:{POOL_KEY.pattern})\Z", _(
             "A key is a capital letter, then up to 7 capital letters and digits."))])
     name = models.CharField(_("name"), max_length=80, blank=True, help_text=_("What people read; empty: the key."))
-    chain = models.CharField(_("chain"), max_length=8, choices=ChainChoice, default=ChainChoice.BTC)
+    chain = models.CharField(_("chain"), max_length=8, choices=choices_of(Chain), default=Chain.BTC.value)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="pools", verbose_name=_("wallet"))
     password = models.CharField(_("password"), max_length=128, blank=True, help_text=_(
         "Empty: the miner's own password is passed on (wishes such as d=1000 included). Most pools want x."))
@@ -98,13 +98,14 @@ class Pool(ConfigModel):
         "empty: the pool decides."))
     max_difficulty = models.FloatField(_("maximum difficulty"), null=True, blank=True, help_text=_(
         "Cap for the minimum and for temporary difficulties; never applied below the pool's own difficulty."))
-    status = models.CharField(_("status"), max_length=8, choices=StatusChoice, default=StatusChoice.ENABLED)
+    status = models.CharField(_("status"), max_length=8, choices=choices_of(AdminStatus),
+                              default=AdminStatus.ENABLED.value)
     solo = models.BooleanField(_("solo pool"), default=False, help_text=_(
         "The block reward must be paid to the wallet: each job is checked for it."))
     payout_min_percent = models.FloatField(_("least payout"), default=95.0, help_text=_(
         "Percent of the reward that must go to the wallet (solo pools keep a fee)."))
-    payout_action = models.CharField(_("if the payout is wrong"), max_length=8, choices=PayoutActionChoice,
-                                     default=PayoutActionChoice.ALARM)
+    payout_action = models.CharField(_("if the payout is wrong"), max_length=8, choices=choices_of(PayoutAction),
+                                     default=PayoutAction.ALARM.value)
     note = models.TextField(_("note"), blank=True)
 
     class Meta:
@@ -113,9 +114,9 @@ class Pool(ConfigModel):
         constraints = [
             models.CheckConstraint(condition=~Q(key=""), name="pool_key_given",
                                    violation_error_message=_("Give the pool a key.")),
-            models.CheckConstraint(condition=Q(chain__in=ChainChoice.values), name="pool_chain_known",
+            models.CheckConstraint(condition=Q(chain__in=values_of(Chain)), name="pool_chain_known",
                                    violation_error_message=_("That chain is not known.")),
-            models.CheckConstraint(condition=Q(status__in=StatusChoice.values), name="pool_status_known",
+            models.CheckConstraint(condition=Q(status__in=values_of(AdminStatus)), name="pool_status_known",
                                    violation_error_message=_("That status is not known.")),
             models.CheckConstraint(
                 condition=Q(min_difficulty__isnull=True) | Q(min_difficulty__gt=0, min_difficulty__lt=MAX_DIFFICULTY),
@@ -133,7 +134,7 @@ class Pool(ConfigModel):
             models.CheckConstraint(condition=Q(payout_min_percent__gte=0, payout_min_percent__lte=100),
                                    name="pool_payout_is_percent",
                                    violation_error_message=_("The least payout is a percentage, 0 to 100.")),
-            models.CheckConstraint(condition=Q(payout_action__in=PayoutActionChoice.values),
+            models.CheckConstraint(condition=Q(payout_action__in=values_of(PayoutAction)),
                                    name="pool_payout_action_known",
                                    violation_error_message=_("That action is not known.")),
         ]
@@ -151,7 +152,7 @@ class Pool(ConfigModel):
             self._check_wallet(wallet)
 
     def _check_wallet(self, wallet: Wallet) -> None:
-        if ChainChoice.OTHER not in (wallet.chain, self.chain) and wallet.chain != self.chain:
+        if Chain.OTHER not in (wallet.chain, self.chain) and wallet.chain != self.chain:
             raise ValidationError({"wallet": gettext(
                 'The wallet "%(wallet)s" is a %(wallet_chain)s wallet and this pool mines %(chain)s: choose a wallet '
                 "of the same chain.") % {"wallet": wallet, "wallet_chain": wallet.chain, "chain": self.chain}})
@@ -173,7 +174,7 @@ class PoolEndpoint(ConfigModel):
         "A name or an IP address. stratum+tcp://host:port may be pasted: it is taken apart."))
     port = models.PositiveIntegerField(_("port"), default=3333,
                                        validators=[MinValueValidator(1), MaxValueValidator(65535)])
-    tls = models.CharField(_("TLS"), max_length=8, choices=TlsChoice, default=TlsChoice.OFF)
+    tls = models.CharField(_("TLS"), max_length=8, choices=choices_of(Tls), default=Tls.OFF.value)
 
     class Meta:
         verbose_name, verbose_name_plural = _("address of the pool"), _("addresses of the pool")
@@ -183,7 +184,7 @@ class PoolEndpoint(ConfigModel):
                                    violation_error_message=_("A port is a number from 1 to 65535.")),
             models.CheckConstraint(condition=~Q(host=""), name="endpoint_host_given",
                                    violation_error_message=_("Give a host name or an IP address.")),
-            models.CheckConstraint(condition=Q(tls__in=TlsChoice.values), name="endpoint_tls_known",
+            models.CheckConstraint(condition=Q(tls__in=values_of(Tls)), name="endpoint_tls_known",
                                    violation_error_message=_("TLS is off, verify or insecure.")),
             models.UniqueConstraint(fields=["pool", "host", "port"], name="endpoint_once_per_pool",
                                     violation_error_message=_("This address is there already.")),
@@ -200,8 +201,8 @@ class PoolEndpoint(ConfigModel):
             scheme = match["scheme"].lower()
             if scheme not in _TLS_OF_SCHEME:
                 raise ValidationError({"host": gettext('"%s" is no Stratum v1 address.') % self.host})
-            if _TLS_OF_SCHEME[scheme] != TlsChoice.OFF and self.tls == TlsChoice.OFF:
-                self.tls = TlsChoice.VERIFY
+            if _TLS_OF_SCHEME[scheme] != Tls.OFF and self.tls == Tls.OFF:
+                self.tls = Tls.VERIFY
             self.host = match["rest"].split("/", 1)[0]
         name, colon, port = self.host.rpartition(":")
         if colon and port.isascii() and port.isdigit() and (":" not in name or name.endswith("]")):

@@ -9,9 +9,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.config import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR
+from proxy.core.config import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR, Mode, Policy
 from proxy.models.base import ConfigModel
-from proxy.models.choices import ModeChoice, PolicyChoice
+from proxy.models.labels import choices_of, values_of
 from proxy.models.pools import Pool
 
 ALL_DAYS = 0b1111111
@@ -25,8 +25,8 @@ class Schedule(ConfigModel):
     enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Off: as if it were not there."))
     is_default = models.BooleanField(_("default"), default=False, help_text=_(
         "In force where no other schedule is. One schedule can be the default."))
-    mode = models.CharField(_("mode"), max_length=12, choices=ModeChoice, default=ModeChoice.RATIO)
-    policy = models.CharField(_("policy"), max_length=10, choices=PolicyChoice, default=PolicyChoice.AUTOMATIC)
+    mode = models.CharField(_("mode"), max_length=12, choices=choices_of(Mode), default=Mode.RATIO.value)
+    policy = models.CharField(_("policy"), max_length=10, choices=choices_of(Policy), default=Policy.AUTOMATIC.value)
     min_switch_s = models.FloatField(_("least time between switches"), default=DEFAULT_MIN_SWITCH_S, help_text=_(
         "Seconds, 5 or more. A miner stays this long on a pool, less where the weight is small."),
         validators=[MinValueValidator(MIN_SWITCH_S_FLOOR), MaxValueValidator(86400)])
@@ -53,9 +53,9 @@ class Schedule(ConfigModel):
             models.CheckConstraint(
                 condition=Q(slice_s__lte=F("min_switch_s")), name="schedule_slice_not_above_min_switch",
                 violation_error_message=_("The slice is above the least time between switches.")),
-            models.CheckConstraint(condition=Q(mode__in=ModeChoice.values), name="schedule_mode_known",
+            models.CheckConstraint(condition=Q(mode__in=values_of(Mode)), name="schedule_mode_known",
                                    violation_error_message=_("That mode is not known.")),
-            models.CheckConstraint(condition=Q(policy__in=PolicyChoice.values), name="schedule_policy_known",
+            models.CheckConstraint(condition=Q(policy__in=values_of(Policy)), name="schedule_policy_known",
                                    violation_error_message=_("That policy is not known.")),
             models.CheckConstraint(condition=~Q(workers=""), name="schedule_workers_given",
                                    violation_error_message=_("Name the workers; * is everybody.")),

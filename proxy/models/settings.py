@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.core.config import HealthConfig, Limits, Listeners, LogConfig
 from proxy.models.base import SingleRow
-from proxy.models.choices import LevelChoice
+from proxy.models.labels import LevelChoice
 from proxy.models.pools import is_host
 
 _LIMITS, _HEALTH, _LISTEN, _LOG = Limits(), HealthConfig(), Listeners(), LogConfig()

@@ -22,10 +22,9 @@ from proxy.core.routing.pools import PROBE_WORKER
 from proxy.core.stratum.upstream import Credentials
 from proxy.core.types import HASHES_PER_DIFFICULTY, Chain, PoolKey
 from proxy.models import PoolEndpoint
-from proxy.models.choices import TlsChoice
 from proxy.services.checkpool_probe import probe
+from proxy.services.checkpool_report import Line, lines_of
 from proxy.services.checkpool_tls import look_at_tls
-from proxy.services.checkpool_words import Line, lines_of
 
 DEFAULT_TIMEOUT_S = 15.0
 MAX_ENDPOINTS = 8
@@ -93,7 +92,7 @@ def endpoint_of(text: str, tls: Tls = Tls.OFF) -> Endpoint:
     Raises:
         ConfigError: with a sentence that says what is wrong with it.
     """
-    row = PoolEndpoint(host=text[:300], port=0, tls=TlsChoice(tls))
+    row = PoolEndpoint(host=text[:300], port=0, tls=Tls(tls))
     try:
         row.check_rules()
     except ValidationError as error:

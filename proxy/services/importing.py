@@ -10,7 +10,7 @@ from django.db.models import Model
 
 from proxy.conf.loader import load_snapshot
 from proxy.core import events
-from proxy.core.config import Mode
+from proxy.core.config import Mode, OverrideKind
 from proxy.core.errors import ConfigError
 from proxy.core.routing.names import worker_of
 from proxy.core.types import WorkerName
@@ -26,8 +26,7 @@ from proxy.models import (
     Wallet,
     WeightOverride,
 )
-from proxy.models.balance import SourceChoice
-from proxy.models.choices import OverrideChoice, WalletKind
+from proxy.models.labels import SourceKind, WalletKind
 from proxy.models.settings import event_names
 from proxy.services.v2config import (
     V2Config,
@@ -160,8 +159,8 @@ class _Import:
             self._put("Auto-balance", BalanceSettings.load(), config.balance)
         if config.oracle:
             url, poll_s = config.oracle
-            row = BalanceSource.objects.filter(kind=SourceChoice.ORACLE).first() or BalanceSource(
-                kind=SourceChoice.ORACLE)
+            row = BalanceSource.objects.filter(kind=SourceKind.ORACLE.value).first() or BalanceSource(
+                kind=SourceKind.ORACLE.value)
             self._put("Oracle of auto-balance", row, {"url": url, "poll_s": poll_s})
 
     def _override(self, path: Path, config: V2Config) -> None:
@@ -172,7 +171,7 @@ class _Import:
             return
         weights = parse_override(read_json(path))
         current = WeightOverride.objects.filter(cleared_at=None).first()
-        if current and current.kind == OverrideChoice.WEIGHTS and current.active and current.weights == weights:
+        if current and current.kind == OverrideKind.WEIGHTS and current.active and current.weights == weights:
             self._say("Override", "unchanged")
             return
         try:

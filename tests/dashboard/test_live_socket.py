@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from dashboard import doors, live
+from dashboard import live, viewers
 from dashboard.models import ReadOnlyLink
 from dpmp_site.asgi import application
 from proxy.sinks.broadcast import GROUP, Ticker
@@ -36,7 +36,7 @@ def groups():
 
     import_module("dashboard.migrations.0002_groups").make_groups(apps, None)
     get_channel_layer().__init__()
-    doors.doors.__init__()
+    viewers.viewer_access.__init__()
 
 
 async def opened(browser, path=HOME):
@@ -185,21 +185,21 @@ async def test_fifty_viewers_cost_one_rendering_of_each_region_and_role(browser_
     await asyncio.gather(*(socket.disconnect() for socket in sockets))
 
 
-def test_check_of_many_visitors_takes_a_fixed_number_of_queries(person, django_assert_num_queries):
+def test_check_of_many_viewers_takes_a_fixed_number_of_queries(person, django_assert_num_queries):
     from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 
-    visitors = []
+    known = []
     for index, group in enumerate(("viewer", "operator", "administrator")):
         user = person(group)
         session = SessionStore()
         session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
         session.save()
-        visitors.append(doors.visitor_of(session))
-        assert visitors[index].user_id == user.pk
+        known.append(viewers.viewer_of(session))
+        assert known[index].user_id == user.pk
     with django_assert_num_queries(6):
-        answers = doors.check(visitors * 10)
-    assert [answers[visitor].steer for visitor in visitors] == [False, True, True]
+        answers = viewers.check(known * 10)
+    assert [answers[viewer].steer for viewer in known] == [False, True, True]
 
 
 class Layer:

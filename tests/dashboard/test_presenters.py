@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import presenters
-from dashboard.pictures import spark, split_bar, whole_percents
-from dashboard.reasons import refused
+from dashboard.reject_reasons import refused
+from dashboard.svg import spark, split_bar, whole_percents
 from proxy.core.types import PoolKey, Reason
 from proxy.sinks.views import RateView
 from tests.dashboard import fixtures

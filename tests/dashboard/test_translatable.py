@@ -13,9 +13,12 @@ import pytest
 from django.conf import settings
 from django.contrib import admin
 
-from dashboard.words import action_name, source_name
+from dashboard.labels import action_name, source_name
+from dashboard.reject_reasons import REASONS
 from dpmp_site.env import VARIABLES
 from dpmp_site.languages import languages
+from proxy.core.types import Reason
+from proxy.models.labels import LABELS
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -147,7 +150,7 @@ form.field(label=_("Good"), help_text="Bad", name="fine")
 ''') == [(4, "Run it."), (5, "There is no "), (6, "Bad")]
 
 
-@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", list(_sources()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_text_of_a_module_is_left_unmarked(path):
     assert unmarked(path.read_text(encoding="utf-8")) == []
 
@@ -200,6 +203,10 @@ def test_catalogue_has_the_meanings_of_the_environment_variables(catalogue):
     assert {str(meaning) for meaning in VARIABLES.values()} <= catalogue["dashboard"] | catalogue["proxy"]
 
 
+def _as_text(choice):
+    return choice[0], str(choice[1])
+
+
 @pytest.mark.slow
 def test_catalogue_has_the_labels_of_every_field_that_a_form_shows(catalogue):
     everything = catalogue["dashboard"] | catalogue["proxy"]
@@ -207,7 +214,8 @@ def test_catalogue_has_the_labels_of_every_field_that_a_form_shows(catalogue):
     shown = {*admin.site._registry, *(inline.model for one in admin.site._registry.values() for inline in one.inlines)}
     for model in (model for model in shown if model._meta.app_label in ("proxy", "dashboard")):
         for field in (field for field in model._meta.concrete_fields if field.editable and not field.auto_created):
-            choices = [label for value, label in field.choices or () if value != label]
+            choices = [part for value, label in map(_as_text, field.choices or ()) if label not in everything | {value}
+                       for part in label.split(": ")]
             texts = [field.verbose_name, field.help_text, *choices]
             bare += [f"{model.__name__}.{field.name}: {text}" for text in map(str, texts)
                      if text and text not in everything]
@@ -236,12 +244,19 @@ def test_choice_of_the_language_stands_in_the_menu_when_there_is_one(browser_of,
     assert 'name="language"' in html and ">Deutsch</option>" in html
 
 
+def test_each_value_of_an_enum_has_one_label():
+    for kind, labels in LABELS.items():
+        assert {kind(value) for value in labels} == set(kind)
+        assert len({str(label.name) for label in labels.values()}) == len(labels)
+    assert set(Reason) - set(REASONS) == {Reason.NONE}
+
+
 @pytest.mark.parametrize("named, shown", [("weights", "set the split"), ("something new", "something new")])
 def test_action_has_a_word_or_stands_as_it_is(named, shown):
     assert action_name(named) == shown
 
 
-@pytest.mark.parametrize("named, shown", [("observed", "jobs of the pools"), ("node BCH", "node BCH"),
+@pytest.mark.parametrize("named, shown", [("observed", "pool jobs"), ("node BCH", "node BCH"),
                                           ("mempool #2", "mempool #2"), ("other", "other")])
 def test_source_keeps_what_tells_it_from_another_of_its_kind(named, shown):
     assert source_name(named) == shown

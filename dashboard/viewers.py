@@ -15,11 +15,11 @@ from django.utils.crypto import constant_time_compare
 
 from dashboard.access import ADMINISTER, BY_LINK, LINK_KEY, LOGS, NOBODY, SEE, STEER, WALLETS, Access
 from dashboard.models import ReadOnlyLink
-from dashboard.shared import Shared
+from dashboard.single_flight import SingleFlight
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class Viewer:
     """Who stands behind a WebSocket, as its session said when it was opened."""
 
     session_key: str
@@ -29,32 +29,32 @@ class Visitor:
     link_id: int | None
 
 
-def visitor_of(session: SessionBase) -> Visitor:
+def viewer_of(session: SessionBase) -> Viewer:
     """Read the session; blocks on the database."""
     user_id = session.get(SESSION_KEY)
-    return Visitor(session.session_key or "", int(user_id) if user_id else None,
+    return Viewer(session.session_key or "", int(user_id) if user_id else None,
                    session.get(HASH_SESSION_KEY, ""), session.get(LINK_KEY))
 
 
-def check(visitors: Iterable[Visitor]) -> dict[Visitor, Access]:
-    """What each visitor may now; ``NOBODY`` for those whose session, account, password or link is gone."""
-    visitors = set(visitors)
-    alive = set(Session.objects.filter(session_key__in={visitor.session_key for visitor in visitors},
+def check(viewers: Iterable[Viewer]) -> dict[Viewer, Access]:
+    """What each viewer may now; ``NOBODY`` for those whose session, account, password or link is gone."""
+    viewers = set(viewers)
+    alive = set(Session.objects.filter(session_key__in={viewer.session_key for viewer in viewers},
                                        expire_date__gt=timezone.now()).values_list("session_key", flat=True))
-    people = _people({visitor.user_id for visitor in visitors if visitor.user_id is not None})
-    wanted_links = {visitor.link_id for visitor in visitors if visitor.user_id is None and visitor.link_id is not None}
+    people = _people({viewer.user_id for viewer in viewers if viewer.user_id is not None})
+    wanted_links = {viewer.link_id for viewer in viewers if viewer.user_id is None and viewer.link_id is not None}
     links = set(ReadOnlyLink.objects.filter(pk__in=wanted_links, revoked_at__isnull=True)
                 .values_list("pk", flat=True)) if wanted_links else set()
-    return {visitor: _verdict(visitor, alive, people, links) for visitor in visitors}
+    return {viewer: _verdict(viewer, alive, people, links) for viewer in viewers}
 
 
-def _verdict(visitor: Visitor, alive: set[str], people: dict[int, tuple[str, Access]], links: set[int]) -> Access:
-    if visitor.session_key not in alive:
+def _verdict(viewer: Viewer, alive: set[str], people: dict[int, tuple[str, Access]], links: set[int]) -> Access:
+    if viewer.session_key not in alive:
         return NOBODY
-    if visitor.user_id is None:
-        return BY_LINK if visitor.link_id in links else NOBODY
-    auth_hash, access = people.get(visitor.user_id, ("", NOBODY))
-    return access if auth_hash and constant_time_compare(auth_hash, visitor.auth_hash) else NOBODY
+    if viewer.user_id is None:
+        return BY_LINK if viewer.link_id in links else NOBODY
+    auth_hash, access = people.get(viewer.user_id, ("", NOBODY))
+    return access if auth_hash and constant_time_compare(auth_hash, viewer.auth_hash) else NOBODY
 
 
 def _people(ids: set[int]) -> dict[int, tuple[str, Access]]:
@@ -75,30 +75,30 @@ def _access(person: object) -> Access:
     return Access(frozenset({*names, WALLETS})) if SEE in names else NOBODY
 
 
-class Doors:
-    """The visitors that are in, and the answers to the newest check."""
+class ViewerAccess:
+    """The viewers that are connected, and the answers to the newest check."""
 
     def __init__(self) -> None:
-        self._inside: dict[int, Visitor] = {}
-        self._shared: Shared[dict[Visitor, Access]] = Shared()
+        self._viewers: dict[int, Viewer] = {}
+        self._flights: SingleFlight[dict[Viewer, Access]] = SingleFlight()
 
-    def enter(self, ticket: int, visitor: Visitor) -> None:
-        """Remember a visitor under ``ticket``."""
-        self._inside[ticket] = visitor
+    def add(self, viewer_id: int, viewer: Viewer) -> None:
+        """Remember a viewer under ``viewer_id``."""
+        self._viewers[viewer_id] = viewer
 
-    def leave(self, ticket: int) -> None:
-        """Forget the visitor."""
-        self._inside.pop(ticket, None)
+    def remove(self, viewer_id: int) -> None:
+        """Forget the viewer."""
+        self._viewers.pop(viewer_id, None)
 
-    async def access(self, visitor: Visitor, revision: int) -> Access:
-        """What ``visitor`` may at the tick ``revision``; asked once per tick for all who are in."""
-        answers = await self._shared.get(revision, "all", self._ask)
-        if visitor not in answers:  # came in after this tick's check
-            return (await database_sync_to_async(check)([visitor]))[visitor]
-        return answers[visitor]
+    async def access(self, viewer: Viewer, revision: int) -> Access:
+        """What ``viewer`` may at the tick ``revision``; asked once per tick for all who are in."""
+        answers = await self._flights.get(revision, "all", self._ask)
+        if viewer not in answers:  # came in after this tick's check
+            return (await database_sync_to_async(check)([viewer]))[viewer]
+        return answers[viewer]
 
-    async def _ask(self) -> dict[Visitor, Access]:
-        return await database_sync_to_async(check)(tuple(self._inside.values()))
+    async def _ask(self) -> dict[Viewer, Access]:
+        return await database_sync_to_async(check)(tuple(self._viewers.values()))
 
 
-doors = Doors()
+viewer_access = ViewerAccess()

@@ -10,7 +10,7 @@ PALETTE = 8
 SPARK_WIDTH, SPARK_HEIGHT, _SPARK_TOP = 600, 80, 4
 
 
-def looks(snap: LiveSnapshot) -> Hashable:
+def pool_style_key(snap: LiveSnapshot) -> Hashable:
     """What a picture shows of the pools themselves: it stays equal while none is added, renamed or coloured anew."""
     return tuple((pool.key, pool.name, pool.colour) for pool in snap.pools)
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
-def one_at_a_turn() -> asyncio.Lock:
+def per_loop_lock() -> asyncio.Lock:
     """A lock that lets one viewer through per turn of the loop, so that what miners wait for runs in between.
 
     Fifty viewers that wake at the same tick would else hold the loop for as long as fifty of them take.
@@ -22,7 +22,7 @@ class _Abandoned(Exception):
     """The one who did the work was cancelled; somebody else must do it."""
 
 
-class Shared(Generic[T]):
+class SingleFlight(Generic[T]):
     """Answers by key, for one generation (a revision, a snapshot) at a time."""
 
     def __init__(self) -> None:

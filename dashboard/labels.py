@@ -1,15 +1,16 @@
-"""What machines write as a fixed word (a mode, an action, a source), in the words and the language of the viewer.
+"""Fixed values (a mode, an action, a source) as a person reads them, in the language of the viewer.
 
-A word that is not listed is shown as it is.
+Labels of enums come from ``proxy.models.labels``. A value that is not listed is shown as it is.
 """
 
 from collections.abc import Mapping
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
-Text = str | Promise
+from proxy.core.balance.view import BalanceState
+from proxy.core.config import Mode, Policy
+from proxy.core.types import AdminStatus, Chain, PoolStatus
+from proxy.models.labels import SourceKind, Text, label_of
 
 _CONTROL: Mapping[str, Text] = {
     "override": _("slider"),
@@ -17,23 +18,6 @@ _CONTROL: Mapping[str, Text] = {
     "schedule": _("schedule"),
     "default": _("default schedule"),
     "none": _("nobody"),
-}
-_MODES: Mapping[str, Text] = {
-    "ratio": pgettext_lazy("mode of a schedule", "ratio"),
-    "priority": pgettext_lazy("mode of a schedule", "priority"),
-    "auto-balance": _("auto-balance"),
-}
-_POLICIES: Mapping[str, Text] = {
-    "automatic": pgettext_lazy("policy of a schedule", "automatic"),
-    "slicing": _("slicing"),
-    "packing": _("packing"),
-}
-_ADMIN: Mapping[str, Text] = {"enabled": _("enabled"), "drain": _("drain"), "disabled": _("disabled")}
-_SOURCES: Mapping[str, Text] = {
-    "observed": _("jobs of the pools"),
-    "oracle": _("DPMP oracle"),
-    "node": _("node"),
-    "mempool": _("mempool"),
 }
 _ACTIONS: Mapping[str, Text] = {
     "weights": _("set the split"),
@@ -54,29 +38,49 @@ _ACTIONS: Mapping[str, Text] = {
 
 
 def control_source(source: str) -> str:
-    """Who is in control, as a word in a sentence."""
+    """Who is in control, in a sentence."""
     return str(_CONTROL.get(source, source))
+
+
+def pool_state(status: PoolStatus) -> str:
+    """The state in a word."""
+    return str(label_of(PoolStatus, status).name)
+
+
+def chain_name(chain: Chain) -> str:
+    """The coin's short name."""
+    return str(label_of(Chain, chain).name)
 
 
 def mode_name(mode: str) -> str:
     """What decides the weights of a schedule."""
-    return str(_MODES.get(mode, mode))
+    return str(label_of(Mode, mode).name)
 
 
 def policy_name(policy: str) -> str:
     """How weights become assignments."""
-    return str(_POLICIES.get(policy, policy))
+    return str(label_of(Policy, policy).name)
 
 
 def admin_state(status: str) -> str:
     """What the operator wants of a pool."""
-    return str(_ADMIN.get(status, status))
+    return str(label_of(AdminStatus, status).name)
+
+
+def balance_state(state: str) -> str:
+    """How auto-balance stands."""
+    return str(label_of(BalanceState, state).name)
+
+
+def balance_look(state: str) -> str:
+    """The CSS class of a chip with that state."""
+    return label_of(BalanceState, state).look
 
 
 def source_name(source: str) -> str:
     """A source of auto-balance; what tells it from another of its kind (a chain, a number) follows."""
     kind, _space, which = source.partition(" ")
-    return f"{_SOURCES.get(kind, kind)} {which}".strip()
+    return f"{label_of(SourceKind, kind).name} {which}".strip()
 
 
 def action_name(action: str) -> str:

@@ -21,7 +21,7 @@ class Refused:
     advice: Text
 
 
-_WORDS: dict[str, tuple[Text, Text]] = {
+REASONS: dict[str, tuple[Text, Text]] = {
     Reason.STALE: (_("Too late: the block had changed"),
                    _("A few in a thousand are normal. If there are more, choose a server that is nearer.")),
     Reason.UNKNOWN_JOB: (_("For a job nobody knows any more"),
@@ -49,6 +49,6 @@ _WORDS: dict[str, tuple[Text, Text]] = {
 
 def refused(counts: Mapping[str, int]) -> list[Refused]:
     """The reasons that occurred, the most frequent first."""
-    lines = [Refused(reason, number, *_WORDS.get(reason, (reason.replace("_", " "), "")))
+    lines = [Refused(reason, number, *REASONS.get(reason, (reason.replace("_", " "), "")))
              for reason, number in counts.items() if number]
     return sorted(lines, key=lambda line: -line.count)

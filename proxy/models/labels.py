@@ -1,0 +1,152 @@
+"""What each value of an enum is called on pages and in forms: one name, one meaning, one look, for every reader."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.db import models
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from proxy.core.alerting import AlertKind
+from proxy.core.balance.view import BalanceState
+from proxy.core.config import BalanceStrategy, Mode, OverrideKind, PayoutAction, Policy, Tls
+from proxy.core.types import AdminStatus, Chain, PoolStatus
+
+Text = str | Promise
+
+
+class SourceKind(StrEnum):
+    """Where auto-balance gets network data from."""
+
+    OBSERVED = "observed"
+    ORACLE = "oracle"
+    NODE = "node"
+    MEMPOOL = "mempool"
+
+
+class Label(NamedTuple):
+    """How one value is shown."""
+
+    name: Text
+    """On a page, and in a form before the meaning."""
+    meaning: Text = ""
+    """In a form, after the name; empty where the name says it all."""
+    look: str = ""
+    """CSS class of a chip with the name: ``ok``, ``warn``, ``bad`` or none."""
+
+
+LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
+    Chain: {
+        Chain.BTC: Label("BTC", _("Bitcoin (BTC)")),
+        Chain.BCH: Label("BCH", _("Bitcoin Cash (BCH)")),
+        Chain.DGB: Label("DGB", _("DigiByte (DGB)")),
+        Chain.OTHER: Label(_("other")),
+    },
+    PoolStatus: {
+        PoolStatus.UP: Label(_("up"), look="ok"),
+        PoolStatus.DOWN: Label(_("down"), look="bad"),
+        PoolStatus.STARTING: Label(_("starting"), look="warn"),
+    },
+    AdminStatus: {
+        AdminStatus.ENABLED: Label(_("enabled")),
+        AdminStatus.DRAIN: Label(_("drain"), _("finish open work, take no new work"), look="warn"),
+        AdminStatus.DISABLED: Label(_("disabled"), look="warn"),
+    },
+    PayoutAction: {
+        PayoutAction.ALARM: Label(_("raise an alarm")),
+        PayoutAction.TAKE_OUT: Label(_("raise an alarm and stop using the pool")),
+    },
+    Tls: {
+        Tls.OFF: Label(_("no TLS")),
+        Tls.VERIFY: Label(_("TLS, certificate checked")),
+        Tls.INSECURE: Label(_("TLS, certificate not checked")),
+    },
+    Mode: {
+        Mode.RATIO: Label(pgettext_lazy("mode of a schedule", "ratio"), _("the weights as given")),
+        Mode.PRIORITY: Label(pgettext_lazy("mode of a schedule", "priority"), _("the first pool that is up")),
+        Mode.AUTO_BALANCE: Label(_("auto-balance"), _("weights follow the network hash rates")),
+    },
+    Policy: {
+        Policy.AUTOMATIC: Label(pgettext_lazy("policy of a schedule", "automatic"),
+                                _("slicing for one or two miners, packing for three or more")),
+        Policy.SLICING: Label(_("slicing"), _("every miner alternates between the pools")),
+        Policy.PACKING: Label(_("packing"), _("miners stay on one pool, only the remainder is sliced")),
+    },
+    OverrideKind: {
+        OverrideKind.WEIGHTS: Label(_("weights")),
+        OverrideKind.AUTO_BALANCE: Label(_("auto-balance")),
+    },
+    BalanceStrategy: {
+        BalanceStrategy.HASHRATE_RATIO: Label(_("hash rate ratio"), _("more to the chain whose hash rate fell")),
+        BalanceStrategy.VALUE_PER_HASH: Label(_("value per hash"), _("reward (times price) divided by difficulty")),
+    },
+    BalanceState: {
+        BalanceState.OFF: Label(_("nothing to balance")),
+        BalanceState.WAITING: Label(_("waiting for the first poll")),
+        BalanceState.HEALTHY: Label(_("healthy"), look="ok"),
+        BalanceState.HOLDING: Label(_("holding the last weights"), look="warn"),
+        BalanceState.FALLBACK: Label(_("fallback"), look="warn"),
+    },
+    SourceKind: {
+        SourceKind.OBSERVED: Label(_("pool jobs"), _("what the pools send, nothing from outside")),
+        SourceKind.ORACLE: Label(_("DPMP oracle"), _("JSON, for BTC and BCH")),
+        SourceKind.NODE: Label(_("node"), _("JSON-RPC of Bitcoin Core or Knots, BCHN, DigiByte")),
+        SourceKind.MEMPOOL: Label(_("mempool"), _("REST of mempool or Esplora, for BTC")),
+    },
+    AlertKind: {
+        AlertKind.POOL_DOWN: Label(_("pool down or back up")),
+        AlertKind.WORKER_OFFLINE: Label(_("worker offline or back")),
+        AlertKind.NO_SHARES: Label(_("no shares from any worker")),
+        AlertKind.WORKER_SILENT: Label(_("a connected worker sends no shares")),
+        AlertKind.HASHRATE_DROP: Label(_("hash rate drop")),
+        AlertKind.REJECT_RATE: Label(_("high reject rate")),
+        AlertKind.PAYOUT: Label(_("payout check failed")),
+        AlertKind.CHAIN: Label(_("pool behind or on another chain")),
+        AlertKind.BEST_SHARE: Label(_("new best share")),
+        AlertKind.BLOCK_FOUND: Label(_("block found")),
+        AlertKind.DATABASE: Label(_("database trouble")),
+        AlertKind.DAILY: Label(_("daily summary")),
+        AlertKind.WEEKLY: Label(_("weekly summary, on Mondays")),
+    },
+}
+"""Enum, value, label. ``dashboard.reject_reasons`` has those of ``Reason``, with advice."""
+
+
+def label_of(kind: type[StrEnum], value: str) -> Label:
+    """The label of ``value``; a value that is not listed is shown as it is."""
+    return LABELS[kind].get(value) or Label(value)
+
+
+def choices_of(members: Iterable[StrEnum]) -> list[tuple[str, Text]]:
+    """Choices of a field: all of an enum (``choices_of(Mode)``) or some members."""
+    return [(member.value, _in_form(type(member), LABELS[type(member)][member])) for member in members]
+
+
+def _in_form(kind: type[StrEnum], label: Label) -> Text:
+    if kind is Chain:
+        return label.meaning or label.name
+    return format_lazy("{}: {}", label.name, label.meaning) if label.meaning else label.name
+
+
+def values_of(kind: Iterable[StrEnum]) -> list[str]:
+    """The values, for a constraint."""
+    return [member.value for member in kind]
+
+
+class WalletKind(models.TextChoices):
+    """What stands before the worker in a pool's user name."""
+
+    ADDRESS = "address", _("address")
+    ACCOUNT = "account", _("account name")
+
+
+class LevelChoice(models.TextChoices):
+    """How much is logged."""
+
+    DEBUG = "DEBUG", _("DEBUG: everything, also each line and share")
+    INFO = "INFO", _("INFO: what happens")
+    WARNING = "WARNING", _("WARNING: what needs attention")
+    ERROR = "ERROR", _("ERROR: only failures")
