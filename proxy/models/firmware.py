@@ -3,7 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.stratum.profiles import BY_NAME
@@ -41,6 +41,6 @@ class FirmwareRule(ConfigModel):
     def check_rules(self) -> None:
         """The agent says something, and the profile exists."""
         if not self.agent.strip():
-            raise ValidationError({"agent": say("Name the user agent.")})
+            raise ValidationError({"agent": gettext("Name the user agent.")})
         if self.profile not in BY_NAME:
-            raise ValidationError({"profile": say('There is no profile "%s".') % self.profile})
+            raise ValidationError({"profile": gettext('There is no profile "%s".') % self.profile})
