@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('proxy', '0008_block_fate'),
+        ('proxy', '0009_no_pool_minutes'),
     ]
 
     operations = [
