@@ -193,7 +193,7 @@ def _is_as_it_was(marks: Sequence[Mark], sessions: Sequence[Session]) -> bool:
 
 def _facts_of(session: Session) -> Mapping[PoolKey, str] | None:
     """What ``Session.facts`` says, if it says anything."""
-    if session.excluded:
+    if session.unusable_pools:
         return session.facts()
     for attachment in session.attachments.values():
         if attachment.refused:

@@ -4,6 +4,13 @@ from proxy.core.stratum.extranonce import MinerExtranonce
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.profiles import Profile
 
+NEEDED_JOBS = 2.0
+"""The search space of a job must last for so many times the pool's usual time between jobs."""
+REGAINED_JOBS = 3.0
+"""A pool that was left out for it comes back at so many times: the hash rate is an estimate, and moves."""
+JOB_GAP_S = 30.0
+"""Time between two jobs of a pool that has not sent two yet."""
+
 
 def why_not(job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, rolls: bool, mask: int | None,
             elsewhere: bool) -> str:
@@ -40,3 +47,22 @@ def _too_large(job: PoolJob, extranonce: MinerExtranonce, profile: Profile) -> s
         if most is not None and size > most:
             return f"the pool's job has {size} {what}, {profile.label} has room for {most}"
     return ""
+
+
+def search_space(extranonce: MinerExtranonce, profile: Profile, mask: int) -> float:
+    """Hashes that one job is good for: nonces, values of extranonce2 and version masks. Rolled ntime is not counted:
+    little firmware does it, and pools bound it."""
+    masks = 1 << mask.bit_count()
+    return 2.0 ** (8 * extranonce.size + 32) * min(masks, profile.most_masks or masks)
+
+
+def too_small(space: float, hashrate: float, job_gap_s: float | None, *, was: bool) -> str:
+    """Return why a job with ``space`` hashes ends too soon for a miner; "" if it does not, or ``hashrate`` (H/s) is 0.
+
+    ``was``: it ended too soon so far.
+    """
+    gap_s = job_gap_s or JOB_GAP_S
+    if not hashrate or space >= hashrate * gap_s * (REGAINED_JOBS if was else NEEDED_JOBS):
+        return ""
+    return (f"the miner has tried all of a job within {space / hashrate:.3g} s, and the pool sends one every "
+            f"{gap_s:.0f} s")

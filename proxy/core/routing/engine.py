@@ -223,6 +223,10 @@ class Engine:
         """The scheduler's estimate."""
         return self.scheduler.rate(session.id) if session.started else 0.0
 
+    def sure_hashrate(self, session: Session) -> float:
+        """The scheduler's estimate once it rests on enough shares."""
+        return self.scheduler.sure_rate(session.id)
+
     def aimed_at(self, session: Session) -> frozenset[PoolKey]:
         """The scheduler's aim."""
         return self.scheduler.aimed_at(session.id)

@@ -35,7 +35,7 @@ from proxy.core.routing.attachment import Attachment
 from proxy.core.routing.delivery import UndeliveredBlock
 from proxy.core.routing.desk import OnItsWay, ShareDesk
 from proxy.core.routing.difficulty import as_number, told_difficulty, wished_difficulty
-from proxy.core.routing.eligibility import why_not
+from proxy.core.routing.eligibility import search_space, too_small, why_not
 from proxy.core.routing.jobs import JobTable, notify_line
 from proxy.core.routing.lanes import DedicatedLane
 from proxy.core.routing.names import worker_of
@@ -107,6 +107,9 @@ class SessionHost(Protocol):
     def hashrate(self, session: "Session") -> float:
         """The scheduler's estimate in H/s; 0 while unknown."""
 
+    def sure_hashrate(self, session: "Session") -> float:
+        """The scheduler's estimate in H/s once it rests on enough shares; 0 until then."""
+
     def aimed_at(self, session: "Session") -> frozenset[PoolKey]:
         """The pools that the session is to work on now."""
 
@@ -124,7 +127,8 @@ class Session:
     """See the module. ``DownstreamOwner`` and ``AttachmentOwner``."""
 
     __slots__ = (
-        "_began", "_clock", "_desk", "_ended", "_events", "_extranonce1", "_host", "_lane", "_prevhash", "_ready",
+        "_began", "_clock", "_desk", "_ended", "_events", "_exhausted", "_extranonce1", "_host", "_lane", "_left_out",
+        "_prevhash", "_ready",
         "_timer", "_worked_on", "_workers", "attachments", "connected_at", "current", "downstream", "excluded", "id",
         "jobs", "minimum_difficulty", "password", "peer", "profile", "started", "told", "told_mask", "user", "waiting",
         "wanted", "wish", "worker",
@@ -167,6 +171,10 @@ class Session:
         """The version bits last allowed; None: none were negotiated."""
         self._prevhash = b""
         self._extranonce1 = b""
+        self._exhausted: dict[PoolKey, str] = {}
+        """Pools whose jobs end before the next one comes, at this miner's hash rate, and why."""
+        self._left_out: frozenset[PoolKey] = frozenset()
+        """Those of them that it is not sent to: only while another one that the scheduler aims at has work for it."""
         self._began = host.clock.now()
         self._timer: Timer | None = None
         """For the handshake's end first, for keeping the miner later."""
@@ -353,6 +361,8 @@ class Session:
                 self.attachments[key] = self._host.attach(self, key)
                 self.attachments[key].trace(self.downstream.traced)
             self.attachments[key].open()
+        if self._left_out:
+            self.update_ready()  # the aim has changed: the last pool with work for a miner is never left out
         for key, attachment in self.attachments.items():
             if key not in pools and key != self.current:
                 attachment.drain()
@@ -361,6 +371,7 @@ class Session:
         """The pool can not be used any more: close the lane; the scheduler hears of it first."""
         attachment = self.attachments.pop(pool, None)
         self.excluded.pop(pool, None)
+        self._exhausted.pop(pool, None)
         self.update_ready()
         if attachment is not None:
             attachment.close(why)
@@ -386,6 +397,7 @@ class Session:
         usable = frozenset(key for key, attachment in self.attachments.items()
                            if attachment.warm_lane is not None and key not in self.excluded
                            and self._may_work_on(key))
+        usable -= self._leave_exhausted_out(usable)
         left = self._to_be_left(usable)
         ready = shared(usable - left)
         if ready == self._ready:
@@ -403,6 +415,19 @@ class Session:
         self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
         if self.current is None:
             self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+
+    def _leave_exhausted_out(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
+        """Pools whose jobs are too small for this miner, where it has work elsewhere: a job tried twice earns nothing
+        the second time, but no work at all is worse."""
+        if not self._exhausted and not self._left_out:
+            return self._left_out
+        small = frozenset(usable & self._exhausted.keys())
+        if small and not (usable - small) & self._host.aimed_at(self):
+            small = frozenset()
+        for key in sorted(small - self._left_out):
+            self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=self._exhausted[key]))
+        self._left_out = shared(small)
+        return small
 
     def _to_be_left(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
         """Pools whose connection is late with a block, where the scheduler has another one for this miner."""
@@ -426,7 +451,8 @@ class Session:
     def _why_lost(self, key: PoolKey) -> str:
         """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""
         attachment = self.attachments.get(key)
-        return (self._host.unusable(key) or self.excluded.get(key, "")
+        left_out = self._exhausted[key] if key in self._left_out else ""
+        return (self._host.unusable(key) or self.excluded.get(key, "") or left_out
                 or (attachment.loss if attachment is not None and attachment.warm_lane is None else ""))
 
     def _may_work_on(self, key: PoolKey) -> bool:
@@ -449,6 +475,8 @@ class Session:
         assert lane is not None
         key = attachment.pool.key
         fits = self._fits(key, job)
+        if self._is_exhausted(key, job) is not (key in self._left_out):
+            self.update_ready()
         if fits and key == self.current:
             self._enter(lane)
             self._issue(lane, clean=job.clean or new_lane, switch=new_lane)
@@ -474,6 +502,20 @@ class Session:
             self.excluded[key] = why
             self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=why))
         return not why
+
+    def _is_exhausted(self, key: PoolKey, job: PoolJob) -> bool:
+        """Note whether the miner is through with ``job`` long before the pool's next one."""
+        extranonce, rate = self.downstream.extranonce, self._host.sure_hashrate(self)
+        if not rate:
+            return key in self._exhausted  # nothing new is known of it
+        assert extranonce is not None
+        why = too_small(search_space(extranonce, self.profile, self._mask_for(key, job) if self._rolls else 0), rate,
+                        self._host.pool(key).job_gap_s, was=key in self._exhausted)
+        if not why:
+            self._exhausted.pop(key, None)
+        elif key not in self._exhausted:
+            self._exhausted[key] = why
+        return bool(why)
 
     @property
     def _rolls(self) -> bool:
@@ -578,4 +620,10 @@ class Session:
         """Pools that it can not use, and why: by its own limits, or because the pool refused it."""
         refused = {key: f"the pool refuses this user: {attachment.refused}"
                    for key, attachment in self.attachments.items() if attachment.refused}
-        return {**self.excluded, **refused}
+        left_out = {key: self._exhausted[key] for key in self._left_out if key in self._exhausted}
+        return {**left_out, **self.excluded, **refused}
+
+    @property
+    def unusable_pools(self) -> frozenset[PoolKey]:
+        """Pools that it is not sent to for its own limits."""
+        return self._left_out | self.excluded.keys() if self._left_out else frozenset(self.excluded)

@@ -18,6 +18,8 @@ from proxy.core.scheduling.member import Member
 from proxy.core.scheduling.view import SchedulerView, miner_part, pool_part
 from proxy.core.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchReason, WorkerName
 
+SURE_SHARES = 30.0
+"""An estimate that rests on so many shares is within a fifth or so of the truth."""
 _LOOK_AT_CLOCK_S = 60.0
 """The wall clock may jump, so the timetable is looked at this often at least."""
 _POINT = 0.01
@@ -199,6 +201,11 @@ class Scheduler:
             return 0.0
         member.settle(self._clock.now(), self._group_of[session].ledger)
         return member.estimate.rate
+
+    def sure_rate(self, session: SessionId) -> float:
+        """Return the estimate of a session that rests on ``SURE_SHARES`` shares; 0 while it rests on fewer."""
+        member = self._members.get(session)
+        return member.estimate.rate if member is not None and member.estimate.shares >= SURE_SHARES else 0.0
 
     def control(self, worker: WorkerName) -> Control:
         """Return who is in control of ``worker``."""
