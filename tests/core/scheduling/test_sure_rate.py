@@ -1,7 +1,5 @@
 """Decisions for good are only taken on a hash rate that rests on enough shares."""
 
-import pytest
-
 from proxy.core.scheduling.scheduler import SURE_SHARES
 from tests.support.world import World
 
@@ -18,5 +16,6 @@ def test_a_hash_rate_is_sure_once_it_rests_on_enough_shares() -> None:
     for number in range(100, 105):
         miner.submit(nonce=f"{number:08x}")
         world.advance(1)
-    assert world.engine.scheduler.sure_rate(ident) == pytest.approx(world.engine.scheduler.rate(ident), rel=0.1)
+    rate = world.engine.scheduler.rate(ident)
+    assert world.engine.scheduler.sure_rate(ident) == rate > 0
     assert world.engine.scheduler.sure_rate(ident + 99) == 0
