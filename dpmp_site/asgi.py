@@ -4,21 +4,32 @@
 """
 
 import os
+from functools import cache
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
+from django.urls import reverse
 
-from dpmp_site.hosts import WebSocketGuard
+from dpmp_site.gate import LoginGate, RequestGate
+from dpmp_site.hosts import Application, WebSocketGuard
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dpmp_site.settings")
-_pages = get_asgi_application()  # sets Django up, so the consumers are imported after it
+# Sets Django up, so the consumers are imported after it.
+_pages: Application = get_asgi_application()  # type: ignore[assignment]
 
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
 
+
+@cache
+def login_paths() -> frozenset[str]:
+    """Where passwords are tried."""
+    return frozenset({reverse("login"), reverse("admin:login")})
+
+
 application = ProtocolTypeRouter(
     {
-        "http": _pages,
+        "http": LoginGate(RequestGate(_pages), login_paths),
         "websocket": WebSocketGuard(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -140,8 +140,16 @@ def client_address(request: HttpRequest) -> str:
     Behind a trusted web server the last entry of X-Forwarded-For: that one the server wrote itself, what stands
     before it the client can invent.
     """
-    remote = request.META.get("REMOTE_ADDR") or ""
+    return _behind(request.META.get("REMOTE_ADDR") or "", request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def scope_address(scope: Scope) -> str:
+    """``client_address`` of a request that Django has not seen yet."""
+    forwarded = [value.decode("latin-1") for name, value in scope.get("headers", []) if name == b"x-forwarded-for"]
+    return _behind((scope.get("client") or ("",))[0], ",".join(forwarded))
+
+
+def _behind(remote: str, forwarded: str) -> str:
     if settings.TRUST_PROXY:
-        last = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
-        return _address(last) or remote
+        return _address(forwarded.rpartition(",")[2].strip()) or remote
     return remote

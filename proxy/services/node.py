@@ -82,6 +82,8 @@ SNAPSHOT_S = 1.0
 SNAPSHOT_LEAST_S = 0.5
 SNAPSHOT_PART = 0.01
 """Part of the loop's time that snapshots may take."""
+SNAPSHOT_MOST_S = 5.0
+"""The longest pause, however long one took to build: pages stand still meanwhile, and ``/readyz`` gives up after 15."""
 VERDICTS_PATIENCE_S = 1.5
 LEDGER_PATIENCE_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
@@ -324,7 +326,7 @@ class Node:
             took = self.clock.now() - began
             await self._tick(began)
             self._urgent.clear()
-            await asyncio.sleep(max(SNAPSHOT_LEAST_S, took / SNAPSHOT_PART))
+            await asyncio.sleep(snapshot_pause_s(took))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_LEAST_S)
 
@@ -361,6 +363,11 @@ class Node:
     def _report(self, where: str, error: BaseException | None) -> None:
         lines = traceback.format_exception(error) if error is not None else []
         self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
+
+
+def snapshot_pause_s(took: float) -> float:
+    """How long to wait before the next snapshot when the last took ``took`` seconds."""
+    return min(max(SNAPSHOT_LEAST_S, took / SNAPSHOT_PART), SNAPSHOT_MOST_S)
 
 
 def _address(pair: tuple[str, int]) -> str:
