@@ -7,16 +7,11 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import orjson
 from django.db import Error as DjangoError
 
-from proxy.core.accounting import Counts
-from proxy.core.effort import Mark
-from proxy.core.records import Record
-from proxy.core.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
-from proxy.sinks.ledger_batch import Batch, RowKey
+from proxy.sinks.ledger_batch import Batch
+from proxy.sinks.ledger_file import decoded, encoded
 from proxy.sinks.ledger_store import write_batch
 from proxy.sinks.locks import AT_THE_END_S, wait_at_most
 
@@ -24,8 +19,6 @@ _logger = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0
 """How long a write waits for a lock. What fails is tried again soon, so a longer wait would only hold up the end."""
-_NUMBERS = ("accepted", "unanswered", "credited", "work", "work_squares", "work_shares", "best", "latency_s",
-            "latency_n")
 
 
 class Leftovers:
@@ -91,14 +84,14 @@ class Leftovers:
 
     def _bring(self, line: bytes) -> bool:
         try:
-            batch = _batch(orjson.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            batch = decoded(line)
+        except ValueError:
             return False  # the disk was full in the middle of it, or a later version wrote it
         self._write(batch)
         return True
 
     def _keep(self, batch: Batch) -> None:
-        self._append(self._path, [orjson.dumps(_document(batch))])
+        self._append(self._path, [encoded(batch)])
         self.kept += 1
 
     def _append(self, path: Path, lines: list[bytes]) -> None:
@@ -107,41 +100,3 @@ class Leftovers:
             file.write(b"".join(line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
-
-
-def _document(batch: Batch) -> dict[str, Any]:
-    return {
-        "writer": batch.writer, "number": batch.number,
-        "rows": [[*key, {name: getattr(counts, name) for name in _NUMBERS}, _rejects(counts)]
-                 for key, counts in batch.rows.items()],
-        "last_share_at": [[*key, at] for key, at in batch.last_share_at.items()],
-        "records": [[record.worker, record.chain.value, record.pool, record.true_difficulty, record.at,
-                     record.header_hash.hex()] for record in batch.records],
-        "marks": [[mark.scope, mark.work, mark.at, mark.blocks] for mark in batch.marks]}
-
-
-def _rejects(counts: Counts) -> list[list[object]]:
-    return [[reason.value, who.value, number] for (reason, who), number in (counts.rejects or {}).items()]
-
-
-def _batch(found: dict[str, Any]) -> Batch:
-    rows: dict[RowKey, Counts] = {
-        (step, start, WorkerName(worker), PoolKey(pool)): _counts(numbers, rejects)
-        for step, start, worker, pool, numbers, rejects in found["rows"]}
-    return Batch(
-        writer=found["writer"], number=found["number"], rows=rows,
-        last_share_at={(WorkerName(worker), PoolKey(pool)): at for worker, pool, at in found["last_share_at"]},
-        records=tuple(Record(worker=WorkerName(worker), chain=Chain(chain), pool=PoolKey(pool), at=at,
-                             true_difficulty=difficulty, header_hash=bytes.fromhex(header_hash))
-                      for worker, chain, pool, difficulty, at, header_hash in found["records"]),
-        marks=tuple(Mark(scope=scope, work=work, at=at, blocks=blocks)
-                    for scope, work, at, blocks in found["marks"]))
-
-
-def _counts(numbers: dict[str, float], rejects: list[tuple[str, str, int]]) -> Counts:
-    counts = Counts()
-    for name in _NUMBERS:
-        setattr(counts, name, numbers[name] + 0)  # a number, or a TypeError
-    if rejects:
-        counts.rejects = {(Reason(reason), DecidedBy(who)): number for reason, who, number in rejects}
-    return counts

@@ -70,6 +70,7 @@ from proxy.sinks.journal import BlockJournal
 from proxy.sinks.journal_import import JournalImporter
 from proxy.sinks.journal_undelivered import JournalBlock, read_undelivered
 from proxy.sinks.ledger import LedgerWriter
+from proxy.sinks.ledger_journal import JournalReplay, LedgerJournal
 from proxy.sinks.ledger_store import History, read_history
 from proxy.sinks.logs import LibraryHandler, LogSink
 from proxy.sinks.logs import lines as log_lines
@@ -143,10 +144,13 @@ class Node:
                                       set_weights=self.engine.scheduler.set_balance_weights)
         self.alerts = AlertService(events=self.events)
         self.leftovers = Leftovers(options.data_dir / "unwritten.jsonl")
+        self.replay = JournalReplay(options.data_dir)
+        writer = uuid.uuid4().hex
         self.ledger = LedgerWriter(
-            writer=uuid.uuid4().hex, clock=self.clock, events=self.events, accounting=self.accounting,
-            records=self.records, effort=self.effort, execute=self.leftovers.execute,
-            chores=(self.leftovers.chore, JournalImporter(options.data_dir / "blocks.jsonl"),
+            writer=writer, clock=self.clock, events=self.events, accounting=self.accounting,
+            records=self.records, effort=self.effort, journal=LedgerJournal(options.data_dir, writer),
+            execute=self.leftovers.execute,
+            chores=(self.leftovers.chore, self.replay, JournalImporter(options.data_dir / "blocks.jsonl"),
                     RetentionChore(clock=self.clock)))
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.watcher = ConfigWatcher(loader, on_snapshot=self._apply, on_refused=self._refused,
@@ -208,6 +212,7 @@ class Node:
             write_errors=lambda: self.logs.write_errors, write_lag_s=lambda: self.ledger.lag_s))
         self.lag.start()
         for name, work in (("configuration", self.watcher.run()), ("ledger", self.ledger.run()),
+                           ("ledger journal", self.ledger.keep_journal()),
                            ("memory", self.memory.run()), ("balance", self.balance.run()), ("pages", self._show())):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
         gc.collect()
@@ -230,6 +235,7 @@ class Node:
     def _read_history(self) -> History:
         with suppress(DjangoError, OSError):  # the ledger tries it again
             self.leftovers.bring_in()
+            self.replay()  # after it: a journal's number counts all batches below it as written
         return read_history()
 
     async def _listen(self) -> None:

@@ -1,5 +1,8 @@
 """The ledger's writer: takes what was counted off the loop into the database, a few seconds at a time.
 
+In between it is in the journal's file (``proxy.sinks.ledger_journal``), which is cheaper than a transaction, so that a
+kill costs a second and not the seconds between two writes.
+
 While the database is locked, full or away, everything waits merged in memory and mining goes on; people are told once
 when it starts and once when it is over.
 """
@@ -18,10 +21,13 @@ from proxy.core.events import DatabaseTrouble, EventStream, NewBlockSeen, Payout
 from proxy.core.ports import Clock
 from proxy.core.records import Records
 from proxy.sinks.ledger_batch import Backlog, Batch
+from proxy.sinks.ledger_journal import LedgerJournal
 from proxy.sinks.ledger_store import write_batch
 
 INTERVAL_S = 3.0
-"""With the time that a write takes this keeps what a kill can lose below 5 s."""
+"""Between two writes to the database."""
+JOURNAL_S = 0.5
+"""Between two lines of the journal: what a kill can lose, with room for a busy machine below a second."""
 RETRY_S = 0.25
 
 Chore = Callable[[], None]
@@ -38,7 +44,8 @@ class LedgerWriter:
     def __init__(self, *, writer: str, clock: Clock, events: EventStream, accounting: Accounting,
                  records: Records | None = None, effort: EffortMeter | None = None,
                  execute: Callable[[Batch], None] = write_batch, chores: Sequence[Chore] = (),
-                 executor: Executor | None = None, interval_s: float = INTERVAL_S) -> None:
+                 executor: Executor | None = None, interval_s: float = INTERVAL_S,
+                 journal: LedgerJournal | None = None, journal_s: float = JOURNAL_S) -> None:
         self._writer = writer
         self._clock = clock
         self._events = events
@@ -50,6 +57,12 @@ class LedgerWriter:
         self._owns_executor = executor is None
         self._executor = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._interval_s = interval_s
+        self._journal = journal
+        self._journal_s = journal_s
+        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger journal")
+        self._journal_trouble = ""
+        self._books = asyncio.Lock()
+        """Held while what was counted moves on: into the journal, the backlog, a batch."""
         self._backlog = Backlog()
         self._inflight: Batch | None = None
         self._number = 0
@@ -83,15 +96,26 @@ class LedgerWriter:
             if not self._closing.is_set():
                 await self.flush()
 
+    async def keep_journal(self) -> None:
+        """Note what was counted in the journal, twice a second, until ``close``; also while the database is slow."""
+        while self._journal is not None and not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), self._journal_s)
+            if not self._closing.is_set():
+                await self._gather()
+
     async def flush(self) -> bool:
         """Write everything that has been counted; False if the database does not take it now."""
         async with self._turn:
-            self._gather()
-            while (batch := self._next()) is not None:
+            await self._gather()
+            while (batch := await self._next()) is not None:
                 if not await self._attempt(lambda batch=batch: self._execute(batch)):  # type: ignore[misc]
                     return False
                 self._inflight = None
-            self._waiting_since = None
+            async with self._books:
+                self._waiting_since = self._clock.now() if self._backlog else None
+                if not self._backlog:
+                    await self._in_journal(lambda journal: journal.clear())
             for chore in self._chores:
                 if not await self._attempt(chore):
                     return False
@@ -104,6 +128,10 @@ class LedgerWriter:
         deadline = self._clock.now() + timeout_s
         while not (done := await self.flush()) and self._clock.now() < deadline:  # noqa: ASYNC110 - a pause, no wait
             await asyncio.sleep(RETRY_S)
+        async with self._books:
+            await self._in_journal(lambda journal: journal.remove() if done else journal.close())
+            self._journal = None
+            self._files.shutdown(wait=False)
         if self._owns_executor:
             await asyncio.get_running_loop().run_in_executor(self._executor, connections.close_all)
             self._executor.shutdown(wait=False)
@@ -115,20 +143,58 @@ class LedgerWriter:
     def _on_payout(self, event: PayoutChecked) -> None:
         self._backlog.payouts.append((self._clock.wall(), event))
 
-    def _gather(self) -> None:
-        self._backlog.add_slices(self._accounting.take(), self._clock.wall())
-        if self._records is not None:
-            self._backlog.add_records(self._records.take())
-        if self._effort is not None:
-            self._backlog.marks |= {mark.scope: mark for mark in self._effort.take()}
-        if self._waiting_since is None and self._backlog:
-            self._waiting_since = self._clock.now()
+    async def _gather(self) -> None:
+        async with self._books:
+            slices, wall = self._accounting.take(), self._clock.wall()
+            records = tuple(self._records.take()) if self._records is not None else ()
+            marks = tuple(self._effort.take()) if self._effort is not None else ()
+            if slices or records or marks:
+                notes = Batch(writer=self._writer, number=self._number + 1, records=records, marks=marks,
+                              last_share_at={(each.worker, each.pool): wall for each in slices})
+                await self._in_journal(lambda journal: journal.append(notes.number, slices, notes))
+            self._backlog.add_slices(slices, wall)
+            self._backlog.add_records(records)
+            self._backlog.marks |= {mark.scope: mark for mark in marks}
+            if self._waiting_since is None and self._backlog:
+                self._waiting_since = self._clock.now()
+            if self._journal is not None and (self._journal_trouble or self._journal.is_full):
+                await self._rewrite_journal()
 
-    def _next(self) -> Batch | None:
-        if self._inflight is None and self._backlog:
-            self._number += 1
-            self._inflight = self._backlog.take(self._writer, self._number)
-        return self._inflight
+    async def _next(self) -> Batch | None:
+        async with self._books:
+            if self._inflight is None and self._backlog:
+                self._number += 1
+                self._inflight = self._backlog.take(self._writer, self._number)
+                if self._backlog.rows:  # lines under this batch's number are about more than it holds
+                    await self._rewrite_journal()
+            return self._inflight
+
+    # --- The journal -----------------------------------------------------------------------------------------------
+
+    async def _rewrite_journal(self) -> None:
+        if self._journal is None:
+            return
+        waiting = [self._inflight] if self._inflight is not None else []
+        waiting.append(self._backlog.waiting(self._writer, self._number + 1))
+        if await self._in_journal(lambda journal: journal.rewrite(waiting)) and self._journal_trouble:
+            self._events.emit(DatabaseTrouble(problem=self._journal_trouble, recovered=True))
+            self._journal_trouble = ""
+
+    async def _in_journal(self, work: Callable[[LedgerJournal], None]) -> bool:
+        """Let a thread do ``work``; a fault is told once, and mining and the database go on."""
+        journal = self._journal
+        if journal is None:
+            return True
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._files, work, journal)
+        except OSError as error:
+            before, self._journal_trouble = self._journal_trouble, f"The ledger's journal cannot be written: {error}"
+            if not before:
+                self._events.emit(DatabaseTrouble(problem=self._journal_trouble, recovered=False))
+            return False
+        return True
+
+    # --- The database ----------------------------------------------------------------------------------------------
 
     async def _attempt(self, work: Chore) -> bool:
         try:

@@ -85,6 +85,11 @@ class Backlog:
             self._step = 0
         return batch
 
+    def waiting(self, writer: str, number: int) -> Batch:
+        """All that waits but tips and payouts, as a batch of its own; nothing is taken."""
+        return Batch(writer=writer, number=number, rows=self.rows, records=tuple(self.records),
+                     marks=tuple(self.marks.values()), last_share_at=self.last_share_at)
+
     def _coarsen(self) -> None:
         self._step += 1
         step = STEPS_S[self._step]

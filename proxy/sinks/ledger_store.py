@@ -64,6 +64,11 @@ def _is_new(batch: Batch) -> bool:
     return True
 
 
+def numbers_written() -> dict[str, int]:
+    """The number of the last batch that is in the database, by its writer."""
+    return dict(WriterMark.objects.values_list("writer", "batch"))
+
+
 # --- Shares ----------------------------------------------------------------------------------------------------------
 
 

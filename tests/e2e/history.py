@@ -116,3 +116,9 @@ def set_network(pool: SimPool, difficulty: float) -> None:
     """Another network difficulty from a new block on."""
     pool.chain.set_network_difficulty(difficulty)
     pool.new_block()
+
+
+def batches_of(data_dir: Path) -> int:
+    """Batches that all runs together have written to the database."""
+    with closing(sqlite3.connect(f"file:{data_dir / 'dpmp.sqlite3'}?mode=ro", uri=True, timeout=10)) as database:
+        return int(database.execute("SELECT COALESCE(SUM(batch), 0) FROM proxy_writermark").fetchone()[0])

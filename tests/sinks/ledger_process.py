@@ -24,6 +24,7 @@ from proxy.runtime.tasks import spawn  # noqa: E402
 from proxy.sinks.journal import BlockJournal  # noqa: E402
 from proxy.sinks.journal_import import JournalImporter  # noqa: E402
 from proxy.sinks.ledger import LedgerWriter  # noqa: E402
+from proxy.sinks.ledger_journal import JournalReplay, LedgerJournal  # noqa: E402
 from tests.support.shares import ANN, BOB, A, B, candidate, share  # noqa: E402
 
 
@@ -41,10 +42,13 @@ async def main(run: int, journal_path: Path) -> None:
     journal = BlockJournal(journal_path, clock=clock, events=events,
                            in_background=partial(loop.run_in_executor, None))
     ledger = LedgerWriter(writer=f"run-{run}", clock=clock, events=events, accounting=accounting,
-                          chores=[JournalImporter(journal_path)], interval_s=0.3)
+                          chores=[JournalImporter(journal_path)], interval_s=0.7,
+                          journal=LedgerJournal(journal_path.parent, f"run-{run}"))
+    await loop.run_in_executor(None, JournalReplay(journal_path.parent))
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     spawn(ledger.run(), name="ledger")
+    spawn(ledger.keep_journal(), name="journal")
     rng, shares, credited, blocks = random.Random(run), 0, 0.0, 0
     while not stop.is_set():
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""A process that is killed loses seconds of tallies and no block; one that is asked to end loses nothing."""
+"""A process that is killed loses a second of tallies at most and no block; one that is asked to end loses nothing."""
 
 import os
 import random
@@ -12,10 +12,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.support.ledger_files import noted_in_journals
 from tests.support.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
+MAY_LOSE_S = 1.0
 RUN_DEADLINE_S = 2 * PATIENCE_S
 
 
@@ -66,7 +68,7 @@ def lab(tmp_path, own_environment):
 
 
 @pytest.mark.slow
-def test_twenty_kills_lose_seconds_of_tallies_and_no_block(lab):
+def test_twenty_kills_lose_a_second_of_tallies_at_most_and_no_block(lab):
     rng = random.Random(20)
     written, blocks = 0, 0
     for number in range(KILLS):
@@ -75,9 +77,10 @@ def test_twenty_kills_lose_seconds_of_tallies_and_no_block(lab):
         total, credited = lab.query("SELECT COALESCE(SUM(accepted), 0), SUM(credited) FROM proxy_sharetotal")
         buckets = lab.query("SELECT COALESCE(SUM(accepted), 0), SUM(credited) FROM proxy_sharebucket")
         assert (total, credited) == buckets
+        total += noted_in_journals(lab.journal.parent, lab.database)
         kept = total - written
-        before = [int(shares) for at, shares, *_ in said if float(at) < float(said[-1][0]) - 5.0]
-        assert kept >= (before[-1] if before else 0)  # not more than 5 s are lost ...
+        before = [int(shares) for at, shares, *_ in said if float(at) < float(said[-1][0]) - MAY_LOSE_S]
+        assert kept >= (before[-1] if before else 0)  # not more than a second is lost ...
         assert kept <= int(said[-1][1]) + 20  # ... and nothing is counted twice
         # The kill can hit between the block and the line that tells of it.
         blocks += int(said[-1][3])
@@ -86,6 +89,7 @@ def test_twenty_kills_lose_seconds_of_tallies_and_no_block(lab):
         written, blocks = total, found
     said = lab.run(KILLS, 30, signal.SIGTERM)
     assert lab.query("SELECT COUNT(*) FROM proxy_block")[0] == len(lab.journal_blocks()) == blocks + int(said[-1][3])
+    assert lab.query("SELECT SUM(accepted) FROM proxy_sharetotal") == (written + int(said[-1][1]),)
 
 
 @pytest.mark.slow
