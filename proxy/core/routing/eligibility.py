@@ -21,8 +21,10 @@ def why_not(job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, roll
     has work elsewhere: a pool that does not know BIP 310 stays silent too, and would refuse its shares.
     """
     if job.extranonce2_size < extranonce.room:
+        needed = profile.least_extranonce2 + (not profile.accepts_empty_extranonce1)
+        fits = "it fits" if job.extranonce2_size >= needed else "it may fit"
         return (f"the pool leaves {job.extranonce2_size} bytes of extranonce2, this connection needs "
-                f"{extranonce.room}; it fits when the miner reconnects")
+                f"{extranonce.room}; {fits} when the miner reconnects")
     if extranonce.size < profile.least_extranonce2:
         return f"{profile.label} needs {profile.least_extranonce2} bytes of extranonce2"
     if rolls and not mask and not profile.stops_rolling:

@@ -334,7 +334,7 @@ class Engine:
         """Close the connections of all miners that have subscribed: a lost pool is what their firmware acts on."""
         miners = [session for session in self.sessions.values() if session.jobs is not None]
         for session in miners:
-            session.downstream.close()
+            session.downstream.close("no pool has worked for long: let go")
         return len(miners)
 
     def pool_moved_home(self, pool: PoolSupervisor) -> None:
@@ -416,7 +416,7 @@ class Engine:
         for pool in self.pools.values():
             pool.stop()
         for session in list(self.sessions.values()):
-            session.downstream.close()
+            session.downstream.close("the proxy ends")
 
 
 def _back(session: Session, key: PoolKey) -> Callable[[], None]:

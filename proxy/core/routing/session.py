@@ -182,7 +182,8 @@ class Session:
 
     def expect_handshake(self, within_s: float) -> None:
         """Close the connection unless the miner has subscribed and authorised by then."""
-        self._timer = self._clock.call_at(self._clock.now() + within_s, self.downstream.close)
+        self._timer = self._clock.call_at(self._clock.now() + within_s,
+                                          lambda: self.downstream.close(f"not authorised within {within_s:g} s"))
 
     # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
 
@@ -532,7 +533,7 @@ class Session:
         if self._ready or self.current is not None or extranonce is None or job.extranonce2_size >= extranonce.room:
             return
         if self._host.extranonce_for(self, self.profile).room <= job.extranonce2_size:
-            self.downstream.close()
+            self.downstream.close("no pool fits this connection, but one fits the next")
 
     # --- What the miner is sent -----------------------------------------------------------------------------------
 

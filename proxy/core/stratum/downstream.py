@@ -104,7 +104,7 @@ class Downstream:
 
     __slots__ = (
         "_clock", "_closed", "_cost", "_cost_at", "_diff1", "_framer", "_head", "_link", "_opening_timer", "_owner",
-        "_reading", "_replies",
+        "_reading", "_replies", "_why",
         "agent", "declined", "extranonce", "last_sent", "requested_mask", "traced", "users",
     )
 
@@ -131,6 +131,8 @@ class Downstream:
         self._cost = 0.0
         self._cost_at = 0.0
         self._closed = False
+        self._why = ""
+        """Why we closed the connection."""
 
     # --- LinkHandler ----------------------------------------------------------------------------------------------
 
@@ -165,7 +167,7 @@ class Downstream:
         self._closed = True
         self._link = None
         self._opening_decided()
-        self._owner.miner_closed(reason)
+        self._owner.miner_closed(self._why or reason)
 
     # --- Commands -------------------------------------------------------------------------------------------------
 
@@ -186,8 +188,9 @@ class Downstream:
         """Answer a submit: refused, and why."""
         self._reply(encode_error(ident, code, text))
 
-    def close(self) -> None:
-        """End the connection after what is queued has been sent."""
+    def close(self, why: str = "closed by the proxy") -> None:
+        """End the connection after what is queued has been sent; ``miner_closed`` follows with ``why``."""
+        self._why = self._why or why
         self._flush()
         if self._link is not None:
             self._link.close()
@@ -229,7 +232,7 @@ class Downstream:
         self._opening_decided()
         if answer and self._link is not None:
             self._link.send(answer)
-        self.close()
+        self.close("it speaks another protocol")
 
     # --- Requests -------------------------------------------------------------------------------------------------
 
@@ -288,7 +291,7 @@ class Downstream:
         minute on a new connection and leaves its fallback as soon as a subscribe is answered, whatever follows.
         """
         self._closed = True
-        self.close()
+        self.close("no pool has worked for long: not taken")
 
     def _authorize(self, request: Request) -> bytes:
         user = request.params[0] if request.params else None
@@ -364,7 +367,7 @@ class Downstream:
         if self.extranonce is None:
             self._owner.miner_bad_submit(request.id, job_id, 25, "Not subscribed")
             self._closed = True
-            self.close()
+            self.close("it submitted before it subscribed")
             return
         try:
             submit = self._parse_submit(request)
@@ -424,7 +427,7 @@ class Downstream:
         self._owner.miner_problem(problem)
         if self._cost > COST_LIMIT:
             self._closed = True
-            self.close()
+            self.close("it sent too much that is no Stratum")
 
 
 def _unsupported(request: Request) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.core.config import HealthConfig
-from proxy.core.events import MinerSubscribed, NoPoolForLong, PoolWorksAgain
+from proxy.core.events import MinerDisconnected, MinerSubscribed, NoPoolForLong, PoolWorksAgain
 from proxy.core.types import AdminStatus, PoolKey
 from tests.support.world import ScriptedMiner, World
 
@@ -46,6 +46,9 @@ def test_miners_are_kept_for_ten_minutes_then_let_go_and_taken_again_when_a_pool
     for _ in range(5):
         assert not is_answered(world)
         world.advance(MINUTE)
+    reasons = [event.reason for event in world.events_of(MinerDisconnected)]
+    assert reasons.count("no pool has worked for long: let go") == 1
+    assert reasons.count("no pool has worked for long: not taken") == 5
     (event,) = world.events_of(NoPoolForLong)
     assert (event.minutes, event.miners) == (10, 1)
     assert not world.events_of(PoolWorksAgain)
