@@ -49,7 +49,7 @@ from proxy.core.stratum.opening import REASONS, Opening, http_answer
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.profiles import UNKNOWN, Profile
 from proxy.core.stratum.upstream_owner import ShareAnswer
-from proxy.core.stratum.version import mask_text
+from proxy.core.stratum.version import mask_text, undisputed_mask
 from proxy.core.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
 
 KEEP_ALIVE_S = 50.0
@@ -559,9 +559,10 @@ class Session:
         issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
         self._prevhash, self._extranonce1 = job.notice.prevhash, job.extranonce1
         lines: list[bytes] = []
-        if self._hears_masks and (mask != self.told_mask or (first and self.profile.repeats_mask)):
-            self.told_mask = mask
-            lines.append(encode_notification("mining.set_version_mask", [mask_text(mask)]))
+        told_mask = undisputed_mask(mask, job.notice.version)
+        if self._hears_masks and (told_mask != self.told_mask or (first and self.profile.repeats_mask)):
+            self.told_mask = told_mask
+            lines.append(encode_notification("mining.set_version_mask", [mask_text(told_mask)]))
         if switch or difficulty != self.told:
             self.told = difficulty
             lines.append(encode_notification("mining.set_difficulty", [as_number(difficulty)]))

@@ -15,6 +15,8 @@ from proxy.core.errors import RemoteProtocolError
 
 USUAL_MASK = 0x1FFFE000
 """BIP 320's general purpose bits; assumed while no pool has said its own."""
+LEAST_FREE_BITS = 8
+"""256 versions for each value of extranonce2; BIP 310 calls work with fewer bits than hardware wants degraded."""
 _HEX32 = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,8}")
 
 
@@ -32,6 +34,16 @@ def parse_mask(value: object) -> int:
 def mask_text(mask: int) -> str:
     """8 hex digits; ESP-Miner insists on a string."""
     return f"{mask:08x}"
+
+
+def undisputed_mask(mask: int, job_version: int) -> int:
+    """``mask`` without the bits that the job's version has itself: told to a miner, its bits have one meaning.
+
+    A pool that ORs (ckpool, DATUM) cannot be told that one of them was cleared, and BIP 310 clears them. Where fewer
+    than ``LEAST_FREE_BITS`` would be left (a pool that rolls by itself), the mask stays as it is.
+    """
+    free = mask & ~job_version
+    return free if free.bit_count() >= LEAST_FREE_BITS else mask
 
 
 class BitsReading(Enum):
@@ -77,13 +89,14 @@ def other_versions(tried: BitsReading, job_version: int, mask: int, bits: int) -
 class PoolReading:
     """How a pool reads version bits, as far as its answers tell; shared by all connections to it.
 
-    Where the job's version has bits inside the mask no bits suit all readings. While nothing is known BIP 310's are
-    sent, which pools that OR them rebuild just as well if the miner cleared none of the job's bits. What a pool accepts
-    proves the readings that give the version hashed; a refusal for the hash rules them out, unless they were proven. So
-    at most two shares are lost for each pool, and only on such jobs.
+    Where the job's version has bits inside the mask no bits suit all readings. While nothing is known those that differ
+    are sent: ckpool and DATUM (if the miner cleared none of the job's bits), public-pool and btcpool rebuild the
+    version from them, and only MiningCore's BIP 310 does not. What a pool accepts proves the readings that give the
+    version hashed; a refusal for the hash rules them out, unless they were proven. So at most two shares are lost for
+    each pool, and only on such jobs.
 
-    A pool that ORs cannot be told of a version in which one of the job's bits was cleared: BIP 310's bits are sent, and
-    the pool refuses the share. Nothing that we could send would do.
+    A pool that ORs cannot be told of a version in which one of the job's bits was cleared, and refuses the share.
+    Nothing that we could send would do; ``undisputed_mask`` is there to prevent it.
     """
 
     __slots__ = ("_possible", "_proven")
@@ -105,7 +118,7 @@ class PoolReading:
         replaced = version & mask
         if not job_version & mask:
             return replaced
-        return max((replaced, flipped),
+        return max((flipped, replaced),
                    key=lambda bits: len(self._possible & _readings_of(job_version, mask, version, bits)))
 
     def answered(self, job_version: int, mask: int, version: int, bits: int, *, accepted: bool) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proxy.core.events import ShareResult
 from proxy.core.routing import judge as judging
 from proxy.core.stratum.downstream import Submit
-from proxy.core.stratum.version import BitsReading, PoolReading, other_versions, version_of
+from proxy.core.stratum.version import BitsReading, PoolReading, other_versions, undisputed_mask, version_of
 from proxy.core.types import Reason
 from tests.support.world import World
 
@@ -59,10 +59,33 @@ def pool_that(world: World, reading: BitsReading, hashed: list[int]) -> None:
 ])
 def test_a_share_is_good_however_its_bits_are_spelled(version: int, bits: int) -> None:
     world, miner = world_of()
-    pool_that(world, REPLACE, [version])
+    pool_that(world, XOR, [version])
     ident = miner.submit(nonce=solve(miner, version), bits=f"{bits:08x}")
     world.advance(1)
     assert miner.answers(ident)[0]["result"] is True
+
+
+def test_the_mask_told_leaves_out_the_bits_that_the_jobs_version_has_itself() -> None:
+    world, miner = world_of()
+    assert miner.all("mining.set_version_mask") == [["1fff8000"]]
+    world.pools["A"].version = "20000000"
+    world.pools["A"].notify()
+    world.advance(1)
+    assert miner.all("mining.set_version_mask") == [["1fff8000"], ["1fffe000"]]
+
+
+def test_the_mask_stays_as_it_is_where_a_pool_rolls_most_of_it_by_itself() -> None:
+    assert undisputed_mask(MASK, 0x20000000) == MASK
+    assert undisputed_mask(MASK, 0x20000000 | 0xFF << 13) == 0xFF << 21
+    assert undisputed_mask(MASK, 0x20000000 | 0x1FF << 13) == MASK
+    assert undisputed_mask(0, OWN) == 0
+
+
+@pytest.mark.parametrize("reading", [XOR, OR])
+def test_no_share_is_lost_to_learn_how_a_pool_adds_or_exchanges_bits(reading: BitsReading) -> None:
+    pool = PoolReading()
+    version = OWN | 0x8000
+    assert version_of(reading, OWN, MASK, pool.bits_for(OWN, MASK, version)) == version
 
 
 def test_one_hash_under_two_spellings_is_a_duplicate() -> None:
