@@ -98,7 +98,7 @@ class Dialect:
     rebuild: Rebuild = Rebuild.REPLACE
     low_block: LowBlock = LowBlock.LOST
     judges_at_present: bool = False
-    """A share needs the session's difficulty of now, not that of its job."""
+    """A share needs the session's difficulty of now, however low its job's was."""
     resumes: bool = False
     """Subscribe with the session id of a connection that has ended gives its extranonce1 and jobs again."""
     one_pair: bool = False

@@ -80,6 +80,8 @@ class SimPool:
         self.connections = 0
         self.received: Counter[str] = Counter()
         self.drops: list[str] = []
+        self.raised_ages_s: list[float] = []
+        """How long after their session's difficulty changed shares came that were refused as ``RAISED``."""
         self.host, self.port = "127.0.0.1", 0
         self.silent = False
         self.swallows_submits = False

@@ -59,6 +59,7 @@ class PoolSession(asyncio.Protocol):
         self.session_id = f"{number:08x}"
         self.watch = watch_of(pool.vardiff, pool.uptime()) if pool.vardiff else None
         self._suggested = False
+        self._set_at = 0.0
         self._jobs: dict[str, IssuedJob] = {}
         self._framer = LineFramer(pool.dialect.max_line)
         self._late: deque[bytes] = deque()
@@ -289,6 +290,7 @@ class PoolSession(asyncio.Protocol):
 
     def send_difficulty(self, difficulty: float) -> None:
         """Holds from the next job on."""
+        self._set_at = self.pool.uptime()
         self.difficulty = difficulty
         self.notify("mining.set_difficulty", [int(difficulty) if difficulty == int(difficulty) else difficulty])
 
@@ -351,9 +353,13 @@ class PoolSession(asyncio.Protocol):
             raise Refused(Refusal.UNKNOWN_JOB)
         if job.template.previous_hash != self.pool.chain.previous_hash:
             raise Refused(Refusal.STALE)
-        difficulty = self.difficulty if self.dialect.judges_at_present else job.difficulty
-        target = hashing.target_of(difficulty, self.pool.hashes_per_difficulty)
-        return judge(job, share, self.dialect, self.version_mask, target, self.pool.chain.network_target)
+        target = hashing.target_of(job.difficulty, self.pool.hashes_per_difficulty)
+        proof = judge(job, share, self.dialect, self.version_mask, target, self.pool.chain.network_target)
+        present = hashing.target_of(self.difficulty, self.pool.hashes_per_difficulty)
+        if self.dialect.judges_at_present and proof.number > present:
+            self.pool.raised_ages_s.append(self.pool.uptime() - self._set_at)
+            raise Refused(Refusal.RAISED, proof.number)
+        return proof
 
     def _book(
         self,

@@ -20,6 +20,8 @@ class Refusal(StrEnum):
     VERSION = "version"
     DUPLICATE = "duplicate"
     LOW_DIFFICULTY = "low_difficulty"
+    RAISED = "raised"
+    """It met its job's difficulty, and the pool judges by the session's, which it has raised since (public-pool)."""
 
 
 SPOKEN: dict[Refusal, tuple[int, str]] = {
@@ -33,8 +35,9 @@ SPOKEN: dict[Refusal, tuple[int, str]] = {
     Refusal.VERSION: (20, "Invalid version mask"),
     Refusal.DUPLICATE: (22, "Duplicate"),
     Refusal.LOW_DIFFICULTY: (23, "Above target"),
+    Refusal.RAISED: (23, "Difficulty too low"),
 }
-"""Code and text as ckpool and its kin say them."""
+"""Code and text as ckpool and its kin say them; the last as public-pool does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """A miner's work: from a notify to headers, in the order in which firmware searches them."""
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,8 +32,11 @@ class MinerJob:
 class Candidate:
     """A header that the miner hashed and that meets the network's target, whether it told anybody or not.
 
-    ``hash`` is the number in 64 hex digits, as in a pool's book; ``submitted``: it met the job's difficulty too.
+    ``hash`` is the number in 64 hex digits, as in a pool's book; ``at`` in Unix seconds; ``submitted``: it met the
+    job's difficulty too.
     """
+
+    at: float
 
     hash: str
     job_id: str
@@ -193,6 +197,7 @@ class Search:
         if number <= self._network_target:
             self._on_candidate(
                 Candidate(
+                    at=time.time(),
                     hash=f"{number:064x}",
                     job_id=self.job.job_id,
                     previous_hash=self.job.previous_hash,

@@ -1,12 +1,16 @@
 """Whether miners, proxy and pools tell the same story about every share."""
 
+import math
 from collections.abc import Sequence
 
 from proxy.simulator.pool import SimPool
 from tests.e2e.direct import DIRECT
 from tests.e2e.fleet import Fleet
-from tests.e2e.pools import shares_of
+from tests.e2e.pools import TimedPool, shares_of
 from tests.e2e.process import ProxyProcess
+
+IN_FLIGHT_S = 0.25
+"""How long a share may have been under way on a busy machine."""
 
 
 async def check_books(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[SimPool]) -> None:
@@ -31,9 +35,34 @@ async def check_books(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[SimPool
             assert metrics.total("dpmp_shares_rejected_total", pool=key) == refused.total()
 
 
-def check_treatment(proxy: ProxyProcess, fleet: Fleet) -> None:
-    """No miner was disconnected, refused without cause, or sent what its firmware can not bear; no fault of ours."""
+def check_treatment(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[SimPool] = ()) -> None:
+    """No miner was disconnected, refused without cause, or sent what its firmware cannot bear; no fault of ours."""
     assert fleet.violations() == []
     assert fleet.wrongly_refused() == {}
+    assert [age for pool in pools for age in pool.raised_ages_s if age > IN_FLIGHT_S] == []
     assert fleet.disconnects == 0
     assert proxy.lines("session_error") == []
+
+
+def check_blocks(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[TimedPool]) -> str:
+    """Each header of the miners' that is a block is in a pool's books, came too late for its chain, or was told of.
+
+    That it was submitted is not asked: a miner that was told too high a difficulty would not have been allowed to.
+    """
+    delivered = {block.hash for pool in pools for block in pool.book.blocks}
+    told = {line["header_hash"] for line in proxy.lines("block_not_delivered")}
+    followed_at = {block: at for pool in pools for block, at in pool.followed_at.items()}
+    candidates = [candidate for miner in fleet.miners for candidate in miner.candidates]
+    lost, late = [], 0
+    for candidate in candidates:
+        if candidate.hash in delivered or candidate.hash in told:
+            continue
+        if candidate.at > followed_at.get(candidate.previous_hash, math.inf) - IN_FLIGHT_S:
+            late += 1
+        else:
+            lost.append(candidate)
+    assert lost == []
+    assert len(candidates) > late
+    assert all(candidate.submitted for candidate in candidates)
+    return (f"{len(candidates)} block candidates: {len(candidates) - late} delivered or told of, {late} for a block "
+            f"that had been found already")

@@ -20,6 +20,8 @@ STALE = 21
 MARKS = {"A": b"/BTC/", "B": b"/BCH/"}
 LOST = (20, "Connection to the pool was lost, share not judged")
 UNANSWERED = (20, "The pool did not answer")
+RAISED = (23, "Difficulty too low")
+"""public-pool's, about a share that was under way when it raised the difficulty."""
 
 
 class PatientMiner(SimMiner):
@@ -110,8 +112,9 @@ class Fleet:
         return sum(max(0, miner.connections - 1) for miner in self.miners)
 
     def wrongly_refused(self) -> dict[tuple[int, str], int]:
-        """Refusals that are no true stale and not the proxy's word that a pool gave no verdict."""
-        good = ((STALE, "Stale"), LOST, UNANSWERED)
+        """Refusals that are no true stale, not for a difficulty raised meanwhile (``raised_ages_s`` of the pool says
+        how long before), and not the proxy's word that a pool gave no verdict."""
+        good = ((STALE, "Stale"), LOST, UNANSWERED, RAISED)
         return {reason: count for reason, count in self.rejected.items() if reason not in good}
 
     @property

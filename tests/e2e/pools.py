@@ -29,6 +29,8 @@ class TimedPool(SimPool):
         super().__init__(**settings)
         self.blocks_at: list[float] = []
         """Unix seconds, ascending."""
+        self.followed_at: dict[bytes, float] = {}
+        """When the block after this one came; a share for it is stale from then on."""
         self.jobs = 0
         """How often it has sent jobs to those connected."""
 
@@ -40,6 +42,7 @@ class TimedPool(SimPool):
 
     def new_block(self, block_hash: bytes | None = None) -> None:
         self.blocks_at.append(self.clock())
+        self.followed_at[self.chain.previous_hash] = self.blocks_at[-1]
         super().new_block(block_hash)
 
     def refresh(self, clean: bool = False, only: PoolSession | None = None) -> None:
@@ -52,16 +55,18 @@ class TimedPool(SimPool):
         return [round((at - self.blocks_at[bisect_right(self.blocks_at, at) - 1]) * 1e3, 1) for at in stale]
 
 
+VARDIFF = Vardiff(shares_per_minute=40, window_s=10, whole=True)
+
+
 def make_pool(key: str, *, block_s: float | None = 20.0, dialect: Dialect | None = None,
-              vardiff: bool = True) -> TimedPool:
+              vardiff: Vardiff | None = VARDIFF, network_difficulty: float = 1e9, **chain_settings: Any) -> TimedPool:
     """Pool A is like ckpool with an extranonce2 of 8, pool B easy-going with 4; both count their jobs 1, 2, 3."""
     chain, script = CHAINS[key]
     return TimedPool(
-        chain=SimChain(name=chain, network_difficulty=1e9, hashes_per_difficulty=HASHES_PER_DIFFICULTY,
-                       outputs=((script, 312_500_000),)),
+        chain=SimChain(name=chain, network_difficulty=network_difficulty, hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+                       outputs=((script, 312_500_000),), **chain_settings),
         name=key, dialect=replace(dialect or DIALECTS[key]), difficulty=4.0, extranonce2_size=EXTRANONCE2[key],
-        vardiff=Vardiff(shares_per_minute=40, window_s=10, whole=True) if vardiff else None,
-        block_interval_s=(block_s, block_s) if block_s else None)
+        vardiff=vardiff, block_interval_s=(block_s, block_s) if block_s else None)
 
 
 def row(pool: SimPool, *, ports: Sequence[int] | None = None, **fields: object) -> PoolRow:

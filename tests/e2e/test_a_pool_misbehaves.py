@@ -39,7 +39,7 @@ STEPS: dict[str, Callable[[SimPool], None]] = {
 async def test_messages_for_the_client_end_at_the_proxy(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
 ) -> None:
-    pool = await start_pool("A", block_s=None, vardiff=False)
+    pool = await start_pool("A", block_s=None, vardiff=None)
     pool.difficulty = 2.0
     proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 1}))
     fleet = await start_fleet(proxy.stratum, FEW)

@@ -1,21 +1,49 @@
-"""Fifty-fifty over two pools that are unlike in everything, all firmware at once: only true stales are refused."""
+"""Fifty-fifty over two pools that are unlike in everything, all firmware at once: only true stales are refused.
+
+Each run has another pair of pools, and both pairs have jobs with bits inside the version mask, which firmware reports
+and pools read in three ways. Every header that is a block reaches its pool.
+"""
 
 import asyncio
 import json
 import math
 import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from tests.e2e.books import check_books, check_treatment
+from proxy.simulator.dialect import BTCPOOL, CKPOOL, DATUM, PUBLIC_POOL
+from proxy.simulator.profiles import ESP_MINER, HAN_SOLO, NERDMINER, NICEHASH, PROFILES
+from proxy.simulator.shares import Refusal
+from tests.e2e.books import check_blocks, check_books, check_treatment
 from tests.e2e.conftest import DirectMiners, Measured, StartFleet, StartPool, StartProxy
-from tests.e2e.pools import row
+from tests.e2e.pools import VARDIFF, row
 from tests.e2e.process import Metrics
 from tests.e2e.rows import SetUp
 from tests.support.patience import PATIENCE_S, ProcessorWait
 
 LONG_S = 240.0
 """From here on the tempo is the one that is asked for: a switch every 25 s, a block every 20 s."""
+NETWORK, LONG_NETWORK = 100.0, 500.0
+"""So that the fleet finds a block every few seconds, and a few less often in a long run."""
+LARGE = 5_200
+"""Bytes of a coinbase that ESP-Miner dies of."""
+CANNOT_HASH_LARGE = {profile.name for profile in (ESP_MINER, NERDMINER, HAN_SOLO, NICEHASH)}
+
+PAIRS: dict[str, Mapping[str, Mapping[str, Any]]] = {
+    "ckpool and public-pool": {
+        "A": {"dialect": CKPOOL, "version": 0x20006000},
+        "B": {"dialect": PUBLIC_POOL, "version": 0x2000A000, "large_coinbase": LARGE, "large_every": 6,
+              "vardiff": replace(VARDIFF, whole=False, powers_of_two=True, window_s=12.0, window_shares=30,
+                                 idle_divisor=6.0, early_shares=5)},
+    },
+    "DATUM and btcpool": {
+        "A": {"dialect": DATUM, "version": 0x20100000, "vardiff": replace(VARDIFF, powers_of_two=True)},
+        "B": {"dialect": BTCPOOL, "version": 0x20004000},
+    },
+}
 
 
 def mean_ms(metrics: Metrics, name: str) -> float:
@@ -29,15 +57,19 @@ def excess(stale: int, of: int, stale_directly: int, of_directly: int) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("pair", PAIRS)
 async def test_fifty_fifty_with_all_firmware_refuses_nothing(
-    seconds: float, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet,
+    pair: str, seconds: float, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet,
     direct_miners: DirectMiners, measured: Measured,
 ) -> None:
-    block_s, switch_s = (20.0, 25.0) if seconds >= LONG_S else (7.0, 6.0)
-    pools = [await start_pool(key, block_s=block_s) for key in "AB"]
+    is_long = seconds >= LONG_S
+    seconds = seconds if is_long else seconds * 0.6
+    block_s, switch_s, network = (20.0, 25.0, LONG_NETWORK) if is_long else (7.0, 6.0, NETWORK)
+    pools = [await start_pool(key, block_s=block_s, network_difficulty=network, **settings)
+             for key, settings in PAIRS[pair].items()]
     proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
                                     min_switch_s=switch_s, slice_s=switch_s / 2))
-    fleet = await start_fleet(proxy.stratum)
+    fleet = await start_fleet(proxy.stratum, [*PROFILES.values(), HAN_SOLO])
     direct = await direct_miners(pools, 3)
     await fleet.in_work()
     waited = ProcessorWait(os.getpid())
@@ -49,13 +81,16 @@ async def test_fifty_fifty_with_all_firmware_refuses_nothing(
     metrics = await proxy.metrics()
     switches = metrics.total("dpmp_pool_switches_total") - len(fleet)
     parts = metrics.by("dpmp_accepted_difficulty_sum_total", "pool")
-    measured(f"{fleet.summary()}; {switches:.0f} switches; work {parts}; directly on the pools: {compared}")
+    measured(f"{pair}: {fleet.summary()}; {switches:.0f} switches; work {parts}; directly on the pools: {compared}")
     ages = [age for pool in pools for age in pool.stale_ages_ms()]
     measured(f"stale shares came so many ms after their block: {sorted(ages)}; a new block's job was passed on after "
              f"{mean_ms(metrics, 'dpmp_new_block_latency_seconds'):.2f} ms on average, a verdict came after "
              f"{mean_ms(metrics, 'dpmp_share_latency_seconds'):.2f} ms, loop lag "
              f"{mean_ms(metrics, 'dpmp_loop_lag_seconds'):.2f} ms")
-    check_treatment(proxy, fleet)
+    measured(f"refused otherwise: "
+             f"{[share for pool in pools for share in pool.shares if share.refusal not in (None, Refusal.STALE)]}")
+    check_treatment(proxy, fleet, pools)
+    measured(check_blocks(proxy, fleet, pools))
     await check_books(proxy, fleet, pools)
     more = excess(fleet.stale, fleet.submitted, compared["stale"], compared["submitted"])
     measured(f"without a processor {starved * 100:.0f} % of the time; {more * 100:.1f} % more stale than directly")
@@ -63,5 +98,9 @@ async def test_fifty_fifty_with_all_firmware_refuses_nothing(
     assert more <= 0.01 + 0.1 * starved  # a block is told late where nobody is there to tell it
     assert fleet.unjudged == 0
     assert fleet.submitted >= seconds * len(fleet) / 6
-    assert switches >= len(fleet) * (seconds / switch_s - 2) * 0.8
-    assert 0.3 < parts["A"] / sum(parts.values()) < 0.7
+    assert 0.3 < parts["A"] / sum(parts.values()) < 0.8
+    kept_out = {line["worker"].rpartition("-")[0] for line in proxy.lines("pool_excluded", pool="B")}
+    if pools[1].chain.large_every:
+        assert kept_out == CANNOT_HASH_LARGE
+    else:
+        assert switches >= len(fleet) * (seconds / switch_s - 2) * 0.8

@@ -184,7 +184,7 @@ async def test_public_pool_judges_by_the_sessions_difficulty_of_now(
         share = miner.find_share()
         pool.sessions[0].difficulty = 1e6
         assert (await miner.submit_raw(share.params(miner.user))).error is None or refused
-        assert pool.rejected[Refusal.LOW_DIFFICULTY] == refused
+        assert pool.rejected[Refusal.RAISED] == refused
 
 
 async def test_miningcore_acknowledges_a_suggestion_and_does_nothing(
