@@ -10,7 +10,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,6 +24,7 @@ START_S = 120.0
 """To listen; Django's start takes 2 s on a quiet machine and much longer on a busy one."""
 STOP_S = 60.0
 Line = dict[str, Any]
+Found = TypeVar("Found")
 
 
 class Ended(Exception):
@@ -150,9 +151,10 @@ class ProxyProcess:
             return next((line for line in self.log[since:]
                          if line["event"] == event and fields.items() <= line.items()), None)
 
-        return await self._wait(find, f"{event} {fields}", timeout_s)
+        return await self.has(find, f"{event} {fields}", timeout_s)
 
-    async def _wait(self, find: Callable[[], Line | None], what: str, timeout_s: float) -> Line:
+    async def has(self, find: Callable[[], Found | None], what: str, timeout_s: float = PATIENCE_S) -> Found:
+        """What ``find`` finds in the log, as soon as that is something; errors as in ``until``."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
