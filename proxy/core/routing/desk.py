@@ -113,11 +113,11 @@ class ShareDesk:
         submit, worker, issued, judged, block = token
         lane = issued.lane
         if not lane.ready:
-            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
             if block is not None:
                 self._send_later(token, block)
-            else:
-                self._lost(token, Reason.POOL_LOST, 0.0)
+                return
+            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
+            self._lost(token, Reason.POOL_LOST, 0.0)
             return
         if self._events.wants(SubmitRouted):
             self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
