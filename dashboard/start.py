@@ -31,7 +31,8 @@ class PoolForm(forms.Form):
         "An address is checked for typing errors before anything is sent to it."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}))
     password = forms.CharField(label=_("Password"), max_length=128, required=False, initial="x", help_text=_(
-        "Most pools want x. Empty: what the miner sends."))
+        "Most pools want x. Empty: what the miner sends. MiningCore: x;d={difficulty}, filled with what suits each "
+        "miner."))
     solo = forms.BooleanField(label=_("Solo pool"), required=False, help_text=_(
         "A block pays your wallet: each job is checked for it."))
 

@@ -21,6 +21,9 @@ DEFAULT_MIN_SWITCH_S = 30.0
 DEFAULT_SLICE_S = 15.0
 POOL_KEY = re.compile(r"[A-Z][A-Z0-9]{0,7}")
 ALL_WORKERS = "*"
+DIFFICULTY_PLACE = "{difficulty}"
+"""In a pool's password: stands for the difficulty that suits the miner (MiningCore keeps one given as ``d=``)."""
+_PASSWORD_PART = re.compile(r"(?:^|[;,])[^;,]*")
 
 
 class Tls(StrEnum):
@@ -86,7 +89,7 @@ class PoolConfig:
     wallet: str
     """The address or account name that stands before the worker in the pool's user name."""
     password: str = ""
-    """Empty: the miner's own password is passed on."""
+    """Empty: the miner's own password is passed on. ``DIFFICULTY_PLACE`` is filled in, see ``password_for``."""
     endpoints: tuple[Endpoint, ...]
     """In order of preference."""
     user_format: str = "{wallet}.{worker}"
@@ -110,6 +113,21 @@ class PoolConfig:
     def moved_from(self, old: "PoolConfig") -> bool:
         """Whether connections made under ``old`` have to be made anew."""
         return any(getattr(self, name) != getattr(old, name) for name in MOVING)
+
+    def password_for(self, difficulty: float | None) -> str:
+        """The password this pool is given for a miner that suits ``difficulty``; None: not known.
+
+        ``DIFFICULTY_PLACE`` becomes a plain number, whole from 1 on. Where it is not known the part with the place is
+        left out with its separator (``;`` as MiningCore reads passwords, ``,`` as yiimp does): ``x;d={difficulty}`` is
+        ``x`` then, and a password that was nothing else is ``x``, too. Empty only where the password is.
+        """
+        if DIFFICULTY_PLACE not in self.password:
+            return self.password
+        if difficulty is not None:
+            return self.password.replace(DIFFICULTY_PLACE, _plain_number(difficulty))
+        parts = _PASSWORD_PART.findall(self.password)
+        kept = "".join(part for part in parts if DIFFICULTY_PLACE not in part)
+        return (kept if DIFFICULTY_PLACE not in parts[0] else kept[1:]) or "x"
 
     def user_for(self, worker: WorkerName) -> str:
         """The user name this pool is given for ``worker``."""
@@ -346,6 +364,11 @@ class ConfigSnapshot:
         if problems:
             raise ConfigError(*problems)
         return self
+
+
+def _plain_number(value: float) -> str:
+    """Without exponent, sign or needless zeros."""
+    return str(int(value)) if value >= 1 else f"{value:.10f}".rstrip("0").rstrip(".")
 
 
 def _pool_problems(pools: Iterable[PoolConfig]) -> list[str]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.core.addresses import AddressError, validate_address
-from proxy.core.config import POOL_KEY, PayoutAction, Tls
+from proxy.core.config import DIFFICULTY_PLACE, POOL_KEY, PayoutAction, Tls
 from proxy.core.types import AdminStatus, Chain
 from proxy.models.base import ConfigModel
 from proxy.models.labels import WalletKind, choices_of, values_of
@@ -21,6 +21,7 @@ MAX_USER_CHARS = 200
 """Of a pool's user name without the worker; ckpool reads lines of 1,024 bytes and other pools less."""
 
 _ACCOUNT = re.compile(r"[^\s\x00-\x1f\x7f]{1,128}")
+_PLACE = re.compile(r"\{\w*\}")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _SCHEME = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?P<rest>.+)", re.IGNORECASE)
 _TLS_OF_SCHEME = {
@@ -89,7 +90,9 @@ class Pool(ConfigModel):
     chain = models.CharField(_("chain"), max_length=8, choices=choices_of(Chain), default=Chain.BTC.value)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="pools", verbose_name=_("wallet"))
     password = models.CharField(_("password"), max_length=128, blank=True, help_text=_(
-        "Empty: the miner's own password is passed on (wishes such as d=1000 included). Most pools want x."))
+        "Empty: the miner's own password is passed on (wishes such as d=1000 included). Most pools want x. "
+        "{difficulty} is filled with what suits each miner, and the part up to ; or , is left out while nothing is "
+        "known: x;d={difficulty} keeps MiningCore from lowering it."))
     user_format = models.CharField(_("user name format"), max_length=128, default="{wallet}.{worker}", help_text=_(
         "The user name that the pool sees. {wallet} and {worker} are filled in; without {worker} the pool sees all "
         "miners as one."))
@@ -147,9 +150,15 @@ class Pool(ConfigModel):
         if not POOL_KEY.fullmatch(self.key or ""):
             raise ValidationError({
                 "key": gettext("A key is a capital letter, then up to 7 capital letters and digits.")})
+        self._check_password()
         wallet = Wallet.objects.filter(pk=self.wallet_id).first()
         if wallet is not None:
             self._check_wallet(wallet)
+
+    def _check_password(self) -> None:
+        places = _PLACE.findall(self.password or "")
+        if any(place != DIFFICULTY_PLACE for place in places) or len(places) > 1:
+            raise ValidationError({"password": gettext("Only {difficulty} can be filled in, and only once.")})
 
     def _check_wallet(self, wallet: Wallet) -> None:
         if Chain.OTHER not in (wallet.chain, self.chain) and wallet.chain != self.chain:

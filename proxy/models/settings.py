@@ -58,7 +58,8 @@ class ProxySettings(SingleRow):
     backoff_max_s = models.FloatField(_("longest wait before a retry"), default=_HEALTH.backoff_max_s,
                                       help_text=_("Seconds."))
     request_stall_s = models.FloatField(_("time to answer"), default=_HEALTH.request_stall_s, help_text=_(
-        "Seconds; a pool that leaves a request open this long and sends nothing has stalled."))
+        "Seconds; a pool that leaves a request open this long and sends nothing has stalled. A pool whose answers take "
+        "long gets three times as long as they took, up to a minute."))
     job_stall_min_s = models.FloatField(_("least time without a job"), default=_HEALTH.job_stall_min_s, help_text=_(
         "Seconds; a pool without a new job for three times its usual gap, and at least this long, is probed."))
     returns_per_s = models.FloatField(_("miners that return per second"), default=_HEALTH.returns_per_s, help_text=_(

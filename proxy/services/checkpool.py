@@ -68,7 +68,7 @@ async def check(target: PoolConfig | Endpoint | str, *, timeout_s: float = DEFAU
         raise ConfigError(_("Pool %s has no address to connect to.") % pool.key)
     if not pool.wallet:
         pool, made_up = replace(pool, wallet=PROBE_WORKER, user_format="{wallet}"), True
-    credentials = Credentials(agent=f"dpmp/{VERSION}", user=user_of(pool), password=pool.password or "x")
+    credentials = Credentials(agent=f"dpmp/{VERSION}", user=user_of(pool), password=pool.password_for(None) or "x")
     groups = await asyncio.gather(*(
         _check_endpoint(pool, endpoint, credentials, made_up, timeout_s, hashes_per_difficulty)
         for endpoint in pool.endpoints[:MAX_ENDPOINTS]))

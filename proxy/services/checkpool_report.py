@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from proxy.core.addresses import AddressError, address_of_script, script_of
 from proxy.core.coinbase import Coinbase, TxOut, assemble, parse_coinbase
-from proxy.core.config import PoolConfig, Tls
+from proxy.core.config import DIFFICULTY_PLACE, PoolConfig, Tls
 from proxy.core.errors import RemoteProtocolError
 from proxy.core.stratum.difficulty import diff1_target, network_difficulty
 from proxy.core.stratum.extranonce import USUAL_SIZE
@@ -37,7 +38,7 @@ def lines_of(pool: PoolConfig, seen: Findings, look: TlsLook | None, *, user: st
     if look is not None and (seen.peer or look.peer):
         lines += _tls(seen, look)
     if seen.peer:
-        lines += _handshake(seen, readable(user), made_up_user, timeout_s)
+        lines += _handshake(pool, seen, readable(user), made_up_user, timeout_s)
         if seen.job is not None:
             lines += _job(pool, seen.job, hashes_per_difficulty, made_up_user)
     lines += [(_("The pool said"), remark, None) for remark in seen.remarks]
@@ -112,17 +113,27 @@ def _certificate(shown: Certificate) -> Line:
 # --- Handshake -------------------------------------------------------------------------------------------------------
 
 
-def _handshake(seen: Findings, user: str, made_up_user: bool, timeout_s: float) -> Iterator[Line]:
+def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, timeout_s: float) -> Iterator[Line]:
     if not seen.subscribed:
         yield _("Subscribe"), _why_not_subscribed(seen, timeout_s), False
         return
     yield _("Subscribe"), _("accepted"), True
     yield _authorize(seen, user, made_up_user, timeout_s)
+    if DIFFICULTY_PLACE in pool.password:
+        yield _("Difficulty in the password"), _difficulty_place(pool), None
     yield _extranonce(seen)
     yield _("Difficulty"), (_number(seen.difficulty) if seen.difficulty is not None else
                             _("none told: 1, as Stratum has it")), None
     yield _("Version mask"), _mask(seen.mask), None
     yield _first_job(seen, timeout_s)
+
+
+def _difficulty_place(pool: PoolConfig) -> str:
+    """What becomes of the place, without the rest of the password."""
+    part = next(part for part in re.split("[;,]", pool.password) if DIFFICULTY_PLACE in part)
+    return _("%(part)s becomes %(example)s for a miner that works at 16384; it was left out here, as for a miner of "
+             "which nothing is known yet") % {"part": part.strip(), "example": part.strip().replace(
+                 DIFFICULTY_PLACE, "16384")}
 
 
 def _mask(mask: int | None) -> str:

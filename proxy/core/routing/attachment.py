@@ -13,6 +13,7 @@ from proxy.core.events import EventStream, PoolReconnectWait
 from proxy.core.health import Backoff, Random
 from proxy.core.ports import Clock, Timer
 from proxy.core.routing.lanes import DedicatedLane, LaneUser
+from proxy.core.routing.productive import ProductiveDifficulty
 from proxy.core.stratum.pooljob import PoolJob
 from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.types import PoolKey, SessionId
@@ -58,7 +59,8 @@ class PoolSide(Protocol):
     def may_dial(self) -> bool:
         """Whether lanes may be opened now; if not, ``Attachment.pool_back`` will be called."""
 
-    def make_lane(self, session: SessionId, user: LaneUser, endpoint: Endpoint | None) -> DedicatedLane:
+    def make_lane(self, session: SessionId, user: LaneUser, endpoint: Endpoint | None,
+                  productive: ProductiveDifficulty) -> DedicatedLane:
         """Make a lane for the session's user (to ``endpoint``, else where the pool is now) and dial it."""
 
     def lane_up(self, lane: DedicatedLane) -> None:
@@ -103,7 +105,7 @@ class Attachment:
 
     __slots__ = (
         "_clock", "_elsewhere", "_events", "_finishing", "_leaving", "_next", "_outdated", "_owner", "_parked",
-        "_retry", "_timer", "_traced", "lane", "loss", "pool", "refused", "state",
+        "_retry", "_timer", "_traced", "lane", "loss", "pool", "productive", "refused", "state",
     )
 
     def __init__(self, *, pool: PoolSide, owner: AttachmentOwner, clock: Clock, events: EventStream,
@@ -111,6 +113,8 @@ class Attachment:
         self.pool = pool
         self.state = AttachmentState.IDLE
         self.lane: DedicatedLane | None = None
+        self.productive = ProductiveDifficulty()
+        """Over all its lanes."""
         self.refused = ""
         """Why the pool refused this user, until it accepts it."""
         self.loss = ""
@@ -323,7 +327,7 @@ class Attachment:
         self.lane = self._make_lane(elsewhere)
 
     def _make_lane(self, endpoint: Endpoint | None = None) -> DedicatedLane:
-        lane = self.pool.make_lane(self._owner.id, self, endpoint)
+        lane = self.pool.make_lane(self._owner.id, self, endpoint, self.productive)
         lane.upstream.traced = self._traced
         return lane
 

@@ -17,6 +17,7 @@ from proxy.core.routing.attachment import Attachment
 from proxy.core.routing.delivery import BlockDelivery, UndeliveredBlock
 from proxy.core.routing.outage import Outage, any_works
 from proxy.core.routing.pools import PoolSupervisor
+from proxy.core.routing.productive import ProductiveDifficulty
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.scheduler import Scheduler
 from proxy.core.stale import StaleTips
@@ -251,6 +252,11 @@ class Engine:
         """What a pool may be told about a miner."""
         miner = self.sessions[session]
         return miner.worker, miner.user, miner.password, miner.downstream.agent or f"dpmp/{self.version}"
+
+    def asked_difficulty(self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *,
+                         estimated: bool) -> float | None:
+        """The difficulty that suits a miner on ``pool``."""
+        return self.sessions[session].asked_difficulty(pool, productive, estimated=estimated)
 
     def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:
         """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""

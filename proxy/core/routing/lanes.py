@@ -28,6 +28,7 @@ from proxy.core.events import (
     UpstreamTraffic,
 )
 from proxy.core.ports import Clock, Dialer, Link, Timer
+from proxy.core.routing.productive import ProductiveDifficulty
 from proxy.core.routing.redirect import redirect_target
 from proxy.core.stratum.codec import Request
 from proxy.core.stratum.extranonce import Filler
@@ -38,8 +39,6 @@ from proxy.core.stratum.upstream_owner import ShareAnswer
 from proxy.core.stratum.version import PoolReading
 from proxy.core.types import Chain, LaneId, PoolKey, SessionId
 
-ADJUST_S = 60.0
-"""How long a pool has to bring the difficulty of a lane up to the miner that enters it."""
 FIRST_JOB_S = 20.0
 """A connection that has brought no job by then is no use: the pool accepts and says nothing."""
 HANDSHAKE_ANSWERS = 3
@@ -114,16 +113,16 @@ class DedicatedLane:
     """A connection of its own to ``endpoint`` of a pool; owner of one ``Upstream``."""
 
     __slots__ = (
-        "_cancel_dial", "_clock", "_dialed_at", "_entered_at", "_events", "_gap_s", "_job_stall_s", "_known",
+        "_cancel_dial", "_clock", "_dialed_at", "_entered", "_events", "_gap_s", "_job_stall_s", "_known",
         "_last_job_at", "_one_in", "_one_out", "_opened_at", "_patience", "_session", "_user", "_user_name",
-        "_usual_difficulty", "_watch", "chain", "ended", "endpoint", "filler", "id", "pool", "reached", "reading",
+        "_watch", "asked", "chain", "ended", "endpoint", "filler", "id", "pool", "productive", "reached", "reading",
         "refused", "upstream", "wanted_end",
     )
 
     def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
                  credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
                  session: SessionId | None, patience: Patience, job_stall_s: float, board: NoticeBoard,
-                 reading: PoolReading, resume: str = "") -> None:
+                 reading: PoolReading, resume: str = "", productive: ProductiveDifficulty | None = None) -> None:
         self.id = lane_id
         self.pool = pool
         self.chain = chain
@@ -148,9 +147,10 @@ class DedicatedLane:
         self._session = session
         self._job_stall_s = job_stall_s
         self._one_in, self._one_out = LinesReceived(pool=pool, count=1), LinesSent(pool=pool, count=1)
-        self._entered_at: float | None = None
-        self._usual_difficulty = 0.0
-        """What the pool had set before the lane lay idle."""
+        self.productive = productive if productive is not None else ProductiveDifficulty()
+        self.asked: float | None = None
+        """The difficulty that this connection is to have, where one is known that suits the miner."""
+        self._entered = False
         self._gap_s = 0.0
         self._last_job_at: float | None = None
         self._cancel_dial: Callable[[], None] | None = None
@@ -222,19 +222,17 @@ class DedicatedLane:
 
     def enter(self) -> None:
         """The miner works here from now on."""
-        self._entered_at = self._clock.now()
+        self._entered = True
+        self.productive.enter(self.upstream.difficulty, self._clock.now())
 
     def leave(self) -> None:
         """The miner works elsewhere from now on; some pools lower the difficulty of a lane meanwhile."""
-        self._entered_at = None
-        self._usual_difficulty = self.upstream.difficulty
+        self._entered = False
+        self.productive.leave(self._clock.now())
 
-    @property
-    def held_difficulty(self) -> float:
-        """What the pool had set before the lane lay idle, if it is far lower now that the miner is back; else 0."""
-        if self._entered_at is None or self._clock.now() - self._entered_at > ADJUST_S:
-            return 0.0
-        return self._usual_difficulty if self.upstream.difficulty < self._usual_difficulty / 2 else 0.0
+    def held_difficulty(self, difficulty: float) -> float:
+        """What the miner last worked at here, if the pool's ``difficulty`` is far lower now that it is back; else 0."""
+        return self.productive.held(difficulty, self._clock.now()) if self._entered else 0.0
 
     def suggest(self, difficulty: float | None) -> None:
         """Tell the pool a wish; None for none."""
@@ -309,8 +307,7 @@ class DedicatedLane:
 
     def upstream_difficulty(self, difficulty: float) -> None:
         """Tell; it holds from the next job on."""
-        if self._entered_at is None:
-            self._usual_difficulty = max(self._usual_difficulty, difficulty)
+        self.productive.pool_set(difficulty, self._clock.now(), at_work=self._entered)
         self._events.emit(PoolDifficulty(pool=self.pool, lane=self.id, difficulty=difficulty, session=self._session))
 
     def upstream_mask(self, mask: int) -> None:

@@ -8,7 +8,7 @@ backup endpoint is in use (to find the way back), and now and then while no mine
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from proxy.core.config import Endpoint, HealthConfig, PoolConfig
+from proxy.core.config import DIFFICULTY_PLACE, Endpoint, HealthConfig, PoolConfig
 from proxy.core.events import (
     AuthorizeRewrite,
     EventStream,
@@ -21,6 +21,7 @@ from proxy.core.events import (
 from proxy.core.health import Backoff, PoolHealth, Random
 from proxy.core.ports import Clock, Dialer, Timer
 from proxy.core.routing.lanes import DedicatedLane, LaneUser
+from proxy.core.routing.productive import ProductiveDifficulty
 from proxy.core.stratum.patience import Patience
 from proxy.core.stratum.pooljob import NoticeBoard, PoolJob
 from proxy.core.stratum.upstream import Credentials
@@ -44,6 +45,10 @@ class PoolOwner(Protocol):
 
     def login_of(self, session: SessionId) -> tuple[WorkerName, str, str, str]:
         """(worker, the miner's user name, password, agent) of a session."""
+
+    def asked_difficulty(self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *,
+                         estimated: bool) -> float | None:
+        """The difficulty that suits a session's miner on ``pool``; None where it is not known."""
 
     def next_lane_id(self) -> LaneId:
         """An id never used before."""
@@ -173,14 +178,19 @@ class PoolSupervisor:
         self._watched = on
         self._schedule()
 
-    def make_lane(self, session: SessionId, user: LaneUser, endpoint: Endpoint | None) -> DedicatedLane:
+    def make_lane(self, session: SessionId, user: LaneUser, endpoint: Endpoint | None,
+                  productive: ProductiveDifficulty) -> DedicatedLane:
         """Make and dial a lane that subscribes with the miner's own agent (pools choose difficulty by it)."""
         worker, miner_user, password, agent = self._owner.login_of(session)
+        asked = self._owner.asked_difficulty(session, self.key, productive, estimated=False)
         credentials = Credentials(agent=agent, user=self.config.user_for(worker),
-                                  password=self.config.password or password or "x")
+                                  password=self._password(session, productive) or password or "x",
+                                  minimum_difficulty=asked)
         self._events.emit(AuthorizeRewrite(session=session, pool=self.key, user=miner_user,
                                            upstream_user=credentials.user))
-        return self._dial(user, credentials, endpoint or self.endpoint, session)
+        lane = self._dial(user, credentials, endpoint or self.endpoint, session, productive=productive)
+        lane.asked = asked
+        return lane
 
     def resume(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint, session_id: str) -> DedicatedLane:
         """Dial ``endpoint`` and ask for the session ``session_id`` again; ``forget`` the connection when it ends."""
@@ -189,6 +199,12 @@ class PoolSupervisor:
     def forget(self, lane: DedicatedLane) -> None:
         """A connection of ``resume`` ended; it says nothing of the pool's health."""
         self._alive.discard(lane)
+
+    def _password(self, session: SessionId, productive: ProductiveDifficulty) -> str:
+        """As configured, with the difficulty that suits the miner where the password has a place for it."""
+        if DIFFICULTY_PLACE not in self.config.password:
+            return self.config.password
+        return self.config.password_for(self._owner.asked_difficulty(session, self.key, productive, estimated=True))
 
     # --- PoolSide -------------------------------------------------------------------------------------------------
 
@@ -408,16 +424,17 @@ class PoolSupervisor:
 
     def _open_probe(self, endpoint: Endpoint) -> None:
         credentials = Credentials(agent=f"dpmp/{self._owner.version}", user=self.config.user_for(PROBE_WORKER),
-                                  password=self.config.password or "x")
+                                  password=self.config.password_for(None) or "x")
         self._probe = self._dial(self, credentials, endpoint, None)
 
     def _dial(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint,
-              session: SessionId | None, *, resume: str = "") -> DedicatedLane:
+              session: SessionId | None, *, resume: str = "",
+              productive: ProductiveDifficulty | None = None) -> DedicatedLane:
         lane = DedicatedLane(
             lane_id=self._owner.next_lane_id(), pool=self.key, chain=self.config.chain, endpoint=endpoint,
             known=self.config.endpoints, credentials=credentials, user=user, clock=self._clock, events=self._events,
             session=session, patience=self._patience, job_stall_s=self._limits.job_stall_min_s, board=self._board,
-            reading=self._reading, resume=resume)
+            reading=self._reading, resume=resume, productive=productive)
         self._alive.add(lane)
         lane.dial(self._dialer)
         return lane

@@ -34,12 +34,13 @@ from proxy.core.ports import Clock, Link, Timer
 from proxy.core.routing.attachment import Attachment
 from proxy.core.routing.delivery import UndeliveredBlock
 from proxy.core.routing.desk import OnItsWay, ShareDesk
-from proxy.core.routing.difficulty import as_number, told_difficulty, wished_difficulty
+from proxy.core.routing.difficulty import as_number, suitable_difficulty, told_difficulty, wished_difficulty
 from proxy.core.routing.eligibility import search_space, too_small, why_not
 from proxy.core.routing.jobs import JobTable, notify_line
 from proxy.core.routing.lanes import DedicatedLane
 from proxy.core.routing.names import worker_of
 from proxy.core.routing.pools import PoolSupervisor
+from proxy.core.routing.productive import ProductiveDifficulty
 from proxy.core.stale import StaleTips
 from proxy.core.stratum.codec import JsonId, encode_notification, encode_request
 from proxy.core.stratum.difficulty import network_difficulty
@@ -312,6 +313,8 @@ class Session:
         self._desk.answered(token, answer)
 
     def _judged(self, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
+        if accepted and pool in self.attachments:
+            self.attachments[pool].productive.accepted(credited)
         self._host.share_judged(self, pool, difficulty, credited, accepted)
 
     # --- Where it works -------------------------------------------------------------------------------------------
@@ -353,6 +356,9 @@ class Session:
             if left is not None:
                 left.leave()
             lane.enter()
+            if lane.held_difficulty(lane.upstream.difficulty):
+                lane.asked = self.asked_difficulty(lane.pool, lane.productive, estimated=True)
+                self._suggest_on(lane)
 
     def set_wanted(self, pools: frozenset[PoolKey]) -> None:
         """Keep lanes to ``pools`` warm; let go of the others, the one in use last."""
@@ -548,7 +554,7 @@ class Session:
         if clean:
             jobs.retire(now)
         pool = self._host.pool(lane.pool)
-        held = lane.held_difficulty
+        held = lane.held_difficulty(job.difficulty)
         difficulty = told_difficulty(
             job.difficulty, pool.config, self.profile, hashrate=self._host.hashrate(self) if held else 0.0, held=held,
             hashes_per_difficulty=self._host.hashes_per_difficulty,
@@ -611,10 +617,25 @@ class Session:
         self._timer = self._clock.call_at(due, self._keep)
 
     def _suggest(self, attachment: Attachment) -> None:
-        lane = attachment.lane
-        if lane is not None:
-            pool = self._host.pool(attachment.pool.key)
-            lane.suggest(wished_difficulty(self.wish, pool.config, lane.upstream.difficulty))
+        if attachment.lane is not None:
+            self._suggest_on(attachment.lane)
+
+    def _suggest_on(self, lane: DedicatedLane) -> None:
+        wish = wished_difficulty(self.wish, self._host.pool(lane.pool).config, lane.upstream.difficulty)
+        lane.suggest(max(wish or 0.0, lane.asked or 0.0) or None)
+
+    def asked_difficulty(self, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool) -> float | None:
+        """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it wishes for;
+        with ``estimated`` else what its hash rate asks for. None where nothing is known.
+
+        Without ``estimated`` a mere wish (firmware has one of its own) counts only once the hash rate is known: some
+        pools keep a minimum for the life of the connection.
+        """
+        hashrate = self._host.hashrate(self)
+        wish = max(self.wish or 0.0 if estimated or hashrate else 0.0, self.minimum_difficulty)
+        return suitable_difficulty(
+            productive.value if productive.earned else 0.0, wish, self._host.pool(pool).config, hashrate=hashrate,
+            hashes_per_difficulty=self._host.hashes_per_difficulty, estimated=estimated)
 
     # --- Facts for the read model ---------------------------------------------------------------------------------
 

@@ -73,6 +73,8 @@ class Credentials:
     agent: str
     user: str
     password: str
+    minimum_difficulty: float | None = None
+    """Asked for by BIP 310's minimum-difficulty; None: not asked for."""
 
 
 _NEEDED = ("mining.subscribe", "mining.authorize")
@@ -90,10 +92,10 @@ class Upstream:
 
     __slots__ = (
         "_authorized", "_board", "_calls", "_clock", "_close_reason", "_configure_late", "_configured",
-        "_difficulty_seen", "_early", "_errors", "_expired", "_framer", "_idle_s", "_idle_watch", "_link", "_next_id",
-        "_owner", "_patience", "_resume", "_sent_at", "_serial", "_submits", "_suggested", "_wanted_close", "_watch",
-        "credentials", "difficulty", "extranonce1", "extranonce2_size", "job", "last_received", "mask", "reading",
-        "session_id", "stalled", "state",
+        "_difficulty_seen", "_early", "_errors", "_expired", "_framer", "_idle_s", "_idle_watch", "_link",
+        "_minimum_asked", "_next_id", "_owner", "_patience", "_resume", "_sent_at", "_serial", "_submits", "_suggested",
+        "_wanted_close", "_watch", "credentials", "difficulty", "extranonce1", "extranonce2_size", "job",
+        "last_received", "mask", "reading", "session_id", "stalled", "state",
         "traced",
     )
 
@@ -139,6 +141,7 @@ class Upstream:
         """The id of configure once nobody waits for its answer: it is taken whenever it comes."""
         self._early: Notice | None = None
         """A job that came before the answer to subscribe."""
+        self._minimum_asked = False
         self._authorized = False
         self._difficulty_seen = False
         self._serial = 0
@@ -154,8 +157,7 @@ class Upstream:
         self._link = link
         self.last_received = self._clock.now()
         self._move(UpstreamState.SUBSCRIBING)
-        wish = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
-        configure = self._call("mining.configure", [["version-rolling"], wish])
+        configure = self._configure(self.credentials.minimum_difficulty)
         session = [self._resume] if self._resume else []
         self._send(configure + self._call("mining.subscribe", [self.credentials.agent, *session]), 2)
 
@@ -335,8 +337,21 @@ class Upstream:
 
     # --- Handshake ------------------------------------------------------------------------------------------------
 
+    def _configure(self, minimum: float | None) -> bytes:
+        """``minimum-difficulty`` keeps MiningCore from lowering an idle connection's difficulty; others ignore it."""
+        extensions = ["version-rolling"]
+        wish: dict[str, Any] = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
+        self._minimum_asked = minimum is not None
+        if minimum is not None:
+            extensions.append("minimum-difficulty")
+            wish["minimum-difficulty.value"] = int(minimum) if minimum >= 1 else minimum
+        return self._call("mining.configure", [extensions, wish])
+
     def _configure_answered(self, answer: Response) -> None:
         """An answer, however late, says whether versions may be rolled; an unreadable mask says nothing."""
+        if answer.error is not None and self._minimum_asked:
+            self._send(self._configure(None), 1)  # perhaps it was that which the pool did not like
+            return
         self._configured, self._configure_late = True, None
         result = answer.result if isinstance(answer.result, dict) else {}
         mask = 0

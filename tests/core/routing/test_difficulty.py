@@ -155,7 +155,7 @@ def test_a_low_difficulty_that_the_pool_set_on_purpose_is_given_exactly() -> Non
     assert {params[0] for params in miner.all("mining.set_difficulty")} == {4}
 
 
-def test_a_temporary_difficulty_ends_with_the_first_job_after_a_minute() -> None:
+def test_a_temporary_difficulty_ends_after_two_minutes_of_work_in_which_the_pool_left_its_own_low() -> None:
     world = World({"A": 8, "B": 8}, weights={"A": 100, "B": 1}, difficulty=64, hashes_per_difficulty=1.0)
     world.engine.scheduler.rate = lambda session: 1e6  # type: ignore[method-assign,assignment]
     miner = world.miner()
@@ -167,7 +167,11 @@ def test_a_temporary_difficulty_ends_with_the_first_job_after_a_minute() -> None
     world.advance(2)
     assert miner.session.current == idle
     assert miner.difficulty == 64
-    world.advance(60)
+    world.advance(115)
+    world.pools[idle].notify()
+    world.advance(1)
+    assert miner.difficulty == 64
+    world.advance(5)
     world.pools[idle].notify()
     world.advance(1)
     assert miner.difficulty == 4
@@ -188,7 +192,12 @@ def test_a_lane_that_kept_its_difficulty_is_entered_with_it() -> None:
         pool.notify()
     miner.lines.clear()
     world.advance(100)
-    assert {params[0] for params in miner.all("mining.set_difficulty")} == {0.5, 4}  # the idle lane as it was before
+    assert {params[0] for params in miner.all("mining.set_difficulty")} == {4}  # as it was before, on both
+    world.advance(300)
+    for pool in world.pools.values():
+        pool.notify()
+    world.advance(1)
+    assert miner.difficulty == 0.5  # the pools mean it
 
 
 def test_nothing_lifts_the_told_difficulty_above_the_networks() -> None:

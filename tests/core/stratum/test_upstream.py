@@ -69,12 +69,14 @@ class Bench:
 
     peer = "pool:3333"
 
-    def __init__(self, user: str = "wallet.rig", *, board: NoticeBoard | None = None, resume: str = "") -> None:
+    def __init__(self, user: str = "wallet.rig", *, board: NoticeBoard | None = None, resume: str = "",
+                 minimum_difficulty: float | None = None) -> None:
         self.clock = VirtualClock()
         self.owner = Owner()
         self.sent: list[dict[str, Any]] = []
         self.upstream = Upstream(clock=self.clock, owner=self.owner,
-                                 credentials=Credentials(agent="cpuminer/2.5.1", user=user, password="x"),
+                                 credentials=Credentials(agent="cpuminer/2.5.1", user=user, password="x",
+                                                         minimum_difficulty=minimum_difficulty),
                                  board=board, resume=resume)
         self.upstream.opened(self)
 
@@ -331,3 +333,24 @@ def test_a_known_line_before_the_answer_to_subscribe_waits_for_it_as_any_other()
     early.subscribe()
     assert early.upstream.job is not None
     assert early.upstream.job.extranonce1.hex() == "aabbccdd"
+
+
+@pytest.mark.parametrize("answer", [{"result": None, "error": [20, "Unknown extension", None]},
+                                    {"result": False, "error": None}])
+def test_a_pool_that_dislikes_minimum_difficulty_is_asked_again_without_it(answer: dict[str, Any]) -> None:
+    bench = Bench(minimum_difficulty=2048.7)
+    assert bench.sent[0]["params"][0] == ["version-rolling", "minimum-difficulty"]
+    assert bench.sent[0]["params"][1]["minimum-difficulty.value"] == 2048
+    bench.pool(id=bench.id_of("mining.configure"), **answer)
+    assert bench.sent[-1]["params"][0] == ["version-rolling"]
+    bench.ready()
+    assert bench.upstream.mask == 0x1FFFE000
+
+
+@pytest.mark.parametrize("granted", [True, False, "no"])
+def test_a_pool_that_answers_about_the_minimum_is_understood(granted: object) -> None:
+    bench = Bench(minimum_difficulty=0.5)
+    assert bench.sent[0]["params"][1]["minimum-difficulty.value"] == 0.5
+    bench.pool(id=bench.id_of("mining.configure"), error=None, result={
+        "version-rolling": True, "version-rolling.mask": "1fffe000", "minimum-difficulty": granted})
+    assert bench.upstream.mask == 0x1FFFE000
