@@ -105,9 +105,10 @@ class Group:
         whole = sum(member.estimate.rate for member in working)
         if not whole or len(self.weights) < 2:
             return 0.0
-        sliced = sum(member.estimate.rate for member in working if member.assignment.role is not Role.FIXED)
-        most = max(slicing.amplitude(self.weights, pool, self._period) for pool in self.weights)
-        return max(0.0, most * sliced / whole / tolerance - (now - self.ledger.started))
+        swing = max(weight * (1 - weight) for weight in self.weights.values()) / 2
+        most = sum(member.estimate.rate * swing * max(self._period, self._round(member))
+                   for member in working if member.assignment.role is not Role.FIXED)
+        return max(0.0, most / whole / tolerance - (now - self.ledger.started))
 
     def dump(self, now: float) -> dict[str, object]:
         """Return the ledger for a restart; corrections are found again from what was accepted."""
@@ -331,15 +332,16 @@ class Group:
         for (pool, pools), members in alike.items():
             row = members[0].assignment.row
             surplus, fleet = [member.in_hand.get(pool, 0.0) for member in members], together[pools]
-            if not phases.are_close(surplus, gain=1 - row[pool], period=self._period, fleet=fleet):
+            period = min(self._round(member) for member in members)
+            if not phases.are_close(surplus, gain=1 - row[pool], period=period, fleet=fleet):
                 continue
             moved = phases.apart(surplus, [member.estimate.rate for member in members], gain=1 - row[pool],
-                                 limit=slicing.amplitude(row, pool, self._period), period=self._period, fleet=fleet)
+                                 limit=slicing.amplitude(row, pool, period), period=period, fleet=fleet)
             for member, before, after in zip(members, surplus, moved, strict=True):
                 self._shift(member, pool, after - before, now)
             # A slice that has just begun or is about to end leaves no room to put them apart: look again soon, and
             # not once a round at the same place in it.
-            self.wake_at(now + max(1.0, self._period / _LOOKS_A_ROUND))
+            self.wake_at(now + max(1.0, period / _LOOKS_A_ROUND))
 
     def _shift(self, member: Member, pool: PoolKey, by: float, now: float) -> None:
         """Change what a miner has in hand on ``pool`` by ``by`` seconds, at the cost of its other pools."""
@@ -395,7 +397,7 @@ class Group:
             case Role.FIXED:
                 self._step_home(member, now)
             case Role.SLICED:
-                self._step_slice(member, now, self._own_in_hand(member), self._period, math.inf)
+                self._step_slice(member, now, self._own_in_hand(member), self._round(member), math.inf)
             case Role.RESIDUAL:
                 self._step_slice(member, now, self._fleet_in_hand(member, now), self._residual_period(member, now),
                                  CHECK_S)
@@ -427,13 +429,13 @@ class Group:
             self._switch(member, target, SwitchReason.SLICE if current in row else member.moving, now, urgent=False)
             if member.current != target:
                 return
-            left = max(slicing.stay(row, in_hand, target, period), self._dwells.get(target, 0.0))
+            left = max(slicing.stay(row, in_hand, target, period), self._stay(member, target))
         member.due = min(member.due, now + max(min(left, longest), 0.01))
 
     def _switch(self, member: Member, pool: PoolKey, reason: SwitchReason, now: float, *, urgent: bool) -> None:
         """Move a miner if dwell and budget allow, else set when to try again."""
         if not urgent and not member.free:
-            dwell = self._dwells.get(member.current, 0.0) if member.current else 0.0
+            dwell = self._stay(member, member.current) if member.current else 0.0
             if now < member.since + dwell - 1e-6:
                 member.due = member.since + dwell
                 return
@@ -449,6 +451,18 @@ class Group:
             self._switches += 1
         else:
             member.due = now + _RETRY_S
+
+    def _stay(self, member: Member, pool: PoolKey) -> float:
+        """Return the seconds that a miner stays at least on ``pool``."""
+        dwell = self._dwells.get(pool, 0.0)
+        if member.assignment.role is Role.FIXED or self.weights.get(pool, 1.0) > guard.MINORITY:
+            return dwell
+        return guard.stay(dwell, member.share_s(pool), min_switch_s=self.control.min_switch_s)
+
+    def _round(self, member: Member) -> float:
+        """Return the seconds of a round of this miner's own slices."""
+        row = member.assignment.row
+        return max(self._period, guard.period(row, {pool: self._stay(member, pool) for pool in row}))
 
     def _own_in_hand(self, member: Member) -> Mapping[PoolKey, float]:
         books = self._books
@@ -474,7 +488,7 @@ class Group:
         A young ledger is exact before it is calm: half a round in hand weighs more the less has been worked.
         """
         row = member.assignment.row
-        natural = guard.period(row, {pool: self._dwells.get(pool, 0.0) for pool in row})
+        natural = guard.period(row, {pool: self._stay(member, pool) for pool in row})
         if len(row) > 2:
             # A pool with a small part does not need its turn in every round.
             natural = min(natural, self._period)

@@ -7,13 +7,31 @@ from proxy.core.types import PoolKey
 
 SPREAD_FROM = 8
 """Miners from which on a start off centre averages out; fewer are put out of phase by ``phases``."""
+MINORITY = 0.5
+MINORITY_S = 30.0
+STAY_SHARES = 5.0
+MOST_STAY_S = 600.0
 _SPREAD = 0.5
 """Largest part of half an amplitude by which a miner's start is off centre, in fleets where that averages out."""
 
 
 def dwell(weight: float, *, min_switch_s: float, slice_s: float) -> float:
-    """Return the seconds a miner stays at least on a pool of normalised ``weight`` (as DPMP v2 has it)."""
-    return min(max(2 * weight * min_switch_s, slice_s), min_switch_s)
+    """Return the seconds a miner stays at least on a pool of normalised ``weight``.
+
+    As DPMP v2 has it, but a stay on a minority pool is not shorter than ``MINORITY_S``, unless the operator lets miners
+    switch more often than that.
+    """
+    usual = min(max(2 * weight * min_switch_s, slice_s), min_switch_s)
+    return max(usual, MINORITY_S) if weight <= MINORITY and min_switch_s >= MINORITY_S else usual
+
+
+def stay(dwell_s: float, share_s: float, *, min_switch_s: float) -> float:
+    """Return the seconds that one miner, who needs ``share_s`` for a share, stays at least on a minority pool.
+
+    Five shares: a pool whose vardiff sees fewer learns nothing of the miner and decays (public-pool looks at five). At
+    most ten times the least time between switches and ``MOST_STAY_S``: half a stay is the error of the split.
+    """
+    return max(dwell_s, min(STAY_SHARES * share_s, 10 * min_switch_s, MOST_STAY_S))
 
 
 def period(row: Mapping[PoolKey, float], dwells: Mapping[PoolKey, float]) -> float:

@@ -16,6 +16,8 @@ _KNOWN_SHARES = 48.0
 """A pool that begins too easy gets the first twenty in seconds; whole miners placed by those would be placed wrong."""
 _FEWEST_SHARES = 6.0
 _LEARNING_S = 300.0
+_STAY_FROM_SHARES = 0.5
+"""Shares (they count half after an hour) from which on stays follow the time that a share takes."""
 
 
 class Member:
@@ -65,6 +67,13 @@ class Member:
         if found >= _KNOWN_SHARES or now - self.joined > _LEARNING_S:
             return True
         return found >= _FEWEST_SHARES and self.estimate.rate * self.estimate.error <= enough
+
+    def share_s(self, pool: PoolKey) -> float:
+        """Return the seconds that it needs for a share on ``pool`` on average; 0 while that is not known well."""
+        search = self.estimate.search if pool == self.current else self.left.get(pool)
+        if search is None or self.estimate.found < _STAY_FROM_SHARES or not self.estimate.rate:
+            return 0.0
+        return search.size / self.estimate.rate
 
     def settle(self, now: float, ledger: Ledger) -> None:
         """Book the time since the last call; none of it while the miner is quiet."""

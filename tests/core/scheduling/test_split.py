@@ -2,6 +2,8 @@
 
 import random
 from dataclasses import replace
+from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -73,7 +75,8 @@ def test_a_packed_fleet_is_calm(weights: tuple[float, ...], fleet: str, miners: 
 def test_within_two_hours_each_fleet_is_calm_also_where_the_residual_row_was_a_bad_guess(seed: int):
     config = config_for((95, 5), 30)
     run = simulate("12 mixed", config, seed, [7200])[1]
-    assert run.switches / (run.miner_seconds / 3600) <= 0.1 * slicing_rate(config)
+    # A tenth, and a little for the first minutes, in which rates are learnt and everybody is sliced.
+    assert run.switches / (run.miner_seconds / 3600) <= 0.105 * slicing_rate(config)
 
 
 def test_slicing_can_be_forced_and_keeps_the_same_bound():
@@ -81,7 +84,7 @@ def test_slicing_can_be_forced_and_keeps_the_same_bound():
     config = replace(config, schedules=(replace(config.schedules[0], policy=Policy.SLICING),))
     marks, simulation = simulate("12 mixed", config, 1, MARKS)
     assert all(mark.error <= mark.slicing_bound * 1.25 for mark in marks)
-    assert 100 < simulation.switches / (simulation.miner_seconds / 3600) < 130
+    assert 0.8 < simulation.switches / (simulation.miner_seconds / 3600) / slicing_rate(config) < 1.1
 
 
 def test_switches_are_spread_over_time_also_when_every_miner_is_sliced():
@@ -176,3 +179,34 @@ def test_a_pool_that_refuses_a_part_is_made_up_for_in_what_is_paid():
 def test_the_same_seed_gives_the_same_run():
     one, other = (simulate("12 mixed", config_for((70, 30), 30), 9, [1800])[0] for _ in range(2))
     assert one == other
+
+
+@pytest.mark.parametrize(("share_s", "least", "most"), [(3, 30, 45), (20, 60, 180), (600, 240, 330)])
+def test_a_slow_miner_stays_for_five_shares_on_the_smaller_pool_but_not_for_hours(share_s: float, least: float,
+                                                                                  most: float):
+    moves: list[tuple[float, str]] = []
+    difficulty = share_s * TERA / 2**32
+    behaviour = {pool: PoolBehaviour(vardiff=False, start_difficulty=difficulty) for pool in ("A", "B")}
+    simulation = Simulation(config_for((80, 20), 30), random.Random(3), behaviour=behaviour,
+                            on_move=lambda miner, pool, reason: moves.append((simulation.clock.now(), pool)))
+    simulation.add(TERA)
+    simulation.run_to(20 * 3600)
+    late = [move for move in moves if move[0] > 4 * 3600]
+    stays = [end - begin for (begin, pool), (end, _) in pairwise(late) if pool == "B"]
+    # By the median: a miner that had no share for six times as long as usual counts as quiet, and makes up for it.
+    usual = median(stays)
+    assert least <= usual <= most
+    mark = simulation.measure(target_of(simulation.config), usual)
+    assert mark.error <= 1.1 * mark.bound + 0.005
+
+
+def test_how_soon_the_split_follows_tells_of_the_longer_stays_of_slow_miners():
+    follows = []
+    for share_s in (3, 60):
+        behaviour = {pool: PoolBehaviour(vardiff=False, start_difficulty=share_s * TERA / 2**32) for pool in ("A", "B")}
+        simulation = Simulation(config_for((80, 20), 30), random.Random(3), behaviour=behaviour)
+        simulation.add(TERA)
+        simulation.run_to(3600)
+        simulation.apply(replace(simulation.config, override=OverrideConfig(weights={"A": 70, "B": 30})))
+        follows.append(simulation.scheduler.view().follows_in_s)
+    assert follows[1] > 5 * follows[0]
