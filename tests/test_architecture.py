@@ -23,7 +23,9 @@ MAY_IMPORT = {
     "proxy.simulator": {
         "proxy.core.stratum.framing", "proxy.core.stratum.codec", "proxy.core.errors", "proxy.runtime.tasks",
     },
-    "proxy.services": {"proxy.core", "proxy.runtime", "proxy.sinks", "proxy.conf", "proxy.models"},
+    "proxy.services": {
+        "proxy.core", "proxy.runtime", "proxy.sinks", "proxy.conf", "proxy.models", "dpmp_site.hosts",
+    },
     "proxy.admin": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},
     "dashboard": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},
 }

@@ -22,7 +22,7 @@ class ProxySettingsAdmin(ConfigAdmin):
     fieldsets = [
         (_("Addresses and ports"), {
             "fields": [("stratum_host", "stratum_port"), ("web_host", "web_port"), "metrics_enabled",
-                       ("metrics_host", "metrics_port")],
+                       ("metrics_host", "metrics_port"), "metrics_allow"],
             "description": format_lazy('{} <a href="/settings/">{}</a>', _(
                 "The only settings that need a restart of the proxy."), _("Where each setting comes from"))}),
         (_("Limits"), {"fields": ["max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers"]}),

@@ -305,9 +305,12 @@ class Listeners:
     stratum_port: int = 3351
     web_host: str = "0.0.0.0"
     web_port: int = 8855
-    metrics_host: str = "0.0.0.0"
+    metrics_host: str = "127.0.0.1"
+    """The metrics ask for no login, so other machines read them only where somebody has said so."""
     metrics_port: int = 9210
     metrics_enabled: bool = True
+    metrics_allow: str = ""
+    """Networks that may read the metrics, as ``networks_of`` reads them; empty: all that reach the port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

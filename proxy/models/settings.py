@@ -1,5 +1,6 @@
 """The settings of the whole proxy: exactly one row. Its fields carry the names of the core's dataclasses."""
 
+import ipaddress
 import re
 
 from django.core.exceptions import ValidationError
@@ -18,6 +19,7 @@ _LIMITS, _HEALTH, _LISTEN, _LOG = Limits(), HealthConfig(), Listeners(), LogConf
 LEAST_FILE_BYTES, MOST_FILE_BYTES, LEAST_FILES, MOST_FILES, MOST_SERIES = 10_000, 2_000_000_000, 2, 1000, 1000
 _PORT = [MinValueValidator(1), MaxValueValidator(65535)]
 _EVENT_NAME = re.compile(r"[a-z0-9_]{1,80}")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _RESTART = _("Needs a restart of the proxy.")
 
 
@@ -33,8 +35,9 @@ class ProxySettings(SingleRow):
                                            help_text=_RESTART)
     metrics_enabled = models.BooleanField(_("metrics for Prometheus"), default=_LISTEN.metrics_enabled,
                                           help_text=_RESTART)
-    metrics_host = models.CharField(_("metrics: address"), max_length=253, default=_LISTEN.metrics_host,
-                                    help_text=_RESTART)
+    metrics_host = models.CharField(_("metrics: address"), max_length=253, default=_LISTEN.metrics_host, help_text=_(
+        "127.0.0.1 is this machine alone; 0.0.0.0 lets Prometheus on another machine read them, without a login. "
+        "Needs a restart of the proxy."))
     metrics_port = models.PositiveIntegerField(_("metrics: port"), default=_LISTEN.metrics_port, validators=_PORT,
                                                help_text=_RESTART)
 
@@ -67,6 +70,11 @@ class ProxySettings(SingleRow):
     no_pool_minutes = models.FloatField(_("minutes without any pool"), default=_HEALTH.no_pool_minutes, help_text=_(
         "After so long without any pool that works, miners are let go and not taken, so that the fallback pool set in "
         "the miner itself can work; when a pool is back they are taken again. 0: miners are always kept."))
+
+    metrics_allow = models.TextField(_("metrics: who may read them"), blank=True, default=_LISTEN.metrics_allow,
+                                     help_text=_(
+        "Addresses or networks such as 192.168.1.0/24, separated by commas or lines; empty for all that reach the "
+        "port. This machine always may. Needs a restart of the proxy."))
 
     log_level = models.CharField(_("log level"), max_length=8, choices=LevelChoice, default=LevelChoice.INFO,
                                  help_text=_("The environment variable DPMP_LOG_LEVEL, where it is set, wins."))
@@ -129,10 +137,23 @@ class ProxySettings(SingleRow):
         ports = [self.stratum_port, self.web_port, *([self.metrics_port] if self.metrics_enabled else [])]
         if len(set(ports)) < len(ports):
             raise ValidationError(gettext("Miners, pages and metrics need a port each: two are the same."))
+        try:
+            networks_of(self.metrics_allow)
+        except ValueError as error:
+            raise ValidationError({"metrics_allow": gettext("This is no network: %s") % error}) from error
         for name in ("log_allow", "log_deny"):
             wrong = [event for event in event_names(getattr(self, name)) if not _EVENT_NAME.fullmatch(event)]
             if wrong:
                 raise ValidationError({name: gettext('"%s" is no name of an event.') % wrong[0]})
+
+
+def networks_of(text: str) -> list[Network]:
+    """The networks in a list separated by commas, blanks or lines; a single address is a network of one.
+
+    Raises:
+        ValueError: one is none, ``192.168.1.7/24`` (bits after the mask) included.
+    """
+    return [ipaddress.ip_network(word) for word in event_names(text)]
 
 
 def event_names(text: str) -> list[str]:

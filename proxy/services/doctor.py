@@ -36,7 +36,8 @@ from proxy.services.health import can_write
 
 ASK_S = 3.0
 LOW_DISK_BYTES = 500 * 1024 * 1024
-SPARE_FILES = 200
+SPARE_FILES = 500
+"""For pages and metrics (their most connections), the database, the log."""
 EARLIEST = 1_750_000_000.0
 """June 2025: a clock that shows less is wrong."""
 RESTORE = ("Stop the proxy, put dpmp.sqlite3 (and its -wal and -shm) aside, run: python manage.py migrate, and then: "

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DjangoError
 
+from dpmp_site.hosts import is_allowed
 from proxy import VERSION
 from proxy.conf import loader
 from proxy.conf.reload import ConfigWatcher
@@ -53,6 +54,7 @@ from proxy.core.records import Records
 from proxy.core.routing.engine import Engine
 from proxy.core.splitmeter import SplitMeter
 from proxy.core.types import HASHES_PER_DIFFICULTY, PoolKey
+from proxy.models.settings import networks_of
 from proxy.runtime.clock import LoopClock
 from proxy.runtime.dialer import NetDialer
 from proxy.runtime.lag import LagMeter
@@ -161,7 +163,7 @@ class Node:
             database_trouble=self._database_trouble, lag_p99_s=lambda: self.lag.percentile(99), extra=self._extra))
         self.memory = MemorySink(self.events, self.engine.scheduler)
         self.listener = StratumListener(self.engine.connect)
-        self.web = WebServer() if options.web else None
+        self.web = WebServer(one_front=settings.TRUST_PROXY) if options.web else None
         self.metrics_server: MetricsServer | None = None
         self.listeners = Listeners()
         self._ticker = Ticker()
@@ -245,7 +247,9 @@ class Node:
         metrics = options.metrics or (configured.metrics_host, configured.metrics_port)
         try:
             if configured.metrics_enabled:
-                self.metrics_server = MetricsServer()
+                self.metrics_server = MetricsServer(
+                    networks=networks_of(configured.metrics_allow),
+                    is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS))
                 await self.metrics_server.start(*metrics)
                 self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
             if self.web is not None:

@@ -15,6 +15,7 @@ from proxy.core.types import Chain
 
 MAX_BYTES = 1024 * 1024
 V2_MIN_SWITCH_S, V2_SLICE_S, V2_WEIGHT, V2_POLL_S = 50.0, 30.0, 50.0, 600.0
+V2_METRICS_HOST = "0.0.0.0"
 """What v2 takes where the file says nothing."""
 
 _PLACEHOLDER = re.compile(r"POOL_[A-Z]_(HOST|WALLET)")
@@ -265,6 +266,7 @@ class _Reader:
             host = self._sections[section].pop("host", None)
             if host is not None:
                 settings[f"{prefix}_host"] = str(host)
+        settings.setdefault("metrics_host", V2_METRICS_HOST)
         enabled = self._sections["metrics"].pop("enabled", None)
         if enabled is not None:
             settings["metrics_enabled"] = bool(enabled)

@@ -61,7 +61,7 @@ def test_no_pool_is_a_warning_and_a_broken_row_is_bad(free):
 def test_too_few_open_files_are_told_with_the_number_needed(free, monkeypatch):
     monkeypatch.setattr(doctor.resource, "getrlimit", lambda which: (1024, 4096))
     [finding] = of("open files")
-    assert finding.level is Level.WARN and "LimitNOFILE=6200" in finding.mend
+    assert finding.level is Level.WARN and "LimitNOFILE=6500" in finding.mend
 
 
 def test_wrong_clock_is_bad(free, monkeypatch):

@@ -54,6 +54,12 @@ async def get(port, path, method="GET", extra=""):
     return head.split()[1].decode(), body.decode()
 
 
+async def named(port, host):
+    head, _, writer = await ask(port, f"GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    writer.close()
+    return head.split()[1].decode()
+
+
 async def open_websocket(port):
     key = base64.b64encode(bytes(16)).decode()
     return await ask(
@@ -79,16 +85,66 @@ async def refused_on(port):
     return "not refused"
 
 
-async def too_large(port):
+async def too_large(port, length=90000, method="POST", path="/metrics", headers=""):
+    """What a request is answered of which only the beginning is ever sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        writer.write(b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n" + b"x" * 90000)
-        await writer.drain()
-        return (await reader.read()).decode()
-    except ConnectionError:
-        return ""
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\nabc".encode())
+        return (await asyncio.wait_for(reader.read(), PATIENCE_S)).decode()
     finally:
         writer.close()
+
+
+async def endless(port, most):
+    """What a chunked body over the limit is answered, and about how much of it was taken."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    sent = 0
+    try:
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while sent < most and not reader.at_eof():
+            writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            await writer.drain()
+            sent += 0x10000
+            await asyncio.sleep(0.01)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    return sent
+
+
+async def crowd(port, number):
+    """How many of so many idle connections stay open, and whether a page is answered once they are gone."""
+    pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(number)]
+    await asyncio.sleep(0.5)
+    stay = sum(not reader.at_eof() for reader, _ in pairs)
+    for _, writer in pairs:
+        writer.close()
+    await asyncio.sleep(0.5)
+    return stay
+
+
+class Slow:
+    """A collector that takes its time in the thread that asks."""
+
+    builds = 0
+
+    def collect(self):
+        Slow.builds += 1
+        time.sleep(0.5)
+        return []
+
+
+async def scrapes(port, number):
+    """The builds for so many scrapes at once, and the longest time that the loop stood still meanwhile."""
+    Slow.builds, longest = 0, 0.0
+    asking = asyncio.gather(*(get(port, "/metrics") for _ in range(number)))
+    while not asking.done():
+        began = time.monotonic()
+        await asyncio.sleep(0.005)
+        longest = max(longest, time.monotonic() - began)
+    assert all(status == "200" for status, _ in asking.result())
+    return Slow.builds, longest
 
 
 async def timed_stop(server):
@@ -105,7 +161,8 @@ def is_closed(port):
 async def main():
     registry = CollectorRegistry()
     Counter("dpmp_test", "A counter.", registry=registry).inc(3)
-    web, metrics = ListeningServer(application), MetricsServer(registry)
+    registry.register(Slow())
+    web, metrics = ListeningServer(application), MetricsServer(registry, is_allowed=lambda host: host != "evil.com")
     await web.start("127.0.0.1", 0)
     await metrics.start("127.0.0.1", 0)
     port, metrics_port = web.address[1], metrics.address[1]
@@ -119,7 +176,12 @@ async def main():
     found["head"] = await get(metrics_port, "/metrics", method="HEAD")
     found["post"] = await get(metrics_port, "/metrics", method="POST", extra="Content-Length: 0\r\n")
     found["elsewhere"] = await get(metrics_port, "/")
+    found["other_name"] = await named(metrics_port, "evil.com")
     found["too_large"] = await too_large(metrics_port)
+    found["page_too_large"] = await too_large(port, length=31_000_000, path="/")
+    found["endless"] = await endless(port, 31_000_000)
+    found["crowd"] = await crowd(port, 300), await crowd(metrics_port, 40)
+    found["scrapes"] = await scrapes(metrics_port, 12)
     found["taken"] = await refused_on(port)
     found["port"] = port
     _, idle, _ = await ask(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")  # kept alive

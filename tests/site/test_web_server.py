@@ -3,9 +3,20 @@
 import json
 import subprocess
 import sys
+from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from prometheus_client import CollectorRegistry
+
+from proxy.runtime.web import (
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_OF_AN_ADDRESS,
+    MAX_SCRAPERS,
+    ListeningServer,
+    MetricsServer,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -35,8 +46,46 @@ def test_metrics_are_at_one_path_for_two_methods(found):
     assert found["elsewhere"][0] == "404"
 
 
-def test_body_over_the_limit_is_cut_off_without_an_answer(found):
-    assert found["too_large"] == ""
+def test_body_that_says_it_is_too_large_is_refused_before_it_is_sent(found):
+    assert found["too_large"].startswith("HTTP/1.1 413 ")
+    assert found["page_too_large"].startswith("HTTP/1.1 413 ")
+
+
+def test_body_that_does_not_say_how_large_it_is_ends_at_the_limit(found):
+    assert found["endless"] < 5_000_000
+
+
+def test_pages_and_metrics_have_connection_limits_of_their_own(found):
+    web, metrics = found["crowd"]
+    assert MAX_CONNECTIONS - 5 <= web <= MAX_CONNECTIONS
+    assert MAX_SCRAPERS - 5 <= metrics <= MAX_SCRAPERS
+
+
+def test_scrapes_at_once_share_a_build_that_does_not_hold_the_loop_up(found):
+    builds, longest = found["scrapes"]
+    assert builds <= 2
+    assert longest < 0.4
+
+
+def test_metrics_are_refused_under_a_name_that_is_not_allowed(found):
+    assert found["other_name"] == "400"
+
+
+@pytest.mark.parametrize(("client", "answered"), [
+    ("192.168.1.7", True), ("::ffff:192.168.1.7", True), ("10.0.0.1", False), ("fe80::1%eth0", False),
+    ("127.0.0.1", True), ("::1", True)])
+def test_metrics_answer_the_listed_networks_and_this_machine(client, answered):
+    server = MetricsServer(CollectorRegistry(), networks=[ip_network("192.168.1.0/24")])
+    assert server._may_ask(client) is answered
+
+
+@pytest.mark.parametrize(("host", "room"), [("192.168.1.7", False), ("192.168.1.8", True), ("127.0.0.1", True)])
+def test_one_address_cannot_take_all_connections(host, room):
+    factory = ListeningServer(lambda *_: None)._server.http_factory
+    peers = [SimpleNamespace(connected=1, getPeer=lambda: SimpleNamespace(host="192.168.1.7"))
+             for _ in range(MAX_CONNECTIONS_OF_AN_ADDRESS)]
+    factory.transports = peers
+    assert factory._has_room(host) is room
 
 
 def test_taken_port_says_which_and_why(found):
