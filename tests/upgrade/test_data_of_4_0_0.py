@@ -1,7 +1,7 @@
 """What 4.0.0 left behind still works: a database with a row in every table, and its own export.
 
-``data/dpmp_4.0.0.sql`` is the database of a 4.0.0 that mined for a minute, with a row added to each table that had none;
-``data/export_4.0.0.json`` is what its ``exportconfig --secrets`` wrote.
+``data/dpmp_4.0.0.sql`` is the database of a 4.0.0 that mined for a minute, with a row added to each table that had
+none; ``data/export_4.0.0.json`` is what its ``exportconfig --secrets`` wrote.
 """
 
 import json
@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).parent / "data"
 
 # Tables whose rows Django makes anew for the models it finds.
-MADE_BY_DJANGO = {"django_migrations", "django_content_type", "auth_permission", "auth_group_permissions", "sqlite_sequence"}
+MADE_BY_DJANGO = {
+    "django_migrations", "django_content_type", "auth_permission", "auth_group_permissions", "sqlite_sequence",
+}
 RENAMED: dict[str, str] = {}
 """Tables of 4.0.0 that have another name now; their rows have to be there under it."""
 
