@@ -178,7 +178,7 @@ class Frames:
         async def make() -> Frame:
             return await database_sync_to_async(make_frame)(keys, access, language, snap)
 
-        return await self._flights.get(id(snap), (keys, access.may, language), make)
+        return await self._flights.get((snap.started_at, snap.revision), (keys, access.may, language), make)
 
 
 def make_frame(keys: tuple[str, ...], access: Access, language: str, snap: LiveSnapshot) -> Frame:

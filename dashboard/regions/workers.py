@@ -1,6 +1,7 @@
 """The live regions of a worker's page, and the order of the workers' table."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 from dashboard import presenters
 from dashboard.access import Access
@@ -23,7 +24,7 @@ SORTS: dict[str, Callable[[WorkerView], object]] = {
     "accepted": lambda worker: worker.accepted,
     "best": lambda worker: worker.best,
     "rejected": lambda worker: presenters.rejected_fraction(worker.accepted, worker.rejected) or 0.0,
-    "seen": lambda worker: worker.last_seen_at or 0.0,
+    "seen": lambda worker: inf if worker.connections else worker.last_seen_at or 0.0,
 }
 DEFAULT_SORT = "-rate"
 

@@ -334,18 +334,18 @@ class Node:
             began = self.clock.now()
             store.put(self.builder.build())
             took = self.clock.now() - began
-            await self._tick(began)
+            await self._tick()
             self._urgent.clear()
             await asyncio.sleep(snapshot_pause_s(took))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_LEAST_S)
 
-    async def _tick(self, now: float) -> None:
+    async def _tick(self) -> None:
         live = store.current()
         if live is None or self.web is None:
             return
         try:
-            await self._ticker.tick(live.revision, now)
+            await self._ticker.tick(live.revision)
         except (OSError, UpstreamUnavailable) as error:
             self._report("pages", error)
 

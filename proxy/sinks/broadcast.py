@@ -7,8 +7,6 @@ from channels.layers import get_channel_layer
 GROUP = "dpmp.live"
 """The channel layer group of all open pages."""
 
-MIN_GAP_S = 0.5
-
 
 class Layer(Protocol):
     """As much of a Channels layer as is needed here."""
@@ -18,21 +16,19 @@ class Layer(Protocol):
 
 
 class Ticker:
-    """Sends ticks, at most two a second; those in between are dropped, because a tick carries nothing to miss."""
+    """Sends ticks, one for each snapshot: how often there is one is the business of whoever makes them."""
 
     def __init__(self, layer: Layer | None = None) -> None:
         self._layer = layer
-        self._next_at = float("-inf")
 
-    async def tick(self, revision: int, now: float) -> bool:
-        """Tell the pages about ``revision`` at monotonic time ``now``; whether a tick was sent.
+    async def tick(self, revision: int) -> bool:
+        """Tell the pages about ``revision``; whether a tick was sent.
 
         Raises:
             whatever the channel layer raises (Redis gone): the caller counts it and goes on.
         """
         layer = self._layer or get_channel_layer()
-        if layer is None or now < self._next_at:
+        if layer is None:
             return False
-        self._next_at = now + MIN_GAP_S
         await layer.group_send(GROUP, {"type": "live.tick", "revision": revision})
         return True

@@ -90,9 +90,6 @@ class WorkerRows:
             elif not 0.0 <= now - row.made_at < ROW_KEPT_S:
                 rows[name] = self._older(row, now, wall, self._control(name, control if alike else None))
             else:
-                if sessions:
-                    # Moves with the clock alone; who still reads an older snapshot may see it move too.
-                    object.__setattr__(row.view, "last_seen_at", wall)
                 rows[name] = row
         self._rows, self._made_for = rows, (config, control.detail)
         return tuple([row.view for row in rows.values()])

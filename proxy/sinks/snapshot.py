@@ -9,7 +9,7 @@ from proxy.core.accounting import Accounting, PoolTally, Tally
 from proxy.core.alerting.texts import split_sentence
 from proxy.core.chain import ChainObserver
 from proxy.core.effort import EffortMeter
-from proxy.core.events import DifficultySent, Event, MinerAuthorized, MinerDisconnected, MinerSubscribed
+from proxy.core.events import DifficultySent
 from proxy.core.luck import effort
 from proxy.core.payout import PayoutCheck
 from proxy.core.ports import Clock
@@ -66,32 +66,22 @@ class SnapshotBuilder:
     _revision: int = 0
     _started_at: float = field(default=0.0)
     _rows: WorkerRows = field(init=False)
-    _by_worker: dict[WorkerName, list[Session]] | None = None
-    """None: somebody came or went."""
 
     def __post_init__(self) -> None:
         here = self.sources
         self._rows = WorkerRows(engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock)
         self._started_at = self.sources.clock.wall()
-        events = self.sources.engine.events
-        events.subscribe(DifficultySent, self._on_difficulty)
-        for kind in (MinerSubscribed, MinerAuthorized, MinerDisconnected):
-            events.subscribe(kind, self._on_coming_or_going)
+        self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
 
     def _on_difficulty(self, event: DifficultySent) -> None:
         self._told = event.difficulty
-
-    def _on_coming_or_going(self, event: Event) -> None:
-        self._by_worker = None
 
     def build(self) -> LiveSnapshot:
         """Everything about now."""
         here = self.sources
         self._revision += 1
         schedule = here.engine.scheduler.view()
-        by_worker = self._by_worker
-        if by_worker is None:
-            by_worker = self._by_worker = _sessions_by_worker(here.engine)
+        by_worker = _sessions_by_worker(here.engine)
         fleet = here.accounting.fleet()
         seconds = sum(part.seconds for part in schedule.pools.values())
         excluded = Counter(key for session in here.engine.sessions.values() for key in session.unusable_pools)

@@ -151,6 +151,7 @@ class WorkerView:
     connected_at: float | None = None
     last_share_at: float | None = None
     last_seen_at: float | None = None
+    """Of one that is away; one that is connected is seen at the snapshot's own time (this: when its row was made)."""
     waiting: str = ""
     """Why it has no work, and what to do; empty while it works."""
     excluded: Mapping[PoolKey, str] = field(default_factory=dict)

@@ -123,7 +123,7 @@ async def tick_for_ever(chosen: list[str]) -> None:
         snap = shifted(getattr(fixtures, chosen[0])(), now, revision)
         override = await database_sync_to_async(current_override)()
         store.put(controlled(snap, override, now))
-        await ticker.tick(revision, time.monotonic())
+        await ticker.tick(revision)
         for name in wanted:
             print("shows", name, flush=True)  # noqa: T201 - the tests wait for this line
         await asyncio.sleep(0.5)

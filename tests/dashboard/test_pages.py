@@ -138,7 +138,7 @@ def test_theme_does_not_redirect_to_strangers(browser_of):
 
 
 @pytest.mark.parametrize("page, most", [
-    ("/", 6), ("/workers/", 6), ("/pools/", 5), ("/pools/A/", 11), ("/schedule/", 24), ("/balance/", 5),
+    ("/", 6), ("/workers/", 6), ("/pools/", 5), ("/pools/A/", 11), ("/schedule/", 27), ("/balance/", 5),
     ("/records/", 9), ("/help/", 5)])
 def test_queries_of_a_page_do_not_grow_with_the_fleet(browser_of, pools, django_assert_max_num_queries, page, most):
     viewer = browser_of("viewer")
