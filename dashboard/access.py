@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from dashboard.models import ReadOnlyLink
-from proxy.sinks.logs import redact
+from dashboard.redacting import account_names, hide_wallets
 
 SEE, LOGS, STEER, ADMINISTER, WALLETS = "see", "view_logs", "steer", "administer", "wallets"
 TEXTS = ("text/html", "application/json")
@@ -108,9 +108,11 @@ def needs(*names: str) -> Callable[[View], View]:
 
 
 def without_wallets(response: HttpResponseBase) -> HttpResponseBase:
-    """The page without what looks like an address: a miner without a worker's name is called by its wallet."""
-    if isinstance(response, HttpResponse) and response.headers.get("Content-Type", "").startswith(TEXTS):
-        response.content = redact(response.content.decode()).encode()
+    """The page without addresses and accounts: a miner without a worker's name is called by its wallet."""
+    kind = response.headers.get("Content-Type", "")
+    if isinstance(response, HttpResponse) and kind.startswith(TEXTS):
+        shown = hide_wallets(response.content.decode(), account_names(), html=kind.startswith("text/html"))
+        response.content = shown.encode()
     return response
 
 

@@ -17,8 +17,8 @@ from django.utils import translation
 from django.utils.safestring import SafeString, mark_safe
 
 from dashboard.access import SEE, Access
+from dashboard.redacting import account_names, hide_wallets
 from dashboard.single_flight import SingleFlight
-from proxy.sinks.logs import redact
 from proxy.sinks.views import LiveSnapshot, store
 
 Context = Callable[[LiveSnapshot, Access, str], Mapping[str, object]]
@@ -134,7 +134,7 @@ class Renderings:
             body = render_to_string(found.template, {"snap": snap, "access": access, "argument": argument,
                                                      **found.context(snap, access, argument)}).strip()
         if not access.wallets:
-            body = redact(body)
+            body = hide_wallets(body, account_names())
         html = f'<div id="{element_id(key)}" class="region" hx-swap-oob="morph">{body}</div>'
         return Rendering(html, hashlib.sha256(body.encode()).hexdigest()[:16])
 

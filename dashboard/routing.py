@@ -1,7 +1,19 @@
 """The WebSocket's address."""
 
-from django.urls import path
+from typing import Any
+
+from django.urls import path, re_path
 
 from dashboard.consumers import LiveConsumer
 
-websocket_urlpatterns = [path("live/", LiveConsumer.as_asgi())]
+
+async def no_such_socket(scope: Any, receive: Any, send: Any) -> None:
+    """Close what asks for an address that is none: before it is accepted, so it is refused."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4404})
+
+
+websocket_urlpatterns = [
+    path("live/", LiveConsumer.as_asgi()),
+    re_path(r"", no_such_socket),  # type: ignore[arg-type]
+]

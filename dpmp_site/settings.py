@@ -1,12 +1,13 @@
 """Django's settings: everything that depends on the machine comes from ``DPMP_*`` variables and none is needed."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from dpmp_site.bootstrap import prepare_data_dir, secret_key
+from dpmp_site.bootstrap import close_to_others, prepare_data_dir, secret_key
 from dpmp_site.env import VARIABLES, Environment
 from dpmp_site.languages import languages
 
@@ -14,6 +15,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 _env = Environment()
 
 DATA_DIR = prepare_data_dir(_env.path("DPMP_DATA_DIR", BASE_DIR / "data"))
+os.umask(0o077)  # what is made from here on is for this user alone
+CLOSED_TO_OTHERS = close_to_others(DATA_DIR)
+"""For doctor: what other users could read or write until this start."""
 SECRET_KEY = secret_key(DATA_DIR)
 DEBUG = _env.switch("DPMP_DEBUG")
 DPMP_VARIABLES = VARIABLES

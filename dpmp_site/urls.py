@@ -2,14 +2,23 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from dashboard.access import no_account_yet
 
+
+def no_page_on_site(request: HttpRequest, rest: str) -> HttpResponseBase:
+    """Django's way from a row of the admin to its page on the site: no row here has one, and without a domain for the
+    site it fails."""
+    raise Http404
+
+
 urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("dashboard/icon.svg"))),
+    path("admin/r/<path:rest>", no_page_on_site),
     path("admin/", admin.site.urls),
     path("login/", auth_views.LoginView.as_view(
         redirect_authenticated_user=True, extra_context={"no_account_yet": no_account_yet}), name="login"),

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     },
     "proxy.services": {
         "proxy.core", "proxy.runtime", "proxy.sinks", "proxy.conf", "proxy.models", "dpmp_site.hosts",
+        "dpmp_site.bootstrap",
     },
     "proxy.admin": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},
     "dashboard": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},

@@ -25,6 +25,7 @@ from django.db import Error as DjangoError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from dpmp_site.bootstrap import open_to_others
 from proxy import VERSION
 from proxy.conf.loader import load_snapshot
 from proxy.core.config import ConfigSnapshot, Tls
@@ -142,6 +143,20 @@ def files() -> Iterator[Finding]:
         yield _warn("files", f"{text}.", "Make room: a full disk does not stop mining, but history is lost.")
     else:
         yield _ok("files", f"{text}.")
+    yield _privacy(folder)
+
+
+def _privacy(folder: Path) -> Finding:
+    if still := open_to_others(folder):
+        return _warn("files", f"Other users can get at {_names(still)}.", f"Run as its owner: chmod -R go-rwx {folder}")
+    if settings.CLOSED_TO_OTHERS:
+        return _ok("files", f"Other users could get at {_names(settings.CLOSED_TO_OTHERS)} until now; that is mended.")
+    return _ok("files", "Only this user can read database, journal, logs and backups.")
+
+
+def _names(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(str(path) for path in paths[:3]) + more
 
 
 def database() -> Iterator[Finding]:

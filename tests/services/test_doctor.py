@@ -123,3 +123,15 @@ def test_waiting_for_a_listening_proxy_does_not_need_a_pool(free, monkeypatch):
 def test_waiting_ends_with_what_is_missing(free):
     times = iter([0.0, 100.0])
     assert doctor.wait_until_listening(60, now=lambda: next(times)) == "an answer from the dashboard's port"
+
+
+def test_files_that_others_can_read_are_told_also_when_this_start_closed_them(free, settings, tmp_path):
+    settings.DATA_DIR, settings.CLOSED_TO_OTHERS = tmp_path, []
+    tmp_path.chmod(0o700)
+    assert any("Only this user" in finding.text for finding in of("files"))
+    settings.CLOSED_TO_OTHERS = [tmp_path / "blocks.jsonl"]
+    assert any("blocks.jsonl until now" in finding.text for finding in of("files"))
+    (tmp_path / "dpmp.sqlite3").touch(0o600)
+    (tmp_path / "dpmp.sqlite3").chmod(0o644)
+    [told] = [finding for finding in of("files") if finding.level is Level.WARN and "Other users" in finding.text]
+    assert "dpmp.sqlite3" in told.text and "chmod" in told.mend

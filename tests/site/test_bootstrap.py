@@ -12,7 +12,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from dpmp_site.bootstrap import DataDirectoryError, is_demo, prepare_data_dir, secret_key
+from dpmp_site.bootstrap import (
+    DataDirectoryError,
+    close_to_others,
+    is_demo,
+    open_to_others,
+    prepare_data_dir,
+    secret_key,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -28,6 +35,32 @@ def test_secret_key_is_made_once_and_for_its_owner_only(tmp_path):
     assert secret_key(tmp_path) == first and len(first) >= 64
     assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_what_is_kept_is_closed_to_others_whatever_it_was_before(tmp_path):
+    names = ["dpmp.sqlite3", "dpmp.sqlite3-wal", "blocks.jsonl", "unwritten.jsonl", "logs/dpmp.log", "logs/dpmp.log.1",
+             "backups/old.sqlite3"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o666)
+    for folder in ("logs", "backups", "."):
+        (tmp_path / folder).chmod(0o755)
+    assert len(close_to_others(tmp_path)) == len(names) + 3
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names} == {0o600}
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("logs", "backups", ".")} == {0o700}
+    assert open_to_others(tmp_path) == close_to_others(tmp_path) == []
+
+
+def test_what_a_link_points_at_and_a_directory_for_everybody_are_left_alone(tmp_path):
+    shared, data = tmp_path / "shared", tmp_path / "data"
+    shared.write_text("x")
+    shared.chmod(0o644)
+    data.mkdir()
+    data.chmod(0o1777)
+    (data / "blocks.jsonl").symlink_to(shared)
+    assert close_to_others(data) == []
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o644
 
 
 def test_processes_that_start_together_agree_on_the_secret_key(tmp_path):

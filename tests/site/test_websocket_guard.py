@@ -1,8 +1,10 @@
 """Only our own pages may open the WebSocket."""
 
 import pytest
+from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 
+from dashboard.routing import websocket_urlpatterns
 from dpmp_site.hosts import WebSocketGuard
 
 
@@ -37,3 +39,10 @@ async def test_page_of_the_same_host_is_let_in():
 )
 async def test_everything_else_is_refused(headers):
     assert not await is_let_in(*headers)
+
+
+@pytest.mark.parametrize("path", ["/", "/live", "/live/x/", "/admin/"])
+async def test_socket_at_an_unknown_address_is_closed_without_a_traceback(path):
+    headers = [(b"host", b"localhost:8855"), (b"origin", b"http://localhost:8855")]
+    communicator = WebsocketCommunicator(WebSocketGuard(URLRouter(websocket_urlpatterns)), path, headers=headers)
+    assert await communicator.connect() == (False, 4404)

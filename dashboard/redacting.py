@@ -1,0 +1,37 @@
+"""Pages for those who may not see wallets: without addresses, and without the names of accounts at pools."""
+
+import re
+from html import escape
+from urllib.parse import quote
+
+from proxy.models import Wallet
+from proxy.models.labels import WalletKind
+from proxy.sinks.logs import redact
+from proxy.sinks.logs.redact import LEAST_NAME, WALLET
+
+_TAG = re.compile(r"(<[^<>]*>)")
+_SHOWN = re.compile(
+    r"\b(href|title|value|alt|aria-label|placeholder|content|action|data-[\w-]+|(?:hx|ws)-[\w-]+)=\"([^\"]*)\"")
+"""Attributes in which a name may stand; in others an account called "card" would spoil the page's form."""
+
+
+def account_names() -> list[str]:
+    """The accounts that pools pay to, where they are no addresses. Blocks on the database."""
+    found = Wallet.objects.filter(kind=WalletKind.ACCOUNT).values_list("address", flat=True)
+    return [name for name in found if len(name) >= LEAST_NAME]
+
+
+def hide_wallets(page: str, accounts: list[str], *, html: bool = True) -> str:
+    """``page`` with ``[wallet]`` for addresses and for ``accounts``, in any case; tags stay whole if it is HTML."""
+    page = redact(page)
+    if not accounts:
+        return page
+    spellings = {spelling for name in accounts for spelling in (name, escape(name), quote(name, safe=""))}
+    any_name = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
+    known = re.compile(f"(?<![A-Za-z0-9])(?:{any_name})(?![A-Za-z0-9])", re.IGNORECASE)
+    if not html:
+        return known.sub(WALLET, page)
+    parts = _TAG.split(page)
+    parts[::2] = [known.sub(WALLET, text) for text in parts[::2]]
+    parts[1::2] = [_SHOWN.sub(lambda found: f'{found[1]}="{known.sub(WALLET, found[2])}"', tag) for tag in parts[1::2]]
+    return "".join(parts)
