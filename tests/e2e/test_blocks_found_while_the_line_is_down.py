@@ -25,7 +25,7 @@ SIX = 6
 
 async def easy_pool(start_pool: StartPool, *, resumes: bool) -> TimedPool:
     """A pool like ckpool whose every share is a block, and whose chain stands still so that none of them gets stale."""
-    pool = await start_pool("A", block_s=None, vardiff=False, dialect=replace(CKPOOL, resumes=resumes))
+    pool = await start_pool("A", block_s=None, vardiff=None, dialect=replace(CKPOOL, resumes=resumes))
     set_network(pool, EVERY_SHARE)
     pool.new_block = lambda block_hash=None: None  # type: ignore[method-assign]
     return pool
