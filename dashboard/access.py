@@ -45,7 +45,7 @@ class Access:
 
     @property
     def administer(self) -> bool:
-        """Guided start, people, links, audit list, Django admin."""
+        """Guided setup, people, links, audit log, Django admin."""
         return ADMINISTER in self.may
 
     @property
@@ -124,5 +124,5 @@ def refuse(request: HttpRequest, names: Iterable[str]) -> HttpResponseBase:
         return redirect_to_login(request.get_full_path())
     told = _("Your account may not do this. An administrator can add you to a group that may.")
     if not request.user.is_authenticated:
-        told = _("A read-only link can not do this.")
+        told = _("A read-only link cannot do this.")
     return render(request, "dashboard/refused.html", {"told": told, "needs": sorted(names)}, status=403)

@@ -1,4 +1,4 @@
-"""The audit list hears of every change by a person: steering, and rows edited in the admin."""
+"""The audit log hears of every change by a person: steering, and rows edited in the admin."""
 
 from typing import Any
 

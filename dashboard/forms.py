@@ -29,7 +29,7 @@ class SplitForm(forms.Form):
         cleaned = super().clean() or {}
         given = [key for key in self._keys if cleaned.get(key) is not None]
         if not self.errors and not given:
-            raise forms.ValidationError(_("Say how much each pool gets."))
+            raise forms.ValidationError(_("Enter how much each pool gets."))
         if not self.errors and not any(self.weights().values()):
             raise forms.ValidationError(_("At least one pool must get work."))
         return cleaned
@@ -47,7 +47,7 @@ class PinForm(forms.Form):
     """The pool that a worker is kept on; none lets it go."""
 
     pool = forms.ModelChoiceField(Pool.objects.all(), to_field_name="key", required=False, empty_label=_("not pinned"),
-                                  label=_("Keep on pool"))
+                                  label=_("Pin to pool"))
 
 
 class LinkForm(forms.ModelForm):
@@ -61,9 +61,9 @@ class LinkForm(forms.ModelForm):
 class PersonForm(forms.ModelForm):
     """A new login in one of the three groups."""
 
-    role = forms.ChoiceField(label=_("May"), choices=[
-        (VIEWER, _("see (viewer)")), (OPERATOR, _("see and steer (operator)")),
-        (ADMINISTRATOR, _("everything (administrator)"))])
+    role = forms.ChoiceField(label=_("Role"), choices=[
+        (VIEWER, _("viewer: sees the pages")), (OPERATOR, _("operator: also moves the split and pins workers")),
+        (ADMINISTRATOR, _("administrator: everything"))])
     password = forms.CharField(label=_("First password"), widget=forms.PasswordInput(attrs={
         "autocomplete": "new-password"}), help_text=_("They can change it on their account page."))
 

@@ -84,5 +84,5 @@ def source_name(source: str) -> str:
 
 
 def action_name(action: str) -> str:
-    """What somebody did, for the audit list."""
+    """What somebody did, for the audit log."""
     return str(_ACTIONS.get(action, action))

@@ -36,7 +36,7 @@ class AuditEntry(models.Model):
     new = models.CharField(_("to"), max_length=500, blank=True)
 
     class Meta:
-        verbose_name, verbose_name_plural = _("audit entry"), _("audit list")
+        verbose_name, verbose_name_plural = _("audit entry"), _("audit log")
         ordering = ["-at", "-id"]
         default_permissions = ("view",)
 

@@ -150,5 +150,5 @@ def miners(number: int) -> str:
 
 
 def odds(expected_s: float | None) -> str:
-    """How long a block takes on average, ``once in 12 d 4 h``."""
-    return DASH if not expected_s else _("once in %(time)s") % {"time": duration(expected_s)}
+    """How long a block takes on average, ``12 d 4 h``."""
+    return duration(expected_s) if expected_s else DASH

@@ -22,28 +22,28 @@ class Refused:
 
 
 REASONS: dict[str, tuple[Text, Text]] = {
-    Reason.STALE: (_("Too late: the block had changed"),
+    Reason.STALE: (_("Stale: the block had changed"),
                    _("A few in a thousand are normal. If there are more, choose a server that is nearer.")),
-    Reason.UNKNOWN_JOB: (_("For a job nobody knows any more"),
-                         _("Normal after a reconnect. If it goes on, restart the miner.")),
-    Reason.DUPLICATE: (_("Sent twice"), _("The miner repeats shares: update its firmware or overclock it less.")),
+    Reason.UNKNOWN_JOB: (_("Unknown job"),
+                         _("Normal after a reconnect. If it continues, restart the miner.")),
+    Reason.DUPLICATE: (_("Duplicate"), _("The miner repeats shares: update its firmware or overclock it less.")),
     Reason.LOW_DIFFICULTY: (_("Below the difficulty"),
-                            _("Normal just after a change of difficulty. If it goes on, restart the miner.")),
+                            _("Normal just after a change of difficulty. If it continues, restart the miner.")),
     Reason.FRACTION: (_("Between a whole and a fractional difficulty"),
                       _("The firmware only knows whole difficulties. Harmless.")),
-    Reason.BAD_PARAMS: (_("Not understood"),
+    Reason.BAD_PARAMS: (_("Malformed"),
                         _("The miner sends what the protocol does not allow: update its firmware.")),
     Reason.VERSION: (_("Version bits that the pool did not allow"),
                      _("Switch version rolling off in the miner, or update its firmware.")),
-    Reason.NTIME: (_("Its time is out of range"), _("Check that this machine's clock is right.")),
+    Reason.NTIME: (_("Time out of range"), _("Check that this machine's clock is right.")),
     Reason.EXTRANONCE: (_("Wrong extranonce"), _("Restart the miner. If it comes back, report its model.")),
-    Reason.UNAUTHORIZED: (_("The pool does not know the user"), _("Check the pool's wallet and user name format.")),
-    Reason.NOT_SUBSCRIBED: (_("Not subscribed"), _("The connection is dialled anew by itself; nothing to do.")),
+    Reason.UNAUTHORIZED: (_("The pool refuses the user name"), _("Check the pool's wallet and user name format.")),
+    Reason.NOT_SUBSCRIBED: (_("Not subscribed"), _("The proxy reconnects by itself; nothing to do.")),
     Reason.POOL_LOST: (_("The pool's connection ended before it answered"),
                        _("Nothing to do if rare. Else look at the pool's connection log.")),
     Reason.TIMEOUT: (_("The pool did not answer in time"),
                      _("The pool or the line to it is slow: see its latency.")),
-    Reason.OTHER: (_("For another reason"), _("The pool's own words are in the log.")),
+    Reason.OTHER: (_("Other reason"), _("The log has the pool's own message.")),
 }
 
 

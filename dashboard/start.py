@@ -1,4 +1,4 @@
-"""The guided start's form: one pool with its wallet and address, checked by the rules of the models."""
+"""The guided setup's form: one pool with its wallet and address, checked by the rules of the models."""
 
 from typing import Any
 
@@ -20,21 +20,20 @@ _FIELD_OF = {"host": "address", "port": "address", "tls": "address", "label": "w
 class PoolForm(forms.Form):
     """What a pool needs at least; everything else has good defaults and is in the configuration."""
 
-    name = forms.CharField(label=_("What you call the pool"), max_length=80)
+    name = forms.CharField(label=_("Name"), max_length=80)
     chain = forms.ChoiceField(label=_("Coin"), choices=choices_of(Chain))
     address = forms.CharField(label=_("The pool's address"), max_length=270, help_text=_(
-        "As the pool gives it, for example stratum+tcp://solo.example.org:3333 or pool.example.org:3333."),
+        "As the pool shows it, for example stratum+tcp://solo.example.org:3333 or pool.example.org:3333."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}))
-    kind = forms.ChoiceField(label=_("You are paid by"), choices=[
-        (WalletKind.ADDRESS, _("my wallet's address")), (WalletKind.ACCOUNT, _("my account at the pool"))])
+    kind = forms.ChoiceField(label=_("Paid to"), choices=[
+        (WalletKind.ADDRESS, _("my wallet address")), (WalletKind.ACCOUNT, _("my account at the pool"))])
     wallet = forms.CharField(label=_("Wallet address or account"), max_length=128, help_text=_(
         "An address is checked for typing errors before anything is sent to it."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}))
     password = forms.CharField(label=_("Password"), max_length=128, required=False, initial="x", help_text=_(
-        "Most pools want x. Empty: what the miner sends. MiningCore: x;d={difficulty}, filled with what suits each "
-        "miner."))
-    solo = forms.BooleanField(label=_("Solo pool"), required=False, help_text=_(
-        "A block pays your wallet: each job is checked for it."))
+        "Most pools expect x. Leave empty to send the miner's own password. For MiningCore use x;d={difficulty}: "
+        "each miner's difficulty is filled in."))
+    solo = forms.BooleanField(required=False, label=_("This is a solo pool (check that every job pays my wallet)"))
 
     def endpoint_row(self) -> PoolEndpoint:
         """The address taken apart.
@@ -114,7 +113,7 @@ def _allocate(pool: Pool) -> None:
 
 
 def next_key() -> str | None:
-    """The key of the pool that the guided start asks for next; None when both are there."""
+    """The key of the pool that the guided setup asks for next; None when both are there."""
     if Pool.objects.count() >= len(KEYS):
         return None
     taken = set(Pool.objects.values_list("key", flat=True))

@@ -1,7 +1,7 @@
 """Under which names the dashboard answers, and which pages may open its WebSocket.
 
 DNS rebinding needs a public name that points at the box: such a name is refused unless it is configured. An address,
-``localhost``, a name without a dot and the LAN's own domains can not be pointed here by a stranger's name server.
+``localhost``, a name without a dot and the LAN's own domains cannot be pointed here by a stranger's name server.
 """
 
 import ipaddress

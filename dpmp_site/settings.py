@@ -156,7 +156,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # an attempt that is refused writes nothing, and the lock ends
-# Name and address together: a stranger on the network can not lock the administrator out. LoginLimits adds a limit
+# Name and address together: a stranger on the network cannot lock the administrator out. LoginLimits adds a limit
 # for all names that one address tries.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_HANDLER = "dpmp_site.logins.LoginLimits"
@@ -167,7 +167,7 @@ AXES_VERBOSE = False
 
 TRUST_PROXY = _env.switch("DPMP_TRUST_PROXY")
 CONFIGURED_HOSTS = _env.names("DPMP_ALLOWED_HOSTS")
-ALLOWED_HOSTS = ["*"]  # dpmp_site.hosts decides, with rules that a list of names can not express
+ALLOWED_HOSTS = ["*"]  # dpmp_site.hosts decides, with rules that a list of names cannot express
 CSRF_TRUSTED_ORIGINS = _env.names("DPMP_CSRF_TRUSTED_ORIGINS")
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -30,7 +30,7 @@ class Handle:
 @require_GET
 @needs(SEE)
 def home(request: HttpRequest) -> HttpResponseBase:
-    """All at a glance; the guided start while there is nothing to see."""
+    """All at a glance; the guided setup while there is nothing to see."""
     snap = live.snapshot()
     if not snap.pools and of_request(request).administer and not Pool.objects.exists():
         return redirect("start")

@@ -1,4 +1,4 @@
-"""People: one's own account and sessions, the others and their groups, read-only links, the audit list."""
+"""People: one's own account and sessions, the others and their groups, read-only links, the audit log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +60,7 @@ def account(request: HttpRequest) -> HttpResponseBase:
     form = PasswordChangeForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
-        messages.success(request, _("Your password is changed. Other browsers are logged out."))
+        messages.success(request, _("Your password has been changed. Other browsers are logged out."))
         return redirect("account")
     return render(request, "dashboard/account.html", {
         "form": form, "sessions": open_sessions(request.session.session_key, request.user.pk)},
@@ -75,7 +75,7 @@ def end_session(request: HttpRequest) -> HttpResponseBase:
     handle = request.POST.get("session", "")
     if handle in mine and len(handle) == 12:
         Session.objects.filter(session_key__endswith=handle).delete()
-        messages.success(request, _("That browser is logged out."))
+        messages.success(request, _("That browser has been logged out."))
     return redirect("account")
 
 
@@ -134,7 +134,7 @@ def open_link(request: HttpRequest, secret: str) -> HttpResponseBase:
     """Somebody came by a read-only link: the session remembers which, the address bar forgets the secret."""
     link = ReadOnlyLink.find(secret)
     if link is None:
-        return render(request, "dashboard/refused.html", {"told": _("This link does not work any more.")}, status=404)
+        return render(request, "dashboard/refused.html", {"told": _("This link no longer works.")}, status=404)
     link.last_used_at = timezone.now()
     link.save(update_fields=["last_used_at"])
     if not request.user.is_authenticated:

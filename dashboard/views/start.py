@@ -1,4 +1,4 @@
-"""The guided start, and Help: two pools, then the miner's settings."""
+"""The guided setup, and Help: two pools, then the miner's settings."""
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase

@@ -32,7 +32,7 @@ class DeliveryState(models.TextChoices):
 class AlertTarget(ConfigModel):
     """Somebody who can be told, as an Apprise address. The address holds passwords and tokens: it is a secret."""
 
-    label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("What you call it."))
+    label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("Your name for it."))
     url = models.CharField(_("address"), max_length=1000, help_text=_(
         "As Apprise writes it, for example mailto://user:password@example.org, tgram://token/chat, ntfy://topic, "
         "discord://id/token, json://host/path. It is not shown again."))
@@ -72,15 +72,15 @@ class AlertRule(ConfigModel):
         "Minutes for shares that do not come, percent for hash rate and refused shares, difficulty for best shares."))
     delay_s = models.FloatField(_("delay"), default=0.0, validators=[
         MinValueValidator(0), MaxValueValidator(86400)], help_text=_(
-        "Seconds; what is over sooner is not told, unless it happens again and again."))
+        "Seconds; anything shorter is not reported unless it keeps happening."))
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True, help_text=_(
-        "In quiet hours messages wait; afterwards they come as one."))
+        "Messages wait during quiet hours and come as one afterwards."))
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
-    recovery = models.BooleanField(_("tell when it is over"), default=True)
+    recovery = models.BooleanField(_("notify when it is over"), default=True)
     workers = models.CharField(_("workers"), max_length=500, default="*", help_text=_(
-        "For rules about workers: name pattern with * and ?, several separated by commas. * is everybody."))
+        "For rules about workers: name pattern with * and ?, several separated by commas. * means all workers."))
     targets = models.ManyToManyField(AlertTarget, blank=True, related_name="rules", verbose_name=_("who"),
-                                     help_text=_("Nobody chosen: all targets."))
+                                     help_text=_("None chosen: all targets."))
 
     class Meta:
         verbose_name, verbose_name_plural = _("alert rule"), _("alert rules")
@@ -109,7 +109,7 @@ class AlertRule(ConfigModel):
         if self.kind in (AlertKind.NO_SHARES, AlertKind.WORKER_SILENT) and self.threshold < 1:
             raise ValidationError({"threshold": gettext("Give it 1 minute at least.")})
         if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
-            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * is everybody.")})
+            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * means all workers.")})
 
     @classmethod
     def ensure(cls) -> None:
@@ -128,10 +128,11 @@ class AlertSettings(SingleRow):
     summary_at = models.TimeField(_("time of summaries"), default=time(8, 0))
     group_s = models.FloatField(_("group within"), default=_DEFAULT.group_s, help_text=_(
         "Seconds; messages for the same target within this time become one."))
-    max_per_hour = models.PositiveIntegerField(_("most messages an hour"), default=_DEFAULT.max_per_hour, help_text=_(
-        "For each target; more wait, and come as one. Found blocks and summaries always go out."))
+    max_per_hour = models.PositiveIntegerField(
+        _("maximum messages per hour"), default=_DEFAULT.max_per_hour, help_text=_(
+        "Per target; further messages wait and come as one. Found blocks and summaries always go out."))
     flaps = models.PositiveIntegerField(_("flapping from"), default=_DEFAULT.flaps, help_text=_(
-        "So many failures within an hour are told once; then nothing is sent until it is stable."))
+        "This many failures within an hour are reported once; then nothing is sent until it is stable."))
     calm_s = models.FloatField(_("stable after"), default=_DEFAULT.calm_s, help_text=_("Seconds without a change."))
 
     class Meta:

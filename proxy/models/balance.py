@@ -130,7 +130,7 @@ class BalanceSource(ConfigModel):
             models.CheckConstraint(
                 condition=Q(poll_s__gte=MIN_POLL_S) | Q(kind="observed", poll_s__gte=MIN_OBSERVED_POLL_S),
                 name="balance_source_poll",
-                violation_error_message=_("Ask a server every 600 seconds at most; observed every 60 at most.")),
+                violation_error_message=_("Poll a server at most every 600 seconds, pool jobs at most every 60.")),
             models.UniqueConstraint(fields=["kind"], condition=Q(kind="observed"), name="balance_source_one_observed",
                                     violation_error_message=_("Observing once is enough.")),
         ]

@@ -33,7 +33,7 @@ _TLS_OF_SCHEME = {
 class Wallet(ConfigModel):
     """An address, or a pool's account name, that work is credited to."""
 
-    label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("What you call it."))
+    label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("Your name for it."))
     chain = models.CharField(_("chain"), max_length=8, choices=choices_of(Chain), default=Chain.BTC.value)
     kind = models.CharField(_("kind"), max_length=8, choices=WalletKind, default=WalletKind.ADDRESS, help_text=_(
         "An address is checked for typing errors. Pools with accounts want the account name instead."))
@@ -86,18 +86,18 @@ class Pool(ConfigModel):
         "A, B, ... or up to 8 capital letters and digits: the label in metrics, logs and pages."),
         validators=[RegexValidator(rf"\A(?:{POOL_KEY.pattern})\Z", _(
             "A key is a capital letter, then up to 7 capital letters and digits."))])
-    name = models.CharField(_("name"), max_length=80, blank=True, help_text=_("What people read; empty: the key."))
+    name = models.CharField(_("name"), max_length=80, blank=True, help_text=_("Shown on pages; if empty, the key."))
     chain = models.CharField(_("chain"), max_length=8, choices=choices_of(Chain), default=Chain.BTC.value)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="pools", verbose_name=_("wallet"))
     password = models.CharField(_("password"), max_length=128, blank=True, help_text=_(
-        "Empty: the miner's own password is passed on (wishes such as d=1000 included). Most pools want x. "
-        "{difficulty} is filled with what suits each miner, and the part up to ; or , is left out while nothing is "
-        "known: x;d={difficulty} keeps MiningCore from lowering it."))
+        "Empty: the miner's own password is passed on (including requests such as d=1000). Most pools expect x. "
+        "{difficulty} becomes what suits each miner; the part up to ; or , is left out while nothing is known. "
+        "x;d={difficulty} keeps MiningCore from lowering it."))
     user_format = models.CharField(_("user name format"), max_length=128, default="{wallet}.{worker}", help_text=_(
         "The user name that the pool sees. {wallet} and {worker} are filled in; without {worker} the pool sees all "
         "miners as one."))
     min_difficulty = models.FloatField(_("minimum difficulty"), null=True, blank=True, help_text=_(
-        "Miners are given at least this much. Shares between the pool's difficulty and this one earn no credit; "
+        "Miners get at least this difficulty. Shares between the pool's difficulty and this one earn no credit; "
         "empty: the pool decides."))
     max_difficulty = models.FloatField(_("maximum difficulty"), null=True, blank=True, help_text=_(
         "Cap for the minimum and for temporary difficulties; never applied below the pool's own difficulty."))
@@ -105,7 +105,7 @@ class Pool(ConfigModel):
                               default=AdminStatus.ENABLED.value)
     solo = models.BooleanField(_("solo pool"), default=False, help_text=_(
         "The block reward must be paid to the wallet: each job is checked for it."))
-    payout_min_percent = models.FloatField(_("least payout"), default=95.0, help_text=_(
+    payout_min_percent = models.FloatField(_("minimum payout"), default=95.0, help_text=_(
         "Percent of the reward that must go to the wallet (solo pools keep a fee)."))
     payout_action = models.CharField(_("if the payout is wrong"), max_length=8, choices=choices_of(PayoutAction),
                                      default=PayoutAction.ALARM.value)
@@ -136,7 +136,7 @@ class Pool(ConfigModel):
                 violation_error_message=_("The minimum difficulty is above the maximum.")),
             models.CheckConstraint(condition=Q(payout_min_percent__gte=0, payout_min_percent__lte=100),
                                    name="pool_payout_is_percent",
-                                   violation_error_message=_("The least payout is a percentage, 0 to 100.")),
+                                   violation_error_message=_("The minimum payout is a percentage, 0 to 100.")),
             models.CheckConstraint(condition=Q(payout_action__in=values_of(PayoutAction)),
                                    name="pool_payout_action_known",
                                    violation_error_message=_("That action is not known.")),

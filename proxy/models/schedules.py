@@ -22,22 +22,22 @@ class Schedule(ConfigModel):
     """Weights for pools, always or in windows of the week, for all workers or some."""
 
     name = models.CharField(_("name"), max_length=80, unique=True)
-    enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Off: as if it were not there."))
+    enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Off: ignored."))
     is_default = models.BooleanField(_("default"), default=False, help_text=_(
         "In force where no other schedule is. One schedule can be the default."))
     mode = models.CharField(_("mode"), max_length=12, choices=choices_of(Mode), default=Mode.RATIO.value)
     policy = models.CharField(_("policy"), max_length=10, choices=choices_of(Policy), default=Policy.AUTOMATIC.value)
-    min_switch_s = models.FloatField(_("least time between switches"), default=DEFAULT_MIN_SWITCH_S, help_text=_(
+    min_switch_s = models.FloatField(_("minimum time between switches"), default=DEFAULT_MIN_SWITCH_S, help_text=_(
         "Seconds, 5 or more. A miner stays this long on a pool, less where the weight is small."),
         validators=[MinValueValidator(MIN_SWITCH_S_FLOOR), MaxValueValidator(86400)])
     slice_s = models.FloatField(_("shortest slice"), default=DEFAULT_SLICE_S, help_text=_(
-        "Seconds that a miner stays at least, however small the weight; not above the least time between switches."))
+        "Seconds that a miner stays at least, however small the weight; not above the minimum time between switches."))
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_(
         "Of the windows, for example Europe/Berlin."))
     priority = models.IntegerField(_("priority"), default=0, help_text=_(
         "The largest wins where the windows of two schedules overlap."))
     workers = models.CharField(_("workers"), max_length=500, default=ALL_WORKERS, help_text=_(
-        "Name pattern with * and ?, several separated by commas. * is everybody."))
+        "Name pattern with * and ?, several separated by commas. * means all workers."))
 
     class Meta:
         verbose_name, verbose_name_plural = _("schedule"), _("schedules")
@@ -47,18 +47,18 @@ class Schedule(ConfigModel):
                                     violation_error_message=_("Only one schedule can be the default.")),
             models.CheckConstraint(
                 condition=Q(min_switch_s__gte=MIN_SWITCH_S_FLOOR, min_switch_s__lte=86400), name="schedule_min_switch",
-                violation_error_message=_("The least time between switches is 5 seconds or more, at most a day.")),
+                violation_error_message=_("The minimum time between switches is 5 seconds or more, at most a day.")),
             models.CheckConstraint(condition=Q(slice_s__gt=0), name="schedule_slice_positive",
                                    violation_error_message=_("The slice must be above 0 seconds.")),
             models.CheckConstraint(
                 condition=Q(slice_s__lte=F("min_switch_s")), name="schedule_slice_not_above_min_switch",
-                violation_error_message=_("The slice is above the least time between switches.")),
+                violation_error_message=_("The slice is above the minimum time between switches.")),
             models.CheckConstraint(condition=Q(mode__in=values_of(Mode)), name="schedule_mode_known",
                                    violation_error_message=_("That mode is not known.")),
             models.CheckConstraint(condition=Q(policy__in=values_of(Policy)), name="schedule_policy_known",
                                    violation_error_message=_("That policy is not known.")),
             models.CheckConstraint(condition=~Q(workers=""), name="schedule_workers_given",
-                                   violation_error_message=_("Name the workers; * is everybody.")),
+                                   violation_error_message=_("Name the workers; * means all workers.")),
         ]
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class Schedule(ConfigModel):
             raise ValidationError({"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.')
                                    % self.time_zone}) from error
         if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
-            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * is everybody.")})
+            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * means all workers.")})
 
 
 class Allocation(ConfigModel):

@@ -41,29 +41,29 @@ class ProxySettings(SingleRow):
     metrics_port = models.PositiveIntegerField(_("metrics: port"), default=_LISTEN.metrics_port, validators=_PORT,
                                                help_text=_RESTART)
 
-    max_sessions = models.PositiveIntegerField(_("most miners"), default=_LIMITS.max_sessions, help_text=_(
-        "Connections taken on at the same time."))
+    max_sessions = models.PositiveIntegerField(_("maximum miners"), default=_LIMITS.max_sessions, help_text=_(
+        "Connections accepted at the same time."))
     max_sessions_per_address = models.PositiveIntegerField(
-        _("most miners of one address"), default=_LIMITS.max_sessions_per_address, help_text=_(
+        _("maximum miners per address"), default=_LIMITS.max_sessions_per_address, help_text=_(
             "A farm behind one router shares its address."))
-    handshake_timeout_s = models.FloatField(_("time to authorise"), default=_LIMITS.handshake_timeout_s, help_text=_(
+    handshake_timeout_s = models.FloatField(_("authorise timeout"), default=_LIMITS.handshake_timeout_s, help_text=_(
         "Seconds; a connection that has not authorised by then is closed."))
     max_workers = models.PositiveIntegerField(_("workers remembered"), default=_LIMITS.max_workers, help_text=_(
-        "Names whose estimate and tallies are kept in memory."))
+        "Workers whose estimates and counters are kept in memory."))
 
     rise = models.PositiveIntegerField(_("up after"), default=_HEALTH.rise, help_text=_(
         "Good connections in a row until a pool that was down counts as up."))
     fall = models.PositiveIntegerField(_("down after"), default=_HEALTH.fall, help_text=_(
         "Failed connections in a row until a pool counts as down."))
-    dial_timeout_s = models.FloatField(_("time to connect"), default=_HEALTH.dial_timeout_s, help_text=_("Seconds."))
+    dial_timeout_s = models.FloatField(_("connect timeout"), default=_HEALTH.dial_timeout_s, help_text=_("Seconds."))
     backoff_min_s = models.FloatField(_("shortest wait before a retry"), default=_HEALTH.backoff_min_s,
                                       help_text=_("Seconds; doubled with each failure."))
     backoff_max_s = models.FloatField(_("longest wait before a retry"), default=_HEALTH.backoff_max_s,
                                       help_text=_("Seconds."))
-    request_stall_s = models.FloatField(_("time to answer"), default=_HEALTH.request_stall_s, help_text=_(
+    request_stall_s = models.FloatField(_("answer timeout"), default=_HEALTH.request_stall_s, help_text=_(
         "Seconds; a pool that leaves a request open this long and sends nothing has stalled. A pool whose answers take "
         "long gets three times as long as they took, up to a minute."))
-    job_stall_min_s = models.FloatField(_("least time without a job"), default=_HEALTH.job_stall_min_s, help_text=_(
+    job_stall_min_s = models.FloatField(_("minimum time without a job"), default=_HEALTH.job_stall_min_s, help_text=_(
         "Seconds; a pool without a new job for three times its usual gap, and at least this long, is probed."))
     returns_per_s = models.FloatField(_("miners that return per second"), default=_HEALTH.returns_per_s, help_text=_(
         "After a pool's recovery miners go back to it at this rate, not all at once."))
@@ -77,15 +77,15 @@ class ProxySettings(SingleRow):
         "port. This machine always may. Needs a restart of the proxy."))
 
     log_level = models.CharField(_("log level"), max_length=8, choices=LevelChoice, default=LevelChoice.INFO,
-                                 help_text=_("The environment variable DPMP_LOG_LEVEL, where it is set, wins."))
+                                 help_text=_("The environment variable DPMP_LOG_LEVEL, overrides this if set."))
     log_allow = models.TextField(_("events always logged"), blank=True, help_text=_(
         "Names, separated by commas or lines, written whatever their level. The environment variable "
-        "DPMP_LOG_ALLOW, where it is set, wins."))
+        "DPMP_LOG_ALLOW, overrides this if set."))
     log_deny = models.TextField(_("events never logged"), blank=True, help_text=_(
-        "Names, separated by commas or lines. The environment variable DPMP_LOG_DENY, where it is set, wins."))
-    file_bytes = models.PositiveIntegerField(_("largest log file"), default=_LOG.file_bytes, validators=[
+        "Names, separated by commas or lines. The environment variable DPMP_LOG_DENY, overrides this if set."))
+    file_bytes = models.PositiveIntegerField(_("maximum size of a log file"), default=_LOG.file_bytes, validators=[
         MinValueValidator(LEAST_FILE_BYTES), MaxValueValidator(MOST_FILE_BYTES)], help_text=_(
-        "Bytes; 10000000 are 10 MB. Before the file grows beyond this, a new one is begun."))
+        "Bytes; 10000000 are 10 MB. Before the file grows beyond this, a new one is started."))
     file_count = models.PositiveIntegerField(_("log files kept"), default=_LOG.file_count, validators=[
         MinValueValidator(LEAST_FILES), MaxValueValidator(MOST_FILES)], help_text=_(
         "The current one included; older ones are deleted."))

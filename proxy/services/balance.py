@@ -196,7 +196,7 @@ async def _fetch_into(auto: AutoBalance, question: Question) -> str | None:
         return str(error)
     except Exception as error:  # a server must not be able to end the polling: style.md's third place
         _logger.exception("Source %s failed in a way that was not foreseen", question.name)
-        auto.source_failed(question.name, f"The answer can not be used ({type(error).__name__}).")
+        auto.source_failed(question.name, f"The answer cannot be used ({type(error).__name__}).")
         return str(error)
     for reading in readings:
         auto.feed(reading)

@@ -58,7 +58,7 @@ def _reachable(seen: Findings, look: TlsLook | None) -> Line:
     if look is not None and look.peer:
         return label, _("%(peer)s answered in %(ms)d ms.") % {"peer": look.peer, "ms": round(look.connect_ms)}, True
     if seen.end.startswith(_CONNECT_FAILED):
-        return label, _("No: nobody takes connections there, or there is no way to that address. Check host and port."
+        return label, _("No: nothing accepts connections there, or that address cannot be reached. Check host and port."
                         ), False
     return label, _("No: %s.") % seen.end.rstrip(".") if seen.end else _("No answer."), False
 
@@ -96,7 +96,7 @@ def _why_refused(seen: Findings, shown: Certificate | None) -> str:
         return _("The certificate is not valid before %s. Is this computer's clock right?"
                  ) % f"{shown.not_before:%Y-%m-%d}"
     if shown.self_signed:
-        return _("The certificate is self-made, so nobody vouches for it. If the pool is your own, choose TLS "
+        return _("The certificate is self-signed, so no authority vouches for it. If the pool is your own, choose TLS "
                  "without a check of the certificate.")
     return _("No: %s.") % end
 
@@ -123,7 +123,7 @@ def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, 
         yield _("Difficulty in the password"), _difficulty_place(pool), None
     yield _extranonce(seen)
     yield _("Difficulty"), (_number(seen.difficulty) if seen.difficulty is not None else
-                            _("none told: 1, as Stratum has it")), None
+                            _("none sent, so 1 applies, as Stratum defines it")), None
     yield _("Version mask"), _mask(seen.mask), None
     yield _first_job(seen, timeout_s)
 
@@ -146,7 +146,7 @@ def _why_not_subscribed(seen: Findings, timeout_s: float) -> str:
     if seen.speaks_tls:
         return _("No: this port wants TLS. Switch TLS on, or use the pool's plain port.")
     if seen.end and not seen.answered and seen.endpoint.tls is Tls.OFF:
-        return _("No: %s, without a word. Is this a Stratum port, and one without TLS?") % seen.end.rstrip(".")
+        return _("No: %s, without any reply. Is this a Stratum port, and one without TLS?") % seen.end.rstrip(".")
     if seen.end:
         return _("No: %s.") % seen.end.rstrip(".")
     return _("No answer within %d s. Is this a Stratum port?") % max(1, round(timeout_s))
@@ -240,7 +240,7 @@ def _outputs(chain: Chain, outputs: tuple[TxOut, ...], wallet: bytes | None) -> 
     if len(paying) > SHOWN_OUTPUTS:
         told.append(_("and %d more") % (len(paying) - SHOWN_OUTPUTS))
     if chain is Chain.OTHER and told:
-        told.append(_("written as BTC addresses, for the chain is not known"))
+        told.append(_("written as BTC addresses, because the chain is not known"))
     return "; ".join(told) or _("nobody")
 
 

@@ -99,7 +99,7 @@ _URGENT: tuple[type[Event], ...] = (PoolDown, PoolUp, ConfigLoaded, ConfigRefuse
 
 
 class StartError(Exception):
-    """The node can not start; the message says why and what to do."""
+    """The node cannot start; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +188,7 @@ class Node:
         """Start everything, serve until ``stop``, end everything.
 
         Raises:
-            StartError: a port is taken, or the database can not be read.
+            StartError: a port is taken, or the database cannot be read.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.logs.start()
@@ -204,7 +204,7 @@ class Node:
         await self.memory.restore()
         await self.watcher.look()
         if self._trouble:
-            raise StartError(f"The database can not be read: {self._trouble}")
+            raise StartError(f"The database cannot be read: {self._trouble}")
         await self.balance.restore()
         await self._listen()
         take_up(self._undelivered, self.engine)
@@ -225,7 +225,7 @@ class Node:
         try:
             history = await sync_to_async(self._read_history, thread_sensitive=False)()
         except DjangoError as error:
-            raise StartError(f"The database can not be read: {error}. Has `manage.py migrate` been run?") from error
+            raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
         try:
             self._undelivered = await asyncio.to_thread(read_undelivered, self.options.data_dir / "blocks.jsonl")
         except OSError as error:

@@ -49,7 +49,7 @@ def rates_of(text: str) -> list[float]:
     """Return TH/s of each miner of ``80,6,2x1``.
 
     Raises:
-        ConfigError: it can not be read, or there are too many.
+        ConfigError: it cannot be read, or there are too many.
     """
     rates: list[float] = []
     for part in text.split(","):
@@ -68,7 +68,7 @@ def config_of(plan: Plan) -> ConfigSnapshot:
     """Return pools A, B, ... with one schedule.
 
     Raises:
-        ConfigError: the weights or seconds can not be used.
+        ConfigError: the weights or seconds cannot be used.
     """
     try:
         weights = [float(part) for part in plan.weights.split(":")]
@@ -89,7 +89,7 @@ def run(plan: Plan) -> Iterator[str]:
     """Run the plan and yield the lines of its report.
 
     Raises:
-        ConfigError: something in the plan can not be used.
+        ConfigError: something in the plan cannot be used.
     """
     config, rates = config_of(plan), rates_of(plan.fleet)
     _check(plan)
@@ -143,7 +143,7 @@ def _behaviour(plan: Plan, config: ConfigSnapshot) -> dict[PoolKey, PoolBehaviou
     for part in filter(None, plan.reject.split(",")):
         pool, _, percent = part.partition("=")
         if pool not in config.pools or not re.fullmatch(r"\d+(\.\d+)?", percent) or float(percent) > 100:
-            raise ConfigError(f'"{part}" can not be read: write for example B=5 for 5 percent.')
+            raise ConfigError(f'"{part}" cannot be read: write for example B=5 for 5 percent.')
         refusing[pool] = float(percent) / 100
     return {key: PoolBehaviour(reject=refusing.get(key, 0.0), shares_per_minute=plan.shares_per_minute)
             for key in config.pools}
@@ -167,7 +167,7 @@ def _faults(plan: Plan, config: ConfigSnapshot, miners: int) -> list[Fault]:
 def _fault(text: str) -> tuple[str, float, float]:
     found = _FAULT.fullmatch(text)
     if found is None:
-        raise ConfigError(f'"{text}" can not be read: write who@minute+minutes, such as B@60+10.')
+        raise ConfigError(f'"{text}" cannot be read: write who@minute+minutes, such as B@60+10.')
     return found[1], float(found[2]) * 60, float(found[3]) * 60
 
 
@@ -191,7 +191,7 @@ def _head(plan: Plan, rates: Sequence[float]) -> Iterator[str]:
            f"between switches, seed {plan.seed}")
     if plan.churn:
         yield f"each hour {plan.churn:g} % of the miners leave and as many join"
-    yield "error: of true work, in points; bound: half a dwell of what is sliced + what the estimates can not know"
+    yield "error: of true work, in points; bound: half a dwell of what is sliced + what the estimates cannot know"
     yield ""
     yield f"{'time':>8}  {'error':>7}  {'bound':>15}  {'paid':>8}  split"
 

@@ -1,7 +1,7 @@
 """What people do to the split by hand: the slider, auto-balance, reset, pins.
 
 Each verb writes a row (whose save moves the configuration's revision) and tells ``steered``, so that the layer with the
-people can write its audit list in the same transaction without this one knowing it.
+people can write its audit log in the same transaction without this one knowing it.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def pin(user: User, worker: str, pool: str | None) -> None:
 
     Raises:
         Pool.DoesNotExist: there is no such pool.
-        ValidationError: the worker's name can not be one.
+        ValidationError: the worker's name cannot be one.
     """
     with transaction.atomic():
         row = WorkerPin.objects.filter(worker=worker).select_related("pool").first()

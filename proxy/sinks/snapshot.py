@@ -160,11 +160,11 @@ class SnapshotBuilder:
             alarms += _outage_alarm(self.sources.engine.outage)
         trouble = self.sources.database_trouble()
         if trouble:
-            alarms.append(Alarm(level="bad", kind="database", text=f"History can not be written: {trouble}"))
+            alarms.append(Alarm(level="bad", kind="database", text=f"History cannot be written: {trouble}"))
         waiting = [name for name, sessions in by_worker.items() if sessions[-1].current is None]
         if waiting and pools:
             alarms.append(Alarm(level="warn", kind="worker", subject=waiting[0],
-                                text=f"{len(waiting)} worker(s) without work: {', '.join(sorted(waiting)[:5])}"))
+                                text=f"{_have_no_work(len(waiting))}: {', '.join(sorted(waiting)[:5])}"))
         return tuple(alarms)
 
     def _wall(self, monotonic: float) -> float:
@@ -210,6 +210,14 @@ def _outage_alarm(outage: Outage) -> list[Alarm]:
     return []
 
 
+def _have_no_work(workers: int) -> str:
+    return "1 worker has no work" if workers == 1 else f"{workers} workers have no work"
+
+
+def _cannot_use(miners: int) -> str:
+    return "1 miner cannot use" if miners == 1 else f"{miners} miners cannot use"
+
+
 def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm]:
     alarms = []
     if pool.status is PoolStatus.DOWN and now - pool.since >= _QUIET_TROUBLE_S:
@@ -227,7 +235,7 @@ def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm
                             text=f"{pool.name}: {view.problem}"))
     if pool.waiting_miners:
         alarms.append(Alarm(level="warn", kind="pool", subject=pool.key,
-                            text=f"{pool.waiting_miners} miner(s) can not use {pool.name}; their pages say why"))
+                            text=f"{_cannot_use(pool.waiting_miners)} {pool.name}; their pages say why"))
     return alarms
 
 

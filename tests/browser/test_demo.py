@@ -103,8 +103,8 @@ def test_log_is_live_and_freezes(page):
     page.goto("/logs/")
     newest = page.locator(".log li").first
     expect(newest).to_be_visible()
-    page.get_by_role("button", name="Freeze").click()
-    expect(page.get_by_role("button", name="Freeze")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Pause")).to_have_attribute("aria-pressed", "true")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

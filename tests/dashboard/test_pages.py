@@ -159,13 +159,13 @@ def test_pools_of_a_chain_are_compared_by_who_tells_of_a_block_first(browser_of,
                                 behind_ms=behind)
     html = browser_of("viewer").get("/pools/A/").content.decode()
     assert block_times("BTC") == [("A", 3, 2, 0), ("C", 3, 1, 80)]
-    assert "Who tells of a new block first" in html and "80 ms" in html
+    assert "Who announces new blocks first" in html and "80 ms" in html
 
 
 def test_usual_time_between_jobs_stands_beside_that_of_the_other_pools_of_the_chain(browser_of, pools):
     store.put(replace(fixtures.rich(), pools=(fixtures.pool_a(), replace(fixtures.pool_b(), chain=Chain.BTC))))
     html = browser_of("viewer").get("/pools/A/").content.decode()
-    assert "Against the other pools of BTC" in html and "30 s" in html and "4.8 s" in html
+    assert "Compared with the other BTC pools" in html and "30 s" in html and "4.8 s" in html
 
 
 def test_worker_s_page_lists_its_sessions(browser_of, pools):

@@ -45,7 +45,7 @@ def test_new_best_share_is_in_the_next_rendering():
 
 
 def test_block_shows_at_once_and_its_verdict_when_the_pool_gives_it():
-    assert "No block yet" in shown("records")
+    assert "No blocks yet" in shown("records")
     found = block()
     assert "no answer known" in shown("records")
     found.verdict = "accepted"
@@ -105,9 +105,9 @@ def test_line_of_now_moves_with_the_minute():
 
 def test_schedule_says_that_it_waits_while_the_slider_is_in_control():
     html = shown("schedule")
-    assert "The schedule waits." in html and "Would be in force now" in html
+    assert "The schedule is paused." in html and "Would be active now" in html
     html = shown("schedule", fixtures.waiting())
-    assert "The schedule waits." not in html and "In force now" in html
+    assert "The schedule is paused." not in html and "Active now" in html
 
 
 def test_way_to_change_control_is_offered_to_those_who_may():
@@ -120,7 +120,7 @@ def test_payout_check_and_block_times_are_live():
     assert "To your wallet" not in shown("poolchecks:A")
     PayoutRecord.objects.create(pool="A", at=MOMENT, percent=98.0, ok=True)
     assert "98.0 %" in shown("poolchecks:A")
-    assert "Who tells of a new block first" not in shown("poolchecks:A")
+    assert "Who announces new blocks first" not in shown("poolchecks:A")
     for pool, behind in (("A", 0), ("C", 80)):
         ChainTip.objects.create(chain="BTC", pool=pool, prevhash="0" * 64, nbits=1, seen_at=MOMENT, behind_ms=behind)
     assert "80 ms" in shown("poolchecks:A")
@@ -142,8 +142,8 @@ def test_changes_of_the_weights_stand_with_their_reasons():
 
 
 @pytest.mark.parametrize("strategy, significance, told, untold", [
-    ("hashrate-ratio", 0.95, "weaker against its own long run. It moves only when", "earns more at its present"),
-    ("hashrate-ratio", 0.0, "weaker against its own long run.", "more than noise"),
+    ("hashrate-ratio", 0.95, "below its own long-term level. It moves only when", "earns more at its present"),
+    ("hashrate-ratio", 0.0, "below its own long-term level.", "more than noise"),
     ("value-per-hash", 0.95, "earns more at its present difficulty. It moves only when", "weaker against its own")])
 def test_page_tells_of_the_strategy_that_is_set(strategy, significance, told, untold):
     view = replace(fixtures.balance(), strategy=strategy, significance=significance)

@@ -42,7 +42,7 @@ async def mines_on(proxy: ProxyProcess, fleet: Fleet, browser: httpx.AsyncClient
     """Two shares from every miner while the database is away; returns the age of what waits (seconds)."""
     await fleet.mined(2)
     async with browser, asyncio.timeout(PATIENCE_S):  # pages and gauges show the last snapshot
-        while "History can not be written" not in (await browser.get("/")).text:
+        while "History cannot be written" not in (await browser.get("/")).text:
             await asyncio.sleep(0.2)
     async with asyncio.timeout(PATIENCE_S):
         while not (metrics := await proxy.metrics()).total("dpmp_queue_size", queue="database") > 0:

@@ -126,7 +126,7 @@ def user():
         yield pwd.getpwuid(os.getuid()).pw_name
         return
     if shutil.which("useradd") is None or shutil.which("runuser") is None:
-        pytest.skip("useradd or runuser is missing: the installer can not be tried as another user")
+        pytest.skip("useradd or runuser is missing: the installer cannot be tried as another user")
     name = f"{USER}-{os.getpid()}"
     subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/bash", name], check=True)
     yield name

@@ -205,7 +205,7 @@ async def test_a_typed_address_is_tested_without_a_wallet() -> None:
     async with sim_pool() as pool:
         report = await check(Endpoint(host="127.0.0.1", port=pool.port), timeout_s=PATIENCE_S)
         assert report.ok and said(report)["Authorise"] == "accepted as dpmp"
-        assert said(report)["Pays"] == f"{WALLET} 3.12500000; written as BTC addresses, for the chain is not known"
+        assert said(report)["Pays"] == f"{WALLET} 3.12500000; written as BTC addresses, because the chain is not known"
         assert "Your wallet" not in said(report)
 
 

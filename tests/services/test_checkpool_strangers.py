@@ -130,7 +130,7 @@ async def test_a_coinbase_of_nonsense_is_told() -> None:
         report = await check(pool_config(port), timeout_s=PATIENCE_S)
         solo = await check(pool_config(port, solo=True), timeout_s=PATIENCE_S)
     assert report.ok and said(report)["Pays"].startswith("The job's coinbase cannot be read: ")
-    assert said(report)["Difficulty"] == "none told: 1, as Stratum has it"
+    assert said(report)["Difficulty"] == "none sent, so 1 applies, as Stratum defines it"
     assert not solo.ok
 
 
@@ -167,7 +167,7 @@ async def test_a_plain_pool_that_answers_tls_with_stratum_is_explained() -> None
 async def test_plain_spoken_to_a_tls_port_that_hangs_up_is_explained(tmp_path) -> None:
     async with sim_pool() as pool, tls_front(pool, self_made(tmp_path, "127.0.0.1")) as port:
         report = await check(pool_config(port), timeout_s=PATIENCE_S)
-    assert report.problem.endswith("without a word. Is this a Stratum port, and one without TLS?")
+    assert report.problem.endswith("without any reply. Is this a Stratum port, and one without TLS?")
 
 
 async def test_plain_spoken_to_a_tls_port_that_complains_is_explained() -> None:

@@ -222,7 +222,7 @@ def test_a_wrong_pool_is_refused_whole(tmp_path, pool, sentence) -> None:
     ({"scheduler": {"poolA_weight": -5}}, "Weight of pool A, weight: "),
     ({"scheduler": {"poolA_weight": "many"}}, '"scheduler.poolA_weight" is no number.'),
     ({"scheduler": {"min_switch_seconds": 30, "slice_seconds": 40}}, "The slice is above"),
-    ({"scheduler": {"min_switch_seconds": 2, "slice_seconds": 1}}, "least time between switches: Ensure"),
+    ({"scheduler": {"min_switch_seconds": 2, "slice_seconds": 1}}, "minimum time between switches: Ensure"),
     ({"scheduler": {"auto_balance_max_deviation": 60}}, "Auto-balance: The largest deviation is 5 to 45 points."),
     ({"scheduler": {"auto_balance": True, "oracle_url": "ftp://x"}}, "Oracle of auto-balance"),
     ({"scheduler": {"mode": "random"}}, '"scheduler.mode"'), ({"scheduler": []}, '"scheduler" must be an object.'),

@@ -49,7 +49,7 @@ def test_split_and_error_are_shown_over_time_beside_both_terms_of_the_bound():
     text = simulate()
     assert [row.split()[:2] for row in rows(text)] == [["1", "min"], ["5", "min"], ["15", "min"], ["30", "min"],
                                                        ["1", "h"]]
-    assert "half a dwell of what is sliced + what the estimates can not know" in text
+    assert "half a dwell of what is sliced + what the estimates cannot know" in text
     for row in rows(text):
         error, slicing, plus, estimates = row.split()[2:6]
         assert plus == "+"

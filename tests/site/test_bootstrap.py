@@ -1,4 +1,4 @@
-"""First run: data directory, secret key, administrator, demo directory, and what is said when it can not work."""
+"""First run: data directory, secret key, administrator, demo directory, and what is said when it cannot work."""
 
 import os
 import stat
