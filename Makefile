@@ -6,7 +6,7 @@ MANAGE := $(BIN)/python manage.py
 ARGS ?=
 TESTARGS ?=
 
-.PHONY: help run demo test migrate clean
+.PHONY: help run demo templates test migrate clean
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -40,10 +40,15 @@ run: migrate
 demo: $(VENV)/.run
 	@exec $(MANAGE) runproxy --demo $(ARGS)
 
+templates: $(VENV)/.test
+	$(BIN)/python -m tests.support.template_layout
+	$(BIN)/djlint --lint --quiet templates
+
 test: export DPMP_DATA_DIR := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(MAKE) --no-print-directory templates
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check --fail-level WARNING
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser $(TESTARGS)

@@ -6,6 +6,7 @@ shared.
 """
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -28,6 +29,8 @@ MAX_REGIONS = 12
 """Of one page."""
 MAX_KEY = 200
 KEPT_RENDERINGS = 2000
+INDENTATION = re.compile(r"\s*\n\s*")
+"""What templates are indented with: nobody needs it on the way to a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Renderings:
         with translation.override(language):
             body = render_to_string(found.template, {"snap": snap, "access": access, "argument": argument,
                                                      **found.context(snap, access, argument)}).strip()
+        body = INDENTATION.sub(" ", body)
         if not access.wallets:
             body = hide_wallets(body, account_names())
         html = f'<div id="{element_id(key)}" class="region" hx-swap-oob="morph">{body}</div>'
