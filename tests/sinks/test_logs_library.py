@@ -77,6 +77,12 @@ def test_what_is_less_than_a_warning_is_not_heard(stage: Stage) -> None:
     assert stage.texts() == []
 
 
+def test_socket_that_was_refused_is_no_line(stage: Stage) -> None:
+    logging.getLogger("twisted").warning("dropping connection to peer %s with abort=False: Access denied", "tcp4:a:1")
+    logging.getLogger("twisted").warning("something else")
+    assert stage.texts() == ["something else"]
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 405])
 def test_page_that_was_refused_is_no_line(stage: Stage, status: int) -> None:
     logging.getLogger("django.request").warning("Not Found: /x/", extra={"status_code": status})

@@ -12,8 +12,8 @@ LONGEST_TEXT = 4000
 """Characters of a record, its traceback included; of longer ones the end is kept, where the error stands."""
 REFUSED_BY = 500
 """Django logs each answer below this as a warning: a page that is not there is the visitor's matter."""
-DENIED_SOCKET = "WebSocket opening handshake"
-"""Autobahn warns of each WebSocket that is refused (by way of Twisted): a visitor's matter, too."""
+DROPPED_SOCKET = "dropping connection to peer"
+"""Autobahn warns, by way of Twisted, of each WebSocket that is refused or goes wrong: a visitor's matter, too."""
 TELLS_SECRETS = "apprise"
 """Its warnings hold addresses with tokens; ``proxy.services.alerts`` keeps what became of an alert without them."""
 
@@ -47,7 +47,7 @@ class LibraryHandler(logging.Handler):
         """Leave out refused pages and what may tell a secret."""
         if getattr(record, "status_code", REFUSED_BY) < REFUSED_BY or record.name.split(".")[0] == TELLS_SECRETS:
             return False
-        if record.name == "twisted" and record.levelno <= logging.WARNING and DENIED_SOCKET in record.getMessage():
+        if record.name == "twisted" and record.levelno <= logging.WARNING and DROPPED_SOCKET in record.getMessage():
             return False
         return bool(super().filter(record))
 
