@@ -8,6 +8,7 @@ from dashboard.live import region
 from dashboard.reject_reasons import refused
 from dashboard.svg import pool_style_key
 from proxy.conf.loader import current_revision
+from proxy.core.stratum.profiles import PROFILES, UNKNOWN
 from proxy.core.types import Chain
 from proxy.models import Pool
 from proxy.models.history import ChainTip, PayoutRecord
@@ -22,6 +23,13 @@ PAYOUTS_SHOWN = 10
 def pooltable(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """All pools in a table."""
     return {}
+
+
+@region("switchcosts")
+def switchcosts(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """What a switch costs, by firmware."""
+    labels = {profile.name: profile.label for profile in (*PROFILES, UNKNOWN)}
+    return {"costs": [(labels.get(cost.profile, cost.profile), cost) for cost in snap.switch_costs]}
 
 
 @region("pool")

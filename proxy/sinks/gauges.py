@@ -29,7 +29,7 @@ class SnapshotGauges:
             downstream_connections=live.sessions, downstream_difficulty=live.told_difficulty,
             pools=tuple(_pools(live)), oracle=_oracle(live), queues=self._queues(),
             log_lines_dropped=dict(self._dropped()), log_write_errors=self._write_errors(),
-            database_write_lag_s=self._write_lag_s(), version=live.version)
+            database_write_lag_s=self._write_lag_s(), version=live.version, switch_costs=live.switch_costs)
 
     def workers(self) -> Sequence[WorkerGauges]:
         """All workers of the newest snapshot."""

@@ -20,6 +20,7 @@ from proxy.core.routing.pools import PoolSupervisor
 from proxy.core.routing.session import Session
 from proxy.core.scheduling.view import SchedulerView
 from proxy.core.splitmeter import SplitMeter
+from proxy.core.switchcost import SwitchCosts
 from proxy.core.types import PoolStatus, WorkerName
 from proxy.sinks.rows import WorkerRows, rate_view, rejects_by_reason
 from proxy.sinks.views import (
@@ -65,6 +66,7 @@ class SnapshotBuilder:
     _told: float = 0.0
     _revision: int = 0
     _started_at: float = field(default=0.0)
+    _switch_costs: SwitchCosts = field(init=False)
     _rows: WorkerRows = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +74,7 @@ class SnapshotBuilder:
         self._rows = WorkerRows(engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock)
         self._started_at = self.sources.clock.wall()
         self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
+        self._switch_costs = SwitchCosts(clock=here.clock, events=here.engine.events, share_s=here.engine.share_s)
 
     def _on_difficulty(self, event: DifficultySent) -> None:
         self._told = event.difficulty
@@ -99,6 +102,7 @@ class SnapshotBuilder:
             alarms=self._alarms(pools, by_worker), loop_lag_p99_ms=here.lag_p99_s() * 1e3,
             miner_address=self.miner_address, hashes_per_difficulty=here.engine.hashes_per_difficulty, demo=self.demo,
             config_problems=self.config_problems, extra=here.extra(),
+            switch_costs=self._switch_costs.costs(),
         )
 
     # --- Pools ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from proxy.core.switchcost import SwitchCost
 from proxy.core.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
 
 
@@ -237,6 +238,8 @@ class LiveSnapshot:
     hashes_per_difficulty: float = float(2**32)
     demo: bool = False
     config_problems: tuple[str, ...] = ()
+    switch_costs: tuple[SwitchCost, ...] = ()
+    """By firmware, since the process started."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Read models of other rooms: ``balance`` (BalanceView), ``chain``, ``records``."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from proxy.core.balance import BalanceView, ChainView, HistoryPoint
 from proxy.core.balance.readings import Measured
 from proxy.core.balance.view import BalanceState, SourceView
+from proxy.core.switchcost import SwitchCost
 from proxy.core.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
 from proxy.sinks.views import (
     Alarm,
@@ -132,7 +133,11 @@ def rich(revision: int = 1) -> LiveSnapshot:
                     SplitPart(pool=B, delivered=0.32, error=0.002, wanted=0.32)))),
         rate_5m=rate(88.4e12), rate_1h=rate(87.9e12, 0.009), rate_24h=rate(88.1e12, 0.002), spark=spark(), sessions=3,
         accepted=127_591, rejected=111, stale=46, unanswered=1, loop_lag_p99_ms=0.9, miner_address="192.168.1.10:3351",
-        extra={"balance": balance()})
+        extra={"balance": balance()}, switch_costs=(
+            SwitchCost(profile="cgminer", switches=400, shares=390, measured_s=3.5, expected_s=3.1, cost_s=0.4,
+                       error_s=0.3),
+            SwitchCost(profile="unknown", switches=4, shares=3, measured_s=2.5, expected_s=3.1, cost_s=-0.6,
+                       error_s=3.0)))
 
 
 def empty(revision: int = 1) -> LiveSnapshot:

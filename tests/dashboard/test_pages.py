@@ -207,3 +207,10 @@ def test_form_without_a_token_is_refused_with_an_explanation(browser_of):
 def _of_nobody(request):
     request.user, request.session = AnonymousUser(), {}
     return request
+
+
+def test_pools_page_says_what_a_switch_costs_and_no_more_than_is_known(browser_of, pools):
+    store.put(fixtures.rich())
+    page = browser_of("viewer").get("/pools/").content.decode()
+    text = " ".join(page.split())
+    assert "0.4 s (± 0.3 s)" in text and "none seen (± 3.0 s)" in text

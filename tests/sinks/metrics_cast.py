@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, generate_latest
 
 from proxy.core.events import ConfigLoaded, EventStream, JobForwarded, ShareResult
+from proxy.core.switchcost import SwitchCost
 from proxy.core.types import DecidedBy, JobId, PoolKey, Reason, SessionId, Verdict, WorkerName
 from proxy.sinks.metrics import Gauges, MetricsSink, OracleGauges, PoolGauges, WorkerGauges
 
@@ -68,4 +69,6 @@ def full_gauges() -> Gauges:
         oracle=OracleGauges(hashrates={("BTC", "short"): 9e20, ("BTC", "long"): 8e20}, ratios={"BTC": 1.125},
                             weights={A: 55.0, B: 45.0}, healthy=True, data_age_s=30.0),
         queues={"log": 2, "database": 5}, log_lines_dropped={"DEBUG": 4}, log_write_errors=1,
-        database_write_lag_s=0.8, version="4.0.0")
+        database_write_lag_s=0.8, version="4.0.0",
+        switch_costs=(SwitchCost(profile="cgminer", switches=40, shares=38, measured_s=3.4, expected_s=3.1, cost_s=0.3,
+                                 error_s=1.0),))

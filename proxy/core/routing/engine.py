@@ -232,6 +232,12 @@ class Engine:
         """The scheduler's aim."""
         return self.scheduler.aimed_at(session.id)
 
+    def share_s(self, session: SessionId) -> float:
+        """The seconds that a session needs for a share at the difficulty it was told; 0 while that is not known."""
+        miner, rate = self.sessions.get(session), self.scheduler.rate(session)
+        told = miner.told if miner is not None else None
+        return told * self.hashes_per_difficulty / rate if told and rate > 0 else 0.0
+
     def is_traced(self, worker: WorkerName) -> bool:
         """Whether raw traffic of ``worker`` is wanted now."""
         return self.config.trace_workers.get(worker, 0.0) > self.clock.wall()

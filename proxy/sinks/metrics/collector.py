@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxy.core.switchcost import SwitchCost
 from proxy.core.types import PoolKey
 from proxy.sinks.metrics.counting import RARE, EventCounts
 from proxy.sinks.metrics.gauges import Gauges, GaugeSource, PoolGauges, WorkerGauges
@@ -121,6 +122,7 @@ def _present(gauges: Gauges) -> Iterator[Metric]:
                  [((), gauges.downstream_difficulty)])
     yield from _pools(gauges.pools)
     yield from _oracle(gauges)
+    yield from _switches(gauges.switch_costs)
     yield from _care(gauges)
 
 
@@ -152,6 +154,23 @@ def _oracle(gauges: Gauges) -> Iterator[Metric]:
                  [((pool,), weight) for pool, weight in oracle.weights.items()] if oracle else ())
     yield _gauge("dpmp_oracle_status", "1 healthy, 0 error", (), [((), float(oracle.healthy))] if oracle else ())
     yield _gauge("dpmp_oracle_data_age_seconds", "Age of the network data", (), [((), age)] if age is not None else ())
+
+
+def _switches(costs: tuple[SwitchCost, ...]) -> Iterator[Metric]:
+    def rows(read: Callable[[SwitchCost], float]) -> Rows:
+        return [((cost.profile,), float(read(cost))) for cost in costs]
+
+    label = ("profile",)
+    yield _counter("dpmp_switches_measured", "Switches whose cost was measured, by firmware", label,
+                   rows(lambda c: c.switches))
+    yield _gauge("dpmp_switch_first_share_seconds", "Mean time from a switch to the first accepted share", label,
+                 rows(lambda c: c.measured_s))
+    yield _gauge("dpmp_switch_expected_share_seconds", "The same for a miner that loses nothing by a switch", label,
+                 rows(lambda c: c.expected_s))
+    yield _gauge("dpmp_switch_cost_seconds", "Time that a switch costs; below 0 by luck", label,
+                 rows(lambda c: c.cost_s))
+    yield _gauge("dpmp_switch_cost_error_seconds", "Half of the 95 % interval of the cost", label,
+                 rows(lambda c: c.error_s))
 
 
 def _care(gauges: Gauges) -> Iterator[Metric]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from proxy.core.switchcost import SwitchCost
 from proxy.core.types import PoolKey, WorkerName
 
 
@@ -70,6 +71,8 @@ class Gauges:
     database_write_lag_s: float = 0.0
     """Age of the oldest entry that is not in the database yet; 0 when all is written."""
     version: str = ""
+    switch_costs: tuple[SwitchCost, ...] = ()
+    """By firmware."""
 
 
 class GaugeSource(Protocol):
