@@ -125,7 +125,7 @@ class MinerWaiting(Event):
 
 @event("pool_excluded", WARNING)
 class PoolExcluded(Event):
-    """A pool can not be used by this miner until it reconnects or something changes."""
+    """A pool cannot be used by this miner until it reconnects or something changes."""
 
     session: SessionId
     worker: WorkerName

@@ -15,14 +15,14 @@ class ConfigLoaded(Event):
 
 @event("config_refused", ERROR)
 class ConfigRefused(Event):
-    """A configuration can not be used; the one before goes on."""
+    """A configuration cannot be used; the one before goes on."""
 
     problems: tuple[str, ...]
 
 
 @event("database_trouble", ERROR)
 class DatabaseTrouble(Event):
-    """The database can not be read or written; ``recovered`` when it can again."""
+    """The database cannot be read or written; ``recovered`` when it can again."""
 
     problem: str
     recovered: bool
