@@ -85,7 +85,7 @@ def test_auto_balance_and_reset_switch_and_say_so(visit):
     page.get_by_role("button", name="Auto-balance").click()
     expect(page.locator("#slider-state")).to_contain_text("Applied.")
     expect(page.locator("#auto-balance")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator("#live-split")).to_contain_text("auto-balance")
+    expect(page.locator("#live-split")).to_contain_text("Auto-balance, switched on by otto")
     page.get_by_role("button", name="Auto-balance").click()
     expect(page.locator("#auto-balance")).to_have_attribute("aria-pressed", "false")
 
@@ -173,7 +173,7 @@ def test_theme_switches_without_a_reload_and_stays(visit):
 def test_read_only_link_is_live_and_ends_when_it_is_revoked(visit, chromium, dashboard):
     ada = visit("ada", "/people/")
     ada.fill("[name=link-label]", "wall screen")
-    ada.get_by_role("button", name="Make a link").click()
+    ada.get_by_role("button", name="Create a link").click()
     address = ada.locator("#new-link").inner_text()
     wall = visit()
     wall.goto(address)
