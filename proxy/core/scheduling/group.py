@@ -397,7 +397,8 @@ class Group:
             case Role.FIXED:
                 self._step_home(member, now)
             case Role.SLICED:
-                self._step_slice(member, now, self._own_in_hand(member), self._round(member), math.inf)
+                self._step_slice(member, now, self._own_in_hand(member),
+                                 self._round(member, first=member.free), math.inf)
             case Role.RESIDUAL:
                 self._step_slice(member, now, self._fleet_in_hand(member, now), self._residual_period(member, now),
                                  CHECK_S)
@@ -452,17 +453,18 @@ class Group:
         else:
             member.due = now + _RETRY_S
 
-    def _stay(self, member: Member, pool: PoolKey) -> float:
+    def _stay(self, member: Member, pool: PoolKey, *, first: bool = False) -> float:
         """Return the seconds that a miner stays at least on ``pool``."""
         dwell = self._dwells.get(pool, 0.0)
-        if member.assignment.role is Role.FIXED or self.weights.get(pool, 1.0) > guard.MINORITY:
+        if first or member.assignment.role is Role.FIXED or self.weights.get(pool, 1.0) > guard.MINORITY:
+            # The first slice of a ledger: a slow miner follows new weights as soon as a quick one.
             return dwell
         return guard.stay(dwell, member.share_s(pool), min_switch_s=self.control.min_switch_s)
 
-    def _round(self, member: Member) -> float:
+    def _round(self, member: Member, *, first: bool = False) -> float:
         """Return the seconds of a round of this miner's own slices."""
         row = member.assignment.row
-        return max(self._period, guard.period(row, {pool: self._stay(member, pool) for pool in row}))
+        return max(self._period, guard.period(row, {pool: self._stay(member, pool, first=first) for pool in row}))
 
     def _own_in_hand(self, member: Member) -> Mapping[PoolKey, float]:
         books = self._books
@@ -488,7 +490,7 @@ class Group:
         A young ledger is exact before it is calm: half a round in hand weighs more the less has been worked.
         """
         row = member.assignment.row
-        natural = guard.period(row, {pool: self._stay(member, pool) for pool in row})
+        natural = guard.period(row, {pool: self._stay(member, pool, first=member.free) for pool in row})
         if len(row) > 2:
             # A pool with a small part does not need its turn in every round.
             natural = min(natural, self._period)

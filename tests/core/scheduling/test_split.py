@@ -210,3 +210,14 @@ def test_how_soon_the_split_follows_tells_of_the_longer_stays_of_slow_miners():
         simulation.apply(replace(simulation.config, override=OverrideConfig(weights={"A": 70, "B": 30})))
         follows.append(simulation.scheduler.view().follows_in_s)
     assert follows[1] > 5 * follows[0]
+
+
+def test_a_slow_miner_follows_the_slider_as_soon_as_a_quick_one():
+    behaviour = {pool: PoolBehaviour(vardiff=False, start_difficulty=60 * TERA / 2**32) for pool in ("A", "B")}
+    simulation = Simulation(config_for((99, 1), 30), random.Random(3), behaviour=behaviour)
+    miner = simulation.add(TERA)
+    simulation.run_to(3600)
+    assert miner.pool == "A"
+    simulation.apply(replace(simulation.config, override=OverrideConfig(weights={"A": 1, "B": 99})))
+    simulation.run_to(3620)
+    assert miner.pool == "B"
