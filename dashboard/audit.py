@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from dashboard.models import AuditEntry
-from proxy.services.steering import steered
+from proxy.ops.steering import steered
 
 
 @receiver(steered, dispatch_uid="dashboard.audit.steered")

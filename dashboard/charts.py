@@ -11,10 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.svg import PALETTE
-from proxy.core.balance import HistoryPoint
-from proxy.core.types import Chain
+from proxy.balance import HistoryPoint
 from proxy.models.history import ShareBucket
-from proxy.sinks.views import LiveSnapshot
+from proxy.observe.live.views import LiveSnapshot
+from proxy.types import Chain
 
 SPANS: dict[str, tuple[int, int, str | Promise]] = {
     "15m": (900, 60, _("15 min")),

@@ -19,7 +19,7 @@ from dashboard import live
 from dashboard.access import NOBODY
 from dashboard.single_flight import per_loop_lock
 from dashboard.viewers import Viewer, check, viewer_access, viewer_of
-from proxy.sinks.broadcast import GROUP
+from proxy.observe.live.broadcast import GROUP
 
 LOGGED_OUT = 4401
 NOT_READING = 4408

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.balance.view import BalanceState
-from proxy.core.config import Mode, Policy
-from proxy.core.types import AdminStatus, Chain, PoolStatus
+from proxy.balance.balance_view import BalanceState
+from proxy.config.snapshot import Mode, Policy
 from proxy.models.labels import SourceKind, Text, label_of
+from proxy.types import AdminStatus, Chain, PoolStatus
 
 _CONTROL: Mapping[str, Text] = {
     "override": _("slider"),

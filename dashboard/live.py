@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from dashboard.access import SEE, Access
 from dashboard.redacting import account_names, hide_wallets
 from dashboard.single_flight import SingleFlight
-from proxy.sinks.views import LiveSnapshot, store
+from proxy.observe.live.views import LiveSnapshot, store
 
 Context = Callable[[LiveSnapshot, Access, str], Mapping[str, object]]
 Version = Callable[[LiveSnapshot, str], Hashable]

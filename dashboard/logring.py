@@ -1,7 +1,7 @@
 """The log's newest lines, as the pages need them."""
 
-from proxy.sinks import logs
-from proxy.sinks.logs import LogLine, RecentLines
+from proxy.observe import log as logs
+from proxy.observe.log import LogLine, RecentLines
 
 __all__ = ["LogLine", "ring"]
 

@@ -12,8 +12,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from proxy.core.types import PoolKey
-from proxy.sinks.views import RateView
+from proxy.observe.live.views import RateView
+from proxy.types import PoolKey
 
 DASH = "–"
 _PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y")

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from proxy.models import Wallet
 from proxy.models.labels import WalletKind
-from proxy.sinks.logs import redact
-from proxy.sinks.logs.redact import LEAST_NAME, WALLET
+from proxy.observe.log import redact
+from proxy.observe.log.redact import LEAST_NAME, WALLET
 
 _TAG = re.compile(r"(<[^<>]*>)")
 _SHOWN = re.compile(

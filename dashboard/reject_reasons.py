@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.types import Reason
+from proxy.types import Reason
 
 Text = str | Promise
 

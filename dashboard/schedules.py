@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from dashboard.svg import PALETTE
-from proxy.core.config import Mode, ScheduleConfig
-from proxy.core.scheduling import timetable
-from proxy.core.types import PoolKey, WorkerName
-from proxy.sinks.views import LiveSnapshot
+from proxy.config.snapshot import Mode, ScheduleConfig
+from proxy.observe.live.views import LiveSnapshot
+from proxy.scheduling import timetable
+from proxy.types import PoolKey, WorkerName
 
 DAY_S = 86400.0
 LEFT, ROW, DAY_WIDTH, RIGHT = 84, 34, 672, 14

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.config import Endpoint, Tls
-from proxy.core.types import Chain
+from proxy.config.snapshot import Endpoint, Tls
 from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.models.labels import WalletKind, choices_of
+from proxy.types import Chain
 
 KEYS = ("A", "B")
 _FIELD_OF = {"host": "address", "port": "address", "tls": "address", "label": "wallet", "user_format": "wallet"}

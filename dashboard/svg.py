@@ -3,8 +3,8 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from proxy.core.types import PoolKey
-from proxy.sinks.views import LiveSnapshot, PoolView, SplitView
+from proxy.observe.live.views import LiveSnapshot, PoolView, SplitView
+from proxy.types import PoolKey
 
 PALETTE = 8
 SPARK_WIDTH, SPARK_HEIGHT, _SPARK_TOP = 600, 80, 4

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from proxy.conf.reload import announce
+from proxy.config.watcher import announce
 from proxy.models import ConfigRevision
 from proxy.models.base import ConfigModel
 

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
-from proxy.services.health import readiness
+from proxy.ops.health import readiness
 
 
 @never_cache

@@ -1,4 +1,4 @@
-"""The rooms of the house and which of them may know which; proxy/DESIGN.md has the table."""
+"""The law of the house: which modules are pure, and which folder may import which. docs/dev/map.md draws it."""
 
 import ast
 from collections.abc import Iterator
@@ -9,26 +9,66 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("dpmp_site", "proxy", "dashboard")
 
-# What the pure core never sees: it gets time, randomness and bytes handed in.
+# What a pure module never sees: it gets time, randomness and bytes handed in.
 IMPURE = {"asyncio", "socket", "threading", "time", "random", "logging", "django", "channels", "uvloop", "daphne"}
 
-# Room -> our own modules that its files may import. A room may always import itself.
+PURE = {
+    "proxy.types", "proxy.errors", "proxy.ports", "proxy.observe.events",
+    "proxy.stratum", "proxy.engine", "proxy.scheduling", "proxy.chains",
+    "proxy.config.snapshot", "proxy.config.importers.v2_format",
+    "proxy.history.accounting", "proxy.history.effort", "proxy.history.latency", "proxy.history.live_books",
+    "proxy.history.rates", "proxy.history.records", "proxy.history.split", "proxy.history.switch_cost",
+    "proxy.history.tallies",
+    "proxy.balance.auto_balance", "proxy.balance.balance_view", "proxy.balance.decision", "proxy.balance.evidence",
+    "proxy.balance.observed", "proxy.balance.readings", "proxy.balance.statistics", "proxy.balance.strategies",
+    "proxy.alerts.alert_engine", "proxy.alerts.calendar", "proxy.alerts.evaluators", "proxy.alerts.fleet_snapshot",
+    "proxy.alerts.incidents", "proxy.alerts.outbox", "proxy.alerts.rules", "proxy.alerts.texts",
+}
+"""Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""
+
+BASE = {"proxy.types", "proxy.errors", "proxy.ports", "proxy.observe.events"}
+
+# Folder -> our own modules that its files may import beside BASE and itself.
 MAY_IMPORT = {
-    "proxy.core": set(),
-    "proxy.conf": {"proxy.core", "proxy.models"},
-    "proxy.sinks": {"proxy.core", "proxy.models"},
-    "proxy.runtime": {"proxy.core", "proxy.sinks", "proxy.conf", "dpmp_site.asgi"},
-    "proxy.models": {"proxy.core"},
+    "proxy.types": set(),
+    "proxy.errors": set(),
+    "proxy.ports": {"proxy.config.snapshot"},
+    "proxy.observe.events": set(),
+    "proxy.stratum": {"proxy.config.snapshot"},
+    "proxy.scheduling": {"proxy.config.snapshot"},
+    "proxy.engine": {"proxy.chains", "proxy.config.snapshot", "proxy.scheduling", "proxy.stratum"},
+    "proxy.chains": {"proxy.config.snapshot", "proxy.stratum"},
+    "proxy.config": {
+        "proxy.alerts", "proxy.chains.addresses", "proxy.engine.worker_names", "proxy.models", "proxy.stratum.firmware",
+    },
+    "proxy.history": {"proxy.chains", "proxy.config", "proxy.models", "proxy.scheduling"},
+    "proxy.balance": {"proxy.chains", "proxy.config", "proxy.history.locks", "proxy.models", "proxy.net", "proxy.stratum"},
+    "proxy.alerts": {"proxy.config", "proxy.models", "proxy.observe.live"},
+    "proxy.observe.log": {"proxy.config"},
+    "proxy.observe.metrics": {"proxy.history.switch_cost"},
+    "proxy.observe.live": {
+        "proxy.alerts.texts", "proxy.balance", "proxy.chains", "proxy.config", "proxy.engine", "proxy.history", "proxy.observe.metrics",
+        "proxy.scheduling", "proxy.stratum",
+    },
+    "proxy.net": {"proxy.config", "dpmp_site.asgi"},
+    "proxy.models": {
+        "proxy.alerts", "proxy.balance.balance_view", "proxy.chains.addresses", "proxy.config.snapshot",
+        "proxy.stratum.firmware",
+    },
     # The errors are what framing and codec raise; tasks is where tasks are born. Its arithmetic is its own.
-    "proxy.simulator": {
-        "proxy.core.stratum.framing", "proxy.core.stratum.codec", "proxy.core.errors", "proxy.runtime.tasks",
+    "proxy.simulator": {"proxy.stratum.framing", "proxy.stratum.codec", "proxy.net.tasks"},
+    "proxy.ops": {
+        "proxy.chains", "proxy.config", "proxy.engine", "proxy.history", "proxy.models", "proxy.net", "proxy.observe", "proxy.scheduling",
+        "proxy.stratum", "dpmp_site.bootstrap",
     },
-    "proxy.services": {
-        "proxy.core", "proxy.runtime", "proxy.sinks", "proxy.conf", "proxy.models", "dpmp_site.hosts",
-        "dpmp_site.bootstrap",
+    "proxy.admin": {
+        "proxy.alerts", "proxy.balance", "proxy.config", "proxy.history", "proxy.models", "proxy.observe", "proxy.ops",
+        "proxy.scheduling",
     },
-    "proxy.admin": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},
-    "dashboard": {"proxy.core", "proxy.sinks", "proxy.conf", "proxy.models", "proxy.services"},
+    "dashboard": {
+        "proxy.balance", "proxy.chains", "proxy.config", "proxy.models", "proxy.observe", "proxy.ops", "proxy.scheduling",
+        "proxy.stratum.firmware",
+    },
 }
 
 
@@ -76,28 +116,65 @@ def is_ours(name: str) -> bool:
     return any(is_within(name, package) for package in PACKAGES)
 
 
-@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
-def test_room_imports_only_the_rooms_below_it(room):
-    allowed = MAY_IMPORT[room] | {room}
+@pytest.mark.parametrize("folder", sorted(MAY_IMPORT))
+def test_folder_imports_only_what_it_may(folder):
+    allowed = MAY_IMPORT[folder] | BASE | {folder} if folder not in BASE else MAY_IMPORT[folder] | {folder, "proxy.types"}
     wrong = [
         f"{name} imports {imported}"
         for name in MODULES
-        if is_within(name, room)
+        if owner(name) == folder
         for imported in sorted(imports(name))
         if is_ours(imported) and imported != "proxy" and not any(is_within(imported, other) for other in allowed)
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_core_imports_nothing_that_touches_the_world():
+def owner(name: str) -> str:
+    """The entry of ``MAY_IMPORT`` that rules ``name``: the longest one it lies in."""
+    return max((folder for folder in MAY_IMPORT if is_within(name, folder)), key=len, default="")
+
+
+def is_pure(name: str) -> bool:
+    return any(is_within(name, pure) for pure in PURE)
+
+
+def test_pure_modules_touch_nothing_of_the_world():
     wrong = [
         f"{name} imports {imported}"
         for name in MODULES
-        if is_within(name, "proxy.core")
+        if is_pure(name)
         for imported in sorted(imports(name))
         if imported.split(".")[0] in IMPURE
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_pure_modules_import_only_pure_modules():
+    wrong = [
+        f"{name} imports {imported}"
+        for name in MODULES
+        if is_pure(name)
+        for imported in sorted(imports(name))
+        if is_ours(imported) and imported != "proxy" and imported not in PACKAGE_FACES and not is_pure(imported)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+# Packages of a feature whose __init__ only hands names of their pure half on.
+PACKAGE_FACES = {"proxy.history", "proxy.alerts", "proxy.balance", "proxy.config"}
+
+
+@pytest.mark.parametrize("face", sorted(PACKAGE_FACES))
+def test_a_package_face_hands_on_only_what_is_pure(face):
+    assert not [imported for imported in imports(face) if is_ours(imported) and not is_pure(imported)]
+
+
+def test_every_module_of_the_proxy_is_ruled():
+    free = {"proxy", "proxy.apps", "proxy.checks", "proxy.node", "proxy.signals", "proxy.urls", "proxy.views", "proxy.observe"}
+    assert not [
+        name for name in MODULES
+        if is_within(name, "proxy") and name not in free and not is_within(name, "proxy.management") and not owner(name)
+    ]
 
 
 def test_nothing_of_the_proxy_imports_the_dashboard():
@@ -145,6 +222,6 @@ def test_naked_tasks_are_recognised(source, lines):
 
 def test_every_task_is_born_in_a_group_or_through_spawn():
     wrong = [
-        f"{name}:{line}" for name in MODULES if name != "proxy.runtime.tasks" for line in naked_tasks(tree(name))
+        f"{name}:{line}" for name in MODULES if name != "proxy.net.tasks" for line in naked_tasks(tree(name))
     ]
-    assert not wrong, "use proxy.runtime.tasks.spawn: " + ", ".join(wrong)
+    assert not wrong, "use proxy.net.tasks.spawn: " + ", ".join(wrong)

@@ -9,7 +9,7 @@ from dashboard.live import region
 from dashboard.models import WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, is_forgotten
 from dashboard.svg import spark, split_bar, whole_percents
-from proxy.sinks.views import LiveSnapshot
+from proxy.observe.live.views import LiveSnapshot
 
 HOME_WORKERS = 12
 

@@ -7,12 +7,12 @@ from dashboard.access import Access
 from dashboard.live import region
 from dashboard.schedules import present_and_next, week
 from dashboard.svg import pool_style_key
-from proxy.conf.loader import current_revision, load_snapshot
-from proxy.core.balance import BalanceView
-from proxy.core.balance.view import HistoryPoint
-from proxy.core.config import ALL_WORKERS, ScheduleConfig
-from proxy.core.errors import ConfigError
-from proxy.sinks.views import LiveSnapshot
+from proxy.balance import BalanceView
+from proxy.balance.balance_view import HistoryPoint
+from proxy.config.loader import current_revision, load_snapshot
+from proxy.config.snapshot import ALL_WORKERS, ScheduleConfig
+from proxy.errors import ConfigError
+from proxy.observe.live.views import LiveSnapshot
 
 MINUTE_S = 60.0
 CHANGES_SHOWN = 10

@@ -7,12 +7,12 @@ from dashboard.access import Access
 from dashboard.live import region
 from dashboard.reject_reasons import refused
 from dashboard.svg import pool_style_key
-from proxy.conf.loader import current_revision
-from proxy.core.stratum.profiles import PROFILES, UNKNOWN
-from proxy.core.types import Chain
+from proxy.config.loader import current_revision
 from proxy.models import Pool
 from proxy.models.history import ChainTip, PayoutRecord
-from proxy.sinks.views import LiveSnapshot
+from proxy.observe.live.views import LiveSnapshot
+from proxy.stratum.firmware import PROFILES, UNKNOWN
+from proxy.types import Chain
 
 TIPS = 400
 """Newest blocks of a chain that its pools are compared by."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from dashboard.access import Access
 from dashboard.live import region
 from dashboard.svg import pool_style_key
-from proxy.core import luck
+from proxy.chains import luck
 from proxy.models.history import BestShare, Block
-from proxy.sinks.views import LiveSnapshot, PoolView
+from proxy.observe.live.views import LiveSnapshot, PoolView
 
 SHOWN = 50
 

@@ -7,7 +7,7 @@ from dashboard import presenters
 from dashboard.access import Access
 from dashboard.live import region
 from dashboard.reject_reasons import refused
-from proxy.sinks.views import LiveSnapshot, WorkerView
+from proxy.observe.live.views import LiveSnapshot, WorkerView
 
 AWAY_AFTER_S = 7 * 86400.0
 """A worker that was not seen for so long folds away."""

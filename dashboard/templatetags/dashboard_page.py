@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from dashboard.access import LOGS, SEE, Access, of_request
 from dashboard.charts import DEFAULT_SPAN, span_choices
 from dashboard.presenters import DASH
-from proxy.sinks.views import LiveSnapshot
+from proxy.observe.live.views import LiveSnapshot
 
 register = template.Library()
 

@@ -13,7 +13,7 @@ from dashboard import live
 from dashboard.access import NOBODY, SEE, needs, of_request
 from dashboard.svg import whole_percents
 from proxy.models import Pool
-from proxy.sinks.views import LiveSnapshot, PoolView
+from proxy.observe.live.views import LiveSnapshot, PoolView
 
 THEMES = ("dark", "light")
 YEAR_S = 365 * 86400

@@ -18,10 +18,10 @@ from dashboard.access import ADMINISTER, LOGS, needs, of_request
 from dashboard.forms import LogFilter
 from dashboard.logring import LogLine, ring
 from dashboard.models import AuditEntry
-from proxy.core.events import DEBUG, REGISTRY
 from proxy.models import ProxySettings, Wallet
 from proxy.models.settings import event_names
-from proxy.sinks.logs import Redactor, log_files
+from proxy.observe.events import DEBUG, REGISTRY
+from proxy.observe.log import Redactor, log_files
 
 LOG_FILE = "logs/dpmp.log"
 """In the data directory, where ``runproxy`` writes it."""

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard import live
 from dashboard.access import SEE, needs
-from proxy.core.config import ALL_WORKERS
+from proxy.config.snapshot import ALL_WORKERS
 from proxy.models import Schedule
 
 MAX_NAME = 128

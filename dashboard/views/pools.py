@@ -11,11 +11,11 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import live
 from dashboard.access import LOGS, SEE, STEER, needs, of_request
 from dashboard.logring import ring
-from proxy.core.config import Endpoint
-from proxy.core.errors import DPMPError
-from proxy.core.types import Chain
+from proxy.config.snapshot import Endpoint
+from proxy.errors import DPMPError
 from proxy.models import Pool
-from proxy.services import checkpool
+from proxy.ops import check_pool as checkpool
+from proxy.types import Chain
 
 CHECK_TIMEOUT_S = 30.0
 CONNECTION_EVENTS = frozenset({

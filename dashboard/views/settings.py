@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
-from proxy.services.settings_origin import settings_in_force
+from proxy.config.origin import settings_in_force
 
 
 @never_cache

@@ -12,8 +12,8 @@ from dashboard.minersettings import miner_settings
 from dashboard.models import AuditEntry
 from dashboard.start import KEYS, PoolForm, next_key
 from dashboard.views.pools import run_check
-from proxy.core.types import Chain
 from proxy.models import Pool
+from proxy.types import Chain
 
 
 @require_http_methods(["GET", "POST"])

@@ -15,7 +15,7 @@ from dashboard import live
 from dashboard.access import STEER, needs
 from dashboard.forms import PinForm, SplitForm
 from proxy.models import Pool
-from proxy.services import steering
+from proxy.ops import steering
 
 
 @require_POST

@@ -14,10 +14,10 @@ from dashboard.access import SEE, STEER, needs
 from dashboard.forms import PinForm
 from dashboard.models import AuditEntry, WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, DEFAULT_SORT, SORTS, is_forgotten, matches, ordered
-from proxy.core.types import WorkerName
 from proxy.models import WorkerPin
 from proxy.models.history import ShareTotal
-from proxy.sinks.views import LiveSnapshot, WorkerView
+from proxy.observe.live.views import LiveSnapshot, WorkerView
+from proxy.types import WorkerName
 
 MAX_FILTER = 100
 

@@ -12,8 +12,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
+from proxy.alerts.sending import send_test
 from proxy.models.alerts import AlertDelivery, AlertRule, AlertSettings, AlertTarget
-from proxy.services.alerts import send_test
 
 MAX_TESTS = 5
 

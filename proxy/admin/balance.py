@@ -15,12 +15,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
-from proxy.conf.balance import source_config
-from proxy.core.balance import NetworkReading, hash_rate
-from proxy.core.errors import DPMPError
+from proxy.balance import NetworkReading, hash_rate
+from proxy.balance.service import try_source
+from proxy.config.balance_loader import source_config
+from proxy.errors import DPMPError
 from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice
 from proxy.models.labels import SourceKind
-from proxy.services.balance import try_source
 
 
 @admin.register(BalanceSettings)

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from proxy.history.export import By, Format, Query, file_name, write
 from proxy.models.history import (
     BestShare,
     Block,
@@ -25,7 +26,6 @@ from proxy.models.history import (
     ShareTotal,
     V2BestShare,
 )
-from proxy.services.exporting import By, Format, Query, file_name, write
 
 _TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSON: "application/json"}
 

@@ -14,12 +14,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, LabelledInlineFormSet, link_to
-from proxy.conf.loader import load_snapshot
-from proxy.core.errors import ConfigError
-from proxy.core.types import PoolKey, PoolStatus
+from proxy.config.loader import load_snapshot
+from proxy.errors import ConfigError
 from proxy.models import Pool, PoolEndpoint, Wallet, WeightOverride
-from proxy.services.checkpool import CheckReport, check_all
-from proxy.sinks.views import store
+from proxy.observe.live.views import store
+from proxy.ops.check_pool import CheckReport, check_all
+from proxy.types import PoolKey, PoolStatus
 
 MAX_TESTED = 5
 _STATES = {PoolStatus.UP: _("up"), PoolStatus.DOWN: _("down"), PoolStatus.STARTING: _("starting")}

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
-from proxy.core.config import ScheduleConfig
-from proxy.core.scheduling.timetable import Segment, week
-from proxy.core.types import WorkerName
+from proxy.config.snapshot import ScheduleConfig
+from proxy.scheduling.timetable import Segment, week
+from proxy.types import WorkerName
 
 MAX_LINES = 100
 

@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from proxy.admin.base import ConfigAdmin, LabelledInlineFormSet
 from proxy.admin.fields import WeekdaysField
 from proxy.admin.preview import sample_worker, week_lines
-from proxy.conf.loader import load_snapshot
-from proxy.core.errors import ConfigError
+from proxy.config.loader import load_snapshot
+from proxy.errors import ConfigError
 from proxy.models import Allocation, Fallback, Schedule, ScheduleWindow
 from proxy.models.schedules import ALL_DAYS
 

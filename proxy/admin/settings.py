@@ -10,9 +10,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
-from proxy.core import events
 from proxy.models import ProxySettings
 from proxy.models.settings import event_names
+from proxy.observe import events
 
 
 @admin.register(ProxySettings)

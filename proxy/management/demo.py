@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from dpmp_site.bootstrap import prepare_database
-from proxy.core.config import Policy
+from proxy.config.snapshot import Policy
 from proxy.models.config import Allocation, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.simulator.demo import DEMO_HASHES_PER_DIFFICULTY
 

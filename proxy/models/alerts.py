@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.alerting import DEFAULT_RULES, AlertConfig, AlertKind
+from proxy.alerts import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.models.base import ConfigModel, SingleRow
 from proxy.models.labels import choices_of, values_of
 
@@ -113,7 +113,7 @@ class AlertRule(ConfigModel):
 
     @classmethod
     def ensure(cls) -> None:
-        """Make the rules that are missing, as ``proxy.core.alerting.DEFAULT_RULES`` has them."""
+        """Make the rules that are missing, as ``proxy.alerts.DEFAULT_RULES`` has them."""
         known = set(cls.objects.values_list("kind", flat=True))
         for rule in DEFAULT_RULES:
             if rule.kind.value not in known:

@@ -9,10 +9,10 @@ from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.config import BalanceConfig, BalanceStrategy
-from proxy.core.types import Chain
+from proxy.config.snapshot import BalanceConfig, BalanceStrategy
 from proxy.models.base import ConfigModel, SingleRow
 from proxy.models.labels import SourceKind, choices_of, values_of
+from proxy.types import Chain
 
 __all__ = ["BalanceMemory", "BalanceSettings", "BalanceSource", "ChainBlock", "ChainPrice"]
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.config import OverrideKind
+from proxy.config.snapshot import OverrideKind
 from proxy.models.base import ConfigModel
 from proxy.models.labels import choices_of, values_of
 from proxy.models.pools import Pool

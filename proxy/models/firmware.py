@@ -6,8 +6,8 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.stratum.profiles import BY_NAME
 from proxy.models.base import ConfigModel
+from proxy.stratum.firmware import BY_NAME
 
 
 def profile_choices() -> list[tuple[str, str]]:

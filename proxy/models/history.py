@@ -1,7 +1,7 @@
 """What has happened, kept: shares by time, totals, best shares, blocks, tips of the chains, payouts.
 
 Rows of shares hold each share exactly once: a row moves to a coarser ``step`` when it gets old, it is never copied. The
-writer (``proxy.sinks.ledger``) adds to rows with plain SQL; nothing here has behaviour on save.
+writer (``proxy.history.writer``) adds to rows with plain SQL; nothing here has behaviour on save.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.types import BlockFate, Chain, DecidedBy, Reason, Verdict
+from proxy.types import BlockFate, Chain, DecidedBy, Reason, Verdict
 
 __all__ = [
     "BestShare",

@@ -10,11 +10,11 @@ from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.addresses import AddressError, validate_address
-from proxy.core.config import DIFFICULTY_PLACE, POOL_KEY, PayoutAction, Tls
-from proxy.core.types import AdminStatus, Chain
+from proxy.chains.addresses import AddressError, validate_address
+from proxy.config.snapshot import DIFFICULTY_PLACE, POOL_KEY, PayoutAction, Tls
 from proxy.models.base import ConfigModel
 from proxy.models.labels import WalletKind, choices_of, values_of
+from proxy.types import AdminStatus, Chain
 
 MAX_DIFFICULTY = 1e18
 MAX_USER_CHARS = 200

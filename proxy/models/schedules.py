@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.config import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR, Mode, Policy
+from proxy.config.snapshot import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR, Mode, Policy
 from proxy.models.base import ConfigModel
 from proxy.models.labels import choices_of, values_of
 from proxy.models.pools import Pool

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.core.config import HealthConfig, Limits, Listeners, LogConfig
+from proxy.config.snapshot import HealthConfig, Limits, Listeners, LogConfig
 from proxy.models.base import SingleRow
 from proxy.models.labels import LevelChoice
 from proxy.models.pools import is_host

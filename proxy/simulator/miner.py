@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from proxy.core.stratum.codec import Response
 from proxy.simulator import hashing
 from proxy.simulator.miner_wire import MinerWire
 from proxy.simulator.pending import PendingCall
@@ -17,6 +16,7 @@ from proxy.simulator.profiles import Call, Ident, Ids, Profile
 from proxy.simulator.strictness import Rule, Subscription, Violation
 from proxy.simulator.waiting import Watchers
 from proxy.simulator.work import Candidate, FoundShare, MinerJob, Search
+from proxy.stratum.codec import Response
 
 KEPT_ANSWERS = 20_000
 KEPT_VIOLATIONS = 1_000
@@ -29,7 +29,7 @@ RETRY_S = 120.0
 
 
 class Spawn(Protocol):
-    """What gives birth to tasks, such as ``proxy.runtime.tasks.spawn``, which this room may not import."""
+    """What gives birth to tasks, such as ``proxy.net.tasks.spawn``, which this room may not import."""
 
     def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]": ...
 

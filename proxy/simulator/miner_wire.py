@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from proxy.core.errors import RemoteProtocolError
-from proxy.core.stratum.codec import JsonId, Request, Response, decode
-from proxy.core.stratum.framing import LineFramer
+from proxy.errors import RemoteProtocolError
 from proxy.simulator import strictness
 from proxy.simulator.pending import PendingCall, PendingCalls
 from proxy.simulator.profiles import Await, Call, Ids
 from proxy.simulator.strictness import BrokenRule, Rule, Subscription
 from proxy.simulator.work import HEX, FoundShare, MinerJob, read_notify
+from proxy.stratum.codec import JsonId, Request, Response, decode
+from proxy.stratum.framing import LineFramer
 
 if TYPE_CHECKING:
     from proxy.simulator.miner import SimMiner

@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections import deque
 
-from proxy.core.stratum.codec import JsonId, Response
 from proxy.simulator.strictness import BrokenRule, Rule
 from proxy.simulator.work import FoundShare
+from proxy.stratum.codec import JsonId, Response
 
 Key = tuple[str, str]
 

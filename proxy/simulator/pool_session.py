@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import orjson
 
-from proxy.core.errors import RemoteProtocolError
-from proxy.core.stratum.codec import JsonId, Request, decode
-from proxy.core.stratum.framing import LineFramer
+from proxy.errors import RemoteProtocolError
 from proxy.simulator import hashing
 from proxy.simulator.dialect import ErrorShape, Extension, FirstJob, Suggestion
 from proxy.simulator.share_check import IssuedJob, Proof, Refused, Submission, judge, read_submission
 from proxy.simulator.shares import SPOKEN, FoundBlock, PoolShare, Refusal
 from proxy.simulator.vardiff import watch_of
+from proxy.stratum.codec import JsonId, Request, decode
+from proxy.stratum.framing import LineFramer
 
 if TYPE_CHECKING:
     from proxy.simulator.pool import SimPool

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from proxy.models import AlertDelivery, AlertRule, AlertSettings, AlertTarget
-from tests.services.alert_receivers import Webhook
+from tests.alerts.alert_receivers import Webhook
 
 pytestmark = pytest.mark.django_db
 

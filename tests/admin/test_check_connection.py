@@ -9,8 +9,8 @@ from django.test import Client
 
 from proxy.models import Pool
 from proxy.simulator.pool import SimPool
-from tests.conf.rows import make_pool
-from tests.services.checkpool_cast import WALLET, sim_pool
+from tests.config.rows import make_pool
+from tests.ops.checkpool_cast import WALLET, sim_pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from proxy.conf.loader import current_revision, mark_refused
+from proxy.config.loader import current_revision, mark_refused
 from proxy.models import Pool, ProxySettings, Schedule, Wallet, WeightOverride, WorkerPin
-from tests.conf.rows import BCH_ADDRESS, BTC_ADDRESS, make_pool, make_schedule, make_wallet
+from tests.config.rows import BCH_ADDRESS, BTC_ADDRESS, make_pool, make_schedule, make_wallet
 
 pytestmark = pytest.mark.django_db
 

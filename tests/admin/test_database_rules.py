@@ -21,7 +21,7 @@ from proxy.models import (
     WeightOverride,
     WorkerPin,
 )
-from tests.conf.rows import BCH_ADDRESS, BTC_ADDRESS, make_pool, make_schedule, make_wallet
+from tests.config.rows import BCH_ADDRESS, BTC_ADDRESS, make_pool, make_schedule, make_wallet
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from dpmp_site.admin_site import SECTIONS
 from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, Wallet, WorkerPin
-from proxy.sinks.views import store
+from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 
 

@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 
 from proxy.admin.preview import sample_worker, week_lines
-from proxy.core.config import ScheduleConfig, Window
-from proxy.core.types import WorkerName
-from tests.conf.rows import make_pool, make_schedule
+from proxy.config.snapshot import ScheduleConfig, Window
+from proxy.types import WorkerName
+from tests.config.rows import make_pool, make_schedule
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 DAILY = frozenset(range(7))

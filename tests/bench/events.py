@@ -13,15 +13,15 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from proxy.core.config import LogConfig
-from proxy.core.events import Event, EventStream
-from proxy.core.ports import Timer
-from proxy.core.virtual import START_WALL
-from proxy.runtime.lag import LagMeter
-from proxy.sinks.logs import LogSink
-from proxy.sinks.metrics import MetricsSink
-from tests.sinks.logs_cast import lines_sent, pool_down
-from tests.sinks.metrics_cast import job, share
+from proxy.config.snapshot import LogConfig
+from proxy.net.lag_meter import LagMeter
+from proxy.observe.events import Event, EventStream
+from proxy.observe.log import LogSink
+from proxy.observe.metrics import MetricsSink
+from proxy.ports import Timer
+from proxy.scheduling.virtual_clock import START_WALL
+from tests.observe.logs_cast import lines_sent, pool_down
+from tests.observe.metrics_cast import job, share
 
 ROUNDS = 200_000
 STORM_S, STORM_LINES_PER_S, BURST_S = 3.0, 1000, 0.01

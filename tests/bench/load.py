@@ -254,7 +254,7 @@ class Fleet:
             self.miners[number % len(self.miners)].submit()
 
     async def leave(self) -> None:
-        """Close every connection; the fleet can not be used afterwards."""
+        """Close every connection; the fleet cannot be used afterwards."""
         self.leaving, self.flooding = True, False
         for miner in self.miners:
             miner.transport.abort()

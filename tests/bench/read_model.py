@@ -23,11 +23,11 @@ from django.core.management import call_command  # noqa: E402
 
 from dashboard import live  # noqa: E402
 from dashboard.access import LOGS, SEE, STEER, WALLETS, Access  # noqa: E402
-from proxy.core.types import PoolKey  # noqa: E402
-from proxy.sinks import snapshot as snapshots  # noqa: E402
-from proxy.sinks.snapshot import SnapshotBuilder  # noqa: E402
-from proxy.sinks.views import store  # noqa: E402
-from tests.sinks.test_snapshot_sessions import builder_of  # noqa: E402
+from proxy.observe.live import snapshot as snapshots
+from proxy.observe.live.snapshot import SnapshotBuilder  # noqa: E402
+from proxy.observe.live.views import store  # noqa: E402
+from proxy.types import PoolKey  # noqa: E402
+from tests.observe.test_snapshot_sessions import builder_of  # noqa: E402
 from tests.support.shares import share  # noqa: E402
 from tests.support.world import World  # noqa: E402
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import uvloop
 
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 from tests.bench.load import allow_open_files
 
 

@@ -16,18 +16,18 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from proxy.core.accounting import Accounting
-from proxy.core.chain import ChainObserver
-from proxy.core.config import LogConfig
-from proxy.core.effort import EffortMeter
-from proxy.core.events import REGISTRY, ShareResult
-from proxy.core.records import Records
-from proxy.core.routing.judge import judge
-from proxy.core.splitmeter import SplitMeter
-from proxy.core.stratum.codec import Request, decode, encode_request, encode_response
-from proxy.core.stratum.framing import LineFramer
-from proxy.sinks.logs import LogSink
-from proxy.sinks.metrics import MetricsSink
+from proxy.chains.tips import ChainObserver
+from proxy.config.snapshot import LogConfig
+from proxy.engine.share_check import judge
+from proxy.history import Accounting
+from proxy.history.effort import EffortMeter
+from proxy.history.records import Records
+from proxy.history.split import SplitMeter
+from proxy.observe.events import REGISTRY, ShareResult
+from proxy.observe.log import LogSink
+from proxy.observe.metrics import MetricsSink
+from proxy.stratum.codec import Request, decode, encode_request, encode_response
+from proxy.stratum.framing import LineFramer
 from tests.bench.load import BRANCHES, COINB1, COINB2, HASHES_PER_DIFFICULTY
 from tests.support.world import ScriptedMiner, ScriptedPool, World
 

@@ -9,10 +9,10 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from proxy.core.config import ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
-from proxy.core.scheduling import guard
-from proxy.core.scheduling.simulation import TERA, Mark, Simulation
-from proxy.core.types import PoolKey
+from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
+from proxy.scheduling import guard
+from proxy.scheduling.simulation import TERA, Mark, Simulation
+from proxy.types import PoolKey
 
 MIXED = [0.5, 1, 1, 4, 14, 60, 90, 110, 120, 150, 180, 200]
 FLEETS: dict[str, Callable[[random.Random], list[float]]] = {

@@ -91,7 +91,7 @@ def shifted(snap, now: float, revision: int):
 
 def controlled(snap, override, fallback_since: float):
     """``snap`` under what was set by hand, as the proxy would say it."""
-    from proxy.sinks.views import ControlView
+    from proxy.observe.live.views import ControlView
 
     if override is None or not snap.pools:
         return snap
@@ -110,9 +110,9 @@ async def tick_for_ever(chosen: list[str]) -> None:
     """A new snapshot of the first name and a tick twice a second; the other names are said once they are shown."""
     from channels.db import database_sync_to_async
 
-    from proxy.services.steering import current_override
-    from proxy.sinks.broadcast import Ticker
-    from proxy.sinks.views import store
+    from proxy.observe.live.broadcast import Ticker
+    from proxy.observe.live.views import store
+    from proxy.ops.steering import current_override
     from tests.dashboard import fixtures
 
     ticker, revision = Ticker(), 0
@@ -152,7 +152,7 @@ def main() -> None:
 
 async def serve(port: int) -> None:
     """Pages as ``runproxy`` serves them, and snapshots that come and go."""
-    from proxy.runtime import web
+    from proxy.net import servers as web
 
     web.WEBSOCKET_HANDSHAKE_S = 90  # a browser that gets no processor for 5 s is no stranger that holds connections
     chosen = ["rich"]

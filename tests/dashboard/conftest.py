@@ -7,7 +7,7 @@ from django.test import Client
 from dashboard import live
 from dashboard.models import ReadOnlyLink
 from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, Wallet
-from proxy.sinks.views import store
+from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 
 PASSWORD = "a long pass phrase"

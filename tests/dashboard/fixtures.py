@@ -3,12 +3,11 @@
 import math
 from dataclasses import replace
 
-from proxy.core.balance import BalanceView, ChainView, HistoryPoint
-from proxy.core.balance.readings import Measured
-from proxy.core.balance.view import BalanceState, SourceView
-from proxy.core.switchcost import SwitchCost
-from proxy.core.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
-from proxy.sinks.views import (
+from proxy.balance import BalanceView, ChainView, HistoryPoint
+from proxy.balance.balance_view import BalanceState, SourceView
+from proxy.balance.readings import Measured
+from proxy.history.switch_cost import SwitchCost
+from proxy.observe.live.views import (
     Alarm,
     ControlView,
     LiveSnapshot,
@@ -19,6 +18,7 @@ from proxy.sinks.views import (
     SplitView,
     WorkerView,
 )
+from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
 
 NOW = 1_790_000_000.0
 A, B, C = PoolKey("A"), PoolKey("B"), PoolKey("C")

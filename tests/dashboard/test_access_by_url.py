@@ -6,9 +6,9 @@ import pytest
 from django.urls import get_resolver
 
 from dashboard import access
-from proxy.core.types import WorkerName
-from proxy.services import checkpool
-from proxy.sinks.views import Alarm, store
+from proxy.observe.live.views import Alarm, store
+from proxy.ops import check_pool as checkpool
+from proxy.types import WorkerName
 from tests.dashboard import fixtures
 
 SEE = ["/", "/workers/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/help/",

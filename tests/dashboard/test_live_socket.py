@@ -16,8 +16,8 @@ from django.utils import timezone
 from dashboard import live, viewers
 from dashboard.models import ReadOnlyLink
 from dpmp_site.asgi import application
-from proxy.sinks.broadcast import GROUP, Ticker
-from proxy.sinks.views import store
+from proxy.observe.live.broadcast import GROUP, Ticker
+from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 from tests.support.patience import PATIENCE_S
 

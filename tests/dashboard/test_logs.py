@@ -6,11 +6,11 @@ import zipfile
 import pytest
 
 from dashboard.views import logs as view
-from proxy.core.events import MinerMethod, PoolDown
-from proxy.core.types import PoolKey, SessionId, WorkerName
 from proxy.models import ProxySettings
-from proxy.sinks import logs
-from proxy.sinks.logs.lines import Entry
+from proxy.observe import log as logs
+from proxy.observe.events import MinerMethod, PoolDown
+from proxy.observe.log.lines import Entry
+from proxy.types import PoolKey, SessionId, WorkerName
 
 ADDRESS = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
 

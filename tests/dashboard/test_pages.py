@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dashboard.regions.pools import block_times
-from proxy.core.types import Chain, WorkerName
 from proxy.models.history import ChainTip
-from proxy.sinks.views import Alarm, store
+from proxy.observe.live.views import Alarm, store
+from proxy.types import Chain, WorkerName
 from tests.dashboard import fixtures
 
 PAGES = ["/", "/workers/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/logs/", "/help/"]

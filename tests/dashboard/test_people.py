@@ -8,7 +8,7 @@ from django.test import Client
 from dashboard import access
 from dashboard.models import AuditEntry, ReadOnlyLink
 from proxy.models import Pool, Schedule
-from proxy.sinks.views import store
+from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 from tests.dashboard.conftest import PASSWORD
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from dashboard import presenters
 from dashboard.reject_reasons import refused
 from dashboard.svg import spark, split_bar, whole_percents
-from proxy.core.types import PoolKey, Reason
-from proxy.sinks.views import RateView
+from proxy.observe.live.views import RateView
+from proxy.types import PoolKey, Reason
 from tests.dashboard import fixtures
 
 

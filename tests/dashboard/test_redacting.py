@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from dashboard.redacting import hide_wallets
-from proxy.core.types import Chain, WorkerName
 from proxy.models import Wallet
 from proxy.models.labels import WalletKind
-from proxy.sinks.views import store
+from proxy.observe.live.views import store
+from proxy.types import Chain, WorkerName
 from tests.dashboard import fixtures
 
 

@@ -9,7 +9,7 @@ from dashboard import live
 from dashboard.access import Access
 from proxy.models import Schedule
 from proxy.models.history import BestShare, Block, ChainTip, PayoutRecord
-from proxy.sinks.views import store
+from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)

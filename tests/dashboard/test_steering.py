@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from dashboard.models import AuditEntry
 from proxy.models import ConfigRevision, WeightOverride, WorkerPin
-from proxy.services import steering
+from proxy.ops import steering
 
 HTMX = {"HX-Request": "true"}
 

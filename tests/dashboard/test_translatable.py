@@ -17,8 +17,8 @@ from dashboard.labels import action_name, source_name
 from dashboard.reject_reasons import REASONS
 from dpmp_site.env import VARIABLES
 from dpmp_site.languages import languages
-from proxy.core.types import Reason
 from proxy.models.labels import LABELS
+from proxy.types import Reason
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -76,8 +76,8 @@ def test_no_text_stands_in_the_scripts_of_the_pages():
         assert not sentences, path.name
 
 
-SHOWN = ("dashboard", "proxy/admin", "proxy/models", "proxy/checks.py", "proxy/services/checkpool*.py",
-         "proxy/services/settings_origin.py")
+SHOWN = ("dashboard", "proxy/admin", "proxy/models", "proxy/checks.py", "proxy/ops/checkpool*.py",
+         "proxy/config/origin.py")
 """Where the texts stand that a person reads on a page, in a form, in a system check or in a connection test."""
 TEXT_ARGUMENTS = {"label", "help_text", "verbose_name", "verbose_name_plural", "description", "short_description",
                   "empty_label", "hint", "title", "violation_error_message", "placeholder"}

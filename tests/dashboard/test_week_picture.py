@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboard.schedules import LEFT, PADDING, week
-from proxy.core.config import ScheduleConfig
-from proxy.core.types import PoolKey
+from proxy.config.snapshot import ScheduleConfig
+from proxy.types import PoolKey
 from tests.dashboard import fixtures
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC).timestamp()

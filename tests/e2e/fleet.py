@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.miner_wire import MinerWire
 from proxy.simulator.profiles import PROFILES, Profile

@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from prometheus_client import generate_latest
 
-from proxy.core.events import Listening
 from proxy.models.settings import ProxySettings
-from proxy.runtime.tasks import spawn
-from proxy.services.node import Node, Options
+from proxy.net.tasks import spawn
+from proxy.node import Node, Options
+from proxy.observe.events import Listening
 from tests.e2e.process import HASHES_PER_DIFFICULTY, Metrics
 from tests.support.ports import steady_port
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 from tests.support.patience import PATIENCE_S, ProcessorWait
 from tests.support.ports import steady_port
 

@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 from asgiref.sync import sync_to_async
 
-from proxy.core.balance.view import BalanceState
-from proxy.core.events import NewBlockSeen, OracleFallback
-from proxy.core.splitmeter import Span
+from proxy.balance import service as balance
+from proxy.balance.balance_view import BalanceState
+from proxy.history.split import Span
 from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice
 from proxy.models.schedules import Schedule
-from proxy.runtime.http import HttpLimits, make_client
-from proxy.services import balance
-from proxy.services.node import Node
+from proxy.net.http_client import HttpLimits, make_client
+from proxy.node import Node
+from proxy.observe.events import NewBlockSeen, OracleFallback
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER
+from tests.balance.http_cast import Request, Writer, hang, reply, serve
 from tests.e2e.conftest import Measured, StartFleet, StartPool
 from tests.e2e.history import set_network
 from tests.e2e.inside import page, port_of, running, scrape
 from tests.e2e.pools import row
 from tests.e2e.process import Metrics
 from tests.e2e.rows import SetUp, write
-from tests.runtime.http_cast import Request, Writer, hang, reply, serve
 from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,7 +20,7 @@ PROFILES = (CPUMINER, ESP_MINER, WHATSMINER)
 SWEEP = """
 import django, time
 django.setup()
-from proxy.services.retention import sweep
+from proxy.history.retention import sweep
 print(sweep(time.time() + {days} * 86400.0).rolled_up)
 """
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from asgiref.sync import sync_to_async
 
-from proxy.core.stratum import upstream
 from proxy.simulator.dialect import BTCPOOL, MININGCORE
 from proxy.simulator.profiles import CPUMINER
 from proxy.simulator.vardiff import Vardiff
+from proxy.stratum import upstream
 from tests.e2e.books import check_treatment
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
 from tests.e2e.fleet import eventually, works_on

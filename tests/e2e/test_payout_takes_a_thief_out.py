@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 from proxy.simulator.chain import BTC_DEMO_SCRIPT
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, WHATSMINER

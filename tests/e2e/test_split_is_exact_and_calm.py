@@ -14,15 +14,15 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 
-from proxy.core.accounting import Rate
-from proxy.core.scheduling import guard
-from proxy.core.types import WorkerName
-from proxy.runtime.tasks import cancel_and_wait, spawn
-from proxy.services import steering
-from proxy.services.node import Node
+from proxy.history import Rate
+from proxy.net.tasks import cancel_and_wait, spawn
+from proxy.node import Node
+from proxy.ops import steering
+from proxy.scheduling import guard
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
+from proxy.types import WorkerName
 from tests.e2e.conftest import Measured, StartPool
 from tests.e2e.fleet import Fleet
 from tests.e2e.inside import port_of, running, scrape

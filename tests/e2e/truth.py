@@ -70,7 +70,7 @@ class Truth:
         return dwell_s / 2 * rate / max(1, whole)
 
     def estimate_bound(self, weights: Mapping[str, float]) -> float:
-        """Two standard errors of what the estimates can not know: ``simulate``'s second term."""
+        """Two standard errors of what the estimates cannot know: ``simulate``'s second term."""
         whole, worst = sum(counts.total() for counts in self.by_pool.values()), 0.0
         for pool, weight in weights.items():
             over = [(counts[pool] - weight * counts.total()) ** 2 / max(1, miner.tally.accepted - self._shares[miner])

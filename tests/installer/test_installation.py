@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 from proxy.simulator.chain import SimChain
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 from proxy.simulator.chain import SimChain
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool

@@ -15,7 +15,7 @@ from proxy.simulator.share_check import IssuedJob, Refused, judge, prove, read_s
 from proxy.simulator.shares import Refusal
 from proxy.simulator.work import read_notify
 
-WIRE = Path(__file__).parents[1] / "core" / "wire"
+WIRE = Path(__file__).parents[1] / "wire"
 
 
 def lines(name: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 from proxy.simulator import demo
 from proxy.simulator.chain import SimChain
 from proxy.simulator.pool import SimPool

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from proxy.core.stratum.codec import Response
 from proxy.simulator.chain import SimChain
 from proxy.simulator.dialect import BTCPOOL, CKPOOL, DATUM, MININGCORE, PLAIN, PUBLIC_POOL, Dialect, LowBlock, Rebuild
 from proxy.simulator.miner import SimMiner
@@ -14,6 +13,7 @@ from proxy.simulator.profiles import BRAIINS, CGMINER, CPUMINER, ESP_MINER, Prof
 from proxy.simulator.share_check import rebuilt_version
 from proxy.simulator.shares import Refusal
 from proxy.simulator.vardiff import MININGCORE_VARDIFF, PUBLIC_POOL_VARDIFF, MeanWatch, Vardiff, watch_of
+from proxy.stratum.codec import Response
 from tests.simulator.conftest import StartMiner, StartPool
 
 MASK = 0x1FFFE000

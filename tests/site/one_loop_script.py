@@ -17,7 +17,7 @@ from daphne.server import twisted_loop  # noqa: E402
 from prometheus_client import CollectorRegistry, Counter  # noqa: E402
 from twisted.internet import threads  # noqa: E402
 
-from proxy.runtime.web import ListeningServer, MetricsServer  # noqa: E402
+from proxy.net.servers import ListeningServer, MetricsServer  # noqa: E402
 from tests.support.patience import PATIENCE_S, ProcessorWait  # noqa: E402
 
 

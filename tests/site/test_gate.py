@@ -6,7 +6,7 @@ import pytest
 from django.test import override_settings
 
 from dpmp_site.gate import LOGINS_AT_ONCE, LOGINS_IN_ALL, LOGINS_OF_AN_ADDRESS, LoginGate, RequestGate
-from proxy.runtime.tasks import spawn
+from proxy.net.tasks import spawn
 
 pytestmark = pytest.mark.asyncio
 

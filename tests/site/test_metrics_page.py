@@ -5,9 +5,9 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from prometheus_client import REGISTRY
 
-from proxy.core.events import EventStream, LinesSent
-from proxy.core.types import PoolKey
-from proxy.sinks.metrics import MetricsSink
+from proxy.observe.events import EventStream, LinesSent
+from proxy.observe.metrics import MetricsSink
+from proxy.types import PoolKey
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from proxy.runtime.web import (
+from proxy.net.servers import (
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_AN_ADDRESS,
     MAX_SCRAPERS,

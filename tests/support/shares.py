@@ -3,8 +3,8 @@
 import struct
 from hashlib import sha256
 
-from proxy.core.events import BlockCandidate, JobForwarded, MinerDisconnected, MinerReady, PoolNotify, ShareResult
-from proxy.core.types import Chain, DecidedBy, LaneId, PoolKey, Reason, SessionId, Verdict, WorkerName
+from proxy.observe.events import BlockCandidate, JobForwarded, MinerDisconnected, MinerReady, PoolNotify, ShareResult
+from proxy.types import Chain, DecidedBy, LaneId, PoolKey, Reason, SessionId, Verdict, WorkerName
 
 A, B = PoolKey("A"), PoolKey("B")
 LOCK = b"\0\x14" + bytes(20)

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from proxy.core.config import (
+from proxy.config.snapshot import (
     ConfigSnapshot,
     Endpoint,
     HealthConfig,
@@ -24,11 +24,11 @@ from proxy.core.config import (
     PoolConfig,
     ScheduleConfig,
 )
-from proxy.core.events import REGISTRY, Event, EventStream
-from proxy.core.ports import LinkHandler
-from proxy.core.routing.engine import Engine
-from proxy.core.types import Chain, PoolKey
-from proxy.core.virtual import VirtualClock
+from proxy.engine.engine import Engine
+from proxy.observe.events import REGISTRY, Event, EventStream
+from proxy.ports import LinkHandler
+from proxy.scheduling.virtual_clock import VirtualClock
+from proxy.types import Chain, PoolKey
 
 EASY = 2.0**-20
 """Hashes per difficulty 1: every hash is a share."""

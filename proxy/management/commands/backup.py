@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy.services.backup import BackupError, backup
+from proxy.ops.backup import BackupError, backup
 
 
 class Command(BaseCommand):

@@ -8,10 +8,10 @@ from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from proxy.core.config import Endpoint, Tls
-from proxy.core.errors import ConfigError
-from proxy.core.types import Chain
-from proxy.services.checkpool import DEFAULT_TIMEOUT_S, CheckReport, check, endpoint_of
+from proxy.config.snapshot import Endpoint, Tls
+from proxy.errors import ConfigError
+from proxy.ops.check_pool import DEFAULT_TIMEOUT_S, CheckReport, check, endpoint_of
+from proxy.types import Chain
 
 WIDTH = 100
 MAX_TIMEOUT_S = 120.0

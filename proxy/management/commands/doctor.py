@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy.services.doctor import Finding, Level, examine, wait_until_listening
+from proxy.ops.doctor import Finding, Level, examine, wait_until_listening
 
 WIDTH = 100
 _MARKS = {Level.OK: "ok", Level.WARN: "!", Level.BAD: "!!"}

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy.services.exporting_config import export_config
+from proxy.config.export import export_config
 
 
 class Command(BaseCommand):

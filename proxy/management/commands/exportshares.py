@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from proxy.services.exporting import By, Format, Query, write
+from proxy.history.export import By, Format, Query, write
 
 
 class Command(BaseCommand):

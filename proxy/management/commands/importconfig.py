@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy.core.errors import ConfigError
-from proxy.services.importing import import_v2
-from proxy.services.importing_own import import_own, is_own
-from proxy.services.v2config import read_json
+from proxy.config.importers.importing import import_v2
+from proxy.config.importers.own_format import import_own, is_own
+from proxy.config.importers.v2_format import read_json
+from proxy.errors import ConfigError
 
 
 class Command(BaseCommand):

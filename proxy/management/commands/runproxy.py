@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from proxy.core.types import HASHES_PER_DIFFICULTY
-from proxy.services.node import Node, Options, StartError, serve
+from proxy.node import Node, Options, StartError, serve
+from proxy.types import HASHES_PER_DIFFICULTY
 
 
 class Command(BaseCommand):

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from proxy.core.config import Policy
-from proxy.core.errors import ConfigError
-from proxy.services.simulation import Plan, run
+from proxy.config.snapshot import Policy
+from proxy.errors import ConfigError
+from proxy.ops.simulate import Plan, run
 
 
 class Command(BaseCommand):

@@ -1,0 +1,382 @@
+"""Auto-balance as one object: it is told readings and failures, and says the weights and what it thinks.
+
+It always measures. Whether its weights count is the scheduler's business, which has them at hand at any time, so that
+switching to auto-balance acts at once. A failed poll leaves the weights as they are, three in a row put the agreed
+fallback in force, one good poll ends that.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from proxy.balance.balance_view import (
+    HISTORY_POINTS,
+    BalanceState,
+    BalanceView,
+    ChainView,
+    HistoryPoint,
+    SourceView,
+)
+from proxy.balance.decision import Decision, StepBudget, decide, describe
+from proxy.balance.evidence import Evidence
+from proxy.balance.observed import SOURCE as OBSERVED
+from proxy.balance.observed import Observer
+from proxy.balance.readings import NetworkReading, hash_rate, is_sane, measure
+from proxy.balance.strategies import (
+    Parts,
+    Target,
+    bounded,
+    even,
+    inverse_parts,
+    rounded,
+    value_target,
+    window_ratio,
+)
+from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, BalanceStrategy, ConfigSnapshot, Mode
+from proxy.observe.events import (
+    ControlChanged,
+    EventStream,
+    OracleApplied,
+    OracleError,
+    OracleFallback,
+    OraclePollStart,
+    OracleResult,
+    PoolNotify,
+)
+from proxy.ports import Clock
+from proxy.types import AdminStatus, Chain, PoolKey
+
+FAILURES_TO_FALL_BACK = 3
+TOO_FEW_BLOCKS = "too few blocks are known to compare the windows"
+STALE_S = 1_200.0
+"""A reading older than this is none (DPMP v2's 20 minutes), or than two polls where those are further apart."""
+
+Weights = Mapping[PoolKey, float]
+
+
+def source_names(sources: tuple[BalanceSourceConfig, ...]) -> tuple[str, ...]:
+    """What each source is called in events and on pages; unique, in the order of preference."""
+    names: list[str] = []
+    for source in sources:
+        kind = f"{source.kind} {source.chain.value}" if source.kind == "node" else source.kind
+        same = sum(name == kind or name.startswith(f"{kind} #") for name in names)
+        names.append(f"{kind} #{same + 1}" if same else kind)
+    return tuple(names)
+
+
+def chains_of(config: ConfigSnapshot) -> dict[Chain, tuple[PoolKey, ...]]:
+    """The pools to balance by chain, in the order of ``Chain``: enabled, of a known chain, given work by a schedule."""
+    used = {key for schedule in config.schedules for key, weight in schedule.allocations if weight > 0}
+    pools = [pool for pool in config.pools.values()
+             if pool.status is AdminStatus.ENABLED and (pool.key in used or not config.schedules)]
+    groups = {chain: tuple(sorted(pool.key for pool in pools if pool.chain is chain))
+              for chain in Chain if chain is not Chain.OTHER}
+    return {chain: keys for chain, keys in groups.items() if keys}
+
+
+class AutoBalance:
+    """Readings in, weights out. All calls on the loop's thread, synchronous.
+
+    ``on_weights`` is called with each new set of weights (``None``: the schedule's own), in control or not.
+    """
+
+    def __init__(self, *, clock: Clock, events: EventStream, observer: Observer | None = None,
+                 on_weights: Callable[[Weights | None], None] = lambda weights: None) -> None:
+        self._clock = clock
+        self._events = events
+        self.observer = observer or Observer(clock=clock)
+        self.on_weights = on_weights
+        self._config = BalanceConfig()
+        self._chains: dict[Chain, tuple[PoolKey, ...]] = {}
+        self._sources: dict[str, SourceView] = {}
+        self._readings: dict[tuple[str, Chain], NetworkReading] = {}
+        self._fed_at: dict[tuple[str, Chain], float] = {}
+        """Monotonic seconds; the times that sources tell may lie in the future, and the wall clock may be set back."""
+        self._evidence: dict[Chain, Evidence] = {}
+        self._used: dict[Chain, NetworkReading] = {}
+        self._parts: Parts | None = None
+        self._target: Target | None = None
+        self._decision = Decision(parts={}, moved=False, reason="", next="Waits for the first poll.")
+        self._budget = StepBudget()
+        self._failures = 0
+        self._in_control = False
+        self._history: deque[HistoryPoint] = deque(maxlen=HISTORY_POINTS)
+        self.next_poll_at: float | None = None
+        """Unix seconds; whoever polls sets it, for the page."""
+        events.subscribe(PoolNotify, self.observer.observe)
+        events.subscribe(ControlChanged, self._control_changed)
+
+    # --- What it is told ---------------------------------------------------------------------------------------
+
+    def apply(self, config: ConfigSnapshot) -> None:
+        """Take another configuration; what was measured stays."""
+        chains, balance = chains_of(config), config.balance
+        moved = chains != self._chains or balance != self._config
+        if chains.keys() != self._chains.keys():
+            self._parts = None
+            self._evidence = {chain: self._evidence.get(chain, Evidence()) for chain in chains}
+        self._chains, self._config = chains, balance
+        names = source_names(balance.sources)
+        self._sources = {name: self._sources.get(name, SourceView(name=name)) for name in names}
+        self._readings = {key: reading for key, reading in self._readings.items() if key[0] in names}
+        if moved and (self._used or self._failures):
+            self._reconsider()
+
+    def poll_started(self, source: str) -> None:
+        """A source is asked now."""
+        if source in self._sources:
+            self._sources[source] = replace(self._sources[source], asked_at=self._clock.wall())
+        self._events.emit(OraclePollStart(source=source))
+
+    def feed(self, reading: NetworkReading) -> None:
+        """Take a source's reading of one chain; it counts until it is stale or replaced."""
+        view = self._sources.get(reading.source)
+        if view is None:
+            return
+        if not is_sane(reading):
+            self.source_failed(reading.source, f"It tells nonsense about {reading.chain.value}.")
+            return
+        self._sources[reading.source] = replace(view, answered_at=self._clock.wall(), failures=0, problem="")
+        self._readings[reading.source, reading.chain] = reading
+        self._fed_at[reading.source, reading.chain] = self._clock.now()
+
+    def source_failed(self, source: str, problem: str) -> None:
+        """A source did not answer, or not with what can be used; what it said before does not count any more."""
+        view = self._sources.get(source, SourceView(name=source))
+        view = replace(view, failures=view.failures + 1, problem=problem)
+        if source in self._sources:
+            self._sources[source] = view
+        self._readings = {key: reading for key, reading in self._readings.items() if key[0] != source}
+        self._events.emit(OracleError(source=source, problem=problem, failures=view.failures))
+
+    def conclude(self) -> Weights | None:
+        """End a poll: weigh what is known, move or stay, and return the weights."""
+        if len(self._chains) < 2:
+            self._parts, self._failures = None, 0
+            self._decision = replace(self._decision, reason="", next=self._nothing_to_balance())
+            return None
+        self._used = self._choose(self._sources)
+        missing = [chain for chain in self._chains if chain not in self._used]
+        target = None if missing else self._aim()
+        if target is None:
+            self._fail(self._why_not(missing))
+        else:
+            self._succeed(target)
+        return self.weights()
+
+    def restore(self, parts: Mapping[Chain, float], weights_at: float) -> None:
+        """Go on from the parts that held before a restart, if they are no older than an hour and fit."""
+        fresh = 0 <= self._clock.wall() - weights_at <= 3600
+        whole = all(0 <= part <= 100 for part in parts.values()) and abs(sum(parts.values()) - 100) < 0.01
+        if fresh and whole and parts.keys() == self._chains.keys():
+            self._parts = {chain: float(parts[chain]) for chain in self._chains}
+            self.on_weights(self.weights())
+
+    # --- What it says ------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> BalanceState:
+        """How it stands."""
+        if len(self._chains) < 2:
+            return BalanceState.OFF
+        if self._failures >= FAILURES_TO_FALL_BACK:
+            return BalanceState.FALLBACK
+        if self._failures:
+            return BalanceState.HOLDING
+        return BalanceState.HEALTHY if self._target is not None else BalanceState.WAITING
+
+    def parts(self) -> Parts | None:
+        """Percent for each chain; None: not known, or the schedule's own weights."""
+        return self._parts
+
+    def weights(self) -> Weights | None:
+        """Percent for each pool, those of one chain share its part evenly; None: the schedule's own weights."""
+        return self._pool_weights(self._parts) if self._parts is not None else None
+
+    def missing_chains(self, before: str) -> tuple[Chain, ...]:
+        """Chains that no source preferred to ``before`` has told enough about; none: that one need not be asked."""
+        names = list(self._sources)
+        chosen = self._choose(names[:names.index(before)] if before in names else names)
+        return tuple(chain for chain in self._chains if chain not in chosen or not self._is_complete(chosen[chain]))
+
+    def view(self) -> BalanceView:
+        """The read model, at this moment."""
+        prices = self._prices()
+        chains = tuple(self._chain_view(chain, prices.get(chain)) for chain in self._chains)
+        return BalanceView(
+            at=self._clock.wall(), state=self.state, in_control=self._in_control, strategy=self._config.strategy.value,
+            significance=self._config.significance, short_window=self._config.short_window,
+            long_window=self._config.long_window, failures=self._failures, chains=chains,
+            sources=tuple(self._sources.values()), weights=self.weights(), decision=self._decision.reason,
+            would_do=self._decision.next, next_poll_at=self.next_poll_at, history=tuple(self._history))
+
+    # --- Choosing readings -------------------------------------------------------------------------------------
+
+    def _choose(self, names: Iterable[str]) -> dict[Chain, NetworkReading]:
+        """For each chain the first source's reading that is complete and fresh, else the first that is fresh."""
+        chosen, order = {}, list(names)
+        for chain in self._chains:
+            readings = [reading for name in order if (reading := self._fresh(name, chain)) is not None]
+            best = next((reading for reading in readings if self._is_complete(reading)), None)
+            if readings:
+                chosen[chain] = best or readings[0]
+        return chosen
+
+    def _fresh(self, name: str, chain: Chain) -> NetworkReading | None:
+        if name == OBSERVED:
+            return self.observer.reading(chain, self._config.short_window, self._config.long_window)
+        reading = self._readings.get((name, chain))
+        longest = max((source.poll_s for source in self._config.sources), default=0.0)
+        if reading is None:
+            return None
+        age = max(self._clock.wall() - reading.taken_at, self._clock.now() - self._fed_at[name, chain])
+        return reading if age <= max(STALE_S, 2 * longest) else None
+
+    def _is_complete(self, reading: NetworkReading) -> bool:
+        if self._config.strategy is BalanceStrategy.VALUE_PER_HASH:
+            return reading.height is not None
+        return reading.long is not None
+
+    def _why_not(self, missing: list[Chain]) -> str:
+        failed = "; ".join(f"{view.name}: {view.problem}" for view in self._sources.values() if view.problem)
+        if missing and OBSERVED in self._sources:
+            failed = "; ".join([self.observer.problem(missing[0]), *([failed] if failed else [])])
+        if not missing:
+            return "The height of a chain is not known, so its subsidy is not."
+        return failed or f"No source tells anything about {missing[0].value}."
+
+    # --- Weighing ----------------------------------------------------------------------------------------------
+
+    def _aim(self) -> Target | None:
+        config, share = self._config, 100.0 / len(self._chains)
+        if config.strategy is BalanceStrategy.VALUE_PER_HASH:
+            target = value_target(self._used, self._prices())
+            low, high = config.min_weight, config.max_weight
+        else:
+            target = self._ratio_target()
+            low = max(config.min_weight, share - config.max_deviation)
+            high = min(config.max_weight, share + config.max_deviation)
+        return replace(target, parts=bounded(target.parts, low, high)) if target else None
+
+    def _prices(self) -> dict[Chain, float]:
+        """Typed in by hand where that was done, else from the first source that tells one."""
+        prices = {}
+        for chain in self._chains:
+            told = (reading.price for name in self._sources  # jobs tell no price
+                    if name != OBSERVED and (reading := self._fresh(name, chain)) is not None and reading.price)
+            price = self._config.prices.get(chain) or next(told, None)
+            if price:
+                prices[chain] = price
+        return prices
+
+    def _ratio_target(self) -> Target:
+        ratios, reasons = {}, {}
+        for chain, reading in self._used.items():
+            ratios[chain], reasons[chain] = self._ratio(chain, reading)
+        return Target(parts=inverse_parts(ratios), reasons=reasons)
+
+    def _ratio(self, chain: Chain, reading: NetworkReading) -> tuple[float, str]:
+        measured, is_full = window_ratio(reading), reading.short is not None and reading.long is not None
+        if self._config.significance <= 0:
+            return measured, f"short against long window: {measured:.3f}" if is_full else TOO_FEW_BLOCKS
+        change = self._evidence[chain].weigh(reading, self._config.significance, len(self._chains))
+        if change is None:
+            return 1.0, f"short against long window {measured:.3f} is within the noise" if is_full else TOO_FEW_BLOCKS
+        return change.ratio, (f"over the last {change.blocks:g} blocks the hash rate is {change.ratio:.2f} times "
+                              f"what it was before")
+
+    def _succeed(self, target: Target) -> None:
+        recovered, self._failures = self._failures >= FAILURES_TO_FALL_BACK, 0
+        known, self._target = self._parts is not None, target
+        current = self._parts if self._parts is not None else rounded(even(self._chains))
+        self._decision = decide(current, target, self._config, self._budget, self._clock.now())
+        self._parts = self._decision.parts
+        self._remember(self._decision.reason)
+        self._emit_result(rounded(target.parts))
+        if self._decision.moved or not known or recovered:
+            self._publish(self._decision.reason)
+
+    def _fail(self, problem: str) -> None:
+        self._failures += 1
+        if self._failures < FAILURES_TO_FALL_BACK:
+            held = describe(self._parts) if self._parts else "the schedule's weights"
+            self._decision = Decision(parts=self._parts or {}, moved=False, reason=f"Held {held}: {problem}",
+                                      next="Asks again at the next poll.")
+            return
+        if self._failures == FAILURES_TO_FALL_BACK:
+            self._fall_back()
+        self._decision = Decision(parts=self._parts or {}, moved=False, next="Goes on as soon as a poll succeeds.",
+                                  reason=f"{self._failures} polls failed, the fallback is in force: {problem}")
+
+    def _fall_back(self) -> None:
+        even_parts = rounded(even(self._chains))
+        self._parts = even_parts if self._config.on_failure == "even" else None
+        self._remember("fallback")
+        self._events.emit(OracleFallback(weights=dict(self.weights() or {})))
+        self.on_weights(self.weights())
+
+    def _reconsider(self) -> None:
+        """The configuration changed: decide anew from what is known, without counting a failure."""
+        if len(self._chains) < 2:
+            self._parts = None
+            self.on_weights(None)
+        failures = self._failures
+        self._used = self._choose(self._sources)
+        target = self._aim() if len(self._used) == len(self._chains) > 1 else None
+        if target is not None and not failures:
+            self._succeed(target)
+        elif self._parts is not None:
+            self.on_weights(self.weights())
+
+    # --- Telling -----------------------------------------------------------------------------------------------
+
+    def _publish(self, reason: str) -> None:
+        weights = self.weights()
+        self.on_weights(weights)
+        if self._in_control and weights is not None:
+            self._events.emit(OracleApplied(weights=dict(weights), reason=reason))
+
+    def _control_changed(self, event: ControlChanged) -> None:
+        was, self._in_control = self._in_control, event.mode == Mode.AUTO_BALANCE.value
+        if self._in_control and not was and self._parts is not None:
+            self._publish(f"Auto-balance took control: {describe(self._parts)}.")
+
+    def _emit_result(self, wanted: Parts) -> None:
+        rates = {}
+        for chain, reading in self._used.items():
+            for window, span in (("short", reading.short), ("long", reading.long)):
+                if span is not None:
+                    rates[f"{chain.value}.{window}"] = hash_rate(span)
+        ratios = {chain.value: window_ratio(reading) for chain, reading in self._used.items()}
+        sources = ", ".join(dict.fromkeys(reading.source for reading in self._used.values()))
+        self._events.emit(OracleResult(source=sources, hashrates=rates, ratios=ratios,
+                                       weights=dict(self._pool_weights(wanted)), reason=self._decision.reason))
+
+    def _remember(self, reason: str) -> None:
+        used = self._used
+        self._history.append(HistoryPoint(
+            at=self._clock.wall(), weights=dict(self._parts or {}), reason=reason,
+            short={chain: hash_rate(reading.short) for chain, reading in used.items() if reading.short},
+            long={chain: hash_rate(reading.long) for chain, reading in used.items() if reading.long},
+            difficulty={chain: reading.difficulty for chain, reading in used.items()}))
+
+    def _pool_weights(self, parts: Parts) -> dict[PoolKey, float]:
+        return {key: parts[chain] / len(keys) for chain, keys in self._chains.items() for key in keys}
+
+    def _chain_view(self, chain: Chain, price: float | None) -> ChainView:
+        pools, reading = self._chains[chain], self._used.get(chain)
+        weight = self._parts.get(chain) if self._parts else None
+        if reading is None:
+            return ChainView(chain=chain, pools=pools, weight=weight)
+        evidence, short, long = self._evidence[chain], measure(reading.short), measure(reading.long)
+        return ChainView(
+            chain=chain, pools=pools, source=reading.source, taken_at=reading.taken_at, height=reading.height,
+            difficulty=reading.difficulty, short=short, long=long, note=reading.note, fee=reading.fee,
+            ratio=window_ratio(reading) if short and long else None, change=evidence.change,
+            p_value=evidence.explain(reading), price=price, weight=weight,
+            wanted=self._target.parts.get(chain) if self._target else None,
+            reason=self._target.reasons.get(chain, "") if self._target else "")
+
+    def _nothing_to_balance(self) -> str:
+        names = ", ".join(chain.value for chain in self._chains) or "none"
+        return f"Nothing: auto-balance needs enabled pools on two chains at least (now: {names})."

@@ -1,0 +1,114 @@
+"""What the Balance page and the metrics read: frozen, complete, bounded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from proxy.balance.evidence import Change
+from proxy.balance.readings import Measured
+from proxy.types import Chain, PoolKey
+
+HISTORY_POINTS = 1_008
+"""A week at a poll every ten minutes."""
+
+
+class BalanceState(StrEnum):
+    """How auto-balance stands."""
+
+    OFF = "off"
+    """There is nothing to balance: fewer than two chains."""
+    WAITING = "waiting"
+    """No poll has succeeded yet."""
+    HEALTHY = "healthy"
+    HOLDING = "holding"
+    """The last poll failed; the weights before it hold."""
+    FALLBACK = "fallback"
+    """Three polls failed: even, or the schedule's own weights, until one succeeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainView:
+    """One chain: what is known of it, from where, how old, and its part."""
+
+    chain: Chain
+    pools: tuple[PoolKey, ...]
+    source: str = ""
+    taken_at: float | None = None
+    """Unix seconds; None: nothing is known."""
+    height: int | None = None
+    difficulty: float | None = None
+    short: Measured | None = None
+    long: Measured | None = None
+    ratio: float | None = None
+    """Short against long, as measured."""
+    change: Change | None = None
+    """The change of the hash rate that is in force; None while noise explains what is seen."""
+    p_value: float = 1.0
+    """How often chance alone does as much as what is seen now, for all scales looked at."""
+    fee: float | None = None
+    price: float | None = None
+    weight: float | None = None
+    """Percent of the whole that the chain has now."""
+    wanted: float | None = None
+    """Percent that the strategy wants, before dead-band, noise and step."""
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPoint:
+    """One poll, for the charts."""
+
+    at: float
+    """Unix seconds."""
+    short: Mapping[Chain, float]
+    """H/s."""
+    long: Mapping[Chain, float]
+    difficulty: Mapping[Chain, float]
+    weights: Mapping[Chain, float]
+    """Percent."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """One source and how it did."""
+
+    name: str
+    asked_at: float | None = None
+    answered_at: float | None = None
+    failures: int = 0
+    """In a row."""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceView:
+    """Auto-balance at one moment."""
+
+    at: float
+    state: BalanceState
+    in_control: bool
+    strategy: str
+    significance: float
+    short_window: int
+    long_window: int
+    failures: int
+    """Polls in a row that did not tell all that is needed."""
+    chains: tuple[ChainView, ...] = ()
+    sources: tuple[SourceView, ...] = ()
+    weights: Mapping[PoolKey, float] | None = None
+    """What the pools are given while auto-balance is in control; None: the schedule's own weights."""
+    decision: str = ""
+    """What the last poll led to, a sentence."""
+    would_do: str = ""
+    """What comes next, a sentence."""
+    next_poll_at: float | None = None
+    history: tuple[HistoryPoint, ...] = field(default=())
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the oldest reading in use was true; None where a chain has none."""
+        times = [chain.taken_at for chain in self.chains]
+        known = [time for time in times if time is not None]
+        return max(0.0, self.at - min(known)) if known and len(known) == len(times) else None

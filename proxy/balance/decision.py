@@ -1,0 +1,84 @@
+"""Whether the weights move now, and how far: dead-band, noise and the largest step per hour."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from proxy.balance.statistics import z_of
+from proxy.balance.strategies import Parts, Target, rounded
+from proxy.config.snapshot import BalanceConfig
+
+HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The weights after a poll."""
+
+    parts: Parts
+    moved: bool
+    reason: str
+    next: str
+    """What is still to come, a sentence."""
+
+
+class StepBudget:
+    """How many points the weights may still move: the sum of the last hour's moves is limited."""
+
+    def __init__(self) -> None:
+        self._moves: deque[tuple[float, float]] = deque()
+
+    def left(self, now: float, per_hour: float) -> float:
+        """Points that may be moved at monotonic time ``now``."""
+        while self._moves and self._moves[0][0] <= now - HOUR_S:
+            self._moves.popleft()
+        return max(0.0, per_hour - sum(points for _, points in self._moves))
+
+    def spend(self, now: float, points: float) -> None:
+        """Note a move."""
+        self._moves.append((now, points))
+
+
+def distance(one: Parts, other: Parts) -> float:
+    """Points by which the part that differs most differs."""
+    return max((abs(one[chain] - other[chain]) for chain in one), default=0.0)
+
+
+def describe(parts: Parts) -> str:
+    """``BTC 60 %, BCH 40 %``."""
+    return ", ".join(f"{chain.value} {part:g} %" for chain, part in parts.items())
+
+
+def decide(current: Parts, target: Target, config: BalanceConfig, budget: StepBudget, now: float) -> Decision:
+    """Move from ``current`` towards ``target`` as far as the owner's limits allow."""
+    wanted = rounded(target.parts)
+    way = distance(wanted, current)
+    if way == 0:
+        return Decision(parts=current, moved=False, reason="The weights are where they should be.",
+                        next="Nothing, until the readings change.")
+    if way < config.dead_band:
+        return _stay(current, wanted, f"the {way:g} points that it differs are inside the dead-band of "
+                                      f"{config.dead_band:g}")
+    noise = z_of(config.significance) * target.noise if config.significance > 0 else 0.0
+    if way < noise:
+        return _stay(current, wanted, f"{way:g} points are less than the noise of the fees ({noise:.1f})")
+    return _step(current, wanted, way, config, budget, now)
+
+
+def _step(current: Parts, wanted: Parts, way: float, config: BalanceConfig, budget: StepBudget,
+          now: float) -> Decision:
+    part = min(1.0, budget.left(now, config.max_step_per_hour) / way)
+    parts = rounded({chain: current[chain] + (wanted[chain] - current[chain]) * part for chain in current})
+    step = distance(parts, current)
+    if step == 0 or step > way * part + 1.0:
+        return _stay(current, wanted, f"the {config.max_step_per_hour:g} points allowed in an hour are used up")
+    budget.spend(now, step)
+    if parts == wanted:
+        return Decision(parts=parts, moved=True, reason=f"Moved to {describe(parts)}.",
+                        next="Nothing, until the readings change.")
+    return Decision(parts=parts, moved=True, next=f"Goes on towards {describe(wanted)} as the step per hour allows.",
+                    reason=f"Moved to {describe(parts)} on the way to {describe(wanted)}.")
+
+
+def _stay(current: Parts, wanted: Parts, why: str) -> Decision:
+    return Decision(parts=current, moved=False, reason=f"Stayed at {describe(current)}: {why}.",
+                    next=f"Would go to {describe(wanted)}, but {why}.")

@@ -1,0 +1,112 @@
+"""Has a chain's hash rate changed, or is it noise? One answer per poll, with a memory.
+
+Each chain is tested by itself: its newest blocks against those before, at several scales (6, 12, 24, ... blocks), with
+the exact Beta distribution of block times. The owner's confidence holds for one long window, in which the short
+window is filled ``long / short`` times anew; so one poll gets the part ``short / long`` of the error allowed, shared
+out evenly among chains and scales (Bonferroni: the test is a little stricter than it says, never laxer).
+"""
+
+from dataclasses import dataclass
+from math import log
+
+from proxy.balance.readings import NetworkReading, Span
+from proxy.balance.statistics import change_p_value, log_ratio_sd, z_of
+
+RELEASE_P = 0.5
+"""A change counts as over when something like it would happen by chance in half of all polls."""
+
+FOLLOW_CONFIDENCE = 0.95
+"""While a change is in force, its size is adjusted when it moved by more than its own noise."""
+
+_ENOUGH, _SURELY_NOISE = 4, 0.6
+"""From four blocks on, a logarithm this much inside the normal bound needs no exact test: most polls end here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A hash rate that has changed: ``ratio`` of the newest ``blocks`` to those before."""
+
+    ratio: float
+    blocks: float
+    p_value: float
+    """Adjusted for the number of scales that were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    newest: Span
+    rest_blocks: float
+    rest_exposure: float
+
+    @property
+    def ratio(self) -> float:
+        return (self.newest.blocks / self.newest.exposure) / (self.rest_blocks / self.rest_exposure)
+
+    @property
+    def noise(self) -> float:
+        return log_ratio_sd(self.newest.blocks, self.rest_blocks)
+
+    @property
+    def p_value(self) -> float:
+        return change_p_value(self.newest.exposure, self.newest.blocks, self.rest_exposure, self.rest_blocks)
+
+    def is_significant(self, alpha: float) -> bool:
+        if self.newest.blocks >= _ENOUGH and abs(log(self.ratio)) < _SURELY_NOISE * z_of(1.0 - alpha) * self.noise:
+            return False
+        return self.p_value < alpha
+
+
+def _comparisons(reading: NetworkReading) -> list[_Comparison]:
+    """Each span against the blocks before it, where those are at least as many."""
+    if len(reading.spans) < 2:
+        return []
+    whole = reading.spans[-1]
+    pairs = [_Comparison(span, whole.blocks - span.blocks, whole.exposure - span.exposure)
+             for span in reading.spans[:-1]]
+    return [pair for pair in pairs if pair.rest_blocks >= pair.newest.blocks and pair.rest_exposure > 0]
+
+
+def alpha_per_poll(confidence: float, short_blocks: float, long_blocks: float) -> float:
+    """How often a poll may take noise for a change, at the owner's ``confidence`` for one long window."""
+    return (1.0 - confidence) * min(1.0, short_blocks / long_blocks)
+
+
+class Evidence:
+    """The memory of one chain: no change, or a change that is in force."""
+
+    def __init__(self) -> None:
+        self.change: Change | None = None
+        self.p_value = 1.0
+        """Of the clearest scale at the last poll, adjusted; for people."""
+
+    def weigh(self, reading: NetworkReading, confidence: float, chains: int) -> Change | None:
+        """Return the change that is in force after ``reading``, None while noise explains what is seen."""
+        comparisons = _comparisons(reading)
+        if not comparisons:
+            self.change, self.p_value = None, 1.0
+            return None
+        count = len(comparisons)
+        alpha = alpha_per_poll(confidence, reading.short_blocks, reading.long_blocks) / chains / count
+        if self.change is None and not any(pair.is_significant(alpha) for pair in comparisons):
+            self.p_value = 1.0
+            return None
+        self._follow(comparisons, count)
+        return self.change
+
+    def explain(self, reading: NetworkReading) -> float:
+        """The adjusted p-value of ``reading``'s clearest scale: how often chance alone does as much."""
+        comparisons = _comparisons(reading)
+        return min([1.0, *(pair.p_value * len(comparisons) for pair in comparisons)])
+
+    def _follow(self, comparisons: list[_Comparison], count: int) -> None:
+        clearest = min(comparisons, key=lambda pair: pair.p_value)
+        self.p_value = min(1.0, clearest.p_value * count)
+        found = Change(ratio=clearest.ratio, blocks=clearest.newest.blocks, p_value=self.p_value)
+        if self.change is None:
+            self.change = found
+        elif self.p_value > RELEASE_P:
+            self.change = None
+        else:
+            noise = z_of(FOLLOW_CONFIDENCE) * clearest.noise
+            if abs(log(found.ratio / self.change.ratio)) > noise:
+                self.change = found

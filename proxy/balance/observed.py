@@ -1,0 +1,291 @@
+"""What the pools' own jobs tell about their chains: heights, difficulties and block times, without any other source.
+
+A block counts as found when the first pool of its chain announces work on top of it. Heights come from the coinbase
+(BIP 34), so that blocks missed while no pool could be reached are counted; the time until the reconnect counts with
+them, which keeps the rate unbiased, because block finding has no memory. What does not count: another block at the same
+height, a pool that is behind, a height that cannot be true yet. If the height believed in was the untrue one, three
+blocks in a row on the other side correct it and the history starts anew.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import sqrt
+from statistics import fmean, median, stdev
+
+from proxy.balance.readings import (
+    DGB_ALGORITHM_SPACING_S,
+    DGB_HEIGHTS_PER_BLOCK,
+    NetworkReading,
+    Span,
+    scales,
+)
+from proxy.chains.coinbase import assemble, height_of, parse_coinbase
+from proxy.chains.subsidy import COIN, subsidy
+from proxy.errors import RemoteProtocolError
+from proxy.observe.events import PoolNotify
+from proxy.ports import Clock
+from proxy.stratum.difficulty import network_difficulty, target_of_nbits
+from proxy.types import Chain, PoolKey
+
+SOURCE = "observed"
+SPACING_S = {Chain.BTC: 600.0, Chain.BCH: 600.0, Chain.DGB: 15.0}
+KEPT_BLOCKS = {Chain.BTC: 1_024, Chain.BCH: 1_024, Chain.DGB: 4_096}
+FREE_JUMP = 6
+"""Blocks that may always have been missed; more only where the time was long enough for a quarter of them."""
+RIVAL_BLOCKS = 3
+IMPOSSIBLE_SILENCE = 30
+"""Times the usual spacing per block: a longer silence after a restart says that a clock jumped, not nobody mined."""
+FEE_BLOCKS = 36
+MAX_FEE_SUBSIDIES = 20
+"""Fees above so many subsidies are no fees (the dearest blocks so far paid about 12)."""
+REWARD_CHECK_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedBlock:
+    """Work on a new height, as the first pool of the chain announced it."""
+
+    chain: Chain
+    height: int
+    """Of the block that is being looked for."""
+    announced_at: float
+    """Unix seconds; never runs backwards within a chain."""
+    difficulty: float
+    """Of the block that is being looked for."""
+    prevhash: bytes
+    reward: int | None = None
+    """Satoshis in the coinbase's outputs: the most seen at this height (pools often start with an empty block)."""
+
+
+@dataclass(slots=True)
+class _Rival:
+    """A pool whose heights do not fit ours."""
+
+    height: int
+    ours: int
+    advances: int = 0
+
+
+class _ChainLog:
+    """The blocks of one chain, newest last, and what its pools said last."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.blocks: deque[ObservedBlock] = deque(maxlen=KEPT_BLOCKS[chain])
+        self.said: dict[PoolKey, bytes] = {}
+        self.rivals: dict[PoolKey, _Rival] = {}
+        self.reward_checked = float("-inf")
+        self.restored = False
+        self.without_height = 0
+
+    @property
+    def tip(self) -> ObservedBlock | None:
+        return self.blocks[-1] if self.blocks else None
+
+
+class Observer:
+    """Keeps the chains' histories; ``take_new`` gives what has to be stored, ``restore`` takes it back."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._wall_offset = clock.wall() - clock.now()  # one offset for good: a wall clock that jumps moves no block
+        self._logs: dict[Chain, _ChainLog] = {}
+        self._unsaved: dict[tuple[Chain, int], ObservedBlock] = {}
+        self._void: set[Chain] = set()
+
+    def time(self) -> float:
+        """Unix seconds that never jump while this process runs."""
+        return self._clock.now() + self._wall_offset
+
+    def observe(self, notify: PoolNotify) -> None:
+        """Take note of a pool's job; cheap for a job on a block that is known."""
+        if notify.chain not in SPACING_S:
+            return
+        log = self._logs.get(notify.chain)
+        if log is None:
+            log = self._logs[notify.chain] = _ChainLog(notify.chain)
+        if log.said.get(notify.pool) == notify.prevhash:
+            self._check_reward(log, notify)
+            return
+        log.said[notify.pool] = notify.prevhash
+        tip = log.tip
+        if tip is not None and tip.prevhash == notify.prevhash:
+            log.rivals.pop(notify.pool, None)
+            return
+        self._new_tip(log, notify)
+
+    def _new_tip(self, log: _ChainLog, notify: PoolNotify) -> None:
+        height, reward = _read_coinbase(notify)
+        if height is None or not target_of_nbits(notify.nbits):
+            log.without_height += height is None
+            return
+        difficulty = network_difficulty(notify.nbits)
+        block = ObservedBlock(chain=log.chain, height=height, announced_at=self.time(), difficulty=difficulty,
+                              prevhash=notify.prevhash, reward=reward)
+        tip = log.tip
+        if tip is not None and _clock_jumped(log, tip, block):
+            self._start_anew(log)
+            tip = None
+        log.restored = False
+        if tip is None:
+            self._append(log, block)
+        elif not self._is_plausible(log, tip, block):
+            self._doubt(log, notify.pool, tip, block)
+        elif height > tip.height:
+            log.rivals.pop(notify.pool, None)
+            self._append(log, replace(block, announced_at=max(block.announced_at, tip.announced_at)))
+
+    @staticmethod
+    def _is_plausible(log: _ChainLog, tip: ObservedBlock, block: ObservedBlock) -> bool:
+        elapsed = max(0.0, block.announced_at - tip.announced_at)
+        most = FREE_JUMP + 4.0 * elapsed / SPACING_S[log.chain]
+        return -FREE_JUMP <= block.height - tip.height <= most
+
+    def _doubt(self, log: _ChainLog, pool: PoolKey, tip: ObservedBlock, block: ObservedBlock) -> None:
+        rival = log.rivals.get(pool)
+        if rival is None or rival.ours != tip.height or not 0 < block.height - rival.height <= FREE_JUMP:
+            log.rivals[pool] = _Rival(block.height, tip.height)
+            return
+        rival.height = block.height
+        rival.advances += 1
+        if rival.advances >= RIVAL_BLOCKS:
+            self._start_anew(log)
+            self._append(log, block)
+
+    def _start_anew(self, log: _ChainLog) -> None:
+        for block in log.blocks:
+            self._unsaved.pop((log.chain, block.height), None)
+        self._void.add(log.chain)
+        log.blocks.clear()
+        log.rivals.clear()
+
+    def _append(self, log: _ChainLog, block: ObservedBlock) -> None:
+        log.blocks.append(block)
+        log.reward_checked = self._clock.now()
+        self._unsaved[log.chain, block.height] = block
+        while len(self._unsaved) > sum(KEPT_BLOCKS.values()):  # nobody stores: do not grow
+            self._unsaved.pop(next(iter(self._unsaved)))
+
+    def _check_reward(self, log: _ChainLog, notify: PoolNotify) -> None:
+        """Later jobs of a height carry more transactions than its first one."""
+        tip = log.tip
+        if tip is None or tip.prevhash != notify.prevhash or self._clock.now() - log.reward_checked < REWARD_CHECK_S:
+            return
+        log.reward_checked = self._clock.now()
+        _, reward = _read_coinbase(notify)
+        if reward is not None and reward > (tip.reward or 0):
+            log.blocks[-1] = self._unsaved[log.chain, tip.height] = replace(tip, reward=reward)
+
+    def take_new(self) -> list[ObservedBlock]:
+        """The blocks that are new or changed since the last call."""
+        taken = list(self._unsaved.values())
+        self._unsaved.clear()
+        return taken
+
+    def take_void(self) -> set[Chain]:
+        """The chains whose history started anew since the last call: what is stored of them must go first."""
+        taken, self._void = self._void, set()
+        return taken
+
+    def restore(self, blocks: Iterable[ObservedBlock]) -> None:
+        """Take back stored blocks (any order); what does not rise in height and time is left out."""
+        for block in sorted(blocks, key=lambda block: (block.chain, block.height)):
+            if block.chain not in SPACING_S or not 0 < block.difficulty < 1e30:
+                continue
+            log = self._logs.setdefault(block.chain, _ChainLog(block.chain))
+            tip = log.tip
+            if tip is None or (block.height > tip.height and block.announced_at >= tip.announced_at):
+                log.blocks.append(block)
+                log.restored = True
+
+    def blocks(self, chain: Chain) -> tuple[ObservedBlock, ...]:
+        """What is known of ``chain``, oldest first."""
+        log = self._logs.get(chain)
+        return tuple(log.blocks) if log else ()
+
+    def reading(self, chain: Chain, short: int, long: int) -> NetworkReading | None:
+        """What the jobs tell of ``chain``; None before its first block is known."""
+        log = self._logs.get(chain)
+        tip = log.tip if log else None
+        if log is None or tip is None:
+            return None
+        fee, fee_error = _fees(log)
+        spans = _spans(log, scales(short, long))
+        known = spans[-1].blocks if spans else 0.0
+        note = f"{known:.0f} of {long} blocks seen so far" if known < long else ""
+        return NetworkReading(chain=chain, source=SOURCE, taken_at=self.time(), difficulty=tip.difficulty,
+                              height=tip.height, spans=spans, short_blocks=short, long_blocks=long, fee=fee,
+                              fee_error=fee_error, note=note)
+
+    def problem(self, chain: Chain) -> str:
+        """Why there is no reading of ``chain``, as a sentence."""
+        log = self._logs.get(chain)
+        if log is not None and log.without_height:
+            return f"The pools' jobs for {chain} do not tell the block's height."
+        return f"No pool has sent a job for {chain} yet."
+
+
+def _clock_jumped(log: _ChainLog, tip: ObservedBlock, block: ObservedBlock) -> bool:
+    """Whether the wall clock was set between the end of the last run and now, so that the old times mean nothing."""
+    jump, elapsed = block.height - tip.height, block.announced_at - tip.announced_at
+    longest = IMPOSSIBLE_SILENCE * SPACING_S[log.chain] * (abs(jump) + 1)
+    return log.restored and ((elapsed < 0 and jump > 0) or elapsed > longest)
+
+
+def _read_coinbase(notify: PoolNotify) -> tuple[int | None, int | None]:
+    """Height and reward of a job; each None where it cannot be read."""
+    try:
+        coinbase = parse_coinbase(assemble(notify.coinbase1, notify.extranonce1, notify.extranonce2_size,
+                                           notify.coinbase2))
+    except RemoteProtocolError:
+        return height_of(notify.coinbase1), None
+    return coinbase.height, coinbase.total
+
+
+def _spans(log: _ChainLog, wanted: tuple[int, ...]) -> tuple[Span, ...]:
+    """One span for each wanted number of blocks that is there, and the whole history if that is shorter."""
+    spans: list[Span] = []
+    blocks = seconds = exposure = 0.0
+    remaining = list(wanted)
+    for later, earlier in pairwise(reversed(log.blocks)):
+        count, time, effort = _interval(log.chain, earlier, later)
+        blocks, seconds, exposure = blocks + count, seconds + time, exposure + effort
+        if blocks + 1e-9 >= remaining[0] and exposure > 0:
+            spans.append(Span(blocks=round(blocks, 6), seconds=seconds, difficulty=seconds / exposure))
+            remaining = [number for number in remaining if number > blocks + 1e-9]
+            if not remaining:
+                return tuple(spans)
+    if exposure > 0 and blocks >= 1 and (not spans or spans[-1].blocks < blocks):
+        spans.append(Span(blocks=round(blocks, 6), seconds=seconds, difficulty=seconds / exposure))
+    return tuple(spans)
+
+
+def _interval(chain: Chain, earlier: ObservedBlock, later: ObservedBlock) -> tuple[float, float, float]:
+    """Blocks, seconds and seconds per difficulty between two announcements.
+
+    DigiByte's heights are found by five algorithms, so block times say nothing of SHA-256d: there the time is what the
+    difficulty stands for.
+    """
+    jump = later.height - earlier.height
+    mean = earlier.difficulty if jump == 1 else (earlier.difficulty + later.difficulty) / 2.0
+    if chain is Chain.DGB:
+        blocks = jump / DGB_HEIGHTS_PER_BLOCK
+        seconds = blocks * DGB_ALGORITHM_SPACING_S
+    else:
+        blocks, seconds = float(jump), later.announced_at - earlier.announced_at
+    return blocks, seconds, seconds / mean
+
+
+def _fees(log: _ChainLog) -> tuple[float | None, float]:
+    """The median of the newest blocks' fees in coins, and its standard error."""
+    fees = []
+    for block in list(log.blocks)[-FEE_BLOCKS:]:
+        created = subsidy(log.chain, block.height)
+        if block.reward is not None and created and 0 <= block.reward - created <= MAX_FEE_SUBSIDIES * created:
+            fees.append((block.reward - created) / COIN)
+    if not fees:
+        return None, 0.0
+    spread = stdev(fees) if len(fees) > 1 else fmean(fees)
+    return median(fees), 1.2533 * spread / sqrt(len(fees))

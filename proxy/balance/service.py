@@ -1,0 +1,215 @@
+"""Auto-balance at work: asks the sources in order, feeds the core, stores what was observed, hands the weights on."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, transaction
+
+from proxy.balance import AutoBalance, NetworkReading, ObservedBlock
+from proxy.balance.auto_balance import Weights, source_names
+from proxy.balance.observed import KEPT_BLOCKS
+from proxy.balance.observed import SOURCE as OBSERVED
+from proxy.balance.sources import Question, fetch
+from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, ConfigSnapshot
+from proxy.history.locks import AT_THE_END_S, wait_at_most
+from proxy.models.balance import BalanceMemory, ChainBlock
+from proxy.net.http_client import HttpAsker, HttpLimits, SourceError, make_client
+from proxy.ports import Clock
+from proxy.types import Chain
+
+FIRST_POLL_S = 60.0
+MAX_BACKOFF = 8
+DUE_TOGETHER_S = 30.0
+"""Sources due within this time are asked in one poll, so that no failure is counted before the next one was asked."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Due:
+    """When a source is asked next, in monotonic seconds, and how often it failed in a row."""
+
+    at: float
+    failures: int = 0
+
+
+class BalanceStore:
+    """What survives a restart. Synchronous: call it in a thread."""
+
+    def load(self) -> list[ObservedBlock]:
+        """All stored blocks that make sense."""
+        known = {chain.value: chain for chain in KEPT_BLOCKS}
+        return [ObservedBlock(chain=known[row.chain], height=row.height, announced_at=row.announced_at,
+                              difficulty=row.difficulty, prevhash=bytes.fromhex(row.prevhash), reward=row.reward)
+                for row in ChainBlock.objects.all() if row.chain in known]
+
+    def load_parts(self) -> tuple[dict[Chain, float], float]:
+        """The parts that held last, and when (unix seconds)."""
+        row = BalanceMemory.objects.filter(pk=1).first()
+        if row is None or not isinstance(row.parts, dict):
+            return {}, 0.0
+        known = {chain.value: chain for chain in KEPT_BLOCKS}
+        return {known[name]: float(part) for name, part in row.parts.items()
+                if name in known and isinstance(part, int | float)}, row.at
+
+    @transaction.atomic
+    def save(self, blocks: Sequence[ObservedBlock], void: set[Chain], parts: dict[Chain, float] | None,
+             at: float) -> None:
+        """Store new blocks and the parts; forget void histories and what is too old to be looked at."""
+        if void:
+            ChainBlock.objects.filter(chain__in=[chain.value for chain in void]).delete()
+        ChainBlock.objects.bulk_create(
+            [ChainBlock(chain=block.chain.value, height=block.height, announced_at=block.announced_at,
+                        difficulty=block.difficulty, prevhash=block.prevhash.hex(), reward=block.reward)
+             for block in blocks],
+            update_conflicts=True, unique_fields=["chain", "height"],
+            update_fields=["announced_at", "difficulty", "prevhash", "reward"])
+        for chain in {block.chain for block in blocks}:
+            newest = max(block.height for block in blocks if block.chain is chain)
+            ChainBlock.objects.filter(chain=chain.value, height__lt=newest - KEPT_BLOCKS[chain]).delete()
+        if parts is not None:
+            BalanceMemory.objects.update_or_create(
+                pk=1, defaults={"parts": {chain.value: part for chain, part in parts.items()}, "at": at})
+
+
+class BalanceService:
+    """Polls until cancelled. ``set_weights`` is the scheduler's ``set_balance_weights``.
+
+    One task of the loop; the database is used in threads only.
+    """
+
+    def __init__(self, *, auto: AutoBalance, clock: Clock, set_weights: Callable[[Weights | None], None],
+                 client: httpx.AsyncClient | None = None, limits: HttpLimits | None = None,
+                 store: BalanceStore | None = None) -> None:
+        self._auto = auto
+        self._clock = clock
+        self._client = client
+        self._limits = limits or HttpLimits()
+        self._store = store or BalanceStore()
+        self._config = BalanceConfig()
+        self._due: dict[str, _Due] = {}
+        self._changed = asyncio.Event()
+        self._first_poll = clock.now() + FIRST_POLL_S
+        auto.on_weights = set_weights
+
+    def apply(self, config: ConfigSnapshot) -> None:
+        """Take another configuration; sources that are new are asked at the next poll, at once if polling has begun."""
+        old = dict(zip(source_names(self._config.sources), self._config.sources, strict=True))
+        new = dict(zip(source_names(config.balance.sources), config.balance.sources, strict=True))
+        start = max(self._first_poll, self._clock.now())
+        self._due = {name: self._due[name] if name in self._due and old.get(name) == source else _Due(start)
+                     for name, source in new.items()}
+        self._config = config.balance
+        self._auto.apply(config)
+        self._changed.set()
+
+    async def restore(self) -> None:
+        """Take back what the last run observed; call it after ``apply`` and before ``run``."""
+        try:
+            blocks = await sync_to_async(self._store.load)()
+            parts, at = await sync_to_async(self._store.load_parts)()
+        except (DatabaseError, ValueError) as error:
+            _logger.warning("Auto-balance starts without its history: %s", error)
+            return
+        self._auto.observer.restore(blocks)
+        self._auto.restore(parts, at)
+
+    async def run(self) -> None:
+        """Poll whenever a source is due, the first time 60 seconds after the start."""
+        client = self._client or make_client()
+        try:
+            while True:
+                await self._wait()
+                await self.poll_due(client)
+        finally:
+            if self._client is None:
+                await client.aclose()
+
+    async def _wait(self) -> None:
+        """Sleep until a source is due, or until the configuration changes what that means."""
+        while (delay := self._next_due() - self._clock.now()) > 0:
+            self._changed.clear()
+            self._auto.next_poll_at = self._clock.wall() + delay
+            try:
+                await asyncio.wait_for(self._changed.wait(), min(delay, 3600.0))
+            except TimeoutError:
+                continue
+
+    def _next_due(self) -> float:
+        return min((due.at for due in self._due.values()), default=self._clock.now() + 3600.0)
+
+    async def poll_due(self, client: httpx.AsyncClient) -> None:
+        """Ask what is due in the owner's order, decide, store. A source behind those that told all is not asked."""
+        names = source_names(self._config.sources)
+        sources = list(zip(names, self._config.sources, strict=True))
+        for name, source in sources:
+            due = self._due.get(name)
+            if due is None or due.at > self._clock.now() + DUE_TOGETHER_S:
+                continue
+            if not self._wants_price() and not self._auto.missing_chains(before=name):
+                self._plan(due, source, failed=False)
+                continue
+            await self._ask(name, source, due, client)
+        self._auto.conclude()
+        await self.save()
+
+    def _wants_price(self) -> bool:
+        return self._config.strategy == "value-per-hash"
+
+    async def _ask(self, name: str, source: BalanceSourceConfig, due: _Due, client: httpx.AsyncClient) -> None:
+        self._auto.poll_started(name)
+        if name == OBSERVED:
+            self._plan(due, source, failed=False)
+            return
+        question = Question(name=name, config=source, ask=HttpAsker(client, self._limits), now=self._clock.wall(),
+                            short=self._config.short_window, long=self._config.long_window)
+        problem = await _fetch_into(self._auto, question)
+        self._plan(due, source, failed=problem is not None)
+
+    def _plan(self, due: _Due, source: BalanceSourceConfig, *, failed: bool) -> None:
+        """The next time: after two failures the pause doubles, up to eight times."""
+        due.failures = due.failures + 1 if failed else 0
+        factor = min(MAX_BACKOFF, 2 ** max(0, due.failures - 2))
+        due.at = self._clock.now() + source.poll_s * factor
+
+    async def save(self, *, at_the_end: bool = False) -> None:
+        """Store what is new; a database in trouble costs the history, never the balance."""
+        blocks, void = self._auto.observer.take_new(), self._auto.observer.take_void()
+        try:
+            if at_the_end:
+                await sync_to_async(wait_at_most)(AT_THE_END_S)
+            await sync_to_async(self._store.save)(blocks, void, self._auto.parts(), self._clock.wall())
+        except DatabaseError as error:
+            _logger.warning("Auto-balance could not store what it observed: %s", error)
+
+
+async def _fetch_into(auto: AutoBalance, question: Question) -> str | None:
+    """Ask one source; returns what went wrong, None if nothing did."""
+    try:
+        readings = await fetch(question)
+    except SourceError as error:
+        auto.source_failed(question.name, str(error))
+        return str(error)
+    except Exception as error:  # a server must not be able to end the polling: style.md's third place
+        _logger.exception("Source %s failed in a way that was not foreseen", question.name)
+        auto.source_failed(question.name, f"The answer cannot be used ({type(error).__name__}).")
+        return str(error)
+    for reading in readings:
+        auto.feed(reading)
+    return None
+
+
+async def try_source(source: BalanceSourceConfig, *, now: float, short: int = 6, long: int = 72,
+                     limits: HttpLimits | None = None) -> list[NetworkReading]:
+    """Ask ``source`` once, for a person who wants to see whether it works.
+
+    Raises:
+        SourceError: it does not; the text says why.
+    """
+    async with make_client() as client:
+        return await fetch(Question(name=source.kind, config=source, ask=HttpAsker(client, limits), now=now,
+                                    short=short, long=long))

@@ -1,0 +1,125 @@
+"""From readings to each chain's part of the work, in percent.
+
+Both strategies move work between chains; neither creates any. *Hash rate ratio* bets that a chain whose hash rate fell
+is worth more until its difficulty follows: true for a chain that adjusts slowly (BTC, two weeks), hardly for one that
+adjusts with each block (BCH, DGB). For a solo miner the chance of a block per hash depends on the difficulty alone,
+which does not move with the hash rate of the last hour. *Value per hash* compares what a hash earns on average now:
+exact as far as difficulty, subsidy and price are; it knows nothing of a pool's fee, luck or payout rules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+
+from proxy.balance.readings import NetworkReading, hash_rate
+from proxy.chains.subsidy import COIN, subsidy
+from proxy.types import HASHES_PER_DIFFICULTY, Chain
+
+Parts = dict[Chain, float]
+
+_LEAST = 1e-6  # a part of nothing must still be able to grow when the others may not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the weights should be, and why."""
+
+    parts: Parts
+    """Percent, sum 100."""
+    reasons: Mapping[Chain, str]
+    noise: float = 0.0
+    """Standard error of a part in points, where the strategy knows it; 0: none."""
+
+
+def window_ratio(reading: NetworkReading) -> float:
+    """Short against long window, as DPMP v2 had it; 1 where a window is not full or its times make no sense."""
+    short, long = reading.short, reading.long
+    return hash_rate(short) / hash_rate(long) if short and long else 1.0
+
+
+def inverse_parts(ratios: Mapping[Chain, float]) -> Parts:
+    """More to the chain whose hash rate fell: ``part ~ 1 / ratio``."""
+    return normalised({chain: 1.0 / ratio if ratio > 0 else 1.0 for chain, ratio in ratios.items()})
+
+
+def value_per_hash(reading: NetworkReading, price: float | None) -> float | None:
+    """Coins (or their price) that 2**32 hashes earn on average: ``(subsidy + fees) * price / difficulty``.
+
+    None where the height is not known, so that the subsidy is not.
+    """
+    created = subsidy(reading.chain, reading.height) if reading.height is not None else None
+    if created is None:
+        return None
+    return (created / COIN + (reading.fee or 0.0)) * (1.0 if price is None else price) / reading.difficulty
+
+
+def value_target(readings: Mapping[Chain, NetworkReading], prices: Mapping[Chain, float]) -> Target | None:
+    """Parts by value per hash; with prices only if each chain has one. None where a value is not known."""
+    priced = all(prices.get(chain, 0.0) > 0 for chain in readings)
+    values = {chain: value_per_hash(reading, prices[chain] if priced else None)
+              for chain, reading in readings.items()}
+    known = {chain: value for chain, value in values.items() if value}
+    if len(known) < len(values):
+        return None
+    parts = normalised(known)
+    noise = max(_fee_noise(readings[chain], part) for chain, part in parts.items())
+    left_out = "" if priced or not prices else "; prices are left out, as not every chain has one"
+    reasons = {chain: _value_reason(readings[chain], prices[chain] if priced else None, value) + left_out
+               for chain, value in known.items()}
+    return Target(parts=parts, reasons=reasons, noise=noise)
+
+
+def _fee_noise(reading: NetworkReading, part: float) -> float:
+    created = (subsidy(reading.chain, reading.height or 0) or 0) / COIN
+    reward = created + (reading.fee or 0.0)
+    relative = reading.fee_error / reward if reward else 0.0
+    return relative * part * (100.0 - part) / 100.0
+
+
+def _value_reason(reading: NetworkReading, price: float | None, value: float) -> str:
+    fees = f" + {reading.fee:.4g} fees" if reading.fee is not None else ", fees not seen"
+    created = (subsidy(reading.chain, reading.height or 0) or 0) / COIN
+    worth = f" at {price:g} a coin" if price is not None else ""
+    per_day = value * 1e15 * 86_400 / HASHES_PER_DIFFICULTY
+    return f"{created:g} coins{fees}{worth}, difficulty {reading.difficulty:.4g}: {per_day:.4g} per PH/s and day"
+
+
+def normalised(amounts: Mapping[Chain, float]) -> Parts:
+    """Scale to a sum of 100; even where all are 0."""
+    total = sum(amounts.values())
+    if total <= 0:
+        return even(amounts)
+    return {chain: amount / total * 100.0 for chain, amount in amounts.items()}
+
+
+def even(chains: Mapping[Chain, object]) -> Parts:
+    """The same part for each chain."""
+    return {chain: 100.0 / len(chains) for chain in chains}
+
+
+def bounded(parts: Parts, low: float, high: float) -> Parts:
+    """Keep every part within the bounds and the sum at 100; who is within them shares out what is left as before.
+
+    Bounds that leave no solution are widened to an even split.
+    """
+    share = 100.0 / len(parts)
+    low, high = min(low, share), max(high, share)
+    if all(low <= part <= high for part in parts.values()):
+        return parts
+
+    def clamped(scale: float) -> Parts:
+        return {chain: max(low, min(high, max(part, _LEAST) * scale)) for chain, part in parts.items()}
+
+    small, large = 0.0, 100.0 / _LEAST
+    for _ in range(200):
+        middle = sqrt(small * large) if small > 0 else large / 2.0
+        small, large = (middle, large) if sum(clamped(middle).values()) < 100.0 else (small, middle)
+    return clamped(large)
+
+
+def rounded(parts: Parts) -> Parts:
+    """Whole percents with the sum 100: all but the last rounded, the last gets the rest, as in DPMP v2."""
+    chains = list(parts)
+    whole: Parts = {chain: float(round(parts[chain])) for chain in chains[:-1]}
+    whole[chains[-1]] = 100.0 - sum(whole.values())
+    return whole

@@ -1,0 +1,183 @@
+"""Do the pools' coinbases pay the wallet? Every new set of outputs is decoded once, off the path of jobs.
+
+For a pool marked solo, too small a part for the wallet is an alarm and, if the operator chose so, takes the pool out
+until a coinbase is right again. For others it is information.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from proxy.chains.addresses import AddressError, address_of_script, script_of
+from proxy.chains.coinbase import TxOut, assemble, parse_coinbase
+from proxy.config.snapshot import ConfigSnapshot, PayoutAction, PoolConfig
+from proxy.errors import RemoteProtocolError
+from proxy.observe.events import EventStream, PayoutChecked, PoolDisconnected, PoolNotify
+from proxy.ports import Clock, Timer
+from proxy.types import Chain, LaneId, PoolKey
+
+OnPayout = Callable[[PoolKey, bool], None]
+
+SHOWN_OUTPUTS = 50
+"""PPLNS coinbases pay hundreds; the largest are told."""
+EXAMINED_KEPT = 64
+"""Output sets remembered: with a connection per miner the same set comes a thousand times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutView:
+    """The last coinbase of a pool."""
+
+    pool: PoolKey
+    percent: float
+    """Part of all that is paid which goes to the wallet."""
+    ok: bool
+    """False only for a solo pool that pays the wallet less than its ``payout_min_percent``."""
+    outputs: tuple[tuple[str, int], ...]
+    """Address or kind of script, and satoshis; the largest first."""
+    total: int
+    checked_at: float
+    """Unix seconds."""
+    problem: str = ""
+    """Why nothing could be decoded or compared."""
+
+
+class PayoutCheck:
+    """Checks each pool's coinbase; emits ``PayoutChecked`` when percentage, verdict or receivers change.
+
+    ``on_payout(pool, ok)`` is called when a pool with ``PayoutAction.TAKE_OUT`` must be taken out (False) or may come
+    back (True).
+    """
+
+    def __init__(self, *, clock: Clock, events: EventStream, on_payout: OnPayout | None = None) -> None:
+        self._clock = clock
+        self._events = events
+        self._on_payout = on_payout
+        self._configs: Mapping[PoolKey, PoolConfig] = {}
+        self._scripts: dict[PoolKey, bytes] = {}
+        self._seen: dict[LaneId, bytes] = {}
+        self._waiting: dict[LaneId, PoolNotify] = {}
+        self._timer: Timer | None = None
+        self._examined: OrderedDict[tuple[PoolKey, bytes], PayoutView] = OrderedDict()
+        self._bad: dict[PoolKey, dict[LaneId, PayoutView]] = {}
+        self._views: dict[PoolKey, PayoutView] = {}
+        self._out: set[PoolKey] = set()
+        events.subscribe(PoolNotify, self._on_notify)
+        events.subscribe(PoolDisconnected, self._on_disconnected)
+
+    def apply(self, config: ConfigSnapshot) -> None:
+        """Take wallets and limits from a configuration; after a change everything is judged anew with the next job."""
+        old, self._configs = self._configs, config.pools
+        if dict(old) != dict(config.pools):
+            self._seen.clear()
+            self._examined.clear()
+        for key in old.keys() - config.pools.keys():
+            self._views.pop(key, None)
+            self._bad.pop(key, None)
+            self._out.discard(key)
+        self._scripts = {key: script for key, pool in config.pools.items() if (script := _wallet_script(pool))}
+        for key in [key for key in self._out if not _takes_out(config.pools[key])]:
+            self._set_out(key, out=False)
+
+    def views(self) -> Sequence[PayoutView]:
+        """What is known of each pool's payouts."""
+        return tuple(self._views.values())
+
+    def view(self, pool: PoolKey) -> PayoutView | None:
+        """One pool's last coinbase."""
+        return self._views.get(pool)
+
+    def _on_notify(self, job: PoolNotify) -> None:
+        if self._seen.get(job.lane) == job.coinbase2 or job.pool not in self._configs:
+            return
+        self._seen[job.lane] = job.coinbase2
+        self._waiting[job.lane] = job
+        if self._timer is None:  # the next turn of the loop: miners get their job first
+            self._timer = self._clock.call_at(self._clock.now(), self._check_waiting)
+
+    def _on_disconnected(self, event: PoolDisconnected) -> None:
+        self._seen.pop(event.lane, None)
+        self._waiting.pop(event.lane, None)
+        self._bad.get(event.pool, {}).pop(event.lane, None)
+
+    def _check_waiting(self) -> None:
+        self._timer = None
+        waiting, self._waiting = self._waiting, {}
+        for job in waiting.values():
+            pool = self._configs.get(job.pool)
+            if pool is not None:
+                self._judge(pool, job)
+
+    def _judge(self, pool: PoolConfig, job: PoolNotify) -> None:
+        """A pool is right only while none of its connections is given a wrong coinbase."""
+        view = self._examined.get((pool.key, job.coinbase2)) or self._examine(pool, job)
+        self._examined[pool.key, job.coinbase2] = view
+        if len(self._examined) > EXAMINED_KEPT:
+            self._examined.popitem(last=False)
+        bad = self._bad.setdefault(pool.key, {})
+        if view.ok:
+            bad.pop(job.lane, None)
+        else:
+            bad[job.lane] = view
+        view = next(iter(bad.values()), view)
+        before, self._views[pool.key] = self._views.get(pool.key), view
+        if before is None or _said(before) != _said(view):
+            self._events.emit(PayoutChecked(pool=pool.key, percent=view.percent, ok=view.ok, outputs=view.outputs))
+        if _takes_out(pool):
+            self._set_out(pool.key, out=not view.ok)
+
+    def _examine(self, pool: PoolConfig, job: PoolNotify) -> PayoutView:
+        outputs: tuple[TxOut, ...] = ()
+        problem = ""
+        try:
+            raw = assemble(job.coinbase1, job.extranonce1, job.extranonce2_size, job.coinbase2)
+            outputs = parse_coinbase(raw).outputs
+        except RemoteProtocolError as error:
+            problem = str(error)
+        script = self._scripts.get(pool.key)
+        if script is None and not problem:
+            problem = "the wallet is no address of this chain, so it cannot be found in the coinbase"
+        total = sum(output.value for output in outputs)
+        paid = sum(output.value for output in outputs if output.script == script)
+        percent = 100.0 * paid / total if total else 0.0
+        # Of a chain whose addresses are not known nothing can be said, so nothing is held against the pool.
+        ok = not pool.solo or pool.chain is Chain.OTHER or percent >= pool.payout_min_percent
+        return PayoutView(pool=pool.key, percent=percent, ok=ok, outputs=_told(pool.chain, outputs), total=total,
+                          checked_at=self._clock.wall(), problem=problem)
+
+    def _set_out(self, pool: PoolKey, *, out: bool) -> None:
+        if out == (pool in self._out):
+            return
+        (self._out.add if out else self._out.discard)(pool)
+        if self._on_payout is not None:
+            self._on_payout(pool, not out)
+
+
+def _takes_out(pool: PoolConfig) -> bool:
+    return pool.solo and pool.payout_action is PayoutAction.TAKE_OUT
+
+
+def _said(view: PayoutView) -> tuple[object, ...]:
+    """What makes a change worth telling: fees change the amounts with every template."""
+    return round(view.percent, 1), view.ok, tuple(sorted({name for name, _ in view.outputs})), view.problem
+
+
+def _wallet_script(pool: PoolConfig) -> bytes | None:
+    try:
+        return script_of(pool.chain, pool.wallet.partition(".")[0])
+    except AddressError:
+        return None
+
+
+def _told(chain: Chain, outputs: Sequence[TxOut]) -> tuple[tuple[str, int], ...]:
+    paying = sorted((output for output in outputs if output.value), key=lambda output: -output.value)
+    return tuple((address_of_script(chain, output.script) or _kind(output.script), output.value)
+                 for output in paying[:SHOWN_OUTPUTS])
+
+
+def _kind(script: bytes) -> str:
+    if script[:1] == b"\x6a":
+        return "OP_RETURN"
+    if script[-1:] == b"\xac" and len(script) in (35, 67):
+        return "public key"
+    return f"script of {len(script)} bytes"

@@ -1,0 +1,316 @@
+"""Which upstream connections still send work for a block that has been found, and whether a chain has split.
+
+A block is worth nothing once its height is taken, so miners leave a connection that has not heard of the newest block
+when another connection of the fleet has had it for ``STALE_S``. A pool says what it likes, so its word is checked:
+
+* The hash of the previous block that a job names is that block's proof of work: as a number it must meet the target
+  which the *late* connection's own job gives for that very block (so no retarget comes in between, and a claimed
+  ``nbits`` proves nothing). On test networks the target is so large that everything meets it; there is nothing to win
+  there either. Where blocks are made by several algorithms (DigiByte), only those of SHA-256 can be checked this way;
+  the others move nobody and are left to the alarm ``pool_behind``.
+* The connection that has it must have worked on the late connection's block before, and its height (BIP 34, from the
+  coinbase) must be one above. So a pool on another branch of a split chain moves nobody, however it grows.
+* A pool that alone named a block which it took back, or beside which another pool named a different one, is not
+  believed alone for a while: an old block's hash meets the target as well, but it can be sold only once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from proxy.chains.coinbase import height_of
+from proxy.observe.events import ChainSplit, EventStream, PoolDisconnected, PoolNotify, StaleTipLeft
+from proxy.ports import Clock
+from proxy.stratum.difficulty import target_of_nbits
+from proxy.types import Chain, LaneId, PoolKey, SessionId
+
+STALE_S = 1.5
+"""How long a connection may be late. Good pools name a block within a second of each other; each second on a stale tip
+is work for nothing, and each move makes a miner start its work anew (some firmware needs about a second for it)."""
+HOLD_S = 30.0
+HOLD_MOST_S = 600.0
+HOLD_FORGET_S = 3600.0
+"""A connection that was left is not taken up again for ``HOLD_S``, twice as long each time within ``HOLD_FORGET_S``:
+one that is late again and again, or goes back and forth between two tips, does not drag miners with it."""
+TAKEN_BACK_S = 600.0
+CONTESTED_S = 86400.0
+"""How long the word of a pool alone does not count after it took a block back, or named another one than a pool beside
+it. Two real blocks of one height come about once a month, so an honest pool loses little by it."""
+_RETARGET = 4
+"""Largest factor between two targets (Bitcoin Core, ``pow.cpp``)."""
+_PARENTS_KEPT = 64
+_BLOCKS_KEPT = 4
+_HEIGHTS_KEPT = 16
+
+ChainKey = tuple[Chain, PoolKey | None]
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block that followed another one in some pool's jobs."""
+
+    at: float
+    height: int
+    pools: set[PoolKey] = field(default_factory=set)
+    """Those that named it and did not take it back."""
+
+
+@dataclass(slots=True)
+class _Tip:
+    """What a connection works on."""
+
+    chain: ChainKey
+    pool: PoolKey
+    session: SessionId | None
+    prevhash: bytes
+    height: int
+    """Of the block that is looked for, 0 where the coinbase does not tell."""
+    nbits: int
+    since: float
+
+
+@dataclass(slots=True)
+class _ChainState:
+    following: OrderedDict[bytes, dict[bytes, _Block]] = field(default_factory=OrderedDict)
+    """Block -> the blocks that came after it."""
+    heights: dict[PoolKey, OrderedDict[int, tuple[bytes, int]]] = field(default_factory=dict)
+    """Pool -> height looked for -> (previous block, nbits), the newest last."""
+    pairs: set[tuple[PoolKey, PoolKey]] = field(default_factory=set)
+    """Pools that follow different branches."""
+    told: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Hold:
+    times: int
+    until: float
+
+
+class StaleTips:
+    """Follows every connection through ``PoolNotify``; emits ``StaleTipLeft`` and ``ChainSplit``."""
+
+    def __init__(self, *, clock: Clock, events: EventStream) -> None:
+        self.on_change: Callable[[frozenset[SessionId]], None] = _nothing
+        """These sessions may have a connection that became stale, or one that may be used again."""
+        self._clock = clock
+        self._events = events
+        self._tips: dict[LaneId, _Tip] = {}
+        self._lanes_of: dict[PoolKey, set[LaneId]] = {}
+        self._chains: dict[ChainKey, _ChainState] = {}
+        self._doubted: dict[PoolKey, float] = {}
+        self._holds: dict[SessionId, dict[PoolKey, _Hold]] = {}
+        self._told: dict[PoolKey, bytes] = {}
+        events.subscribe(PoolNotify, self._on_notify)
+        events.subscribe(PoolDisconnected, self._on_disconnected)
+
+    # --- Questions --------------------------------------------------------------------------------------------------
+
+    def late_s(self, lane: LaneId) -> float | None:
+        """Return for how long (seconds) a connection has been a block behind; None: it is not."""
+        tip = self._tips.get(lane)
+        if tip is None or not tip.height:
+            return None
+        found = self._chains[tip.chain].following.get(tip.prevhash, {})
+        since = min((block.at for block_hash, block in found.items()
+                     if block.height == tip.height + 1 and _meets(block_hash, target_of_nbits(tip.nbits))
+                     and self._is_believed(block)), default=None)
+        return None if since is None else self._clock.now() - max(since, tip.since)
+
+    def is_to_be_left(self, session: SessionId, pool: PoolKey, lane: LaneId) -> bool:
+        """Whether the session should not work through this connection if it can work elsewhere."""
+        hold = self._holds.get(session, {}).get(pool)
+        if hold is not None and self._clock.now() < hold.until - 1e-6:
+            return True
+        late_s = self.late_s(lane)
+        return late_s is not None and late_s >= STALE_S - 1e-6
+
+    def wait_s(self, lane: LaneId) -> float:
+        """Return how long (seconds) a switch to this connection should wait for the block that others have."""
+        late_s = self.late_s(lane)
+        return 0.0 if late_s is None else max(0.0, STALE_S - late_s)
+
+    # --- Commands ---------------------------------------------------------------------------------------------------
+
+    def left(self, session: SessionId, pool: PoolKey, lane: LaneId) -> None:
+        """The session left this connection for being late: it does not come back at once."""
+        now, late_s = self._clock.now(), self.late_s(lane)
+        holds = self._holds.setdefault(session, {})
+        before = holds.get(pool)
+        times = before.times + 1 if before is not None and now - before.until < HOLD_FORGET_S else 1
+        until = now + min(HOLD_S * 2.0 ** (times - 1), HOLD_MOST_S)
+        holds[pool] = _Hold(times, until)
+        self._clock.call_at(until, lambda: self.on_change(frozenset((session,))))
+        tip = self._tips.get(lane)
+        if tip is not None and late_s is not None and self._told.get(pool) != tip.prevhash:
+            self._told[pool] = tip.prevhash
+            self._events.emit(StaleTipLeft(pool=pool, chain=tip.chain[0], height=tip.height - 1,
+                                           late_s=round(late_s, 3)))
+
+    def forget(self, session: SessionId) -> None:
+        """The session ended."""
+        self._holds.pop(session, None)
+
+    # --- What pools say ---------------------------------------------------------------------------------------------
+
+    def _on_notify(self, job: PoolNotify) -> None:
+        before = self._tips.get(job.lane)
+        if before is not None and before.prevhash == job.prevhash:
+            before.nbits = job.nbits
+            return
+        now = self._clock.now()
+        key = (job.chain, job.pool if job.chain is Chain.OTHER else None)
+        tip = _Tip(key, job.pool, job.session, job.prevhash, height_of(job.coinbase1) or 0, job.nbits, now)
+        self._tips[job.lane] = tip
+        self._lanes_of.setdefault(job.pool, set()).add(job.lane)
+        state = self._chains.setdefault(key, _ChainState())
+        if before is not None and before.chain == key:
+            self._went_on(state, before, tip)
+            self._went_back(state, before, tip)
+        self._note_height(state, tip)
+        late_s = self.late_s(job.lane)
+        if late_s is not None and job.session is not None:
+            sessions = frozenset((job.session,))
+            self._clock.call_at(now + max(0.0, STALE_S - late_s), lambda: self.on_change(sessions))
+
+    def _went_on(self, state: _ChainState, before: _Tip, tip: _Tip) -> None:
+        """A connection went from a block to the next one."""
+        if not before.height or tip.height != before.height + 1 or tip.prevhash in state.following:
+            return
+        if not _meets(tip.prevhash, target_of_nbits(before.nbits)):
+            return
+        blocks = state.following.setdefault(before.prevhash, {})
+        while len(state.following) > _PARENTS_KEPT:
+            state.following.popitem(last=False)
+        block = blocks.get(tip.prevhash)
+        if block is None:
+            if len(blocks) >= _BLOCKS_KEPT:
+                return
+            block = blocks[tip.prevhash] = _Block(tip.since, tip.height)
+        was_believed = self._is_believed(block)
+        if tip.pool not in block.pools:
+            block.pools.add(tip.pool)
+            self._doubt(blocks, tip.since)
+        if not was_believed and self._is_believed(block):
+            block.at, chain, parent = tip.since, tip.chain, before.prevhash
+            self._clock.call_at(tip.since + STALE_S, lambda: self._tell_late(chain, parent))
+        elif tip.session is not None and tip.since > block.at + STALE_S:
+            # Whoever had nowhere to go yet, because all its connections were late, may go here.
+            sessions = frozenset((tip.session,))
+            self._clock.call_at(tip.since, lambda: self.on_change(sessions))
+
+    def _doubt(self, blocks: dict[bytes, _Block], now: float) -> None:
+        """Pools that alone name one of several blocks of a height are doubted; what two of them name is not."""
+        for block in blocks.values():
+            for pool in block.pools:
+                if len(block.pools) > 1:
+                    self._doubted.pop(pool, None)
+                elif len(blocks) > 1:
+                    self._doubted[pool] = now + CONTESTED_S
+
+    def _went_back(self, state: _ChainState, before: _Tip, tip: _Tip) -> None:
+        """A connection went from a block back to the one before it: what its pool said of that block counts no more."""
+        block = state.following.get(tip.prevhash, {}).get(before.prevhash)
+        if block is None or any(self._tips[lane].prevhash == before.prevhash
+                                for lane in self._lanes_of.get(tip.pool, ())):
+            return
+        block.pools.discard(tip.pool)
+        self._doubted[tip.pool] = max(self._doubted.get(tip.pool, 0.0), tip.since + TAKEN_BACK_S)
+
+    def _is_believed(self, block: _Block) -> bool:
+        now = self._clock.now()
+        return len(block.pools) > 1 or any(self._doubted.get(pool, now) <= now for pool in block.pools)
+
+    def _tell_late(self, chain: ChainKey, parent: bytes) -> None:
+        late = frozenset(tip.session for tip in self._tips.values()
+                         if tip.session is not None and tip.prevhash == parent and tip.chain == chain)
+        if late:
+            self.on_change(late)
+
+    def _on_disconnected(self, event: PoolDisconnected) -> None:
+        tip = self._tips.pop(event.lane, None)
+        if tip is None:
+            return
+        lanes = self._lanes_of[tip.pool]
+        lanes.discard(event.lane)
+        if not lanes:
+            del self._lanes_of[tip.pool]
+            for key, state in self._chains.items():
+                if state.heights.pop(tip.pool, None) is not None:
+                    self._judge_split(key, state)
+
+    # --- Splits -----------------------------------------------------------------------------------------------------
+
+    def _note_height(self, state: _ChainState, tip: _Tip) -> None:
+        if not tip.height or tip.chain[0] is Chain.OTHER:
+            return
+        for other in self._chains.values():
+            if other is not state:
+                other.heights.pop(tip.pool, None)
+        heights = state.heights.setdefault(tip.pool, OrderedDict())
+        if heights.get(tip.height) == (tip.prevhash, tip.nbits):
+            return
+        heights[tip.height] = (tip.prevhash, tip.nbits)
+        while len(heights) > _HEIGHTS_KEPT:
+            heights.popitem(last=False)
+        self._judge_split(tip.chain, state)
+
+    def _judge_split(self, key: ChainKey, state: _ChainState) -> None:
+        """See who follows another branch than whom, and tell it when that changes."""
+        height = 0
+        for one, other in combinations(sorted(state.heights), 2):
+            apart = _apart(state.heights[one], state.heights[other])
+            if apart:
+                state.pairs.add((one, other))
+                height = height or apart
+            elif apart == 0:
+                state.pairs.discard((one, other))
+        state.pairs = {pair for pair in state.pairs if all(pool in state.heights for pool in pair)}
+        sides = _sides(state.heights, state.pairs)
+        if sides != state.told:
+            state.told = sides
+            self._events.emit(ChainSplit(chain=key[0], height=height, sides=sides, cleared=not sides))
+
+
+def _apart(one: OrderedDict[int, tuple[bytes, int]], other: OrderedDict[int, tuple[bytes, int]]) -> int | None:
+    """Return the height of the first block seen to differ, where two pools differ in two blocks in a row.
+
+    Both blocks carry the work that the other branch asks for (within a retarget). 0: the pools agree on the newest
+    block that both have named. None: nothing new can be said.
+    """
+    common = sorted(one.keys() & other.keys())
+    if not common:
+        return None
+    newest = common[-1]
+    if one[newest][0] == other[newest][0]:
+        return 0
+    if newest - 1 not in one or newest - 1 not in other or one[newest - 1][0] == other[newest - 1][0]:
+        return None
+    carry_work = (_meets(one[newest][0], _RETARGET * target_of_nbits(other[newest - 1][1]))
+                  and _meets(other[newest][0], _RETARGET * target_of_nbits(one[newest - 1][1])))
+    if not carry_work:
+        return None
+    return next(height for height in common if one[height][0] != other[height][0]) - 1
+
+
+def _sides(pools: Iterable[PoolKey], pairs: set[tuple[PoolKey, PoolKey]]) -> tuple[str, ...]:
+    """Return the pools of each branch, as ``A+C``; empty where the chain is one."""
+    if not pairs:
+        return ()
+    sides: list[list[PoolKey]] = []
+    for pool in sorted(pools):
+        side = next((side for side in sides
+                     if not any((each, pool) in pairs or (pool, each) in pairs for each in side)), None)
+        if side is None:
+            sides.append([pool])
+        else:
+            side.append(pool)
+    return tuple("+".join(side) for side in sides)
+
+
+def _meets(block_hash: bytes, target: int) -> bool:
+    return int.from_bytes(block_hash, "little") <= target
+
+
+def _nothing(sessions: frozenset[SessionId]) -> None:
+    """Nobody listens yet."""

@@ -1,0 +1,294 @@
+"""What the chains look like from the pools' jobs: tips, heights, difficulty, who is first, who is behind.
+
+Pools of the same chain are compared; pools of ``Chain.OTHER`` each stand alone, because nobody knows what they mine. A
+pool takes part while it has a connection that has sent a job. Constant work per job, everything kept is bounded.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from proxy.chains.coinbase import height_of
+from proxy.observe.events import ChainSplit, EventStream, NewBlockSeen, PoolBehind, PoolDisconnected, PoolNotify
+from proxy.ports import Clock, Timer
+from proxy.stratum.difficulty import diff1_target, network_difficulty
+from proxy.types import HASHES_PER_DIFFICULTY, Chain, LaneId, PoolKey
+
+ALARM_DELAY_S = 45.0
+"""How late a pool may be before people are told. Templates reach good pools within 2 s; a slow block takes 20."""
+LET_GO_S = 90.0
+"""A pool goes back to an older tip (an invalidated block) only if none of its connections has named the newer for so
+long: one connection of a pool may simply lag."""
+TIPS_KEPT = 64
+
+ChainKey = tuple[Chain, PoolKey | None]
+
+
+@dataclass(slots=True)
+class _Tip:
+    prevhash: bytes
+    height: int
+    """Of the block itself, 0 if not known; the job is for the next one."""
+    nbits: int
+    at: float
+    wall: float
+    order: int
+    pools: dict[PoolKey, float] = field(default_factory=dict)
+    """Who has announced it, and how many seconds after the first."""
+
+
+@dataclass(slots=True)
+class _PoolTip:
+    tip: _Tip
+    confirmed: float
+    lanes: set[LaneId] = field(default_factory=set)
+    at_work: set[LaneId] = field(default_factory=set)
+    """Those of ``lanes`` that serve a miner: only they raise and end an alarm, for a probe comes and goes."""
+    work: _Tip | None = None
+    """The tip that miners work on."""
+    work_confirmed: float = 0.0
+    missed: _Tip | None = None
+    """The first block that miners here did not get; None while they work on the newest."""
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class _ChainState:
+    tips: OrderedDict[bytes, _Tip] = field(default_factory=OrderedDict)
+    pools: dict[PoolKey, _PoolTip] = field(default_factory=dict)
+    timer: Timer | None = None
+    count: int = 0
+    split: ChainSplit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TipView:
+    """One block as the pools told it."""
+
+    prevhash: bytes
+    height: int
+    """0 if not known."""
+    seen_at: float
+    """Unix seconds of the first word of it."""
+    first: PoolKey
+    behind_s: dict[PoolKey, float]
+    """Pool -> seconds after the first; pools that never named it are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolChainView:
+    """One pool's idea of its chain."""
+
+    pool: PoolKey
+    chain: Chain
+    height: int
+    prevhash: bytes
+    network_difficulty: float
+    nbits: int
+    block_seen_at: float
+    behind_s: float | None
+    """Behind the first pool of its chain at its newest block; 0: it was first; None: no other pool to compare with."""
+    problem: str
+    """Empty while all is well."""
+    problem_since: float
+    """Unix seconds: since when the pool has been behind; it does not grow while ``problem`` lasts. 0: no problem."""
+
+
+class ChainObserver:
+    """Follows every chain through ``PoolNotify``; emits ``NewBlockSeen`` and ``PoolBehind``."""
+
+    def __init__(self, *, clock: Clock, events: EventStream, hashes_per_difficulty: float = HASHES_PER_DIFFICULTY,
+                 alarm_delay_s: float = ALARM_DELAY_S) -> None:
+        self._clock = clock
+        self._events = events
+        self._diff1 = diff1_target(hashes_per_difficulty)
+        self._delay_s = alarm_delay_s
+        self._chains: dict[ChainKey, _ChainState] = {}
+        self._of_pool: dict[PoolKey, ChainKey] = {}
+        events.subscribe(PoolNotify, self._on_notify)
+        events.subscribe(PoolDisconnected, self._on_disconnected)
+        events.subscribe(ChainSplit, self._on_split)
+
+    # --- What pools say --------------------------------------------------------------------------------------------
+
+    def _on_notify(self, job: PoolNotify) -> None:
+        key = (job.chain, job.pool if job.chain is Chain.OTHER else None)
+        if self._of_pool.get(job.pool) != key:
+            self._move_pool(job.pool, key)
+        state = self._chains[key]
+        mine = state.pools.get(job.pool)
+        now = self._clock.now()
+        if mine is not None and mine.tip.prevhash == job.prevhash:
+            mine.confirmed = now
+            mine.lanes.add(job.lane)
+            if mine.tip.nbits != job.nbits:
+                mine.tip.nbits = job.nbits
+            self._works_on(state, mine, mine.tip, job)
+            return
+        tip = state.tips.get(job.prevhash) or self._new_tip(state, job, now)
+        if mine is None:
+            mine = state.pools[job.pool] = _PoolTip(tip=tip, confirmed=now)
+        elif tip.order < mine.tip.order and now - mine.confirmed < LET_GO_S:
+            mine.lanes.add(job.lane)
+            self._works_on(state, mine, tip, job)
+            return
+        mine.lanes.add(job.lane)
+        mine.tip, mine.confirmed = tip, now
+        self._announced(job, tip, now)
+        self._works_on(state, mine, tip, job)
+
+    def _new_tip(self, state: _ChainState, job: PoolNotify, now: float) -> _Tip:
+        height = height_of(job.coinbase1) or 0
+        state.count += 1
+        tip = _Tip(prevhash=job.prevhash, height=max(height - 1, 0), nbits=job.nbits, at=now,
+                   wall=self._clock.wall(), order=state.count)
+        state.tips[job.prevhash] = tip
+        while len(state.tips) > TIPS_KEPT:
+            state.tips.popitem(last=False)
+        return tip
+
+    def _announced(self, job: PoolNotify, tip: _Tip, now: float) -> None:
+        if job.pool not in tip.pools:
+            behind = now - tip.at
+            tip.pools[job.pool] = behind
+            self._events.emit(NewBlockSeen(pool=job.pool, chain=job.chain, height=tip.height, prevhash=tip.prevhash,
+                                           nbits=tip.nbits, behind_s=behind))
+
+    def _move_pool(self, pool: PoolKey, key: ChainKey) -> None:
+        self._forget(pool)
+        self._of_pool[pool] = key
+        self._chains.setdefault(key, _ChainState())
+
+    def _on_disconnected(self, event: PoolDisconnected) -> None:
+        key = self._of_pool.get(event.pool)
+        mine = self._chains[key].pools.get(event.pool) if key is not None else None
+        if mine is None or event.lane not in mine.lanes:
+            return
+        mine.lanes.discard(event.lane)
+        if not mine.lanes:
+            self._forget(event.pool)
+        elif event.lane in mine.at_work:
+            mine.at_work.discard(event.lane)
+            if not mine.at_work:
+                self._nobody_works(self._of_pool[event.pool], event.pool, mine)
+
+    def _forget(self, pool: PoolKey) -> None:
+        key = self._of_pool.pop(pool, None)
+        if key is None:
+            return
+        state = self._chains[key]
+        mine = state.pools.pop(pool, None)
+        if mine is not None:
+            self._nobody_works(key, pool, mine)
+
+    def _on_split(self, event: ChainSplit) -> None:
+        """Of pools on different branches none is behind: that is told as what it is."""
+        state = self._chains.get((event.chain, None))
+        if state is not None:
+            state.split = None if event.cleared else event
+            self._judge(state, event.chain)
+
+    # --- Who is behind ---------------------------------------------------------------------------------------------
+
+    def _works_on(self, state: _ChainState, mine: _PoolTip, tip: _Tip, job: PoolNotify) -> None:
+        """Follow what miners work on; a connection that lags does not take its pool back (as ``LET_GO_S`` says)."""
+        if job.session is None:
+            return
+        mine.at_work.add(job.lane)
+        now, before = self._clock.now(), mine.work
+        if before is not None and tip.order < before.order and now - mine.work_confirmed < LET_GO_S:
+            return
+        mine.work, mine.work_confirmed = tip, now
+        if before is not tip:
+            self._judge(state, job.chain)
+
+    def _nobody_works(self, key: ChainKey, pool: PoolKey, mine: _PoolTip) -> None:
+        """The pool's last miner left it: there is nothing to tell of it, and it is no measure for others."""
+        mine.work = mine.missed = None
+        if mine.problem:
+            mine.problem = ""
+            self._events.emit(PoolBehind(pool=pool, chain=key[0], detail="no connection any more", cleared=True))
+        self._judge(self._chains[key], key[0])
+
+    def _judge(self, state: _ChainState, chain: Chain) -> None:
+        if state.timer is not None:
+            state.timer.cancel()
+            state.timer = None
+        best = _best([mine.work for mine in state.pools.values() if mine.work is not None])
+        if best is None:
+            return
+        now, dues = self._clock.now(), []
+        for pool, mine in state.pools.items():
+            if mine.work is best or state.split is not None:
+                mine.missed = None
+                self._tell(pool, chain, mine, "")
+            elif mine.work is not None:
+                mine.missed = mine.missed or best
+                due = mine.missed.at + self._delay_s
+                if now >= due:
+                    self._tell(pool, chain, mine, _problem(mine.work, best), now - mine.missed.at)
+                else:
+                    dues.append(due)
+        if dues:
+            state.timer = self._clock.call_at(min(dues), lambda: self._judge(state, chain))
+
+    def _tell(self, pool: PoolKey, chain: Chain, mine: _PoolTip, problem: str, age_s: float = 0.0) -> None:
+        before, mine.problem = mine.problem, problem
+        if bool(before) != bool(problem):
+            split = self._chains[chain, pool if chain is Chain.OTHER else None].split
+            detail = (f"{problem} for {age_s:.0f} s" if problem
+                      else "its chain has split" if split else "on the chain's tip again")
+            self._events.emit(PoolBehind(pool=pool, chain=chain, detail=detail, cleared=not problem))
+
+    # --- Reading ---------------------------------------------------------------------------------------------------
+
+    def pools(self) -> Sequence[PoolChainView]:
+        """Every pool that has a connection with a job."""
+        return tuple(self._pool_view(pool, chain, state, mine) for (chain, _), state in self._chains.items()
+                     for pool, mine in state.pools.items())
+
+    def pool(self, key: PoolKey) -> PoolChainView | None:
+        """One pool's idea of its chain; None without a job."""
+        return next((view for view in self.pools() if view.pool == key), None)
+
+    def splits(self) -> Sequence[ChainSplit]:
+        """The chains that have split."""
+        return tuple(state.split for state in self._chains.values() if state.split is not None)
+
+    def tips(self, chain: Chain, pool: PoolKey | None = None) -> Sequence[TipView]:
+        """The newest blocks of a chain, newest first; ``pool`` is needed for ``Chain.OTHER`` only."""
+        state = self._chains.get((chain, pool if chain is Chain.OTHER else None))
+        tips = reversed(state.tips.values()) if state else ()
+        return tuple(TipView(prevhash=tip.prevhash, height=tip.height, seen_at=tip.wall, first=next(iter(tip.pools)),
+                             behind_s=dict(tip.pools)) for tip in tips if tip.pools)
+
+    def difficulty(self, chain: Chain, pool: PoolKey | None = None) -> float | None:
+        """Network difficulty of the chain's newest block's successor, in units of a share's difficulty."""
+        state = self._chains.get((chain, pool if chain is Chain.OTHER else None))
+        best = _best([mine.tip for mine in state.pools.values()]) if state else None
+        return None if best is None else network_difficulty(best.nbits, self._diff1)
+
+    def _pool_view(self, pool: PoolKey, chain: Chain, state: _ChainState, mine: _PoolTip) -> PoolChainView:
+        tip, missed = mine.tip, mine.missed if mine.problem else None
+        return PoolChainView(
+            pool=pool, chain=chain, height=tip.height, prevhash=tip.prevhash, nbits=tip.nbits,
+            network_difficulty=network_difficulty(tip.nbits, self._diff1), block_seen_at=tip.wall,
+            behind_s=tip.pools.get(pool) if len(state.pools) > 1 else None, problem=mine.problem,
+            problem_since=missed.wall if missed else 0.0)
+
+
+def _best(tips: Sequence[_Tip]) -> _Tip | None:
+    """The tip that counts: the highest, then the first seen; where heights are not known, the newest."""
+    if not tips:
+        return None
+    if all(tip.height for tip in tips):
+        return max(tips, key=lambda tip: (tip.height, -tip.order))
+    return max(tips, key=lambda tip: tip.order)
+
+
+def _problem(mine: _Tip, best: _Tip) -> str:
+    if mine.height and mine.height == best.height:
+        return f"on another block at height {mine.height} than the other pools of its chain"
+    if mine.height and best.height:
+        return f"still on height {mine.height}, its chain is at {best.height}"
+    return "not on the newest block of its chain"

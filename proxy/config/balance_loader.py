@@ -1,0 +1,40 @@
+"""Auto-balance's rows as the core's ``BalanceConfig``."""
+
+from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, BalanceStrategy
+from proxy.errors import ConfigError
+from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice
+from proxy.types import Chain
+
+_PLAIN = ("short_window", "long_window", "max_deviation", "min_weight", "max_weight", "max_step_per_hour", "dead_band",
+          "significance", "on_failure")
+
+
+def load_balance() -> BalanceConfig:
+    """What the rows say; the defaults where there are none. Three queries.
+
+    Raises:
+        ConfigError: a row was written past the models' rules.
+    """
+    row = BalanceSettings.load()
+    sources = tuple(source_config(source) for source in BalanceSource.objects.filter(enabled=True))
+    try:
+        strategy = BalanceStrategy(row.strategy)
+        prices = {Chain(price.chain): price.price for price in ChainPrice.objects.all()}
+    except ValueError as error:
+        raise ConfigError(f"Auto-balance: {error}.") from error
+    return BalanceConfig(strategy=strategy, prices=prices, sources=sources or BalanceConfig().sources,
+                         **{name: getattr(row, name) for name in _PLAIN})
+
+
+def source_config(row: BalanceSource) -> BalanceSourceConfig:
+    """One source's row.
+
+    Raises:
+        ConfigError: its chain is not known.
+    """
+    try:
+        chain = Chain(row.chain) if row.chain else Chain.OTHER
+    except ValueError as error:
+        raise ConfigError(f"Source {row.kind}: {error}.") from error
+    return BalanceSourceConfig(kind=row.kind, url=row.url, chain=chain, user=row.user, password=row.password,
+                               poll_s=row.poll_s)

@@ -1,0 +1,232 @@
+"""Rows become one ``ConfigSnapshot``: the engine's only reader of the configuration's tables. Blocking."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from django.utils import timezone
+
+from proxy.chains.addresses import AddressError, validate_address
+from proxy.config.alerts import load_alerts
+from proxy.config.balance_loader import load_balance
+from proxy.config.snapshot import (
+    BalanceConfig,
+    ConfigSnapshot,
+    Endpoint,
+    FirmwareRule,
+    HealthConfig,
+    Limits,
+    Listeners,
+    LogConfig,
+    Mode,
+    OverrideConfig,
+    OverrideKind,
+    PayoutAction,
+    Policy,
+    PoolConfig,
+    ScheduleConfig,
+    Tls,
+    Window,
+)
+from proxy.errors import ConfigError
+from proxy.models import (
+    ConfigRevision,
+    Pool,
+    PoolFact,
+    ProxySettings,
+    Schedule,
+    Wallet,
+    WeightOverride,
+    WorkerPin,
+    WorkerTrace,
+)
+from proxy.models import FirmwareRule as FirmwareRow
+from proxy.models.labels import WalletKind
+from proxy.models.settings import event_names
+from proxy.stratum.firmware import BY_NAME
+from proxy.types import AdminStatus, Chain, PoolKey, WorkerName
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_READS = 5
+"""Attempts at a read during which nobody writes."""
+
+Choice = TypeVar("Choice", bound=StrEnum)
+Group = TypeVar("Group", Limits, HealthConfig, Listeners)
+
+
+def current_revision() -> int:
+    """How often the configuration has changed; 0 before the first change. One query."""
+    return ConfigRevision.objects.filter(pk=1).values_list("number", flat=True).first() or 0
+
+
+def load_snapshot(environ: Mapping[str, str] = os.environ) -> ConfigSnapshot:
+    """Read all rows and validate them.
+
+    Raises:
+        ConfigError: with a sentence for each row that cannot be used.
+        django.db.Error: the database cannot be read.
+    """
+    revision = current_revision()
+    for _ in range(_READS):
+        try:
+            snapshot, refusal = _read(revision, environ), None
+        except ConfigError as error:
+            snapshot, refusal = None, error
+        before, revision = revision, current_revision()
+        if before == revision:
+            break
+    if snapshot is None:
+        raise refusal or ConfigError("The configuration cannot be read.")
+    return snapshot.validate()
+
+
+def mark_applied(revision: int) -> None:
+    """Note for all processes that ``revision`` is in force."""
+    ConfigRevision.change(applied_revision=revision, applied_at=timezone.now(), refused_revision=None, problems=[])
+
+
+def mark_refused(revision: int, problems: Sequence[str]) -> None:
+    """Note for all processes that ``revision`` cannot be used, and why."""
+    ConfigRevision.change(refused_revision=revision, problems=list(problems))
+
+
+def note_extranonce2_size(key: PoolKey, size: int) -> None:
+    """Remember what a pool gave, so that after a restart miners are answered at once. No change of the revision."""
+    pool = Pool.objects.filter(key=key).values_list("pk", flat=True).first()
+    if pool is not None:
+        PoolFact.objects.update_or_create(pool_id=pool, defaults={"extranonce2_size": size})
+
+
+def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
+    problems: list[str] = []
+    rows = list(Pool.objects.select_related("wallet", "fact").prefetch_related("endpoints"))
+    keys = {row.pk: PoolKey(row.key) for row in rows}
+    pools = {PoolKey(row.key): _pool(row, problems) for row in rows}
+    schedules = tuple(_schedule(row, keys, problems) for row in Schedule.objects.filter(enabled=True).order_by("id")
+                      .prefetch_related("allocations", "fallbacks", "windows"))
+    override, pins, traces = _override(problems), _pins(keys), _traces()
+    settings = ProxySettings.load()
+    firmware = _firmware(problems)
+    balance, log = _balance(problems), _log(settings, environ, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return ConfigSnapshot(
+        revision=revision, pools=pools, schedules=schedules, override=override, pins=pins, trace_workers=traces,
+        balance=balance, limits=_group(Limits, settings), health=_group(HealthConfig, settings),
+        listeners=_group(Listeners, settings), log=log, alerts=load_alerts(), firmware=firmware,
+        worker_series=settings.worker_series)
+
+
+def _balance(problems: list[str]) -> BalanceConfig:
+    """Auto-balance as the owner set it."""
+    try:
+        return load_balance()
+    except ConfigError as error:
+        problems += error.problems
+        return BalanceConfig()
+
+
+def _pool(row: Pool, problems: list[str]) -> PoolConfig:
+    who = f"Pool {row.key}"
+    _check_wallet(who, row, row.wallet, problems)
+    fact = getattr(row, "fact", None)
+    endpoints = tuple(
+        Endpoint(host=endpoint.host, port=endpoint.port, tls=_choice(Tls, endpoint.tls, who, problems))
+        for endpoint in row.endpoints.all())
+    return PoolConfig(
+        key=PoolKey(row.key), name=row.name, chain=_choice(Chain, row.chain, who, problems), wallet=row.wallet.address,
+        password=row.password, endpoints=endpoints, user_format=row.user_format, min_difficulty=row.min_difficulty,
+        max_difficulty=row.max_difficulty, status=_choice(AdminStatus, row.status, who, problems), solo=row.solo,
+        payout_min_percent=row.payout_min_percent,
+        payout_action=_choice(PayoutAction, row.payout_action, who, problems),
+        extranonce2_size=fact.extranonce2_size if fact else None)
+
+
+def _check_wallet(who: str, pool: Pool, wallet: Wallet, problems: list[str]) -> None:
+    """Rows that were written past the models' own rules must not send work to a wrong address."""
+    if wallet.chain != pool.chain and Chain.OTHER not in (wallet.chain, pool.chain):
+        problems.append(f"{who} mines {pool.chain}, but its wallet {wallet.label} is of {wallet.chain}.")
+    if wallet.kind != WalletKind.ADDRESS or wallet.chain == Chain.OTHER:
+        return
+    try:
+        validate_address(_choice(Chain, wallet.chain, who, problems), wallet.address)
+    except AddressError as error:
+        problems.append(f"{who}, wallet {wallet.label}: {error}")
+
+
+def _choice(kind: type[Choice], value: str, who: str, problems: list[str]) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        problems.append(f'{who}: "{value}" is not one of {", ".join(kind)}.')
+        return next(iter(kind))
+
+
+def _schedule(row: Schedule, keys: Mapping[int, PoolKey], problems: list[str]) -> ScheduleConfig:
+    who = f'Schedule "{row.name}"'
+    return ScheduleConfig(
+        id=row.pk, name=row.name, mode=_choice(Mode, row.mode, who, problems),
+        allocations=tuple((keys[entry.pool_id], entry.weight) for entry in row.allocations.all()),
+        fallbacks=tuple(keys[entry.pool_id] for entry in row.fallbacks.all()),
+        min_switch_s=row.min_switch_s, slice_s=row.slice_s, policy=_choice(Policy, row.policy, who, problems),
+        windows=tuple(Window(weekdays=window.days, start=window.start, end=window.end)
+                      for window in row.windows.all()),
+        time_zone=row.time_zone, priority=row.priority, workers=row.workers, is_default=row.is_default)
+
+
+def _override(problems: list[str]) -> OverrideConfig | None:
+    row = WeightOverride.objects.filter(cleared_at__isnull=True).first()
+    if row is None or not row.active:
+        return None
+    try:
+        weights = {PoolKey(str(key)): float(weight) for key, weight in dict(row.weights).items()}
+    except (TypeError, ValueError):
+        problems.append("The override: its weights are no numbers; clear it and set it again.")
+        weights = {}
+    return OverrideConfig(
+        kind=_choice(OverrideKind, row.kind, "The override", problems), weights=weights, set_by=row.set_by,
+        set_at=row.set_at.timestamp(), until=_unix(row.until))
+
+
+def _firmware(problems: list[str]) -> tuple[FirmwareRule, ...]:
+    rows = list(FirmwareRow.objects.filter(enabled=True).order_by("position", "id"))
+    problems += [f'Firmware rule "{row.agent}": there is no profile "{row.profile}".'
+                 for row in rows if row.profile not in BY_NAME]
+    return tuple(FirmwareRule(agent=row.agent, profile=row.profile) for row in rows)
+
+
+def _unix(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
+
+
+def _pins(keys: Mapping[int, PoolKey]) -> dict[WorkerName, PoolKey]:
+    return {WorkerName(worker): keys[pool] for worker, pool in WorkerPin.objects.values_list("worker", "pool_id")
+            if pool in keys}
+
+
+def _traces() -> dict[WorkerName, float]:
+    rows = WorkerTrace.objects.filter(until__gt=timezone.now()).values_list("worker", "until")
+    return {WorkerName(worker): until.timestamp() for worker, until in rows}
+
+
+def _group(kind: type[Group], settings: ProxySettings) -> Group:
+    """A dataclass whose fields have the names of columns."""
+    return kind(**{name: getattr(settings, name) for name in kind.__dataclass_fields__})
+
+
+def _log(settings: ProxySettings, environ: Mapping[str, str], problems: list[str]) -> LogConfig:
+    level = (environ.get("DPMP_LOG_LEVEL") or settings.log_level).strip().upper()
+    if level not in LOG_LEVELS:
+        problems.append(f'"{level}" is no log level: use one of {", ".join(LOG_LEVELS)} (DPMP_LOG_LEVEL wins over '
+                        "the settings).")
+    return LogConfig(level=level, allow=_names(environ.get("DPMP_LOG_ALLOW") or settings.log_allow),
+                     deny=_names(environ.get("DPMP_LOG_DENY") or settings.log_deny),
+                     file_bytes=settings.file_bytes, file_count=settings.file_count,
+                     redact_wallets=settings.redact_wallets)
+
+
+def _names(text: str) -> frozenset[str]:
+    names: Iterable[str] = event_names(text)
+    return frozenset(names)

@@ -1,0 +1,138 @@
+"""Notices that the configuration changed, in this process at once and in others by its revision number."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+from django.dispatch import Signal
+
+from proxy.config.snapshot import ConfigSnapshot
+from proxy.errors import ConfigError
+
+POLL_S = 1.0
+
+changed = Signal()
+"""Sent after a commit that changed the configuration, in the thread of the commit. Receivers must not block."""
+
+Result = TypeVar("Result")
+
+
+def announce() -> None:
+    """Tell this process that a change has been committed."""
+    changed.send_robust(sender=None)
+
+
+class Store(Protocol):
+    """Where the configuration lies. All calls block and may raise what their database raises."""
+
+    def current_revision(self) -> int:
+        """The revision number; any change of the configuration raises it."""
+
+    def load_snapshot(self) -> ConfigSnapshot:
+        """The valid configuration. Raises ``ConfigError`` with sentences."""
+
+    def mark_applied(self, revision: int) -> None:
+        """Note that ``revision`` is in force."""
+
+    def mark_refused(self, revision: int, problems: Sequence[str]) -> None:
+        """Note that ``revision`` cannot be used."""
+
+
+async def in_thread(call: Callable[[], Result]) -> Result:
+    """Run a blocking call off the loop, without a database connection that is broken or too old."""
+
+    def fresh() -> Result:
+        close_old_connections()
+        try:
+            return call()
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(fresh, thread_sensitive=False)()
+
+
+async def set_or_late(event: asyncio.Event, seconds: float) -> None:
+    """Return when ``event`` is set, or after ``seconds``."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+class ConfigWatcher:
+    """Keeps the newest valid configuration in force.
+
+    ``on_snapshot`` gets each new one. ``on_refused`` gets the problems of one that cannot be used, once per revision;
+    the old one stays. ``on_trouble`` gets an error when the configuration cannot be read, once, and None when it can
+    be again. All three run on the loop that runs ``run``.
+    """
+
+    def __init__(
+        self, store: Store, *,
+        on_snapshot: Callable[[ConfigSnapshot], None],
+        on_refused: Callable[[Sequence[str]], None],
+        on_trouble: Callable[[Exception | None], None],
+        poll_s: float = POLL_S,
+        pause: Callable[[asyncio.Event, float], Awaitable[None]] = set_or_late,
+    ) -> None:
+        self._store = store
+        self._on_snapshot, self._on_refused, self._on_trouble = on_snapshot, on_refused, on_trouble
+        self._poll_s, self._pause = poll_s, pause
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._seen: int | None = None
+        self._mark: Callable[[], None] | None = None
+        """What is still to be noted in the store."""
+        self._troubled = False
+
+    def notify(self, **_: object) -> None:
+        """Look now. May be called from any thread, also as a receiver of ``changed``."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self) -> None:
+        """Look at once, at each ``notify`` and each ``poll_s`` seconds, until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        changed.connect(self.notify)
+        try:
+            while True:
+                self._wake.clear()
+                await self.look()
+                await self._pause(self._wake, self._poll_s)
+        finally:
+            changed.disconnect(self.notify)
+
+    async def look(self) -> None:
+        """Apply the configuration if its revision is not the one seen last."""
+        try:
+            revision = await in_thread(self._store.current_revision)
+            if revision != self._seen:
+                await self._take(revision)
+            if self._mark is not None:
+                await in_thread(self._mark)
+                self._mark = None
+        except Exception as error:  # whatever the database raises: the old configuration goes on
+            self._trouble(error)
+        else:
+            self._trouble(None)
+
+    async def _take(self, revision: int) -> None:
+        try:
+            snapshot = await in_thread(self._store.load_snapshot)
+        except ConfigError as error:
+            self._seen = revision
+            self._mark = partial(self._store.mark_refused, revision, error.problems)
+            self._on_refused(error.problems)
+        else:
+            self._seen = snapshot.revision
+            self._on_snapshot(snapshot)
+            self._mark = partial(self._store.mark_applied, snapshot.revision)
+
+    def _trouble(self, error: Exception | None) -> None:
+        """Report a change between trouble and none."""
+        if (error is not None) != self._troubled:
+            self._troubled = error is not None
+            self._on_trouble(error)

@@ -1,0 +1,77 @@
+"""What a miner is told: the pool's difficulty, floors and caps of the operator, and what its firmware can read."""
+
+from math import floor
+
+from proxy.config.snapshot import PoolConfig
+from proxy.stratum.firmware import Profile
+from proxy.types import HASHES_PER_DIFFICULTY
+
+MOST_SHARES_PER_S = 2.0
+"""A miner that enters a lane whose difficulty fell while it was idle (public-pool divides it by 6 a minute) is held to
+this rate by a temporary local difficulty until the pool has adjusted (``productive``). Only then: a pool that keeps a
+low difficulty on purpose credits that difficulty for each share, and anything above it would be work for nothing."""
+USUAL_SHARE_S = 5.0
+"""A share this often is asked for where nothing but the hash rate is known."""
+RAREST_SHARE_S = 20.0
+"""No pool is asked for a difficulty that gives fewer shares: what a miner worked at before may be too much today."""
+
+
+def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, *, hashrate: float, held: float,
+                    hashes_per_difficulty: float, network_difficulty: float, miner_minimum: float) -> float:
+    """The difficulty that a miner of ``profile`` gets for a pool's job.
+
+    ``held``: what the miner last worked at where the pool's difficulty fell far below it, 0 where it did not: up to it
+    the miner (``hashrate`` H/s) is held to ``MOST_SHARES_PER_S``. ``miner_minimum``: what it asked for by BIP 310's
+    minimum-difficulty, 0 for nothing.
+
+    Never below the pool's, but for integer-only firmware, which gets it rounded down (never below 1). Never above the
+    larger of the pool's and the network's for this job: beyond it a miner keeps blocks to itself. The miner's minimum
+    is above the operator's cap: it was answered true, firmware that asks for one leaves or stalls below it, and a cap
+    is only about how often shares come.
+    """
+    local = min(hashrate / (hashes_per_difficulty * MOST_SHARES_PER_S), held)
+    wanted = max(pool_difficulty, pool.min_difficulty or 0.0, local)
+    if profile.min_difficulty and hashes_per_difficulty == HASHES_PER_DIFFICULTY:
+        wanted = max(wanted, profile.min_difficulty)
+    if pool.max_difficulty:
+        wanted = max(pool_difficulty, min(wanted, pool.max_difficulty))
+    wanted = min(max(wanted, miner_minimum), max(pool_difficulty, network_difficulty))
+    return max(1.0, float(floor(wanted))) if profile.integer_difficulty else wanted
+
+
+def wished_difficulty(miner_wish: float | None, pool: PoolConfig, pool_difficulty: float) -> float | None:
+    """The difficulty to suggest to the pool: the miner's own wish within the operator's limits; None for none."""
+    if miner_wish is not None:
+        raised = max(miner_wish, pool.min_difficulty or 0.0)
+        return min(raised, pool.max_difficulty) if pool.max_difficulty else raised
+    if pool.min_difficulty and pool_difficulty < pool.min_difficulty:
+        return pool.min_difficulty
+    if pool.max_difficulty and pool_difficulty > pool.max_difficulty:
+        return pool.max_difficulty
+    return None
+
+
+def suitable_difficulty(productive: float, wish: float, pool: PoolConfig, *, hashrate: float,
+                        hashes_per_difficulty: float, estimated: bool) -> float | None:
+    """The difficulty to ask a pool for on behalf of a miner, whole from 1 on (ckpool reads integers); None for none.
+
+    ``productive``: what it last worked at there; ``wish``: its own; 0 where they are not known. Without both, and with
+    ``estimated``, its ``hashrate`` (H/s) says it. Where the hash rate is known the answer gives between
+    ``MOST_SHARES_PER_S`` and a share in ``RAREST_SHARE_S``: public-pool hears one suggestion for each connection, which
+    is not to be wasted on a value that is far too low. Within the operator's limits.
+    """
+    shares_a_second = hashrate / hashes_per_difficulty
+    suitable = productive or wish or (shares_a_second * USUAL_SHARE_S if estimated else 0.0)
+    if suitable and shares_a_second:
+        suitable = min(max(suitable, shares_a_second / MOST_SHARES_PER_S), shares_a_second * RAREST_SHARE_S)
+    if not suitable:
+        return None
+    suitable = max(suitable, pool.min_difficulty or 0.0)
+    if pool.max_difficulty:
+        suitable = min(suitable, pool.max_difficulty)
+    return float(floor(suitable)) if suitable >= 1 else suitable
+
+
+def as_number(difficulty: float) -> int | float:
+    """An integer where it is one: integer-only firmware reads "1.0" as it likes."""
+    return int(difficulty) if difficulty == int(difficulty) else difficulty

@@ -1,0 +1,370 @@
+"""Block candidates whose upstream session broke before the pool had answered: kept, and sent once if it is resumed.
+
+A pool knows a share by its extranonce1, so a candidate is worth something only on its own session. ckpool resumes a
+session whose id comes as the second parameter of ``mining.subscribe``: it gives the same extranonce1 again, once it has
+noticed that the old connection is closed, and knows jobs for 10 minutes (src/stratifier.c, ``parse_subscribe``,
+``disconnected_sessionid_exists``). Other pools (public-pool, MiningCore) ignore the parameter and give another
+extranonce1; nothing is sent to them.
+
+For each broken session one connection of its own is dialled, to the same server. It serves no miner, so nothing about
+work, search space or difficulty of the miner's other connections depends on it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from proxy.config.snapshot import Endpoint
+from proxy.engine.pool_health import Backoff, Random
+from proxy.engine.reject_reasons import reason_of
+from proxy.engine.upstream_connection import DedicatedLane, LaneUser
+from proxy.observe.events import BlockDelivered, BlockKept, BlockNotDelivered, BlockResent, EventStream, LateVerdict
+from proxy.ports import Clock, Timer
+from proxy.stratum.pool_job import PoolJob
+from proxy.stratum.upstream import Credentials
+from proxy.stratum.upstream_owner import ShareAnswer
+from proxy.types import BlockFate, Chain, PoolKey, Reason, WorkerName
+
+MAX_AGE_S = 600.0
+"""Age of a candidate up to which it is sent: ckpool forgets jobs (and sessions) after 10 minutes."""
+ANSWER_WITHIN_S = 30.0
+"""How long a miner waits for the answer to a candidate that is kept."""
+RETRY_LEAST_S = 0.5
+RETRY_MOST_S = 15.0
+NEW_SESSION_RETRY_S = (1.0, 5.0, 30.0)
+"""Pauses before the session is asked for again: ckpool gives a new one while it believes the old connection open."""
+LINGER_S = 5.0
+"""How long a resumed session stays open for candidates that its miner had in flight."""
+MAX_PER_POOL = 32
+MAX_BLOCKS = 128
+MAX_IDLE_SESSIONS = 64
+"""Sessions without a candidate that are remembered: ckpool names a resumed one anew."""
+
+_NOTHING = ShareAnswer(False, None, 0.0, lost=True)
+_WORDS = {
+    BlockFate.NO_ANSWER: "sent on the resumed session, which broke before the pool answered",
+    BlockFate.NO_SESSION: "the pool gave its session no id, so it cannot be resumed",
+    BlockFate.NEW_SESSION: "the pool gave a new session with another extranonce1",
+    BlockFate.LOGIN_REFUSED: "the pool refused the login",
+    BlockFate.EXPIRED: f"it could not be sent within {MAX_AGE_S / 60:.0f} minutes, after which pools forget a job",
+    BlockFate.POOL_REMOVED: "the pool was removed, changed or switched off",
+    BlockFate.TOO_MANY: f"more than {MAX_PER_POOL} candidates of the pool (or {MAX_BLOCKS} of all) were waiting",
+}
+
+
+class UndeliveredBlock(NamedTuple):
+    """A block candidate without an answer, and what is needed to send it."""
+
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    header_hash: bytes
+    endpoint: Endpoint | None
+    """None where it is not known any more."""
+    session_id: str
+    """Empty where the pool named none."""
+    extranonce1: bytes
+    submit: tuple[str | int, ...]
+    """Parameters of ``mining.submit``."""
+    credentials: Credentials
+    age_s: float = 0.0
+
+
+class ResumingPool(Protocol):
+    """What is needed of a pool."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the operator lets the proxy connect to it."""
+
+    def resume(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint, session_id: str) -> DedicatedLane:
+        """Dial ``endpoint`` and ask for the session ``session_id`` again."""
+
+    def forget(self, lane: DedicatedLane) -> None:
+        """A connection of ``resume`` ended."""
+
+
+class _Kept:
+    """A candidate on its way, and the miner that may wait for its answer."""
+
+    __slots__ = ("_answered", "_timer", "block", "expires_at", "late", "sent")
+
+    def __init__(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None] | None, clock: Clock) -> None:
+        now = clock.now()
+        self.block = block
+        self.expires_at = now + MAX_AGE_S - block.age_s
+        self.sent = False
+        self.late = False
+        """Whether the miner was told that there is no answer."""
+        self._answered = answered
+        self._timer = clock.call_at(now + ANSWER_WITHIN_S, self._give_up) if answered is not None else None
+
+    def answer(self, answer: ShareAnswer) -> None:
+        """Tell the miner, unless it has been told."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered(answer)
+
+    def _give_up(self) -> None:
+        self.late = True
+        self.answer(_NOTHING)
+
+
+class BlockDelivery:
+    """See the module."""
+
+    def __init__(self, *, pools: Mapping[PoolKey, ResumingPool], clock: Clock, events: EventStream,
+                 random: Random) -> None:
+        self.pools = pools
+        self.clock = clock
+        self.random = random
+        self._events = events
+        self._sessions: dict[tuple[object, ...], _BrokenSession] = {}
+        self._closed = False
+
+    @property
+    def open_submits(self) -> int:
+        """Candidates that were sent and have no answer yet."""
+        return sum(kept.sent for session in self._sessions.values() for kept in session.blocks)
+
+    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None] | None = None) -> None:
+        """Send ``block`` if its session can be resumed; ``answered`` hears once, ``ANSWER_WITHIN_S`` later at most."""
+        kept = _Kept(block, answered, self.clock)
+        if self._closed:
+            kept.answer(_NOTHING)  # it stays in the journal, from where the next run takes it
+        elif not block.session_id:
+            self.fail(kept, BlockFate.NO_SESSION)
+        elif block.age_s >= MAX_AGE_S:
+            self.fail(kept, BlockFate.EXPIRED)
+        elif block.endpoint is None:
+            self.fail(kept, BlockFate.POOL_REMOVED)
+        elif self._is_full(block.pool):
+            self.fail(kept, BlockFate.TOO_MANY)
+        else:
+            self._events.emit(BlockKept(worker=block.worker, pool=block.pool, chain=block.chain,
+                                        header_hash=block.header_hash))
+            self._session(block, block.endpoint).add(kept)
+
+    def give_up(self, block: UndeliveredBlock, fate: BlockFate) -> None:
+        """Tell that ``block`` will not be sent (again)."""
+        self.fail(_Kept(block, None, self.clock), fate)
+
+    def close(self) -> None:
+        """End all connections; miners that wait are told that there is no answer."""
+        self._closed = True
+        for session in self._sessions.values():
+            for kept in session.close():
+                kept.answer(_NOTHING)
+
+    def _is_full(self, pool: PoolKey) -> bool:
+        counts = [(session.pool, len(session.blocks)) for session in self._sessions.values()]
+        own = sum(count for key, count in counts if key == pool)
+        return own >= MAX_PER_POOL or sum(count for _, count in counts) >= MAX_BLOCKS
+
+    def _session(self, block: UndeliveredBlock, endpoint: Endpoint) -> "_BrokenSession":
+        key = (block.pool, endpoint, block.session_id, block.extranonce1, block.credentials.user)
+        session = self._sessions.get(key)
+        if session is None:
+            idle = [known for known, each in self._sessions.items() if each.is_idle]
+            for known in idle[:max(0, len(idle) - MAX_IDLE_SESSIONS + 1)]:
+                del self._sessions[known]
+            session = self._sessions[key] = _BrokenSession(block, endpoint, self)
+        return session
+
+    # --- For its sessions ------------------------------------------------------------------------------------------
+
+    def sending(self, block: UndeliveredBlock) -> None:
+        """Write down that ``block`` is sent, before it is."""
+        self._events.emit(BlockResent(worker=block.worker, pool=block.pool, chain=block.chain,
+                                      header_hash=block.header_hash))
+
+    def answered(self, kept: _Kept, lane: DedicatedLane, answer: ShareAnswer) -> None:
+        """The pool's verdict.
+
+        A duplicate had arrived and was accepted: ckpool enters a hash in its table of shares only by accepting it
+        (src/stratifier.c, ``parse_submit``, ``new_share``).
+        """
+        error, block = answer.error, kept.block
+        fate = BlockFate.ACCEPTED if answer.accepted else BlockFate.REJECTED
+        if error is not None and not answer.accepted and reason_of(error) is Reason.DUPLICATE:
+            fate, answer = BlockFate.ARRIVED, answer._replace(accepted=True, error=None)
+        self._events.emit(BlockDelivered(
+            worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash, fate=fate,
+            accepted=answer.accepted, message=answer.error.text if answer.error is not None else ""))
+        if kept.late:
+            self._events.emit(LateVerdict(pool=block.pool, lane=lane.id, accepted=answer.accepted))
+        kept.answer(answer)
+
+    def fail(self, kept: _Kept, fate: BlockFate) -> None:
+        """``kept`` will not be sent, or was sent without an answer."""
+        block = kept.block
+        self._events.emit(BlockNotDelivered(worker=block.worker, pool=block.pool, chain=block.chain,
+                                            header_hash=block.header_hash, fate=fate, reason=_WORDS[fate]))
+        kept.answer(_NOTHING)
+
+
+class _BrokenSession:
+    """One upstream session that broke; resumes it for the candidates found on it. Implements ``LaneUser``."""
+
+    __slots__ = ("_delivery", "_endpoint", "_extranonce1", "_lane", "_login", "_others", "_retry", "_session_id",
+                 "_timer", "blocks", "pool")
+
+    def __init__(self, block: UndeliveredBlock, endpoint: Endpoint, delivery: BlockDelivery) -> None:
+        self.pool = block.pool
+        self.blocks: list[_Kept] = []
+        self._endpoint = endpoint
+        self._login = block.credentials
+        self._extranonce1 = block.extranonce1
+        self._session_id = block.session_id
+        self._delivery = delivery
+        self._lane: DedicatedLane | None = None
+        self._timer: Timer | None = None
+        self._retry = Backoff(RETRY_LEAST_S, RETRY_MOST_S, delivery.random)
+        self._others = 0
+        """How often the pool gave another session."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is open."""
+        return not self.blocks and self._lane is None
+
+    def add(self, kept: _Kept) -> None:
+        """Send ``kept`` as soon as the session is resumed."""
+        self.blocks.append(kept)
+        if self._is_resumed(self._lane):
+            self._send()
+        elif self._lane is None and self._timer is None:
+            self._others = 0
+            self._dial()
+
+    def close(self) -> list[_Kept]:
+        """End the connection and return what still waited."""
+        left, self.blocks = self.blocks, []
+        self._drop_lane("shutting down")
+        self._cancel_timer()
+        return left
+
+    # --- LaneUser -------------------------------------------------------------------------------------------------
+
+    def lane_job(self, lane: DedicatedLane, job: PoolJob) -> None:
+        """Logged in, with a first job: see whose session it is."""
+        if lane is not self._lane:
+            return
+        if self._usable_pool is None:
+            self._drop_lane("the pool was removed or switched off")
+            self._fail_all(BlockFate.POOL_REMOVED)
+        elif self._is_resumed(lane):
+            self._session_id = lane.session_id or self._session_id
+            self._send()
+        elif not self._is_asking:
+            self._drop_lane("not the session that was asked for")
+            self._another_session()
+
+    def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """A candidate's verdict, or none."""
+        lane = self._lane
+        if token not in self.blocks or lane is None:
+            return
+        self.blocks.remove(token)
+        if answer.lost:
+            self._delivery.fail(token, BlockFate.NO_ANSWER)
+        else:
+            self._delivery.answered(token, lane, answer)
+        if not self._is_asking:
+            self._cancel_timer()
+            self._after(LINGER_S, self._done)
+
+    def lane_lost(self, lane: DedicatedLane, reason: str) -> None:
+        """Try again, unless the pool wants nobody of that name."""
+        pool = self._delivery.pools.get(self.pool)
+        if pool is not None:
+            pool.forget(lane)
+        if lane is not self._lane:
+            return
+        self._lane = None
+        self._cancel_timer()
+        if lane.refused:
+            self._fail_all(BlockFate.LOGIN_REFUSED)
+        elif self.blocks:
+            self._after(self._retry.next(), self._dial)
+
+    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
+        """Candidates go with the bits that they were found with."""
+
+    def lane_stale(self, lane: DedicatedLane) -> None:
+        """It does no work."""
+
+    def lane_redirected(self, lane: DedicatedLane, endpoint: Endpoint) -> None:
+        """Another server does not know the session."""
+
+    # --- Its own --------------------------------------------------------------------------------------------------
+
+    @property
+    def _usable_pool(self) -> ResumingPool | None:
+        pool = self._delivery.pools.get(self.pool)
+        return pool if pool is not None and pool.usable else None
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether the pool has candidates that it has not answered."""
+        return any(kept.sent for kept in self.blocks)
+
+    def _is_resumed(self, lane: DedicatedLane | None) -> bool:
+        return lane is not None and lane.ready and lane.upstream.extranonce1 == self._extranonce1
+
+    def _dial(self) -> None:
+        self._timer = None
+        now = self._delivery.clock.now()
+        for kept in [kept for kept in self.blocks if now >= kept.expires_at - 1e-6]:
+            self.blocks.remove(kept)
+            self._delivery.fail(kept, BlockFate.EXPIRED)
+        pool = self._usable_pool
+        if pool is None:
+            self._fail_all(BlockFate.POOL_REMOVED)
+        elif self.blocks:
+            self._lane = pool.resume(self, self._login, self._endpoint, self._session_id)
+
+    def _send(self) -> None:
+        lane = self._lane
+        for kept in [kept for kept in self.blocks if not kept.sent]:
+            if lane is None or not lane.ready:
+                return
+            kept.sent = True
+            self._delivery.sending(kept.block)
+            lane.upstream.submit_params(kept, kept.block.submit)
+
+    def _another_session(self) -> None:
+        if self._others >= len(NEW_SESSION_RETRY_S):
+            self._fail_all(BlockFate.NEW_SESSION)
+            return
+        self._others += 1
+        self._after(NEW_SESSION_RETRY_S[self._others - 1], self._dial)
+
+    def _fail_all(self, fate: BlockFate) -> None:
+        blocks, self.blocks = self.blocks, []
+        for kept in blocks:
+            self._delivery.fail(kept, fate)
+
+    def _done(self) -> None:
+        self._timer = None
+        if self._is_asking:
+            return
+        self._drop_lane("block delivered")
+        if self.blocks:  # the pool took the extranonce1 away meanwhile
+            self._another_session()
+
+    def _drop_lane(self, reason: str) -> None:
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            lane.close(reason)
+
+    def _after(self, delay_s: float, call: Callable[[], None]) -> None:
+        clock = self._delivery.clock
+        self._timer = clock.call_at(clock.now() + delay_s, call)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

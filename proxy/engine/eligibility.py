@@ -1,0 +1,70 @@
+"""Whether a miner can use a pool's jobs at all; where not, it works elsewhere and its owner is told why."""
+
+from proxy.stratum.extranonce import MinerExtranonce
+from proxy.stratum.firmware import Profile
+from proxy.stratum.pool_job import PoolJob
+
+NEEDED_JOBS = 2.0
+"""The search space of a job must last for so many times the pool's usual time between jobs."""
+REGAINED_JOBS = 3.0
+"""A pool that was left out for it comes back at so many times: the hash rate is an estimate, and moves."""
+JOB_GAP_S = 30.0
+"""Time between two jobs of a pool that has not sent two yet."""
+
+
+def why_not(job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, rolls: bool, mask: int | None,
+            elsewhere: bool) -> str:
+    """Return why ``job`` is not for this miner; "" if it is.
+
+    ``rolls``: it negotiated version rolling; ``mask``: what the pool allows, None while it has not said; ``elsewhere``:
+    another pool has work for it. A pool that has not said is only left alone by firmware that may not stop rolling and
+    has work elsewhere: a pool that does not know BIP 310 stays silent too, and would refuse its shares.
+    """
+    if job.extranonce2_size < extranonce.room:
+        needed = profile.least_extranonce2 + (not profile.accepts_empty_extranonce1)
+        fits = "it fits" if job.extranonce2_size >= needed else "it may fit"
+        return (f"the pool leaves {job.extranonce2_size} bytes of extranonce2, this connection needs "
+                f"{extranonce.room}; {fits} when the miner reconnects")
+    if extranonce.size < profile.least_extranonce2:
+        return f"{profile.label} needs {profile.least_extranonce2} bytes of extranonce2"
+    if rolls and not mask and not profile.stops_rolling:
+        if mask is not None:
+            return f"the pool allows no version rolling and {profile.label} may not stop it"
+        if elsewhere:
+            return f"the pool has not said whether it allows version rolling, and {profile.label} may not stop it"
+    if profile.max_coinbase is not None and job.coinbase_size > profile.max_coinbase:
+        return (f"the pool's coinbase has {job.coinbase_size} bytes, {profile.label} can hash "
+                f"{profile.max_coinbase} at most")
+    return _too_large(job, extranonce, profile)
+
+
+def _too_large(job: PoolJob, extranonce: MinerExtranonce, profile: Profile) -> str:
+    """What of the job has no room in the firmware's buffers."""
+    notice = job.notice
+    before = len(notice.coinb1) + len(job.extranonce1) + job.extranonce2_size - extranonce.room  # as the miner gets it
+    for size, most, what in (
+        (before, profile.max_coinb1, "bytes before the extranonce"),
+        (len(notice.coinb2), profile.max_coinb2, "bytes behind the extranonce"),
+        (len(notice.branches), profile.max_branches, "merkle branches")):
+        if most is not None and size > most:
+            return f"the pool's job has {size} {what}, {profile.label} has room for {most}"
+    return ""
+
+
+def search_space(extranonce: MinerExtranonce, profile: Profile, mask: int) -> float:
+    """Hashes that one job is good for: nonces, values of extranonce2 and version masks. Rolled ntime is not counted:
+    little firmware does it, and pools bound it."""
+    masks = 1 << mask.bit_count()
+    return 2.0 ** (8 * extranonce.size + 32) * min(masks, profile.most_masks or masks)
+
+
+def too_small(space: float, hashrate: float, job_gap_s: float | None, *, was: bool) -> str:
+    """Return why a job with ``space`` hashes ends too soon for a miner; "" if it does not, or ``hashrate`` (H/s) is 0.
+
+    ``was``: it ended too soon so far.
+    """
+    gap_s = job_gap_s or JOB_GAP_S
+    if not hashrate or space >= hashrate * gap_s * (REGAINED_JOBS if was else NEEDED_JOBS):
+        return ""
+    return (f"the miner has tried all of a job within {space / hashrate:.3g} s, and the pool sends one every "
+            f"{gap_s:.0f} s")

@@ -1,0 +1,154 @@
+"""Jobs as miners know them: our ids, each with the context it was issued under (architecture, decisions 2 to 4)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+from proxy.engine.upstream_connection import Lane
+from proxy.stratum.extranonce import MinerExtranonce
+from proxy.stratum.pool_job import PoolJob
+from proxy.types import JobId
+
+KEEP_S = 60.0
+"""How long a job stays known after a clean job or a switch; its pool judges what comes for it."""
+MAX_JOBS = 256
+MAX_SHARES_REMEMBERED = 65_536
+"""Per job, for the duplicate check."""
+ShareKey: TypeAlias = tuple[bytes, int, int, int]
+"""What tells two shares of a job apart: extranonce2, ntime, nonce, and the version as hashed."""
+MAX_NTIME_ROLL_S = 600
+MAX_CONTENTS = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class IssuedJob:
+    """A pool's job as one miner got it."""
+
+    id: JobId
+    lane: Lane
+    job: PoolJob
+    padding: bytes
+    ntime: int
+    difficulty: float
+    """What the miner was told."""
+    mask: int
+    """Version bits that the miner may roll on it."""
+    extranonce1: bytes
+    """The miner's."""
+    retired_at: float | None = None
+    _shares: set[ShareKey] | None = None
+    """What went up for it. Most jobs never see a share."""
+    _head: Any = None
+
+    def has_gone_up(self, key: ShareKey) -> bool:
+        """Whether this share was given to the pool before."""
+        return self._shares is not None and key in self._shares
+
+    def went_up(self, key: ShareKey) -> None:
+        """Remember a share; what was refused here is not remembered, it would be refused again."""
+        shares = self._shares
+        if shares is None:
+            shares = self._shares = set()
+        if len(shares) >= MAX_SHARES_REMEMBERED:
+            shares.pop()
+        shares.add(key)
+
+    def coinbase_hash(self, extranonce2: bytes) -> bytes:
+        """SHA-256 of the coinbase with the miner's ``extranonce2``, once; what comes before it is hashed only once."""
+        head = self._head
+        if head is None:
+            head = self._head = sha256(self.job.notice.coinb1 + self.job.extranonce1 + self.padding + self.extranonce1)
+        whole = head.copy()
+        whole.update(extranonce2 + self.job.notice.coinb2)
+        return whole.digest()  # type: ignore[no-any-return]
+
+
+class JobTable:
+    """The jobs that one miner may submit for; bounded in number and age.
+
+    A share for a job that was forgotten (``KEEP_S`` after a clean job or a switch, or ``MAX_JOBS`` newer ones) cannot
+    be judged: what its header was made of is gone. So it is refused as unknown even if it should solve the network.
+    That costs no block that was to be had: after a clean job for a new block, what is found for the old one is an
+    orphan within seconds; after any other, firmware drops old work at once or within its own queue, far below
+    ``KEEP_S``. The oldest go first, so a pool that floods the table with jobs takes away its own, or those of a pool
+    that the miner has left.
+    """
+
+    __slots__ = (
+        "_extranonce", "_first", "_issued", "_jobs", "_ntimes",
+    )
+
+    def __init__(self, extranonce: MinerExtranonce, *, first: int = 0) -> None:
+        """Ids count from ``first`` on: another for each connection, for cgminer sends old shares again on a new one."""
+        self._extranonce = extranonce
+        self._first = first
+        self._jobs: dict[str, IssuedJob] = {}
+        self._issued = 0
+        self._ntimes: dict[tuple[object, ...], int] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __iter__(self) -> Iterator[IssuedJob]:
+        return iter(self._jobs.values())
+
+    def find(self, job_id: str) -> IssuedJob | None:
+        """The job that the miner knows as ``job_id``."""
+        return self._jobs.get(job_id)
+
+    @property
+    def any_issued(self) -> bool:
+        """Whether this miner ever got a job."""
+        return self._issued > 0
+
+    def issue(self, lane: Lane, job: PoolJob, *, difficulty: float, mask: int, now: float) -> IssuedJob:
+        """Make ``job`` a job of ours whose search space was never handed out before: another padding, else ntime."""
+        padding = lane.padding.take(job.extranonce2_size - self._extranonce.room)
+        ntime = job.notice.ntime if padding else self._fresh_ntime(job, now)
+        self._issued += 1
+        issued = IssuedJob(
+            id=JobId(f"{self._first + self._issued:x}"), lane=lane, job=job, padding=padding, ntime=ntime,
+            difficulty=difficulty, mask=mask, extranonce1=self._extranonce.extranonce1)
+        self._forget(now)
+        self._jobs[issued.id] = issued
+        return issued
+
+    def retire(self, now: float) -> None:
+        """A clean job or a switch: what is there stays known for ``KEEP_S``."""
+        for issued in reversed(self._jobs.values()):
+            if issued.retired_at is not None:
+                break
+            issued.retired_at = now
+
+    def _fresh_ntime(self, job: PoolJob, now: float) -> int:
+        content = job.content
+        ntime = job.notice.ntime + int(now - job.received_at)
+        last = self._ntimes.pop(content, None)
+        if last is not None:
+            ntime = max(ntime, last + 1)
+        ntime = min(ntime, job.notice.ntime + MAX_NTIME_ROLL_S)
+        while len(self._ntimes) >= MAX_CONTENTS:
+            del self._ntimes[next(iter(self._ntimes))]
+        self._ntimes[content] = ntime
+        return ntime
+
+    def _forget(self, now: float) -> None:
+        while self._jobs:
+            job_id, oldest = next(iter(self._jobs.items()))
+            old = oldest.retired_at is not None and now - oldest.retired_at > KEEP_S
+            if not old and len(self._jobs) < MAX_JOBS:
+                return
+            del self._jobs[job_id]
+
+
+def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:
+    """``mining.notify`` for the miner: the pool's job with its extranonce1 and our padding moved into coinb1.
+
+    The text comes ready made from the notice; all of it was checked to be hex when the notice was read.
+    """
+    job = issued.job
+    notice = job.notice
+    return (f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{notice.opening}'
+            f'{job.extranonce1.hex()}{issued.padding.hex()}{notice.ending}{issued.ntime:08x}",'
+            f'{"true" if clean else "false"}]}}\n').encode()

@@ -1,0 +1,681 @@
+"""One miner's session: what it is told, which job it works on, and what becomes of its shares.
+
+The session owns its ``Downstream`` and one ``Attachment`` for each pool; where it works is decided by the scheduler
+through ``switch_to``. Everything that reaches the miner goes through ``_issue`` (one write) or a reply to its request.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from proxy.chains.stale_tips import StaleTips
+from proxy.config.snapshot import Endpoint
+from proxy.engine.assigned_difficulty import as_number, suitable_difficulty, told_difficulty, wished_difficulty
+from proxy.engine.delivery import UndeliveredBlock
+from proxy.engine.eligibility import search_space, too_small, why_not
+from proxy.engine.jobs import JobTable, notify_line
+from proxy.engine.pool import PoolSupervisor
+from proxy.engine.pool_link import Attachment
+from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.submits import PendingShare, SubmitHandler
+from proxy.engine.upstream_connection import DedicatedLane
+from proxy.engine.worker_names import worker_of
+from proxy.errors import LocalProtocolError, RemoteProtocolError
+from proxy.observe.events import (
+    DifficultySent,
+    DownstreamTraffic,
+    EmergencySwitch,
+    EventStream,
+    JobForwarded,
+    LinesReceived,
+    LinesSent,
+    MinerAuthorized,
+    MinerBadMessage,
+    MinerConfigured,
+    MinerDisconnected,
+    MinerMethod,
+    MinerOtherProtocol,
+    MinerReady,
+    MinerSubscribed,
+    MinerWaiting,
+    PoolExcluded,
+    PoolSwitched,
+    SwitchSkipped,
+)
+from proxy.ports import Clock, Link, Timer
+from proxy.stratum.codec import JsonId, encode_notification, encode_request
+from proxy.stratum.difficulty import network_difficulty
+from proxy.stratum.downstream import KEEP_ALIVE_ID, Downstream, Submit
+from proxy.stratum.extranonce import MinerExtranonce
+from proxy.stratum.firmware import UNKNOWN, Profile
+from proxy.stratum.opening import REASONS, Opening, http_answer
+from proxy.stratum.pool_job import PoolJob
+from proxy.stratum.upstream_owner import ShareAnswer
+from proxy.stratum.version_rolling import mask_text, undisputed_mask
+from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
+
+KEEP_ALIVE_S = 50.0
+"""cgminer and bfgminer give a pool up after 90 s of silence, others later."""
+
+_ONE_IN, _ONE_OUT = LinesReceived(pool=None, count=1), LinesSent(pool=None, count=1)
+"""Made once: most lines come and go alone."""
+
+
+class SessionHost(Protocol):
+    """The engine, as a session sees it."""
+
+    clock: Clock
+    events: EventStream
+    hashes_per_difficulty: float
+    diff1: int
+    stale_tips: StaleTips
+
+    @property
+    def takes_miners(self) -> bool:
+        """Whether a subscribe is answered."""
+
+    @property
+    def web_address(self) -> tuple[str, int]:
+        """Host and port that the dashboard listens on."""
+
+    def extranonce_for(self, session: "Session", profile: Profile) -> MinerExtranonce:
+        """An extranonce that fits the pools this miner may be sent to."""
+
+    def profile_of(self, agent: str) -> Profile:
+        """What is known of firmware that calls itself ``agent``."""
+
+    def offered_mask(self, requested: int) -> int:
+        """Version bits that every pool with rolling allows, within ``requested``."""
+
+    def attach(self, session: "Session", pool: PoolKey) -> Attachment:
+        """A new attachment of the session to ``pool``."""
+
+    def pool(self, key: PoolKey) -> PoolSupervisor:
+        """The pool called ``key``."""
+
+    def unusable(self, key: PoolKey) -> str:
+        """Why no miner may stay on the pool (removed, switched off, down, payout check); "" while miners may."""
+
+    def session_started(self, session: "Session") -> None:
+        """Subscribed and authorised: it wants work."""
+
+    def session_ready_changed(self, session: "Session", ready: frozenset[PoolKey]) -> None:
+        """Other pools have work for it now."""
+
+    def share_judged(self, session: "Session", pool: PoolKey, difficulty: float, credited: float,
+                     accepted: bool) -> None:
+        """A pool judged a share."""
+
+    def hashrate(self, session: "Session") -> float:
+        """The scheduler's estimate in H/s; 0 while unknown."""
+
+    def sure_hashrate(self, session: "Session") -> float:
+        """The scheduler's estimate in H/s once it rests on enough shares; 0 until then."""
+
+    def aimed_at(self, session: "Session") -> frozenset[PoolKey]:
+        """The pools that the session is to work on now."""
+
+    def session_ended(self, session: "Session") -> None:
+        """The miner is gone."""
+
+    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None]) -> None:
+        """Try to bring a block candidate to its pool all the same; ``answered`` is called once."""
+
+    def is_traced(self, worker: WorkerName) -> bool:
+        """Whether the raw traffic of ``worker`` is to be logged."""
+
+
+class Session:
+    """See the module. ``DownstreamOwner`` and ``AttachmentOwner``."""
+
+    __slots__ = (
+        "_began",
+        "_clock",
+        "_ended",
+        "_events",
+        "_exhausted",
+        "_extranonce1",
+        "_host",
+        "_lane",
+        "_left_out",
+        "_prevhash",
+        "_ready",
+        "_submits",
+        "_timer",
+        "_worked_on",
+        "_workers",
+        "attachments",
+        "connected_at",
+        "current",
+        "downstream",
+        "excluded",
+        "id",
+        "jobs",
+        "minimum_difficulty",
+        "password",
+        "peer",
+        "profile",
+        "started",
+        "told",
+        "told_mask",
+        "user",
+        "waiting",
+        "wanted",
+        "wish",
+        "worker",
+    )
+
+    def __init__(self, session_id: SessionId, host: SessionHost) -> None:
+        self.id = session_id
+        self.downstream = Downstream(clock=host.clock, owner=self, diff1=host.diff1)
+        self.profile: Profile = UNKNOWN
+        self.worker = WorkerName("")
+        self.user = ""
+        self.password = ""
+        self.peer = ""
+        self.connected_at = host.clock.wall()
+        self.attachments: dict[PoolKey, Attachment] = {}
+        self.wanted: frozenset[PoolKey] = frozenset()
+        """Pools that are to be kept warm."""
+        self.current: PoolKey | None = None
+        self.excluded: dict[PoolKey, str] = {}
+        self.wish: float | None = None
+        self.minimum_difficulty = 0.0
+        """What the miner was promised not to fall below (BIP 310); 0 for nothing."""
+        self.told: float | None = None
+        """The difficulty last sent."""
+        self.waiting = ""
+        """Why there is no work, for people."""
+        self.jobs: JobTable | None = None
+        self.started = False
+        self._host = host
+        self._clock = host.clock
+        self._events = host.events
+        self._submits = SubmitHandler(session_id, self.downstream, host, self._judged)
+        self._workers: dict[str, WorkerName] = {}
+        self._ready: frozenset[PoolKey] = frozenset()
+        self._lane: DedicatedLane | None = None
+        """Where the miner worked last."""
+        self._worked_on: PoolKey | None = None
+        """The pool of the last job, also after that pool was lost."""
+        self.told_mask: int | None = None
+        """The version bits last allowed; None: none were negotiated."""
+        self._prevhash = b""
+        self._extranonce1 = b""
+        self._exhausted: dict[PoolKey, str] = {}
+        """Pools whose jobs end before the next one comes, at this miner's hash rate, and why."""
+        self._left_out: frozenset[PoolKey] = frozenset()
+        """Those of them that it is not sent to: only while another one that the scheduler aims at has work for it."""
+        self._began = host.clock.now()
+        self._timer: Timer | None = None
+        """For the handshake's end first, for keeping the miner later."""
+        self._ended = False
+
+    def expect_handshake(self, within_s: float) -> None:
+        """Close the connection unless the miner has subscribed and authorised by then."""
+        self._timer = self._clock.call_at(self._clock.now() + within_s,
+                                          lambda: self.downstream.close(f"not authorised within {within_s:g} s"))
+
+    # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """The connection is open."""
+        self.peer = link.peer
+        self.downstream.opened(link)
+
+    @property
+    def received(self) -> Callable[[bytes], None]:
+        """Takes bytes from the miner: the endpoint itself, with no hop in between."""
+        return self.downstream.received
+
+    def closed(self, reason: str) -> None:
+        """The connection is gone."""
+        self.downstream.closed(reason)
+
+    # --- DownstreamOwner ------------------------------------------------------------------------------------------
+
+    def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
+        """Log it in one line; a browser is told where the dashboard is."""
+        self._events.emit(MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening,
+                                             reason=REASONS[opening]))
+        return http_answer(head, *self._host.web_address) if opening is Opening.HTTP else b""
+
+    def miner_may_subscribe(self) -> bool:
+        """Not while no pool has worked for long."""
+        return self._host.takes_miners
+
+    def miner_subscribed(self, agent: str) -> MinerExtranonce:
+        """Fix the extranonce for the life of the connection."""
+        self.profile = self._host.profile_of(agent)
+        extranonce = self._host.extranonce_for(self, self.profile)
+        self.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
+        self._events.emit(MinerSubscribed(session=self.id, agent=agent, profile=self.profile.name,
+                                          extranonce1=extranonce.extranonce1.hex(), extranonce2_size=extranonce.size))
+        return extranonce
+
+    def miner_mask(self, requested: int) -> int:
+        """Offer what all pools allow."""
+        mask = self._host.offered_mask(requested)
+        self.told_mask = mask or None
+        self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=mask))
+        return mask
+
+    def miner_authorized(self, user: str, password: str) -> None:
+        """The first worker names the session; others are told apart in our books only."""
+        worker = worker_of(user)
+        first = not self._workers
+        self._workers[user] = worker
+        if first:
+            self.worker, self.user, self.password = worker, user, password
+            self.trace(self._host.is_traced(worker))
+        self._events.emit(MinerAuthorized(
+            session=self.id, worker=worker, user=user, peer=self.peer, agent=self.downstream.agent,
+            profile=self.profile.name, first=first))
+
+    def miner_handled(self) -> None:
+        """Work may be asked for once the miner has all its replies."""
+        if not self.started and self.jobs is not None and self._workers and not self._ended:
+            self.started = True
+            self._cancel_timer()
+            self._timer = self._clock.call_at(self._clock.now() + KEEP_ALIVE_S, self._keep)
+            self._host.session_started(self)
+
+    def miner_suggested(self, difficulty: float) -> None:
+        """Pass the wish on to the pools."""
+        self.wish = difficulty
+        for attachment in self.attachments.values():
+            self._suggest(attachment)
+
+    def miner_minimum(self, difficulty: float) -> bool:
+        """Keep it from the next job on, and let the pools know what is wanted."""
+        self.minimum_difficulty = difficulty
+        self.miner_suggested(difficulty)
+        return True
+
+    def miner_called(self, method: str) -> None:
+        """Count."""
+        if self._events.wants(MinerMethod):
+            self._events.emit(MinerMethod(session=self.id, worker=self.worker, method=method))
+
+    def miner_problem(self, problem: RemoteProtocolError) -> None:
+        """Tell."""
+        self._events.emit(MinerBadMessage(session=self.id, worker=self.worker, problem=str(problem)))
+
+    def miner_lines(self, received: int, sent: int) -> None:
+        """Count lines."""
+        if received:
+            self._events.emit(_ONE_IN if received == 1 else LinesReceived(pool=None, count=received))
+        if sent:
+            self._events.emit(_ONE_OUT if sent == 1 else LinesSent(pool=None, count=sent))
+
+    def miner_traffic(self, direction: str, payload: bytes) -> None:
+        """Trace."""
+        self._events.emit(DownstreamTraffic(session=self.id, worker=self.worker, direction=direction,
+                                            line=payload.decode("utf-8", "replace").rstrip()))
+
+    def miner_closed(self, reason: str) -> None:
+        """The miner is gone: nobody waits for its verdicts, so every open share ends as unanswered."""
+        self._ended = True
+        self._cancel_timer()
+        for attachment in self.attachments.values():
+            attachment.finish("miner left")
+        self._events.emit(MinerDisconnected(session=self.id, worker=self.worker, peer=self.peer, reason=reason,
+                                            duration_s=round(self._clock.now() - self._began, 3)))
+        self._host.session_ended(self)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- Shares ---------------------------------------------------------------------------------------------------
+
+    def miner_bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
+        """A share that nobody can judge."""
+        self._submits.bad(ident, self.worker, job_id, code, text)
+
+    def miner_submitted(self, submit: Submit) -> None:
+        """A share to judge."""
+        self._submits.submit(submit, self._workers[submit.user], self.jobs)
+
+    def share_answered(self, token: PendingShare, answer: ShareAnswer) -> None:
+        """A pool's verdict."""
+        self._submits.answered(token, answer)
+
+    def _judged(self, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
+        if accepted and pool in self.attachments:
+            self.attachments[pool].productive.accepted(credited)
+        self._host.share_judged(self, pool, difficulty, credited, accepted)
+
+    # --- Where it works -------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> frozenset[PoolKey]:
+        """Pools that it could be moved to right now."""
+        return self._ready
+
+    def is_working_on(self, pool: PoolKey) -> bool:
+        """Whether the miner works on ``pool`` now."""
+        return self.current == pool
+
+    def switch_to(self, pool: PoolKey, reason: SwitchReason) -> bool:
+        """Put the miner to work on ``pool`` in one write; False where there is no fresh job for it."""
+        if pool == self.current:
+            return True
+        attachment = self.attachments.get(pool)
+        lane = attachment.warm_lane if attachment is not None else None
+        if lane is None or pool not in self._ready:
+            self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
+            return False
+        old, self.current = self.current, pool
+        why = self._why_lost(old) if old is not None else ""
+        came_from, self._worked_on = self._worked_on, pool
+        self._enter(lane)
+        self.waiting = ""
+        self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
+        if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
+            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
+        self._issue(lane, clean=True, switch=True)
+        if old is not None and old not in self.wanted and old in self.attachments:
+            self.attachments[old].drain()
+        return True
+
+    def _enter(self, lane: DedicatedLane) -> None:
+        left, self._lane = self._lane, lane
+        if left is not lane:
+            if left is not None:
+                left.leave()
+            lane.enter()
+            if lane.held_difficulty(lane.upstream.difficulty):
+                lane.asked = self.asked_difficulty(lane.pool, lane.productive, estimated=True)
+                self._suggest_on(lane)
+
+    def set_wanted(self, pools: frozenset[PoolKey]) -> None:
+        """Keep lanes to ``pools`` warm; let go of the others, the one in use last."""
+        self.wanted = pools
+        for key in pools:
+            if key not in self.attachments:
+                self.attachments[key] = self._host.attach(self, key)
+                self.attachments[key].trace(self.downstream.traced)
+            self.attachments[key].open()
+        if self._left_out:
+            self.update_ready()  # the aim has changed: the last pool with work for a miner is never left out
+        for key, attachment in self.attachments.items():
+            if key not in pools and key != self.current:
+                attachment.drain()
+
+    def leave(self, pool: PoolKey, why: str) -> None:
+        """The pool cannot be used any more: close the lane; the scheduler hears of it first."""
+        attachment = self.attachments.pop(pool, None)
+        self.excluded.pop(pool, None)
+        self._exhausted.pop(pool, None)
+        self.update_ready()
+        if attachment is not None:
+            attachment.close(why)
+
+    def pool_back(self, pool: PoolKey) -> None:
+        """The pool may be dialled again."""
+        if pool in self.attachments:
+            self.attachments[pool].pool_back()
+
+    def trace(self, on: bool) -> None:
+        """Let the raw traffic with the miner and with its pools be heard, or no more."""
+        self.downstream.traced = on
+        for attachment in self.attachments.values():
+            attachment.trace(on)
+
+    def renew(self, pool: PoolKey, endpoint: Endpoint | None = None) -> None:
+        """Replace the lane to ``pool`` without a gap."""
+        if pool in self.attachments:
+            self.attachments[pool].renew(endpoint)
+
+    def update_ready(self) -> None:
+        """See which pools have work for this miner, and let the scheduler act on a change."""
+        usable = frozenset(key for key, attachment in self.attachments.items()
+                           if attachment.warm_lane is not None and key not in self.excluded
+                           and self._may_work_on(key))
+        usable -= self._leave_exhausted_out(usable)
+        left = self._to_be_left(usable)
+        ready = shared(usable - left)
+        if ready == self._ready:
+            return
+        if self.current is not None and self.current in left:
+            self._leave_stale_tip(self.current, ready)
+            return
+        self._ready = ready
+        lost = self.current if self.current is not None and self.current not in ready else None
+        if lost is None:
+            self._host.session_ready_changed(self, ready)
+            return
+        self.current, why = None, self._why_lost(lost) or "it has no work for this miner"
+        self._host.session_ready_changed(self, ready)
+        self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
+        if self.current is None:
+            self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+
+    def _leave_exhausted_out(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
+        """Pools whose jobs are too small for this miner, where it has work elsewhere: a job tried twice earns nothing
+        the second time, but no work at all is worse."""
+        if not self._exhausted and not self._left_out:
+            return self._left_out
+        small = frozenset(usable & self._exhausted.keys())
+        if small and not (usable - small) & self._host.aimed_at(self):
+            small = frozenset()
+        for key in sorted(small - self._left_out):
+            self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=self._exhausted[key]))
+        self._left_out = shared(small)
+        return small
+
+    def _to_be_left(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
+        """Pools whose connection is late with a block, where the scheduler has another one for this miner."""
+        left = frozenset(key for key in usable if (lane := self.attachments[key].warm_lane) is not None
+                         and self._host.stale_tips.is_to_be_left(self.id, key, lane.id))
+        return left if left and (usable - left) & self._host.aimed_at(self) else frozenset()
+
+    def _leave_stale_tip(self, old: PoolKey, ready: frozenset[PoolKey]) -> None:
+        """Work elsewhere until the pool has heard of the block."""
+        lane = self.attachments[old].warm_lane
+        assert lane is not None
+        self._ready, self.current = ready, None
+        self._host.stale_tips.left(self.id, old, lane.id)
+        self._host.session_ready_changed(self, ready)
+        if self.current is None:
+            self.wait("Waiting for a pool that has heard of the newest block.")
+        else:
+            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=self.current,
+                                              why="it has not heard of the newest block of its chain"))
+
+    def _why_lost(self, key: PoolKey) -> str:
+        """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""
+        attachment = self.attachments.get(key)
+        left_out = self._exhausted[key] if key in self._left_out else ""
+        return (self._host.unusable(key) or self.excluded.get(key, "") or left_out
+                or (attachment.loss if attachment is not None and attachment.warm_lane is None else ""))
+
+    def _may_work_on(self, key: PoolKey) -> bool:
+        pool = self._host.pool(key)
+        return pool.may_dial and (key == self.current or not pool.suspected)
+
+    def wait(self, reason: str, *, tell: bool = True) -> None:
+        """Keep the miner although there is no work for it; ``tell`` unless that is usual for a moment."""
+        if not tell:
+            self.waiting = reason
+        elif reason != self.waiting:
+            self.waiting = reason
+            self._events.emit(MinerWaiting(session=self.id, worker=self.worker, reason=reason))
+
+    # --- AttachmentOwner ------------------------------------------------------------------------------------------
+
+    def work_came(self, attachment: Attachment, job: PoolJob, *, new_lane: bool) -> None:
+        """A lane has a job: check that this miner can use it, and pass it on if it works there."""
+        lane = attachment.lane
+        assert lane is not None
+        key = attachment.pool.key
+        fits = self._fits(key, job)
+        if self._is_exhausted(key, job) is not (key in self._left_out):
+            self.update_ready()
+        if fits and key == self.current:
+            self._enter(lane)
+            self._issue(lane, clean=job.clean or new_lane, switch=new_lane)
+        self._suggest(attachment)
+        if fits is not (key in self._ready):
+            self.update_ready()
+        if not fits:
+            self._let_go_if_it_would_fit(job)
+
+    def work_lost(self, attachment: Attachment) -> None:
+        """A lane is gone."""
+        self.update_ready()
+
+    def _fits(self, key: PoolKey, job: PoolJob) -> bool:
+        """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
+        extranonce = self.downstream.extranonce
+        assert extranonce is not None
+        why = why_not(job, extranonce, self.profile, rolls=self._rolls, mask=self._said_mask(key, job),
+                      elsewhere=bool(self._ready - {key}))
+        if not why:
+            self.excluded.pop(key, None)
+        elif self.excluded.get(key) != why:
+            self.excluded[key] = why
+            self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=why))
+        return not why
+
+    def _is_exhausted(self, key: PoolKey, job: PoolJob) -> bool:
+        """Note whether the miner is through with ``job`` long before the pool's next one."""
+        extranonce, rate = self.downstream.extranonce, self._host.sure_hashrate(self)
+        if not rate:
+            return key in self._exhausted  # nothing new is known of it
+        assert extranonce is not None
+        why = too_small(search_space(extranonce, self.profile, self._mask_for(key, job) if self._rolls else 0), rate,
+                        self._host.pool(key).job_gap_s, was=key in self._exhausted)
+        if not why:
+            self._exhausted.pop(key, None)
+        elif key not in self._exhausted:
+            self._exhausted[key] = why
+        return bool(why)
+
+    @property
+    def _rolls(self) -> bool:
+        return self.downstream.requested_mask is not None and not self.downstream.declined
+
+    @property
+    def _hears_masks(self) -> bool:
+        """Firmware that was told of no rolling hears of masks only where it would roll all the same (ESP-Miner)."""
+        return self._rolls or (self.downstream.declined and self.profile.stops_rolling)
+
+    def _let_go_if_it_would_fit(self, job: PoolJob) -> None:
+        """A miner that no pool has room for has nothing to lose by connecting again; not where that would not help."""
+        extranonce = self.downstream.extranonce
+        if self._ready or self.current is not None or extranonce is None or job.extranonce2_size >= extranonce.room:
+            return
+        if self._host.extranonce_for(self, self.profile).room <= job.extranonce2_size:
+            self.downstream.close("no pool fits this connection, but one fits the next")
+
+    # --- What the miner is sent -----------------------------------------------------------------------------------
+
+    def _issue(self, lane: DedicatedLane, *, clean: bool, switch: bool = False) -> None:
+        """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
+        job, jobs = lane.job, self.jobs
+        if job is None or jobs is None:
+            raise LocalProtocolError("no job to issue")
+        new_block = job.notice.prevhash != self._prevhash
+        clean = clean or new_block or job.extranonce1 != self._extranonce1
+        now = self._clock.now()
+        if clean:
+            jobs.retire(now)
+        pool = self._host.pool(lane.pool)
+        held = lane.held_difficulty(job.difficulty)
+        difficulty = told_difficulty(
+            job.difficulty, pool.config, self.profile, hashrate=self._host.hashrate(self) if held else 0.0, held=held,
+            hashes_per_difficulty=self._host.hashes_per_difficulty,
+            network_difficulty=network_difficulty(job.notice.nbits, self._host.diff1),
+            miner_minimum=self.minimum_difficulty)
+        mask = self._mask_for(lane.pool, job)
+        first = not jobs.any_issued
+        issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
+        self._prevhash, self._extranonce1 = job.notice.prevhash, job.extranonce1
+        lines: list[bytes] = []
+        told_mask = undisputed_mask(mask, job.notice.version)
+        if self._hears_masks and (told_mask != self.told_mask or (first and self.profile.repeats_mask)):
+            self.told_mask = told_mask
+            lines.append(encode_notification("mining.set_version_mask", [mask_text(told_mask)]))
+        if switch or difficulty != self.told:
+            self.told = difficulty
+            lines.append(encode_notification("mining.set_difficulty", [as_number(difficulty)]))
+            self._tell_difficulty(lane.pool, job.difficulty)
+        lines.append(notify_line(issued, clean=clean))
+        self.downstream.push(*lines)
+        self._events.emit(JobForwarded(
+            session=self.id, worker=self.worker, pool=lane.pool, job=issued.id, pool_job=str(job.notice.job_id),
+            difficulty=difficulty, pool_difficulty=job.difficulty, clean=clean, age_s=now - job.received_at,
+            new_block=new_block))
+        if first:
+            self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=lane.pool))
+
+    def _said_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
+        """What the pool said on the job's connection, else on another; None: nothing yet."""
+        return self._host.pool(pool).mask if job.mask is None else job.mask
+
+    def _mask_for(self, pool: PoolKey, job: PoolJob) -> int:
+        """The bits that this miner may roll on ``job``. Where the pool has not said, firmware that can stop waits with
+        rolling until it has: a pool that does not know BIP 310 stays silent too, and would refuse its shares."""
+        if self.profile.stops_rolling and self._said_mask(pool, job) is None:
+            return 0
+        requested = self.downstream.requested_mask
+        return job.allowed_mask if requested is None else job.allowed_mask & requested
+
+    def _tell_difficulty(self, pool: PoolKey | None, pool_difficulty: float) -> None:
+        if self._events.wants(DifficultySent):
+            self._events.emit(DifficultySent(session=self.id, worker=self.worker, pool=pool,
+                                             difficulty=self.told or 0.0, pool_difficulty=pool_difficulty))
+
+    def _keep(self) -> None:
+        """Send something before the miner takes silence for a dead pool; nothing that changes what it works on.
+
+        Never a difficulty: cgminer 4.11.1 (util.c, cgminer.c) and Avalon queue them and use one up with each notify,
+        so one without a job behind it shifts all later ones by a job. The mask it has, to firmware that negotiated
+        rolling; else a call that firmware answers and otherwise ignores.
+        """
+        now = self._clock.now()
+        due = self.downstream.last_sent + KEEP_ALIVE_S
+        if now >= due - 1e-6:
+            if self._rolls and self.told_mask is not None:
+                self.downstream.push(encode_notification("mining.set_version_mask", [mask_text(self.told_mask)]))
+            else:
+                self.downstream.push(encode_request(KEEP_ALIVE_ID, self.profile.keep_alive, []))
+            due = now + KEEP_ALIVE_S
+        self._timer = self._clock.call_at(due, self._keep)
+
+    def _suggest(self, attachment: Attachment) -> None:
+        if attachment.lane is not None:
+            self._suggest_on(attachment.lane)
+
+    def _suggest_on(self, lane: DedicatedLane) -> None:
+        wish = wished_difficulty(self.wish, self._host.pool(lane.pool).config, lane.upstream.difficulty)
+        lane.suggest(max(wish or 0.0, lane.asked or 0.0) or None)
+
+    def asked_difficulty(self, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool) -> float | None:
+        """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it wishes for;
+        with ``estimated`` else what its hash rate asks for. None where nothing is known.
+
+        Without ``estimated`` a mere wish (firmware has one of its own) counts only once the hash rate is known: some
+        pools keep a minimum for the life of the connection.
+        """
+        hashrate = self._host.hashrate(self)
+        wish = max(self.wish or 0.0 if estimated or hashrate else 0.0, self.minimum_difficulty)
+        return suitable_difficulty(
+            productive.value if productive.earned else 0.0, wish, self._host.pool(pool).config, hashrate=hashrate,
+            hashes_per_difficulty=self._host.hashes_per_difficulty, estimated=estimated)
+
+    # --- Facts for the read model ---------------------------------------------------------------------------------
+
+    def facts(self) -> Mapping[PoolKey, str]:
+        """Pools that it cannot use, and why: by its own limits, or because the pool refused it."""
+        refused = {key: f"the pool refuses this user: {attachment.refused}"
+                   for key, attachment in self.attachments.items() if attachment.refused}
+        left_out = {key: self._exhausted[key] for key in self._left_out if key in self._exhausted}
+        return {**left_out, **self.excluded, **refused}
+
+    @property
+    def unusable_pools(self) -> frozenset[PoolKey]:
+        """Pools that it is not sent to for its own limits."""
+        return self._left_out | self.excluded.keys() if self._left_out else frozenset(self.excluded)

@@ -1,0 +1,426 @@
+"""Lanes: a session's way to one pool. ``DedicatedLane`` is a connection of its own; a shared one would look the same.
+
+A lane lives once: it dials, becomes ready, carries shares, and ends. Keeping a session supplied with lanes (retry,
+renewal, drain) is the matter of ``attachment``.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from proxy.config.snapshot import Endpoint
+from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.redirect import redirect_target
+from proxy.errors import RemoteProtocolError
+from proxy.observe.events import (
+    AuthResult,
+    EventStream,
+    LateVerdict,
+    LinesReceived,
+    LinesSent,
+    PoolConnected,
+    PoolConnecting,
+    PoolDifficulty,
+    PoolDisconnected,
+    PoolMessage,
+    PoolNotify,
+    PoolProtocolError,
+    PoolRedirect,
+    PoolVersionMask,
+    SubscribeResult,
+    UpstreamTraffic,
+)
+from proxy.ports import Clock, Dialer, Link, Timer
+from proxy.stratum.codec import Request
+from proxy.stratum.extranonce import ExtranoncePadding
+from proxy.stratum.patience import Patience
+from proxy.stratum.pool_job import NotifyCache, PoolJob
+from proxy.stratum.upstream import Credentials, Upstream
+from proxy.stratum.upstream_owner import ShareAnswer
+from proxy.stratum.version_rolling import PoolReading
+from proxy.types import Chain, LaneId, PoolKey, SessionId
+
+FIRST_JOB_S = 20.0
+"""A connection that has brought no job by then is no use: the pool accepts and says nothing."""
+HANDSHAKE_ANSWERS = 3
+"""The first job waits for so many: to subscribe, to authorize, and itself."""
+
+
+GOLDEN = 0.618033988749895
+"""Its multiples are spread evenly over every interval (as phases of slicing are)."""
+
+
+class Lane(Protocol):
+    """What a session needs of its way to a pool."""
+
+    id: LaneId
+    pool: PoolKey
+    chain: Chain
+    padding: ExtranoncePadding
+    reading: PoolReading
+    """How the pool reads version bits."""
+    endpoint: Endpoint
+
+    @property
+    def credentials(self) -> Credentials:
+        """Who the pool was told we are."""
+
+    @property
+    def session_id(self) -> str:
+        """What the pool calls the session, for taking it up again; empty where it names none."""
+
+    @property
+    def job(self) -> PoolJob | None:
+        """The newest job."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether shares can be submitted."""
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet."""
+
+    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
+        """Send a share; ``LaneUser.lane_answer`` follows exactly once."""
+
+    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
+        """The parameters with which ``submit`` would send it."""
+
+
+class LaneUser(Protocol):
+    """Who uses a lane."""
+
+    def lane_job(self, lane: "DedicatedLane", job: PoolJob) -> None:
+        """A job came; the first one says that the lane is ready."""
+
+    def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """A share's verdict."""
+
+    def lane_lost(self, lane: "DedicatedLane", reason: str) -> None:
+        """The lane is over. Called once, last."""
+
+    def lane_mask(self, lane: "DedicatedLane", mask: int) -> None:
+        """The pool said which version bits it allows, at any time."""
+
+    def lane_stale(self, lane: "DedicatedLane") -> None:
+        """No job came for much longer than usual; the lane goes on."""
+
+    def lane_redirected(self, lane: "DedicatedLane", endpoint: Endpoint) -> None:
+        """The pool asks its client to connect to ``endpoint``, which is one that may be honoured."""
+
+
+class DedicatedLane:
+    """A connection of its own to ``endpoint`` of a pool; owner of one ``Upstream``."""
+
+    __slots__ = (
+        "_cancel_dial",
+        "_clock",
+        "_dialed_at",
+        "_entered",
+        "_events",
+        "_gap_s",
+        "_job_stall_s",
+        "_known",
+        "_last_job_at",
+        "_one_in",
+        "_one_out",
+        "_opened_at",
+        "_patience",
+        "_session",
+        "_user",
+        "_user_name",
+        "_watch",
+        "asked",
+        "chain",
+        "ended",
+        "endpoint",
+        "id",
+        "padding",
+        "pool",
+        "productive",
+        "reached",
+        "reading",
+        "refused",
+        "upstream",
+        "wanted_end",
+    )
+
+    def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
+                 credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
+                 session: SessionId | None, patience: Patience, job_stall_s: float, notify_cache: NotifyCache,
+                 reading: PoolReading, resume: str = "", productive: ProductiveDifficulty | None = None) -> None:
+        self.id = lane_id
+        self.pool = pool
+        self.chain = chain
+        self.endpoint = endpoint
+        self.padding = ExtranoncePadding(lane_id << 8)
+        """Another start for each connection: some pools give the same extranonce1 to all (p2pool an empty one)."""
+        self.refused = ""
+        """Why the pool refused our user; empty where it did not."""
+        self.ended = False
+        self.wanted_end = False
+        self.reached = False
+        """Whether a job was ever handed over."""
+        self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, patience=patience, notify_cache=notify_cache,
+                                 reading=reading, spread=lane_id * GOLDEN % 1.0, resume=resume)
+        self.reading = reading
+        self._patience = patience
+        self._known = known
+        self._user_name = credentials.user
+        self._user = user
+        self._clock = clock
+        self._events = events
+        self._session = session
+        self._job_stall_s = job_stall_s
+        self._one_in, self._one_out = LinesReceived(pool=pool, count=1), LinesSent(pool=pool, count=1)
+        self.productive = productive if productive is not None else ProductiveDifficulty()
+        self.asked: float | None = None
+        """The difficulty that this connection is to have, where one is known that suits the miner."""
+        self._entered = False
+        self._gap_s = 0.0
+        self._last_job_at: float | None = None
+        self._cancel_dial: Callable[[], None] | None = None
+        self._opened_at: float | None = None
+        self._dialed_at = 0.0
+        self._watch: Timer | None = None
+
+    # --- What a session does with it ------------------------------------------------------------------------------
+
+    def dial(self, dialer: Dialer) -> None:
+        """Start connecting."""
+        self._dialed_at = self._clock.now()
+        self._events.emit(PoolConnecting(pool=self.pool, lane=self.id, endpoint=str(self.endpoint),
+                                         probe=self._session is None, session=self._session))
+        self._cancel_dial = dialer.dial(self.endpoint, self)
+
+    @property
+    def job(self) -> PoolJob | None:
+        """The newest job, once the lane is ready."""
+        return self.upstream.job if self.upstream.ready else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether shares can be submitted."""
+        return self.upstream.ready
+
+    @property
+    def credentials(self) -> Credentials:
+        """Who the pool was told we are."""
+        return self.upstream.credentials
+
+    @property
+    def session_id(self) -> str:
+        """What the pool calls the session; empty where it names none."""
+        return self.upstream.session_id
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet."""
+        return self.upstream.open_submits
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection stands."""
+        return self._opened_at is not None and not self.ended
+
+    @property
+    def lived_s(self) -> float:
+        """Seconds since the connection stood; 0 if it never did."""
+        return 0.0 if self._opened_at is None else self._clock.now() - self._opened_at
+
+    @property
+    def gap_s(self) -> float:
+        """The usual time between two jobs (seconds); 0 until two were heard."""
+        return self._gap_s
+
+    @property
+    def silent_for_s(self) -> float:
+        """Seconds since anything came from the pool."""
+        return self._clock.now() - self.upstream.last_received
+
+    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
+        """Send a share."""
+        self.upstream.submit(token, job, extranonce2, ntime, nonce, version)
+
+    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
+        """The parameters with which ``submit`` would send it."""
+        return self.upstream.params_of(job, extranonce2, ntime, nonce, version)
+
+    def enter(self) -> None:
+        """The miner works here from now on."""
+        self._entered = True
+        self.productive.enter(self.upstream.difficulty, self._clock.now())
+
+    def leave(self) -> None:
+        """The miner works elsewhere from now on; some pools lower the difficulty of a lane meanwhile."""
+        self._entered = False
+        self.productive.leave(self._clock.now())
+
+    def held_difficulty(self, difficulty: float) -> float:
+        """What the miner last worked at here, if the pool's ``difficulty`` is far lower now that it is back; else 0."""
+        return self.productive.held(difficulty, self._clock.now()) if self._entered else 0.0
+
+    def suggest(self, difficulty: float | None) -> None:
+        """Tell the pool a wish; None for none."""
+        if difficulty is not None:
+            self.upstream.suggest(difficulty)
+
+    def close(self, reason: str, *, wanted: bool = True) -> None:
+        """End the lane; ``lane_lost`` follows (at once if it never opened)."""
+        if self.ended:
+            return
+        self.wanted_end = wanted
+        if self._opened_at is None:
+            if self._cancel_dial is not None:
+                self._cancel_dial()
+            self._end(reason)
+        else:
+            self.upstream.close(reason, wanted=wanted)
+
+    # --- LinkHandler ----------------------------------------------------------------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """The pool answered the dial."""
+        self._cancel_dial = None
+        if self.ended:
+            link.close()
+            return
+        self._opened_at = self._clock.now()
+        self._watch = self._clock.call_at(self._opened_at + FIRST_JOB_S, self._look)
+        self._events.emit(PoolConnected(
+            pool=self.pool, lane=self.id, endpoint=str(self.endpoint), probe=self._session is None,
+            latency_ms=round((self._opened_at - self._dialed_at) * 1e3, 1), session=self._session))
+        self.upstream.opened(link)
+
+    @property
+    def received(self) -> Callable[[bytes], None]:
+        """Takes bytes from the pool: the endpoint itself, with no hop in between."""
+        return self.upstream.received
+
+    def closed(self, reason: str) -> None:
+        """The stream ended, or never began."""
+        if self._opened_at is None:
+            self._end(reason)
+        else:
+            self.upstream.closed(reason)
+
+    # --- UpstreamOwner --------------------------------------------------------------------------------------------
+
+    def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
+        """Remember and tell."""
+        self._events.emit(SubscribeResult(pool=self.pool, lane=self.id, extranonce1=extranonce1.hex(),
+                                          extranonce2_size=size, session=self._session))
+
+    def upstream_authorized(self, ok: bool, message: str) -> None:
+        """Tell; a refusal is no fault of the pool's connection."""
+        self.refused = "" if ok else message or "refused without a reason"
+        self._events.emit(AuthResult(pool=self.pool, lane=self.id, user=self._user_name, ok=ok, message=message,
+                                     session=self._session))
+
+    def upstream_job(self, job: PoolJob) -> None:
+        """Hand a job over, and look out for the next one."""
+        now = self._clock.now()
+        if self._events.wants(PoolNotify):
+            notice = job.notice
+            self._events.emit(PoolNotify(
+                pool=self.pool, lane=self.id, chain=self.chain, job=str(notice.job_id), prevhash=notice.prevhash,
+                version=notice.version, nbits=notice.nbits, ntime=notice.ntime, clean=job.clean,
+                coinbase1=notice.coinb1, extranonce1=job.extranonce1, extranonce2_size=job.extranonce2_size,
+                coinbase2=notice.coinb2, session=self._session))
+        self._learn_gap(now)
+        self.reached = True
+        self._user.lane_job(self, job)
+
+    def upstream_difficulty(self, difficulty: float) -> None:
+        """Tell; it holds from the next job on."""
+        self.productive.pool_set(difficulty, self._clock.now(), at_work=self._entered)
+        self._events.emit(PoolDifficulty(pool=self.pool, lane=self.id, difficulty=difficulty, session=self._session))
+
+    def upstream_mask(self, mask: int) -> None:
+        """Tell, and let the pool know for the miners to come."""
+        self._events.emit(PoolVersionMask(pool=self.pool, lane=self.id, mask=mask, session=self._session))
+        self._user.lane_mask(self, mask)
+
+    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """Pass a verdict on."""
+        self._user.lane_answer(token, answer)
+
+    def upstream_late(self, accepted: bool) -> None:
+        """Count it; nobody waits for it any more."""
+        self._events.emit(LateVerdict(pool=self.pool, lane=self.id, accepted=accepted))
+
+    def upstream_request(self, request: Request) -> None:
+        """``client.*`` ends here; no miner ever sees it."""
+        if request.method == "client.reconnect":
+            target = redirect_target(request.params, self.endpoint, self._known)
+            self._events.emit(PoolRedirect(pool=self.pool, honoured=target is not None,
+                                           target=" ".join(str(param)[:80] for param in request.params[:2])))
+            if target is not None:
+                self._user.lane_redirected(self, target)
+        elif request.method == "client.show_message":
+            self._events.emit(PoolMessage(pool=self.pool, text=str(request.params[0])[:500] if request.params else ""))
+
+    def upstream_problem(self, problem: RemoteProtocolError) -> None:
+        """Tell."""
+        self._events.emit(PoolProtocolError(pool=self.pool, lane=self.id, problem=str(problem),
+                                            session=self._session))
+
+    def upstream_lines(self, received: int, sent: int) -> None:
+        """Count lines."""
+        if received:
+            self._events.emit(self._one_in if received == 1 else LinesReceived(pool=self.pool, count=received))
+        if sent:
+            self._events.emit(self._one_out if sent == 1 else LinesSent(pool=self.pool, count=sent))
+
+    def upstream_traffic(self, direction: str, line: bytes) -> None:
+        """Trace."""
+        if self._session is not None:
+            self._events.emit(UpstreamTraffic(session=self._session, pool=self.pool, direction=direction,
+                                              line=line.decode("utf-8", "replace").rstrip()))
+
+    def upstream_closed(self, reason: str, wanted: bool) -> None:
+        """The connection is over."""
+        self._events.emit(PoolDisconnected(pool=self.pool, lane=self.id, reason=reason,
+                                           wanted=wanted or self.wanted_end, session=self._session))
+        self._end(reason)
+
+    # --- Its own ---------------------------------------------------------------------------------------------------
+
+    def _end(self, reason: str) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if self._watch is not None:
+            self._watch.cancel()
+        self._user.lane_lost(self, reason)
+
+    def _learn_gap(self, now: float) -> None:
+        """Keep the usual time between jobs; the watch looks at it when it is due, not at each job."""
+        previous, self._last_job_at = self._last_job_at, now
+        if previous is not None:
+            gap = now - previous
+            self._gap_s = gap if not self._gap_s else 0.8 * self._gap_s + 0.2 * gap
+
+    def _patience_s(self) -> float:
+        return max(self._job_stall_s, 3.0 * self._gap_s)
+
+    def _first_job_within_s(self) -> float:
+        """A slow pool has the time of its answers on top, and a handshake that goes on the patience with it."""
+        more = 0.0 if self.upstream.ready else self._patience.handshake_s
+        return FIRST_JOB_S + HANDSHAKE_ANSWERS * (self._patience.latency_s or 0.0) + more
+
+    def _look(self) -> None:
+        now = self._clock.now()
+        self._watch = None
+        if self._last_job_at is None:
+            within = self._first_job_within_s()
+            if self.lived_s < within - 1e-6:
+                self._watch = self._clock.call_at(now + within - self.lived_s, self._look)
+            else:
+                self.close(f"no job within {within:.0f} s", wanted=False)
+            return
+        due = self._last_job_at + self._patience_s()
+        if now >= due - 1e-6:
+            self._user.lane_stale(self)
+            due = now + self._patience_s()
+        self._watch = None if self.ended else self._clock.call_at(due, self._look)

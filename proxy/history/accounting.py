@@ -1,0 +1,344 @@
+"""The accountant: hears of every share and job, keeps the books, and gives frozen tallies to whoever asks."""
+
+from collections.abc import Container, Iterable, Sequence
+from itertools import islice
+from math import inf
+
+from proxy.config.snapshot import ConfigSnapshot, Limits
+from proxy.history.live_books import Book, PoolBook, Presence, WorkerBook, rate_5m_of, rates_of
+from proxy.history.rates import NO_RATE, Rate, Work
+from proxy.history.tallies import (
+    NO_POOL,
+    OTHERS,
+    Counts,
+    FleetTally,
+    PoolTally,
+    Rates,
+    Slice,
+    Stored,
+    WorkerTally,
+    proves_work,
+    tally_of,
+)
+from proxy.observe.events import EventStream, JobForwarded, MinerDisconnected, MinerReady, PoolNotify, ShareResult
+from proxy.ports import Clock
+from proxy.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, SessionId, Verdict, WorkerName
+
+MINUTE_S = 60
+_FEW = 4
+_ACCEPTED, _POOL = Verdict.ACCEPTED, DecidedBy.POOL
+_EVICTION_LOOKS = 64
+"""How many of the oldest names are looked at for one that has left, before a newcomer is counted with the others."""
+
+
+class Accounting:
+    """Tallies per worker and pool from the event stream. All calls come from the loop's thread."""
+
+    def __init__(self, *, clock: Clock, events: EventStream,
+                 hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
+        self.hashes_per_difficulty = hashes_per_difficulty
+        self._clock = clock
+        self._workers: dict[WorkerName, WorkerBook] = {}
+        self._pools: dict[PoolKey, PoolBook] = {}
+        self._present: dict[SessionId, tuple[WorkerName, ...] | set[WorkerName]] = {}
+        """Whom each session was counted for: nearly always one, so a set only where there are more than a few."""
+        self._working_on: dict[SessionId, PoolKey] = {}
+        self._fleet = Presence()
+        self._fresh: list[tuple[WorkerName, PoolKey, Book]] = []
+        self._slices: list[Slice] = []
+        self._minute = 0
+        self._minute_end = 0.0
+        self._limit = Limits().max_workers
+        self._begin_minute(clock.now())
+        events.subscribe(ShareResult, self._on_share)
+        events.subscribe(MinerReady, self._on_ready)
+        events.subscribe(MinerDisconnected, self._on_gone)
+        events.subscribe(PoolNotify, self._on_notify)
+        events.subscribe(JobForwarded, self._on_job)
+
+    def apply(self, config: ConfigSnapshot) -> None:
+        """Take the limit of names and the pools from a configuration; pools that went keep their tallies."""
+        self._limit = config.limits.max_workers
+        for key in config.pools:
+            self._pool(key)
+
+    def restore(self, stored: Iterable[Stored]) -> None:
+        """Go on from the totals of earlier runs; call once, before the first share."""
+        now, wall = self._clock.now(), self._clock.wall()
+        for row in stored:
+            self._pool(row.pool).total.add(row.counts)
+            worker = self._worker(row.worker, now)
+            book = self._book(worker, row.pool, now)
+            book.total.add(row.counts)
+            if row.last_share_at is not None:
+                book.last = min(now, now - (wall - row.last_share_at))
+
+    # --- What happened ---------------------------------------------------------------------------------------------
+
+    def _on_share(self, share: ShareResult) -> None:
+        now = self._clock.now()
+        if now >= self._minute_end:
+            self._cut(now)
+        key = NO_POOL if share.pool is None else share.pool
+        worker = self._workers.get(share.worker)
+        book = worker.books.get(key) if worker is not None else None
+        if worker is None or book is None or not worker.presence.connections:
+            worker, book = self._first_share(share.session, share.worker, key, now)
+        fresh = book.fresh
+        if fresh is None:
+            fresh = book.fresh = Counts()
+            self._fresh.append((worker.name, key, book))
+        worker.stamp += 1
+        pool = self._pools[key]
+        book.last = pool.last = now
+        if share.latency_s > 0.0 and share.decided_by is _POOL:
+            pool.round_trip.add(share.latency_s)
+        if share.verdict is _ACCEPTED:
+            fresh.accept(share)
+            pool.total.accept(share)
+        else:
+            fresh.count(share)
+            pool.total.count(share)
+        if not proves_work(share):
+            return
+        difficulty = share.difficulty
+        book.window.add(now, difficulty)
+        pool.window.add(now, difficulty)
+        book.reference = pool.reference = difficulty
+
+    def _on_ready(self, event: MinerReady) -> None:
+        now = self._clock.now()
+        self._arrive(event.session, self._worker(event.worker, now), now)
+
+    def _on_gone(self, event: MinerDisconnected) -> None:
+        now = self._clock.now()
+        self._working_on.pop(event.session, None)
+        for name in self._present.pop(event.session, ()):
+            self._fleet.leave(now)
+            worker = self._workers.get(name)
+            if worker is not None:
+                worker.presence.leave(now)
+                worker.stamp += 1
+
+    def _on_notify(self, event: PoolNotify) -> None:
+        pool = self._pools.get(event.pool) or self._pool(event.pool)
+        if event.clean and event.prevhash not in pool.blocks:
+            pool.blocks = (event.prevhash, *pool.blocks[:3])
+            pool.block_at = self._clock.now()
+
+    def _on_job(self, event: JobForwarded) -> None:
+        if self._working_on.get(event.session) != event.pool:
+            self._working_on[event.session] = event.pool
+        elif event.new_block:  # else it is new to this miner only because it was elsewhere
+            pool = self._pools.get(event.pool) or self._pool(event.pool)
+            if pool.blocks:
+                pool.block_to_job.add(self._clock.now() - pool.block_at)
+
+    # --- Books -----------------------------------------------------------------------------------------------------
+
+    def _first_share(self, session: SessionId, name: WorkerName, key: PoolKey,
+                     now: float) -> tuple[WorkerBook, Book]:
+        worker = self._worker(name, now)
+        if not worker.presence.connections:
+            self._arrive(session, worker, now)
+        self._pool(key)
+        return worker, self._book(worker, key, now)
+
+    def _arrive(self, session: SessionId, worker: WorkerBook, now: float) -> None:
+        names = self._present.get(session, ())
+        if worker.name in names:
+            return
+        if isinstance(names, set):
+            names.add(worker.name)
+        else:
+            self._present[session] = {*names, worker.name} if len(names) >= _FEW else (*names, worker.name)
+        worker.presence.arrive(now)
+        worker.stamp += 1
+        self._fleet.arrive(now)
+
+    def _worker(self, name: WorkerName, now: float) -> WorkerBook:
+        worker = self._workers.get(name)
+        if worker is not None:
+            return worker
+        if len(self._workers) >= self._limit and not self._evict():
+            return self._workers.setdefault(OTHERS, WorkerBook(OTHERS, now))
+        worker = self._workers[name] = WorkerBook(name, now)
+        return worker
+
+    def _evict(self) -> bool:
+        for name in islice(self._workers, _EVICTION_LOOKS):
+            worker = self._workers[name]
+            waits = any(book.fresh is not None for book in worker.books.values())
+            if name != OTHERS and not worker.presence.connections and not waits:
+                del self._workers[name]
+                return True
+        return False
+
+    def _pool(self, key: PoolKey) -> PoolBook:
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = PoolBook(self._clock.now())
+        return pool
+
+    @staticmethod
+    def _book(worker: WorkerBook, key: PoolKey, now: float) -> Book:
+        book = worker.books.get(key)
+        if book is None:
+            book = worker.books[key] = Book(now)
+        return book
+
+    # --- For the ledger --------------------------------------------------------------------------------------------
+
+    def take(self) -> list[Slice]:
+        """Everything counted since the last call, each share once, in the minute in which it came."""
+        self._cut(self._clock.now())
+        slices, self._slices = self._slices, []
+        return slices
+
+    def _cut(self, now: float) -> None:
+        for name, key, book in self._fresh:
+            counts = book.close()
+            if counts is not None:
+                self._slices.append(Slice(minute=self._minute, worker=name, pool=key, counts=counts))
+        self._fresh.clear()
+        self._begin_minute(now)
+
+    def _begin_minute(self, now: float) -> None:
+        wall = self._clock.wall()
+        self._minute = int(wall // MINUTE_S) * MINUTE_S
+        self._minute_end = now + self._minute + MINUTE_S - wall
+
+    # --- Reading ---------------------------------------------------------------------------------------------------
+
+    def pool_rates(self, name: WorkerName) -> dict[PoolKey, Rates]:
+        """One worker's rates on each pool, over all of the time that it was there."""
+        worker, now = self._workers.get(name), self._clock.now()
+        return {key: rates_of([book], worker.presence, now, self.hashes_per_difficulty)
+                for key, book in worker.books.items() if key != NO_POOL} if worker is not None else {}
+
+    def stamp(self, name: WorkerName) -> int:
+        """Grows with each share and connection of a worker, so that readers know when to look again; -1: unknown."""
+        worker = self._workers.get(name)
+        return -1 if worker is None else worker.stamp
+
+    def latest(self, limit: int, besides: Container[WorkerName]) -> list[WorkerName]:
+        """Up to ``limit`` workers in memory that are not in ``besides``, the latest share first."""
+        others = [worker for name, worker in self._workers.items() if name not in besides]
+        others.sort(key=_last_share, reverse=True)
+        return [worker.name for worker in others[:limit]]
+
+    def workers(self) -> Sequence[WorkerTally]:
+        """All workers in memory, in the order in which they were first seen."""
+        now = self._clock.now()
+        return tuple(self._worker_tally(worker, now) for worker in self._workers.values())
+
+    def rates(self, name: WorkerName) -> Rates:
+        """One worker's rates; all unknown if it is not in memory."""
+        worker = self._workers.get(name)
+        return Rates() if worker is None else rates_of(
+            list(worker.books.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+
+    def rate_5m(self, name: WorkerName) -> Rate:
+        """The first of ``rates``, for less."""
+        worker = self._workers.get(name)
+        return NO_RATE if worker is None else rate_5m_of(
+            worker.books.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+
+    def worker(self, name: WorkerName) -> WorkerTally | None:
+        """One worker, if it is in memory."""
+        worker = self._workers.get(name)
+        return None if worker is None else self._worker_tally(worker, self._clock.now())
+
+    def pools(self) -> Sequence[PoolTally]:
+        """All pools that are configured or have been, and have done anything."""
+        now = self._clock.now()
+        return tuple(self._pool_tally(key, book, now) for key, book in self._pools.items() if key != NO_POOL)
+
+    def pool(self, key: PoolKey) -> PoolTally | None:
+        """One pool, if it has ever been configured."""
+        book = self._pools.get(key)
+        return None if book is None else self._pool_tally(key, book, self._clock.now())
+
+    def fleet(self) -> FleetTally:
+        """Everybody together."""
+        now = self._clock.now()
+        books: list[Book] = list(self._pools.values())
+        return FleetTally(
+            total=tally_of(*(book.total for book in books)),
+            rates=rates_of(books, self._fleet, now, self.hashes_per_difficulty),
+            connections=self._fleet.connections,
+            last_share_at=self._wall(max((book.last for book in books if book.last is not None), default=None), now),
+        )
+
+    def work(self, window: int) -> dict[tuple[WorkerName, PoolKey], Work]:
+        """Work of each worker on each pool in window 0 (5 minutes), 1 (hour) or 2 (day)."""
+        now = self._clock.now()
+        return {(worker.name, key): book.window.work(now, window)
+                for worker in self._workers.values() for key, book in worker.books.items() if key != NO_POOL}
+
+    def work_total(self) -> dict[tuple[WorkerName, PoolKey], Work]:
+        """Work of each worker on each pool, of all time."""
+        return {(worker.name, key): _work(book) for worker in self._workers.values()
+                for key, book in worker.books.items() if key != NO_POOL}
+
+    def pool_work_sum(self, key: PoolKey) -> float:
+        """Sum of difficulties on one pool, of all time."""
+        book = self._pools.get(key)
+        return sum(part.work for part in book.counts()) if book is not None else 0.0
+
+    def pool_work_total(self) -> dict[PoolKey, Work]:
+        """Work on each pool of all time, also of workers that are not in memory any more."""
+        return {key: _work(book) for key, book in self._pools.items() if key != NO_POOL}
+
+    def pool_work(self, window: int) -> dict[PoolKey, Work]:
+        """Work on each pool in a window."""
+        now = self._clock.now()
+        return {key: book.window.work(now, window) for key, book in self._pools.items() if key != NO_POOL}
+
+    def spark(self) -> tuple[tuple[float, dict[PoolKey, float]], ...]:
+        """The last hour in 30 slots: unix seconds of its start, pool -> H/s; the last is still filling."""
+        now = self._clock.now()
+        newest = now // 120.0 * 120.0
+        pools = {key: book.window.hour(now) for key, book in self._pools.items() if key != NO_POOL}
+        starts = [newest - 120.0 * back for back in reversed(range(30))]
+        offset = self._clock.wall() - now
+        return tuple((begin + offset, {key: sums[at] * self.hashes_per_difficulty / min(120.0, max(now - begin, 15.0))
+                                       for key, sums in pools.items()}) for at, begin in enumerate(starts))
+
+    def _worker_tally(self, worker: WorkerBook, now: float) -> WorkerTally:
+        books, presence = worker.books, worker.presence
+        pools = {key: tally_of(*book.counts()) for key, book in books.items()}
+        parts = [part for book in books.values() for part in book.counts()]
+        return WorkerTally(
+            worker=worker.name,
+            total=next(iter(pools.values())) if len(pools) == 1 else tally_of(*parts),
+            pools=pools,
+            rates=rates_of(list(books.values()), presence, now, self.hashes_per_difficulty),
+            connections=presence.connections,
+            first_seen_at=self._clock.wall() - (now - worker.first_seen),
+            last_share_at=self._wall(worker.last(), now),
+        )
+
+    def _pool_tally(self, key: PoolKey, book: PoolBook, now: float) -> PoolTally:
+        return PoolTally(
+            pool=key,
+            total=tally_of(*book.counts()),
+            rates=rates_of([book], self._fleet, now, self.hashes_per_difficulty),
+            round_trip=book.round_trip.percentiles(),
+            block_to_job=book.block_to_job.percentiles(),
+            last_share_at=self._wall(book.last, now),
+        )
+
+    def _wall(self, then: float | None, now: float) -> float | None:
+        return None if then is None else self._clock.wall() - (now - then)
+
+
+def _last_share(worker: WorkerBook) -> float:
+    last = worker.last()
+    return -inf if last is None else last
+
+
+def _work(book: Book) -> Work:
+    parts = book.counts()
+    return Work(sum(part.work for part in parts), sum(part.work_squares for part in parts),
+                sum(part.work_shares for part in parts))

@@ -1,0 +1,197 @@
+"""Shares of a period for other programs: CSV or JSON, one row per worker, pool and stretch of time, with totals."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+
+from proxy.models.history import ShareBucket
+from proxy.types import HASHES_PER_DIFFICULTY
+
+
+class By(StrEnum):
+    """Width of a row."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+    PERIOD = "period"
+    """The whole period in one row."""
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What to export: shares from ``begin`` up to, not including, ``end``.
+
+    Rows begin at full hours, days or months of ``zone``. Of history that is only kept by the day (in UTC) a whole day
+    counts to the row in which it begins; ``finest_s`` of a row says so.
+    """
+
+    begin: datetime
+    end: datetime
+    by: By = By.DAY
+    zone: tzinfo = UTC
+    worker: str = ""
+    """Empty for all."""
+    pool: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class ExportRow:
+    """One row, or a total."""
+
+    begin: str
+    worker: str
+    pool: str
+    accepted: int = 0
+    rejected: int = 0
+    stale: int = 0
+    duplicate: int = 0
+    unanswered: int = 0
+    credited_difficulty: float = 0.0
+    work_difficulty: float = 0.0
+    work_terahashes: float = 0.0
+    best_share: float = 0.0
+    finest_s: int = 0
+    """Width of the coarsest bucket in it, seconds."""
+
+    def add(self, bucket: ShareBucket) -> None:
+        """Count one bucket."""
+        self.accepted += bucket.accepted
+        self.rejected += bucket.rejected
+        self.stale += bucket.stale
+        self.duplicate += bucket.duplicate
+        self.unanswered += bucket.unanswered
+        self.credited_difficulty += bucket.credited
+        self.work_difficulty += bucket.work
+        self.work_terahashes = self.work_difficulty * HASHES_PER_DIFFICULTY / 1e12
+        self.best_share = max(self.best_share, bucket.best)
+        self.finest_s = max(self.finest_s, bucket.step)
+
+
+TOTAL = "total"
+COLUMNS = tuple(asdict(ExportRow(begin="", worker="", pool="")))
+
+
+class Totals:
+    """Sums over all rows: one for each pool, one for everything."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str, ExportRow] = {}
+        self._all = ExportRow(begin=TOTAL, worker="", pool="")
+
+    def add(self, bucket: ShareBucket) -> None:
+        """Count one bucket."""
+        pool = self._pools.setdefault(bucket.pool, ExportRow(begin=TOTAL, worker="", pool=bucket.pool))
+        pool.add(bucket)
+        self._all.add(bucket)
+
+    def rows(self) -> list[ExportRow]:
+        """Each pool's total, then the total of all."""
+        return [*(self._pools[pool] for pool in sorted(self._pools)), self._all]
+
+
+def rows(query: Query, totals: Totals) -> Iterator[ExportRow]:
+    """The rows in order of time, worker and pool; ``totals`` is complete when they are through."""
+    current = ""
+    group: dict[tuple[str, str], ExportRow] = {}
+    for bucket in _buckets(query):
+        begin = _begin(bucket.begins, query)
+        if begin != current:
+            yield from (group[key] for key in sorted(group))
+            current, group = begin, {}
+        key = (bucket.worker, bucket.pool)
+        row = group.get(key)
+        if row is None:
+            row = group[key] = ExportRow(begin=begin, worker=bucket.worker, pool=bucket.pool)
+        row.add(bucket)
+        totals.add(bucket)
+    yield from (group[key] for key in sorted(group))
+
+
+def write(query: Query, form: Format) -> Iterator[str]:
+    """The export in pieces of text."""
+    return _csv(query) if form is Format.CSV else _json(query)
+
+
+def file_name(query: Query, form: Format) -> str:
+    """A name for the file."""
+    begin, end = (when.astimezone(query.zone).strftime("%Y%m%d") for when in (query.begin, query.end))
+    return f"dpmp-shares-{begin}-{end}.{form}"
+
+
+def _buckets(query: Query) -> Iterator[ShareBucket]:
+    found = ShareBucket.objects.filter(start__gte=query.begin.timestamp(), start__lt=query.end.timestamp())
+    if query.worker:
+        found = found.filter(worker=query.worker)
+    if query.pool:
+        found = found.filter(pool=query.pool)
+    return found.order_by("start", "id").iterator(chunk_size=2000)
+
+
+def _begin(when: datetime, query: Query) -> str:
+    local = when.astimezone(query.zone).replace(minute=0, second=0, microsecond=0)
+    if query.by is By.HOUR:
+        return local.isoformat()
+    if query.by is By.PERIOD:
+        local = query.begin.astimezone(query.zone)
+    elif query.by is By.DAY:
+        local = local.replace(hour=0)
+    elif query.by is By.MONTH:
+        local = local.replace(day=1, hour=0)
+    # The offset belongs to the new wall time: a day with a clock change begins in the other one.
+    return local.replace(tzinfo=None, fold=0).replace(tzinfo=query.zone).isoformat()
+
+
+def _csv(query: Query) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    take = _taker(text)
+    writer.writerow(COLUMNS)
+    totals = Totals()
+    for row in rows(query, totals):
+        writer.writerow(_cells(row))
+        if text.tell() > 1 << 16:
+            yield take()
+    writer.writerows(_cells(row) for row in totals.rows())
+    yield take()
+
+
+def _cells(row: ExportRow) -> list[object]:
+    return [_harmless(value) if isinstance(value, str) else value for value in asdict(row).values()]
+
+
+def _harmless(text: str) -> str:
+    """A miner chooses its name: a spreadsheet must not take it for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _taker(text: io.StringIO) -> Callable[[], str]:
+    def take() -> str:
+        piece = text.getvalue()
+        text.seek(0)
+        text.truncate()
+        return piece
+
+    return take
+
+
+def _json(query: Query) -> Iterator[str]:
+    head = {"from": query.begin.isoformat(), "to": query.end.isoformat(), "by": query.by.value,
+            "hashes_per_difficulty": HASHES_PER_DIFFICULTY}
+    yield json.dumps(head, ensure_ascii=False)[:-1] + ', "rows": ['
+    totals, between = Totals(), "\n"
+    for row in rows(query, totals):
+        yield between + json.dumps(asdict(row), ensure_ascii=False)
+        between = ",\n"
+    yield '\n], "totals": ' + json.dumps([asdict(row) for row in totals.rows()], ensure_ascii=False) + "}\n"

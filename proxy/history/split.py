@@ -1,0 +1,191 @@
+"""Delivered against wanted: how the validated work was split among the pools, and how sure that is.
+
+Work is a compound Poisson process, so with A and B the sums of difficulty on a pool and on all others, the part
+p = A / (A + B) has the variance (B^2 sum d_A^2 + A^2 sum d_B^2) / (A + B)^4.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import sqrt
+
+from proxy.history import WINDOWS_S, Accounting, Work
+from proxy.history.rates import Z_95
+from proxy.observe.events import EventStream, SchedulerTick
+from proxy.ports import Clock
+from proxy.types import PoolKey, WorkerName
+
+CHANGES_KEPT = 2000
+"""Changes of weights kept for the average that was wanted; older ones count as the oldest that is kept."""
+
+
+class Span(StrEnum):
+    """What a split is measured over."""
+
+    CHANGE = "change"
+    """Since the last change of weights."""
+    HOUR = "hour"
+    DAY = "day"
+
+
+_WINDOW = {Span.HOUR: 1, Span.DAY: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One pool's part of the work."""
+
+    pool: PoolKey
+    delivered: float
+    """0..1."""
+    error: float
+    """Half-width of the 95 % interval."""
+    wanted: float
+    """0..1, averaged over the span."""
+    work: float
+    """Sum of difficulties."""
+    shares: int
+
+    @property
+    def off(self) -> bool:
+        """Whether the difference is more than chance explains."""
+        return abs(self.delivered - self.wanted) > self.error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """All pools' parts in a span; ``parts`` is empty while no share came."""
+
+    span: Span
+    since: float
+    """Unix seconds."""
+    parts: tuple[Part, ...] = ()
+
+
+def variance(mine: Work, others: Work) -> float:
+    """Variance of the part of ``mine`` in the whole.
+
+    A side without any share is not known to be exactly nothing: its uncertainty is taken as one share of the other's
+    size.
+    """
+    total = mine.sum + others.sum
+    if total <= 0.0:
+        return 1.0
+    mine_sq = mine.squares or others.squares / max(others.shares, 1)
+    others_sq = others.squares or mine.squares / max(mine.shares, 1)
+    return (others.sum**2 * mine_sq + mine.sum**2 * others_sq) / total**4
+
+
+def parts_of(work: Mapping[PoolKey, Work], wanted: Mapping[PoolKey, float]) -> tuple[Part, ...]:
+    """Each pool's part; pools without work appear if any was wanted of them."""
+    total = sum(work.values(), Work())
+    if total.sum <= 0.0:
+        return ()
+    keys = [key for key in dict.fromkeys([*wanted, *work])
+            if work.get(key, Work()).shares or wanted.get(key, 0.0) > 0.0]
+    parts = []
+    for key in keys:
+        mine = work.get(key, Work())
+        others = sum((other for pool, other in work.items() if pool != key), Work())
+        error = Z_95 * sqrt(variance(mine, others)) if len(keys) > 1 else 0.0
+        parts.append(Part(pool=key, delivered=mine.sum / total.sum, error=min(error, 1.0),
+                          wanted=wanted.get(key, 0.0), work=mine.sum, shares=mine.shares))
+    return tuple(parts)
+
+
+class SplitMeter:
+    """Splits of the fleet and of each worker; follows the wanted weights through ``SchedulerTick``."""
+
+    def __init__(self, *, clock: Clock, events: EventStream, accounting: Accounting) -> None:
+        self._clock = clock
+        self._accounting = accounting
+        self._changes: deque[tuple[float, dict[PoolKey, float]]] = deque(maxlen=CHANGES_KEPT)
+        self._changed_at = clock.now()
+        self._base: dict[tuple[WorkerName, PoolKey], Work] = {}
+        self._fleet_base: dict[PoolKey, Work] = {}
+        self._rebase()
+        events.subscribe(SchedulerTick, self._on_tick)
+
+    def _on_tick(self, event: SchedulerTick) -> None:
+        self.set_wanted(event.weights)
+
+    def set_wanted(self, weights: Mapping[PoolKey, float]) -> None:
+        """The fleet's wanted weights (any scale); a change starts the span ``CHANGE`` anew."""
+        total = sum(weight for weight in weights.values() if weight > 0)
+        if total <= 0:
+            return
+        wanted = {key: weight / total for key, weight in weights.items() if weight > 0}
+        if self._changes and _same(self._changes[-1][1], wanted):
+            return
+        self._changes.append((self._clock.now(), wanted))
+        self._rebase()
+
+    def _rebase(self) -> None:
+        self._changed_at = self._clock.now()
+        self._base = self._accounting.work_total()
+        self._fleet_base = self._accounting.pool_work_total()
+
+    def fleet(self, span: Span) -> Split:
+        """The whole fleet's split."""
+        if span is Span.CHANGE and not self._changes:
+            work = {}  # nobody has said yet what is wanted in this run
+        elif span is Span.CHANGE:
+            work = {key: _less(now, self._fleet_base.get(key))
+                    for key, now in self._accounting.pool_work_total().items()}
+        else:
+            work = self._accounting.pool_work(_WINDOW[span])
+        return self._split(span, work)
+
+    def workers(self, span: Span) -> Mapping[WorkerName, Split]:
+        """Each worker's own split, for those that did any work; wanted is the fleet's."""
+        if span is Span.CHANGE and not self._changes:
+            work = {}
+        elif span is Span.CHANGE:
+            work = {key: _less(now, self._base.get(key)) for key, now in self._accounting.work_total().items()}
+        else:
+            work = self._accounting.work(_WINDOW[span])
+        grouped: dict[WorkerName, dict[PoolKey, Work]] = {}
+        for (worker, pool), done in work.items():
+            if done.shares:
+                grouped.setdefault(worker, {})[pool] = done
+        return {worker: self._split(span, pools) for worker, pools in grouped.items()}
+
+    def splits(self) -> Sequence[Split]:
+        """The fleet's split over all three spans."""
+        return tuple(self.fleet(span) for span in Span)
+
+    def _split(self, span: Span, work: Mapping[PoolKey, Work]) -> Split:
+        now = self._clock.now()
+        length = now - self._changed_at if span is Span.CHANGE else WINDOWS_S[_WINDOW[span]]
+        return Split(span=span, since=self._clock.wall() - length,
+                     parts=parts_of(work, self._wanted(now - length, now)))
+
+    def _wanted(self, begin: float, end: float) -> dict[PoolKey, float]:
+        """Time-weighted average of what was wanted from ``begin`` to ``end``."""
+        if not self._changes:
+            return {}
+        begin = max(begin, self._changes[0][0])
+        if end <= begin:
+            return dict(self._changes[-1][1])
+        average: dict[PoolKey, float] = {}
+        until = end
+        for at, weights in reversed(self._changes):
+            span = until - max(at, begin)
+            if span > 0:
+                for key, weight in weights.items():
+                    average[key] = average.get(key, 0.0) + weight * span / (end - begin)
+            until = max(at, begin)
+            if at <= begin:
+                break
+        return average
+
+
+def _same(one: Mapping[PoolKey, float], other: Mapping[PoolKey, float]) -> bool:
+    return one.keys() == other.keys() and all(abs(one[key] - other[key]) < 1e-6 for key in one)
+
+
+def _less(now: Work, before: Work | None) -> Work:
+    if before is None or before.shares > now.shares:  # forgotten and met again since
+        return now
+    return Work(max(now.sum - before.sum, 0.0), max(now.squares - before.squares, 0.0), now.shares - before.shares)

@@ -1,0 +1,81 @@
+"""What the engine finds again after a restart: the scheduler's state, and facts about pools.
+
+Everything is read and written in threads; what cannot be written now is written the next time.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import Error as DjangoError
+from django.db import close_old_connections
+
+from proxy.history.locks import AT_THE_END_S, wait_at_most
+from proxy.models.config import Pool, PoolFact
+from proxy.models.state import EngineMemory
+from proxy.observe.events import EventStream, SubscribeResult
+from proxy.scheduling.scheduler import Scheduler
+from proxy.types import PoolKey
+
+SAVE_S = 30.0
+
+
+class StateSaver:
+    """Saves every ``SAVE_S`` seconds, and once more on ``close``."""
+
+    def __init__(self, events: EventStream, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._known: dict[PoolKey, int] = {}
+        self._learned: dict[PoolKey, int] = {}
+        self._closing = asyncio.Event()
+        events.subscribe(SubscribeResult, self._on_subscribe)
+
+    async def restore(self) -> None:
+        """Give the scheduler what the last run left, before it hears of a configuration; nothing if it left nothing."""
+        with suppress(DjangoError):
+            state = await sync_to_async(_load, thread_sensitive=False)()
+            if state:
+                self._scheduler.restore(state)
+
+    async def run(self) -> None:
+        """Save now and then until ``close``."""
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), SAVE_S)
+            if not self._closing.is_set():
+                await self._save()
+
+    async def close(self) -> None:
+        """End ``run`` and save once more."""
+        self._closing.set()
+        await self._save(at_the_end=True)
+
+    def _on_subscribe(self, event: SubscribeResult) -> None:
+        if self._known.get(event.pool) != event.extranonce2_size:
+            self._known[event.pool] = self._learned[event.pool] = event.extranonce2_size
+
+    async def _save(self, *, at_the_end: bool = False) -> None:
+        learned, self._learned = self._learned, {}
+        try:
+            await sync_to_async(_store, thread_sensitive=False)(self._scheduler.dump(), learned, at_the_end)
+        except (DjangoError, OSError):
+            self._learned = {**learned, **self._learned}
+
+
+def _load() -> Mapping[str, Any]:
+    close_old_connections()
+    row = EngineMemory.objects.filter(pk=1).first()
+    return row.scheduler if row is not None and isinstance(row.scheduler, dict) else {}
+
+
+def _store(state: Mapping[str, object], learned: Mapping[PoolKey, int], at_the_end: bool) -> None:
+    close_old_connections()
+    if at_the_end:
+        wait_at_most(AT_THE_END_S)
+    EngineMemory.objects.update_or_create(pk=1, defaults={"scheduler": dict(state)})
+    for key, size in learned.items():
+        pool = Pool.objects.filter(key=key).first()
+        if pool is not None:
+            PoolFact.objects.update_or_create(pool=pool, defaults={"extranonce2_size": size})

@@ -1,0 +1,216 @@
+"""The ledger's writer: takes what was counted off the loop into the database, a few seconds at a time.
+
+In between it is in the journal's file (``proxy.history.batch_journal``), which is cheaper than a transaction, so that a
+kill costs a second and not the seconds between two writes.
+
+While the database is locked, full or away, everything waits merged in memory and mining goes on; people are told once
+when it starts and once when it is over.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+
+from django.db import Error as DjangoError
+from django.db import connections
+
+from proxy.history import Accounting
+from proxy.history.batch import Backlog, Batch
+from proxy.history.batch_journal import LedgerJournal
+from proxy.history.effort import EffortMeter
+from proxy.history.records import Records
+from proxy.history.store import write_batch
+from proxy.observe.events import DatabaseTrouble, EventStream, NewBlockSeen, PayoutChecked
+from proxy.ports import Clock
+
+INTERVAL_S = 3.0
+"""Between two writes to the database."""
+JOURNAL_S = 0.5
+"""Between two lines of the journal: what a kill can lose, with room for a busy machine below a second."""
+RETRY_S = 0.25
+
+PeriodicJob = Callable[[], None]
+"""Work for the writer's thread after each batch: import of the journal, roll-ups. May raise as ``execute`` may."""
+
+
+class LedgerWriter:
+    """The only writer of history in this process. ``writer`` names this run, never two runs alike.
+
+    ``execute`` writes one batch in a thread and raises ``django.db.Error`` or ``OSError`` when it cannot; a batch
+    whose outcome is not known is tried again under the same number and never added twice.
+    """
+
+    def __init__(self, *, writer: str, clock: Clock, events: EventStream, accounting: Accounting,
+                 records: Records | None = None, effort: EffortMeter | None = None,
+                 execute: Callable[[Batch], None] = write_batch, jobs: Sequence[PeriodicJob] = (),
+                 executor: Executor | None = None, interval_s: float = INTERVAL_S,
+                 journal: LedgerJournal | None = None, journal_s: float = JOURNAL_S) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._events = events
+        self._accounting = accounting
+        self._records = records
+        self._effort = effort
+        self._execute = execute
+        self._jobs = tuple(jobs)
+        self._owns_executor = executor is None
+        self._executor = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._interval_s = interval_s
+        self._journal = journal
+        self._journal_s = journal_s
+        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger journal")
+        self._journal_trouble = ""
+        self._books = asyncio.Lock()
+        """Held while what was counted moves on: into the journal, the backlog, a batch."""
+        self._backlog = Backlog()
+        self._inflight: Batch | None = None
+        self._number = 0
+        self._waiting_since: float | None = None
+        self._trouble = ""
+        self._turn = asyncio.Lock()
+        self._closing = asyncio.Event()
+        events.subscribe(NewBlockSeen, self._on_tip)
+        events.subscribe(PayoutChecked, self._on_payout)
+
+    @property
+    def trouble(self) -> str:
+        """Why the database cannot be written; empty while it can."""
+        return self._trouble
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows of shares that are not in the database yet (those still being counted apart)."""
+        return len(self._backlog.rows) + (len(self._inflight.rows) if self._inflight else 0)
+
+    @property
+    def lag_s(self) -> float:
+        """Age of the oldest thing that waits to be written, seconds."""
+        return 0.0 if self._waiting_since is None else self._clock.now() - self._waiting_since
+
+    async def run(self) -> None:
+        """Write every few seconds until ``close``."""
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), self._interval_s)
+            if not self._closing.is_set():
+                await self.flush()
+
+    async def keep_journal(self) -> None:
+        """Note what was counted in the journal, twice a second, until ``close``; also while the database is slow."""
+        while self._journal is not None and not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), self._journal_s)
+            if not self._closing.is_set():
+                await self._gather()
+
+    async def flush(self) -> bool:
+        """Write everything that has been counted; False if the database does not take it now."""
+        async with self._turn:
+            await self._gather()
+            while (batch := await self._next()) is not None:
+                if not await self._attempt(lambda batch=batch: self._execute(batch)):  # type: ignore[misc]
+                    return False
+                self._inflight = None
+            async with self._books:
+                self._waiting_since = self._clock.now() if self._backlog else None
+                if not self._backlog:
+                    await self._in_journal(lambda journal: journal.clear())
+            for periodic_job in self._jobs:
+                if not await self._attempt(periodic_job):
+                    return False
+            self._recovered()
+            return True
+
+    async def close(self, timeout_s: float = 10.0) -> bool:
+        """Stop, and write what is left, trying for up to ``timeout_s``; False if something could not be written."""
+        self._closing.set()
+        deadline = self._clock.now() + timeout_s
+        while not (done := await self.flush()) and self._clock.now() < deadline:  # noqa: ASYNC110 - a pause, no wait
+            await asyncio.sleep(RETRY_S)
+        async with self._books:
+            await self._in_journal(lambda journal: journal.remove() if done else journal.close())
+            self._journal = None
+            self._files.shutdown(wait=False)
+        if self._owns_executor:
+            await asyncio.get_running_loop().run_in_executor(self._executor, connections.close_all)
+            self._executor.shutdown(wait=False)
+        return done
+
+    def _on_tip(self, event: NewBlockSeen) -> None:
+        self._backlog.tips.append((self._clock.wall(), event))
+
+    def _on_payout(self, event: PayoutChecked) -> None:
+        self._backlog.payouts.append((self._clock.wall(), event))
+
+    async def _gather(self) -> None:
+        async with self._books:
+            slices, wall = self._accounting.take(), self._clock.wall()
+            records = tuple(self._records.take()) if self._records is not None else ()
+            marks = tuple(self._effort.take()) if self._effort is not None else ()
+            if slices or records or marks:
+                notes = Batch(writer=self._writer, number=self._number + 1, records=records, marks=marks,
+                              last_share_at={(each.worker, each.pool): wall for each in slices})
+                await self._in_journal(lambda journal: journal.append(notes.number, slices, notes))
+            self._backlog.add_slices(slices, wall)
+            self._backlog.add_records(records)
+            self._backlog.marks |= {mark.scope: mark for mark in marks}
+            if self._waiting_since is None and self._backlog:
+                self._waiting_since = self._clock.now()
+            if self._journal is not None and (self._journal_trouble or self._journal.is_full):
+                await self._rewrite_journal()
+
+    async def _next(self) -> Batch | None:
+        async with self._books:
+            if self._inflight is None and self._backlog:
+                self._number += 1
+                self._inflight = self._backlog.take(self._writer, self._number)
+                if self._backlog.rows:  # lines under this batch's number are about more than it holds
+                    await self._rewrite_journal()
+            return self._inflight
+
+    # --- The journal -----------------------------------------------------------------------------------------------
+
+    async def _rewrite_journal(self) -> None:
+        if self._journal is None:
+            return
+        waiting = [self._inflight] if self._inflight is not None else []
+        waiting.append(self._backlog.waiting(self._writer, self._number + 1))
+        if await self._in_journal(lambda journal: journal.rewrite(waiting)) and self._journal_trouble:
+            self._events.emit(DatabaseTrouble(problem=self._journal_trouble, recovered=True))
+            self._journal_trouble = ""
+
+    async def _in_journal(self, work: Callable[[LedgerJournal], None]) -> bool:
+        """Let a thread do ``work``; a fault is told once, and mining and the database go on."""
+        journal = self._journal
+        if journal is None:
+            return True
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._files, work, journal)
+        except OSError as error:
+            before, self._journal_trouble = self._journal_trouble, f"The ledger's journal cannot be written: {error}"
+            if not before:
+                self._events.emit(DatabaseTrouble(problem=self._journal_trouble, recovered=False))
+            return False
+        return True
+
+    # --- The database ----------------------------------------------------------------------------------------------
+
+    async def _attempt(self, work: PeriodicJob) -> bool:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except (DjangoError, OSError) as error:
+            self._failed(error)
+            return False
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        before, self._trouble = self._trouble, problem
+        if not before:
+            self._events.emit(DatabaseTrouble(problem=problem, recovered=False))
+
+    def _recovered(self) -> None:
+        if self._trouble:
+            self._events.emit(DatabaseTrouble(problem=self._trouble, recovered=True))
+            self._trouble = ""

@@ -1,0 +1,107 @@
+"""Connections to pools: names resolved off the loop, IPv4 and IPv6 raced, TLS with or without a check."""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from aiohappyeyeballs import start_connection
+
+from proxy.config.snapshot import Endpoint, Tls
+from proxy.net.resolver import AddressInfo, Resolver
+from proxy.net.tasks import spawn
+from proxy.net.transport import StreamLink, keep_alive
+from proxy.ports import LinkHandler
+
+RACE_DELAY_S = 0.25
+FAREWELL_S = 1.0
+"""How long a TLS peer may take to say goodbye: one that fell silent never will."""
+
+
+class NetDialer:
+    """``Dialer`` on real sockets."""
+
+    def __init__(self, *, timeout_s: Callable[[], float]) -> None:
+        self._timeout_s = timeout_s
+        self._resolver = Resolver()
+        self._contexts: dict[Tls, ssl.SSLContext | None] = {Tls.OFF: None}
+
+    def dial(self, endpoint: Endpoint, handler: LinkHandler) -> Callable[[], None]:
+        """Start connecting; the outcome reaches the handler in a later turn of the loop."""
+        task = spawn(self._connect(endpoint, handler), name=f"dial {endpoint}")
+
+        def cancel() -> None:
+            task.cancel()
+
+        return cancel
+
+    async def _connect(self, endpoint: Endpoint, handler: LinkHandler) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s()):
+                await self._open(endpoint, handler)
+        except TimeoutError:
+            handler.closed(f"no connection within {self._timeout_s():.0f} s")
+        except ssl.SSLCertVerificationError as error:
+            handler.closed(f"the certificate is not accepted: {error.verify_message}")
+        except ssl.SSLError as error:
+            handler.closed(f"TLS failed: {error.reason or error} (is this port for TLS?)")
+        except socket.gaierror as error:
+            handler.closed(f"the name {endpoint.host} is not known: {error.strerror}")
+        except (OSError, UnicodeError) as error:
+            handler.closed(_why(error))
+
+    async def _open(self, endpoint: Endpoint, handler: LinkHandler) -> None:
+        loop = asyncio.get_running_loop()
+        context = await self._context(endpoint.tls)
+        tls = _tls_options(context, endpoint.host)
+        addresses = await self._resolver.addresses(endpoint.host, endpoint.port)
+        try:
+            if len(addresses) == 1:
+                host, port, *_ = addresses[0][4]
+                transport, _ = await loop.create_connection(lambda: StreamLink(handler), host, port, **tls)
+            else:
+                transport = await self._race(addresses, handler, tls)
+        except OSError:
+            self._resolver.forget(endpoint.host, endpoint.port)
+            raise
+        if not transport.is_closing():  # it may have been of no use to anybody any more when it opened
+            keep_alive(transport.get_extra_info("socket"))
+
+    @staticmethod
+    async def _race(addresses: list[AddressInfo], handler: LinkHandler, tls: dict[str, Any]) -> asyncio.Transport:
+        loop = asyncio.get_running_loop()
+        sock = await start_connection(addresses, happy_eyeballs_delay=RACE_DELAY_S, loop=loop)
+        try:
+            transport, _ = await loop.create_connection(lambda: StreamLink(handler), sock=sock, **tls)
+        except BaseException:
+            sock.close()
+            raise
+        return transport
+
+    async def _context(self, tls: Tls) -> ssl.SSLContext | None:
+        """The context for ``tls``, made once and in a thread: reading the authorities takes a tenth of a second."""
+        if tls not in self._contexts:
+            self._contexts[tls] = await asyncio.to_thread(_make_context, tls)
+        return self._contexts[tls]
+
+
+def _tls_options(context: ssl.SSLContext | None, host: str) -> dict[str, Any]:
+    """What ``create_connection`` is to be told about TLS."""
+    return {"ssl": context, "server_hostname": host, "ssl_shutdown_timeout": FAREWELL_S} if context else {}
+
+
+def _make_context(tls: Tls) -> ssl.SSLContext:
+    if tls is Tls.VERIFY:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error)

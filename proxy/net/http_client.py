@@ -1,0 +1,120 @@
+"""One careful way to ask an HTTP server: a time-out for the whole answer, a limit of its size, reasons for errors."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from proxy.errors import DPMPError
+
+USER_AGENT = "dpmp/4"
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL at INFO, and some hold a key
+
+
+class SourceError(DPMPError):
+    """A source of network data cannot be used now; the text says why, for the operator. Never holds a password."""
+
+
+class SourceUnreachable(SourceError):
+    """No answer, or none in time."""
+
+
+class SourceRefused(SourceError):
+    """An answer that says no: a status other than 200, or an error of the source's own."""
+
+
+class SourceNonsense(SourceError):
+    """An answer that is not what it should be: too large, no JSON, wrong fields, impossible numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """How long and how much."""
+
+    timeout_s: float = 15.0
+    """For one whole request, name lookup to the last byte."""
+    max_bytes: int = 1_000_000
+
+
+class HttpAsker:
+    """Asks one server at a time; redirects are not followed, compressed answers not accepted."""
+
+    def __init__(self, client: httpx.AsyncClient, limits: HttpLimits | None = None) -> None:
+        self._client = client
+        self._limits = limits or HttpLimits()
+
+    async def json(self, url: str, *, auth: tuple[str, str] | None = None, payload: object | None = None) -> Any:
+        """GET, or POST of ``payload`` as JSON; returns the parsed JSON.
+
+        Raises:
+            SourceError: of one of the three kinds.
+        """
+        body = await self.body(url, auth=auth, payload=payload)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise SourceNonsense(f"The answer is no JSON: {error}.") from error
+
+    async def body(self, url: str, *, auth: tuple[str, str] | None = None, payload: object | None = None) -> bytes:
+        """The answer's bytes.
+
+        Raises:
+            SourceError: of one of the three kinds.
+        """
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                return await self._ask(url, auth, payload)
+        except TimeoutError as error:
+            raise SourceUnreachable(f"No complete answer within {self._limits.timeout_s:g} seconds.") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise SourceUnreachable("The address is no http or https URL.") from error
+        except httpx.HTTPError as error:
+            raise SourceUnreachable(f"No connection: {error or type(error).__name__}.") from error
+
+    async def _ask(self, url: str, auth: tuple[str, str] | None, payload: object | None) -> bytes:
+        request = self._client.build_request(
+            "GET" if payload is None else "POST", url, content=None if payload is None else orjson.dumps(payload),
+            headers={"Accept": "application/json, text/plain", "Accept-Encoding": "identity",
+                     "User-Agent": USER_AGENT, "Content-Type": "application/json"})
+        response = await self._client.send(request, stream=True, follow_redirects=False,
+                                           auth=httpx.BasicAuth(*auth) if auth else None)
+        try:
+            return await self._read(response)
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise SourceNonsense("The answer is compressed, which was not asked for.")
+        body = bytearray()
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > self._limits.max_bytes:
+                raise SourceNonsense(f"The answer is larger than {self._limits.max_bytes} bytes.")
+        if response.status_code != 200 and not _is_rpc_error(response.status_code, bytes(body)):
+            raise SourceRefused(_status(response.status_code))
+        return bytes(body)
+
+
+def _is_rpc_error(status: int, body: bytes) -> bool:
+    """Nodes answer a failed call with 500 or 404 and a JSON-RPC error that says more."""
+    return status in (404, 500) and body.lstrip()[:1] in (b"{", b"[") and b'"error"' in body
+
+
+def _status(code: int) -> str:
+    if code in (401, 403):
+        return f"The user name or password was refused (HTTP {code})."
+    if code == 429:
+        return "The server wants to be asked less often (HTTP 429)."
+    if 300 <= code < 400:
+        return f"The server redirects (HTTP {code}): give the final address."
+    return f"The server answered HTTP {code}."
+
+
+def make_client() -> httpx.AsyncClient:
+    """A client for ``HttpAsker``; whoever made it closes it."""
+    return httpx.AsyncClient(trust_env=False, timeout=None, limits=httpx.Limits(max_connections=8))

@@ -1,0 +1,358 @@
+"""Serves the dashboard and the metrics through Daphne on the event loop that the proxy runs on.
+
+Daphne's own ``Server.run`` starts Twisted's reactor and owns the process. Here the loop already runs, under
+``daphne.server.twisted_loop.run_until_complete(main())``; Twisted's reactor is a guest on it.
+"""
+
+import asyncio
+import functools
+import ipaddress
+import logging
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.server import Server
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import CollectorRegistry
+from twisted.internet import reactor as _installed_reactor
+from twisted.internet.error import CannotListenError
+from twisted.logger import STDLibLogObserver, globalLogBeginner
+
+from proxy.net.tasks import spawn
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HTTP_TIMEOUT_S = 60
+IDLE_TIMEOUT_S = 60  # of a kept-alive connection without a request
+WEBSOCKET_HANDSHAKE_S = 5
+WEBSOCKET_ACCEPT_S = 10
+PING_INTERVAL_S = 20
+PING_TIMEOUT_S = 30
+MAX_BODY_BYTES = 1024 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024
+BACKLOG = 128
+MAX_CONNECTIONS = 256
+"""Idle ones and WebSockets included: so many descriptors pages may take from those that mining needs."""
+MAX_CONNECTIONS_OF_AN_ADDRESS = 48
+"""A browser has six, and one for each tab that is open. This machine itself is not counted: a web server in front of
+the pages connects from it."""
+MAX_SCRAPERS = 16
+
+TOO_LARGE = b"Too large: at most %d bytes are taken.\n"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+GRACE_S = 0.8  # open requests may finish
+CANCEL_S = 0.6  # cancelled ones may clean up
+CLOSE_SERVICE_RESTART = 1012  # one of the codes after which the pages' WebSocket connects again by itself
+
+_reactor: Any = _installed_reactor
+_logger = logging.getLogger(__name__)
+
+
+class _BoundedRequest(WebRequest):
+    """A request with a limit on its body, and without the header by which a client could set the root path."""
+
+    refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """The headers are there: what says itself that it is too large is refused before any of it is read."""
+        super().gotLength(length)
+        if length is not None and length > self.server.max_body_bytes:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.refused:
+            return
+        if self.content.tell() + len(data) > self.server.max_body_bytes:
+            self._refuse()
+            return
+        super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        if self.refused:
+            return None
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        return super().process()
+
+    def _refuse(self) -> None:
+        """Answer 413 and close; a client that goes on sending may find the connection reset instead."""
+        self.refused = True
+        if self.channel.requests[0] is not self:  # an answer to a request before it is on its way
+            self.channel.transport.abortConnection()
+            return
+        body = TOO_LARGE % self.server.max_body_bytes
+        self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\n"
+                                     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.channel.loseConnection()
+
+
+class _TrackedFactory(HTTPFactory):
+    """Daphne's factory that knows its open connections, idle ones too, so that they can be counted and closed."""
+
+    def __init__(self, server: Server, most: int, most_of_an_address: int) -> None:
+        super().__init__(server)
+        self.timeOut = IDLE_TIMEOUT_S
+        self.transports: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._most, self._most_of_an_address = most, most_of_an_address
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """None, which closes the connection at once, where there are too many."""
+        if not self._has_room(addr.host):
+            return None
+        channel = super().buildProtocol(addr)
+        if channel is not None:
+            channel.requestFactory = _BoundedRequest
+            channel.makeConnection = functools.partial(self._connect, channel.makeConnection)
+        return channel
+
+    def _has_room(self, host: str) -> bool:
+        peers = [transport.getPeer().host for transport in self.transports if transport.connected]
+        if len(peers) >= self._most:
+            return False
+        return _address(host).is_loopback or peers.count(host) < self._most_of_an_address
+
+    def log(self, request: Any) -> None:
+        """No line per request: a dashboard polls, and Prometheus scrapes."""
+
+    def _connect(self, make_connection: Callable[[Any], None], transport: Any) -> None:
+        self.transports.add(transport)
+        make_connection(transport)
+
+
+class _GuestServer(Server):
+    """Daphne's server without its command of the process: it neither runs nor stops the reactor."""
+
+    def __init__(self, application: Application, max_body_bytes: int, most: int, most_of_an_address: int) -> None:
+        super().__init__(
+            application,
+            endpoints=["unused: the listening socket is opened by ListeningServer"],
+            signal_handlers=False,
+            http_timeout=HTTP_TIMEOUT_S,
+            websocket_timeout=-1,  # a dashboard on a wall stays open for months
+            websocket_connect_timeout=WEBSOCKET_ACCEPT_S,
+            websocket_handshake_timeout=WEBSOCKET_HANDSHAKE_S,
+            websocket_max_message_size=MAX_MESSAGE_BYTES,
+            websocket_max_frame_size=MAX_MESSAGE_BYTES,
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=PING_TIMEOUT_S,
+            application_close_timeout=2,
+            server_name="",
+        )
+        self.max_body_bytes = max_body_bytes
+        self.connections: dict[Any, dict[str, Any]] = {}
+        self.http_factory = _TrackedFactory(self, most, most_of_an_address)
+        self.ws_factory = WebSocketFactory(self, server="")
+        self.ws_factory.setProtocolOptions(
+            autoPingTimeout=PING_TIMEOUT_S,
+            allowNullOrigin=True,  # autobahn's own check; dpmp_site.hosts decides
+            openHandshakeTimeout=WEBSOCKET_HANDSHAKE_S,
+            maxMessagePayloadSize=MAX_MESSAGE_BYTES,
+            maxFramePayloadSize=MAX_MESSAGE_BYTES,
+        )
+
+    def stop(self) -> None:
+        """Daphne calls this when an application raises KeyboardInterrupt; ending the process is not its business."""
+        _logger.error("A request asked the web server to stop; it goes on.")
+
+    def start_checks(self) -> None:
+        _reactor.callLater(1, self.application_checker)
+        _reactor.callLater(2, self.timeout_checker)
+
+    def stop_checks(self) -> None:
+        checks = (self.application_checker, self.timeout_checker)
+        for call in _reactor.getDelayedCalls():
+            if call.func in checks:
+                call.cancel()
+
+    def websockets(self) -> list[WebSocketProtocol]:
+        return [
+            protocol
+            for protocol, details in self.connections.items()
+            if isinstance(protocol, WebSocketProtocol) and "disconnected" not in details
+        ]
+
+    def applications(self) -> set[asyncio.Task[None]]:
+        """The running applications, one per open request or WebSocket."""
+        found = (details.get("application_instance") for details in self.connections.values())
+        return {task for task in found if task is not None and not task.done()}
+
+    async def close_connections(self) -> None:
+        """Close what has been written out; abort, one turn of the loop later, what a peer does not take."""
+        for transport in list(self.http_factory.transports):
+            transport.loseConnection()
+        await asyncio.sleep(0)
+        for transport in list(self.http_factory.transports):
+            transport.abortConnection()
+
+
+def _start_reactor() -> None:
+    """Let Twisted's reactor know, once per process, that its loop runs."""
+    if _reactor.running:
+        return
+    observer: Any = STDLibLogObserver("twisted")
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
+    # Twisted's threads would keep the process from ending, since nobody stops the reactor.
+    _reactor.getThreadPool().threadFactory = functools.partial(threading.Thread, daemon=True)
+    _reactor.startRunning(installSignalHandlers=False)
+
+
+class ListeningServer:
+    """An ASGI application on one address; ``start`` and ``stop`` once each, on the running Twisted-asyncio loop."""
+
+    max_body_bytes = MAX_BODY_BYTES
+    max_connections = MAX_CONNECTIONS
+
+    def __init__(self, application: Application, most_of_an_address: int = MAX_CONNECTIONS_OF_AN_ADDRESS) -> None:
+        self._server = _GuestServer(application, self.max_body_bytes, self.max_connections, most_of_an_address)
+        self._port: Any = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address and port that are really listened on, also after ``start(host, 0)``."""
+        if self._port is None:
+            raise RuntimeError("the server does not listen")
+        bound = self._port.getHost()
+        return bound.host, bound.port
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen on ``host`` (an IPv4 or IPv6 address) and ``port`` (0: any free one).
+
+        Raises:
+            OSError: it is not possible; the message says on which address and why.
+        """
+        _start_reactor()
+        interface = host.strip("[]")
+        try:
+            self._port = _reactor.listenTCP(port, self._server.http_factory, BACKLOG, interface)
+        except CannotListenError as error:
+            cause = error.socketError
+            reason = getattr(cause, "strerror", None) or str(cause)
+            raise OSError(getattr(cause, "errno", None), f"cannot listen on {host}:{port}: {reason}") from error
+        self._server.start_checks()
+
+    async def stop(self) -> None:
+        """Stop listening, let open requests finish for a moment, close every connection. Takes less than 2 seconds."""
+        if self._port is None:
+            return
+        port, self._port = self._port, None
+        stopped = port.stopListening()
+        if stopped is not None:
+            await stopped.asFuture(asyncio.get_running_loop())
+        for websocket in self._server.websockets():
+            websocket.sendCloseFrame(code=CLOSE_SERVICE_RESTART)
+        await self._finish_applications()
+        self._server.stop_checks()
+        await self._server.close_connections()
+
+    async def _finish_applications(self) -> None:
+        if applications := self._server.applications():
+            await asyncio.wait(applications, timeout=GRACE_S)
+        if applications := self._server.applications():
+            for application in applications:
+                application.cancel()
+            await asyncio.wait(applications, timeout=CANCEL_S)
+
+
+class WebServer(ListeningServer):
+    """The dashboard and the admin: ``dpmp_site.asgi.application``.
+
+    ``one_front``: all visitors come by one web server, whose address is not limited.
+    """
+
+    def __init__(self, application: Application | None = None, *, one_front: bool = False) -> None:
+        super().__init__(application or _pages(),
+                         self.max_connections if one_front else MAX_CONNECTIONS_OF_AN_ADDRESS)
+
+
+def _pages() -> Application:
+    from dpmp_site.asgi import application  # sets Django up, so not at import
+
+    pages: Application = application
+    return pages
+
+
+class MetricsServer(ListeningServer):
+    """``/metrics`` for Prometheus, on a port of its own that wants no login.
+
+    Answers ``networks`` (none: everybody) and this machine, under a Host that ``is_allowed``: a page in a browser
+    on the network could read it by a name of its own otherwise (DNS rebinding).
+    """
+
+    max_body_bytes = 4096
+    max_connections = MAX_SCRAPERS
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY, *, networks: Sequence[Network] = (),
+                 is_allowed: Callable[[str], bool] = lambda host: True) -> None:
+        super().__init__(self._answer)
+        self._exposition = _Exposition(registry)
+        self._networks = networks
+        self._is_allowed = is_allowed
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: GET and HEAD of /metrics; the rest is 404 or 405, a WebSocket is refused."""
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close"})
+        elif not self._may_ask(scope["client"][0]):
+            await _answer(send, 403, b"This address may not read the metrics: see Proxy settings in the admin.\n")
+        elif not self._is_allowed(_host(scope)):
+            await _answer(send, 400, b"This name is not allowed. Ask by the IP address, or see DPMP_ALLOWED_HOSTS.\n")
+        elif scope["path"] != "/metrics":
+            await _answer(send, 404, b"Metrics are at /metrics.\n")
+        elif scope["method"] not in ("GET", "HEAD"):
+            await _answer(send, 405, b"GET or HEAD.\n")
+        else:
+            accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+            await _answer(send, 200, *await self._exposition.text(accept.decode("latin-1")))
+
+    def _may_ask(self, client: str) -> bool:
+        address = _address(client)
+        return not self._networks or address.is_loopback or any(address in network for network in self._networks)
+
+
+class _Exposition:
+    """Writes the metrics in a thread; scrapes of the same format that come meanwhile share the text."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._under_way: dict[str, asyncio.Task[bytes]] = {}
+
+    async def text(self, accept: str) -> tuple[bytes, str]:
+        """The metrics and their content type, for an Accept header."""
+        encode, content_type = choose_encoder(accept)
+        task = self._under_way.get(content_type)
+        if task is None:
+            task = spawn(asyncio.to_thread(encode, self._registry), name="metrics")
+            self._under_way[content_type] = task
+            task.add_done_callback(lambda _: self._under_way.pop(content_type, None))
+        return await asyncio.shield(task), content_type
+
+
+def _host(scope: Scope) -> str:
+    """The Host header; without one (HTTP/1.0) the address that was connected to."""
+    found = next((value for name, value in scope["headers"] if name == b"host"), None)
+    return str(scope["server"][0]) if found is None else found.decode("latin-1")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Of a peer; one that came by IPv4 to an IPv6 socket is an IPv4 address."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+async def _answer(send: Send, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+    headers = [
+        (b"content-type", content_type.encode("latin-1")),
+        (b"content-length", str(len(body)).encode("ascii")),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

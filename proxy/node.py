@@ -1,0 +1,392 @@
+"""One proxy node: the composition root. Every part is made here, given to the others, started, and ended in order."""
+
+import asyncio
+import gc
+import random
+import sys
+import traceback
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import Error as DjangoError
+
+from dpmp_site.hosts import is_allowed
+from proxy import VERSION
+from proxy.alerts.service import AlertService
+from proxy.balance import AutoBalance
+from proxy.balance.service import BalanceService
+from proxy.chains.payout import PayoutCheck
+from proxy.chains.tips import ChainObserver
+from proxy.config import loader
+from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig
+from proxy.config.watcher import ConfigWatcher
+from proxy.engine.engine import Engine
+from proxy.errors import UpstreamUnavailable
+from proxy.history import Accounting
+from proxy.history.batch_journal import JournalReplay, LedgerJournal
+from proxy.history.effort import EffortMeter
+from proxy.history.journal import BlockJournal
+from proxy.history.journal_import import JournalImporter
+from proxy.history.journal_undelivered import JournalBlock, read_undelivered
+from proxy.history.records import Records
+from proxy.history.retention import RetentionJob
+from proxy.history.split import SplitMeter
+from proxy.history.spool import BatchSpool
+from proxy.history.state_saver import StateSaver
+from proxy.history.store import History, read_history
+from proxy.history.writer import LedgerWriter
+from proxy.models.settings import networks_of
+from proxy.net.clock import LoopClock
+from proxy.net.dialer import NetDialer
+from proxy.net.lag_meter import LagMeter
+from proxy.net.listener import StratumListener
+from proxy.net.servers import MetricsServer, WebServer
+from proxy.net.tasks import cancel_and_wait, spawn
+from proxy.observe.events import (
+    ConfigLoaded,
+    ConfigRefused,
+    DatabaseTrouble,
+    Event,
+    EventStream,
+    InternalError,
+    Listening,
+    MetricsStarted,
+    MinerDisconnected,
+    MinerReady,
+    NoPoolForLong,
+    OverrideChanged,
+    PoolDown,
+    PoolSwitched,
+    PoolUp,
+    PoolWorksAgain,
+    ShareResult,
+    ShutdownBegin,
+    ShutdownDone,
+    ShutdownSignal,
+    WebStarted,
+)
+from proxy.observe.live.broadcast import Ticker
+from proxy.observe.live.gauges import SnapshotGauges
+from proxy.observe.live.snapshot import SnapshotBuilder, Sources
+from proxy.observe.live.views import store
+from proxy.observe.log import LibraryHandler, LogSink
+from proxy.observe.log import lines as log_lines
+from proxy.observe.metrics import MetricsSink
+from proxy.ops.undelivered import take_up
+from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
+
+SNAPSHOT_S = 1.0
+SNAPSHOT_LEAST_S = 0.5
+SNAPSHOT_PART = 0.01
+"""Part of the loop's time that snapshots may take."""
+SNAPSHOT_MOST_S = 5.0
+"""The longest pause, however long one took to build: pages stand still meanwhile, and ``/readyz`` gives up after 15."""
+VERDICTS_PATIENCE_S = 1.5
+LEDGER_PATIENCE_S = 1.5
+SWITCH_INTERVAL_S = 0.0005
+"""How long a busy thread may hold the interpreter while the loop has work (CPython's default is 10 times as much)."""
+GC_YOUNG = 10_000
+"""New objects before cycles are looked for. Hardly anything here is a cycle, and a thousand miners that connect make
+objects that stay: at CPython's 700 they would be gone through again and again meanwhile."""
+_URGENT: tuple[type[Event], ...] = (PoolDown, PoolUp, ConfigLoaded, ConfigRefused, OverrideChanged, PoolSwitched,
+                                    MinerReady, MinerDisconnected, DatabaseTrouble, NoPoolForLong, PoolWorksAgain)
+
+
+class StartError(Exception):
+    """The node cannot start; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line decides; everything else is configuration."""
+
+    web: bool = True
+    stratum: tuple[str, int] | None = None
+    """Instead of the configured addresses."""
+    web_address: tuple[str, int] | None = None
+    metrics: tuple[str, int] | None = None
+    hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
+    demo: bool = False
+    data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
+
+
+class Node:
+    """See the module. ``run`` returns when the node was asked to end by ``stop``."""
+
+    def __init__(self, options: Options) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._loop_failed)
+        self.options = options
+        self.clock = LoopClock(loop)
+        self.events = EventStream(on_error=self._sink_failed)
+        hashes = options.hashes_per_difficulty
+        self.metrics = MetricsSink(self.events)
+        self.logs = LogSink(self.events, self.clock.wall, LogConfig(), stdout=sys.stdout, ring=log_lines,
+                            path=options.data_dir / "logs" / "dpmp.log")
+        self.library = LibraryHandler(self.events, loop.call_soon_threadsafe)
+        self.journal = BlockJournal(options.data_dir / "blocks.jsonl", clock=self.clock, events=self.events,
+                                    in_background=lambda call: loop.run_in_executor(None, call))
+        self.accounting = Accounting(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
+        self.chain = ChainObserver(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
+        self.records = Records(clock=self.clock, events=self.events)
+        self.effort = EffortMeter(clock=self.clock, events=self.events, accounting=self.accounting)
+        self.splits = SplitMeter(clock=self.clock, events=self.events, accounting=self.accounting)
+        self.engine = Engine(
+            clock=self.clock, events=self.events, random=random.Random(), version=VERSION, hashes_per_difficulty=hashes,
+            dialer=NetDialer(timeout_s=lambda: self.engine.config.health.dial_timeout_s))
+        self.payouts = PayoutCheck(clock=self.clock, events=self.events, on_payout=self._payout)
+        self.auto = AutoBalance(clock=self.clock, events=self.events)
+        self.balance = BalanceService(auto=self.auto, clock=self.clock,
+                                      set_weights=self.engine.scheduler.set_balance_weights)
+        self.alerts = AlertService(events=self.events)
+        self.spool = BatchSpool(options.data_dir / "unwritten.jsonl")
+        self.replay = JournalReplay(options.data_dir)
+        writer = uuid.uuid4().hex
+        self.ledger = LedgerWriter(
+            writer=writer, clock=self.clock, events=self.events, accounting=self.accounting,
+            records=self.records, effort=self.effort, journal=LedgerJournal(options.data_dir, writer),
+            execute=self.spool.execute,
+            jobs=(self.spool.periodic_job, self.replay, JournalImporter(options.data_dir / "blocks.jsonl"),
+                    RetentionJob(clock=self.clock)))
+        self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
+        self.watcher = ConfigWatcher(loader, on_snapshot=self._apply, on_refused=self._refused,
+                                     on_trouble=self._config_trouble)
+        self.builder = SnapshotBuilder(version=VERSION, demo=options.demo, sources=Sources(
+            engine=self.engine, accounting=self.accounting, chain=self.chain, splits=self.splits,
+            payouts=self.payouts, records=self.records, effort=self.effort, clock=self.clock,
+            database_trouble=self._database_trouble, lag_p99_s=lambda: self.lag.percentile(99), extra=self._extra))
+        self.memory = StateSaver(self.events, self.engine.scheduler)
+        self.listener = StratumListener(self.engine.connect)
+        self.web = WebServer(one_front=settings.TRUST_PROXY) if options.web else None
+        self.metrics_server: MetricsServer | None = None
+        self.listeners = Listeners()
+        self._ticker = Ticker()
+        self._stop = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._trouble = ""
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._undelivered: list[JournalBlock] = []
+        """Blocks that an earlier run found and whose pool never answered."""
+        for kind in _URGENT:
+            self.events.subscribe(kind, lambda _: self._urgent.set())
+
+    # --- Life -----------------------------------------------------------------------------------------------------
+
+    def stop(self, why: str) -> None:
+        """Ask the node to end."""
+        if not self._stop.is_set():
+            self.events.emit(ShutdownSignal(signal=why))
+            self._stop.set()
+
+    async def run(self) -> None:
+        """Start everything, serve until ``stop``, end everything.
+
+        Raises:
+            StartError: a port is taken, or the database cannot be read.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        self.logs.start()
+        self.library.install()
+        try:
+            await self._start()
+            await self._stop.wait()
+        finally:
+            await self._end()
+
+    async def _start(self) -> None:
+        await self._restore()
+        await self.memory.restore()
+        await self.watcher.look()
+        if self._trouble:
+            raise StartError(f"The database cannot be read: {self._trouble}")
+        await self.balance.restore()
+        await self._listen()
+        take_up(self._undelivered, self.engine)
+        self.alerts.start()
+        self.metrics.attach(SnapshotGauges(
+            store, queues=self._queues, dropped=lambda: self.logs.dropped,
+            write_errors=lambda: self.logs.write_errors, write_lag_s=lambda: self.ledger.lag_s))
+        self.lag.start()
+        for name, work in (("configuration", self.watcher.run()), ("ledger", self.ledger.run()),
+                           ("ledger journal", self.ledger.keep_journal()),
+                           ("memory", self.memory.run()), ("balance", self.balance.run()), ("pages", self._show())):
+            self._tasks.append(spawn(work, name=name, report=self._task_failed))
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_YOUNG)
+
+    async def _restore(self) -> None:
+        try:
+            history = await sync_to_async(self._read_history, thread_sensitive=False)()
+        except DjangoError as error:
+            raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
+        try:
+            self._undelivered = await asyncio.to_thread(read_undelivered, self.options.data_dir / "blocks.jsonl")
+        except OSError as error:
+            self._report("block journal", error)
+        self.accounting.restore(history.totals)
+        self.records.restore(history.records)
+        self.effort.restore(history.marks)
+
+    def _read_history(self) -> History:
+        with suppress(DjangoError, OSError):  # the ledger tries it again
+            self.spool.bring_in()
+            self.replay()  # after it: a journal's number counts all batches below it as written
+        return read_history()
+
+    async def _listen(self) -> None:
+        configured, options = self.listeners, self.options
+        stratum = options.stratum or (configured.stratum_host, configured.stratum_port)
+        web = options.web_address or (configured.web_host, configured.web_port)
+        metrics = options.metrics or (configured.metrics_host, configured.metrics_port)
+        try:
+            if configured.metrics_enabled:
+                self.metrics_server = MetricsServer(
+                    networks=networks_of(configured.metrics_allow),
+                    is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS))
+                await self.metrics_server.start(*metrics)
+                self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
+            if self.web is not None:
+                await self.web.start(*web)
+                self.engine.web_bound = self.web.address
+                self.events.emit(WebStarted(address=_address(self.web.address)))
+            bound = await self.listener.start(*stratum)
+        except OSError as error:
+            raise StartError(f"{error.strerror or error}. Is another program, or another dpmp, using it? "
+                             "Ports are set in the admin (Proxy settings) or with --listen.") from error
+        self.builder.miner_address = _address(bound)
+        self.events.emit(Listening(address=_address(bound)))
+
+    async def _end(self) -> None:
+        began = self.clock.now()
+        self.events.emit(ShutdownBegin(sessions=len(self.engine.sessions), open_submits=self.engine.open_submits))
+        await self.listener.stop()
+        self.engine.stop_accepting()
+        await self._last_verdicts()
+        self.engine.close()
+        self.lag.stop()
+        self.spool.end_begins()
+        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(),
+                             self.balance.save(at_the_end=True),
+                             *(server.stop() for server in self._servers()), return_exceptions=True)
+        await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
+        self.library.remove()
+        self.journal.close()
+        self.events.emit(ShutdownDone(duration_s=round(self.clock.now() - began, 3)))
+        await asyncio.to_thread(self.logs.stop, 1.0)
+        self.metrics.close()
+
+    async def _last_verdicts(self) -> None:
+        """Wait a moment for the pools' answers to what is on its way."""
+        answered = asyncio.Event()
+
+        def look(_: ShareResult) -> None:
+            if not self.engine.open_submits:
+                answered.set()
+
+        self.events.subscribe(ShareResult, look)
+        if self.engine.open_submits:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(answered.wait(), VERDICTS_PATIENCE_S)
+
+    def _servers(self) -> list[WebServer | MetricsServer]:
+        return [server for server in (self.web, self.metrics_server) if server is not None]
+
+    # --- Configuration --------------------------------------------------------------------------------------------
+
+    def _apply(self, config: ConfigSnapshot) -> None:
+        self.builder.config_problems = ()
+        if not self.listener.started:
+            self.listeners = config.listeners
+        self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
+        self.metrics.limit_worker_series(config.worker_series)
+        for part in (self.accounting, self.records, self.effort, self.payouts, self.balance):
+            part.apply(config)
+        self.alerts.apply(config.alerts)
+        self.engine.apply(config)
+
+    def _refused(self, problems: Sequence[str]) -> None:
+        self.builder.config_problems = tuple(problems)
+        self.events.emit(ConfigRefused(problems=tuple(problems)))
+
+    def _config_trouble(self, error: Exception | None) -> None:
+        self._trouble = "" if error is None else f"{type(error).__name__}: {error}"
+        self.events.emit(DatabaseTrouble(problem=self._trouble or "the configuration can be read again",
+                                         recovered=error is None))
+
+    def _database_trouble(self) -> str:
+        return self._trouble or self.ledger.trouble
+
+    def _payout(self, pool: PoolKey, ok: bool) -> None:
+        self.engine.take_out(pool, not ok)
+
+    # --- The read model -------------------------------------------------------------------------------------------
+
+    async def _show(self) -> None:
+        """Build a snapshot each second, sooner when something matters, and tell the open pages."""
+        while True:
+            began = self.clock.now()
+            store.put(self.builder.build())
+            took = self.clock.now() - began
+            await self._tick()
+            self._urgent.clear()
+            await asyncio.sleep(snapshot_pause_s(took))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_LEAST_S)
+
+    async def _tick(self) -> None:
+        live = store.current()
+        if live is None or self.web is None:
+            return
+        try:
+            await self._ticker.tick(live.revision)
+        except (OSError, UpstreamUnavailable) as error:
+            self._report("pages", error)
+
+    def _extra(self) -> Mapping[str, object]:
+        return {"balance": self.auto.view()}
+
+    def _queues(self) -> Mapping[str, int]:
+        return {"log": self.logs.queued, "database": self.ledger.waiting_rows}
+
+    # --- Faults of ours ---------------------------------------------------------------------------------------------
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self._report(str(context.get("message", "the loop")), error)
+
+    def _sink_failed(self, error: Exception, event: Event) -> None:
+        self.metrics.handler_failed(error, event)
+        if not isinstance(event, InternalError):
+            self._report(f"a sink of {event.name}", error)
+
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        self._report(f"task {name}", error)
+        self.stop(f"the task {name} failed")
+
+    def _report(self, where: str, error: BaseException | None) -> None:
+        lines = traceback.format_exception(error) if error is not None else []
+        self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
+
+
+def snapshot_pause_s(took: float) -> float:
+    """How long to wait before the next snapshot when the last took ``took`` seconds."""
+    return min(max(SNAPSHOT_LEAST_S, took / SNAPSHOT_PART), SNAPSHOT_MOST_S)
+
+
+def _address(pair: tuple[str, int]) -> str:
+    host, port = pair
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def serve(options: Options, on_made: Callable[[Node], None]) -> None:
+    """Make a node (``on_made`` gets it: for signals) and run it to its end."""
+    node = Node(options)
+    on_made(node)
+    await node.run()

@@ -1,0 +1,133 @@
+"""Miners come, log in, and go."""
+
+from proxy.observe.events.stream import DEBUG, WARNING, Event, event
+from proxy.types import PoolKey, SessionId, WorkerName
+
+
+@event("miner_connected")
+class MinerConnected(Event):
+    """A miner opened a connection."""
+
+    session: SessionId
+    peer: str
+
+
+@event("miner_refused", WARNING)
+class MinerRefused(Event):
+    """A connection was closed at once because a limit is reached."""
+
+    peer: str
+    limit: str
+
+
+@event("miner_disconnected")
+class MinerDisconnected(Event):
+    """A miner's connection ended."""
+
+    session: SessionId
+    worker: WorkerName
+    peer: str
+    reason: str
+    duration_s: float
+
+
+@event("miner_other_protocol")
+class MinerOtherProtocol(Event):
+    """A connection was closed at once because it speaks no Stratum V1.
+
+    ``protocol``: ``tls``, ``http``, ``stratum-v2``, ``binary`` or ``text``.
+    """
+
+    session: SessionId
+    peer: str
+    protocol: str
+    reason: str
+
+
+@event("miner_method", DEBUG)
+class MinerMethod(Event):
+    """A miner called a method other than submit."""
+
+    session: SessionId
+    worker: WorkerName
+    method: str
+
+
+@event("miner_bad_json")
+class MinerBadMessage(Event):
+    """A miner sent what is no message, or one with wrong types."""
+
+    session: SessionId
+    worker: WorkerName
+    problem: str
+
+
+@event("miner_subscribed")
+class MinerSubscribed(Event):
+    """A miner subscribed and got its extranonce for the life of its connection."""
+
+    session: SessionId
+    agent: str
+    profile: str
+    extranonce1: str
+    extranonce2_size: int
+
+
+@event("miner_configured", DEBUG)
+class MinerConfigured(Event):
+    """A miner negotiated extensions (BIP 310)."""
+
+    session: SessionId
+    extensions: tuple[str, ...]
+    version_mask: int
+
+
+@event("miner_authorized")
+class MinerAuthorized(Event):
+    """A miner named its worker. ``first`` for the one that the session is known by."""
+
+    session: SessionId
+    worker: WorkerName
+    user: str
+    peer: str
+    agent: str
+    profile: str
+    first: bool
+
+
+@event("authorize_rewrite", DEBUG)
+class AuthorizeRewrite(Event):
+    """A miner's user name became a pool's."""
+
+    session: SessionId
+    pool: PoolKey
+    user: str
+    upstream_user: str
+
+
+@event("miner_ready_for_jobs")
+class MinerReady(Event):
+    """A miner got its first job."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+
+
+@event("miner_waiting")
+class MinerWaiting(Event):
+    """A miner is kept connected although there is no work for it; ``reason`` says what to do."""
+
+    session: SessionId
+    worker: WorkerName
+    reason: str
+
+
+@event("pool_excluded", WARNING)
+class PoolExcluded(Event):
+    """A pool cannot be used by this miner until it reconnects or something changes."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+    reason: str

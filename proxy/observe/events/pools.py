@@ -1,0 +1,189 @@
+"""Connections to pools, and what pools say on them."""
+
+from proxy.observe.events.stream import DEBUG, ERROR, WARNING, Event, event
+from proxy.types import Chain, LaneId, PoolKey, PoolStatus, SessionId
+
+
+@event("pool_connecting", DEBUG)
+class PoolConnecting(Event):
+    """A connection to a pool was started; ``probe`` for one that belongs to no miner."""
+
+    pool: PoolKey
+    lane: LaneId
+    endpoint: str
+    probe: bool
+    session: SessionId | None = None
+
+
+@event("pool_connected")
+class PoolConnected(Event):
+    """A connection to a pool is open."""
+
+    pool: PoolKey
+    lane: LaneId
+    endpoint: str
+    probe: bool
+    latency_ms: float
+    session: SessionId | None = None
+
+
+@event("pool_disconnected")
+class PoolDisconnected(Event):
+    """An open connection to a pool ended. Every ``PoolConnected`` is followed by exactly one."""
+
+    pool: PoolKey
+    lane: LaneId
+    reason: str
+    wanted: bool
+    """Whether we closed it."""
+    session: SessionId | None = None
+
+
+@event("pool_reconnect_wait", DEBUG)
+class PoolReconnectWait(Event):
+    """The next dial waits for its backoff."""
+
+    pool: PoolKey
+    delay_s: float
+    session: SessionId | None = None
+
+
+@event("pool_reconnect_failed")
+class PoolReconnectFailed(Event):
+    """A dial, or the handshake after it, failed."""
+
+    pool: PoolKey
+    endpoint: str
+    reason: str
+    session: SessionId | None = None
+
+
+@event("pool_down", WARNING)
+class PoolDown(Event):
+    """A pool counts as down: its miners work elsewhere."""
+
+    pool: PoolKey
+    reason: str
+
+
+@event("pool_reconnected")
+class PoolUp(Event):
+    """A pool counts as up. ``down_s`` is 0 for the first time."""
+
+    pool: PoolKey
+    down_s: float
+
+
+@event("pool_state", DEBUG)
+class PoolStateChanged(Event):
+    """Any change of a pool's operational state."""
+
+    pool: PoolKey
+    old: PoolStatus
+    new: PoolStatus
+
+
+@event("subscribe_result", DEBUG)
+class SubscribeResult(Event):
+    """A pool answered subscribe (or changed the extranonce by itself later)."""
+
+    pool: PoolKey
+    lane: LaneId
+    extranonce1: str
+    extranonce2_size: int
+    session: SessionId | None = None
+
+
+@event("auth_result")
+class AuthResult(Event):
+    """A pool answered authorize."""
+
+    pool: PoolKey
+    lane: LaneId
+    user: str
+    ok: bool
+    message: str
+    session: SessionId | None = None
+
+
+@event("pool_notify", DEBUG)
+class PoolNotify(Event):
+    """A pool sent a job on one of its connections."""
+
+    pool: PoolKey
+    lane: LaneId
+    chain: Chain
+    job: str
+    prevhash: bytes
+    """As a header holds it, 32 bytes."""
+    version: int
+    nbits: int
+    ntime: int
+    clean: bool
+    coinbase1: bytes
+    extranonce1: bytes
+    extranonce2_size: int
+    coinbase2: bytes
+    session: SessionId | None = None
+
+
+@event("pool_diff", DEBUG)
+class PoolDifficulty(Event):
+    """A pool set the difficulty of a connection, from its next job on."""
+
+    pool: PoolKey
+    lane: LaneId
+    difficulty: float
+    session: SessionId | None = None
+
+
+@event("pool_version_mask", DEBUG)
+class PoolVersionMask(Event):
+    """A pool allowed version bits on a connection (0: none)."""
+
+    pool: PoolKey
+    lane: LaneId
+    mask: int
+    session: SessionId | None = None
+
+
+@event("pool_message")
+class PoolMessage(Event):
+    """``client.show_message``: a pool's words to its client."""
+
+    pool: PoolKey
+    text: str
+
+
+@event("pool_redirect")
+class PoolRedirect(Event):
+    """``client.reconnect``; honoured only to the same host or a configured endpoint."""
+
+    pool: PoolKey
+    target: str
+    honoured: bool
+
+
+@event("pool_bad_message")
+class PoolProtocolError(Event):
+    """A pool sent what the protocol does not allow."""
+
+    pool: PoolKey
+    lane: LaneId
+    problem: str
+    session: SessionId | None = None
+
+
+@event("no_pool_for_long", ERROR)
+class NoPoolForLong(Event):
+    """No pool has worked for ``minutes``: miners are let go and not taken, so that their own fallback pools work."""
+
+    minutes: float
+    miners: int
+
+
+@event("pool_works_again")
+class PoolWorksAgain(Event):
+    """A pool works again after that: miners are taken as usual."""
+
+    after_s: float

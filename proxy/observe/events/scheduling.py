@@ -1,0 +1,52 @@
+"""Who decides where the hash power goes."""
+
+from proxy.observe.events.stream import DEBUG, WARNING, Event, event
+from proxy.types import PoolKey
+
+
+@event("scheduler_tick", DEBUG)
+class SchedulerTick(Event):
+    """The scheduler decided something."""
+
+    decisions: int
+    weights: dict[PoolKey, float]
+
+
+@event("control_changed")
+class ControlChanged(Event):
+    """Another source is in control of the weights of (most of) the fleet."""
+
+    source: str
+    """``override``, ``auto-balance``, ``schedule``, ``default``, ``none``."""
+    detail: str
+    weights: dict[PoolKey, float]
+    mode: str = "ratio"
+    """``ratio``, ``priority`` or ``auto-balance``: a schedule may leave its weights to auto-balance."""
+
+
+@event("weights_override_changed")
+class OverrideChanged(Event):
+    """The operator moved the slider, switched auto-balance on by hand, or reset (empty weights)."""
+
+    kind: str
+    weights: dict[PoolKey, float]
+    set_by: str
+
+
+@event("weights_normalized")
+class WeightsNormalized(Event):
+    """Weights of a configuration did not sum to 100: they count as parts of their sum."""
+
+    source: str
+    """Whose weights: a schedule's name, ``override``."""
+    given: dict[PoolKey, float]
+    weights: dict[PoolKey, float]
+    """In percent."""
+
+
+@event("failover_weight_override", WARNING)
+class FailoverWeights(Event):
+    """Targets were recomputed without the pools that are down."""
+
+    weights: dict[PoolKey, float]
+    down: tuple[PoolKey, ...]

@@ -1,0 +1,213 @@
+"""Jobs, shares, and the lines that carry them."""
+
+from proxy.observe.events.stream import DEBUG, WARNING, Event, event
+from proxy.types import Chain, DecidedBy, LaneId, PoolKey, Reason, SessionId, SwitchReason, Verdict, WorkerName
+
+
+@event("pool_switched")
+class PoolSwitched(Event):
+    """A miner was moved. ``old`` is the pool it worked on last, also if that was lost meanwhile; None for its first."""
+
+    session: SessionId
+    worker: WorkerName
+    old: PoolKey | None
+    new: PoolKey
+    reason: SwitchReason
+
+
+@event("failover_emergency_switch", WARNING)
+class EmergencySwitch(Event):
+    """A miner left a pool because it could not stay."""
+
+    session: SessionId
+    worker: WorkerName
+    old: PoolKey
+    new: PoolKey | None
+    """None: no pool has work for it."""
+    why: str
+
+
+@event("switch_skipped_no_cached_job", DEBUG)
+class SwitchSkipped(Event):
+    """A switch was due, but the pool has no fresh job for this miner yet."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+
+
+@event("job_forwarded", DEBUG)
+class JobForwarded(Event):
+    """A miner was given a job."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+    job: str
+    pool_job: str
+    difficulty: float
+    """What the miner was told."""
+    pool_difficulty: float
+    clean: bool
+    age_s: float
+    """Seconds since the pool sent it."""
+    new_block: bool
+    """Whether its prevhash is new to this miner on this pool."""
+
+
+@event("downstream_send_diff", DEBUG)
+class DifficultySent(Event):
+    """A miner was told a difficulty. ``pool_difficulty`` differs where a floor or a temporary difficulty holds."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey | None
+    difficulty: float
+    pool_difficulty: float
+
+
+@event("submit_route", DEBUG)
+class SubmitRouted(Event):
+    """A share passed our check and went to the pool that issued its job."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+    lane: LaneId
+    job: str
+    pool_job: str
+
+
+@event("share_result", DEBUG)
+class ShareResult(Event):
+    """The end of a share: exactly one for each submit of a miner.
+
+    ``difficulty`` is what the miner was told for the job, ``pool_difficulty`` what the pool credits,
+    ``true_difficulty`` that of the hash (0 where none could be made). ``pool`` is None when no job of ours was named.
+    """
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey | None
+    job: str
+    difficulty: float
+    pool_difficulty: float
+    true_difficulty: float
+    verdict: Verdict
+    reason: Reason
+    decided_by: DecidedBy
+    message: str
+    """The pool's own words for a refusal."""
+    latency_s: float
+    """From the pool's being asked to its answer; 0 if it was not asked."""
+    header_hash: bytes
+    """32 bytes, most significant first; empty where no hash could be made."""
+
+
+@event("block_candidate", WARNING)
+class BlockCandidate(Event):
+    """A share's hash meets the network target. Emitted before it is forwarded; its ``ShareResult`` follows."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+    chain: Chain
+    job: str
+    header: bytes
+    """80 bytes."""
+    header_hash: bytes
+    coinbase: bytes
+    merkle_branches: tuple[bytes, ...]
+    nbits: int
+    true_difficulty: float
+    network_difficulty: float
+    endpoint: str = ""
+    """The server whose job it solves."""
+    pool_session: str = ""
+    """The id by which the pool may resume the session; empty where it names none."""
+    extranonce1: bytes = b""
+    """The pool's."""
+    submit: tuple[str | int, ...] = ()
+    """Parameters of `mining.submit`, the user name first."""
+
+
+@event("submit_dropped_unknown_jid")
+class SubmitUnknownJob(Event):
+    """A share named a job that this session does not know (any more)."""
+
+    session: SessionId
+    worker: WorkerName
+    job: str
+
+
+@event("submit_dropped_no_job_yet")
+class SubmitNoJobYet(Event):
+    """A share came before the session's first job."""
+
+    session: SessionId
+    worker: WorkerName
+
+
+@event("submit_dropped_duplicate_fp")
+class SubmitDuplicate(Event):
+    """A share was sent twice by the miner."""
+
+    session: SessionId
+    worker: WorkerName
+    job: str
+
+
+@event("submit_dropped_pool_dead")
+class SubmitPoolDead(Event):
+    """A share's upstream session has ended, so there is nobody to judge it."""
+
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+    job: str
+
+
+@event("late_verdict", DEBUG)
+class LateVerdict(Event):
+    """A pool judged a share after the miner had been told that no answer came; the tallies keep ``unanswered``."""
+
+    pool: PoolKey
+    lane: LaneId
+    accepted: bool
+
+
+@event("lines_rx", DEBUG)
+class LinesReceived(Event):
+    """Lines came in one read. ``pool`` None: from a miner."""
+
+    pool: PoolKey | None
+    count: int
+
+
+@event("lines_tx", DEBUG)
+class LinesSent(Event):
+    """Lines went out in one write. ``pool`` None: to a miner."""
+
+    pool: PoolKey | None
+    count: int
+
+
+@event("downstream_tx", DEBUG)
+class DownstreamTraffic(Event):
+    """Raw bytes to or from a traced miner; emitted only while tracing is on."""
+
+    session: SessionId
+    worker: WorkerName
+    direction: str
+    """``rx`` or ``tx``."""
+    line: str
+
+
+@event("upstream_tx", DEBUG)
+class UpstreamTraffic(Event):
+    """Raw bytes to or from a pool on a traced miner's lane."""
+
+    session: SessionId
+    pool: PoolKey
+    direction: str
+    line: str

@@ -1,0 +1,213 @@
+"""The workers' rows of the read model: made anew only where something was heard of a worker, else handed on."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from proxy.config.snapshot import ALL_WORKERS, ConfigSnapshot
+from proxy.engine.engine import Engine
+from proxy.engine.session import Session
+from proxy.history import Accounting, Rate, Tally, WorkerTally
+from proxy.history.records import Record, Records
+from proxy.observe.live.views import UNKNOWN_RATE, RateView, SessionView, WorkerView
+from proxy.ports import Clock
+from proxy.scheduling.control import Control
+from proxy.stratum.firmware import Profile
+from proxy.types import PoolKey, Reason, SessionId, WorkerName
+
+AWAY_KEPT = 500
+"""Workers without a connection that are shown beside those that are there."""
+SESSIONS_SHOWN = 20
+"""Newest connections of one worker that are told one by one."""
+ROW_KEPT_S = 5.0
+"""Age of a row that nothing but time has changed: its rates move by 2 % of themselves at most."""
+RATES_KEPT_S = 60.0
+"""The same for the rates of the hour and the day."""
+
+_NONE_BY_POOL: dict[PoolKey, float] = {}
+_NONE_BY_REASON: dict[str, int] = {}
+_NO_FACTS: dict[PoolKey, str] = {}
+_NO_TALLY = Tally()
+_NOBODY = SessionView(session=-1)  # type: ignore[arg-type]
+
+
+class Mark(NamedTuple):
+    """What of a session can change, as it was when its view was made."""
+
+    session: SessionId
+    pool: PoolKey | None
+    told: float | None
+    mask: int | None
+    wish: float | None
+    waiting: str
+    profile: Profile
+    facts: Mapping[PoolKey, str] | None
+
+
+class Row(NamedTuple):
+    """A worker's view and what it was made from."""
+
+    view: WorkerView
+    marks: tuple[Mark, ...]
+    stamp: int
+    """Of the accounting."""
+    record: Record | None
+    made_at: float
+    """Monotonic seconds."""
+    rates_at: float
+    """When the rates of the hour and the day were made."""
+
+
+class WorkerRows:
+    """Keeps the rows of the last snapshot and uses again what still holds."""
+
+    def __init__(self, *, engine: Engine, accounting: Accounting, records: Records, clock: Clock) -> None:
+        self._engine = engine
+        self._accounting = accounting
+        self._records = records
+        self._clock = clock
+        self._rows: dict[WorkerName, Row] = {}
+        self._made_for: tuple[ConfigSnapshot, str] | None = None
+
+    def build(self, by_worker: Mapping[WorkerName, list[Session]], control: Control) -> tuple[WorkerView, ...]:
+        """A row for each of ``by_worker``, then for those away; ``control`` is that of (most of) the fleet."""
+        now, wall = self._clock.now(), self._clock.wall()
+        config = self._engine.config
+        known = self._rows if self._made_for == (config, control.detail) else {}
+        alike = all(one.workers.strip() == ALL_WORKERS for one in config.schedules)
+        rows: dict[WorkerName, Row] = {}
+        for name in (*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker)):
+            sessions = by_worker.get(name, ())
+            stamp, record = self._accounting.stamp(name), self._records.best_of(name)
+            row = known.get(name)
+            if row is not None and not _is_as_it_was(row.marks, sessions):
+                row = None
+            if row is None or row.stamp != stamp or row.record is not record:
+                marks = row.marks if row else tuple([_mark(session) for session in sessions])
+                view = self._view(name, sessions, record, self._control(name, control if alike else None), row)
+                rows[name] = Row(view, marks, stamp, record, now, now)
+            elif not 0.0 <= now - row.made_at < ROW_KEPT_S:
+                rows[name] = self._older(row, now, wall, self._control(name, control if alike else None))
+            else:
+                rows[name] = row
+        self._rows, self._made_for = rows, (config, control.detail)
+        return tuple([row.view for row in rows.values()])
+
+    def _control(self, name: WorkerName, everybodys: Control | None) -> str:
+        if everybodys is not None and name not in self._engine.config.pins:
+            return everybodys.detail
+        return self._engine.scheduler.control(name).detail
+
+    def _older(self, row: Row, now: float, wall: float, control: str) -> Row:
+        """A worker's row after some seconds in which nothing was heard of it: the rates have moved."""
+        view, rates_at = row.view, row.rates_at
+        seen = wall if view.connections else view.last_seen_at
+        if 0.0 <= now - rates_at < RATES_KEPT_S:
+            m5 = self._accounting.rate_5m(view.name)
+            view = replace(view, rate_5m=rate_view(m5), shares_per_s=m5.shares_per_s, control=control,
+                           last_seen_at=seen)
+        else:
+            rates_at, rates = now, self._accounting.rates(view.name)
+            view = replace(view, rate_5m=rate_view(rates.m5), rate_1h=rate_view(rates.h1),
+                           rate_24h=rate_view(rates.h24), shares_per_s=rates.m5.shares_per_s, control=control,
+                           last_seen_at=seen)
+        return row._replace(view=view, made_at=now, rates_at=rates_at)
+
+    def _view(self, name: WorkerName, sessions: Sequence[Session], record: Record | None, control: str,
+              before: Row | None) -> WorkerView:
+        tally = self._accounting.worker(name)
+        total = tally.total if tally else _NO_TALLY
+        if before is not None:
+            shown, excluded = before.view.sessions, before.view.excluded
+        else:
+            shown, excluded = tuple([_session(session) for session in sessions[-SESSIONS_SHOWN:]]), _facts(sessions)
+        newest = shown[-1] if shown else _NOBODY
+        last_share_at = tally.last_share_at if tally else None
+        rate_5m, rate_1h, rate_24h = _rates(tally)
+        return WorkerView(
+            name=name, connections=len(sessions), pinned=self._engine.config.pins.get(name), agent=newest.agent,
+            firmware=newest.firmware, peer=newest.peer, pool=newest.pool, difficulty=newest.difficulty,
+            connected_at=newest.connected_at, extranonce1=newest.extranonce1, extranonce2_size=newest.extranonce2_size,
+            version_mask=newest.version_mask, suggested_difficulty=newest.suggested_difficulty, waiting=newest.waiting,
+            rate_5m=rate_5m, rate_1h=rate_1h, rate_24h=rate_24h,
+            shares_per_s=tally.rates.m5.shares_per_s if tally else 0.0, accepted=total.accepted,
+            rejected=total.rejected, stale=total.stale, unanswered=total.unanswered,
+            rejects_by_reason=rejects_by_reason(total), accepted_difficulty=total.credited, by_pool=_by_pool(tally),
+            best=record.true_difficulty if record else total.best, last_share_at=last_share_at,
+            last_seen_at=self._clock.wall() if sessions else last_share_at, excluded=excluded,
+            control=control, sessions=shown)
+
+
+def rate_view(rate: Rate) -> RateView:
+    """A rate as pages see it."""
+    if not rate.shares and not rate.high:
+        return UNKNOWN_RATE
+    return RateView(value=rate.value, low=rate.low, high=rate.high, known=rate.shares > 0)
+
+
+def rejects_by_reason(tally: Tally) -> Mapping[str, int]:
+    """Refused shares by reason, whoever refused them."""
+    if not tally.rejects:
+        return _NONE_BY_REASON
+    counted: Counter[str] = Counter()
+    for (reason, _), number in tally.rejects.items():
+        if reason is not Reason.NONE:
+            counted[reason.value] += number
+    return dict(counted)
+
+
+def _rates(tally: WorkerTally | None) -> tuple[RateView, RateView, RateView]:
+    if tally is None:
+        return UNKNOWN_RATE, UNKNOWN_RATE, UNKNOWN_RATE
+    rates = tally.rates
+    return rate_view(rates.m5), rate_view(rates.h1), rate_view(rates.h24)
+
+
+def _by_pool(tally: WorkerTally | None) -> Mapping[PoolKey, float]:
+    if tally is None or not tally.pools:
+        return _NONE_BY_POOL
+    return {key: part.credited for key, part in tally.pools.items() if part.credited}
+
+
+def _mark(session: Session) -> Mark:
+    return Mark(session.id, session.current, session.told, session.told_mask, session.wish, session.waiting,
+                session.profile, _facts_of(session))
+
+
+def _is_as_it_was(marks: Sequence[Mark], sessions: Sequence[Session]) -> bool:
+    """Whether ``marks`` still hold; compares without making anything: most rows are as they were."""
+    if len(marks) != len(sessions):
+        return False
+    for mark, session in zip(marks, sessions, strict=True):
+        ident, pool, told, mask, wish, waiting, profile, facts = mark
+        if (ident != session.id or pool != session.current or told != session.told or mask != session.told_mask
+                or wish != session.wish or waiting != session.waiting or profile is not session.profile
+                or facts != _facts_of(session)):
+            return False
+    return True
+
+
+def _facts_of(session: Session) -> Mapping[PoolKey, str] | None:
+    """What ``Session.facts`` says, if it says anything."""
+    if session.unusable_pools:
+        return session.facts()
+    for attachment in session.attachments.values():
+        if attachment.refused:
+            return session.facts()
+    return None
+
+
+def _facts(sessions: Sequence[Session]) -> Mapping[PoolKey, str]:
+    found = {key: why for session in sessions for key, why in (_facts_of(session) or _NO_FACTS).items()}
+    return found or _NO_FACTS
+
+
+def _session(session: Session) -> SessionView:
+    extranonce = session.downstream.extranonce
+    return SessionView(
+        session=session.id, peer=session.peer.rpartition(":")[0], agent=session.downstream.agent,
+        firmware=session.profile.label, connected_at=session.connected_at, pool=session.current,
+        difficulty=session.told or 0.0, extranonce1=extranonce.extranonce1.hex() if extranonce else "",
+        extranonce2_size=extranonce.size if extranonce else None, version_mask=session.told_mask,
+        suggested_difficulty=session.wish, waiting=session.waiting if session.current is None else "")

@@ -1,0 +1,251 @@
+"""Builds the read model from the engine and the rooms that count, a few times a second at most, on the loop."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxy.alerts.texts import split_sentence
+from proxy.chains.luck import effort
+from proxy.chains.payout import PayoutCheck
+from proxy.chains.tips import ChainObserver
+from proxy.engine.engine import NO_POOL, Engine
+from proxy.engine.outage import Outage
+from proxy.engine.pool import PoolSupervisor
+from proxy.engine.session import Session
+from proxy.history import Accounting, PoolTally, Tally
+from proxy.history.effort import EffortMeter
+from proxy.history.records import Records
+from proxy.history.split import SplitMeter
+from proxy.history.switch_cost import SwitchCosts
+from proxy.observe.events import DifficultySent
+from proxy.observe.live.rows import WorkerRows, rate_view, rejects_by_reason
+from proxy.observe.live.views import (
+    Alarm,
+    ControlView,
+    LiveSnapshot,
+    PoolView,
+    RateView,
+    SplitPart,
+    SplitView,
+)
+from proxy.ports import Clock
+from proxy.scheduling.view import SchedulerView
+from proxy.types import PoolStatus, WorkerName
+
+_QUIET_TROUBLE_S = 5.0
+"""A pool that is down for less raises no alarm yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The rooms that know something."""
+
+    engine: Engine
+    accounting: Accounting
+    chain: ChainObserver
+    splits: SplitMeter
+    payouts: PayoutCheck
+    records: Records
+    effort: EffortMeter
+    clock: Clock
+    database_trouble: Callable[[], str] = lambda: ""
+    lag_p99_s: Callable[[], float] = lambda: 0.0
+    extra: Callable[[], Mapping[str, object]] = dict
+
+
+@dataclass(slots=True, kw_only=True)
+class SnapshotBuilder:
+    """Makes ``LiveSnapshot``s. ``config_problems`` is set by whoever loads the configuration."""
+
+    sources: Sources
+    version: str
+    demo: bool = False
+    miner_address: str = ""
+    config_problems: tuple[str, ...] = ()
+    _told: float = 0.0
+    _revision: int = 0
+    _started_at: float = field(default=0.0)
+    _switch_costs: SwitchCosts = field(init=False)
+    _rows: WorkerRows = field(init=False)
+
+    def __post_init__(self) -> None:
+        here = self.sources
+        self._rows = WorkerRows(engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock)
+        self._started_at = self.sources.clock.wall()
+        self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
+        self._switch_costs = SwitchCosts(clock=here.clock, events=here.engine.events, share_s=here.engine.share_s)
+
+    def _on_difficulty(self, event: DifficultySent) -> None:
+        self._told = event.difficulty
+
+    def build(self) -> LiveSnapshot:
+        """Everything about now."""
+        here = self.sources
+        self._revision += 1
+        schedule = here.engine.scheduler.view()
+        by_worker = _sessions_by_worker(here.engine)
+        fleet = here.accounting.fleet()
+        seconds = sum(part.seconds for part in schedule.pools.values())
+        excluded = Counter(key for session in here.engine.sessions.values() for key in session.unusable_pools)
+        pools = tuple(self._pool(pool, schedule, number, seconds, excluded[pool.key])
+                      for number, pool in enumerate(_ordered(here.engine)))
+        return LiveSnapshot(
+            revision=self._revision, at=here.clock.wall(), started_at=self._started_at, version=self.version,
+            config_revision=here.engine.config.revision, pools=pools,
+            workers=self._rows.build(by_worker, schedule.control), control=_control(schedule), splits=self._splits(),
+            rate_5m=rate_view(fleet.rates.m5), rate_1h=rate_view(fleet.rates.h1), rate_24h=rate_view(fleet.rates.h24),
+            spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
+            sessions=len(here.engine.sessions), told_difficulty=self._told,
+            accepted=fleet.total.accepted, rejected=fleet.total.rejected,
+            stale=fleet.total.stale, unanswered=fleet.total.unanswered,
+            alarms=self._alarms(pools, by_worker), loop_lag_p99_ms=here.lag_p99_s() * 1e3,
+            miner_address=self.miner_address, hashes_per_difficulty=here.engine.hashes_per_difficulty, demo=self.demo,
+            config_problems=self.config_problems, extra=here.extra(),
+            switch_costs=self._switch_costs.costs(),
+        )
+
+    # --- Pools ----------------------------------------------------------------------------------------------------
+
+    def _pool(self, pool: PoolSupervisor, schedule: SchedulerView, number: int, all_seconds: float,
+              excluded: int) -> PoolView:
+        here, key = self.sources, pool.key
+        tally = here.accounting.pool(key)
+        chain = here.chain.pool(key)
+        payout = here.payouts.view(key)
+        part = schedule.pools.get(key)
+        total = tally.total if tally else Tally()
+        since_block = here.effort.since_block(key)
+        return PoolView(
+            key=key, name=pool.config.label, chain=pool.config.chain, status=pool.status, admin=pool.config.status,
+            colour=number, reason=_reason(pool), since=self._wall(pool.health.since), endpoint=str(pool.endpoint),
+            weight=part.weight if part else 0.0, target=part.target if part else 0.0,
+            miners=part.miners if part else 0, connections=pool.connections,
+            rate=RateView(value=part.rate, low=part.rate, high=part.rate, known=part.rate > 0) if part else RateView(),
+            difficulty=pool.difficulty, **_latency(tally), accepted=total.accepted, rejected=total.rejected,
+            stale=total.stale, unanswered=total.unanswered, rejects_by_reason=rejects_by_reason(total),
+            jobs=pool.jobs, accepted_difficulty=total.credited, best=total.best,
+            last_share_at=tally.last_share_at if tally else None,
+            last_job_at=self._wall(pool.last_job_at) if pool.last_job_at is not None else None,
+            job_gap_s=pool.job_gap_s,
+            height=chain.height or None if chain else None,
+            network_difficulty=chain.network_difficulty if chain else None,
+            last_block_at=chain.block_seen_at if chain else None,
+            block_delay_ms=chain.behind_s * 1e3 if chain and chain.behind_s is not None else None,
+            effort=effort(since_block, chain.network_difficulty) if chain else None,
+            payout_percent=payout.percent if payout and not payout.problem else None,
+            payout_ok=payout.ok if payout else None, extranonce2_size=pool.extranonce2_size, version_mask=pool.mask,
+            time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
+            time_sum_s=part.seconds if part else 0.0,
+            waiting_miners=excluded,
+        )
+
+    # --- The rest -------------------------------------------------------------------------------------------------
+
+    def _splits(self) -> tuple[SplitView, ...]:
+        return tuple(
+            SplitView(label=split.span.value, since=split.since,
+                      parts=tuple(SplitPart(pool=part.pool, delivered=part.delivered, error=part.error,
+                                            wanted=part.wanted) for part in split.parts))
+            for split in self.sources.splits.splits())
+
+    def _alarms(self, pools: tuple[PoolView, ...], by_worker: Mapping[WorkerName, list[Session]]) -> tuple[Alarm, ...]:
+        now = self.sources.clock.wall()
+        alarms = [Alarm(level="bad", kind="config", text=f"The saved configuration is not in force: {problem}")
+                  for problem in self.config_problems]
+        if not pools:
+            alarms.append(Alarm(level="warn", kind="config", text=NO_POOL))
+        for pool in pools:
+            alarms += _pool_alarms(pool, self.sources.chain, now)
+        alarms += [Alarm(level="bad", kind="chain", subject=split.chain,
+                         text=f"{split.chain} has split. {split_sentence(split)}")
+                   for split in self.sources.chain.splits()]
+        if pools:
+            alarms += _outage_alarm(self.sources.engine.outage)
+        trouble = self.sources.database_trouble()
+        if trouble:
+            alarms.append(Alarm(level="bad", kind="database", text=f"History cannot be written: {trouble}"))
+        waiting = [name for name, sessions in by_worker.items() if sessions[-1].current is None]
+        if waiting and pools:
+            alarms.append(Alarm(level="warn", kind="worker", subject=waiting[0],
+                                text=f"{_have_no_work(len(waiting))}: {', '.join(sorted(waiting)[:5])}"))
+        return tuple(alarms)
+
+    def _wall(self, monotonic: float) -> float:
+        clock = self.sources.clock
+        return clock.wall() - (clock.now() - monotonic)
+
+
+def _ordered(engine: Engine) -> list[PoolSupervisor]:
+    """In the order of their keys, so that a pool's colour does not depend on when it was added."""
+    return [engine.pools[key] for key in sorted(engine.pools, key=lambda key: (len(key), key))]
+
+
+def _sessions_by_worker(engine: Engine) -> dict[WorkerName, list[Session]]:
+    found: dict[WorkerName, list[Session]] = defaultdict(list)
+    for session in engine.sessions.values():
+        if session.started:
+            found[session.worker].append(session)
+    return dict(found)
+
+
+def _latency(tally: PoolTally | None) -> dict[str, Any]:
+    if tally is None or not tally.round_trip.count:
+        return {}
+    trip = tally.round_trip
+    return {"latency_ms": trip.p50 * 1e3, "latency_p90_ms": trip.p90 * 1e3, "latency_p99_ms": trip.p99 * 1e3}
+
+
+def _reason(pool: PoolSupervisor) -> str:
+    if pool.refusal:
+        return f"the pool refuses our user: {pool.refusal}"
+    return pool.health.reason
+
+
+def _outage_alarm(outage: Outage) -> list[Alarm]:
+    minutes = f"{outage.limit_s / 60:g} min"
+    if outage.is_long:
+        return [Alarm(level="bad", kind="pools", text=(
+            f"No pool has worked for {minutes}: miners are let go, so that they can use the fallback pool set in "
+            "themselves. They are taken again as soon as a pool works."))]
+    if outage.since is not None and outage.limit_s:
+        return [Alarm(level="bad", kind="pools", text=(
+            f"No pool works. Miners are kept; after {minutes} without any pool they are let go."))]
+    return []
+
+
+def _have_no_work(workers: int) -> str:
+    return "1 worker has no work" if workers == 1 else f"{workers} workers have no work"
+
+
+def _cannot_use(miners: int) -> str:
+    return "1 miner cannot use" if miners == 1 else f"{miners} miners cannot use"
+
+
+def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm]:
+    alarms = []
+    if pool.status is PoolStatus.DOWN and now - pool.since >= _QUIET_TROUBLE_S:
+        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, since=pool.since,
+                            text=f"{pool.name} is down: {pool.reason}"))
+    elif pool.reason and pool.status is not PoolStatus.DOWN:
+        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, text=f"{pool.name}: {pool.reason}"))
+    if pool.payout_ok is False:
+        percent = pool.payout_percent or 0.0
+        alarms.append(Alarm(level="bad", kind="payout", subject=pool.key,
+                            text=f"{pool.name} pays your wallet {percent:.1f} % of the block reward"))
+    view = chain.pool(pool.key)
+    if view is not None and view.problem:
+        alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, since=view.problem_since,
+                            text=f"{pool.name}: {view.problem}"))
+    if pool.waiting_miners:
+        alarms.append(Alarm(level="warn", kind="pool", subject=pool.key,
+                            text=f"{_cannot_use(pool.waiting_miners)} {pool.name}; their pages say why"))
+    return alarms
+
+
+def _control(schedule: SchedulerView) -> ControlView:
+    control = schedule.control
+    return ControlView(
+        source=control.source, detail=control.detail, mode=control.mode.value, weights=dict(control.weights),
+        schedule_id=control.schedule_id, set_by=control.set_by, since=control.since or None, until=control.until,
+        policy=schedule.policy, min_switch_s=control.min_switch_s, follows_in_s=schedule.follows_in_s)

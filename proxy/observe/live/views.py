@@ -1,0 +1,270 @@
+"""The read model: what pages, metrics and the API may know of the running proxy, as frozen values.
+
+One ``LiveSnapshot`` is built at most twice a second by ``proxy.observe.live.snapshot`` and handed to everybody. Rates are H/s,
+difficulties plain numbers, times unix seconds unless the name says ``_s`` (seconds) or ``_ms``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from proxy.history.switch_cost import SwitchCost
+from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
+
+
+class RateView(NamedTuple):
+    """A hash rate with its 95 % interval; ``known`` is False before the first share."""
+
+    value: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    known: bool = False
+
+
+UNKNOWN_RATE = RateView()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something a person should know now."""
+
+    level: str
+    """``warn`` or ``bad``."""
+    text: str
+    subject: str = ""
+    """Pool key or worker name, for a link."""
+    kind: str = ""
+    """``pool``, ``worker``, ``config``, ``database``, ``payout``, ``chain``, ``clock``."""
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolView:
+    """One pool as it is now."""
+
+    key: PoolKey
+    name: str
+    chain: Chain
+    status: PoolStatus
+    admin: AdminStatus
+    colour: int
+    """Index into the palette, the same everywhere."""
+    reason: str = ""
+    """Why it is down, in plain words."""
+    since: float = 0.0
+    """Since when it has had this status."""
+    endpoint: str = ""
+    weight: float = 0.0
+    """Configured part of the whole, 0..1, of what is in control."""
+    target: float = 0.0
+    """Part it should get now, pools that are down left out."""
+    miners: int = 0
+    connections: int = 0
+    rate: RateView = UNKNOWN_RATE
+    """Of the miners that work on it now."""
+    difficulty: float = 0.0
+    """Last set by the pool on any connection."""
+    latency_ms: float | None = None
+    latency_p90_ms: float | None = None
+    latency_p99_ms: float | None = None
+    accepted: int = 0
+    rejected: int = 0
+    stale: int = 0
+    unanswered: int = 0
+    rejects_by_reason: Mapping[str, int] = field(default_factory=dict)
+    jobs: int = 0
+    accepted_difficulty: float = 0.0
+    """SumDiff."""
+    best: float = 0.0
+    last_share_at: float | None = None
+    last_job_at: float | None = None
+    job_gap_s: float | None = None
+    """The usual time between two jobs on one connection; None until two were heard."""
+    height: int | None = None
+    network_difficulty: float | None = None
+    last_block_at: float | None = None
+    block_delay_ms: float | None = None
+    """Behind the first pool of its chain at the last block; 0: it was first; None: alone."""
+    effort: float | None = None
+    """Work since the last block found here / network difficulty."""
+    payout_percent: float | None = None
+    payout_ok: bool | None = None
+    extranonce2_size: int | None = None
+    version_mask: int | None = None
+    time_share: float = 0.0
+    """Part of all miner-seconds, 0..1."""
+    time_sum_s: float = 0.0
+    """Miner-seconds spent on it."""
+    waiting_miners: int = 0
+    """Excluded from this pool, each with a reason on its own page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """One connection of a miner."""
+
+    session: SessionId
+    peer: str = ""
+    """Address without port."""
+    agent: str = ""
+    firmware: str = ""
+    """The profile's plain name, for example ``Bitaxe``."""
+    connected_at: float | None = None
+    pool: PoolKey | None = None
+    difficulty: float = 0.0
+    """Last told to the miner; 0 before the first."""
+    extranonce1: str = ""
+    extranonce2_size: int | None = None
+    version_mask: int | None = None
+    """Version bits that it may roll; None where none were negotiated."""
+    suggested_difficulty: float | None = None
+    waiting: str = ""
+    """Why it has no work; empty while it works."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerView:
+    """One worker, by name; it may have several connections or none."""
+
+    name: WorkerName
+    connections: int
+    agent: str = ""
+    firmware: str = ""
+    """The profile's plain name, for example ``Bitaxe``."""
+    peer: str = ""
+    """Address without port."""
+    pool: PoolKey | None = None
+    pinned: PoolKey | None = None
+    rate_5m: RateView = UNKNOWN_RATE
+    rate_1h: RateView = UNKNOWN_RATE
+    rate_24h: RateView = UNKNOWN_RATE
+    shares_per_s: float = 0.0
+    difficulty: float = 0.0
+    accepted: int = 0
+    rejected: int = 0
+    stale: int = 0
+    unanswered: int = 0
+    rejects_by_reason: Mapping[str, int] = field(default_factory=dict)
+    accepted_difficulty: float = 0.0
+    by_pool: Mapping[PoolKey, float] = field(default_factory=dict)
+    """Accepted difficulty by pool."""
+    best: float = 0.0
+    connected_at: float | None = None
+    last_share_at: float | None = None
+    last_seen_at: float | None = None
+    """Of one that is away; one that is connected is seen at the snapshot's own time (this: when its row was made)."""
+    waiting: str = ""
+    """Why it has no work, and what to do; empty while it works."""
+    excluded: Mapping[PoolKey, str] = field(default_factory=dict)
+    extranonce1: str = ""
+    extranonce2_size: int | None = None
+    version_mask: int | None = None
+    suggested_difficulty: float | None = None
+    control: str = ""
+    """What decides where it works, in words."""
+    sessions: tuple[SessionView, ...] = ()
+    """Its newest connections, oldest of them first; ``connections`` counts them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlView:
+    """Who is in control of the fleet's weights."""
+
+    source: str = "none"
+    """``override``, ``auto-balance``, ``schedule``, ``default`` or ``none``."""
+    detail: str = ""
+    mode: str = ""
+    weights: Mapping[PoolKey, float] = field(default_factory=dict)
+    """Normalised to 1."""
+    schedule_id: int | None = None
+    set_by: str = ""
+    since: float | None = None
+    until: float | None = None
+    policy: str = ""
+    min_switch_s: float = 0.0
+    follows_in_s: float = 0.0
+    """How long until the split has followed the last change; 0 when it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPart:
+    """One pool's part of the validated work in a span, with the half-width of its 95 % interval."""
+
+    pool: PoolKey
+    delivered: float
+    error: float
+    wanted: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitView:
+    """Delivered against wanted in a span."""
+
+    label: str
+    """``change`` (since the last change of weights), ``hour``, ``day``."""
+    since: float
+    parts: tuple[SplitPart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSnapshot:
+    """Everything about now."""
+
+    revision: int
+    at: float
+    started_at: float
+    config_revision: int
+    version: str = ""
+    pools: tuple[PoolView, ...] = ()
+    workers: tuple[WorkerView, ...] = ()
+    control: ControlView = ControlView()
+    splits: tuple[SplitView, ...] = ()
+    rate_5m: RateView = UNKNOWN_RATE
+    rate_1h: RateView = UNKNOWN_RATE
+    rate_24h: RateView = UNKNOWN_RATE
+    spark: tuple[tuple[float, Mapping[PoolKey, float]], ...] = ()
+    """The last hour by minute: (start, pool -> H/s)."""
+    sessions: int = 0
+    told_difficulty: float = 0.0
+    """Last sent to any miner."""
+    accepted: int = 0
+    rejected: int = 0
+    stale: int = 0
+    unanswered: int = 0
+    alarms: tuple[Alarm, ...] = ()
+    loop_lag_p99_ms: float = 0.0
+    miner_address: str = ""
+    """``host:port`` where miners connect, as far as the process knows."""
+    hashes_per_difficulty: float = float(2**32)
+    demo: bool = False
+    config_problems: tuple[str, ...] = ()
+    switch_costs: tuple[SwitchCost, ...] = ()
+    """By firmware, since the process started."""
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """Read models of other rooms: ``balance`` (BalanceView), ``chain``, ``records``."""
+
+    def pool(self, key: str) -> PoolView | None:
+        """The pool with ``key``, if it is configured."""
+        return next((pool for pool in self.pools if pool.key == key), None)
+
+    def worker(self, name: str) -> WorkerView | None:
+        """The worker called ``name``, if it is known."""
+        return next((worker for worker in self.workers if worker.name == name), None)
+
+
+class LiveStore:
+    """Where the newest snapshot stands; one per process (``store``)."""
+
+    def __init__(self) -> None:
+        self._current: LiveSnapshot | None = None
+
+    def put(self, snapshot: LiveSnapshot) -> None:
+        """Replace the snapshot; readers keep the frozen one they hold."""
+        self._current = snapshot
+
+    def current(self) -> LiveSnapshot | None:
+        """The newest snapshot; None where no proxy runs in this process."""
+        return self._current
+
+
+store = LiveStore()

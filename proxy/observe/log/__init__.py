@@ -1,0 +1,12 @@
+"""The log: one JSON object a line for each event that passes the filter, written without ever holding up the loop."""
+
+from proxy.observe.log.choice import effective_log_config, unknown_events
+from proxy.observe.log.library import LibraryHandler
+from proxy.observe.log.lines import LogLine
+from proxy.observe.log.outlets import log_files
+from proxy.observe.log.redact import Redactor, redact
+from proxy.observe.log.ring import RecentLines, lines
+from proxy.observe.log.sink import LogSink
+
+__all__ = ["LibraryHandler", "LogLine", "LogSink", "RecentLines", "Redactor", "effective_log_config", "lines",
+           "log_files", "redact", "unknown_events"]

@@ -1,0 +1,96 @@
+"""Events -> log lines."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import NamedTuple
+
+import orjson
+
+from proxy.observe.events import DownstreamTraffic, Event, UpstreamTraffic
+from proxy.observe.log.choice import LEVEL_NAMES
+from proxy.observe.log.redact import hide_passwords
+
+LONGEST_TEXT = 8192
+"""Characters of one field; what a peer sent may be as long as the line limit."""
+
+Redact = Callable[[str], str]
+
+
+class Entry(NamedTuple):
+    """What is kept of an event on the loop; everything dearer happens where it is written or read."""
+
+    id: int
+    ts: float
+    event: Event
+    session: int | None
+    worker: str | None
+    pool: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line as the Logs page shows it."""
+
+    id: int
+    """Counts up by one; never used twice in a process."""
+    ts: float
+    """Unix seconds."""
+    level: str
+    event: str
+    session: int | None
+    worker: str | None
+    pool: str | None
+    fields: Mapping[str, object]
+    """What else the event says, ready for JSON."""
+
+    def json(self) -> str:
+        """The line as it stands in the file."""
+        return to_json({"ts": timestamp(self.ts), "event": self.event, "level": self.level, "session": self.session,
+                        "worker": self.worker, "pool": self.pool, **self.fields})
+
+
+def timestamp(ts: float) -> str:
+    """Unix seconds as ISO 8601, UTC, with milliseconds."""
+    return datetime.fromtimestamp(ts, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@cache
+def _field_names(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind)  # type: ignore[arg-type]
+                 if each.name not in ("session", "worker", "pool"))
+
+
+def line_of(entry: Entry, redact: Redact | None) -> LogLine:
+    """Make the line: raw traffic without passwords, all texts through ``redact`` where it is given."""
+    event = entry.event
+    said = {name: getattr(event, name) for name in _field_names(type(event))}  # type: ignore[arg-type]
+    if isinstance(event, DownstreamTraffic | UpstreamTraffic):
+        said["line"] = hide_passwords(event.line)
+    worker = entry.worker if redact is None or entry.worker is None else redact(entry.worker)
+    return LogLine(id=entry.id, ts=entry.ts, level=LEVEL_NAMES[event.level], event=event.name, session=entry.session,
+                   worker=worker, pool=entry.pool, fields={name: _plain(value, redact) for name, value in said.items()})
+
+
+def _plain(value: object, redact: Redact | None) -> object:
+    match value:
+        case str():
+            text = str(value) if redact is None else redact(value)
+            return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+        case bytes():
+            return value.hex()
+        case tuple() | list() | set() | frozenset():
+            return [_plain(each, redact) for each in value]
+        case dict():
+            return {str(key): _plain(each, redact) for key, each in value.items()}
+    return value
+
+
+def to_json(said: Mapping[str, object]) -> str:
+    """One line of JSON without its end. Lone surrogates and numbers beyond 64 bits take the slower way."""
+    try:
+        return orjson.dumps(said, default=str).decode()
+    except TypeError:
+        return json.dumps(said, default=str)

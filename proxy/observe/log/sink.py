@@ -1,0 +1,109 @@
+"""The sink that writes the log."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from proxy.config.snapshot import LogConfig
+from proxy.observe.events import Event, EventStream, MinerAuthorized, MinerDisconnected, PoolSwitched
+from proxy.observe.log.choice import chosen
+from proxy.observe.log.lines import Entry
+from proxy.observe.log.outlets import Outlet, RotatedFile, Stream
+from proxy.observe.log.redact import Redactor
+from proxy.observe.log.ring import RecentLines
+from proxy.observe.log.writer import CAPACITY, LogWriter
+from proxy.types import PoolKey, SessionId, WorkerName
+
+_FOLLOWED: tuple[type[Event], ...] = (MinerAuthorized, PoolSwitched, MinerDisconnected)
+"""Say which worker and pool a session belongs to; heard whether they are written or not."""
+
+
+class LogSink:
+    """Writes the chosen events to ``path`` and ``stdout`` where they are given and the newest into ``ring``.
+
+    Only classes that pass the filter are subscribed to, so ``events.wants`` stays false for chatty ones that are off.
+    Everything but ``start`` and ``stop`` is for the loop's thread; nothing here blocks it.
+    """
+
+    def __init__(self, events: EventStream, wall: Callable[[], float], config: LogConfig, *,
+                 path: Path | None = None, stdout: TextIO | None = None, ring: RecentLines | None = None,
+                 capacity: int = CAPACITY) -> None:
+        self._events = events
+        self._wall = wall
+        self.ring = RecentLines() if ring is None else ring
+        self._file = None if path is None else RotatedFile(path, config.file_bytes, config.file_count)
+        outlets = [] if stdout is None else [Outlet(Stream(stdout), "standard output")]
+        if self._file is not None:
+            outlets.append(Outlet(self._file, str(path)))
+        self._writer = LogWriter(outlets, capacity)
+        self._written: frozenset[type[Event]] = frozenset()
+        self._sessions: dict[SessionId, tuple[WorkerName | None, PoolKey | None]] = {}
+        self._next_id = self.ring.last_id + 1
+        for kind in _FOLLOWED:
+            events.subscribe(kind, self._follow)
+        self.apply(config)
+
+    def start(self) -> None:
+        """Start the writing thread; events from before wait in the queue."""
+        self._writer.start()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """Listen no more, write what waits. Blocks up to ``timeout_s``; returns whether all was written."""
+        self._listen_to(frozenset())
+        for kind in _FOLLOWED:
+            self._events.unsubscribe(kind, self._follow)
+        done = self._writer.stop(timeout_s)
+        if done and self._file is not None:
+            self._file.close()
+        return done
+
+    def apply(self, config: LogConfig, wallets: Iterable[str] = ()) -> None:
+        """Let ``config`` hold from the next event on. ``wallets`` are the pools' configured ones, for redaction."""
+        redact = Redactor(wallets) if config.redact_wallets else None
+        self._writer.redact = self.ring.redact = redact
+        if self._file is not None:
+            self._file.resize(config.file_bytes, config.file_count)
+        self._listen_to(chosen(config))
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Level -> lines dropped since start because the writer did not keep up."""
+        return self._writer.dropped
+
+    @property
+    def write_errors(self) -> int:
+        """Lines that could not be written, summed over the outlets."""
+        return self._writer.errors
+
+    @property
+    def queued(self) -> int:
+        """Lines that wait to be written."""
+        return self._writer.queued
+
+    def _listen_to(self, kinds: frozenset[type[Event]]) -> None:
+        for kind in self._written - kinds:
+            if kind not in _FOLLOWED:
+                self._events.unsubscribe(kind, self._take)
+        for kind in kinds - self._written:
+            if kind not in _FOLLOWED:
+                self._events.subscribe(kind, self._take)
+        self._written = kinds
+
+    def _take(self, event: Event) -> None:
+        session: SessionId | None = getattr(event, "session", None)
+        worker, pool = (None, None) if session is None else self._sessions.get(session, (None, None))
+        entry = Entry(self._next_id, self._wall(), event, session, getattr(event, "worker", worker),
+                      getattr(event, "pool", pool))
+        self._next_id += 1
+        self.ring.append(entry)
+        self._writer.put(entry)
+
+    def _follow(self, event: Event) -> None:
+        if isinstance(event, MinerAuthorized) and event.first:
+            self._sessions[event.session] = (event.worker, self._sessions.get(event.session, (None, None))[1])
+        elif isinstance(event, PoolSwitched):
+            self._sessions[event.session] = (event.worker, event.new)
+        if type(event) in self._written:
+            self._take(event)
+        if isinstance(event, MinerDisconnected):
+            self._sessions.pop(event.session, None)

@@ -1,0 +1,212 @@
+"""Events -> numbers."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+from proxy.observe.events import (
+    BlockCandidate,
+    BlockFound,
+    ConfigLoaded,
+    ConfigRefused,
+    DatabaseTrouble,
+    Event,
+    EventStream,
+    InternalError,
+    JobForwarded,
+    LateVerdict,
+    LinesReceived,
+    LinesSent,
+    MinerBadMessage,
+    MinerDisconnected,
+    MinerRefused,
+    PoolDisconnected,
+    PoolDown,
+    PoolProtocolError,
+    PoolSwitched,
+    ShareResult,
+)
+from proxy.observe.metrics.distributions import PoolTally
+from proxy.types import DecidedBy, PoolKey, SessionId, Verdict
+
+NO_POOL = "none"
+"""Label for a share that named no job of ours, so belongs to no pool."""
+
+_ACCEPTED, _REJECTED, _POOL = Verdict.ACCEPTED, Verdict.REJECTED, DecidedBy.POOL
+
+
+class EventCounts:
+    """Everything that is counted from events, since the process started."""
+
+    def __init__(self) -> None:
+        self.submitted = 0
+        self.lines_rx = 0
+        """From miners."""
+        self.lines_tx = 0
+        """To miners."""
+        self.pools: defaultdict[PoolKey, PoolTally] = defaultdict(PoolTally)
+        self.refusals: Counter[tuple[str, str, str]] = Counter()
+        """(pool or ``none``, reason, who decided) -> shares that were refused."""
+        self.rare: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        """(metric name without ``_total``, label values) -> how often."""
+        self._last_job: dict[SessionId, tuple[PoolKey, str]] = {}
+
+    def share(self, result: ShareResult) -> None:
+        """Count the end of a share."""
+        self.submitted += 1
+        pool = result.pool
+        verdict = result.verdict
+        if verdict is not _ACCEPTED:
+            self._not_accepted(result)
+        elif pool is not None:
+            tally = self.pools[pool]
+            tally.accepted += 1
+            tally.difficulty_sum += result.pool_difficulty
+            tally.share_latency.observe(result.latency_s)
+
+    def _not_accepted(self, result: ShareResult) -> None:
+        if result.verdict is _REJECTED:
+            self.refusals[result.pool or NO_POOL, result.reason.value, result.decided_by.value] += 1
+        if result.pool is None:
+            return
+        tally = self.pools[result.pool]
+        if result.verdict is not _REJECTED:
+            tally.unanswered += 1
+        elif result.decided_by is _POOL:
+            tally.rejected += 1
+            tally.share_latency.observe(result.latency_s)
+
+    def job(self, job: JobForwarded) -> None:
+        """Count a job, and how late it came if the miner was waiting for it.
+
+        A job kept for a switch, or issued a second time, is old by intention and says nothing about latency.
+        """
+        pool = job.pool
+        tally = self.pools[pool]
+        tally.jobs += 1
+        newest = tally.newest_job
+        if newest[1] != job.pool_job:  # one pair for all miners that get this job
+            newest = tally.newest_job = (pool, job.pool_job)
+        last = self._last_job.get(job.session)
+        if last is newest:
+            return
+        self._last_job[job.session] = newest
+        if last is None or last[0] != pool or last[1] == newest[1]:
+            return
+        tally.job_latency.observe(job.age_s)
+        if job.new_block:
+            tally.new_block_latency.observe(job.age_s)
+
+    def received(self, lines: LinesReceived) -> None:
+        """Count lines in."""
+        if lines.pool is None:
+            self.lines_rx += lines.count
+        else:
+            self.pools[lines.pool].lines_rx += lines.count
+
+    def sent(self, lines: LinesSent) -> None:
+        """Count lines out."""
+        if lines.pool is None:
+            self.lines_tx += lines.count
+        else:
+            self.pools[lines.pool].lines_tx += lines.count
+
+    def forget(self, miner: MinerDisconnected) -> None:
+        """Let go of what was kept for a session."""
+        self._last_job.pop(miner.session, None)
+
+    def show_pools(self, config: ConfigLoaded) -> None:
+        """Let every configured pool's series start at 0, so that the first increase is seen as one."""
+        for key in config.pools:
+            self.pools[key]
+
+
+def _pool(event: Event) -> tuple[str, ...]:
+    return (event.pool,)  # type: ignore[attr-defined]
+
+
+def _nothing(event: Event) -> tuple[str, ...]:
+    return ()
+
+
+def _switch(event: Event) -> tuple[str, ...]:
+    assert isinstance(event, PoolSwitched)
+    return (event.new, event.reason.value)
+
+
+def _closed(event: Event) -> tuple[str, ...]:
+    assert isinstance(event, PoolDisconnected)
+    return (event.pool, "proxy" if event.wanted else "pool")
+
+
+def _found(event: Event) -> tuple[str, ...] | None:
+    assert isinstance(event, BlockFound)
+    return (event.pool,) if event.accepted else None
+
+
+def _trouble(event: Event) -> tuple[str, ...] | None:
+    assert isinstance(event, DatabaseTrouble)
+    return None if event.recovered else ()
+
+
+class RareCounter:
+    """One counter of something that happens seldom: an event class and the labels to take from it."""
+
+    def __init__(self, name: str, says: str, event: type[Event], labels: tuple[str, ...] = (),
+                 values: Callable[[Event], tuple[str, ...] | None] = _nothing) -> None:
+        self.name = name
+        self.says = says
+        self.event = event
+        self.labels = labels
+        self.values = values
+        """Label values; None: this one does not count."""
+
+
+RARE = (
+    RareCounter("dpmp_pool_switches", "Moves of a miner to the pool", PoolSwitched, ("pool", "reason"), _switch),
+    RareCounter("dpmp_pool_disconnects", "Ended connections to the pool, by who closed them", PoolDisconnected,
+                ("pool", "by"), _closed),
+    RareCounter("dpmp_pool_downs", "Times the pool went down", PoolDown, ("pool",), _pool),
+    RareCounter("dpmp_pool_bad_messages", "What the pool sent against the protocol", PoolProtocolError,
+                ("pool",), _pool),
+    RareCounter("dpmp_late_verdicts", "Verdicts that came after the miner had been told there is none", LateVerdict,
+                ("pool",), _pool),
+    RareCounter("dpmp_block_candidates", "Shares that meet the network target", BlockCandidate, ("pool",), _pool),
+    RareCounter("dpmp_blocks_found", "Block candidates that the pool accepted", BlockFound, ("pool",), _found),
+    RareCounter("dpmp_miner_bad_messages", "What miners sent that is no message", MinerBadMessage),
+    RareCounter("dpmp_miners_refused", "Connections closed at once because of a limit", MinerRefused),
+    RareCounter("dpmp_internal_errors", "Faults of the proxy itself", InternalError),
+    RareCounter("dpmp_config_refused", "Configurations that could not be used", ConfigRefused),
+    RareCounter("dpmp_database_errors", "Times the database could not be read or written", DatabaseTrouble,
+                (), _trouble),
+)
+
+
+def connect(counts: EventCounts, events: EventStream) -> Callable[[], None]:
+    """Count from ``events`` from now on. Returns what takes it back."""
+    undo: list[Callable[[], None]] = []
+
+    def listen(kind: type[Event], handler: Callable[..., None]) -> None:
+        events.subscribe(kind, handler)
+        undo.append(lambda: events.unsubscribe(kind, handler))
+
+    for kind, handler in ((ShareResult, counts.share), (JobForwarded, counts.job), (LinesReceived, counts.received),
+                          (LinesSent, counts.sent), (MinerDisconnected, counts.forget),
+                          (ConfigLoaded, counts.show_pools)):
+        listen(kind, handler)
+    for rare in RARE:
+        listen(rare.event, _counter(counts.rare, rare))
+
+    def disconnect() -> None:
+        for step in undo:
+            step()
+
+    return disconnect
+
+
+def _counter(into: Counter[tuple[str, tuple[str, ...]]], rare: RareCounter) -> Callable[[Event], None]:
+    def count(event: Event) -> None:
+        values = rare.values(event)
+        if values is not None:
+            into[rare.name, values] += 1
+
+    return count

@@ -1,0 +1,88 @@
+"""What the metrics need to know of the present, asked for at each scrape so that no gauge can drift."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from proxy.history.switch_cost import SwitchCost
+from proxy.types import PoolKey, WorkerName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolGauges:
+    """One pool as it is now."""
+
+    key: PoolKey
+    up: bool = False
+    active: bool = False
+    """Whether at least one miner works on it."""
+    connections: int = 0
+    """Open connections to it, probes included."""
+    share: float = 0.0
+    """Part of the miners' time spent on it, 0..1, averaged over miners."""
+    time_sum_s: float = 0.0
+    """Miner-seconds spent on it since the process started; never falls."""
+    weight: float = 0.0
+    """Configured part of the work, 0..1, by what is in control; not 0 because it is down (``PoolView.weight``)."""
+    hashrate: float = 0.0
+    """H/s of the miners that work on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleGauges:
+    """What auto-balance knows; ``None`` in place of it where auto-balance has not run."""
+
+    hashrates: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(chain, ``short`` or ``long``) -> H/s."""
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    """Chain -> short / long."""
+    weights: Mapping[PoolKey, float] = field(default_factory=dict)
+    healthy: bool = False
+    data_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerGauges:
+    """One worker; asked for only where the operator switched per-worker series on."""
+
+    name: WorkerName
+    connections: int = 0
+    hashrate: float = 0.0
+    """H/s over five minutes."""
+    difficulty: float = 0.0
+    accepted: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """One consistent picture for one scrape."""
+
+    downstream_connections: int = 0
+    downstream_difficulty: float = 0.0
+    """Last sent to any miner."""
+    pools: tuple[PoolGauges, ...] = ()
+    oracle: OracleGauges | None = None
+    queues: Mapping[str, int] = field(default_factory=dict)
+    """Queue name (``log``, ``database``, ``alerts``, ...) -> what waits in it."""
+    log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
+    """Level -> lines dropped since start (``LogSink.dropped``)."""
+    log_write_errors: int = 0
+    database_write_lag_s: float = 0.0
+    """Age of the oldest entry that is not in the database yet; 0 when all is written."""
+    version: str = ""
+    switch_costs: tuple[SwitchCost, ...] = ()
+    """By firmware."""
+
+
+class GaugeSource(Protocol):
+    """The read side that the composition root puts behind the metrics.
+
+    Both methods are called from any thread, once a scrape, and must not block: answer from frozen values.
+    """
+
+    def gauges(self) -> Gauges:
+        """The present."""
+
+    def workers(self) -> Sequence[WorkerGauges]:
+        """All known workers, each name once, in any order."""

@@ -1,0 +1,60 @@
+"""The doors between the pure core and the world; tests put lists and virtual time behind them."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from proxy.config.snapshot import Endpoint
+
+
+class Timer(Protocol):
+    """A call that has been asked for and may be taken back."""
+
+    def cancel(self) -> None:
+        """Forget the call; harmless when it has run."""
+
+
+class Clock(Protocol):
+    """Time as the core sees it."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def wall(self) -> float:
+        """Unix seconds; may jump."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Run ``callback`` once at monotonic time ``when`` (at the next turn if that is past)."""
+
+
+class Link(Protocol):
+    """One open byte stream to a peer."""
+
+    @property
+    def peer(self) -> str:
+        """``address:port`` of the other end."""
+
+    def send(self, payload: bytes) -> None:
+        """Queue ``payload``; never blocks, silently dropped once closed. A peer that does not read is aborted."""
+
+    def close(self) -> None:
+        """Close after what is queued has been sent. ``LinkHandler.closed`` still follows, later."""
+
+
+class LinkHandler(Protocol):
+    """What a link tells its owner. Each callback runs on the loop and must not block."""
+
+    def opened(self, link: Link) -> None:
+        """The stream is open. Called once, first."""
+
+    def received(self, payload: bytes) -> None:
+        """Bytes came, in any chunking."""
+
+    def closed(self, reason: str) -> None:
+        """The stream is gone, for ``reason``. Called once, last, also when it never opened."""
+
+
+class Dialer(Protocol):
+    """Opens connections to pools."""
+
+    def dial(self, endpoint: Endpoint, handler: LinkHandler) -> Callable[[], None]:
+        """Start connecting; the outcome reaches ``handler.opened`` or ``handler.closed``. Returns a cancel function."""

@@ -1,0 +1,145 @@
+"""Who is in control of a worker's weights: pin > override > the schedule in force > the default > nobody."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from proxy.config.snapshot import (
+    DEFAULT_MIN_SWITCH_S,
+    DEFAULT_SLICE_S,
+    ConfigSnapshot,
+    Mode,
+    OverrideConfig,
+    OverrideKind,
+    Policy,
+    ScheduleConfig,
+)
+from proxy.scheduling import timetable
+from proxy.types import AdminStatus, PoolKey, WorkerName
+
+Weights = Mapping[PoolKey, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What decides where a worker's hash power goes."""
+
+    source: str = "none"
+    """``pin``, ``override``, ``auto-balance`` (switched on by hand), ``schedule``, ``default`` or ``none``."""
+    detail: str = ""
+    """A part of a sentence: the schedule's name, or who moved the slider."""
+    mode: Mode = Mode.RATIO
+    weights: Weights = field(default_factory=dict)
+    """Normalised to 1, pools of weight 0 and pools that the operator took out left away; in order of preference."""
+    fallbacks: tuple[PoolKey, ...] = ()
+    schedule_id: int | None = None
+    """The schedule that gives the timing, also below an override or a pin."""
+    until: float | None = None
+    """Unix seconds."""
+    since: float = 0.0
+    """Unix seconds; 0: not known."""
+    set_by: str = ""
+    min_switch_s: float = DEFAULT_MIN_SWITCH_S
+    slice_s: float = DEFAULT_SLICE_S
+    policy: Policy = Policy.AUTOMATIC
+
+
+def normalised(weights: Iterable[tuple[PoolKey, float]]) -> dict[PoolKey, float]:
+    """Return the weights above 0, scaled to the sum 1; empty if there are none."""
+    kept = {pool: weight for pool, weight in weights if weight > 0}
+    total = sum(kept.values())
+    return {pool: weight / total for pool, weight in kept.items()}
+
+
+def usable(config: ConfigSnapshot, pool: PoolKey) -> bool:
+    """Whether the operator wants work to go to ``pool``."""
+    return pool in config.pools and config.pools[pool].status is AdminStatus.ENABLED
+
+
+def control_of(config: ConfigSnapshot, worker: WorkerName, wall: float, *, open_now: frozenset[int],
+               balance: Weights | None) -> Control:
+    """Return who is in control of ``worker`` at unix time ``wall``.
+
+    ``open_now`` are the schedules whose windows are open (``timetable.open_schedules``); ``balance`` is what
+    auto-balance computed, None while it does not know.
+    """
+    schedule = timetable.choose(config.schedules, worker, open_now)
+    below = _below_pin(config, schedule, wall, balance)
+    pinned = config.pins.get(worker)
+    if pinned is None:
+        return below
+    others = tuple(pool for pool in below.weights if pool != pinned)
+    return Control(source="pin", detail=f"pinned to {pinned}", weights=_enabled(config, [(pinned, 1.0)]),
+                   fallbacks=_present(config, (*others, *below.fallbacks)), schedule_id=below.schedule_id,
+                   min_switch_s=below.min_switch_s, slice_s=below.slice_s, policy=below.policy)
+
+
+def effective(control: Control, up: Mapping[PoolKey, bool]) -> dict[PoolKey, float]:
+    """Return the weights to aim at: pools that are up, else the first fallback that is, else nothing."""
+    weights = [(pool, weight) for pool, weight in control.weights.items() if up.get(pool)]
+    if control.mode is Mode.PRIORITY:
+        weights = weights[:1]
+    return normalised(weights or [(pool, 1.0) for pool in control.fallbacks if up.get(pool)][:1])
+
+
+def lanes_of(control: Control, up: Mapping[PoolKey, bool]) -> frozenset[PoolKey]:
+    """Return the pools that need a warm lane: in priority mode the chosen one and the better ones only."""
+    wanted = list(control.weights)
+    if control.mode is Mode.PRIORITY:
+        chosen = next((index for index, pool in enumerate(wanted) if up.get(pool)), len(wanted) - 1)
+        wanted = wanted[:chosen + 1]
+    if all(up.get(pool) is False for pool in control.weights):
+        wanted += [pool for pool in control.fallbacks if up.get(pool) is not False][:1]
+    return frozenset(wanted)
+
+
+def override_in_force(config: ConfigSnapshot, wall: float) -> OverrideConfig | None:
+    """Return the override unless its time is over."""
+    override = config.override
+    return override if override and (override.until is None or wall < override.until) else None
+
+
+def _below_pin(config: ConfigSnapshot, schedule: ScheduleConfig | None, wall: float,
+               balance: Weights | None) -> Control:
+    override = override_in_force(config, wall)
+    if override is not None:
+        return _overridden(config, override, schedule, balance)
+    if schedule is None:
+        # Nobody said anything. Idle hardware is the worst answer, so the pools share the work evenly.
+        return Control(detail="no schedule in force", weights=_enabled(config, [(key, 1.0) for key in config.pools]))
+    return _scheduled(config, schedule, balance)
+
+
+def _scheduled(config: ConfigSnapshot, schedule: ScheduleConfig, balance: Weights | None) -> Control:
+    weights: Iterable[tuple[PoolKey, float]] = schedule.allocations
+    if schedule.mode is Mode.AUTO_BALANCE and balance:
+        weights = balance.items()
+    return Control(source="default" if schedule.is_default else "schedule", detail=schedule.name, mode=schedule.mode,
+                   weights=_enabled(config, weights), fallbacks=_present(config, schedule.fallbacks),
+                   schedule_id=schedule.id, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s,
+                   policy=schedule.policy)
+
+
+def _overridden(config: ConfigSnapshot, override: OverrideConfig, schedule: ScheduleConfig | None,
+                balance: Weights | None) -> Control:
+    by = f", set by {override.set_by}" if override.set_by else ""
+    if override.kind is OverrideKind.WEIGHTS:
+        source, detail, mode, weights = "override", f"slider{by}", Mode.RATIO, override.weights
+    else:
+        below = schedule.weights() if schedule else {key: 1.0 for key in config.pools}
+        source, detail, mode, weights = "auto-balance", f"auto-balance{by}", Mode.AUTO_BALANCE, balance or below
+    timing = schedule or _NO_SCHEDULE
+    return Control(source=source, detail=detail, mode=mode, weights=_enabled(config, weights.items()),
+                   fallbacks=_present(config, timing.fallbacks), schedule_id=schedule.id if schedule else None,
+                   until=override.until, since=override.set_at, set_by=override.set_by,
+                   min_switch_s=timing.min_switch_s, slice_s=timing.slice_s, policy=timing.policy)
+
+
+_NO_SCHEDULE = ScheduleConfig(id=0, name="", allocations=())
+
+
+def _enabled(config: ConfigSnapshot, weights: Iterable[tuple[PoolKey, float]]) -> dict[PoolKey, float]:
+    return normalised((pool, weight) for pool, weight in weights if usable(config, pool))
+
+
+def _present(config: ConfigSnapshot, pools: Iterable[PoolKey]) -> tuple[PoolKey, ...]:
+    return tuple(dict.fromkeys(pool for pool in pools if usable(config, pool)))

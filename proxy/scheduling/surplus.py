@@ -1,0 +1,95 @@
+"""What has been worked and where, against what was wanted: one ledger from one change of weights to the next.
+
+A miner's recent working time is kept as seconds and valued with its present estimate, so that a first wrong guess does
+no lasting harm; when the estimate ages or jumps, the seconds are valued for good.
+"""
+
+import math
+from collections.abc import Mapping
+
+from proxy.types import PoolKey
+
+_ALPHA = 0.05
+_TUNED_SHARES = 500.0
+"""Number of shares at which the band is narrowest in relation to luck."""
+_CORRECTION_PART = 0.1
+"""A correction moves at most this part of a pool's target: a pool that refuses everything must not get everything."""
+
+
+class Ledger:
+    """Books of the miners that share one set of weights. Work in hashes."""
+
+    __slots__ = ("accepted", "carry", "closed", "closed_variance", "since", "squares", "started", "weights")
+
+    def __init__(self, weights: Mapping[PoolKey, float], *, now: float, wall: float,
+                 carry: Mapping[PoolKey, float] | None = None) -> None:
+        self.weights = dict(weights)
+        self.started = now
+        self.since = wall
+        self.carry = {pool: (carry or {}).get(pool, 0.0) for pool in weights}
+        self.closed = dict.fromkeys(weights, 0.0)
+        self.closed_variance = dict.fromkeys(weights, 0.0)
+        self.accepted = dict.fromkeys(weights, 0.0)
+        self.squares = dict.fromkeys(weights, 0.0)
+
+    def accept(self, pool: PoolKey, work: float) -> None:
+        """Count what a pool credited."""
+        if pool in self.accepted:
+            self.accepted[pool] += work
+            self.squares[pool] += work * work
+
+    def close(self, seconds: Mapping[PoolKey, float], rate: float, shares: float) -> None:
+        """Value a miner's ``seconds`` on each pool for good."""
+        total = sum(seconds.get(pool, 0.0) for pool in self.weights)
+        for pool, weight in self.weights.items():
+            spent = seconds.get(pool, 0.0)
+            self.closed[pool] += rate * spent
+            self.closed_variance[pool] += (rate * (spent - weight * total)) ** 2 / max(shares, 1.0)
+
+    def closed_in_hand(self) -> dict[PoolKey, float]:
+        """Closed work on each pool above its target."""
+        total = sum(self.closed.values())
+        return {pool: self.closed[pool] - weight * total for pool, weight in self.weights.items()}
+
+    def correction(self, in_hand: Mapping[PoolKey, float]) -> dict[PoolKey, float]:
+        """Return the part of accepted work minus ``in_hand`` that luck does not explain.
+
+        The band holds at all times together with 95 % probability (a normal-mixture confidence sequence), so that luck,
+        however long one watches, is corrected in one ledger of twenty at most.
+        """
+        accepted, squares = sum(self.accepted.values()), sum(self.squares.values())
+        if not accepted:
+            return dict.fromkeys(self.weights, 0.0)
+        part = {}
+        for pool, weight in self.weights.items():
+            variance = (1 - weight) ** 2 * self.squares[pool] + weight ** 2 * (squares - self.squares[pool])
+            tuned = _TUNED_SHARES * weight * (1 - weight) * squares / accepted * (squares / accepted)
+            band = _band(variance, tuned)
+            excess = self.accepted[pool] - weight * accepted - in_hand.get(pool, 0.0)
+            beyond = math.copysign(max(0.0, abs(excess) - band), excess)
+            most = _CORRECTION_PART * weight * accepted
+            part[pool] = min(max(beyond, -most), most)
+        return _zero_sum(part)
+
+
+def _band(variance: float, tuned: float) -> float:
+    if tuned <= 0:
+        return math.inf
+    both = variance + tuned
+    return math.sqrt(both * math.log(both / (tuned * _ALPHA ** 2)))
+
+
+def _zero_sum(part: dict[PoolKey, float]) -> dict[PoolKey, float]:
+    surplus = sum(part.values()) / len(part)
+    return {pool: amount - surplus for pool, amount in part.items()}
+
+
+def clamped(in_hand: Mapping[PoolKey, float], pools: Mapping[PoolKey, float], limit: float) -> dict[PoolKey, float]:
+    """Return ``in_hand`` for ``pools`` only, summing to 0, scaled down until none is more than ``limit``."""
+    kept = {pool: in_hand.get(pool, 0.0) for pool in pools}
+    if not kept:
+        return {}
+    kept = _zero_sum(kept)
+    largest = max(abs(amount) for amount in kept.values())
+    scale = min(1.0, limit / largest) if largest else 1.0
+    return {pool: amount * scale for pool, amount in kept.items()}

@@ -1,6 +1,0 @@
-"""All ``dpmp_*`` metrics: counters and histograms from events, gauges from a read side at scrape time."""
-
-from proxy.sinks.metrics.gauges import Gauges, GaugeSource, OracleGauges, PoolGauges, WorkerGauges
-from proxy.sinks.metrics.sink import MetricsSink
-
-__all__ = ["GaugeSource", "Gauges", "MetricsSink", "OracleGauges", "PoolGauges", "WorkerGauges"]

@@ -1,0 +1,146 @@
+"""Lines to typed messages and back: the only place where JSON, and with it ``Any``, comes in.
+
+Dialects read: requests, notifications (id null or absent), answers whose error is an array ``[code, text, data]``, an
+object ``{code, message, data}`` (MiningCore), a bare string, or missing beside ``reject-reason`` (ckpool).
+"""
+
+import json
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+
+from proxy.errors import RemoteProtocolError
+
+JsonId: TypeAlias = Any
+"""A peer's request id, any JSON value, kept so that it can be echoed exactly."""
+
+
+class Request(NamedTuple):
+    """A call (``id`` present) or a notification (``id`` None: null or absent)."""
+
+    method: str
+    params: list[Any]
+    id: JsonId = None
+    has_id: bool = False
+    """Whether the line had an ``id`` key at all; bfgminer sends calls with ``"id": null``."""
+
+
+class ErrorInfo(NamedTuple):
+    """A refused answer: Stratum code (20 where the peer gave none) and text."""
+
+    code: int
+    text: str
+
+
+class Response(NamedTuple):
+    """An answer. ``error`` is None exactly when the call succeeded; ``result`` false alone is no success."""
+
+    id: JsonId
+    result: Any
+    error: ErrorInfo | None
+
+
+class NotJson(RemoteProtocolError):
+    """A line that is not JSON at all."""
+
+
+class UnreadableCall(RemoteProtocolError):
+    """A call that makes no sense but whose id could be read: it can be answered."""
+
+    def __init__(self, message: str, ident: JsonId) -> None:
+        super().__init__(message)
+        self.ident = ident
+
+
+Message: TypeAlias = Request | Response
+
+
+def decode(line: bytes) -> Message:
+    """Read one line.
+
+    Raises:
+        NotJson: not JSON.
+        RemoteProtocolError: not an object, nested too deep, or neither a call nor an answer.
+    """
+    try:
+        message = orjson.loads(line)
+    except (orjson.JSONDecodeError, RecursionError) as error:
+        raise NotJson(f"not JSON: {error}") from error
+    if type(message) is not dict:
+        raise RemoteProtocolError("a message must be a JSON object")
+    ident = message.get("id")
+    if type(ident) is float:
+        ident = _exact_number(line)
+    method = message.get("method")
+    if method is not None:
+        return _request(method, message, ident)
+    if "result" in message or "error" in message:
+        return Response(ident, message.get("result"), _error_of(message))
+    raise RemoteProtocolError("neither a method nor a result")
+
+
+def _request(method: Any, message: dict[str, Any], ident: JsonId) -> Request:
+    if type(method) is not str:
+        raise RemoteProtocolError("method must be a string")
+    params = message.get("params")
+    if params is None:
+        params = []
+    elif type(params) is not list:
+        if ident is not None:
+            raise UnreadableCall("params must be an array", ident)
+        raise RemoteProtocolError("params must be an array")
+    return Request(method, params, ident, "id" in message)
+
+
+def _exact_number(line: bytes) -> JsonId:
+    """A number as the peer wrote it: an integer over 64 bits would change on its way through a double."""
+    try:
+        ident = json.loads(line, parse_float=_Raw, parse_int=_Raw).get("id")
+    except (ValueError, RecursionError) as error:
+        raise NotJson(f"not JSON: {error}") from error
+    return orjson.Fragment(str(ident)) if isinstance(ident, _Raw) else ident
+
+
+class _Raw(str):
+    """The text of a number."""
+
+
+def _error_of(message: dict[str, Any]) -> ErrorInfo | None:
+    error = message.get("error")
+    if error is None or error is False or error == [] or error == {}:
+        if message.get("result") is False:
+            return ErrorInfo(20, _text(message.get("reject-reason") or message.get("reason") or "refused"))
+        return None
+    if type(error) is list:
+        return ErrorInfo(_code(error[0]), _text(error[1] if len(error) > 1 else "refused"))
+    if type(error) is dict:
+        return ErrorInfo(_code(error.get("code")), _text(error.get("message") or "refused"))
+    return ErrorInfo(20, _text(error))
+
+
+def _code(value: Any) -> int:
+    return value if type(value) is int else 20
+
+
+def _text(value: Any) -> str:
+    return str(value)[:200]
+
+
+def encode_response(ident: JsonId, result: Any) -> bytes:
+    """An answer that succeeded, newline included."""
+    return orjson.dumps({"id": ident, "result": result, "error": None}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def encode_error(ident: JsonId, code: int, text: str) -> bytes:
+    """A refused answer in the array dialect that every firmware reads."""
+    return orjson.dumps({"id": ident, "result": None, "error": [code, text, None]}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def encode_notification(method: str, params: list[Any]) -> bytes:
+    """A message without an answer; ``id`` is null, which all firmware tolerates (an absent id not all)."""
+    return orjson.dumps({"id": None, "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def encode_request(ident: int, method: str, params: list[Any]) -> bytes:
+    """A call of ours; integer ids because DATUM drops others."""
+    return orjson.dumps({"id": ident, "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)

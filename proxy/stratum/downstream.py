@@ -1,0 +1,459 @@
+"""One miner's connection, on which we play the pool; sans I/O.
+
+It reads requests, keeps what the protocol needs (agent, extensions, authorised users), answers what can be answered
+here and hands the rest to its owner. Each request gets exactly one reply, with the id it came with; nothing else is
+written between a request and its reply (NerdMiner, cpuminer and cgminer take the next line for it). The replies to one
+read leave in one write.
+"""
+
+import re
+from typing import Any, NamedTuple, Protocol, TypeGuard
+
+from proxy.errors import RemoteProtocolError
+from proxy.ports import Clock, Link, Timer
+from proxy.stratum.codec import JsonId, NotJson, Request, UnreadableCall, decode, encode_error, encode_response
+from proxy.stratum.difficulty import DIFF1_TARGET, LEAST_DIFFICULTY, MAX_DIFFICULTY, difficulty_of_target
+from proxy.stratum.extranonce import MinerExtranonce
+from proxy.stratum.framing import LineFramer
+from proxy.stratum.opening import Opening, opening_of
+from proxy.stratum.version_rolling import mask_text, parse_mask
+
+MAX_LINE_IN = 8_192
+"""Bytes. Real requests stay below 1,024."""
+OPENING_S = 2.0
+"""How long a connection may take from its first byte to what tells Stratum from other protocols."""
+MAX_USERS = 64
+"""Workers authorised on one connection (rented hash brings a few)."""
+COST_LIMIT = 500.0
+COST_DECAY_PER_S = 1.0
+"""A miner pays for what no firmware sends; past the limit its connection is closed."""
+KEEP_ALIVE_ID = 2_000_000_000
+"""The id of a call of ours that only keeps the connection alive. Far from the ids that miners count up for their
+shares: firmware that does not know the call may take the line for an answer and look for a share with that id."""
+_HEX_WORD = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,8}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_NEVER_ANSWERED = frozenset({"pong", "mining.pong"})
+"""ESP-Miner answers a ping by a call of its own with the ping's id; it would count our answer to that as a share's."""
+_ANSWER_WITHOUT_ID = frozenset({"mining.subscribe", "mining.authorize", "mining.configure", "mining.submit"})
+"""bfgminer sends calls with a null id and reads the next line as the answer to something else."""
+
+
+class Submit(NamedTuple):
+    """``mining.submit``, its types checked. ``bits`` None: five parameters."""
+
+    id: JsonId
+    user: str
+    job_id: str
+    extranonce2: bytes
+    ntime: int
+    nonce: int
+    bits: int | None
+
+
+class DownstreamOwner(Protocol):
+    """Who decides for a miner's connection."""
+
+    def miner_may_subscribe(self) -> bool:
+        """Whether there may be work for a miner; if not, its subscribe is not answered."""
+
+    def miner_subscribed(self, agent: str) -> MinerExtranonce:
+        """Give the extranonce for the life of the connection."""
+
+    def miner_mask(self, requested: int) -> int:
+        """The version bits (within ``requested``) that the miner may roll for now."""
+
+    def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
+        """The peer speaks no Stratum V1, its bytes were ``head``; return what it is sent before it is closed."""
+
+    def miner_authorized(self, user: str, password: str) -> None:
+        """A user logged in."""
+
+    def miner_submitted(self, submit: Submit) -> None:
+        """A share to judge; answer with ``accept`` or ``refuse``, now or later, once."""
+
+    def miner_bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
+        """A share that cannot be judged; answer with ``refuse``, once."""
+
+    def miner_suggested(self, difficulty: float) -> None:
+        """The miner wishes for a difficulty."""
+
+    def miner_minimum(self, difficulty: float) -> bool:
+        """The miner asks never to get less; whether that will be kept."""
+
+    def miner_called(self, method: str) -> None:
+        """Any request but submit."""
+
+    def miner_problem(self, problem: RemoteProtocolError) -> None:
+        """The miner broke the protocol."""
+
+    def miner_lines(self, received: int, sent: int) -> None:
+        """Lines that came or went."""
+
+    def miner_traffic(self, direction: str, payload: bytes) -> None:
+        """Raw bytes (only if ``Downstream.traced``)."""
+
+    def miner_handled(self) -> None:
+        """All that one read brought has been answered; pushes may follow."""
+
+    def miner_closed(self, reason: str) -> None:
+        """The connection is over. Called once, last."""
+
+
+class Downstream:
+    """See the module. Implements ``LinkHandler``."""
+
+    __slots__ = (
+        "_clock", "_closed", "_cost", "_cost_at", "_diff1", "_framer", "_head", "_link", "_opening_timer", "_owner",
+        "_reading", "_replies", "_why",
+        "agent", "declined", "extranonce", "last_sent", "requested_mask", "traced", "users",
+    )
+
+    def __init__(self, *, clock: Clock, owner: DownstreamOwner, diff1: int = DIFF1_TARGET) -> None:
+        self.agent = ""
+        self.extranonce: MinerExtranonce | None = None
+        self.requested_mask: int | None = None
+        """What the miner negotiated; None while it has not."""
+        self.declined = False
+        """Whether it was told that no pool lets it roll versions."""
+        self.users: dict[str, None] = {}
+        self.last_sent = 0.0
+        self.traced = False
+        self._clock = clock
+        self._owner = owner
+        self._diff1 = diff1
+        self._link: Link | None = None
+        self._head: bytes | None = b""
+        """What came so far; None once it is known to be Stratum V1."""
+        self._opening_timer: Timer | None = None
+        self._framer = LineFramer(MAX_LINE_IN)
+        self._replies: list[bytes] = []
+        self._reading = False
+        self._cost = 0.0
+        self._cost_at = 0.0
+        self._closed = False
+        self._why = ""
+        """Why we closed the connection."""
+
+    # --- LinkHandler ----------------------------------------------------------------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """A miner is there; it speaks first."""
+        self._link = link
+        self.last_sent = self._cost_at = self._clock.now()
+
+    def received(self, payload: bytes) -> None:
+        """Take what the miner sent; all replies leave in one write."""
+        if self.traced:
+            self._owner.miner_traffic("rx", payload)
+        if self._closed:
+            return
+        if self._head is not None:
+            payload = self._opening(self._head + payload)
+            if not payload:
+                return
+        lines = self._framer.feed(payload)
+        if lines:
+            self._owner.miner_lines(len(lines), 0)
+        self._reading = True
+        for line in lines:
+            if not self._closed:
+                self._take(line)
+        self._reading = False
+        self._flush()
+        self._owner.miner_handled()
+
+    def closed(self, reason: str) -> None:
+        """The stream is gone."""
+        self._closed = True
+        self._link = None
+        self._opening_decided()
+        self._owner.miner_closed(self._why or reason)
+
+    # --- Commands -------------------------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> str:
+        """``address:port`` of the miner; empty once closed."""
+        return self._link.peer if self._link else ""
+
+    def push(self, *lines: bytes) -> None:
+        """Send encoded notifications in this order in one write."""
+        self._write(lines[0] if len(lines) == 1 else b"".join(lines), len(lines))
+
+    def accept(self, ident: JsonId) -> None:
+        """Answer a submit: accepted."""
+        self._reply(encode_response(ident, True))
+
+    def refuse(self, ident: JsonId, code: int, text: str) -> None:
+        """Answer a submit: refused, and why."""
+        self._reply(encode_error(ident, code, text))
+
+    def close(self, why: str = "closed by the proxy") -> None:
+        """End the connection after what is queued has been sent; ``miner_closed`` follows with ``why``."""
+        self._why = self._why or why
+        self._flush()
+        if self._link is not None:
+            self._link.close()
+
+    # --- The first bytes -------------------------------------------------------------------------------------------
+
+    def _opening(self, head: bytes, *, final: bool = False) -> bytes:
+        """Return what is to be read as Stratum; b"" while that is not known, and where it is something else."""
+        if self._closed:
+            return b""
+        opening = opening_of(head, final=final)
+        if opening is Opening.STRATUM:
+            self._opening_decided()
+            return head
+        if opening is not Opening.UNDECIDED:
+            self._closed_for(opening, head)
+            return b""
+        self._head = head
+        if self._opening_timer is None:
+            self._opening_timer = self._clock.call_at(self._clock.now() + OPENING_S, self._opening_is_late)
+        return b""
+
+    def _opening_is_late(self) -> None:
+        self._opening_timer = None
+        start = self._opening(self._head or b"", final=True)
+        if start:
+            self._framer.feed(start)  # the beginning of a line
+
+    def _opening_decided(self) -> None:
+        self._head = None
+        if self._opening_timer is not None:
+            self._opening_timer.cancel()
+            self._opening_timer = None
+
+    def _closed_for(self, opening: Opening, head: bytes) -> None:
+        """End a connection that speaks something else; what it sent or sends beside is not read."""
+        answer = self._owner.miner_speaks_otherwise(opening, head)
+        self._closed = True
+        self._opening_decided()
+        if answer and self._link is not None:
+            self._link.send(answer)
+        self.close("it speaks another protocol")
+
+    # --- Requests -------------------------------------------------------------------------------------------------
+
+    def _take(self, line: bytes | RemoteProtocolError) -> None:
+        try:
+            if isinstance(line, RemoteProtocolError):
+                raise line
+            message = decode(line)
+            if isinstance(message, Request):
+                self._request(message)
+        except UnreadableCall as problem:
+            if problem.ident == KEEP_ALIVE_ID:
+                return
+            self._reply(encode_error(problem.ident, problem.code, str(problem)))
+            self._charge(problem)
+        except NotJson as problem:
+            if self.extranonce is None:
+                self._closed_for(Opening.TEXT, b"")
+            else:
+                self._charge(problem)
+        except RemoteProtocolError as problem:
+            self._charge(problem)
+
+    def _request(self, request: Request) -> None:
+        if request.method == "mining.submit":
+            self._submit(request)
+            return
+        self._owner.miner_called(request.method[:64])
+        method = _METHODS.get(request.method)
+        silent = request.method in _NEVER_ANSWERED or (request.id is None
+                                                       and request.method not in _ANSWER_WITHOUT_ID)
+        try:
+            reply = method(self, request) if method else _unsupported(request)
+        except RemoteProtocolError as problem:
+            reply = encode_error(request.id, problem.code, str(problem))
+            self._charge(problem)
+        if reply and not silent:
+            self._reply(reply)
+
+    def _subscribe(self, request: Request) -> bytes:
+        agent = request.params[0] if request.params else ""
+        self.agent = _printable(agent, 128)
+        if self.extranonce is None:
+            if not self._owner.miner_may_subscribe():
+                self._leave_unanswered()
+                return b""
+            self.extranonce = self._owner.miner_subscribed(self.agent)
+        pairs = [["mining.set_difficulty", "1"], ["mining.notify", "1"]]
+        return encode_response(request.id, [pairs, self.extranonce.extranonce1.hex(), self.extranonce.size])
+
+    def _leave_unanswered(self) -> None:
+        """Close instead of an answer, so that the miner turns to its own fallback pool.
+
+        Not silence: cgminer, bfgminer and cpuminer wait for an answer for 60 s and more before they do that, on a
+        closed connection they do it at once. ESP-Miner 2.15 (main/tasks/stratum_v1_task.c) tries its primary pool each
+        minute on a new connection and leaves its fallback as soon as a subscribe is answered, whatever follows.
+        """
+        self._closed = True
+        self.close("no pool has worked for long: not taken")
+
+    def _authorize(self, request: Request) -> bytes:
+        user = request.params[0] if request.params else None
+        password = request.params[1] if len(request.params) > 1 else ""
+        if not isinstance(user, str) or not user.strip():
+            raise RemoteProtocolError("authorize needs a user name", code=24)
+        if user not in self.users and len(self.users) >= MAX_USERS:
+            raise RemoteProtocolError(f"more than {MAX_USERS} workers on one connection", code=24)
+        self.users[user] = None
+        self._owner.miner_authorized(user, password if isinstance(password, str) else "")
+        return encode_response(request.id, True)
+
+    def _configure(self, request: Request) -> bytes:
+        """BIP 310. Only what was asked for is answered: Whatsminer leaves over any other key."""
+        asked = request.params[0] if request.params else None
+        options = request.params[1] if len(request.params) > 1 else {}
+        if not isinstance(asked, list) or not isinstance(options, dict):
+            raise RemoteProtocolError("configure needs a list of extensions and their parameters")
+        result: dict[str, Any] = {}
+        if "version-rolling" in asked:
+            requested = parse_mask(options.get("version-rolling.mask", "ffffffff"))
+            self.requested_mask = requested
+            mask = self._owner.miner_mask(requested)
+            self.declined = not mask
+            result["version-rolling"] = bool(mask)
+            if mask:
+                result["version-rolling.mask"] = mask_text(mask)
+        if "minimum-difficulty" in asked:
+            value = options.get("minimum-difficulty.value")
+            result["minimum-difficulty"] = _is_difficulty(value) and self._owner.miner_minimum(float(value))
+        if "subscribe-extranonce" in asked:
+            result["subscribe-extranonce"] = True
+        for name in asked[:16]:
+            if isinstance(name, str):
+                result.setdefault(name[:64], False)
+        return encode_response(request.id, result)
+
+    def _suggest_difficulty(self, request: Request) -> bytes:
+        value = request.params[0] if request.params else None
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                value = None
+        if not _is_difficulty(value):
+            raise RemoteProtocolError("suggest_difficulty needs a number above 0", cost=1.0)
+        self._owner.miner_suggested(float(value))
+        return encode_response(request.id, True)
+
+    def _suggest_target(self, request: Request) -> bytes:
+        value = request.params[0] if request.params else None
+        if not isinstance(value, str) or len(value) > 64 or not _HEX.fullmatch(value) or not int(value or "0", 16):
+            raise RemoteProtocolError("suggest_target needs a hex target", cost=1.0)
+        difficulty = difficulty_of_target(int(value, 16), self._diff1)
+        if not _is_difficulty(difficulty):
+            raise RemoteProtocolError("suggest_target needs a target that a pool could set", cost=1.0)
+        self._owner.miner_suggested(difficulty)
+        return encode_response(request.id, True)
+
+    def _ping(self, request: Request) -> bytes:
+        return encode_response(request.id, "pong")
+
+    def _noted(self, request: Request) -> bytes:
+        return encode_response(request.id, True)
+
+    def _no_transactions(self, request: Request) -> bytes:
+        """A job carries the hashes of a merkle branch, no transactions; bfgminer reads an answer that is a list."""
+        return encode_response(request.id, [])
+
+    def _submit(self, request: Request) -> None:
+        params = request.params
+        job_id = params[1][:64] if len(params) > 1 and isinstance(params[1], str) else ""
+        if self.extranonce is None:
+            self._owner.miner_bad_submit(request.id, job_id, 25, "Not subscribed")
+            self._closed = True
+            self.close("it submitted before it subscribed")
+            return
+        try:
+            submit = self._parse_submit(request)
+        except RemoteProtocolError as problem:
+            self._owner.miner_bad_submit(request.id, job_id, problem.code, str(problem))
+            self._charge(problem)
+            return
+        self._owner.miner_submitted(submit)
+
+    def _parse_submit(self, request: Request) -> Submit:
+        params = request.params
+        if len(params) == 6 and not params[5]:
+            params = params[:5]
+        if not 5 <= len(params) <= 6 or set(map(type, params)) != {str}:
+            raise RemoteProtocolError("submit needs 5 or 6 strings", cost=1.0)
+        user, job_id, extranonce2, ntime, nonce = params[:5]
+        if user not in self.users:
+            raise RemoteProtocolError("Unauthorized worker", code=24, cost=1.0)
+        assert self.extranonce is not None
+        if len(extranonce2) != 2 * self.extranonce.size or not _HEX.fullmatch(extranonce2):
+            raise RemoteProtocolError(f"extranonce2 must be {self.extranonce.size} bytes", cost=1.0)
+        if not (_HEX_WORD.fullmatch(ntime) and _HEX_WORD.fullmatch(nonce)):
+            raise RemoteProtocolError("ntime and nonce must be up to 8 hex digits", cost=1.0)
+        bits = None
+        if len(params) == 6:
+            bits = parse_mask(params[5])
+        return Submit(request.id, user, job_id, bytes.fromhex(extranonce2), int(ntime, 16), int(nonce, 16), bits)
+
+    # --- Writing --------------------------------------------------------------------------------------------------
+
+    def _reply(self, line: bytes) -> None:
+        if self._reading:
+            self._replies.append(line)
+        else:
+            self._write(line, 1)
+
+    def _flush(self) -> None:
+        if self._replies:
+            replies, self._replies = self._replies, []
+            self._write(b"".join(replies), len(replies))
+
+    def _write(self, payload: bytes, lines: int) -> None:
+        if self._link is None:
+            return
+        if self._replies:
+            self._flush()
+        if self.traced:
+            self._owner.miner_traffic("tx", payload)
+        self.last_sent = self._clock.now()
+        self._link.send(payload)
+        self._owner.miner_lines(0, lines)
+
+    def _charge(self, problem: RemoteProtocolError) -> None:
+        now = self._clock.now()
+        self._cost = max(0.0, self._cost - (now - self._cost_at) * COST_DECAY_PER_S) + problem.cost
+        self._cost_at = now
+        self._owner.miner_problem(problem)
+        if self._cost > COST_LIMIT:
+            self._closed = True
+            self.close("it sent too much that is no Stratum")
+
+
+def _unsupported(request: Request) -> bytes:
+    return encode_error(request.id, 20, f"Unsupported method {request.method[:64]}")
+
+
+def _is_difficulty(value: object) -> TypeGuard[float]:
+    return not isinstance(value, bool) and isinstance(value, int | float) and LEAST_DIFFICULTY <= value < MAX_DIFFICULTY
+
+
+def _printable(value: object, most: int) -> str:
+    text = value if isinstance(value, str) else ""
+    return "".join(letter for letter in text[:most] if letter.isprintable())
+
+
+_METHODS = {
+    "mining.subscribe": Downstream._subscribe,
+    "mining.authorize": Downstream._authorize,
+    "mining.configure": Downstream._configure,
+    "mining.extranonce.subscribe": Downstream._noted,
+    "mining.suggest_difficulty": Downstream._suggest_difficulty,
+    "mining.suggest_target": Downstream._suggest_target,
+    "mining.ping": Downstream._ping,
+    "mining.pong": Downstream._noted,
+    "pong": Downstream._noted,
+    "mining.capabilities": Downstream._noted,
+    "mining.multi_version": Downstream._noted,
+    "mining.get_transactions": Downstream._no_transactions,
+}

@@ -1,0 +1,47 @@
+"""Bytes to lines: newline framing with a limit, which finds its feet again after a line that is too long."""
+
+from proxy.errors import RemoteProtocolError
+
+MAX_LINE = 16_384
+"""Bytes. Real requests stay below 1,024; a pool's notify with a large coinbase below 16 KiB (NerdQAxe's own buffer)."""
+
+
+class LineFramer:
+    """Split a byte stream at newlines.
+
+    ``feed`` returns the complete lines (without the newline, blank ones dropped). A line over the limit is reported
+    once as a ``RemoteProtocolError`` in its place and skipped up to its newline.
+    """
+
+    __slots__ = ("_buffer", "_limit", "_skipping")
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._buffer = b""
+        self._limit = limit
+        self._skipping = False
+
+    def feed(self, payload: bytes) -> list[bytes | RemoteProtocolError]:
+        """Take ``payload``; return what became complete, in order. Any chunking of a stream gives the same result."""
+        if not self._buffer and not self._skipping and payload.find(b"\n") == len(payload) - 1 and payload:
+            return self._checked(payload[:-1])
+        *complete, rest = (self._buffer + payload).split(b"\n")
+        lines: list[bytes | RemoteProtocolError] = []
+        for line in complete:
+            if self._skipping:
+                self._skipping = False
+                continue
+            lines += self._checked(line)
+        if not self._skipping and len(rest) > self._limit:
+            self._skipping = True
+            lines.append(self._too_long())
+        self._buffer = b"" if self._skipping else rest
+        return lines
+
+    def _checked(self, line: bytes) -> list[bytes | RemoteProtocolError]:
+        line = line.rstrip(b"\r")
+        if len(line) > self._limit:
+            return [self._too_long()]
+        return [line] if line.strip() else []
+
+    def _too_long(self) -> RemoteProtocolError:
+        return RemoteProtocolError(f"line longer than {self._limit} bytes", cost=50.0)

@@ -1,0 +1,612 @@
+"""One connection to a pool, on which we play the miner; sans I/O.
+
+States and legal moves are the table ``_MOVES``. The handshake is ``configure`` and ``subscribe`` in one write, then
+``authorize`` once subscribe is answered; an optional method that stays unanswered for ``OPTIONAL_TIMEOUT_S`` is waited
+for no longer. ``extranonce.subscribe`` and ``suggest_difficulty`` follow the authorisation (ckpool ignores or drops
+earlier ones). Pools that send their job before they authorise (MiningCore, ckpool) are READY when both are there.
+
+The owner is told through ``UpstreamOwner``; requests that wait are bounded and each ends exactly once: answered,
+expired, or lost with the connection.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import orjson
+
+from proxy.errors import LocalProtocolError, RemoteProtocolError
+from proxy.ports import Clock, Link, Timer
+from proxy.stratum.codec import ErrorInfo, Request, Response, decode, encode_request
+from proxy.stratum.extranonce import MAX_POOL_SIZE
+from proxy.stratum.framing import LineFramer
+from proxy.stratum.patience import Patience
+from proxy.stratum.pool_job import NotifyCache, NotifyTemplate, PoolJob, parse_notify
+from proxy.stratum.upstream_owner import ShareAnswer, UpstreamOwner
+from proxy.stratum.version_rolling import USUAL_MASK, PoolReading, mask_text, parse_mask
+
+MAX_LINE_OUT = 1_023
+"""Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
+MAX_LINE_IN = 65_536
+MAX_SESSION_ID = 128
+"""Characters of a pool's session id that we would send back: ckpool's has 8, most are random hex of up to 32."""
+MIN_NOTIFY = 192
+"""Bytes: no job is shorter, and it is not worth asking the notify_cache for answers to submits."""
+OPTIONAL_TIMEOUT_S = 2.5
+SUBMIT_TIMEOUT_S = 60.0
+MAX_PENDING = 4_096
+MAX_EXPIRED = 64
+MAX_ERRORS = 20
+"""Malformed messages in a row before the connection is given up."""
+IDLE_LEAST_S = 360.0
+IDLE_SPREAD_S = 90.0
+"""A connection that sent nothing for 6 to 7.5 minutes says something: btcpool and its descendants (ViaBTC, AntPool)
+close one from which no byte came for 600 s. Connections differ, so that a fleet does not speak at once."""
+DEFAULT_DIFFICULTY = 1.0
+"""Until a pool says another (Stratum's own default)."""
+
+
+class UpstreamState(StrEnum):
+    """Where a connection to a pool stands."""
+
+    CONNECTING = "connecting"
+    SUBSCRIBING = "subscribing"
+    AUTHORIZING = "authorizing"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+_MOVES: dict[UpstreamState, tuple[UpstreamState, ...]] = {
+    UpstreamState.CONNECTING: (UpstreamState.SUBSCRIBING, UpstreamState.CLOSED),
+    UpstreamState.SUBSCRIBING: (UpstreamState.AUTHORIZING, UpstreamState.CLOSED),
+    UpstreamState.AUTHORIZING: (UpstreamState.READY, UpstreamState.CLOSED),
+    UpstreamState.READY: (UpstreamState.CLOSED,),
+    UpstreamState.CLOSED: (),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a pool is told about who we are."""
+
+    agent: str
+    user: str
+    password: str
+    minimum_difficulty: float | None = None
+    """Asked for by BIP 310's minimum-difficulty; None: not asked for."""
+
+
+_NEEDED = ("mining.subscribe", "mining.authorize")
+"""Calls without whose answer a connection is no use."""
+
+
+class _Pending(NamedTuple):
+    token: Any
+    sent_at: float
+    bits: int | None
+
+
+class Upstream:
+    """See the module. Implements ``LinkHandler``."""
+
+    __slots__ = (
+        "_authorized",
+        "_calls",
+        "_clock",
+        "_close_reason",
+        "_configure_late",
+        "_configured",
+        "_difficulty_seen",
+        "_early",
+        "_errors",
+        "_expired",
+        "_framer",
+        "_idle_s",
+        "_idle_watch",
+        "_link",
+        "_minimum_asked",
+        "_next_id",
+        "_notify_cache",
+        "_owner",
+        "_patience",
+        "_resume",
+        "_sent_at",
+        "_serial",
+        "_submits",
+        "_suggested",
+        "_wanted_close",
+        "_watch",
+        "credentials",
+        "difficulty",
+        "extranonce1",
+        "extranonce2_size",
+        "job",
+        "last_received",
+        "mask",
+        "reading",
+        "session_id",
+        "stalled",
+        "state",
+        "traced",
+    )
+
+    def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
+                 patience: Patience | None = None, notify_cache: NotifyCache | None = None,
+                 reading: PoolReading | None = None, spread: float = 0.0, resume: str = "") -> None:
+        """``spread``: 0 to 1, another for each connection; when an idle one speaks.
+
+        ``resume``: the id of an earlier session that the pool is asked to go on with.
+        """
+        self.state = UpstreamState.CONNECTING
+        self.credentials = credentials
+        self.session_id = ""
+        """What the pool calls this session; empty where it names none."""
+        self.extranonce1 = b""
+        self.extranonce2_size = 0
+        self.difficulty = DEFAULT_DIFFICULTY
+        self.mask: int | None = None
+        """Version bits that the pool lets this connection roll: 0 for none, None while it has not said."""
+        self.job: PoolJob | None = None
+        self.last_received = 0.0
+        self.traced = False
+        self.stalled = False
+        """Whether the connection was given up because the pool fell silent."""
+        self._clock = clock
+        self._owner = owner
+        self._patience = patience if patience is not None else Patience()
+        self._resume = resume
+        self._link: Link | None = None
+        self._framer = LineFramer(MAX_LINE_IN)
+        self._notify_cache = notify_cache if notify_cache is not None else NotifyCache()
+        self.reading = reading if reading is not None else PoolReading()
+        self._next_id = 1
+        self._calls: dict[int, tuple[str, float]] = {}
+        self._submits: dict[int, _Pending] = {}
+        self._expired: list[int] = []
+        self._watch: Timer | None = None
+        self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
+        self._idle_watch: Timer | None = None
+        self._sent_at = 0.0
+        self._configured = False
+        self._configure_late: int | None = None
+        """The id of configure once nobody waits for its answer: it is taken whenever it comes."""
+        self._early: NotifyTemplate | None = None
+        """A job that came before the answer to subscribe."""
+        self._minimum_asked = False
+        self._authorized = False
+        self._difficulty_seen = False
+        self._serial = 0
+        self._errors = 0
+        self._wanted_close = False
+        self._close_reason = ""
+        self._suggested: float | None = None
+
+    # --- LinkHandler ----------------------------------------------------------------------------------------------
+
+    def opened(self, link: Link) -> None:
+        """Start the handshake: configure and subscribe in one write, as most firmware does."""
+        self._link = link
+        self.last_received = self._clock.now()
+        self._move(UpstreamState.SUBSCRIBING)
+        configure = self._configure(self.credentials.minimum_difficulty)
+        session = [self._resume] if self._resume else []
+        self._send(configure + self._call("mining.subscribe", [self.credentials.agent, *session]), 2)
+
+    def received(self, payload: bytes) -> None:
+        """Take what the pool sent."""
+        self.last_received = self._clock.now()
+        lines = self._framer.feed(payload)
+        if lines:
+            self._owner.upstream_lines(len(lines), 0)
+        for line in lines:
+            if self.state is UpstreamState.CLOSED:
+                return
+            self._take(line)
+
+    def closed(self, reason: str) -> None:
+        """The stream is gone: every open submit ends as lost, then the owner is told."""
+        if self.state is UpstreamState.CLOSED:
+            return
+        self._move(UpstreamState.CLOSED)
+        for timer in (self._watch, self._idle_watch):
+            if timer is not None:
+                timer.cancel()
+        pending, self._submits = self._submits, {}
+        for waiting in pending.values():
+            self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
+        self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
+
+    # --- Commands -------------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether shares can be submitted."""
+        return self.state is UpstreamState.READY
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet."""
+        return len(self._submits)
+
+    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
+        """Send a share; ``upstream_answer`` follows exactly once with ``token``.
+
+        ``version``: as hashed; its bits are sent unless the pool said that it allows no rolling (DATUM wants the
+        parameter where it granted rolling and takes it amiss where it refused it), and where the version is not the
+        job's (a block that is to go up all the same).
+
+        Raises:
+            LocalProtocolError: not READY, or the line would be too long for ckpool.
+        """
+        params, bits = self._params(job, extranonce2, ntime, nonce, version)
+        self.submit_params(token, params, bits)
+
+    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
+        """The parameters of ``mining.submit`` for a share of ``job``."""
+        return self._params(job, extranonce2, ntime, nonce, version)[0]
+
+    def _params(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int,
+                version: int) -> tuple[list[str | int], int | None]:
+        params = [self.credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
+        bits = None
+        if job.allowed_mask or version != job.notice.version:
+            bits = self.reading.bits_for(job.notice.version, job.allowed_mask, version)
+            params.append(f"{bits:08x}")
+        return params, bits
+
+    def submit_params(self, token: Any, params: Sequence[str | int], bits: int | None = None) -> None:
+        """As ``submit``, with the parameters ready made; the answer brings ``bits`` back."""
+        if not self.ready:
+            raise LocalProtocolError(f"submit in state {self.state}")
+        ident = self._next_id
+        self._next_id = ident + 1
+        line = encode_request(ident, "mining.submit", list(params))
+        if len(line) > MAX_LINE_OUT:
+            raise LocalProtocolError(f"a submit of {len(line)} bytes")
+        if len(self._submits) >= MAX_PENDING:
+            self._expire(next(iter(self._submits)))
+        self._submits[ident] = _Pending(token, self._clock.now(), bits)
+        self._send(line, 1)
+        self._arm(self._patience.limit_s)
+
+    def suggest(self, difficulty: float) -> None:
+        """Tell the pool the miner's wish: an integer from 1 on (ckpool reads no float), sent only when it changes."""
+        wish = float(int(difficulty)) if difficulty >= 1 else difficulty
+        if wish == self._suggested or wish <= 0:
+            return
+        self._suggested = wish
+        if self.ready:
+            self._send(self._suggestion(wish), 1)
+
+    def close(self, reason: str, *, wanted: bool = True) -> None:
+        """End the connection; ``upstream_closed`` follows."""
+        self._wanted_close = wanted
+        self._close_reason = reason
+        if self._link is not None:
+            self._link.close()
+
+    # --- Messages -------------------------------------------------------------------------------------------------
+
+    def _take(self, line: bytes | RemoteProtocolError) -> None:
+        try:
+            if isinstance(line, RemoteProtocolError):
+                raise line
+            if self.traced:
+                self._owner.upstream_traffic("rx", line)
+            notice = self._notify_cache.find(line) if len(line) >= MIN_NOTIFY else None
+            if notice is not None:
+                self._job(notice)
+            else:
+                self._decoded(line)
+            self._errors = 0
+        except RemoteProtocolError as problem:
+            self._errors += 1
+            self._owner.upstream_problem(problem)
+            if self._errors >= MAX_ERRORS:
+                self.close(f"{MAX_ERRORS} malformed messages in a row", wanted=False)
+
+    def _decoded(self, line: bytes) -> None:
+        message = decode(line)
+        if isinstance(message, Response):
+            self._response(message)
+        elif message.method == "mining.notify":
+            notice = parse_notify(message.params)
+            self._notify_cache.pin(line, notice)
+            self._job(notice)
+        else:
+            self._notification(message)
+
+    def _response(self, answer: Response) -> None:
+        ident = answer.id
+        if type(ident) is str and ident.isdecimal():
+            ident = int(ident)
+        if type(ident) is not int:
+            raise RemoteProtocolError("an answer without a request of ours")
+        waiting = self._submits.pop(ident, None)
+        accepted = answer.error is None and answer.result is not False and answer.result is not None
+        if waiting is not None:
+            error = answer.error if accepted or answer.error else ErrorInfo(20, "refused without a reason")
+            latency = self._clock.now() - waiting.sent_at
+            self._patience.heard(latency)
+            self._answer(waiting, ShareAnswer(accepted, error, latency, bits=waiting.bits))
+            return
+        method, sent_at = self._calls.pop(ident, ("", 0.0))
+        if method in _NEEDED:
+            self._patience.heard(self._clock.now() - sent_at)
+        match method:
+            case "" if ident in self._expired:
+                self._expired.remove(ident)
+                self._owner.upstream_late(accepted)
+            case "" if ident == self._configure_late:
+                self._configure_answered(answer)
+            case "mining.configure":
+                self._configure_answered(answer)
+            case "mining.subscribe":
+                self._subscribe_answered(answer)
+            case "mining.authorize":
+                self._authorize_answered(answer)
+
+    def _notification(self, message: Request) -> None:
+        match message.method:
+            case "mining.set_difficulty":
+                self._set_difficulty(message)
+            case "mining.set_extranonce":
+                self._set_extranonce(message)
+            case "mining.set_version_mask":
+                self._set_mask(parse_mask(message.params[0] if message.params else None))
+            case "mining.ping":
+                self._reply(message, "pong")
+            case "client.get_version":
+                self._reply(message, self.credentials.agent)
+            case _:
+                self._owner.upstream_request(message)
+
+    def _reply(self, message: Request, result: str) -> None:
+        if message.id is not None:
+            line = orjson.dumps({"id": message.id, "result": result, "error": None}, option=orjson.OPT_APPEND_NEWLINE)
+            self._send(line, 1)
+
+    # --- Handshake ------------------------------------------------------------------------------------------------
+
+    def _configure(self, minimum: float | None) -> bytes:
+        """``minimum-difficulty`` keeps MiningCore from lowering an idle connection's difficulty; others ignore it."""
+        extensions = ["version-rolling"]
+        wish: dict[str, Any] = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
+        self._minimum_asked = minimum is not None
+        if minimum is not None:
+            extensions.append("minimum-difficulty")
+            wish["minimum-difficulty.value"] = int(minimum) if minimum >= 1 else minimum
+        return self._call("mining.configure", [extensions, wish])
+
+    def _configure_answered(self, answer: Response) -> None:
+        """An answer, however late, says whether versions may be rolled; an unreadable mask says nothing."""
+        if answer.error is not None and self._minimum_asked:
+            self._send(self._configure(None), 1)  # perhaps it was that which the pool did not like
+            return
+        self._configured, self._configure_late = True, None
+        result = answer.result if isinstance(answer.result, dict) else {}
+        mask = 0
+        try:
+            if answer.error is None and result.get("version-rolling") is True:
+                mask = parse_mask(result.get("version-rolling.mask", mask_text(USUAL_MASK)))
+            self._set_mask(mask)
+        except RemoteProtocolError as problem:
+            self._owner.upstream_problem(problem)
+        self._maybe_ready()
+
+    def _subscribe_answered(self, answer: Response) -> None:
+        result = answer.result
+        if answer.error is not None or not isinstance(result, list) or len(result) < 3:
+            text = answer.error.text if answer.error else "unreadable answer"
+            self.close(f"subscribe refused: {text}", wanted=False)
+            return
+        try:
+            self._take_extranonce(result[-2], result[-1])
+        except RemoteProtocolError as problem:
+            self.close(f"subscribe: {problem}", wanted=False)
+            return
+        self.session_id = _session_id(result[0])
+        self._move(UpstreamState.AUTHORIZING)
+        user, password = self.credentials.user, self.credentials.password
+        if len(user.encode()) + len(password.encode()) > MAX_LINE_OUT - 123:
+            password = "x"
+        self._send(self._call("mining.authorize", [user, password]), 1)
+        early, self._early = self._early, None
+        if early is not None:
+            self._job(early)
+
+    def _authorize_answered(self, answer: Response) -> None:
+        self._authorized = answer.error is None and answer.result is not False and answer.result is not None
+        message = answer.error.text if answer.error else ""
+        self._owner.upstream_authorized(self._authorized, message)
+        if not self._authorized:
+            self.close(f"authorize refused: {message or 'no reason given'}", wanted=False)
+            return
+        self._maybe_ready()
+
+    def _maybe_ready(self) -> None:
+        if self.state is not UpstreamState.AUTHORIZING or not (self._authorized and self._configured):
+            return
+        self._move(UpstreamState.READY)
+        self._patience.reached()
+        self._idle_watch = self._clock.call_at(self._clock.now() + self._idle_s, self._look_idle)
+        lines, count = self._call("mining.extranonce.subscribe", []), 1
+        if self._suggested is not None:
+            lines, count = lines + self._suggestion(self._suggested), 2
+        self._send(lines, count)
+        if self.job is not None:
+            self._owner.upstream_job(self.job)
+
+    # --- Work -----------------------------------------------------------------------------------------------------
+
+    def _job(self, notice: NotifyTemplate) -> None:
+        if self.state is UpstreamState.SUBSCRIBING:
+            self._early = notice
+            return
+        self._serial += 1
+        self.job = PoolJob(
+            notice=notice, clean=notice.clean, extranonce1=self.extranonce1, extranonce2_size=self.extranonce2_size,
+            difficulty=self.difficulty, mask=self.mask, received_at=self._clock.now(), serial=self._serial)
+        if self.state is UpstreamState.READY:
+            self._owner.upstream_job(self.job)
+
+    def _set_difficulty(self, message: Request) -> None:
+        value = message.params[0] if message.params else None
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                value = None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e18:
+            raise RemoteProtocolError("set_difficulty without a number above 0")
+        first, self._difficulty_seen = not self._difficulty_seen, True
+        self.difficulty = float(value)
+        self._owner.upstream_difficulty(self.difficulty)
+        if first and self.job is not None and self.job.difficulty != self.difficulty:
+            self._reissue()
+
+    def _set_mask(self, mask: int) -> None:
+        mask &= USUAL_MASK  # AntPool grants bits that nobody asked for
+        before, self.mask = self.mask, mask
+        self._owner.upstream_mask(mask)
+        if self.job is None or mask == before:
+            return
+        if before is None and mask == USUAL_MASK:  # what was assumed: nobody has to start anew for it
+            self.job = replace(self.job, mask=mask)
+        else:
+            self._reissue()
+
+    def _reissue(self) -> None:
+        """The context of the newest job changed: hand it over again under the new one."""
+        assert self.job is not None
+        self._serial += 1
+        self.job = replace(self.job, difficulty=self.difficulty, mask=self.mask, clean=True, serial=self._serial)
+        if self.ready:
+            self._owner.upstream_job(self.job)
+
+    def _set_extranonce(self, message: Request) -> None:
+        params = message.params
+        if len(params) < 2:
+            raise RemoteProtocolError("set_extranonce with fewer than 2 parameters")
+        extranonce1 = self.extranonce1.hex() if params[0] is None else params[0]
+        size = self.extranonce2_size if params[1] is None else params[1]
+        self._take_extranonce(extranonce1, size)
+
+    def _take_extranonce(self, extranonce1: object, size: object) -> None:
+        if not isinstance(extranonce1, str) or len(extranonce1) > 64:
+            raise RemoteProtocolError("extranonce1 must be hex of at most 32 bytes")
+        if type(size) is not int or not 1 <= size <= MAX_POOL_SIZE:
+            raise RemoteProtocolError(f"extranonce2 size {size!r:.20} is not between 1 and {MAX_POOL_SIZE}")
+        try:
+            self.extranonce1 = bytes.fromhex(extranonce1)
+        except ValueError as error:
+            raise RemoteProtocolError("extranonce1 is not hex") from error
+        self.extranonce2_size = size
+        self._owner.upstream_subscribed(self.extranonce1, size)
+
+    # --- Requests and their time ----------------------------------------------------------------------------------
+
+    def _call(self, method: str, params: list[Any]) -> bytes:
+        ident = self._next_id
+        self._next_id = ident + 1
+        self._calls[ident] = (method, self._clock.now())
+        self._arm(OPTIONAL_TIMEOUT_S)
+        return encode_request(ident, method, params)
+
+    def _suggestion(self, wish: float) -> bytes:
+        return self._call("mining.suggest_difficulty", [int(wish) if wish >= 1 else wish])
+
+    def _send(self, payload: bytes, lines: int) -> None:
+        if self._link is None:
+            return
+        if self.traced:
+            self._owner.upstream_traffic("tx", payload)
+        self._sent_at = self._clock.now()
+        self._link.send(payload)
+        self._owner.upstream_lines(0, lines)
+
+    def _answer(self, waiting: _Pending, answer: ShareAnswer) -> None:
+        self._owner.upstream_answer(waiting.token, answer)
+
+    def _arm(self, delay_s: float) -> None:
+        if self._watch is None:
+            self._watch = self._clock.call_at(self._clock.now() + delay_s, self._look)
+
+    def _look(self) -> None:
+        """Look after requests that wait: the only timer, alive only while something is open."""
+        self._watch = None
+        if self.state is UpstreamState.CLOSED:
+            return
+        now = self._clock.now()
+        self._drop_optional(now)
+        while self._submits:
+            ident, waiting = next(iter(self._submits.items()))
+            if now - waiting.sent_at < SUBMIT_TIMEOUT_S:
+                break
+            self._expire(ident)
+        since = self._oldest_wait()
+        limit = self._patience.limit_s if self.ready else self._patience.handshake_s
+        if since is not None and now - max(since, self.last_received) >= limit - 1e-6:
+            self.stalled = True
+            if not self.ready:
+                self._patience.in_vain()
+            self.close(f"no answer for {limit:.0f} s", wanted=False)
+            return
+        if since is not None:
+            self._arm(max(max(since, self.last_received) + limit - now, 0.05))
+        elif self._calls:
+            self._arm(OPTIONAL_TIMEOUT_S)
+
+    def _look_idle(self) -> None:
+        """Say something on a connection that sent nothing for long; one deadline, put off by whatever was sent.
+
+        ``mining.extranonce.subscribe`` again, which every connection sent once already: btcpool, MiningCore and yiimp
+        answer true, DATUM an error, ckpool and public-pool nothing, and it changes nothing anywhere. A repeated
+        ``suggest_difficulty`` could: btcpool starts its search for a difficulty anew.
+        """
+        now = self._clock.now()
+        due = self._sent_at + self._idle_s
+        if now >= due - 1e-6:
+            self._send(self._call("mining.extranonce.subscribe", []), 1)
+            due = now + self._idle_s
+        self._idle_watch = self._clock.call_at(due, self._look_idle)
+
+    def _drop_optional(self, now: float) -> None:
+        for ident, (method, sent_at) in list(self._calls.items()):
+            if method in _NEEDED or now - sent_at < OPTIONAL_TIMEOUT_S - 1e-6:
+                continue
+            del self._calls[ident]
+            if method == "mining.configure":
+                self._configured, self._configure_late = True, ident
+                self._maybe_ready()
+
+    def _oldest_wait(self) -> float | None:
+        """When the oldest request that must be answered was sent."""
+        waits = [sent_at for method, sent_at in self._calls.values() if method in _NEEDED]
+        if self._submits:
+            waits.append(next(iter(self._submits.values())).sent_at)
+        return min(waits, default=None)
+
+    def _expire(self, ident: int) -> None:
+        waiting = self._submits.pop(ident)
+        self._expired = [*self._expired[1 - MAX_EXPIRED:], ident]
+        self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
+
+    def _move(self, state: UpstreamState) -> None:
+        if state not in _MOVES[self.state]:
+            raise LocalProtocolError(f"upstream {self.state} -> {state}")
+        self.state = state
+
+
+def _session_id(subscriptions: object) -> str:
+    """The id that the pool gave to the subscription of jobs, which names the session (cgminer 4.11.1, util.c).
+
+    Both shapes occur: ``[["mining.notify", id], ...]`` and the bare ``["mining.notify", id]``.
+    """
+    entries = subscriptions if isinstance(subscriptions, list) else []
+    for entry in (entries, *entries):
+        if isinstance(entry, list) and len(entry) > 1 and entry[0] == "mining.notify":
+            ident = entry[1]
+            return ident if isinstance(ident, str) and len(ident) <= MAX_SESSION_ID else ""
+    return ""

@@ -1,0 +1,59 @@
+"""What a connection to a pool tells whoever uses it."""
+
+from typing import Any, NamedTuple, Protocol
+
+from proxy.errors import RemoteProtocolError
+from proxy.stratum.codec import ErrorInfo, Request
+from proxy.stratum.pool_job import PoolJob
+
+
+class ShareAnswer(NamedTuple):
+    """A pool's verdict on a share, or why there is none (``lost``)."""
+
+    accepted: bool
+    error: ErrorInfo | None
+    latency_s: float
+    lost: bool = False
+    """The pool did not answer: the connection ended or the time ran out."""
+    bits: int | None = None
+    """The version bits that it was sent; None for none."""
+
+
+class UpstreamOwner(Protocol):
+    """Who uses a connection. All calls come from within ``Upstream``'s own callbacks."""
+
+    def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
+        """Subscribe was answered, or the pool set another extranonce."""
+
+    def upstream_authorized(self, ok: bool, message: str) -> None:
+        """Authorize was answered; a refusal is followed by a close."""
+
+    def upstream_job(self, job: PoolJob) -> None:
+        """A job came. Only in state READY; one that came earlier is handed over on becoming READY."""
+
+    def upstream_difficulty(self, difficulty: float) -> None:
+        """The pool set the difficulty of the jobs to come."""
+
+    def upstream_mask(self, mask: int) -> None:
+        """The pool allowed other version bits."""
+
+    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """A share's verdict; exactly once for each ``submit``."""
+
+    def upstream_late(self, accepted: bool) -> None:
+        """A verdict came after its share had ended as lost."""
+
+    def upstream_request(self, request: Request) -> None:
+        """A ``client.*`` message or any other that is meant for the client."""
+
+    def upstream_problem(self, problem: RemoteProtocolError) -> None:
+        """The pool broke the protocol; the connection goes on."""
+
+    def upstream_lines(self, received: int, sent: int) -> None:
+        """Lines that came or went."""
+
+    def upstream_traffic(self, direction: str, line: bytes) -> None:
+        """A raw line (only if ``Upstream.traced``)."""
+
+    def upstream_closed(self, reason: str, wanted: bool) -> None:
+        """The connection is over. Called once, last, after every open submit got its answer."""

@@ -1,0 +1,194 @@
+"""Every share is counted once, where it belongs."""
+
+import random
+
+import pytest
+
+from proxy.config.snapshot import ConfigSnapshot, Limits
+from proxy.history import NO_POOL, OTHERS, Accounting, Counts, Stored
+from proxy.observe.events import EventStream
+from proxy.scheduling.virtual_clock import VirtualClock
+from proxy.types import DecidedBy, Reason, Verdict, WorkerName
+from tests.support.shares import ANN, BOB, A, B, forwarded, gone, notify, ready, refused, share
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+def events():
+    return EventStream()
+
+
+@pytest.fixture
+def accounting(clock, events):
+    return Accounting(clock=clock, events=events, hashes_per_difficulty=1000.0)
+
+
+def test_shares_are_counted_by_worker_pool_reason_and_who_decided(accounting, events):
+    events.emit(share(ANN, A, 8.0, credited=4.0))
+    events.emit(share(ANN, B, 2.0, true=77.0))
+    events.emit(refused(Reason.STALE))
+    events.emit(refused(Reason.UNKNOWN_JOB, pool=None, by=DecidedBy.PROXY, true=0.0))
+    events.emit(refused(Reason.DUPLICATE, by=DecidedBy.PROXY))
+    events.emit(share(verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY))
+    ann = accounting.worker(ANN)
+    assert (ann.total.accepted, ann.total.rejected, ann.total.unanswered, ann.total.submitted) == (2, 3, 1, 6)
+    assert (ann.total.stale, ann.total.duplicate) == (2, 1)
+    assert ann.total.rejects == {(Reason.STALE, DecidedBy.POOL): 1, (Reason.UNKNOWN_JOB, DecidedBy.PROXY): 1,
+                                 (Reason.DUPLICATE, DecidedBy.PROXY): 1}
+    assert ann.total.credited == 6.0
+    assert ann.total.best == 77.0
+    assert ann.pools[NO_POOL].rejected == 1
+    assert [pool.pool for pool in accounting.pools()] == [A, B]
+    assert accounting.pool(A).total.accepted == 1
+    assert accounting.fleet().total.submitted == 6
+
+
+def test_work_is_what_shares_prove_not_what_is_credited(accounting, events):
+    events.emit(share(ANN, A, 8.0, credited=4.0))
+    events.emit(refused(Reason.STALE, difficulty=8.0))
+    events.emit(refused(Reason.FRACTION, difficulty=8.0, by=DecidedBy.PROXY))
+    events.emit(refused(Reason.LOW_DIFFICULTY, difficulty=8.0, true=3.0, by=DecidedBy.PROXY))
+    events.emit(refused(Reason.DUPLICATE, difficulty=8.0, by=DecidedBy.PROXY))
+    assert accounting.worker(ANN).total.work == 24.0
+    assert accounting.worker(ANN).total.credited == 4.0
+
+
+def test_a_block_below_what_the_miner_was_told_is_credited_and_is_no_work(accounting, events, clock):
+    events.emit(share(ANN, A, 64.0, true=8.0))
+    events.emit(refused(Reason.OTHER, difficulty=64.0, true=8.0))
+    total = accounting.worker(ANN).total
+    assert (total.accepted, total.rejected, total.credited, total.work, total.best) == (1, 1, 64.0, 0.0, 8.0)
+
+
+def test_a_worker_with_two_connections_is_one_worker(accounting, events, clock):
+    events.emit(ready(1))
+    events.emit(ready(2))
+    events.emit(ready(3, BOB))
+    assert accounting.worker(ANN).connections == 2
+    assert accounting.fleet().connections == 3
+    events.emit(gone(1))
+    events.emit(gone(1))
+    assert accounting.worker(ANN).connections == 1
+    events.emit(gone(2))
+    assert accounting.worker(ANN).connections == 0
+
+
+def test_a_second_worker_on_one_connection_appears_with_its_first_share(accounting, events):
+    events.emit(ready(1))
+    events.emit(share(BOB, session=1))
+    assert accounting.worker(BOB).connections == 1
+    events.emit(gone(1))
+    assert accounting.worker(BOB).connections == 0
+
+
+def test_names_are_bounded_and_the_totals_are_not_touched_by_it(accounting, events):
+    accounting.apply(ConfigSnapshot(limits=Limits(max_workers=3)))
+    for number in range(10):
+        events.emit(share(WorkerName(f"w{number}"), session=number))
+    names = [tally.worker for tally in accounting.workers()]
+    assert len(names) == 4 and OTHERS in names
+    assert accounting.fleet().total.accepted == 10
+    assert sum(tally.total.accepted for tally in accounting.workers()) == 10
+
+
+def test_names_that_left_make_room_for_new_ones(accounting, events):
+    accounting.apply(ConfigSnapshot(limits=Limits(max_workers=3)))
+    for number in range(10):
+        events.emit(ready(number, WorkerName(f"w{number}")))
+        events.emit(gone(number, WorkerName(f"w{number}")))
+    assert [tally.worker for tally in accounting.workers()] == ["w7", "w8", "w9"]
+
+
+def test_slices_hold_each_share_once_in_its_minute(accounting, events, clock):
+    rng = random.Random(7)
+    sums, minutes = {}, {}
+    for _ in range(2000):
+        clock.advance(rng.expovariate(0.5))
+        worker, pool = rng.choice([ANN, BOB]), rng.choice([A, B])
+        difficulty = rng.uniform(0.001, 1e9)
+        events.emit(share(worker, pool, difficulty))
+        minute = int(clock.wall() // 60) * 60
+        sums[worker, pool] = sums.get((worker, pool), 0.0) + difficulty
+        minutes[minute] = minutes.get(minute, 0) + 1
+        if rng.random() < 0.05:
+            _take(accounting, sums, minutes)
+    _take(accounting, sums, minutes)
+    assert all(count == 0 for count in minutes.values())
+    assert all(abs(left) < 1e-3 for left in sums.values())
+    assert accounting.take() == []
+    assert accounting.fleet().total.accepted == 2000
+
+
+def _take(accounting, sums, minutes):
+    for piece in accounting.take():
+        sums[piece.worker, piece.pool] -= piece.counts.credited
+        minutes[piece.minute] -= piece.counts.accepted
+
+
+def test_totals_go_on_after_a_restart(accounting, events, clock):
+    counts = Counts()
+    counts.accepted, counts.credited, counts.best = 10, 50.0, 7.0
+    counts.rejects = {(Reason.STALE, DecidedBy.POOL): 2}
+    accounting.restore([Stored(worker=ANN, pool=A, counts=counts, last_share_at=clock.wall() - 100)])
+    assert accounting.worker(ANN).last_share_at == pytest.approx(clock.wall() - 100)
+    assert accounting.take() == []
+    events.emit(share(ANN, A, 5.0))
+    ann = accounting.worker(ANN).total
+    assert (ann.accepted, ann.rejected, ann.credited, ann.best) == (11, 2, 55.0, 10.0)
+    assert accounting.pool(A).total.credited == 55.0
+    assert [piece.counts.accepted for piece in accounting.take()] == [1]
+
+
+def test_the_time_of_pool_answers_is_kept_as_percentiles(accounting, events):
+    for milliseconds in range(1, 101):
+        events.emit(share(latency_s=milliseconds / 1000))
+    events.emit(refused(Reason.DUPLICATE, by=DecidedBy.PROXY))
+    trip = accounting.pool(A).round_trip
+    assert trip.count == 100
+    assert (trip.p50, trip.p90, trip.p99) == pytest.approx((0.05, 0.09, 0.099), abs=0.0011)
+
+
+def test_waiting_times_are_bounded_in_memory(accounting, events):
+    for _ in range(5000):
+        events.emit(share(latency_s=1.0))
+    for _ in range(600):
+        events.emit(share(latency_s=0.001))
+    assert accounting.pool(A).round_trip.count == 512
+    assert accounting.pool(A).round_trip.p99 == 0.001
+
+
+def test_block_to_job_runs_from_the_first_connection_that_knew(accounting, events, clock):
+    events.emit(notify(prevhash=b"1" * 32))
+    events.emit(forwarded())
+    clock.advance(60)
+    events.emit(notify(prevhash=b"2" * 32, lane=5))
+    clock.advance(0.04)
+    events.emit(notify(prevhash=b"2" * 32, lane=6))
+    events.emit(forwarded())
+    job = accounting.pool(A).block_to_job
+    assert (job.count, job.p50) == (1, pytest.approx(0.04))
+
+
+def test_a_miner_that_comes_back_to_a_pool_did_not_wait_for_its_block(accounting, events, clock):
+    events.emit(notify(prevhash=b"1" * 32))
+    events.emit(forwarded())
+    events.emit(forwarded(B))
+    events.emit(notify(prevhash=b"2" * 32))
+    clock.advance(30)
+    events.emit(forwarded(A))
+    assert accounting.pool(A).block_to_job.count == 0
+
+
+def test_a_connection_that_lags_does_not_pass_for_a_new_block(accounting, events, clock):
+    events.emit(notify(prevhash=b"1" * 32))
+    events.emit(forwarded())
+    events.emit(notify(prevhash=b"2" * 32, lane=5))
+    clock.advance(1.0)
+    events.emit(notify(prevhash=b"1" * 32, lane=6))
+    events.emit(notify(prevhash=b"2" * 32, lane=6))
+    events.emit(forwarded())
+    assert accounting.pool(A).block_to_job.p50 == pytest.approx(1.0)

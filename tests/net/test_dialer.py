@@ -1,0 +1,102 @@
+"""Pools are reached over IPv4, IPv6 and TLS, and where not, a sentence says why."""
+
+import asyncio
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.config.snapshot import Endpoint, Tls
+from proxy.net.dialer import NetDialer
+
+
+class Ends:
+    """A handler that remembers what it is told."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.open: asyncio.Future[Any] = loop.create_future()
+        self.heard: asyncio.Future[bytes] = loop.create_future()
+        self.over: asyncio.Future[str] = loop.create_future()
+
+    def opened(self, link: Any) -> None:
+        self.open.set_result(link)
+
+    def received(self, payload: bytes) -> None:
+        if not self.heard.done():
+            self.heard.set_result(payload)
+
+    def closed(self, reason: str) -> None:
+        self.over.set_result(reason)
+
+
+async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello\n")
+    await writer.drain()
+    await reader.read()
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def server_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder: Path = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=somebody",
+                    "-keyout", str(folder / "key"), "-out", str(folder / "cert")], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert", folder / "key")
+    return context
+
+
+async def outcome(host: str, *, server: ssl.SSLContext | None, tls: Tls) -> bytes | str:
+    """The first bytes heard through a dial, or the reason why there is no connection."""
+    listening = await asyncio.start_server(greet, host, 0, ssl=server)
+    port = listening.sockets[0].getsockname()[1]
+    ends = Ends()
+    NetDialer(timeout_s=lambda: 5.0).dial(Endpoint(host=host, port=port, tls=tls), ends)
+    try:
+        await asyncio.wait((ends.heard, ends.over), timeout=6, return_when=asyncio.FIRST_COMPLETED)
+        if ends.over.done():
+            return ends.over.result()
+        heard = ends.heard.result()
+        ends.open.result().close()
+        await asyncio.wait_for(ends.over, 6)
+        return heard
+    finally:
+        listening.close()
+
+
+def test_a_pool_is_reached_over_ipv4() -> None:
+    assert asyncio.run(outcome("127.0.0.1", server=None, tls=Tls.OFF)) == b"hello\n"
+
+
+@pytest.mark.skipif(not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists(), reason="no IPv6 on this machine")
+def test_a_pool_is_reached_over_ipv6() -> None:
+    assert asyncio.run(outcome("::1", server=None, tls=Tls.OFF)) == b"hello\n"
+
+
+def test_a_certificate_of_its_own_is_fine_where_the_owner_asked_for_no_check(server_tls: ssl.SSLContext) -> None:
+    assert asyncio.run(outcome("127.0.0.1", server=server_tls, tls=Tls.INSECURE)) == b"hello\n"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_accepted(server_tls: ssl.SSLContext) -> None:
+    why = asyncio.run(outcome("127.0.0.1", server=server_tls, tls=Tls.VERIFY))
+    assert "the certificate is not accepted" in str(why)
+
+
+def test_tls_to_a_port_that_speaks_plainly_says_so() -> None:
+    assert "is this port for TLS?" in str(asyncio.run(outcome("127.0.0.1", server=None, tls=Tls.INSECURE)))
+
+
+def test_a_dial_that_is_taken_back_is_never_heard_of() -> None:
+    async def main() -> None:
+        ends = Ends()
+        NetDialer(timeout_s=lambda: 5.0).dial(Endpoint(host="127.0.0.1", port=9), ends)()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not ends.open.done()
+        assert not ends.over.done()
+
+    asyncio.run(main())

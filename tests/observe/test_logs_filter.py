@@ -1,0 +1,89 @@
+"""Level, allow and deny decide what is written, at once and without costing what is off."""
+
+import pytest
+
+from proxy.config.snapshot import LogConfig
+from proxy.errors import ConfigError
+from proxy.observe.events import REGISTRY, DownstreamTraffic, LinesSent, PoolDown, ShareResult
+from proxy.observe.log import effective_log_config, unknown_events
+from proxy.observe.log.choice import chosen
+from tests.observe.logs_cast import ONE, RIG, Scene, everything, lines_sent, pool_down
+
+
+def test_chatty_events_are_off_by_default_and_not_even_made() -> None:
+    scene = Scene()
+    assert not scene.events.wants(LinesSent)
+    assert not scene.events.wants(ShareResult)
+    assert scene.events.wants(PoolDown)
+
+
+def test_debug_level_writes_everything() -> None:
+    assert chosen(everything()) == frozenset(REGISTRY.values())
+
+
+def test_allowed_event_is_written_whatever_its_level() -> None:
+    scene = Scene(LogConfig(level="ERROR", allow=frozenset({"lines_tx"})))
+    scene.events.emit(lines_sent())
+    scene.events.emit(pool_down())
+    assert scene.names() == ["lines_tx"]
+
+
+def test_denied_event_is_never_written_even_if_allowed() -> None:
+    scene = Scene(LogConfig(allow=frozenset({"pool_down"}), deny=frozenset({"pool_down"})))
+    scene.events.emit(pool_down())
+    assert scene.names() == []
+
+
+def test_filter_changes_live() -> None:
+    scene = Scene()
+    scene.events.emit(lines_sent(1))
+    scene.sink.apply(everything())
+    assert scene.events.wants(LinesSent)
+    scene.events.emit(lines_sent(2))
+    scene.sink.apply(LogConfig())
+    assert not scene.events.wants(LinesSent)
+    scene.events.emit(lines_sent(3))
+    assert [line["count"] for line in scene.written()] == [2]
+
+
+def test_applying_the_same_twice_writes_once() -> None:
+    scene = Scene()
+    scene.sink.apply(LogConfig())
+    scene.events.emit(pool_down())
+    assert scene.names() == ["pool_down"]
+
+
+def test_raw_traffic_is_written_at_any_level_because_it_is_emitted_only_while_traced() -> None:
+    scene = Scene(LogConfig(level="ERROR"))
+    scene.events.emit(DownstreamTraffic(session=ONE, worker=RIG, direction="rx", line="{}"))
+    assert scene.names() == ["downstream_tx"]
+
+
+def test_environment_wins_over_the_database() -> None:
+    base = LogConfig(level="INFO", allow=frozenset({"lines_tx"}), deny=frozenset({"pool_diff"}), file_count=9)
+    config = effective_log_config(base, {"DPMP_LOG_LEVEL": "warning", "DPMP_LOG_DENY": "share_result, job_forwarded"})
+    assert config.level == "WARNING"
+    assert config.allow == {"lines_tx"}
+    assert config.deny == {"share_result", "job_forwarded"}
+    assert config.file_count == 9
+
+
+def test_empty_environment_changes_nothing() -> None:
+    assert effective_log_config(LogConfig(), {"DPMP_LOG_LEVEL": " ", "DPMP_LOG_ALLOW": ""}) == LogConfig()
+
+
+def test_unknown_level_is_refused_with_the_choice() -> None:
+    with pytest.raises(ConfigError, match="DEBUG, INFO, WARNING, ERROR"):
+        effective_log_config(LogConfig(), {"DPMP_LOG_LEVEL": "LOUD"})
+
+
+def test_names_of_v2_that_are_gone_are_reported_and_harmless() -> None:
+    config = LogConfig(deny=frozenset({"pool_diff", "notify_clean_forced"}))
+    assert unknown_events(config) == ["notify_clean_forced"]
+    assert PoolDown in chosen(config)
+
+
+def test_stopped_sink_listens_to_nothing() -> None:
+    scene = Scene(everything())
+    scene.written()
+    assert not [name for name, kind in REGISTRY.items() if scene.events.wants(kind)]

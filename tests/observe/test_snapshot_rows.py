@@ -1,0 +1,96 @@
+"""Rows of workers are handed on while nothing is heard of them, and never tell what is no longer so."""
+
+from dataclasses import replace
+
+from proxy.observe.live.rows import RATES_KEPT_S, ROW_KEPT_S
+from proxy.observe.live.snapshot import SnapshotBuilder
+from proxy.observe.live.views import WorkerView
+from proxy.types import PoolKey, WorkerName
+from tests.observe.test_snapshot_sessions import builder_of
+from tests.support.shares import share
+from tests.support.world import World
+
+
+def row(builder: SnapshotBuilder, name: str = "rig") -> WorkerView:
+    found = builder.build().worker(name)
+    assert found is not None
+    return found
+
+
+def test_worker_that_nothing_was_heard_of_keeps_its_row_and_an_older_snapshot_stays_as_it_was() -> None:
+    world = World({"A": 8})
+    builder = builder_of(world)
+    world.miner(user="addr.rig")
+    world.advance(1)
+    first = row(builder)
+    world.advance(1)
+    before = repr(first)
+    assert row(builder) is first
+    assert repr(first) == before
+
+
+def test_share_difficulty_pool_and_pin_are_told_in_the_next_snapshot() -> None:
+    world = World({"A": 8, "B": 8}, weights={"A": 100.0})
+    builder = builder_of(world)
+    miner = world.miner(user="addr.rig")
+    world.advance(1)
+    assert (row(builder).accepted, row(builder).pool) == (0, "A")
+    miner.submit()
+    world.advance(0.1)
+    assert row(builder).accepted == 1 and row(builder).best > 0
+    for connection in world.pools["A"].connections:
+        connection.push("mining.set_difficulty", [3.0])
+    world.pools["A"].notify()
+    world.advance(0.1)
+    assert row(builder).difficulty == 3.0
+    world.engine.apply(replace(world.config, revision=2, pins={WorkerName("rig"): PoolKey("B")}))
+    world.advance(0.1)
+    moved = row(builder)
+    assert (moved.pool, moved.pinned, moved.control) == ("B", "B", "pinned to B")
+
+
+def test_worker_that_comes_back_under_its_name_shows_its_new_connection_alone() -> None:
+    world = World({"A": 8})
+    builder = builder_of(world)
+    miner = world.miner("bitaxe/BM1370/v2.6.0", "addr.rig")
+    world.advance(1)
+    assert row(builder).firmware == "Bitaxe"
+    miner.leave()
+    again = world.miner("cpuminer/2.5.1", "addr.rig")
+    world.advance(1)
+    found = row(builder)
+    assert [one.session for one in found.sessions] == [again.session.id] and found.agent == "cpuminer/2.5.1"
+
+
+def test_rates_go_on_falling_while_no_share_comes() -> None:
+    world = World({"A": 8})
+    builder = builder_of(world)
+    miner = world.miner(user="addr.rig")
+    for _ in range(30):
+        world.advance(10)
+        world.events.emit(share("rig", PoolKey("A"), 8.0, session=miner.session.id))
+    before = row(builder)
+    world.advance(ROW_KEPT_S + 1)
+    later = row(builder)
+    assert later.rate_5m.value < before.rate_5m.value and later.rate_1h is before.rate_1h
+    assert later.accepted == before.accepted and later.best == before.best
+    world.advance(RATES_KEPT_S)
+    assert row(builder).rate_1h.value < before.rate_1h.value
+    world.advance(400)
+    assert row(builder).rate_5m.value == 0.0
+
+
+def test_the_pages_say_how_long_miners_are_kept_without_a_pool_and_that_they_were_let_go() -> None:
+    world = World({"A": 8})
+    builder = builder_of(world)
+    world.miner()
+    world.advance(1)
+    assert not [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
+    world.pools["A"].reachable = False
+    world.pools["A"].drop()
+    world.advance(60)
+    (alarm,) = [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
+    assert "after 10 min" in alarm.text
+    world.advance(600)
+    (alarm,) = [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
+    assert "No pool has worked for 10 min" in alarm.text

@@ -1,0 +1,146 @@
+"""What is known survives a reconnect and a restart, and never grows without end."""
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+
+from proxy.config.snapshot import Limits, OverrideConfig
+from proxy.scheduling.simulation import TERA, Simulation
+from tests.bench.split import config_for, dwell_of, target_of
+from tests.scheduling.fleet import A, B, Fleet, config, schedule
+
+HALVES = config(schedule({A: 50, B: 50}))
+
+
+def test_a_worker_that_reconnects_is_found_again_by_its_name():
+    fleet = Fleet(HALVES)
+    rig = fleet.join(1, worker="attic")
+    fleet.work(600)
+    before = fleet.scheduler.rate(rig)
+    fleet.scheduler.leave(rig)
+    again = fleet.join(2, worker="attic")
+    assert fleet.scheduler.rate(again) == pytest.approx(before, rel=0.02)
+    stranger = fleet.join(3, worker="shed")
+    assert fleet.scheduler.rate(stranger) == 0
+
+
+def test_a_miner_that_reconnects_all_the_time_is_still_split_evenly():
+    fleet = Fleet(HALVES)
+    spent = {A: 0.0, B: 0.0}
+    for number in range(200):
+        rig = fleet.join(number, worker="attic")
+        for pool, seconds in fleet.work(21).items():
+            spent[pool] += seconds
+        fleet.scheduler.leave(rig)
+    assert spent[A] / (spent[A] + spent[B]) == pytest.approx(0.5, abs=0.06)
+
+
+def test_only_so_many_names_are_remembered_the_oldest_go_first():
+    fleet = Fleet(replace(HALVES, limits=Limits(max_workers=10)))
+    for number in range(50):
+        rig = fleet.join(number)
+        fleet.work(30)
+        fleet.scheduler.leave(rig)
+    assert len(fleet.scheduler._parked) == 10
+    assert fleet.scheduler.rate(fleet.join(99, worker="rig49")) > 0
+    assert fleet.scheduler.rate(fleet.join(98, worker="rig3")) == 0
+
+
+def test_ledger_and_estimates_survive_a_restart():
+    fleet = Fleet(HALVES)
+    rigs = [fleet.join(number) for number in range(5)]
+    fleet.work(1000)
+    kept = json.loads(json.dumps(fleet.scheduler.dump()))
+    before = fleet.scheduler.view()
+    after = Fleet(HALVES, up=())
+    after.clock.set_wall(fleet.clock.wall() + 30)
+    after.scheduler.restore(kept)
+    after.scheduler.apply(HALVES)
+    after.scheduler.pool_status(A, True)
+    after.scheduler.pool_status(B, True)
+    for number in range(5):
+        after.join(number)
+    view = after.scheduler.view()
+    assert view.ledger_since == before.ledger_since
+    assert view.pools[A].work == pytest.approx(before.pools[A].work)
+    assert view.pools[A].in_hand == pytest.approx(before.pools[A].in_hand, rel=1e-6, abs=1e6)
+    assert view.pools[A].seconds == pytest.approx(before.pools[A].seconds)
+    assert after.scheduler.rate(rigs[0]) == pytest.approx(fleet.scheduler.rate(rigs[0]), rel=0.02)
+
+
+def test_another_aim_after_a_restart_starts_another_ledger():
+    fleet = Fleet(HALVES)
+    fleet.join(1)
+    fleet.work(300)
+    after = Fleet(HALVES, up=())
+    after.scheduler.restore(fleet.scheduler.dump())
+    after.scheduler.apply(config(schedule({A: 70, B: 30})))
+    after.scheduler.pool_status(A, True)
+    after.scheduler.pool_status(B, True)
+    assert after.scheduler.view().pools[A].work == 0
+
+
+@pytest.mark.parametrize("odd", [
+    {}, {"version": 7}, {"version": 1}, {"version": 1, "ledgers": 5, "workers": [], "seconds": None},
+    {"version": 1, "ledgers": [[1, {"weights": {"A": float("nan")}, "since": 1}], ["x", {}], [1]], "workers": {}},
+    {"version": 1, "ledgers": [[1, {"weights": {"A": 0.5, "B": 0.5}, "since": "now"}]]},
+    {"version": 1, "workers": {"rig1": [[1, 2], {}], "rig2": [[-1, 1, 1], {}], "rig3": "?", "rig4": [["1"], {}]}},
+    {"version": 1, "seconds": {"A": -5, "B": float("inf")}},
+])
+def test_a_state_that_makes_no_sense_is_left_out(odd: dict[str, object]):
+    fleet = Fleet(HALVES, up=())
+    fleet.scheduler.restore(odd)
+    fleet.scheduler.apply(HALVES)
+    fleet.scheduler.pool_status(A, True)
+    rig = fleet.join(1, (A,))
+    fleet.work(60)
+    assert fleet.scheduler.current(rig) == A
+    assert fleet.scheduler.view().pools[B].seconds == 0
+
+
+def test_a_restart_in_the_middle_does_not_disturb_the_split():
+    first = Simulation(config_for((70, 30), 30), random.Random(1))
+    for rate in (80, 6, 1, 1):
+        first.add(rate * TERA)
+    first.run_to(1800)
+    second = Simulation(config_for((70, 30), 30), random.Random(2))
+    second.clock.set_wall(first.clock.wall())
+    second.scheduler.restore(first.scheduler.dump())
+    for rate in (80, 6, 1, 1):
+        second.add(rate * TERA)
+    second.run_to(900)
+    mark = second.measure(target_of(second.config), dwell_of(second.config))
+    assert mark.error <= mark.bound
+
+
+def test_tables_stay_small_for_thirty_days_of_coming_and_going():
+    plan = config(schedule({A: 50, B: 50}, min_switch_s=600, slice_s=300), limits=Limits(max_workers=50))
+    fleet = Fleet(plan)
+    rng = random.Random(7)
+    sizes = set()
+    sessions: list[int] = []
+    joined = 0
+    for step in range(30 * 24):
+        for _ in range(3):
+            joined += 1
+            sessions.append(fleet.join(joined, worker=f"rig{rng.randrange(10_000)}"))
+        while len(sessions) > 12:
+            fleet.scheduler.leave(sessions.pop(rng.randrange(len(sessions))))
+        if step % 7 == 0:
+            fleet.scheduler.pool_status(B, step % 2 == 0)
+            override = OverrideConfig(weights={A: rng.randrange(1, 99), B: 50}) if rng.random() < 0.5 else None
+            fleet.scheduler.apply(replace(plan, override=override))
+        fleet.work(120, every=60)
+        if step % 3:
+            while sessions:
+                fleet.scheduler.leave(sessions.pop())
+        fleet.clock.advance(3480)
+        fleet.moves.clear()
+        fleet.told.clear()
+        inner = fleet.scheduler
+        sizes.add(max(len(inner._agenda), len(inner._parked), len(inner._members), len(inner._group_of),
+                      len(inner._groups), fleet.clock.pending))
+    assert max(sizes) < 600
+    assert len(json.dumps(fleet.scheduler.dump())) < 20_000
