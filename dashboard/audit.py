@@ -24,8 +24,12 @@ def on_admin_change(instance: LogEntry, created: bool, **_: Any) -> None:
     """Fires for each add, change and delete in the admin; the admin's own words say which fields changed."""
     if created:
         model = _model_name(instance.content_type)
-        AuditEntry.write(by=instance.user.get_username(), action=_ADMIN_ACTIONS.get(instance.action_flag, "change"),
-                         subject=f"{model} {instance.object_repr}".strip(), new=instance.get_change_message())
+        AuditEntry.write(
+            by=instance.user.get_username(),
+            action=_ADMIN_ACTIONS.get(instance.action_flag, "change"),
+            subject=f"{model} {instance.object_repr}".strip(),
+            new=instance.get_change_message(),
+        )
 
 
 @receiver(user_logged_in, dispatch_uid="dashboard.audit.login")

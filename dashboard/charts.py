@@ -56,13 +56,24 @@ class Series:
 
     def as_json(self) -> dict[str, object]:
         """As ``chart.js`` wants it."""
-        return {"times": self.times, "lines": [
-            {"label": line.label, "colour": line.colour, "values": line.values, "dashed": line.dashed}
-            for line in self.lines]}
+        return {
+            "times": self.times,
+            "lines": [
+                {"label": line.label, "colour": line.colour, "values": line.values, "dashed": line.dashed}
+                for line in self.lines
+            ],
+        }
 
 
-def series(snap: LiveSnapshot, *, kind: str, span: str, worker: str | None = None, pool: str | None = None,
-           now: float | None = None) -> Series:
+def series(
+    snap: LiveSnapshot,
+    *,
+    kind: str,
+    span: str,
+    worker: str | None = None,
+    pool: str | None = None,
+    now: float | None = None,
+) -> Series:
     """A line for each pool: hash rate in H/s (``rate``) or accepted shares per minute (``accepted``).
 
     The stretch that is not over and written yet is left out, for it would look like a fall.
@@ -75,9 +86,17 @@ def series(snap: LiveSnapshot, *, kind: str, span: str, worker: str | None = Non
     known = {start for (start, _pool) in sums}
     order: dict[str, int] = {one.key: index for index, one in enumerate(snap.pools)}
     keys = sorted({key for (_start, key) in sums if key}, key=lambda key: (order.get(key, len(order)), key))
-    return Series(times, [
-        Line(_name(snap, key), _colour(snap, key),
-             [sums.get((start, key), 0.0) * factor if start in known else None for start in times]) for key in keys])
+    return Series(
+        times,
+        [
+            Line(
+                _name(snap, key),
+                _colour(snap, key),
+                [sums.get((start, key), 0.0) * factor if start in known else None for start in times],
+            )
+            for key in keys
+        ],
+    )
 
 
 def _rows(worker: str | None, pool: str | None, since: int, until: int) -> QuerySet[ShareBucket]:
@@ -133,14 +152,17 @@ def _known(value: float | None) -> bool:
     return value is not None
 
 
-def _network_lines(snap: LiveSnapshot, points: Sequence[HistoryPoint], what: str, chain: Chain,
-                   index: int) -> list[Line]:
+def _network_lines(
+    snap: LiveSnapshot, points: Sequence[HistoryPoint], what: str, chain: Chain, index: int
+) -> list[Line]:
     colour = next((pool.colour % PALETTE for pool in snap.pools if pool.chain == chain), index % PALETTE)
     if what == "rate":
         short, long = _values(points, "short", chain), _values(points, "long", chain)
         base = _first(long) or _first(short)
-        return [Line(gettext("%(chain)s short") % {"chain": chain}, colour, _relative(short, base)),
-                Line(gettext("%(chain)s long") % {"chain": chain}, colour, _relative(long, base), dashed=True)]
+        return [
+            Line(gettext("%(chain)s short") % {"chain": chain}, colour, _relative(short, base)),
+            Line(gettext("%(chain)s long") % {"chain": chain}, colour, _relative(long, base), dashed=True),
+        ]
     values = _values(points, what, chain)
     return [Line(str(chain), colour, values if what == "weights" else _relative(values, _first(values)))]
 

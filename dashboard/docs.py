@@ -15,11 +15,22 @@ from markdown.extensions.tables import TableExtension
 from markdown.extensions.toc import TocExtension
 from markdown.treeprocessors import Treeprocessor
 
-SLUGS = ("operations", "reverse-proxy", "stored-data", "security", "troubleshooting", "upgrade-from-v2", "metrics",
-         "log-events")
+SLUGS = (
+    "operations",
+    "reverse-proxy",
+    "stored-data",
+    "security",
+    "troubleshooting",
+    "upgrade-from-v2",
+    "metrics",
+    "log-events",
+)
 """In the order in which Help lists them."""
-FILES = {"grafana.json": "application/json", "alerts.yml": "text/plain; charset=utf-8",
-         "prometheus.yml": "text/plain; charset=utf-8"}
+FILES = {
+    "grafana.json": "application/json",
+    "alerts.yml": "text/plain; charset=utf-8",
+    "prometheus.yml": "text/plain; charset=utf-8",
+}
 """What lies beside the pages in ``docs/monitoring`` and may be fetched."""
 
 _COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE)
@@ -103,8 +114,9 @@ class _Frame(Treeprocessor):
 
 def _scrolling(table: Element) -> Element:
     heads = [" ".join("".join(head.itertext()).split()) for head in table.iter("th")]
-    frame = Element("div", {"class": "scroll", "tabindex": "0", "role": "group",
-                            "aria-label": ", ".join(filter(None, heads))})
+    frame = Element(
+        "div", {"class": "scroll", "tabindex": "0", "role": "group", "aria-label": ", ".join(filter(None, heads))}
+    )
     frame.tail, table.tail = table.tail, None
     for head in table.iter("th"):
         head.set("scope", "col")

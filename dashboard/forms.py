@@ -46,8 +46,9 @@ class SplitForm(forms.Form):
 class PinForm(forms.Form):
     """The pool that a worker is kept on; none lets it go."""
 
-    pool = forms.ModelChoiceField(Pool.objects.all(), to_field_name="key", required=False, empty_label=_("not pinned"),
-                                  label=_("Pin to pool"))
+    pool = forms.ModelChoiceField(
+        Pool.objects.all(), to_field_name="key", required=False, empty_label=_("not pinned"), label=_("Pin to pool")
+    )
 
 
 class LinkForm(forms.ModelForm):
@@ -61,11 +62,19 @@ class LinkForm(forms.ModelForm):
 class PersonForm(forms.ModelForm):
     """A new login in one of the three groups."""
 
-    role = forms.ChoiceField(label=_("Role"), choices=[
-        (VIEWER, _("viewer: sees the pages")), (OPERATOR, _("operator: also moves the split and pins workers")),
-        (ADMINISTRATOR, _("administrator: everything"))])
-    password = forms.CharField(label=_("First password"), widget=forms.PasswordInput(attrs={
-        "autocomplete": "new-password"}), help_text=_("They can change it on their account page."))
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[
+            (VIEWER, _("viewer: sees the pages")),
+            (OPERATOR, _("operator: also moves the split and pins workers")),
+            (ADMINISTRATOR, _("administrator: everything")),
+        ],
+    )
+    password = forms.CharField(
+        label=_("First password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("They can change it on their account page."),
+    )
 
     class Meta:
         model = User
@@ -93,7 +102,12 @@ class LogFilter(forms.Form):
 
     text = forms.CharField(required=False, max_length=100, label=_("Text"))
     event = forms.CharField(required=False, max_length=80, label=_("Event"))
-    level = forms.TypedChoiceField(required=False, coerce=int, empty_value=None, label=_("Level"), choices=[
-        ("", _("all")), ("20", _("INFO and above")), ("30", _("WARNING and above")), ("40", _("ERROR"))])
+    level = forms.TypedChoiceField(
+        required=False,
+        coerce=int,
+        empty_value=None,
+        label=_("Level"),
+        choices=[("", _("all")), ("20", _("INFO and above")), ("30", _("WARNING and above")), ("40", _("ERROR"))],
+    )
     worker = forms.CharField(required=False, max_length=128, label=_("Worker"))
     pool = forms.CharField(required=False, max_length=8, label=_("Pool"))

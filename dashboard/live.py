@@ -130,12 +130,15 @@ class Renderings:
         if len(self._kept) > KEPT_RENDERINGS:
             self._kept = {}
 
-    def _make(self, key: str, found: Region, argument: str, access: Access, language: str,
-              snap: LiveSnapshot) -> Rendering:
+    def _make(
+        self, key: str, found: Region, argument: str, access: Access, language: str, snap: LiveSnapshot
+    ) -> Rendering:
         self.made += 1
         with translation.override(language):
-            body = render_to_string(found.template, {"snap": snap, "access": access, "argument": argument,
-                                                     **found.context(snap, access, argument)}).strip()
+            body = render_to_string(
+                found.template,
+                {"snap": snap, "access": access, "argument": argument, **found.context(snap, access, argument)},
+            ).strip()
         body = INDENTATION.sub(" ", body)
         if not access.wallets:
             body = hide_wallets(body, account_names())

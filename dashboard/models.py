@@ -91,8 +91,9 @@ class WorkerNote(models.Model):
 
     worker = models.CharField(_("worker"), max_length=128, unique=True)
     text = models.CharField(_("note"), max_length=500, blank=True)
-    forgotten_at = models.DateTimeField(_("forgotten"), null=True, blank=True, help_text=_(
-        "It is off the lists until it is seen again."))
+    forgotten_at = models.DateTimeField(
+        _("forgotten"), null=True, blank=True, help_text=_("It is off the lists until it is seen again.")
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("note on a worker"), _("notes on workers")

@@ -113,8 +113,9 @@ def duration(seconds: float | None) -> str:
     if left < 86400:
         return _joined(_("%(n)d h") % {"n": left // 3600}, _("%(n)d min") % {"n": left % 3600 // 60}, left % 3600 // 60)
     if left < 365 * 86400:
-        return _joined(_("%(n)d d") % {"n": left // 86400}, _("%(n)d h") % {"n": left % 86400 // 3600},
-                       left % 86400 // 3600)
+        return _joined(
+            _("%(n)d d") % {"n": left // 86400}, _("%(n)d h") % {"n": left % 86400 // 3600}, left % 86400 // 3600
+        )
     return _("%(n)s years") % {"n": significant(left / (365.25 * 86400), 2 if left < 3.2e9 else 3)}
 
 

@@ -11,7 +11,8 @@ from proxy.observe.log.redact import LEAST_NAME, WALLET
 
 _TAG = re.compile(r"(<[^<>]*>)")
 _SHOWN = re.compile(
-    r"\b(href|title|value|alt|aria-label|placeholder|content|action|data-[\w-]+|(?:hx|ws)-[\w-]+)=\"([^\"]*)\"")
+    r"\b(href|title|value|alt|aria-label|placeholder|content|action|data-[\w-]+|(?:hx|ws)-[\w-]+)=\"([^\"]*)\""
+)
 """Attributes in which a name may stand; in others an account called "card" would spoil the page's form."""
 
 

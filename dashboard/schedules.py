@@ -74,15 +74,31 @@ def week(snap: LiveSnapshot, schedules: Sequence[ScheduleConfig], worker: str, n
     by_id = {schedule.id: schedule for schedule in schedules}
     edges = [(midnight + timedelta(days=day)).timestamp() for day in range(8)]
     now_x = LEFT + (now - edges[0]) / (edges[1] - edges[0]) * DAY_WIDTH
-    cells = [cell for segment in timetable.week(schedules, WorkerName(worker), edges[0])
-             for cell in _cells(snap, by_id, segment, edges, now_x)]
+    cells = [
+        cell
+        for segment in timetable.week(schedules, WorkerName(worker), edges[0])
+        for cell in _cells(snap, by_id, segment, edges, now_x)
+    ]
     days = tuple(((midnight + timedelta(days=day)).date().isoformat(), float(TOP + day * ROW)) for day in range(7))
-    return Week(zone, days, tuple((hour, LEFT + hour / 24 * DAY_WIDTH) for hour in range(0, 25, 3)), tuple(cells),
-                now_x, TOP, LEFT + DAY_WIDTH + RIGHT, TOP + 7 * ROW)
+    return Week(
+        zone,
+        days,
+        tuple((hour, LEFT + hour / 24 * DAY_WIDTH) for hour in range(0, 25, 3)),
+        tuple(cells),
+        now_x,
+        TOP,
+        LEFT + DAY_WIDTH + RIGHT,
+        TOP + 7 * ROW,
+    )
 
 
-def _cells(snap: LiveSnapshot, by_id: Mapping[int, ScheduleConfig], segment: timetable.Segment,
-           edges: Sequence[float], now_x: float) -> list[Cell]:
+def _cells(
+    snap: LiveSnapshot,
+    by_id: Mapping[int, ScheduleConfig],
+    segment: timetable.Segment,
+    edges: Sequence[float],
+    now_x: float,
+) -> list[Cell]:
     schedule = by_id.get(segment.schedule_id) if segment.schedule_id is not None else None
     cells = []
     for day, (begin, end) in enumerate(itertools.pairwise(edges)):
@@ -95,8 +111,18 @@ def _cells(snap: LiveSnapshot, by_id: Mapping[int, ScheduleConfig], segment: tim
             pieces = _pieces(snap, schedule, y)
             _colour, top, height = max(pieces, key=lambda piece: piece[2], default=(0, y, float(ROW - 4)))
             label_x = _label_x(name, left, width, now_x if day == 0 else None)
-            cells.append(Cell(round(left, 1), y, round(width, 1), pieces, name if label_x is not None else "",
-                              round(label_x or left, 1), round(top + height / 2 + 3.5, 1), name))
+            cells.append(
+                Cell(
+                    round(left, 1),
+                    y,
+                    round(width, 1),
+                    pieces,
+                    name if label_x is not None else "",
+                    round(label_x or left, 1),
+                    round(top + height / 2 + 3.5, 1),
+                    name,
+                )
+            )
     return cells
 
 

@@ -22,17 +22,32 @@ class PoolForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=80)
     chain = forms.ChoiceField(label=_("Coin"), choices=choices_of(Chain))
-    address = forms.CharField(label=_("The pool's address"), max_length=270, help_text=_(
-        "As the pool shows it, for example stratum+tcp://solo.example.org:3333 or pool.example.org:3333."),
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}))
-    kind = forms.ChoiceField(label=_("Paid to"), choices=[
-        (WalletKind.ADDRESS, _("my wallet address")), (WalletKind.ACCOUNT, _("my account at the pool"))])
-    wallet = forms.CharField(label=_("Wallet address or account"), max_length=128, help_text=_(
-        "An address is checked for typing errors before anything is sent to it."),
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}))
-    password = forms.CharField(label=_("Password"), max_length=128, required=False, initial="x", help_text=_(
-        "Most pools expect x. Leave empty to send the miner's own password. For MiningCore use x;d={difficulty}: "
-        "each miner's difficulty is filled in."))
+    address = forms.CharField(
+        label=_("The pool's address"),
+        max_length=270,
+        help_text=_("As the pool shows it, for example stratum+tcp://solo.example.org:3333 or pool.example.org:3333."),
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+    kind = forms.ChoiceField(
+        label=_("Paid to"),
+        choices=[(WalletKind.ADDRESS, _("my wallet address")), (WalletKind.ACCOUNT, _("my account at the pool"))],
+    )
+    wallet = forms.CharField(
+        label=_("Wallet address or account"),
+        max_length=128,
+        help_text=_("An address is checked for typing errors before anything is sent to it."),
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=128,
+        required=False,
+        initial="x",
+        help_text=_(
+            "Most pools expect x. Leave empty to send the miner's own password. For MiningCore use x;d={difficulty}: "
+            "each miner's difficulty is filled in."
+        ),
+    )
     solo = forms.BooleanField(required=False, label=_("This is a solo pool (check that every job pays my wallet)"))
 
     def endpoint_row(self) -> PoolEndpoint:
@@ -91,8 +106,9 @@ class PoolForm(forms.Form):
                 wallet.label = f"{wallet.label[:70]} {Wallet.objects.count() + 1}"
             wallet.save()
         said = self.cleaned_data
-        pool = Pool(key=key, name=said["name"], chain=said["chain"], wallet=wallet, password=said["password"],
-                    solo=said["solo"])
+        pool = Pool(
+            key=key, name=said["name"], chain=said["chain"], wallet=wallet, password=said["password"], solo=said["solo"]
+        )
         pool.full_clean()
         pool.save()
         row = self.endpoint_row()

@@ -80,8 +80,18 @@ def split_bar(snap: LiveSnapshot, split: SplitView) -> list[Piece]:
     for index, (part, pool) in enumerate(shown):
         mark += part.wanted * 100
         inner = index < len(shown) - 1 and 0 < mark < 100
-        pieces.append(Piece(pool, pool.colour % PALETTE, round(left, 2), round(part.delivered * 100, 2),
-                            part.delivered, part.error, part.wanted, round(mark, 2) if inner else None))
+        pieces.append(
+            Piece(
+                pool,
+                pool.colour % PALETTE,
+                round(left, 2),
+                round(part.delivered * 100, 2),
+                part.delivered,
+                part.error,
+                part.wanted,
+                round(mark, 2) if inner else None,
+            )
+        )
         left += part.delivered * 100
     return pieces
 
@@ -94,6 +104,6 @@ def whole_percents(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -
     parts = {key: weights.get(key, 0.0) / total * 100 if total > 0 else 100 / len(order) for key in order}
     floors = {key: int(part) for key, part in parts.items()}
     by_rest = sorted(order, key=lambda key: floors[key] - parts[key])
-    for key in by_rest[:100 - sum(floors.values())]:
+    for key in by_rest[: 100 - sum(floors.values())]:
         floors[key] += 1
     return floors

@@ -32,19 +32,29 @@ class Viewer:
 def viewer_of(session: SessionBase) -> Viewer:
     """Read the session; blocks on the database."""
     user_id = session.get(SESSION_KEY)
-    return Viewer(session.session_key or "", int(user_id) if user_id else None,
-                   session.get(HASH_SESSION_KEY, ""), session.get(LINK_KEY))
+    return Viewer(
+        session.session_key or "",
+        int(user_id) if user_id else None,
+        session.get(HASH_SESSION_KEY, ""),
+        session.get(LINK_KEY),
+    )
 
 
 def check(viewers: Iterable[Viewer]) -> dict[Viewer, Access]:
     """What each viewer may now; ``NOBODY`` for those whose session, account, password or link is gone."""
     viewers = set(viewers)
-    alive = set(Session.objects.filter(session_key__in={viewer.session_key for viewer in viewers},
-                                       expire_date__gt=timezone.now()).values_list("session_key", flat=True))
+    alive = set(
+        Session.objects.filter(
+            session_key__in={viewer.session_key for viewer in viewers}, expire_date__gt=timezone.now()
+        ).values_list("session_key", flat=True)
+    )
     people = _people({viewer.user_id for viewer in viewers if viewer.user_id is not None})
     wanted_links = {viewer.link_id for viewer in viewers if viewer.user_id is None and viewer.link_id is not None}
-    links = set(ReadOnlyLink.objects.filter(pk__in=wanted_links, revoked_at__isnull=True)
-                .values_list("pk", flat=True)) if wanted_links else set()
+    links = (
+        set(ReadOnlyLink.objects.filter(pk__in=wanted_links, revoked_at__isnull=True).values_list("pk", flat=True))
+        if wanted_links
+        else set()
+    )
     return {viewer: _verdict(viewer, alive, people, links) for viewer in viewers}
 
 
@@ -60,8 +70,11 @@ def _verdict(viewer: Viewer, alive: set[str], people: dict[int, tuple[str, Acces
 def _people(ids: set[int]) -> dict[int, tuple[str, Access]]:
     if not ids:
         return {}
-    found = get_user_model().objects.filter(pk__in=ids, is_active=True).prefetch_related(
-        "user_permissions__content_type", "groups__permissions__content_type")
+    found = (
+        get_user_model()
+        .objects.filter(pk__in=ids, is_active=True)
+        .prefetch_related("user_permissions__content_type", "groups__permissions__content_type")
+    )
     return {person.pk: (person.get_session_auth_hash(), _access(person)) for person in found}
 
 
@@ -69,8 +82,10 @@ def _access(person: object) -> Access:
     """As ``access.of_user``, from what was fetched for all at once."""
     names = {SEE, LOGS, STEER, ADMINISTER}
     if not person.is_superuser:  # type: ignore[attr-defined]
-        granted = [*person.user_permissions.all(),  # type: ignore[attr-defined]
-                   *(one for group in person.groups.all() for one in group.permissions.all())]  # type: ignore[attr-defined]
+        granted = [
+            *person.user_permissions.all(),  # type: ignore[attr-defined]
+            *(one for group in person.groups.all() for one in group.permissions.all()),  # type: ignore[attr-defined]
+        ]
         names &= {one.codename for one in granted if one.content_type.app_label == "dashboard"}
     return Access(frozenset({*names, WALLETS})) if SEE in names else NOBODY
 

@@ -13,8 +13,11 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
     ("alerts", _("Alerts"), ("AlertTarget", "AlertRule", "AlertSettings", "AlertDelivery")),
     ("settings", _("Settings"), ("ProxySettings", "FirmwareRule", "Retention", "WorkerTrace", "ConfigRevision")),
     ("people", _("People"), ("User", "Group", "AccessAttempt", "AccessFailureLog", "AccessLog")),
-    ("history", _("History"), ("ShareBucket", "ShareTotal", "BestShare", "V2BestShare", "Block", "ChainTip",
-                               "PayoutRecord")),
+    (
+        "history",
+        _("History"),
+        ("ShareBucket", "ShareTotal", "BestShare", "V2BestShare", "Block", "ChainTip", "PayoutRecord"),
+    ),
 )
 """Label, name, and the models in their order."""
 
@@ -28,14 +31,21 @@ class ConfigSite(AdminSite):
         if app_label is not None:
             return apps
         found = {model["object_name"]: (model, app) for app in apps for model in app["models"]}
-        sections = [_section(label, name, [found[one] for one in names if one in found])
-                    for label, name, names in SECTIONS]
+        sections = [
+            _section(label, name, [found[one] for one in names if one in found]) for label, name, names in SECTIONS
+        ]
         placed = {one for _label, _name, names in SECTIONS for one in names}
-        rest = [{**app, "models": [model for model in app["models"] if model["object_name"] not in placed]}
-                for app in apps]
+        rest = [
+            {**app, "models": [model for model in app["models"] if model["object_name"] not in placed]} for app in apps
+        ]
         return [one for one in (*sections, *rest) if one["models"]]
 
 
 def _section(label: str, name: str | Promise, found: list[tuple[Any, Any]]) -> dict[str, Any]:
-    return {"name": name, "app_label": label, "app_url": found[0][1]["app_url"] if found else "",
-            "has_module_perms": True, "models": [model for model, _app in found]}
+    return {
+        "name": name,
+        "app_label": label,
+        "app_url": found[0][1]["app_url"] if found else "",
+        "has_module_perms": True,
+        "models": [model for model, _app in found],
+    }

@@ -15,7 +15,8 @@ VARIABLES: dict[str, str | Promise] = {
     "DPMP_REDIS_URL": _("Redis for the channel layer when several processes share it, as in redis://host:6379/0"),
     "DPMP_DEBUG": _("Django's debug pages, yes or no (default: no)"),
     "DPMP_ALLOWED_HOSTS": _(
-        "names that the dashboard may be opened by, separated by commas; .example.org for a domain"),
+        "names that the dashboard may be opened by, separated by commas; .example.org for a domain"
+    ),
     "DPMP_CSRF_TRUSTED_ORIGINS": _("origins that may send forms through a proxy, as in https://dpmp.example.org"),
     "DPMP_TRUST_PROXY": _("believe the X-Forwarded-* headers of a web server in front, yes or no (default: no)"),
     "DPMP_ADMIN_USER": _("name of the first administrator (default: admin)"),

@@ -183,7 +183,10 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # browsers ignore it on plain http and
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 SILENCED_SYSTEM_CHECKS = [
-    "security.W004", "security.W008", "security.W012", "security.W016",  # TLS is a front server's business
+    "security.W004",
+    "security.W008",
+    "security.W012",
+    "security.W016",  # TLS is a front server's business
 ]
 
 LOGGING = {

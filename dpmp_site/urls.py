@@ -20,8 +20,13 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("dashboard/icon.svg"))),
     path("admin/r/<path:rest>", no_page_on_site),
     path("admin/", admin.site.urls),
-    path("login/", auth_views.LoginView.as_view(
-        redirect_authenticated_user=True, extra_context={"no_account_yet": no_account_yet}), name="login"),
+    path(
+        "login/",
+        auth_views.LoginView.as_view(
+            redirect_authenticated_user=True, extra_context={"no_account_yet": no_account_yet}
+        ),
+        name="login",
+    ),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("proxy.urls")),

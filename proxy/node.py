@@ -94,8 +94,19 @@ SWITCH_INTERVAL_S = 0.0005
 GC_YOUNG = 10_000
 """New objects before cycles are looked for. Hardly anything here is a cycle, and a thousand miners that connect make
 objects that stay: at CPython's 700 they would be gone through again and again meanwhile."""
-_URGENT: tuple[type[Event], ...] = (PoolDown, PoolUp, ConfigLoaded, ConfigRefused, OverrideChanged, PoolSwitched,
-                                    MinerReady, MinerDisconnected, DatabaseTrouble, NoPoolForLong, PoolWorksAgain)
+_URGENT: tuple[type[Event], ...] = (
+    PoolDown,
+    PoolUp,
+    ConfigLoaded,
+    ConfigRefused,
+    OverrideChanged,
+    PoolSwitched,
+    MinerReady,
+    MinerDisconnected,
+    DatabaseTrouble,
+    NoPoolForLong,
+    PoolWorksAgain,
+)
 
 
 class StartError(Exception):
@@ -127,40 +138,80 @@ class Node:
         self.events = EventStream(on_error=self._sink_failed)
         hashes = options.hashes_per_difficulty
         self.metrics = MetricsSink(self.events)
-        self.logs = LogSink(self.events, self.clock.wall, LogConfig(), stdout=sys.stdout, ring=log_lines,
-                            path=options.data_dir / "logs" / "dpmp.log")
+        self.logs = LogSink(
+            self.events,
+            self.clock.wall,
+            LogConfig(),
+            stdout=sys.stdout,
+            ring=log_lines,
+            path=options.data_dir / "logs" / "dpmp.log",
+        )
         self.library = LibraryHandler(self.events, loop.call_soon_threadsafe)
-        self.journal = BlockJournal(options.data_dir / "blocks.jsonl", clock=self.clock, events=self.events,
-                                    in_background=lambda call: loop.run_in_executor(None, call))
+        self.journal = BlockJournal(
+            options.data_dir / "blocks.jsonl",
+            clock=self.clock,
+            events=self.events,
+            in_background=lambda call: loop.run_in_executor(None, call),
+        )
         self.accounting = Accounting(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
         self.chain = ChainObserver(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
         self.records = Records(clock=self.clock, events=self.events)
         self.effort = EffortMeter(clock=self.clock, events=self.events, accounting=self.accounting)
         self.splits = SplitMeter(clock=self.clock, events=self.events, accounting=self.accounting)
         self.engine = Engine(
-            clock=self.clock, events=self.events, random=random.Random(), version=VERSION, hashes_per_difficulty=hashes,
-            dialer=NetDialer(timeout_s=lambda: self.engine.config.health.dial_timeout_s))
+            clock=self.clock,
+            events=self.events,
+            random=random.Random(),
+            version=VERSION,
+            hashes_per_difficulty=hashes,
+            dialer=NetDialer(timeout_s=lambda: self.engine.config.health.dial_timeout_s),
+        )
         self.payouts = PayoutCheck(clock=self.clock, events=self.events, on_payout=self._payout)
         self.auto = AutoBalance(clock=self.clock, events=self.events)
-        self.balance = BalanceService(auto=self.auto, clock=self.clock,
-                                      set_weights=self.engine.scheduler.set_balance_weights)
+        self.balance = BalanceService(
+            auto=self.auto, clock=self.clock, set_weights=self.engine.scheduler.set_balance_weights
+        )
         self.alerts = AlertService(events=self.events)
         self.spool = BatchSpool(options.data_dir / "unwritten.jsonl")
         self.replay = JournalReplay(options.data_dir)
         writer = uuid.uuid4().hex
         self.ledger = LedgerWriter(
-            writer=writer, clock=self.clock, events=self.events, accounting=self.accounting,
-            records=self.records, effort=self.effort, journal=LedgerJournal(options.data_dir, writer),
+            writer=writer,
+            clock=self.clock,
+            events=self.events,
+            accounting=self.accounting,
+            records=self.records,
+            effort=self.effort,
+            journal=LedgerJournal(options.data_dir, writer),
             execute=self.spool.execute,
-            jobs=(self.spool.periodic_job, self.replay, JournalImporter(options.data_dir / "blocks.jsonl"),
-                    RetentionJob(clock=self.clock)))
+            jobs=(
+                self.spool.periodic_job,
+                self.replay,
+                JournalImporter(options.data_dir / "blocks.jsonl"),
+                RetentionJob(clock=self.clock),
+            ),
+        )
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
-        self.watcher = ConfigWatcher(loader, on_snapshot=self._apply, on_refused=self._refused,
-                                     on_trouble=self._config_trouble)
-        self.builder = SnapshotBuilder(version=VERSION, demo=options.demo, sources=Sources(
-            engine=self.engine, accounting=self.accounting, chain=self.chain, splits=self.splits,
-            payouts=self.payouts, records=self.records, effort=self.effort, clock=self.clock,
-            database_trouble=self._database_trouble, lag_p99_s=lambda: self.lag.percentile(99), extra=self._extra))
+        self.watcher = ConfigWatcher(
+            loader, on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
+        )
+        self.builder = SnapshotBuilder(
+            version=VERSION,
+            demo=options.demo,
+            sources=Sources(
+                engine=self.engine,
+                accounting=self.accounting,
+                chain=self.chain,
+                splits=self.splits,
+                payouts=self.payouts,
+                records=self.records,
+                effort=self.effort,
+                clock=self.clock,
+                database_trouble=self._database_trouble,
+                lag_p99_s=lambda: self.lag.percentile(99),
+                extra=self._extra,
+            ),
+        )
         self.memory = StateSaver(self.events, self.engine.scheduler)
         self.listener = StratumListener(self.engine.connect)
         self.web = WebServer(one_front=settings.TRUST_PROXY) if options.web else None
@@ -209,13 +260,24 @@ class Node:
         await self._listen()
         take_up(self._undelivered, self.engine)
         self.alerts.start()
-        self.metrics.attach(SnapshotGauges(
-            store, queues=self._queues, dropped=lambda: self.logs.dropped,
-            write_errors=lambda: self.logs.write_errors, write_lag_s=lambda: self.ledger.lag_s))
+        self.metrics.attach(
+            SnapshotGauges(
+                store,
+                queues=self._queues,
+                dropped=lambda: self.logs.dropped,
+                write_errors=lambda: self.logs.write_errors,
+                write_lag_s=lambda: self.ledger.lag_s,
+            )
+        )
         self.lag.start()
-        for name, work in (("configuration", self.watcher.run()), ("ledger", self.ledger.run()),
-                           ("ledger journal", self.ledger.keep_journal()),
-                           ("memory", self.memory.run()), ("balance", self.balance.run()), ("pages", self._show())):
+        for name, work in (
+            ("configuration", self.watcher.run()),
+            ("ledger", self.ledger.run()),
+            ("ledger journal", self.ledger.keep_journal()),
+            ("memory", self.memory.run()),
+            ("balance", self.balance.run()),
+            ("pages", self._show()),
+        ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
         gc.collect()
         gc.freeze()
@@ -249,7 +311,8 @@ class Node:
             if configured.metrics_enabled:
                 self.metrics_server = MetricsServer(
                     networks=networks_of(configured.metrics_allow),
-                    is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS))
+                    is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS),
+                )
                 await self.metrics_server.start(*metrics)
                 self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
             if self.web is not None:
@@ -258,8 +321,10 @@ class Node:
                 self.events.emit(WebStarted(address=_address(self.web.address)))
             bound = await self.listener.start(*stratum)
         except OSError as error:
-            raise StartError(f"{error.strerror or error}. Is another program, or another dpmp, using it? "
-                             "Ports are set in the admin (Proxy settings) or with --listen.") from error
+            raise StartError(
+                f"{error.strerror or error}. Is another program, or another dpmp, using it? "
+                "Ports are set in the admin (Proxy settings) or with --listen."
+            ) from error
         self.builder.miner_address = _address(bound)
         self.events.emit(Listening(address=_address(bound)))
 
@@ -272,9 +337,13 @@ class Node:
         self.engine.close()
         self.lag.stop()
         self.spool.end_begins()
-        await asyncio.gather(self.ledger.close(LEDGER_PATIENCE_S), self.memory.close(),
-                             self.balance.save(at_the_end=True),
-                             *(server.stop() for server in self._servers()), return_exceptions=True)
+        await asyncio.gather(
+            self.ledger.close(LEDGER_PATIENCE_S),
+            self.memory.close(),
+            self.balance.save(at_the_end=True),
+            *(server.stop() for server in self._servers()),
+            return_exceptions=True,
+        )
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.library.remove()
         self.journal.close()
@@ -317,8 +386,9 @@ class Node:
 
     def _config_trouble(self, error: Exception | None) -> None:
         self._trouble = "" if error is None else f"{type(error).__name__}: {error}"
-        self.events.emit(DatabaseTrouble(problem=self._trouble or "the configuration can be read again",
-                                         recovered=error is None))
+        self.events.emit(
+            DatabaseTrouble(problem=self._trouble or "the configuration can be read again", recovered=error is None)
+        )
 
     def _database_trouble(self) -> str:
         return self._trouble or self.ledger.trouble

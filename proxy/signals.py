@@ -18,8 +18,9 @@ def connect() -> None:
             post_save.connect(configuration_changed, sender=model, dispatch_uid="dpmp-configuration-saved")
             post_delete.connect(configuration_changed, sender=model, dispatch_uid="dpmp-configuration-deleted")
             for field in model._meta.many_to_many:  # no row of ours is saved where only such a relation changes
-                m2m_changed.connect(relation_changed, sender=field.remote_field.through,
-                                    dispatch_uid="dpmp-configuration-relation")
+                m2m_changed.connect(
+                    relation_changed, sender=field.remote_field.through, dispatch_uid="dpmp-configuration-relation"
+                )
 
 
 def configuration_changed(sender: type[ConfigModel], using: str, **_: Any) -> None:

@@ -23,7 +23,6 @@ HASHES_PER_DIFFICULTY = 2**32
 """Expected hashes for one share of difficulty 1. Injected wherever it matters, so that tests can mine for real."""
 
 
-
 class Chain(StrEnum):
     """The chain a pool mines, as far as the proxy needs to tell them apart."""
 

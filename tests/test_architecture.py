@@ -13,16 +13,41 @@ PACKAGES = ("dpmp_site", "proxy", "dashboard")
 IMPURE = {"asyncio", "socket", "threading", "time", "random", "logging", "django", "channels", "uvloop", "daphne"}
 
 PURE = {
-    "proxy.types", "proxy.errors", "proxy.ports", "proxy.observe.events",
-    "proxy.stratum", "proxy.engine", "proxy.scheduling", "proxy.chains",
-    "proxy.config.snapshot", "proxy.config.importers.v2_format",
-    "proxy.history.accounting", "proxy.history.effort", "proxy.history.latency", "proxy.history.live_books",
-    "proxy.history.rates", "proxy.history.records", "proxy.history.split", "proxy.history.switch_cost",
+    "proxy.types",
+    "proxy.errors",
+    "proxy.ports",
+    "proxy.observe.events",
+    "proxy.stratum",
+    "proxy.engine",
+    "proxy.scheduling",
+    "proxy.chains",
+    "proxy.config.snapshot",
+    "proxy.config.importers.v2_format",
+    "proxy.history.accounting",
+    "proxy.history.effort",
+    "proxy.history.latency",
+    "proxy.history.live_books",
+    "proxy.history.rates",
+    "proxy.history.records",
+    "proxy.history.split",
+    "proxy.history.switch_cost",
     "proxy.history.tallies",
-    "proxy.balance.auto_balance", "proxy.balance.balance_view", "proxy.balance.decision", "proxy.balance.evidence",
-    "proxy.balance.observed", "proxy.balance.readings", "proxy.balance.statistics", "proxy.balance.strategies",
-    "proxy.alerts.alert_engine", "proxy.alerts.calendar", "proxy.alerts.evaluators", "proxy.alerts.fleet_snapshot",
-    "proxy.alerts.incidents", "proxy.alerts.outbox", "proxy.alerts.rules", "proxy.alerts.texts",
+    "proxy.balance.auto_balance",
+    "proxy.balance.balance_view",
+    "proxy.balance.decision",
+    "proxy.balance.evidence",
+    "proxy.balance.observed",
+    "proxy.balance.readings",
+    "proxy.balance.statistics",
+    "proxy.balance.strategies",
+    "proxy.alerts.alert_engine",
+    "proxy.alerts.calendar",
+    "proxy.alerts.evaluators",
+    "proxy.alerts.fleet_snapshot",
+    "proxy.alerts.incidents",
+    "proxy.alerts.outbox",
+    "proxy.alerts.rules",
+    "proxy.alerts.texts",
 }
 """Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""
 
@@ -39,34 +64,75 @@ MAY_IMPORT = {
     "proxy.engine": {"proxy.chains", "proxy.config.snapshot", "proxy.scheduling", "proxy.stratum"},
     "proxy.chains": {"proxy.config.snapshot", "proxy.stratum"},
     "proxy.config": {
-        "proxy.alerts", "proxy.chains.addresses", "proxy.engine.worker_names", "proxy.models", "proxy.stratum.firmware",
+        "proxy.alerts",
+        "proxy.chains.addresses",
+        "proxy.engine.worker_names",
+        "proxy.models",
+        "proxy.stratum.firmware",
     },
     "proxy.history": {"proxy.chains", "proxy.config", "proxy.models", "proxy.scheduling"},
-    "proxy.balance": {"proxy.chains", "proxy.config", "proxy.history.locks", "proxy.models", "proxy.net", "proxy.stratum"},
+    "proxy.balance": {
+        "proxy.chains",
+        "proxy.config",
+        "proxy.history.locks",
+        "proxy.models",
+        "proxy.net",
+        "proxy.stratum",
+    },
     "proxy.alerts": {"proxy.config", "proxy.models", "proxy.observe.live"},
     "proxy.observe.log": {"proxy.config"},
     "proxy.observe.metrics": {"proxy.history.switch_cost"},
     "proxy.observe.live": {
-        "proxy.alerts.texts", "proxy.balance", "proxy.chains", "proxy.config", "proxy.engine", "proxy.history", "proxy.observe.metrics",
-        "proxy.scheduling", "proxy.stratum",
+        "proxy.alerts.texts",
+        "proxy.balance",
+        "proxy.chains",
+        "proxy.config",
+        "proxy.engine",
+        "proxy.history",
+        "proxy.observe.metrics",
+        "proxy.scheduling",
+        "proxy.stratum",
     },
     "proxy.net": {"proxy.config", "dpmp_site.asgi"},
     "proxy.models": {
-        "proxy.alerts", "proxy.balance.balance_view", "proxy.chains.addresses", "proxy.config.snapshot",
+        "proxy.alerts",
+        "proxy.balance.balance_view",
+        "proxy.chains.addresses",
+        "proxy.config.snapshot",
         "proxy.stratum.firmware",
     },
     # The errors are what framing and codec raise; tasks is where tasks are born. Its arithmetic is its own.
     "proxy.simulator": {"proxy.stratum.framing", "proxy.stratum.codec", "proxy.net.tasks"},
     "proxy.ops": {
-        "proxy.chains", "proxy.config", "proxy.engine", "proxy.history", "proxy.models", "proxy.net", "proxy.observe", "proxy.scheduling",
-        "proxy.stratum", "dpmp_site.bootstrap",
+        "proxy.chains",
+        "proxy.config",
+        "proxy.engine",
+        "proxy.history",
+        "proxy.models",
+        "proxy.net",
+        "proxy.observe",
+        "proxy.scheduling",
+        "proxy.stratum",
+        "dpmp_site.bootstrap",
     },
     "proxy.admin": {
-        "proxy.alerts", "proxy.balance", "proxy.config", "proxy.history", "proxy.models", "proxy.observe", "proxy.ops",
+        "proxy.alerts",
+        "proxy.balance",
+        "proxy.config",
+        "proxy.history",
+        "proxy.models",
+        "proxy.observe",
+        "proxy.ops",
         "proxy.scheduling",
     },
     "dashboard": {
-        "proxy.balance", "proxy.chains", "proxy.config", "proxy.models", "proxy.observe", "proxy.ops", "proxy.scheduling",
+        "proxy.balance",
+        "proxy.chains",
+        "proxy.config",
+        "proxy.models",
+        "proxy.observe",
+        "proxy.ops",
+        "proxy.scheduling",
         "proxy.stratum.firmware",
     },
 }
@@ -118,7 +184,9 @@ def is_ours(name: str) -> bool:
 
 @pytest.mark.parametrize("folder", sorted(MAY_IMPORT))
 def test_folder_imports_only_what_it_may(folder):
-    allowed = MAY_IMPORT[folder] | BASE | {folder} if folder not in BASE else MAY_IMPORT[folder] | {folder, "proxy.types"}
+    allowed = (
+        MAY_IMPORT[folder] | BASE | {folder} if folder not in BASE else MAY_IMPORT[folder] | {folder, "proxy.types"}
+    )
     wrong = [
         f"{name} imports {imported}"
         for name in MODULES
@@ -170,9 +238,19 @@ def test_a_package_face_hands_on_only_what_is_pure(face):
 
 
 def test_every_module_of_the_proxy_is_ruled():
-    free = {"proxy", "proxy.apps", "proxy.checks", "proxy.node", "proxy.signals", "proxy.urls", "proxy.views", "proxy.observe"}
+    free = {
+        "proxy",
+        "proxy.apps",
+        "proxy.checks",
+        "proxy.node",
+        "proxy.signals",
+        "proxy.urls",
+        "proxy.views",
+        "proxy.observe",
+    }
     assert not [
-        name for name in MODULES
+        name
+        for name in MODULES
         if is_within(name, "proxy") and name not in free and not is_within(name, "proxy.management") and not owner(name)
     ]
 
@@ -221,7 +299,5 @@ def test_naked_tasks_are_recognised(source, lines):
 
 
 def test_every_task_is_born_in_a_group_or_through_spawn():
-    wrong = [
-        f"{name}:{line}" for name in MODULES if name != "proxy.net.tasks" for line in naked_tasks(tree(name))
-    ]
+    wrong = [f"{name}:{line}" for name in MODULES if name != "proxy.net.tasks" for line in naked_tasks(tree(name))]
     assert not wrong, "use proxy.net.tasks.spawn: " + ", ".join(wrong)

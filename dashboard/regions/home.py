@@ -25,11 +25,19 @@ def alarms(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, ob
 def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """The fleet in one glance."""
     working = sum(1 for worker in snap.workers if worker.connections)
-    away = sum(1 for worker in snap.workers if not worker.connections and worker.last_seen_at is not None
-               and snap.at - worker.last_seen_at < AWAY_AFTER_S)
-    return {"areas": spark(snap), "working": working, "away": away, "alarm_count": len(snap.alarms),
-            "worst": "bad" if any(alarm.level == "bad" for alarm in snap.alarms) else "warn" if snap.alarms else "",
-            "uptime": snap.at - snap.started_at}
+    away = sum(
+        1
+        for worker in snap.workers
+        if not worker.connections and worker.last_seen_at is not None and snap.at - worker.last_seen_at < AWAY_AFTER_S
+    )
+    return {
+        "areas": spark(snap),
+        "working": working,
+        "away": away,
+        "alarm_count": len(snap.alarms),
+        "worst": "bad" if any(alarm.level == "bad" for alarm in snap.alarms) else "warn" if snap.alarms else "",
+        "uptime": snap.at - snap.started_at,
+    }
 
 
 @region("split")
@@ -38,7 +46,9 @@ def split(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
     order = [pool.key for pool in snap.pools]
     main = snap.splits[0] if snap.splits else None
     return {
-        "main": main, "pieces": split_bar(snap, main) if main else [], "control": snap.control,
+        "main": main,
+        "pieces": split_bar(snap, main) if main else [],
+        "control": snap.control,
         "others": [(view, split_bar(snap, view)) for view in snap.splits[1:]],
         "pinned": sum(1 for worker in snap.workers if worker.pinned),
         "wanted": presenters.ratio(snap.control.weights, order) if snap.control.weights else "",

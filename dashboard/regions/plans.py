@@ -22,8 +22,13 @@ NOTEWORTHY = 0.05
 
 def _plan_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """The configuration, who is in control, and the minute: windows begin and end with one."""
-    return (current_revision(), int(snap.at // MINUTE_S), snap.control.source, snap.control.schedule_id,
-            pool_style_key(snap))
+    return (
+        current_revision(),
+        int(snap.at // MINUTE_S),
+        snap.control.source,
+        snap.control.schedule_id,
+        pool_style_key(snap),
+    )
 
 
 @region("schedule", version=_plan_shown)
@@ -37,9 +42,15 @@ def schedule(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
         problems = error.problems
     shown = schedules if argument else [one for one in schedules if one.workers.strip() == ALL_WORKERS]
     present, following = present_and_next(shown, argument, snap.at)
-    return {"schedules": schedules, "problems": problems, "present": present.schedule, "following": following,
-            "week": week(snap, shown, argument, snap.at) if shown else None,
-            "waits": _waits(snap), "names": {pool.key: pool for pool in snap.pools}}
+    return {
+        "schedules": schedules,
+        "problems": problems,
+        "present": present.schedule,
+        "following": following,
+        "week": week(snap, shown, argument, snap.at) if shown else None,
+        "waits": _waits(snap),
+        "names": {pool.key: pool for pool in snap.pools},
+    }
 
 
 def _waits(snap: LiveSnapshot) -> bool:
@@ -58,7 +69,7 @@ def balance(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, o
 def moves(history: Sequence[HistoryPoint]) -> list[HistoryPoint]:
     """The polls that moved the weights, the newest first."""
     found = [point for before, point in pairwise(history) if _differ(before, point)]
-    return found[:-CHANGES_SHOWN - 1:-1]
+    return found[: -CHANGES_SHOWN - 1 : -1]
 
 
 def _differ(before: HistoryPoint, after: HistoryPoint) -> bool:

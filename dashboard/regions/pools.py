@@ -40,14 +40,20 @@ def pool(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obje
         return {"pool": None}
     peers = [other for other in snap.pools if other.chain == found.chain and other.chain is not Chain.OTHER]
     excluded = [(worker, worker.excluded[found.key]) for worker in snap.workers if found.key in worker.excluded]
-    return {"pool": found, "refused": refused(found.rejects_by_reason), "peers": peers if len(peers) > 1 else [],
-            "excluded": excluded}
+    return {
+        "pool": found,
+        "refused": refused(found.rejects_by_reason),
+        "peers": peers if len(peers) > 1 else [],
+        "excluded": excluded,
+    }
 
 
 def _checks_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """The configuration, and the newest of what was noted of any pool."""
-    newest = (PayoutRecord.objects.order_by("-pk").values_list("pk", "pool", "percent", "ok").first(),
-              ChainTip.objects.order_by("-pk").values_list("pk", flat=True).first())
+    newest = (
+        PayoutRecord.objects.order_by("-pk").values_list("pk", "pool", "percent", "ok").first(),
+        ChainTip.objects.order_by("-pk").values_list("pk", flat=True).first(),
+    )
     return current_revision(), newest, pool_style_key(snap)
 
 
@@ -56,8 +62,11 @@ def poolchecks(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str
     """Whom the pool's jobs would pay, and how soon it tells of a block."""
     row = Pool.objects.filter(key=argument).select_related("wallet").first()
     told = block_times(str(row.chain)) if row and row.chain != Chain.OTHER else []
-    return {"row": row, "payouts": list(PayoutRecord.objects.filter(pool=argument)[:PAYOUTS_SHOWN]),
-            "told": told if len(told) > 1 else []}
+    return {
+        "row": row,
+        "payouts": list(PayoutRecord.objects.filter(pool=argument)[:PAYOUTS_SHOWN]),
+        "told": told if len(told) > 1 else [],
+    }
 
 
 def block_times(chain: str) -> list[tuple[str, int, int, float]]:
@@ -66,5 +75,6 @@ def block_times(chain: str) -> list[tuple[str, int, int, float]]:
     rows = ChainTip.objects.filter(chain=chain).order_by("-seen_at")[:TIPS]
     for key, behind_ms in rows.values_list("pool", "behind_ms"):
         delays.setdefault(key, []).append(behind_ms)
-    return [(key, len(found), sum(1 for one in found if one <= 0), median(found))
-            for key, found in sorted(delays.items())]
+    return [
+        (key, len(found), sum(1 for one in found if one <= 0), median(found)) for key, found in sorted(delays.items())
+    ]

@@ -35,20 +35,30 @@ def odds(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obje
 def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
     rate = snap.rate_24h.value * pool.target
     network, hashes = pool.network_difficulty or 0.0, snap.hashes_per_difficulty
-    return Odds(pool, rate, luck.seconds_per_block(rate, network, hashes),
-                luck.block_odds(rate, network, luck.DAY_S, hashes), luck.block_odds(rate, network, luck.YEAR_S, hashes),
-                luck.expected_best(pool.accepted_difficulty), luck.best_luck(pool.best, pool.accepted_difficulty))
+    return Odds(
+        pool,
+        rate,
+        luck.seconds_per_block(rate, network, hashes),
+        luck.block_odds(rate, network, luck.DAY_S, hashes),
+        luck.block_odds(rate, network, luck.YEAR_S, hashes),
+        luck.expected_best(pool.accepted_difficulty),
+        luck.best_luck(pool.best, pool.accepted_difficulty),
+    )
 
 
 def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """Which rows the tables show, and how far it is known what became of the blocks."""
-    return (tuple(Block.objects.values_list("pk", "verdict", "fate")[:SHOWN]),
-            tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]),
-            pool_style_key(snap))
+    return (
+        tuple(Block.objects.values_list("pk", "verdict", "fate")[:SHOWN]),
+        tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]),
+        pool_style_key(snap),
+    )
 
 
 @region("records", version=_rows_shown)
 def records(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Blocks and the best shares of all time."""
-    return {"blocks": list(Block.objects.all()[:SHOWN]),
-            "best": list(BestShare.objects.order_by("-true_difficulty")[:SHOWN])}
+    return {
+        "blocks": list(Block.objects.all()[:SHOWN]),
+        "best": list(BestShare.objects.order_by("-true_difficulty")[:SHOWN]),
+    }

@@ -41,8 +41,9 @@ def matches(worker: WorkerView, text: str, pool: str) -> bool:
     """Whether a worker passes the table's filter."""
     wanted = text.casefold()
     return (not pool or worker.pool == pool) and (
-        not wanted or any(wanted in field.casefold() for field in (worker.name, worker.firmware, worker.agent,
-                                                                   worker.peer)))
+        not wanted
+        or any(wanted in field.casefold() for field in (worker.name, worker.firmware, worker.agent, worker.peer))
+    )
 
 
 def is_forgotten(worker: WorkerView, forgotten: Mapping[str, float]) -> bool:
@@ -57,5 +58,8 @@ def worker(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, ob
     found = snap.worker(argument)
     by_pool = [] if found is None else [(pool, found.by_pool.get(pool.key, 0.0)) for pool in snap.pools]
     total = sum(part for _pool, part in by_pool)
-    return {"worker": found, "refused": refused(found.rejects_by_reason) if found else [],
-            "by_pool": [(pool, part, part / total * 100) for pool, part in by_pool] if total else []}
+    return {
+        "worker": found,
+        "refused": refused(found.rejects_by_reason) if found else [],
+        "by_pool": [(pool, part, part / total * 100) for pool, part in by_pool] if total else [],
+    }

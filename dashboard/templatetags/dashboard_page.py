@@ -27,14 +27,31 @@ def access(context: template.Context) -> Access:
 def navigation(context: template.Context) -> SafeString:
     """The links to the pages that the viewer may see, the current one marked."""
     request: HttpRequest = context["request"]
-    pages = [("home", _("Home"), SEE), ("workers", _("Workers"), SEE), ("pools", _("Pools"), SEE),
-             ("schedule", _("Schedule"), SEE), ("balance", _("Balance"), SEE), ("records", _("Records"), SEE),
-             ("logs", _("Logs"), LOGS), ("help", _("Help"), SEE)]
+    pages = [
+        ("home", _("Home"), SEE),
+        ("workers", _("Workers"), SEE),
+        ("pools", _("Pools"), SEE),
+        ("schedule", _("Schedule"), SEE),
+        ("balance", _("Balance"), SEE),
+        ("records", _("Records"), SEE),
+        ("logs", _("Logs"), LOGS),
+        ("help", _("Help"), SEE),
+    ]
     may = of_request(request).may
     here = (request.resolver_match.view_name if request.resolver_match else "").split("-")[0]
-    return format_html_join("", '<a href="{}"{}>{}</a>', (
-        (reverse(name), SafeString(' aria-current="page"' if name.removesuffix("s") == here.removesuffix("s") else ""),
-         label) for name, label, needs in pages if needs in may))
+    return format_html_join(
+        "",
+        '<a href="{}"{}>{}</a>',
+        (
+            (
+                reverse(name),
+                SafeString(' aria-current="page"' if name.removesuffix("s") == here.removesuffix("s") else ""),
+                label,
+            )
+            for name, label, needs in pages
+            if needs in may
+        ),
+    )
 
 
 @register.simple_tag
@@ -69,7 +86,13 @@ def sort_head(context: template.Context, name: str, label: str, where: str = "")
     kind = where if text_first else f"r {where}".strip()
     return format_html(
         '<th scope="col" class="{}"{}><a href="{}" hx-get="{}" hx-target="#workers" hx-swap="innerHTML" '
-        'hx-push-url="true">{}</a></th>', kind, state, address, address, label)
+        'hx-push-url="true">{}</a></th>',
+        kind,
+        state,
+        address,
+        address,
+        label,
+    )
 
 
 @register.simple_tag

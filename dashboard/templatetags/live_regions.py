@@ -30,5 +30,10 @@ def live_socket(context: template.Context) -> SafeString | str:
     if not keys:
         return ""
     query = urlencode([("r", key) for key in keys], safe=":")
-    return format_html('<div id="live" hx-ext="ws,morph" ws-connect="/live/?{}" data-poll="{}?{}">'
-                       '<data id="live-beat" value=""></data></div>', query, reverse("poll"), query)
+    return format_html(
+        '<div id="live" hx-ext="ws,morph" ws-connect="/live/?{}" data-poll="{}?{}">'
+        '<data id="live-beat" value=""></data></div>',
+        query,
+        reverse("poll"),
+        query,
+    )

@@ -23,8 +23,18 @@ register.filter("duration", presenters.duration)
 register.filter("seconds", presenters.seconds)
 register.filter("miners", presenters.miners)
 register.filter("odds", presenters.odds)
-for label in (labels.pool_state, labels.chain_name, labels.control_source, labels.mode_name, labels.policy_name,
-              labels.admin_state, labels.balance_state, labels.balance_look, labels.source_name, labels.action_name):
+for label in (
+    labels.pool_state,
+    labels.chain_name,
+    labels.control_source,
+    labels.mode_name,
+    labels.policy_name,
+    labels.admin_state,
+    labels.balance_state,
+    labels.balance_look,
+    labels.source_name,
+    labels.action_name,
+):
     register.filter(label.__name__, label)
 
 

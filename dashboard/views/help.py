@@ -25,5 +25,8 @@ def file(request: HttpRequest, name: str) -> HttpResponseBase:
     path = docs.folder() / "monitoring" / name
     if name not in docs.FILES or not path.is_file():
         raise Http404
-    return HttpResponse(path.read_bytes(), content_type=docs.FILES[name], headers={
-        "Content-Disposition": f'attachment; filename="{name}"'})
+    return HttpResponse(
+        path.read_bytes(),
+        content_type=docs.FILES[name],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

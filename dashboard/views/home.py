@@ -34,8 +34,11 @@ def home(request: HttpRequest) -> HttpResponseBase:
     snap = live.snapshot()
     if not snap.pools and of_request(request).administer and not Pool.objects.exists():
         return redirect("start")
-    return render(request, "dashboard/home.html", {"handles": handles(snap), "snap": snap,
-                                                   "auto": snap.control.source == "auto-balance"})
+    return render(
+        request,
+        "dashboard/home.html",
+        {"handles": handles(snap), "snap": snap, "auto": snap.control.source == "auto-balance"},
+    )
 
 
 def handles(snap: LiveSnapshot) -> list[Handle]:
@@ -52,7 +55,7 @@ def poll(request: HttpRequest) -> HttpResponseBase:
     access = of_request(request)
     if access == NOBODY:
         return HttpResponse(status=401)
-    keys = tuple(key for key in dict.fromkeys(request.GET.getlist("r")[:live.MAX_REGIONS]) if live.find(key))
+    keys = tuple(key for key in dict.fromkeys(request.GET.getlist("r")[: live.MAX_REGIONS]) if live.find(key))
     frame = live.make_frame(keys, access, get_language() or "en", live.snapshot())
     return HttpResponse(frame.html({}))
 

@@ -37,17 +37,31 @@ def logs(request: HttpRequest) -> HttpResponseBase:
     form = LogFilter(request.GET)
     lines = _lines(form, SHOWN)
     template = "dashboard/_logs.html" if request.headers.get("HX-Request") else "dashboard/logs.html"
-    return render(request, template, {"snap": live.snapshot(), "form": form, "lines": lines, "events": sorted(REGISTRY),
-                                      "query": request.GET.urlencode()})
+    return render(
+        request,
+        template,
+        {
+            "snap": live.snapshot(),
+            "form": form,
+            "lines": lines,
+            "events": sorted(REGISTRY),
+            "query": request.GET.urlencode(),
+        },
+    )
 
 
 def _lines(form: LogFilter, limit: int) -> list[LogLine]:
     if not form.is_valid():
         return []
     said = form.cleaned_data
-    return ring().recent(limit=limit, level=said["level"] or 0, text=said["text"],
-                              events={said["event"]} if said["event"] else frozenset(),
-                              worker=said["worker"] or None, pool=said["pool"] or None)
+    return ring().recent(
+        limit=limit,
+        level=said["level"] or 0,
+        text=said["text"],
+        events={said["event"]} if said["event"] else frozenset(),
+        worker=said["worker"] or None,
+        pool=said["pool"] or None,
+    )
 
 
 @require_GET
@@ -58,8 +72,7 @@ def download(request: HttpRequest) -> HttpResponseBase:
     redactor = Redactor(Wallet.objects.values_list("address", flat=True))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        _pack(archive, "recent.jsonl", "\n".join(line.json() for line in ring().recent(limit=IN_ZIP)),
-              plain, redactor)
+        _pack(archive, "recent.jsonl", "\n".join(line.json() for line in ring().recent(limit=IN_ZIP)), plain, redactor)
         for path in _newest_files():
             _pack(archive, path.name, path.read_text(encoding="utf-8", errors="replace"), plain, redactor)
     AuditEntry.write(by=request.user.get_username(), action="log download", new="with wallets" if plain else "redacted")
@@ -90,10 +103,11 @@ def switches(request: HttpRequest) -> HttpResponseBase:
     """Which events are written."""
     row = ProxySettings.load()
     allow, deny = event_names(row.log_allow), event_names(row.log_deny)
-    events = [(name, _told_of(kind), "allow" if name in allow else "deny" if name in deny else "",
-               kind.level <= DEBUG) for name, kind in REGISTRY.items()]
-    return render(request, "dashboard/log_switches.html", {"events": events, "settings": row,
-                                                           "snap": live.snapshot()})
+    events = [
+        (name, _told_of(kind), "allow" if name in allow else "deny" if name in deny else "", kind.level <= DEBUG)
+        for name, kind in REGISTRY.items()
+    ]
+    return render(request, "dashboard/log_switches.html", {"events": events, "settings": row, "snap": live.snapshot()})
 
 
 def _told_of(kind: type) -> str:
@@ -117,7 +131,10 @@ def save_switches(request: HttpRequest) -> HttpResponseBase:
         messages.error(request, " ".join(error.messages))
         return redirect("logs-switches")
     if (row.log_allow, row.log_deny) != before:
-        AuditEntry.write(by=request.user.get_username(), action="log events",
-                         new=f"always: {row.log_allow.split()} never: {row.log_deny.split()}")
+        AuditEntry.write(
+            by=request.user.get_username(),
+            action="log events",
+            new=f"always: {row.log_allow.split()} never: {row.log_deny.split()}",
+        )
     messages.success(request, _("Saved."))
     return redirect("logs-switches")

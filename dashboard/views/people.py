@@ -46,8 +46,16 @@ def open_sessions(current_key: str | None, user_id: int | None = None) -> list[O
     for row in Session.objects.filter(expire_date__gt=timezone.now()).order_by("-expire_date")[:MAX_SESSIONS]:
         said = row.get_decoded()
         if said.get(SESSION_KEY) and user_id in (None, int(said[SESSION_KEY])):
-            found.append(OpenSession(row.session_key[-12:], int(said[SESSION_KEY]), said.get("address", ""),
-                                     said.get("browser", ""), row.expire_date, row.session_key == current_key))
+            found.append(
+                OpenSession(
+                    row.session_key[-12:],
+                    int(said[SESSION_KEY]),
+                    said.get("address", ""),
+                    said.get("browser", ""),
+                    row.expire_date,
+                    row.session_key == current_key,
+                )
+            )
     return found
 
 
@@ -62,9 +70,12 @@ def account(request: HttpRequest) -> HttpResponseBase:
         update_session_auth_hash(request, form.save())
         messages.success(request, _("Your password has been changed. Other browsers are logged out."))
         return redirect("account")
-    return render(request, "dashboard/account.html", {
-        "form": form, "sessions": open_sessions(request.session.session_key, request.user.pk)},
-        status=422 if request.method == "POST" else 200)
+    return render(
+        request,
+        "dashboard/account.html",
+        {"form": form, "sessions": open_sessions(request.session.session_key, request.user.pk)},
+        status=422 if request.method == "POST" else 200,
+    )
 
 
 @require_POST
@@ -84,14 +95,19 @@ def end_session(request: HttpRequest) -> HttpResponseBase:
 @needs(SEE, ADMINISTER)
 def people(request: HttpRequest) -> HttpResponseBase:
     """Everybody with a login, their sessions, and the read-only links."""
-    person_form = PersonForm(request.POST or None, prefix="person") if _is_for(request, "person") else PersonForm(
-        prefix="person")
+    person_form = (
+        PersonForm(request.POST or None, prefix="person") if _is_for(request, "person") else PersonForm(prefix="person")
+    )
     link_form = LinkForm(request.POST or None, prefix="link") if _is_for(request, "link") else LinkForm(prefix="link")
     shown_link = ""
     if _is_for(request, "person") and person_form.is_valid():
         person = person_form.save()
-        AuditEntry.write(by=request.user.get_username(), action="add person", subject=person.get_username(),
-                         new=person_form.cleaned_data["role"])
+        AuditEntry.write(
+            by=request.user.get_username(),
+            action="add person",
+            subject=person.get_username(),
+            new=person_form.cleaned_data["role"],
+        )
         messages.success(request, _("%(name)s can log in now.") % {"name": person.get_username()})
         return redirect("people")
     if _is_for(request, "link") and link_form.is_valid():
@@ -101,9 +117,17 @@ def people(request: HttpRequest) -> HttpResponseBase:
     by_person: dict[int, int] = {}
     for one in open_sessions(request.session.session_key):
         by_person[one.user_id] = by_person.get(one.user_id, 0) + 1
-    return render(request, "dashboard/people.html", {
-        "members": [(member, by_person.get(member.pk, 0)) for member in members], "person_form": person_form,
-        "link_form": link_form, "links": ReadOnlyLink.objects.all(), "shown_link": shown_link})
+    return render(
+        request,
+        "dashboard/people.html",
+        {
+            "members": [(member, by_person.get(member.pk, 0)) for member in members],
+            "person_form": person_form,
+            "link_form": link_form,
+            "links": ReadOnlyLink.objects.all(),
+            "shown_link": shown_link,
+        },
+    )
 
 
 def _is_for(request: HttpRequest, form: str) -> bool:

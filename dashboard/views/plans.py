@@ -18,8 +18,11 @@ MAX_NAME = 128
 def schedule(request: HttpRequest) -> HttpResponseBase:
     """The week, what is in force and what comes next; for one worker where one is asked for."""
     special = Schedule.objects.filter(enabled=True).exclude(workers=ALL_WORKERS).exists()
-    return render(request, "dashboard/schedule.html", {
-        "snap": live.snapshot(), "worker": request.GET.get("worker", "")[:MAX_NAME], "special": special})
+    return render(
+        request,
+        "dashboard/schedule.html",
+        {"snap": live.snapshot(), "worker": request.GET.get("worker", "")[:MAX_NAME], "special": special},
+    )
 
 
 @require_GET

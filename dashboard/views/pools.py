@@ -18,9 +18,21 @@ from proxy.ops import check_pool as checkpool
 from proxy.types import Chain
 
 CHECK_TIMEOUT_S = 30.0
-CONNECTION_EVENTS = frozenset({
-    "pool_connected", "pool_disconnected", "pool_reconnect_failed", "pool_down", "pool_reconnected", "auth_result",
-    "pool_message", "pool_redirect", "pool_bad_message", "pool_connecting", "pool_reconnect_wait"})
+CONNECTION_EVENTS = frozenset(
+    {
+        "pool_connected",
+        "pool_disconnected",
+        "pool_reconnect_failed",
+        "pool_down",
+        "pool_reconnected",
+        "auth_result",
+        "pool_message",
+        "pool_redirect",
+        "pool_bad_message",
+        "pool_connecting",
+        "pool_reconnect_wait",
+    }
+)
 
 
 @require_GET
@@ -57,8 +69,14 @@ def test(request: HttpRequest, key: str) -> HttpResponseBase:
     return render(request, "dashboard/report.html", context)
 
 
-def run_check(target: Endpoint | str, *, user: str = "", password: str = "x",
-              chain: Chain = Chain.OTHER, show_wallets: bool = True) -> tuple[list[tuple[str, str, bool | None]], str]:
+def run_check(
+    target: Endpoint | str,
+    *,
+    user: str = "",
+    password: str = "x",
+    chain: Chain = Chain.OTHER,
+    show_wallets: bool = True,
+) -> tuple[list[tuple[str, str, bool | None]], str]:
     """The lines of a connection test, and a problem where there is no report at all.
 
     ``user``, ``password`` and ``chain`` are for an address that is no configured pool's; without
@@ -73,8 +91,15 @@ def run_check(target: Endpoint | str, *, user: str = "", password: str = "x",
     return list(report.lines), ""
 
 
-async def _checked(target: Endpoint | str, user: str, password: str, chain: Chain,
-                   show_wallets: bool) -> checkpool.CheckReport:
+async def _checked(
+    target: Endpoint | str, user: str, password: str, chain: Chain, show_wallets: bool
+) -> checkpool.CheckReport:
     async with asyncio.timeout(CHECK_TIMEOUT_S):
-        return await checkpool.check(target, user=user, password=password, chain=chain, show_wallets=show_wallets,
-                                     hashes_per_difficulty=live.snapshot().hashes_per_difficulty)
+        return await checkpool.check(
+            target,
+            user=user,
+            password=password,
+            chain=chain,
+            show_wallets=show_wallets,
+            hashes_per_difficulty=live.snapshot().hashes_per_difficulty,
+        )

@@ -14,5 +14,6 @@ from proxy.models.history import V2BestShare
 @needs(SEE)
 def records(request: HttpRequest) -> HttpResponseBase:
     """Luck, blocks and best shares, which are live, and what v2 had noted."""
-    return render(request, "dashboard/records.html", {"snap": live.snapshot(),
-                                                      "v2_best": list(V2BestShare.objects.all()[:SHOWN])})
+    return render(
+        request, "dashboard/records.html", {"snap": live.snapshot(), "v2_best": list(V2BestShare.objects.all()[:SHOWN])}
+    )

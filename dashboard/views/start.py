@@ -21,8 +21,10 @@ from proxy.types import Chain
 def start(request: HttpRequest) -> HttpResponseBase:
     """Ask for a pool at a time; then show what to type into the miner."""
     key = next_key() if request.GET.get("step") != "miners" else None
-    steps = [{"name": _("Pool %(key)s") % {"key": one}, "done": Pool.objects.filter(key=one).exists(),
-              "current": one == key} for one in KEYS]
+    steps = [
+        {"name": _("Pool %(key)s") % {"key": one}, "done": Pool.objects.filter(key=one).exists(), "current": one == key}
+        for one in KEYS
+    ]
     context = {"snap": live.snapshot(), "key": key, "steps": steps, "pools": Pool.objects.count()}
     if key is None:
         return render(request, "dashboard/start_miners.html", {**context, "settings": miner_settings(request)})
@@ -30,8 +32,9 @@ def start(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid() and form.save(key):
         AuditEntry.write(by=request.user.get_username(), action="add pool", subject=key, new=form.cleaned_data["name"])
         return redirect("start")
-    return render(request, "dashboard/start.html", {**context, "form": form},
-                  status=422 if request.method == "POST" else 200)
+    return render(
+        request, "dashboard/start.html", {**context, "form": form}, status=422 if request.method == "POST" else 200
+    )
 
 
 @require_POST
@@ -42,8 +45,12 @@ def test(request: HttpRequest) -> HttpResponseBase:
     form.is_valid()
     try:
         said = form.cleaned_data
-        lines, problem = run_check(form.endpoint(), user=said.get("wallet", ""), password=said.get("password", "x"),
-                                   chain=Chain(said.get("chain", Chain.OTHER)))
+        lines, problem = run_check(
+            form.endpoint(),
+            user=said.get("wallet", ""),
+            password=said.get("password", "x"),
+            chain=Chain(said.get("chain", Chain.OTHER)),
+        )
     except (ValidationError, KeyError) as error:
         lines, problem = [], " ".join(getattr(error, "messages", [_("Type the pool's address first.")]))
     return render(request, "dashboard/_report.html", {"lines": lines, "problem": problem, "key": ""})
@@ -53,5 +60,8 @@ def test(request: HttpRequest) -> HttpResponseBase:
 @needs(SEE)
 def help_page(request: HttpRequest) -> HttpResponseBase:
     """How to point a miner at it, how to read the numbers, what the words mean."""
-    return render(request, "dashboard/help.html", {"snap": live.snapshot(), "settings": miner_settings(request),
-                                                   "pages": docs.pages()})
+    return render(
+        request,
+        "dashboard/help.html",
+        {"snap": live.snapshot(), "settings": miner_settings(request), "pages": docs.pages()},
+    )

@@ -72,19 +72,30 @@ def pin(request: HttpRequest, name: str) -> HttpResponseBase:
     return _pinned(request, name, told=told)
 
 
-def _answer(request: HttpRequest, *, told: str = "", problem: str = "", expect: str = "",
-            weights: str = "") -> HttpResponseBase:
+def _answer(
+    request: HttpRequest, *, told: str = "", problem: str = "", expect: str = "", weights: str = ""
+) -> HttpResponseBase:
     if request.headers.get("HX-Request"):
-        return render(request, "dashboard/_slider_state.html", {
-            "told": told, "problem": problem, "expect": expect, "weights": weights, "snap": live.snapshot(),
-        }, status=422 if problem else 200)
+        return render(
+            request,
+            "dashboard/_slider_state.html",
+            {
+                "told": told,
+                "problem": problem,
+                "expect": expect,
+                "weights": weights,
+                "snap": live.snapshot(),
+            },
+            status=422 if problem else 200,
+        )
     (messages.error if problem else messages.success)(request, problem or told)
     return redirect("home")
 
 
 def _pinned(request: HttpRequest, name: str, *, told: str = "", problem: str = "") -> HttpResponseBase:
     if request.headers.get("HX-Request"):
-        return render(request, "dashboard/_told.html", {"told": told, "problem": problem},
-                      status=422 if problem else 200)
+        return render(
+            request, "dashboard/_told.html", {"told": told, "problem": problem}, status=422 if problem else 200
+        )
     (messages.error if problem else messages.success)(request, problem or told)
     return redirect("worker", name)

@@ -46,13 +46,26 @@ def workers(request: HttpRequest) -> HttpResponseBase:
         sort = DEFAULT_SORT
     text, pool = request.GET.get("q", "")[:MAX_FILTER], request.GET.get("pool", "")[:8]
     forgotten = WorkerNote.forgotten()
-    found = ordered([worker for worker in snap.workers
-                     if matches(worker, text, pool) and not is_forgotten(worker, forgotten)], sort)
+    found = ordered(
+        [worker for worker in snap.workers if matches(worker, text, pool) and not is_forgotten(worker, forgotten)], sort
+    )
     here = [worker for worker in found if not _is_gone(worker, snap)]
     gone = [worker for worker in found if _is_gone(worker, snap)]
     template = "dashboard/_workers_table.html" if request.headers.get("HX-Request") else "dashboard/workers.html"
-    return render(request, template, {"snap": snap, "workers": here, "gone": gone, "totals": totals(here),
-                                      "sort": sort, "q": text, "pool": pool, "known": len(snap.workers)})
+    return render(
+        request,
+        template,
+        {
+            "snap": snap,
+            "workers": here,
+            "gone": gone,
+            "totals": totals(here),
+            "sort": sort,
+            "q": text,
+            "pool": pool,
+            "known": len(snap.workers),
+        },
+    )
 
 
 def _is_gone(worker: WorkerView, snap: LiveSnapshot) -> bool:
@@ -62,10 +75,15 @@ def _is_gone(worker: WorkerView, snap: LiveSnapshot) -> bool:
 def totals(workers: list[WorkerView]) -> Totals:
     """Sums over the rows that are shown."""
     return Totals(
-        len(workers), sum(worker.rate_5m.value for worker in workers), sum(worker.rate_1h.value for worker in workers),
-        sum(worker.rate_24h.value for worker in workers), sum(worker.shares_per_s for worker in workers),
-        sum(worker.accepted for worker in workers), sum(worker.rejected for worker in workers),
-        max((worker.best for worker in workers), default=0.0))
+        len(workers),
+        sum(worker.rate_5m.value for worker in workers),
+        sum(worker.rate_1h.value for worker in workers),
+        sum(worker.rate_24h.value for worker in workers),
+        sum(worker.shares_per_s for worker in workers),
+        sum(worker.accepted for worker in workers),
+        sum(worker.rejected for worker in workers),
+        max((worker.best for worker in workers), default=0.0),
+    )
 
 
 @require_GET
@@ -79,10 +97,19 @@ def worker(request: HttpRequest, name: str) -> HttpResponseBase:
     note = WorkerNote.objects.filter(worker=name).first()
     known = snap.worker(name) or WorkerView(name=WorkerName(name), connections=0)
     forgotten = bool(note and note.forgotten_at) and is_forgotten(known, WorkerNote.forgotten())
-    return render(request, "dashboard/worker.html", {
-        "snap": snap, "name": name, "worker": snap.worker(name), "pin": pinned, "note": note.text if note else "",
-        "forgotten": forgotten,
-        "form": PinForm(initial={"pool": pinned.pool if pinned else None})})
+    return render(
+        request,
+        "dashboard/worker.html",
+        {
+            "snap": snap,
+            "name": name,
+            "worker": snap.worker(name),
+            "pin": pinned,
+            "note": note.text if note else "",
+            "forgotten": forgotten,
+            "form": PinForm(initial={"pool": pinned.pool if pinned else None}),
+        },
+    )
 
 
 def _is_remembered(name: str) -> bool:

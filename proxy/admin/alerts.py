@@ -21,11 +21,18 @@ MAX_TESTS = 5
 class AlertTargetForm(forms.ModelForm):  # type: ignore[type-arg]
     """A target; its address is never shown again, and kept where the field is left empty."""
 
-    url = forms.CharField(label=_("Address"), required=False, max_length=1000, strip=True,
-                          widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 80}), help_text=_(
-                              "As Apprise writes it, for example mailto://user:password@example.org, "
-                              "tgram://token/chat, ntfy://topic, discord://id/token, json://host/path. It is not "
-                              "shown again; leave it empty to keep the one that is set."))
+    url = forms.CharField(
+        label=_("Address"),
+        required=False,
+        max_length=1000,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 80}),
+        help_text=_(
+            "As Apprise writes it, for example mailto://user:password@example.org, "
+            "tgram://token/chat, ntfy://topic, discord://id/token, json://host/path. It is not "
+            "shown again; leave it empty to keep the one that is set."
+        ),
+    )
 
     class Meta:
         model = AlertTarget
@@ -57,8 +64,9 @@ class AlertTargetAdmin(ConfigAdmin):
         for target in targets[:MAX_TESTS]:
             problem = send_test(target.url)
             if problem:
-                messages.error(request, gettext("%(target)s: not sent. %(problem)s") % {
-                    "target": target, "problem": problem})
+                messages.error(
+                    request, gettext("%(target)s: not sent. %(problem)s") % {"target": target, "problem": problem}
+                )
             else:
                 messages.success(request, gettext("%s: sent. Look whether it has arrived.") % target)
 

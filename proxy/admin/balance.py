@@ -28,12 +28,22 @@ class BalanceSettingsAdmin(ConfigAdmin):
     """How chains are weighed and how far the weights may go: one row, one form."""
 
     fieldsets = [
-        (None, {"fields": ["strategy", ("short_window", "long_window"), "significance"], "description": _(
-            "Auto-balance always measures. It sets the weights while a schedule in mode auto-balance, or the switch "
-            "on the page, puts it in control.")}),
+        (
+            None,
+            {
+                "fields": ["strategy", ("short_window", "long_window"), "significance"],
+                "description": _(
+                    "Auto-balance always measures. It sets the weights while a schedule in mode auto-balance, or the "
+                    "switch "
+                    "on the page, puts it in control."
+                ),
+            },
+        ),
         (_("Limits"), {"fields": ["max_deviation", ("min_weight", "max_weight"), "max_step_per_hour", "dead_band"]}),
-        (_("When sources fail"), {"fields": ["on_failure"], "description": _(
-            "One or two failures leave the weights as they are.")}),
+        (
+            _("When sources fail"),
+            {"fields": ["on_failure"], "description": _("One or two failures leave the weights as they are.")},
+        ),
     ]
 
     def view_on_site(self, settings: BalanceSettings) -> str:
@@ -60,8 +70,14 @@ class BalanceSettingsAdmin(ConfigAdmin):
 class BalanceSourceForm(forms.ModelForm):  # type: ignore[type-arg]
     """A source; its password is never shown again, and kept where the field is left empty."""
 
-    password = forms.CharField(label=_("password"), required=False, strip=False, max_length=256,
-                               widget=forms.PasswordInput, help_text=_("Leave it empty to keep the one that is set."))
+    password = forms.CharField(
+        label=_("password"),
+        required=False,
+        strip=False,
+        max_length=256,
+        widget=forms.PasswordInput,
+        help_text=_("Leave it empty to keep the one that is set."),
+    )
 
     class Meta:
         model = BalanceSource
@@ -97,8 +113,9 @@ class BalanceSourceAdmin(ConfigAdmin):
             return
         windows = BalanceSettings.load()
         try:
-            readings = async_to_sync(try_source)(source_config(source), now=time.time(), short=windows.short_window,
-                                                 long=windows.long_window)
+            readings = async_to_sync(try_source)(
+                source_config(source), now=time.time(), short=windows.short_window, long=windows.long_window
+            )
         except DPMPError as error:
             messages.error(request, gettext("%(source)s: %(problem)s") % {"source": source, "problem": error})
             return
@@ -111,8 +128,10 @@ def describe(reading: NetworkReading) -> str:
     parts = [reading.chain.value, gettext("difficulty %s") % f"{reading.difficulty:.6g}"]
     if reading.height is not None:
         parts.append(gettext("height %d") % reading.height)
-    for words, span in ((gettext("short window %s EH/s"), reading.short),
-                        (gettext("long window %s EH/s"), reading.long)):
+    for words, span in (
+        (gettext("short window %s EH/s"), reading.short),
+        (gettext("long window %s EH/s"), reading.long),
+    ):
         if span is not None:
             parts.append(words % f"{hash_rate(span) / 1e18:.4g}")
     if reading.price is not None:

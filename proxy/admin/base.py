@@ -28,8 +28,11 @@ def tell_refusal(request: HttpRequest) -> None:
     state = ConfigRevision.objects.filter(pk=1).first()
     if state is None or not state.problems:
         return
-    messages.error(request, _("The proxy goes on with the previous configuration. The newest cannot be used: %s")
-                   % " ".join(map(str, state.problems)))
+    messages.error(
+        request,
+        _("The proxy goes on with the previous configuration. The newest cannot be used: %s")
+        % " ".join(map(str, state.problems)),
+    )
 
 
 def label_fields(form: Form) -> None:
@@ -71,11 +74,17 @@ class ConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """The list, with the proxy's refusal above it."""
         return self._with_refusal(request, lambda: super(ConfigAdmin, self).changelist_view(request, extra_context))
 
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "",
-                        extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         """The form, with the proxy's refusal above it."""
-        return self._with_refusal(request, lambda: super(ConfigAdmin, self).changeform_view(
-            request, object_id, form_url, extra_context))
+        return self._with_refusal(
+            request, lambda: super(ConfigAdmin, self).changeform_view(request, object_id, form_url, extra_context)
+        )
 
     def _with_refusal(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
         if request.method == "GET":

@@ -22,8 +22,9 @@ TRACE_FOR = timedelta(minutes=15)
 class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
     """An override with its weights as plain text."""
 
-    weights = WeightsField(label=_("weights"), required=False, help_text=_(
-        "For example A 70, B 30. Leave it empty for auto-balance."))
+    weights = WeightsField(
+        label=_("weights"), required=False, help_text=_("For example A 70, B 30. Leave it empty for auto-balance.")
+    )
 
     class Meta:
         model = WeightOverride

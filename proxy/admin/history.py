@@ -53,11 +53,19 @@ class ExportForm(forms.Form):
 
     first = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}))
     last = forms.DateField(label=_("Last day"), widget=forms.DateInput(attrs={"type": "date"}))
-    zone = forms.CharField(label=_("Time zone"), initial="UTC", help_text=_(
-        "Days begin at midnight there, for example Europe/Berlin."))
-    by = forms.ChoiceField(label=_("One row for each"), initial=By.DAY.value, choices=[
-        (By.HOUR.value, _("hour")), (By.DAY.value, _("day")), (By.MONTH.value, _("month")),
-        (By.PERIOD.value, _("whole period"))])
+    zone = forms.CharField(
+        label=_("Time zone"), initial="UTC", help_text=_("Days begin at midnight there, for example Europe/Berlin.")
+    )
+    by = forms.ChoiceField(
+        label=_("One row for each"),
+        initial=By.DAY.value,
+        choices=[
+            (By.HOUR.value, _("hour")),
+            (By.DAY.value, _("day")),
+            (By.MONTH.value, _("month")),
+            (By.PERIOD.value, _("whole period")),
+        ],
+    )
     worker = forms.CharField(label=_("Worker"), required=False, help_text=_("Empty for all."))
     pool = forms.CharField(label=_("Pool"), required=False, help_text=_("Its key, such as A; empty for all."))
     form = forms.ChoiceField(label=_("Format"), choices=[(Format.CSV.value, "CSV"), (Format.JSON.value, "JSON")])
@@ -79,10 +87,11 @@ class ExportForm(forms.Form):
         """What was asked for; the last day is included."""
         values = self.cleaned_data
         zone = ZoneInfo(values["zone"])
-        begin, end = (datetime.combine(day, datetime.min.time(), zone)
-                      for day in (values["first"], values["last"] + timedelta(days=1)))
-        return Query(begin=begin, end=end, by=By(values["by"]), zone=zone, worker=values["worker"],
-                     pool=values["pool"])
+        begin, end = (
+            datetime.combine(day, datetime.min.time(), zone)
+            for day in (values["first"], values["last"] + timedelta(days=1))
+        )
+        return Query(begin=begin, end=end, by=By(values["by"]), zone=zone, worker=values["worker"], pool=values["pool"])
 
 
 @admin.register(ShareBucket)
@@ -90,8 +99,19 @@ class ShareBucketAdmin(ReadOnlyAdmin):
     """Shares by time, with the export."""
 
     change_list_template = "admin/proxy/sharebucket/change_list.html"
-    list_display = ["time", "step", "worker", "pool", "accepted", "rejected", "stale", "duplicate", "unanswered",
-                    "credited", "best"]
+    list_display = [
+        "time",
+        "step",
+        "worker",
+        "pool",
+        "accepted",
+        "rejected",
+        "stale",
+        "duplicate",
+        "unanswered",
+        "credited",
+        "best",
+    ]
     list_filter = ["step", "pool"]
     search_fields = ["worker"]
     ordering = ["-start"]
@@ -111,14 +131,22 @@ class ShareBucketAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         today = datetime.now(UTC).date()
-        asked = ExportForm(request.GET if "first" in request.GET else None, initial={
-            "first": today.replace(day=1), "last": today})
+        asked = ExportForm(
+            request.GET if "first" in request.GET else None, initial={"first": today.replace(day=1), "last": today}
+        )
         if asked.is_bound and asked.is_valid():
             query, form = asked.query(), Format(asked.cleaned_data["form"])
-            return StreamingHttpResponse(write(query, form), content_type=_TYPES[form], headers={
-                "Content-Disposition": f'attachment; filename="{file_name(query, form)}"'})
-        context = {**self.admin_site.each_context(request), "form": asked, "opts": self.model._meta,
-                   "title": gettext("Export shares")}
+            return StreamingHttpResponse(
+                write(query, form),
+                content_type=_TYPES[form],
+                headers={"Content-Disposition": f'attachment; filename="{file_name(query, form)}"'},
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "form": asked,
+            "opts": self.model._meta,
+            "title": gettext("Export shares"),
+        }
         return TemplateResponse(request, "admin/proxy/sharebucket/export.html", context)
 
 

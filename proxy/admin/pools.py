@@ -78,8 +78,15 @@ class PoolAdmin(ConfigAdmin):
         (None, {"fields": ["key", "name", "status", "chain"]}),
         (_("Who is paid"), {"fields": ["wallet", "user_format", "password"]}),
         (_("Difficulty"), {"fields": ["min_difficulty", "max_difficulty"]}),
-        (_("Payout check"), {"fields": ["solo", "payout_min_percent", "payout_action"], "description": _(
-            "For solo pools: whether the block reward of each job would really be paid to the wallet.")}),
+        (
+            _("Payout check"),
+            {
+                "fields": ["solo", "payout_min_percent", "payout_action"],
+                "description": _(
+                    "For solo pools: whether the block reward of each job would really be paid to the wallet."
+                ),
+            },
+        ),
         (_("Note"), {"fields": ["note"], "classes": ["collapse"]}),
     ]
 
@@ -98,8 +105,9 @@ class PoolAdmin(ConfigAdmin):
         view = snap.pool(pool.key) if snap else None
         if view is None:
             return "-"
-        return format_html('<span class="state-{}" title="{}">{}</span>', view.status.value, view.reason,
-                           _STATES[view.status])
+        return format_html(
+            '<span class="state-{}" title="{}">{}</span>', view.status.value, view.reason, _STATES[view.status]
+        )
 
     @admin.display(description=_("wallet"), ordering="wallet__label")
     def wallet_link(self, pool: Pool) -> str:
@@ -120,7 +128,7 @@ class PoolAdmin(ConfigAdmin):
     @admin.action(description=_("Test connection"), permissions=["change"])
     def test_connection(self, request: HttpRequest, queryset: QuerySet[Pool]) -> None:
         """Shake hands with the selected pools and say what came of each step."""
-        keys = [PoolKey(pool.key) for pool in queryset[:MAX_TESTED + 1]]
+        keys = [PoolKey(pool.key) for pool in queryset[: MAX_TESTED + 1]]
         if len(keys) > MAX_TESTED:
             self.message_user(request, gettext("Test at most %d pools at once.") % MAX_TESTED, messages.ERROR)
             return

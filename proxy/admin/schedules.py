@@ -85,8 +85,13 @@ class ScheduleAdmin(ConfigAdmin):
     inlines = [AllocationInline, FallbackInline, WindowInline]
     fieldsets = [
         (None, {"fields": ["name", "enabled", "is_default", "mode"]}),
-        (_("For whom and when"), {"fields": ["workers", "priority", "time_zone"], "description": _(
-            "Windows of the week are below; a schedule without windows is always in force.")}),
+        (
+            _("For whom and when"),
+            {
+                "fields": ["workers", "priority", "time_zone"],
+                "description": _("Windows of the week are below; a schedule without windows is always in force."),
+            },
+        ),
         (_("Switching"), {"fields": ["policy", "min_switch_s", "slice_s"]}),
         (_("The coming week, as saved"), {"fields": ["coming_week"]}),
     ]
@@ -98,8 +103,10 @@ class ScheduleAdmin(ConfigAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The first schedule is likely to be the default."""
-        return {"is_default": not Schedule.objects.filter(is_default=True).exists(),
-                **super().get_changeform_initial_data(request)}
+        return {
+            "is_default": not Schedule.objects.filter(is_default=True).exists(),
+            **super().get_changeform_initial_data(request),
+        }
 
     def view_on_site(self, schedule: Schedule) -> str:
         """The week as a picture."""

@@ -20,15 +20,38 @@ class ProxySettingsAdmin(ConfigAdmin):
     """Listeners, limits, health, logging and metrics."""
 
     fieldsets = [
-        (_("Addresses and ports"), {
-            "fields": [("stratum_host", "stratum_port"), ("web_host", "web_port"), "metrics_enabled",
-                       ("metrics_host", "metrics_port"), "metrics_allow"],
-            "description": format_lazy('{} <a href="/settings/">{}</a>', _(
-                "The only settings that need a restart of the proxy."), _("Where each setting comes from"))}),
+        (
+            _("Addresses and ports"),
+            {
+                "fields": [
+                    ("stratum_host", "stratum_port"),
+                    ("web_host", "web_port"),
+                    "metrics_enabled",
+                    ("metrics_host", "metrics_port"),
+                    "metrics_allow",
+                ],
+                "description": format_lazy(
+                    '{} <a href="/settings/">{}</a>',
+                    _("The only settings that need a restart of the proxy."),
+                    _("Where each setting comes from"),
+                ),
+            },
+        ),
         (_("Limits"), {"fields": ["max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers"]}),
-        (_("When a pool is down, and up again"), {
-            "fields": [("rise", "fall"), "dial_timeout_s", ("backoff_min_s", "backoff_max_s"), "request_stall_s",
-                       "job_stall_min_s", "returns_per_s", "no_pool_minutes"]}),
+        (
+            _("When a pool is down, and up again"),
+            {
+                "fields": [
+                    ("rise", "fall"),
+                    "dial_timeout_s",
+                    ("backoff_min_s", "backoff_max_s"),
+                    "request_stall_s",
+                    "job_stall_min_s",
+                    "returns_per_s",
+                    "no_pool_minutes",
+                ]
+            },
+        ),
         (_("Log"), {"fields": ["log_level", "log_allow", "log_deny", ("file_bytes", "file_count"), "redact_wallets"]}),
         (_("Metrics"), {"fields": ["worker_series"]}),
     ]

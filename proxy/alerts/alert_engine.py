@@ -68,8 +68,11 @@ class AlertEngine:
         now = self._clock.now()
         reading = self._evaluators.read(snapshot, now, self._config, self._is_wrong)
         self._take_bests(snapshot)
-        self._names = {texts.pool_subject(pool.key): f"{texts.pool_subject(pool.key)} ({pool.name})"
-                       for pool in snapshot.pools if pool.name and pool.name != pool.key}
+        self._names = {
+            texts.pool_subject(pool.key): f"{texts.pool_subject(pool.key)} ({pool.name})"
+            for pool in snapshot.pools
+            if pool.name and pool.name != pool.key
+        }
         self._observe_all(reading, now)
         self.tick()
 
@@ -120,8 +123,17 @@ class AlertEngine:
         phase = incident.due(now, rule.delay_s, self._config)
         if phase is None or (phase in (Phase.CLEARED, Phase.STABLE) and not rule.recovery):
             return
-        self._put(texts.tell(kind, self._names.get(subject, subject), phase, at=self._clock.wall() - (now - began),
-                             reason=incident.text, lasted_s=incident.lasted_s, falls=incident.falls))
+        self._put(
+            texts.tell(
+                kind,
+                self._names.get(subject, subject),
+                phase,
+                at=self._clock.wall() - (now - began),
+                reason=incident.text,
+                lasted_s=incident.lasted_s,
+                falls=incident.falls,
+            )
+        )
 
     # --- Events ---
 
@@ -139,8 +151,9 @@ class AlertEngine:
         self._observe(AlertKind.CHAIN, texts.pool_subject(event.pool), None if event.cleared else event.detail)
 
     def _chain_split(self, event: ChainSplit) -> None:
-        self._observe(AlertKind.CHAIN, texts.chain_subject(event.chain),
-                      None if event.cleared else texts.split_sentence(event))
+        self._observe(
+            AlertKind.CHAIN, texts.chain_subject(event.chain), None if event.cleared else texts.split_sentence(event)
+        )
 
     def _database(self, event: DatabaseTrouble) -> None:
         text = "Mining goes on; what happens is kept in memory as far as it fits."
@@ -198,6 +211,14 @@ class AlertEngine:
                 continue
             self._due[kind] = following(wall, self._config.summary_at, zone)
             for target in self._whom(rule) if rule else ():
-                self.on_message(AlertMessage(
-                    target=target, title=f"DPMP: the last {word}", body="", level=AlertLevel.INFO, kinds=(kind,),
-                    at=wall, period=(days_before(due, days, zone), due)))
+                self.on_message(
+                    AlertMessage(
+                        target=target,
+                        title=f"DPMP: the last {word}",
+                        body="",
+                        level=AlertLevel.INFO,
+                        kinds=(kind,),
+                        at=wall,
+                        period=(days_before(due, days, zone), due),
+                    )
+                )

@@ -55,10 +55,17 @@ class Deliverer:
         """
         since = self._wall() - RESUME_FOR
         rows = AlertDelivery.objects.filter(state=DeliveryState.WAITING, at__gte=since, target__isnull=False).exclude(
-            body="")
+            body=""
+        )
         for row in rows.order_by("at")[:MAX_WAITING]:
-            message = AlertMessage(target=row.target_id or 0, title=row.title, body=row.body,
-                                   level=AlertLevel(row.level), kinds=(), at=row.at.timestamp())
+            message = AlertMessage(
+                target=row.target_id or 0,
+                title=row.title,
+                body=row.body,
+                level=AlertLevel(row.level),
+                kinds=(),
+                at=row.at.timestamp(),
+            )
             self._deliveries.append(Delivery(message=message, row=row, due=self._clock.now(), attempts=row.attempts))
 
     def take(self, message: AlertMessage) -> None:
@@ -107,8 +114,14 @@ class Deliverer:
             body = self._compose(*message.period)
         except DjangoError as error:
             return f"The history cannot be read: {error}"
-        delivery.message = AlertMessage(target=message.target, title=message.title, body=body, level=message.level,
-                                      kinds=message.kinds, at=message.at)
+        delivery.message = AlertMessage(
+            target=message.target,
+            title=message.title,
+            body=body,
+            level=message.level,
+            kinds=message.kinds,
+            at=message.at,
+        )
         return ""
 
     def _note(self, delivery: Delivery) -> None:
@@ -116,9 +129,14 @@ class Deliverer:
         message, address = delivery.message, self.addresses.get(delivery.message.target)
         if delivery.row is None and address is not None:
             delivery.row = AlertDelivery.objects.create(
-                target_id=message.target, target_label=address.label, kinds=" ".join(message.kinds),
-                level=message.level.value, title=message.title[:250], body=message.body,
-                at=datetime.fromtimestamp(message.at, UTC))
+                target_id=message.target,
+                target_label=address.label,
+                kinds=" ".join(message.kinds),
+                level=message.level.value,
+                title=message.title[:250],
+                body=message.body,
+                at=datetime.fromtimestamp(message.at, UTC),
+            )
 
     def _finish(self, delivery: Delivery, state: DeliveryState, problem: str) -> None:
         row = delivery.row
@@ -131,7 +149,7 @@ class Deliverer:
     def _tidy(self) -> None:
         """Let old entries of the list go."""
         AlertDelivery.objects.filter(at__lt=self._wall() - KEEP_FOR).delete()
-        surplus = AlertDelivery.objects.order_by("-at", "-id").values_list("id", flat=True)[KEEP_ROWS:KEEP_ROWS + 500]
+        surplus = AlertDelivery.objects.order_by("-at", "-id").values_list("id", flat=True)[KEEP_ROWS : KEEP_ROWS + 500]
         AlertDelivery.objects.filter(id__in=list(surplus)).delete()
 
     def _guard(self, call: Callable[[], object]) -> None:

@@ -24,8 +24,17 @@ REJECT_SAMPLE_S, REJECT_SAMPLES = 300.0, 13
 MIN_REJECTED = 5
 _Z = 1.96
 
-READ_KINDS = frozenset({AlertKind.POOL_DOWN, AlertKind.WORKER_OFFLINE, AlertKind.NO_SHARES, AlertKind.WORKER_SILENT,
-                        AlertKind.HASHRATE_DROP, AlertKind.REJECT_RATE, AlertKind.PAYOUT})
+READ_KINDS = frozenset(
+    {
+        AlertKind.POOL_DOWN,
+        AlertKind.WORKER_OFFLINE,
+        AlertKind.NO_SHARES,
+        AlertKind.WORKER_SILENT,
+        AlertKind.HASHRATE_DROP,
+        AlertKind.REJECT_RATE,
+        AlertKind.PAYOUT,
+    }
+)
 """What a look decides; the other kinds come as events."""
 
 
@@ -49,16 +58,22 @@ class Evaluators:
         """What is wrong; ``was`` says what was so far (some things end at another level than they begin at)."""
         self._first_at = look.at if self._first_at is None else self._first_at
         rules = {rule.kind: rule for rule in config.rules}
-        subjects = {FLEET, *(pool_subject(pool.key) for pool in look.pools),
-                    *(chain_subject(pool.chain) for pool in look.pools),
-                    *(worker_subject(worker.name) for worker in look.workers)}
+        subjects = {
+            FLEET,
+            *(pool_subject(pool.key) for pool in look.pools),
+            *(chain_subject(pool.chain) for pool in look.pools),
+            *(worker_subject(worker.name) for worker in look.workers),
+        }
         self._tallies = {name: tallies for name, tallies in self._tallies.items() if name in subjects}
         signs = (*self._pools(look, now, rules, was), *self._workers(look, now, rules, was), *fleet(look, rules, was))
-        return Reading(wrong={(kind, subject): text for kind, subject, text in signs if kind in rules},
-                       subjects=frozenset(subjects))
+        return Reading(
+            wrong={(kind, subject): text for kind, subject, text in signs if kind in rules},
+            subjects=frozenset(subjects),
+        )
 
-    def _pools(self, look: FleetSnapshot, now: float, rules: dict[AlertKind, AlertRuleConfig],
-               was: Callable[[Key], bool]) -> Iterator[Sign]:
+    def _pools(
+        self, look: FleetSnapshot, now: float, rules: dict[AlertKind, AlertRuleConfig], was: Callable[[Key], bool]
+    ) -> Iterator[Sign]:
         for pool in look.pools:
             subject = pool_subject(pool.key)
             if pool.status is PoolStatus.DOWN and pool.admin is AdminStatus.ENABLED:
@@ -68,8 +83,9 @@ class Evaluators:
             if rule := rules.get(AlertKind.REJECT_RATE):
                 yield from self._rejects(subject, pool, now, rule, was)
 
-    def _workers(self, look: FleetSnapshot, now: float, rules: dict[AlertKind, AlertRuleConfig],
-                 was: Callable[[Key], bool]) -> Iterator[Sign]:
+    def _workers(
+        self, look: FleetSnapshot, now: float, rules: dict[AlertKind, AlertRuleConfig], was: Callable[[Key], bool]
+    ) -> Iterator[Sign]:
         working = any(pool.status is PoolStatus.UP for pool in look.pools)
         for worker in look.workers:
             subject = worker_subject(worker.name)
@@ -88,8 +104,14 @@ class Evaluators:
             return
         yield AlertKind.WORKER_OFFLINE, subject, f"Last seen {span(max(0.0, at - seen))} ago."
 
-    def _rejects(self, subject: str, who: PoolSnapshot | WorkerSnapshot, now: float, rule: AlertRuleConfig,
-                 was: Callable[[Key], bool]) -> Iterator[Sign]:
+    def _rejects(
+        self,
+        subject: str,
+        who: PoolSnapshot | WorkerSnapshot,
+        now: float,
+        rule: AlertRuleConfig,
+        was: Callable[[Key], bool],
+    ) -> Iterator[Sign]:
         accepted, rejected = self._tallies.setdefault(subject, Tallies()).add(now, who.accepted, who.rejected)
         judged = accepted + rejected
         if not judged:
@@ -97,8 +119,14 @@ class Evaluators:
         limit, part = rule.threshold / 100, rejected / judged
         many = rejected >= MIN_REJECTED and lower_bound(rejected, judged) > limit
         if many or (was((AlertKind.REJECT_RATE, subject)) and part > limit):
-            yield AlertKind.REJECT_RATE, subject, (
-                f"{rejected} of the last {judged} shares ({part:.1%}) were refused; the limit is {rule.threshold:g} %.")
+            yield (
+                AlertKind.REJECT_RATE,
+                subject,
+                (
+                    f"{rejected} of the last {judged} shares ({part:.1%}) were refused; the limit is "
+                    f"{rule.threshold:g} %."
+                ),
+            )
 
 
 class Tallies:
@@ -145,8 +173,14 @@ def no_shares(look: FleetSnapshot, rule: AlertRuleConfig, was: Callable[[Key], b
         yield AlertKind.NO_SHARES, FLEET, f"Nobody has sent a share for {span(silence_s)}."
 
 
-def silent(subject: str, worker: WorkerSnapshot, look: FleetSnapshot, rule: AlertRuleConfig, working: bool,
-           was: Callable[[Key], bool]) -> Iterator[Sign]:
+def silent(
+    subject: str,
+    worker: WorkerSnapshot,
+    look: FleetSnapshot,
+    rule: AlertRuleConfig,
+    working: bool,
+    was: Callable[[Key], bool],
+) -> Iterator[Sign]:
     """A worker is connected, has work, and sends nothing for longer than chance explains."""
     began = max(worker.last_share_at or 0.0, worker.connected_at or 0.0)
     if not worker.connections or worker.waiting or not working or not began:
@@ -164,8 +198,9 @@ def usual_gap(worker: WorkerSnapshot, hashes_per_difficulty: float) -> float:
     return worker.difficulty * hashes_per_difficulty / rate.value if rate.known and rate.value > 0 else 0.0
 
 
-def slow_worker(subject: str, worker: WorkerSnapshot, at: float, rule: AlertRuleConfig,
-                was: Callable[[Key], bool]) -> Iterator[Sign]:
+def slow_worker(
+    subject: str, worker: WorkerSnapshot, at: float, rule: AlertRuleConfig, was: Callable[[Key], bool]
+) -> Iterator[Sign]:
     """A worker's last hour against its day; only while it has been connected for that hour."""
     if not worker.connections:
         if was((AlertKind.HASHRATE_DROP, subject)):
@@ -174,17 +209,23 @@ def slow_worker(subject: str, worker: WorkerSnapshot, at: float, rule: AlertRule
         yield from slower(subject, worker.rate_1h, worker.rate_24h, rule, was)
 
 
-def slower(subject: str, hour: RateSnapshot, day: RateSnapshot, rule: AlertRuleConfig,
-           was: Callable[[Key], bool]) -> Iterator[Sign]:
+def slower(
+    subject: str, hour: RateSnapshot, day: RateSnapshot, rule: AlertRuleConfig, was: Callable[[Key], bool]
+) -> Iterator[Sign]:
     """The hour is below the day by more than the threshold, and by more than noise."""
     if not hour.known or not day.known or day.value <= 0:
         return
     keep = 1 - rule.threshold / 100
     begins = hour.high < keep * day.low
     if begins or (was((AlertKind.HASHRATE_DROP, subject)) and hour.value < keep * day.value):
-        yield AlertKind.HASHRATE_DROP, subject, (
-            f"{short(hour.value, 'H/s')} in the last hour, {short(day.value, 'H/s')} in the last day "
-            f"({hour.value / day.value - 1:+.0%}).")
+        yield (
+            AlertKind.HASHRATE_DROP,
+            subject,
+            (
+                f"{short(hour.value, 'H/s')} in the last hour, {short(day.value, 'H/s')} in the last day "
+                f"({hour.value / day.value - 1:+.0%})."
+            ),
+        )
 
 
 def down_sentence(reason: str) -> str:

@@ -69,8 +69,14 @@ def grouped(target: int, notifications: list[Notification], left_out: int, wall:
     if left_out:
         lines.append(f"{left_out} older messages were left out.")
     first = sorted(notifications, key=lambda notification: notification.kind not in URGENT)
-    return AlertMessage(target=target, title=_title([notification.title for notification in first]), body="\n".join(lines),
-                        level=level, kinds=tuple(dict.fromkeys(notification.kind for notification in notifications)), at=wall)
+    return AlertMessage(
+        target=target,
+        title=_title([notification.title for notification in first]),
+        body="\n".join(lines),
+        level=level,
+        kinds=tuple(dict.fromkeys(notification.kind for notification in notifications)),
+        at=wall,
+    )
 
 
 def _title(titles: list[str]) -> str:

@@ -21,7 +21,7 @@ def send(url: str, title: str, body: str, level: AlertLevel = AlertLevel.INFO) -
 
     asset = AppriseAsset(app_id="DPMP", app_desc="DPMP mining proxy", async_mode=False, secure_logging=True)
     apprise = Apprise(asset=asset)
-    with _one_at_a_time, LogCapture(level=logging.WARNING) as said:
+    with _one_at_a_time, LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
         if not apprise.add(url):
             return "Apprise does not understand the address."
         try:

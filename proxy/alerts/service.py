@@ -33,8 +33,7 @@ LOOK_S = 10.0
 PAUSE_S = 5.0
 """Before the next attempt after a fault."""
 MAX_EVENTS, MAX_MESSAGES = 1000, 500
-HEARD: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BestShare,
-                                 BlockFound)
+HEARD: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BestShare, BlockFound)
 
 _logger = logging.getLogger(__name__)
 
@@ -53,8 +52,15 @@ class AlertService:
     the first ``apply`` they wait there.
     """
 
-    def __init__(self, *, events: EventStream, look: Callable[[], FleetSnapshot | None] = store.current,
-                 clock: Watch | None = None, send: Send = send, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self,
+        *,
+        events: EventStream,
+        look: Callable[[], FleetSnapshot | None] = store.current,
+        clock: Watch | None = None,
+        send: Send = send,
+        look_s: float = LOOK_S,
+    ) -> None:
         self.dropped = 0
         self._clock = clock = clock or ThreadWatch()
         self._events = events
@@ -71,8 +77,10 @@ class AlertService:
         """Set by the first ``apply`` and by ``stop``."""
         self._stopping = threading.Event()
         self._look_at = clock.now()
-        self._threads = (threading.Thread(target=self._watch, name="alert rules", daemon=True),
-                         threading.Thread(target=self._deliver, name="alert delivery", daemon=True))
+        self._threads = (
+            threading.Thread(target=self._watch, name="alert rules", daemon=True),
+            threading.Thread(target=self._deliver, name="alert delivery", daemon=True),
+        )
 
     def start(self) -> None:
         """Listen to the events and start the threads."""

@@ -18,8 +18,13 @@ def compose(begin: float, end: float) -> str:
     Raises:
         django.db.Error: the history cannot be read.
     """
-    lines = [*_shares(begin, end), *_pools(begin, end), *_reasons(begin, end), *_workers(begin, end),
-             *_records(begin, end)]
+    lines = [
+        *_shares(begin, end),
+        *_pools(begin, end),
+        *_reasons(begin, end),
+        *_workers(begin, end),
+        *_records(begin, end),
+    ]
     return "\n".join(lines)
 
 
@@ -28,28 +33,43 @@ def _rows(begin: float, end: float) -> QuerySet[ShareBucket]:
 
 
 def _shares(begin: float, end: float) -> list[str]:
-    sums = _rows(begin, end).aggregate(accepted=Sum("accepted"), rejected=Sum("rejected"),
-                                       unanswered=Sum("unanswered"), work=Sum("work"))
+    sums = _rows(begin, end).aggregate(
+        accepted=Sum("accepted"), rejected=Sum("rejected"), unanswered=Sum("unanswered"), work=Sum("work")
+    )
     accepted, rejected = sums["accepted"] or 0, sums["rejected"] or 0
     if not accepted + rejected:
         return ["No shares came in."]
     part = rejected / (accepted + rejected)
-    return [f"Shares: {accepted:,} accepted, {rejected:,} refused ({part:.2%}), {sums['unanswered'] or 0:,} "
-            "unanswered.",
-            f"Average hash rate: {_rate(sums['work'] or 0.0, begin, end)}."]
+    return [
+        f"Shares: {accepted:,} accepted, {rejected:,} refused ({part:.2%}), {sums['unanswered'] or 0:,} unanswered.",
+        f"Average hash rate: {_rate(sums['work'] or 0.0, begin, end)}.",
+    ]
 
 
 def _pools(begin: float, end: float) -> list[str]:
-    pools = list(_rows(begin, end).exclude(pool="").values("pool").order_by("pool").annotate(
-        done=Sum("work"), good=Sum("accepted"), refused=Sum("rejected")))
+    pools = list(
+        _rows(begin, end)
+        .exclude(pool="")
+        .values("pool")
+        .order_by("pool")
+        .annotate(done=Sum("work"), good=Sum("accepted"), refused=Sum("rejected"))
+    )
     total = sum(pool["done"] for pool in pools)
-    return [f"Pool {pool['pool']}: {pool['done'] / total:.1%} of the work, {pool['good']:,} accepted, "
-            f"{pool['refused']:,} refused." for pool in pools if total > 0]
+    return [
+        f"Pool {pool['pool']}: {pool['done'] / total:.1%} of the work, {pool['good']:,} accepted, "
+        f"{pool['refused']:,} refused."
+        for pool in pools
+        if total > 0
+    ]
 
 
 def _reasons(begin: float, end: float) -> list[str]:
-    reasons = RejectBucket.objects.filter(start__gte=begin, start__lt=end).values("reason").annotate(
-        shares=Sum("count")).order_by("-shares")[:TOP]
+    reasons = (
+        RejectBucket.objects.filter(start__gte=begin, start__lt=end)
+        .values("reason")
+        .annotate(shares=Sum("count"))
+        .order_by("-shares")[:TOP]
+    )
     told = ", ".join(f"{row['reason']} {row['shares']:,}" for row in reasons)
     return [f"Refused for: {told}."] if told else []
 
@@ -64,8 +84,11 @@ def _workers(begin: float, end: float) -> list[str]:
 
 def _records(begin: float, end: float) -> list[str]:
     since, until = datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
-    lines = [f"Block found: {block.chain} {block.height or ''} by {block.worker[:MAX_NAME_CHARS]}, pool {block.pool} "
-             f"({block.get_verdict_display()})." for block in Block.objects.filter(at__gte=since, at__lt=until)[:TOP]]
+    lines = [
+        f"Block found: {block.chain} {block.height or ''} by {block.worker[:MAX_NAME_CHARS]}, pool {block.pool} "
+        f"({block.get_verdict_display()})."
+        for block in Block.objects.filter(at__gte=since, at__lt=until)[:TOP]
+    ]
     best = BestShare.objects.filter(at__gte=since, at__lt=until).order_by(F("true_difficulty").desc()).first()
     if best is not None:
         lines.append(f"Best new share: {short(best.true_difficulty)} by {best.worker[:MAX_NAME_CHARS]} ({best.chain}).")

@@ -45,9 +45,11 @@ def chain_subject(chain: str) -> str:
 def split_sentence(event: ChainSplit) -> str:
     """What a chain split is, and what it means for a miner."""
     sides = " and ".join(side.replace("+", ", ") for side in event.sides)
-    return (f"From height {event.height} on, the pools follow different branches, and each grows: {sides}. "
-            "Miners are not moved. What is mined on the branch that loses is worth nothing: find out which your pools "
-            "follow on purpose, and set the weights.")
+    return (
+        f"From height {event.height} on, the pools follow different branches, and each grows: {sides}. "
+        "Miners are not moved. What is mined on the branch that loses is worth nothing: find out which your pools "
+        "follow on purpose, and set the weights."
+    )
 
 
 def short(number: float, unit: str = "") -> str:
@@ -67,8 +69,9 @@ def span(seconds: float) -> str:
     return f"{seconds / 3600:.0f} hours" if seconds < 172800 else f"{seconds / 86400:.0f} days"
 
 
-def tell(kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str, lasted_s: float,
-         falls: int) -> Notification:
+def tell(
+    kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str, lasted_s: float, falls: int
+) -> Notification:
     """What ``phase`` means for ``subject``; ``reason`` is the last sentence about what is wrong."""
     who = subject or "The fleet"
     titles = _SPLIT_TITLES if subject.startswith(_CHAIN) else _TITLES[kind]
@@ -78,8 +81,13 @@ def tell(kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str,
             return Notification(kind=kind, level=AlertLevel.BAD, title=bad, text=f"{bad}. {reason}".rstrip(), at=at)
         case Phase.FLAPPING:
             title = f"{bad}, again and again"
-            return Notification(kind=kind, level=AlertLevel.BAD, title=title, at=at, text=(
-                f"{title}: {falls} times lately. Nothing more is sent until it is stable. {reason}".rstrip()))
+            return Notification(
+                kind=kind,
+                level=AlertLevel.BAD,
+                title=title,
+                at=at,
+                text=(f"{title}: {falls} times lately. Nothing more is sent until it is stable. {reason}".rstrip()),
+            )
         case Phase.CLEARED:
             text = f"{good}, after {span(lasted_s)}." if lasted_s > 0 else f"{good}."
             return Notification(kind=kind, level=AlertLevel.GOOD, title=good, text=text, at=at)
@@ -89,17 +97,34 @@ def tell(kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str,
 def best_share(event: BestShare, at: float) -> Notification:
     """A new best of a chain."""
     title = f"New best share: {short(event.true_difficulty)}"
-    return Notification(kind=AlertKind.BEST_SHARE, level=AlertLevel.INFO, title=title, at=at, text=(
-        f"{worker_subject(event.worker)} found a share of difficulty {short(event.true_difficulty)} "
-        f"on pool {event.pool} ({event.chain})."))
+    return Notification(
+        kind=AlertKind.BEST_SHARE,
+        level=AlertLevel.INFO,
+        title=title,
+        at=at,
+        text=(
+            f"{worker_subject(event.worker)} found a share of difficulty {short(event.true_difficulty)} "
+            f"on pool {event.pool} ({event.chain})."
+        ),
+    )
 
 
 def block_found(event: BlockFound, at: float) -> Notification:
     """A block, or what could have been one."""
     who = f"{worker_subject(event.worker)}, pool {event.pool}, hash {event.header_hash.hex()}"
     if event.accepted:
-        return Notification(kind=AlertKind.BLOCK_FOUND, level=AlertLevel.GOOD, title=f"{event.chain} block found", at=at,
-                      text=f"A {event.chain} block was found: {who}. The pool accepted it.")
-    return Notification(kind=AlertKind.BLOCK_FOUND, level=AlertLevel.BAD, title=f"{event.chain} block not accepted", at=at,
-                  text=f"A share met the target of {event.chain}, but the pool did not accept it: {who}. "
-                       "Its header and coinbase are kept under Blocks.")
+        return Notification(
+            kind=AlertKind.BLOCK_FOUND,
+            level=AlertLevel.GOOD,
+            title=f"{event.chain} block found",
+            at=at,
+            text=f"A {event.chain} block was found: {who}. The pool accepted it.",
+        )
+    return Notification(
+        kind=AlertKind.BLOCK_FOUND,
+        level=AlertLevel.BAD,
+        title=f"{event.chain} block not accepted",
+        at=at,
+        text=f"A share met the target of {event.chain}, but the pool did not accept it: {who}. "
+        "Its header and coinbase are kept under Blocks.",
+    )

@@ -8,5 +8,14 @@ from proxy.balance.balance_view import BalanceView, ChainView, HistoryPoint
 from proxy.balance.observed import ObservedBlock, Observer
 from proxy.balance.readings import NetworkReading, Span, hash_rate
 
-__all__ = ["AutoBalance", "BalanceView", "ChainView", "HistoryPoint", "NetworkReading", "ObservedBlock", "Observer",
-           "Span", "hash_rate"]
+__all__ = [
+    "AutoBalance",
+    "BalanceView",
+    "ChainView",
+    "HistoryPoint",
+    "NetworkReading",
+    "ObservedBlock",
+    "Observer",
+    "Span",
+    "hash_rate",
+]

@@ -67,10 +67,16 @@ def source_names(sources: tuple[BalanceSourceConfig, ...]) -> tuple[str, ...]:
 def chains_of(config: ConfigSnapshot) -> dict[Chain, tuple[PoolKey, ...]]:
     """The pools to balance by chain, in the order of ``Chain``: enabled, of a known chain, given work by a schedule."""
     used = {key for schedule in config.schedules for key, weight in schedule.allocations if weight > 0}
-    pools = [pool for pool in config.pools.values()
-             if pool.status is AdminStatus.ENABLED and (pool.key in used or not config.schedules)]
-    groups = {chain: tuple(sorted(pool.key for pool in pools if pool.chain is chain))
-              for chain in Chain if chain is not Chain.OTHER}
+    pools = [
+        pool
+        for pool in config.pools.values()
+        if pool.status is AdminStatus.ENABLED and (pool.key in used or not config.schedules)
+    ]
+    groups = {
+        chain: tuple(sorted(pool.key for pool in pools if pool.chain is chain))
+        for chain in Chain
+        if chain is not Chain.OTHER
+    }
     return {chain: keys for chain, keys in groups.items() if keys}
 
 
@@ -80,8 +86,14 @@ class AutoBalance:
     ``on_weights`` is called with each new set of weights (``None``: the schedule's own), in control or not.
     """
 
-    def __init__(self, *, clock: Clock, events: EventStream, observer: Observer | None = None,
-                 on_weights: Callable[[Weights | None], None] = lambda weights: None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        events: EventStream,
+        observer: Observer | None = None,
+        on_weights: Callable[[Weights | None], None] = lambda weights: None,
+    ) -> None:
         self._clock = clock
         self._events = events
         self.observer = observer or Observer(clock=clock)
@@ -196,7 +208,7 @@ class AutoBalance:
     def missing_chains(self, before: str) -> tuple[Chain, ...]:
         """Chains that no source preferred to ``before`` has told enough about; none: that one need not be asked."""
         names = list(self._sources)
-        chosen = self._choose(names[:names.index(before)] if before in names else names)
+        chosen = self._choose(names[: names.index(before)] if before in names else names)
         return tuple(chain for chain in self._chains if chain not in chosen or not self._is_complete(chosen[chain]))
 
     def view(self) -> BalanceView:
@@ -204,11 +216,22 @@ class AutoBalance:
         prices = self._prices()
         chains = tuple(self._chain_view(chain, prices.get(chain)) for chain in self._chains)
         return BalanceView(
-            at=self._clock.wall(), state=self.state, in_control=self._in_control, strategy=self._config.strategy.value,
-            significance=self._config.significance, short_window=self._config.short_window,
-            long_window=self._config.long_window, failures=self._failures, chains=chains,
-            sources=tuple(self._sources.values()), weights=self.weights(), decision=self._decision.reason,
-            would_do=self._decision.next, next_poll_at=self.next_poll_at, history=tuple(self._history))
+            at=self._clock.wall(),
+            state=self.state,
+            in_control=self._in_control,
+            strategy=self._config.strategy.value,
+            significance=self._config.significance,
+            short_window=self._config.short_window,
+            long_window=self._config.long_window,
+            failures=self._failures,
+            chains=chains,
+            sources=tuple(self._sources.values()),
+            weights=self.weights(),
+            decision=self._decision.reason,
+            would_do=self._decision.next,
+            next_poll_at=self.next_poll_at,
+            history=tuple(self._history),
+        )
 
     # --- Choosing readings -------------------------------------------------------------------------------------
 
@@ -262,8 +285,11 @@ class AutoBalance:
         """Typed in by hand where that was done, else from the first source that tells one."""
         prices = {}
         for chain in self._chains:
-            told = (reading.price for name in self._sources  # jobs tell no price
-                    if name != OBSERVED and (reading := self._fresh(name, chain)) is not None and reading.price)
+            told = (
+                reading.price
+                for name in self._sources  # jobs tell no price
+                if name != OBSERVED and (reading := self._fresh(name, chain)) is not None and reading.price
+            )
             price = self._config.prices.get(chain) or next(told, None)
             if price:
                 prices[chain] = price
@@ -282,8 +308,9 @@ class AutoBalance:
         change = self._evidence[chain].weigh(reading, self._config.significance, len(self._chains))
         if change is None:
             return 1.0, f"short against long window {measured:.3f} is within the noise" if is_full else TOO_FEW_BLOCKS
-        return change.ratio, (f"over the last {change.blocks:g} blocks the hash rate is {change.ratio:.2f} times "
-                              f"what it was before")
+        return change.ratio, (
+            f"over the last {change.blocks:g} blocks the hash rate is {change.ratio:.2f} times what it was before"
+        )
 
     def _succeed(self, target: Target) -> None:
         recovered, self._failures = self._failures >= FAILURES_TO_FALL_BACK, 0
@@ -300,13 +327,21 @@ class AutoBalance:
         self._failures += 1
         if self._failures < FAILURES_TO_FALL_BACK:
             held = describe(self._parts) if self._parts else "the schedule's weights"
-            self._decision = Decision(parts=self._parts or {}, moved=False, reason=f"Held {held}: {problem}",
-                                      next="Asks again at the next poll.")
+            self._decision = Decision(
+                parts=self._parts or {},
+                moved=False,
+                reason=f"Held {held}: {problem}",
+                next="Asks again at the next poll.",
+            )
             return
         if self._failures == FAILURES_TO_FALL_BACK:
             self._fall_back()
-        self._decision = Decision(parts=self._parts or {}, moved=False, next="Goes on as soon as a poll succeeds.",
-                                  reason=f"{self._failures} polls failed, the fallback is in force: {problem}")
+        self._decision = Decision(
+            parts=self._parts or {},
+            moved=False,
+            next="Goes on as soon as a poll succeeds.",
+            reason=f"{self._failures} polls failed, the fallback is in force: {problem}",
+        )
 
     def _fall_back(self) -> None:
         even_parts = rounded(even(self._chains))
@@ -349,16 +384,28 @@ class AutoBalance:
                     rates[f"{chain.value}.{window}"] = hash_rate(span)
         ratios = {chain.value: window_ratio(reading) for chain, reading in self._used.items()}
         sources = ", ".join(dict.fromkeys(reading.source for reading in self._used.values()))
-        self._events.emit(OracleResult(source=sources, hashrates=rates, ratios=ratios,
-                                       weights=dict(self._pool_weights(wanted)), reason=self._decision.reason))
+        self._events.emit(
+            OracleResult(
+                source=sources,
+                hashrates=rates,
+                ratios=ratios,
+                weights=dict(self._pool_weights(wanted)),
+                reason=self._decision.reason,
+            )
+        )
 
     def _remember(self, reason: str) -> None:
         used = self._used
-        self._history.append(HistoryPoint(
-            at=self._clock.wall(), weights=dict(self._parts or {}), reason=reason,
-            short={chain: hash_rate(reading.short) for chain, reading in used.items() if reading.short},
-            long={chain: hash_rate(reading.long) for chain, reading in used.items() if reading.long},
-            difficulty={chain: reading.difficulty for chain, reading in used.items()}))
+        self._history.append(
+            HistoryPoint(
+                at=self._clock.wall(),
+                weights=dict(self._parts or {}),
+                reason=reason,
+                short={chain: hash_rate(reading.short) for chain, reading in used.items() if reading.short},
+                long={chain: hash_rate(reading.long) for chain, reading in used.items() if reading.long},
+                difficulty={chain: reading.difficulty for chain, reading in used.items()},
+            )
+        )
 
     def _pool_weights(self, parts: Parts) -> dict[PoolKey, float]:
         return {key: parts[chain] / len(keys) for chain, keys in self._chains.items() for key in keys}
@@ -370,12 +417,24 @@ class AutoBalance:
             return ChainView(chain=chain, pools=pools, weight=weight)
         evidence, short, long = self._evidence[chain], measure(reading.short), measure(reading.long)
         return ChainView(
-            chain=chain, pools=pools, source=reading.source, taken_at=reading.taken_at, height=reading.height,
-            difficulty=reading.difficulty, short=short, long=long, note=reading.note, fee=reading.fee,
-            ratio=window_ratio(reading) if short and long else None, change=evidence.change,
-            p_value=evidence.explain(reading), price=price, weight=weight,
+            chain=chain,
+            pools=pools,
+            source=reading.source,
+            taken_at=reading.taken_at,
+            height=reading.height,
+            difficulty=reading.difficulty,
+            short=short,
+            long=long,
+            note=reading.note,
+            fee=reading.fee,
+            ratio=window_ratio(reading) if short and long else None,
+            change=evidence.change,
+            p_value=evidence.explain(reading),
+            price=price,
+            weight=weight,
             wanted=self._target.parts.get(chain) if self._target else None,
-            reason=self._target.reasons.get(chain, "") if self._target else "")
+            reason=self._target.reasons.get(chain, "") if self._target else "",
+        )
 
     def _nothing_to_balance(self) -> str:
         names = ", ".join(chain.value for chain in self._chains) or "none"

@@ -53,19 +53,23 @@ def decide(current: Parts, target: Target, config: BalanceConfig, budget: StepBu
     wanted = rounded(target.parts)
     way = distance(wanted, current)
     if way == 0:
-        return Decision(parts=current, moved=False, reason="The weights are where they should be.",
-                        next="Nothing, until the readings change.")
+        return Decision(
+            parts=current,
+            moved=False,
+            reason="The weights are where they should be.",
+            next="Nothing, until the readings change.",
+        )
     if way < config.dead_band:
-        return _stay(current, wanted, f"the {way:g} points that it differs are inside the dead-band of "
-                                      f"{config.dead_band:g}")
+        return _stay(
+            current, wanted, f"the {way:g} points that it differs are inside the dead-band of {config.dead_band:g}"
+        )
     noise = z_of(config.significance) * target.noise if config.significance > 0 else 0.0
     if way < noise:
         return _stay(current, wanted, f"{way:g} points are less than the noise of the fees ({noise:.1f})")
     return _step(current, wanted, way, config, budget, now)
 
 
-def _step(current: Parts, wanted: Parts, way: float, config: BalanceConfig, budget: StepBudget,
-          now: float) -> Decision:
+def _step(current: Parts, wanted: Parts, way: float, config: BalanceConfig, budget: StepBudget, now: float) -> Decision:
     part = min(1.0, budget.left(now, config.max_step_per_hour) / way)
     parts = rounded({chain: current[chain] + (wanted[chain] - current[chain]) * part for chain in current})
     step = distance(parts, current)
@@ -73,12 +77,21 @@ def _step(current: Parts, wanted: Parts, way: float, config: BalanceConfig, budg
         return _stay(current, wanted, f"the {config.max_step_per_hour:g} points allowed in an hour are used up")
     budget.spend(now, step)
     if parts == wanted:
-        return Decision(parts=parts, moved=True, reason=f"Moved to {describe(parts)}.",
-                        next="Nothing, until the readings change.")
-    return Decision(parts=parts, moved=True, next=f"Goes on towards {describe(wanted)} as the step per hour allows.",
-                    reason=f"Moved to {describe(parts)} on the way to {describe(wanted)}.")
+        return Decision(
+            parts=parts, moved=True, reason=f"Moved to {describe(parts)}.", next="Nothing, until the readings change."
+        )
+    return Decision(
+        parts=parts,
+        moved=True,
+        next=f"Goes on towards {describe(wanted)} as the step per hour allows.",
+        reason=f"Moved to {describe(parts)} on the way to {describe(wanted)}.",
+    )
 
 
 def _stay(current: Parts, wanted: Parts, why: str) -> Decision:
-    return Decision(parts=current, moved=False, reason=f"Stayed at {describe(current)}: {why}.",
-                    next=f"Would go to {describe(wanted)}, but {why}.")
+    return Decision(
+        parts=current,
+        moved=False,
+        reason=f"Stayed at {describe(current)}: {why}.",
+        next=f"Would go to {describe(wanted)}, but {why}.",
+    )

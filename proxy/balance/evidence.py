@@ -61,8 +61,9 @@ def _comparisons(reading: NetworkReading) -> list[_Comparison]:
     if len(reading.spans) < 2:
         return []
     whole = reading.spans[-1]
-    pairs = [_Comparison(span, whole.blocks - span.blocks, whole.exposure - span.exposure)
-             for span in reading.spans[:-1]]
+    pairs = [
+        _Comparison(span, whole.blocks - span.blocks, whole.exposure - span.exposure) for span in reading.spans[:-1]
+    ]
     return [pair for pair in pairs if pair.rest_blocks >= pair.newest.blocks and pair.rest_exposure > 0]
 
 

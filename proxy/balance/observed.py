@@ -122,8 +122,14 @@ class Observer:
             log.without_height += height is None
             return
         difficulty = network_difficulty(notify.nbits)
-        block = ObservedBlock(chain=log.chain, height=height, announced_at=self.time(), difficulty=difficulty,
-                              prevhash=notify.prevhash, reward=reward)
+        block = ObservedBlock(
+            chain=log.chain,
+            height=height,
+            announced_at=self.time(),
+            difficulty=difficulty,
+            prevhash=notify.prevhash,
+            reward=reward,
+        )
         tip = log.tip
         if tip is not None and _clock_jumped(log, tip, block):
             self._start_anew(log)
@@ -215,9 +221,19 @@ class Observer:
         spans = _spans(log, scales(short, long))
         known = spans[-1].blocks if spans else 0.0
         note = f"{known:.0f} of {long} blocks seen so far" if known < long else ""
-        return NetworkReading(chain=chain, source=SOURCE, taken_at=self.time(), difficulty=tip.difficulty,
-                              height=tip.height, spans=spans, short_blocks=short, long_blocks=long, fee=fee,
-                              fee_error=fee_error, note=note)
+        return NetworkReading(
+            chain=chain,
+            source=SOURCE,
+            taken_at=self.time(),
+            difficulty=tip.difficulty,
+            height=tip.height,
+            spans=spans,
+            short_blocks=short,
+            long_blocks=long,
+            fee=fee,
+            fee_error=fee_error,
+            note=note,
+        )
 
     def problem(self, chain: Chain) -> str:
         """Why there is no reading of ``chain``, as a sentence."""
@@ -237,8 +253,9 @@ def _clock_jumped(log: _ChainLog, tip: ObservedBlock, block: ObservedBlock) -> b
 def _read_coinbase(notify: PoolNotify) -> tuple[int | None, int | None]:
     """Height and reward of a job; each None where it cannot be read."""
     try:
-        coinbase = parse_coinbase(assemble(notify.coinbase1, notify.extranonce1, notify.extranonce2_size,
-                                           notify.coinbase2))
+        coinbase = parse_coinbase(
+            assemble(notify.coinbase1, notify.extranonce1, notify.extranonce2_size, notify.coinbase2)
+        )
     except RemoteProtocolError:
         return height_of(notify.coinbase1), None
     return coinbase.height, coinbase.total

@@ -99,10 +99,13 @@ _MOST = 1e30
 def is_sane(reading: NetworkReading) -> bool:
     """Whether all numbers of ``reading`` can be true: a source may lie, and nonsense must not be weighed."""
     measured = [number for span in reading.spans for number in (span.blocks, span.seconds, span.difficulty)]
-    optional = [reading.price or 1.0, (reading.fee or 0.0) + 1.0,
-                reading.fee_error + 1.0, (reading.height or 0) + 1.0]
-    return (all(0 < number < _MOST for number in (reading.difficulty, *measured, *optional))
-            and (reading.fee or 0.0) >= 0 and reading.fee_error >= 0 and math.isfinite(reading.taken_at))
+    optional = [reading.price or 1.0, (reading.fee or 0.0) + 1.0, reading.fee_error + 1.0, (reading.height or 0) + 1.0]
+    return (
+        all(0 < number < _MOST for number in (reading.difficulty, *measured, *optional))
+        and (reading.fee or 0.0) >= 0
+        and reading.fee_error >= 0
+        and math.isfinite(reading.taken_at)
+    )
 
 
 MAX_LOOK_BACK = 4

@@ -43,9 +43,18 @@ class BalanceStore:
     def load(self) -> list[ObservedBlock]:
         """All stored blocks that make sense."""
         known = {chain.value: chain for chain in KEPT_BLOCKS}
-        return [ObservedBlock(chain=known[row.chain], height=row.height, announced_at=row.announced_at,
-                              difficulty=row.difficulty, prevhash=bytes.fromhex(row.prevhash), reward=row.reward)
-                for row in ChainBlock.objects.all() if row.chain in known]
+        return [
+            ObservedBlock(
+                chain=known[row.chain],
+                height=row.height,
+                announced_at=row.announced_at,
+                difficulty=row.difficulty,
+                prevhash=bytes.fromhex(row.prevhash),
+                reward=row.reward,
+            )
+            for row in ChainBlock.objects.all()
+            if row.chain in known
+        ]
 
     def load_parts(self) -> tuple[dict[Chain, float], float]:
         """The parts that held last, and when (unix seconds)."""
@@ -53,27 +62,42 @@ class BalanceStore:
         if row is None or not isinstance(row.parts, dict):
             return {}, 0.0
         known = {chain.value: chain for chain in KEPT_BLOCKS}
-        return {known[name]: float(part) for name, part in row.parts.items()
-                if name in known and isinstance(part, int | float)}, row.at
+        return {
+            known[name]: float(part)
+            for name, part in row.parts.items()
+            if name in known and isinstance(part, int | float)
+        }, row.at
 
     @transaction.atomic
-    def save(self, blocks: Sequence[ObservedBlock], void: set[Chain], parts: dict[Chain, float] | None,
-             at: float) -> None:
+    def save(
+        self, blocks: Sequence[ObservedBlock], void: set[Chain], parts: dict[Chain, float] | None, at: float
+    ) -> None:
         """Store new blocks and the parts; forget void histories and what is too old to be looked at."""
         if void:
             ChainBlock.objects.filter(chain__in=[chain.value for chain in void]).delete()
         ChainBlock.objects.bulk_create(
-            [ChainBlock(chain=block.chain.value, height=block.height, announced_at=block.announced_at,
-                        difficulty=block.difficulty, prevhash=block.prevhash.hex(), reward=block.reward)
-             for block in blocks],
-            update_conflicts=True, unique_fields=["chain", "height"],
-            update_fields=["announced_at", "difficulty", "prevhash", "reward"])
+            [
+                ChainBlock(
+                    chain=block.chain.value,
+                    height=block.height,
+                    announced_at=block.announced_at,
+                    difficulty=block.difficulty,
+                    prevhash=block.prevhash.hex(),
+                    reward=block.reward,
+                )
+                for block in blocks
+            ],
+            update_conflicts=True,
+            unique_fields=["chain", "height"],
+            update_fields=["announced_at", "difficulty", "prevhash", "reward"],
+        )
         for chain in {block.chain for block in blocks}:
             newest = max(block.height for block in blocks if block.chain is chain)
             ChainBlock.objects.filter(chain=chain.value, height__lt=newest - KEPT_BLOCKS[chain]).delete()
         if parts is not None:
             BalanceMemory.objects.update_or_create(
-                pk=1, defaults={"parts": {chain.value: part for chain, part in parts.items()}, "at": at})
+                pk=1, defaults={"parts": {chain.value: part for chain, part in parts.items()}, "at": at}
+            )
 
 
 class BalanceService:
@@ -82,9 +106,16 @@ class BalanceService:
     One task of the loop; the database is used in threads only.
     """
 
-    def __init__(self, *, auto: AutoBalance, clock: Clock, set_weights: Callable[[Weights | None], None],
-                 client: httpx.AsyncClient | None = None, limits: HttpLimits | None = None,
-                 store: BalanceStore | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        auto: AutoBalance,
+        clock: Clock,
+        set_weights: Callable[[Weights | None], None],
+        client: httpx.AsyncClient | None = None,
+        limits: HttpLimits | None = None,
+        store: BalanceStore | None = None,
+    ) -> None:
         self._auto = auto
         self._clock = clock
         self._client = client
@@ -101,8 +132,10 @@ class BalanceService:
         old = dict(zip(source_names(self._config.sources), self._config.sources, strict=True))
         new = dict(zip(source_names(config.balance.sources), config.balance.sources, strict=True))
         start = max(self._first_poll, self._clock.now())
-        self._due = {name: self._due[name] if name in self._due and old.get(name) == source else _Due(start)
-                     for name, source in new.items()}
+        self._due = {
+            name: self._due[name] if name in self._due and old.get(name) == source else _Due(start)
+            for name, source in new.items()
+        }
         self._config = config.balance
         self._auto.apply(config)
         self._changed.set()
@@ -165,8 +198,14 @@ class BalanceService:
         if name == OBSERVED:
             self._plan(due, source, failed=False)
             return
-        question = Question(name=name, config=source, ask=HttpAsker(client, self._limits), now=self._clock.wall(),
-                            short=self._config.short_window, long=self._config.long_window)
+        question = Question(
+            name=name,
+            config=source,
+            ask=HttpAsker(client, self._limits),
+            now=self._clock.wall(),
+            short=self._config.short_window,
+            long=self._config.long_window,
+        )
         problem = await _fetch_into(self._auto, question)
         self._plan(due, source, failed=problem is not None)
 
@@ -203,13 +242,15 @@ async def _fetch_into(auto: AutoBalance, question: Question) -> str | None:
     return None
 
 
-async def try_source(source: BalanceSourceConfig, *, now: float, short: int = 6, long: int = 72,
-                     limits: HttpLimits | None = None) -> list[NetworkReading]:
+async def try_source(
+    source: BalanceSourceConfig, *, now: float, short: int = 6, long: int = 72, limits: HttpLimits | None = None
+) -> list[NetworkReading]:
     """Ask ``source`` once, for a person who wants to see whether it works.
 
     Raises:
         SourceError: it does not; the text says why.
     """
     async with make_client() as client:
-        return await fetch(Question(name=source.kind, config=source, ask=HttpAsker(client, limits), now=now,
-                                    short=short, long=long))
+        return await fetch(
+            Question(name=source.kind, config=source, ask=HttpAsker(client, limits), now=now, short=short, long=long)
+        )

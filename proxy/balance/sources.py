@@ -28,8 +28,9 @@ Readings = list[NetworkReading]
 class Question:
     """One source, asked once: its configuration and the windows wanted."""
 
-    def __init__(self, *, name: str, config: BalanceSourceConfig, ask: HttpAsker, now: float, short: int = 6,
-                 long: int = 72) -> None:
+    def __init__(
+        self, *, name: str, config: BalanceSourceConfig, ask: HttpAsker, now: float, short: int = 6, long: int = 72
+    ) -> None:
         self.name = name
         self.config = config
         self.ask = ask
@@ -66,8 +67,9 @@ async def ask_oracle(question: Question) -> Readings:
         raise SourceRefused(f"The oracle says: {_text(answer.get('error')) or 'not ok, without a reason'}")
     taken_at, note = _oracle_time(answer.get("ts"), question.now)
     short, long = _oracle_windows(answer)
-    return [_oracle_chain(answer, chain, question.name, taken_at, short, long, note)
-            for chain in (Chain.BTC, Chain.BCH)]
+    return [
+        _oracle_chain(answer, chain, question.name, taken_at, short, long, note) for chain in (Chain.BTC, Chain.BCH)
+    ]
 
 
 def _oracle_time(value: object, now: float) -> tuple[float, str]:
@@ -89,19 +91,30 @@ def _oracle_windows(answer: Mapping[str, Any]) -> tuple[int, int]:
     return short, long
 
 
-def _oracle_chain(answer: Mapping[str, Any], chain: Chain, name: str, taken_at: float, short: int, long: int,
-                  note: str) -> NetworkReading:
+def _oracle_chain(
+    answer: Mapping[str, Any], chain: Chain, name: str, taken_at: float, short: int, long: int, note: str
+) -> NetworkReading:
     key = chain.value.lower()
     difficulty = _number(answer, f"{key}_difficulty", 1e-12, 1e30)
     latest, at_short, at_long = (_number(answer, f"{key}_ts_{which}", 0, 1e12) for which in ("latest", "short", "long"))
     spans: tuple[Span, ...] = ()
     if latest > at_short and latest > at_long:
-        spans = (Span(blocks=short, seconds=latest - at_short, difficulty=difficulty),
-                 Span(blocks=long, seconds=latest - at_long, difficulty=difficulty))
+        spans = (
+            Span(blocks=short, seconds=latest - at_short, difficulty=difficulty),
+            Span(blocks=long, seconds=latest - at_long, difficulty=difficulty),
+        )
     else:  # miners set these times, within two hours; DPMP v2 took the ratio as 1 then
         note = "the block times run backwards, the hash rate is taken as unchanged"
-    return NetworkReading(chain=chain, source=name, taken_at=taken_at, difficulty=difficulty, spans=spans,
-                          short_blocks=short, long_blocks=long, note=note)
+    return NetworkReading(
+        chain=chain,
+        source=name,
+        taken_at=taken_at,
+        difficulty=difficulty,
+        spans=spans,
+        short_blocks=short,
+        long_blocks=long,
+        note=note,
+    )
 
 
 # --- Node -----------------------------------------------------------------------------------------------------------
@@ -116,8 +129,16 @@ async def ask_node(question: Question) -> Readings:
     height = int(_number(mining, "blocks", 0, 500_000_000))
     difficulty = _node_difficulty(mining, chain)
     if chain is Chain.DGB:
-        return [NetworkReading(chain=chain, source=question.name, taken_at=question.now, difficulty=difficulty,
-                               height=height + 1, note="a DigiByte node tells the difficulty only")]
+        return [
+            NetworkReading(
+                chain=chain,
+                source=question.name,
+                taken_at=question.now,
+                difficulty=difficulty,
+                height=height + 1,
+                note="a DigiByte node tells the difficulty only",
+            )
+        ]
     headers = await _headers(question, height)
     if question.now - headers[0].time > TIP_STALE_S:
         raise SourceRefused(f"The node's newest block is {(question.now - headers[0].time) / 3600:.0f} hours old.")
@@ -152,14 +173,18 @@ async def _headers(question: Question, tip: int) -> list[_Header]:
     heights = [tip, *(tip - blocks for blocks in scales(question.short, question.long) if blocks <= tip)]
     hashes = [_block_hash(found) for found in await _rpc(question, [("getblockhash", [h]) for h in heights])]
     found = await _rpc(question, [("getblockheader", [block_hash, True]) for block_hash in hashes])
-    return [_Header(height, _mapping(fields, "getblockheader"), "time")
-            for height, fields in zip(heights, found, strict=True)]
+    return [
+        _Header(height, _mapping(fields, "getblockheader"), "time")
+        for height, fields in zip(heights, found, strict=True)
+    ]
 
 
 async def _rpc(question: Question, calls: Sequence[tuple[str, list[object]]]) -> list[Any]:
     """One batch of JSON-RPC 1.0 calls; all three nodes answer batches, in any order."""
-    batch = [{"jsonrpc": "1.0", "id": number, "method": method, "params": params}
-             for number, (method, params) in enumerate(calls)]
+    batch = [
+        {"jsonrpc": "1.0", "id": number, "method": method, "params": params}
+        for number, (method, params) in enumerate(calls)
+    ]
     auth = (question.config.user, question.config.password) if question.config.user else None
     answers = await question.ask.json(question.config.url, auth=auth, payload=batch)
     if isinstance(answers, Mapping):
@@ -187,9 +212,17 @@ def _reading_of_headers(question: Question, chain: Chain, headers: list[_Header]
     spans = [_span(tip, header) for header in headers[1:]]
     used = _rising([span for span in spans if span is not None])
     note = "" if len(used) == len(spans) else "some block times run backwards"
-    return NetworkReading(chain=chain, source=question.name, taken_at=question.now, difficulty=difficulty,
-                          height=tip.height + 1, spans=used, short_blocks=question.short,
-                          long_blocks=question.long, note=note)
+    return NetworkReading(
+        chain=chain,
+        source=question.name,
+        taken_at=question.now,
+        difficulty=difficulty,
+        height=tip.height + 1,
+        spans=used,
+        short_blocks=question.short,
+        long_blocks=question.long,
+        note=note,
+    )
 
 
 def _rising(spans: list[Span]) -> tuple[Span, ...]:
@@ -218,8 +251,14 @@ def _span(tip: _Header, start: _Header) -> Span | None:
 async def ask_mempool(question: Question) -> Readings:
     """mempool or another server with Esplora's paths, for BTC; with mempool's prices also the price."""
     tip = await _rest_number(question, "/api/blocks/tip/height")
-    heights = [tip, *(tip - blocks for blocks in (question.short, question.long, scales(question.short,
-               question.long)[-1]) if blocks <= tip)]
+    heights = [
+        tip,
+        *(
+            tip - blocks
+            for blocks in (question.short, question.long, scales(question.short, question.long)[-1])
+            if blocks <= tip
+        ),
+    ]
     headers = [await _rest_header(question, height) for height in heights]
     if question.now - headers[0].time > TIP_STALE_S:
         raise SourceRefused("The server's newest block is more than a day old.")
@@ -276,5 +315,7 @@ def _text(value: object) -> str:
 
 
 _ASKERS: dict[str, Callable[[Question], Awaitable[Readings]]] = {
-    "oracle": ask_oracle, "node": ask_node, "mempool": ask_mempool,
+    "oracle": ask_oracle,
+    "node": ask_node,
+    "mempool": ask_mempool,
 }

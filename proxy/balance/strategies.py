@@ -56,16 +56,17 @@ def value_per_hash(reading: NetworkReading, price: float | None) -> float | None
 def value_target(readings: Mapping[Chain, NetworkReading], prices: Mapping[Chain, float]) -> Target | None:
     """Parts by value per hash; with prices only if each chain has one. None where a value is not known."""
     priced = all(prices.get(chain, 0.0) > 0 for chain in readings)
-    values = {chain: value_per_hash(reading, prices[chain] if priced else None)
-              for chain, reading in readings.items()}
+    values = {chain: value_per_hash(reading, prices[chain] if priced else None) for chain, reading in readings.items()}
     known = {chain: value for chain, value in values.items() if value}
     if len(known) < len(values):
         return None
     parts = normalised(known)
     noise = max(_fee_noise(readings[chain], part) for chain, part in parts.items())
     left_out = "" if priced or not prices else "; prices are left out, as not every chain has one"
-    reasons = {chain: _value_reason(readings[chain], prices[chain] if priced else None, value) + left_out
-               for chain, value in known.items()}
+    reasons = {
+        chain: _value_reason(readings[chain], prices[chain] if priced else None, value) + left_out
+        for chain, value in known.items()
+    }
     return Target(parts=parts, reasons=reasons, noise=noise)
 
 

@@ -253,7 +253,7 @@ def _read_segwit(chain: Chain, hrp: str, text: str) -> Address:
         raise AddressError(_mismatch(_HRP[hrp], chain))
     if len(text) > 90:
         raise AddressError(f"This is no {chain} address: it is too long.")
-    digits = _digits(text[len(hrp) + 1:])
+    digits = _digits(text[len(hrp) + 1 :])
     if len(digits) < 8:
         raise AddressError(f"This is no {chain} address: it is too short.")
     version = digits[0]

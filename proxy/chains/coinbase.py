@@ -48,7 +48,7 @@ class _Reader:
         end = self._at + count
         if end > len(self._raw):
             raise RemoteProtocolError("the coinbase ends too early")
-        piece = self._raw[self._at:end]
+        piece = self._raw[self._at : end]
         self._at = end
         return piece
 
@@ -60,7 +60,7 @@ class _Reader:
         return first if first < 0xFD else self.number({0xFD: 2, 0xFE: 4, 0xFF: 8}[first])
 
     def peek(self, count: int) -> bytes:
-        return self._raw[self._at:self._at + count]
+        return self._raw[self._at : self._at + count]
 
 
 def parse_coinbase(raw: bytes) -> Coinbase:
@@ -108,17 +108,17 @@ def script_height(script: bytes) -> int | None:
         return 0
     if size > 5 or len(script) < 1 + size or script[size] & 0x80:
         return None
-    height = int.from_bytes(script[1:1 + size], "little")
+    height = int.from_bytes(script[1 : 1 + size], "little")
     return height if height < MAX_HEIGHT else None
 
 
 def height_of(coinbase1: bytes) -> int | None:
     """The height from the part of a coinbase before the extranonce; None where it is not to be found there."""
     at = 6 if coinbase1[4:6] == b"\0\1" else 4
-    if coinbase1[at:at + 37] != b"\1" + bytes(32) + b"\xff" * 4:
+    if coinbase1[at : at + 37] != b"\1" + bytes(32) + b"\xff" * 4:
         return None
-    length = coinbase1[at + 37:at + 38]
-    return script_height(coinbase1[at + 38:]) if length and length[0] < 0xFD else None
+    length = coinbase1[at + 37 : at + 38]
+    return script_height(coinbase1[at + 38 :]) if length and length[0] < 0xFD else None
 
 
 def assemble(coinbase1: bytes, extranonce1: bytes, extranonce2_size: int, coinbase2: bytes) -> bytes:

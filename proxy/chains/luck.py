@@ -27,15 +27,17 @@ def effort(work_since_block: float, network_difficulty: float) -> float | None:
     return work_since_block / network_difficulty if network_difficulty > 0 else None
 
 
-def block_odds(rate: float, network_difficulty: float, seconds: float,
-               hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> float:
+def block_odds(
+    rate: float, network_difficulty: float, seconds: float, hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
+) -> float:
     """Probability of at least one block in ``seconds`` at ``rate`` hashes per second."""
     if rate <= 0 or network_difficulty <= 0:
         return 0.0
     return -expm1(-rate * seconds / (network_difficulty * hashes_per_difficulty))
 
 
-def seconds_per_block(rate: float, network_difficulty: float,
-                      hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> float | None:
+def seconds_per_block(
+    rate: float, network_difficulty: float, hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
+) -> float | None:
     """Average time from block to block at ``rate``; None without any rate."""
     return network_difficulty * hashes_per_difficulty / rate if rate > 0 else None

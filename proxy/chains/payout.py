@@ -142,8 +142,15 @@ class PayoutCheck:
         percent = 100.0 * paid / total if total else 0.0
         # Of a chain whose addresses are not known nothing can be said, so nothing is held against the pool.
         ok = not pool.solo or pool.chain is Chain.OTHER or percent >= pool.payout_min_percent
-        return PayoutView(pool=pool.key, percent=percent, ok=ok, outputs=_told(pool.chain, outputs), total=total,
-                          checked_at=self._clock.wall(), problem=problem)
+        return PayoutView(
+            pool=pool.key,
+            percent=percent,
+            ok=ok,
+            outputs=_told(pool.chain, outputs),
+            total=total,
+            checked_at=self._clock.wall(),
+            problem=problem,
+        )
 
     def _set_out(self, pool: PoolKey, *, out: bool) -> None:
         if out == (pool in self._out):
@@ -171,8 +178,10 @@ def _wallet_script(pool: PoolConfig) -> bytes | None:
 
 def _told(chain: Chain, outputs: Sequence[TxOut]) -> tuple[tuple[str, int], ...]:
     paying = sorted((output for output in outputs if output.value), key=lambda output: -output.value)
-    return tuple((address_of_script(chain, output.script) or _kind(output.script), output.value)
-                 for output in paying[:SHOWN_OUTPUTS])
+    return tuple(
+        (address_of_script(chain, output.script) or _kind(output.script), output.value)
+        for output in paying[:SHOWN_OUTPUTS]
+    )
 
 
 def _kind(script: bytes) -> str:

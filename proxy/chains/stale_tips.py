@@ -112,9 +112,16 @@ class StaleTips:
         if tip is None or not tip.height:
             return None
         found = self._chains[tip.chain].following.get(tip.prevhash, {})
-        since = min((block.at for block_hash, block in found.items()
-                     if block.height == tip.height + 1 and _meets(block_hash, target_of_nbits(tip.nbits))
-                     and self._is_believed(block)), default=None)
+        since = min(
+            (
+                block.at
+                for block_hash, block in found.items()
+                if block.height == tip.height + 1
+                and _meets(block_hash, target_of_nbits(tip.nbits))
+                and self._is_believed(block)
+            ),
+            default=None,
+        )
         return None if since is None else self._clock.now() - max(since, tip.since)
 
     def is_to_be_left(self, session: SessionId, pool: PoolKey, lane: LaneId) -> bool:
@@ -144,8 +151,9 @@ class StaleTips:
         tip = self._tips.get(lane)
         if tip is not None and late_s is not None and self._told.get(pool) != tip.prevhash:
             self._told[pool] = tip.prevhash
-            self._events.emit(StaleTipLeft(pool=pool, chain=tip.chain[0], height=tip.height - 1,
-                                           late_s=round(late_s, 3)))
+            self._events.emit(
+                StaleTipLeft(pool=pool, chain=tip.chain[0], height=tip.height - 1, late_s=round(late_s, 3))
+            )
 
     def forget(self, session: SessionId) -> None:
         """The session ended."""
@@ -211,8 +219,9 @@ class StaleTips:
     def _went_back(self, state: _ChainState, before: _Tip, tip: _Tip) -> None:
         """A connection went from a block back to the one before it: what its pool said of that block counts no more."""
         block = state.following.get(tip.prevhash, {}).get(before.prevhash)
-        if block is None or any(self._tips[lane].prevhash == before.prevhash
-                                for lane in self._lanes_of.get(tip.pool, ())):
+        if block is None or any(
+            self._tips[lane].prevhash == before.prevhash for lane in self._lanes_of.get(tip.pool, ())
+        ):
             return
         block.pools.discard(tip.pool)
         self._doubted[tip.pool] = max(self._doubted.get(tip.pool, 0.0), tip.since + TAKEN_BACK_S)
@@ -222,8 +231,11 @@ class StaleTips:
         return len(block.pools) > 1 or any(self._doubted.get(pool, now) <= now for pool in block.pools)
 
     def _tell_late(self, chain: ChainKey, parent: bytes) -> None:
-        late = frozenset(tip.session for tip in self._tips.values()
-                         if tip.session is not None and tip.prevhash == parent and tip.chain == chain)
+        late = frozenset(
+            tip.session
+            for tip in self._tips.values()
+            if tip.session is not None and tip.prevhash == parent and tip.chain == chain
+        )
         if late:
             self.on_change(late)
 
@@ -286,8 +298,9 @@ def _apart(one: OrderedDict[int, tuple[bytes, int]], other: OrderedDict[int, tup
         return 0
     if newest - 1 not in one or newest - 1 not in other or one[newest - 1][0] == other[newest - 1][0]:
         return None
-    carry_work = (_meets(one[newest][0], _RETARGET * target_of_nbits(other[newest - 1][1]))
-                  and _meets(other[newest][0], _RETARGET * target_of_nbits(one[newest - 1][1])))
+    carry_work = _meets(one[newest][0], _RETARGET * target_of_nbits(other[newest - 1][1])) and _meets(
+        other[newest][0], _RETARGET * target_of_nbits(one[newest - 1][1])
+    )
     if not carry_work:
         return None
     return next(height for height in common if one[height][0] != other[height][0]) - 1
@@ -299,8 +312,9 @@ def _sides(pools: Iterable[PoolKey], pairs: set[tuple[PoolKey, PoolKey]]) -> tup
         return ()
     sides: list[list[PoolKey]] = []
     for pool in sorted(pools):
-        side = next((side for side in sides
-                     if not any((each, pool) in pairs or (pool, each) in pairs for each in side)), None)
+        side = next(
+            (side for side in sides if not any((each, pool) in pairs or (pool, each) in pairs for each in side)), None
+        )
         if side is None:
             sides.append([pool])
         else:

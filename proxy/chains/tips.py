@@ -97,8 +97,14 @@ class PoolChainView:
 class ChainObserver:
     """Follows every chain through ``PoolNotify``; emits ``NewBlockSeen`` and ``PoolBehind``."""
 
-    def __init__(self, *, clock: Clock, events: EventStream, hashes_per_difficulty: float = HASHES_PER_DIFFICULTY,
-                 alarm_delay_s: float = ALARM_DELAY_S) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        events: EventStream,
+        hashes_per_difficulty: float = HASHES_PER_DIFFICULTY,
+        alarm_delay_s: float = ALARM_DELAY_S,
+    ) -> None:
         self._clock = clock
         self._events = events
         self._diff1 = diff1_target(hashes_per_difficulty)
@@ -140,8 +146,14 @@ class ChainObserver:
     def _new_tip(self, state: _ChainState, job: PoolNotify, now: float) -> _Tip:
         height = height_of(job.coinbase1) or 0
         state.count += 1
-        tip = _Tip(prevhash=job.prevhash, height=max(height - 1, 0), nbits=job.nbits, at=now,
-                   wall=self._clock.wall(), order=state.count)
+        tip = _Tip(
+            prevhash=job.prevhash,
+            height=max(height - 1, 0),
+            nbits=job.nbits,
+            at=now,
+            wall=self._clock.wall(),
+            order=state.count,
+        )
         state.tips[job.prevhash] = tip
         while len(state.tips) > TIPS_KEPT:
             state.tips.popitem(last=False)
@@ -151,8 +163,16 @@ class ChainObserver:
         if job.pool not in tip.pools:
             behind = now - tip.at
             tip.pools[job.pool] = behind
-            self._events.emit(NewBlockSeen(pool=job.pool, chain=job.chain, height=tip.height, prevhash=tip.prevhash,
-                                           nbits=tip.nbits, behind_s=behind))
+            self._events.emit(
+                NewBlockSeen(
+                    pool=job.pool,
+                    chain=job.chain,
+                    height=tip.height,
+                    prevhash=tip.prevhash,
+                    nbits=tip.nbits,
+                    behind_s=behind,
+                )
+            )
 
     def _move_pool(self, pool: PoolKey, key: ChainKey) -> None:
         self._forget(pool)
@@ -236,16 +256,24 @@ class ChainObserver:
         before, mine.problem = mine.problem, problem
         if bool(before) != bool(problem):
             split = self._chains[chain, pool if chain is Chain.OTHER else None].split
-            detail = (f"{problem} for {age_s:.0f} s" if problem
-                      else "its chain has split" if split else "on the chain's tip again")
+            detail = (
+                f"{problem} for {age_s:.0f} s"
+                if problem
+                else "its chain has split"
+                if split
+                else "on the chain's tip again"
+            )
             self._events.emit(PoolBehind(pool=pool, chain=chain, detail=detail, cleared=not problem))
 
     # --- Reading ---------------------------------------------------------------------------------------------------
 
     def pools(self) -> Sequence[PoolChainView]:
         """Every pool that has a connection with a job."""
-        return tuple(self._pool_view(pool, chain, state, mine) for (chain, _), state in self._chains.items()
-                     for pool, mine in state.pools.items())
+        return tuple(
+            self._pool_view(pool, chain, state, mine)
+            for (chain, _), state in self._chains.items()
+            for pool, mine in state.pools.items()
+        )
 
     def pool(self, key: PoolKey) -> PoolChainView | None:
         """One pool's idea of its chain; None without a job."""
@@ -259,8 +287,17 @@ class ChainObserver:
         """The newest blocks of a chain, newest first; ``pool`` is needed for ``Chain.OTHER`` only."""
         state = self._chains.get((chain, pool if chain is Chain.OTHER else None))
         tips = reversed(state.tips.values()) if state else ()
-        return tuple(TipView(prevhash=tip.prevhash, height=tip.height, seen_at=tip.wall, first=next(iter(tip.pools)),
-                             behind_s=dict(tip.pools)) for tip in tips if tip.pools)
+        return tuple(
+            TipView(
+                prevhash=tip.prevhash,
+                height=tip.height,
+                seen_at=tip.wall,
+                first=next(iter(tip.pools)),
+                behind_s=dict(tip.pools),
+            )
+            for tip in tips
+            if tip.pools
+        )
 
     def difficulty(self, chain: Chain, pool: PoolKey | None = None) -> float | None:
         """Network difficulty of the chain's newest block's successor, in units of a share's difficulty."""
@@ -271,10 +308,17 @@ class ChainObserver:
     def _pool_view(self, pool: PoolKey, chain: Chain, state: _ChainState, mine: _PoolTip) -> PoolChainView:
         tip, missed = mine.tip, mine.missed if mine.problem else None
         return PoolChainView(
-            pool=pool, chain=chain, height=tip.height, prevhash=tip.prevhash, nbits=tip.nbits,
-            network_difficulty=network_difficulty(tip.nbits, self._diff1), block_seen_at=tip.wall,
-            behind_s=tip.pools.get(pool) if len(state.pools) > 1 else None, problem=mine.problem,
-            problem_since=missed.wall if missed else 0.0)
+            pool=pool,
+            chain=chain,
+            height=tip.height,
+            prevhash=tip.prevhash,
+            nbits=tip.nbits,
+            network_difficulty=network_difficulty(tip.nbits, self._diff1),
+            block_seen_at=tip.wall,
+            behind_s=tip.pools.get(pool) if len(state.pools) > 1 else None,
+            problem=mine.problem,
+            problem_since=missed.wall if missed else 0.0,
+        )
 
 
 def _best(tips: Sequence[_Tip]) -> _Tip | None:

@@ -5,8 +5,17 @@ from proxy.errors import ConfigError
 from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice
 from proxy.types import Chain
 
-_PLAIN = ("short_window", "long_window", "max_deviation", "min_weight", "max_weight", "max_step_per_hour", "dead_band",
-          "significance", "on_failure")
+_PLAIN = (
+    "short_window",
+    "long_window",
+    "max_deviation",
+    "min_weight",
+    "max_weight",
+    "max_step_per_hour",
+    "dead_band",
+    "significance",
+    "on_failure",
+)
 
 
 def load_balance() -> BalanceConfig:
@@ -22,8 +31,12 @@ def load_balance() -> BalanceConfig:
         prices = {Chain(price.chain): price.price for price in ChainPrice.objects.all()}
     except ValueError as error:
         raise ConfigError(f"Auto-balance: {error}.") from error
-    return BalanceConfig(strategy=strategy, prices=prices, sources=sources or BalanceConfig().sources,
-                         **{name: getattr(row, name) for name in _PLAIN})
+    return BalanceConfig(
+        strategy=strategy,
+        prices=prices,
+        sources=sources or BalanceConfig().sources,
+        **{name: getattr(row, name) for name in _PLAIN},
+    )
 
 
 def source_config(row: BalanceSource) -> BalanceSourceConfig:
@@ -36,5 +49,6 @@ def source_config(row: BalanceSource) -> BalanceSourceConfig:
         chain = Chain(row.chain) if row.chain else Chain.OTHER
     except ValueError as error:
         raise ConfigError(f"Source {row.kind}: {error}.") from error
-    return BalanceSourceConfig(kind=row.kind, url=row.url, chain=chain, user=row.user, password=row.password,
-                               poll_s=row.poll_s)
+    return BalanceSourceConfig(
+        kind=row.kind, url=row.url, chain=chain, user=row.user, password=row.password, poll_s=row.poll_s
+    )

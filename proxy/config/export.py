@@ -86,8 +86,12 @@ NAMES: dict[type[models.Model], str] = {Wallet: "label", Pool: "key", AlertTarge
 def export_config(*, secrets: bool = False) -> str:
     """The document; ``secrets`` puts passwords and alert addresses in."""
     document: dict[str, Any] = {
-        "format": FORMAT, "format_version": FORMAT_VERSION, "dpmp_version": VERSION,
-        "exported_at": datetime.now(UTC).isoformat(timespec="seconds"), "secrets": secrets}
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "dpmp_version": VERSION,
+        "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "secrets": secrets,
+    }
     for section in SECTIONS:
         rows = [_row(section, row, secrets) for row in section.model._default_manager.all()]
         document[section.name] = (rows[0] if rows else {}) if section.single else rows
@@ -109,8 +113,9 @@ def _row(section: Section, row: models.Model, secrets: bool) -> dict[str, Any]:
     for many in section.model._meta.many_to_many:
         values[many.name] = [str(other) for other in getattr(row, many.name).all()]
     for part in PARTS.get(section.name, ()):
-        values[part.name] = [_row(part, inner, secrets)
-                             for inner in part.model._default_manager.filter(**{part.owner: row})]
+        values[part.name] = [
+            _row(part, inner, secrets) for inner in part.model._default_manager.filter(**{part.owner: row})
+        ]
     return values
 
 

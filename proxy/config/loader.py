@@ -104,8 +104,12 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
     rows = list(Pool.objects.select_related("wallet", "fact").prefetch_related("endpoints"))
     keys = {row.pk: PoolKey(row.key) for row in rows}
     pools = {PoolKey(row.key): _pool(row, problems) for row in rows}
-    schedules = tuple(_schedule(row, keys, problems) for row in Schedule.objects.filter(enabled=True).order_by("id")
-                      .prefetch_related("allocations", "fallbacks", "windows"))
+    schedules = tuple(
+        _schedule(row, keys, problems)
+        for row in Schedule.objects.filter(enabled=True)
+        .order_by("id")
+        .prefetch_related("allocations", "fallbacks", "windows")
+    )
     override, pins, traces = _override(problems), _pins(keys), _traces()
     settings = ProxySettings.load()
     firmware = _firmware(problems)
@@ -113,10 +117,21 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
     if problems:
         raise ConfigError(*problems)
     return ConfigSnapshot(
-        revision=revision, pools=pools, schedules=schedules, override=override, pins=pins, trace_workers=traces,
-        balance=balance, limits=_group(Limits, settings), health=_group(HealthConfig, settings),
-        listeners=_group(Listeners, settings), log=log, alerts=load_alerts(), firmware=firmware,
-        worker_series=settings.worker_series)
+        revision=revision,
+        pools=pools,
+        schedules=schedules,
+        override=override,
+        pins=pins,
+        trace_workers=traces,
+        balance=balance,
+        limits=_group(Limits, settings),
+        health=_group(HealthConfig, settings),
+        listeners=_group(Listeners, settings),
+        log=log,
+        alerts=load_alerts(),
+        firmware=firmware,
+        worker_series=settings.worker_series,
+    )
 
 
 def _balance(problems: list[str]) -> BalanceConfig:
@@ -134,14 +149,24 @@ def _pool(row: Pool, problems: list[str]) -> PoolConfig:
     fact = getattr(row, "fact", None)
     endpoints = tuple(
         Endpoint(host=endpoint.host, port=endpoint.port, tls=_choice(Tls, endpoint.tls, who, problems))
-        for endpoint in row.endpoints.all())
+        for endpoint in row.endpoints.all()
+    )
     return PoolConfig(
-        key=PoolKey(row.key), name=row.name, chain=_choice(Chain, row.chain, who, problems), wallet=row.wallet.address,
-        password=row.password, endpoints=endpoints, user_format=row.user_format, min_difficulty=row.min_difficulty,
-        max_difficulty=row.max_difficulty, status=_choice(AdminStatus, row.status, who, problems), solo=row.solo,
+        key=PoolKey(row.key),
+        name=row.name,
+        chain=_choice(Chain, row.chain, who, problems),
+        wallet=row.wallet.address,
+        password=row.password,
+        endpoints=endpoints,
+        user_format=row.user_format,
+        min_difficulty=row.min_difficulty,
+        max_difficulty=row.max_difficulty,
+        status=_choice(AdminStatus, row.status, who, problems),
+        solo=row.solo,
         payout_min_percent=row.payout_min_percent,
         payout_action=_choice(PayoutAction, row.payout_action, who, problems),
-        extranonce2_size=fact.extranonce2_size if fact else None)
+        extranonce2_size=fact.extranonce2_size if fact else None,
+    )
 
 
 def _check_wallet(who: str, pool: Pool, wallet: Wallet, problems: list[str]) -> None:
@@ -167,13 +192,20 @@ def _choice(kind: type[Choice], value: str, who: str, problems: list[str]) -> Ch
 def _schedule(row: Schedule, keys: Mapping[int, PoolKey], problems: list[str]) -> ScheduleConfig:
     who = f'Schedule "{row.name}"'
     return ScheduleConfig(
-        id=row.pk, name=row.name, mode=_choice(Mode, row.mode, who, problems),
+        id=row.pk,
+        name=row.name,
+        mode=_choice(Mode, row.mode, who, problems),
         allocations=tuple((keys[entry.pool_id], entry.weight) for entry in row.allocations.all()),
         fallbacks=tuple(keys[entry.pool_id] for entry in row.fallbacks.all()),
-        min_switch_s=row.min_switch_s, slice_s=row.slice_s, policy=_choice(Policy, row.policy, who, problems),
-        windows=tuple(Window(weekdays=window.days, start=window.start, end=window.end)
-                      for window in row.windows.all()),
-        time_zone=row.time_zone, priority=row.priority, workers=row.workers, is_default=row.is_default)
+        min_switch_s=row.min_switch_s,
+        slice_s=row.slice_s,
+        policy=_choice(Policy, row.policy, who, problems),
+        windows=tuple(Window(weekdays=window.days, start=window.start, end=window.end) for window in row.windows.all()),
+        time_zone=row.time_zone,
+        priority=row.priority,
+        workers=row.workers,
+        is_default=row.is_default,
+    )
 
 
 def _override(problems: list[str]) -> OverrideConfig | None:
@@ -186,14 +218,21 @@ def _override(problems: list[str]) -> OverrideConfig | None:
         problems.append("The override: its weights are no numbers; clear it and set it again.")
         weights = {}
     return OverrideConfig(
-        kind=_choice(OverrideKind, row.kind, "The override", problems), weights=weights, set_by=row.set_by,
-        set_at=row.set_at.timestamp(), until=_unix(row.until))
+        kind=_choice(OverrideKind, row.kind, "The override", problems),
+        weights=weights,
+        set_by=row.set_by,
+        set_at=row.set_at.timestamp(),
+        until=_unix(row.until),
+    )
 
 
 def _firmware(problems: list[str]) -> tuple[FirmwareRule, ...]:
     rows = list(FirmwareRow.objects.filter(enabled=True).order_by("position", "id"))
-    problems += [f'Firmware rule "{row.agent}": there is no profile "{row.profile}".'
-                 for row in rows if row.profile not in BY_NAME]
+    problems += [
+        f'Firmware rule "{row.agent}": there is no profile "{row.profile}".'
+        for row in rows
+        if row.profile not in BY_NAME
+    ]
     return tuple(FirmwareRule(agent=row.agent, profile=row.profile) for row in rows)
 
 
@@ -202,8 +241,11 @@ def _unix(moment: datetime | None) -> float | None:
 
 
 def _pins(keys: Mapping[int, PoolKey]) -> dict[WorkerName, PoolKey]:
-    return {WorkerName(worker): keys[pool] for worker, pool in WorkerPin.objects.values_list("worker", "pool_id")
-            if pool in keys}
+    return {
+        WorkerName(worker): keys[pool]
+        for worker, pool in WorkerPin.objects.values_list("worker", "pool_id")
+        if pool in keys
+    }
 
 
 def _traces() -> dict[WorkerName, float]:
@@ -219,12 +261,17 @@ def _group(kind: type[Group], settings: ProxySettings) -> Group:
 def _log(settings: ProxySettings, environ: Mapping[str, str], problems: list[str]) -> LogConfig:
     level = (environ.get("DPMP_LOG_LEVEL") or settings.log_level).strip().upper()
     if level not in LOG_LEVELS:
-        problems.append(f'"{level}" is no log level: use one of {", ".join(LOG_LEVELS)} (DPMP_LOG_LEVEL wins over '
-                        "the settings).")
-    return LogConfig(level=level, allow=_names(environ.get("DPMP_LOG_ALLOW") or settings.log_allow),
-                     deny=_names(environ.get("DPMP_LOG_DENY") or settings.log_deny),
-                     file_bytes=settings.file_bytes, file_count=settings.file_count,
-                     redact_wallets=settings.redact_wallets)
+        problems.append(
+            f'"{level}" is no log level: use one of {", ".join(LOG_LEVELS)} (DPMP_LOG_LEVEL wins over the settings).'
+        )
+    return LogConfig(
+        level=level,
+        allow=_names(environ.get("DPMP_LOG_ALLOW") or settings.log_allow),
+        deny=_names(environ.get("DPMP_LOG_DENY") or settings.log_deny),
+        file_bytes=settings.file_bytes,
+        file_count=settings.file_count,
+        redact_wallets=settings.redact_wallets,
+    )
 
 
 def _names(text: str) -> frozenset[str]:

@@ -42,8 +42,9 @@ class SettingLine:
     """The variable's name or meaning, or what the default would be."""
 
 
-def settings_in_force(variables: Mapping[str, str | Promise],
-                      environ: Mapping[str, str] = os.environ) -> list[SettingLine]:
+def settings_in_force(
+    variables: Mapping[str, str | Promise], environ: Mapping[str, str] = os.environ
+) -> list[SettingLine]:
     """All settings; ``variables`` is ``dpmp_site.env.VARIABLES``: name -> meaning."""
     lines = [_variable(name, meaning, environ) for name, meaning in variables.items()]
     for model in _ROWS:
@@ -55,8 +56,13 @@ def settings_in_force(variables: Mapping[str, str | Promise],
 def _variable(name: str, meaning: str | Promise, environ: Mapping[str, str]) -> SettingLine:
     value = environ.get(name, "").strip()
     secret = any(word in name for word in _SECRET_WORDS)
-    return SettingLine(group="environment", name=name, value=str(HIDDEN) if value and secret else value,
-                       detail=str(meaning), origin=Origin.ENVIRONMENT if value else Origin.DEFAULT)
+    return SettingLine(
+        group="environment",
+        name=name,
+        value=str(HIDDEN) if value and secret else value,
+        detail=str(meaning),
+        origin=Origin.ENVIRONMENT if value else Origin.DEFAULT,
+    )
 
 
 def _field(row: models.Model, field: "models.Field[Any, Any]", environ: Mapping[str, str]) -> SettingLine:

@@ -359,11 +359,18 @@ class ConfigSnapshot:
             ConfigError: with every problem, each a sentence for the operator.
         """
         problems = [*_pool_problems(self.pools.values()), *_schedule_problems(self)]
-        problems += [f'Worker "{worker}" is pinned to pool {key}, which does not exist.'
-                     for worker, key in self.pins.items() if key not in self.pools]
+        problems += [
+            f'Worker "{worker}" is pinned to pool {key}, which does not exist.'
+            for worker, key in self.pins.items()
+            if key not in self.pools
+        ]
         if self.override is not None:
-            problems += _weight_problems("The override", self.override.weights.items(), self.pools,
-                                         needed=self.override.kind is OverrideKind.WEIGHTS)
+            problems += _weight_problems(
+                "The override",
+                self.override.weights.items(),
+                self.pools,
+                needed=self.override.kind is OverrideKind.WEIGHTS,
+            )
         if problems:
             raise ConfigError(*problems)
         return self
@@ -383,8 +390,11 @@ def _pool_problems(pools: Iterable[PoolConfig]) -> list[str]:
             problems.append(f"Pool {pool.key} has no wallet.")
         if not pool.endpoints:
             problems.append(f"Pool {pool.key} has no address to connect to.")
-        problems += [f"Pool {pool.key}: {endpoint.port} is no port (1 to 65535)."
-                     for endpoint in pool.endpoints if not 0 < endpoint.port < 65536]
+        problems += [
+            f"Pool {pool.key}: {endpoint.port} is no port (1 to 65535)."
+            for endpoint in pool.endpoints
+            if not 0 < endpoint.port < 65536
+        ]
         for limit in (pool.min_difficulty, pool.max_difficulty):
             if limit is not None and not 0 < limit < 1e18:
                 problems.append(f"Pool {pool.key}: a difficulty must be a number above 0.")
@@ -398,8 +408,9 @@ def _schedule_problems(config: ConfigSnapshot) -> list[str]:
     for schedule in config.schedules:
         who = f'Schedule "{schedule.name}"'
         problems += _weight_problems(who, schedule.allocations, config.pools, needed=True)
-        problems += [f"{who}: fallback pool {key} does not exist."
-                     for key in schedule.fallbacks if key not in config.pools]
+        problems += [
+            f"{who}: fallback pool {key} does not exist." for key in schedule.fallbacks if key not in config.pools
+        ]
         if schedule.min_switch_s < MIN_SWITCH_S_FLOOR:
             problems.append(f"{who}: the minimum time between switches is {MIN_SWITCH_S_FLOOR:.0f} seconds or more.")
         if not 0 < schedule.slice_s <= schedule.min_switch_s:
@@ -413,8 +424,9 @@ def _schedule_problems(config: ConfigSnapshot) -> list[str]:
     return problems
 
 
-def _weight_problems(who: str, weights: Iterable[tuple[PoolKey, float]], pools: Mapping[PoolKey, PoolConfig],
-                     *, needed: bool) -> list[str]:
+def _weight_problems(
+    who: str, weights: Iterable[tuple[PoolKey, float]], pools: Mapping[PoolKey, PoolConfig], *, needed: bool
+) -> list[str]:
     weights = list(weights)
     problems = [f"{who}: pool {key} does not exist." for key, _ in weights if key not in pools]
     if any(not 0 <= weight < 1e9 for _, weight in weights):

@@ -71,7 +71,9 @@ class ConfigWatcher:
     """
 
     def __init__(
-        self, store: Store, *,
+        self,
+        store: Store,
+        *,
         on_snapshot: Callable[[ConfigSnapshot], None],
         on_refused: Callable[[Sequence[str]], None],
         on_trouble: Callable[[Exception | None], None],

@@ -16,8 +16,17 @@ RAREST_SHARE_S = 20.0
 """No pool is asked for a difficulty that gives fewer shares: what a miner worked at before may be too much today."""
 
 
-def told_difficulty(pool_difficulty: float, pool: PoolConfig, profile: Profile, *, hashrate: float, held: float,
-                    hashes_per_difficulty: float, network_difficulty: float, miner_minimum: float) -> float:
+def told_difficulty(
+    pool_difficulty: float,
+    pool: PoolConfig,
+    profile: Profile,
+    *,
+    hashrate: float,
+    held: float,
+    hashes_per_difficulty: float,
+    network_difficulty: float,
+    miner_minimum: float,
+) -> float:
     """The difficulty that a miner of ``profile`` gets for a pool's job.
 
     ``held``: what the miner last worked at where the pool's difficulty fell far below it, 0 where it did not: up to it
@@ -51,8 +60,9 @@ def wished_difficulty(miner_wish: float | None, pool: PoolConfig, pool_difficult
     return None
 
 
-def suitable_difficulty(productive: float, wish: float, pool: PoolConfig, *, hashrate: float,
-                        hashes_per_difficulty: float, estimated: bool) -> float | None:
+def suitable_difficulty(
+    productive: float, wish: float, pool: PoolConfig, *, hashrate: float, hashes_per_difficulty: float, estimated: bool
+) -> float | None:
     """The difficulty to ask a pool for on behalf of a miner, whole from 1 on (ckpool reads integers); None for none.
 
     ``productive``: what it last worked at there; ``wish``: its own; 0 where they are not known. Without both, and with

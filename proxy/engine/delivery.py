@@ -115,8 +115,9 @@ class _Kept:
 class BlockDelivery:
     """See the module."""
 
-    def __init__(self, *, pools: Mapping[PoolKey, ResumingPool], clock: Clock, events: EventStream,
-                 random: Random) -> None:
+    def __init__(
+        self, *, pools: Mapping[PoolKey, ResumingPool], clock: Clock, events: EventStream, random: Random
+    ) -> None:
         self.pools = pools
         self.clock = clock
         self.random = random
@@ -143,8 +144,9 @@ class BlockDelivery:
         elif self._is_full(block.pool):
             self.fail(kept, BlockFate.TOO_MANY)
         else:
-            self._events.emit(BlockKept(worker=block.worker, pool=block.pool, chain=block.chain,
-                                        header_hash=block.header_hash))
+            self._events.emit(
+                BlockKept(worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash)
+            )
             self._session(block, block.endpoint).add(kept)
 
     def give_up(self, block: UndeliveredBlock, fate: BlockFate) -> None:
@@ -168,7 +170,7 @@ class BlockDelivery:
         session = self._sessions.get(key)
         if session is None:
             idle = [known for known, each in self._sessions.items() if each.is_idle]
-            for known in idle[:max(0, len(idle) - MAX_IDLE_SESSIONS + 1)]:
+            for known in idle[: max(0, len(idle) - MAX_IDLE_SESSIONS + 1)]:
                 del self._sessions[known]
             session = self._sessions[key] = _BrokenSession(block, endpoint, self)
         return session
@@ -177,8 +179,9 @@ class BlockDelivery:
 
     def sending(self, block: UndeliveredBlock) -> None:
         """Write down that ``block`` is sent, before it is."""
-        self._events.emit(BlockResent(worker=block.worker, pool=block.pool, chain=block.chain,
-                                      header_hash=block.header_hash))
+        self._events.emit(
+            BlockResent(worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash)
+        )
 
     def answered(self, kept: _Kept, lane: DedicatedLane, answer: ShareAnswer) -> None:
         """The pool's verdict.
@@ -190,9 +193,17 @@ class BlockDelivery:
         fate = BlockFate.ACCEPTED if answer.accepted else BlockFate.REJECTED
         if error is not None and not answer.accepted and reason_of(error) is Reason.DUPLICATE:
             fate, answer = BlockFate.ARRIVED, answer._replace(accepted=True, error=None)
-        self._events.emit(BlockDelivered(
-            worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash, fate=fate,
-            accepted=answer.accepted, message=answer.error.text if answer.error is not None else ""))
+        self._events.emit(
+            BlockDelivered(
+                worker=block.worker,
+                pool=block.pool,
+                chain=block.chain,
+                header_hash=block.header_hash,
+                fate=fate,
+                accepted=answer.accepted,
+                message=answer.error.text if answer.error is not None else "",
+            )
+        )
         if kept.late:
             self._events.emit(LateVerdict(pool=block.pool, lane=lane.id, accepted=answer.accepted))
         kept.answer(answer)
@@ -200,16 +211,35 @@ class BlockDelivery:
     def fail(self, kept: _Kept, fate: BlockFate) -> None:
         """``kept`` will not be sent, or was sent without an answer."""
         block = kept.block
-        self._events.emit(BlockNotDelivered(worker=block.worker, pool=block.pool, chain=block.chain,
-                                            header_hash=block.header_hash, fate=fate, reason=_WORDS[fate]))
+        self._events.emit(
+            BlockNotDelivered(
+                worker=block.worker,
+                pool=block.pool,
+                chain=block.chain,
+                header_hash=block.header_hash,
+                fate=fate,
+                reason=_WORDS[fate],
+            )
+        )
         kept.answer(_NOTHING)
 
 
 class _BrokenSession:
     """One upstream session that broke; resumes it for the candidates found on it. Implements ``LaneUser``."""
 
-    __slots__ = ("_delivery", "_endpoint", "_extranonce1", "_lane", "_login", "_others", "_retry", "_session_id",
-                 "_timer", "blocks", "pool")
+    __slots__ = (
+        "_delivery",
+        "_endpoint",
+        "_extranonce1",
+        "_lane",
+        "_login",
+        "_others",
+        "_retry",
+        "_session_id",
+        "_timer",
+        "blocks",
+        "pool",
+    )
 
     def __init__(self, block: UndeliveredBlock, endpoint: Endpoint, delivery: BlockDelivery) -> None:
         self.pool = block.pool

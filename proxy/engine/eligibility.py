@@ -12,8 +12,9 @@ JOB_GAP_S = 30.0
 """Time between two jobs of a pool that has not sent two yet."""
 
 
-def why_not(job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, rolls: bool, mask: int | None,
-            elsewhere: bool) -> str:
+def why_not(
+    job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, rolls: bool, mask: int | None, elsewhere: bool
+) -> str:
     """Return why ``job`` is not for this miner; "" if it is.
 
     ``rolls``: it negotiated version rolling; ``mask``: what the pool allows, None while it has not said; ``elsewhere``:
@@ -23,8 +24,10 @@ def why_not(job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, roll
     if job.extranonce2_size < extranonce.room:
         needed = profile.least_extranonce2 + (not profile.accepts_empty_extranonce1)
         fits = "it fits" if job.extranonce2_size >= needed else "it may fit"
-        return (f"the pool leaves {job.extranonce2_size} bytes of extranonce2, this connection needs "
-                f"{extranonce.room}; {fits} when the miner reconnects")
+        return (
+            f"the pool leaves {job.extranonce2_size} bytes of extranonce2, this connection needs "
+            f"{extranonce.room}; {fits} when the miner reconnects"
+        )
     if extranonce.size < profile.least_extranonce2:
         return f"{profile.label} needs {profile.least_extranonce2} bytes of extranonce2"
     if rolls and not mask and not profile.stops_rolling:
@@ -33,8 +36,10 @@ def why_not(job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, roll
         if elsewhere:
             return f"the pool has not said whether it allows version rolling, and {profile.label} may not stop it"
     if profile.max_coinbase is not None and job.coinbase_size > profile.max_coinbase:
-        return (f"the pool's coinbase has {job.coinbase_size} bytes, {profile.label} can hash "
-                f"{profile.max_coinbase} at most")
+        return (
+            f"the pool's coinbase has {job.coinbase_size} bytes, {profile.label} can hash "
+            f"{profile.max_coinbase} at most"
+        )
     return _too_large(job, extranonce, profile)
 
 
@@ -45,7 +50,8 @@ def _too_large(job: PoolJob, extranonce: MinerExtranonce, profile: Profile) -> s
     for size, most, what in (
         (before, profile.max_coinb1, "bytes before the extranonce"),
         (len(notice.coinb2), profile.max_coinb2, "bytes behind the extranonce"),
-        (len(notice.branches), profile.max_branches, "merkle branches")):
+        (len(notice.branches), profile.max_branches, "merkle branches"),
+    ):
         if most is not None and size > most:
             return f"the pool's job has {size} {what}, {profile.label} has room for {most}"
     return ""
@@ -66,5 +72,6 @@ def too_small(space: float, hashrate: float, job_gap_s: float | None, *, was: bo
     gap_s = job_gap_s or JOB_GAP_S
     if not hashrate or space >= hashrate * gap_s * (REGAINED_JOBS if was else NEEDED_JOBS):
         return ""
-    return (f"the miner has tried all of a job within {space / hashrate:.3g} s, and the pool sends one every "
-            f"{gap_s:.0f} s")
+    return (
+        f"the miner has tried all of a job within {space / hashrate:.3g} s, and the pool sends one every {gap_s:.0f} s"
+    )

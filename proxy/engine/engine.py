@@ -49,8 +49,16 @@ NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for tw
 class Engine:
     """See the module. ``SessionHost``, ``PoolOwner`` and the scheduler's ``Mover``."""
 
-    def __init__(self, *, clock: Clock, events: EventStream, dialer: Dialer, random: Random, version: str,
-                 hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        events: EventStream,
+        dialer: Dialer,
+        random: Random,
+        version: str,
+        hashes_per_difficulty: float = HASHES_PER_DIFFICULTY,
+    ) -> None:
         self.clock = clock
         self.events = events
         self.version = version
@@ -59,8 +67,7 @@ class Engine:
         self.config = ConfigSnapshot()
         self.sessions: dict[SessionId, Session] = {}
         self.pools: dict[PoolKey, PoolSupervisor] = {}
-        self.scheduler = Scheduler(clock=clock, events=events, mover=self,
-                                   hashes_per_difficulty=hashes_per_difficulty)
+        self.scheduler = Scheduler(clock=clock, events=events, mover=self, hashes_per_difficulty=hashes_per_difficulty)
         self.scheduler.on_lanes_changed = self._lanes_changed
         self.web_bound: tuple[str, int] | None = None
         """Where this process serves the dashboard; None while it does not."""
@@ -98,9 +105,16 @@ class Engine:
             self._configure_pool(key, old.pools[key])
         self._serve_all()
         self._trace()
-        self.events.emit(ConfigLoaded(revision=config.revision, pools=tuple(config.pools),
-                                      changed=_names(change.pools_added | change.pools_removed | change.pools_moved
-                                                     | change.pools_tuned, change.weights_changed)))
+        self.events.emit(
+            ConfigLoaded(
+                revision=config.revision,
+                pools=tuple(config.pools),
+                changed=_names(
+                    change.pools_added | change.pools_removed | change.pools_moved | change.pools_tuned,
+                    change.weights_changed,
+                ),
+            )
+        )
 
     def _tell_normalized(self, old: ConfigSnapshot, new: ConfigSnapshot) -> None:
         """Say which new weights do not sum to 100: they count as parts of their sum."""
@@ -108,8 +122,13 @@ class Engine:
         for source, given in _given(new):
             total = sum(given.values())
             if total > 0 and abs(total - 100.0) > 1e-6 and (source, given) not in known:
-                self.events.emit(WeightsNormalized(source=source, given=given, weights={
-                    key: round(100.0 * weight / total, 3) for key, weight in given.items()}))
+                self.events.emit(
+                    WeightsNormalized(
+                        source=source,
+                        given=given,
+                        weights={key: round(100.0 * weight / total, 3) for key, weight in given.items()},
+                    )
+                )
 
     def take_out(self, pool: PoolKey, out: bool) -> None:
         """Use no weight of ``pool`` while ``out`` (its payout check failed and the operator chose so)."""
@@ -124,14 +143,24 @@ class Engine:
     def _effective(self, config: ConfigSnapshot) -> ConfigSnapshot:
         if not self._taken_out:
             return config
-        pools = {key: replace(pool, status=AdminStatus.DRAIN)
-                 if key in self._taken_out and pool.status is AdminStatus.ENABLED else pool
-                 for key, pool in config.pools.items()}
+        pools = {
+            key: replace(pool, status=AdminStatus.DRAIN)
+            if key in self._taken_out and pool.status is AdminStatus.ENABLED
+            else pool
+            for key, pool in config.pools.items()
+        }
         return replace(config, pools=pools)
 
     def _add_pool(self, config: PoolConfig) -> None:
-        pool = PoolSupervisor(config, self.config.health, owner=self, clock=self.clock, dialer=self._dialer,
-                              events=self.events, random=self._random)
+        pool = PoolSupervisor(
+            config,
+            self.config.health,
+            owner=self,
+            clock=self.clock,
+            dialer=self._dialer,
+            events=self.events,
+            random=self._random,
+        )
         self.pools[config.key] = pool
         pool.start()
 
@@ -210,8 +239,7 @@ class Engine:
         if session.started:
             self.scheduler.leave(session.id)
 
-    def share_judged(self, session: Session, pool: PoolKey, difficulty: float, credited: float,
-                     accepted: bool) -> None:
+    def share_judged(self, session: Session, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
         """Evidence for the scheduler."""
         if session.id in self.sessions:
             self.scheduler.share(session.id, pool, difficulty, accepted, credited)
@@ -259,17 +287,22 @@ class Engine:
         miner = self.sessions[session]
         return miner.worker, miner.user, miner.password, miner.downstream.agent or f"dpmp/{self.version}"
 
-    def asked_difficulty(self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *,
-                         estimated: bool) -> float | None:
+    def asked_difficulty(
+        self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool
+    ) -> float | None:
         """The difficulty that suits a miner on ``pool``."""
         return self.sessions[session].asked_difficulty(pool, productive, estimated=estimated)
 
     def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:
         """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""
         sizes = [pool.extranonce2_size for pool in self.pools.values() if pool.usable] or [None]
-        length, size = sizes_for(sizes, needs_extranonce1=profile.needs_extranonce1, even=profile.even_extranonce2,
-                                 wants_extranonce1=not profile.accepts_empty_extranonce1,
-                                 least=profile.least_extranonce2)
+        length, size = sizes_for(
+            sizes,
+            needs_extranonce1=profile.needs_extranonce1,
+            even=profile.even_extranonce2,
+            wants_extranonce1=not profile.accepts_empty_extranonce1,
+            least=profile.least_extranonce2,
+        )
         number = next(self._extranonces) % (1 << 8 * length) if length else 0
         return MinerExtranonce(number.to_bytes(length, "big"), size)
 
@@ -311,8 +344,9 @@ class Engine:
 
     def attach(self, session: Session, pool: PoolKey) -> Attachment:
         """A new attachment."""
-        return Attachment(pool=self.pools[pool], owner=session, clock=self.clock, events=self.events,
-                          random=self._random)
+        return Attachment(
+            pool=self.pools[pool], owner=session, clock=self.clock, events=self.events, random=self._random
+        )
 
     def pool_changed(self, pool: PoolSupervisor, *, was: PoolStatus) -> None:
         """Down: its miners leave at once. Up again: they come back a few at a time, not as a herd."""
@@ -405,8 +439,7 @@ class Engine:
     def _serve(self, session: Session) -> None:
         if session.started:
             wanted = self.scheduler.lanes_wanted(session.id)
-            session.set_wanted(shared(frozenset(key for key in wanted
-                                                if key in self.pools and self.pools[key].usable)))
+            session.set_wanted(shared(frozenset(key for key in wanted if key in self.pools and self.pools[key].usable)))
 
     # --- The end --------------------------------------------------------------------------------------------------
 
@@ -414,8 +447,8 @@ class Engine:
     def open_submits(self) -> int:
         """Shares that wait for a pool's verdict."""
         return self.delivery.open_submits + sum(
-            attachment.open_submits for session in self.sessions.values()
-            for attachment in session.attachments.values())
+            attachment.open_submits for session in self.sessions.values() for attachment in session.attachments.values()
+        )
 
     def stop_accepting(self) -> None:
         """Refuse new miners from now on."""

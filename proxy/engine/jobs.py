@@ -76,7 +76,11 @@ class JobTable:
     """
 
     __slots__ = (
-        "_extranonce", "_first", "_issued", "_jobs", "_ntimes",
+        "_extranonce",
+        "_first",
+        "_issued",
+        "_jobs",
+        "_ntimes",
     )
 
     def __init__(self, extranonce: MinerExtranonce, *, first: int = 0) -> None:
@@ -108,8 +112,15 @@ class JobTable:
         ntime = job.notice.ntime if padding else self._fresh_ntime(job, now)
         self._issued += 1
         issued = IssuedJob(
-            id=JobId(f"{self._first + self._issued:x}"), lane=lane, job=job, padding=padding, ntime=ntime,
-            difficulty=difficulty, mask=mask, extranonce1=self._extranonce.extranonce1)
+            id=JobId(f"{self._first + self._issued:x}"),
+            lane=lane,
+            job=job,
+            padding=padding,
+            ntime=ntime,
+            difficulty=difficulty,
+            mask=mask,
+            extranonce1=self._extranonce.extranonce1,
+        )
         self._forget(now)
         self._jobs[issued.id] = issued
         return issued
@@ -149,6 +160,8 @@ def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:
     """
     job = issued.job
     notice = job.notice
-    return (f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{notice.opening}'
-            f'{job.extranonce1.hex()}{issued.padding.hex()}{notice.ending}{issued.ntime:08x}",'
-            f'{"true" if clean else "false"}]}}\n').encode()
+    return (
+        f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{notice.opening}'
+        f'{job.extranonce1.hex()}{issued.padding.hex()}{notice.ending}{issued.ntime:08x}",'
+        f"{'true' if clean else 'false'}]}}\n"
+    ).encode()

@@ -46,8 +46,9 @@ class PoolOwner(Protocol):
     def login_of(self, session: SessionId) -> tuple[WorkerName, str, str, str]:
         """(worker, the miner's user name, password, agent) of a session."""
 
-    def asked_difficulty(self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *,
-                         estimated: bool) -> float | None:
+    def asked_difficulty(
+        self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool
+    ) -> float | None:
         """The difficulty that suits a session's miner on ``pool``; None where it is not known."""
 
     def next_lane_id(self) -> LaneId:
@@ -69,8 +70,17 @@ class PoolOwner(Protocol):
 class PoolSupervisor:
     """See the module. ``PoolSide`` for attachments, ``LaneUser`` for its own probe."""
 
-    def __init__(self, config: PoolConfig, health: HealthConfig, *, owner: PoolOwner, clock: Clock, dialer: Dialer,
-                 events: EventStream, random: Random) -> None:
+    def __init__(
+        self,
+        config: PoolConfig,
+        health: HealthConfig,
+        *,
+        owner: PoolOwner,
+        clock: Clock,
+        dialer: Dialer,
+        events: EventStream,
+        random: Random,
+    ) -> None:
         self.key: PoolKey = config.key
         self.config = config
         self.health = PoolHealth(health, clock.now())
@@ -178,16 +188,21 @@ class PoolSupervisor:
         self._watched = on
         self._schedule()
 
-    def make_lane(self, session: SessionId, user: LaneUser, endpoint: Endpoint | None,
-                  productive: ProductiveDifficulty) -> DedicatedLane:
+    def make_lane(
+        self, session: SessionId, user: LaneUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
+    ) -> DedicatedLane:
         """Make and dial a lane that subscribes with the miner's own agent (pools choose difficulty by it)."""
         worker, miner_user, password, agent = self._owner.login_of(session)
         asked = self._owner.asked_difficulty(session, self.key, productive, estimated=False)
-        credentials = Credentials(agent=agent, user=self.config.user_for(worker),
-                                  password=self._password(session, productive) or password or "x",
-                                  minimum_difficulty=asked)
-        self._events.emit(AuthorizeRewrite(session=session, pool=self.key, user=miner_user,
-                                           upstream_user=credentials.user))
+        credentials = Credentials(
+            agent=agent,
+            user=self.config.user_for(worker),
+            password=self._password(session, productive) or password or "x",
+            minimum_difficulty=asked,
+        )
+        self._events.emit(
+            AuthorizeRewrite(session=session, pool=self.key, user=miner_user, upstream_user=credentials.user)
+        )
         lane = self._dial(user, credentials, endpoint or self.endpoint, session, productive=productive)
         lane.asked = asked
         return lane
@@ -351,8 +366,9 @@ class PoolSupervisor:
     def _refused(self, lane: DedicatedLane) -> None:
         """The pool is there, but not for us: reachable for its health, an alarm for its owner."""
         self.refusal = lane.refused
-        self._events.emit(PoolReconnectFailed(pool=self.key, endpoint=str(lane.endpoint),
-                                              reason=f"refuses our user: {lane.refused}"))
+        self._events.emit(
+            PoolReconnectFailed(pool=self.key, endpoint=str(lane.endpoint), reason=f"refuses our user: {lane.refused}")
+        )
         self.learn(lane)
         self._changed(self.health.succeeded)
         self._owner.pool_learned(self)
@@ -423,18 +439,41 @@ class PoolSupervisor:
         self._open_probe(self.config.endpoints[0] if home else self.endpoint)
 
     def _open_probe(self, endpoint: Endpoint) -> None:
-        credentials = Credentials(agent=f"dpmp/{self._owner.version}", user=self.config.user_for(PROBE_WORKER),
-                                  password=self.config.password_for(None) or "x")
+        credentials = Credentials(
+            agent=f"dpmp/{self._owner.version}",
+            user=self.config.user_for(PROBE_WORKER),
+            password=self.config.password_for(None) or "x",
+        )
         self._probe = self._dial(self, credentials, endpoint, None)
 
-    def _dial(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint,
-              session: SessionId | None, *, resume: str = "",
-              productive: ProductiveDifficulty | None = None) -> DedicatedLane:
+    def _dial(
+        self,
+        user: LaneUser,
+        credentials: Credentials,
+        endpoint: Endpoint,
+        session: SessionId | None,
+        *,
+        resume: str = "",
+        productive: ProductiveDifficulty | None = None,
+    ) -> DedicatedLane:
         lane = DedicatedLane(
-            lane_id=self._owner.next_lane_id(), pool=self.key, chain=self.config.chain, endpoint=endpoint,
-            known=self.config.endpoints, credentials=credentials, user=user, clock=self._clock, events=self._events,
-            session=session, patience=self._patience, job_stall_s=self._limits.job_stall_min_s, notify_cache=self._notify_cache,
-            reading=self._reading, resume=resume, productive=productive)
+            lane_id=self._owner.next_lane_id(),
+            pool=self.key,
+            chain=self.config.chain,
+            endpoint=endpoint,
+            known=self.config.endpoints,
+            credentials=credentials,
+            user=user,
+            clock=self._clock,
+            events=self._events,
+            session=session,
+            patience=self._patience,
+            job_stall_s=self._limits.job_stall_min_s,
+            notify_cache=self._notify_cache,
+            reading=self._reading,
+            resume=resume,
+            productive=productive,
+        )
         self._alive.add(lane)
         lane.dial(self._dialer)
         return lane

@@ -43,8 +43,12 @@ class AttachmentState(StrEnum):
 _MOVES: dict[AttachmentState, tuple[AttachmentState, ...]] = {
     AttachmentState.IDLE: (AttachmentState.OPENING, AttachmentState.WAITING),
     AttachmentState.OPENING: (AttachmentState.WARM, AttachmentState.WAITING, AttachmentState.IDLE),
-    AttachmentState.WARM: (AttachmentState.OPENING, AttachmentState.WAITING, AttachmentState.DRAINING,
-                           AttachmentState.IDLE),
+    AttachmentState.WARM: (
+        AttachmentState.OPENING,
+        AttachmentState.WAITING,
+        AttachmentState.DRAINING,
+        AttachmentState.IDLE,
+    ),
     AttachmentState.WAITING: (AttachmentState.OPENING, AttachmentState.IDLE),
     AttachmentState.DRAINING: (AttachmentState.WARM, AttachmentState.IDLE),
 }
@@ -59,8 +63,9 @@ class PoolSide(Protocol):
     def may_dial(self) -> bool:
         """Whether lanes may be opened now; if not, ``Attachment.pool_back`` will be called."""
 
-    def make_lane(self, session: SessionId, user: LaneUser, endpoint: Endpoint | None,
-                  productive: ProductiveDifficulty) -> DedicatedLane:
+    def make_lane(
+        self, session: SessionId, user: LaneUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
+    ) -> DedicatedLane:
         """Make a lane for the session's user (to ``endpoint``, else where the pool is now) and dial it."""
 
     def lane_up(self, lane: DedicatedLane) -> None:
@@ -104,12 +109,29 @@ class Attachment:
     """See the module. Implements ``LaneUser`` for its lanes."""
 
     __slots__ = (
-        "_clock", "_elsewhere", "_events", "_finishing", "_leaving", "_next", "_outdated", "_owner", "_parked",
-        "_retry", "_timer", "_traced", "lane", "loss", "pool", "productive", "refused", "state",
+        "_clock",
+        "_elsewhere",
+        "_events",
+        "_finishing",
+        "_leaving",
+        "_next",
+        "_outdated",
+        "_owner",
+        "_parked",
+        "_retry",
+        "_timer",
+        "_traced",
+        "lane",
+        "loss",
+        "pool",
+        "productive",
+        "refused",
+        "state",
     )
 
-    def __init__(self, *, pool: PoolSide, owner: AttachmentOwner, clock: Clock, events: EventStream,
-                 random: Random) -> None:
+    def __init__(
+        self, *, pool: PoolSide, owner: AttachmentOwner, clock: Clock, events: EventStream, random: Random
+    ) -> None:
         self.pool = pool
         self.state = AttachmentState.IDLE
         self.lane: DedicatedLane | None = None

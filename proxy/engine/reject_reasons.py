@@ -24,10 +24,22 @@ _WORDS: tuple[tuple[str, Reason], ...] = (
     ("worker mismatch", Reason.UNAUTHORIZED),
     ("not subscribed", Reason.NOT_SUBSCRIBED),
 )
-_BY_CODE = {21: Reason.STALE, 22: Reason.DUPLICATE, 23: Reason.LOW_DIFFICULTY, 24: Reason.UNAUTHORIZED,
-            25: Reason.NOT_SUBSCRIBED}
-_CODES = {Reason.STALE: 21, Reason.UNKNOWN_JOB: 21, Reason.DUPLICATE: 22, Reason.LOW_DIFFICULTY: 23,
-          Reason.FRACTION: 23, Reason.UNAUTHORIZED: 24, Reason.NOT_SUBSCRIBED: 25}
+_BY_CODE = {
+    21: Reason.STALE,
+    22: Reason.DUPLICATE,
+    23: Reason.LOW_DIFFICULTY,
+    24: Reason.UNAUTHORIZED,
+    25: Reason.NOT_SUBSCRIBED,
+}
+_CODES = {
+    Reason.STALE: 21,
+    Reason.UNKNOWN_JOB: 21,
+    Reason.DUPLICATE: 22,
+    Reason.LOW_DIFFICULTY: 23,
+    Reason.FRACTION: 23,
+    Reason.UNAUTHORIZED: 24,
+    Reason.NOT_SUBSCRIBED: 25,
+}
 
 
 def reason_of(error: ErrorInfo) -> Reason:

@@ -101,8 +101,9 @@ class SessionHost(Protocol):
     def session_ready_changed(self, session: "Session", ready: frozenset[PoolKey]) -> None:
         """Other pools have work for it now."""
 
-    def share_judged(self, session: "Session", pool: PoolKey, difficulty: float, credited: float,
-                     accepted: bool) -> None:
+    def share_judged(
+        self, session: "Session", pool: PoolKey, difficulty: float, credited: float, accepted: bool
+    ) -> None:
         """A pool judged a share."""
 
     def hashrate(self, session: "Session") -> float:
@@ -212,8 +213,9 @@ class Session:
 
     def expect_handshake(self, within_s: float) -> None:
         """Close the connection unless the miner has subscribed and authorised by then."""
-        self._timer = self._clock.call_at(self._clock.now() + within_s,
-                                          lambda: self.downstream.close(f"not authorised within {within_s:g} s"))
+        self._timer = self._clock.call_at(
+            self._clock.now() + within_s, lambda: self.downstream.close(f"not authorised within {within_s:g} s")
+        )
 
     # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
 
@@ -235,8 +237,9 @@ class Session:
 
     def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
         """Log it in one line; a browser is told where the dashboard is."""
-        self._events.emit(MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening,
-                                             reason=REASONS[opening]))
+        self._events.emit(
+            MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening, reason=REASONS[opening])
+        )
         return http_answer(head, *self._host.web_address) if opening is Opening.HTTP else b""
 
     def miner_may_subscribe(self) -> bool:
@@ -248,8 +251,15 @@ class Session:
         self.profile = self._host.profile_of(agent)
         extranonce = self._host.extranonce_for(self, self.profile)
         self.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
-        self._events.emit(MinerSubscribed(session=self.id, agent=agent, profile=self.profile.name,
-                                          extranonce1=extranonce.extranonce1.hex(), extranonce2_size=extranonce.size))
+        self._events.emit(
+            MinerSubscribed(
+                session=self.id,
+                agent=agent,
+                profile=self.profile.name,
+                extranonce1=extranonce.extranonce1.hex(),
+                extranonce2_size=extranonce.size,
+            )
+        )
         return extranonce
 
     def miner_mask(self, requested: int) -> int:
@@ -267,9 +277,17 @@ class Session:
         if first:
             self.worker, self.user, self.password = worker, user, password
             self.trace(self._host.is_traced(worker))
-        self._events.emit(MinerAuthorized(
-            session=self.id, worker=worker, user=user, peer=self.peer, agent=self.downstream.agent,
-            profile=self.profile.name, first=first))
+        self._events.emit(
+            MinerAuthorized(
+                session=self.id,
+                worker=worker,
+                user=user,
+                peer=self.peer,
+                agent=self.downstream.agent,
+                profile=self.profile.name,
+                first=first,
+            )
+        )
 
     def miner_handled(self) -> None:
         """Work may be asked for once the miner has all its replies."""
@@ -309,8 +327,14 @@ class Session:
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
         """Trace."""
-        self._events.emit(DownstreamTraffic(session=self.id, worker=self.worker, direction=direction,
-                                            line=payload.decode("utf-8", "replace").rstrip()))
+        self._events.emit(
+            DownstreamTraffic(
+                session=self.id,
+                worker=self.worker,
+                direction=direction,
+                line=payload.decode("utf-8", "replace").rstrip(),
+            )
+        )
 
     def miner_closed(self, reason: str) -> None:
         """The miner is gone: nobody waits for its verdicts, so every open share ends as unanswered."""
@@ -318,8 +342,15 @@ class Session:
         self._cancel_timer()
         for attachment in self.attachments.values():
             attachment.finish("miner left")
-        self._events.emit(MinerDisconnected(session=self.id, worker=self.worker, peer=self.peer, reason=reason,
-                                            duration_s=round(self._clock.now() - self._began, 3)))
+        self._events.emit(
+            MinerDisconnected(
+                session=self.id,
+                worker=self.worker,
+                peer=self.peer,
+                reason=reason,
+                duration_s=round(self._clock.now() - self._began, 3),
+            )
+        )
         self._host.session_ended(self)
 
     def _cancel_timer(self) -> None:
@@ -430,9 +461,11 @@ class Session:
 
     def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
-        usable = frozenset(key for key, attachment in self.attachments.items()
-                           if attachment.warm_lane is not None and key not in self.excluded
-                           and self._may_work_on(key))
+        usable = frozenset(
+            key
+            for key, attachment in self.attachments.items()
+            if attachment.warm_lane is not None and key not in self.excluded and self._may_work_on(key)
+        )
         usable -= self._leave_exhausted_out(usable)
         left = self._to_be_left(usable)
         ready = shared(usable - left)
@@ -467,8 +500,12 @@ class Session:
 
     def _to_be_left(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
         """Pools whose connection is late with a block, where the scheduler has another one for this miner."""
-        left = frozenset(key for key in usable if (lane := self.attachments[key].warm_lane) is not None
-                         and self._host.stale_tips.is_to_be_left(self.id, key, lane.id))
+        left = frozenset(
+            key
+            for key in usable
+            if (lane := self.attachments[key].warm_lane) is not None
+            and self._host.stale_tips.is_to_be_left(self.id, key, lane.id)
+        )
         return left if left and (usable - left) & self._host.aimed_at(self) else frozenset()
 
     def _leave_stale_tip(self, old: PoolKey, ready: frozenset[PoolKey]) -> None:
@@ -481,15 +518,26 @@ class Session:
         if self.current is None:
             self.wait("Waiting for a pool that has heard of the newest block.")
         else:
-            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=self.current,
-                                              why="it has not heard of the newest block of its chain"))
+            self._events.emit(
+                EmergencySwitch(
+                    session=self.id,
+                    worker=self.worker,
+                    old=old,
+                    new=self.current,
+                    why="it has not heard of the newest block of its chain",
+                )
+            )
 
     def _why_lost(self, key: PoolKey) -> str:
         """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""
         attachment = self.attachments.get(key)
         left_out = self._exhausted[key] if key in self._left_out else ""
-        return (self._host.unusable(key) or self.excluded.get(key, "") or left_out
-                or (attachment.loss if attachment is not None and attachment.warm_lane is None else ""))
+        return (
+            self._host.unusable(key)
+            or self.excluded.get(key, "")
+            or left_out
+            or (attachment.loss if attachment is not None and attachment.warm_lane is None else "")
+        )
 
     def _may_work_on(self, key: PoolKey) -> bool:
         pool = self._host.pool(key)
@@ -530,8 +578,14 @@ class Session:
         """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
         extranonce = self.downstream.extranonce
         assert extranonce is not None
-        why = why_not(job, extranonce, self.profile, rolls=self._rolls, mask=self._said_mask(key, job),
-                      elsewhere=bool(self._ready - {key}))
+        why = why_not(
+            job,
+            extranonce,
+            self.profile,
+            rolls=self._rolls,
+            mask=self._said_mask(key, job),
+            elsewhere=bool(self._ready - {key}),
+        )
         if not why:
             self.excluded.pop(key, None)
         elif self.excluded.get(key) != why:
@@ -545,8 +599,12 @@ class Session:
         if not rate:
             return key in self._exhausted  # nothing new is known of it
         assert extranonce is not None
-        why = too_small(search_space(extranonce, self.profile, self._mask_for(key, job) if self._rolls else 0), rate,
-                        self._host.pool(key).job_gap_s, was=key in self._exhausted)
+        why = too_small(
+            search_space(extranonce, self.profile, self._mask_for(key, job) if self._rolls else 0),
+            rate,
+            self._host.pool(key).job_gap_s,
+            was=key in self._exhausted,
+        )
         if not why:
             self._exhausted.pop(key, None)
         elif key not in self._exhausted:
@@ -585,10 +643,15 @@ class Session:
         pool = self._host.pool(lane.pool)
         held = lane.held_difficulty(job.difficulty)
         difficulty = told_difficulty(
-            job.difficulty, pool.config, self.profile, hashrate=self._host.hashrate(self) if held else 0.0, held=held,
+            job.difficulty,
+            pool.config,
+            self.profile,
+            hashrate=self._host.hashrate(self) if held else 0.0,
+            held=held,
             hashes_per_difficulty=self._host.hashes_per_difficulty,
             network_difficulty=network_difficulty(job.notice.nbits, self._host.diff1),
-            miner_minimum=self.minimum_difficulty)
+            miner_minimum=self.minimum_difficulty,
+        )
         mask = self._mask_for(lane.pool, job)
         first = not jobs.any_issued
         issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
@@ -604,10 +667,20 @@ class Session:
             self._tell_difficulty(lane.pool, job.difficulty)
         lines.append(notify_line(issued, clean=clean))
         self.downstream.push(*lines)
-        self._events.emit(JobForwarded(
-            session=self.id, worker=self.worker, pool=lane.pool, job=issued.id, pool_job=str(job.notice.job_id),
-            difficulty=difficulty, pool_difficulty=job.difficulty, clean=clean, age_s=now - job.received_at,
-            new_block=new_block))
+        self._events.emit(
+            JobForwarded(
+                session=self.id,
+                worker=self.worker,
+                pool=lane.pool,
+                job=issued.id,
+                pool_job=str(job.notice.job_id),
+                difficulty=difficulty,
+                pool_difficulty=job.difficulty,
+                clean=clean,
+                age_s=now - job.received_at,
+                new_block=new_block,
+            )
+        )
         if first:
             self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=lane.pool))
 
@@ -625,8 +698,15 @@ class Session:
 
     def _tell_difficulty(self, pool: PoolKey | None, pool_difficulty: float) -> None:
         if self._events.wants(DifficultySent):
-            self._events.emit(DifficultySent(session=self.id, worker=self.worker, pool=pool,
-                                             difficulty=self.told or 0.0, pool_difficulty=pool_difficulty))
+            self._events.emit(
+                DifficultySent(
+                    session=self.id,
+                    worker=self.worker,
+                    pool=pool,
+                    difficulty=self.told or 0.0,
+                    pool_difficulty=pool_difficulty,
+                )
+            )
 
     def _keep(self) -> None:
         """Send something before the miner takes silence for a dead pool; nothing that changes what it works on.
@@ -663,15 +743,23 @@ class Session:
         hashrate = self._host.hashrate(self)
         wish = max(self.wish or 0.0 if estimated or hashrate else 0.0, self.minimum_difficulty)
         return suitable_difficulty(
-            productive.value if productive.earned else 0.0, wish, self._host.pool(pool).config, hashrate=hashrate,
-            hashes_per_difficulty=self._host.hashes_per_difficulty, estimated=estimated)
+            productive.value if productive.earned else 0.0,
+            wish,
+            self._host.pool(pool).config,
+            hashrate=hashrate,
+            hashes_per_difficulty=self._host.hashes_per_difficulty,
+            estimated=estimated,
+        )
 
     # --- Facts for the read model ---------------------------------------------------------------------------------
 
     def facts(self) -> Mapping[PoolKey, str]:
         """Pools that it cannot use, and why: by its own limits, or because the pool refused it."""
-        refused = {key: f"the pool refuses this user: {attachment.refused}"
-                   for key, attachment in self.attachments.items() if attachment.refused}
+        refused = {
+            key: f"the pool refuses this user: {attachment.refused}"
+            for key, attachment in self.attachments.items()
+            if attachment.refused
+        }
         left_out = {key: self._exhausted[key] for key in self._left_out if key in self._exhausted}
         return {**left_out, **self.excluded, **refused}
 

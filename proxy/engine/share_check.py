@@ -61,7 +61,9 @@ def judge(issued: IssuedJob, submit: Submit, diff1: int, reading: BitsReading = 
     return judged
 
 
-def _read_otherwise(issued: IssuedJob, submit: Submit, root: bytes, diff1: int, tried: BitsReading) -> ShareCheck | None:
+def _read_otherwise(
+    issued: IssuedJob, submit: Submit, root: bytes, diff1: int, tried: BitsReading
+) -> ShareCheck | None:
     """Judge ``submit`` by the first other reading of its version bits that gives a good hash; None where none does."""
     for reading, version in other_versions(tried, issued.job.notice.version, issued.mask, submit.bits or 0):
         if issued.has_gone_up(_key(submit, version)):
@@ -86,8 +88,9 @@ def _hashed(issued: IssuedJob, submit: Submit, root: bytes, version: int, diff1:
     made = header(version, notice.prevhash, root, submit.ntime, notice.nbits, submit.nonce)
     digest, value = hash_value(made)
     reached = true_difficulty(value, diff1)
-    return ShareCheck(_reason(issued, submit, version, reached), reached, made, digest, value <= notice.network_target,
-                  version)
+    return ShareCheck(
+        _reason(issued, submit, version, reached), reached, made, digest, value <= notice.network_target, version
+    )
 
 
 def _merkle_root(issued: IssuedJob, extranonce2: bytes) -> bytes:

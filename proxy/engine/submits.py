@@ -70,11 +70,22 @@ class SubmitHandler:
     """
 
     __slots__ = (
-        "_deliver", "_diff1", "_events", "_judged", "_reading", "downstream", "id",
+        "_deliver",
+        "_diff1",
+        "_events",
+        "_judged",
+        "_reading",
+        "downstream",
+        "id",
     )
 
-    def __init__(self, session: SessionId, downstream: Downstream, host: SubmitHost,
-                 judged: Callable[[PoolKey, float, float, bool], None]) -> None:
+    def __init__(
+        self,
+        session: SessionId,
+        downstream: Downstream,
+        host: SubmitHost,
+        judged: Callable[[PoolKey, float, float, bool], None],
+    ) -> None:
         self.id = session
         self.downstream = downstream
         self._deliver = host.deliver
@@ -120,10 +131,24 @@ class SubmitHandler:
             self._lost(token, Reason.POOL_LOST, 0.0)
             return
         if self._events.wants(SubmitRouted):
-            self._events.emit(SubmitRouted(session=self.id, worker=worker, pool=lane.pool, lane=lane.id,
-                                           job=issued.id, pool_job=str(issued.job.notice.job_id)))
-        lane.submit(token, issued.job, issued.padding + issued.extranonce1 + submit.extranonce2, submit.ntime,
-                    submit.nonce, judged.version)
+            self._events.emit(
+                SubmitRouted(
+                    session=self.id,
+                    worker=worker,
+                    pool=lane.pool,
+                    lane=lane.id,
+                    job=issued.id,
+                    pool_job=str(issued.job.notice.job_id),
+                )
+            )
+        lane.submit(
+            token,
+            issued.job,
+            issued.padding + issued.extranonce1 + submit.extranonce2,
+            submit.ntime,
+            submit.nonce,
+            judged.version,
+        )
 
     def answered(self, token: PendingShare, answer: ShareAnswer) -> None:
         """Give the pool's verdict to the miner, unchanged in meaning."""
@@ -139,31 +164,59 @@ class SubmitHandler:
         if answer.accepted:
             self._learn_reading(token, answer.bits, accepted=True)
             self.downstream.accept(ident)
-            self._result(token.worker, issued, issued.id, Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL,
-                         judged=token.judged, latency_s=answer.latency_s)
+            self._result(
+                token.worker,
+                issued,
+                issued.id,
+                Verdict.ACCEPTED,
+                Reason.NONE,
+                DecidedBy.POOL,
+                judged=token.judged,
+                latency_s=answer.latency_s,
+            )
             return
         error = answer.error or ErrorInfo(20, "refused")
         reason = reason_of(error)
         if reason in _HASH_REFUSED and token.judged.true_difficulty >= issued.job.difficulty:
             self._learn_reading(token, answer.bits, accepted=False)
         self.downstream.refuse(ident, code_of(reason), error.text)
-        self._result(token.worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.POOL, judged=token.judged,
-                     latency_s=answer.latency_s, message=error.text)
+        self._result(
+            token.worker,
+            issued,
+            issued.id,
+            Verdict.REJECTED,
+            reason,
+            DecidedBy.POOL,
+            judged=token.judged,
+            latency_s=answer.latency_s,
+            message=error.text,
+        )
 
     def _learn_reading(self, token: PendingShare, bits: int | None, *, accepted: bool) -> None:
         """Let the pool's answer tell how it reads version bits."""
         if bits is not None:
             job = token.issued.job
-            token.issued.lane.reading.answered(job.notice.version, job.allowed_mask, token.judged.version, bits,
-                                               accepted=accepted)
+            token.issued.lane.reading.answered(
+                job.notice.version, job.allowed_mask, token.judged.version, bits, accepted=accepted
+            )
 
     def _send_later(self, token: PendingShare, block: BlockCandidate) -> None:
         """A block without an answer: its miner waits until the delivery has one, or has none in time."""
         lane, alone = token.issued.lane, token._replace(block=None)
-        self._deliver(UndeliveredBlock(
-            worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash,
-            endpoint=lane.endpoint, session_id=block.pool_session, extranonce1=block.extranonce1,
-            submit=block.submit, credentials=lane.credentials), lambda answer: self.answered(alone, answer))
+        self._deliver(
+            UndeliveredBlock(
+                worker=block.worker,
+                pool=block.pool,
+                chain=block.chain,
+                header_hash=block.header_hash,
+                endpoint=lane.endpoint,
+                session_id=block.pool_session,
+                extranonce1=block.extranonce1,
+                submit=block.submit,
+                credentials=lane.credentials,
+            ),
+            lambda answer: self.answered(alone, answer),
+        )
 
     def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
         if known:
@@ -171,39 +224,101 @@ class SubmitHandler:
         else:
             self._events.emit(SubmitNoJobYet(session=self.id, worker=worker))
         self.downstream.refuse(submit.id, 21, _TEXTS[Reason.UNKNOWN_JOB])
-        self._result(worker, None, submit.job_id, Verdict.REJECTED, Reason.UNKNOWN_JOB, DecidedBy.PROXY,
-                     message=_TEXTS[Reason.UNKNOWN_JOB])
+        self._result(
+            worker,
+            None,
+            submit.job_id,
+            Verdict.REJECTED,
+            Reason.UNKNOWN_JOB,
+            DecidedBy.PROXY,
+            message=_TEXTS[Reason.UNKNOWN_JOB],
+        )
 
     def _refuse(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: ShareCheck, reason: Reason) -> None:
         self.downstream.refuse(ident, code_of(reason), _TEXTS[reason])
-        self._result(worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.PROXY, judged=judged,
-                     message=_TEXTS[reason])
+        self._result(
+            worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.PROXY, judged=judged, message=_TEXTS[reason]
+        )
 
     def _lost(self, token: PendingShare, reason: Reason, latency_s: float) -> None:
         """The one place where a share ends that could not be given to its pool, or got no answer there."""
         self.downstream.refuse(token.submit.id, 20, _TEXTS[reason])
-        self._result(token.worker, token.issued, token.issued.id, Verdict.UNANSWERED, reason, DecidedBy.PROXY,
-                     judged=token.judged, latency_s=latency_s, message=_TEXTS[reason])
+        self._result(
+            token.worker,
+            token.issued,
+            token.issued.id,
+            Verdict.UNANSWERED,
+            reason,
+            DecidedBy.PROXY,
+            judged=token.judged,
+            latency_s=latency_s,
+            message=_TEXTS[reason],
+        )
 
-    def _result(self, worker: WorkerName, issued: IssuedJob | None, job_id: str, verdict: Verdict, reason: Reason,
-                decided_by: DecidedBy, *, judged: ShareCheck | None = None, latency_s: float = 0.0,
-                message: str = "") -> None:
-        self._events.emit(ShareResult(
-            session=self.id, worker=worker, pool=issued.lane.pool if issued else None, job=job_id,
-            difficulty=issued.difficulty if issued else 0.0, pool_difficulty=issued.job.difficulty if issued else 0.0,
-            true_difficulty=judged.true_difficulty if judged else 0.0, verdict=verdict, reason=reason,
-            decided_by=decided_by, message=message, latency_s=latency_s,
-            header_hash=judged.header_hash if judged else b""))
+    def _result(
+        self,
+        worker: WorkerName,
+        issued: IssuedJob | None,
+        job_id: str,
+        verdict: Verdict,
+        reason: Reason,
+        decided_by: DecidedBy,
+        *,
+        judged: ShareCheck | None = None,
+        latency_s: float = 0.0,
+        message: str = "",
+    ) -> None:
+        self._events.emit(
+            ShareResult(
+                session=self.id,
+                worker=worker,
+                pool=issued.lane.pool if issued else None,
+                job=job_id,
+                difficulty=issued.difficulty if issued else 0.0,
+                pool_difficulty=issued.job.difficulty if issued else 0.0,
+                true_difficulty=judged.true_difficulty if judged else 0.0,
+                verdict=verdict,
+                reason=reason,
+                decided_by=decided_by,
+                message=message,
+                latency_s=latency_s,
+                header_hash=judged.header_hash if judged else b"",
+            )
+        )
 
     def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: ShareCheck) -> BlockCandidate:
         notice, lane = issued.job.notice, issued.lane
-        coinbase = (notice.coinb1 + issued.job.extranonce1 + issued.padding + issued.extranonce1 + submit.extranonce2
-                    + notice.coinb2)
+        coinbase = (
+            notice.coinb1
+            + issued.job.extranonce1
+            + issued.padding
+            + issued.extranonce1
+            + submit.extranonce2
+            + notice.coinb2
+        )
         return BlockCandidate(
-            session=self.id, worker=worker, pool=lane.pool, chain=lane.chain,
-            job=issued.id, header=judged.header, header_hash=judged.header_hash, coinbase=coinbase,
-            merkle_branches=notice.branches, nbits=notice.nbits, true_difficulty=judged.true_difficulty,
-            network_difficulty=network_difficulty(notice.nbits, self._diff1), endpoint=str(lane.endpoint),
-            pool_session=lane.session_id, extranonce1=issued.job.extranonce1,
-            submit=tuple(lane.params_of(issued.job, issued.padding + issued.extranonce1 + submit.extranonce2,
-                                        submit.ntime, submit.nonce, judged.version)))
+            session=self.id,
+            worker=worker,
+            pool=lane.pool,
+            chain=lane.chain,
+            job=issued.id,
+            header=judged.header,
+            header_hash=judged.header_hash,
+            coinbase=coinbase,
+            merkle_branches=notice.branches,
+            nbits=notice.nbits,
+            true_difficulty=judged.true_difficulty,
+            network_difficulty=network_difficulty(notice.nbits, self._diff1),
+            endpoint=str(lane.endpoint),
+            pool_session=lane.session_id,
+            extranonce1=issued.job.extranonce1,
+            submit=tuple(
+                lane.params_of(
+                    issued.job,
+                    issued.padding + issued.extranonce1 + submit.extranonce2,
+                    submit.ntime,
+                    submit.nonce,
+                    judged.version,
+                )
+            ),
+        )

@@ -145,10 +145,26 @@ class DedicatedLane:
         "wanted_end",
     )
 
-    def __init__(self, *, lane_id: LaneId, pool: PoolKey, chain: Chain, endpoint: Endpoint, known: tuple[Endpoint, ...],
-                 credentials: Credentials, user: LaneUser, clock: Clock, events: EventStream,
-                 session: SessionId | None, patience: Patience, job_stall_s: float, notify_cache: NotifyCache,
-                 reading: PoolReading, resume: str = "", productive: ProductiveDifficulty | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lane_id: LaneId,
+        pool: PoolKey,
+        chain: Chain,
+        endpoint: Endpoint,
+        known: tuple[Endpoint, ...],
+        credentials: Credentials,
+        user: LaneUser,
+        clock: Clock,
+        events: EventStream,
+        session: SessionId | None,
+        patience: Patience,
+        job_stall_s: float,
+        notify_cache: NotifyCache,
+        reading: PoolReading,
+        resume: str = "",
+        productive: ProductiveDifficulty | None = None,
+    ) -> None:
         self.id = lane_id
         self.pool = pool
         self.chain = chain
@@ -161,8 +177,16 @@ class DedicatedLane:
         self.wanted_end = False
         self.reached = False
         """Whether a job was ever handed over."""
-        self.upstream = Upstream(clock=clock, owner=self, credentials=credentials, patience=patience, notify_cache=notify_cache,
-                                 reading=reading, spread=lane_id * GOLDEN % 1.0, resume=resume)
+        self.upstream = Upstream(
+            clock=clock,
+            owner=self,
+            credentials=credentials,
+            patience=patience,
+            notify_cache=notify_cache,
+            reading=reading,
+            spread=lane_id * GOLDEN % 1.0,
+            resume=resume,
+        )
         self.reading = reading
         self._patience = patience
         self._known = known
@@ -189,8 +213,15 @@ class DedicatedLane:
     def dial(self, dialer: Dialer) -> None:
         """Start connecting."""
         self._dialed_at = self._clock.now()
-        self._events.emit(PoolConnecting(pool=self.pool, lane=self.id, endpoint=str(self.endpoint),
-                                         probe=self._session is None, session=self._session))
+        self._events.emit(
+            PoolConnecting(
+                pool=self.pool,
+                lane=self.id,
+                endpoint=str(self.endpoint),
+                probe=self._session is None,
+                session=self._session,
+            )
+        )
         self._cancel_dial = dialer.dial(self.endpoint, self)
 
     @property
@@ -287,9 +318,16 @@ class DedicatedLane:
             return
         self._opened_at = self._clock.now()
         self._watch = self._clock.call_at(self._opened_at + FIRST_JOB_S, self._look)
-        self._events.emit(PoolConnected(
-            pool=self.pool, lane=self.id, endpoint=str(self.endpoint), probe=self._session is None,
-            latency_ms=round((self._opened_at - self._dialed_at) * 1e3, 1), session=self._session))
+        self._events.emit(
+            PoolConnected(
+                pool=self.pool,
+                lane=self.id,
+                endpoint=str(self.endpoint),
+                probe=self._session is None,
+                latency_ms=round((self._opened_at - self._dialed_at) * 1e3, 1),
+                session=self._session,
+            )
+        )
         self.upstream.opened(link)
 
     @property
@@ -308,25 +346,48 @@ class DedicatedLane:
 
     def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
         """Remember and tell."""
-        self._events.emit(SubscribeResult(pool=self.pool, lane=self.id, extranonce1=extranonce1.hex(),
-                                          extranonce2_size=size, session=self._session))
+        self._events.emit(
+            SubscribeResult(
+                pool=self.pool,
+                lane=self.id,
+                extranonce1=extranonce1.hex(),
+                extranonce2_size=size,
+                session=self._session,
+            )
+        )
 
     def upstream_authorized(self, ok: bool, message: str) -> None:
         """Tell; a refusal is no fault of the pool's connection."""
         self.refused = "" if ok else message or "refused without a reason"
-        self._events.emit(AuthResult(pool=self.pool, lane=self.id, user=self._user_name, ok=ok, message=message,
-                                     session=self._session))
+        self._events.emit(
+            AuthResult(
+                pool=self.pool, lane=self.id, user=self._user_name, ok=ok, message=message, session=self._session
+            )
+        )
 
     def upstream_job(self, job: PoolJob) -> None:
         """Hand a job over, and look out for the next one."""
         now = self._clock.now()
         if self._events.wants(PoolNotify):
             notice = job.notice
-            self._events.emit(PoolNotify(
-                pool=self.pool, lane=self.id, chain=self.chain, job=str(notice.job_id), prevhash=notice.prevhash,
-                version=notice.version, nbits=notice.nbits, ntime=notice.ntime, clean=job.clean,
-                coinbase1=notice.coinb1, extranonce1=job.extranonce1, extranonce2_size=job.extranonce2_size,
-                coinbase2=notice.coinb2, session=self._session))
+            self._events.emit(
+                PoolNotify(
+                    pool=self.pool,
+                    lane=self.id,
+                    chain=self.chain,
+                    job=str(notice.job_id),
+                    prevhash=notice.prevhash,
+                    version=notice.version,
+                    nbits=notice.nbits,
+                    ntime=notice.ntime,
+                    clean=job.clean,
+                    coinbase1=notice.coinb1,
+                    extranonce1=job.extranonce1,
+                    extranonce2_size=job.extranonce2_size,
+                    coinbase2=notice.coinb2,
+                    session=self._session,
+                )
+            )
         self._learn_gap(now)
         self.reached = True
         self._user.lane_job(self, job)
@@ -353,8 +414,13 @@ class DedicatedLane:
         """``client.*`` ends here; no miner ever sees it."""
         if request.method == "client.reconnect":
             target = redirect_target(request.params, self.endpoint, self._known)
-            self._events.emit(PoolRedirect(pool=self.pool, honoured=target is not None,
-                                           target=" ".join(str(param)[:80] for param in request.params[:2])))
+            self._events.emit(
+                PoolRedirect(
+                    pool=self.pool,
+                    honoured=target is not None,
+                    target=" ".join(str(param)[:80] for param in request.params[:2]),
+                )
+            )
             if target is not None:
                 self._user.lane_redirected(self, target)
         elif request.method == "client.show_message":
@@ -362,8 +428,7 @@ class DedicatedLane:
 
     def upstream_problem(self, problem: RemoteProtocolError) -> None:
         """Tell."""
-        self._events.emit(PoolProtocolError(pool=self.pool, lane=self.id, problem=str(problem),
-                                            session=self._session))
+        self._events.emit(PoolProtocolError(pool=self.pool, lane=self.id, problem=str(problem), session=self._session))
 
     def upstream_lines(self, received: int, sent: int) -> None:
         """Count lines."""
@@ -375,13 +440,22 @@ class DedicatedLane:
     def upstream_traffic(self, direction: str, line: bytes) -> None:
         """Trace."""
         if self._session is not None:
-            self._events.emit(UpstreamTraffic(session=self._session, pool=self.pool, direction=direction,
-                                              line=line.decode("utf-8", "replace").rstrip()))
+            self._events.emit(
+                UpstreamTraffic(
+                    session=self._session,
+                    pool=self.pool,
+                    direction=direction,
+                    line=line.decode("utf-8", "replace").rstrip(),
+                )
+            )
 
     def upstream_closed(self, reason: str, wanted: bool) -> None:
         """The connection is over."""
-        self._events.emit(PoolDisconnected(pool=self.pool, lane=self.id, reason=reason,
-                                           wanted=wanted or self.wanted_end, session=self._session))
+        self._events.emit(
+            PoolDisconnected(
+                pool=self.pool, lane=self.id, reason=reason, wanted=wanted or self.wanted_end, session=self._session
+            )
+        )
         self._end(reason)
 
     # --- Its own ---------------------------------------------------------------------------------------------------

@@ -34,8 +34,9 @@ _EVICTION_LOOKS = 64
 class Accounting:
     """Tallies per worker and pool from the event stream. All calls come from the loop's thread."""
 
-    def __init__(self, *, clock: Clock, events: EventStream,
-                 hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
+    def __init__(
+        self, *, clock: Clock, events: EventStream, hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
+    ) -> None:
         self.hashes_per_difficulty = hashes_per_difficulty
         self._clock = clock
         self._workers: dict[WorkerName, WorkerBook] = {}
@@ -136,8 +137,7 @@ class Accounting:
 
     # --- Books -----------------------------------------------------------------------------------------------------
 
-    def _first_share(self, session: SessionId, name: WorkerName, key: PoolKey,
-                     now: float) -> tuple[WorkerBook, Book]:
+    def _first_share(self, session: SessionId, name: WorkerName, key: PoolKey, now: float) -> tuple[WorkerBook, Book]:
         worker = self._worker(name, now)
         if not worker.presence.connections:
             self._arrive(session, worker, now)
@@ -213,8 +213,15 @@ class Accounting:
     def pool_rates(self, name: WorkerName) -> dict[PoolKey, Rates]:
         """One worker's rates on each pool, over all of the time that it was there."""
         worker, now = self._workers.get(name), self._clock.now()
-        return {key: rates_of([book], worker.presence, now, self.hashes_per_difficulty)
-                for key, book in worker.books.items() if key != NO_POOL} if worker is not None else {}
+        return (
+            {
+                key: rates_of([book], worker.presence, now, self.hashes_per_difficulty)
+                for key, book in worker.books.items()
+                if key != NO_POOL
+            }
+            if worker is not None
+            else {}
+        )
 
     def stamp(self, name: WorkerName) -> int:
         """Grows with each share and connection of a worker, so that readers know when to look again; -1: unknown."""
@@ -235,14 +242,20 @@ class Accounting:
     def rates(self, name: WorkerName) -> Rates:
         """One worker's rates; all unknown if it is not in memory."""
         worker = self._workers.get(name)
-        return Rates() if worker is None else rates_of(
-            list(worker.books.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+        return (
+            Rates()
+            if worker is None
+            else rates_of(list(worker.books.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+        )
 
     def rate_5m(self, name: WorkerName) -> Rate:
         """The first of ``rates``, for less."""
         worker = self._workers.get(name)
-        return NO_RATE if worker is None else rate_5m_of(
-            worker.books.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+        return (
+            NO_RATE
+            if worker is None
+            else rate_5m_of(worker.books.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+        )
 
     def worker(self, name: WorkerName) -> WorkerTally | None:
         """One worker, if it is in memory."""
@@ -273,13 +286,21 @@ class Accounting:
     def work(self, window: int) -> dict[tuple[WorkerName, PoolKey], Work]:
         """Work of each worker on each pool in window 0 (5 minutes), 1 (hour) or 2 (day)."""
         now = self._clock.now()
-        return {(worker.name, key): book.window.work(now, window)
-                for worker in self._workers.values() for key, book in worker.books.items() if key != NO_POOL}
+        return {
+            (worker.name, key): book.window.work(now, window)
+            for worker in self._workers.values()
+            for key, book in worker.books.items()
+            if key != NO_POOL
+        }
 
     def work_total(self) -> dict[tuple[WorkerName, PoolKey], Work]:
         """Work of each worker on each pool, of all time."""
-        return {(worker.name, key): _work(book) for worker in self._workers.values()
-                for key, book in worker.books.items() if key != NO_POOL}
+        return {
+            (worker.name, key): _work(book)
+            for worker in self._workers.values()
+            for key, book in worker.books.items()
+            if key != NO_POOL
+        }
 
     def pool_work_sum(self, key: PoolKey) -> float:
         """Sum of difficulties on one pool, of all time."""
@@ -302,8 +323,16 @@ class Accounting:
         pools = {key: book.window.hour(now) for key, book in self._pools.items() if key != NO_POOL}
         starts = [newest - 120.0 * back for back in reversed(range(30))]
         offset = self._clock.wall() - now
-        return tuple((begin + offset, {key: sums[at] * self.hashes_per_difficulty / min(120.0, max(now - begin, 15.0))
-                                       for key, sums in pools.items()}) for at, begin in enumerate(starts))
+        return tuple(
+            (
+                begin + offset,
+                {
+                    key: sums[at] * self.hashes_per_difficulty / min(120.0, max(now - begin, 15.0))
+                    for key, sums in pools.items()
+                },
+            )
+            for at, begin in enumerate(starts)
+        )
 
     def _worker_tally(self, worker: WorkerBook, now: float) -> WorkerTally:
         books, presence = worker.books, worker.presence
@@ -340,5 +369,8 @@ def _last_share(worker: WorkerBook) -> float:
 
 def _work(book: Book) -> Work:
     parts = book.counts()
-    return Work(sum(part.work for part in parts), sum(part.work_squares for part in parts),
-                sum(part.work_shares for part in parts))
+    return Work(
+        sum(part.work for part in parts),
+        sum(part.work_squares for part in parts),
+        sum(part.work_shares for part in parts),
+    )

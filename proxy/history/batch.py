@@ -67,15 +67,22 @@ class Backlog:
         self.records += records
         if len(self.records) > MAX_NOTES:
             self.records.sort(key=lambda record: -record.true_difficulty)
-            del self.records[MAX_NOTES // 2:]
+            del self.records[MAX_NOTES // 2 :]
 
     def take(self, writer: str, number: int) -> Batch:
         """Move up to ``BATCH_ROWS`` rows and all the rest into a batch."""
         keys = list(self.rows)[:BATCH_ROWS]
         rows = {key: self.rows.pop(key) for key in keys}
-        batch = Batch(writer=writer, number=number, rows=rows, records=tuple(self.records), tips=tuple(self.tips),
-                      last_share_at={key[2:]: self.last_share_at[key[2:]] for key in keys},
-                      marks=tuple(self.marks.values()), payouts=tuple(self.payouts))
+        batch = Batch(
+            writer=writer,
+            number=number,
+            rows=rows,
+            records=tuple(self.records),
+            tips=tuple(self.tips),
+            last_share_at={key[2:]: self.last_share_at[key[2:]] for key in keys},
+            marks=tuple(self.marks.values()),
+            payouts=tuple(self.payouts),
+        )
         self.records.clear()
         self.marks.clear()
         self.tips.clear()
@@ -87,8 +94,14 @@ class Backlog:
 
     def waiting(self, writer: str, number: int) -> Batch:
         """All that waits but tips and payouts, as a batch of its own; nothing is taken."""
-        return Batch(writer=writer, number=number, rows=self.rows, records=tuple(self.records),
-                     marks=tuple(self.marks.values()), last_share_at=self.last_share_at)
+        return Batch(
+            writer=writer,
+            number=number,
+            rows=self.rows,
+            records=tuple(self.records),
+            marks=tuple(self.marks.values()),
+            last_share_at=self.last_share_at,
+        )
 
     def _coarsen(self) -> None:
         self._step += 1

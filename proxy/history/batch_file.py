@@ -16,20 +16,51 @@ from proxy.history.records import Record
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
 LARGEST_FLOAT = 1e300
-_NUMBERS = ("accepted", "unanswered", "credited", "work", "work_squares", "work_shares", "best", "latency_s",
-            "latency_n")
+_NUMBERS = (
+    "accepted",
+    "unanswered",
+    "credited",
+    "work",
+    "work_squares",
+    "work_shares",
+    "best",
+    "latency_s",
+    "latency_n",
+)
 
 
 def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
     """One line of JSON without its end: all of ``batch`` but tips and payouts, and ``rows`` beside its own."""
-    return orjson.dumps({
-        "writer": batch.writer, "number": batch.number,
-        "rows": [[step, start, _text(worker), pool, {name: _finite(getattr(counts, name)) for name in _NUMBERS},
-                  _rejects(counts)] for (step, start, worker, pool), counts in (*batch.rows.items(), *rows)],
-        "last_share_at": [[_text(worker), pool, at] for (worker, pool), at in batch.last_share_at.items()],
-        "records": [[_text(record.worker), record.chain.value, record.pool, _finite(record.true_difficulty), record.at,
-                     record.header_hash.hex()] for record in batch.records],
-        "marks": [[mark.scope, _finite(mark.work), mark.at, mark.blocks] for mark in batch.marks]})
+    return orjson.dumps(
+        {
+            "writer": batch.writer,
+            "number": batch.number,
+            "rows": [
+                [
+                    step,
+                    start,
+                    _text(worker),
+                    pool,
+                    {name: _finite(getattr(counts, name)) for name in _NUMBERS},
+                    _rejects(counts),
+                ]
+                for (step, start, worker, pool), counts in (*batch.rows.items(), *rows)
+            ],
+            "last_share_at": [[_text(worker), pool, at] for (worker, pool), at in batch.last_share_at.items()],
+            "records": [
+                [
+                    _text(record.worker),
+                    record.chain.value,
+                    record.pool,
+                    _finite(record.true_difficulty),
+                    record.at,
+                    record.header_hash.hex(),
+                ]
+                for record in batch.records
+            ],
+            "marks": [[mark.scope, _finite(mark.work), mark.at, mark.blocks] for mark in batch.marks],
+        }
+    )
 
 
 def _text(name: str) -> str:
@@ -63,13 +94,23 @@ def _batch(found: dict[str, Any]) -> Batch:
     for step, start, worker, pool, numbers, rejects in found["rows"]:
         rows.setdefault((step, start, WorkerName(worker), PoolKey(pool)), Counts()).add(_counts(numbers, rejects))
     return Batch(
-        writer=found["writer"], number=found["number"], rows=rows,
+        writer=found["writer"],
+        number=found["number"],
+        rows=rows,
         last_share_at={(WorkerName(worker), PoolKey(pool)): at for worker, pool, at in found["last_share_at"]},
-        records=tuple(Record(worker=WorkerName(worker), chain=Chain(chain), pool=PoolKey(pool), at=at,
-                             true_difficulty=difficulty, header_hash=bytes.fromhex(header_hash))
-                      for worker, chain, pool, difficulty, at, header_hash in found["records"]),
-        marks=tuple(Mark(scope=scope, work=work, at=at, blocks=blocks)
-                    for scope, work, at, blocks in found["marks"]))
+        records=tuple(
+            Record(
+                worker=WorkerName(worker),
+                chain=Chain(chain),
+                pool=PoolKey(pool),
+                at=at,
+                true_difficulty=difficulty,
+                header_hash=bytes.fromhex(header_hash),
+            )
+            for worker, chain, pool, difficulty, at, header_hash in found["records"]
+        ),
+        marks=tuple(Mark(scope=scope, work=work, at=at, blocks=blocks) for scope, work, at, blocks in found["marks"]),
+    )
 
 
 def _counts(numbers: dict[str, float], rejects: list[tuple[str, str, int]]) -> Counts:

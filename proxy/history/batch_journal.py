@@ -52,7 +52,8 @@ class LedgerJournal:
     def append(self, number: int, slices: Sequence[Slice], rest: Batch) -> None:
         """Note what was just counted and will be part of the batch ``number``: ``slices``, the notes of ``rest``."""
         rows: list[tuple[RowKey, Counts]] = [
-            ((MINUTE_S, each.minute, each.worker, each.pool), each.counts) for each in slices]
+            ((MINUTE_S, each.minute, each.worker, each.pool), each.counts) for each in slices
+        ]
         self._write(encoded(replace(rest, writer=self._writer, number=number), rows))
 
     def rewrite(self, batches: Iterable[Batch]) -> None:
@@ -139,8 +140,11 @@ class JournalReplay:
             missing = [batch for batch in batches if batch.number > written.get(batch.writer, 0)]
             if missing:
                 self._write(merged(missing))
-                _logger.warning("The last run did not end by itself: what it had counted since it last wrote to the "
-                                "database was brought in from %s.", path)
+                _logger.warning(
+                    "The last run did not end by itself: what it had counted since it last wrote to the "
+                    "database was brought in from %s.",
+                    path,
+                )
             if len(broken) > 1:  # one is the line that was being written
                 path.replace(path.with_suffix(".unreadable"))
             else:
@@ -182,7 +186,10 @@ def merged(batches: Sequence[Batch]) -> Batch:
         for key, counts in batch.rows.items():
             rows.setdefault(key, Counts()).add(counts)
     return Batch(
-        writer=batches[-1].writer, number=max(batch.number for batch in batches), rows=rows,
+        writer=batches[-1].writer,
+        number=max(batch.number for batch in batches),
+        rows=rows,
         last_share_at={key: at for batch in batches for key, at in batch.last_share_at.items()},
         records=tuple(record for batch in batches for record in batch.records),
-        marks=tuple({mark.scope: mark for batch in batches for mark in batch.marks}.values()))
+        marks=tuple({mark.scope: mark for batch in batches for mark in batch.marks}.values()),
+    )

@@ -81,5 +81,8 @@ class EffortMeter:
         return self._accounting.pool_work_sum(pool)
 
     def _chain_work(self, chain: Chain) -> float:
-        return sum(work.sum for pool, work in self._accounting.pool_work_total().items()
-                   if self._chain_of.get(pool, Chain.OTHER) is chain)
+        return sum(
+            work.sum
+            for pool, work in self._accounting.pool_work_total().items()
+            if self._chain_of.get(pool, Chain.OTHER) is chain
+        )

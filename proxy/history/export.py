@@ -187,8 +187,12 @@ def _taker(text: io.StringIO) -> Callable[[], str]:
 
 
 def _json(query: Query) -> Iterator[str]:
-    head = {"from": query.begin.isoformat(), "to": query.end.isoformat(), "by": query.by.value,
-            "hashes_per_difficulty": HASHES_PER_DIFFICULTY}
+    head = {
+        "from": query.begin.isoformat(),
+        "to": query.end.isoformat(),
+        "by": query.by.value,
+        "hashes_per_difficulty": HASHES_PER_DIFFICULTY,
+    }
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "rows": ['
     totals, between = Totals(), "\n"
     for row in rows(query, totals):

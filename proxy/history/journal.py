@@ -38,8 +38,9 @@ class BlockJournal:
     ``in_background`` runs a call in a thread; it is given the fsync, which must not hold the loop.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, events: EventStream,
-                 in_background: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self, path: Path, *, clock: Clock, events: EventStream, in_background: Callable[[Callable[[], None]], object]
+    ) -> None:
         self._clock = clock
         self._events = events
         self._in_background = in_background
@@ -51,8 +52,7 @@ class BlockJournal:
         events.subscribe(BlockKept, lambda block: self._fate(block.header_hash, BlockFate.WAITING))
         events.subscribe(BlockResent, lambda block: self._fate(block.header_hash, BlockFate.SENT))
         events.subscribe(BlockDelivered, self._on_delivered)
-        events.subscribe(BlockNotDelivered,
-                         lambda block: self._fate(block.header_hash, block.fate, block.reason))
+        events.subscribe(BlockNotDelivered, lambda block: self._fate(block.header_hash, block.fate, block.reason))
 
     def close(self) -> None:
         """Bring everything to the disk and close; nothing may be found afterwards."""
@@ -61,16 +61,29 @@ class BlockJournal:
         os.close(self._fd)
 
     def _on_candidate(self, block: BlockCandidate) -> None:
-        self._append(orjson.dumps({
-            "kind": "candidate", "at": self._clock.wall(), "worker": _text(block.worker), "pool": block.pool,
-            "chain": block.chain.value, "job": block.job, "header": block.header.hex(),
-            "hash": block.header_hash.hex(), "coinbase": block.coinbase.hex(),
-            "branches": [branch.hex() for branch in block.merkle_branches], "nbits": block.nbits,
-            "true_difficulty": block.true_difficulty, "network_difficulty": block.network_difficulty,
-            "endpoint": block.endpoint, "pool_session": _text(block.pool_session),
-            "extranonce1": block.extranonce1.hex(),
-            "submit": [_text(each) if isinstance(each, str) else each for each in block.submit],
-        }))
+        self._append(
+            orjson.dumps(
+                {
+                    "kind": "candidate",
+                    "at": self._clock.wall(),
+                    "worker": _text(block.worker),
+                    "pool": block.pool,
+                    "chain": block.chain.value,
+                    "job": block.job,
+                    "header": block.header.hex(),
+                    "hash": block.header_hash.hex(),
+                    "coinbase": block.coinbase.hex(),
+                    "branches": [branch.hex() for branch in block.merkle_branches],
+                    "nbits": block.nbits,
+                    "true_difficulty": block.true_difficulty,
+                    "network_difficulty": block.network_difficulty,
+                    "endpoint": block.endpoint,
+                    "pool_session": _text(block.pool_session),
+                    "extranonce1": block.extranonce1.hex(),
+                    "submit": [_text(each) if isinstance(each, str) else each for each in block.submit],
+                }
+            )
+        )
         self._open[block.header_hash] = block
         if len(self._open) > OPEN_KEPT:
             self._open.popitem(last=False)
@@ -79,22 +92,53 @@ class BlockJournal:
         if not self._open or share.header_hash not in self._open:
             return
         block = self._open.pop(share.header_hash)
-        self._append(orjson.dumps({"kind": "verdict", "at": self._clock.wall(), "hash": share.header_hash.hex(),
-                                   "verdict": share.verdict.value, "message": _text(share.message)[:MAX_MESSAGE]}))
+        self._append(
+            orjson.dumps(
+                {
+                    "kind": "verdict",
+                    "at": self._clock.wall(),
+                    "hash": share.header_hash.hex(),
+                    "verdict": share.verdict.value,
+                    "message": _text(share.message)[:MAX_MESSAGE],
+                }
+            )
+        )
         if share.verdict is not Verdict.UNANSWERED:
-            self._events.emit(BlockFound(worker=block.worker, pool=block.pool, chain=block.chain,
-                                         header_hash=block.header_hash,
-                                         accepted=share.verdict is Verdict.ACCEPTED))
+            self._events.emit(
+                BlockFound(
+                    worker=block.worker,
+                    pool=block.pool,
+                    chain=block.chain,
+                    header_hash=block.header_hash,
+                    accepted=share.verdict is Verdict.ACCEPTED,
+                )
+            )
 
     def _on_delivered(self, block: BlockDelivered) -> None:
         self._fate(block.header_hash, block.fate, block.message)
         if block.header_hash not in self._open:  # else its ``ShareResult`` follows
-            self._events.emit(BlockFound(worker=block.worker, pool=block.pool, chain=block.chain,
-                                         header_hash=block.header_hash, accepted=block.accepted))
+            self._events.emit(
+                BlockFound(
+                    worker=block.worker,
+                    pool=block.pool,
+                    chain=block.chain,
+                    header_hash=block.header_hash,
+                    accepted=block.accepted,
+                )
+            )
 
     def _fate(self, header_hash: bytes, fate: BlockFate, message: str = "") -> None:
-        self._append(orjson.dumps({"kind": "fate", "at": self._clock.wall(), "hash": header_hash.hex(),
-                                   "fate": fate.value, "message": _text(message)[:MAX_MESSAGE]}))
+        self._append(
+            orjson.dumps(
+                {
+                    "kind": "fate",
+                    "at": self._clock.wall(),
+                    "hash": header_hash.hex(),
+                    "fate": fate.value,
+                    "message": _text(message)[:MAX_MESSAGE],
+                }
+            )
+        )
 
     def _append(self, line: bytes) -> None:
         self._retry()

@@ -17,8 +17,11 @@ from proxy.history.store import clean_name
 from proxy.models.history import POOL_CHARS, WORKER_CHARS, Block, BlockVerdict
 from proxy.types import BlockFate, Chain
 
-_VERDICTS = {BlockFate.ACCEPTED: BlockVerdict.ACCEPTED, BlockFate.ARRIVED: BlockVerdict.ACCEPTED,
-             BlockFate.REJECTED: BlockVerdict.REJECTED}
+_VERDICTS = {
+    BlockFate.ACCEPTED: BlockVerdict.ACCEPTED,
+    BlockFate.ARRIVED: BlockVerdict.ACCEPTED,
+    BlockFate.REJECTED: BlockVerdict.REJECTED,
+}
 """Fates that say what the pool thinks of the block."""
 PIECE = 1 << 20
 """Bytes read at a time."""
@@ -52,7 +55,7 @@ class JournalImporter:
             piece = journal.read(PIECE)
             if b"\n" not in piece:
                 piece += journal.readline()
-        return piece[:piece.rfind(b"\n") + 1]
+        return piece[: piece.rfind(b"\n") + 1]
 
 
 def _import_line(line: bytes) -> None:
@@ -69,8 +72,9 @@ def _import_entry(entry: dict[str, Any]) -> None:
         values = _block(entry)
         Block.objects.get_or_create(header_hash=str(entry["hash"])[:64], defaults=values)
     elif entry["kind"] == "verdict" and entry["verdict"] in BlockVerdict.values:
-        Block.objects.filter(header_hash=entry["hash"]).update(verdict=entry["verdict"],
-                                                               message=clean_name(str(entry["message"]), 200))
+        Block.objects.filter(header_hash=entry["hash"]).update(
+            verdict=entry["verdict"], message=clean_name(str(entry["message"]), 200)
+        )
     elif entry["kind"] == "fate":
         _import_fate(str(entry["hash"]), BlockFate(entry["fate"]), clean_name(str(entry["message"]), 200))
 
@@ -85,11 +89,17 @@ def _block(entry: dict[str, Any]) -> dict[str, Any]:
     if sha256(sha256(header).digest()).digest()[::-1].hex() != entry["hash"]:
         raise ValueError("the header does not hash to what the line says")
     return {
-        "worker": clean_name(str(entry["worker"]), WORKER_CHARS), "pool": clean_name(str(entry["pool"]), POOL_CHARS),
-        "chain": Chain(entry["chain"]).value, "height": _height(bytes.fromhex(entry["coinbase"])),
-        "at": datetime.fromtimestamp(float(entry["at"]), UTC), "header": header.hex(), "coinbase": entry["coinbase"],
-        "merkle_branches": [str(branch) for branch in entry["branches"]], "nbits": int(entry["nbits"]),
-        "true_difficulty": float(entry["true_difficulty"]), "network_difficulty": float(entry["network_difficulty"]),
+        "worker": clean_name(str(entry["worker"]), WORKER_CHARS),
+        "pool": clean_name(str(entry["pool"]), POOL_CHARS),
+        "chain": Chain(entry["chain"]).value,
+        "height": _height(bytes.fromhex(entry["coinbase"])),
+        "at": datetime.fromtimestamp(float(entry["at"]), UTC),
+        "header": header.hex(),
+        "coinbase": entry["coinbase"],
+        "merkle_branches": [str(branch) for branch in entry["branches"]],
+        "nbits": int(entry["nbits"]),
+        "true_difficulty": float(entry["true_difficulty"]),
+        "network_difficulty": float(entry["network_difficulty"]),
     }
 
 

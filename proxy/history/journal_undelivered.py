@@ -79,6 +79,14 @@ def _block(entry: dict[str, Any], header_hash: bytes) -> JournalBlock:
     if not submit or sum(len(str(each)) for each in submit) > MAX_SUBMIT:
         raise ValueError("nothing that could be sent")
     return JournalBlock(
-        worker=WorkerName(str(entry["worker"])), pool=PoolKey(str(entry["pool"])), chain=Chain(entry["chain"]),
-        header_hash=header_hash, endpoint=str(entry["endpoint"]), pool_session=str(entry["pool_session"]),
-        extranonce1=bytes.fromhex(entry["extranonce1"]), submit=submit, at=float(entry["at"]), sent_again=False)
+        worker=WorkerName(str(entry["worker"])),
+        pool=PoolKey(str(entry["pool"])),
+        chain=Chain(entry["chain"]),
+        header_hash=header_hash,
+        endpoint=str(entry["endpoint"]),
+        pool_session=str(entry["pool_session"]),
+        extranonce1=bytes.fromhex(entry["extranonce1"]),
+        submit=submit,
+        at=float(entry["at"]),
+        sent_again=False,
+    )

@@ -30,8 +30,12 @@ class Presence:
         if self.connections > 1:
             return
         gone = self.gone
-        self.since = tuple([now if gone is None or now - gone >= length else before
-                            for length, before in zip(WINDOWS_S, self.since, strict=True)])
+        self.since = tuple(
+            [
+                now if gone is None or now - gone >= length else before
+                for length, before in zip(WINDOWS_S, self.since, strict=True)
+            ]
+        )
 
     def leave(self, now: float) -> None:
         """One connection less."""
@@ -41,8 +45,10 @@ class Presence:
 
     def spans(self, now: float) -> list[float]:
         """Seconds of each window in which there was somebody to watch."""
-        return [0.0 if since is None else max(0.0, now - (since if since > begin else begin))
-                for since, begin in zip(self.since, starts(now), strict=True)]
+        return [
+            0.0 if since is None else max(0.0, now - (since if since > begin else begin))
+            for since, begin in zip(self.since, starts(now), strict=True)
+        ]
 
 
 class Book:
@@ -130,6 +136,8 @@ def rates_of(books: list[Book], presence: Presence, now: float, hashes: float) -
         if book.reference > reference:
             reference = book.reference
     m5, h1, h24 = presence.spans(now)
-    return Rates(estimate_sums(sums[0], sums[1], int(sums[2]), m5, WINDOWS_S[0], hashes, reference),
-                 estimate_sums(sums[3], sums[4], int(sums[5]), h1, WINDOWS_S[1], hashes, reference),
-                 estimate_sums(sums[6], sums[7], int(sums[8]), h24, WINDOWS_S[2], hashes, reference))
+    return Rates(
+        estimate_sums(sums[0], sums[1], int(sums[2]), m5, WINDOWS_S[0], hashes, reference),
+        estimate_sums(sums[3], sums[4], int(sums[5]), h1, WINDOWS_S[1], hashes, reference),
+        estimate_sums(sums[6], sums[7], int(sums[8]), h24, WINDOWS_S[2], hashes, reference),
+    )

@@ -16,8 +16,9 @@ def wait_at_most(seconds: float) -> None:
     wait_ms = int(seconds * 1000)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA busy_timeout = {wait_ms}" if connection.vendor == "sqlite" else
-                           f"SET lock_timeout = {wait_ms}")
+            cursor.execute(
+                f"PRAGMA busy_timeout = {wait_ms}" if connection.vendor == "sqlite" else f"SET lock_timeout = {wait_ms}"
+            )
     except DjangoError:
         connection.close()
         raise

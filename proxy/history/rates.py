@@ -81,8 +81,9 @@ def estimate(work: Work, span_s: float, window_s: float, hashes: float, referenc
     return estimate_sums(work.sum, work.squares, work.shares, span_s, window_s, hashes, reference)
 
 
-def estimate_sums(total: float, squares: float, shares: int, span_s: float, window_s: float, hashes: float,
-                  reference: float = 0.0) -> Rate:
+def estimate_sums(
+    total: float, squares: float, shares: int, span_s: float, window_s: float, hashes: float, reference: float = 0.0
+) -> Rate:
     """``estimate`` without a ``Work`` around its sums."""
     if span_s <= 0.0 and not shares:
         return NO_RATE
@@ -139,8 +140,9 @@ class RateWindow:
         sums, at = self._sums, _PER_RING * window
         if sums is None:
             return Work(self._sum, self._square, self._count)
-        return Work(max(sums[at] + self._sum, 0.0), max(sums[at + 1] + self._square, 0.0),
-                    int(sums[at + 2]) + self._count)
+        return Work(
+            max(sums[at] + self._sum, 0.0), max(sums[at + 1] + self._square, 0.0), int(sums[at + 2]) + self._count
+        )
 
     def add_to(self, sums: list[float], now: float) -> None:
         """Add the work of all windows: sum, sum of squares and number of shares of each, in a row."""
@@ -160,8 +162,11 @@ class RateWindow:
         width, slots = _RINGS[1]
         newest = self._last // width
         cells = self._rings[1] if self._rings is not None else None
-        full = [0.0] * (slots - 1) if cells is None else [
-            _CELL.unpack_from(cells, (newest - back) % slots * _CELL.size)[0] for back in range(slots - 1, 0, -1)]
+        full = (
+            [0.0] * (slots - 1)
+            if cells is None
+            else [_CELL.unpack_from(cells, (newest - back) % slots * _CELL.size)[0] for back in range(slots - 1, 0, -1)]
+        )
         return (*full, (self._sums or _NOTHING)[_PER_RING + 3] + self._sum)
 
     def _roll(self, now: float) -> None:

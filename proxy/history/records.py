@@ -105,8 +105,11 @@ class Records:
 
     def best(self) -> Record | None:
         """The best share of all time on any chain."""
-        return max((board.top[0] for board in self._boards.values() if board.top),
-                   key=lambda record: record.true_difficulty, default=None)
+        return max(
+            (board.top[0] for board in self._boards.values() if board.top),
+            key=lambda record: record.true_difficulty,
+            default=None,
+        )
 
     def take(self) -> list[Record]:
         """Records set since the last call, for the ledger."""
@@ -123,8 +126,14 @@ class Records:
 
     def _record(self, share: ShareResult, board: _Board, own: Record | None) -> None:
         assert share.pool is not None
-        record = Record(worker=share.worker, chain=self._chain_of.get(share.pool, Chain.OTHER), pool=share.pool,
-                        true_difficulty=share.true_difficulty, at=self._clock.wall(), header_hash=share.header_hash)
+        record = Record(
+            worker=share.worker,
+            chain=self._chain_of.get(share.pool, Chain.OTHER),
+            pool=share.pool,
+            true_difficulty=share.true_difficulty,
+            at=self._clock.wall(),
+            header_hash=share.header_hash,
+        )
         board.place(record)
         self._keep(record)
         if own is None or record.true_difficulty > own.true_difficulty:
@@ -135,13 +144,21 @@ class Records:
             self._forget_weakest()
         board.own[record.worker] = record
         self._note_best(record.worker)
-        self._events.emit(BestShare(worker=record.worker, pool=record.pool, chain=record.chain,
-                                    true_difficulty=record.true_difficulty,
-                                    previous=before.true_difficulty if before else 0.0))
+        self._events.emit(
+            BestShare(
+                worker=record.worker,
+                pool=record.pool,
+                chain=record.chain,
+                true_difficulty=record.true_difficulty,
+                previous=before.true_difficulty if before else 0.0,
+            )
+        )
 
     def _forget_weakest(self) -> None:
-        weakest = min((record for board in self._boards.values() for record in board.own.values()),
-                      key=lambda record: record.true_difficulty)
+        weakest = min(
+            (record for board in self._boards.values() for record in board.own.values()),
+            key=lambda record: record.true_difficulty,
+        )
         del self._boards[weakest.chain].own[weakest.worker]
         self._note_best(weakest.worker)
 
@@ -156,7 +173,7 @@ class Records:
         self._fresh.append(record)
         if len(self._fresh) > FRESH_KEPT:  # nobody takes them: the strongest are enough
             self._fresh.sort(key=_rank)
-            del self._fresh[FRESH_KEPT // 2:]
+            del self._fresh[FRESH_KEPT // 2 :]
 
 
 def _rank(record: Record) -> float:

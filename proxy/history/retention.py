@@ -60,11 +60,14 @@ def sweep(now: float | None = None) -> Swept:
     """Bring history to what the retention settings say, as of ``now`` (unix seconds)."""
     now = wall_now().timestamp() if now is None else now
     keep = Retention.load()
-    rolled = sum(_roll_up(source, target, now - days * DAY_S) for source, target, days in (
-        (Step.MINUTE, Step.TEN_MINUTES, keep.minutes_days),
-        (Step.TEN_MINUTES, Step.HOUR, keep.ten_minutes_days),
-        (Step.HOUR, Step.DAY, keep.hours_days),
-    ))
+    rolled = sum(
+        _roll_up(source, target, now - days * DAY_S)
+        for source, target, days in (
+            (Step.MINUTE, Step.TEN_MINUTES, keep.minutes_days),
+            (Step.TEN_MINUTES, Step.HOUR, keep.ten_minutes_days),
+            (Step.HOUR, Step.DAY, keep.hours_days),
+        )
+    )
     return Swept(rolled_up=rolled, deleted=_expire(keep, now) + _forget_beaten())
 
 
@@ -81,13 +84,23 @@ def _roll_up(source: Step, target: Step, cutoff: float) -> int:
 
 
 def _first(source: Step, end: int) -> int | None:
-    found = [rows.filter(step=source, start__lt=end).aggregate(first=models.Min("start"))["first"]
-             for rows in (ShareBucket.objects, RejectBucket.objects)]
+    found = [
+        rows.filter(step=source, start__lt=end).aggregate(first=models.Min("start"))["first"]
+        for rows in (ShareBucket.objects, RejectBucket.objects)
+    ]
     return min((first for first in found if first is not None), default=None)
 
 
-def _move(model: type[models.Model], names: tuple[str, ...], sums: tuple[str, ...], largest: tuple[str, ...],
-          source: Step, target: Step, begin: int, until: int) -> int:
+def _move(
+    model: type[models.Model],
+    names: tuple[str, ...],
+    sums: tuple[str, ...],
+    largest: tuple[str, ...],
+    source: Step,
+    target: Step,
+    begin: int,
+    until: int,
+) -> int:
     quote = connection.ops.quote_name
     table, start, step = quote(model._meta.db_table), quote("start"), quote("step")
     columns = [str(int(target)), f"{start} - {start} %% {int(target)}", *map(quote, names)]
@@ -121,8 +134,11 @@ def _before(now: float, days: int) -> datetime:
 
 def _forget_beaten() -> int:
     """Best shares that are neither a worker's own best on a chain nor among the chain's best."""
-    own = BestShare.objects.filter(worker=models.OuterRef("worker"), chain=models.OuterRef("chain")).order_by(
-        "-true_difficulty", "id").values("id")[:1]
+    own = (
+        BestShare.objects.filter(worker=models.OuterRef("worker"), chain=models.OuterRef("chain"))
+        .order_by("-true_difficulty", "id")
+        .values("id")[:1]
+    )
     deleted = 0
     for chain in BestShare.objects.values_list("chain", flat=True).distinct().order_by("chain"):
         ordered = BestShare.objects.filter(chain=chain).order_by("-true_difficulty", "id")

@@ -82,15 +82,24 @@ def parts_of(work: Mapping[PoolKey, Work], wanted: Mapping[PoolKey, float]) -> t
     total = sum(work.values(), Work())
     if total.sum <= 0.0:
         return ()
-    keys = [key for key in dict.fromkeys([*wanted, *work])
-            if work.get(key, Work()).shares or wanted.get(key, 0.0) > 0.0]
+    keys = [
+        key for key in dict.fromkeys([*wanted, *work]) if work.get(key, Work()).shares or wanted.get(key, 0.0) > 0.0
+    ]
     parts = []
     for key in keys:
         mine = work.get(key, Work())
         others = sum((other for pool, other in work.items() if pool != key), Work())
         error = Z_95 * sqrt(variance(mine, others)) if len(keys) > 1 else 0.0
-        parts.append(Part(pool=key, delivered=mine.sum / total.sum, error=min(error, 1.0),
-                          wanted=wanted.get(key, 0.0), work=mine.sum, shares=mine.shares))
+        parts.append(
+            Part(
+                pool=key,
+                delivered=mine.sum / total.sum,
+                error=min(error, 1.0),
+                wanted=wanted.get(key, 0.0),
+                work=mine.sum,
+                shares=mine.shares,
+            )
+        )
     return tuple(parts)
 
 
@@ -131,8 +140,9 @@ class SplitMeter:
         if span is Span.CHANGE and not self._changes:
             work = {}  # nobody has said yet what is wanted in this run
         elif span is Span.CHANGE:
-            work = {key: _less(now, self._fleet_base.get(key))
-                    for key, now in self._accounting.pool_work_total().items()}
+            work = {
+                key: _less(now, self._fleet_base.get(key)) for key, now in self._accounting.pool_work_total().items()
+            }
         else:
             work = self._accounting.pool_work(_WINDOW[span])
         return self._split(span, work)
@@ -158,8 +168,9 @@ class SplitMeter:
     def _split(self, span: Span, work: Mapping[PoolKey, Work]) -> Split:
         now = self._clock.now()
         length = now - self._changed_at if span is Span.CHANGE else WINDOWS_S[_WINDOW[span]]
-        return Split(span=span, since=self._clock.wall() - length,
-                     parts=parts_of(work, self._wanted(now - length, now)))
+        return Split(
+            span=span, since=self._clock.wall() - length, parts=parts_of(work, self._wanted(now - length, now))
+        )
 
     def _wanted(self, begin: float, end: float) -> dict[PoolKey, float]:
         """Time-weighted average of what was wanted from ``begin`` to ``end``."""

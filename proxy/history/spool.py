@@ -53,8 +53,11 @@ class BatchSpool:
             if not self._ending:
                 raise
             self._keep(batch)
-            _logger.warning("The database takes nothing at the end (%s); what was counted waits in %s for the next "
-                            "start.", error, self._path)
+            _logger.warning(
+                "The database takes nothing at the end (%s); what was counted waits in %s for the next start.",
+                error,
+                self._path,
+            )
 
     def periodic_job(self) -> None:
         """For the writer's list of jobs, the first: what could not be brought in at the start.

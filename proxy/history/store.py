@@ -30,8 +30,19 @@ from proxy.models.history import (
 )
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
-SUMS = ("accepted", "rejected", "stale", "duplicate", "unanswered", "credited", "work", "work_squares", "work_shares",
-        "latency_s", "latency_n")
+SUMS = (
+    "accepted",
+    "rejected",
+    "stale",
+    "duplicate",
+    "unanswered",
+    "credited",
+    "work",
+    "work_squares",
+    "work_shares",
+    "latency_s",
+    "latency_n",
+)
 LARGEST = ("best",)
 MARKS_KEPT_S = 30 * 86400.0
 _LARGEST_FLOAT = 1e300
@@ -97,17 +108,29 @@ def _write_totals(batch: Batch, totals: dict[tuple[WorkerName, PoolKey], Counts]
 
 def _sums(counts: Counts) -> tuple[float, ...]:
     """The values of ``SUMS`` and ``LARGEST``."""
-    return (counts.accepted, counts.rejected, counts.stale, counts.duplicate, counts.unanswered,
-            _finite(counts.credited), _finite(counts.work), _finite(counts.work_squares), counts.work_shares,
-            _finite(counts.latency_s), counts.latency_n, _finite(counts.best))
+    return (
+        counts.accepted,
+        counts.rejected,
+        counts.stale,
+        counts.duplicate,
+        counts.unanswered,
+        _finite(counts.credited),
+        _finite(counts.work),
+        _finite(counts.work_squares),
+        counts.work_shares,
+        _finite(counts.latency_s),
+        counts.latency_n,
+        _finite(counts.best),
+    )
 
 
 def _rejects(counts: Counts) -> list[tuple[str, str, int]]:
     return [(reason.value, who.value, number) for (reason, who), number in (counts.rejects or {}).items()]
 
 
-def additive_upsert(model: type[models.Model], keys: Sequence[str], sums: Sequence[str], largest: Sequence[str],
-                    source: str = "") -> str:
+def additive_upsert(
+    model: type[models.Model], keys: Sequence[str], sums: Sequence[str], largest: Sequence[str], source: str = ""
+) -> str:
     """SQL that inserts rows of ``keys + sums + largest``, or adds them to those that are there.
 
     ``source`` is a SELECT in place of one row of parameters.
@@ -117,14 +140,24 @@ def additive_upsert(model: type[models.Model], keys: Sequence[str], sums: Sequen
     columns = [*keys, *sums, *largest]
     values = source or f"VALUES ({', '.join(['%s'] * len(columns))})"
     sets = [f"{quote(name)} = {table}.{quote(name)} + excluded.{quote(name)}" for name in sums]
-    sets += [f"{quote(name)} = CASE WHEN {table}.{quote(name)} >= excluded.{quote(name)} THEN {table}.{quote(name)} "
-             f"ELSE excluded.{quote(name)} END" for name in largest]
-    return (f"INSERT INTO {table} ({', '.join(map(quote, columns))}) {values} "
-            f"ON CONFLICT ({', '.join(map(quote, keys))}) DO UPDATE SET {', '.join(sets)}")
+    sets += [
+        f"{quote(name)} = CASE WHEN {table}.{quote(name)} >= excluded.{quote(name)} THEN {table}.{quote(name)} "
+        f"ELSE excluded.{quote(name)} END"
+        for name in largest
+    ]
+    return (
+        f"INSERT INTO {table} ({', '.join(map(quote, columns))}) {values} "
+        f"ON CONFLICT ({', '.join(map(quote, keys))}) DO UPDATE SET {', '.join(sets)}"
+    )
 
 
-def _add(model: type[models.Model], keys: Sequence[str], sums: Sequence[str], largest: Sequence[str],
-         rows: Sequence[tuple[Any, ...]]) -> None:
+def _add(
+    model: type[models.Model],
+    keys: Sequence[str],
+    sums: Sequence[str],
+    largest: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
     if rows:
         with connection.cursor() as cursor:
             cursor.executemany(additive_upsert(model, keys, sums, largest), rows)
@@ -136,22 +169,47 @@ def _add(model: type[models.Model], keys: Sequence[str], sums: Sequence[str], la
 def _write_notes(batch: Batch) -> None:
     BestShare.objects.bulk_create([_best_share(record) for record in batch.records], ignore_conflicts=True)
     for mark in batch.marks:
-        BlockMark.objects.update_or_create(scope=mark.scope, defaults={
-            "work": mark.work, "at": _time(mark.at), "blocks": mark.blocks})
-    ChainTip.objects.bulk_create([
-        ChainTip(chain=tip.chain.value, pool=tip.pool, height=tip.height or None, prevhash=tip.prevhash[::-1].hex(),
-                 nbits=tip.nbits, seen_at=_time(at), behind_ms=tip.behind_s * 1000.0)
-        for at, tip in batch.tips], ignore_conflicts=True)
-    PayoutRecord.objects.bulk_create([
-        PayoutRecord(pool=payout.pool, at=_time(at), percent=payout.percent, ok=payout.ok,
-                     outputs=[list(output) for output in payout.outputs])
-        for at, payout in batch.payouts])
+        BlockMark.objects.update_or_create(
+            scope=mark.scope, defaults={"work": mark.work, "at": _time(mark.at), "blocks": mark.blocks}
+        )
+    ChainTip.objects.bulk_create(
+        [
+            ChainTip(
+                chain=tip.chain.value,
+                pool=tip.pool,
+                height=tip.height or None,
+                prevhash=tip.prevhash[::-1].hex(),
+                nbits=tip.nbits,
+                seen_at=_time(at),
+                behind_ms=tip.behind_s * 1000.0,
+            )
+            for at, tip in batch.tips
+        ],
+        ignore_conflicts=True,
+    )
+    PayoutRecord.objects.bulk_create(
+        [
+            PayoutRecord(
+                pool=payout.pool,
+                at=_time(at),
+                percent=payout.percent,
+                ok=payout.ok,
+                outputs=[list(output) for output in payout.outputs],
+            )
+            for at, payout in batch.payouts
+        ]
+    )
 
 
 def _best_share(record: Record) -> BestShare:
-    return BestShare(worker=clean_name(record.worker, WORKER_CHARS), chain=record.chain.value, pool=record.pool,
-                     true_difficulty=_finite(record.true_difficulty), at=_time(record.at),
-                     header_hash=record.header_hash.hex())
+    return BestShare(
+        worker=clean_name(record.worker, WORKER_CHARS),
+        chain=record.chain.value,
+        pool=record.pool,
+        true_difficulty=_finite(record.true_difficulty),
+        at=_time(record.at),
+        header_hash=record.header_hash.hex(),
+    )
 
 
 def clean_name(name: str, length: int) -> str:
@@ -196,8 +254,10 @@ def read_totals() -> list[Stored]:
         if entry is not None and key is not None:
             rejects = entry[0].rejects = entry[0].rejects or {}
             rejects[key] = reject.count
-    return [Stored(worker=WorkerName(worker), pool=PoolKey(pool), counts=counts, last_share_at=last or None)
-            for (worker, pool), (counts, last) in stored.items()]
+    return [
+        Stored(worker=WorkerName(worker), pool=PoolKey(pool), counts=counts, last_share_at=last or None)
+        for (worker, pool), (counts, last) in stored.items()
+    ]
 
 
 def _latest_last() -> models.QuerySet[ShareTotal]:
@@ -207,8 +267,17 @@ def _latest_last() -> models.QuerySet[ShareTotal]:
 
 def _counts(row: ShareTotal) -> Counts:
     counts = Counts()
-    for name in ("accepted", "unanswered", "credited", "work", "work_squares", "work_shares", "best", "latency_s",
-                 "latency_n"):
+    for name in (
+        "accepted",
+        "unanswered",
+        "credited",
+        "work",
+        "work_squares",
+        "work_shares",
+        "best",
+        "latency_s",
+        "latency_n",
+    ):
         setattr(counts, name, getattr(row, name))
     return counts
 
@@ -222,15 +291,25 @@ def _reject_key(reason: str, who: str) -> tuple[Reason, DecidedBy] | None:
 
 def read_records(limit: int = 20_000) -> list[Record]:
     """The best shares, for ``Records.restore``."""
-    return [Record(worker=WorkerName(row.worker), chain=_chain(row.chain), pool=PoolKey(row.pool),
-                   true_difficulty=row.true_difficulty, at=row.at.timestamp(), header_hash=_hex(row.header_hash))
-            for row in BestShare.objects.order_by("-true_difficulty")[:limit]]
+    return [
+        Record(
+            worker=WorkerName(row.worker),
+            chain=_chain(row.chain),
+            pool=PoolKey(row.pool),
+            true_difficulty=row.true_difficulty,
+            at=row.at.timestamp(),
+            header_hash=_hex(row.header_hash),
+        )
+        for row in BestShare.objects.order_by("-true_difficulty")[:limit]
+    ]
 
 
 def read_marks() -> list[Mark]:
     """The work at the last blocks, for ``EffortMeter.restore``."""
-    return [Mark(scope=row.scope, work=row.work, at=row.at.timestamp(), blocks=row.blocks)
-            for row in BlockMark.objects.all()]
+    return [
+        Mark(scope=row.scope, work=row.work, at=row.at.timestamp(), blocks=row.blocks)
+        for row in BlockMark.objects.all()
+    ]
 
 
 def _chain(text: str) -> Chain:

@@ -87,8 +87,7 @@ class SwitchCosts:
     def _on_share(self, event: ShareResult) -> None:
         visit = self._visits.get(event.session)
         sent = self._clock.now() - event.latency_s
-        if (visit is not None and event.verdict is Verdict.ACCEPTED and event.pool == visit.pool
-                and sent >= visit.since):
+        if visit is not None and event.verdict is Verdict.ACCEPTED and event.pool == visit.pool and sent >= visit.since:
             self._end(event.session, sent, found=True)
 
     def _on_gone(self, event: MinerDisconnected) -> None:
@@ -115,6 +114,11 @@ class SwitchCosts:
 
 def _cost(profile: str, total: _Sum) -> SwitchCost:
     return SwitchCost(
-        profile=profile, switches=total.visits, shares=total.shares, measured_s=total.exposure / total.shares,
-        expected_s=total.exposure / total.chances, cost_s=(total.chances - total.shares) / total.pace,
-        error_s=1.96 * math.sqrt(max(total.shares, total.chances)) / total.pace)
+        profile=profile,
+        switches=total.visits,
+        shares=total.shares,
+        measured_s=total.exposure / total.shares,
+        expected_s=total.exposure / total.chances,
+        cost_s=(total.chances - total.shares) / total.pace,
+        error_s=1.96 * math.sqrt(max(total.shares, total.chances)) / total.pace,
+    )

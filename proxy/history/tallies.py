@@ -20,16 +20,35 @@ OTHERS = WorkerName("(others)")
 STALE_REASONS = frozenset({Reason.STALE, Reason.UNKNOWN_JOB})
 """Both are Stratum's code 21: the job is not (or no longer) good."""
 
-_NO_PROOF = frozenset({Reason.DUPLICATE, Reason.UNKNOWN_JOB, Reason.LOW_DIFFICULTY, Reason.BAD_PARAMS, Reason.VERSION,
-                       Reason.NTIME, Reason.EXTRANONCE})
+_NO_PROOF = frozenset(
+    {
+        Reason.DUPLICATE,
+        Reason.UNKNOWN_JOB,
+        Reason.LOW_DIFFICULTY,
+        Reason.BAD_PARAMS,
+        Reason.VERSION,
+        Reason.NTIME,
+        Reason.EXTRANONCE,
+    }
+)
 """Refusals of shares that prove no work for the pool's job, whatever their hash."""
 
 
 class Counts:
     """A running sum of shares; mutable, because it is touched with each of them."""
 
-    __slots__ = ("accepted", "best", "credited", "latency_n", "latency_s", "rejects", "unanswered", "work",
-                 "work_shares", "work_squares")
+    __slots__ = (
+        "accepted",
+        "best",
+        "credited",
+        "latency_n",
+        "latency_s",
+        "rejects",
+        "unanswered",
+        "work",
+        "work_shares",
+        "work_squares",
+    )
 
     def __init__(self) -> None:
         self.accepted = 0
@@ -121,7 +140,8 @@ def proves_work(share: ShareResult) -> bool:
     if share.difficulty > share.true_difficulty:
         return False
     return share.verdict is Verdict.ACCEPTED or (
-        share.pool is not None and share.difficulty > 0.0 and share.reason not in _NO_PROOF)
+        share.pool is not None and share.difficulty > 0.0 and share.reason not in _NO_PROOF
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +182,25 @@ def tally_of(*counts: Counts) -> Tally:
         for part in counts:
             total.add(part)
     if not total.rejects:
-        return Tally(accepted=total.accepted, unanswered=total.unanswered, rejects=_NO_REJECTS,
-                     credited=total.credited, work=total.work, best=total.best)
-    return Tally(accepted=total.accepted, rejected=total.rejected, rejects=dict(total.rejects), stale=total.stale,
-                 duplicate=total.duplicate, unanswered=total.unanswered, credited=total.credited, work=total.work,
-                 best=total.best)
+        return Tally(
+            accepted=total.accepted,
+            unanswered=total.unanswered,
+            rejects=_NO_REJECTS,
+            credited=total.credited,
+            work=total.work,
+            best=total.best,
+        )
+    return Tally(
+        accepted=total.accepted,
+        rejected=total.rejected,
+        rejects=dict(total.rejects),
+        stale=total.stale,
+        duplicate=total.duplicate,
+        unanswered=total.unanswered,
+        credited=total.credited,
+        work=total.work,
+        best=total.best,
+    )
 
 
 class Rates(NamedTuple):

@@ -41,11 +41,22 @@ class LedgerWriter:
     whose outcome is not known is tried again under the same number and never added twice.
     """
 
-    def __init__(self, *, writer: str, clock: Clock, events: EventStream, accounting: Accounting,
-                 records: Records | None = None, effort: EffortMeter | None = None,
-                 execute: Callable[[Batch], None] = write_batch, jobs: Sequence[PeriodicJob] = (),
-                 executor: Executor | None = None, interval_s: float = INTERVAL_S,
-                 journal: LedgerJournal | None = None, journal_s: float = JOURNAL_S) -> None:
+    def __init__(
+        self,
+        *,
+        writer: str,
+        clock: Clock,
+        events: EventStream,
+        accounting: Accounting,
+        records: Records | None = None,
+        effort: EffortMeter | None = None,
+        execute: Callable[[Batch], None] = write_batch,
+        jobs: Sequence[PeriodicJob] = (),
+        executor: Executor | None = None,
+        interval_s: float = INTERVAL_S,
+        journal: LedgerJournal | None = None,
+        journal_s: float = JOURNAL_S,
+    ) -> None:
         self._writer = writer
         self._clock = clock
         self._events = events
@@ -149,8 +160,13 @@ class LedgerWriter:
             records = tuple(self._records.take()) if self._records is not None else ()
             marks = tuple(self._effort.take()) if self._effort is not None else ()
             if slices or records or marks:
-                notes = Batch(writer=self._writer, number=self._number + 1, records=records, marks=marks,
-                              last_share_at={(each.worker, each.pool): wall for each in slices})
+                notes = Batch(
+                    writer=self._writer,
+                    number=self._number + 1,
+                    records=records,
+                    marks=marks,
+                    last_share_at={(each.worker, each.pool): wall for each in slices},
+                )
                 await self._in_journal(lambda journal: journal.append(notes.number, slices, notes))
             self._backlog.add_slices(slices, wall)
             self._backlog.add_records(records)

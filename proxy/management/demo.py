@@ -28,7 +28,9 @@ class Demo:
         prepare_database()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "proxy.simulator", "--proxy", self._proxy],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -36,8 +38,9 @@ class Demo:
         configure(json.loads(line)["pools"])
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         process = self._process
         if process is None or process.stdin is None:
             return
@@ -52,11 +55,13 @@ class Demo:
 @transaction.atomic
 def configure(pools: list[dict[str, Any]]) -> None:
     """Write the rows of the simulated pools and a 70:30 schedule: all miners go to and fro, soon after the start."""
-    schedule = Schedule.objects.create(name="Demo 70:30", is_default=True, policy=Policy.SLICING.value,
-                                       min_switch_s=12, slice_s=6)
+    schedule = Schedule.objects.create(
+        name="Demo 70:30", is_default=True, policy=Policy.SLICING.value, min_switch_s=12, slice_s=6
+    )
     for row, weight in zip(pools, (70, 30), strict=True):
         wallet = Wallet.objects.create(label=f"{row['chain']} demo wallet", chain=row["chain"], address=row["wallet"])
-        pool = Pool.objects.create(key=row["key"], name=row["name"], chain=row["chain"], wallet=wallet,
-                                   password=row["password"])
+        pool = Pool.objects.create(
+            key=row["key"], name=row["name"], chain=row["chain"], wallet=wallet, password=row["password"]
+        )
         PoolEndpoint.objects.create(pool=pool, host=row["host"], port=row["port"])
         Allocation.objects.create(schedule=schedule, pool=pool, weight=weight)

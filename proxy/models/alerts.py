@@ -33,16 +33,24 @@ class AlertTarget(ConfigModel):
     """Somebody who can be told, as an Apprise address. The address holds passwords and tokens: it is a secret."""
 
     label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("Your name for it."))
-    url = models.CharField(_("address"), max_length=1000, help_text=_(
-        "As Apprise writes it, for example mailto://user:password@example.org, tgram://token/chat, ntfy://topic, "
-        "discord://id/token, json://host/path. It is not shown again."))
+    url = models.CharField(
+        _("address"),
+        max_length=1000,
+        help_text=_(
+            "As Apprise writes it, for example mailto://user:password@example.org, tgram://token/chat, ntfy://topic, "
+            "discord://id/token, json://host/path. It is not shown again."
+        ),
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("alert target"), _("alert targets")
         ordering = ["label"]
-        constraints = [models.CheckConstraint(condition=~Q(url=""), name="alert_target_url_given",
-                                              violation_error_message=_("Give the address."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(url=""), name="alert_target_url_given", violation_error_message=_("Give the address.")
+            )
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -68,34 +76,64 @@ class AlertRule(ConfigModel):
 
     kind = models.CharField(_("about"), max_length=20, choices=choices_of(AlertKind), unique=True)
     enabled = models.BooleanField(_("enabled"), default=True)
-    threshold = models.FloatField(_("threshold"), default=0.0, help_text=_(
-        "Minutes for shares that do not come, percent for hash rate and refused shares, difficulty for best shares."))
-    delay_s = models.FloatField(_("delay"), default=0.0, validators=[
-        MinValueValidator(0), MaxValueValidator(86400)], help_text=_(
-        "Seconds; anything shorter is not reported unless it keeps happening."))
-    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True, help_text=_(
-        "Messages wait during quiet hours and come as one afterwards."))
+    threshold = models.FloatField(
+        _("threshold"),
+        default=0.0,
+        help_text=_(
+            "Minutes for shares that do not come, percent for hash rate and refused shares, difficulty for best shares."
+        ),
+    )
+    delay_s = models.FloatField(
+        _("delay"),
+        default=0.0,
+        validators=[MinValueValidator(0), MaxValueValidator(86400)],
+        help_text=_("Seconds; anything shorter is not reported unless it keeps happening."),
+    )
+    quiet_from = models.TimeField(
+        _("quiet from"),
+        null=True,
+        blank=True,
+        help_text=_("Messages wait during quiet hours and come as one afterwards."),
+    )
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
     recovery = models.BooleanField(_("notify when it is over"), default=True)
-    workers = models.CharField(_("workers"), max_length=500, default="*", help_text=_(
-        "For rules about workers: name pattern with * and ?, several separated by commas. * means all workers."))
-    targets = models.ManyToManyField(AlertTarget, blank=True, related_name="rules", verbose_name=_("who"),
-                                     help_text=_("None chosen: all targets."))
+    workers = models.CharField(
+        _("workers"),
+        max_length=500,
+        default="*",
+        help_text=_(
+            "For rules about workers: name pattern with * and ?, several separated by commas. * means all workers."
+        ),
+    )
+    targets = models.ManyToManyField(
+        AlertTarget, blank=True, related_name="rules", verbose_name=_("who"), help_text=_("None chosen: all targets.")
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("alert rule"), _("alert rules")
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=values_of(AlertKind)), name="alert_rule_kind_known",
-                                   violation_error_message=_("That kind of alert is not known.")),
-            models.CheckConstraint(condition=Q(threshold__gte=0, threshold__lt=1e18), name="alert_rule_threshold",
-                                   violation_error_message=_("The threshold must be 0 or more.")),
-            models.CheckConstraint(condition=Q(delay_s__gte=0, delay_s__lte=86400), name="alert_rule_delay",
-                                   violation_error_message=_("The delay is 0 seconds to a day.")),
+            models.CheckConstraint(
+                condition=Q(kind__in=values_of(AlertKind)),
+                name="alert_rule_kind_known",
+                violation_error_message=_("That kind of alert is not known."),
+            ),
+            models.CheckConstraint(
+                condition=Q(threshold__gte=0, threshold__lt=1e18),
+                name="alert_rule_threshold",
+                violation_error_message=_("The threshold must be 0 or more."),
+            ),
+            models.CheckConstraint(
+                condition=Q(delay_s__gte=0, delay_s__lte=86400),
+                name="alert_rule_delay",
+                violation_error_message=_("The delay is 0 seconds to a day."),
+            ),
             models.CheckConstraint(
                 condition=Q(quiet_from__isnull=True, quiet_until__isnull=True)
-                | Q(quiet_from__isnull=False, quiet_until__isnull=False), name="alert_rule_quiet_pair",
-                violation_error_message=_("Quiet hours need both times, or none.")),
+                | Q(quiet_from__isnull=False, quiet_until__isnull=False),
+                name="alert_rule_quiet_pair",
+                violation_error_message=_("Quiet hours need both times, or none."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -123,31 +161,58 @@ class AlertRule(ConfigModel):
 class AlertSettings(SingleRow):
     """How much may be sent, and in which time zone; exactly one row."""
 
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_(
-        "Of quiet hours, summaries and the times in messages, for example Europe/Berlin."))
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        help_text=_("Of quiet hours, summaries and the times in messages, for example Europe/Berlin."),
+    )
     summary_at = models.TimeField(_("time of summaries"), default=time(8, 0))
-    group_s = models.FloatField(_("group within"), default=_DEFAULT.group_s, help_text=_(
-        "Seconds; messages for the same target within this time become one."))
+    group_s = models.FloatField(
+        _("group within"),
+        default=_DEFAULT.group_s,
+        help_text=_("Seconds; messages for the same target within this time become one."),
+    )
     max_per_hour = models.PositiveIntegerField(
-        _("maximum messages per hour"), default=_DEFAULT.max_per_hour, help_text=_(
-        "Per target; further messages wait and come as one. Found blocks and summaries always go out."))
-    flaps = models.PositiveIntegerField(_("flapping from"), default=_DEFAULT.flaps, help_text=_(
-        "This many failures within an hour are reported once; then nothing is sent until it is stable."))
+        _("maximum messages per hour"),
+        default=_DEFAULT.max_per_hour,
+        help_text=_("Per target; further messages wait and come as one. Found blocks and summaries always go out."),
+    )
+    flaps = models.PositiveIntegerField(
+        _("flapping from"),
+        default=_DEFAULT.flaps,
+        help_text=_("This many failures within an hour are reported once; then nothing is sent until it is stable."),
+    )
     calm_s = models.FloatField(_("stable after"), default=_DEFAULT.calm_s, help_text=_("Seconds without a change."))
 
     class Meta:
         verbose_name, verbose_name_plural = _("alert settings"), _("alert settings")
         constraints = [
-            models.CheckConstraint(condition=Q(id=1), name="alert_settings_single_row",
-                                   violation_error_message=_("There is one row of settings: change that one.")),
-            models.CheckConstraint(condition=Q(group_s__gte=0, group_s__lte=3600), name="alert_settings_group",
-                                   violation_error_message=_("Group within 0 to 3600 seconds.")),
-            models.CheckConstraint(condition=Q(max_per_hour__gte=1, max_per_hour__lte=1000), name="alert_settings_rate",
-                                   violation_error_message=_("Allow 1 to 1000 messages an hour.")),
-            models.CheckConstraint(condition=Q(flaps__gte=2, flaps__lte=50), name="alert_settings_flaps",
-                                   violation_error_message=_("Flapping begins at 2 to 50 failures an hour.")),
-            models.CheckConstraint(condition=Q(calm_s__gte=10, calm_s__lte=86400), name="alert_settings_calm",
-                                   violation_error_message=_("Stable after 10 seconds to a day.")),
+            models.CheckConstraint(
+                condition=Q(id=1),
+                name="alert_settings_single_row",
+                violation_error_message=_("There is one row of settings: change that one."),
+            ),
+            models.CheckConstraint(
+                condition=Q(group_s__gte=0, group_s__lte=3600),
+                name="alert_settings_group",
+                violation_error_message=_("Group within 0 to 3600 seconds."),
+            ),
+            models.CheckConstraint(
+                condition=Q(max_per_hour__gte=1, max_per_hour__lte=1000),
+                name="alert_settings_rate",
+                violation_error_message=_("Allow 1 to 1000 messages an hour."),
+            ),
+            models.CheckConstraint(
+                condition=Q(flaps__gte=2, flaps__lte=50),
+                name="alert_settings_flaps",
+                violation_error_message=_("Flapping begins at 2 to 50 failures an hour."),
+            ),
+            models.CheckConstraint(
+                condition=Q(calm_s__gte=10, calm_s__lte=86400),
+                name="alert_settings_calm",
+                violation_error_message=_("Stable after 10 seconds to a day."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -158,15 +223,17 @@ class AlertSettings(SingleRow):
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValidationError({"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.')
-                                   % self.time_zone}) from error
+            raise ValidationError(
+                {"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.') % self.time_zone}
+            ) from error
 
 
 class AlertDelivery(models.Model):
     """A message and what became of it."""
 
-    target = models.ForeignKey(AlertTarget, models.SET_NULL, null=True, related_name="deliveries",
-                               verbose_name=_("target"))
+    target = models.ForeignKey(
+        AlertTarget, models.SET_NULL, null=True, related_name="deliveries", verbose_name=_("target")
+    )
     target_label = models.CharField(_("to"), max_length=80)
     kinds = models.CharField(_("about"), max_length=200, blank=True)
     level = models.CharField(_("level"), max_length=8, default="info")

@@ -34,64 +34,113 @@ class BalanceSettings(SingleRow):
     """How auto-balance weighs chains and how far it may go; exactly one row."""
 
     strategy = models.CharField(
-        _("strategy"), max_length=16, choices=choices_of(BalanceStrategy), default=_DEFAULT.strategy.value, help_text=_(
+        _("strategy"),
+        max_length=16,
+        choices=choices_of(BalanceStrategy),
+        default=_DEFAULT.strategy.value,
+        help_text=_(
             "Hash rate ratio compares a chain's hash rate now with that of before and sends more to where it fell. It "
             "bets that the difficulty has not followed yet; what a hash earns on average depends on the difficulty "
             "alone, so it can spread the work by a rule, but not raise what a solo miner earns on average. Value per "
             "hash compares reward by difficulty, exactly; without prices it counts coins of different chains as if "
-            "they were worth the same, so give prices. It knows nothing of a pool's fee, luck or payout rules."))
+            "they were worth the same, so give prices. It knows nothing of a pool's fee, luck or payout rules."
+        ),
+    )
     short_window = models.PositiveSmallIntegerField(
-        _("short window"), default=_DEFAULT.short_window, help_text=_(
-            "Blocks. The hash rate over n blocks is known to about 1 in the square root of n: 6 blocks to +-40 %."))
-    long_window = models.PositiveSmallIntegerField(_("long window"), default=_DEFAULT.long_window, help_text=_(
-        "Blocks. With the test of significance on, up to four long windows are looked back."))
-    max_deviation = models.FloatField(_("largest deviation"), default=_DEFAULT.max_deviation, help_text=_(
-        "Points from an even split that hash rate ratio may go, 5 to 45."))
-    min_weight = models.FloatField(_("smallest weight"), default=_DEFAULT.min_weight, help_text=_(
-        "Percent that each chain gets at least."))
-    max_weight = models.FloatField(_("largest weight"), default=_DEFAULT.max_weight, help_text=_(
-        "Percent that one chain gets at most."))
-    max_step_per_hour = models.FloatField(_("largest step per hour"), default=_DEFAULT.max_step_per_hour, help_text=_(
-        "Points that a weight may move in any hour."))
-    dead_band = models.FloatField(_("dead-band"), default=_DEFAULT.dead_band, help_text=_(
-        "Points; a smaller change is left undone."))
+        _("short window"),
+        default=_DEFAULT.short_window,
+        help_text=_(
+            "Blocks. The hash rate over n blocks is known to about 1 in the square root of n: 6 blocks to +-40 %."
+        ),
+    )
+    long_window = models.PositiveSmallIntegerField(
+        _("long window"),
+        default=_DEFAULT.long_window,
+        help_text=_("Blocks. With the test of significance on, up to four long windows are looked back."),
+    )
+    max_deviation = models.FloatField(
+        _("largest deviation"),
+        default=_DEFAULT.max_deviation,
+        help_text=_("Points from an even split that hash rate ratio may go, 5 to 45."),
+    )
+    min_weight = models.FloatField(
+        _("smallest weight"), default=_DEFAULT.min_weight, help_text=_("Percent that each chain gets at least.")
+    )
+    max_weight = models.FloatField(
+        _("largest weight"), default=_DEFAULT.max_weight, help_text=_("Percent that one chain gets at most.")
+    )
+    max_step_per_hour = models.FloatField(
+        _("largest step per hour"),
+        default=_DEFAULT.max_step_per_hour,
+        help_text=_("Points that a weight may move in any hour."),
+    )
+    dead_band = models.FloatField(
+        _("dead-band"), default=_DEFAULT.dead_band, help_text=_("Points; a smaller change is left undone.")
+    )
     significance = models.FloatField(
-        _("confidence"), default=_DEFAULT.significance, help_text=_(
+        _("confidence"),
+        default=_DEFAULT.significance,
+        help_text=_(
             "Weights move only for a change that is more than noise, with this confidence over one long window (0.95: "
             "noise moves them in less than 1 of 100 polls; a hash rate that halves is then followed after about 24 "
             "blocks in half of all cases and after 72 in 19 of 20). Smaller is quicker and more restless; 0 switches "
-            "the test off, as in DPMP v2: at constant hash rates the weights then wander by 12 points or more."))
-    on_failure = models.CharField(_("after three failures"), max_length=8, choices=FailureChoice,
-                                  default=_DEFAULT.on_failure)
+            "the test off, as in DPMP v2: at constant hash rates the weights then wander by 12 points or more."
+        ),
+    )
+    on_failure = models.CharField(
+        _("after three failures"), max_length=8, choices=FailureChoice, default=_DEFAULT.on_failure
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("auto-balance"), _("auto-balance")
         constraints = [
-            models.CheckConstraint(condition=Q(id=1), name="balance_single_row",
-                                   violation_error_message=_("There is one row of settings: change that one.")),
-            models.CheckConstraint(condition=Q(strategy__in=values_of(BalanceStrategy)), name="balance_strategy_known",
-                                   violation_error_message=_("That strategy is not known.")),
-            models.CheckConstraint(condition=Q(on_failure__in=FailureChoice.values), name="balance_failure_known",
-                                   violation_error_message=_("After failures: even, or the schedule's weights.")),
+            models.CheckConstraint(
+                condition=Q(id=1),
+                name="balance_single_row",
+                violation_error_message=_("There is one row of settings: change that one."),
+            ),
+            models.CheckConstraint(
+                condition=Q(strategy__in=values_of(BalanceStrategy)),
+                name="balance_strategy_known",
+                violation_error_message=_("That strategy is not known."),
+            ),
+            models.CheckConstraint(
+                condition=Q(on_failure__in=FailureChoice.values),
+                name="balance_failure_known",
+                violation_error_message=_("After failures: even, or the schedule's weights."),
+            ),
             models.CheckConstraint(
                 condition=Q(short_window__gte=2, long_window__lte=250, long_window__gte=2 * F("short_window")),
                 name="balance_windows",
-                violation_error_message=_("The short window has 2 blocks at least, the long one twice as many at "
-                                          "least and 250 at most.")),
-            models.CheckConstraint(condition=Q(max_deviation__gte=5, max_deviation__lte=45), name="balance_deviation",
-                                   violation_error_message=_("The largest deviation is 5 to 45 points.")),
+                violation_error_message=_(
+                    "The short window has 2 blocks at least, the long one twice as many at least and 250 at most."
+                ),
+            ),
+            models.CheckConstraint(
+                condition=Q(max_deviation__gte=5, max_deviation__lte=45),
+                name="balance_deviation",
+                violation_error_message=_("The largest deviation is 5 to 45 points."),
+            ),
             models.CheckConstraint(
                 condition=Q(min_weight__gte=0, min_weight__lte=50, max_weight__gte=50, max_weight__lte=100),
                 name="balance_weight_bounds",
-                violation_error_message=_("The smallest weight is 0 to 50 percent, the largest 50 to 100.")),
-            models.CheckConstraint(condition=Q(max_step_per_hour__gte=1, max_step_per_hour__lte=100),
-                                   name="balance_step",
-                                   violation_error_message=_("The largest step per hour is 1 to 100 points.")),
-            models.CheckConstraint(condition=Q(dead_band__gte=0, dead_band__lte=50), name="balance_dead_band",
-                                   violation_error_message=_("The dead-band is 0 to 50 points.")),
-            models.CheckConstraint(condition=Q(significance__gte=0, significance__lte=0.9999),
-                                   name="balance_significance",
-                                   violation_error_message=_("The confidence is 0 to 0.9999.")),
+                violation_error_message=_("The smallest weight is 0 to 50 percent, the largest 50 to 100."),
+            ),
+            models.CheckConstraint(
+                condition=Q(max_step_per_hour__gte=1, max_step_per_hour__lte=100),
+                name="balance_step",
+                violation_error_message=_("The largest step per hour is 1 to 100 points."),
+            ),
+            models.CheckConstraint(
+                condition=Q(dead_band__gte=0, dead_band__lte=50),
+                name="balance_dead_band",
+                violation_error_message=_("The dead-band is 0 to 50 points."),
+            ),
+            models.CheckConstraint(
+                condition=Q(significance__gte=0, significance__lte=0.9999),
+                name="balance_significance",
+                violation_error_message=_("The confidence is 0 to 0.9999."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -104,35 +153,61 @@ class BalanceSource(ConfigModel):
     position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_("The smallest is asked first."))
     kind = models.CharField(_("kind"), max_length=8, choices=choices_of(SourceKind), default=SourceKind.OBSERVED.value)
     enabled = models.BooleanField(_("enabled"), default=True)
-    url = models.CharField(_("address"), max_length=500, blank=True, help_text=_(
-        "http:// or https://. A node's RPC port, for example http://127.0.0.1:8332; a mempool server's start page."))
-    chain = models.CharField(_("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), blank=True, help_text=_(
-        "Of a node."))
+    url = models.CharField(
+        _("address"),
+        max_length=500,
+        blank=True,
+        help_text=_(
+            "http:// or https://. A node's RPC port, for example http://127.0.0.1:8332; a mempool server's start page."
+        ),
+    )
+    chain = models.CharField(
+        _("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), blank=True, help_text=_("Of a node.")
+    )
     user = models.CharField(_("user name"), max_length=128, blank=True, help_text=_("Of a node's RPC."))
     password = models.CharField(_("password"), max_length=256, blank=True)
-    poll_s = models.FloatField(_("time between polls"), default=600.0, validators=[
-        MinValueValidator(MIN_OBSERVED_POLL_S), MaxValueValidator(86400)], help_text=_(
-        "Seconds; 600 or more where a server is asked, 60 or more for observed."))
+    poll_s = models.FloatField(
+        _("time between polls"),
+        default=600.0,
+        validators=[MinValueValidator(MIN_OBSERVED_POLL_S), MaxValueValidator(86400)],
+        help_text=_("Seconds; 600 or more where a server is asked, 60 or more for observed."),
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("source of auto-balance"), _("sources of auto-balance")
         ordering = ["position", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=values_of(SourceKind)), name="balance_source_kind_known",
-                                   violation_error_message=_("That kind of source is not known.")),
-            models.CheckConstraint(condition=Q(chain="") | Q(chain__in=values_of(KNOWN_CHAINS)),
-                                   name="balance_source_chain_known",
-                                   violation_error_message=_("That chain is not known.")),
-            models.CheckConstraint(condition=~Q(kind="node") | ~Q(chain=""), name="balance_source_node_chain",
-                                   violation_error_message=_("Say which chain the node is on.")),
-            models.CheckConstraint(condition=Q(kind="observed") | ~Q(url=""), name="balance_source_url_given",
-                                   violation_error_message=_("Give the address of the source.")),
+            models.CheckConstraint(
+                condition=Q(kind__in=values_of(SourceKind)),
+                name="balance_source_kind_known",
+                violation_error_message=_("That kind of source is not known."),
+            ),
+            models.CheckConstraint(
+                condition=Q(chain="") | Q(chain__in=values_of(KNOWN_CHAINS)),
+                name="balance_source_chain_known",
+                violation_error_message=_("That chain is not known."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="node") | ~Q(chain=""),
+                name="balance_source_node_chain",
+                violation_error_message=_("Say which chain the node is on."),
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="observed") | ~Q(url=""),
+                name="balance_source_url_given",
+                violation_error_message=_("Give the address of the source."),
+            ),
             models.CheckConstraint(
                 condition=Q(poll_s__gte=MIN_POLL_S) | Q(kind="observed", poll_s__gte=MIN_OBSERVED_POLL_S),
                 name="balance_source_poll",
-                violation_error_message=_("Poll a server at most every 600 seconds, pool jobs at most every 60.")),
-            models.UniqueConstraint(fields=["kind"], condition=Q(kind="observed"), name="balance_source_one_observed",
-                                    violation_error_message=_("Observing once is enough.")),
+                violation_error_message=_("Poll a server at most every 600 seconds, pool jobs at most every 60."),
+            ),
+            models.UniqueConstraint(
+                fields=["kind"],
+                condition=Q(kind="observed"),
+                name="balance_source_one_observed",
+                violation_error_message=_("Observing once is enough."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -159,19 +234,29 @@ class ChainPrice(ConfigModel):
     """What a coin is worth, typed in by hand; it wins over a source's price."""
 
     chain = models.CharField(_("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), unique=True)
-    price = models.FloatField(_("price of a coin"), help_text=_(
-        "The same currency for all chains; US dollars if a source tells prices too. It counts only when each chain "
-        "that is balanced has one."))
+    price = models.FloatField(
+        _("price of a coin"),
+        help_text=_(
+            "The same currency for all chains; US dollars if a source tells prices too. It counts only when each chain "
+            "that is balanced has one."
+        ),
+    )
     set_at = models.DateTimeField(_("set"), auto_now=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("price"), _("prices")
         ordering = ["chain"]
         constraints = [
-            models.CheckConstraint(condition=Q(price__gt=0, price__lt=1e15), name="balance_price_positive",
-                                   violation_error_message=_("A price is a number above 0.")),
-            models.CheckConstraint(condition=Q(chain__in=values_of(KNOWN_CHAINS)), name="balance_price_chain_known",
-                                   violation_error_message=_("That chain is not known.")),
+            models.CheckConstraint(
+                condition=Q(price__gt=0, price__lt=1e15),
+                name="balance_price_positive",
+                violation_error_message=_("A price is a number above 0."),
+            ),
+            models.CheckConstraint(
+                condition=Q(chain__in=values_of(KNOWN_CHAINS)),
+                name="balance_price_chain_known",
+                violation_error_message=_("That chain is not known."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -194,8 +279,10 @@ class ChainBlock(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["chain", "height"], name="balance_block_once"),
             models.CheckConstraint(condition=Q(difficulty__gt=0), name="balance_block_difficulty_positive"),
-            models.CheckConstraint(condition=Q(chain__in=[Chain.BTC.value, Chain.BCH.value, Chain.DGB.value]),
-                                   name="balance_block_chain_known"),
+            models.CheckConstraint(
+                condition=Q(chain__in=[Chain.BTC.value, Chain.BCH.value, Chain.DGB.value]),
+                name="balance_block_chain_known",
+            ),
         ]
 
     def __str__(self) -> str:

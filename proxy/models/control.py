@@ -20,10 +20,15 @@ from proxy.models.schedules import MAX_WEIGHT
 class WeightOverride(ConfigModel):
     """The slider, or auto-balance switched on by hand; rows that have been cleared are its history."""
 
-    kind = models.CharField(_("kind"), max_length=12, choices=choices_of(OverrideKind),
-                            default=OverrideKind.WEIGHTS.value)
-    weights = models.JSONField(_("weights"), default=dict, blank=True, help_text=_(
-        'Pool key and weight, for example {"A": 70, "B": 30}. Empty for auto-balance.'))
+    kind = models.CharField(
+        _("kind"), max_length=12, choices=choices_of(OverrideKind), default=OverrideKind.WEIGHTS.value
+    )
+    weights = models.JSONField(
+        _("weights"),
+        default=dict,
+        blank=True,
+        help_text=_('Pool key and weight, for example {"A": 70, "B": 30}. Empty for auto-balance.'),
+    )
     set_by = models.CharField(_("set by"), max_length=150, blank=True)
     set_at = models.DateTimeField(_("set"), default=timezone.now)
     until = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: until it is cleared."))
@@ -36,10 +41,15 @@ class WeightOverride(ConfigModel):
         constraints = [
             models.UniqueConstraint(
                 models.ExpressionWrapper(Q(cleared_at__isnull=True), output_field=models.BooleanField()),
-                condition=Q(cleared_at__isnull=True), name="override_one_active",
-                violation_error_message=_("Another override is in force: clear it first.")),
-            models.CheckConstraint(condition=Q(kind__in=values_of(OverrideKind)), name="override_kind_known",
-                                   violation_error_message=_("That kind is not known.")),
+                condition=Q(cleared_at__isnull=True),
+                name="override_one_active",
+                violation_error_message=_("Another override is in force: clear it first."),
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=values_of(OverrideKind)),
+                name="override_kind_known",
+                violation_error_message=_("That kind is not known."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -99,8 +109,9 @@ class WeightOverride(ConfigModel):
             return True
 
     @classmethod
-    def put(cls, *, by: str, weights: dict[str, float] | None = None,
-            until: datetime | None = None) -> "WeightOverride":
+    def put(
+        cls, *, by: str, weights: dict[str, float] | None = None, until: datetime | None = None
+    ) -> "WeightOverride":
         """Replace the override in force; no weights: auto-balance.
 
         Raises:
@@ -121,16 +132,23 @@ def _is_weight(weight: object) -> bool:
 class WorkerPin(ConfigModel):
     """A worker that mines on one pool, whatever else is set."""
 
-    worker = models.CharField(_("worker"), max_length=128, unique=True, help_text=_(
-        "The miner's own name: what stands after the last dot of its user name."))
+    worker = models.CharField(
+        _("worker"),
+        max_length=128,
+        unique=True,
+        help_text=_("The miner's own name: what stands after the last dot of its user name."),
+    )
     pool = models.ForeignKey(Pool, models.PROTECT, related_name="pins", verbose_name=_("pool"))
     note = models.CharField(_("note"), max_length=200, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("pinned worker"), _("pinned workers")
         ordering = ["worker"]
-        constraints = [models.CheckConstraint(condition=~Q(worker=""), name="pin_worker_given",
-                                              violation_error_message=_("Name the worker."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(worker=""), name="pin_worker_given", violation_error_message=_("Name the worker.")
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.worker} → {self.pool}"
@@ -145,8 +163,11 @@ class WorkerTrace(ConfigModel):
     class Meta:
         verbose_name, verbose_name_plural = _("traced worker"), _("traced workers")
         ordering = ["worker"]
-        constraints = [models.CheckConstraint(condition=~Q(worker=""), name="trace_worker_given",
-                                              violation_error_message=_("Name the worker."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(worker=""), name="trace_worker_given", violation_error_message=_("Name the worker.")
+            )
+        ]
 
     def __str__(self) -> str:
         return self.worker
@@ -165,8 +186,13 @@ class ConfigRevision(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("configuration revision"), _("configuration revisions")
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="revision_single_row",
-                                              violation_error_message=_("There is one revision counter."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(id=1),
+                name="revision_single_row",
+                violation_error_message=_("There is one revision counter."),
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.number)

@@ -18,22 +18,39 @@ def profile_choices() -> list[tuple[str, str]]:
 class FirmwareRule(ConfigModel):
     """Which profile miners with a certain user agent get, whatever else is known of it."""
 
-    position = models.PositiveIntegerField(_("order"), default=0, help_text=_(
-        "The first rule that fits wins, the smallest number first."))
-    agent = models.CharField(_("user agent"), max_length=128, unique=True, help_text=_(
-        "Part of the name that the miner's firmware gives itself (shown on the worker's page). With * (anything) or ? "
-        "(one character) it must fit the whole name. Capitals do not matter."))
-    profile = models.CharField(_("treat as"), max_length=32, choices=profile_choices, help_text=_(
-        "Decides about the extranonce, difficulties and the largest jobs. Acts on miners that connect from now on; "
-        "those connected keep what they have until they reconnect."))
+    position = models.PositiveIntegerField(
+        _("order"), default=0, help_text=_("The first rule that fits wins, the smallest number first.")
+    )
+    agent = models.CharField(
+        _("user agent"),
+        max_length=128,
+        unique=True,
+        help_text=_(
+            "Part of the name that the miner's firmware gives itself (shown on the worker's page). With * (anything) "
+            "or ? "
+            "(one character) it must fit the whole name. Capitals do not matter."
+        ),
+    )
+    profile = models.CharField(
+        _("treat as"),
+        max_length=32,
+        choices=profile_choices,
+        help_text=_(
+            "Decides about the extranonce, difficulties and the largest jobs. Acts on miners that connect from now on; "
+            "those connected keep what they have until they reconnect."
+        ),
+    )
     note = models.CharField(_("note"), max_length=200, blank=True)
     enabled = models.BooleanField(_("enabled"), default=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("firmware rule"), _("firmware rules")
         ordering = ["position", "id"]
-        constraints = [models.CheckConstraint(condition=~Q(agent=""), name="firmware_agent_given",
-                                              violation_error_message=_("Name the user agent."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(agent=""), name="firmware_agent_given", violation_error_message=_("Name the user agent.")
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.agent} → {self.profile}"

@@ -75,17 +75,20 @@ class ShareSums(models.Model):
     """What is summed up of shares."""
 
     worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
-    pool = models.CharField(_("pool"), max_length=POOL_CHARS, blank=True, help_text=_(
-        "Empty for shares that named no job of the proxy's."))
+    pool = models.CharField(
+        _("pool"), max_length=POOL_CHARS, blank=True, help_text=_("Empty for shares that named no job of the proxy's.")
+    )
     accepted = models.BigIntegerField(_("accepted"), default=0)
     rejected = models.BigIntegerField(_("rejected"), default=0)
     stale = models.BigIntegerField(_("stale"), default=0, help_text=_("Part of the rejected."))
     duplicate = models.BigIntegerField(_("duplicate"), default=0, help_text=_("Part of the rejected."))
     unanswered = models.BigIntegerField(_("unanswered"), default=0)
-    credited = models.FloatField(_("credited difficulty"), default=0.0, help_text=_(
-        "Sum of the pool's difficulty over accepted shares."))
-    work = models.FloatField(_("work"), default=0.0, help_text=_(
-        "Sum of the told difficulty over shares that proved work."))
+    credited = models.FloatField(
+        _("credited difficulty"), default=0.0, help_text=_("Sum of the pool's difficulty over accepted shares.")
+    )
+    work = models.FloatField(
+        _("work"), default=0.0, help_text=_("Sum of the told difficulty over shares that proved work.")
+    )
     work_squares = models.FloatField(_("sum of squares of work"), default=0.0)
     work_shares = models.BigIntegerField(_("shares that proved work"), default=0)
     best = models.FloatField(_("best share"), default=0.0)
@@ -106,8 +109,10 @@ class ShareBucket(ShareSums):
         verbose_name = _("share history")
         verbose_name_plural = _("share history")
         constraints = [models.UniqueConstraint(fields=["step", "start", "worker", "pool"], name="share_bucket_once")]
-        indexes = [models.Index(fields=["start"], name="share_bucket_start"),
-                   models.Index(fields=["worker", "start"], name="share_bucket_worker")]
+        indexes = [
+            models.Index(fields=["start"], name="share_bucket_start"),
+            models.Index(fields=["worker", "start"], name="share_bucket_worker"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.worker} / {self.pool or '-'} {self.begins:%Y-%m-%d %H:%M}"
@@ -132,8 +137,11 @@ class RejectBucket(models.Model):
     class Meta:
         verbose_name = _("refused shares")
         verbose_name_plural = _("refused shares")
-        constraints = [models.UniqueConstraint(fields=["step", "start", "worker", "pool", "reason", "decided_by"],
-                                               name="reject_bucket_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["step", "start", "worker", "pool", "reason", "decided_by"], name="reject_bucket_once"
+            )
+        ]
         indexes = [models.Index(fields=["start"], name="reject_bucket_start")]
 
     def __str__(self) -> str:
@@ -166,8 +174,9 @@ class RejectTotal(models.Model):
     class Meta:
         verbose_name = _("total of refused shares")
         verbose_name_plural = _("totals of refused shares")
-        constraints = [models.UniqueConstraint(fields=["worker", "pool", "reason", "decided_by"],
-                                               name="reject_total_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["worker", "pool", "reason", "decided_by"], name="reject_total_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.worker} / {self.pool or '-'} {self.reason}: {self.count}"
@@ -187,8 +196,11 @@ class BestShare(models.Model):
         verbose_name = _("best share")
         verbose_name_plural = _("best shares")
         ordering = ["-true_difficulty"]
-        constraints = [models.UniqueConstraint(fields=["worker", "chain", "true_difficulty", "header_hash"],
-                                               name="best_share_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["worker", "chain", "true_difficulty", "header_hash"], name="best_share_once"
+            )
+        ]
         indexes = [models.Index(fields=["chain", "-true_difficulty"], name="best_share_top")]
 
     def __str__(self) -> str:
@@ -228,8 +240,13 @@ class Block(models.Model):
     network_difficulty = models.FloatField(_("network difficulty"))
     verdict = models.CharField(_("verdict"), max_length=10, choices=BlockVerdict.choices, default=BlockVerdict.PENDING)
     message = models.CharField(_("the pool's words"), max_length=200, blank=True)
-    fate = models.CharField(_("after a lost connection"), max_length=16, blank=True, choices=_FATES, help_text=_(
-        "What became of it where the connection broke before the pool had answered; else empty."))
+    fate = models.CharField(
+        _("after a lost connection"),
+        max_length=16,
+        blank=True,
+        choices=_FATES,
+        help_text=_("What became of it where the connection broke before the pool had answered; else empty."),
+    )
 
     class Meta:
         verbose_name = _("block")
@@ -318,24 +335,44 @@ _DAYS = [MaxValueValidator(36500)]
 class Retention(models.Model):
     """How long history is kept, and how finely; one row."""
 
-    minutes_days = models.PositiveIntegerField(_("minutes"), default=3, validators=_DAYS, help_text=_(
-        "Days in which history is kept by the minute; then it is rolled up to 10 minutes."))
-    ten_minutes_days = models.PositiveIntegerField(_("10 minutes"), default=30, validators=_DAYS, help_text=_(
-        "Days after which 10 minutes are rolled up to hours."))
-    hours_days = models.PositiveIntegerField(_("hours"), default=366, validators=_DAYS, help_text=_(
-        "Days after which hours are rolled up to days (in UTC)."))
-    days_days = models.PositiveIntegerField(_("days"), default=0, validators=_DAYS, help_text=_(
-        "Days after which history is deleted; 0 keeps it for ever. Totals stay in any case."))
-    tips_days = models.PositiveIntegerField(_("blocks of the network"), default=90, validators=_DAYS, help_text=_(
-        "Days; 0 keeps them for ever."))
-    payouts_days = models.PositiveIntegerField(_("payout checks"), default=366, validators=_DAYS, help_text=_(
-        "Days; 0 keeps them for ever."))
+    minutes_days = models.PositiveIntegerField(
+        _("minutes"),
+        default=3,
+        validators=_DAYS,
+        help_text=_("Days in which history is kept by the minute; then it is rolled up to 10 minutes."),
+    )
+    ten_minutes_days = models.PositiveIntegerField(
+        _("10 minutes"),
+        default=30,
+        validators=_DAYS,
+        help_text=_("Days after which 10 minutes are rolled up to hours."),
+    )
+    hours_days = models.PositiveIntegerField(
+        _("hours"), default=366, validators=_DAYS, help_text=_("Days after which hours are rolled up to days (in UTC).")
+    )
+    days_days = models.PositiveIntegerField(
+        _("days"),
+        default=0,
+        validators=_DAYS,
+        help_text=_("Days after which history is deleted; 0 keeps it for ever. Totals stay in any case."),
+    )
+    tips_days = models.PositiveIntegerField(
+        _("blocks of the network"), default=90, validators=_DAYS, help_text=_("Days; 0 keeps them for ever.")
+    )
+    payouts_days = models.PositiveIntegerField(
+        _("payout checks"), default=366, validators=_DAYS, help_text=_("Days; 0 keeps them for ever.")
+    )
 
     class Meta:
         verbose_name = _("retention")
         verbose_name_plural = _("retention")
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="retention_single_row",
-                                              violation_error_message=_("There is one row of retention settings."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(id=1),
+                name="retention_single_row",
+                violation_error_message=_("There is one row of retention settings."),
+            )
+        ]
 
     def __str__(self) -> str:
         return str(_("Retention"))

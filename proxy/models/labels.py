@@ -70,8 +70,10 @@ LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
         Mode.AUTO_BALANCE: Label(_("auto-balance"), _("weights follow the network hash rates")),
     },
     Policy: {
-        Policy.AUTOMATIC: Label(pgettext_lazy("policy of a schedule", "automatic"),
-                                _("slicing for one or two miners, packing for three or more")),
+        Policy.AUTOMATIC: Label(
+            pgettext_lazy("policy of a schedule", "automatic"),
+            _("slicing for one or two miners, packing for three or more"),
+        ),
         Policy.SLICING: Label(_("slicing"), _("every miner alternates between the pools")),
         Policy.PACKING: Label(_("packing"), _("miners stay on one pool, only the remainder is sliced")),
     },

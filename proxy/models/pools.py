@@ -25,8 +25,14 @@ _PLACE = re.compile(r"\{\w*\}")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _SCHEME = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?P<rest>.+)", re.IGNORECASE)
 _TLS_OF_SCHEME = {
-    "stratum+tcp": Tls.OFF, "stratum": Tls.OFF, "tcp": Tls.OFF, "stratum+ssl": Tls.VERIFY,
-    "stratum+tls": Tls.VERIFY, "stratum+tcps": Tls.VERIFY, "ssl": Tls.VERIFY, "tls": Tls.VERIFY,
+    "stratum+tcp": Tls.OFF,
+    "stratum": Tls.OFF,
+    "tcp": Tls.OFF,
+    "stratum+ssl": Tls.VERIFY,
+    "stratum+tls": Tls.VERIFY,
+    "stratum+tcps": Tls.VERIFY,
+    "ssl": Tls.VERIFY,
+    "tls": Tls.VERIFY,
 }
 
 
@@ -35,21 +41,40 @@ class Wallet(ConfigModel):
 
     label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("Your name for it."))
     chain = models.CharField(_("chain"), max_length=8, choices=choices_of(Chain), default=Chain.BTC.value)
-    kind = models.CharField(_("kind"), max_length=8, choices=WalletKind, default=WalletKind.ADDRESS, help_text=_(
-        "An address is checked for typing errors. Pools with accounts want the account name instead."))
-    address = models.CharField(_("address or account"), max_length=128, help_text=_(
-        "Sent to the pool before the worker's name. BCH addresses may have the prefix bitcoincash: or not."))
+    kind = models.CharField(
+        _("kind"),
+        max_length=8,
+        choices=WalletKind,
+        default=WalletKind.ADDRESS,
+        help_text=_("An address is checked for typing errors. Pools with accounts want the account name instead."),
+    )
+    address = models.CharField(
+        _("address or account"),
+        max_length=128,
+        help_text=_(
+            "Sent to the pool before the worker's name. BCH addresses may have the prefix bitcoincash: or not."
+        ),
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("wallet"), _("wallets")
         ordering = ["label"]
         constraints = [
-            models.CheckConstraint(condition=~Q(address=""), name="wallet_address_given",
-                                   violation_error_message=_("Give an address or an account name.")),
-            models.CheckConstraint(condition=Q(chain__in=values_of(Chain)), name="wallet_chain_known",
-                                   violation_error_message=_("That chain is not known.")),
-            models.CheckConstraint(condition=Q(kind__in=WalletKind.values), name="wallet_kind_known",
-                                   violation_error_message=_("A wallet is an address or an account name.")),
+            models.CheckConstraint(
+                condition=~Q(address=""),
+                name="wallet_address_given",
+                violation_error_message=_("Give an address or an account name."),
+            ),
+            models.CheckConstraint(
+                condition=Q(chain__in=values_of(Chain)),
+                name="wallet_chain_known",
+                violation_error_message=_("That chain is not known."),
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=WalletKind.values),
+                name="wallet_kind_known",
+                violation_error_message=_("A wallet is an address or an account name."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -65,8 +90,12 @@ class Wallet(ConfigModel):
         if self.pk and self.chain != Chain.OTHER:
             wrong = self.pools.exclude(chain__in=[self.chain, Chain.OTHER]).first()
             if wrong is not None:
-                raise ValidationError({"chain": gettext("Pool %(key)s uses this wallet and mines %(chain)s.") % {
-                    "key": wrong.key, "chain": wrong.chain}})
+                raise ValidationError(
+                    {
+                        "chain": gettext("Pool %(key)s uses this wallet and mines %(chain)s.")
+                        % {"key": wrong.key, "chain": wrong.chain}
+                    }
+                )
 
     def _check_address(self) -> None:
         try:
@@ -82,64 +111,118 @@ class Wallet(ConfigModel):
 class Pool(ConfigModel):
     """One pool: who is paid there, and what its miners are given."""
 
-    key = models.CharField(_("key"), max_length=8, unique=True, help_text=_(
-        "A, B, ... or up to 8 capital letters and digits: the label in metrics, logs and pages."),
-        validators=[RegexValidator(rf"\A(?:{POOL_KEY.pattern})\Z", _(
-            "A key is a capital letter, then up to 7 capital letters and digits."))])
+    key = models.CharField(
+        _("key"),
+        max_length=8,
+        unique=True,
+        help_text=_("A, B, ... or up to 8 capital letters and digits: the label in metrics, logs and pages."),
+        validators=[
+            RegexValidator(
+                rf"\A(?:{POOL_KEY.pattern})\Z", _("A key is a capital letter, then up to 7 capital letters and digits.")
+            )
+        ],
+    )
     name = models.CharField(_("name"), max_length=80, blank=True, help_text=_("Shown on pages; if empty, the key."))
     chain = models.CharField(_("chain"), max_length=8, choices=choices_of(Chain), default=Chain.BTC.value)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="pools", verbose_name=_("wallet"))
-    password = models.CharField(_("password"), max_length=128, blank=True, help_text=_(
-        "Empty: the miner's own password is passed on (including requests such as d=1000). Most pools expect x. "
-        "{difficulty} becomes what suits each miner; the part up to ; or , is left out while nothing is known. "
-        "x;d={difficulty} keeps MiningCore from lowering it."))
-    user_format = models.CharField(_("user name format"), max_length=128, default="{wallet}.{worker}", help_text=_(
-        "The user name that the pool sees. {wallet} and {worker} are filled in; without {worker} the pool sees all "
-        "miners as one."))
-    min_difficulty = models.FloatField(_("minimum difficulty"), null=True, blank=True, help_text=_(
-        "Miners get at least this difficulty. Shares between the pool's difficulty and this one earn no credit; "
-        "empty: the pool decides."))
-    max_difficulty = models.FloatField(_("maximum difficulty"), null=True, blank=True, help_text=_(
-        "Cap for the minimum and for temporary difficulties; never applied below the pool's own difficulty."))
-    status = models.CharField(_("status"), max_length=8, choices=choices_of(AdminStatus),
-                              default=AdminStatus.ENABLED.value)
-    solo = models.BooleanField(_("solo pool"), default=False, help_text=_(
-        "The block reward must be paid to the wallet: each job is checked for it."))
-    payout_min_percent = models.FloatField(_("minimum payout"), default=95.0, help_text=_(
-        "Percent of the reward that must go to the wallet (solo pools keep a fee)."))
-    payout_action = models.CharField(_("if the payout is wrong"), max_length=8, choices=choices_of(PayoutAction),
-                                     default=PayoutAction.ALARM.value)
+    password = models.CharField(
+        _("password"),
+        max_length=128,
+        blank=True,
+        help_text=_(
+            "Empty: the miner's own password is passed on (including requests such as d=1000). Most pools expect x. "
+            "{difficulty} becomes what suits each miner; the part up to ; or , is left out while nothing is known. "
+            "x;d={difficulty} keeps MiningCore from lowering it."
+        ),
+    )
+    user_format = models.CharField(
+        _("user name format"),
+        max_length=128,
+        default="{wallet}.{worker}",
+        help_text=_(
+            "The user name that the pool sees. {wallet} and {worker} are filled in; without {worker} the pool sees all "
+            "miners as one."
+        ),
+    )
+    min_difficulty = models.FloatField(
+        _("minimum difficulty"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Miners get at least this difficulty. Shares between the pool's difficulty and this one earn no credit; "
+            "empty: the pool decides."
+        ),
+    )
+    max_difficulty = models.FloatField(
+        _("maximum difficulty"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Cap for the minimum and for temporary difficulties; never applied below the pool's own difficulty."
+        ),
+    )
+    status = models.CharField(
+        _("status"), max_length=8, choices=choices_of(AdminStatus), default=AdminStatus.ENABLED.value
+    )
+    solo = models.BooleanField(
+        _("solo pool"),
+        default=False,
+        help_text=_("The block reward must be paid to the wallet: each job is checked for it."),
+    )
+    payout_min_percent = models.FloatField(
+        _("minimum payout"),
+        default=95.0,
+        help_text=_("Percent of the reward that must go to the wallet (solo pools keep a fee)."),
+    )
+    payout_action = models.CharField(
+        _("if the payout is wrong"), max_length=8, choices=choices_of(PayoutAction), default=PayoutAction.ALARM.value
+    )
     note = models.TextField(_("note"), blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("pool"), _("pools")
         ordering = ["key"]
         constraints = [
-            models.CheckConstraint(condition=~Q(key=""), name="pool_key_given",
-                                   violation_error_message=_("Give the pool a key.")),
-            models.CheckConstraint(condition=Q(chain__in=values_of(Chain)), name="pool_chain_known",
-                                   violation_error_message=_("That chain is not known.")),
-            models.CheckConstraint(condition=Q(status__in=values_of(AdminStatus)), name="pool_status_known",
-                                   violation_error_message=_("That status is not known.")),
+            models.CheckConstraint(
+                condition=~Q(key=""), name="pool_key_given", violation_error_message=_("Give the pool a key.")
+            ),
+            models.CheckConstraint(
+                condition=Q(chain__in=values_of(Chain)),
+                name="pool_chain_known",
+                violation_error_message=_("That chain is not known."),
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=values_of(AdminStatus)),
+                name="pool_status_known",
+                violation_error_message=_("That status is not known."),
+            ),
             models.CheckConstraint(
                 condition=Q(min_difficulty__isnull=True) | Q(min_difficulty__gt=0, min_difficulty__lt=MAX_DIFFICULTY),
                 name="pool_min_difficulty_positive",
-                violation_error_message=_("The minimum difficulty must be a number above 0.")),
+                violation_error_message=_("The minimum difficulty must be a number above 0."),
+            ),
             models.CheckConstraint(
                 condition=Q(max_difficulty__isnull=True) | Q(max_difficulty__gt=0, max_difficulty__lt=MAX_DIFFICULTY),
                 name="pool_max_difficulty_positive",
-                violation_error_message=_("The maximum difficulty must be a number above 0.")),
+                violation_error_message=_("The maximum difficulty must be a number above 0."),
+            ),
             models.CheckConstraint(
-                condition=Q(min_difficulty__isnull=True) | Q(max_difficulty__isnull=True)
+                condition=Q(min_difficulty__isnull=True)
+                | Q(max_difficulty__isnull=True)
                 | Q(min_difficulty__lte=F("max_difficulty")),
                 name="pool_min_not_above_max",
-                violation_error_message=_("The minimum difficulty is above the maximum.")),
-            models.CheckConstraint(condition=Q(payout_min_percent__gte=0, payout_min_percent__lte=100),
-                                   name="pool_payout_is_percent",
-                                   violation_error_message=_("The minimum payout is a percentage, 0 to 100.")),
-            models.CheckConstraint(condition=Q(payout_action__in=values_of(PayoutAction)),
-                                   name="pool_payout_action_known",
-                                   violation_error_message=_("That action is not known.")),
+                violation_error_message=_("The minimum difficulty is above the maximum."),
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_min_percent__gte=0, payout_min_percent__lte=100),
+                name="pool_payout_is_percent",
+                violation_error_message=_("The minimum payout is a percentage, 0 to 100."),
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_action__in=values_of(PayoutAction)),
+                name="pool_payout_action_known",
+                violation_error_message=_("That action is not known."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -148,8 +231,9 @@ class Pool(ConfigModel):
     def check_rules(self) -> None:
         """Key, wallet and user name must fit together."""
         if not POOL_KEY.fullmatch(self.key or ""):
-            raise ValidationError({
-                "key": gettext("A key is a capital letter, then up to 7 capital letters and digits.")})
+            raise ValidationError(
+                {"key": gettext("A key is a capital letter, then up to 7 capital letters and digits.")}
+            )
         self._check_password()
         wallet = Wallet.objects.filter(pk=self.wallet_id).first()
         if wallet is not None:
@@ -162,16 +246,29 @@ class Pool(ConfigModel):
 
     def _check_wallet(self, wallet: Wallet) -> None:
         if Chain.OTHER not in (wallet.chain, self.chain) and wallet.chain != self.chain:
-            raise ValidationError({"wallet": gettext(
-                'The wallet "%(wallet)s" is a %(wallet_chain)s wallet and this pool mines %(chain)s: choose a wallet '
-                "of the same chain.") % {"wallet": wallet, "wallet_chain": wallet.chain, "chain": self.chain}})
+            raise ValidationError(
+                {
+                    "wallet": gettext(
+                        'The wallet "%(wallet)s" is a %(wallet_chain)s wallet and this pool mines %(chain)s: choose '
+                        "a wallet "
+                        "of the same chain."
+                    )
+                    % {"wallet": wallet, "wallet_chain": wallet.chain, "chain": self.chain}
+                }
+            )
         user = (self.user_format or "").replace("{wallet}", wallet.address).replace("{worker}", "w")
         if re.search(r"[\s{}\x00-\x1f]", user):
-            raise ValidationError({"user_format": gettext(
-                "Only {wallet} and {worker} can be filled in; spaces and other braces are not possible.")})
+            raise ValidationError(
+                {
+                    "user_format": gettext(
+                        "Only {wallet} and {worker} can be filled in; spaces and other braces are not possible."
+                    )
+                }
+            )
         if not user or len(user) > MAX_USER_CHARS:
-            raise ValidationError({"user_format": gettext("The user name would be empty or longer than %d characters.")
-                                   % MAX_USER_CHARS})
+            raise ValidationError(
+                {"user_format": gettext("The user name would be empty or longer than %d characters.") % MAX_USER_CHARS}
+            )
 
 
 class PoolEndpoint(ConfigModel):
@@ -179,24 +276,40 @@ class PoolEndpoint(ConfigModel):
 
     pool = models.ForeignKey(Pool, models.CASCADE, related_name="endpoints", verbose_name=_("pool"))
     position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_("The smallest is tried first."))
-    host = models.CharField(_("host"), max_length=253, help_text=_(
-        "A name or an IP address. stratum+tcp://host:port may be pasted: it is taken apart."))
-    port = models.PositiveIntegerField(_("port"), default=3333,
-                                       validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    host = models.CharField(
+        _("host"),
+        max_length=253,
+        help_text=_("A name or an IP address. stratum+tcp://host:port may be pasted: it is taken apart."),
+    )
+    port = models.PositiveIntegerField(
+        _("port"), default=3333, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
     tls = models.CharField(_("TLS"), max_length=8, choices=choices_of(Tls), default=Tls.OFF.value)
 
     class Meta:
         verbose_name, verbose_name_plural = _("address of the pool"), _("addresses of the pool")
         ordering = ["position", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(port__gte=1, port__lte=65535), name="endpoint_port_range",
-                                   violation_error_message=_("A port is a number from 1 to 65535.")),
-            models.CheckConstraint(condition=~Q(host=""), name="endpoint_host_given",
-                                   violation_error_message=_("Give a host name or an IP address.")),
-            models.CheckConstraint(condition=Q(tls__in=values_of(Tls)), name="endpoint_tls_known",
-                                   violation_error_message=_("TLS is off, verify or insecure.")),
-            models.UniqueConstraint(fields=["pool", "host", "port"], name="endpoint_once_per_pool",
-                                    violation_error_message=_("This address is there already.")),
+            models.CheckConstraint(
+                condition=Q(port__gte=1, port__lte=65535),
+                name="endpoint_port_range",
+                violation_error_message=_("A port is a number from 1 to 65535."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(host=""),
+                name="endpoint_host_given",
+                violation_error_message=_("Give a host name or an IP address."),
+            ),
+            models.CheckConstraint(
+                condition=Q(tls__in=values_of(Tls)),
+                name="endpoint_tls_known",
+                violation_error_message=_("TLS is off, verify or insecure."),
+            ),
+            models.UniqueConstraint(
+                fields=["pool", "host", "port"],
+                name="endpoint_once_per_pool",
+                violation_error_message=_("This address is there already."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -236,8 +349,13 @@ class PoolFact(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("pool fact"), _("pool facts")
-        constraints = [models.CheckConstraint(condition=Q(extranonce2_size__lte=64), name="fact_extranonce2_size",
-                                              violation_error_message=_("An extranonce2 has 64 bytes at most."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(extranonce2_size__lte=64),
+                name="fact_extranonce2_size",
+                violation_error_message=_("An extranonce2 has 64 bytes at most."),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.pool_id}: {self.extranonce2_size}"

@@ -23,42 +23,80 @@ class Schedule(ConfigModel):
 
     name = models.CharField(_("name"), max_length=80, unique=True)
     enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Off: ignored."))
-    is_default = models.BooleanField(_("default"), default=False, help_text=_(
-        "In force where no other schedule is. One schedule can be the default."))
+    is_default = models.BooleanField(
+        _("default"),
+        default=False,
+        help_text=_("In force where no other schedule is. One schedule can be the default."),
+    )
     mode = models.CharField(_("mode"), max_length=12, choices=choices_of(Mode), default=Mode.RATIO.value)
     policy = models.CharField(_("policy"), max_length=10, choices=choices_of(Policy), default=Policy.AUTOMATIC.value)
-    min_switch_s = models.FloatField(_("minimum time between switches"), default=DEFAULT_MIN_SWITCH_S, help_text=_(
-        "Seconds, 5 or more. A miner stays this long on a pool, less where the weight is small."),
-        validators=[MinValueValidator(MIN_SWITCH_S_FLOOR), MaxValueValidator(86400)])
-    slice_s = models.FloatField(_("shortest slice"), default=DEFAULT_SLICE_S, help_text=_(
-        "Seconds that a miner stays at least, however small the weight; not above the minimum time between switches."))
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_(
-        "Of the windows, for example Europe/Berlin."))
-    priority = models.IntegerField(_("priority"), default=0, help_text=_(
-        "The largest wins where the windows of two schedules overlap."))
-    workers = models.CharField(_("workers"), max_length=500, default=ALL_WORKERS, help_text=_(
-        "Name pattern with * and ?, several separated by commas. * means all workers."))
+    min_switch_s = models.FloatField(
+        _("minimum time between switches"),
+        default=DEFAULT_MIN_SWITCH_S,
+        help_text=_("Seconds, 5 or more. A miner stays this long on a pool, less where the weight is small."),
+        validators=[MinValueValidator(MIN_SWITCH_S_FLOOR), MaxValueValidator(86400)],
+    )
+    slice_s = models.FloatField(
+        _("shortest slice"),
+        default=DEFAULT_SLICE_S,
+        help_text=_(
+            "Seconds that a miner stays at least, however small the weight; not above the minimum time between "
+            "switches."
+        ),
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", help_text=_("Of the windows, for example Europe/Berlin.")
+    )
+    priority = models.IntegerField(
+        _("priority"), default=0, help_text=_("The largest wins where the windows of two schedules overlap.")
+    )
+    workers = models.CharField(
+        _("workers"),
+        max_length=500,
+        default=ALL_WORKERS,
+        help_text=_("Name pattern with * and ?, several separated by commas. * means all workers."),
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("schedule"), _("schedules")
         ordering = ["-priority", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="schedule_one_default",
-                                    violation_error_message=_("Only one schedule can be the default.")),
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=Q(is_default=True),
+                name="schedule_one_default",
+                violation_error_message=_("Only one schedule can be the default."),
+            ),
             models.CheckConstraint(
-                condition=Q(min_switch_s__gte=MIN_SWITCH_S_FLOOR, min_switch_s__lte=86400), name="schedule_min_switch",
-                violation_error_message=_("The minimum time between switches is 5 seconds or more, at most a day.")),
-            models.CheckConstraint(condition=Q(slice_s__gt=0), name="schedule_slice_positive",
-                                   violation_error_message=_("The slice must be above 0 seconds.")),
+                condition=Q(min_switch_s__gte=MIN_SWITCH_S_FLOOR, min_switch_s__lte=86400),
+                name="schedule_min_switch",
+                violation_error_message=_("The minimum time between switches is 5 seconds or more, at most a day."),
+            ),
             models.CheckConstraint(
-                condition=Q(slice_s__lte=F("min_switch_s")), name="schedule_slice_not_above_min_switch",
-                violation_error_message=_("The slice is above the minimum time between switches.")),
-            models.CheckConstraint(condition=Q(mode__in=values_of(Mode)), name="schedule_mode_known",
-                                   violation_error_message=_("That mode is not known.")),
-            models.CheckConstraint(condition=Q(policy__in=values_of(Policy)), name="schedule_policy_known",
-                                   violation_error_message=_("That policy is not known.")),
-            models.CheckConstraint(condition=~Q(workers=""), name="schedule_workers_given",
-                                   violation_error_message=_("Name the workers; * means all workers.")),
+                condition=Q(slice_s__gt=0),
+                name="schedule_slice_positive",
+                violation_error_message=_("The slice must be above 0 seconds."),
+            ),
+            models.CheckConstraint(
+                condition=Q(slice_s__lte=F("min_switch_s")),
+                name="schedule_slice_not_above_min_switch",
+                violation_error_message=_("The slice is above the minimum time between switches."),
+            ),
+            models.CheckConstraint(
+                condition=Q(mode__in=values_of(Mode)),
+                name="schedule_mode_known",
+                violation_error_message=_("That mode is not known."),
+            ),
+            models.CheckConstraint(
+                condition=Q(policy__in=values_of(Policy)),
+                name="schedule_policy_known",
+                violation_error_message=_("That policy is not known."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(workers=""),
+                name="schedule_workers_given",
+                violation_error_message=_("Name the workers; * means all workers."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -69,8 +107,9 @@ class Schedule(ConfigModel):
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValidationError({"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.')
-                                   % self.time_zone}) from error
+            raise ValidationError(
+                {"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.') % self.time_zone}
+            ) from error
         if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
             raise ValidationError({"workers": gettext("A pattern between the commas is empty; * means all workers.")})
 
@@ -80,19 +119,30 @@ class Allocation(ConfigModel):
 
     schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="allocations", verbose_name=_("schedule"))
     pool = models.ForeignKey(Pool, models.PROTECT, related_name="allocations", verbose_name=_("pool"))
-    weight = models.FloatField(_("weight"), default=50.0, validators=[MinValueValidator(0)], help_text=_(
-        "Relative to the others: 70 and 30, or 7 and 3. 0: none."))
-    position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_(
-        "Matters in priority mode: the smallest first."))
+    weight = models.FloatField(
+        _("weight"),
+        default=50.0,
+        validators=[MinValueValidator(0)],
+        help_text=_("Relative to the others: 70 and 30, or 7 and 3. 0: none."),
+    )
+    position = models.PositiveSmallIntegerField(
+        _("order"), default=0, help_text=_("Matters in priority mode: the smallest first.")
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("allocation"), _("allocations")
         ordering = ["position", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(weight__gte=0, weight__lt=MAX_WEIGHT), name="allocation_weight_range",
-                                   violation_error_message=_("A weight must be 0 or more.")),
-            models.UniqueConstraint(fields=["schedule", "pool"], name="allocation_pool_once",
-                                    violation_error_message=_("This pool has a weight in this schedule already.")),
+            models.CheckConstraint(
+                condition=Q(weight__gte=0, weight__lt=MAX_WEIGHT),
+                name="allocation_weight_range",
+                violation_error_message=_("A weight must be 0 or more."),
+            ),
+            models.UniqueConstraint(
+                fields=["schedule", "pool"],
+                name="allocation_pool_once",
+                violation_error_message=_("This pool has a weight in this schedule already."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -109,8 +159,13 @@ class Fallback(ConfigModel):
     class Meta:
         verbose_name, verbose_name_plural = _("fallback pool"), _("fallback pools")
         ordering = ["position", "id"]
-        constraints = [models.UniqueConstraint(fields=["schedule", "pool"], name="fallback_pool_once",
-                                               violation_error_message=_("This pool is a fallback already."))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["schedule", "pool"],
+                name="fallback_pool_once",
+                violation_error_message=_("This pool is a fallback already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.pool)
@@ -120,19 +175,23 @@ class ScheduleWindow(ConfigModel):
     """A part of the week in which a schedule is in force."""
 
     schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="windows", verbose_name=_("schedule"))
-    weekdays = models.PositiveSmallIntegerField(_("days"), default=ALL_DAYS, help_text=_(
-        "The days on which the window starts."))
+    weekdays = models.PositiveSmallIntegerField(
+        _("days"), default=ALL_DAYS, help_text=_("The days on which the window starts.")
+    )
     """Bit 0 is Monday."""
     start = models.TimeField(_("from"))
-    end = models.TimeField(_("until"), help_text=_(
-        "Not after the start: over midnight. The same time: 24 hours."))
+    end = models.TimeField(_("until"), help_text=_("Not after the start: over midnight. The same time: 24 hours."))
 
     class Meta:
         verbose_name, verbose_name_plural = _("window"), _("windows")
         ordering = ["start", "id"]
-        constraints = [models.CheckConstraint(
-            condition=Q(weekdays__gte=1, weekdays__lte=ALL_DAYS), name="window_has_days",
-            violation_error_message=_("Choose at least one day of the week."))]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(weekdays__gte=1, weekdays__lte=ALL_DAYS),
+                name="window_has_days",
+                violation_error_message=_("Choose at least one day of the week."),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.start:%H:%M}-{self.end:%H:%M}"

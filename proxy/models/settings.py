@@ -26,103 +26,223 @@ _RESTART = _("Needs a restart of the proxy.")
 class ProxySettings(SingleRow):
     """Listeners, limits, pool health, logging and metrics."""
 
-    stratum_host = models.CharField(_("miners: address"), max_length=253, default=_LISTEN.stratum_host, help_text=_(
-        "0.0.0.0 is every IPv4 address of this machine, :: also IPv6. Needs a restart of the proxy."))
-    stratum_port = models.PositiveIntegerField(_("miners: port"), default=_LISTEN.stratum_port, validators=_PORT,
-                                               help_text=_RESTART)
+    stratum_host = models.CharField(
+        _("miners: address"),
+        max_length=253,
+        default=_LISTEN.stratum_host,
+        help_text=_("0.0.0.0 is every IPv4 address of this machine, :: also IPv6. Needs a restart of the proxy."),
+    )
+    stratum_port = models.PositiveIntegerField(
+        _("miners: port"), default=_LISTEN.stratum_port, validators=_PORT, help_text=_RESTART
+    )
     web_host = models.CharField(_("pages: address"), max_length=253, default=_LISTEN.web_host, help_text=_RESTART)
-    web_port = models.PositiveIntegerField(_("pages: port"), default=_LISTEN.web_port, validators=_PORT,
-                                           help_text=_RESTART)
-    metrics_enabled = models.BooleanField(_("metrics for Prometheus"), default=_LISTEN.metrics_enabled,
-                                          help_text=_RESTART)
-    metrics_host = models.CharField(_("metrics: address"), max_length=253, default=_LISTEN.metrics_host, help_text=_(
-        "127.0.0.1 is this machine alone; 0.0.0.0 lets Prometheus on another machine read them, without a login. "
-        "Needs a restart of the proxy."))
-    metrics_port = models.PositiveIntegerField(_("metrics: port"), default=_LISTEN.metrics_port, validators=_PORT,
-                                               help_text=_RESTART)
+    web_port = models.PositiveIntegerField(
+        _("pages: port"), default=_LISTEN.web_port, validators=_PORT, help_text=_RESTART
+    )
+    metrics_enabled = models.BooleanField(
+        _("metrics for Prometheus"), default=_LISTEN.metrics_enabled, help_text=_RESTART
+    )
+    metrics_host = models.CharField(
+        _("metrics: address"),
+        max_length=253,
+        default=_LISTEN.metrics_host,
+        help_text=_(
+            "127.0.0.1 is this machine alone; 0.0.0.0 lets Prometheus on another machine read them, without a login. "
+            "Needs a restart of the proxy."
+        ),
+    )
+    metrics_port = models.PositiveIntegerField(
+        _("metrics: port"), default=_LISTEN.metrics_port, validators=_PORT, help_text=_RESTART
+    )
 
-    max_sessions = models.PositiveIntegerField(_("maximum miners"), default=_LIMITS.max_sessions, help_text=_(
-        "Connections accepted at the same time."))
+    max_sessions = models.PositiveIntegerField(
+        _("maximum miners"), default=_LIMITS.max_sessions, help_text=_("Connections accepted at the same time.")
+    )
     max_sessions_per_address = models.PositiveIntegerField(
-        _("maximum miners per address"), default=_LIMITS.max_sessions_per_address, help_text=_(
-            "A farm behind one router shares its address."))
-    handshake_timeout_s = models.FloatField(_("authorise timeout"), default=_LIMITS.handshake_timeout_s, help_text=_(
-        "Seconds; a connection that has not authorised by then is closed."))
-    max_workers = models.PositiveIntegerField(_("workers remembered"), default=_LIMITS.max_workers, help_text=_(
-        "Workers whose estimates and counters are kept in memory."))
+        _("maximum miners per address"),
+        default=_LIMITS.max_sessions_per_address,
+        help_text=_("A farm behind one router shares its address."),
+    )
+    handshake_timeout_s = models.FloatField(
+        _("authorise timeout"),
+        default=_LIMITS.handshake_timeout_s,
+        help_text=_("Seconds; a connection that has not authorised by then is closed."),
+    )
+    max_workers = models.PositiveIntegerField(
+        _("workers remembered"),
+        default=_LIMITS.max_workers,
+        help_text=_("Workers whose estimates and counters are kept in memory."),
+    )
 
-    rise = models.PositiveIntegerField(_("up after"), default=_HEALTH.rise, help_text=_(
-        "Good connections in a row until a pool that was down counts as up."))
-    fall = models.PositiveIntegerField(_("down after"), default=_HEALTH.fall, help_text=_(
-        "Failed connections in a row until a pool counts as down."))
+    rise = models.PositiveIntegerField(
+        _("up after"),
+        default=_HEALTH.rise,
+        help_text=_("Good connections in a row until a pool that was down counts as up."),
+    )
+    fall = models.PositiveIntegerField(
+        _("down after"), default=_HEALTH.fall, help_text=_("Failed connections in a row until a pool counts as down.")
+    )
     dial_timeout_s = models.FloatField(_("connect timeout"), default=_HEALTH.dial_timeout_s, help_text=_("Seconds."))
-    backoff_min_s = models.FloatField(_("shortest wait before a retry"), default=_HEALTH.backoff_min_s,
-                                      help_text=_("Seconds; doubled with each failure."))
-    backoff_max_s = models.FloatField(_("longest wait before a retry"), default=_HEALTH.backoff_max_s,
-                                      help_text=_("Seconds."))
-    request_stall_s = models.FloatField(_("answer timeout"), default=_HEALTH.request_stall_s, help_text=_(
-        "Seconds; a pool that leaves a request open this long and sends nothing has stalled. A pool whose answers take "
-        "long gets three times as long as they took, up to a minute."))
-    job_stall_min_s = models.FloatField(_("minimum time without a job"), default=_HEALTH.job_stall_min_s, help_text=_(
-        "Seconds; a pool without a new job for three times its usual gap, and at least this long, is probed."))
-    returns_per_s = models.FloatField(_("miners that return per second"), default=_HEALTH.returns_per_s, help_text=_(
-        "After a pool's recovery miners go back to it at this rate, not all at once."))
-    no_pool_minutes = models.FloatField(_("minutes without any pool"), default=_HEALTH.no_pool_minutes, help_text=_(
-        "After so long without any pool that works, miners are let go and not taken, so that the fallback pool set in "
-        "the miner itself can work; when a pool is back they are taken again. 0: miners are always kept."))
+    backoff_min_s = models.FloatField(
+        _("shortest wait before a retry"),
+        default=_HEALTH.backoff_min_s,
+        help_text=_("Seconds; doubled with each failure."),
+    )
+    backoff_max_s = models.FloatField(
+        _("longest wait before a retry"), default=_HEALTH.backoff_max_s, help_text=_("Seconds.")
+    )
+    request_stall_s = models.FloatField(
+        _("answer timeout"),
+        default=_HEALTH.request_stall_s,
+        help_text=_(
+            "Seconds; a pool that leaves a request open this long and sends nothing has stalled. A pool whose "
+            "answers take "
+            "long gets three times as long as they took, up to a minute."
+        ),
+    )
+    job_stall_min_s = models.FloatField(
+        _("minimum time without a job"),
+        default=_HEALTH.job_stall_min_s,
+        help_text=_(
+            "Seconds; a pool without a new job for three times its usual gap, and at least this long, is probed."
+        ),
+    )
+    returns_per_s = models.FloatField(
+        _("miners that return per second"),
+        default=_HEALTH.returns_per_s,
+        help_text=_("After a pool's recovery miners go back to it at this rate, not all at once."),
+    )
+    no_pool_minutes = models.FloatField(
+        _("minutes without any pool"),
+        default=_HEALTH.no_pool_minutes,
+        help_text=_(
+            "After so long without any pool that works, miners are let go and not taken, so that the fallback pool "
+            "set in the miner itself can work; when a pool is back they are taken again. 0: miners are always kept."
+        ),
+    )
 
-    metrics_allow = models.TextField(_("metrics: who may read them"), blank=True, default=_LISTEN.metrics_allow,
-                                     help_text=_(
-        "Addresses or networks such as 192.168.1.0/24, separated by commas or lines; empty for all that reach the "
-        "port. This machine always may. Needs a restart of the proxy."))
+    metrics_allow = models.TextField(
+        _("metrics: who may read them"),
+        blank=True,
+        default=_LISTEN.metrics_allow,
+        help_text=_(
+            "Addresses or networks such as 192.168.1.0/24, separated by commas or lines; empty for all that reach the "
+            "port. This machine always may. Needs a restart of the proxy."
+        ),
+    )
 
-    log_level = models.CharField(_("log level"), max_length=8, choices=LevelChoice, default=LevelChoice.INFO,
-                                 help_text=_("The environment variable DPMP_LOG_LEVEL, overrides this if set."))
-    log_allow = models.TextField(_("events always logged"), blank=True, help_text=_(
-        "Names, separated by commas or lines, written whatever their level. The environment variable "
-        "DPMP_LOG_ALLOW, overrides this if set."))
-    log_deny = models.TextField(_("events never logged"), blank=True, help_text=_(
-        "Names, separated by commas or lines. The environment variable DPMP_LOG_DENY, overrides this if set."))
-    file_bytes = models.PositiveIntegerField(_("maximum size of a log file"), default=_LOG.file_bytes, validators=[
-        MinValueValidator(LEAST_FILE_BYTES), MaxValueValidator(MOST_FILE_BYTES)], help_text=_(
-        "Bytes; 10000000 are 10 MB. Before the file grows beyond this, a new one is started."))
-    file_count = models.PositiveIntegerField(_("log files kept"), default=_LOG.file_count, validators=[
-        MinValueValidator(LEAST_FILES), MaxValueValidator(MOST_FILES)], help_text=_(
-        "The current one included; older ones are deleted."))
-    redact_wallets = models.BooleanField(_("no wallets in the log"), default=_LOG.redact_wallets, help_text=_(
-        "Writes [wallet] in place of addresses and account names. Passwords are never written."))
-    worker_series = models.PositiveIntegerField(_("workers with metrics of their own"), default=0, validators=[
-        MaxValueValidator(MOST_SERIES)], help_text=_(
-        "The strongest ones, at most 1000; 0 for none. Each has several series in Prometheus, and its name can be "
-        "read by everybody who reaches the metrics port."))
+    log_level = models.CharField(
+        _("log level"),
+        max_length=8,
+        choices=LevelChoice,
+        default=LevelChoice.INFO,
+        help_text=_("The environment variable DPMP_LOG_LEVEL, overrides this if set."),
+    )
+    log_allow = models.TextField(
+        _("events always logged"),
+        blank=True,
+        help_text=_(
+            "Names, separated by commas or lines, written whatever their level. The environment variable "
+            "DPMP_LOG_ALLOW, overrides this if set."
+        ),
+    )
+    log_deny = models.TextField(
+        _("events never logged"),
+        blank=True,
+        help_text=_(
+            "Names, separated by commas or lines. The environment variable DPMP_LOG_DENY, overrides this if set."
+        ),
+    )
+    file_bytes = models.PositiveIntegerField(
+        _("maximum size of a log file"),
+        default=_LOG.file_bytes,
+        validators=[MinValueValidator(LEAST_FILE_BYTES), MaxValueValidator(MOST_FILE_BYTES)],
+        help_text=_("Bytes; 10000000 are 10 MB. Before the file grows beyond this, a new one is started."),
+    )
+    file_count = models.PositiveIntegerField(
+        _("log files kept"),
+        default=_LOG.file_count,
+        validators=[MinValueValidator(LEAST_FILES), MaxValueValidator(MOST_FILES)],
+        help_text=_("The current one included; older ones are deleted."),
+    )
+    redact_wallets = models.BooleanField(
+        _("no wallets in the log"),
+        default=_LOG.redact_wallets,
+        help_text=_("Writes [wallet] in place of addresses and account names. Passwords are never written."),
+    )
+    worker_series = models.PositiveIntegerField(
+        _("workers with metrics of their own"),
+        default=0,
+        validators=[MaxValueValidator(MOST_SERIES)],
+        help_text=_(
+            "The strongest ones, at most 1000; 0 for none. Each has several series in Prometheus, and its name can be "
+            "read by everybody who reaches the metrics port."
+        ),
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("proxy settings"), _("proxy settings")
         constraints = [
-            models.CheckConstraint(condition=Q(id=1), name="settings_single_row",
-                                   violation_error_message=_("There is one row of settings: change that one.")),
-            *(models.CheckConstraint(condition=Q(**{f"{name}__gte": 1, f"{name}__lte": 65535}),
-                                     name=f"settings_{name}_range",
-                                     violation_error_message=_("A port is a number from 1 to 65535."))
-              for name in ("stratum_port", "web_port", "metrics_port")),
-            *(models.CheckConstraint(condition=Q(**{f"{name}__gt": 0}), name=f"settings_{name}_positive",
-                                     violation_error_message=_("This must be above 0."))
-              for name in ("max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers", "rise",
-                           "fall", "dial_timeout_s", "backoff_min_s", "request_stall_s", "job_stall_min_s",
-                           "returns_per_s")),
             models.CheckConstraint(
-                condition=Q(no_pool_minutes__gte=0), name="settings_no_pool_minutes_positive",
-                violation_error_message=_("This must be 0 or more.")),
+                condition=Q(id=1),
+                name="settings_single_row",
+                violation_error_message=_("There is one row of settings: change that one."),
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__gte": 1, f"{name}__lte": 65535}),
+                    name=f"settings_{name}_range",
+                    violation_error_message=_("A port is a number from 1 to 65535."),
+                )
+                for name in ("stratum_port", "web_port", "metrics_port")
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__gt": 0}),
+                    name=f"settings_{name}_positive",
+                    violation_error_message=_("This must be above 0."),
+                )
+                for name in (
+                    "max_sessions",
+                    "max_sessions_per_address",
+                    "handshake_timeout_s",
+                    "max_workers",
+                    "rise",
+                    "fall",
+                    "dial_timeout_s",
+                    "backoff_min_s",
+                    "request_stall_s",
+                    "job_stall_min_s",
+                    "returns_per_s",
+                )
+            ),
             models.CheckConstraint(
-                condition=Q(backoff_max_s__gte=F("backoff_min_s")), name="settings_backoff_order",
-                violation_error_message=_("The longest wait is below the shortest.")),
-            *(models.CheckConstraint(condition=Q(**{f"{name}__gte": least, f"{name}__lte": most}),
-                                     name=f"settings_{name}_range", violation_error_message=_(
-                                         "That is too small or too large a number."))
-              for name, least, most in (("file_bytes", LEAST_FILE_BYTES, MOST_FILE_BYTES),
-                                        ("file_count", LEAST_FILES, MOST_FILES), ("worker_series", 0, MOST_SERIES))),
-            models.CheckConstraint(condition=Q(log_level__in=LevelChoice.values), name="settings_log_level_known",
-                                   violation_error_message=_("That log level is not known.")),
+                condition=Q(no_pool_minutes__gte=0),
+                name="settings_no_pool_minutes_positive",
+                violation_error_message=_("This must be 0 or more."),
+            ),
+            models.CheckConstraint(
+                condition=Q(backoff_max_s__gte=F("backoff_min_s")),
+                name="settings_backoff_order",
+                violation_error_message=_("The longest wait is below the shortest."),
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__gte": least, f"{name}__lte": most}),
+                    name=f"settings_{name}_range",
+                    violation_error_message=_("That is too small or too large a number."),
+                )
+                for name, least, most in (
+                    ("file_bytes", LEAST_FILE_BYTES, MOST_FILE_BYTES),
+                    ("file_count", LEAST_FILES, MOST_FILES),
+                    ("worker_series", 0, MOST_SERIES),
+                )
+            ),
+            models.CheckConstraint(
+                condition=Q(log_level__in=LevelChoice.values),
+                name="settings_log_level_known",
+                violation_error_message=_("That log level is not known."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -132,8 +252,9 @@ class ProxySettings(SingleRow):
         """Hosts must be addresses, ports apart, event names well formed."""
         for name in ("stratum_host", "web_host", "metrics_host"):
             if not is_host(getattr(self, name) or ""):
-                raise ValidationError({
-                    name: gettext("Give an IP address of this machine, or 0.0.0.0 for all of them.")})
+                raise ValidationError(
+                    {name: gettext("Give an IP address of this machine, or 0.0.0.0 for all of them.")}
+                )
         ports = [self.stratum_port, self.web_port, *([self.metrics_port] if self.metrics_enabled else [])]
         if len(set(ports)) < len(ports):
             raise ValidationError(gettext("Miners, pages and metrics need a port each: two are the same."))

@@ -77,11 +77,19 @@ class HttpAsker:
 
     async def _ask(self, url: str, auth: tuple[str, str] | None, payload: object | None) -> bytes:
         request = self._client.build_request(
-            "GET" if payload is None else "POST", url, content=None if payload is None else orjson.dumps(payload),
-            headers={"Accept": "application/json, text/plain", "Accept-Encoding": "identity",
-                     "User-Agent": USER_AGENT, "Content-Type": "application/json"})
-        response = await self._client.send(request, stream=True, follow_redirects=False,
-                                           auth=httpx.BasicAuth(*auth) if auth else None)
+            "GET" if payload is None else "POST",
+            url,
+            content=None if payload is None else orjson.dumps(payload),
+            headers={
+                "Accept": "application/json, text/plain",
+                "Accept-Encoding": "identity",
+                "User-Agent": USER_AGENT,
+                "Content-Type": "application/json",
+            },
+        )
+        response = await self._client.send(
+            request, stream=True, follow_redirects=False, auth=httpx.BasicAuth(*auth) if auth else None
+        )
         try:
             return await self._read(response)
         finally:

@@ -30,8 +30,9 @@ class StratumListener:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _MinerLink(self._accept), host or None, port,
-                                                    backlog=BACKLOG, start_serving=True)
+            self._server = await loop.create_server(
+                lambda: _MinerLink(self._accept), host or None, port, backlog=BACKLOG, start_serving=True
+            )
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(error.errno, f"miners cannot connect to {host}:{port}: {why}") from error

@@ -11,7 +11,8 @@ KEPT_S = 10.0
 """A thousand miners that lost their pool dial it within seconds; a name that has moved is seen soon after."""
 
 AddressInfo: TypeAlias = tuple[
-    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]]
+    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
+]
 """As ``socket.getaddrinfo`` has it."""
 
 
@@ -42,7 +43,8 @@ class Resolver:
         if asked is None or asked.until <= now:
             self._forget_old(now)
             asked = self._asked[host, port] = _Asked(
-                spawn(_ask(host, port), name=f"resolve {host}", report=_leave_it_to_the_caller), now + KEPT_S)
+                spawn(_ask(host, port), name=f"resolve {host}", report=_leave_it_to_the_caller), now + KEPT_S
+            )
         try:
             return await asyncio.shield(asked.answer)
         except (OSError, UnicodeError):

@@ -89,8 +89,10 @@ class _BoundedRequest(WebRequest):
             self.channel.transport.abortConnection()
             return
         body = TOO_LARGE % self.server.max_body_bytes
-        self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\n"
-                                     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\n"
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
         self.channel.loseConnection()
 
 
@@ -268,8 +270,7 @@ class WebServer(ListeningServer):
     """
 
     def __init__(self, application: Application | None = None, *, one_front: bool = False) -> None:
-        super().__init__(application or _pages(),
-                         self.max_connections if one_front else MAX_CONNECTIONS_OF_AN_ADDRESS)
+        super().__init__(application or _pages(), self.max_connections if one_front else MAX_CONNECTIONS_OF_AN_ADDRESS)
 
 
 def _pages() -> Application:
@@ -289,8 +290,13 @@ class MetricsServer(ListeningServer):
     max_body_bytes = 4096
     max_connections = MAX_SCRAPERS
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY, *, networks: Sequence[Network] = (),
-                 is_allowed: Callable[[str], bool] = lambda host: True) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry = REGISTRY,
+        *,
+        networks: Sequence[Network] = (),
+        is_allowed: Callable[[str], bool] = lambda host: True,
+    ) -> None:
         super().__init__(self._answer)
         self._exposition = _Exposition(registry)
         self._networks = networks

@@ -14,11 +14,13 @@ from proxy.ports import LinkHandler
 MAX_UNSENT = 1 << 20
 """Bytes that may wait for a peer that does not read."""
 UNSENT_PATIENCE_S = 30.0
-KEEP_ALIVE = ((socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
-              (getattr(socket, "TCP_KEEPIDLE", None), socket.IPPROTO_TCP, 60),
-              (getattr(socket, "TCP_KEEPINTVL", None), socket.IPPROTO_TCP, 15),
-              (getattr(socket, "TCP_KEEPCNT", None), socket.IPPROTO_TCP, 4),
-              (getattr(socket, "TCP_USER_TIMEOUT", None), socket.IPPROTO_TCP, 120_000))
+KEEP_ALIVE = (
+    (socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
+    (getattr(socket, "TCP_KEEPIDLE", None), socket.IPPROTO_TCP, 60),
+    (getattr(socket, "TCP_KEEPINTVL", None), socket.IPPROTO_TCP, 15),
+    (getattr(socket, "TCP_KEEPCNT", None), socket.IPPROTO_TCP, 4),
+    (getattr(socket, "TCP_USER_TIMEOUT", None), socket.IPPROTO_TCP, 120_000),
+)
 """A peer that vanished without a word is noticed after two minutes, whether or not something is on its way to it."""
 
 

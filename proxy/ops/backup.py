@@ -69,8 +69,10 @@ def restore(source: Path) -> Path:
     try:
         _copy(source, database_path())
     except (OSError, sqlite3.Error) as error:
-        raise BackupError(f"The database cannot be written: {error}. It is as before. If the proxy is busy, try "
-                          "again or stop it first.") from error
+        raise BackupError(
+            f"The database cannot be written: {error}. It is as before. If the proxy is busy, try "
+            "again or stop it first."
+        ) from error
     call_command("migrate", verbosity=0, interactive=False)
     _announce(number)
     return kept
@@ -83,8 +85,9 @@ def database_path() -> Path:
         BackupError: the database is another one.
     """
     if connection.vendor != "sqlite":
-        raise BackupError("The database is not SQLite. Use the tools of the database, for example pg_dump and "
-                          "pg_restore.")
+        raise BackupError(
+            "The database is not SQLite. Use the tools of the database, for example pg_dump and pg_restore."
+        )
     return Path(connection.settings_dict["NAME"])
 
 
@@ -111,8 +114,10 @@ def _draft(path: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as origin, \
-            closing(sqlite3.connect(target, timeout=BUSY_S)) as copy:
+    with (
+        closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as origin,
+        closing(sqlite3.connect(target, timeout=BUSY_S)) as copy,
+    ):
         copy.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         # The whole of a restore is one step: nobody may write to a database that is half another one.
         pages = PAGES if target != database_path() else -1

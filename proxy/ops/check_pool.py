@@ -51,9 +51,16 @@ class CheckReport:
         return next((f"{label}: {text}" for label, text, ok in self.lines if ok is False), "")
 
 
-async def check(target: PoolConfig | Endpoint | str, *, timeout_s: float = DEFAULT_TIMEOUT_S,
-                hashes_per_difficulty: float = HASHES_PER_DIFFICULTY, user: str = "", password: str = "x",
-                chain: Chain = Chain.OTHER, show_wallets: bool = True) -> CheckReport:
+async def check(
+    target: PoolConfig | Endpoint | str,
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    hashes_per_difficulty: float = HASHES_PER_DIFFICULTY,
+    user: str = "",
+    password: str = "x",
+    chain: Chain = Chain.OTHER,
+    show_wallets: bool = True,
+) -> CheckReport:
     """Shake hands with ``target``: a pool, the key of a configured one, or an address as such.
 
     All addresses of a pool are tried at once, for ``timeout_s`` seconds at most, and told in their order. ``user``,
@@ -69,9 +76,12 @@ async def check(target: PoolConfig | Endpoint | str, *, timeout_s: float = DEFAU
     if not pool.wallet:
         pool, made_up = replace(pool, wallet=PROBE_WORKER, user_format="{wallet}"), True
     credentials = Credentials(agent=f"dpmp/{VERSION}", user=user_of(pool), password=pool.password_for(None) or "x")
-    groups = await asyncio.gather(*(
-        _check_endpoint(pool, endpoint, credentials, made_up, timeout_s, hashes_per_difficulty)
-        for endpoint in pool.endpoints[:MAX_ENDPOINTS]))
+    groups = await asyncio.gather(
+        *(
+            _check_endpoint(pool, endpoint, credentials, made_up, timeout_s, hashes_per_difficulty)
+            for endpoint in pool.endpoints[:MAX_ENDPOINTS]
+        )
+    )
     lines = [line for group in groups for line in group]
     return CheckReport(lines=tuple(lines if show_wallets else _without(pool, lines)))
 
@@ -116,16 +126,19 @@ async def _configured(key: str) -> PoolConfig:
     snapshot = await sync_to_async(load_snapshot)()
     pool = snapshot.pools.get(PoolKey(key)) if POOL_KEY.fullmatch(key) else None
     if pool is None:
-        raise ConfigError(_('There is no pool "%(key)s". Give the key of a pool (%(keys)s), or host:port.') % {
-            "key": key[:40], "keys": ", ".join(snapshot.pools) or _("none is configured")})
+        raise ConfigError(
+            _('There is no pool "%(key)s". Give the key of a pool (%(keys)s), or host:port.')
+            % {"key": key[:40], "keys": ", ".join(snapshot.pools) or _("none is configured")}
+        )
     return pool
 
 
 def _typed(endpoint: Endpoint, user: str, password: str, chain: Chain) -> PoolConfig:
     if chain is Chain.OTHER:
         chain = next((known for known in _KNOWN_CHAINS if _is_address(known, user.partition(".")[0])), chain)
-    return PoolConfig(key=_NO_KEY, wallet=user, password=password, endpoints=(endpoint,), user_format="{wallet}",
-                      chain=chain)
+    return PoolConfig(
+        key=_NO_KEY, wallet=user, password=password, endpoints=(endpoint,), user_format="{wallet}", chain=chain
+    )
 
 
 def _is_address(chain: Chain, text: str) -> bool:
@@ -136,16 +149,30 @@ def _is_address(chain: Chain, text: str) -> bool:
     return True
 
 
-async def _check_endpoint(pool: PoolConfig, endpoint: Endpoint, credentials: Credentials, made_up_user: bool,
-                          timeout_s: float, hashes_per_difficulty: float) -> list[Line]:
+async def _check_endpoint(
+    pool: PoolConfig,
+    endpoint: Endpoint,
+    credentials: Credentials,
+    made_up_user: bool,
+    timeout_s: float,
+    hashes_per_difficulty: float,
+) -> list[Line]:
     look = None
     if endpoint.tls is Tls.OFF:
         seen = await probe(endpoint, credentials, timeout_s=timeout_s)
     else:
-        seen, look = await asyncio.gather(probe(endpoint, credentials, timeout_s=timeout_s),
-                                          look_at_tls(endpoint, timeout_s=timeout_s))
-    return lines_of(pool, seen, look, user=credentials.user, made_up_user=made_up_user, timeout_s=timeout_s,
-                    hashes_per_difficulty=hashes_per_difficulty)
+        seen, look = await asyncio.gather(
+            probe(endpoint, credentials, timeout_s=timeout_s), look_at_tls(endpoint, timeout_s=timeout_s)
+        )
+    return lines_of(
+        pool,
+        seen,
+        look,
+        user=credentials.user,
+        made_up_user=made_up_user,
+        timeout_s=timeout_s,
+        hashes_per_difficulty=hashes_per_difficulty,
+    )
 
 
 def _without(pool: PoolConfig, lines: Sequence[Line]) -> list[Line]:

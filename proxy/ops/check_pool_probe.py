@@ -96,8 +96,9 @@ class _Handshake:
         self.done = asyncio.Event()
         """Set once there is nothing more to learn."""
         self._loop = asyncio.get_running_loop()
-        self._upstream = Upstream(clock=LoopClock(self._loop), owner=self, credentials=credentials,
-                                  patience=Patience(timeout_s))
+        self._upstream = Upstream(
+            clock=LoopClock(self._loop), owner=self, credentials=credentials, patience=Patience(timeout_s)
+        )
         self._dialed_at = self._opened_at = self._loop.time()
         self._is_open = False
         self._closed = asyncio.Event()

@@ -26,13 +26,23 @@ Line = tuple[str, str, bool | None]
 SHOWN_OUTPUTS = 5
 EXPIRES_SOON = timedelta(days=14)
 _COIN = 100_000_000
-_CONNECT_FAILED = ("Multiple exceptions", *(os.strerror(number) for number in (
-    errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)))
+_CONNECT_FAILED = (
+    "Multiple exceptions",
+    *(os.strerror(number) for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)),
+)
 """What the dialer says of a refused or unreachable address."""
 
 
-def lines_of(pool: PoolConfig, seen: Findings, look: TlsLook | None, *, user: str, made_up_user: bool,
-             timeout_s: float, hashes_per_difficulty: float) -> list[Line]:
+def lines_of(
+    pool: PoolConfig,
+    seen: Findings,
+    look: TlsLook | None,
+    *,
+    user: str,
+    made_up_user: bool,
+    timeout_s: float,
+    hashes_per_difficulty: float,
+) -> list[Line]:
     """All that is to be said of one address of ``pool``; ``look`` is None where TLS is off."""
     lines = [_address(seen), _reachable(seen, look)]
     if look is not None and (seen.peer or look.peer):
@@ -46,8 +56,9 @@ def lines_of(pool: PoolConfig, seen: Findings, look: TlsLook | None, *, user: st
 
 
 def _address(seen: Findings) -> Line:
-    tls = {Tls.OFF: _("without TLS"), Tls.VERIFY: _("with TLS"),
-           Tls.INSECURE: _("with TLS, certificate not checked")}[seen.endpoint.tls]
+    tls = {Tls.OFF: _("without TLS"), Tls.VERIFY: _("with TLS"), Tls.INSECURE: _("with TLS, certificate not checked")}[
+        seen.endpoint.tls
+    ]
     return _("Address"), f"{seen.endpoint}, {tls}", None
 
 
@@ -58,8 +69,11 @@ def _reachable(seen: Findings, look: TlsLook | None) -> Line:
     if look is not None and look.peer:
         return label, _("%(peer)s answered in %(ms)d ms.") % {"peer": look.peer, "ms": round(look.connect_ms)}, True
     if seen.end.startswith(_CONNECT_FAILED):
-        return label, _("No: nothing accepts connections there, or that address cannot be reached. Check host and port."
-                        ), False
+        return (
+            label,
+            _("No: nothing accepts connections there, or that address cannot be reached. Check host and port."),
+            False,
+        )
     return label, _("No: %s.") % seen.end.rstrip(".") if seen.end else _("No answer."), False
 
 
@@ -69,8 +83,14 @@ def _reachable(seen: Findings, look: TlsLook | None) -> Line:
 def _tls(seen: Findings, look: TlsLook) -> Iterator[Line]:
     shown = look.certificate
     if not look.version and not seen.peer:
-        yield _("TLS"), _("No: the port takes connections but does not speak TLS. It is probably the pool's plain "
-                          "port: switch TLS off, or use the pool's TLS port."), False
+        yield (
+            _("TLS"),
+            _(
+                "No: the port takes connections but does not speak TLS. It is probably the pool's plain "
+                "port: switch TLS off, or use the pool's TLS port."
+            ),
+            False,
+        )
         return
     if not seen.peer:
         yield _("TLS"), _why_refused(seen, shown), False
@@ -87,23 +107,31 @@ def _why_refused(seen: Findings, shown: Certificate | None) -> str:
     if shown is None:
         return _("No: %s.") % end
     if "mismatch" in end:
-        return _("The certificate is of another host: it is made out to %(names)s, not to %(host)s. Use one of its "
-                 "names, or ask the pool.") % {"names": ", ".join(shown.names) or shown.subject,
-                                               "host": seen.endpoint.host}
+        return _(
+            "The certificate is of another host: it is made out to %(names)s, not to %(host)s. Use one of its "
+            "names, or ask the pool."
+        ) % {"names": ", ".join(shown.names) or shown.subject, "host": seen.endpoint.host}
     if shown.not_after < now:
         return _("The certificate expired on %s: the pool must renew it.") % f"{shown.not_after:%Y-%m-%d}"
     if shown.not_before > now:
-        return _("The certificate is not valid before %s. Is this computer's clock right?"
-                 ) % f"{shown.not_before:%Y-%m-%d}"
+        return (
+            _("The certificate is not valid before %s. Is this computer's clock right?")
+            % f"{shown.not_before:%Y-%m-%d}"
+        )
     if shown.self_signed:
-        return _("The certificate is self-signed, so no authority vouches for it. If the pool is your own, choose TLS "
-                 "without a check of the certificate.")
+        return _(
+            "The certificate is self-signed, so no authority vouches for it. If the pool is your own, choose TLS "
+            "without a check of the certificate."
+        )
     return _("No: %s.") % end
 
 
 def _certificate(shown: Certificate) -> Line:
     text = _("%(subject)s, for %(names)s, valid until %(day)s") % {
-        "subject": shown.subject or "-", "names": ", ".join(shown.names) or "-", "day": f"{shown.not_after:%Y-%m-%d}"}
+        "subject": shown.subject or "-",
+        "names": ", ".join(shown.names) or "-",
+        "day": f"{shown.not_after:%Y-%m-%d}",
+    }
     left = shown.not_after - datetime.now(UTC)
     if timedelta() < left < EXPIRES_SOON:
         text += ". " + _("It expires in %d days.") % left.days
@@ -122,8 +150,15 @@ def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, 
     if DIFFICULTY_PLACE in pool.password:
         yield _("Difficulty in the password"), _difficulty_place(pool), None
     yield _extranonce(seen)
-    yield _("Difficulty"), (_number(seen.difficulty) if seen.difficulty is not None else
-                            _("none sent, so 1 applies, as Stratum defines it")), None
+    yield (
+        _("Difficulty"),
+        (
+            _number(seen.difficulty)
+            if seen.difficulty is not None
+            else _("none sent, so 1 applies, as Stratum defines it")
+        ),
+        None,
+    )
     yield _("Version mask"), _mask(seen.mask), None
     yield _first_job(seen, timeout_s)
 
@@ -131,9 +166,10 @@ def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, 
 def _difficulty_place(pool: PoolConfig) -> str:
     """What becomes of the place, without the rest of the password."""
     part = next(part for part in re.split("[;,]", pool.password) if DIFFICULTY_PLACE in part)
-    return _("%(part)s becomes %(example)s for a miner that works at 16384; it was left out here, as for a miner of "
-             "which nothing is known yet") % {"part": part.strip(), "example": part.strip().replace(
-                 DIFFICULTY_PLACE, "16384")}
+    return _(
+        "%(part)s becomes %(example)s for a miner that works at 16384; it was left out here, as for a miner of "
+        "which nothing is known yet"
+    ) % {"part": part.strip(), "example": part.strip().replace(DIFFICULTY_PLACE, "16384")}
 
 
 def _mask(mask: int | None) -> str:
@@ -161,16 +197,30 @@ def _authorize(seen: Findings, user: str, made_up_user: bool, timeout_s: float) 
         return label, _("No: %s.") % why, False
     refusal = seen.refusal or _("no reason given")
     if made_up_user:
-        return label, _("The pool does not know the user %(user)s, which this check made up (%(refusal)s). Give a "
-                        "user name to test it.") % {"user": user, "refusal": refusal}, None
-    return label, _("refused as %(user)s: %(refusal)s. Check the wallet or account, the user name format and the "
-                    "password.") % {"user": user, "refusal": refusal}, False
+        return (
+            label,
+            _(
+                "The pool does not know the user %(user)s, which this check made up (%(refusal)s). Give a "
+                "user name to test it."
+            )
+            % {"user": user, "refusal": refusal},
+            None,
+        )
+    return (
+        label,
+        _("refused as %(user)s: %(refusal)s. Check the wallet or account, the user name format and the password.")
+        % {"user": user, "refusal": refusal},
+        False,
+    )
 
 
 def _extranonce(seen: Findings) -> Line:
     one, two = len(seen.extranonce1), seen.extranonce2_size
     text = _("extranonce1 %(one)d bytes (%(hex)s), extranonce2 %(two)d bytes") % {
-        "one": one, "hex": seen.extranonce1.hex() or "-", "two": two}
+        "one": one,
+        "hex": seen.extranonce1.hex() or "-",
+        "two": two,
+    }
     if two < USUAL_SIZE:
         text += ". " + _("That is less than %d: some miners cannot work here.") % USUAL_SIZE
     return _("Extranonce"), text, True if two >= USUAL_SIZE else None
@@ -191,10 +241,10 @@ def _first_job(seen: Findings, timeout_s: float) -> Line:
 
 def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, made_up_user: bool) -> Iterator[Line]:
     difficulty = _("network difficulty %s") % _number(
-        network_difficulty(job.notice.nbits, diff1_target(hashes_per_difficulty)))
+        network_difficulty(job.notice.nbits, diff1_target(hashes_per_difficulty))
+    )
     try:
-        coinbase = parse_coinbase(assemble(job.notice.coinb1, job.extranonce1, job.extranonce2_size,
-                                           job.notice.coinb2))
+        coinbase = parse_coinbase(assemble(job.notice.coinb1, job.extranonce1, job.extranonce2_size, job.notice.coinb2))
     except RemoteProtocolError as error:
         yield _("Block"), difficulty, None
         yield _("Pays"), _("The job's coinbase cannot be read: %s.") % error, False if pool.solo else None
@@ -210,8 +260,11 @@ def _payout(pool: PoolConfig, coinbase: Coinbase, made_up_user: bool) -> Iterato
     if made_up_user:
         return
     if wallet is None:
-        yield _("Your wallet"), _("An account name, or of a chain not known here: it cannot be looked for in the "
-                                  "coinbase."), None
+        yield (
+            _("Your wallet"),
+            _("An account name, or of a chain not known here: it cannot be looked for in the coinbase."),
+            None,
+        )
         return
     paid = sum(output.value for output in coinbase.outputs if output.script == wallet)
     yield _wallet(pool, 100.0 * paid / coinbase.total if coinbase.total else 0.0)
@@ -220,9 +273,15 @@ def _payout(pool: PoolConfig, coinbase: Coinbase, made_up_user: bool) -> Iterato
 def _wallet(pool: PoolConfig, percent: float) -> Line:
     label = _("Your wallet")
     if pool.solo and percent < pool.payout_min_percent:
-        return label, _("gets %(got).1f %% of this block, and a solo pool must pay it at least %(least).1f %%. "
-                        "Check the wallet, or whether this is a solo pool.") % {
-                              "got": percent, "least": pool.payout_min_percent}, False
+        return (
+            label,
+            _(
+                "gets %(got).1f %% of this block, and a solo pool must pay it at least %(least).1f %%. "
+                "Check the wallet, or whether this is a solo pool."
+            )
+            % {"got": percent, "least": pool.payout_min_percent},
+            False,
+        )
     if percent:
         return label, _("gets %.1f %% of this block") % percent, True
     return label, _("The pool pays another address: normal for a shared pool, wrong for a solo pool."), None

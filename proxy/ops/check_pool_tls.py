@@ -90,8 +90,12 @@ def _address(writer: asyncio.StreamWriter) -> str:
 def _shown(writer: asyncio.StreamWriter, look: TlsLook) -> TlsLook:
     tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
     der = tls.getpeercert(binary_form=True)
-    return TlsLook(peer=look.peer, connect_ms=look.connect_ms, version=tls.version() or "TLS",
-                   certificate=read_certificate(der) if der else None)
+    return TlsLook(
+        peer=look.peer,
+        connect_ms=look.connect_ms,
+        version=tls.version() or "TLS",
+        certificate=read_certificate(der) if der else None,
+    )
 
 
 def read_certificate(der: bytes) -> Certificate | None:
@@ -99,9 +103,12 @@ def read_certificate(der: bytes) -> Certificate | None:
     try:
         shown = x509.load_der_x509_certificate(der)
         return Certificate(
-            subject=readable(shown.subject.rfc4514_string()), names=_names(shown),
-            not_before=shown.not_valid_before_utc, not_after=shown.not_valid_after_utc,
-            self_signed=shown.subject == shown.issuer)
+            subject=readable(shown.subject.rfc4514_string()),
+            names=_names(shown),
+            not_before=shown.not_valid_before_utc,
+            not_after=shown.not_valid_after_utc,
+            self_signed=shown.subject == shown.issuer,
+        )
     except (ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType):
         return None
 

@@ -41,8 +41,10 @@ SPARE_FILES = 500
 """For pages and metrics (their most connections), the database, the log."""
 EARLIEST = 1_750_000_000.0
 """June 2025: a clock that shows less is wrong."""
-RESTORE = ("Stop the proxy, put dpmp.sqlite3 (and its -wal and -shm) aside, run: python manage.py migrate, and then: "
-           "python manage.py restore FILE, with a file from the data directory's backups")
+RESTORE = (
+    "Stop the proxy, put dpmp.sqlite3 (and its -wal and -shm) aside, run: python manage.py migrate, and then: "
+    "python manage.py restore FILE, with a file from the data directory's backups"
+)
 _PORTS = (("stratum", "Miners"), ("web", "Dashboard"), ("metrics", "Metrics"))
 
 
@@ -68,8 +70,15 @@ class Finding:
 def examine(*, network: bool = True) -> list[Finding]:
     """Look at everything; without ``network`` the pools are left out."""
     topics: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
-        ("versions", versions), ("files", files), ("database", database), ("system checks", system_checks),
-        ("configuration", configuration), ("ports", ports), ("open files", open_files), ("clock", clock)]
+        ("versions", versions),
+        ("files", files),
+        ("database", database),
+        ("system checks", system_checks),
+        ("configuration", configuration),
+        ("ports", ports),
+        ("open files", open_files),
+        ("clock", clock),
+    ]
     if network:
         topics.append(("pools", pools))
     return [finding for topic, look in topics for finding in _guarded(topic, look)]
@@ -80,11 +89,19 @@ def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> Sequence[Find
     try:
         found.extend(look())
     except DjangoError as error:
-        found.append(_unreadable(error) if topic == "database" else _warn(
-            topic, "Not looked at: the database cannot be read.", "See the line about the database."))
+        found.append(
+            _unreadable(error)
+            if topic == "database"
+            else _warn(topic, "Not looked at: the database cannot be read.", "See the line about the database.")
+        )
     except (OSError, DPMPError) as error:
-        found.append(_bad(topic, f"This could not be looked at: {error}.",
-                          "Is it a complete checkout or release, and may this user read it?"))
+        found.append(
+            _bad(
+                topic,
+                f"This could not be looked at: {error}.",
+                "Is it a complete checkout or release, and may this user read it?",
+            )
+        )
     return found
 
 
@@ -126,8 +143,7 @@ def versions() -> Iterator[Finding]:
             missing.append(name.group())
     about = f"DPMP {VERSION}, Python {platform.python_version()}, Django {importlib.metadata.version('django')}"
     if missing:
-        yield _bad("versions", f"{about}; not installed: {', '.join(missing)}.",
-                   "Run: pip install -r requirements.txt")
+        yield _bad("versions", f"{about}; not installed: {', '.join(missing)}.", "Run: pip install -r requirements.txt")
     else:
         yield _ok("versions", f"{about}.")
 
@@ -175,8 +191,11 @@ def database() -> Iterator[Finding]:
     if can_write():
         yield _ok("database", f"{connection.vendor}, migrated, writable{_size()}.")
     else:
-        yield _bad("database", "It cannot be written.", "Look at the free space, the owner of the files, and for "
-                                                        "other programs that hold it locked.")
+        yield _bad(
+            "database",
+            "It cannot be written.",
+            "Look at the free space, the owner of the files, and for other programs that hold it locked.",
+        )
 
 
 def _size() -> str:
@@ -230,17 +249,26 @@ def _port(who: str, host: str, port: int, running: bool) -> Finding:
     problem = bind_problem(host, port)
     if problem is None:
         if running:
-            return _warn("ports", f"{who}: nothing listens on {host}:{port}, although DPMP runs.",
-                         "Restart the proxy: addresses and ports are read when it starts.")
+            return _warn(
+                "ports",
+                f"{who}: nothing listens on {host}:{port}, although DPMP runs.",
+                "Restart the proxy: addresses and ports are read when it starts.",
+            )
         return _ok("ports", f"{who}: {host}:{port} is free.")
     if problem.errno == errno.EADDRINUSE and running:
         return _ok("ports", f"{who}: {host}:{port} is in use by the running DPMP, as far as can be seen.")
     if problem.errno == errno.EADDRINUSE:
-        return _bad("ports", f"{who}: another program listens on port {port}.",
-                    f"Find it with: ss -ltnp 'sport = :{port}' and stop it (a DPMP v2: systemctl --user disable --now "
-                    "dpmpv2 dpmpv2-nicegui), or choose another port in the admin, under Proxy settings.")
-    return _bad("ports", f"{who}: {host}:{port} cannot be listened on: {problem.strerror}.",
-                "Choose an address of this machine, or 0.0.0.0; ports below 1024 are root's.")
+        return _bad(
+            "ports",
+            f"{who}: another program listens on port {port}.",
+            f"Find it with: ss -ltnp 'sport = :{port}' and stop it (a DPMP v2: systemctl --user disable --now "
+            "dpmpv2 dpmpv2-nicegui), or choose another port in the admin, under Proxy settings.",
+        )
+    return _bad(
+        "ports",
+        f"{who}: {host}:{port} cannot be listened on: {problem.strerror}.",
+        "Choose an address of this machine, or 0.0.0.0; ports below 1024 are root's.",
+    )
 
 
 def bind_problem(host: str, port: int) -> OSError | None:
@@ -263,8 +291,11 @@ def _running(row: ProxySettings) -> Iterator[Finding]:
     except (ValueError, KeyError, TypeError):
         missing = ["an answer at /readyz"]
     if missing:
-        yield _warn("running", f"DPMP runs, but is not ready. Missing: {', '.join(missing)}.",
-                    "See the lines about pools and database, and the log.")
+        yield _warn(
+            "running",
+            f"DPMP runs, but is not ready. Missing: {', '.join(missing)}.",
+            "See the lines about pools and database, and the log.",
+        )
     else:
         yield _ok("running", "DPMP runs and is ready.")
 
@@ -297,8 +328,12 @@ def open_files() -> Iterator[Finding]:
     wanted = row.max_sessions * connections + SPARE_FILES
     text = f"{soft} allowed (at most {hard}); {row.max_sessions} miners would need {wanted}"
     if soft < wanted:
-        yield _warn("open files", f"{text}.", f"For about {(soft - SPARE_FILES) // connections} miners it is enough. "
-                    f"For more: LimitNOFILE={wanted} in the service, or: ulimit -n {wanted}")
+        yield _warn(
+            "open files",
+            f"{text}.",
+            f"For about {(soft - SPARE_FILES) // connections} miners it is enough. "
+            f"For more: LimitNOFILE={wanted} in the service, or: ulimit -n {wanted}",
+        )
     else:
         yield _ok("open files", f"{text}.")
 
@@ -306,8 +341,11 @@ def open_files() -> Iterator[Finding]:
 def clock() -> Iterator[Finding]:
     """The time is plausible, and kept by a time server."""
     if time.time() < EARLIEST:
-        yield _bad("clock", f"The clock shows {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC.",
-                   "Set it: TLS, schedules and logs depend on it. For example: sudo timedatectl set-ntp true")
+        yield _bad(
+            "clock",
+            f"The clock shows {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC.",
+            "Set it: TLS, schedules and logs depend on it. For example: sudo timedatectl set-ntp true",
+        )
         return
     synchronised = _synchronised()
     if synchronised is False:
@@ -323,8 +361,13 @@ def _synchronised() -> bool | None:
     if tool is None:
         return None
     try:
-        said = subprocess.run([tool, "show", "--property=NTPSynchronized", "--value"], capture_output=True, text=True,
-                              timeout=ASK_S, check=True).stdout.strip()
+        said = subprocess.run(
+            [tool, "show", "--property=NTPSynchronized", "--value"],
+            capture_output=True,
+            text=True,
+            timeout=ASK_S,
+            check=True,
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
     return {"yes": True, "no": False}.get(said)
@@ -338,15 +381,20 @@ def pools() -> Iterator[Finding]:
         if report.ok:
             yield _ok("pools", f"{pool.key} ({pool.label}): the handshake works.")
         else:
-            yield _bad("pools", f"{pool.key} ({pool.label}): {report.problem}",
-                       f"Run: python manage.py checkpool {pool.key}")
+            yield _bad(
+                "pools", f"{pool.key} ({pool.label}): {report.problem}", f"Run: python manage.py checkpool {pool.key}"
+            )
         if any(endpoint.tls is Tls.INSECURE for endpoint in pool.endpoints):
-            yield _warn("pools", f"{pool.key}: the certificate is not checked.",
-                        "Choose TLS with a checked certificate where the pool has one.")
+            yield _warn(
+                "pools",
+                f"{pool.key}: the certificate is not checked.",
+                "Choose TLS with a checked certificate where the pool has one.",
+            )
 
 
-def wait_until_listening(timeout_s: float, *, sleep: Callable[[float], None] = time.sleep,
-                         now: Callable[[], float] = time.monotonic) -> str:
+def wait_until_listening(
+    timeout_s: float, *, sleep: Callable[[float], None] = time.sleep, now: Callable[[], float] = time.monotonic
+) -> str:
     """Wait for a DPMP that takes miners and can write its database, whether or not a pool is up: what an upgrade
     must have achieved. Empty, or what was missing at the end.
     """

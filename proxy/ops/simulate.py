@@ -77,11 +77,18 @@ def config_of(plan: Plan) -> ConfigSnapshot:
     if not 1 <= len(weights) <= 26:
         raise ConfigError("Give 1 to 26 weights.")
     keys = [PoolKey(chr(ord("A") + index)) for index in range(len(weights))]
-    pools = {key: PoolConfig(key=key, wallet="simulated", endpoints=(Endpoint(host="simulated", port=1),))
-             for key in keys}
-    schedule = ScheduleConfig(id=1, name="simulated", is_default=True, policy=plan.policy,
-                              allocations=tuple(zip(keys, weights, strict=True)), min_switch_s=plan.min_switch_s,
-                              slice_s=plan.slice_s)
+    pools = {
+        key: PoolConfig(key=key, wallet="simulated", endpoints=(Endpoint(host="simulated", port=1),)) for key in keys
+    }
+    schedule = ScheduleConfig(
+        id=1,
+        name="simulated",
+        is_default=True,
+        policy=plan.policy,
+        allocations=tuple(zip(keys, weights, strict=True)),
+        min_switch_s=plan.min_switch_s,
+        slice_s=plan.slice_s,
+    )
     return ConfigSnapshot(pools=pools, schedules=(schedule,)).validate()
 
 
@@ -102,8 +109,10 @@ def run(plan: Plan) -> Iterator[str]:
     for mark_s in _marks(plan.hours * 3600):
         for until in _churn(simulation, plan, rates, rng, mark_s):
             begun = simulation.clock.now()
-            simulation.run_to(until, [fault for fault in faults if begun <= fault.at < until
-                                      or begun <= fault.at + fault.duration < until])
+            simulation.run_to(
+                until,
+                [fault for fault in faults if begun <= fault.at < until or begun <= fault.at + fault.duration < until],
+            )
         yield from _lines(simulation.measure(_target(config), _dwell(config)))
     yield from _foot(simulation)
 
@@ -119,8 +128,9 @@ def _check(plan: Plan) -> None:
         raise ConfigError(f"Pools can aim at {LEAST_PACE} to {MOST_PACE} shares a minute.")
 
 
-def _churn(simulation: Simulation, plan: Plan, rates: Sequence[float], rng: random.Random,
-           mark_s: float) -> Iterator[float]:
+def _churn(
+    simulation: Simulation, plan: Plan, rates: Sequence[float], rng: random.Random, mark_s: float
+) -> Iterator[float]:
     """Yield until when to run next; in between, at random instants, a miner leaves and another one joins."""
     while plan.churn:
         due = simulation.clock.now() + rng.expovariate(plan.churn / 100 * len(simulation.miners) / 3600)
@@ -135,7 +145,7 @@ def _churn(simulation: Simulation, plan: Plan, rates: Sequence[float], rng: rand
 def _marks(end_s: float) -> list[float]:
     hourly = [3600.0 * hour for hour in range(2, math.ceil(end_s / 3600))]
     step = max(1, len(hourly) // 12)
-    return [*(float(mark) for mark in _MARKS_S if mark < end_s), *hourly[step - 1::step], end_s]
+    return [*(float(mark) for mark in _MARKS_S if mark < end_s), *hourly[step - 1 :: step], end_s]
 
 
 def _behaviour(plan: Plan, config: ConfigSnapshot) -> dict[PoolKey, PoolBehaviour]:
@@ -145,8 +155,10 @@ def _behaviour(plan: Plan, config: ConfigSnapshot) -> dict[PoolKey, PoolBehaviou
         if pool not in config.pools or not re.fullmatch(r"\d+(\.\d+)?", percent) or float(percent) > 100:
             raise ConfigError(f'"{part}" cannot be read: write for example B=5 for 5 percent.')
         refusing[pool] = float(percent) / 100
-    return {key: PoolBehaviour(reject=refusing.get(key, 0.0), shares_per_minute=plan.shares_per_minute)
-            for key in config.pools}
+    return {
+        key: PoolBehaviour(reject=refusing.get(key, 0.0), shares_per_minute=plan.shares_per_minute)
+        for key in config.pools
+    }
 
 
 def _faults(plan: Plan, config: ConfigSnapshot, miners: int) -> list[Fault]:
@@ -179,16 +191,20 @@ def _target(config: ConfigSnapshot) -> dict[PoolKey, float]:
 def _dwell(config: ConfigSnapshot) -> float:
     """Return the dwell that the bound is made of: the smaller pool's, for more pools ``max w (1 - w) x period``."""
     schedule, parts = config.schedules[0], {pool: part for pool, part in _target(config).items() if part > 0}
-    dwells = {pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
-              for pool, part in parts.items()}
+    dwells = {
+        pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
+        for pool, part in parts.items()
+    }
     if len(parts) <= 2:
         return dwells[min(parts, key=lambda pool: parts[pool])]
     return max(part * (1 - part) for part in parts.values()) * guard.period(parts, dwells)
 
 
 def _head(plan: Plan, rates: Sequence[float]) -> Iterator[str]:
-    yield (f"{len(rates)} miners, {sum(rates):g} TH/s, weights {plan.weights}, at least {plan.min_switch_s:g} s "
-           f"between switches, seed {plan.seed}")
+    yield (
+        f"{len(rates)} miners, {sum(rates):g} TH/s, weights {plan.weights}, at least {plan.min_switch_s:g} s "
+        f"between switches, seed {plan.seed}"
+    )
     if plan.churn:
         yield f"each hour {plan.churn:g} % of the miners leave and as many join"
     yield "error: of true work, in points; bound: half a dwell of what is sliced + what the estimates cannot know"
@@ -198,14 +214,17 @@ def _head(plan: Plan, rates: Sequence[float]) -> Iterator[str]:
 
 def _lines(mark: Mark) -> Iterator[str]:
     bound = f"{mark.slicing_bound * 100:.2f} + {mark.estimate_bound * 100:.2f}"
-    yield (f"{_time(mark.at):>8}  {mark.error * 100:>7.2f}  {bound:>15}  "
-           f"{'as lucky' if mark.paid_in_band == 1 else 'outside':>8}  {_bar(mark)}")
+    yield (
+        f"{_time(mark.at):>8}  {mark.error * 100:>7.2f}  {bound:>15}  "
+        f"{'as lucky' if mark.paid_in_band == 1 else 'outside':>8}  {_bar(mark)}"
+    )
 
 
 def _bar(mark: Mark) -> str:
     width = max(_LEAST_BAR, _BARS // len(mark.split))
-    return "  ".join(f"{pool} {part * 100:6.2f} % {'#' * round(part * width):<{width}}"
-                     for pool, part in mark.split.items()).rstrip()
+    return "  ".join(
+        f"{pool} {part * 100:6.2f} % {'#' * round(part * width):<{width}}" for pool, part in mark.split.items()
+    ).rstrip()
 
 
 def _time(seconds: float) -> str:
@@ -216,6 +235,8 @@ def _foot(simulation: Simulation) -> Iterator[str]:
     hours = simulation.miner_seconds / 3600
     yield ""
     yield f"{simulation.switches} switches, {simulation.switches / hours if hours else 0:.2f} per miner-hour"
-    yield (f"{simulation.lost_s:.0f} miner-seconds lost to switching, "
-           f"{simulation.lost_s / simulation.miner_seconds * 100 if hours else 0:.3f} % of the time")
+    yield (
+        f"{simulation.lost_s:.0f} miner-seconds lost to switching, "
+        f"{simulation.lost_s / simulation.miner_seconds * 100 if hours else 0:.3f} % of the time"
+    )
     yield f"policy at the end: {simulation.scheduler.view().policy}"

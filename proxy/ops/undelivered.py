@@ -19,11 +19,21 @@ def take_up(blocks: Iterable[JournalBlock], engine: Engine) -> None:
         config = engine.config.pools.get(left.pool)
         endpoints = {str(endpoint): endpoint for endpoint in config.endpoints} if config is not None else {}
         block = UndeliveredBlock(
-            worker=left.worker, pool=left.pool, chain=left.chain, header_hash=left.header_hash,
-            endpoint=endpoints.get(left.endpoint), session_id=left.pool_session, extranonce1=left.extranonce1,
-            submit=left.submit, age_s=max(0.0, engine.clock.wall() - left.at), credentials=Credentials(
-                agent=f"dpmp/{engine.version}", user=str(left.submit[0]),
-                password=(config.password if config is not None else "") or "x"))
+            worker=left.worker,
+            pool=left.pool,
+            chain=left.chain,
+            header_hash=left.header_hash,
+            endpoint=endpoints.get(left.endpoint),
+            session_id=left.pool_session,
+            extranonce1=left.extranonce1,
+            submit=left.submit,
+            age_s=max(0.0, engine.clock.wall() - left.at),
+            credentials=Credentials(
+                agent=f"dpmp/{engine.version}",
+                user=str(left.submit[0]),
+                password=(config.password if config is not None else "") or "x",
+            ),
+        )
         if left.sent_again:
             engine.delivery.give_up(block, BlockFate.NO_ANSWER)
         else:

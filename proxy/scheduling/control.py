@@ -55,8 +55,9 @@ def usable(config: ConfigSnapshot, pool: PoolKey) -> bool:
     return pool in config.pools and config.pools[pool].status is AdminStatus.ENABLED
 
 
-def control_of(config: ConfigSnapshot, worker: WorkerName, wall: float, *, open_now: frozenset[int],
-               balance: Weights | None) -> Control:
+def control_of(
+    config: ConfigSnapshot, worker: WorkerName, wall: float, *, open_now: frozenset[int], balance: Weights | None
+) -> Control:
     """Return who is in control of ``worker`` at unix time ``wall``.
 
     ``open_now`` are the schedules whose windows are open (``timetable.open_schedules``); ``balance`` is what
@@ -68,9 +69,16 @@ def control_of(config: ConfigSnapshot, worker: WorkerName, wall: float, *, open_
     if pinned is None:
         return below
     others = tuple(pool for pool in below.weights if pool != pinned)
-    return Control(source="pin", detail=f"pinned to {pinned}", weights=_enabled(config, [(pinned, 1.0)]),
-                   fallbacks=_present(config, (*others, *below.fallbacks)), schedule_id=below.schedule_id,
-                   min_switch_s=below.min_switch_s, slice_s=below.slice_s, policy=below.policy)
+    return Control(
+        source="pin",
+        detail=f"pinned to {pinned}",
+        weights=_enabled(config, [(pinned, 1.0)]),
+        fallbacks=_present(config, (*others, *below.fallbacks)),
+        schedule_id=below.schedule_id,
+        min_switch_s=below.min_switch_s,
+        slice_s=below.slice_s,
+        policy=below.policy,
+    )
 
 
 def effective(control: Control, up: Mapping[PoolKey, bool]) -> dict[PoolKey, float]:
@@ -86,7 +94,7 @@ def lanes_of(control: Control, up: Mapping[PoolKey, bool]) -> frozenset[PoolKey]
     wanted = list(control.weights)
     if control.mode is Mode.PRIORITY:
         chosen = next((index for index, pool in enumerate(wanted) if up.get(pool)), len(wanted) - 1)
-        wanted = wanted[:chosen + 1]
+        wanted = wanted[: chosen + 1]
     if all(up.get(pool) is False for pool in control.weights):
         wanted += [pool for pool in control.fallbacks if up.get(pool) is not False][:1]
     return frozenset(wanted)
@@ -98,8 +106,9 @@ def override_in_force(config: ConfigSnapshot, wall: float) -> OverrideConfig | N
     return override if override and (override.until is None or wall < override.until) else None
 
 
-def _below_pin(config: ConfigSnapshot, schedule: ScheduleConfig | None, wall: float,
-               balance: Weights | None) -> Control:
+def _below_pin(
+    config: ConfigSnapshot, schedule: ScheduleConfig | None, wall: float, balance: Weights | None
+) -> Control:
     override = override_in_force(config, wall)
     if override is not None:
         return _overridden(config, override, schedule, balance)
@@ -113,14 +122,22 @@ def _scheduled(config: ConfigSnapshot, schedule: ScheduleConfig, balance: Weight
     weights: Iterable[tuple[PoolKey, float]] = schedule.allocations
     if schedule.mode is Mode.AUTO_BALANCE and balance:
         weights = balance.items()
-    return Control(source="default" if schedule.is_default else "schedule", detail=schedule.name, mode=schedule.mode,
-                   weights=_enabled(config, weights), fallbacks=_present(config, schedule.fallbacks),
-                   schedule_id=schedule.id, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s,
-                   policy=schedule.policy)
+    return Control(
+        source="default" if schedule.is_default else "schedule",
+        detail=schedule.name,
+        mode=schedule.mode,
+        weights=_enabled(config, weights),
+        fallbacks=_present(config, schedule.fallbacks),
+        schedule_id=schedule.id,
+        min_switch_s=schedule.min_switch_s,
+        slice_s=schedule.slice_s,
+        policy=schedule.policy,
+    )
 
 
-def _overridden(config: ConfigSnapshot, override: OverrideConfig, schedule: ScheduleConfig | None,
-                balance: Weights | None) -> Control:
+def _overridden(
+    config: ConfigSnapshot, override: OverrideConfig, schedule: ScheduleConfig | None, balance: Weights | None
+) -> Control:
     by = f", set by {override.set_by}" if override.set_by else ""
     if override.kind is OverrideKind.WEIGHTS:
         source, detail, mode, weights = "override", f"slider{by}", Mode.RATIO, override.weights
@@ -128,10 +145,20 @@ def _overridden(config: ConfigSnapshot, override: OverrideConfig, schedule: Sche
         below = schedule.weights() if schedule else {key: 1.0 for key in config.pools}
         source, detail, mode, weights = "auto-balance", f"auto-balance{by}", Mode.AUTO_BALANCE, balance or below
     timing = schedule or _NO_SCHEDULE
-    return Control(source=source, detail=detail, mode=mode, weights=_enabled(config, weights.items()),
-                   fallbacks=_present(config, timing.fallbacks), schedule_id=schedule.id if schedule else None,
-                   until=override.until, since=override.set_at, set_by=override.set_by,
-                   min_switch_s=timing.min_switch_s, slice_s=timing.slice_s, policy=timing.policy)
+    return Control(
+        source=source,
+        detail=detail,
+        mode=mode,
+        weights=_enabled(config, weights.items()),
+        fallbacks=_present(config, timing.fallbacks),
+        schedule_id=schedule.id if schedule else None,
+        until=override.until,
+        since=override.set_at,
+        set_by=override.set_by,
+        min_switch_s=timing.min_switch_s,
+        slice_s=timing.slice_s,
+        policy=timing.policy,
+    )
 
 
 _NO_SCHEDULE = ScheduleConfig(id=0, name="", allocations=())

@@ -53,8 +53,18 @@ _POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Polic
 class Group:
     """Miners that meet one target together. All times are monotonic seconds."""
 
-    def __init__(self, key: object, control: Control, *, now: float, wall: float, move: Move, wait: Wait,
-                 budget: guard.Budget, returns: guard.Budget) -> None:
+    def __init__(
+        self,
+        key: object,
+        control: Control,
+        *,
+        now: float,
+        wall: float,
+        move: Move,
+        wait: Wait,
+        budget: guard.Budget,
+        returns: guard.Budget,
+    ) -> None:
         self.key = key
         self.control = control
         self.members: dict[SessionId, Member] = {}
@@ -107,8 +117,11 @@ class Group:
         if not whole or len(self.weights) < 2:
             return 0.0
         swing = max(weight * (1 - weight) for weight in self.weights.values()) / 2
-        most = sum(member.estimate.rate * swing * max(self._period, self._round(member))
-                   for member in working if member.assignment.role is not Role.FIXED)
+        most = sum(
+            member.estimate.rate * swing * max(self._period, self._round(member))
+            for member in working
+            if member.assignment.role is not Role.FIXED
+        )
         return max(0.0, most / whole / tolerance - (now - self.ledger.started))
 
     def dump(self, now: float) -> dict[str, object]:
@@ -119,12 +132,21 @@ class Group:
 
     # --- what is aimed at -----------------------------------------------------------------------------------------
 
-    def retarget(self, weights: Mapping[PoolKey, float], now: float, wall: float, cause: SwitchReason,
-                 *, kept: Ledger | None = None) -> None:
+    def retarget(
+        self,
+        weights: Mapping[PoolKey, float],
+        now: float,
+        wall: float,
+        cause: SwitchReason,
+        *,
+        kept: Ledger | None = None,
+    ) -> None:
         """Aim at other weights from now on: a new ledger (or the one ``kept``), and whoever cannot stay moves."""
         books = self.books(now)
-        self._dwells = {pool: guard.dwell(weight, min_switch_s=self.control.min_switch_s,
-                                          slice_s=self.control.slice_s) for pool, weight in weights.items()}
+        self._dwells = {
+            pool: guard.dwell(weight, min_switch_s=self.control.min_switch_s, slice_s=self.control.slice_s)
+            for pool, weight in weights.items()
+        }
         self._period = guard.period(weights, self._dwells)
         self.is_returning = cause is SwitchReason.RETURN and len(self.members) > 1
         self._renew(weights, books, now, wall)
@@ -142,12 +164,14 @@ class Group:
             if not is_away and member.assignment.pool in (None, member.current):
                 member.moving = SwitchReason.ASSIGN
 
-    def _renew(self, weights: Mapping[PoolKey, float], books: FleetTotals, now: float, wall: float,
-               *, free: bool = True) -> None:
+    def _renew(
+        self, weights: Mapping[PoolKey, float], books: FleetTotals, now: float, wall: float, *, free: bool = True
+    ) -> None:
         """Start a new ledger with at most as much in hand as leaves a dwell's half for this one's own."""
         spare = min(weights.values(), default=0.0) * min(self._dwells.values(), default=0.0) / 2
-        sliced_rate = sum(member.estimate.rate for member in self.members.values()
-                          if member.assignment.role is Role.RESIDUAL)
+        sliced_rate = sum(
+            member.estimate.rate for member in self.members.values() if member.assignment.role is Role.RESIDUAL
+        )
         carry = clamped(books.in_hand, weights, spare * sliced_rate)
         self.ledger, self._switches = Ledger(weights, now=now, wall=wall, carry=carry), 0
         for member in self.members.values():
@@ -219,8 +243,14 @@ class Group:
             return choices
         self._pool_load.count(self.members.values(), now)
         home = member.assignment.pool
-        return sorted(choices, key=lambda pool: (pool != home, member.in_hand.get(pool, 0.0),
-                                                 self._pool_load.excess(member, self.weights, pool)))
+        return sorted(
+            choices,
+            key=lambda pool: (
+                pool != home,
+                member.in_hand.get(pool, 0.0),
+                self._pool_load.excess(member, self.weights, pool),
+            ),
+        )
 
     def _settle_in(self, member: Member, now: float) -> None:
         """Move a miner that has only just started, if it would be of more use on a pool that came within its reach.
@@ -231,8 +261,9 @@ class Group:
         best = next(iter(self._by_need(member, now, self.weights)), None)
         if best is None or member.current is None or best == member.current:
             return
-        gain = (self._pool_load.excess(member, self.weights, member.current)
-                - self._pool_load.excess(member, self.weights, best))
+        gain = self._pool_load.excess(member, self.weights, member.current) - self._pool_load.excess(
+            member, self.weights, best
+        )
         if gain > self._pool_load.size(member) / 2 and self._place(member, now, [best], SwitchReason.ASSIGN):
             member.free = True
 
@@ -259,8 +290,9 @@ class Group:
             self.is_returning = False
             self._renew(self.weights, books, now, self.ledger.since + now - self.ledger.started, free=False)
             loads = self._loads(books, now)
-        if strict or self._policy.is_due(loads, self.weights, in_hand=books.in_hand, sigma=books.sigma,
-                                         horizon_s=self._horizon(now)):
+        if strict or self._policy.is_due(
+            loads, self.weights, in_hand=books.in_hand, sigma=books.sigma, horizon_s=self._horizon(now)
+        ):
             self._assign(loads, books, now, strict=strict)
         young = now - self.ledger.started < _YOUNG_S or self.is_returning
         self.due = now + (_FIRST_CHECKS_S if young else CHECK_S) if self.members else math.inf
@@ -270,8 +302,17 @@ class Group:
         working = [member for member in self.members.values() if member.current is not None and not member.is_quiet]
         is_young = now - self.ledger.started < _EXACT_FIRST_S
         enough = _DOUBT * books.rate / math.sqrt(len(working)) if working and not is_young else 0.0
-        return [Load(session=member.session, rate=member.estimate.rate, is_known=member.is_known(now, enough),
-                     pools=member.pools, current=member.current, standing=member.assignment) for member in working]
+        return [
+            Load(
+                session=member.session,
+                rate=member.estimate.rate,
+                is_known=member.is_known(now, enough),
+                pools=member.pools,
+                current=member.current,
+                standing=member.assignment,
+            )
+            for member in working
+        ]
 
     def _choose_policy(self, working: int, now: float, books: FleetTotals) -> None:
         wanted = self.control.policy
@@ -296,8 +337,10 @@ class Group:
     def _has_returned(self, now: float) -> bool:
         if now - self.ledger.started > _RETURN_PATIENCE_S + len(self.members) / self._returns.rate:
             return True
-        return all(member.assignment.role is not Role.FIXED or member.current == member.assignment.pool
-                   for member in self.members.values())
+        return all(
+            member.assignment.role is not Role.FIXED or member.current == member.assignment.pool
+            for member in self.members.values()
+        )
 
     def _assign(self, loads: list[Load], books: FleetTotals, now: float, *, strict: bool) -> None:
         overdue = now - self._packed_at >= _OVERLOAD_PAUSE_S
@@ -307,8 +350,14 @@ class Group:
         stuck = strict or overdue
         if stuck:
             self._packed_at = now
-        decided = self._policy.assign(loads, self.weights, in_hand=books.in_hand if stuck and not strict else {},
-                                      sigma=books.rate_sigma, horizon_s=self._horizon(now), strict=stuck)
+        decided = self._policy.assign(
+            loads,
+            self.weights,
+            in_hand=books.in_hand if stuck and not strict else {},
+            sigma=books.rate_sigma,
+            horizon_s=self._horizon(now),
+            strict=stuck,
+        )
         for session, assignment in decided.items():
             self._give(self.members[session], assignment)
         self._replace_residual(decided.keys())
@@ -336,8 +385,14 @@ class Group:
             period = min(self._round(member) for member in members)
             if not phases.are_close(surplus, gain=1 - row[pool], period=period, fleet=fleet):
                 continue
-            moved = phases.apart(surplus, [member.estimate.rate for member in members], gain=1 - row[pool],
-                                 limit=slicing.amplitude(row, pool, period), period=period, fleet=fleet)
+            moved = phases.apart(
+                surplus,
+                [member.estimate.rate for member in members],
+                gain=1 - row[pool],
+                limit=slicing.amplitude(row, pool, period),
+                period=period,
+                fleet=fleet,
+            )
             for member, before, after in zip(members, surplus, moved, strict=True):
                 self._shift(member, pool, after - before, now)
             # A slice that has just begun or is about to end leaves no room to put them apart: look again soon, and
@@ -365,8 +420,11 @@ class Group:
         return min(max(_HORIZON_PART * (now - self.ledger.started), _HORIZON_S[0]), _HORIZON_S[1])
 
     def _residual_rate(self) -> float:
-        return sum(member.estimate.rate for member in self.members.values()
-                   if member.assignment.role is Role.RESIDUAL and not member.is_quiet)
+        return sum(
+            member.estimate.rate
+            for member in self.members.values()
+            if member.assignment.role is Role.RESIDUAL and not member.is_quiet
+        )
 
     def _give(self, member: Member, assignment: Assignment) -> None:
         if assignment.role is Role.SLICED and member.assignment.row != assignment.row:
@@ -398,11 +456,13 @@ class Group:
             case Role.FIXED:
                 self._step_home(member, now)
             case Role.SLICED:
-                self._step_slice(member, now, self._own_in_hand(member),
-                                 self._round(member, first=member.free), math.inf)
+                self._step_slice(
+                    member, now, self._own_in_hand(member), self._round(member, first=member.free), math.inf
+                )
             case Role.RESIDUAL:
-                self._step_slice(member, now, self._fleet_in_hand(member, now), self._residual_period(member, now),
-                                 CHECK_S)
+                self._step_slice(
+                    member, now, self._fleet_in_hand(member, now), self._residual_period(member, now), CHECK_S
+                )
             case Role.NEW if member.is_quiet:
                 self.rescue(member, now, member.moving)
             case Role.NEW:
@@ -419,8 +479,9 @@ class Group:
         if member.current == pool:
             member.moving = SwitchReason.ASSIGN
 
-    def _step_slice(self, member: Member, now: float, in_hand: Mapping[PoolKey, float], period: float,
-                    longest: float) -> None:
+    def _step_slice(
+        self, member: Member, now: float, in_hand: Mapping[PoolKey, float], period: float, longest: float
+    ) -> None:
         row, current = member.assignment.row, member.current
         assert current is not None
         left = slicing.stay(row, in_hand, current, period) if current in row else 0.0
@@ -471,15 +532,18 @@ class Group:
         books = self._books
         if books is None or not books.rate or self._policy.name != slicing.Slicing.name:
             return member.in_hand
-        return {pool: seconds + books.correction.get(pool, 0.0) / books.rate
-                for pool, seconds in member.in_hand.items()}
+        return {
+            pool: seconds + books.correction.get(pool, 0.0) / books.rate for pool, seconds in member.in_hand.items()
+        }
 
     def _fleet_in_hand(self, member: Member, now: float) -> Mapping[PoolKey, float]:
         """Return the seconds that this residual miner has in hand for the fleet."""
         books = self.books(now)
         order = list(self.weights)
-        residual = sorted((other for other in self.members.values() if other.assignment.role is Role.RESIDUAL),
-                          key=lambda other: order.index(next(iter(other.assignment.row))))
+        residual = sorted(
+            (other for other in self.members.values() if other.assignment.role is Role.RESIDUAL),
+            key=lambda other: order.index(next(iter(other.assignment.row))),
+        )
         parts = packing.shares_of(books.in_hand, [other.assignment.row for other in residual])
         rate = member.estimate.rate
         part = parts[residual.index(member)]

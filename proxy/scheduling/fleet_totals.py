@@ -58,9 +58,14 @@ def total(members: Iterable[Member], ledger: Ledger, now: float) -> FleetTotals:
     in_hand = {pool: total[pool] - own[pool] + ledger.carry[pool] + correction[pool] for pool in weights}
     _forgive(in_hand, ledger, rate)
     spread = max((weight * (1 - weight) for weight in weights.values()), default=0.0)
-    return FleetTotals(rate=rate, work=work, in_hand=in_hand, correction=correction,
-                 sigma={pool: math.sqrt(amount) for pool, amount in variance.items()},
-                 rate_sigma=math.sqrt(rate_variance * spread))
+    return FleetTotals(
+        rate=rate,
+        work=work,
+        in_hand=in_hand,
+        correction=correction,
+        sigma={pool: math.sqrt(amount) for pool, amount in variance.items()},
+        rate_sigma=math.sqrt(rate_variance * spread),
+    )
 
 
 def _forgive(in_hand: dict[PoolKey, float], ledger: Ledger, rate: float) -> None:

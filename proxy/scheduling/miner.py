@@ -24,8 +24,26 @@ class Member:
     """A session. Times are monotonic seconds."""
 
     __slots__ = (
-        "armed", "assignment", "current", "due", "estimate", "free", "in_hand", "is_quiet", "joined", "last_share",
-        "left", "moving", "open", "pool_time", "ready", "session", "settled", "since", "switches", "worker",
+        "armed",
+        "assignment",
+        "current",
+        "due",
+        "estimate",
+        "free",
+        "in_hand",
+        "is_quiet",
+        "joined",
+        "last_share",
+        "left",
+        "moving",
+        "open",
+        "pool_time",
+        "ready",
+        "session",
+        "settled",
+        "since",
+        "switches",
+        "worker",
     )
 
     def __init__(self, session: SessionId, worker: WorkerName, estimate: Estimate, now: float) -> None:

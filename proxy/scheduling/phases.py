@@ -12,8 +12,9 @@ _CLOSE = 0.5
 """Part of an even distance (a round divided by the miners) below which two switches count as being in phase."""
 
 
-def apart(surplus: Sequence[float], rates: Sequence[float], *, gain: float, limit: float,
-          period: float, fleet: int) -> list[float]:
+def apart(
+    surplus: Sequence[float], rates: Sequence[float], *, gain: float, limit: float, period: float, fleet: int
+) -> list[float]:
     """Return the surplus (seconds) on their pool that miners in phase should have instead; the same where none are.
 
     All work on one pool and leave it when their surplus reaches ``limit``; it grows by ``gain`` a second. ``fleet``

@@ -37,8 +37,9 @@ class Mover(Protocol):
 class Scheduler:
     """Decides which pool each session works on. Everything is synchronous and happens on one thread."""
 
-    def __init__(self, *, clock: Clock, events: EventStream, mover: Mover,
-                 hashes_per_difficulty: float = HASHES_PER_DIFFICULTY) -> None:
+    def __init__(
+        self, *, clock: Clock, events: EventStream, mover: Mover, hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
+    ) -> None:
         self.on_lanes_changed: Callable[[], None] = _nothing
         self.wait_s: Callable[[SessionId, PoolKey], float] = _no_wait
         """How long a switch should wait for the job of a block that others have, so that firmware starts anew once."""
@@ -151,8 +152,9 @@ class Scheduler:
             group.reach(member, now)
         self._settle_queue(member, group)
 
-    def share(self, session: SessionId, pool: PoolKey, difficulty: float, accepted: bool,
-              credited: float | None = None) -> None:
+    def share(
+        self, session: SessionId, pool: PoolKey, difficulty: float, accepted: bool, credited: float | None = None
+    ) -> None:
         """A pool judged a share. ``difficulty`` is what the miner had been told, ``credited`` what the pool pays.
 
         ``difficulty`` 0: the hash is below what the miner was told (a block), so it says nothing about its rate.
@@ -227,12 +229,19 @@ class Scheduler:
         members = list(self._members.values())
         books = group.books(now) if group else None
         return SchedulerView(
-            control=control, policy=group.policy if group else "", switches=self._switches,
+            control=control,
+            policy=group.policy if group else "",
+            switches=self._switches,
             ledger_since=group.ledger.since if group else self._clock.wall(),
             follows_in_s=group.follows_in(now, _POINT) if group else 0.0,
-            pools={pool: pool_part(pool, control, group.weights if group else {}, books, members,
-                                   self._pool_seconds.get(pool, 0.0)) for pool in self._config.pools},
-            miners=tuple(miner_part(member, now) for member in members))
+            pools={
+                pool: pool_part(
+                    pool, control, group.weights if group else {}, books, members, self._pool_seconds.get(pool, 0.0)
+                )
+                for pool in self._config.pools
+            },
+            miners=tuple(miner_part(member, now) for member in members),
+        )
 
     # --- who belongs where ----------------------------------------------------------------------------------------
 
@@ -254,8 +263,16 @@ class Scheduler:
         key: object = ("pin", member.worker) if control.source == "pin" else control.schedule_id
         old, group = self._group_of.get(member.session), self._groups.get(key)
         if group is None:
-            group = Group(key, control, now=now, wall=self._clock.wall(), move=self._move, wait=self._wait,
-                          budget=self._budget, returns=self._returns)
+            group = Group(
+                key,
+                control,
+                now=now,
+                wall=self._clock.wall(),
+                move=self._move,
+                wait=self._wait,
+                budget=self._budget,
+                returns=self._returns,
+            )
             self._groups[key] = group
         if not (group.members and group.control is control) and self._aim(group, control, cause):
             self._timers.plan_all(group)
@@ -334,8 +351,11 @@ class Scheduler:
         told = (control.source, control.detail, control.mode, dict(control.weights))
         if told != self._told:
             self._told = told
-            self._events.emit(ControlChanged(source=control.source, detail=control.detail, mode=control.mode.value,
-                                             weights=dict(control.weights)))
+            self._events.emit(
+                ControlChanged(
+                    source=control.source, detail=control.detail, mode=control.mode.value, weights=dict(control.weights)
+                )
+            )
 
     def _tell_override(self, old: ConfigSnapshot, new: ConfigSnapshot) -> None:
         if old.override == new.override:
@@ -344,8 +364,9 @@ class Scheduler:
         if override is None:
             self._events.emit(OverrideChanged(kind=OverrideKind.WEIGHTS.value, weights={}, set_by=""))
             return
-        self._events.emit(OverrideChanged(kind=override.kind.value, weights=dict(override.weights),
-                                          set_by=override.set_by))
+        self._events.emit(
+            OverrideChanged(kind=override.kind.value, weights=dict(override.weights), set_by=override.set_by)
+        )
 
     # --- moves ----------------------------------------------------------------------------------------------------
 
@@ -439,8 +460,9 @@ class Scheduler:
             if group.weights and (key is None or isinstance(key, int)):
                 ledgers.append([key, group.dump(now)])
         workers = [*self._parked.values(), *self._members.values()]
-        kept = state.dump_workers(((member.worker, member.estimate, member.in_hand) for member in workers),
-                                  self._config.limits.max_workers)
+        kept = state.dump_workers(
+            ((member.worker, member.estimate, member.in_hand) for member in workers), self._config.limits.max_workers
+        )
         seconds = dict(self._pool_seconds)
         for member in self._members.values():
             for pool, spent in member.pool_time.items():
@@ -460,8 +482,7 @@ class Scheduler:
             member = Member(SessionId(-1), name, estimate, now)
             member.in_hand = in_hand
             self._parked[name] = member
-        self._pool_seconds = {pool: spent for pool, spent in state.numbers(dumped.get("seconds")).items()
-                              if spent >= 0}
+        self._pool_seconds = {pool: spent for pool, spent in state.numbers(dumped.get("seconds")).items() if spent >= 0}
 
     def _most_workers(self) -> int:
         return self._config.limits.max_workers

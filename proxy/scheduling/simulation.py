@@ -102,9 +102,15 @@ class SimulatedMiner:
 class Simulation:
     """A fleet, its pools and the scheduler. Times are seconds from the start."""
 
-    def __init__(self, config: ConfigSnapshot, random: Random, *, behaviour: Mapping[PoolKey, PoolBehaviour] = {},
-                 switch_cost_s: float = 0.0, on_move: Callable[[SimulatedMiner, PoolKey, SwitchReason], None] | None
-                 = None) -> None:
+    def __init__(
+        self,
+        config: ConfigSnapshot,
+        random: Random,
+        *,
+        behaviour: Mapping[PoolKey, PoolBehaviour] = {},
+        switch_cost_s: float = 0.0,
+        on_move: Callable[[SimulatedMiner, PoolKey, SwitchReason], None] | None = None,
+    ) -> None:
         self.clock = VirtualClock()
         self.events = EventStream()
         self.random = random
@@ -216,6 +222,7 @@ class Simulation:
                 self.set_pool(fault.pool, not broken)
             if fault.worker is not None:
                 self.set_mute(fault.worker, broken)
+
         return act
 
     def _advance(self, when: float) -> None:
@@ -332,11 +339,16 @@ class Simulation:
         total, paid = sum(work.values()) or 1.0, sum(self.accepted.values()) or 1.0
         split = {pool: amount / total for pool, amount in work.items()}
         pay = {pool: amount / paid for pool, amount in self.accepted.items()}
-        return Mark(at=self.clock.now() - self._marked, target=target, split=split, paid=pay,
-                    error=max(abs(split[pool] - target.get(pool, 0.0)) for pool in split),
-                    slicing_bound=dwell_s / 2 * self._sliced_part(total),
-                    paid_in_band=self._paid_in_band(target, paid),
-                    estimate_bound=self._estimate_bound(target, total))
+        return Mark(
+            at=self.clock.now() - self._marked,
+            target=target,
+            split=split,
+            paid=pay,
+            error=max(abs(split[pool] - target.get(pool, 0.0)) for pool in split),
+            slicing_bound=dwell_s / 2 * self._sliced_part(total),
+            paid_in_band=self._paid_in_band(target, paid),
+            estimate_bound=self._estimate_bound(target, total),
+        )
 
     def _paid_in_band(self, target: Mapping[PoolKey, float], paid: float) -> float:
         """Return the part of the pools whose accepted difficulty is in its 95 % band.
@@ -346,12 +358,14 @@ class Simulation:
         shares, and a band made of them is narrow exactly where it should not be.
         """
         whole = sum(self._squares.values()) / paid
-        noise = {pool: target.get(pool, 0.0) * paid * (self._squares[pool] / amount if amount else whole)
-                 for pool, amount in self.accepted.items()}
+        noise = {
+            pool: target.get(pool, 0.0) * paid * (self._squares[pool] / amount if amount else whole)
+            for pool, amount in self.accepted.items()
+        }
         inside = []
         for pool, amount in self.accepted.items():
             weight = target.get(pool, 0.0)
-            variance = (1 - weight) ** 2 * noise[pool] + weight ** 2 * (sum(noise.values()) - noise[pool])
+            variance = (1 - weight) ** 2 * noise[pool] + weight**2 * (sum(noise.values()) - noise[pool])
             inside.append(abs(amount - weight * paid) <= 1.96 * math.sqrt(variance))
         return sum(inside) / len(inside)
 

@@ -16,9 +16,15 @@ _KEY_MAX = 8
 
 def dump_ledger(ledger: Ledger, in_hand: Mapping[PoolKey, float], worked: Mapping[PoolKey, float]) -> dict[str, object]:
     """Return a ledger with everything valued."""
-    return {"weights": dict(ledger.weights), "since": ledger.since, "work": dict(worked), "in_hand": dict(in_hand),
-            "accepted": dict(ledger.accepted), "squares": dict(ledger.squares),
-            "variance": dict(ledger.closed_variance)}
+    return {
+        "weights": dict(ledger.weights),
+        "since": ledger.since,
+        "work": dict(worked),
+        "in_hand": dict(in_hand),
+        "accepted": dict(ledger.accepted),
+        "squares": dict(ledger.squares),
+        "variance": dict(ledger.closed_variance),
+    }
 
 
 def load_ledger(state: object, *, now: float, wall: float) -> Ledger | None:
@@ -32,10 +38,15 @@ def load_ledger(state: object, *, now: float, wall: float) -> Ledger | None:
     in_hand = numbers(state.get("in_hand"))
     ledger = Ledger(weights, now=now, wall=min(float(since), wall), carry=None)
     ledger.started = now - (wall - ledger.since)
-    for name, books in (("work", ledger.closed), ("accepted", ledger.accepted), ("squares", ledger.squares),
-                        ("variance", ledger.closed_variance)):
-        books.update({pool: amount for pool, amount in numbers(state.get(name)).items()
-                      if pool in weights and amount >= 0})
+    for name, books in (
+        ("work", ledger.closed),
+        ("accepted", ledger.accepted),
+        ("squares", ledger.squares),
+        ("variance", ledger.closed_variance),
+    ):
+        books.update(
+            {pool: amount for pool, amount in numbers(state.get(name)).items() if pool in weights and amount >= 0}
+        )
     closed = ledger.closed_in_hand()
     ledger.carry = {pool: in_hand.get(pool, 0.0) - closed[pool] for pool in weights}
     return ledger
@@ -52,8 +63,9 @@ def load_ledgers(state: object, *, now: float, wall: float) -> dict[int | None, 
     return loaded
 
 
-def dump_workers(workers: Iterable[tuple[WorkerName, Estimate, Mapping[PoolKey, float]]],
-                 most: int) -> dict[str, list[object]]:
+def dump_workers(
+    workers: Iterable[tuple[WorkerName, Estimate, Mapping[PoolKey, float]]], most: int
+) -> dict[str, list[object]]:
     """Return estimates and seconds in hand by worker name, at most ``most``, the last ones win."""
     kept = list(workers)[-most:]
     return {name: [estimate.dump(), dict(in_hand)] for name, estimate, in_hand in kept}
@@ -87,8 +99,11 @@ def numbers(state: object) -> dict[PoolKey, float]:
     """Return the finite numbers of a mapping by pool; empty for anything else."""
     if not isinstance(state, Mapping) or len(state) > _MOST_GROUPS:
         return {}
-    return {PoolKey(key): float(value) for key, value in state.items()
-            if isinstance(key, str) and len(key) <= _KEY_MAX and is_number(value)}
+    return {
+        PoolKey(key): float(value)
+        for key, value in state.items()
+        if isinstance(key, str) and len(key) <= _KEY_MAX and is_number(value)
+    }
 
 
 def is_number(value: object) -> TypeGuard[float]:

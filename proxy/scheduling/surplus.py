@@ -21,8 +21,9 @@ class Ledger:
 
     __slots__ = ("accepted", "carry", "closed", "closed_variance", "since", "squares", "started", "weights")
 
-    def __init__(self, weights: Mapping[PoolKey, float], *, now: float, wall: float,
-                 carry: Mapping[PoolKey, float] | None = None) -> None:
+    def __init__(
+        self, weights: Mapping[PoolKey, float], *, now: float, wall: float, carry: Mapping[PoolKey, float] | None = None
+    ) -> None:
         self.weights = dict(weights)
         self.started = now
         self.since = wall
@@ -62,7 +63,7 @@ class Ledger:
             return dict.fromkeys(self.weights, 0.0)
         part = {}
         for pool, weight in self.weights.items():
-            variance = (1 - weight) ** 2 * self.squares[pool] + weight ** 2 * (squares - self.squares[pool])
+            variance = (1 - weight) ** 2 * self.squares[pool] + weight**2 * (squares - self.squares[pool])
             tuned = _TUNED_SHARES * weight * (1 - weight) * squares / accepted * (squares / accepted)
             band = _band(variance, tuned)
             excess = self.accepted[pool] - weight * accepted - in_hand.get(pool, 0.0)
@@ -76,7 +77,7 @@ def _band(variance: float, tuned: float) -> float:
     if tuned <= 0:
         return math.inf
     both = variance + tuned
-    return math.sqrt(both * math.log(both / (tuned * _ALPHA ** 2)))
+    return math.sqrt(both * math.log(both / (tuned * _ALPHA**2)))
 
 
 def _zero_sum(part: dict[PoolKey, float]) -> dict[PoolKey, float]:

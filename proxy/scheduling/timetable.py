@@ -32,8 +32,7 @@ class Segment:
 
 def open_schedules(schedules: Iterable[ScheduleConfig], wall: float) -> frozenset[int]:
     """Ids of the schedules, other than the default, whose windows are open at unix time ``wall``."""
-    return frozenset(schedule.id for schedule in schedules
-                     if not schedule.is_default and _is_open(schedule, wall))
+    return frozenset(schedule.id for schedule in schedules if not schedule.is_default and _is_open(schedule, wall))
 
 
 def in_force(schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: float) -> ScheduleConfig | None:
@@ -52,8 +51,17 @@ def choose(schedules: Iterable[ScheduleConfig], worker: WorkerName, open_now: fr
 
 def next_boundary(schedules: Iterable[ScheduleConfig], wall: float) -> float | None:
     """Return the next instant after ``wall`` at which any window opens or closes; None if none does within a week."""
-    return min((instant for schedule in schedules if not schedule.is_default
-                for opening in _openings(schedule, wall) for instant in opening if instant > wall), default=None)
+    return min(
+        (
+            instant
+            for schedule in schedules
+            if not schedule.is_default
+            for opening in _openings(schedule, wall)
+            for instant in opening
+            if instant > wall
+        ),
+        default=None,
+    )
 
 
 def next_change(schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: float) -> float | None:
@@ -71,8 +79,18 @@ def next_change(schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: f
 def week(schedules: Sequence[ScheduleConfig], worker: WorkerName, start_wall: float) -> tuple[Segment, ...]:
     """Return what is in force for ``worker`` in the seven days from ``start_wall``, without holes between segments."""
     end = start_wall + WEEK_S
-    marks = sorted({start_wall, *(instant for schedule in schedules for opening in _openings(schedule, start_wall)
-                                  for instant in opening if start_wall < instant < end)})
+    marks = sorted(
+        {
+            start_wall,
+            *(
+                instant
+                for schedule in schedules
+                for opening in _openings(schedule, start_wall)
+                for instant in opening
+                if start_wall < instant < end
+            ),
+        }
+    )
     segments: list[Segment] = []
     for begin, stop in zip(marks, [*marks[1:], end], strict=True):
         segment = _segment(schedules, worker, begin, stop)
@@ -85,10 +103,20 @@ def week(schedules: Sequence[ScheduleConfig], worker: WorkerName, start_wall: fl
 def _segment(schedules: Sequence[ScheduleConfig], worker: WorkerName, begin: float, stop: float) -> Segment:
     open_now = open_schedules(schedules, begin)
     winner = choose(schedules, worker, open_now)
-    losers = tuple(sorted(schedule.id for schedule in schedules
-                          if schedule.id in open_now and schedule is not winner and schedule.applies_to(worker)))
-    return Segment(start=begin, end=stop, schedule_id=winner.id if winner else None,
-                   by_default=bool(winner and winner.is_default), overlaps=losers)
+    losers = tuple(
+        sorted(
+            schedule.id
+            for schedule in schedules
+            if schedule.id in open_now and schedule is not winner and schedule.applies_to(worker)
+        )
+    )
+    return Segment(
+        start=begin,
+        end=stop,
+        schedule_id=winner.id if winner else None,
+        by_default=bool(winner and winner.is_default),
+        overlaps=losers,
+    )
 
 
 def _alike(one: Segment, other: Segment) -> bool:

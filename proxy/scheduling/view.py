@@ -73,12 +73,28 @@ class SchedulerView:
 def miner_part(member: Member, now: float) -> MinerPart:
     """Return a settled member as others see it."""
     assignment, estimate = member.assignment, member.estimate
-    return MinerPart(member.session, member.worker, member.current, _ROLES[assignment.role], assignment.pool,
-                     estimate.rate, estimate.error, now - member.since, member.switches, member.is_quiet)
+    return MinerPart(
+        member.session,
+        member.worker,
+        member.current,
+        _ROLES[assignment.role],
+        assignment.pool,
+        estimate.rate,
+        estimate.error,
+        now - member.since,
+        member.switches,
+        member.is_quiet,
+    )
 
 
-def pool_part(pool: PoolKey, control: Control, target: Weights, books: FleetTotals | None, members: Sequence[Member],
-              seconds_before: float) -> PoolPart:
+def pool_part(
+    pool: PoolKey,
+    control: Control,
+    target: Weights,
+    books: FleetTotals | None,
+    members: Sequence[Member],
+    seconds_before: float,
+) -> PoolPart:
     """Return a pool's part; ``seconds_before`` are those of miners that left."""
     miners, seconds, rate = 0, 0.0, 0.0
     for member in members:
@@ -87,7 +103,13 @@ def pool_part(pool: PoolKey, control: Control, target: Weights, books: FleetTota
             miners += 1
             if not member.is_quiet:
                 rate += member.estimate.rate
-    return PoolPart(pool=pool, weight=control.weights.get(pool, 0.0), target=target.get(pool, 0.0), miners=miners,
-                    rate=rate, seconds=seconds_before + seconds,
-                    work=books.work.get(pool, 0.0) if books else 0.0,
-                    in_hand=books.in_hand.get(pool, 0.0) if books else 0.0)
+    return PoolPart(
+        pool=pool,
+        weight=control.weights.get(pool, 0.0),
+        target=target.get(pool, 0.0),
+        miners=miners,
+        rate=rate,
+        seconds=seconds_before + seconds,
+        work=books.work.get(pool, 0.0) if books else 0.0,
+        in_hand=books.in_hand.get(pool, 0.0) if books else 0.0,
+    )

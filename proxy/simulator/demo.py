@@ -71,9 +71,7 @@ def demo_pools(ports: Sequence[int] = (0, 0), host: str = "127.0.0.1") -> list[D
 def build_pools(hashes_per_difficulty: int = DEMO_HASHES_PER_DIFFICULTY, seed: int = 1) -> list[SimPool]:
     """Pool A is like ckpool, pool B easy-going; both count their job ids 1, 2, 3."""
     vardiff = Vardiff(shares_per_minute=18.0, whole=True)
-    settings = zip(
-        demo_pools(), (CKPOOL, PLAIN), (BTC_DEMO_SCRIPT, BCH_DEMO_SCRIPT), (840_000, 850_000), strict=True
-    )
+    settings = zip(demo_pools(), (CKPOOL, PLAIN), (BTC_DEMO_SCRIPT, BCH_DEMO_SCRIPT), (840_000, 850_000), strict=True)
     return [
         SimPool(
             chain=SimChain(

@@ -37,7 +37,12 @@ MININGCORE_VARDIFF = Vardiff(shares_per_minute=4.0, window_s=90.0, idle_divisor=
 """BitcoinPool.cs and VarDiffManager.cs: about 90 s without a share divide the difficulty by 6, again and again."""
 
 PUBLIC_POOL_VARDIFF = Vardiff(
-    shares_per_minute=6.0, window_s=60.0, window_shares=30, powers_of_two=True, idle_divisor=6.0, early_shares=5,
+    shares_per_minute=6.0,
+    window_s=60.0,
+    window_shares=30,
+    powers_of_two=True,
+    idle_divisor=6.0,
+    early_shares=5,
     check_s=60.0,
 )
 

@@ -103,9 +103,26 @@ class Downstream:
     """See the module. Implements ``LinkHandler``."""
 
     __slots__ = (
-        "_clock", "_closed", "_cost", "_cost_at", "_diff1", "_framer", "_head", "_link", "_opening_timer", "_owner",
-        "_reading", "_replies", "_why",
-        "agent", "declined", "extranonce", "last_sent", "requested_mask", "traced", "users",
+        "_clock",
+        "_closed",
+        "_cost",
+        "_cost_at",
+        "_diff1",
+        "_framer",
+        "_head",
+        "_link",
+        "_opening_timer",
+        "_owner",
+        "_reading",
+        "_replies",
+        "_why",
+        "agent",
+        "declined",
+        "extranonce",
+        "last_sent",
+        "requested_mask",
+        "traced",
+        "users",
     )
 
     def __init__(self, *, clock: Clock, owner: DownstreamOwner, diff1: int = DIFF1_TARGET) -> None:
@@ -262,8 +279,7 @@ class Downstream:
             return
         self._owner.miner_called(request.method[:64])
         method = _METHODS.get(request.method)
-        silent = request.method in _NEVER_ANSWERED or (request.id is None
-                                                       and request.method not in _ANSWER_WITHOUT_ID)
+        silent = request.method in _NEVER_ANSWERED or (request.id is None and request.method not in _ANSWER_WITHOUT_ID)
         try:
             reply = method(self, request) if method else _unsupported(request)
         except RemoteProtocolError as problem:

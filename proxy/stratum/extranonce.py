@@ -27,8 +27,14 @@ class MinerExtranonce:
         return len(self.extranonce1) + self.size
 
 
-def sizes_for(pool_sizes: Iterable[int | None], *, needs_extranonce1: bool = False, wants_extranonce1: bool = False,
-              least: int = 2, even: bool = False) -> tuple[int, int]:
+def sizes_for(
+    pool_sizes: Iterable[int | None],
+    *,
+    needs_extranonce1: bool = False,
+    wants_extranonce1: bool = False,
+    least: int = 2,
+    even: bool = False,
+) -> tuple[int, int]:
     """Return the lengths of (extranonce1, extranonce2) for a miner that may be sent to pools with ``pool_sizes``.
 
     None stands for a size not known yet. ``needs_extranonce1``: the firmware aborts on an empty one (NerdMiner).

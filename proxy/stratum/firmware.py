@@ -63,44 +63,108 @@ def _profile(name: str, label: str, agent: str, **quirks: object) -> Profile:
 
 
 PROFILES = (
-    _profile("nicehash", "NiceHash", r"nicehash", accepts_empty_extranonce1=True, least_extranonce2=4,
-             min_difficulty=524_288.0, max_coinbase=500),
+    _profile(
+        "nicehash",
+        "NiceHash",
+        r"nicehash",
+        accepts_empty_extranonce1=True,
+        least_extranonce2=4,
+        min_difficulty=524_288.0,
+        max_coinbase=500,
+    ),
     # NerdMiner v2 and what descends from it; the first models of Lucky Miner, later ones run an ESP-Miner.
-    _profile("nerdminer", "NerdMiner", r"nerd\s?miner|han_?solominer|nerdnos|heliosminer|luckyminer/v1\b|mviiiax_nerd",
-             needs_extranonce1=True, even_extranonce2=True, max_coinbase=255, stops_rolling=True),
-    _profile("nerdqaxe", "NerdQAxe", r"nerd\w*axe|nerdqx|nerdeko", integer_difficulty=True, stops_rolling=True,
-             accepts_empty_extranonce1=True, least_extranonce2=3, max_coinbase=7_000),
-    _profile("sparkminer", "SparkMiner", r"sparkminer", max_coinb1=256, max_coinb2=128, max_branches=16,
-             stops_rolling=True),
+    _profile(
+        "nerdminer",
+        "NerdMiner",
+        r"nerd\s?miner|han_?solominer|nerdnos|heliosminer|luckyminer/v1\b|mviiiax_nerd",
+        needs_extranonce1=True,
+        even_extranonce2=True,
+        max_coinbase=255,
+        stops_rolling=True,
+    ),
+    _profile(
+        "nerdqaxe",
+        "NerdQAxe",
+        r"nerd\w*axe|nerdqx|nerdeko",
+        integer_difficulty=True,
+        stops_rolling=True,
+        accepts_empty_extranonce1=True,
+        least_extranonce2=3,
+        max_coinbase=7_000,
+    ),
+    _profile(
+        "sparkminer", "SparkMiner", r"sparkminer", max_coinb1=256, max_coinb2=128, max_branches=16, stops_rolling=True
+    ),
     # An ESP32 lottery miner: what its source needs is not known, so it gets what NerdMiner does.
-    _profile("wroomminer", "WroomMiner", r"wroom\s?miner", needs_extranonce1=True, even_extranonce2=True,
-             stops_rolling=True),
+    _profile(
+        "wroomminer", "WroomMiner", r"wroom\s?miner", needs_extranonce1=True, even_extranonce2=True, stops_rolling=True
+    ),
     # ESP-Miner 2.15 holds the coinbase on a stack of 8,192 bytes; above about 5.5 KB it overflows.
-    _profile("esp-miner", "Bitaxe",
-             r"bitaxe|esp-?miner|bitdsk|luckyminer|\blv0[678]|nmaxe|gekkoaxe|bitforge|disruptor|magicminer|zyber8|"
-             r"jingleminer|forgeminer|bitsyminer|\brkminer", integer_difficulty=True, stops_rolling=True,
-             max_coinbase=5_000, max_branches=32),
-    _profile("avalon", "Avalon", r"avalon|canaan|cgminer/4\.11\.1", accepts_empty_extranonce1=True,
-             least_extranonce2=3, max_coinbase=6_208, max_branches=30, most_masks=8),
+    _profile(
+        "esp-miner",
+        "Bitaxe",
+        r"bitaxe|esp-?miner|bitdsk|luckyminer|\blv0[678]|nmaxe|gekkoaxe|bitforge|disruptor|magicminer|zyber8|"
+        r"jingleminer|forgeminer|bitsyminer|\brkminer",
+        integer_difficulty=True,
+        stops_rolling=True,
+        max_coinbase=5_000,
+        max_branches=32,
+    ),
+    _profile(
+        "avalon",
+        "Avalon",
+        r"avalon|canaan|cgminer/4\.11\.1",
+        accepts_empty_extranonce1=True,
+        least_extranonce2=3,
+        max_coinbase=6_208,
+        max_branches=30,
+        most_masks=8,
+    ),
     _profile("whatsminer", "Whatsminer", r"whatsminer|btminer", max_coinbase=6_500, repeats_mask=True),
     _profile("braiins", "Braiins OS", r"bosminer|braiins|bmm-?10"),
     # Other firmware on Antminers; what coinbase it holds is not known, so it gets the stock firmware's least.
     _profile("luxos", "LuxOS", r"luxminer|luxos", accepts_empty_extranonce1=True, max_coinbase=750),
     _profile("vnish", "VNish", r"\bxminer-|vnish", accepts_empty_extranonce1=True, max_coinbase=750),
-    _profile("antminer-s21", "Antminer S21", r"antminer s21/", accepts_empty_extranonce1=True, max_coinbase=2_250,
-             min_difficulty=1_024.0),
-    _profile("antminer-s2x", "Antminer S21 Pro and later", r"antminer s2[1-9]", accepts_empty_extranonce1=True,
-             max_coinbase=750, min_difficulty=1_024.0),
-    _profile("antminer", "Antminer", r"antminer|bmminer|\bsm-miner|bhb42", accepts_empty_extranonce1=True,
-             max_coinbase=750),
-    _profile("bfgminer", "BFGMiner", r"bfgminer", accepts_empty_extranonce1=True, stops_rolling=True,
-             keep_alive="client.get_version"),
+    _profile(
+        "antminer-s21",
+        "Antminer S21",
+        r"antminer s21/",
+        accepts_empty_extranonce1=True,
+        max_coinbase=2_250,
+        min_difficulty=1_024.0,
+    ),
+    _profile(
+        "antminer-s2x",
+        "Antminer S21 Pro and later",
+        r"antminer s2[1-9]",
+        accepts_empty_extranonce1=True,
+        max_coinbase=750,
+        min_difficulty=1_024.0,
+    ),
+    _profile(
+        "antminer", "Antminer", r"antminer|bmminer|\bsm-miner|bhb42", accepts_empty_extranonce1=True, max_coinbase=750
+    ),
+    _profile(
+        "bfgminer",
+        "BFGMiner",
+        r"bfgminer",
+        accepts_empty_extranonce1=True,
+        stops_rolling=True,
+        keep_alive="client.get_version",
+    ),
     _profile("cpuminer", "cpuminer", r"cpuminer|ccminer", accepts_empty_extranonce1=True, stops_rolling=True),
     _profile("cgminer", "cgminer", r"cgminer|sgminer", accepts_empty_extranonce1=True),
     _profile("apollo", "FutureBit Apollo", r"apollo|futurebit"),
     _profile("mrr", "Mining Rig Rentals", r"miningrigrentals|mrr"),
-    _profile("sparkminer-2026", "SparkMiner since March 2026", BY_HAND, max_coinb1=256, max_coinb2=512,
-             max_branches=16, stops_rolling=True),
+    _profile(
+        "sparkminer-2026",
+        "SparkMiner since March 2026",
+        BY_HAND,
+        max_coinb1=256,
+        max_coinb2=512,
+        max_branches=16,
+        stops_rolling=True,
+    ),
 )
 """In the order in which they are tried: what is more special stands before what its name contains."""
 UNKNOWN = _profile("unknown", "unknown firmware", BY_HAND)

@@ -32,7 +32,7 @@ class Opening(StrEnum):
 
 REASONS = {
     Opening.TLS: "it opened with TLS, this port speaks plain Stratum: use stratum+tcp:// in the miner (bfgminer tries "
-                 "TLS first and then goes on without)",
+    "TLS first and then goes on without)",
     Opening.HTTP: "it sent an HTTP request, this port is for miners",
     Opening.STRATUM_V2: "it speaks Stratum V2, this port speaks Stratum V1: choose Stratum V1 in the miner's settings",
     Opening.BINARY: "it sent binary data, this port speaks Stratum V1",
@@ -82,8 +82,10 @@ def http_answer(head: bytes, web_host: str, web_port: int) -> bytes:
     if not start.startswith(_ANSWERED):
         return b""
     body = (f"This is the port for miners (Stratum), not a web page.\n{_where(web_host, web_port)}\n").encode()
-    fields = (b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
-              b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n" % len(body))
+    fields = (
+        b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
+        b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n" % len(body)
+    )
     return fields if start.startswith(b"HEAD ") else fields + body
 
 

@@ -58,9 +58,19 @@ class NotifyTemplate:
         made = {
             "prevhash": prevhash,
             "network_target": target_of_nbits(self.nbits),
-            "content": sha256(b"".join((prevhash, self.version.to_bytes(4, "big"), len(self.coinb1).to_bytes(4, "big"),
-                                        self.coinb1, len(self.coinb2).to_bytes(4, "big"), self.coinb2,
-                                        *self.branches))).digest(),
+            "content": sha256(
+                b"".join(
+                    (
+                        prevhash,
+                        self.version.to_bytes(4, "big"),
+                        len(self.coinb1).to_bytes(4, "big"),
+                        self.coinb1,
+                        len(self.coinb2).to_bytes(4, "big"),
+                        self.coinb2,
+                        *self.branches,
+                    )
+                )
+            ).digest(),
             "opening": f'"{self.prevhash_hex}","{self.coinb1.hex()}',
             "ending": f'","{self.coinb2.hex()}",{branches},"{self.version:08x}","{self.nbits:08x}","',
         }

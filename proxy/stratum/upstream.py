@@ -131,9 +131,18 @@ class Upstream:
         "traced",
     )
 
-    def __init__(self, *, clock: Clock, owner: UpstreamOwner, credentials: Credentials,
-                 patience: Patience | None = None, notify_cache: NotifyCache | None = None,
-                 reading: PoolReading | None = None, spread: float = 0.0, resume: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        owner: UpstreamOwner,
+        credentials: Credentials,
+        patience: Patience | None = None,
+        notify_cache: NotifyCache | None = None,
+        reading: PoolReading | None = None,
+        spread: float = 0.0,
+        resume: str = "",
+    ) -> None:
         """``spread``: 0 to 1, another for each connection; when an idle one speaks.
 
         ``resume``: the id of an earlier session that the pool is asked to go on with.
@@ -246,8 +255,9 @@ class Upstream:
         """The parameters of ``mining.submit`` for a share of ``job``."""
         return self._params(job, extranonce2, ntime, nonce, version)[0]
 
-    def _params(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int,
-                version: int) -> tuple[list[str | int], int | None]:
+    def _params(
+        self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int
+    ) -> tuple[list[str | int], int | None]:
         params = [self.credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
         bits = None
         if job.allowed_mask or version != job.notice.version:
@@ -446,8 +456,15 @@ class Upstream:
             return
         self._serial += 1
         self.job = PoolJob(
-            notice=notice, clean=notice.clean, extranonce1=self.extranonce1, extranonce2_size=self.extranonce2_size,
-            difficulty=self.difficulty, mask=self.mask, received_at=self._clock.now(), serial=self._serial)
+            notice=notice,
+            clean=notice.clean,
+            extranonce1=self.extranonce1,
+            extranonce2_size=self.extranonce2_size,
+            difficulty=self.difficulty,
+            mask=self.mask,
+            received_at=self._clock.now(),
+            serial=self._serial,
+        )
         if self.state is UpstreamState.READY:
             self._owner.upstream_job(self.job)
 
@@ -590,7 +607,7 @@ class Upstream:
 
     def _expire(self, ident: int) -> None:
         waiting = self._submits.pop(ident)
-        self._expired = [*self._expired[1 - MAX_EXPIRED:], ident]
+        self._expired = [*self._expired[1 - MAX_EXPIRED :], ident]
         self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
 
     def _move(self, state: UpstreamState) -> None:

@@ -65,8 +65,9 @@ def version_of(reading: BitsReading, job_version: int, mask: int, bits: int) -> 
     return job_version ^ bits if reading is BitsReading.XOR else (job_version & ~mask) | bits
 
 
-def other_versions(tried: BitsReading, job_version: int, mask: int, bits: int) -> Iterator[
-        tuple[BitsReading | None, int]]:
+def other_versions(
+    tried: BitsReading, job_version: int, mask: int, bits: int
+) -> Iterator[tuple[BitsReading | None, int]]:
     """What else a miner may have hashed that sent ``bits``, each version once, ``tried``'s left out.
 
     Nothing where the job's version has no bits inside ``mask`` and ``bits`` none outside it: then there is no doubt.
@@ -118,8 +119,9 @@ class PoolReading:
         replaced = version & mask
         if not job_version & mask:
             return replaced
-        return max((flipped, replaced),
-                   key=lambda bits: len(self._possible & _readings_of(job_version, mask, version, bits)))
+        return max(
+            (flipped, replaced), key=lambda bits: len(self._possible & _readings_of(job_version, mask, version, bits))
+        )
 
     def answered(self, job_version: int, mask: int, version: int, bits: int, *, accepted: bool) -> None:
         """Learn from a verdict on a good share whose ``bits`` were sent: accepted, or refused for its hash."""

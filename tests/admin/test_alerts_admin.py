@@ -43,11 +43,14 @@ def test_target_is_saved(admin):
     assert AlertTarget.objects.get().url == "ntfy://some-topic"
 
 
-@pytest.mark.parametrize(("url", "sentence"), [
-    ("nonsense", "Apprise does not understand this address."),
-    ("", "Apprise does not understand this address."),
-    ("dbus://", "on the screen of this machine only"),
-])
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("nonsense", "Apprise does not understand this address."),
+        ("", "Apprise does not understand this address."),
+        ("dbus://", "on the screen of this machine only"),
+    ],
+)
 def test_address_that_can_not_be_used_is_explained(admin, url, sentence):
     response = admin.post("/admin/proxy/alerttarget/add/", {"label": "x", "url": url})
     assert sentence in text_of(response)
@@ -72,8 +75,11 @@ def test_who_may_only_look_sees_no_address(target, django_user_model):
 def test_test_is_sent_and_its_outcome_told(admin, target):
     with Webhook() as webhook:
         AlertTarget(label="Good", url=webhook.url).save()
-        response = admin.post("/admin/proxy/alerttarget/", {
-            "action": "send_a_test", "_selected_action": [row.pk for row in AlertTarget.objects.all()]}, follow=True)
+        response = admin.post(
+            "/admin/proxy/alerttarget/",
+            {"action": "send_a_test", "_selected_action": [row.pk for row in AlertTarget.objects.all()]},
+            follow=True,
+        )
     page = text_of(response)
     assert "Good: sent. Look whether it has arrived." in page and "Hook: not sent." in page and "hunter22" not in page
     assert len(webhook.received) == 1
@@ -99,11 +105,14 @@ def test_rule_is_changed(admin, target):
     assert rule.threshold == 8 and list(rule.targets.all()) == [target]
 
 
-@pytest.mark.parametrize(("fields", "sentence"), [
-    ({"threshold": "100"}, "This is a percentage above 0 and below 100."),
-    ({"quiet_from": "22:00"}, "Quiet hours need both times, or none."),
-    ({"workers": "a,,b"}, "A pattern between the commas is empty"),
-])
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"threshold": "100"}, "This is a percentage above 0 and below 100."),
+        ({"quiet_from": "22:00"}, "Quiet hours need both times, or none."),
+        ({"workers": "a,,b"}, "A pattern between the commas is empty"),
+    ],
+)
 def test_rule_that_makes_no_sense_is_explained(admin, fields, sentence):
     AlertRule.ensure()
     rule = AlertRule.objects.get(kind="reject_rate")
@@ -113,8 +122,14 @@ def test_rule_that_makes_no_sense_is_explained(admin, fields, sentence):
 def test_settings_are_one_form(admin):
     page = admin.get("/admin/proxy/alertsettings/", follow=True)
     assert "time of summaries" in text_of(page).lower()
-    fields = {"time_zone": "Mars/Base", "summary_at": "08:00", "group_s": 20, "max_per_hour": 20, "flaps": 5,
-              "calm_s": 900}
+    fields = {
+        "time_zone": "Mars/Base",
+        "summary_at": "08:00",
+        "group_s": 20,
+        "max_per_hour": 20,
+        "flaps": 5,
+        "calm_s": 900,
+    }
     assert "is no time zone" in text_of(admin.post("/admin/proxy/alertsettings/1/change/", fields))
     fields["time_zone"] = "Europe/Berlin"
     assert admin.post("/admin/proxy/alertsettings/1/change/", fields).status_code == 302

@@ -27,8 +27,11 @@ def act(user: User) -> str:
     """Choose all pools and the action; the page that follows."""
     client = Client(headers={"host": "localhost"})
     client.force_login(user)
-    response = client.post(PAGE, {"action": "test_connection",
-                                  "_selected_action": list(Pool.objects.values_list("pk", flat=True))}, follow=True)
+    response = client.post(
+        PAGE,
+        {"action": "test_connection", "_selected_action": list(Pool.objects.values_list("pk", flat=True))},
+        follow=True,
+    )
     assert response.status_code == 200
     return re.sub(r"\s+", " ", response.content.decode())
 
@@ -55,8 +58,10 @@ async def test_several_pools_are_tested_at_once_and_told_apart(admin_user) -> No
 async def test_what_a_pool_says_is_escaped(admin_user) -> None:
     async with sim_pool(authorize_delay_s=0.2) as pool:
         await configure(pool, name="<i>x</i>")
-        pool.opened = lambda session, opened=pool.opened: (opened(session), session.notify(
-            "client.show_message", ["<script>alert(1)</script>"]))
+        pool.opened = lambda session, opened=pool.opened: (
+            opened(session),
+            session.notify("client.show_message", ["<script>alert(1)</script>"]),
+        )
         page = await act(admin_user)
     assert "client.show_message: &lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert" not in page and "<i>x</i>" not in page

@@ -34,16 +34,38 @@ def inline(prefix: str, *rows: dict[str, Any]) -> dict[str, Any]:
 
 def pool_form(wallet: Wallet, *endpoints: dict[str, Any], **fields: Any) -> dict[str, Any]:
     endpoints = endpoints or ({"position": 0, "host": "pool.example", "port": 3333, "tls": "off"},)
-    return {"key": "A", "name": "", "status": "enabled", "chain": "BTC", "wallet": wallet.pk, "password": "x",
-            "user_format": "{wallet}.{worker}", "payout_min_percent": 95, "payout_action": "alarm",
-            **inline("endpoints", *endpoints), **fields}
+    return {
+        "key": "A",
+        "name": "",
+        "status": "enabled",
+        "chain": "BTC",
+        "wallet": wallet.pk,
+        "password": "x",
+        "user_format": "{wallet}.{worker}",
+        "payout_min_percent": 95,
+        "payout_action": "alarm",
+        **inline("endpoints", *endpoints),
+        **fields,
+    }
 
 
 def schedule_form(weights: dict[Pool, float], *windows: dict[str, Any], **fields: Any) -> dict[str, Any]:
     rows = [{"position": 0, "pool": pool.pk, "weight": weight} for pool, weight in weights.items()]
-    return {"name": "always", "enabled": "on", "mode": "ratio", "workers": "*", "priority": 0, "time_zone": "UTC",
-            "policy": "automatic", "min_switch_s": 30, "slice_s": 15, **inline("allocations", *rows),
-            **inline("fallbacks"), **inline("windows", *windows), **fields}
+    return {
+        "name": "always",
+        "enabled": "on",
+        "mode": "ratio",
+        "workers": "*",
+        "priority": 0,
+        "time_zone": "UTC",
+        "policy": "automatic",
+        "min_switch_s": 30,
+        "slice_s": 15,
+        **inline("allocations", *rows),
+        **inline("fallbacks"),
+        **inline("windows", *windows),
+        **fields,
+    }
 
 
 WALLET = {"label": "main", "chain": "BTC", "kind": "address", "address": BTC_ADDRESS}
@@ -54,39 +76,50 @@ def test_a_wallet_is_saved(admin) -> None:
     assert Wallet.objects.get().address == BTC_ADDRESS
 
 
-@pytest.mark.parametrize(("fields", "sentence"), [
-    ({"address": BTC_ADDRESS[:-1] + "5"}, "The checksum is wrong: check for a typo."),
-    ({"address": BCH_ADDRESS}, "This looks like a BCH address, but the wallet's chain is BTC."),
-    ({"address": "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"}, "This is an address of a test network"),
-    ({"kind": "account", "address": "ann smith"}, "No spaces or control characters"),
-])
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"address": BTC_ADDRESS[:-1] + "5"}, "The checksum is wrong: check for a typo."),
+        ({"address": BCH_ADDRESS}, "This looks like a BCH address, but the wallet's chain is BTC."),
+        ({"address": "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"}, "This is an address of a test network"),
+        ({"kind": "account", "address": "ann smith"}, "No spaces or control characters"),
+    ],
+)
 def test_a_wrong_wallet_is_explained(admin, fields, sentence) -> None:
     response = admin.post("/admin/proxy/wallet/add/", WALLET | fields)
     assert sentence in text_of(response) and not Wallet.objects.exists()
 
 
 def test_a_pool_with_its_addresses_is_saved_in_order(admin) -> None:
-    form = pool_form(make_wallet(), {"position": 2, "host": "second.example", "port": 3333, "tls": "off"},
-                     {"position": 1, "host": "stratum+ssl://first.example:443", "port": 3333, "tls": "off"})
+    form = pool_form(
+        make_wallet(),
+        {"position": 2, "host": "second.example", "port": 3333, "tls": "off"},
+        {"position": 1, "host": "stratum+ssl://first.example:443", "port": 3333, "tls": "off"},
+    )
     assert admin.post("/admin/proxy/pool/add/", form).status_code == 302
     assert [(str(row), row.tls) for row in Pool.objects.get().endpoints.all()] == [
-        ("first.example:443", "verify"), ("second.example:3333", "off")]
+        ("first.example:443", "verify"),
+        ("second.example:3333", "off"),
+    ]
 
 
-@pytest.mark.parametrize(("fields", "sentence"), [
-    ({"chain": "BCH"}, "is a BTC wallet and this pool mines BCH"),
-    ({"key": "a!"}, "A key is a capital letter"),
-    ({"min_difficulty": 10, "max_difficulty": 5}, "The minimum difficulty is above the maximum."),
-    ({"min_difficulty": 0}, "The minimum difficulty must be a number above 0."),
-    ({"min_difficulty": "nan"}, "Enter a number."),
-    ({"user_format": "{wallet}/{rig}"}, "Only {wallet} and {worker} can be filled in"),
-    ({"payout_min_percent": 101}, "The minimum payout is a percentage"),
-    ({"endpoints-0-port": 70000}, "less than or equal to 65535"),
-    ({"endpoints-0-host": "http://pool.example:80"}, "is no Stratum v1 address"),
-    ({"endpoints-0-host": "pool example"}, "is neither a host name nor an IP address"),
-    ({"endpoints-0-DELETE": "on"}, "A pool needs at least one address to connect to."),
-    ({"endpoints-TOTAL_FORMS": 0}, "A pool needs at least one address to connect to."),
-])
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"chain": "BCH"}, "is a BTC wallet and this pool mines BCH"),
+        ({"key": "a!"}, "A key is a capital letter"),
+        ({"min_difficulty": 10, "max_difficulty": 5}, "The minimum difficulty is above the maximum."),
+        ({"min_difficulty": 0}, "The minimum difficulty must be a number above 0."),
+        ({"min_difficulty": "nan"}, "Enter a number."),
+        ({"user_format": "{wallet}/{rig}"}, "Only {wallet} and {worker} can be filled in"),
+        ({"payout_min_percent": 101}, "The minimum payout is a percentage"),
+        ({"endpoints-0-port": 70000}, "less than or equal to 65535"),
+        ({"endpoints-0-host": "http://pool.example:80"}, "is no Stratum v1 address"),
+        ({"endpoints-0-host": "pool example"}, "is neither a host name nor an IP address"),
+        ({"endpoints-0-DELETE": "on"}, "A pool needs at least one address to connect to."),
+        ({"endpoints-TOTAL_FORMS": 0}, "A pool needs at least one address to connect to."),
+    ],
+)
 def test_a_wrong_pool_is_explained(admin, fields, sentence) -> None:
     response = admin.post("/admin/proxy/pool/add/", pool_form(make_wallet()) | fields)
     assert sentence in text_of(response) and not Pool.objects.exists()
@@ -123,15 +156,18 @@ def test_a_schedule_is_saved_with_weights_and_windows(admin) -> None:
     assert re.findall(r'name="windows-0-weekdays" value="(\d)"[^>]*checked', form) == ["0", "6"]
 
 
-@pytest.mark.parametrize(("fields", "sentence"), [
-    ({"allocations-0-weight": 0}, "At least one pool needs a weight above 0."),
-    ({"allocations-TOTAL_FORMS": 0}, "At least one pool needs a weight above 0."),
-    ({"allocations-0-weight": -1}, "greater than or equal to 0"),
-    ({"slice_s": 31}, "The slice is above the minimum time between switches."),
-    ({"min_switch_s": 4, "slice_s": 4}, "greater than or equal to 5"),
-    ({"time_zone": "Mars/Olympus"}, "is no time zone"),
-    ({"workers": "rig*,"}, "A pattern between the commas is empty"),
-])
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"allocations-0-weight": 0}, "At least one pool needs a weight above 0."),
+        ({"allocations-TOTAL_FORMS": 0}, "At least one pool needs a weight above 0."),
+        ({"allocations-0-weight": -1}, "greater than or equal to 0"),
+        ({"slice_s": 31}, "The slice is above the minimum time between switches."),
+        ({"min_switch_s": 4, "slice_s": 4}, "greater than or equal to 5"),
+        ({"time_zone": "Mars/Olympus"}, "is no time zone"),
+        ({"workers": "rig*,"}, "A pattern between the commas is empty"),
+    ],
+)
 def test_a_wrong_schedule_is_explained(admin, fields, sentence) -> None:
     response = admin.post("/admin/proxy/schedule/add/", schedule_form({make_pool(): 50}) | fields)
     assert sentence in text_of(response) and not Schedule.objects.exists()
@@ -168,16 +204,19 @@ def test_the_settings_are_saved_as_the_one_row(admin) -> None:
     assert ProxySettings.objects.get().max_sessions == 20
 
 
-@pytest.mark.parametrize(("fields", "sentence"), [
-    ({"web_port": 3351}, "Miners, pages and metrics need a port each"),
-    ({"stratum_port": 0}, "greater than or equal to 1"),
-    ({"backoff_max_s": 0.5}, "The longest wait is below the shortest."),
-    ({"max_sessions": 0}, "This must be above 0."),
-    ({"stratum_host": "every where"}, "Give an IP address of this machine"),
-    ({"file_bytes": 100}, "greater than or equal to 10000"),
-    ({"worker_series": 5000}, "less than or equal to 1000"),
-    ({"log_deny": "share-result"}, '"share-result" is no name of an event.'),
-])
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"web_port": 3351}, "Miners, pages and metrics need a port each"),
+        ({"stratum_port": 0}, "greater than or equal to 1"),
+        ({"backoff_max_s": 0.5}, "The longest wait is below the shortest."),
+        ({"max_sessions": 0}, "This must be above 0."),
+        ({"stratum_host": "every where"}, "Give an IP address of this machine"),
+        ({"file_bytes": 100}, "greater than or equal to 10000"),
+        ({"worker_series": 5000}, "less than or equal to 1000"),
+        ({"log_deny": "share-result"}, '"share-result" is no name of an event.'),
+    ],
+)
 def test_wrong_settings_are_explained(admin, fields, sentence) -> None:
     response = admin.post("/admin/proxy/proxysettings/1/change/", settings_form(admin) | fields)
     assert sentence in text_of(response) and not ProxySettings.objects.exists()
@@ -199,10 +238,15 @@ def test_an_override_is_typed_as_plain_text_and_signed(admin) -> None:
     assert "Another override is in force: clear it first." in page
 
 
-@pytest.mark.parametrize(("weights", "sentence"), [
-    ("A -5", "is no pool and weight"), ("A 0", "At least one pool needs a weight above 0."),
-    ("", "At least one pool needs a weight above 0."), ("A 5, C 5", "There is no pool C."),
-])
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        ("A -5", "is no pool and weight"),
+        ("A 0", "At least one pool needs a weight above 0."),
+        ("", "At least one pool needs a weight above 0."),
+        ("A 5, C 5", "There is no pool C."),
+    ],
+)
 def test_a_wrong_override_is_explained(admin, weights, sentence) -> None:
     make_pool("A")
     response = admin.post("/admin/proxy/weightoverride/add/", {"kind": "weights", "weights": weights})

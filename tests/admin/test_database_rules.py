@@ -32,10 +32,19 @@ def refuse(rows: models.QuerySet[Any], **values: Any) -> None:
         rows.update(**values)
 
 
-@pytest.mark.parametrize("values", [
-    {"min_difficulty": 0}, {"max_difficulty": -1}, {"min_difficulty": 8, "max_difficulty": 4}, {"status": "on"},
-    {"payout_min_percent": 101}, {"chain": "XYZ"}, {"payout_action": "x"}, {"key": ""},
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"min_difficulty": 0},
+        {"max_difficulty": -1},
+        {"min_difficulty": 8, "max_difficulty": 4},
+        {"status": "on"},
+        {"payout_min_percent": 101},
+        {"chain": "XYZ"},
+        {"payout_action": "x"},
+        {"key": ""},
+    ],
+)
 def test_pool_columns(values) -> None:
     make_pool()
     refuse(Pool.objects.all(), **values)
@@ -47,10 +56,17 @@ def test_endpoint_columns(values) -> None:
     refuse(PoolEndpoint.objects.all(), **values)
 
 
-@pytest.mark.parametrize("values", [
-    {"min_switch_s": 4.9, "slice_s": 4}, {"slice_s": 31}, {"slice_s": 0}, {"mode": "x"}, {"policy": "x"},
-    {"workers": ""},
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"min_switch_s": 4.9, "slice_s": 4},
+        {"slice_s": 31},
+        {"slice_s": 0},
+        {"mode": "x"},
+        {"policy": "x"},
+        {"workers": ""},
+    ],
+)
 def test_schedule_columns(values) -> None:
     make_schedule({make_pool(): 1})
     refuse(Schedule.objects.all(), **values)
@@ -71,10 +87,20 @@ def test_a_pool_has_one_weight_in_a_schedule() -> None:
         Allocation.objects.create(schedule=schedule, pool=pool, weight=2)
 
 
-@pytest.mark.parametrize("values", [
-    {"id": 2}, {"web_port": 0}, {"metrics_port": 65536}, {"max_sessions": 0}, {"backoff_max_s": 0.1},
-    {"log_level": "x"}, {"file_bytes": 9999}, {"file_count": 1}, {"worker_series": 1001},
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"id": 2},
+        {"web_port": 0},
+        {"metrics_port": 65536},
+        {"max_sessions": 0},
+        {"backoff_max_s": 0.1},
+        {"log_level": "x"},
+        {"file_bytes": 9999},
+        {"file_count": 1},
+        {"worker_series": 1001},
+    ],
+)
 def test_settings_columns(values) -> None:
     ProxySettings().save()
     refuse(ProxySettings.objects.all(), **values)
@@ -135,10 +161,15 @@ def test_a_refused_override_leaves_the_old_one_in_force() -> None:
     assert WeightOverride.objects.get(cleared_at=None).set_by == "ann"
 
 
-@pytest.mark.parametrize(("fields", "sentence"), [
-    ({"address": BTC_ADDRESS[:-1] + "5"}, "checksum"), ({"address": BCH_ADDRESS}, "looks like a BCH address"),
-    ({"chain": "BCH"}, "looks like a BTC address"), ({"address": ""}, "empty"),
-])
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"address": BTC_ADDRESS[:-1] + "5"}, "checksum"),
+        ({"address": BCH_ADDRESS}, "looks like a BCH address"),
+        ({"chain": "BCH"}, "looks like a BTC address"),
+        ({"address": ""}, "empty"),
+    ],
+)
 def test_a_save_without_a_form_checks_the_address(fields, sentence) -> None:
     with pytest.raises(ValidationError, match=sentence):
         make_wallet(**fields)
@@ -159,10 +190,15 @@ def test_a_save_without_a_form_checks_the_chain_of_the_wallet() -> None:
         wallet.save()
 
 
-@pytest.mark.parametrize(("typed", "kept"), [
-    (BCH_ADDRESS, BCH_ADDRESS), (BCH_ADDRESS.split(":")[1], BCH_ADDRESS.split(":")[1]),
-    (BCH_ADDRESS.split(":")[1].upper(), BCH_ADDRESS.split(":")[1]), (f" {BCH_ADDRESS}\n", BCH_ADDRESS),
-])
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (BCH_ADDRESS, BCH_ADDRESS),
+        (BCH_ADDRESS.split(":")[1], BCH_ADDRESS.split(":")[1]),
+        (BCH_ADDRESS.split(":")[1].upper(), BCH_ADDRESS.split(":")[1]),
+        (f" {BCH_ADDRESS}\n", BCH_ADDRESS),
+    ],
+)
 def test_a_cash_address_keeps_the_form_that_was_typed(typed, kept) -> None:
     assert make_wallet(chain="BCH", address=typed).address == kept
 
@@ -176,13 +212,18 @@ def test_what_is_in_use_is_protected() -> None:
         pool.delete()
 
 
-@pytest.mark.parametrize(("host", "taken"), [
-    ("stratum+tcp://pool.example:3333", ("pool.example", 3333, "off")),
-    ("stratum+ssl://pool.example:443/", ("pool.example", 443, "verify")),
-    ("pool.example:25", ("pool.example", 25, "off")), ("[2001:db8::1]:3333", ("2001:db8::1", 3333, "off")),
-    ("2001:db8::1", ("2001:db8::1", 1000, "off")), ("10.0.0.1", ("10.0.0.1", 1000, "off")),
-    ("ckpool", ("ckpool", 1000, "off")),
-])
+@pytest.mark.parametrize(
+    ("host", "taken"),
+    [
+        ("stratum+tcp://pool.example:3333", ("pool.example", 3333, "off")),
+        ("stratum+ssl://pool.example:443/", ("pool.example", 443, "verify")),
+        ("pool.example:25", ("pool.example", 25, "off")),
+        ("[2001:db8::1]:3333", ("2001:db8::1", 3333, "off")),
+        ("2001:db8::1", ("2001:db8::1", 1000, "off")),
+        ("10.0.0.1", ("10.0.0.1", 1000, "off")),
+        ("ckpool", ("ckpool", 1000, "off")),
+    ],
+)
 def test_a_pasted_address_is_taken_apart(host, taken) -> None:
     endpoint = PoolEndpoint.objects.create(pool=make_pool(), host=host, port=1000)
     assert (endpoint.host, endpoint.port, endpoint.tls) == taken

@@ -56,8 +56,12 @@ def test_forms_lead_to_the_pages_of_what_they_set(owner, pool):
     schedule = Schedule.objects.create(name="Always", is_default=True)
     Allocation.objects.create(schedule=schedule, pool=pool, weight=100, position=0)
     pin = WorkerPin.objects.create(worker="garage", pool=pool)
-    for form, page in ((f"pool/{pool.pk}", "/pools/A/"), (f"schedule/{schedule.pk}", "/schedule/"),
-                       (f"workerpin/{pin.pk}", "/workers/garage/"), ("balancesettings/1", "/balance/")):
+    for form, page in (
+        (f"pool/{pool.pk}", "/pools/A/"),
+        (f"schedule/{schedule.pk}", "/schedule/"),
+        (f"workerpin/{pin.pk}", "/workers/garage/"),
+        ("balancesettings/1", "/balance/"),
+    ):
         html = owner.get(f"/admin/proxy/{form}/change/").content.decode()
         assert f'href="{page}" class="viewsitelink"' in html, form
 

@@ -28,14 +28,17 @@ def test_a_gap_is_named() -> None:
     assert lines(nights) == [
         "Mon 00:00 - Mon 22:00: GAP, no schedule is in force and there is no default",
         "Mon 22:00 - Tue 06:00: nights",
-        "Tue 06:00 - Mon 00:00: GAP, no schedule is in force and there is no default"]
+        "Tue 06:00 - Mon 00:00: GAP, no schedule is in force and there is no default",
+    ]
 
 
 def test_the_default_fills_the_gaps() -> None:
     days = schedule(1, "days", Window(weekdays=frozenset({2}), start=time(8), end=time(20)))
     assert lines(days, schedule(2, "rest", is_default=True)) == [
-        "Mon 00:00 - Wed 08:00: rest (default)", "Wed 08:00 - Wed 20:00: days",
-        "Wed 20:00 - Mon 00:00: rest (default)"]
+        "Mon 00:00 - Wed 08:00: rest (default)",
+        "Wed 08:00 - Wed 20:00: days",
+        "Wed 20:00 - Mon 00:00: rest (default)",
+    ]
 
 
 def test_an_overlap_is_named_with_who_wins() -> None:

@@ -17,8 +17,12 @@ def rate(value, error=0.0):
 
 
 def pool(key="A", **changes):
-    return replace(PoolView(key=key, name=f"pool {key}", chain=Chain.BTC, status=PoolStatus.UP,
-                            admin=AdminStatus.ENABLED, colour=0), **changes)
+    return replace(
+        PoolView(
+            key=key, name=f"pool {key}", chain=Chain.BTC, status=PoolStatus.UP, admin=AdminStatus.ENABLED, colour=0
+        ),
+        **changes,
+    )
 
 
 def worker(name="rig", **changes):
@@ -48,9 +52,16 @@ class Watch:
         self.workers[name] = replace(self.workers.get(name) or worker(name), **changes)
 
     def look(self):
-        self.engine.look(LiveSnapshot(
-            revision=1, at=self.clock.wall(), config_revision=1, pools=tuple(self.pools.values()),
-            workers=tuple(self.workers.values()), **{"started_at": self.started, **self.fleet}))
+        self.engine.look(
+            LiveSnapshot(
+                revision=1,
+                at=self.clock.wall(),
+                config_revision=1,
+                pools=tuple(self.pools.values()),
+                workers=tuple(self.workers.values()),
+                **{"started_at": self.started, **self.fleet},
+            )
+        )
 
     def run(self, seconds):
         """Let time pass; the messages that came."""

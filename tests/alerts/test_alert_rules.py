@@ -113,8 +113,13 @@ def test_connected_worker_without_shares_is_told():
 def test_slow_worker_at_a_high_difficulty_is_given_the_time_it_needs():
     watch = Watch(AlertKind.WORKER_SILENT)
     hour_per_share = 2**32 * 1000 / 3600
-    watch.put("nerd", connected_at=watch.clock.wall(), last_share_at=watch.clock.wall(), difficulty=1000.0,
-              rate_24h=rate(hour_per_share))
+    watch.put(
+        "nerd",
+        connected_at=watch.clock.wall(),
+        last_share_at=watch.clock.wall(),
+        difficulty=1000.0,
+        rate_24h=rate(hour_per_share),
+    )
     assert watch.run(9 * 3600) == []
     assert len(watch.run(2 * 3600)) == 1
 

@@ -26,8 +26,14 @@ def target():
 
 
 def message(target, **changes):
-    fields = {"target": target.pk, "title": "DPMP: Pool A is down", "body": "08:00 Pool A is down.",
-              "level": AlertLevel.BAD, "kinds": (AlertKind.POOL_DOWN,), "at": 1_750_000_000.0}
+    fields = {
+        "target": target.pk,
+        "title": "DPMP: Pool A is down",
+        "body": "08:00 Pool A is down.",
+        "level": AlertLevel.BAD,
+        "kinds": (AlertKind.POOL_DOWN,),
+        "at": 1_750_000_000.0,
+    }
     return AlertMessage(**(fields | changes))
 
 
@@ -47,8 +53,10 @@ def deliverer(clock, target, answers, **changes):
 def test_webhook_gets_title_text_and_level():
     with Webhook() as webhook:
         assert send(webhook.url, "DPMP: Pool A is down", "It is.", AlertLevel.BAD) == ""
-    assert webhook.received[0] | {"title": "DPMP: Pool A is down", "message": "It is.", "type": "failure"} == \
-        webhook.received[0]
+    assert (
+        webhook.received[0] | {"title": "DPMP: Pool A is down", "message": "It is.", "type": "failure"}
+        == webhook.received[0]
+    )
 
 
 def test_mail_gets_subject_and_text():

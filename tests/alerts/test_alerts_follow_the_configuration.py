@@ -75,10 +75,18 @@ def in_another_process(path: Path) -> None:
         pytest.skip("the database has no file")
     (path.parent / "other").mkdir()
     (path.parent / "other" / "dpmp.sqlite3").symlink_to(settings.DATABASES["default"]["NAME"])
-    environment = os.environ | {"DPMP_DATA_DIR": str(path.parent / "other"),
-                                "DJANGO_SETTINGS_MODULE": "dpmp_site.settings"}
-    subprocess.run([sys.executable, "manage.py", "importconfig", str(path)], cwd=ROOT, env=environment, check=True,
-                   timeout=PATIENCE_S, capture_output=True)
+    environment = os.environ | {
+        "DPMP_DATA_DIR": str(path.parent / "other"),
+        "DJANGO_SETTINGS_MODULE": "dpmp_site.settings",
+    }
+    subprocess.run(
+        [sys.executable, "manage.py", "importconfig", str(path)],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        timeout=PATIENCE_S,
+        capture_output=True,
+    )
 
 
 async def until(condition: Callable[[], bool], seconds: float) -> None:
@@ -88,13 +96,21 @@ async def until(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def found(node: Node, number: int) -> None:
-    node.events.emit(BlockFound(worker=WorkerName("rig"), pool=PoolKey("A"), chain=Chain.BTC,
-                                header_hash=bytes([number]) * 32, accepted=True))
+    node.events.emit(
+        BlockFound(
+            worker=WorkerName("rig"),
+            pool=PoolKey("A"),
+            chain=Chain.BTC,
+            header_hash=bytes([number]) * 32,
+            accepted=True,
+        )
+    )
 
 
 @pytest.mark.parametrize("do_import", [here, in_another_process])
 async def test_an_import_that_changes_only_the_targets_of_a_rule_is_in_force_within_two_seconds(
-        node: Node, servers: tuple[Webhook, Webhook], tmp_path: Path, do_import: Import) -> None:
+    node: Node, servers: tuple[Webhook, Webhook], tmp_path: Path, do_import: Import
+) -> None:
     first, second = servers
     found(node, 1)
     await until(lambda: bool(first.received), PATIENCE_S)

@@ -39,9 +39,16 @@ class Living:
 
     def look(self):
         self.looks += 1
-        return LiveSnapshot(revision=1, at=time.time(), started_at=time.time() - 86400, config_revision=1,
-                            pools=tuple(self.pools), workers=tuple(self.workers),
-                            rate_1h=rate(1e12), rate_24h=rate(3e12))
+        return LiveSnapshot(
+            revision=1,
+            at=time.time(),
+            started_at=time.time() - 86400,
+            config_revision=1,
+            pools=tuple(self.pools),
+            workers=tuple(self.workers),
+            rate_1h=rate(1e12),
+            rate_24h=rate(3e12),
+        )
 
     def __enter__(self):
         self.service.start()
@@ -73,16 +80,29 @@ def trouble(living):
     emit(BestShare(worker="rig", pool="A", chain=Chain.BTC, true_difficulty=1e9, previous=0.0))
     emit(BlockFound(worker="rig", pool="A", chain=Chain.BTC, header_hash=b"\0" * 32, accepted=True))
     now = time.time()
-    living.pools = [pool("A", status=PoolStatus.DOWN, accepted=100, rejected=100),
-                    pool("B", payout_ok=False, payout_percent=1.0)]
-    living.workers = [worker("gone", connections=0, last_seen_at=now - 60, last_share_at=now - 7200),
-                      worker("mute", connected_at=now - 7200, last_share_at=now - 7200)]
+    living.pools = [
+        pool("A", status=PoolStatus.DOWN, accepted=100, rejected=100),
+        pool("B", payout_ok=False, payout_percent=1.0),
+    ]
+    living.workers = [
+        worker("gone", connections=0, last_seen_at=now - 60, last_share_at=now - 7200),
+        worker("mute", connected_at=now - 7200, last_share_at=now - 7200),
+    ]
 
 
-EXPECTED = {"Pool A (pool A) is down", "Pool B (pool B) is behind its chain", "The database cannot be used",
-            "found a share of difficulty 1 G", "BTC block was found", "Pool B (pool B): the payout check fails",
-            "Worker gone is offline", "Worker mute sends no shares", "No shares come in",
-            "The fleet is slower than usual", "Pool A (pool A): too many shares are refused"}
+EXPECTED = {
+    "Pool A (pool A) is down",
+    "Pool B (pool B) is behind its chain",
+    "The database cannot be used",
+    "found a share of difficulty 1 G",
+    "BTC block was found",
+    "Pool B (pool B): the payout check fails",
+    "Worker gone is offline",
+    "Worker mute sends no shares",
+    "No shares come in",
+    "The fleet is slower than usual",
+    "Pool A (pool A): too many shares are refused",
+}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -98,49 +118,75 @@ def test_alert_of_each_rule_reaches_webhook_and_mail():
                 return all(any(title in text for text in texts) for title in EXPECTED)
 
             until(lambda: told([got["message"] + got["title"] for got in webhook.received]))
-            until(lambda: told([f"{mail['Subject']} {mail.get_body(('plain',)).get_content()}".replace("\n", " ")
-                                for mail in mailbox.received]))
+            until(
+                lambda: told(
+                    [
+                        f"{mail['Subject']} {mail.get_body(('plain',)).get_content()}".replace("\n", " ")
+                        for mail in mailbox.received
+                    ]
+                )
+            )
     assert not AlertDelivery.objects.exclude(state="sent").exists()
 
 
 def told_by(webhook, mailbox):
     """Title and text of everything each of the two servers has, on one line each."""
-    mails = [f"{mail['Subject']} {mail.get_body(('plain',)).get_content()}".replace("\n", " ")
-             for mail in mailbox.received]
+    mails = [
+        f"{mail['Subject']} {mail.get_body(('plain',)).get_content()}".replace("\n", " ") for mail in mailbox.received
+    ]
     return [f"{got['title']} {got['message']}".replace("\n", " ") for got in webhook.received], mails
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_over_reaches_webhook_and_mail():
     eager(AlertKind.POOL_DOWN, AlertKind.WORKER_OFFLINE, AlertKind.DATABASE, AlertKind.PAYOUT, AlertKind.CHAIN)
-    good = ("Pool A (pool A) is back", "Worker gone is back", "The database can be used again",
-            "Pool B (pool B): the payout is right again", "Pool B (pool B) is with its chain again")
+    good = (
+        "Pool A (pool A) is back",
+        "Worker gone is back",
+        "The database can be used again",
+        "Pool B (pool B): the payout is right again",
+        "Pool B (pool B) is with its chain again",
+    )
     with Webhook() as webhook, Mailbox() as mailbox:
         target(webhook.url)
         target(mailbox.url)
         with Living() as living:
             trouble(living)
-            until(lambda: all(any(title in text for text in texts) for title in ("is offline", "payout check fails")
-                              for texts in told_by(webhook, mailbox)))
+            until(
+                lambda: all(
+                    any(title in text for text in texts)
+                    for title in ("is offline", "payout check fails")
+                    for texts in told_by(webhook, mailbox)
+                )
+            )
             living.pools, living.workers = [pool("A"), pool("B", payout_ok=True)], [worker("gone")]
             living.events.emit(PoolUp(pool="A", down_s=60))
             living.events.emit(PoolBehind(pool="B", chain=Chain.BTC, detail="", cleared=True))
             living.events.emit(DatabaseTrouble(problem="full.", recovered=True))
-            until(lambda: all(any(title in text for text in texts)
-                              for title in good for texts in told_by(webhook, mailbox)))
+            until(
+                lambda: all(
+                    any(title in text for text in texts) for title in good for texts in told_by(webhook, mailbox)
+                )
+            )
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("kind", "days", "title"), [
-    (AlertKind.DAILY, 1, "DPMP: the last day"), (AlertKind.WEEKLY, 7, "DPMP: the last week")])
+@pytest.mark.parametrize(
+    ("kind", "days", "title"),
+    [(AlertKind.DAILY, 1, "DPMP: the last day"), (AlertKind.WEEKLY, 7, "DPMP: the last week")],
+)
 def test_summary_reaches_webhook_and_mail_with_the_history_of_its_period(kind, days, title):
     eager(kind)
     at = int(time.time())
     due = at - at % 60
-    for age_s, worker_name, accepted in ((3600, "rig", 7), (days * 86400 - 120, "early", 5),
-                                         (days * 86400 + 600, "before", 100)):
-        ShareBucket.objects.create(step=60, start=due - age_s, worker=worker_name, pool="A", accepted=accepted,
-                                   rejected=1, work=1000.0)
+    for age_s, worker_name, accepted in (
+        (3600, "rig", 7),
+        (days * 86400 - 120, "early", 5),
+        (days * 86400 + 600, "before", 100),
+    ):
+        ShareBucket.objects.create(
+            step=60, start=due - age_s, worker=worker_name, pool="A", accepted=accepted, rejected=1, work=1000.0
+        )
     with Webhook() as webhook, Mailbox() as mailbox:
         target(webhook.url)
         target(mailbox.url)
@@ -185,8 +231,9 @@ def test_many_alerts_at_once_come_as_one_message_and_no_more_than_allowed_an_hou
             until(lambda: webhook.received)
             looks = living.looks
             for difficulty in range(1, 30):
-                living.events.emit(BestShare(worker="rig", pool="A", chain=Chain.BTC, true_difficulty=1e9 * difficulty,
-                                             previous=0.0))
+                living.events.emit(
+                    BestShare(worker="rig", pool="A", chain=Chain.BTC, true_difficulty=1e9 * difficulty, previous=0.0)
+                )
             until(lambda: living.looks > looks + 20)
     [got] = webhook.received
     assert "Pool A (pool A) is down" in got["message"] and "Pool B (pool B) is down" in got["message"]

@@ -28,15 +28,33 @@ def coinbase_parts(height: int, reward: int) -> tuple[bytes, bytes]:
     return head, b"\xff" * 4 + b"\1" + output + bytes(4)
 
 
-def job(chain: Chain, height: int, *, pool: str = "", fork: int = 0, bits: int | None = None,
-        reward: int = 3 * COIN, ntime: int = 0) -> PoolNotify:
+def job(
+    chain: Chain,
+    height: int,
+    *,
+    pool: str = "",
+    fork: int = 0,
+    bits: int | None = None,
+    reward: int = 3 * COIN,
+    ntime: int = 0,
+) -> PoolNotify:
     """A pool's job for ``height``; another ``fork`` is another block before it."""
     head, tail = coinbase_parts(height, reward)
     return PoolNotify(
-        pool=PoolKey(pool or chain.value), lane=LaneId(1), chain=chain, job="1",
-        prevhash=f"{chain.value}-{height}-{fork}".encode().ljust(32, b"."), version=0x20000000,
-        nbits=bits if bits is not None else BTC_BITS if chain is Chain.BTC else BCH_BITS, ntime=ntime, clean=True,
-        coinbase1=head, extranonce1=bytes(4), extranonce2_size=4, coinbase2=tail)
+        pool=PoolKey(pool or chain.value),
+        lane=LaneId(1),
+        chain=chain,
+        job="1",
+        prevhash=f"{chain.value}-{height}-{fork}".encode().ljust(32, b"."),
+        version=0x20000000,
+        nbits=bits if bits is not None else BTC_BITS if chain is Chain.BTC else BCH_BITS,
+        ntime=ntime,
+        clean=True,
+        coinbase1=head,
+        extranonce1=bytes(4),
+        extranonce2_size=4,
+        coinbase2=tail,
+    )
 
 
 def pool(key: str, chain: Chain, status: AdminStatus = AdminStatus.ENABLED) -> PoolConfig:
@@ -49,13 +67,24 @@ def snapshot(*pools: PoolConfig, **balance: object) -> ConfigSnapshot:
     return ConfigSnapshot(pools={one.key: one for one in pools}, balance=BalanceConfig(**balance))
 
 
-def oracle_reading(chain: Chain, short_s: float, long_s: float, *, at: float, difficulty: float = 1e12,
-                   **fields: object) -> NetworkReading:
+def oracle_reading(
+    chain: Chain, short_s: float, long_s: float, *, at: float, difficulty: float = 1e12, **fields: object
+) -> NetworkReading:
     """Six and 72 blocks in so many seconds."""
-    spans = (Span(blocks=6, seconds=short_s, difficulty=difficulty),
-             Span(blocks=72, seconds=long_s, difficulty=difficulty))
-    return NetworkReading(chain=chain, source="oracle", taken_at=at, difficulty=difficulty, spans=spans,
-                          short_blocks=6, long_blocks=72, **fields)
+    spans = (
+        Span(blocks=6, seconds=short_s, difficulty=difficulty),
+        Span(blocks=72, seconds=long_s, difficulty=difficulty),
+    )
+    return NetworkReading(
+        chain=chain,
+        source="oracle",
+        taken_at=at,
+        difficulty=difficulty,
+        spans=spans,
+        short_blocks=6,
+        long_blocks=72,
+        **fields,
+    )
 
 
 def random_reading(chain: Chain, rng: random.Random, wanted: tuple[int, ...] = scales(6, 72)) -> NetworkReading:
@@ -65,5 +94,6 @@ def random_reading(chain: Chain, rng: random.Random, wanted: tuple[int, ...] = s
         seconds += rng.gammavariate(blocks - before, 600.0)
         before = blocks
         spans.append(Span(blocks=blocks, seconds=seconds, difficulty=1e12))
-    return NetworkReading(chain=chain, source="oracle", taken_at=0.0, difficulty=1e12, spans=tuple(spans),
-                          short_blocks=6, long_blocks=72)
+    return NetworkReading(
+        chain=chain, source="oracle", taken_at=0.0, difficulty=1e12, spans=tuple(spans), short_blocks=6, long_blocks=72
+    )

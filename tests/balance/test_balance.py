@@ -26,8 +26,12 @@ def oracle_answer(btc_short_s=7200, bch_short_s=3600):
     tip = 1_790_000_000
     answer = {"ok": True}
     for chain, seconds in (("btc", btc_short_s), ("bch", bch_short_s)):
-        answer |= {f"{chain}_difficulty": 1e12, f"{chain}_ts_latest": tip, f"{chain}_ts_short": tip - seconds,
-                   f"{chain}_ts_long": tip - 43_200}
+        answer |= {
+            f"{chain}_difficulty": 1e12,
+            f"{chain}_ts_latest": tip,
+            f"{chain}_ts_short": tip - seconds,
+            f"{chain}_ts_long": tip - 43_200,
+        }
     return answer
 
 
@@ -40,8 +44,9 @@ class Service:
         self.events.subscribe(OraclePollStart, lambda event: self.asked.append(event.source))
         self.events.subscribe(OracleError, lambda event: self.errors.append(event.problem))
         self.auto = AutoBalance(clock=self.clock, events=self.events)
-        self.service = BalanceService(auto=self.auto, clock=self.clock, set_weights=self.given.append,
-                                      limits=HttpLimits(timeout_s=PATIENCE_S))
+        self.service = BalanceService(
+            auto=self.auto, clock=self.clock, set_weights=self.given.append, limits=HttpLimits(timeout_s=PATIENCE_S)
+        )
         self.configure(*sources, **settings)
 
     def configure(self, *sources, **settings):

@@ -119,11 +119,22 @@ def test_a_reading_that_grew_old_counts_as_none():
     assert balance.auto.state is BalanceState.HOLDING
 
 
-@pytest.mark.parametrize("lie", [
-    {"difficulty": 0.0}, {"difficulty": -1.0}, {"difficulty": math.nan}, {"difficulty": math.inf}, {"price": math.inf},
-    {"price": -5.0}, {"fee": math.nan}, {"fee": -3.0}, {"height": -2}, {"taken_at": math.nan},
-    {"spans": (Span(blocks=6, seconds=0.0, difficulty=1e12), Span(blocks=72, seconds=-1.0, difficulty=1e12))},
-])
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"difficulty": 0.0},
+        {"difficulty": -1.0},
+        {"difficulty": math.nan},
+        {"difficulty": math.inf},
+        {"price": math.inf},
+        {"price": -5.0},
+        {"fee": math.nan},
+        {"fee": -3.0},
+        {"height": -2},
+        {"taken_at": math.nan},
+        {"spans": (Span(blocks=6, seconds=0.0, difficulty=1e12), Span(blocks=72, seconds=-1.0, difficulty=1e12))},
+    ],
+)
 def test_a_source_that_lies_counts_as_one_that_failed(lie):
     balance = Balance()
     balance.poll()
@@ -211,15 +222,17 @@ def test_pools_of_one_chain_share_its_part():
 
 
 def test_pools_that_are_disabled_or_of_another_chain_are_left_out():
-    balance = Balance(pool("A", Chain.BTC), pool("B", Chain.BCH), pool("C", Chain.BTC, AdminStatus.DISABLED),
-                      pool("D", Chain.OTHER))
+    balance = Balance(
+        pool("A", Chain.BTC), pool("B", Chain.BCH), pool("C", Chain.BTC, AdminStatus.DISABLED), pool("D", Chain.OTHER)
+    )
     assert set(balance.poll()) == {"A", "B"}
 
 
 def test_pools_that_no_schedule_gives_work_are_left_out():
     config = snapshot(pool("A", Chain.BTC), pool("B", Chain.BCH), pool("C", Chain.BTC), **RAW)
-    schedule = ScheduleConfig(id=1, name="s", allocations=((PoolKey("A"), 1.0), (PoolKey("B"), 1.0),
-                                                           (PoolKey("C"), 0.0)))
+    schedule = ScheduleConfig(
+        id=1, name="s", allocations=((PoolKey("A"), 1.0), (PoolKey("B"), 1.0), (PoolKey("C"), 0.0))
+    )
     balance = Balance()
     balance.auto.apply(type(config)(pools=config.pools, balance=config.balance, schedules=(schedule,)))
     assert set(balance.poll()) == {"A", "B"}
@@ -288,9 +301,16 @@ def test_weights_survive_a_short_restart():
     assert balance.given == [{"A": 60.0, "B": 40.0}]
 
 
-@pytest.mark.parametrize(("parts", "age_s"), [
-    ({Chain.BTC: 60.0, Chain.BCH: 40.0}, 4000.0), ({Chain.BTC: 60.0, Chain.DGB: 40.0}, 10.0),
-    ({Chain.BTC: 160.0, Chain.BCH: -60.0}, 10.0), ({Chain.BTC: float("nan"), Chain.BCH: 40.0}, 10.0), ({}, 0.0)])
+@pytest.mark.parametrize(
+    ("parts", "age_s"),
+    [
+        ({Chain.BTC: 60.0, Chain.BCH: 40.0}, 4000.0),
+        ({Chain.BTC: 60.0, Chain.DGB: 40.0}, 10.0),
+        ({Chain.BTC: 160.0, Chain.BCH: -60.0}, 10.0),
+        ({Chain.BTC: float("nan"), Chain.BCH: 40.0}, 10.0),
+        ({}, 0.0),
+    ],
+)
 def test_remembered_weights_that_do_not_fit_are_left_out(parts, age_s):
     balance = Balance()
     balance.auto.restore(parts, balance.clock.wall() - age_s)
@@ -321,8 +341,11 @@ def test_history_of_the_charts_is_bounded():
     assert history[-1].weights == {Chain.BTC: 50.0, Chain.BCH: 50.0}
 
 
-@given(st.lists(st.floats(0.0, 1e6), min_size=2, max_size=3).filter(lambda parts: sum(parts) > 1e-3),
-       st.floats(0, 50), st.floats(50, 100))
+@given(
+    st.lists(st.floats(0.0, 1e6), min_size=2, max_size=3).filter(lambda parts: sum(parts) > 1e-3),
+    st.floats(0, 50),
+    st.floats(50, 100),
+)
 def test_bounded_parts_keep_bounds_and_sum(amounts, low, high):
     chains = (Chain.BTC, Chain.BCH, Chain.DGB)
     total = sum(amounts)

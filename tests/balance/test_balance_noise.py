@@ -29,14 +29,20 @@ def test_a_poll_takes_noise_for_a_change_in_less_than_one_of_a_hundred_cases():
 
 def test_the_two_windows_of_an_oracle_are_tested_as_strictly():
     rng = random.Random(7)
-    moved = sum(any(Evidence().weigh(random_reading(chain, rng, (6, 72)), 0.95, 2) for chain in CHAINS)
-                for _ in range(TRIALS))
+    moved = sum(
+        any(Evidence().weigh(random_reading(chain, rng, (6, 72)), 0.95, 2) for chain in CHAINS) for _ in range(TRIALS)
+    )
     assert moved / TRIALS < 0.01
 
 
 def test_a_loosened_test_moves_more_often():
-    strict, loose = (sum(Evidence().weigh(random_reading(Chain.BTC, random.Random(seed)), confidence, 2) is not None
-                         for seed in range(1500)) for confidence in (0.95, 0.2))
+    strict, loose = (
+        sum(
+            Evidence().weigh(random_reading(Chain.BTC, random.Random(seed)), confidence, 2) is not None
+            for seed in range(1500)
+        )
+        for confidence in (0.95, 0.2)
+    )
     assert loose > 5 * max(1, strict)
 
 

@@ -148,8 +148,9 @@ def test_a_wall_clock_that_jumps_moves_no_block(stream):
 def test_a_job_that_is_no_coinbase_is_survived(stream):
     stream.tell(HEIGHT)
     for garbage in (b"", b"\0" * 50, bytes(range(200)), b"\xff" * 300):
-        stream.observer.observe(replace(job(Chain.BTC, HEIGHT + 1, fork=len(garbage)), coinbase1=garbage,
-                                        coinbase2=garbage))
+        stream.observer.observe(
+            replace(job(Chain.BTC, HEIGHT + 1, fork=len(garbage)), coinbase1=garbage, coinbase2=garbage)
+        )
     assert stream.heights == [HEIGHT]
 
 

@@ -32,22 +32,42 @@ def our_weights(btc, bch, short, long, deviation):
     """The same through the engine, as the oracle's reading arrives there."""
     clock = VirtualClock()
     auto = AutoBalance(clock=clock, events=EventStream())
-    auto.apply(snapshot(sources=(ORACLE,), significance=0.0, max_deviation=float(deviation), dead_band=0.0,
-                        short_window=short, long_window=long))
+    auto.apply(
+        snapshot(
+            sources=(ORACLE,),
+            significance=0.0,
+            max_deviation=float(deviation),
+            dead_band=0.0,
+            short_window=short,
+            long_window=long,
+        )
+    )
     for chain, (difficulty, latest, at_short, at_long) in ((Chain.BTC, btc), (Chain.BCH, bch)):
         spans = ()
         if latest > at_short and latest > at_long:
-            spans = tuple(Span(blocks=blocks, seconds=latest - at, difficulty=difficulty)
-                          for blocks, at in ((short, at_short), (long, at_long)))
-        auto.feed(NetworkReading(chain=chain, source="oracle", taken_at=clock.wall(), difficulty=difficulty,
-                                 spans=spans, short_blocks=short, long_blocks=long))
+            spans = tuple(
+                Span(blocks=blocks, seconds=latest - at, difficulty=difficulty)
+                for blocks, at in ((short, at_short), (long, at_long))
+            )
+        auto.feed(
+            NetworkReading(
+                chain=chain,
+                source="oracle",
+                taken_at=clock.wall(),
+                difficulty=difficulty,
+                spans=spans,
+                short_blocks=short,
+                long_blocks=long,
+            )
+        )
     weights = auto.conclude()
     return weights["A"], weights["B"]
 
 
 TIP = 1_790_000_000
-CHAIN = st.tuples(st.floats(1e6, 1e15), st.just(TIP), st.integers(TIP - 20_000, TIP + 100),
-                  st.integers(TIP - 200_000, TIP + 100))
+CHAIN = st.tuples(
+    st.floats(1e6, 1e15), st.just(TIP), st.integers(TIP - 20_000, TIP + 100), st.integers(TIP - 200_000, TIP + 100)
+)
 
 
 @given(CHAIN, CHAIN, st.integers(1, 12), st.integers(24, 144), st.integers(5, 45))

@@ -20,8 +20,14 @@ def test_no_rows_are_the_defaults():
 
 
 def test_rows_become_the_configuration():
-    BalanceSettings.objects.create(strategy="value-per-hash", short_window=12, long_window=144, significance=0.5,
-                                   dead_band=2.0, on_failure="schedule")
+    BalanceSettings.objects.create(
+        strategy="value-per-hash",
+        short_window=12,
+        long_window=144,
+        significance=0.5,
+        dead_band=2.0,
+        on_failure="schedule",
+    )
     BalanceSource.objects.create(position=2, kind="observed", poll_s=60)
     BalanceSource.objects.create(position=1, kind="node", url="http://n:8332", chain="BCH", user="u", password="p")
     BalanceSource.objects.create(position=0, kind="oracle", url="https://o/", enabled=False)
@@ -31,7 +37,8 @@ def test_rows_become_the_configuration():
     assert (config.short_window, config.long_window, config.significance) == (12, 144, 0.5)
     assert config.sources == (
         BalanceSourceConfig(kind="node", url="http://n:8332", chain=Chain.BCH, user="u", password="p"),
-        BalanceSourceConfig(kind="observed", poll_s=60))
+        BalanceSourceConfig(kind="observed", poll_s=60),
+    )
     assert config.prices == {Chain.DGB: 0.01}
 
 
@@ -40,10 +47,23 @@ def test_loading_takes_three_queries(django_assert_num_queries):
         load_balance()
 
 
-@pytest.mark.parametrize("fields", [
-    {"short_window": 1}, {"short_window": 40}, {"long_window": 300}, {"max_deviation": 4}, {"max_deviation": 46},
-    {"min_weight": 51}, {"max_weight": 49}, {"max_step_per_hour": 0}, {"dead_band": -1}, {"significance": 1.0},
-    {"strategy": "luck"}, {"on_failure": "panic"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"short_window": 1},
+        {"short_window": 40},
+        {"long_window": 300},
+        {"max_deviation": 4},
+        {"max_deviation": 46},
+        {"min_weight": 51},
+        {"max_weight": 49},
+        {"max_step_per_hour": 0},
+        {"dead_band": -1},
+        {"significance": 1.0},
+        {"strategy": "luck"},
+        {"on_failure": "panic"},
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(fields):
     with pytest.raises(IntegrityError):
         BalanceSettings.objects.create(**fields)
@@ -51,11 +71,20 @@ def test_settings_that_make_no_sense_are_refused(fields):
         BalanceSettings(**fields).full_clean()
 
 
-@pytest.mark.parametrize("fields", [
-    {"kind": "oracle"}, {"kind": "node", "url": "http://n/"}, {"kind": "oracle", "url": "https://o/", "poll_s": 599},
-    {"kind": "observed", "poll_s": 10}, {"kind": "psychic"}, {"kind": "oracle", "url": "ftp://o/"},
-    {"kind": "oracle", "url": "http://u:p@o/"}, {"kind": "oracle", "url": "http://[::1"},
-    {"kind": "oracle", "url": "http://o:99999/"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "oracle"},
+        {"kind": "node", "url": "http://n/"},
+        {"kind": "oracle", "url": "https://o/", "poll_s": 599},
+        {"kind": "observed", "poll_s": 10},
+        {"kind": "psychic"},
+        {"kind": "oracle", "url": "ftp://o/"},
+        {"kind": "oracle", "url": "http://u:p@o/"},
+        {"kind": "oracle", "url": "http://[::1"},
+        {"kind": "oracle", "url": "http://o:99999/"},
+    ],
+)
 def test_sources_that_can_not_be_asked_are_refused(fields):
     with pytest.raises((IntegrityError, ValidationError)):
         BalanceSource.objects.create(**fields)
@@ -75,8 +104,11 @@ def messages_of(response):
 
 
 def try_now(client, *sources):
-    return client.post(reverse("admin:proxy_balancesource_changelist"), {
-        "action": "try_now", "_selected_action": [source.pk for source in sources]}, follow=True)
+    return client.post(
+        reverse("admin:proxy_balancesource_changelist"),
+        {"action": "try_now", "_selected_action": [source.pk for source in sources]},
+        follow=True,
+    )
 
 
 async def test_try_now_says_what_a_source_answers(async_client, admin_user):
@@ -107,8 +139,16 @@ def test_a_password_is_never_shown_and_kept_if_left_empty(admin_client):
     source = BalanceSource.objects.create(kind="node", chain="BTC", url="http://n/", user="u", password="hush-hush")
     page = reverse("admin:proxy_balancesource_change", args=[source.pk])
     assert b"hush-hush" not in admin_client.get(page).content
-    form = {"position": 1, "kind": "node", "enabled": "on", "url": "http://n/", "chain": "BTC", "user": "u",
-            "password": "", "poll_s": 600}
+    form = {
+        "position": 1,
+        "kind": "node",
+        "enabled": "on",
+        "url": "http://n/",
+        "chain": "BTC",
+        "user": "u",
+        "password": "",
+        "poll_s": 600,
+    }
     admin_client.post(page, form)
     source.refresh_from_db()
     assert (source.position, source.password) == (1, "hush-hush")
@@ -120,9 +160,18 @@ def test_a_password_is_never_shown_and_kept_if_left_empty(admin_client):
 def test_settings_are_one_form_that_explains_its_refusals(admin_client):
     page = reverse("admin:proxy_balancesettings_change", args=["1"])
     assert admin_client.get(reverse("admin:proxy_balancesettings_changelist")).url == page
-    form = {"strategy": "hashrate-ratio", "short_window": 6, "long_window": 72, "significance": 0.95,
-            "max_deviation": 20, "min_weight": 5, "max_weight": 95, "max_step_per_hour": 10, "dead_band": 1,
-            "on_failure": "even"}
+    form = {
+        "strategy": "hashrate-ratio",
+        "short_window": 6,
+        "long_window": 72,
+        "significance": 0.95,
+        "max_deviation": 20,
+        "min_weight": 5,
+        "max_weight": 95,
+        "max_step_per_hour": 10,
+        "dead_band": 1,
+        "on_failure": "even",
+    }
     assert b"5 to 45 points" in admin_client.post(page, form | {"max_deviation": 60}).content
     assert admin_client.post(page, form).status_code == 302
     assert BalanceSettings.load().max_step_per_hour == 10

@@ -21,13 +21,29 @@ WIRE = Path(__file__).parents[1] / "wire"
 def recorded(name: str, extranonce1: bytes, extranonce2_size: int) -> list[PoolNotify]:
     """The jobs of a recorded dialogue."""
     messages = [json.loads(line)["m"] for line in (WIRE / name).read_text().splitlines()]
-    jobs = [message["params"] for message in messages
-            if isinstance(message, dict) and message.get("method") == "mining.notify"]
-    return [PoolNotify(
-        pool=PoolKey(name[0].upper()), lane=LaneId(1), chain=Chain.BTC, job=params[0],
-        prevhash=bytes.fromhex(params[1]), version=int(params[5], 16), nbits=int(params[6], 16),
-        ntime=int(params[7], 16), clean=params[8], coinbase1=bytes.fromhex(params[2]), extranonce1=extranonce1,
-        extranonce2_size=extranonce2_size, coinbase2=bytes.fromhex(params[3])) for params in jobs]
+    jobs = [
+        message["params"]
+        for message in messages
+        if isinstance(message, dict) and message.get("method") == "mining.notify"
+    ]
+    return [
+        PoolNotify(
+            pool=PoolKey(name[0].upper()),
+            lane=LaneId(1),
+            chain=Chain.BTC,
+            job=params[0],
+            prevhash=bytes.fromhex(params[1]),
+            version=int(params[5], 16),
+            nbits=int(params[6], 16),
+            ntime=int(params[7], 16),
+            clean=params[8],
+            coinbase1=bytes.fromhex(params[2]),
+            extranonce1=extranonce1,
+            extranonce2_size=extranonce2_size,
+            coinbase2=bytes.fromhex(params[3]),
+        )
+        for params in jobs
+    ]
 
 
 def test_recorded_jobs_of_two_pools_tell_height_difficulty_and_fees():
@@ -55,8 +71,14 @@ def test_two_recorded_tips_at_one_height_are_one_block():
     assert [block.height for block in observer.blocks(Chain.BTC)] == [850_001]
 
 
-JOB = st.tuples(st.integers(0, 40), st.sampled_from("ABC"), st.integers(0, 2), st.floats(0, 4000),
-                st.sampled_from([0, 0x17020000, 0x1D00FFFF, 0xFFFFFFFF]), st.binary(max_size=60) | st.none())
+JOB = st.tuples(
+    st.integers(0, 40),
+    st.sampled_from("ABC"),
+    st.integers(0, 2),
+    st.floats(0, 4000),
+    st.sampled_from([0, 0x17020000, 0x1D00FFFF, 0xFFFFFFFF]),
+    st.binary(max_size=60) | st.none(),
+)
 
 
 @settings(max_examples=150, deadline=None)

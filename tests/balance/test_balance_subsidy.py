@@ -6,9 +6,20 @@ from proxy.chains.subsidy import COIN, subsidy
 from proxy.types import Chain
 
 
-@pytest.mark.parametrize(("height", "coins"), [
-    (0, 50.0), (209_999, 50.0), (210_000, 25.0), (419_999, 25.0), (420_000, 12.5), (630_000, 6.25), (839_999, 6.25),
-    (840_000, 3.125), (1_050_000, 1.5625)])
+@pytest.mark.parametrize(
+    ("height", "coins"),
+    [
+        (0, 50.0),
+        (209_999, 50.0),
+        (210_000, 25.0),
+        (419_999, 25.0),
+        (420_000, 12.5),
+        (630_000, 6.25),
+        (839_999, 6.25),
+        (840_000, 3.125),
+        (1_050_000, 1.5625),
+    ],
+)
 @pytest.mark.parametrize("chain", [Chain.BTC, Chain.BCH])
 def test_bitcoin_and_bitcoin_cash_halve_every_210_000_blocks(chain, height, coins):
     assert subsidy(chain, height) == coins * COIN
@@ -24,9 +35,20 @@ def test_all_bitcoins_together_are_20999999_9769():
     assert sum(210_000 * subsidy(Chain.BTC, era * 210_000) for era in range(64)) == 2_099_999_997_690_000
 
 
-@pytest.mark.parametrize(("height", "coins"), [
-    (1, 72_000), (1_439, 72_000), (1_440, 16_000), (5_760, 8_000), (67_199, 8_000), (67_200, 7_960),
-    (67_200 + 10_080, 7_920.2), (400_000, 2_434.41), (1_430_000, 1_078.5)])
+@pytest.mark.parametrize(
+    ("height", "coins"),
+    [
+        (1, 72_000),
+        (1_439, 72_000),
+        (1_440, 16_000),
+        (5_760, 8_000),
+        (67_199, 8_000),
+        (67_200, 7_960),
+        (67_200 + 10_080, 7_920.2),
+        (400_000, 2_434.41),
+        (1_430_000, 1_078.5),
+    ],
+)
 def test_digibyte_steps_at_its_forks(height, coins):
     assert subsidy(Chain.DGB, height) == pytest.approx(coins * COIN, abs=1)
 

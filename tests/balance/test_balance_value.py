@@ -39,9 +39,20 @@ def test_a_chain_without_a_height_has_no_value():
 def observed(**settings):
     clock, events = VirtualClock(), EventStream()
     auto = AutoBalance(clock=clock, events=events)
-    auto.apply(snapshot(pool("A", Chain.BTC), pool("B", Chain.BCH), pool("D", Chain.DGB), **{
-        "strategy": BalanceStrategy.VALUE_PER_HASH, "sources": (BalanceSourceConfig(kind="observed"),),
-        "min_weight": 5.0, "max_weight": 90.0} | settings))
+    auto.apply(
+        snapshot(
+            pool("A", Chain.BTC),
+            pool("B", Chain.BCH),
+            pool("D", Chain.DGB),
+            **{
+                "strategy": BalanceStrategy.VALUE_PER_HASH,
+                "sources": (BalanceSourceConfig(kind="observed"),),
+                "min_weight": 5.0,
+                "max_weight": 90.0,
+            }
+            | settings,
+        )
+    )
     return clock, events, auto
 
 
@@ -51,8 +62,10 @@ def test_three_chains_are_weighed_from_jobs_and_typed_prices_alone():
     for chain in (Chain.BTC, Chain.BCH, Chain.DGB):
         events.emit(job(chain, 900_000 if chain is not Chain.DGB else 21_000_000, reward=0))
     weights = auto.conclude()
-    values = {key: value_per_hash(auto.observer.reading(chain, 6, 72), prices[chain])
-              for key, chain in (("A", Chain.BTC), ("B", Chain.BCH), ("D", Chain.DGB))}
+    values = {
+        key: value_per_hash(auto.observer.reading(chain, 6, 72), prices[chain])
+        for key, chain in (("A", Chain.BTC), ("B", Chain.BCH), ("D", Chain.DGB))
+    }
     assert sum(weights.values()) == 100.0
     assert max(weights, key=weights.get) == max(values, key=values.get)
     assert min(weights.values()) >= 4.5
@@ -71,8 +84,9 @@ def test_the_split_follows_a_change_of_difficulty_at_the_next_poll():
 
 
 def test_noisy_fees_alone_do_not_move_the_weights():
-    clock, events, auto = observed(prices={Chain.BTC: 1.0, Chain.BCH: 1.0, Chain.DGB: 1e-9}, min_weight=0.0,
-                                   max_weight=100.0, dead_band=0.0)
+    clock, events, auto = observed(
+        prices={Chain.BTC: 1.0, Chain.BCH: 1.0, Chain.DGB: 1e-9}, min_weight=0.0, max_weight=100.0, dead_band=0.0
+    )
     subsidy = 312_500_000
     seen = set()
     for number in range(40):

@@ -15,16 +15,26 @@ from tests.support.patience import PATIENCE_S
 
 NOW = 1_790_000_000.0
 RATE = 1e12 * HASHES_PER_DIFFICULTY / 600.0
-ORACLE = {"ok": True, "ts": "2026-09-21 14:13:20", "short_window": 6, "long_window": 72, "btc_difficulty": 1e12,
-          "bch_difficulty": 1e12, "btc_ts_latest": 1789999000, "btc_ts_short": 1789995400, "btc_ts_long": 1789955800,
-          "bch_ts_latest": 1789999000, "bch_ts_short": 1789991800, "bch_ts_long": 1789955800}
+ORACLE = {
+    "ok": True,
+    "ts": "2026-09-21 14:13:20",
+    "short_window": 6,
+    "long_window": 72,
+    "btc_difficulty": 1e12,
+    "bch_difficulty": 1e12,
+    "btc_ts_latest": 1789999000,
+    "btc_ts_short": 1789995400,
+    "btc_ts_long": 1789955800,
+    "bch_ts_latest": 1789999000,
+    "bch_ts_short": 1789991800,
+    "bch_ts_long": 1789955800,
+}
 
 
 async def ask(answer, kind, chain=Chain.OTHER, **fields):
     async with serve(answer) as server, make_client() as client:
         config = BalanceSourceConfig(kind=kind, url=server.url, chain=chain, **fields)
-        question = Question(name=kind, config=config, now=NOW,
-                            ask=HttpAsker(client, HttpLimits(timeout_s=PATIENCE_S)))
+        question = Question(name=kind, config=config, now=NOW, ask=HttpAsker(client, HttpLimits(timeout_s=PATIENCE_S)))
         return await fetch(question)
 
 
@@ -48,14 +58,24 @@ async def test_oracle_windows_default_to_v2s():
     assert (btc.short.blocks, btc.long.blocks) == (6, 72)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"ok": False, "error": "database gone"}, "database gone"), ({"ok": False}, "without a reason"),
-    ({"ok": "yes"}, "not ok"), ({"ts": "2026-09-21 13:50:00"}, "23 minutes old"),
-    ({"btc_difficulty": None}, "btc_difficulty"), ({"btc_difficulty": -1}, "cannot be"),
-    ({"bch_difficulty": "12"}, "no number"), ({"bch_difficulty": True}, "no number"),
-    ({"btc_difficulty": 0}, "cannot"),
-    ({"btc_ts_latest": {}}, "btc_ts_latest"), ({"short_window": 0}, "cannot"), ({"long_window": 6}, "not below"),
-    ({"short_window": 1e9}, "cannot be")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ok": False, "error": "database gone"}, "database gone"),
+        ({"ok": False}, "without a reason"),
+        ({"ok": "yes"}, "not ok"),
+        ({"ts": "2026-09-21 13:50:00"}, "23 minutes old"),
+        ({"btc_difficulty": None}, "btc_difficulty"),
+        ({"btc_difficulty": -1}, "cannot be"),
+        ({"bch_difficulty": "12"}, "no number"),
+        ({"bch_difficulty": True}, "no number"),
+        ({"btc_difficulty": 0}, "cannot"),
+        ({"btc_ts_latest": {}}, "btc_ts_latest"),
+        ({"short_window": 0}, "cannot"),
+        ({"long_window": 6}, "not below"),
+        ({"short_window": 1e9}, "cannot be"),
+    ],
+)
 async def test_oracle_answers_that_can_not_be_used_are_explained(change, words):
     with pytest.raises(SourceError, match=words):
         await ask(reply(ORACLE | change), "oracle")
@@ -103,8 +123,9 @@ class Node:
     async def __call__(self, request, writer):
         assert request.login in ("ann:secret", "")
         calls = json.loads(request.body)
-        answers = [{"id": call["id"], "error": None, "result": self.call(call["method"], call["params"])}
-                   for call in calls]
+        answers = [
+            {"id": call["id"], "error": None, "result": self.call(call["method"], call["params"])} for call in calls
+        ]
         await reply(answers[::-1])(request, writer)
 
 
@@ -125,17 +146,27 @@ async def test_node_without_chainwork_is_read_by_difficulties():
 
 
 async def test_digibyte_node_is_read_by_its_sha256d_difficulty_only():
-    mining = {"blocks": 21_000_000, "pow_algo": "sha256d", "networkhashps": 1e19,
-              "difficulties": {"sha256d": 5e8, "scrypt": 1e6}}
+    mining = {
+        "blocks": 21_000_000,
+        "pow_algo": "sha256d",
+        "networkhashps": 1e19,
+        "difficulties": {"sha256d": 5e8, "scrypt": 1e6},
+    }
     [reading] = await ask(Node(mining=mining), "node", Chain.DGB, **LOGIN)
     assert (reading.difficulty, reading.spans) == (5e8, ())
 
 
-@pytest.mark.parametrize(("chain", "mining", "words"), [
-    (Chain.BTC, {"blocks": 1, "difficulties": {"sha256d": 1.0}}, "DigiByte node"),
-    (Chain.DGB, {"blocks": 1, "difficulty": 1.0}, "difficulties is no JSON object"),
-    (Chain.DGB, {"blocks": 1, "difficulties": {"scrypt": 1.0}}, "sha256d"),
-    (Chain.BTC, {"difficulty": 1.0}, "blocks"), (Chain.BTC, [], "no JSON object"), (Chain.OTHER, {}, "which chain")])
+@pytest.mark.parametrize(
+    ("chain", "mining", "words"),
+    [
+        (Chain.BTC, {"blocks": 1, "difficulties": {"sha256d": 1.0}}, "DigiByte node"),
+        (Chain.DGB, {"blocks": 1, "difficulty": 1.0}, "difficulties is no JSON object"),
+        (Chain.DGB, {"blocks": 1, "difficulties": {"scrypt": 1.0}}, "sha256d"),
+        (Chain.BTC, {"difficulty": 1.0}, "blocks"),
+        (Chain.BTC, [], "no JSON object"),
+        (Chain.OTHER, {}, "which chain"),
+    ],
+)
 async def test_a_node_of_another_kind_is_recognised(chain, mining, words):
     with pytest.raises(SourceError, match=words):
         await ask(Node(mining=mining), "node", chain, **LOGIN)
@@ -152,12 +183,23 @@ async def test_header_times_that_run_backwards_are_left_out():
     assert "backwards" in reading.note
 
 
-@pytest.mark.parametrize(("answer", "words"), [
-    (reply({"result": None, "error": {"code": -28, "message": "Loading block index"}, "id": None}, 500),
-     "Loading block index"),
-    (reply([{"id": 0, "error": {"code": -32601, "message": "Method not found"}, "result": None}]), "Method not found"),
-    (reply([]), "no list of results"), (reply([{"id": 9, "result": {}}]), "missing"), (reply([3]), "missing"),
-    (reply(b"", 401), "password")])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            reply({"result": None, "error": {"code": -28, "message": "Loading block index"}, "id": None}, 500),
+            "Loading block index",
+        ),
+        (
+            reply([{"id": 0, "error": {"code": -32601, "message": "Method not found"}, "result": None}]),
+            "Method not found",
+        ),
+        (reply([]), "no list of results"),
+        (reply([{"id": 9, "result": {}}]), "missing"),
+        (reply([3]), "missing"),
+        (reply(b"", 401), "password"),
+    ],
+)
 async def test_a_nodes_refusal_is_passed_on(answer, words):
     with pytest.raises(SourceError, match=words):
         await ask(answer, "node", Chain.BTC, **LOGIN)
@@ -172,9 +214,12 @@ class Mempool:
     async def __call__(self, request, writer):
         name, _, last = request.path.removeprefix("/api/").rpartition("/")
         header = self.node.header(int(last, 16)) if name == "block" else {}
-        answers = {"blocks/tip": b"900000", "v1": {"USD": 100_000, "EUR": 90_000},
-                   "block-height": f"{int(last):064x}".encode() if name == "block-height" else b"",
-                   "block": {"height": header.get("height"), "timestamp": header.get("time"), "difficulty": 1e12}}
+        answers = {
+            "blocks/tip": b"900000",
+            "v1": {"USD": 100_000, "EUR": 90_000},
+            "block-height": f"{int(last):064x}".encode() if name == "block-height" else b"",
+            "block": {"height": header.get("height"), "timestamp": header.get("time"), "difficulty": 1e12},
+        }
         body = (answers | self.paths).get(name)
         await (reply(body) if body is not None else reply({}, 404))(request, writer)
 
@@ -192,10 +237,17 @@ async def test_esplora_without_prices_is_enough():
     assert reading.long is not None
 
 
-@pytest.mark.parametrize(("paths", "words"), [
-    ({"blocks/tip": b"soon"}, "no JSON"), ({"blocks/tip": b"-5"}, "cannot be"),
-    ({"block-height": b"<html>"}, "no block hash"), ({"block": {"height": 3}}, "timestamp"), ({"block": []}, "object"),
-    ({"block": {"height": 3, "timestamp": 1, "difficulty": 1}}, "got another")])
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        ({"blocks/tip": b"soon"}, "no JSON"),
+        ({"blocks/tip": b"-5"}, "cannot be"),
+        ({"block-height": b"<html>"}, "no block hash"),
+        ({"block": {"height": 3}}, "timestamp"),
+        ({"block": []}, "object"),
+        ({"block": {"height": 3, "timestamp": 1, "difficulty": 1}}, "got another"),
+    ],
+)
 async def test_mempool_answers_that_can_not_be_used_are_explained(paths, words):
     with pytest.raises(SourceError, match=words):
         await ask(Mempool(**paths), "mempool")

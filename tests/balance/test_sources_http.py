@@ -45,9 +45,17 @@ async def test_what_is_no_json_is_named_so(body):
         await ask(reply(body))
 
 
-@pytest.mark.parametrize(("status", "words"), [
-    (401, "password was refused"), (403, "password was refused"), (429, "less often"), (302, "redirects"),
-    (500, "HTTP 500"), (503, "HTTP 503")])
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "password was refused"),
+        (403, "password was refused"),
+        (429, "less often"),
+        (302, "redirects"),
+        (500, "HTTP 500"),
+        (503, "HTTP 503"),
+    ],
+)
 async def test_a_status_that_says_no_is_explained(status, words):
     with pytest.raises(SourceRefused, match=words):
         await ask(reply({}, status, "Location: http://127.0.0.1:1/\r\n"))

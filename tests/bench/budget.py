@@ -39,20 +39,29 @@ class Row:
 
 
 ROWS = {
-    "rate": Row(name=f"shares/s, one outstanding per miner, N = {FEW}", shown="{:,.0f}", v2="4,600",
-                least="18,000 (0.55 x)", better=max),
+    "rate": Row(
+        name=f"shares/s, one outstanding per miner, N = {FEW}",
+        shown="{:,.0f}",
+        v2="4,600",
+        least="18,000 (0.55 x)",
+        better=max,
+    ),
     "core": Row(name="shares/s of a whole core (from the CPU-seconds)", shown="{:,.0f}", v2="", least="", better=max),
     "cpu": Row(name="CPU-seconds per 1,000 shares", shown="{:.3f}", v2="0.22", least="0.10 (3.3 x)"),
-    "block": Row(name=f"new block on both pools to the last of {MANY} miners, ms", shown="{:.0f}", v2="567",
-                 least="50 (1.5 x)"),
-    "block_one": Row(name=f"new block on one pool to the last of its {MANY // 2} miners, ms", shown="{:.0f}", v2="",
-                     least=""),
+    "block": Row(
+        name=f"new block on both pools to the last of {MANY} miners, ms", shown="{:.0f}", v2="567", least="50 (1.5 x)"
+    ),
+    "block_one": Row(
+        name=f"new block on one pool to the last of its {MANY // 2} miners, ms", shown="{:.0f}", v2="", least=""
+    ),
     "idle": Row(name=f"idle CPU, {MANY} miners, % of one core", shown="{:.1f}", v2="54", least="3 (2.1 x)"),
     "memory": Row(name="memory per idle miner, both lanes, KB", shown="{:.1f}", v2="61", least="12 (4 x)"),
-    "connect": Row(name=f"{MANY} miners connect at once, all in work, s", shown="{:.2f}", v2="3.3",
-                   least="0.5 (2.5 x)"),
-    "killed": Row(name=f"pool killed: its {MANY // 2} miners at work elsewhere, s", shown="{:.3f}", v2="0.33",
-                  least="0.05"),
+    "connect": Row(
+        name=f"{MANY} miners connect at once, all in work, s", shown="{:.2f}", v2="3.3", least="0.5 (2.5 x)"
+    ),
+    "killed": Row(
+        name=f"pool killed: its {MANY // 2} miners at work elsewhere, s", shown="{:.3f}", v2="0.33", least="0.05"
+    ),
 }
 
 
@@ -99,7 +108,7 @@ class Budget:
 
     def _note(self, subject: Subject, row: str, value: float) -> None:
         self.measured[subject.name][row].append(value)
-        print(f"{subject.name:6} {row:10} {ROWS[row].shown.format(value)}", flush=True)  # noqa: T201
+        print(f"{subject.name:6} {row:10} {ROWS[row].shown.format(value)}", flush=True)
 
     # --- What is measured -----------------------------------------------------------------------------------------
 
@@ -204,7 +213,7 @@ async def _run(options: argparse.Namespace) -> None:
     budget = Budget(options)
     with tempfile.TemporaryDirectory(prefix="dpmp-bench-") as folder:
         await budget.run(Path(folder))
-    print(budget.table())  # noqa: T201
+    print(budget.table())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

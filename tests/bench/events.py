@@ -42,14 +42,17 @@ def per_event() -> None:
     MetricsSink(events, CollectorRegistry())
     LogSink(events, lambda: START_WALL, LogConfig(), stdout=None)
     bare = us(lambda: nothing(line))
-    rows = [("a bare call", bare), ("emit, nobody listens", us(lambda: EventStream.emit(silent, line))),
-            ("lines_tx", us(lambda: events.emit(line)))]
+    rows = [
+        ("a bare call", bare),
+        ("emit, nobody listens", us(lambda: EventStream.emit(silent, line))),
+        ("lines_tx", us(lambda: events.emit(line))),
+    ]
     accepted, jobs = share(), [job("1"), job("2")]
     rows.append(("share_result, accepted", us(lambda: events.emit(accepted))))
     rows.append(("job_forwarded (two)", us(lambda: [events.emit(each) for each in jobs])))
     rows.append(("lines_tx written to the log", written_us()))
     for name, cost in rows:
-        print(f"{name:32} {cost:7.3f} us {cost / bare:7.1f} x")  # noqa: T201
+        print(f"{name:32} {cost:7.3f} us {cost / bare:7.1f} x")
 
 
 silent = EventStream()
@@ -105,8 +108,10 @@ async def storm(path: Path | None) -> str:
     await asyncio.to_thread(sink.stop, 30.0)
     lags.sort()
     p50, p99, worst = (lags[min(int(len(lags) * part), len(lags) - 1)] * 1e3 for part in (0.5, 0.99, 1.0))
-    return (f"{len(lags)} bursts: lag p50 {p50:.2f} ms, p99 {p99:.2f} ms, worst {worst:.2f} ms; "
-            f"meter p99 {meter.percentile(99) * 1e3:.2f} ms; dropped {sum(sink.dropped.values())}")
+    return (
+        f"{len(lags)} bursts: lag p50 {p50:.2f} ms, p99 {p99:.2f} ms, worst {worst:.2f} ms; "
+        f"meter p99 {meter.percentile(99) * 1e3:.2f} ms; dropped {sum(sink.dropped.values())}"
+    )
 
 
 def main() -> None:
@@ -114,8 +119,8 @@ def main() -> None:
     sys.setswitchinterval(0.0005)  # as runproxy does
     per_event()
     with tempfile.TemporaryDirectory() as folder:
-        print("without a storm:", asyncio.run(storm(None)))  # noqa: T201
-        print(f"{STORM_LINES_PER_S} lines/s:  ", asyncio.run(storm(Path(folder) / "dpmp.log")))  # noqa: T201
+        print("without a storm:", asyncio.run(storm(None)))
+        print(f"{STORM_LINES_PER_S} lines/s:  ", asyncio.run(storm(Path(folder) / "dpmp.log")))
 
 
 if __name__ == "__main__":

@@ -56,8 +56,17 @@ class Pool:
 
     def _next_job(self, *, clean: bool) -> bytes:
         self._jobs += 1
-        params = [f"{self._jobs:x}", self.prevhash, COINB1, COINB2, BRANCHES, "20000000", "1d00ffff",
-                  f"{NTIME + self._jobs:08x}", clean]
+        params = [
+            f"{self._jobs:x}",
+            self.prevhash,
+            COINB1,
+            COINB2,
+            BRANCHES,
+            "20000000",
+            "1d00ffff",
+            f"{NTIME + self._jobs:08x}",
+            clean,
+        ]
         return orjson.dumps({"id": None, "method": "mining.notify", "params": params}) + b"\n"
 
     def notify(self, *, new_block: bool) -> None:
@@ -178,8 +187,11 @@ class Miner(asyncio.Protocol):
     def _notified(self, message: dict[str, Any]) -> None:
         if message["method"] == "mining.notify":
             job, prevhash, ntime = message["params"][0], message["params"][1], message["params"][7]
-            self._share = (f',"method":"mining.submit","params":["wallet.{self._name}","{job}","{self._extranonce2}",'
-                           f'"{ntime}","'.encode(), b'","00002000"]}\n')
+            self._share = (
+                f',"method":"mining.submit","params":["wallet.{self._name}","{job}","{self._extranonce2}",'
+                f'"{ntime}","'.encode(),
+                b'","00002000"]}\n',
+            )
             self.prevhash = prevhash
             self._fleet.job_came(self)
 
@@ -227,8 +239,9 @@ class Fleet:
         try:
             return await asyncio.wait_for(reached, timeout_s)
         except TimeoutError:
-            raise TimeoutError(f"{len(self._waiting)} of {len(self.miners)} miners still wait, {self.lost} lost"
-                               ) from None
+            raise TimeoutError(
+                f"{len(self._waiting)} of {len(self.miners)} miners still wait, {self.lost} lost"
+            ) from None
 
     def job_came(self, miner: Miner) -> None:
         """A miner has another job."""
@@ -275,11 +288,13 @@ async def _by_hand(options: argparse.Namespace) -> None:
     await asyncio.sleep(options.wait)
     fleet = Fleet()
     host, _, port = options.proxy.rpartition(":")
-    print(f"{options.miners} miners in work after {await fleet.connect(options.miners, int(port), host):.3f} s")  # noqa: T201
+    print(f"{options.miners} miners in work after {await fleet.connect(options.miners, int(port), host):.3f} s")
     fleet.flood()
     await asyncio.sleep(options.seconds)
-    print(f"{fleet.accepted / options.seconds:.0f} shares/s accepted, {len(fleet.refused)} refused, "  # noqa: T201
-          f"{fleet.lost} connections lost")
+    print(
+        f"{fleet.accepted / options.seconds:.0f} shares/s accepted, {len(fleet.refused)} refused, "
+        f"{fleet.lost} connections lost"
+    )
     await fleet.leave()
 
 

@@ -18,12 +18,12 @@ os.environ["DPMP_DATA_DIR"] = tempfile.mkdtemp(prefix="dpmp-bench-")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dpmp_site.settings")
 django.setup()
 
-from dashboard.doors import Visitor, check  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
 from dashboard import live  # noqa: E402
 from dashboard.access import LOGS, SEE, STEER, WALLETS, Access  # noqa: E402
-from proxy.observe.live import snapshot as snapshots
+from dashboard.viewers import Viewer, check  # noqa: E402
+from proxy.observe.live import snapshot as snapshots  # noqa: E402
 from proxy.observe.live.snapshot import SnapshotBuilder  # noqa: E402
 from proxy.observe.live.views import store  # noqa: E402
 from proxy.types import PoolKey  # noqa: E402
@@ -48,7 +48,7 @@ def timed(work: Callable[[], object], before: Callable[[], object] = lambda: Non
 
 
 def line(name: str, kept: float, dropped: float, unit: str = "ms") -> None:
-    print(f"{name:44} {kept:8.2f} {dropped:8.2f} {unit}", flush=True)  # noqa: T201 - a report
+    print(f"{name:44} {kept:8.2f} {dropped:8.2f} {unit}", flush=True)
 
 
 def fleet() -> tuple[World, SnapshotBuilder, Callable[[], None]]:
@@ -77,17 +77,20 @@ def main() -> None:
         second()
         builder._rows._rows = {}
 
-    print(f"{'':44} {'with':>8} {'without':>8}")  # noqa: T201 - a report
+    print(f"{'':44} {'with':>8} {'without':>8}")
     line("rows of workers handed on (snapshot)", whole, timed(builder.build, forget_rows))
-    line("sessions by worker (part of a snapshot)", 0.0, timed(lambda: snapshots._sessions_by_worker(
-        builder.sources.engine)))
+    line(
+        "sessions by worker (part of a snapshot)",
+        0.0,
+        timed(lambda: snapshots._sessions_by_worker(builder.sources.engine)),
+    )
     store.put(builder.build())
     asyncio.run(pages(builder))
 
 
 async def pages(builder: SnapshotBuilder) -> None:
     """The dashboard's own."""
-    visitor = Visitor("nobody", 1, "", None)
+    viewer = Viewer("nobody", 1, "", None)
 
     async def tick(each: Callable[[], Awaitable[object]]) -> float:
         began = time.process_time()
@@ -110,7 +113,8 @@ async def pages(builder: SnapshotBuilder) -> None:
     async def alone_and_anew() -> None:
         snap = live.snapshot()
         await live.database_sync_to_async(
-            lambda: [live.Renderings().get(key, EVERYTHING, "en", snap) for key in HOME])()
+            lambda: [live.Renderings().get(key, EVERYTHING, "en", snap) for key in HOME]
+        )()
 
     def newer() -> None:
         store.put(builder.build())
@@ -120,17 +124,20 @@ async def pages(builder: SnapshotBuilder) -> None:
     line(f"frames shared ({VIEWERS} viewers of Home, a tick)", frames, one_each)
     line("renderings of a snapshot shared (the same)", one_each, await median(alone_and_anew, newer))
 
-    async def ask(visitors: list[Visitor]) -> None:
+    async def ask(viewers: list[Viewer]) -> None:
         with suppress(Exception):
-            await live.database_sync_to_async(check)(visitors)
+            await live.database_sync_to_async(check)(viewers)
 
     one = []
     for _ in range(ROUNDS):
         began = time.process_time()
-        await ask([visitor] * VIEWERS)
+        await ask([viewer] * VIEWERS)
         one.append((time.process_time() - began) * 1e3)
-    line("access asked once for all viewers (a tick)", statistics.median(one),
-         await median(lambda: ask([visitor]), lambda: None))
+    line(
+        "access asked once for all viewers (a tick)",
+        statistics.median(one),
+        await median(lambda: ask([viewer]), lambda: None),
+    )
 
     for name in ("records", "blocks", "plans", "schedules", "pool:A", "luck"):
         found = live.find(name)
@@ -145,8 +152,11 @@ async def pages(builder: SnapshotBuilder) -> None:
         def render(name: str = name) -> object:
             return live.Renderings().get(name, EVERYTHING, "en", live.snapshot())
 
-        line(f"rendering kept while its version holds ({name})", await asyncio.to_thread(timed, version),
-             await asyncio.to_thread(timed, render))
+        line(
+            f"rendering kept while its version holds ({name})",
+            await asyncio.to_thread(timed, version),
+            await asyncio.to_thread(timed, render),
+        )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ async def relay(pool_port: int) -> None:
     """Run until cancelled."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: MinerSide(pool_port), "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 

@@ -89,17 +89,23 @@ class SharePath:
         """As the node has them."""
         clock, events = self.world.clock, self.world.events
         accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
-        return [accounting, MetricsSink(events, CollectorRegistry()),
-                LogSink(events, clock.wall, LogConfig(), stdout=None),
-                ChainObserver(clock=clock, events=events, hashes_per_difficulty=HASHES_PER_DIFFICULTY),
-                Records(clock=clock, events=events), EffortMeter(clock=clock, events=events, accounting=accounting),
-                SplitMeter(clock=clock, events=events, accounting=accounting)]
+        return [
+            accounting,
+            MetricsSink(events, CollectorRegistry()),
+            LogSink(events, clock.wall, LogConfig(), stdout=None),
+            ChainObserver(clock=clock, events=events, hashes_per_difficulty=HASHES_PER_DIFFICULTY),
+            Records(clock=clock, events=events),
+            EffortMeter(clock=clock, events=events, accounting=accounting),
+            SplitMeter(clock=clock, events=events, accounting=accounting),
+        ]
 
     def line(self) -> bytes:
         """The next submit of the miner."""
         self._nonce += 1
-        return (f'{{"id":{self._nonce},"method":"mining.submit","params":["wallet.rig","{self.job[0]}","00000000",'
-                f'"{self.job[7]}","{self._nonce:08x}","00002000"]}}\n').encode()
+        return (
+            f'{{"id":{self._nonce},"method":"mining.submit","params":["wallet.rig","{self.job[0]}","00000000",'
+            f'"{self.job[7]}","{self._nonce:08x}","00002000"]}}\n'
+        ).encode()
 
     def submit(self, line: bytes) -> None:
         """Miner to pool."""
@@ -179,11 +185,19 @@ def table(path: SharePath) -> str:
     bare = us(yardstick)
     whole = min(path.whole() for _ in range(REPEATS))
     parts = path.parts()
-    rows = [("a share's hashes in bare Python", bare), ("a share, there and back", whole), *parts.items(),
-            ("the rest: calls, tables, other events", whole - sum(parts.values()))]
-    return "\n".join(["| part | us | of the share | / bare hashes |", "|---|---|---|---|",
-                      *(f"| {name} | {cost:.2f} | {cost / whole * 100:.0f} % | {cost / bare:.2f} |"
-                        for name, cost in rows)])
+    rows = [
+        ("a share's hashes in bare Python", bare),
+        ("a share, there and back", whole),
+        *parts.items(),
+        ("the rest: calls, tables, other events", whole - sum(parts.values())),
+    ]
+    return "\n".join(
+        [
+            "| part | us | of the share | / bare hashes |",
+            "|---|---|---|---|",
+            *(f"| {name} | {cost:.2f} | {cost / whole * 100:.0f} % | {cost / bare:.2f} |" for name, cost in rows),
+        ]
+    )
 
 
 def profile(path: SharePath) -> None:
@@ -211,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             path.submit(path.line())
             path.answer()
     else:
-        print(table(path))  # noqa: T201
+        print(table(path))
 
 
 if __name__ == "__main__":

@@ -30,10 +30,17 @@ CHURN_PER_HOUR = 0.05
 def config_for(weights: Sequence[float], min_switch_s: float, slice_s: float | None = None) -> ConfigSnapshot:
     """Return pools A, B, ... and one default schedule with ``weights``."""
     keys = [PoolKey(chr(ord("A") + index)) for index in range(len(weights))]
-    pools = {key: PoolConfig(key=key, wallet="wallet", endpoints=(Endpoint(host="pool.test", port=3333),))
-             for key in keys}
-    schedule = ScheduleConfig(id=1, name="always", allocations=tuple(zip(keys, weights, strict=True)), is_default=True,
-                              min_switch_s=min_switch_s, slice_s=slice_s or (15 if min_switch_s <= 30 else 30))
+    pools = {
+        key: PoolConfig(key=key, wallet="wallet", endpoints=(Endpoint(host="pool.test", port=3333),)) for key in keys
+    }
+    schedule = ScheduleConfig(
+        id=1,
+        name="always",
+        allocations=tuple(zip(keys, weights, strict=True)),
+        is_default=True,
+        min_switch_s=min_switch_s,
+        slice_s=slice_s or (15 if min_switch_s <= 30 else 30),
+    )
     return ConfigSnapshot(pools=pools, schedules=(schedule,)).validate()
 
 
@@ -47,8 +54,10 @@ def dwell_of(config: ConfigSnapshot) -> float:
     """Return what the bound is made of: the smaller pool's dwell; for k pools ``max w (1 - w) x period``."""
     schedule = config.schedules[0]
     parts = {pool: part for pool, part in target_of(config).items() if part > 0}
-    dwells = {pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
-              for pool, part in parts.items()}
+    dwells = {
+        pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
+        for pool, part in parts.items()
+    }
     if len(parts) <= 2:
         return dwells[min(parts, key=lambda pool: parts[pool])]
     return max(part * (1 - part) for part in parts.values()) * guard.period(parts, dwells)
@@ -60,9 +69,17 @@ def slicing_rate(config: ConfigSnapshot) -> float:
     parts = {pool: part for pool, part in target_of(config).items() if part > 0}
     if len(parts) < 2:
         return 0.0
-    return 3600 * len(parts) / guard.period(parts, {
-        pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
-        for pool, part in parts.items()})
+    return (
+        3600
+        * len(parts)
+        / guard.period(
+            parts,
+            {
+                pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
+                for pool, part in parts.items()
+            },
+        )
+    )
 
 
 def simulate(fleet: str, config: ConfigSnapshot, seed: int, marks_s: Sequence[float]) -> tuple[list[Mark], Simulation]:
@@ -92,8 +109,9 @@ def churn_to(simulation: Simulation, rng: random.Random, when: float) -> None:
         simulation.add(200 ** rng.random() * TERA)
 
 
-def row(fleet: str, weights: Sequence[float], min_switch_s: float, seeds: int, marks_s: Sequence[float],
-        seed: int) -> str:
+def row(
+    fleet: str, weights: Sequence[float], min_switch_s: float, seeds: int, marks_s: Sequence[float], seed: int
+) -> str:
     """Return one line of the table."""
     config = config_for(weights, min_switch_s)
     runs = [simulate(fleet, config, seed + number, marks_s) for number in range(seeds)]
@@ -104,8 +122,10 @@ def row(fleet: str, weights: Sequence[float], min_switch_s: float, seeds: int, m
         in_bound = sum(mark.error <= mark.bound + 1e-9 for mark in marks) / seeds
         in_band = sum(mark.paid_in_band for mark in marks) / seeds
         bound = sorted(mark.bound for mark in marks)[seeds // 2]
-        cells.append(f"{errors[int(0.95 * (seeds - 1))] * 100:.2f} / {bound * 100:.2f} · {in_bound * 100:.0f} · "
-                     f"{in_band * 100:.0f}")
+        cells.append(
+            f"{errors[int(0.95 * (seeds - 1))] * 100:.2f} / {bound * 100:.2f} · {in_bound * 100:.0f} · "
+            f"{in_band * 100:.0f}"
+        )
     rate = sum(run.switches for _, run in runs) / (sum(run.miner_seconds for _, run in runs) / 3600)
     usual = slicing_rate(config)
     part = f"{rate / usual:.3f}" if usual else "-"
@@ -116,8 +136,10 @@ def row(fleet: str, weights: Sequence[float], min_switch_s: float, seeds: int, m
 def header(marks_s: Sequence[float]) -> str:
     """Return the head of the table."""
     names = [f"{mark / 60:g} min" for mark in marks_s]
-    return (f"| fleet, TH/s | weights | min switch, s | seeds | {' | '.join(names)} | switches per miner-hour | "
-            f"of slicing all |\n|---|---|---|---|{'---|' * len(names)}---|---|")
+    return (
+        f"| fleet, TH/s | weights | min switch, s | seeds | {' | '.join(names)} | switches per miner-hour | "
+        f"of slicing all |\n|---|---|---|---|{'---|' * len(names)}---|---|"
+    )
 
 
 def time_day(miners: int = 200, hours: float = 24.0, seed: int = 1) -> Mapping[str, float]:
@@ -128,8 +150,11 @@ def time_day(miners: int = 200, hours: float = 24.0, seed: int = 1) -> Mapping[s
         simulation.add(200 ** rng.random() * TERA)
     begun = time.process_time()
     churn_to(simulation, rng, hours * 3600)
-    return {"cpu_s": time.process_time() - begun, "switches": simulation.switches,
-            "miner_hours": simulation.miner_seconds / 3600}
+    return {
+        "cpu_s": time.process_time() - begun,
+        "switches": simulation.switches,
+        "miner_hours": simulation.miner_seconds / 3600,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -144,15 +169,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--day", action="store_true", help="time 24 hours of 200 miners")
     options = parser.parse_args(arguments)
     if options.day:
-        print(time_day(seed=options.seed))  # noqa: T201
+        print(time_day(seed=options.seed))
         return
     marks_s = [minutes * 60.0 for minutes in MARKS_MIN if minutes <= options.hours * 60]
-    print(header(marks_s))  # noqa: T201
+    print(header(marks_s))
     chosen = [tuple(map(float, text.split(":"))) for text in options.weights or ()] or WEIGHTS
     for fleet in options.fleet or FLEETS:
         for weights in chosen:
             for min_switch_s in options.min_switch or (30.0, 50.0):
-                print(row(fleet, weights, min_switch_s, options.seeds, marks_s, options.seed), flush=True)  # noqa: T201
+                print(row(fleet, weights, min_switch_s, options.seeds, marks_s, options.seed), flush=True)
 
 
 if __name__ == "__main__":

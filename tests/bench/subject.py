@@ -59,8 +59,9 @@ class Subject:
 
 async def start_relay(pool: Pool) -> Subject:
     """Start a relay to ``pool``."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.relay", str(pool.port), cwd=ROOT,
-                                                   stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.relay", str(pool.port), cwd=ROOT, stdout=PIPE
+    )
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), START_S)
     return Subject(name="relay", process=process, port=int(line))
@@ -78,15 +79,32 @@ async def start_proxy(pools: Mapping[str, Pool], data_dir: Path, *, prefix: tupl
         raise RuntimeError(text)
     set_up = SetUp(
         pools=[PoolRow(key=key, chain=CHAINS[key], ports=[pool.port]) for key, pool in pools.items()],
-        weights=dict.fromkeys(pools, 50.0), min_switch_s=30.0, slice_s=15.0, policy="automatic",
-        settings={"max_sessions": 5000, "max_sessions_per_address": 5000})
+        weights=dict.fromkeys(pools, 50.0),
+        min_switch_s=30.0,
+        slice_s=15.0,
+        policy="automatic",
+        settings={"max_sessions": 5000, "max_sessions_per_address": 5000},
+    )
     await asyncio.to_thread(_write, environment, data_dir, set_up)
     said = data_dir / "said"
     with said.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *prefix, sys.executable, "manage.py", "runproxy", "--no-web", "--listen", "127.0.0.1:0", "--metrics",
-            "127.0.0.1:0", "--hashes-per-difficulty", repr(HASHES_PER_DIFFICULTY), cwd=ROOT, env=environment,
-            stdout=output, stderr=output)
+            *prefix,
+            sys.executable,
+            "manage.py",
+            "runproxy",
+            "--no-web",
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+            "--hashes-per-difficulty",
+            repr(HASHES_PER_DIFFICULTY),
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
     return Subject(name="proxy", process=process, port=await _port(process, said))
 
 

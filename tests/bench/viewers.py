@@ -38,9 +38,23 @@ def start() -> tuple[subprocess.Popen[bytes], int, int, str]:
     stratum, web, metrics = free_ports(3)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "runproxy", "--demo", "--listen", f"127.0.0.1:{stratum}", "--web",
-         f"127.0.0.1:{web}", "--metrics", f"127.0.0.1:{metrics}"],
-        cwd=ROOT, env=environment | {"DPMP_LOG_LEVEL": "ERROR"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        [
+            sys.executable,
+            "manage.py",
+            "runproxy",
+            "--demo",
+            "--listen",
+            f"127.0.0.1:{stratum}",
+            "--web",
+            f"127.0.0.1:{web}",
+            "--metrics",
+            f"127.0.0.1:{metrics}",
+        ],
+        cwd=ROOT,
+        env=environment | {"DPMP_LOG_LEVEL": "ERROR"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if found := re.search(rb"Password: (\S+)", line):
@@ -73,9 +87,13 @@ async def view(web: int, cookies: str, frames: list[int], until: float) -> None:
     """One viewer: reads frames and acknowledges them."""
     reader, writer = await asyncio.open_connection("127.0.0.1", web)
     key = base64.b64encode(os.urandom(16)).decode()
-    writer.write((f"GET {REGIONS} HTTP/1.1\r\nHost: 127.0.0.1:{web}\r\nOrigin: http://127.0.0.1:{web}\r\n"
-                  f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                  f"Sec-WebSocket-Key: {key}\r\nCookie: {cookies}\r\n\r\n").encode())
+    writer.write(
+        (
+            f"GET {REGIONS} HTTP/1.1\r\nHost: 127.0.0.1:{web}\r\nOrigin: http://127.0.0.1:{web}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nCookie: {cookies}\r\n\r\n"
+        ).encode()
+    )
     answer = await reader.readuntil(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 101"), answer
     while time.monotonic() < until:
@@ -133,14 +151,23 @@ async def run(viewers: int, seconds: float) -> None:
         await drain
 
 
-def report(viewers: int, seconds: float, alone: tuple[dict[str, float], dict[str, float]],
-           watched: tuple[dict[str, float], dict[str, float]], frames: list[int]) -> None:
+def report(
+    viewers: int,
+    seconds: float,
+    alone: tuple[dict[str, float], dict[str, float]],
+    watched: tuple[dict[str, float], dict[str, float]],
+    frames: list[int],
+) -> None:
     """Print what was found."""
-    print(f"{viewers} viewers, {seconds:.0f} s: {len(frames) / viewers / seconds:.1f} frames a second each, "  # noqa: T201
-          f"{sum(frames) / max(1, len(frames)):.0f} bytes a frame")
+    print(
+        f"{viewers} viewers, {seconds:.0f} s: {len(frames) / viewers / seconds:.1f} frames a second each, "
+        f"{sum(frames) / max(1, len(frames)):.0f} bytes a frame"
+    )
     for name, span in (("without", alone), ("with", watched)):
-        print(f"{name} viewers: CPU {(span[1][CPU] - span[0][CPU]) / seconds:.1%}, "  # noqa: T201
-              f"loop lag p50 {quantile(span, 0.5)}, p99 {quantile(span, 0.99)}")
+        print(
+            f"{name} viewers: CPU {(span[1][CPU] - span[0][CPU]) / seconds:.1%}, "
+            f"loop lag p50 {quantile(span, 0.5)}, p99 {quantile(span, 0.99)}"
+        )
 
 
 if __name__ == "__main__":

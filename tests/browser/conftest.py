@@ -14,8 +14,15 @@ from tests.browser.serve import PASSWORD
 from tests.support.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -39,8 +46,14 @@ def dashboard(tmp_path_factory):
     """A dashboard with made-up snapshots; it ends with its standard input."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
     environment["DPMP_DATA_DIR"] = str(tmp_path_factory.mktemp("dashboard"))
-    process = subprocess.Popen([sys.executable, str(ROOT / "tests/browser/serve.py"), "0"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, env=environment, cwd=ROOT, bufsize=0)
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/browser/serve.py"), "0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=ROOT,
+        bufsize=0,
+    )
     yield Dashboard(process, int(_said(process, "ready ").removeprefix("ready ")))
     process.stdin.close()
     process.wait(timeout=PATIENCE_S)
@@ -104,8 +117,9 @@ def visit(chromium, dashboard, logged_in):
 
     def make(who=None, path="/", *, width=1440, theme="dark", alone=False, **options):
         state = logged_in(who) if who and not alone else None
-        context = chromium.new_context(viewport={"width": width, "height": 900}, base_url=dashboard.url,
-                                       storage_state=state, **options)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, base_url=dashboard.url, storage_state=state, **options
+        )
         contexts.append(context)
         context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
         page = context.new_page()

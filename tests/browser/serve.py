@@ -29,8 +29,10 @@ def prepare() -> None:
     call_command("migrate", verbosity=0)
     for name, group in PEOPLE.items():
         User.objects.create_user(name, password=PASSWORD).groups.add(Group.objects.get(name=group))
-    schedules = [Schedule(name="Always", is_default=True),
-                 Schedule(name="Night", priority=5, time_zone="Europe/Berlin")]
+    schedules = [
+        Schedule(name="Always", is_default=True),
+        Schedule(name="Night", priority=5, time_zone="Europe/Berlin"),
+    ]
     for schedule in schedules:
         schedule.save()
     ScheduleWindow(schedule=schedules[1], start="22:00", end="06:00", weekdays=0b0011111).save()
@@ -57,15 +59,35 @@ def history(now: float) -> None:
         if 120 <= minute < 150:
             continue
         for worker, pool, work in (("AvalonQ", "A", 900_000), ("AvalonQ", "B", 200_000), ("Nano3S", "B", 90_000)):
-            rows.append(ShareBucket(worker=worker, pool=pool, step=60, start=start, accepted=18 + minute % 5,
-                                    work=work * (1 + 0.1 * ((minute * 7) % 5)), work_shares=18))
+            rows.append(
+                ShareBucket(
+                    worker=worker,
+                    pool=pool,
+                    step=60,
+                    start=start,
+                    accepted=18 + minute % 5,
+                    work=work * (1 + 0.1 * ((minute * 7) % 5)),
+                    work_shares=18,
+                )
+            )
     ShareBucket.objects.bulk_create(rows)
     moment = datetime.fromtimestamp(now - 90_000, UTC)
     for index in range(6):
         BestShare(worker="AvalonQ", chain="BTC", pool="A", true_difficulty=6.6e5 / (index + 1), at=moment).save()
-    Block(header_hash="0" * 20 + "ab" * 22, worker="Nano3S", pool="B", chain="BCH", height=951_000, at=moment,
-          header="00" * 80, coinbase="00", nbits=0x1A0FFFFF, true_difficulty=9e11, network_difficulty=8.1e11,
-          verdict="accepted").save()
+    Block(
+        header_hash="0" * 20 + "ab" * 22,
+        worker="Nano3S",
+        pool="B",
+        chain="BCH",
+        height=951_000,
+        at=moment,
+        header="00" * 80,
+        coinbase="00",
+        nbits=0x1A0FFFFF,
+        true_difficulty=9e11,
+        network_difficulty=8.1e11,
+        verdict="accepted",
+    ).save()
     PayoutRecord(pool="A", at=moment, percent=98.0, ok=True).save()
 
 
@@ -79,14 +101,21 @@ def shifted(snap, now: float, revision: int):
         return replace(view, **{name: getattr(view, name) + off for name in names if getattr(view, name)})
 
     return replace(
-        move(snap, "at", "started_at"), revision=revision,
+        move(snap, "at", "started_at"),
+        revision=revision,
         pools=tuple(move(pool, "since", "last_share_at", "last_job_at", "last_block_at") for pool in snap.pools),
-        workers=tuple(replace(move(worker, "connected_at", "last_share_at", "last_seen_at"),
-                              sessions=tuple(move(one, "connected_at") for one in worker.sessions))
-                      for worker in snap.workers),
-        control=move(snap.control, "since", "until"), splits=tuple(move(split, "since") for split in snap.splits),
+        workers=tuple(
+            replace(
+                move(worker, "connected_at", "last_share_at", "last_seen_at"),
+                sessions=tuple(move(one, "connected_at") for one in worker.sessions),
+            )
+            for worker in snap.workers
+        ),
+        control=move(snap.control, "since", "until"),
+        splits=tuple(move(split, "since") for split in snap.splits),
         alarms=tuple(move(alarm, "since") for alarm in snap.alarms),
-        spark=tuple((start + off, rates) for start, rates in snap.spark))
+        spark=tuple((start + off, rates) for start, rates in snap.spark),
+    )
 
 
 def controlled(snap, override, fallback_since: float):
@@ -96,14 +125,33 @@ def controlled(snap, override, fallback_since: float):
     if override is None or not snap.pools:
         return snap
     if not override.weights:
-        return replace(snap, control=replace(snap.control, source="auto-balance", detail="", set_by=override.set_by,
-                                             since=override.set_at.timestamp()))
+        return replace(
+            snap,
+            control=replace(
+                snap.control,
+                source="auto-balance",
+                detail="",
+                set_by=override.set_by,
+                since=override.set_at.timestamp(),
+            ),
+        )
     total = sum(override.weights.values())
     weights = {pool.key: override.weights.get(pool.key, 0) / total for pool in snap.pools}
-    return replace(snap, control=ControlView(
-        source="override", detail="slider", mode="weights", weights=weights, set_by=override.set_by,
-        since=override.set_at.timestamp(), until=override.until and override.until.timestamp(), policy="packing",
-        min_switch_s=30, follows_in_s=300))
+    return replace(
+        snap,
+        control=ControlView(
+            source="override",
+            detail="slider",
+            mode="weights",
+            weights=weights,
+            set_by=override.set_by,
+            since=override.set_at.timestamp(),
+            until=override.until and override.until.timestamp(),
+            policy="packing",
+            min_switch_s=30,
+            follows_in_s=300,
+        ),
+    )
 
 
 async def tick_for_ever(chosen: list[str]) -> None:

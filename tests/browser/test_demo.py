@@ -23,10 +23,14 @@ SHOTS = os.environ.get("DPMP_TEST_SCREENSHOTS")
 """A directory for the pictures of the README; without it they are made to be looked at by this test alone."""
 PICTURES_AFTER_S = 360
 """How long the demonstration works before its pictures are taken."""
-PICTURES = {"home-dark": ("/", "dark", 1280, 1040), "home-light-phone": ("/", "light", 390, 1300),
-            "schedule-dark": ("/schedule/", "dark", 1280, 960), "pools-dark": ("/pools/A/", "dark", 1280, 860),
-            "workers-dark": ("/workers/", "dark", 1280, 480), "admin-pool": ("/admin/proxy/pool/1/change/", "dark",
-                                                                               1280, 900)}
+PICTURES = {
+    "home-dark": ("/", "dark", 1280, 1040),
+    "home-light-phone": ("/", "light", 390, 1300),
+    "schedule-dark": ("/schedule/", "dark", 1280, 960),
+    "pools-dark": ("/pools/A/", "dark", 1280, 860),
+    "workers-dark": ("/workers/", "dark", 1280, 480),
+    "admin-pool": ("/admin/proxy/pool/1/change/", "dark", 1280, 900),
+}
 """Name -> address, theme, width and height."""
 
 
@@ -36,9 +40,22 @@ def demo():
     ports = [steady_port() for _ in range(3)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "runproxy", "--demo", *(part for name, port in zip(
-            ("--listen", "--web", "--metrics"), ports, strict=True) for part in (name, f"127.0.0.1:{port}"))],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        [
+            sys.executable,
+            "manage.py",
+            "runproxy",
+            "--demo",
+            *(
+                part
+                for name, port in zip(("--listen", "--web", "--metrics"), ports, strict=True)
+                for part in (name, f"127.0.0.1:{port}")
+            ),
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     timer = threading.Timer(START_S, process.kill)
     timer.start()
     password = ""
@@ -110,8 +127,20 @@ def test_log_is_live_and_freezes(page):
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_every_page_of_the_demonstration(page, theme):
     page.context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": page.url}])
-    for path in ("/", "/workers/", "/workers/garage/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/",
-                 "/logs/", "/help/", "/people/", "/audit/"):
+    for path in (
+        "/",
+        "/workers/",
+        "/workers/garage/",
+        "/pools/",
+        "/pools/A/",
+        "/schedule/",
+        "/balance/",
+        "/records/",
+        "/logs/",
+        "/help/",
+        "/people/",
+        "/audit/",
+    ):
         assert page.goto(path).status == 200, path
         page.wait_for_selector('#live-state[data-state="live"]')
         for width in (390, 820, 1440):

@@ -48,7 +48,11 @@ def test_the_first_to_announce_and_the_delay_of_the_others_are_known(chain, cloc
     clock.advance(0.08)
     events.emit(notify(A, block(2), lane=1, height=840_001))
     assert [(seen.pool, seen.height, round(seen.behind_s, 3)) for seen in heard.of(NewBlockSeen)] == [
-        (A, 839_999, 0), (B, 839_999, 0.25), (B, 840_000, 0), (A, 840_000, 0.08)]
+        (A, 839_999, 0),
+        (B, 839_999, 0.25),
+        (B, 840_000, 0),
+        (A, 840_000, 0.08),
+    ]
     tip = chain.tips(Chain.BTC)[0]
     assert (tip.first, tip.height, tip.behind_s[A]) == (B, 840_000, pytest.approx(0.08))
     assert chain.pool(A).behind_s == pytest.approx(0.08)

@@ -11,10 +11,15 @@ from proxy.errors import RemoteProtocolError
 from tests.support.shares import coinbase_parts
 
 CKPOOL = (  # recorded from ckpool: extranonce1 05d4026b, extranonce2 of 8 bytes
-    bytes.fromhex("01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff2b0351f80c000404d4026b"
-                  "048af5571a0c"),
-    bytes.fromhex("0a636b706f6f6c2d6c6872032f412fffffffff0279b2a01200000000160014751e76e8199196d454941c45d1b3a323f1433bd6"
-                  "0000000000000000266a24aa21a9ed8e39745b9f7f398dee1470bdbc53d19e3105e2ec8399da5057fe7ee55149999c00000000"))
+    bytes.fromhex(
+        "01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff2b0351f80c000404d4026b"
+        "048af5571a0c"
+    ),
+    bytes.fromhex(
+        "0a636b706f6f6c2d6c6872032f412fffffffff0279b2a01200000000160014751e76e8199196d454941c45d1b3a323f1433bd6"
+        "0000000000000000266a24aa21a9ed8e39745b9f7f398dee1470bdbc53d19e3105e2ec8399da5057fe7ee55149999c00000000"
+    ),
+)
 RAW = assemble(CKPOOL[0], bytes.fromhex("05d4026b"), 8, CKPOOL[1])
 
 
@@ -32,10 +37,22 @@ def test_the_segwit_marker_makes_no_difference():
     assert height_of(with_witness) == 0x0CF851
 
 
-@pytest.mark.parametrize(("script", "height"), [
-    ("03 51f80c", 0x0CF851), ("51", 1), ("60", 16), ("01 11", 17), ("02 8000", 128), ("00", 0), ("", None),
-    ("03 51f88c", None), ("03 51f8", None), ("4c 03", None), ("05 0000000001", None),
-])
+@pytest.mark.parametrize(
+    ("script", "height"),
+    [
+        ("03 51f80c", 0x0CF851),
+        ("51", 1),
+        ("60", 16),
+        ("01 11", 17),
+        ("02 8000", 128),
+        ("00", 0),
+        ("", None),
+        ("03 51f88c", None),
+        ("03 51f8", None),
+        ("4c 03", None),
+        ("05 0000000001", None),
+    ],
+)
 def test_heights_are_read_as_bip_34_writes_them(script, height):
     assert script_height(bytes.fromhex(script)) == height
 
@@ -55,7 +72,7 @@ def test_garbage_is_refused_as_the_pools_fault(raw):
 
 @given(st.integers(0, len(RAW) - 1), st.integers(0, 255), st.integers(0, len(RAW)))
 def test_a_damaged_coinbase_never_raises_anything_else(place, value, cut):
-    damaged = (RAW[:place] + bytes([value]) + RAW[place + 1:])[:cut]
+    damaged = (RAW[:place] + bytes([value]) + RAW[place + 1 :])[:cut]
     height_of(damaged)
     with suppress(RemoteProtocolError):
         parse_coinbase(damaged)

@@ -14,17 +14,32 @@ STRANGER = b"\x76\xa9\x14" + b"s" * 20 + b"\x88\xac"
 COMMITMENT = (b"\x6a\x24\xaa\x21\xa9\xed" + bytes(32), 0)
 WALLETS = [  # addresses from BIP 173, BIP 350, the CashAddr specification; others computed from the same payloads
     (Chain.BTC, "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", b"\x76\xa9\x14" + H20 + b"\x88\xac"),
-    (Chain.BTC, "3JvL6Ymt8MVWiCNHC7oWU6nLeHNJKLZGLN", b"\xa9\x14" + bytes.fromhex(
-        "bcfeb728b584253d5f3f70bcb780e9ef218a68f4") + b"\x87"),
+    (
+        Chain.BTC,
+        "3JvL6Ymt8MVWiCNHC7oWU6nLeHNJKLZGLN",
+        b"\xa9\x14" + bytes.fromhex("bcfeb728b584253d5f3f70bcb780e9ef218a68f4") + b"\x87",
+    ),
     (Chain.BTC, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", b"\0\x14" + H20),
-    (Chain.BTC, "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3", b"\0\x20" + bytes.fromhex(
-        "1863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262")),
-    (Chain.BTC, "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0", b"\x51\x20" + bytes.fromhex(
-        "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")),
-    (Chain.BCH, "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a", b"\x76\xa9\x14" + bytes.fromhex(
-        "76a04053bda0a88bda5177b86a15c3b29f559873") + b"\x88\xac"),
-    (Chain.BCH, "bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq", b"\xa9\x14" + bytes.fromhex(
-        "76a04053bda0a88bda5177b86a15c3b29f559873") + b"\x87"),
+    (
+        Chain.BTC,
+        "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+        b"\0\x20" + bytes.fromhex("1863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262"),
+    ),
+    (
+        Chain.BTC,
+        "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
+        b"\x51\x20" + bytes.fromhex("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"),
+    ),
+    (
+        Chain.BCH,
+        "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a",
+        b"\x76\xa9\x14" + bytes.fromhex("76a04053bda0a88bda5177b86a15c3b29f559873") + b"\x88\xac",
+    ),
+    (
+        Chain.BCH,
+        "bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq",
+        b"\xa9\x14" + bytes.fromhex("76a04053bda0a88bda5177b86a15c3b29f559873") + b"\x87",
+    ),
 ]
 
 
@@ -34,8 +49,9 @@ class World:
     def __init__(self, chain=Chain.BTC, wallet=WALLETS[2][1], **pool):
         self.clock, self.events, self.calls = VirtualClock(), EventStream(), []
         self.heard = Heard(self.events, PayoutChecked)
-        self.check = PayoutCheck(clock=self.clock, events=self.events,
-                                 on_payout=lambda key, ok: self.calls.append((key, ok)))
+        self.check = PayoutCheck(
+            clock=self.clock, events=self.events, on_payout=lambda key, ok: self.calls.append((key, ok))
+        )
         self.chain = chain
         self.apply(wallet=wallet, **{"solo": True, **pool})
 
@@ -51,8 +67,13 @@ class World:
 def dgb_wallets():
     from proxy.chains.addresses import address_of_script
 
-    for script in (b"\x76\xa9\x14" + H20 + b"\x88\xac", b"\xa9\x14" + H20 + b"\x87", b"\0\x14" + H20,
-                   b"\0\x20" + H32, b"\x51\x20" + H32):
+    for script in (
+        b"\x76\xa9\x14" + H20 + b"\x88\xac",
+        b"\xa9\x14" + H20 + b"\x87",
+        b"\0\x14" + H20,
+        b"\0\x20" + H32,
+        b"\x51\x20" + H32,
+    ):
         yield Chain.DGB, address_of_script(Chain.DGB, script), script
 
 

@@ -47,8 +47,19 @@ def configured():
 
 
 def forget():
-    for model in (FirmwareRule, WorkerPin, Schedule, Pool, Wallet, ProxySettings, BalanceSource, AlertRule, AlertTarget,
-                  AlertSettings, WeightOverride):
+    for model in (
+        FirmwareRule,
+        WorkerPin,
+        Schedule,
+        Pool,
+        Wallet,
+        ProxySettings,
+        BalanceSource,
+        AlertRule,
+        AlertTarget,
+        AlertSettings,
+        WeightOverride,
+    ):
         for row in model.objects.all():
             row.delete()
 
@@ -113,13 +124,16 @@ def test_target_without_its_address_is_left_out_and_said(configured, tmp_path):
     assert not AlertTarget.objects.exists()
 
 
-@pytest.mark.parametrize(("change", "sentence"), [
-    ({"pools": [{"key": "A", "wallet": "nobody"}]}, 'there is no wallet "nobody"'),
-    ({"pools": "x"}, '"pools" must be a list of objects'),
-    ({"format_version": 99}, "no export of DPMP that this version can read"),
-    ({"settings": {"stratum_port": "many"}}, "must be an integer"),
-    ({"settings": {"stratum_port": 0}}, "greater than or equal to 1"),
-])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"pools": [{"key": "A", "wallet": "nobody"}]}, 'there is no wallet "nobody"'),
+        ({"pools": "x"}, '"pools" must be a list of objects'),
+        ({"format_version": 99}, "no export of DPMP that this version can read"),
+        ({"settings": {"stratum_port": "many"}}, "must be an integer"),
+        ({"settings": {"stratum_port": 0}}, "greater than or equal to 1"),
+    ],
+)
 def test_what_can_not_be_used_is_explained_and_changes_nothing(configured, tmp_path, change, sentence):
     (tmp_path / "mine.json").write_text(json.dumps(json.loads(export_config()) | change))
     before = plain(export_config())
@@ -142,7 +156,8 @@ def test_every_name_that_means_nothing_is_told_with_its_place(configured, tmp_pa
     said = run(tmp_path / "mine.json", "--check")
     assert [line for line in said.splitlines() if "not known" in line] == [
         f'"{name}" is not known here and was left out.'
-        for name in ("pools.colour", "pools.endpoints.prot", "settings.stratum_prot")]
+        for name in ("pools.colour", "pools.endpoints.prot", "settings.stratum_prot")
+    ]
 
 
 def test_file_of_ours_names_nothing_unknown(configured, tmp_path):

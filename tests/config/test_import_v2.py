@@ -22,16 +22,27 @@ def v2(**changes: Any) -> dict[str, Any]:
     return {
         "listen": {"host": "0.0.0.0", "port": 3352},
         "metrics": {"enabled": False, "host": "127.0.0.1", "port": 9300},
-        "logging": {"json": True, "level": "debug", "allow": ["pool_notify"],
-                    "deny": ["share_result", "id_response_seen"]},
+        "logging": {
+            "json": True,
+            "level": "debug",
+            "allow": ["pool_notify"],
+            "deny": ["share_result", "id_response_seen"],
+        },
         "pools": {
             "A": {"host": "a.example", "name": "First", "port": 3333, "wallet": BTC_ADDRESS, "chain": "BTC"},
             "B": {"host": "b.example", "name": "Second", "port": "4444", "wallet": BCH_ADDRESS, "chain": "BCH"},
         },
         "downstream_diff": {"default_min": 64, "poolB_min": 128, "poolB_max": 1024},
-        "scheduler": {"mode": "ratio", "poolA_weight": 70, "poolB_weight": 30, "min_switch_seconds": 60,
-                      "slice_seconds": 20, "auto_balance": False},
-        **changes}
+        "scheduler": {
+            "mode": "ratio",
+            "poolA_weight": 70,
+            "poolB_weight": 30,
+            "min_switch_seconds": 60,
+            "slice_seconds": 20,
+            "auto_balance": False,
+        },
+        **changes,
+    }
 
 
 def written(folder: Path, config: object, **beside: object) -> Path:
@@ -118,8 +129,19 @@ def test_the_default_schedule_that_is_there_is_the_one_that_changes(tmp_path) ->
 
 def test_older_files_have_listeners_at_the_top(tmp_path) -> None:
     config = {key: value for key, value in v2().items() if key not in ("listen", "metrics")}
-    run(written(tmp_path, config | {"listen_host": "127.0.0.1", "listen_port": 3360, "metrics_enabled": True,
-                                    "metrics_host": "127.0.0.1", "metrics_port": 9301}))
+    run(
+        written(
+            tmp_path,
+            config
+            | {
+                "listen_host": "127.0.0.1",
+                "listen_port": 3360,
+                "metrics_enabled": True,
+                "metrics_host": "127.0.0.1",
+                "metrics_port": 9301,
+            },
+        )
+    )
     listeners = load_snapshot({}).listeners
     assert (listeners.stratum_host, listeners.stratum_port) == ("127.0.0.1", 3360)
     assert (listeners.metrics_host, listeners.metrics_port, listeners.metrics_enabled) == ("127.0.0.1", 9301, True)
@@ -132,8 +154,14 @@ def test_what_the_file_does_not_say_is_as_v2_took_it(tmp_path) -> None:
 
 
 def test_auto_balance_becomes_the_mode_and_the_override_that_it_wrote_is_left_out(tmp_path) -> None:
-    config = v2(scheduler={"auto_balance": True, "oracle_url": "https://oracle.example/", "oracle_poll_seconds": 900,
-                           "auto_balance_max_deviation": 30})
+    config = v2(
+        scheduler={
+            "auto_balance": True,
+            "oracle_url": "https://oracle.example/",
+            "oracle_poll_seconds": 900,
+            "auto_balance_max_deviation": 30,
+        }
+    )
     out = run(written(tmp_path, config, weights_override={"poolA_weight": 20, "poolB_weight": 80}))
     loaded = load_snapshot({})
     assert loaded.schedules[0].mode is Mode.AUTO_BALANCE and not WeightOverride.objects.exists()
@@ -201,15 +229,22 @@ def test_an_unknown_chain_becomes_other(tmp_path) -> None:
     assert Pool.objects.get(key="A").chain == "OTHER"
 
 
-@pytest.mark.parametrize(("pool", "sentence"), [
-    ({"wallet": BTC_ADDRESS[:-1] + "5"}, "The checksum is wrong: check for a typo."),
-    ({"wallet": BCH_ADDRESS}, "This looks like a BCH address"),
-    ({"wallet": BTC_ADDRESS[:-1] + "5", "chain": None}, "The checksum is wrong"),
-    ({"wallet": "POOL_A_WALLET"}, "still the placeholder"), ({"wallet": ""}, '"pools.A.wallet" is missing.'),
-    ({"host": "POOL_A_HOST"}, "still the placeholder"), ({"host": "a b"}, "neither a host name nor an IP address"),
-    ({"port": 0}, '"pools.A.port" is no port'), ({"port": "x"}, '"pools.A.port" is no port'),
-    ({"port": 1e400}, '"pools.A.port" is no port'), ({"wallet": "ann smith"}, "No spaces"),
-])
+@pytest.mark.parametrize(
+    ("pool", "sentence"),
+    [
+        ({"wallet": BTC_ADDRESS[:-1] + "5"}, "The checksum is wrong: check for a typo."),
+        ({"wallet": BCH_ADDRESS}, "This looks like a BCH address"),
+        ({"wallet": BTC_ADDRESS[:-1] + "5", "chain": None}, "The checksum is wrong"),
+        ({"wallet": "POOL_A_WALLET"}, "still the placeholder"),
+        ({"wallet": ""}, '"pools.A.wallet" is missing.'),
+        ({"host": "POOL_A_HOST"}, "still the placeholder"),
+        ({"host": "a b"}, "neither a host name nor an IP address"),
+        ({"port": 0}, '"pools.A.port" is no port'),
+        ({"port": "x"}, '"pools.A.port" is no port'),
+        ({"port": 1e400}, '"pools.A.port" is no port'),
+        ({"wallet": "ann smith"}, "No spaces"),
+    ],
+)
 def test_a_wrong_pool_is_refused_whole(tmp_path, pool, sentence) -> None:
     config = v2()
     config["pools"]["A"] |= pool
@@ -217,28 +252,39 @@ def test_a_wrong_pool_is_refused_whole(tmp_path, pool, sentence) -> None:
     assert not Pool.objects.exists()
 
 
-@pytest.mark.parametrize(("changes", "sentence"), [
-    ({"scheduler": {"poolA_weight": 0, "poolB_weight": 0}}, "at least one pool needs a weight above 0"),
-    ({"scheduler": {"poolA_weight": -5}}, "Weight of pool A, weight: "),
-    ({"scheduler": {"poolA_weight": "many"}}, '"scheduler.poolA_weight" is no number.'),
-    ({"scheduler": {"min_switch_seconds": 30, "slice_seconds": 40}}, "The slice is above"),
-    ({"scheduler": {"min_switch_seconds": 2, "slice_seconds": 1}}, "minimum time between switches: Ensure"),
-    ({"scheduler": {"auto_balance_max_deviation": 60}}, "Auto-balance: The largest deviation is 5 to 45 points."),
-    ({"scheduler": {"auto_balance": True, "oracle_url": "ftp://x"}}, "Oracle of auto-balance"),
-    ({"scheduler": {"mode": "random"}}, '"scheduler.mode"'), ({"scheduler": []}, '"scheduler" must be an object.'),
-    ({"downstream_diff": {"poolA_min": 9, "poolA_max": 3}}, "The minimum difficulty is above the maximum."),
-    ({"listen": {"port": 99999}}, "65535"), ({"metrics": {"port": 9210.5}}, '"metrics.port" is no port'),
-    ({"logging": {"level": "LOUD"}}, "log level"),
-    ({"logging": {"deny": "share_result"}}, '"logging.deny" must be a list.'), ({"pools": {}}, 'There are no "pools"'),
-])
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"scheduler": {"poolA_weight": 0, "poolB_weight": 0}}, "at least one pool needs a weight above 0"),
+        ({"scheduler": {"poolA_weight": -5}}, "Weight of pool A, weight: "),
+        ({"scheduler": {"poolA_weight": "many"}}, '"scheduler.poolA_weight" is no number.'),
+        ({"scheduler": {"min_switch_seconds": 30, "slice_seconds": 40}}, "The slice is above"),
+        ({"scheduler": {"min_switch_seconds": 2, "slice_seconds": 1}}, "minimum time between switches: Ensure"),
+        ({"scheduler": {"auto_balance_max_deviation": 60}}, "Auto-balance: The largest deviation is 5 to 45 points."),
+        ({"scheduler": {"auto_balance": True, "oracle_url": "ftp://x"}}, "Oracle of auto-balance"),
+        ({"scheduler": {"mode": "random"}}, '"scheduler.mode"'),
+        ({"scheduler": []}, '"scheduler" must be an object.'),
+        ({"downstream_diff": {"poolA_min": 9, "poolA_max": 3}}, "The minimum difficulty is above the maximum."),
+        ({"listen": {"port": 99999}}, "65535"),
+        ({"metrics": {"port": 9210.5}}, '"metrics.port" is no port'),
+        ({"logging": {"level": "LOUD"}}, "log level"),
+        ({"logging": {"deny": "share_result"}}, '"logging.deny" must be a list.'),
+        ({"pools": {}}, 'There are no "pools"'),
+    ],
+)
 def test_a_wrong_setting_is_refused_whole(tmp_path, changes, sentence) -> None:
     assert sentence in refusal(written(tmp_path, v2(**changes)))
 
 
-@pytest.mark.parametrize(("content", "sentence"), [
-    ("{", "is no JSON"), ("[1]", "holds no JSON object"), ("[" * 100_000, "is no JSON"),
-    ('"' + "x" * 1_100_000, "larger"),
-])
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "is no JSON"),
+        ("[1]", "holds no JSON object"),
+        ("[" * 100_000, "is no JSON"),
+        ('"' + "x" * 1_100_000, "larger"),
+    ],
+)
 def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, sentence) -> None:
     assert sentence in refusal(written(tmp_path, content))
 

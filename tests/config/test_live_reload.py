@@ -33,8 +33,13 @@ async def test_a_saved_change_arrives_a_broken_one_is_refused_for_all_to_see() -
     troubles: list[Exception | None] = []
     in_database = sync_to_async
     await in_database(lambda: make_schedule({make_pool("A"): 1}))()
-    watcher = ConfigWatcher(loader, on_snapshot=applied.append, on_refused=lambda found: refused.append(tuple(found)),
-                            on_trouble=troubles.append, pause=never)
+    watcher = ConfigWatcher(
+        loader,
+        on_snapshot=applied.append,
+        on_refused=lambda found: refused.append(tuple(found)),
+        on_trouble=troubles.append,
+        pause=never,
+    )
     task = asyncio.get_running_loop().create_task(watcher.run())
     try:
         await until(lambda: bool(applied))

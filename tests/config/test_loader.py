@@ -53,15 +53,28 @@ def test_an_empty_database_is_the_default_configuration() -> None:
 
 def test_every_field_of_a_pool_arrives() -> None:
     wallet = make_wallet("cash", chain="BCH", address=BCH_ADDRESS)
-    pool = make_pool("B", wallet, name="Second", chain="BCH", password="x", user_format="{wallet}_{worker}",
-                     min_difficulty=64.0, max_difficulty=4096.0, status="drain", solo=True, payout_min_percent=98.0,
-                     payout_action="take-out")
+    pool = make_pool(
+        "B",
+        wallet,
+        name="Second",
+        chain="BCH",
+        password="x",
+        user_format="{wallet}_{worker}",
+        min_difficulty=64.0,
+        max_difficulty=4096.0,
+        status="drain",
+        solo=True,
+        payout_min_percent=98.0,
+        payout_action="take-out",
+    )
     PoolEndpoint.objects.create(pool=pool, host="10.0.0.2", port=4444, tls="verify", position=1)
     PoolFact.objects.create(pool=pool, extranonce2_size=8)
     loaded = load_snapshot({}).pools["B"]
     assert loaded.wallet == BCH_ADDRESS and loaded.chain is Chain.BCH and loaded.label == "Second"
-    assert loaded.endpoints == (Endpoint(host="b.example", port=3333),
-                                Endpoint(host="10.0.0.2", port=4444, tls=Tls.VERIFY))
+    assert loaded.endpoints == (
+        Endpoint(host="b.example", port=3333),
+        Endpoint(host="10.0.0.2", port=4444, tls=Tls.VERIFY),
+    )
     assert loaded.user_for("rig1") == f"{BCH_ADDRESS}_rig1"
     assert (loaded.password, loaded.min_difficulty, loaded.max_difficulty) == ("x", 64.0, 4096.0)
     assert loaded.status is AdminStatus.DRAIN and loaded.solo and loaded.payout_min_percent == 98.0
@@ -75,8 +88,18 @@ def test_an_account_name_stands_where_an_address_would() -> None:
 
 def test_every_field_of_a_schedule_arrives() -> None:
     first, second, third = make_pool("A"), make_pool("B"), make_pool("C")
-    schedule = make_schedule({second: 70, first: 30}, "nights", mode="priority", policy="packing", min_switch_s=50,
-                             slice_s=20, time_zone="Europe/Berlin", priority=5, workers="rig*", is_default=True)
+    schedule = make_schedule(
+        {second: 70, first: 30},
+        "nights",
+        mode="priority",
+        policy="packing",
+        min_switch_s=50,
+        slice_s=20,
+        time_zone="Europe/Berlin",
+        priority=5,
+        workers="rig*",
+        is_default=True,
+    )
     Fallback.objects.create(schedule=schedule, pool=third)
     ScheduleWindow.objects.create(schedule=schedule, weekdays=0b1000001, start=time(22), end=time(6))
     (loaded,) = load_snapshot({}).schedules
@@ -93,8 +116,14 @@ def test_a_schedule_that_is_switched_off_is_not_there() -> None:
 
 
 def test_the_settings_fill_limits_health_listeners_and_log() -> None:
-    ProxySettings.objects.create(max_sessions=10, fall=7, stratum_port=4000, log_level="DEBUG",
-                                 log_allow="pool_notify, pool_diff", log_deny="share_result")
+    ProxySettings.objects.create(
+        max_sessions=10,
+        fall=7,
+        stratum_port=4000,
+        log_level="DEBUG",
+        log_allow="pool_notify, pool_diff",
+        log_deny="share_result",
+    )
     loaded = load_snapshot({})
     assert loaded.limits == Limits(max_sessions=10) and loaded.health == HealthConfig(fall=7)
     assert loaded.listeners == Listeners(stratum_port=4000)

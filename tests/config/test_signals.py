@@ -41,14 +41,20 @@ def test_what_the_proxy_learned_is_no_change(notices, django_capture_on_commit_c
 
 @pytest.mark.django_db
 def test_whom_a_rule_tells_is_a_change_and_the_same_once_more_is_none(
-        notices, django_capture_on_commit_callbacks) -> None:
+    notices, django_capture_on_commit_callbacks
+) -> None:
     AlertRule.ensure()
     rule = AlertRule.objects.get(kind="pool_down")
     target = AlertTarget(label="me", url="json://127.0.0.1:1/x")
     target.save()
     revisions = [current_revision()]
-    for change in (lambda: rule.targets.set([target]), lambda: rule.targets.set([target]), rule.targets.clear,
-                   lambda: target.rules.add(rule), lambda: target.rules.remove(rule)):
+    for change in (
+        lambda: rule.targets.set([target]),
+        lambda: rule.targets.set([target]),
+        rule.targets.clear,
+        lambda: target.rules.add(rule),
+        lambda: target.rules.remove(rule),
+    ):
         notices.clear()
         with django_capture_on_commit_callbacks(execute=True):
             change()

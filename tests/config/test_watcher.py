@@ -52,12 +52,16 @@ class Heard:
         self.troubles: list[Exception | None] = []
 
 
-def make_watcher(store: FakeStore, heard: Heard,
-                 pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None) -> ConfigWatcher:
+def make_watcher(
+    store: FakeStore, heard: Heard, pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None
+) -> ConfigWatcher:
     return ConfigWatcher(
-        store, on_snapshot=lambda snapshot: heard.applied.append(snapshot.revision),
-        on_refused=lambda problems: heard.refused.append(tuple(problems)), on_trouble=heard.troubles.append,
-        **({"pause": pause} if pause else {}))
+        store,
+        on_snapshot=lambda snapshot: heard.applied.append(snapshot.revision),
+        on_refused=lambda problems: heard.refused.append(tuple(problems)),
+        on_trouble=heard.troubles.append,
+        **({"pause": pause} if pause else {}),
+    )
 
 
 async def test_the_first_look_applies_and_notes_it() -> None:

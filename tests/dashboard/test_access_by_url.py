@@ -11,16 +11,34 @@ from proxy.ops import check_pool as checkpool
 from proxy.types import WorkerName
 from tests.dashboard import fixtures
 
-SEE = ["/", "/workers/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/help/",
-       "/help/security/", "/help/monitoring/alerts.yml", "/charts/fleet/", "/charts/worker/AvalonQ/", "/charts/pool/A/",
-       "/charts/network/rate/", "/live/poll/?r=split"]
+SEE = [
+    "/",
+    "/workers/",
+    "/workers/AvalonQ/",
+    "/pools/",
+    "/pools/A/",
+    "/schedule/",
+    "/balance/",
+    "/records/",
+    "/help/",
+    "/help/security/",
+    "/help/monitoring/alerts.yml",
+    "/charts/fleet/",
+    "/charts/worker/AvalonQ/",
+    "/charts/pool/A/",
+    "/charts/network/rate/",
+    "/live/poll/?r=split",
+]
 LOGS = ["/logs/", "/logs/download/"]
 STEER = ["/audit/"]
 ADMINISTER = ["/people/", "/start/", "/logs/events/", "/settings/"]
 ACTIONS = {
-    "/split/set/": {"A": "60", "B": "40"}, "/split/auto/": {}, "/split/reset/": {},
+    "/split/set/": {"A": "60", "B": "40"},
+    "/split/auto/": {},
+    "/split/reset/": {},
     "/workers/AvalonQ/pin/": {"pool": "A"},
-    "/workers/AvalonQ/note/": {"note": "in the cellar"}, "/workers/BitAxe2/forget/": {},
+    "/workers/AvalonQ/note/": {"note": "in the cellar"},
+    "/workers/BitAxe2/forget/": {},
 }
 ADMIN_ACTIONS = {"/start/test/": {}, "/logs/events/save/": {}, "/people/links/999/revoke/": {}}
 
@@ -29,8 +47,10 @@ def refused(response) -> bool:
     return response.status_code in (401, 403) or (response.status_code == 302 and "/login/" in response["Location"])
 
 
-@pytest.mark.parametrize("group, allowed", [
-    ("viewer", SEE), ("operator", SEE + LOGS + STEER), ("administrator", SEE + LOGS + STEER + ADMINISTER)])
+@pytest.mark.parametrize(
+    "group, allowed",
+    [("viewer", SEE), ("operator", SEE + LOGS + STEER), ("administrator", SEE + LOGS + STEER + ADMINISTER)],
+)
 def test_each_group_sees_its_pages_and_no_others(browser_of, pools, group, allowed):
     browser = browser_of(group)
     for address in SEE + LOGS + STEER + ADMINISTER:
@@ -87,8 +107,13 @@ def test_read_only_link_shows_no_wallet_even_as_a_worker_s_name(link_browser, br
     address = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
     snap = fixtures.rich()
     named = replace(snap.workers[0], name=WorkerName(address))
-    store.put(replace(snap, workers=(named,), alarms=(Alarm(level="warn", text=f"{address} is away", kind="worker",
-                                                            subject=address),)))
+    store.put(
+        replace(
+            snap,
+            workers=(named,),
+            alarms=(Alarm(level="warn", text=f"{address} is away", kind="worker", subject=address),),
+        )
+    )
     browser, _link = link_browser
     for page in ["/", "/workers/", "/live/poll/?r=fleet&r=alarms", "/schedule/", f"/workers/{address}/"]:
         assert address not in browser.get(page).content.decode(), page
@@ -111,9 +136,12 @@ def test_every_address_of_the_dashboard_refuses_strangers_or_is_meant_for_them(c
     for pattern in dashboard.urls.urlpatterns:
         if pattern.name in ("theme", "link-open"):
             continue
-        address = get_resolver().reverse(pattern.name, *{"pk": [1], "name": ["x"], "key": ["A"], "what": ["rate"],
-                                                       "slug": ["x"]}.get(
-            next(iter(pattern.pattern.converters), ""), []))
+        address = get_resolver().reverse(
+            pattern.name,
+            *{"pk": [1], "name": ["x"], "key": ["A"], "what": ["rate"], "slug": ["x"]}.get(
+                next(iter(pattern.pattern.converters), ""), []
+            ),
+        )
         assert refused(client.get(f"/{address}")) or client.get(f"/{address}").status_code == 405, pattern.name
         assert refused(client.post(f"/{address}")) or client.post(f"/{address}").status_code == 405, pattern.name
 

@@ -42,7 +42,8 @@ def test_only_the_worker_or_pool_that_was_asked_for(db):
     bucket(MINUTE - 60, worker="w", work=60)
     bucket(MINUTE - 60, worker="other", pool="B", work=600)
     assert [line.label for line in series(fixtures.rich(), kind="rate", span="1h", worker="w", now=NOW).lines] == [
-        "A Solo CK"]
+        "A Solo CK"
+    ]
     assert [line.colour for line in series(fixtures.rich(), kind="rate", span="1h", pool="B", now=NOW).lines] == [1]
 
 
@@ -77,7 +78,11 @@ def test_chains_share_a_scale_and_stand_in_the_order_of_the_pools(db):
 def test_short_window_is_drawn_against_the_long_one(db):
     lines = network(fixtures.rich(), "rate").lines
     assert [(line.label, line.dashed) for line in lines] == [
-        ("BTC short", False), ("BTC long", True), ("BCH short", False), ("BCH long", True)]
+        ("BTC short", False),
+        ("BTC long", True),
+        ("BCH short", False),
+        ("BCH long", True),
+    ]
     assert lines[3].values[0] == 100 and lines[2].values[0] == pytest.approx(5.5 / 5.5 * 100)
     assert min(lines[2].values) < 95
 

@@ -67,13 +67,23 @@ def test_no_other_file_can_be_fetched(viewer, name):
 def test_table_scrolls_by_itself_and_has_a_name():
     html = docs.render("| a `x` | b |\n|---|--:|\n| 1 | 2 |\n\nafter")
     assert '<div aria-label="a x, b" class="scroll" role="region" tabindex="0">' in html.replace("\n", "") or (
-        'class="scroll"' in html and 'aria-label="a x, b"' in html)
+        'class="scroll"' in html and 'aria-label="a x, b"' in html
+    )
     assert html.count("<table>") == 1 and "style" not in html and "<p>after</p>" in html
 
 
-@pytest.mark.parametrize("text", [
-    "<script>alert(1)</script>", "a <b onclick=x>b</b>", "<style>p{}</style>", "<div style='x'>\n\ny\n\n</div>",
-    "[x](javascript:alert(1))", "[x](data:text/html,hello)", "<javascript:alert(1)>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "a <b onclick=x>b</b>",
+        "<style>p{}</style>",
+        "<div style='x'>\n\ny\n\n</div>",
+        "[x](javascript:alert(1))",
+        "[x](data:text/html,hello)",
+        "<javascript:alert(1)>",
+    ],
+)
 def test_html_in_a_page_is_shown_and_not_obeyed(text):
     html = docs.render(text)
     assert not re.search(r"<(script|style|b|div)\b|href=\"(javascript|data)", html)

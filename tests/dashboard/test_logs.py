@@ -37,9 +37,18 @@ def test_newest_stands_first_and_peers_words_are_escaped(browser_of):
     assert "<i>odd</i>" not in html and "&lt;i&gt;odd" in html
 
 
-@pytest.mark.parametrize("query, lines", [("?text=refused", [1]), ("?event=pool_down", [3, 1]), ("?level=30", [3, 1]),
-                                          ("?worker=Nano3S", [2]), ("?pool=B", [3]), ("?text=nothing", []),
-                                          ("?level=abc", [])])
+@pytest.mark.parametrize(
+    "query, lines",
+    [
+        ("?text=refused", [1]),
+        ("?event=pool_down", [3, 1]),
+        ("?level=30", [3, 1]),
+        ("?worker=Nano3S", [2]),
+        ("?pool=B", [3]),
+        ("?text=nothing", []),
+        ("?level=abc", []),
+    ],
+)
 def test_filters(browser_of, query, lines):
     html = shown(browser_of("operator"), query)
     assert [number for number in (3, 2, 1) if f"line-{number}" in html] == lines
@@ -68,8 +77,9 @@ def test_only_an_administrator_gets_wallets_in_the_download(browser_of, pools):
 def test_switches_of_events_reach_the_settings(browser_of):
     ada = browser_of("administrator")
     assert ada.get("/logs/events/").status_code == 200
-    ada.post("/logs/events/save/", {"event-share_result": "allow", "event-miner_connected": "deny",
-                                    "event-nonsense": "deny"})
+    ada.post(
+        "/logs/events/save/", {"event-share_result": "allow", "event-miner_connected": "deny", "event-nonsense": "deny"}
+    )
     row = ProxySettings.load()
     assert row.log_allow == "share_result" and row.log_deny == "miner_connected"
 

@@ -80,12 +80,21 @@ def test_htmx_gets_the_table_alone(browser_of):
     assert b"<html" in viewer.get("/workers/").content
 
 
-@pytest.mark.parametrize("sort, first", [("-rate", "AvalonQ"), ("rate", "BitAxe2"), ("name", "AvalonQ"),
-                                         ("-name", "Nano3S"), ("-shares", "Nano3S"), ("seen", "BitAxe2"),
-                                         ("nonsense", "AvalonQ")])
+@pytest.mark.parametrize(
+    "sort, first",
+    [
+        ("-rate", "AvalonQ"),
+        ("rate", "BitAxe2"),
+        ("name", "AvalonQ"),
+        ("-name", "Nano3S"),
+        ("-shares", "Nano3S"),
+        ("seen", "BitAxe2"),
+        ("nonsense", "AvalonQ"),
+    ],
+)
 def test_table_sorts(browser_of, sort, first):
     html = browser_of("viewer").get(f"/workers/?sort={sort}").content.decode()
-    body = html[html.index("<tbody>"):]
+    body = html[html.index("<tbody>") :]
     assert re.search(r'title="([^"]+)">', body).group(1) == first
 
 
@@ -137,9 +146,19 @@ def test_theme_does_not_redirect_to_strangers(browser_of):
     assert response["Location"] == "/"
 
 
-@pytest.mark.parametrize("page, most", [
-    ("/", 6), ("/workers/", 6), ("/pools/", 5), ("/pools/A/", 11), ("/schedule/", 27), ("/balance/", 5),
-    ("/records/", 9), ("/help/", 5)])
+@pytest.mark.parametrize(
+    "page, most",
+    [
+        ("/", 6),
+        ("/workers/", 6),
+        ("/pools/", 5),
+        ("/pools/A/", 11),
+        ("/schedule/", 27),
+        ("/balance/", 5),
+        ("/records/", 9),
+        ("/help/", 5),
+    ],
+)
 def test_queries_of_a_page_do_not_grow_with_the_fleet(browser_of, pools, django_assert_max_num_queries, page, most):
     viewer = browser_of("viewer")
     viewer.get(page)
@@ -155,8 +174,9 @@ def test_first_load_is_small(browser_of, client, pools):
 
 def test_pools_of_a_chain_are_compared_by_who_tells_of_a_block_first(browser_of, pools):
     for index, (pool, behind) in enumerate([("A", 0), ("C", 120), ("A", 40), ("C", 0), ("A", 0), ("C", 80)]):
-        ChainTip.objects.create(chain="BTC", pool=pool, prevhash=f"{index // 2:064x}", nbits=1, seen_at=timezone.now(),
-                                behind_ms=behind)
+        ChainTip.objects.create(
+            chain="BTC", pool=pool, prevhash=f"{index // 2:064x}", nbits=1, seen_at=timezone.now(), behind_ms=behind
+        )
     html = browser_of("viewer").get("/pools/A/").content.decode()
     assert block_times("BTC") == [("A", 3, 2, 0), ("C", 3, 1, 80)]
     assert "Who announces new blocks first" in html and "80 ms" in html
@@ -170,7 +190,7 @@ def test_usual_time_between_jobs_stands_beside_that_of_the_other_pools_of_the_ch
 
 def test_worker_s_page_lists_its_sessions(browser_of, pools):
     html = browser_of("viewer").get("/workers/AvalonQ/").content.decode()
-    sessions = html[html.index('id="sess-h"'):]
+    sessions = html[html.index('id="sess-h"') :]
     for text in ("192.168.1.51", "Avalon Q", "52.7 K", "50.0 K", "2f1a + 4 B", "1fffe000"):
         assert text in sessions
     assert 'id="sess-h"' not in browser_of("operator").get("/workers/BitAxe2/").content.decode()
@@ -192,8 +212,11 @@ def test_icon_is_found_where_browsers_ask_for_it(client, db):
 
 @pytest.mark.parametrize("name", ["403.html", "403_csrf.html", "404.html", "500.html"])
 def test_error_pages_say_what_happened_and_lead_home(name, rf):
-    html = render_to_string(name) if name in ("403_csrf.html", "500.html") else render_to_string(
-        name, request=_of_nobody(rf.get("/")))
+    html = (
+        render_to_string(name)
+        if name in ("403_csrf.html", "500.html")
+        else render_to_string(name, request=_of_nobody(rf.get("/")))
+    )
     assert "<h1>" in html and 'href="/"' in html and "icon.svg" in html
 
 

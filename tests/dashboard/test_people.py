@@ -31,8 +31,10 @@ def test_groups_may_what_they_should(person):
 def test_password_change_logs_other_browsers_out(browser_of):
     here, there = browser_of("viewer"), Client()
     there.force_login(User.objects.get(), backend="django.contrib.auth.backends.ModelBackend")
-    response = here.post("/account/", {"old_password": PASSWORD, "new_password1": "quite another one",
-                                       "new_password2": "quite another one"})
+    response = here.post(
+        "/account/",
+        {"old_password": PASSWORD, "new_password1": "quite another one", "new_password2": "quite another one"},
+    )
     assert response.status_code == 302
     assert here.get("/").status_code == 200
     assert there.get("/").status_code == 302
@@ -72,8 +74,15 @@ def test_link_is_shown_once_and_only_its_hash_is_kept(browser_of):
 
 def test_administrator_adds_an_operator_who_can_log_in(browser_of):
     ada = browser_of("administrator")
-    response = ada.post("/people/", {"form": "person", "person-username": "otto", "person-role": "operator",
-                                     "person-password": "a long pass phrase"})
+    response = ada.post(
+        "/people/",
+        {
+            "form": "person",
+            "person-username": "otto",
+            "person-role": "operator",
+            "person-password": "a long pass phrase",
+        },
+    )
     assert response.status_code == 302
     otto = User.objects.get(username="otto")
     assert otto.groups.get().name == "operator" and otto.check_password("a long pass phrase") and not otto.is_staff
@@ -81,31 +90,54 @@ def test_administrator_adds_an_operator_who_can_log_in(browser_of):
 
 
 def test_weak_password_is_refused_at_its_field(browser_of):
-    html = browser_of("administrator").post("/people/", {
-        "form": "person", "person-username": "otto", "person-role": "viewer", "person-password": "1"}).content.decode()
+    html = (
+        browser_of("administrator")
+        .post(
+            "/people/", {"form": "person", "person-username": "otto", "person-role": "viewer", "person-password": "1"}
+        )
+        .content.decode()
+    )
     assert "too short" in html and not User.objects.filter(username="otto").exists()
 
 
 def start_form(**changes):
-    return {"name": "Solo CK", "chain": "BTC", "address": "stratum+tcp://127.0.0.1:3333", "kind": "address",
-            "wallet": GENESIS, "password": "x", "solo": "on", **changes}
+    return {
+        "name": "Solo CK",
+        "chain": "BTC",
+        "address": "stratum+tcp://127.0.0.1:3333",
+        "kind": "address",
+        "wallet": GENESIS,
+        "password": "x",
+        "solo": "on",
+        **changes,
+    }
 
 
 def test_guided_start_makes_two_pools_and_half_each(browser_of):
     store.put(fixtures.empty())
     ada = browser_of("administrator")
     assert ada.post("/start/", start_form())["Location"] == "/start/"
-    assert ada.post("/start/", start_form(name="BCH", chain="BCH", kind="account", wallet="farm7",
-                                          address="127.0.0.1:3334"))["Location"] == "/start/"
+    assert (
+        ada.post(
+            "/start/", start_form(name="BCH", chain="BCH", kind="account", wallet="farm7", address="127.0.0.1:3334")
+        )["Location"]
+        == "/start/"
+    )
     assert list(Pool.objects.values_list("key", "chain")) == [("A", "BTC"), ("B", "BCH")]
     schedule = Schedule.objects.get(is_default=True)
     assert [part.weight for part in schedule.allocations.all()] == [50, 50]
     assert b"192.168.1.10:3351" in ada.get("/start/").content
 
 
-@pytest.mark.parametrize("wrong, field", [
-    ({"wallet": GENESIS[:-1] + "b"}, "wallet"), ({"address": "http://x"}, "address"),
-    ({"address": "not a host"}, "address"), ({"name": ""}, "name")])
+@pytest.mark.parametrize(
+    "wrong, field",
+    [
+        ({"wallet": GENESIS[:-1] + "b"}, "wallet"),
+        ({"address": "http://x"}, "address"),
+        ({"address": "not a host"}, "address"),
+        ({"name": ""}, "name"),
+    ],
+)
 def test_guided_start_says_at_the_field_what_is_wrong(browser_of, wrong, field):
     response = browser_of("administrator").post("/start/", start_form(**wrong))
     assert response.status_code == 422

@@ -12,9 +12,22 @@ from proxy.types import PoolKey, Reason
 from tests.dashboard import fixtures
 
 
-@pytest.mark.parametrize("value, text", [
-    (88.4e12, "88.4 TH/s"), (7.2e12, "7.20 TH/s"), (1.06e12, "1.06 TH/s"), (999.9e9, "1.00 TH/s"), (665, "665 H/s"),
-    (1500, "1.50 kH/s"), (6.5e20, "650 EH/s"), (1.01e21, "1.01 ZH/s"), (0, "0 H/s"), (None, "–"), (float("nan"), "–")])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (88.4e12, "88.4 TH/s"),
+        (7.2e12, "7.20 TH/s"),
+        (1.06e12, "1.06 TH/s"),
+        (999.9e9, "1.00 TH/s"),
+        (665, "665 H/s"),
+        (1500, "1.50 kH/s"),
+        (6.5e20, "650 EH/s"),
+        (1.01e21, "1.01 ZH/s"),
+        (0, "0 H/s"),
+        (None, "–"),
+        (float("nan"), "–"),
+    ],
+)
 def test_rates(value, text):
     assert presenters.rate(value) == text
 
@@ -27,14 +40,36 @@ def test_error_stands_in_the_rates_own_unit():
     assert presenters.rate_error(RateView(value=87.9e12, low=87.1e12, high=88.7e12, known=True)) == "0.80"
 
 
-@pytest.mark.parametrize("value, text", [(52_700, "52.7 K"), (3220, "3.22 K"), (665, "665"), (833.8e6, "834 M"),
-                                         (142.3e12, "142 T"), (0.1, "0.100"), (0, "–"), (None, "–"), (999.6, "1.00 K")])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (52_700, "52.7 K"),
+        (3220, "3.22 K"),
+        (665, "665"),
+        (833.8e6, "834 M"),
+        (142.3e12, "142 T"),
+        (0.1, "0.100"),
+        (0, "–"),
+        (None, "–"),
+        (999.6, "1.00 K"),
+    ],
+)
 def test_difficulties(value, text):
     assert presenters.difficulty(value) == text
 
 
-@pytest.mark.parametrize("seconds, text", [(3, "3 s"), (360, "6 min"), (3600, "1 h"), (15_060, "4 h 11 min"),
-                                           (1_051_200, "12 d 4 h"), (None, "–"), (1e10, "317 years")])
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (3, "3 s"),
+        (360, "6 min"),
+        (3600, "1 h"),
+        (15_060, "4 h 11 min"),
+        (1_051_200, "12 d 4 h"),
+        (None, "–"),
+        (1e10, "317 years"),
+    ],
+)
 def test_durations(seconds, text):
     assert presenters.duration(seconds) == text
 

@@ -13,13 +13,15 @@ from tests.dashboard import fixtures
 def test_account_is_hidden_in_text_and_attributes_in_any_case():
     page = '<a class="row" href="/workers/miner-joe/" title="Miner-Joe">miner-joe</a>, MINER-JOE.rig1'
     assert hide_wallets(page, ["miner-joe"]) == (
-        '<a class="row" href="/workers/[wallet]/" title="[wallet]">[wallet]</a>, [wallet].rig1')
+        '<a class="row" href="/workers/[wallet]/" title="[wallet]">[wallet]</a>, [wallet].rig1'
+    )
 
 
 def test_account_that_is_a_word_of_the_markup_leaves_the_markup_whole():
     page = '<div class="card" id="div"><span style="card">a card</span></div>'
     assert hide_wallets(page, ["card", "div", "span"]) == (
-        '<div class="card" id="div"><span style="card">a [wallet]</span></div>')
+        '<div class="card" id="div"><span style="card">a [wallet]</span></div>'
+    )
 
 
 def test_account_with_special_characters_is_found_as_html_and_as_address():

@@ -32,9 +32,19 @@ def best_share(difficulty):
 
 def block(verdict="pending"):
     return Block.objects.create(
-        header_hash="0" * 20 + "ab" * 22, worker="Nano3S", pool="B", chain="BCH", height=951_000, at=MOMENT,
-        header="00" * 80, coinbase="00", nbits=0x1A0FFFFF, true_difficulty=9e11, network_difficulty=8.1e11,
-        verdict=verdict)
+        header_hash="0" * 20 + "ab" * 22,
+        worker="Nano3S",
+        pool="B",
+        chain="BCH",
+        height=951_000,
+        at=MOMENT,
+        header="00" * 80,
+        coinbase="00",
+        nbits=0x1A0FFFFF,
+        true_difficulty=9e11,
+        network_difficulty=8.1e11,
+        verdict=verdict,
+    )
 
 
 def test_new_best_share_is_in_the_next_rendering():
@@ -57,9 +67,11 @@ def test_block_shows_at_once_and_its_verdict_when_the_pool_gives_it():
 def test_what_became_of_a_block_whose_connection_broke_is_said_in_plain_words():
     found = block("unanswered")
     assert "after reconnecting" not in shown("records")
-    for fate, words in (("waiting", "waiting to be sent when the connection is back"),
-                        ("accepted", "sent after reconnecting, accepted"),
-                        ("new_session", "could not be sent (again): the pool gave a new session")):
+    for fate, words in (
+        ("waiting", "waiting to be sent when the connection is back"),
+        ("accepted", "sent after reconnecting, accepted"),
+        ("new_session", "could not be sent (again): the pool gave a new session"),
+    ):
         found.fate = fate
         found.save()
         assert words in shown("records")
@@ -137,14 +149,18 @@ def test_changes_of_the_weights_stand_with_their_reasons():
     early, late = view.history[0], view.history[-1]
     history = (early, replace(early, at=early.at + 600), replace(late, reason="BCH fell by a third"))
     html = shown("balance", replace(fixtures.rich(), extra={"balance": replace(view, history=history)}))
-    changes = html[html.index("Last changes of the weights"):]
+    changes = html[html.index("Last changes of the weights") :]
     assert "BCH fell by a third" in changes and changes.count('data-label="Why"') == 1
 
 
-@pytest.mark.parametrize("strategy, significance, told, untold", [
-    ("hashrate-ratio", 0.95, "below its own long-term level. It moves only when", "earns more at its present"),
-    ("hashrate-ratio", 0.0, "below its own long-term level.", "more than noise"),
-    ("value-per-hash", 0.95, "earns more at its present difficulty. It moves only when", "weaker against its own")])
+@pytest.mark.parametrize(
+    "strategy, significance, told, untold",
+    [
+        ("hashrate-ratio", 0.95, "below its own long-term level. It moves only when", "earns more at its present"),
+        ("hashrate-ratio", 0.0, "below its own long-term level.", "more than noise"),
+        ("value-per-hash", 0.95, "earns more at its present difficulty. It moves only when", "weaker against its own"),
+    ],
+)
 def test_page_tells_of_the_strategy_that_is_set(strategy, significance, told, untold):
     view = replace(fixtures.balance(), strategy=strategy, significance=significance)
     html = shown("balance", replace(fixtures.rich(), extra={"balance": view}))

@@ -39,8 +39,9 @@ def test_slider_for_some_hours_ends_by_itself(browser_of, pools):
     assert 3.9 < hours <= 4
 
 
-@pytest.mark.parametrize("said", [{}, {"A": "0", "B": "0"}, {"A": "-1"}, {"A": "101"}, {"A": "x"}, {"A": "nan"},
-                                  {"A": "50", "hours": "-2"}])
+@pytest.mark.parametrize(
+    "said", [{}, {"A": "0", "B": "0"}, {"A": "-1"}, {"A": "101"}, {"A": "x"}, {"A": "nan"}, {"A": "50", "hours": "-2"}]
+)
 def test_what_can_not_be_is_refused_in_the_page_and_changes_nothing(browser_of, pools, said):
     response = browser_of("operator").post("/split/set/", said, headers=HTMX)
     assert response.status_code == 422 and b'class="bad"' in response.content
@@ -97,12 +98,24 @@ def test_entry_and_change_stand_or_fall_together(person, pools, monkeypatch):
 def test_change_in_the_admin_is_in_the_audit_list(browser_of, pools):
     pool = pools[0]
     endpoint = pool.endpoints.get()
-    said = {"key": "A", "name": "New name", "chain": "BTC", "wallet": pool.wallet_id,
-            "user_format": "{wallet}.{worker}", "status": "enabled", "payout_min_percent": "95",
-            "payout_action": "alarm", "endpoints-TOTAL_FORMS": "1",
-            "endpoints-INITIAL_FORMS": "1", "endpoints-0-id": endpoint.pk, "endpoints-0-pool": pool.pk,
-            "endpoints-0-host": "127.0.0.1", "endpoints-0-port": "4000", "endpoints-0-tls": "off",
-            "endpoints-0-position": "0"}
+    said = {
+        "key": "A",
+        "name": "New name",
+        "chain": "BTC",
+        "wallet": pool.wallet_id,
+        "user_format": "{wallet}.{worker}",
+        "status": "enabled",
+        "payout_min_percent": "95",
+        "payout_action": "alarm",
+        "endpoints-TOTAL_FORMS": "1",
+        "endpoints-INITIAL_FORMS": "1",
+        "endpoints-0-id": endpoint.pk,
+        "endpoints-0-pool": pool.pk,
+        "endpoints-0-host": "127.0.0.1",
+        "endpoints-0-port": "4000",
+        "endpoints-0-tls": "off",
+        "endpoints-0-position": "0",
+    }
     response = browser_of("administrator").post(f"/admin/proxy/pool/{pool.pk}/change/", said)
     assert response.status_code == 302, response.content[-3000:]
     who, action, subject, _old, new = last()

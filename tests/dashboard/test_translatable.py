@@ -59,8 +59,10 @@ def bare(text):
 
 
 def test_bare_text_would_be_found():
-    assert bare('<p title="Why">{% translate "Good" %} bad <b>{{ worse }}</b><code>python</code></p>'
-                "{% blocktranslate %}also good{% endblocktranslate %}") == ["Why", "bad"]
+    assert bare(
+        '<p title="Why">{% translate "Good" %} bad <b>{{ worse }}</b><code>python</code></p>'
+        "{% blocktranslate %}also good{% endblocktranslate %}"
+    ) == ["Why", "bad"]
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
@@ -76,19 +78,46 @@ def test_no_text_stands_in_the_scripts_of_the_pages():
         assert not sentences, path.name
 
 
-SHOWN = ("dashboard", "proxy/admin", "proxy/models", "proxy/checks.py", "proxy/ops/checkpool*.py",
-         "proxy/config/origin.py")
+SHOWN = (
+    "dashboard",
+    "proxy/admin",
+    "proxy/models",
+    "proxy/checks.py",
+    "proxy/ops/checkpool*.py",
+    "proxy/config/origin.py",
+)
 """Where the texts stand that a person reads on a page, in a form, in a system check or in a connection test."""
-TEXT_ARGUMENTS = {"label", "help_text", "verbose_name", "verbose_name_plural", "description", "short_description",
-                  "empty_label", "hint", "title", "violation_error_message", "placeholder"}
-MARKS = {"gettext", "gettext_lazy", "pgettext", "pgettext_lazy", "ngettext", "ngettext_lazy", "npgettext",
-         "npgettext_lazy", "gettext_noop"}
+TEXT_ARGUMENTS = {
+    "label",
+    "help_text",
+    "verbose_name",
+    "verbose_name_plural",
+    "description",
+    "short_description",
+    "empty_label",
+    "hint",
+    "title",
+    "violation_error_message",
+    "placeholder",
+}
+MARKS = {
+    "gettext",
+    "gettext_lazy",
+    "pgettext",
+    "pgettext_lazy",
+    "ngettext",
+    "ngettext_lazy",
+    "npgettext",
+    "npgettext_lazy",
+    "gettext_noop",
+}
 SENTENCE = re.compile(r"[a-z][,:]? [a-z]{2,}.*[a-z]", re.IGNORECASE)
 TAGS = re.compile(r"<[^>]*>?|%[a-zA-Z]|[^<>]*\">")
 """What is no text of a literal: tags, also cut ones, and codes of a format."""
 NO_TEXT = {
     "Multiple exceptions",  # what a library says, compared with
-    "the check is done", "sends too much",  # why the test closes a connection: for nobody but the log
+    "the check is done",
+    "sends too much",  # why the test closes a connection: for nobody but the log
     "with wallets",  # stored in the audit list
 }
 """Literals that look like a text and are none."""
@@ -97,21 +126,32 @@ NO_TEXT = {
 def _sources():
     for place in SHOWN:
         for path in sorted(ROOT.glob(place)):
-            yield from (one for one in ([path] if path.is_file() else sorted(path.rglob("*.py")))
-                        if "migrations" not in one.parts)
+            yield from (
+                one
+                for one in ([path] if path.is_file() else sorted(path.rglob("*.py")))
+                if "migrations" not in one.parts
+            )
 
 
 def _marks(tree):
     """The names under which a module marks texts, and what each stands for."""
-    return {alias.asname or alias.name: alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-            and node.module == "django.utils.translation" for alias in node.names if alias.name in MARKS}
+    return {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
+        for alias in node.names
+        if alias.name in MARKS
+    }
 
 
 def _marked(tree):
     """The calls that mark a text."""
     marks = _marks(tree)
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            and node.func.id in marks]
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in marks
+    ]
 
 
 def _message_ids(tree):
@@ -131,13 +171,20 @@ def unmarked(source):
     hidden |= {id(key) for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
     hidden |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "action"}
     hidden |= {id(node.annotation) for node in ast.walk(tree) if isinstance(node, ast.AnnAssign | ast.arg)}
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-             and SENTENCE.search(TAGS.sub("", node.value))]
+    found = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENTENCE.search(TAGS.sub("", node.value))
+    ]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        found += [part for given in call.keywords if given.arg in TEXT_ARGUMENTS for part in ast.walk(given.value)
-                  if isinstance(part, ast.Constant) and isinstance(part.value, str) and WORD.search(part.value)]
-    return sorted({(node.lineno, node.value) for node in found if id(node) not in hidden
-                   and node.value not in NO_TEXT})
+        found += [
+            part
+            for given in call.keywords
+            if given.arg in TEXT_ARGUMENTS
+            for part in ast.walk(given.value)
+            if isinstance(part, ast.Constant) and isinstance(part.value, str) and WORD.search(part.value)
+        ]
+    return sorted({(node.lineno, node.value) for node in found if id(node) not in hidden and node.value not in NO_TEXT})
 
 
 def test_unmarked_text_of_a_module_would_be_found():
@@ -165,10 +212,18 @@ def catalogue(tmp_path_factory):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     shutil.copy(ROOT / "manage.py", place)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
-    subprocess.run([sys.executable, "manage.py", "makemessages", "-l", "de"], cwd=place, check=True, timeout=120,
-                   env={**environment, "DPMP_DATA_DIR": str(place / "data")}, capture_output=True)
-    return {app: texts_of((place / app / "locale/de/LC_MESSAGES/django.po").read_text(encoding="utf-8"))
-            for app in ("dashboard", "proxy")}
+    subprocess.run(
+        [sys.executable, "manage.py", "makemessages", "-l", "de"],
+        cwd=place,
+        check=True,
+        timeout=120,
+        env={**environment, "DPMP_DATA_DIR": str(place / "data")},
+        capture_output=True,
+    )
+    return {
+        app: texts_of((place / app / "locale/de/LC_MESSAGES/django.po").read_text(encoding="utf-8"))
+        for app in ("dashboard", "proxy")
+    }
 
 
 def texts_of(catalogue):
@@ -180,15 +235,23 @@ def texts_of(catalogue):
 @pytest.mark.slow
 def test_catalogue_has_every_text_of_pages_forms_checks_and_connection_tests(catalogue):
     everything = catalogue["dashboard"] | catalogue["proxy"]
-    missing = [f"{path.relative_to(ROOT)}:{line}" for path in sorted({*_sources(), *(ROOT / "proxy").rglob("*.py")})
-               for line, text in _message_ids(ast.parse(path.read_text(encoding="utf-8"))) if text not in everything]
+    missing = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sorted({*_sources(), *(ROOT / "proxy").rglob("*.py")})
+        for line, text in _message_ids(ast.parse(path.read_text(encoding="utf-8")))
+        if text not in everything
+    ]
     assert missing == []
 
 
 @pytest.mark.slow
 def test_catalogue_has_every_text_of_the_templates(catalogue):
-    missing = [f"{path.name}: {text}" for path in TEMPLATES for text in in_template(path.read_text(encoding="utf-8"))
-               if not {text, text.replace("%%", "%")} & catalogue["dashboard"]]
+    missing = [
+        f"{path.name}: {text}"
+        for path in TEMPLATES
+        for text in in_template(path.read_text(encoding="utf-8"))
+        if not {text, text.replace("%%", "%")} & catalogue["dashboard"]
+    ]
     assert missing == []
 
 
@@ -214,11 +277,17 @@ def test_catalogue_has_the_labels_of_every_field_that_a_form_shows(catalogue):
     shown = {*admin.site._registry, *(inline.model for one in admin.site._registry.values() for inline in one.inlines)}
     for model in (model for model in shown if model._meta.app_label in ("proxy", "dashboard")):
         for field in (field for field in model._meta.concrete_fields if field.editable and not field.auto_created):
-            choices = [part for value, label in map(_as_text, field.choices or ()) if label not in everything | {value}
-                       if f"({value})" not in label for part in label.split(": ")]  # (value): the name of a product
+            choices = [
+                part
+                for value, label in map(_as_text, field.choices or ())
+                if label not in everything | {value}
+                if f"({value})" not in label
+                for part in label.split(": ")
+            ]  # (value): the name of a product
             texts = [field.verbose_name, field.help_text, *choices]
-            bare += [f"{model.__name__}.{field.name}: {text}" for text in map(str, texts)
-                     if text and text not in everything]
+            bare += [
+                f"{model.__name__}.{field.name}: {text}" for text in map(str, texts) if text and text not in everything
+            ]
     assert bare == []
 
 
@@ -256,7 +325,9 @@ def test_action_has_a_word_or_stands_as_it_is(named, shown):
     assert action_name(named) == shown
 
 
-@pytest.mark.parametrize("named, shown", [("observed", "pool jobs"), ("node BCH", "node BCH"),
-                                          ("mempool #2", "mempool #2"), ("other", "other")])
+@pytest.mark.parametrize(
+    "named, shown",
+    [("observed", "pool jobs"), ("node BCH", "node BCH"), ("mempool #2", "mempool #2"), ("other", "other")],
+)
 def test_source_keeps_what_tells_it_from_another_of_its_kind(named, shown):
     assert source_name(named) == shown

@@ -10,8 +10,11 @@ from proxy.types import PoolKey
 from tests.dashboard import fixtures
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
-ALWAYS = (ScheduleConfig(id=1, name="Everyday split", allocations=((PoolKey("A"), 70.0), (PoolKey("B"), 30.0)),
-                         is_default=True),)
+ALWAYS = (
+    ScheduleConfig(
+        id=1, name="Everyday split", allocations=((PoolKey("A"), 70.0), (PoolKey("B"), 30.0)), is_default=True
+    ),
+)
 
 
 def picture(hour: float):

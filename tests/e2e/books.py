@@ -67,5 +67,7 @@ def check_blocks(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[TimedPool]) 
     assert lost == []
     assert len(candidates) > late
     assert all(candidate.submitted for candidate in candidates)
-    return (f"{len(candidates)} block candidates: {len(candidates) - late} delivered or told of, {late} for a block "
-            f"that had been found already")
+    return (
+        f"{len(candidates)} block candidates: {len(candidates) - late} delivered or told of, {late} for a block "
+        f"that had been found already"
+    )

@@ -165,8 +165,15 @@ async def direct_miners() -> AsyncIterator[DirectMiners]:
 
     async def start(pools: Iterable[TimedPool], miners: int) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.e2e.direct", str(miners), *(str(pool.port) for pool in pools), cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+            sys.executable,
+            "-m",
+            "tests.e2e.direct",
+            str(miners),
+            *(str(pool.port) for pool in pools),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
         processes.append(process)
         return process
 

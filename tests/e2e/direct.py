@@ -22,8 +22,11 @@ async def mine(ports: list[int], miners: int) -> dict[str, int]:
     await asyncio.to_thread(sys.stdin.read)
     for fleet in fleets:
         await fleet.settle()
-    tallies = {"submitted": sum(fleet.submitted for fleet in fleets), "stale": sum(fleet.stale for fleet in fleets),
-               "accepted": sum(fleet.accepted for fleet in fleets)}
+    tallies = {
+        "submitted": sum(fleet.submitted for fleet in fleets),
+        "stale": sum(fleet.stale for fleet in fleets),
+        "accepted": sum(fleet.accepted for fleet in fleets),
+    }
     for fleet in fleets:
         await fleet.stop()
     return tallies

@@ -42,12 +42,25 @@ class PatientMiner(SimMiner):
 class Fleet:
     """Miners of one or all firmware profiles on one address."""
 
-    def __init__(self, port: int, profiles: Iterable[Profile] = PROFILES.values(), *, hashrate: float = HASHRATE,
-                 user: str = "their-wallet") -> None:
+    def __init__(
+        self,
+        port: int,
+        profiles: Iterable[Profile] = PROFILES.values(),
+        *,
+        hashrate: float = HASHRATE,
+        user: str = "their-wallet",
+    ) -> None:
         self.miners = [
-            PatientMiner(profile, "127.0.0.1", port, user=f"{user}.{profile.name}-{number}", hashrate=hashrate,
-                         hashes_per_difficulty=HASHES_PER_DIFFICULTY)
-            for number, profile in enumerate(profiles, 1)]
+            PatientMiner(
+                profile,
+                "127.0.0.1",
+                port,
+                user=f"{user}.{profile.name}-{number}",
+                hashrate=hashrate,
+                hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+            )
+            for number, profile in enumerate(profiles, 1)
+        ]
 
     def __len__(self) -> int:
         return len(self.miners)
@@ -128,17 +141,20 @@ class Fleet:
 
     def unbalanced(self) -> list[str]:
         """Miners whose submits do not have exactly one answer each."""
-        return [f"{miner.user}: {miner.tally.submitted} submitted, {miner.tally.accepted} accepted, "
-                f"{miner.tally.rejected.total()} refused, {miner.tally.lost} lost, {miner.unanswered} open"
-                for miner in self.miners
-                if miner.tally.submitted != miner.tally.accepted + miner.tally.rejected.total() + miner.tally.lost]
+        return [
+            f"{miner.user}: {miner.tally.submitted} submitted, {miner.tally.accepted} accepted, "
+            f"{miner.tally.rejected.total()} refused, {miner.tally.lost} lost, {miner.unanswered} open"
+            for miner in self.miners
+            if miner.tally.submitted != miner.tally.accepted + miner.tally.rejected.total() + miner.tally.lost
+        ]
 
     def summary(self) -> str:
         """One line for a report."""
-        return (f"{len(self)} miners: {self.submitted} submitted, {self.accepted} accepted, {self.stale} stale, "
-                f"{self.unjudged} without a verdict, refused otherwise {self.wrongly_refused()}, "
-                f"{self.disconnects} disconnects")
-
+        return (
+            f"{len(self)} miners: {self.submitted} submitted, {self.accepted} accepted, {self.stale} stale, "
+            f"{self.unjudged} without a verdict, refused otherwise {self.wrongly_refused()}, "
+            f"{self.disconnects} disconnects"
+        )
 
     def on(self, pool: str) -> list[SimMiner]:
         """Miners whose job is of pool A or B, told by the chain's mark in the coinbase."""

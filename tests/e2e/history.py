@@ -29,8 +29,9 @@ class Counted:
 
     def differs(self, other: "Counted") -> bool:
         """Counts exactly, sums to ``CLOSE``; the words for a reason are each side's own."""
-        return ((self.accepted, self.refused) != (other.accepted, other.refused)
-                or abs(self.credited - other.credited) > CLOSE * max(self.credited, 1.0))
+        return (self.accepted, self.refused) != (other.accepted, other.refused) or abs(
+            self.credited - other.credited
+        ) > CLOSE * max(self.credited, 1.0)
 
 
 def read(data_dir: Path, query: str) -> list[dict[str, Any]]:
@@ -43,11 +44,17 @@ def read(data_dir: Path, query: str) -> list[dict[str, Any]]:
 def counted_by_proxy(data_dir: Path, kind: str = "total") -> dict[Key, Counted]:
     """From the rows of totals, or of time (``bucket``): what pools judged, without what the proxy refused itself."""
     books: dict[Key, Counted] = {}
-    for row in read(data_dir, f"SELECT worker, pool, SUM(accepted) AS accepted, SUM(credited) AS credited "
-                              f"FROM proxy_share{kind} GROUP BY worker, pool"):
+    for row in read(
+        data_dir,
+        f"SELECT worker, pool, SUM(accepted) AS accepted, SUM(credited) AS credited "
+        f"FROM proxy_share{kind} GROUP BY worker, pool",
+    ):
         books[row["worker"], row["pool"]] = Counted(accepted=row["accepted"], credited=row["credited"])
-    for row in read(data_dir, f"SELECT worker, pool, reason, SUM(count) AS n FROM proxy_reject{kind} "
-                              f"WHERE decided_by = 'pool' GROUP BY worker, pool, reason"):
+    for row in read(
+        data_dir,
+        f"SELECT worker, pool, reason, SUM(count) AS n FROM proxy_reject{kind} "
+        f"WHERE decided_by = 'pool' GROUP BY worker, pool, reason",
+    ):
         book = books[row["worker"], row["pool"]]
         book.rejects[row["reason"]] += row["n"]
         book.refused += row["n"]
@@ -56,10 +63,16 @@ def counted_by_proxy(data_dir: Path, kind: str = "total") -> dict[Key, Counted]:
 
 def counted_by_pools(pools: Sequence[SimPool]) -> dict[Key, Counted]:
     """The same from the books of the pools."""
-    return {(user.rpartition(".")[2], pool.name):
-            Counted(accepted=tally.accepted, credited=tally.work, refused=tally.rejected.total(),
-                    rejects=Counter({_word(reason): number for reason, number in tally.rejected.items()}))
-            for pool in pools for user, tally in pool.book.workers.items()}
+    return {
+        (user.rpartition(".")[2], pool.name): Counted(
+            accepted=tally.accepted,
+            credited=tally.work,
+            refused=tally.rejected.total(),
+            rejects=Counter({_word(reason): number for reason, number in tally.rejected.items()}),
+        )
+        for pool in pools
+        for user, tally in pool.book.workers.items()
+    }
 
 
 def _word(reason: Refusal) -> str:
@@ -68,8 +81,11 @@ def _word(reason: Refusal) -> str:
 
 def differences(ours: Mapping[Key, Counted], theirs: Mapping[Key, Counted]) -> list[str]:
     """Where two books do not agree, in words; empty where they do."""
-    return [f"{key}: {ours.get(key)} against {theirs.get(key)}" for key in sorted(ours.keys() | theirs.keys())
-            if ours.get(key, Counted()).differs(theirs.get(key, Counted()))]
+    return [
+        f"{key}: {ours.get(key)} against {theirs.get(key)}"
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key, Counted()).differs(theirs.get(key, Counted()))
+    ]
 
 
 def check_database(data_dir: Path) -> None:
@@ -77,8 +93,11 @@ def check_database(data_dir: Path) -> None:
     assert read(data_dir, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert differences(counted_by_proxy(data_dir, "bucket"), counted_by_proxy(data_dir)) == []
     for kind in ("total", "bucket"):
-        sums = read(data_dir, f"SELECT (SELECT COALESCE(SUM(rejected), 0) FROM proxy_share{kind}) - "
-                              f"(SELECT COALESCE(SUM(count), 0) FROM proxy_reject{kind} WHERE decided_by <> '') AS gap")
+        sums = read(
+            data_dir,
+            f"SELECT (SELECT COALESCE(SUM(rejected), 0) FROM proxy_share{kind}) - "
+            f"(SELECT COALESCE(SUM(count), 0) FROM proxy_reject{kind} WHERE decided_by <> '') AS gap",
+        )
         assert sums == [{"gap": 0}]
 
 

@@ -24,8 +24,14 @@ STOP_S = 60.0
 @asynccontextmanager
 async def running(data_dir: Path, port: int = 0) -> AsyncIterator[Node]:
     """A node without pages that listens; it is ended, and its end is waited for, whatever happens."""
-    node = Node(Options(web=False, stratum=("127.0.0.1", port or steady_port()), data_dir=data_dir,
-                        hashes_per_difficulty=HASHES_PER_DIFFICULTY))
+    node = Node(
+        Options(
+            web=False,
+            stratum=("127.0.0.1", port or steady_port()),
+            data_dir=data_dir,
+            hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+        )
+    )
     listens = asyncio.Event()
     node.events.subscribe(Listening, lambda _: listens.set())
     await sync_to_async(_no_metrics_server, thread_sensitive=False)()

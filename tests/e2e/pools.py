@@ -58,21 +58,37 @@ class TimedPool(SimPool):
 VARDIFF = Vardiff(shares_per_minute=40, window_s=10, whole=True)
 
 
-def make_pool(key: str, *, block_s: float | None = 20.0, dialect: Dialect | None = None,
-              vardiff: Vardiff | None = VARDIFF, network_difficulty: float = 1e9, **chain_settings: Any) -> TimedPool:
+def make_pool(
+    key: str,
+    *,
+    block_s: float | None = 20.0,
+    dialect: Dialect | None = None,
+    vardiff: Vardiff | None = VARDIFF,
+    network_difficulty: float = 1e9,
+    **chain_settings: Any,
+) -> TimedPool:
     """Pool A is like ckpool with an extranonce2 of 8, pool B easy-going with 4; both count their jobs 1, 2, 3."""
     chain, script = CHAINS[key]
     return TimedPool(
-        chain=SimChain(name=chain, network_difficulty=network_difficulty, hashes_per_difficulty=HASHES_PER_DIFFICULTY,
-                       outputs=((script, 312_500_000),), **chain_settings),
-        name=key, dialect=replace(dialect or DIALECTS[key]), difficulty=4.0, extranonce2_size=EXTRANONCE2[key],
-        vardiff=vardiff, block_interval_s=(block_s, block_s) if block_s else None)
+        chain=SimChain(
+            name=chain,
+            network_difficulty=network_difficulty,
+            hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+            outputs=((script, 312_500_000),),
+            **chain_settings,
+        ),
+        name=key,
+        dialect=replace(dialect or DIALECTS[key]),
+        difficulty=4.0,
+        extranonce2_size=EXTRANONCE2[key],
+        vardiff=vardiff,
+        block_interval_s=(block_s, block_s) if block_s else None,
+    )
 
 
 def row(pool: SimPool, *, ports: Sequence[int] | None = None, **fields: object) -> PoolRow:
     """The row that lets a proxy mine on ``pool``; ``fields`` are other columns."""
-    return PoolRow(key=pool.name, chain=pool.chain.name, ports=(pool.port,) if ports is None else ports,
-                   fields=fields)
+    return PoolRow(key=pool.name, chain=pool.chain.name, ports=(pool.port,) if ports is None else ports, fields=fields)
 
 
 def shares_of(pools: Sequence[SimPool], *, without: str) -> tuple[int, Counter[str]]:

@@ -39,8 +39,9 @@ class Metrics:
 
     def total(self, name: str, **labels: str) -> float:
         """The sum over all series of ``name`` that have these labels; 0 for none."""
-        return sum(sample.value for sample in self._samples
-                   if sample.name == name and labels.items() <= sample.labels.items())
+        return sum(
+            sample.value for sample in self._samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
     def by(self, name: str, label: str) -> dict[str, float]:
         """The sums for each value of ``label``."""
@@ -72,8 +73,15 @@ class ProxyProcess:
         Raises:
             Ended: it ended before that.
         """
-        await self.launch("--listen", f"127.0.0.1:{listen or steady_port()}", "--web", "127.0.0.1:0",
-                          "--metrics", "127.0.0.1:0", *arguments)
+        await self.launch(
+            "--listen",
+            f"127.0.0.1:{listen or steady_port()}",
+            "--web",
+            "127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+            *arguments,
+        )
         line = await self.until("dpmp_listening", timeout_s=START_S)
         self.stratum = _port(line)
         self.metrics_port = _port(self.lines("metrics_started")[-1])
@@ -85,12 +93,23 @@ class ProxyProcess:
         if "--demo" not in arguments:
             arguments = (*arguments, "--hashes-per-difficulty", str(HASHES_PER_DIFFICULTY))
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "manage.py", "runproxy", *arguments, cwd=ROOT, env=self.environment, stdin=PIPE,
-            stdout=PIPE, stderr=PIPE, limit=1 << 20)
+            sys.executable,
+            "manage.py",
+            "runproxy",
+            *arguments,
+            cwd=ROOT,
+            env=self.environment,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            limit=1 << 20,
+        )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._readers = [spawn(self._read(stream), name="the proxy's output")
-                         for stream in (self._process.stdout, self._process.stderr)]
+        self._readers = [
+            spawn(self._read(stream), name="the proxy's output")
+            for stream in (self._process.stdout, self._process.stderr)
+        ]
 
     @property
     def running(self) -> bool:
@@ -147,9 +166,11 @@ class ProxyProcess:
             Ended: the process ended first.
             TimeoutError: it did not come in time.
         """
+
         def find() -> Line | None:
-            return next((line for line in self.log[since:]
-                         if line["event"] == event and fields.items() <= line.items()), None)
+            return next(
+                (line for line in self.log[since:] if line["event"] == event and fields.items() <= line.items()), None
+            )
 
         return await self.has(find, f"{event} {fields}", timeout_s)
 
@@ -209,8 +230,14 @@ class ProxyProcess:
 async def run_python(environment: Mapping[str, str], *arguments: str, stdin: bytes = b"") -> tuple[int, str]:
     """Run Python in the project with ``arguments``: exit code, and what it wrote to both outputs."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, cwd=ROOT, env=dict(environment), stdin=PIPE, stdout=PIPE,
-        stderr=asyncio.subprocess.STDOUT)
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        env=dict(environment),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     try:
         async with asyncio.timeout(START_S):
             output, _ = await process.communicate(stdin)

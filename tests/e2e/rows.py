@@ -48,8 +48,13 @@ class RowWriter:
     """The other process; calls block."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.e2e.rows"], env=dict(environment), cwd=folder,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.rows"],
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     def write(self, database: Path, set_up: SetUp) -> float:
         """Write the rows; return when they were committed, Unix seconds.
@@ -122,8 +127,9 @@ def _write_schedule(wanted: Mapping[str, Any], pools: Mapping[str, Any]) -> None
     for gone in schedule.allocations.exclude(pool__key__in=wanted["weights"]):
         gone.delete()
     for position, (key, weight) in enumerate(wanted["weights"].items()):
-        allocation = (schedule.allocations.filter(pool__key=key).first()
-                      or Allocation(schedule=schedule, pool=pools[key], position=position))
+        allocation = schedule.allocations.filter(pool__key=key).first() or Allocation(
+            schedule=schedule, pool=pools[key], position=position
+        )
         allocation.weight = weight
         allocation.save()
 

@@ -20,8 +20,13 @@ async def test_closed_silent_and_returning_pools_cost_no_miner_its_connection(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
 ) -> None:
     a, b = pools = [await start_pool(key, block_s=7.0) for key in "AB"]
-    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
-                                    settings={"request_stall_s": STALL_S, "backoff_max_s": 4.0}))
+    proxy = await start_proxy(
+        SetUp(
+            pools=[row(pool) for pool in pools],
+            weights={"A": 50, "B": 50},
+            settings={"request_stall_s": STALL_S, "backoff_max_s": 4.0},
+        )
+    )
     fleet = await start_fleet(proxy.stratum)
     await fleet.mined(2)
 
@@ -70,8 +75,9 @@ async def test_all_pools_down_keeps_the_miners_and_the_first_job_is_work_again(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
 ) -> None:
     pools = [await start_pool(key, block_s=7.0) for key in "AB"]
-    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
-                                    settings={"backoff_max_s": 3.0}))
+    proxy = await start_proxy(
+        SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}, settings={"backoff_max_s": 3.0})
+    )
     fleet = await start_fleet(proxy.stratum)
     await fleet.mined(1)
     for pool in pools:

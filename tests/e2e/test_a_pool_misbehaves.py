@@ -112,8 +112,9 @@ async def test_pool_that_is_there_but_of_no_use_is_left_and_taken_up_again(
     way: str, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
 ) -> None:
     a, _ = pools = [await start_pool(key, block_s=None) for key in "AB"]
-    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
-                                    settings={"backoff_max_s": BACKOFF_S}))
+    proxy = await start_proxy(
+        SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}, settings={"backoff_max_s": BACKOFF_S})
+    )
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(1)
     await a.until(lambda pool: len(pool.sessions) >= len(fleet))
@@ -144,8 +145,9 @@ async def test_pool_that_answers_no_submits_is_told_to_the_miners(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
 ) -> None:
     a, b = pools = [await start_pool(key, block_s=None) for key in "AB"]
-    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
-                                    settings={"request_stall_s": STALL_S}))
+    proxy = await start_proxy(
+        SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}, settings={"request_stall_s": STALL_S})
+    )
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(1)
     a.no_answer_to_submits()
@@ -164,8 +166,9 @@ async def test_pool_that_answers_no_submits_is_told_to_the_miners(
 async def test_every_pool_software_we_know_is_mined_on_without_a_refusal(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
 ) -> None:
-    dialects: dict[str, Dialect] = dict(zip("CDEFGH", (CKPOOL, PUBLIC_POOL, MININGCORE, DATUM, YIIMP, NO_ROLLING),
-                                            strict=True))
+    dialects: dict[str, Dialect] = dict(
+        zip("CDEFGH", (CKPOOL, PUBLIC_POOL, MININGCORE, DATUM, YIIMP, NO_ROLLING), strict=True)
+    )
     pools = []
     for key, dialect in dialects.items():
         pool = await start_pool("A", block_s=None, dialect=dialect)

@@ -51,8 +51,9 @@ class Raw:
 
 
 @pytest.fixture
-async def world(start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
-                ) -> AsyncIterator[tuple[ProxyProcess, Fleet, Raw]]:
+async def world(
+    start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
+) -> AsyncIterator[tuple[ProxyProcess, Fleet, Raw]]:
     """A proxy with two good miners, and a connection to it; afterwards the good ones must not have noticed a thing."""
     pool = await start_pool("A", block_s=None)
     proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 1}))
@@ -133,9 +134,16 @@ async def test_refused_shares_say_why(world: tuple[ProxyProcess, Fleet, Raw]) ->
     share = miner.find_share()
     good = share.params(miner.user)
     assert (await miner.submit_raw(good)).result is True
-    codes = [await code(miner.submit_raw(params)) for params in (
-        good, [*good[:1], "ffff", *good[2:]], [*good[:2], "00", *good[3:]], [*good[:4], "nonsense"],
-        ["somebody.else", *good[1:]])]
+    codes = [
+        await code(miner.submit_raw(params))
+        for params in (
+            good,
+            [*good[:1], "ffff", *good[2:]],
+            [*good[:2], "00", *good[3:]],
+            [*good[:4], "nonsense"],
+            ["somebody.else", *good[1:]],
+        )
+    ]
     assert codes == [22, 21, 20, 20, 24]
     others = [f"{int(good[4], 16) ^ bit:08x}" for bit in (1, 2, 4)]
     codes = [await code(miner.submit_raw([*good[:4], nonce])) for nonce in others]
@@ -147,5 +155,3 @@ async def test_refused_shares_say_why(world: tuple[ProxyProcess, Fleet, Raw]) ->
 async def code(answer: "asyncio.Future[Any]") -> int:
     response = await answer
     return response.error.code if response.error else 0
-
-

@@ -97,8 +97,10 @@ async def test_split_follows_a_chain_that_becomes_harder(
         await asyncio.sleep(max(20.0, seconds / 3))
         took = time.monotonic() - changed_at
         part = {each.pool: each for each in node.splits.fleet(Span.CHANGE).parts}["A"]
-        measured(f"{took:.0f} s after the weights moved: delivered to BTC {part.delivered * 100:.1f} % +- "
-                 f"{part.error * 100:.1f}, wanted {part.wanted * 100:.1f}")
+        measured(
+            f"{took:.0f} s after the weights moved: delivered to BTC {part.delivered * 100:.1f} % +- "
+            f"{part.error * 100:.1f}, wanted {part.wanted * 100:.1f}"
+        )
         in_hand = 2.5 / took
         assert abs(part.delivered - 0.33) <= 1.5 * part.error + in_hand
 
@@ -124,8 +126,11 @@ class Oracle:
     def answer() -> dict[str, object]:
         """Half of BTC's usual hash rate: v2's formula gives it 67 %."""
         tip = int(time.time())
-        times = {f"{chain}_ts_{name}": tip - back for chain, short in (("btc", 7200), ("bch", 3600))
-                 for name, back in (("latest", 0), ("short", short), ("long", 43_200))}
+        times = {
+            f"{chain}_ts_{name}": tip - back
+            for chain, short in (("btc", 7200), ("bch", 3600))
+            for name, back in (("latest", 0), ("short", short), ("long", 43_200))
+        }
         return {"ok": True, "btc_difficulty": 1e12, "bch_difficulty": 1e12, **times}
 
 
@@ -136,8 +141,10 @@ async def test_source_that_fails_is_held_then_replaced_by_the_fallback_until_it_
     oracle, patient, quick = Oracle(), HttpLimits(timeout_s=PATIENCE_S), HttpLimits(timeout_s=0.3)
     async with serve(oracle) as server:
         await sync_to_async(write_rows)(
-            pools, {"strategy": "hashrate-ratio", "significance": 0.0, "max_deviation": 45.0},
-            {"kind": "oracle", "url": server.url})
+            pools,
+            {"strategy": "hashrate-ratio", "significance": 0.0, "max_deviation": 45.0},
+            {"kind": "oracle", "url": server.url},
+        )
         async with running(tmp_path) as node:
             told: list[OracleFallback] = []
             node.events.subscribe(OracleFallback, told.append)
@@ -167,8 +174,12 @@ async def step(node: Node, state: BalanceState, wanted: Mapping[str, float], *, 
     assert view.state is state
     assert view.in_control
     assert weights(node) == wanted
-    await seen(lambda found: (found.total("dpmp_oracle_status") == status
-                              and found.total("dpmp_oracle_weight", pool="A") == 100 * wanted["A"]))
+    await seen(
+        lambda found: (
+            found.total("dpmp_oracle_status") == status
+            and found.total("dpmp_oracle_weight", pool="A") == 100 * wanted["A"]
+        )
+    )
     failures = view.sources[0].failures
     assert (failures > 0) == (not status)
     wanted_words = [f">{SAID[state]}<", *([f"{failures} failure", "No complete answer within"] if failures else [])]
@@ -179,6 +190,9 @@ async def step(node: Node, state: BalanceState, wanted: Mapping[str, float], *, 
     assert failures or " failure" not in shown
 
 
-SAID = {BalanceState.HEALTHY: "healthy", BalanceState.HOLDING: "holding the last weights",
-        BalanceState.FALLBACK: "fallback"}
+SAID = {
+    BalanceState.HEALTHY: "healthy",
+    BalanceState.HOLDING: "holding the last weights",
+    BalanceState.FALLBACK: "fallback",
+}
 """What the page calls it."""

@@ -41,21 +41,30 @@ async def test_every_block_of_the_pools_is_recorded_and_no_other(
     for name, (key, block) in theirs.items():
         entry = rows[name]
         assert (entry["pool"], entry["header"], entry["coinbase"], entry["height"]) == (
-            key, block.header.hex(), block.coinbase.hex(), block.height)
+            key,
+            block.header.hex(),
+            block.coinbase.hex(),
+            block.height,
+        )
         assert entry["worker"] == block.worker.rpartition(".")[2]
     assert metrics.by("dpmp_blocks_found_total", "pool") == found
     assert metrics.total("dpmp_block_candidates_total") == len(rows)
     assert {line["header_hash"] for line in proxy.lines("block_found", accepted=True)} == set(theirs)
     marks = {mark["scope"]: mark["blocks"] for mark in read(proxy.data_dir, "SELECT * FROM proxy_blockmark")}
     assert marks == {f"pool:{key}": number for key, number in found.items()} | {
-        f"chain:{CHAINS[key][0]}": number for key, number in found.items()}
+        f"chain:{CHAINS[key][0]}": number for key, number in found.items()
+    }
     check_records(proxy.data_dir, pools)
 
 
 def check_records(data_dir: Path, pools: Sequence[SimPool]) -> None:
     """Each worker's best share on each chain is the pool's own best of that worker, to 12 digits."""
-    best = {(entry["worker"], entry["chain"]): entry["best"] for entry in read(
-        data_dir, "SELECT worker, chain, MAX(true_difficulty) AS best FROM proxy_bestshare GROUP BY worker, chain")}
+    best = {
+        (entry["worker"], entry["chain"]): entry["best"]
+        for entry in read(
+            data_dir, "SELECT worker, chain, MAX(true_difficulty) AS best FROM proxy_bestshare GROUP BY worker, chain"
+        )
+    }
     for pool in pools:
         for user, tally in pool.book.workers.items():
             if tally.accepted:

@@ -33,10 +33,12 @@ async def easy_pool(start_pool: StartPool, *, resumes: bool) -> TimedPool:
 
 async def find_six(proxy: ProxyProcess, fleet: Fleet) -> list[str]:
     """Let the fleet mine until it has found six blocks (or more) that nobody answers; their hashes."""
+
     def find() -> list[str] | None:
         answered = {line["header_hash"] for line in proxy.lines("block_found")}
-        new = [str(line["header_hash"]) for line in proxy.lines("block_candidate")
-               if line["header_hash"] not in answered]
+        new = [
+            str(line["header_hash"]) for line in proxy.lines("block_candidate") if line["header_hash"] not in answered
+        ]
         return new if len(new) >= SIX else None
 
     for miner in fleet.miners:
@@ -50,6 +52,7 @@ async def find_six(proxy: ProxyProcess, fleet: Fleet) -> list[str]:
 
 async def told_of(proxy: ProxyProcess, event: str, hashes: list[str]) -> list[Line]:
     """The lines that say what became of each of ``hashes``, once they are all there."""
+
     def find() -> list[Line] | None:
         lines = [line for line in proxy.lines(event) if line["header_hash"] in hashes]
         return lines if len(lines) >= len(hashes) else None

@@ -35,9 +35,21 @@ CANNOT_HASH_LARGE = {profile.name for profile in (ESP_MINER, NERDMINER, HAN_SOLO
 PAIRS: dict[str, Mapping[str, Mapping[str, Any]]] = {
     "ckpool and public-pool": {
         "A": {"dialect": CKPOOL, "version": 0x20006000},
-        "B": {"dialect": PUBLIC_POOL, "version": 0x2000A000, "large_coinbase": LARGE, "large_every": 6,
-              "vardiff": replace(VARDIFF, whole=False, powers_of_two=True, window_s=12.0, window_shares=30,
-                                 idle_divisor=6.0, early_shares=5)},
+        "B": {
+            "dialect": PUBLIC_POOL,
+            "version": 0x2000A000,
+            "large_coinbase": LARGE,
+            "large_every": 6,
+            "vardiff": replace(
+                VARDIFF,
+                whole=False,
+                powers_of_two=True,
+                window_s=12.0,
+                window_shares=30,
+                idle_divisor=6.0,
+                early_shares=5,
+            ),
+        },
     },
     "DATUM and btcpool": {
         "A": {"dialect": DATUM, "version": 0x20100000, "vardiff": replace(VARDIFF, powers_of_two=True)},
@@ -59,16 +71,26 @@ def excess(stale: int, of: int, stale_directly: int, of_directly: int) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS)
 async def test_fifty_fifty_with_all_firmware_refuses_nothing(
-    pair: str, seconds: float, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet,
-    direct_miners: DirectMiners, measured: Measured,
+    pair: str,
+    seconds: float,
+    start_pool: StartPool,
+    start_proxy: StartProxy,
+    start_fleet: StartFleet,
+    direct_miners: DirectMiners,
+    measured: Measured,
 ) -> None:
     is_long = seconds >= LONG_S
     seconds = seconds if is_long else seconds * 0.6
     block_s, switch_s, network = (20.0, 25.0, LONG_NETWORK) if is_long else (7.0, 6.0, NETWORK)
-    pools = [await start_pool(key, block_s=block_s, network_difficulty=network, **settings)
-             for key, settings in PAIRS[pair].items()]
-    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
-                                    min_switch_s=switch_s, slice_s=switch_s / 2))
+    pools = [
+        await start_pool(key, block_s=block_s, network_difficulty=network, **settings)
+        for key, settings in PAIRS[pair].items()
+    ]
+    proxy = await start_proxy(
+        SetUp(
+            pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}, min_switch_s=switch_s, slice_s=switch_s / 2
+        )
+    )
     fleet = await start_fleet(proxy.stratum, [*PROFILES.values(), HAN_SOLO])
     direct = await direct_miners(pools, 3)
     await fleet.in_work()
@@ -83,12 +105,16 @@ async def test_fifty_fifty_with_all_firmware_refuses_nothing(
     parts = metrics.by("dpmp_accepted_difficulty_sum_total", "pool")
     measured(f"{pair}: {fleet.summary()}; {switches:.0f} switches; work {parts}; directly on the pools: {compared}")
     ages = [age for pool in pools for age in pool.stale_ages_ms()]
-    measured(f"stale shares came so many ms after their block: {sorted(ages)}; a new block's job was passed on after "
-             f"{mean_ms(metrics, 'dpmp_new_block_latency_seconds'):.2f} ms on average, a verdict came after "
-             f"{mean_ms(metrics, 'dpmp_share_latency_seconds'):.2f} ms, loop lag "
-             f"{mean_ms(metrics, 'dpmp_loop_lag_seconds'):.2f} ms")
-    measured(f"refused otherwise: "
-             f"{[share for pool in pools for share in pool.shares if share.refusal not in (None, Refusal.STALE)]}")
+    measured(
+        f"stale shares came so many ms after their block: {sorted(ages)}; a new block's job was passed on after "
+        f"{mean_ms(metrics, 'dpmp_new_block_latency_seconds'):.2f} ms on average, a verdict came after "
+        f"{mean_ms(metrics, 'dpmp_share_latency_seconds'):.2f} ms, loop lag "
+        f"{mean_ms(metrics, 'dpmp_loop_lag_seconds'):.2f} ms"
+    )
+    measured(
+        f"refused otherwise: "
+        f"{[share for pool in pools for share in pool.shares if share.refusal not in (None, Refusal.STALE)]}"
+    )
     check_treatment(proxy, fleet, pools)
     measured(check_blocks(proxy, fleet, pools))
     await check_books(proxy, fleet, pools)

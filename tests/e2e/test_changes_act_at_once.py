@@ -117,8 +117,9 @@ async def test_change_of_nothing_that_matters_opens_no_connection(
     await fleet.mined(1)
     await all_lanes(pools, fleet)
     before = [pool.connections for pool in pools]
-    await saved(proxy, write, SetUp(pools=[row(pool, name=f"Pool {pool.name}") for pool in pools],
-                                    weights={"A": 50, "B": 50}))
+    await saved(
+        proxy, write, SetUp(pools=[row(pool, name=f"Pool {pool.name}") for pool in pools], weights={"A": 50, "B": 50})
+    )
     await fleet.mined(1)
     assert [pool.connections for pool in pools] == before
     check_treatment(proxy, fleet)
@@ -138,8 +139,12 @@ async def test_configuration_that_can_not_be_used_is_refused_visibly_and_the_old
     await all_lanes(pools, fleet)
     lanes = [pool.connections for pool in pools]
 
-    took = await saved(proxy, write, SetUp(pools=[row(pools[0], ports=()), row(pools[1])],
-                                           weights={"A": 50, "B": 50}), "config_refused")
+    took = await saved(
+        proxy,
+        write,
+        SetUp(pools=[row(pools[0], ports=()), row(pools[1])], weights={"A": 50, "B": 50}),
+        "config_refused",
+    )
     measured(f"refused {took:.2f} s after the commit")
     assert took < ACTS_S
     line = proxy.lines("config_refused")[-1]
@@ -163,13 +168,15 @@ async def test_configuration_that_can_not_be_used_is_refused_visibly_and_the_old
 @asynccontextmanager
 async def administrator(proxy: ProxyProcess) -> AsyncIterator[httpx.AsyncClient]:
     """A browser of an administrator of the dashboard."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{proxy.web}", timeout=PATIENCE_S,
-                                 follow_redirects=True) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{proxy.web}", timeout=PATIENCE_S, follow_redirects=True
+    ) as client:
         login = (await client.get("/login/")).text
         found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', login)
         assert found, login
-        page = await client.post("/login/", data={"csrfmiddlewaretoken": found[1], "username": "admin",
-                                                  "password": PASSWORD})
+        page = await client.post(
+            "/login/", data={"csrfmiddlewaretoken": found[1], "username": "admin", "password": PASSWORD}
+        )
         assert page.status_code == 200
         assert "/login/" not in str(page.url)
         yield client
@@ -210,10 +217,17 @@ async def test_importconfig_configures_a_running_proxy_and_the_second_time_chang
     pools = [await start_pool(key) for key in "AB"]
     wallets = [row(pool) for pool in pools]
     path = proxy.data_dir / "config_v2.json"
-    path.write_text(json.dumps({
-        "pools": {each.key: {"host": "127.0.0.1", "port": each.ports[0], "chain": each.chain, "wallet": wallet}
-                  for each, wallet in zip(wallets, (BTC_WALLET, BCH_WALLET), strict=True)},
-        "scheduler": {"poolA_weight": 50, "poolB_weight": 50, "min_switch_seconds": 25, "slice_seconds": 12}}))
+    path.write_text(
+        json.dumps(
+            {
+                "pools": {
+                    each.key: {"host": "127.0.0.1", "port": each.ports[0], "chain": each.chain, "wallet": wallet}
+                    for each, wallet in zip(wallets, (BTC_WALLET, BCH_WALLET), strict=True)
+                },
+                "scheduler": {"poolA_weight": 50, "poolB_weight": 50, "min_switch_seconds": 25, "slice_seconds": 12},
+            }
+        )
+    )
     code, output = await run_python(proxy.environment, "manage.py", "importconfig", str(path))
     assert code == 0, output
     await fleet.mined(1)

@@ -23,16 +23,19 @@ async def test_demo_shows_both_pools_accepting_shares_of_all_miners_within_a_min
     request.node.stash.setdefault(PROXIES, []).append(proxy)
     began = time.monotonic()
     try:
-        await proxy.launch("--demo", "--listen", f"127.0.0.1:{steady_port()}", "--web", "127.0.0.1:0",
-                           "--metrics", "127.0.0.1:0")
+        await proxy.launch(
+            "--demo", "--listen", f"127.0.0.1:{steady_port()}", "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0"
+        )
         waited = ProcessorWait(proxy.pid)
         await proxy.until("dpmp_listening", timeout_s=START_S)
         proxy.metrics_port = int(proxy.lines("metrics_started")[0]["address"].rpartition(":")[2])
         measured(f"listens after {time.monotonic() - began:.1f} s")
         pairs = await accepted_pairs(proxy, began + SHOWN_S + 2 * PATIENCE_S)
         shown_s, late_s = time.monotonic() - began, waited.look()
-        measured(f"accepted (worker, pool) pairs after {shown_s:.1f} s, of which {late_s:.1f} s without a processor: "
-                 f"{sorted(pairs)}")
+        measured(
+            f"accepted (worker, pool) pairs after {shown_s:.1f} s, of which {late_s:.1f} s without a processor: "
+            f"{sorted(pairs)}"
+        )
         metrics = await proxy.metrics()
         assert pairs == {(worker, pool) for worker in MINERS for pool in "AB"}
         assert shown_s - late_s < SHOWN_S

@@ -60,16 +60,31 @@ def configure(environment: Mapping[str, str], set_up: SetUp) -> None:
 
 async def exported(environment: Mapping[str, str]) -> dict[tuple[str, str], Counted]:
     """What ``exportshares`` says of each worker and pool."""
-    code, output = await run_python(environment, "manage.py", "exportshares", "--format", "json", "--by", "period",
-                                    "--from", "2000-01-01", "--to", "2100-01-01")
+    code, output = await run_python(
+        environment,
+        "manage.py",
+        "exportshares",
+        "--format",
+        "json",
+        "--by",
+        "period",
+        "--from",
+        "2000-01-01",
+        "--to",
+        "2100-01-01",
+    )
     assert code == 0, output
-    return {(row["worker"], row["pool"]): Counted(accepted=row["accepted"], credited=row["credited_difficulty"],
-                                                  refused=row["rejected"])
-            for row in json.loads(output)["rows"]}
+    return {
+        (row["worker"], row["pool"]): Counted(
+            accepted=row["accepted"], credited=row["credited_difficulty"], refused=row["rejected"]
+        )
+        for row in json.loads(output)["rows"]
+    }
 
 
-async def at_work(proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, *,
-                  shares: int) -> tuple[list[TimedPool], Fleet]:
+async def at_work(
+    proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, *, shares: int
+) -> tuple[list[TimedPool], Fleet]:
     """Start two pools, the proxy and its miners, and wait until each has ``shares`` on its books."""
     pools = [await start_pool(key) for key in "AB"]
     configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
@@ -93,8 +108,9 @@ async def test_history_agrees_with_the_pools_and_is_rolled_up(
     assert code == 0
     assert differences(await exported(proxy.environment), counted_by_pools(pools)) == []
     assert server.sql("SELECT DISTINCT chain FROM proxy_chaintip ORDER BY chain") == [("BCH",), ("BTC",)]
-    code, output = await run_python(proxy.environment | {"DJANGO_SETTINGS_MODULE": "dpmp_site.settings"}, "-c",
-                                    SWEEP.format(days=500))
+    code, output = await run_python(
+        proxy.environment | {"DJANGO_SETTINGS_MODULE": "dpmp_site.settings"}, "-c", SWEEP.format(days=500)
+    )
     assert code == 0, output
     assert int(output.split()[-1]) > 0
     assert server.sql("SELECT DISTINCT step FROM proxy_sharebucket") == [(86400,)]

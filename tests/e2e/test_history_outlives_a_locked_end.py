@@ -18,8 +18,11 @@ END_S = 5.0
 
 @pytest.mark.slow
 async def test_shares_that_the_database_did_not_take_at_the_end_are_there_after_the_next_start(
-    request: pytest.FixtureRequest, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet,
-    measured: Measured
+    request: pytest.FixtureRequest,
+    start_pool: StartPool,
+    start_proxy: StartProxy,
+    start_fleet: StartFleet,
+    measured: Measured,
 ) -> None:
     pools = [await start_pool(key) for key in "AB"]
     proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}), "--no-web")

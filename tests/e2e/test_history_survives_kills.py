@@ -42,8 +42,12 @@ def accepted_by(pools: Sequence[SimPool], *, since: float = 0.0) -> int:
 
 @pytest.mark.slow
 async def test_kills_lose_a_second_of_tallies_at_most_and_no_block(
-    request: pytest.FixtureRequest, seconds: float, start_pool: StartPool, start_proxy: StartProxy,
-    start_fleet: StartFleet, measured: Measured
+    request: pytest.FixtureRequest,
+    seconds: float,
+    start_pool: StartPool,
+    start_proxy: StartProxy,
+    start_fleet: StartFleet,
+    measured: Measured,
 ) -> None:
     pools = [await start_pool(key, block_s=None) for key in "AB"]
     for pool in pools:
@@ -69,8 +73,10 @@ async def test_kills_lose_a_second_of_tallies_at_most_and_no_block(
     check_after_all(proxy, pools)
     assert sum(lost) == accepted_by(pools) - stored_by(proxy)
     writes = 60 * batches_of(proxy.data_dir) / (time.monotonic() - began)
-    measured(f"shares lost by each kill: {lost} of {accepted_by(pools)}; {len(blocks_of(pools))} blocks; "
-             f"{writes:.1f} batches a minute written to the database")
+    measured(
+        f"shares lost by each kill: {lost} of {accepted_by(pools)}; {len(blocks_of(pools))} blocks; "
+        f"{writes:.1f} batches a minute written to the database"
+    )
 
 
 async def all_at_work(fleet: Fleet) -> None:
@@ -79,9 +85,12 @@ async def all_at_work(fleet: Fleet) -> None:
     try:
         await fleet.mined(1)
     except TimeoutError:
-        idle = [f"{miner.user}: connected {miner.wire is not None}, at work {miner.in_work}, {miner.connections} "
-                f"connections, {miner.failed_dials} failed dials, {miner.tally}"
-                for miner, goal in goals.items() if miner.tally.accepted < goal]
+        idle = [
+            f"{miner.user}: connected {miner.wire is not None}, at work {miner.in_work}, {miner.connections} "
+            f"connections, {miner.failed_dials} failed dials, {miner.tally}"
+            for miner, goal in goals.items()
+            if miner.tally.accepted < goal
+        ]
         pytest.fail(f"no share for long: {idle}")
 
 

@@ -34,8 +34,12 @@ async def log_in(proxy: ProxyProcess) -> httpx.AsyncClient:
     environment = proxy.environment | {"DJANGO_SETTINGS_MODULE": "dpmp_site.settings"}
     code, output = await run_python(environment, "-c", LOGIN)
     assert code == 0, output
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{proxy.web}", trust_env=False, timeout=PATIENCE_S,
-                             cookies={"dpmp_session": output.split()[-1]})
+    return httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{proxy.web}",
+        trust_env=False,
+        timeout=PATIENCE_S,
+        cookies={"dpmp_session": output.split()[-1]},
+    )
 
 
 async def mines_on(proxy: ProxyProcess, fleet: Fleet, browser: httpx.AsyncClient) -> float:

@@ -31,8 +31,10 @@ async def test_btcpool_does_not_close_a_connection_that_waits_for_its_turn(
 ) -> None:
     monkeypatch.setattr(upstream, "IDLE_LEAST_S", upstream.IDLE_LEAST_S / 200)
     monkeypatch.setattr(upstream, "IDLE_SPREAD_S", upstream.IDLE_SPREAD_S / 200)
-    pools = [await start_pool("A", block_s=None),
-             await start_pool("B", block_s=None, dialect=replace(BTCPOOL, idle_timeout_s=IDLE_S))]
+    pools = [
+        await start_pool("A", block_s=None),
+        await start_pool("B", block_s=None, dialect=replace(BTCPOOL, idle_timeout_s=IDLE_S)),
+    ]
     set_up = SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}, min_switch_s=8.0, slice_s=8.0)
     await sync_to_async(write)(asdict(set_up))
     async with running(tmp_path) as node:
@@ -55,11 +57,14 @@ async def test_a_difficulty_that_decays_while_a_miner_is_away_is_not_what_it_mee
 ) -> None:
     """MiningCore's 90 s as 1.5 s: an absence of 6 s divides by 1,296."""
     vardiff = Vardiff(shares_per_minute=60, window_s=1.5, window_shares=5, idle_divisor=6.0, check_s=0.25, minimum=0.01)
-    pools = [await start_pool("A", block_s=None, vardiff=None),
-             await start_pool("B", block_s=None, dialect=MININGCORE, vardiff=vardiff)]
+    pools = [
+        await start_pool("A", block_s=None, vardiff=None),
+        await start_pool("B", block_s=None, dialect=MININGCORE, vardiff=vardiff),
+    ]
     pools[1].difficulty = 1.0
-    proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50},
-                                    min_switch_s=6.0, slice_s=6.0))
+    proxy = await start_proxy(
+        SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}, min_switch_s=6.0, slice_s=6.0)
+    )
     fleet = await start_fleet(proxy.stratum, [CPUMINER])
     [miner] = fleet.miners
     stays: list[tuple[float, float, float]] = []

@@ -29,9 +29,12 @@ async def _ask(port: int, request: str) -> bytes:
 
 async def _wrong_login(port: int, token: str, number: int) -> int:
     body = f"csrfmiddlewaretoken={token}&username=admin{number % 7}&password=guess{number}"
-    answer = await _ask(port, "POST /login/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                              f"Cookie: dpmp_csrf={token}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-                              f"Content-Length: {len(body)}\r\n\r\n{body}")
+    answer = await _ask(
+        port,
+        "POST /login/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Cookie: dpmp_csrf={token}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}",
+    )
     return int(answer.split()[1])
 
 
@@ -61,8 +64,10 @@ async def test_flood_of_wrong_logins_is_refused_at_once_and_stalls_neither_miner
     status, _ = await proxy.get("/readyz")
     page_s = time.monotonic() - began
     late = await _lags_over(proxy, LAG_S) - late
-    measured(f"{dict(answers)} in {flood_s:.2f} s ({waited_s:.2f} s waited for a processor), then a page in "
-             f"{page_s:.3f} s; loop later than {LAG_S} s: {late:.0f} times")
+    measured(
+        f"{dict(answers)} in {flood_s:.2f} s ({waited_s:.2f} s waited for a processor), then a page in "
+        f"{page_s:.3f} s; loop later than {LAG_S} s: {late:.0f} times"
+    )
     assert set(answers) == {200, 429}
     assert answers[429] >= LOGINS - 20
     assert status == 200

@@ -61,8 +61,10 @@ async def test_stolen_coinbase_is_flagged_with_one_job_and_takes_the_pool_out_un
     back = await proxy.until("payout_checked", pool="A", ok=True, since=since)
     await first_of(fleet, "A")
     back_s = time.time() - right_at
-    measured(f"told after {told_ms:.0f} ms, all miners elsewhere after {away_s * 1e3:.0f} ms; back in work "
-             f"{back_s:.1f} s after the right job")
+    measured(
+        f"told after {told_ms:.0f} ms, all miners elsewhere after {away_s * 1e3:.0f} ms; back in work "
+        f"{back_s:.1f} s after the right job"
+    )
     assert back["percent"] == 100.0
     await fleet.settle()
     await proxy.end()

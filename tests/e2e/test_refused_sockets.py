@@ -13,9 +13,13 @@ async def _open(proxy: ProxyProcess, path: str, origin: str) -> int:
     async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.web)
         try:
-            writer.write((f"GET {path} HTTP/1.1\r\nHost: localhost:{proxy.web}\r\nOrigin: {origin}\r\n"
-                          "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                          "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n").encode())
+            writer.write(
+                (
+                    f"GET {path} HTTP/1.1\r\nHost: localhost:{proxy.web}\r\nOrigin: {origin}\r\n"
+                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+                ).encode()
+            )
             return int((await reader.readuntil(b"\r\n")).split()[1])
         finally:
             writer.close()

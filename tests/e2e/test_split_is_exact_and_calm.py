@@ -35,8 +35,11 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 LONG = float(os.environ.get("DPMP_E2E_SECONDS", "60")) >= 240
 TERA = 250.0
 """Hashes a second that stand for 1 TH/s."""
-FLEETS = {"1": (80.0,), "80+6+1+1": (80.0, 6.0, 1.0, 1.0),
-          "12 mixed": (0.5, 1.0, 1.0, 4.0, 7.0, 9.0, 11.0, 12.0, 15.0, 18.0, 20.0, 25.0)}
+FLEETS = {
+    "1": (80.0,),
+    "80+6+1+1": (80.0, 6.0, 1.0, 1.0),
+    "12 mixed": (0.5, 1.0, 1.0, 4.0, 7.0, 9.0, 11.0, 12.0, 15.0, 18.0, 20.0, 25.0),
+}
 MEASURED_FLEETS = tuple(FLEETS) if LONG else ("12 mixed",)
 PROFILES = (CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER)
 FIRST, SECOND = {"A": 0.7, "B": 0.3}, {"A": 0.3, "B": 0.7}
@@ -96,8 +99,10 @@ class Rates:
             if told.low <= true <= told.high:
                 self.inside += 1
             else:
-                self.outside.append(f"{miner.user}: {told.value:.0f} ({told.low:.0f} to {told.high:.0f}, "
-                                    f"{told.shares} shares), truly {true:.0f}")
+                self.outside.append(
+                    f"{miner.user}: {told.value:.0f} ({told.low:.0f} to {told.high:.0f}, "
+                    f"{told.shares} shares), truly {true:.0f}"
+                )
             self.highest = max(self.highest, told.value / max(true, 1.0))
 
 
@@ -124,19 +129,31 @@ async def test_split_keeps_its_bounds_from_the_start_and_after_the_slider_moved(
             moves = await switches() - len(fleet)
             await asyncio.sleep(CALM_S)
             calm = await switches() - len(fleet) - moves
-            slicing = 2 * 3600 / guard.period(FIRST, {key: guard.dwell(part, min_switch_s=min_switch_s(),
-                                                                       slice_s=min_switch_s() / 2)
-                                                      for key, part in FIRST.items()})
+            slicing = (
+                2
+                * 3600
+                / guard.period(
+                    FIRST,
+                    {
+                        key: guard.dwell(part, min_switch_s=min_switch_s(), slice_s=min_switch_s() / 2)
+                        for key, part in FIRST.items()
+                    },
+                )
+            )
         finally:
             await cancel_and_wait(looks, news, timeout_s=1.0)
             await fleet.stop()
     for part in (*first, *second):
         measured(f"{name}: {part}")
     hours = len(fleet) / 3600
-    measured(f"{name}: {moves / (2 * half_s * hours):.0f} switches per miner-hour from the start and over the move, "
-             f"{calm / (CALM_S * hours):.1f} in the {CALM_S:.0f} s after it; slicing each miner makes {slicing:.0f}")
-    measured(f"{name}: rates inside their interval in {rates.inside} of {rates.windows} windows, highest "
-             f"{rates.highest:.2f} of the truth; outside: {rates.outside}")
+    measured(
+        f"{name}: {moves / (2 * half_s * hours):.0f} switches per miner-hour from the start and over the move, "
+        f"{calm / (CALM_S * hours):.1f} in the {CALM_S:.0f} s after it; slicing each miner makes {slicing:.0f}"
+    )
+    measured(
+        f"{name}: rates inside their interval in {rates.inside} of {rates.windows} windows, highest "
+        f"{rates.highest:.2f} of the truth; outside: {rates.outside}"
+    )
     assert rates.inside >= 0.95 * rates.windows - 3 * (0.0475 * rates.windows) ** 0.5 - 1
     assert fleet.disconnects == 0
     assert moves <= 1.2 * slicing * 2 * half_s * hours + len(fleet)
@@ -157,8 +174,9 @@ async def switches() -> float:
     return (await scrape()).total("dpmp_pool_switches_total")
 
 
-async def measure(node: Node, fleet: Fleet, truth: Truth, rates: Rates, weights: dict[str, float],
-                  length_s: float) -> list[str]:
+async def measure(
+    node: Node, fleet: Fleet, truth: Truth, rates: Rates, weights: dict[str, float], length_s: float
+) -> list[str]:
     """Mine for ``length_s``; lines of what was measured at the marks. Fails where a bound is not kept."""
     lines, marks = [], [length_s / 2, length_s] if not LONG else [60.0, length_s]
     for mark in marks:
@@ -166,8 +184,10 @@ async def measure(node: Node, fleet: Fleet, truth: Truth, rates: Rates, weights:
         error = abs(truth.part("A") - weights["A"])
         slicing = truth.slicing_bound(sliced(node, fleet), dwell_s(weights))
         estimates = truth.estimate_bound(weights)
-        lines.append(f"{weights['A'] * 100:.0f}:{weights['B'] * 100:.0f} after {truth.seconds:.0f} s: error "
-                     f"{error * 100:.2f} points, bound {slicing * 100:.2f} + {estimates * 100:.2f}")
+        lines.append(
+            f"{weights['A'] * 100:.0f}:{weights['B'] * 100:.0f} after {truth.seconds:.0f} s: error "
+            f"{error * 100:.2f} points, bound {slicing * 100:.2f} + {estimates * 100:.2f}"
+        )
         assert estimates < 0.2, lines[-1]  # else the bound says nothing: too few shares
         assert error <= slicing + 1.5 * estimates + SETTLING_S / truth.seconds, lines[-1]
     rates.look(node, fleet, truth)
@@ -176,8 +196,17 @@ async def measure(node: Node, fleet: Fleet, truth: Truth, rates: Rates, weights:
 
 def write_rows(rows: Sequence[PoolRow]) -> None:
     """Two pools at 70:30."""
-    write(asdict(SetUp(pools=rows, weights={"A": 70, "B": 30}, min_switch_s=min_switch_s(),
-                       slice_s=min_switch_s() / 2, policy="automatic")))
+    write(
+        asdict(
+            SetUp(
+                pools=rows,
+                weights={"A": 70, "B": 30},
+                min_switch_s=min_switch_s(),
+                slice_s=min_switch_s() / 2,
+                policy="automatic",
+            )
+        )
+    )
 
 
 def move_slider() -> None:

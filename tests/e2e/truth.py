@@ -73,8 +73,10 @@ class Truth:
         """Two standard errors of what the estimates cannot know: ``simulate``'s second term."""
         whole, worst = sum(counts.total() for counts in self.by_pool.values()), 0.0
         for pool, weight in weights.items():
-            over = [(counts[pool] - weight * counts.total()) ** 2 / max(1, miner.tally.accepted - self._shares[miner])
-                    for miner, counts in self.by_pool.items()]
+            over = [
+                (counts[pool] - weight * counts.total()) ** 2 / max(1, miner.tally.accepted - self._shares[miner])
+                for miner, counts in self.by_pool.items()
+            ]
             worst = max(worst, 2 * math.sqrt(sum(over)) / max(1, whole))
         return worst
 

@@ -42,7 +42,10 @@ def test_a_narrower_version_mask_comes_before_the_difficulty() -> None:
     assert switches
     for write in switches:
         assert [line["method"] for line in write] == [
-            "mining.set_version_mask", "mining.set_difficulty", "mining.notify"]
+            "mining.set_version_mask",
+            "mining.set_difficulty",
+            "mining.notify",
+        ]
 
 
 def test_a_share_for_the_pool_just_left_still_goes_there() -> None:
@@ -103,7 +106,8 @@ def test_without_filler_ntime_grows_with_the_seconds_and_stays_within_what_pools
     world.advance(300)
     for forwarded, params in zip(world.events_of(JobForwarded), miner.all("mining.notify"), strict=True):
         template = int(world.pools[forwarded.pool].connections[-1].pool.job(clean=False)[7], 16) - int(
-            world.clock.now())
+            world.clock.now()
+        )
         assert 0 <= int(params[7], 16) - template <= 300 + 600
 
 

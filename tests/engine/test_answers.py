@@ -47,7 +47,10 @@ def test_an_unknown_job_is_21_and_a_duplicate_22() -> None:
     assert miner.answers(unknown)[0]["error"][0] == 21
     assert sum(len(pool.submits) for pool in world.pools.values()) == 1
     assert [result.reason for result in world.events_of(ShareResult)] == [
-        Reason.DUPLICATE, Reason.UNKNOWN_JOB, Reason.NONE]
+        Reason.DUPLICATE,
+        Reason.UNKNOWN_JOB,
+        Reason.NONE,
+    ]
 
 
 def test_version_bits_are_part_of_the_duplicate_check() -> None:
@@ -57,7 +60,10 @@ def test_version_bits_are_part_of_the_duplicate_check() -> None:
     idents = [miner.submit(bits=bits) for bits in ("00002000", "00004000", "00002000")]
     world.advance(1)
     assert [miner.answers(ident)[0]["error"] and miner.answers(ident)[0]["error"][0] for ident in idents] == [
-        None, None, 22]
+        None,
+        None,
+        22,
+    ]
 
 
 def test_a_share_below_its_jobs_difficulty_is_23_and_no_pool_is_asked() -> None:
@@ -71,16 +77,19 @@ def test_a_share_below_its_jobs_difficulty_is_23_and_no_pool_is_asked() -> None:
     assert 0 < result.true_difficulty < 2.0**40
 
 
-@pytest.mark.parametrize(("params", "code"), [
-    (["addr.rig", "1", "00000000", "68000000"], 20),
-    (["addr.rig", "1", "0000", "68000000", "00000001"], 20),
-    (["addr.rig", "1", "zzzzzzzz", "68000000", "00000001"], 20),
-    (["addr.rig", "1", "00000000", "68000000", "123456789"], 20),
-    (["addr.rig", "1", "00000000", "+8000000", "00000001"], 20),
-    (["addr.rig", "1", "00000000", "68000000", "00000001", "not hex"], 20),
-    (["addr.rig", 1, "00000000", "68000000", "00000001"], 20),
-    (["stranger", "1", "00000000", "68000000", "00000001"], 24),
-])
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        (["addr.rig", "1", "00000000", "68000000"], 20),
+        (["addr.rig", "1", "0000", "68000000", "00000001"], 20),
+        (["addr.rig", "1", "zzzzzzzz", "68000000", "00000001"], 20),
+        (["addr.rig", "1", "00000000", "68000000", "123456789"], 20),
+        (["addr.rig", "1", "00000000", "+8000000", "00000001"], 20),
+        (["addr.rig", "1", "00000000", "68000000", "00000001", "not hex"], 20),
+        (["addr.rig", 1, "00000000", "68000000", "00000001"], 20),
+        (["stranger", "1", "00000000", "68000000", "00000001"], 24),
+    ],
+)
 def test_a_share_that_can_not_be_judged_is_answered_with_why(params: list[object], code: int) -> None:
     world, miner = ready_world()
     miner.call("mining.submit", params, 9)
@@ -103,8 +112,10 @@ def test_a_share_before_subscribe_is_25() -> None:
 def test_what_follows_a_share_before_subscribe_is_not_read() -> None:
     world = World()
     miner = world.miner(handshake=False)
-    miner.raw(b'{"id":1,"method":"mining.submit","params":["a.b","1","00000000","68000000","00000001"]}\n'
-              b'{"id":2,"method":"mining.subscribe","params":[]}\n')
+    miner.raw(
+        b'{"id":1,"method":"mining.submit","params":["a.b","1","00000000","68000000","00000001"]}\n'
+        b'{"id":2,"method":"mining.subscribe","params":[]}\n'
+    )
     assert [line["id"] for line in miner.lines] == [1]
 
 
@@ -129,17 +140,24 @@ def test_a_time_that_the_pool_takes_is_forwarded(offset: int) -> None:
     assert miner.answers(ident)[0]["result"] is True
 
 
-@pytest.mark.parametrize(("verdict", "code", "reason"), [
-    ({"result": None, "error": [21, "Job not found", None]}, 21, Reason.STALE),
-    ({"result": False, "error": None, "reject-reason": "Invalid version mask"}, 20, Reason.VERSION),
-    ({"result": False, "error": {"code": 23, "message": "low difficulty share", "data": None}}, 23,
-     Reason.LOW_DIFFICULTY),
-    ({"result": None, "error": "Stale"}, 21, Reason.STALE),
-    ({"result": None, "error": [24, "Invalid nonce2 size", None]}, 20, Reason.EXTRANONCE),
-    ({"result": None}, 20, Reason.OTHER),
-])
-def test_a_pools_refusal_reaches_the_miner_unchanged_in_meaning(verdict: dict[str, object], code: int,
-                                                                reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "code", "reason"),
+    [
+        ({"result": None, "error": [21, "Job not found", None]}, 21, Reason.STALE),
+        ({"result": False, "error": None, "reject-reason": "Invalid version mask"}, 20, Reason.VERSION),
+        (
+            {"result": False, "error": {"code": 23, "message": "low difficulty share", "data": None}},
+            23,
+            Reason.LOW_DIFFICULTY,
+        ),
+        ({"result": None, "error": "Stale"}, 21, Reason.STALE),
+        ({"result": None, "error": [24, "Invalid nonce2 size", None]}, 20, Reason.EXTRANONCE),
+        ({"result": None}, 20, Reason.OTHER),
+    ],
+)
+def test_a_pools_refusal_reaches_the_miner_unchanged_in_meaning(
+    verdict: dict[str, object], code: int, reason: Reason
+) -> None:
     world, miner = ready_world()
     for pool in world.pools.values():
         pool.verdict = lambda params: verdict

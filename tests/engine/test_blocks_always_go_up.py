@@ -25,14 +25,28 @@ def world_of(**options: Any) -> tuple[World, Any]:
     return world, miner
 
 
-def nonces(miner: Any, job: list[Any], *, solves: bool, bits: int | None = None, ntime: int | None = None,
-           version: int | None = None) -> list[str]:
+def nonces(
+    miner: Any,
+    job: list[Any],
+    *,
+    solves: bool,
+    bits: int | None = None,
+    ntime: int | None = None,
+    version: int | None = None,
+) -> list[str]:
     """Nonces whose hash meets the network's target (with ``version``), or not."""
     issued = miner.session.jobs.find(job[0])
     found = []
     for nonce in range(1, 64):
-        submit = Submit(1, miner.user, job[0], bytes(miner.subscribed()[1]),
-                        int(job[7], 16) if ntime is None else ntime, nonce, bits)
+        submit = Submit(
+            1,
+            miner.user,
+            job[0],
+            bytes(miner.subscribed()[1]),
+            int(job[7], 16) if ntime is None else ntime,
+            nonce,
+            bits,
+        )
         fresh = replace(issued, _shares=None)
         judged = judge(fresh, submit, miner.world.engine.diff1)
         if judged.meets_network is solves and version in (None, judged.version):
@@ -61,7 +75,10 @@ def test_where_the_pool_refuses_a_block_as_low_that_is_its_own_rejection() -> No
     assert miner.answers(ident)[0]["error"][:2] == [23, "Above target"]
     (result,) = world.events_of(ShareResult)
     assert (result.verdict, result.reason, result.decided_by) == (
-        Verdict.REJECTED, Reason.LOW_DIFFICULTY, DecidedBy.POOL)
+        Verdict.REJECTED,
+        Reason.LOW_DIFFICULTY,
+        DecidedBy.POOL,
+    )
 
 
 def test_a_block_goes_up_once() -> None:
@@ -111,7 +128,8 @@ def test_a_block_between_the_whole_difficulty_and_the_pools_goes_up() -> None:
 
 @pytest.mark.parametrize(("flipped", "sent"), [(0x40000001, "40000001"), (0x00000004, "00000004")])
 def test_a_block_whose_version_is_rolled_outside_the_mask_goes_up_with_the_bits_that_differ(
-        flipped: int, sent: str) -> None:
+    flipped: int, sent: str
+) -> None:
     """public-pool does not check the mask and XORs what it gets (StratumV1Client.ts)."""
     world, miner = world_of(difficulty=HARD)
     version = 0x20000000 ^ flipped

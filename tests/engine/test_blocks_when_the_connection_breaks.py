@@ -82,8 +82,9 @@ def test_six_of_six_blocks_found_while_the_line_is_down_reach_a_resuming_pool_on
     farm.pool.reachable = True
     farm.world.advance(20)
     assert [params[4] for params in farm.pool.submits] == SIX
-    [carrier] = [each for each in farm.pool.connections if
-                 any(line["method"] == "mining.submit" for line in each.received)]
+    [carrier] = [
+        each for each in farm.pool.connections if any(line["method"] == "mining.submit" for line in each.received)
+    ]
     assert carrier.extranonce1 == farm.extranonce1
     assert farm.answers(shares) == [True] * 6
     assert farm.verdicts() == [Verdict.ACCEPTED] * 6
@@ -146,8 +147,11 @@ def test_a_pool_that_gives_a_new_session_is_sent_nothing_and_it_is_told() -> Non
     assert farm.fates() == [BlockFate.NEW_SESSION] * 6
     assert farm.answers(shares) == [None] * 6
     assert farm.verdicts() == [Verdict.UNANSWERED] * 6
-    asked = [each for each in farm.pool.connections if
-             any(line["method"] == "mining.subscribe" and len(line["params"]) > 1 for line in each.received)]
+    asked = [
+        each
+        for each in farm.pool.connections
+        if any(line["method"] == "mining.subscribe" and len(line["params"]) > 1 for line in each.received)
+    ]
     assert len(asked) == 4
     assert all(each.link.closed for each in asked)
 
@@ -178,8 +182,12 @@ def test_only_a_dial_with_something_to_deliver_names_the_old_session() -> None:
     farm = Farm()
     farm.pool.drop()
     farm.world.advance(30)
-    assert [line["params"] for each in farm.pool.connections for line in each.received
-            if line["method"] == "mining.subscribe" and len(line["params"]) > 1] == []
+    assert [
+        line["params"]
+        for each in farm.pool.connections
+        for line in each.received
+        if line["method"] == "mining.subscribe" and len(line["params"]) > 1
+    ] == []
 
 
 def test_a_miner_waits_for_a_bounded_time_and_the_block_goes_up_all_the_same() -> None:
@@ -297,8 +305,14 @@ def test_a_pool_that_the_operator_takes_away_is_sent_nothing(how: str, under_way
     farm.world.advance(0 if under_way else 2)
     off = replace(farm.world.config.pools[PoolKey("A")], status=AdminStatus.DISABLED)
     pools = {} if how == "removed" else {PoolKey("A"): off}
-    farm.world.engine.apply(replace(farm.world.config, revision=2, pools=pools,
-                                    schedules=() if how == "removed" else farm.world.config.schedules))
+    farm.world.engine.apply(
+        replace(
+            farm.world.config,
+            revision=2,
+            pools=pools,
+            schedules=() if how == "removed" else farm.world.config.schedules,
+        )
+    )
     farm.pool.reachable = True
     farm.world.advance(60)
     assert farm.pool.submits == []

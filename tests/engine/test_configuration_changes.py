@@ -95,8 +95,9 @@ def test_weights_alone_touch_no_connection() -> None:
 def test_a_new_pool_is_used_without_anybody_reconnecting() -> None:
     world = World({"A": 8, "B": 8})
     both = world.config
-    apply(world, replace(both, pools={A: both.pools[A]}, schedules=(
-        replace(both.schedules[0], allocations=((A, 1.0),)),)))
+    apply(
+        world, replace(both, pools={A: both.pools[A]}, schedules=(replace(both.schedules[0], allocations=((A, 1.0),)),))
+    )
     world.advance(2)
     miner = world.miner()
     world.advance(5)
@@ -113,8 +114,14 @@ def test_a_removed_pool_is_left_at_once() -> None:
     here = miner.session.current
     other = B if here == A else A
     config = world.config
-    apply(world, replace(config, pools={other: config.pools[other]}, schedules=(
-        replace(config.schedules[0], allocations=((other, 1.0),)),)))
+    apply(
+        world,
+        replace(
+            config,
+            pools={other: config.pools[other]},
+            schedules=(replace(config.schedules[0], allocations=((other, 1.0),)),),
+        ),
+    )
     world.advance(1)
     assert miner.session.current == other
     assert not world.pools[str(here)].live()
@@ -194,7 +201,9 @@ def test_weights_that_do_not_sum_to_100_are_taken_as_parts_and_said_once() -> No
     world.slider(A=60, B=60)
     told = world.events_of(WeightsNormalized)
     assert [(event.source, event.weights) for event in told] == [
-        ("main", {A: 25.0, B: 75.0}), ("override", {A: 50.0, B: 50.0})]
+        ("main", {A: 25.0, B: 75.0}),
+        ("override", {A: 50.0, B: 50.0}),
+    ]
 
 
 def test_a_corrected_wallet_is_tried_at_once_by_miners_that_were_refused() -> None:

@@ -14,10 +14,25 @@ POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=())
 NERDQAXE = profile_of("NerdQAxe++/BM1370")
 
 
-def told(pool_difficulty: float, pool: PoolConfig = POOL, profile: object = UNKNOWN, rate: float = 0.0,
-         held: float = 0.0, network: float = 1e12, minimum: float = 0.0) -> float:
-    return told_difficulty(pool_difficulty, pool, profile, hashrate=rate, held=held,  # type: ignore[arg-type]
-                           hashes_per_difficulty=1024.0, network_difficulty=network, miner_minimum=minimum)
+def told(
+    pool_difficulty: float,
+    pool: PoolConfig = POOL,
+    profile: object = UNKNOWN,
+    rate: float = 0.0,
+    held: float = 0.0,
+    network: float = 1e12,
+    minimum: float = 0.0,
+) -> float:
+    return told_difficulty(
+        pool_difficulty,
+        pool,
+        profile,
+        hashrate=rate,
+        held=held,  # type: ignore[arg-type]
+        hashes_per_difficulty=1024.0,
+        network_difficulty=network,
+        miner_minimum=minimum,
+    )
 
 
 @pytest.mark.parametrize(("pool", "expected"), [(0.5, 0.5), (1.75, 1.75), (4096.0, 4096.0)])
@@ -208,8 +223,16 @@ def test_nothing_lifts_the_told_difficulty_above_the_networks() -> None:
     assert told(16.0, floor, network=1e6) == 1e6
     assert told(16.0, rate=1e15, held=5e6, network=1e6) == 1e6
     assert told(16.0, minimum=5e6, network=1e6) == 1e6
-    nicehash = told_difficulty(16.0, POOL, profile_of("NiceHash/1.0.0"), hashrate=0.0, held=0.0, miner_minimum=0.0,
-                               hashes_per_difficulty=HASHES_PER_DIFFICULTY, network_difficulty=4096.0)
+    nicehash = told_difficulty(
+        16.0,
+        POOL,
+        profile_of("NiceHash/1.0.0"),
+        hashrate=0.0,
+        held=0.0,
+        miner_minimum=0.0,
+        hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+        network_difficulty=4096.0,
+    )
     assert nicehash == 4096.0
     assert told(16.0, floor, NERDQAXE, network=1000.5) == 1000.0
 
@@ -250,8 +273,9 @@ def test_a_minimum_difficulty_that_was_answered_true_is_kept() -> None:
     world.advance(1)
     assert miner.answers(1)[0]["result"] == {"minimum-difficulty": True}
     assert miner.difficulty == 2048
-    suggested = [m["params"] for c in world.pools["A"].live() for m in c.received
-                 if m["method"] == "mining.suggest_difficulty"]
+    suggested = [
+        m["params"] for c in world.pools["A"].live() for m in c.received if m["method"] == "mining.suggest_difficulty"
+    ]
     assert suggested == [[2048]]
     world.pools["A"].push("mining.set_difficulty", [8192])
     world.pools["A"].notify()

@@ -49,7 +49,7 @@ class VardiffPool:
             self.connection, self.difficulty, self.shares = live[-1], self.START, []
             self.began = self.changed = self.now
             self.heard = 0
-        for message in live[-1].received[self.heard:]:
+        for message in live[-1].received[self.heard :]:
             if message["method"] == "mining.submit":
                 self.shares.append((self.now, self.difficulty))
             else:
@@ -163,8 +163,9 @@ def mine(world: World, miner: ScriptedMiner, seconds: int, models: list[VardiffP
 mine.nonce = 0  # type: ignore[attr-defined]
 
 
-def three_visits(model: Callable[[World, str], VardiffPool], away_s: int, stay_s: int,
-                 **options: Any) -> tuple[World, list[float], VardiffPool]:
+def three_visits(
+    model: Callable[[World, str], VardiffPool], away_s: int, stay_s: int, **options: Any
+) -> tuple[World, list[float], VardiffPool]:
     """Shares a second in the busiest ten seconds of each of three visits to the pool."""
     world = World({"A": 8, "B": 8}, weights={"A": 50.0, "B": 50.0}, difficulty=16_384.0, min_switch_s=5.0, **options)
     visited = model(world, "A")
@@ -179,16 +180,19 @@ def three_visits(model: Callable[[World, str], VardiffPool], away_s: int, stay_s
         assert miner.session.current == "B"
         world.slider(A=100.0, B=0.01)
         counts = mine(world, miner, stay_s, [visited])
-        busiest.append(max(sum(counts[i:i + 10]) / 10 for i in range(len(counts) - 10)))
+        busiest.append(max(sum(counts[i : i + 10]) / 10 for i in range(len(counts) - 10)))
     refused = [share for share in world.events_of(ShareResult) if share.verdict is not Verdict.ACCEPTED]
     assert not refused
     return world, busiest, visited
 
 
-@pytest.mark.parametrize(("model", "away_s", "stay_s"), [
-    (PublicPool, 300, 45), (MiningCore, 300, 45), (MiningCore, 600, 90), (CkPool, 300, 45)])
+@pytest.mark.parametrize(
+    ("model", "away_s", "stay_s"),
+    [(PublicPool, 300, 45), (MiningCore, 300, 45), (MiningCore, 600, 90), (CkPool, 300, 45)],
+)
 def test_three_visits_of_100_terahashes_give_a_few_shares_a_second_each(
-        model: Callable[[World, str], VardiffPool], away_s: int, stay_s: int) -> None:
+    model: Callable[[World, str], VardiffPool], away_s: int, stay_s: int
+) -> None:
     _, busiest, _ = three_visits(model, away_s, stay_s)
     assert max(busiest) <= 3.0, busiest
     assert min(busiest) > 0

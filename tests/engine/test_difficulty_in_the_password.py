@@ -11,26 +11,37 @@ from tests.support.world import World
 POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=())
 
 
-@pytest.mark.parametrize(("password", "known", "unknown"), [
-    ("x;d={difficulty}", "x;d=16384", "x"), ("d={difficulty}", "d=16384", "x"), ("d={difficulty};x", "d=16384;x", "x"),
-    ("c=BTC,d={difficulty},m=solo", "c=BTC,d=16384,m=solo", "c=BTC,m=solo"), ("x", "x", "x"), ("", "", ""),
-    ("a;b,d={difficulty};c", "a;b,d=16384;c", "a;b;c"), (";d={difficulty}", ";d=16384", "x"),
-    ("{other}", "{other}", "{other}")])
+@pytest.mark.parametrize(
+    ("password", "known", "unknown"),
+    [
+        ("x;d={difficulty}", "x;d=16384", "x"),
+        ("d={difficulty}", "d=16384", "x"),
+        ("d={difficulty};x", "d=16384;x", "x"),
+        ("c=BTC,d={difficulty},m=solo", "c=BTC,d=16384,m=solo", "c=BTC,m=solo"),
+        ("x", "x", "x"),
+        ("", "", ""),
+        ("a;b,d={difficulty};c", "a;b,d=16384;c", "a;b;c"),
+        (";d={difficulty}", ";d=16384", "x"),
+        ("{other}", "{other}", "{other}"),
+    ],
+)
 def test_the_place_is_filled_or_vanishes_with_its_part(password: str, known: str, unknown: str) -> None:
     pool = replace(POOL, password=password)
     assert pool.password_for(16384.9) == known
     assert pool.password_for(None) == unknown
 
 
-@pytest.mark.parametrize(("difficulty", "text"), [(1.0, "1"), (1e17, "100000000000000000"), (0.00015, "0.00015"),
-                                                  (0.5, "0.5")])
+@pytest.mark.parametrize(
+    ("difficulty", "text"), [(1.0, "1"), (1e17, "100000000000000000"), (0.00015, "0.00015"), (0.5, "0.5")]
+)
 def test_the_number_is_written_plainly(difficulty: float, text: str) -> None:
     assert replace(POOL, password="d={difficulty}").password_for(difficulty) == f"d={text}"
 
 
 def passwords(world: World) -> list[str]:
-    return [connection.password for connection in world.pools["A"].connections
-            if not connection.agent.startswith("dpmp/")]
+    return [
+        connection.password for connection in world.pools["A"].connections if not connection.agent.startswith("dpmp/")
+    ]
 
 
 def test_a_miner_of_which_nothing_is_known_logs_in_without_and_then_with_what_it_worked_at() -> None:
@@ -48,6 +59,7 @@ def test_a_miner_of_which_nothing_is_known_logs_in_without_and_then_with_what_it
     world.pools["A"].drop()
     world.advance(5)
     assert passwords(world) == ["x", "x;d=64"]
-    probes = {connection.password for connection in world.pools["A"].connections
-              if connection.agent.startswith("dpmp/")}
+    probes = {
+        connection.password for connection in world.pools["A"].connections if connection.agent.startswith("dpmp/")
+    }
     assert probes <= {"x"}

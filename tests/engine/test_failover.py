@@ -19,8 +19,9 @@ from tests.support.world import World
 
 def test_a_closed_connection_moves_its_miners_at_once_and_nobody_else() -> None:
     world = World(weights={"A": 50, "B": 50})
-    world.config = replace(world.config, revision=2, pins={
-        WorkerName(f"rig{n}"): PoolKey("A" if n < 3 else "B") for n in range(6)})
+    world.config = replace(
+        world.config, revision=2, pins={WorkerName(f"rig{n}"): PoolKey("A" if n < 3 else "B") for n in range(6)}
+    )
     world.engine.apply(world.config)
     miners = [world.miner(user=f"addr.rig{n}") for n in range(6)]
     world.advance(40)
@@ -162,8 +163,10 @@ def test_a_refused_user_is_parked_and_the_pool_does_not_count_as_down() -> None:
 def test_a_backup_endpoint_is_used_and_left_again_when_the_first_is_back() -> None:
     world = World({"A": 8, "X": 8}, weights={"A": 1.0})
     first, backup = 1000, 1001
-    pool = replace(world.config.pools[PoolKey("A")], endpoints=(Endpoint(host="127.0.0.1", port=first),
-                                                                Endpoint(host="127.0.0.1", port=backup)))
+    pool = replace(
+        world.config.pools[PoolKey("A")],
+        endpoints=(Endpoint(host="127.0.0.1", port=first), Endpoint(host="127.0.0.1", port=backup)),
+    )
     world.config = replace(world.config, pools={PoolKey("A"): pool}, revision=2)
     world.engine.apply(world.config)
     miner = world.miner()
@@ -237,8 +240,15 @@ def test_malformed_jobs_never_reach_firmware() -> None:
     world.advance(2)
     jobs = len(miner.all("mining.notify"))
     good = world.pools["A"].job(clean=False)
-    for bad in ([], good[:5], [*good[:1], "zz", *good[2:]], [*good[:4], ["ab"], *good[5:]], [*good[:5], 5, *good[6:]],
-                [*good[:4], ["ab" * 32] * 40, *good[5:]], [*good[:2], "00" * 13_000, *good[3:]]):
+    for bad in (
+        [],
+        good[:5],
+        [*good[:1], "zz", *good[2:]],
+        [*good[:4], ["ab"], *good[5:]],
+        [*good[:5], 5, *good[6:]],
+        [*good[:4], ["ab" * 32] * 40, *good[5:]],
+        [*good[:2], "00" * 13_000, *good[3:]],
+    ):
         world.pools["A"].push("mining.notify", bad)
     for bad in ([0], [-1], ["x"], [None], [1e30], []):
         world.pools["A"].push("mining.set_difficulty", bad)

@@ -9,8 +9,15 @@ from proxy.config.snapshot import FirmwareRule
 from proxy.observe.events import MinerSubscribed, PoolExcluded
 from tests.support.world import ScriptedMiner, World
 
-RELATIVES = ("NerdMinerV2/1.8.2", "HAN_SOLOminer/1.2", "NerdNOS/1.0", "HeliosMiner/1.0", "LuckyMiner/V1.0",
-             "Nerd Miner/1", "MvIiIaX_Nerd/1")
+RELATIVES = (
+    "NerdMinerV2/1.8.2",
+    "HAN_SOLOminer/1.2",
+    "NerdNOS/1.0",
+    "HeliosMiner/1.0",
+    "LuckyMiner/V1.0",
+    "Nerd Miner/1",
+    "MvIiIaX_Nerd/1",
+)
 
 
 def nerdminer_starts(miner: ScriptedMiner) -> bool:
@@ -29,16 +36,30 @@ def test_nerdminer_and_its_relatives_start(agent: str, pools: dict[str, int]) ->
     assert miner.all("mining.notify")
 
 
-@pytest.mark.parametrize(("agent", "pools", "expected"), [
-    ("never heard of/1.0", {"A": 4}, (1, 3)), ("", {"A": 4}, (1, 3)), ("never heard of/1.0", {"A": 8}, (2, 4)),
-    ("never heard of/1.0", {"A": 8, "B": 4}, (1, 3)), ("never heard of/1.0", {"A": 5}, (1, 4)),
-    ("never heard of/1.0", {"A": 3}, (1, 2)), ("never heard of/1.0", {"A": 2}, (0, 2)),
-    ("bitaxe/BM1370/v2.15.0", {"A": 4}, (1, 3)), ("whatsminer/v1.1", {"A": 4}, (1, 3)),
-    ("cgminer/4.11.1", {"A": 4}, (0, 4)), ("NerdQAxe++/BM1370/v1.0.36", {"A": 4}, (0, 4)),
-    ("NiceHash/1.0.0", {"A": 4}, (0, 4)), ("Antminer S19/1.0", {"A": 4}, (0, 4)), ("bfgminer/5.5", {"A": 4}, (0, 4)),
-    ("cgminer/4.11.1", {"A": 3}, (0, 3)), ("NerdQAxe++/BM1370/v1.0.36", {"A": 3}, (0, 3))])
+@pytest.mark.parametrize(
+    ("agent", "pools", "expected"),
+    [
+        ("never heard of/1.0", {"A": 4}, (1, 3)),
+        ("", {"A": 4}, (1, 3)),
+        ("never heard of/1.0", {"A": 8}, (2, 4)),
+        ("never heard of/1.0", {"A": 8, "B": 4}, (1, 3)),
+        ("never heard of/1.0", {"A": 5}, (1, 4)),
+        ("never heard of/1.0", {"A": 3}, (1, 2)),
+        ("never heard of/1.0", {"A": 2}, (0, 2)),
+        ("bitaxe/BM1370/v2.15.0", {"A": 4}, (1, 3)),
+        ("whatsminer/v1.1", {"A": 4}, (1, 3)),
+        ("cgminer/4.11.1", {"A": 4}, (0, 4)),
+        ("NerdQAxe++/BM1370/v1.0.36", {"A": 4}, (0, 4)),
+        ("NiceHash/1.0.0", {"A": 4}, (0, 4)),
+        ("Antminer S19/1.0", {"A": 4}, (0, 4)),
+        ("bfgminer/5.5", {"A": 4}, (0, 4)),
+        ("cgminer/4.11.1", {"A": 3}, (0, 3)),
+        ("NerdQAxe++/BM1370/v1.0.36", {"A": 3}, (0, 3)),
+    ],
+)
 def test_only_firmware_known_to_accept_an_empty_extranonce1_is_given_one_where_another_would_do(
-        agent: str, pools: dict[str, int], expected: tuple[int, int]) -> None:
+    agent: str, pools: dict[str, int], expected: tuple[int, int]
+) -> None:
     world = World(pools)
     miner = world.miner(agent)
     extranonce1, size = miner.subscribed()
@@ -83,18 +104,29 @@ class Coinbase:
 
 
 # Of the pool's 4 + 8 bytes of extranonce the miner's own 2 + 4 stand between the parts: 6 more are before them.
-@pytest.mark.parametrize(("agent", "shape", "left_out"), [
-    ("bitaxe/BM1370/v2.15.0", {"coinb2": 4_952}, False), ("bitaxe/BM1370/v2.15.0", {"coinb2": 4_953}, True),
-    ("NMAxe/1", {"coinb2": 4_953}, True), ("NerdQAxe++/1", {"coinb2": 5_500}, False),
-    ("SparkMiner/2.9", {"coinb1": 250, "coinb2": 128, "branches": 16}, False),
-    ("SparkMiner/2.9", {"coinb1": 251}, True), ("SparkMiner/2.9", {"coinb2": 129}, True),
-    ("SparkMiner/2.9", {"branches": 17}, True), ("cgminer/4.11.1", {"branches": 30}, False),
-    ("cgminer/4.11.1", {"branches": 31}, True), ("Antminer S21|LUXminer 2025.1", {"coinb2": 703}, True),
-    ("xminer-1.2.6", {"coinb2": 703}, True), ("sm-miner/1", {"coinb2": 703}, True),
-    ("BHB42601", {"coinb2": 702}, False),
-    ("never heard of/1.0", {"coinb2": 6_000, "branches": 32}, False)])
-def test_a_pool_whose_jobs_do_not_fit_the_firmware_is_left_out_visibly(agent: str, shape: dict[str, int],
-                                                                      left_out: bool) -> None:
+@pytest.mark.parametrize(
+    ("agent", "shape", "left_out"),
+    [
+        ("bitaxe/BM1370/v2.15.0", {"coinb2": 4_952}, False),
+        ("bitaxe/BM1370/v2.15.0", {"coinb2": 4_953}, True),
+        ("NMAxe/1", {"coinb2": 4_953}, True),
+        ("NerdQAxe++/1", {"coinb2": 5_500}, False),
+        ("SparkMiner/2.9", {"coinb1": 250, "coinb2": 128, "branches": 16}, False),
+        ("SparkMiner/2.9", {"coinb1": 251}, True),
+        ("SparkMiner/2.9", {"coinb2": 129}, True),
+        ("SparkMiner/2.9", {"branches": 17}, True),
+        ("cgminer/4.11.1", {"branches": 30}, False),
+        ("cgminer/4.11.1", {"branches": 31}, True),
+        ("Antminer S21|LUXminer 2025.1", {"coinb2": 703}, True),
+        ("xminer-1.2.6", {"coinb2": 703}, True),
+        ("sm-miner/1", {"coinb2": 703}, True),
+        ("BHB42601", {"coinb2": 702}, False),
+        ("never heard of/1.0", {"coinb2": 6_000, "branches": 32}, False),
+    ],
+)
+def test_a_pool_whose_jobs_do_not_fit_the_firmware_is_left_out_visibly(
+    agent: str, shape: dict[str, int], left_out: bool
+) -> None:
     trial = Coinbase(agent, **shape)
     assert bool(trial.left_out) is left_out
     assert {trial.miner.pool_of(job) for job in trial.miner.all("mining.notify")} <= ({"A"} if left_out else {"A", "B"})

@@ -11,8 +11,10 @@ from tests.support.world import MemoryLink, World
 KEY = random.Random(7).randbytes(64)
 TLS_HELLO = bytes.fromhex("1603010200010001fc0303") + b"\x5a" * 506
 BROWSER = b"GET /favicon.ico HTTP/1.1\r\nHost: 10.0.0.5:3351\r\n\r\n"
-HANDSHAKE = (b'{"id":1,"method":"mining.subscribe","params":["bfgminer/5.5"]}\n'
-             b'{"id":2,"method":"mining.authorize","params":["addr.rig","x"]}\n')
+HANDSHAKE = (
+    b'{"id":1,"method":"mining.subscribe","params":["bfgminer/5.5"]}\n'
+    b'{"id":2,"method":"mining.authorize","params":["addr.rig","x"]}\n'
+)
 
 
 class RawClient:
@@ -36,11 +38,20 @@ class RawClient:
 
 
 @pytest.mark.parametrize("step", [1, 5, 1 << 20])
-@pytest.mark.parametrize(("stream", "protocol"), [
-    (TLS_HELLO, "tls"), (BROWSER, "http"), (KEY, "stratum-v2"), (b"hello\n", "text"), (b'{"id":1,\n', "text"),
-    (b"not json at all, and longer than the first message of a Stratum V2 client is", "text")])
-def test_what_is_not_stratum_v1_is_closed_at_once_and_logged_in_one_line(stream: bytes, protocol: str,
-                                                                        step: int) -> None:
+@pytest.mark.parametrize(
+    ("stream", "protocol"),
+    [
+        (TLS_HELLO, "tls"),
+        (BROWSER, "http"),
+        (KEY, "stratum-v2"),
+        (b"hello\n", "text"),
+        (b'{"id":1,\n', "text"),
+        (b"not json at all, and longer than the first message of a Stratum V2 client is", "text"),
+    ],
+)
+def test_what_is_not_stratum_v1_is_closed_at_once_and_logged_in_one_line(
+    stream: bytes, protocol: str, step: int
+) -> None:
     world = World()
     client = RawClient(world)
     client.send(stream, step=step)
@@ -98,8 +109,10 @@ def test_bfgminer_gets_its_first_job_at_once_on_the_connection_after_its_tls_hel
 def test_a_line_that_is_not_json_closes_before_subscribe_and_costs_after_it() -> None:
     world = World({"A": 8})
     before = RawClient(world)
-    before.send(b'{"id":1,"method":"mining.configure","params":[["version-rolling"],{}]}\n{"id":2,\n'
-                b'{"id":3,"method":"mining.subscribe","params":[]}\n')
+    before.send(
+        b'{"id":1,"method":"mining.configure","params":[["version-rolling"],{}]}\n{"id":2,\n'
+        b'{"id":3,"method":"mining.subscribe","params":[]}\n'
+    )
     assert before.link.closed
     assert b'"id":1,' in before.got
     assert b'"id":3' not in before.got

@@ -10,11 +10,17 @@ from tests.support.world import World
 def test_nothing_but_the_reply_comes_before_a_reply() -> None:
     world = World()
     miner = world.miner(handshake=False)
-    miner.raw(b"".join(orjson.dumps({"id": n, "method": method, "params": params}) + b"\n" for n, method, params in [
-        (1, "mining.configure", [["version-rolling"], {"version-rolling.mask": "ffffffff"}]),
-        (2, "mining.subscribe", ["bitaxe/BM1370/v2.10.0"]),
-        (3, "mining.authorize", ["addr.rig", "x"]),
-        (4, "mining.suggest_difficulty", [512])]))
+    miner.raw(
+        b"".join(
+            orjson.dumps({"id": n, "method": method, "params": params}) + b"\n"
+            for n, method, params in [
+                (1, "mining.configure", [["version-rolling"], {"version-rolling.mask": "ffffffff"}]),
+                (2, "mining.subscribe", ["bitaxe/BM1370/v2.10.0"]),
+                (3, "mining.authorize", ["addr.rig", "x"]),
+                (4, "mining.suggest_difficulty", [512]),
+            ]
+        )
+    )
     assert [line["id"] for line in miner.lines] == [1, 2, 3, 4]
     assert len(miner.writes) == 1
     world.advance(1)
@@ -28,8 +34,11 @@ def test_configure_answers_only_what_was_asked_for() -> None:
     miner = world.miner("whatsminer/v1.1", handshake=False)
     miner.call("mining.configure", [["version-rolling"], {"version-rolling.mask": "1fffe000"}], 1)
     assert miner.answers(1)[0]["result"] == {"version-rolling": True, "version-rolling.mask": "1fffe000"}
-    miner.call("mining.configure", [["minimum-difficulty", "subscribe-extranonce", "info"],
-                                    {"minimum-difficulty.value": 2048}], 2)
+    miner.call(
+        "mining.configure",
+        [["minimum-difficulty", "subscribe-extranonce", "info"], {"minimum-difficulty.value": 2048}],
+        2,
+    )
     assert miner.answers(2)[0]["result"] == {"minimum-difficulty": True, "subscribe-extranonce": True, "info": False}
 
 
@@ -41,13 +50,19 @@ def test_the_offered_mask_is_what_all_pools_allow_within_what_was_asked() -> Non
     assert miner.answers(1)[0]["result"]["version-rolling.mask"] == "0fff0000"
 
 
-@pytest.mark.parametrize(("agent", "sizes", "expected"), [
-    ("cpuminer/2.5.1", {"A": 8, "B": 8}, (2, 4)), ("cpuminer/2.5.1", {"A": 8, "B": 4}, (0, 4)),
-    ("NerdMinerV2/1.8", {"A": 4, "B": 4}, (1, 2)), ("NerdMinerV2/1.8", {"A": 8, "B": 8}, (2, 4)),
-    ("cgminer/4.11.1", {"A": 6, "B": 8}, (1, 4)),
-])
-def test_subscribe_is_answered_at_once_with_sizes_that_fit(agent: str, sizes: dict[str, int],
-                                                          expected: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("agent", "sizes", "expected"),
+    [
+        ("cpuminer/2.5.1", {"A": 8, "B": 8}, (2, 4)),
+        ("cpuminer/2.5.1", {"A": 8, "B": 4}, (0, 4)),
+        ("NerdMinerV2/1.8", {"A": 4, "B": 4}, (1, 2)),
+        ("NerdMinerV2/1.8", {"A": 8, "B": 8}, (2, 4)),
+        ("cgminer/4.11.1", {"A": 6, "B": 8}, (1, 4)),
+    ],
+)
+def test_subscribe_is_answered_at_once_with_sizes_that_fit(
+    agent: str, sizes: dict[str, int], expected: tuple[int, int]
+) -> None:
     world = World(sizes, settle=False)  # remembered sizes: no pool has been asked yet
     miner = world.miner(agent)
     extranonce1, size = miner.subscribed()
@@ -96,11 +111,18 @@ def test_every_request_gets_a_reply_also_one_that_nobody_knows(method: str) -> N
     assert miner.answers("xnsub")[0]["result"] is True
 
 
-@pytest.mark.parametrize(("user", "worker"), [
-    ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4.rig1", "rig1"), ("account.floor2.rig3", "rig3"), ("rig9", "rig9"),
-    ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "worker"), ("addr.we ird/näme", "we_ird_n_me"),
-    ("addr." + "x" * 200, "x" * 32), ("addr.", "worker"),
-])
+@pytest.mark.parametrize(
+    ("user", "worker"),
+    [
+        ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4.rig1", "rig1"),
+        ("account.floor2.rig3", "rig3"),
+        ("rig9", "rig9"),
+        ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "worker"),
+        ("addr.we ird/näme", "we_ird_n_me"),
+        ("addr." + "x" * 200, "x" * 32),
+        ("addr.", "worker"),
+    ],
+)
 def test_the_wallet_is_ignored_and_the_name_after_the_last_dot_kept(user: str, worker: str) -> None:
     world = World()
     world.miner(user=user)
@@ -118,7 +140,10 @@ def test_a_miners_own_agent_and_password_reach_the_pools() -> None:
         (connection,) = pool.live()
         assert (connection.agent, connection.password) == ("NerdMinerV2/1.8", "x")
         assert [m["method"] for m in connection.received][:3] == [
-            "mining.configure", "mining.subscribe", "mining.authorize"]
+            "mining.configure",
+            "mining.subscribe",
+            "mining.authorize",
+        ]
         assert all(type(m["id"]) is int for m in connection.received)
 
 

@@ -77,9 +77,15 @@ def test_firmware_that_rolls_versions_hears_its_mask_again() -> None:
     assert [(line["method"], line["params"]) for line in heard] == [("mining.set_version_mask", ["1fffe000"])] * 2
 
 
-@pytest.mark.parametrize(("agent", "method"), [
-    ("cpuminer/2.5.1", "mining.ping"), ("NerdMinerV2/1.8", "mining.ping"), ("unheard-of/1", "mining.ping"),
-    ("bfgminer/5.5", "client.get_version")])
+@pytest.mark.parametrize(
+    ("agent", "method"),
+    [
+        ("cpuminer/2.5.1", "mining.ping"),
+        ("NerdMinerV2/1.8", "mining.ping"),
+        ("unheard-of/1", "mining.ping"),
+        ("bfgminer/5.5", "client.get_version"),
+    ],
+)
 def test_other_firmware_is_asked_something_that_it_may_answer(agent: str, method: str) -> None:
     world = World({"A": 8})
     miner = world.miner(agent)
@@ -90,11 +96,20 @@ def test_other_firmware_is_asked_something_that_it_may_answer(agent: str, method
 
 
 ANSWERS: list[dict[str, Any]] = [
-    {"result": "pong", "error": None}, {"method": "pong", "params": []}, {"method": "pong"}, {"method": "mining.pong"},
-    {"method": "pong", "params": "pong"}, {"method": "pong", "params": {}}, {"result": None, "error": None},
-    {"result": True}, {"result": "bfgminer/5.5", "error": None}, {"result": None, "error": [20, "Not supported", None]},
-    {"result": None, "error": "Unknown method"}, {"error": {"code": -3, "message": "no such method"}},
-    {"result": False}]
+    {"result": "pong", "error": None},
+    {"method": "pong", "params": []},
+    {"method": "pong"},
+    {"method": "mining.pong"},
+    {"method": "pong", "params": "pong"},
+    {"method": "pong", "params": {}},
+    {"result": None, "error": None},
+    {"result": True},
+    {"result": "bfgminer/5.5", "error": None},
+    {"result": None, "error": [20, "Not supported", None]},
+    {"result": None, "error": "Unknown method"},
+    {"error": {"code": -3, "message": "no such method"}},
+    {"result": False},
+]
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=str)

@@ -81,14 +81,20 @@ def test_a_redirect_to_where_nobody_listens_leaves_the_pool_in_use(monkeypatch: 
 
 
 @pytest.mark.parametrize("login_s", [0.02, 0.1, 0.15, 0.3])
-def test_a_pool_that_redirects_and_closes_at_once_costs_one_connection(monkeypatch: pytest.MonkeyPatch,
-                                                                         login_s: float) -> None:
+def test_a_pool_that_redirects_and_closes_at_once_costs_one_connection(
+    monkeypatch: pytest.MonkeyPatch, login_s: float
+) -> None:
     world = World({"A": 8})
     miner = world.miner()
     world.advance(1)
     pool = world.pools["A"]
-    instead_of(monkeypatch, "mining.authorize", lambda connection, message, usual: world.clock.call_at(
-        world.clock.now() + login_s, lambda: usual(connection, message)))
+    instead_of(
+        monkeypatch,
+        "mining.authorize",
+        lambda connection, message, usual: world.clock.call_at(
+            world.clock.now() + login_s, lambda: usual(connection, message)
+        ),
+    )
     (old,) = pool.live()
     old.push("client.reconnect", [])
     world.advance(0.001)
@@ -104,8 +110,13 @@ def test_a_connection_lost_while_its_backoff_runs_is_no_error_of_ours(monkeypatc
     miner = world.miner()
     world.advance(1)
     pool = world.pools["A"]
-    instead_of(monkeypatch, "mining.authorize", lambda connection, message, usual: world.clock.call_at(
-        world.clock.now() + 0.02, lambda: usual(connection, message)))
+    instead_of(
+        monkeypatch,
+        "mining.authorize",
+        lambda connection, message, usual: world.clock.call_at(
+            world.clock.now() + 0.02, lambda: usual(connection, message)
+        ),
+    )
     (old,) = pool.live()
     old.push("client.reconnect", [])
     world.advance(0.001)
@@ -125,8 +136,9 @@ def test_a_pool_that_closes_after_each_first_job_is_dialled_less_and_less_often(
 
     def job(**options: Any) -> list[Any]:
         for connection in pool.live():
-            world.clock.call_at(world.clock.now() + 0.01,
-                                lambda link=connection.link: link.close("closed by the other side"))
+            world.clock.call_at(
+                world.clock.now() + 0.01, lambda link=connection.link: link.close("closed by the other side")
+            )
         return usual(**options)
 
     pool.job = job  # type: ignore[method-assign]

@@ -66,9 +66,14 @@ def payout_wrong(world: World, miner: ScriptedMiner) -> None:
 
 Loss = Callable[[World, ScriptedMiner], None]
 WAYS: list[tuple[Loss, str]] = [
-    (connection_lost, "closed by the other side"), (one_of_many_lost, "closed by the other side"),
-    (pool_down, "closed by the other side"), (pool_silent, "no answer"), (pool_suspected, "no answer"),
-    (pool_removed, "the pool was removed"), (pool_disabled, "the pool was switched off"), (room_gone, "needs 6"),
+    (connection_lost, "closed by the other side"),
+    (one_of_many_lost, "closed by the other side"),
+    (pool_down, "closed by the other side"),
+    (pool_silent, "no answer"),
+    (pool_suspected, "no answer"),
+    (pool_removed, "the pool was removed"),
+    (pool_disabled, "the pool was switched off"),
+    (room_gone, "needs 6"),
 ]
 
 
@@ -88,8 +93,9 @@ def told_of(world: World, miner: ScriptedMiner) -> list[EmergencySwitch]:
     return [event for event in world.events_of(EmergencySwitch) if event.session == miner.session.id]
 
 
-@pytest.mark.parametrize(("lose", "why"), [*WAYS, (payout_wrong, "payout check")],
-                         ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("lose", "why"), [*WAYS, (payout_wrong, "payout check")], ids=lambda value: getattr(value, "__name__", "")
+)
 def test_a_miner_that_another_pool_takes_over_leaves_a_word_of_why(lose: Loss, why: str) -> None:
     world, miner = at_work_on_a("B")
     lose(world, miner)

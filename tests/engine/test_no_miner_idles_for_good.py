@@ -5,8 +5,10 @@ import pytest
 from tests.support.world import World
 
 
-@pytest.mark.parametrize("agent", ["Antminer S19/1.0", "whatsminer/v1.1", "bosminer-plus-tuner 1", "cgminer/4.12.0",
-                                   "NiceHash/1.0.0", "somebody/1"])
+@pytest.mark.parametrize(
+    "agent",
+    ["Antminer S19/1.0", "whatsminer/v1.1", "bosminer-plus-tuner 1", "cgminer/4.12.0", "NiceHash/1.0.0", "somebody/1"],
+)
 def test_where_no_pool_rolls_versions_the_miner_is_told_so_and_works(agent: str) -> None:
     world = World({"A": 8}, settle=False)
     world.pools["A"].mask = None

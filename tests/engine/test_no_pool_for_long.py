@@ -140,9 +140,11 @@ def test_what_comes_before_and_behind_an_unanswered_subscribe() -> None:
     lose(world, "A", "B")
     world.advance(2 * MINUTE)
     lines: Any = ScriptedMiner(world, "", "addr.rig", handshake=False, mask=None)
-    lines.raw(b'{"id":1,"method":"mining.configure","params":[["version-rolling"],{}]}\n'
-              b'{"id":2,"method":"mining.subscribe","params":["x/1"]}\n'
-              b'{"id":3,"method":"mining.authorize","params":["a.b","x"]}\n')
+    lines.raw(
+        b'{"id":1,"method":"mining.configure","params":[["version-rolling"],{}]}\n'
+        b'{"id":2,"method":"mining.subscribe","params":["x/1"]}\n'
+        b'{"id":3,"method":"mining.authorize","params":["a.b","x"]}\n'
+    )
     assert [line["id"] for line in lines.lines] == [1]
     assert lines.link.closed
     world.advance(1)

@@ -38,8 +38,6 @@ def test_a_long_password_never_makes_a_line_that_drops_us_at_ckpool() -> None:
     assert miner.all("mining.notify")
 
 
-
-
 def test_job_ids_differ_from_connection_to_connection() -> None:
     """cgminer sends a share again after a reconnect if extranonce1 is as before, and an empty one always is."""
     world = World({"A": 4})
@@ -49,16 +47,20 @@ def test_job_ids_differ_from_connection_to_connection() -> None:
     assert first.job[0] != second.job[0]
 
 
-@pytest.mark.parametrize(("method", "params", "result"), [
-    ("mining.extranonce.subscribe", [], True),
-    ("mining.suggest_difficulty", [512], True),
-    ("mining.suggest_target", ["00000000ffff" + "0" * 52], True),
-    ("mining.suggest_target", ["f" * 64], True),
-    ("mining.multi_version", [4], True),
-    ("mining.get_transactions", ["1"], []),
-])
-def test_optional_methods_get_what_real_pools_give_and_never_null(method: str, params: list[object],
-                                                                  result: object) -> None:
+@pytest.mark.parametrize(
+    ("method", "params", "result"),
+    [
+        ("mining.extranonce.subscribe", [], True),
+        ("mining.suggest_difficulty", [512], True),
+        ("mining.suggest_target", ["00000000ffff" + "0" * 52], True),
+        ("mining.suggest_target", ["f" * 64], True),
+        ("mining.multi_version", [4], True),
+        ("mining.get_transactions", ["1"], []),
+    ],
+)
+def test_optional_methods_get_what_real_pools_give_and_never_null(
+    method: str, params: list[object], result: object
+) -> None:
     """Canaan's firmware counts a null as a reject in its pages."""
     _, miner = ready()
     miner.call(method, params, 99)

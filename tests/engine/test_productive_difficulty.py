@@ -83,14 +83,27 @@ def test_a_higher_difficulty_counts_once_a_share_of_it_was_accepted() -> None:
     assert productive.value == 400.0
 
 
-@pytest.mark.parametrize(("productive", "wish", "rate", "estimated", "expected"), [
-    (0.0, 0.0, 0.0, True, None), (0.0, 0.0, 1000.0, False, None), (0.0, 0.0, 1000.0, True, 5000.0),
-    (4321.9, 0.0, 0.0, False, 4321.0), (0.0, 64.5, 0.0, False, 64.0), (0.25, 0.0, 0.0, False, 0.25),
-    (0.0, 1.0, 1000.0, False, 500.0), (1e9, 1.0, 1000.0, False, 20_000.0), (4321.0, 1.0, 1000.0, False, 4321.0)])
-def test_a_pool_is_asked_for_what_suits_the_miner(productive: float, wish: float, rate: float, estimated: bool,
-                                                  expected: float | None) -> None:
-    assert suitable_difficulty(productive, wish, POOL, hashrate=rate, hashes_per_difficulty=1.0,
-                               estimated=estimated) == expected
+@pytest.mark.parametrize(
+    ("productive", "wish", "rate", "estimated", "expected"),
+    [
+        (0.0, 0.0, 0.0, True, None),
+        (0.0, 0.0, 1000.0, False, None),
+        (0.0, 0.0, 1000.0, True, 5000.0),
+        (4321.9, 0.0, 0.0, False, 4321.0),
+        (0.0, 64.5, 0.0, False, 64.0),
+        (0.25, 0.0, 0.0, False, 0.25),
+        (0.0, 1.0, 1000.0, False, 500.0),
+        (1e9, 1.0, 1000.0, False, 20_000.0),
+        (4321.0, 1.0, 1000.0, False, 4321.0),
+    ],
+)
+def test_a_pool_is_asked_for_what_suits_the_miner(
+    productive: float, wish: float, rate: float, estimated: bool, expected: float | None
+) -> None:
+    assert (
+        suitable_difficulty(productive, wish, POOL, hashrate=rate, hashes_per_difficulty=1.0, estimated=estimated)
+        == expected
+    )
 
 
 def test_a_pool_whose_difficulty_fell_is_told_what_the_miner_works_at_once_it_is_back() -> None:
@@ -133,4 +146,5 @@ def test_a_connection_that_is_dialled_anew_asks_for_what_the_miner_worked_at() -
     assert options["minimum-difficulty.value"] >= 1
     assert type(options["minimum-difficulty.value"]) is int
     assert [m["params"][0] for m in again.received if m["method"] == "mining.suggest_difficulty"] == [
-        options["minimum-difficulty.value"]]
+        options["minimum-difficulty.value"]
+    ]

@@ -7,12 +7,14 @@ from proxy.observe.events import ShareResult
 from proxy.types import Reason
 from tests.support.world import World
 
-HANDSHAKE = (b'{"id":1,"method":"mining.configure",'
-             b'"params":[["version-rolling"],{"version-rolling.mask":"ffffffff"}]}\n'
-             b'{"id":2,"method":"mining.subscribe","params":["bitaxe/BM1370/v2.9.0"]}\r\n'
-             b'{"id":3,"method":"mining.authorize","params":["addr.rig","x"]}\n'
-             b'{"id":4,"method":"mining.suggest_difficulty","params":[1000]}\n'
-             b'{"id":5,"method":"mining.extranonce.subscribe","params":[]}\n')
+HANDSHAKE = (
+    b'{"id":1,"method":"mining.configure",'
+    b'"params":[["version-rolling"],{"version-rolling.mask":"ffffffff"}]}\n'
+    b'{"id":2,"method":"mining.subscribe","params":["bitaxe/BM1370/v2.9.0"]}\r\n'
+    b'{"id":3,"method":"mining.authorize","params":["addr.rig","x"]}\n'
+    b'{"id":4,"method":"mining.suggest_difficulty","params":[1000]}\n'
+    b'{"id":5,"method":"mining.extranonce.subscribe","params":[]}\n'
+)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64, 1000])
@@ -90,7 +92,10 @@ def test_several_workers_of_one_connection_share_a_lane_and_are_told_apart() -> 
     assert miner.answers(72)[0]["error"][0] == 24
     assert {params[0] for params in world.pools["A"].submits} == {"walletA.one"}
     assert sorted((str(share.worker), share.reason) for share in world.events_of(ShareResult)) == [
-        ("one", Reason.NONE), ("one", Reason.UNAUTHORIZED), ("two", Reason.NONE)]
+        ("one", Reason.NONE),
+        ("one", Reason.UNAUTHORIZED),
+        ("two", Reason.NONE),
+    ]
 
 
 def test_logging_in_twice_changes_nothing() -> None:
@@ -116,8 +121,9 @@ def test_a_wish_may_be_a_number_or_its_text(wish: object) -> None:
     miner.call("mining.suggest_difficulty", [wish], 90)
     world.advance(1)
     assert miner.answers(90)[0]["result"] is True
-    wishes = [m["params"] for c in world.pools["A"].live() for m in c.received
-              if m["method"] == "mining.suggest_difficulty"]
+    wishes = [
+        m["params"] for c in world.pools["A"].live() for m in c.received if m["method"] == "mining.suggest_difficulty"
+    ]
     assert wishes == [[1000]]
 
 
@@ -146,4 +152,6 @@ def test_the_answers_of_a_share_come_behind_nothing_that_belongs_to_another() ->
     world.advance(1)
     answers = [answer for answer in miner.lines[before:] if "method" not in answer]
     assert [(answer["id"], answer["result"], answer["error"] and answer["error"][0]) for answer in answers] == [
-        (2, None, 22), (1, True, None)]
+        (2, None, 22),
+        (1, True, None),
+    ]

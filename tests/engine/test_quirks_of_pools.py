@@ -75,10 +75,14 @@ def test_messages_in_one_segment_are_taken_in_their_order() -> None:
     world, miner, pool = one_pool()
     (connection,) = pool.live()
     params = pool.job(clean=False)
-    lines = b"".join(orjson.dumps(message) + b"\n" for message in (
-        {"id": None, "method": "mining.set_extranonce", "params": ["0badcafe", 6]},
-        {"id": None, "method": "mining.set_difficulty", "params": [8]},
-        {"id": None, "method": "mining.notify", "params": params}))
+    lines = b"".join(
+        orjson.dumps(message) + b"\n"
+        for message in (
+            {"id": None, "method": "mining.set_extranonce", "params": ["0badcafe", 6]},
+            {"id": None, "method": "mining.set_difficulty", "params": [8]},
+            {"id": None, "method": "mining.notify", "params": params},
+        )
+    )
     for start in range(0, len(lines), 11):
         connection.handler.received(lines[start : start + 11])
     world.advance(0.1)
@@ -87,10 +91,16 @@ def test_messages_in_one_segment_are_taken_in_their_order() -> None:
     assert miner.job[8] is True
 
 
-@pytest.mark.parametrize("noise", [
-    {"id": None, "result": True, "error": None}, {"id": 4711, "result": True, "error": None},
-    {"id": "abc", "result": None, "error": "no"}, {"id": 4712, "error": {"code": 20}},
-    {"jsonrpc": "2.0", "method": "mining.unheard_of", "params": {"a": 1}}])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"id": None, "result": True, "error": None},
+        {"id": 4711, "result": True, "error": None},
+        {"id": "abc", "result": None, "error": "no"},
+        {"id": 4712, "error": {"code": 20}},
+        {"jsonrpc": "2.0", "method": "mining.unheard_of", "params": {"a": 1}},
+    ],
+)
 def test_answers_that_nobody_asked_for_do_no_harm(noise: dict[str, Any]) -> None:
     world, miner, pool = one_pool()
     (connection,) = pool.live()
@@ -117,8 +127,10 @@ def test_a_huge_coinbase_is_passed_on_and_hashed_and_one_that_no_line_can_hold_i
     assert miner.answers(ident)[0]["result"] is True
 
 
-@pytest.mark.parametrize(("agent", "limit"), [("NerdMinerV2/1.8", 255), ("NiceHash/1.0.0", 500),
-                                              ("whatsminer/v1.1", 6_500), ("cgminer/4.11.1", 6_208)])
+@pytest.mark.parametrize(
+    ("agent", "limit"),
+    [("NerdMinerV2/1.8", 255), ("NiceHash/1.0.0", 500), ("whatsminer/v1.1", 6_500), ("cgminer/4.11.1", 6_208)],
+)
 def test_a_miner_never_gets_a_coinbase_beyond_what_its_firmware_holds(agent: str, limit: int) -> None:
     world = World({"A": 8, "B": 8})
     miner = world.miner(agent)
@@ -128,8 +140,10 @@ def test_a_miner_never_gets_a_coinbase_beyond_what_its_firmware_holds(agent: str
         params[3] = "ab" * limit
         world.pools["A"].push("mining.notify", params)
         world.advance(40)
-        assert all(len(job[2] + job[3]) // 2 + miner.subscribed()[1] + len(miner.subscribed()[0]) // 2 <= limit
-                   for job in miner.all("mining.notify"))
+        assert all(
+            len(job[2] + job[3]) // 2 + miner.subscribed()[1] + len(miner.subscribed()[0]) // 2 <= limit
+            for job in miner.all("mining.notify")
+        )
     assert "coinbase" in miner.session.facts()[PoolKey("A")]
     assert miner.session.current == "B"
 

@@ -24,8 +24,9 @@ def recorded(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (WIRE / name).read_text().splitlines()]
 
 
-def replay(name: str, size: int, difficulty: float, monkeypatch: pytest.MonkeyPatch) -> tuple[World, ScriptedMiner,
-                                                                                             list[list[Any]]]:
+def replay(
+    name: str, size: int, difficulty: float, monkeypatch: pytest.MonkeyPatch
+) -> tuple[World, ScriptedMiner, list[list[Any]]]:
     """Play a recording; return the world, the miner and the shares as they were recorded."""
     dialogue = [entry for entry in recorded(name) if entry["d"] in "<>"]
     answer = next(entry["m"] for entry in dialogue if entry["d"] == "<" and type(entry["m"].get("result")) is list)

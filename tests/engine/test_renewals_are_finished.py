@@ -31,7 +31,8 @@ def test_a_renewal_that_failed_is_tried_again() -> None:
 
 
 def test_the_newest_wallet_counts_when_it_is_corrected_while_connections_are_renewed(
-        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World({"A": 8})
     world.miner()
     world.advance(1)

@@ -34,15 +34,25 @@ class Chained:
             pool.jobs += 1
             height, prevhash = self.tips[pool.key]
             return self.job(pool, height, prevhash, clean=clean, job_id=job_id or f"{pool.jobs:x}")
+
         return job
 
     def job(self, pool: ScriptedPool, height: int, prevhash: bytes, *, clean: bool, job_id: str) -> list[object]:
         number = height.to_bytes(3, "little")
         coinb1 = struct.pack("<IB32sI", 1, 1, bytes(32), 0xFFFFFFFF) + bytes([4 + 12 + pool.size]) + b"\3" + number
-        words = b"".join(prevhash[at:at + 4][::-1] for at in range(0, 32, 4))
+        words = b"".join(prevhash[at : at + 4][::-1] for at in range(0, 32, 4))
         ntime = f"{0x68000000 + int(self.world.clock.now()):08x}"
-        return [job_id, words.hex(), coinb1.hex(), "ffffffff" + "00" * 8 + "00000000", ["ab" * 32], "20000000", NBITS,
-                ntime, clean]
+        return [
+            job_id,
+            words.hex(),
+            coinb1.hex(),
+            "ffffffff" + "00" * 8 + "00000000",
+            ["ab" * 32],
+            "20000000",
+            NBITS,
+            ntime,
+            clean,
+        ]
 
     def announce(self, key: str, height: int, prevhash: bytes, *, only: list[Connection] | None = None) -> None:
         """A pool goes on to a block at ``height``, on all its connections or on some."""
@@ -107,8 +117,10 @@ def test_a_pool_that_is_only_a_second_late_keeps_its_miners():
     assert miner.session.current == A
 
 
-@pytest.mark.parametrize(("height", "number", "work"), [
-    (HEIGHT + 1, 2, False), (HEIGHT + 2, 2, True), (HEIGHT, 2, True), (HEIGHT - 1, 2, True)])
+@pytest.mark.parametrize(
+    ("height", "number", "work"),
+    [(HEIGHT + 1, 2, False), (HEIGHT + 2, 2, True), (HEIGHT, 2, True), (HEIGHT - 1, 2, True)],
+)
 def test_a_pool_cannot_claim_miners_by_a_word(height: int, number: int, work: bool):
     world, chain = chained(min_switch_s=600)
     miner = miner_on(world, "A")
@@ -122,8 +134,11 @@ def test_an_easier_target_that_a_pool_claims_in_its_own_jobs_proves_nothing(monk
     world, chain = chained(min_switch_s=600)
     miner = miner_on(world, "A")
     plain = chain.job
-    monkeypatch.setattr(chain, "job", lambda *args, **kw: [
-        "207fffff" if number == 6 else each for number, each in enumerate(plain(*args, **kw))])
+    monkeypatch.setattr(
+        chain,
+        "job",
+        lambda *args, **kw: ["207fffff" if number == 6 else each for number, each in enumerate(plain(*args, **kw))],
+    )
     chain.announce("B", HEIGHT, block_hash(1))
     world.advance(1)
     chain.announce("B", HEIGHT + 1, block_hash(2, work=False))
@@ -172,8 +187,11 @@ def test_one_connection_that_lags_behind_its_own_pool_is_left_alone_of_all():
     chain.announce("B", HEIGHT + 1, block_hash(2))
     chain.tips["A"] = (HEIGHT + 1, block_hash(2))
     assert lagging is not None
-    live = [connection for connection in world.pools["A"].connections
-            if getattr(connection.handler, "id", None) != lagging.id]
+    live = [
+        connection
+        for connection in world.pools["A"].connections
+        if getattr(connection.handler, "id", None) != lagging.id
+    ]
     chain.announce("A", HEIGHT + 1, block_hash(2), only=live)
     world.advance(3)
     assert on_a[0].session.current == B

@@ -108,8 +108,9 @@ def test_two_traces_end_each_at_its_own_time() -> None:
     first, second = world.miner(), world.miner(user="addr.other")
     world.advance(3)
     wall = world.clock.wall()
-    world.engine.apply(replace(world.config, revision=2, trace_workers={
-        WorkerName("rig"): wall + 30, WorkerName("other"): wall + 90}))
+    world.engine.apply(
+        replace(world.config, revision=2, trace_workers={WorkerName("rig"): wall + 30, WorkerName("other"): wall + 90})
+    )
     world.advance(31)
     world.seen.clear()
     assert talk(world) > 0

@@ -44,19 +44,24 @@ def solve(miner: Any, version: int, *, skip: int = 0) -> str:
 
 def pool_that(world: World, reading: BitsReading, hashed: list[int]) -> None:
     """A pool that rebuilds the version by ``reading``: what it rebuilds wrongly has a bad hash."""
+
     def verdict(params: list[Any]) -> Any:
         if version_of(reading, OWN, MASK, int(params[5], 16)) == hashed[-1]:
             return True
         return {"result": None, "error": [23, "low difficulty", None]}
+
     world.pools["A"].verdict = verdict
 
 
-@pytest.mark.parametrize(("version", "bits"), [
-    (0x2000A000, 0x0000A000),  # replaced (BIP 310)
-    (0x2000A000, 0x0000C000),  # what differs (ESP-Miner)
-    (0x2000E000, 0x00008000),  # what was added (cgminer)
-    (0x2000E000, 0x0000A000),  # to be added, one of them there before
-])
+@pytest.mark.parametrize(
+    ("version", "bits"),
+    [
+        (0x2000A000, 0x0000A000),  # replaced (BIP 310)
+        (0x2000A000, 0x0000C000),  # what differs (ESP-Miner)
+        (0x2000E000, 0x00008000),  # what was added (cgminer)
+        (0x2000E000, 0x0000A000),  # to be added, one of them there before
+    ],
+)
 def test_a_share_is_good_however_its_bits_are_spelled(version: int, bits: int) -> None:
     world, miner = world_of()
     pool_that(world, XOR, [version])
@@ -173,10 +178,14 @@ def test_a_refusal_for_another_reason_teaches_nothing() -> None:
     assert pool.bits_for(OWN, MASK, 0x2000E000) == bits
 
 
-@given(job=st.integers(0, 2**32 - 1), rolled=st.integers(0, 2**32 - 1), history=st.lists(st.tuples(
-    st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.booleans()), max_size=8))
+@given(
+    job=st.integers(0, 2**32 - 1),
+    rolled=st.integers(0, 2**32 - 1),
+    history=st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.booleans()), max_size=8),
+)
 def test_bits_suit_every_reading_where_the_jobs_version_leaves_the_mask_free(
-        job: int, rolled: int, history: list[tuple[int, int, bool]]) -> None:
+    job: int, rolled: int, history: list[tuple[int, int, bool]]
+) -> None:
     pool = PoolReading()
     for other, hashed, accepted in history:
         version = (other & ~MASK) | (hashed & MASK)

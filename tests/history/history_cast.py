@@ -21,12 +21,35 @@ def minutes(count, seed=1, every_s=420):
         start = T0 + number * every_s // 60 * 60
         worker, pool = rng.choice(["ann", "bob"]), rng.choice(["A", "B"])
         accepted, stale = rng.randint(0, 30), rng.randint(0, 2)
-        shares.append(ShareBucket(step=Step.MINUTE, start=start, worker=worker, pool=pool, accepted=accepted,
-                                  rejected=stale, stale=stale, credited=accepted * rng.uniform(1, 1e6),
-                                  work=accepted * 3.0, work_squares=accepted * 9.0, work_shares=accepted,
-                                  best=rng.uniform(1, 1e9), latency_s=0.1 * accepted, latency_n=accepted))
+        shares.append(
+            ShareBucket(
+                step=Step.MINUTE,
+                start=start,
+                worker=worker,
+                pool=pool,
+                accepted=accepted,
+                rejected=stale,
+                stale=stale,
+                credited=accepted * rng.uniform(1, 1e6),
+                work=accepted * 3.0,
+                work_squares=accepted * 9.0,
+                work_shares=accepted,
+                best=rng.uniform(1, 1e9),
+                latency_s=0.1 * accepted,
+                latency_n=accepted,
+            )
+        )
         if stale:
-            rejects.append(RejectBucket(step=Step.MINUTE, start=start, worker=worker, pool=pool, reason="stale",
-                                        decided_by="pool", count=stale))
+            rejects.append(
+                RejectBucket(
+                    step=Step.MINUTE,
+                    start=start,
+                    worker=worker,
+                    pool=pool,
+                    reason="stale",
+                    decided_by="pool",
+                    count=stale,
+                )
+            )
     ShareBucket.objects.bulk_create(shares)
     RejectBucket.objects.bulk_create(rejects)

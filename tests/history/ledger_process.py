@@ -39,11 +39,16 @@ async def main(run: int, journal_path: Path) -> None:
     clock, events = RealClock(), EventStream()
     accounting = Accounting(clock=clock, events=events)
     loop = asyncio.get_running_loop()
-    journal = BlockJournal(journal_path, clock=clock, events=events,
-                           in_background=partial(loop.run_in_executor, None))
-    ledger = LedgerWriter(writer=f"run-{run}", clock=clock, events=events, accounting=accounting,
-                          jobs=[JournalImporter(journal_path)], interval_s=0.7,
-                          journal=LedgerJournal(journal_path.parent, f"run-{run}"))
+    journal = BlockJournal(journal_path, clock=clock, events=events, in_background=partial(loop.run_in_executor, None))
+    ledger = LedgerWriter(
+        writer=f"run-{run}",
+        clock=clock,
+        events=events,
+        accounting=accounting,
+        jobs=[JournalImporter(journal_path)],
+        interval_s=0.7,
+        journal=LedgerJournal(journal_path.parent, f"run-{run}"),
+    )
     await loop.run_in_executor(None, JournalReplay(journal_path.parent))
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

@@ -37,8 +37,11 @@ def test_shares_are_counted_by_worker_pool_reason_and_who_decided(accounting, ev
     ann = accounting.worker(ANN)
     assert (ann.total.accepted, ann.total.rejected, ann.total.unanswered, ann.total.submitted) == (2, 3, 1, 6)
     assert (ann.total.stale, ann.total.duplicate) == (2, 1)
-    assert ann.total.rejects == {(Reason.STALE, DecidedBy.POOL): 1, (Reason.UNKNOWN_JOB, DecidedBy.PROXY): 1,
-                                 (Reason.DUPLICATE, DecidedBy.PROXY): 1}
+    assert ann.total.rejects == {
+        (Reason.STALE, DecidedBy.POOL): 1,
+        (Reason.UNKNOWN_JOB, DecidedBy.PROXY): 1,
+        (Reason.DUPLICATE, DecidedBy.PROXY): 1,
+    }
     assert ann.total.credited == 6.0
     assert ann.total.best == 77.0
     assert ann.pools[NO_POOL].rejected == 1

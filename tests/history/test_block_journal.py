@@ -71,8 +71,9 @@ def test_a_block_is_one_write_and_its_fsync_is_not_done_on_the_loop(world, monke
         executor.submit(sync).result()
 
 
-@pytest.mark.parametrize(("verdict", "reason", "accepted"), [
-    (Verdict.ACCEPTED, Reason.NONE, True), (Verdict.REJECTED, Reason.STALE, False)])
+@pytest.mark.parametrize(
+    ("verdict", "reason", "accepted"), [(Verdict.ACCEPTED, Reason.NONE, True), (Verdict.REJECTED, Reason.STALE, False)]
+)
 def test_the_pools_verdict_follows_and_is_announced(world, verdict, reason, accepted):
     block = candidate()
     world.events.emit(block)
@@ -80,7 +81,8 @@ def test_the_pools_verdict_follows_and_is_announced(world, verdict, reason, acce
     world.events.emit(answered(block, verdict=verdict, reason=reason, message="late\ud800"))
     world.events.emit(answered(block, verdict=verdict, reason=reason))
     assert [(found.accepted, found.header_hash) for found in world.heard.of(BlockFound)] == [
-        (accepted, block.header_hash)]
+        (accepted, block.header_hash)
+    ]
     assert [entry["kind"] for entry in world.lines()] == ["candidate", "verdict"]
 
 
@@ -112,8 +114,7 @@ def test_a_line_torn_by_a_full_disk_spoils_no_other(world, monkeypatch, db):
         world.events.emit(candidate(1))
     world.events.emit(candidate(2))
     JournalImporter(world.path)()
-    assert {block.header_hash for block in Block.objects.all()} == {
-        candidate(n).header_hash.hex() for n in (1, 2)}
+    assert {block.header_hash for block in Block.objects.all()} == {candidate(n).header_hash.hex() for n in (1, 2)}
 
 
 def test_blocks_are_imported_once_with_their_verdicts_however_often(world, db):
@@ -129,8 +130,7 @@ def test_blocks_are_imported_once_with_their_verdicts_however_often(world, db):
     JournalImporter(world.path)()
     assert Block.objects.count() == 5
     first, second, third = Block.objects.order_by("height")[:3]
-    assert (first.verdict, second.verdict, third.verdict, third.message) == (
-        "pending", "accepted", "rejected", "stale")
+    assert (first.verdict, second.verdict, third.verdict, third.message) == ("pending", "accepted", "rejected", "stale")
     assert first.height == 840_000
     assert sha256(sha256(bytes.fromhex(first.header)).digest()).digest()[::-1].hex() == first.header_hash
     assert first.at.timestamp() == pytest.approx(world.clock.wall())
@@ -206,8 +206,13 @@ def test_a_block_that_could_not_be_delivered_keeps_its_verdict_and_is_not_announ
 
 
 def sendable(number=0):
-    return replace(candidate(number), endpoint="pool.example:3333", pool_session="0000002a", extranonce1=b"\x01\x02",
-                   submit=("walletA.rig", "6a", "00" * 8, "68000000", "00000001"))
+    return replace(
+        candidate(number),
+        endpoint="pool.example:3333",
+        pool_session="0000002a",
+        extranonce1=b"\x01\x02",
+        submit=("walletA.rig", "6a", "00" * 8, "68000000", "00000001"),
+    )
 
 
 def test_after_a_kill_the_journal_says_which_blocks_nobody_knows_the_fate_of(world):
@@ -223,10 +228,19 @@ def test_after_a_kill_the_journal_says_which_blocks_nobody_knows_the_fate_of(wor
     world.events.emit(candidate(9))
     left = read_undelivered(world.path)
     assert [(block.header_hash, block.sent_again) for block in left] == [
-        (blocks[0].header_hash, False), (blocks[3].header_hash, False), (blocks[4].header_hash, True)]
+        (blocks[0].header_hash, False),
+        (blocks[3].header_hash, False),
+        (blocks[4].header_hash, True),
+    ]
     first = left[0]
     assert (first.endpoint, first.pool_session, first.extranonce1, first.submit, first.worker, first.pool) == (
-        "pool.example:3333", "0000002a", b"\x01\x02", blocks[0].submit, blocks[0].worker, blocks[0].pool)
+        "pool.example:3333",
+        "0000002a",
+        b"\x01\x02",
+        blocks[0].submit,
+        blocks[0].worker,
+        blocks[0].pool,
+    )
     assert first.at == pytest.approx(world.clock.wall())
 
 
@@ -235,7 +249,15 @@ def test_a_journal_that_is_missing_torn_or_of_an_older_version_leaves_nothing_to
     world.events.emit(sendable())
     [line] = world.lines()
     old = {key: value for key, value in line.items() if key != "submit"}
-    for odd in (old, line | {"submit": []}, line | {"submit": ["x" * 900]}, line | {"chain": "DOGE"},
-                line | {"extranonce1": "zz"}, line | {"hash": 7}, [], {"kind": "fate"}):
+    for odd in (
+        old,
+        line | {"submit": []},
+        line | {"submit": ["x" * 900]},
+        line | {"chain": "DOGE"},
+        line | {"extranonce1": "zz"},
+        line | {"hash": 7},
+        [],
+        {"kind": "fate"},
+    ):
         world.path.write_bytes(orjson.dumps(odd) + b"\n\xff\n" + orjson.dumps(line)[:300])
         assert read_undelivered(world.path) == []

@@ -28,8 +28,9 @@ class Farm:
         self.pool = self.world.pools["A"]
         plain = self.pool.job
         self.pool.job = lambda **how: [*plain(**how)[:6], NBITS, *plain(**how)[7:]]
-        self.journal = BlockJournal(path, clock=self.world.clock, events=self.world.events,
-                                    in_background=lambda call: call())
+        self.journal = BlockJournal(
+            path, clock=self.world.clock, events=self.world.events, in_background=lambda call: call()
+        )
         self.miner = self.world.miner()
         self.world.advance(2)
         self.pool.notify(new_block=True)
@@ -43,7 +44,7 @@ class Farm:
         for branch in branches:
             root = double(root + bytes.fromhex(branch))
         words = bytes.fromhex(prevhash)
-        previous = b"".join(words[at:at + 4][::-1] for at in range(0, 32, 4))
+        previous = b"".join(words[at : at + 4][::-1] for at in range(0, 32, 4))
         fields = [bytes.fromhex(word)[::-1] for word in (version, ntime, nbits, nonce)]
         return fields[0] + previous + root + fields[1] + fields[2] + fields[3]
 
@@ -104,4 +105,5 @@ def test_a_block_whose_pool_dies_before_it_answers_is_kept(farm, tmp_path, db):
     farm.world.advance(1)
     JournalImporter(tmp_path / "blocks.jsonl")()
     assert set(Block.objects.values_list("header_hash", "verdict")) == {
-        (block, Verdict.UNANSWERED.value) for block in blocks}
+        (block, Verdict.UNANSWERED.value) for block in blocks
+    }

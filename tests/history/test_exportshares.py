@@ -95,9 +95,15 @@ def test_an_empty_period_has_a_total_of_nothing():
     assert json.loads(export(*ALL, "--format", "json"))["rows"] == []
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    (("--from", "yesterday"), "no date"), (("--time-zone", "Mars/Base"), "no time zone"),
-    (("--time-zone", "../etc"), "no time zone"), (("--from", "2026-02-01", "--to", "2026-01-01"), "ends before")])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--from", "yesterday"), "no date"),
+        (("--time-zone", "Mars/Base"), "no time zone"),
+        (("--time-zone", "../etc"), "no time zone"),
+        (("--from", "2026-02-01", "--to", "2026-01-01"), "ends before"),
+    ],
+)
 def test_what_makes_no_sense_is_said_in_a_sentence(options, words):
     with pytest.raises(CommandError, match=words):
         export(*options)
@@ -130,7 +136,10 @@ def test_the_admin_offers_the_download(admin_pages):
     assert answer["Content-Disposition"] == 'attachment; filename="dpmp-shares-20260101-20260102.csv"'
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))
     assert [(row["begin"][:10], row["accepted"]) for row in rows] == [
-        ("2026-01-01", "4"), ("total", "4"), ("total", "4")]
+        ("2026-01-01", "4"),
+        ("total", "4"),
+        ("total", "4"),
+    ]
 
 
 def test_the_admin_explains_what_makes_no_sense(admin_pages):
@@ -154,8 +163,14 @@ def test_retention_is_one_row_that_can_be_saved(admin_pages):
     assert admin_pages.get("/admin/proxy/retention/")["Location"].endswith("/proxy/retention/1/change/")
     page = "/admin/proxy/retention/1/change/"
     assert admin_pages.get(page).status_code == 200
-    values = {"minutes_days": 1, "ten_minutes_days": 2, "hours_days": 3, "days_days": 0, "tips_days": 5,
-              "payouts_days": 6}
+    values = {
+        "minutes_days": 1,
+        "ten_minutes_days": 2,
+        "hours_days": 3,
+        "days_days": 0,
+        "tips_days": 5,
+        "payouts_days": 6,
+    }
     assert admin_pages.post(page, values).status_code == 302
     from proxy.models.history import Retention
 

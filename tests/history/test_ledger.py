@@ -58,15 +58,27 @@ class World:
         self.accounting = Accounting(clock=self.clock, events=self.events)
         self.records = Records(clock=self.clock, events=self.events)
         self.effort = EffortMeter(clock=self.clock, events=self.events, accounting=self.accounting)
-        config = ConfigSnapshot(pools={key: PoolConfig(key=key, chain=Chain.BTC, wallet="w", endpoints=(
-            Endpoint(host="pool", port=1),)) for key in (A, B)})
+        config = ConfigSnapshot(
+            pools={
+                key: PoolConfig(key=key, chain=Chain.BTC, wallet="w", endpoints=(Endpoint(host="pool", port=1),))
+                for key in (A, B)
+            }
+        )
         for part in (self.accounting, self.records, self.effort):
             part.apply(config)
         self.fail = None
         self.batches = []
         self.ledger = LedgerWriter(
-            writer=writer, clock=self.clock, events=self.events, accounting=self.accounting, records=self.records,
-            effort=self.effort, execute=self.execute, executor=EXECUTOR, **options)
+            writer=writer,
+            clock=self.clock,
+            events=self.events,
+            accounting=self.accounting,
+            records=self.records,
+            effort=self.effort,
+            execute=self.execute,
+            executor=EXECUTOR,
+            **options,
+        )
         self.random = random.Random(42)
 
     def execute(self, batch):
@@ -79,13 +91,17 @@ class World:
         for _ in range(shares):
             self.clock.advance(self.random.expovariate(1 / mean_s))
             worker, pool = self.random.choice([ANN, BOB]), self.random.choice([A, B])
-            self.events.emit(self.random.choice([
-                share(worker, pool, self.random.uniform(1e-3, 1e6), latency_s=0.05),
-                refused(Reason.STALE, worker, pool),
-                refused(Reason.DUPLICATE, worker, pool, by=DecidedBy.PROXY),
-                refused(Reason.UNKNOWN_JOB, worker, None, by=DecidedBy.PROXY, true=0.0),
-                share(worker, pool, verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY),
-            ]))
+            self.events.emit(
+                self.random.choice(
+                    [
+                        share(worker, pool, self.random.uniform(1e-3, 1e6), latency_s=0.05),
+                        refused(Reason.STALE, worker, pool),
+                        refused(Reason.DUPLICATE, worker, pool, by=DecidedBy.PROXY),
+                        refused(Reason.UNKNOWN_JOB, worker, None, by=DecidedBy.PROXY, true=0.0),
+                        share(worker, pool, verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY),
+                    ]
+                )
+            )
 
 
 def assert_database_agrees(accounting):

@@ -44,8 +44,9 @@ def _pages_in_use():
 
 
 async def _mine_on_a_full_disk(clock, events, accounting, heard, room, write, executor):
-    ledger = LedgerWriter(writer="full", clock=clock, events=events, accounting=accounting, execute=write,
-                          executor=executor)
+    ledger = LedgerWriter(
+        writer="full", clock=clock, events=events, accounting=accounting, execute=write, executor=executor
+    )
     for turn in range(6):
         for number in range(1000):
             events.emit(share(WorkerName(f"worker-{number}"), session=number))

@@ -175,7 +175,7 @@ async def test_a_disk_that_was_full_for_a_while_costs_nothing(tmp_path, monkeypa
     world.mine(20)
     await world.ledger._gather()
     really = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, payload: really(descriptor, payload[:len(payload) // 2]))
+    monkeypatch.setattr(os, "write", lambda descriptor, payload: really(descriptor, payload[: len(payload) // 2]))
     world.mine(20)
     await world.ledger._gather()
     assert [trouble.recovered for trouble in world.troubles.all] == [False]

@@ -35,8 +35,13 @@ class Lab:
 
     def run(self, number, lines, how):
         """Let it work until it has said so many lines, then send the signal ``how``; all it said."""
-        process = subprocess.Popen([sys.executable, "-m", "tests.history.ledger_process", str(number), str(self.journal)],
-                                   cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.history.ledger_process", str(number), str(self.journal)],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         said = []
         deadline = time.monotonic() + RUN_DEADLINE_S
         try:
@@ -58,8 +63,11 @@ class Lab:
             connection.close()
 
     def journal_blocks(self):
-        return {orjson.loads(line)["hash"] for line in self.journal.read_bytes().split(b"\n")
-                if line.startswith(b"{") and b'"candidate"' in line}
+        return {
+            orjson.loads(line)["hash"]
+            for line in self.journal.read_bytes().split(b"\n")
+            if line.startswith(b"{") and b'"candidate"' in line
+        }
 
 
 @pytest.fixture
@@ -96,7 +104,9 @@ def test_twenty_kills_lose_a_second_of_tallies_at_most_and_no_block(lab):
 def test_a_process_that_is_asked_to_end_loses_nothing(lab):
     said = lab.run(0, 100, signal.SIGTERM)
     assert lab.query("SELECT SUM(accepted), SUM(credited) FROM proxy_sharetotal") == (
-        int(said[-1][1]), float(said[-1][2]))
+        int(said[-1][1]),
+        float(said[-1][2]),
+    )
     assert lab.query("SELECT COUNT(*) FROM proxy_block")[0] == int(said[-1][3])
 
 
@@ -104,8 +114,13 @@ def test_a_process_that_is_asked_to_end_loses_nothing(lab):
 def test_a_locked_database_stops_nothing_and_gets_everything_afterwards(lab):
     locked = sqlite3.connect(lab.database, isolation_level=None)
     locked.execute("BEGIN IMMEDIATE")
-    process = subprocess.Popen([sys.executable, "-m", "tests.history.ledger_process", "0", str(lab.journal)], cwd=ROOT,
-                               env=lab.environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.history.ledger_process", "0", str(lab.journal)],
+        cwd=ROOT,
+        env=lab.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         said = [process.stdout.readline() for _ in range(150)]
         assert lab.query("SELECT COUNT(*) FROM proxy_sharetotal") == (0,)

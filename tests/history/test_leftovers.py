@@ -24,8 +24,14 @@ def batch(number=1, accepted=7):
     counts.accepted, counts.credited, counts.work = accepted, 0.1 * accepted, 1 / 3
     counts.rejects = {(Reason.STALE, DecidedBy.POOL): 2}
     record = Record(worker=ANN, chain=Chain.BTC, pool=A, true_difficulty=1e9 / 7, at=1.5, header_hash=b"\1" * 32)
-    return Batch(writer="run", number=number, rows={(60, 120, ANN, A): counts}, last_share_at={(ANN, A): 125.25},
-                 records=(record,), marks=(Mark(scope="chain:BTC", work=0.1, at=2.0, blocks=3),))
+    return Batch(
+        writer="run",
+        number=number,
+        rows={(60, 120, ANN, A): counts},
+        last_share_at={(ANN, A): 125.25},
+        records=(record,),
+        marks=(Mark(scope="chain:BTC", work=0.1, at=2.0, blocks=3),),
+    )
 
 
 def locked(batch):
@@ -124,9 +130,24 @@ def test_file_that_cannot_be_written_is_an_error_of_the_writer(tmp_path):
         ended(tmp_path / "gone" / "unwritten.jsonl", batch())
 
 
-@pytest.mark.parametrize("line", [b'{"writer": "run", "numb', b"[]", b'{"writer": "run"}', json.dumps({
-    "writer": "run", "number": 1, "rows": [[60, 120, "ann", "A", {}, []]], "last_share_at": [], "records": [],
-    "marks": []}).encode()])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"writer": "run", "numb',
+        b"[]",
+        b'{"writer": "run"}',
+        json.dumps(
+            {
+                "writer": "run",
+                "number": 1,
+                "rows": [[60, 120, "ann", "A", {}, []]],
+                "last_share_at": [],
+                "records": [],
+                "marks": [],
+            }
+        ).encode(),
+    ],
+)
 def test_line_that_cannot_be_read_is_put_aside_and_the_others_count(path, line):
     ended(path, batch())
     path.write_bytes(line + b"\n" + path.read_bytes())

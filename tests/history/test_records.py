@@ -16,8 +16,12 @@ from tests.support.shares import ANN, BOB, A, B, Heard, refused, share
 
 
 def config():
-    return ConfigSnapshot(pools={key: PoolConfig(key=key, chain=chain, wallet="w", endpoints=(
-        Endpoint(host="pool", port=1),)) for key, chain in ((A, Chain.BTC), (B, Chain.BCH))})
+    return ConfigSnapshot(
+        pools={
+            key: PoolConfig(key=key, chain=chain, wallet="w", endpoints=(Endpoint(host="pool", port=1),))
+            for key, chain in ((A, Chain.BTC), (B, Chain.BCH))
+        }
+    )
 
 
 @pytest.fixture
@@ -35,7 +39,9 @@ def test_a_record_is_told_with_what_it_beat(world):
     for true in (5.0, 3.0, 9.0, 9.0):
         world.events.emit(share(true=true, header_hash=bytes([int(true)]) * 32))
     assert [(event.true_difficulty, event.previous, event.chain) for event in world.heard.all] == [
-        (5.0, 0.0, Chain.BTC), (9.0, 5.0, Chain.BTC)]
+        (5.0, 0.0, Chain.BTC),
+        (9.0, 5.0, Chain.BTC),
+    ]
     record = world.records.own(ANN, Chain.BTC)
     assert (record.true_difficulty, record.pool, record.header_hash) == (9.0, A, b"\x09" * 32)
     assert record.at == world.clock.wall()

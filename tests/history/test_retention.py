@@ -18,13 +18,20 @@ SUMS = ("accepted", "rejected", "stale", "credited", "work", "work_squares", "wo
 
 def sums():
     """Everything by worker and pool."""
-    rows = ShareBucket.objects.values("worker", "pool").annotate(
-        top=Max("best"), **{f"sum_{name}": Sum(name) for name in SUMS}).order_by("worker", "pool")
-    refused = RejectBucket.objects.values("worker", "pool", "reason").annotate(total=Sum("count")).order_by(
-        "worker", "pool")
-    return [*(pytest.approx(row["sum_credited"], rel=1e-12) for row in rows),
-            *({key: value for key, value in row.items() if not isinstance(value, float)} for row in rows),
-            *(row["top"] for row in rows), *map(dict, refused)]
+    rows = (
+        ShareBucket.objects.values("worker", "pool")
+        .annotate(top=Max("best"), **{f"sum_{name}": Sum(name) for name in SUMS})
+        .order_by("worker", "pool")
+    )
+    refused = (
+        RejectBucket.objects.values("worker", "pool", "reason").annotate(total=Sum("count")).order_by("worker", "pool")
+    )
+    return [
+        *(pytest.approx(row["sum_credited"], rel=1e-12) for row in rows),
+        *({key: value for key, value in row.items() if not isinstance(value, float)} for row in rows),
+        *(row["top"] for row in rows),
+        *map(dict, refused),
+    ]
 
 
 def steps():

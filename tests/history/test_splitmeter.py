@@ -71,7 +71,9 @@ def test_since_the_change_counts_only_what_came_after_it():
         world.events.emit(share(pool=(A, B)[turn % 2], worker=(ANN, BOB)[turn % 2]))
     change = world.meter.fleet(Span.CHANGE)
     assert [(part.pool, part.delivered, part.wanted, part.shares) for part in change.parts] == [
-        (A, 0.5, 0.5, 50), (B, 0.5, 0.5, 50)]
+        (A, 0.5, 0.5, 50),
+        (B, 0.5, 0.5, 50),
+    ]
     assert change.since == pytest.approx(world.clock.wall() - 100)
     assert change.parts[0].error == pytest.approx(1.96 * 0.05, rel=0.01)
     workers = world.meter.workers(Span.CHANGE)

@@ -19,12 +19,16 @@ class Bench:
         self.costs = SwitchCosts(clock=self.clock, events=self.events, share_s=lambda session: share_s)
 
     def login(self, session=1, profile="cgminer"):
-        self.events.emit(MinerAuthorized(session=SessionId(session), worker=ANN, user="u", peer="p", agent="a",
-                                         profile=profile, first=True))
+        self.events.emit(
+            MinerAuthorized(
+                session=SessionId(session), worker=ANN, user="u", peer="p", agent="a", profile=profile, first=True
+            )
+        )
 
     def switch(self, old, new, session=1):
-        self.events.emit(PoolSwitched(session=SessionId(session), worker=ANN, old=old, new=new,
-                                      reason=SwitchReason.SLICE))
+        self.events.emit(
+            PoolSwitched(session=SessionId(session), worker=ANN, old=old, new=new, reason=SwitchReason.SLICE)
+        )
 
     def run(self, visits, cost_s, stay_s, seed=1):
         rng, old, new = random.Random(seed), A, B
@@ -92,7 +96,8 @@ def test_nothing_is_kept_of_miners_that_left_and_profiles_are_few():
         bench.clock.advance(1)
         bench.events.emit(share(pool=B, session=number))
         bench.switch(B, A, number)
-        bench.events.emit(MinerDisconnected(session=SessionId(number), worker=WorkerName("x"), peer="p", reason="bye",
-                                            duration_s=1.0))
+        bench.events.emit(
+            MinerDisconnected(session=SessionId(number), worker=WorkerName("x"), peer="p", reason="bye", duration_s=1.0)
+        )
     assert not bench.costs._visits and not bench.costs._profiles
     assert len(bench.costs.costs()) == 64

@@ -82,12 +82,24 @@ class Account:
 
     def run(self, *command, **environment):
         prefix = ["runuser", "-u", self.name, "--"] if os.getuid() == 0 else []
-        variables = {"HOME": str(self.home), "USER": self.name, "PATH": f"{self.home}/bin:/usr/bin:/bin",
-                     "DPMP_PYTHON": str(self.home / "bin" / "python-for-tests"), "DPMP_WAIT_S": "150",
-                     "LANG": "C.UTF-8", **environment}
+        variables = {
+            "HOME": str(self.home),
+            "USER": self.name,
+            "PATH": f"{self.home}/bin:/usr/bin:/bin",
+            "DPMP_PYTHON": str(self.home / "bin" / "python-for-tests"),
+            "DPMP_WAIT_S": "150",
+            "LANG": "C.UTF-8",
+            **environment,
+        }
         words = [f"{name}={value}" for name, value in variables.items()]
-        return subprocess.run([*prefix, "env", "-i", *words, *map(str, command)], cwd=self.home, text=True,
-                              capture_output=True, timeout=600, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            [*prefix, "env", "-i", *words, *map(str, command)],
+            cwd=self.home,
+            text=True,
+            capture_output=True,
+            timeout=600,
+            stdin=subprocess.DEVNULL,
+        )
 
     def script(self, name, *options, release=None, **environment):
         return self.run("bash", (release or self.release) / "installer" / name, *options, **environment)
@@ -152,8 +164,11 @@ def fresh_account(user, interpreter):
     try:
         copy_release(made.release)
         python = PYTHON.format(packages=PACKAGES, interpreter=interpreter)
-        for name, text in (("python-for-tests", python), ("systemctl", SYSTEMCTL),
-                           ("loginctl", '#!/bin/sh\necho "loginctl $*" >> "$HOME/calls"\n')):
+        for name, text in (
+            ("python-for-tests", python),
+            ("systemctl", SYSTEMCTL),
+            ("loginctl", '#!/bin/sh\necho "loginctl $*" >> "$HOME/calls"\n'),
+        ):
             made.write(home / "bin" / name, text, 0o755)
         yield made
     finally:

@@ -37,10 +37,16 @@ def mine(account):
 def set_up_pool(account, port):
     """Give the installed proxy a pool, as its owner would with a file of v2."""
     pool = {"host": "127.0.0.1", "port": port, "name": "test", "wallet": "account", "chain": "OTHER"}
-    account.write(account.home / "v2.json", json.dumps({
-        "pools": {"A": pool, "B": pool}, "scheduler": {"poolA_weight": 100, "poolB_weight": 0}}))
-    done = account.run("bash", "-c", f"cd {account.dpmp}/current && exec .venv/bin/python manage.py importconfig "
-                       f"{account.home}/v2.json", DPMP_DATA_DIR=account.data)
+    account.write(
+        account.home / "v2.json",
+        json.dumps({"pools": {"A": pool, "B": pool}, "scheduler": {"poolA_weight": 100, "poolB_weight": 0}}),
+    )
+    done = account.run(
+        "bash",
+        "-c",
+        f"cd {account.dpmp}/current && exec .venv/bin/python manage.py importconfig {account.home}/v2.json",
+        DPMP_DATA_DIR=account.data,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -61,8 +67,9 @@ async def work(account):
 
 def note(account, label):
     with closing(sqlite3.connect(account.data / "dpmp.sqlite3", timeout=PATIENCE_S)) as database, database:
-        database.execute("INSERT INTO proxy_wallet (label, chain, kind, address) VALUES (?, 'OTHER', 'account', 'x')",
-                         (label,))
+        database.execute(
+            "INSERT INTO proxy_wallet (label, chain, kind, address) VALUES (?, 'OTHER', 'account', 'x')", (label,)
+        )
 
 
 def notes(account):
@@ -104,7 +111,8 @@ def broken_migration(release):
         "from django.db import migrations\n\n\ndef fail(apps, schema):\n    raise RuntimeError('cannot migrate')\n\n\n"
         f"class Migration(migrations.Migration):\n    dependencies = [('proxy', '{newest(release)}')]\n"
         "    operations = [migrations.RunSQL('DELETE FROM proxy_wallet'), migrations.RunPython(fail)]\n"
-        "    atomic = False\n")
+        "    atomic = False\n"
+    )
 
 
 def test_check_changes_nothing(account):
@@ -151,10 +159,17 @@ def test_life_of_an_installation(account):
     assert "mine" in notes(account) and "result" in mine(account)
 
 
-@pytest.mark.parametrize(("change", "reason", "wait_s"), [
-    (broken, "The new version does not listen.", 20),  # all of it is waited for the new version, then for the old one
-    (broken_migration, "The data could not be brought up to date.", 150),
-])
+@pytest.mark.parametrize(
+    ("change", "reason", "wait_s"),
+    [
+        (
+            broken,
+            "The new version does not listen.",
+            20,
+        ),  # all of it is waited for the new version, then for the old one
+        (broken_migration, "The data could not be brought up to date.", 150),
+    ],
+)
 def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(installed, change, reason, wait_s):
     note(installed, change.__name__)
     before, kept = (installed.dpmp / "current").resolve(), notes(installed)
@@ -176,7 +191,8 @@ def hung_up(release):
         "import os, signal\nfrom django.db import migrations\n\n\ndef hang_up(apps, schema):\n"
         "    os.kill(os.getppid(), signal.SIGHUP)\n\n\nclass Migration(migrations.Migration):\n"
         f"    dependencies = [('proxy', '{newest(release)}')]\n    atomic = False\n"
-        "    operations = [migrations.RunSQL('DELETE FROM proxy_wallet'), migrations.RunPython(hang_up)]\n")
+        "    operations = [migrations.RunSQL('DELETE FROM proxy_wallet'), migrations.RunPython(hang_up)]\n"
+    )
 
 
 def test_upgrade_whose_terminal_goes_away_leaves_the_old_version_at_work(installed):
@@ -196,8 +212,12 @@ def test_commands_know_the_data_and_the_settings_wherever_they_are_called(instal
     done = installed.run(installed.dpmp / "manage", "exportconfig", "--output", "here.json")
     assert done.returncode == 0, done.stderr
     assert "by command" in (installed.home / "here.json").read_text()
-    said = installed.run(installed.dpmp / "manage", "shell", "-c",
-                         "from django.conf import settings; print(settings.CONFIGURED_HOSTS, settings.DEBUG)")
+    said = installed.run(
+        installed.dpmp / "manage",
+        "shell",
+        "-c",
+        "from django.conf import settings; print(settings.CONFIGURED_HOSTS, settings.DEBUG)",
+    )
     assert "['dpmp.example.org'] False" in said.stdout, said.stderr
     assert "running" in installed.run(installed.dpmp / "manage", "doctor", "--no-network").stdout
 
@@ -235,10 +255,13 @@ def test_taken_port_is_named_and_nothing_is_installed(account):
     assert not account.dpmp.exists()
 
 
-@pytest.mark.parametrize(("script", "sentence"), [
-    ("exit 1", "older than Python 3.11"),
-    ('case "$2" in *ensurepip*) exit 1;; esac', "sudo apt install python3-venv"),
-])
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("exit 1", "older than Python 3.11"),
+        ('case "$2" in *ensurepip*) exit 1;; esac', "sudo apt install python3-venv"),
+    ],
+)
 def test_unfit_python_is_explained(account, script, sentence):
     account.write(account.home / "bin" / "python-for-tests", f"#!/bin/sh\n{script}\n", 0o755)
     done = account.script("install.sh")
@@ -246,9 +269,13 @@ def test_unfit_python_is_explained(account, script, sentence):
 
 
 def test_configuration_of_v2_is_found_and_offered_not_forced(account):
-    config = {"listen": {"port": account.ports[0]}, "pools": {
-        "A": {"host": "a.example", "port": 3333, "wallet": "me", "chain": "OTHER"},
-        "B": {"host": "b.example", "port": 3333, "wallet": "me", "chain": "OTHER"}}}
+    config = {
+        "listen": {"port": account.ports[0]},
+        "pools": {
+            "A": {"host": "a.example", "port": 3333, "wallet": "me", "chain": "OTHER"},
+            "B": {"host": "b.example", "port": 3333, "wallet": "me", "chain": "OTHER"},
+        },
+    }
     path = account.home / "dpmp_runtime" / "dpmp" / "config_v2.json"
     account.write(path, json.dumps(config))
     done = account.install()

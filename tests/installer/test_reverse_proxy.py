@@ -54,14 +54,24 @@ def dashboard(tmp_path_factory):
     data = tmp_path_factory.mktemp("dashboard") / "data"
     miners, web, metrics = (steady_port() for _ in range(3))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
-    environment |= {"DPMP_DATA_DIR": str(data), "DPMP_ALLOWED_HOSTS": NAME, "DPMP_TRUST_PROXY": "yes",
-                    "DPMP_ADMIN_PASSWORD": PASSWORD}
+    environment |= {
+        "DPMP_DATA_DIR": str(data),
+        "DPMP_ALLOWED_HOSTS": NAME,
+        "DPMP_TRUST_PROXY": "yes",
+        "DPMP_ADMIN_PASSWORD": PASSWORD,
+    }
     for command in (["migrate", "--verbosity", "0"], ["bootstrap"]):
         subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, timeout=300)
-    addresses = [f"--{name}=127.0.0.1:{port}" for name, port in (("listen", miners), ("web", web),
-                                                                 ("metrics", metrics))]
-    process = subprocess.Popen([sys.executable, "manage.py", "runproxy", *addresses], cwd=ROOT, env=environment,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    addresses = [
+        f"--{name}=127.0.0.1:{port}" for name, port in (("listen", miners), ("web", web), ("metrics", metrics))
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "runproxy", *addresses],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
     try:
         until(lambda: answers(web))
         yield web
@@ -83,16 +93,41 @@ def front(dashboard, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nginx")
     (folder / "logs").mkdir()
     port = steady_port()
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={NAME}",
-                    "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", folder / "privkey.pem", "-out",
-                    folder / "fullchain.pem"], check=True, capture_output=True)
-    server = (example().replace(f"/etc/letsencrypt/live/{NAME}", str(folder)).replace("listen 443", f"listen {port}")
-              .replace("127.0.0.1:8855", f"127.0.0.1:{dashboard}"))
-    paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in
-                    ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={NAME}",
+            "-addext",
+            f"subjectAltName=DNS:{NAME}",
+            "-keyout",
+            folder / "privkey.pem",
+            "-out",
+            folder / "fullchain.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    server = (
+        example()
+        .replace(f"/etc/letsencrypt/live/{NAME}", str(folder))
+        .replace("listen 443", f"listen {port}")
+        .replace("127.0.0.1:8855", f"127.0.0.1:{dashboard}")
+    )
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     (folder / "nginx.conf").write_text(
         f"daemon off; pid {folder}/pid; error_log {folder}/logs/error.log; worker_processes 1;\nevents {{}}\n"
-        f"http {{ access_log off;\n{paths}\n{server}\n}}\n")
+        f"http {{ access_log off;\n{paths}\n{server}\n}}\n"
+    )
     (folder / "nginx.conf").chmod(0o644)
     process = subprocess.Popen([nginx_path(), "-p", folder, "-c", folder / "nginx.conf"])
     try:
@@ -113,13 +148,14 @@ class Front:
         self.tls.check_hostname = False  # the connection goes to 127.0.0.1, not to the name
         self.cookies = CookieJar()
         self._opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=self.tls), urllib.request.HTTPCookieProcessor(self.cookies),
-            urllib.request.ProxyHandler({}))
+            urllib.request.HTTPSHandler(context=self.tls),
+            urllib.request.HTTPCookieProcessor(self.cookies),
+            urllib.request.ProxyHandler({}),
+        )
 
     def open(self, path, fields=None, **headers):
         form = urlencode(fields).encode() if fields is not None else None
-        request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", form,
-                                         {"Host": self.host, **headers})
+        request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", form, {"Host": self.host, **headers})
         try:
             return self._opener.open(request, timeout=PATIENCE_S)
         except HTTPError as error:
@@ -132,8 +168,12 @@ class Front:
 def sign_in(front):
     page = front.open("/login/").read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    return front.open("/login/", {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token},
-                      Origin=f"https://{front.host}", Referer=f"https://{front.host}/login/")
+    return front.open(
+        "/login/",
+        {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token},
+        Origin=f"https://{front.host}",
+        Referer=f"https://{front.host}/login/",
+    )
 
 
 def test_signing_in_works_and_cookies_travel_encrypted_only(front):
@@ -154,9 +194,18 @@ def test_name_that_is_not_configured_is_refused(front):
 async def shake_hands(front, origin):
     """The first line of the answer to a WebSocket's handshake."""
     reader, writer = await asyncio.open_connection("127.0.0.1", front.port, ssl=front.tls)
-    lines = ["GET /live/?r=headline HTTP/1.1", f"Host: {front.host}", "Upgrade: websocket", "Connection: Upgrade",
-             "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", f"Origin: {origin}",
-             f"Cookie: {front.cookie_header()}", "", ""]
+    lines = [
+        "GET /live/?r=headline HTTP/1.1",
+        f"Host: {front.host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"Origin: {origin}",
+        f"Cookie: {front.cookie_header()}",
+        "",
+        "",
+    ]
     writer.write("\r\n".join(lines).encode())
     line = await asyncio.wait_for(reader.readline(), PATIENCE_S)
     writer.close()

@@ -36,8 +36,12 @@ def test_unit_file_is_right_for_systemd(tmp_path):
     python.chmod(0o755)
     unit = tmp_path / "dpmp.service"
     unit.write_text((INSTALLER / "dpmp.service").read_text().replace("@HOME@", str(tmp_path)))
-    done = subprocess.run([tool("systemd-analyze"), "verify", "--user", "--man=no", unit], capture_output=True,
-                          text=True, env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)})
+    done = subprocess.run(
+        [tool("systemd-analyze"), "verify", "--user", "--man=no", unit],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)},
+    )
     own = [line for line in done.stderr.splitlines() if "dpmp" in line]
     assert done.returncode == 0 and not own, done.stderr
 
@@ -45,6 +49,10 @@ def test_unit_file_is_right_for_systemd(tmp_path):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can try it as root")
 @pytest.mark.parametrize("name", ["install.sh", "upgrade.sh", "uninstall.sh"])
 def test_root_is_refused(name, tmp_path):
-    done = subprocess.run(["bash", INSTALLER / name], capture_output=True, text=True,
-                          env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]})
+    done = subprocess.run(
+        ["bash", INSTALLER / name],
+        capture_output=True,
+        text=True,
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+    )
     assert done.returncode == 1 and "Do not run this as root" in done.stderr and not list(tmp_path.iterdir())

@@ -29,8 +29,13 @@ async def port() -> AsyncIterator[tuple[int, list[MinerOtherProtocol]]]:
     """An engine without pools that listens, and what it tells of other protocols."""
     events, seen = EventStream(), list[MinerOtherProtocol]()
     events.subscribe(MinerOtherProtocol, seen.append)
-    engine = Engine(clock=LoopClock(asyncio.get_running_loop()), events=events, dialer=NoDialer(),
-                    random=random.Random(1), version="test")
+    engine = Engine(
+        clock=LoopClock(asyncio.get_running_loop()),
+        events=events,
+        dialer=NoDialer(),
+        random=random.Random(1),
+        version="test",
+    )
     engine.web_bound = ("0.0.0.0", 8901)
     listener = StratumListener(engine.connect)
     _, bound = await listener.start("127.0.0.1", 0)
@@ -50,7 +55,8 @@ async def all_of(port: int, payload: bytes) -> bytes:
 
 
 async def test_other_protocols_are_closed_at_once_and_a_browser_reads_its_page(
-        port: tuple[int, list[MinerOtherProtocol]]) -> None:
+    port: tuple[int, list[MinerOtherProtocol]],
+) -> None:
     number, seen = port
     began = time.monotonic()
     assert await all_of(number, bytes.fromhex("1603010200010001fc0303") + os.urandom(506)) == b""

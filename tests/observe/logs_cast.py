@@ -26,8 +26,9 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.events = EventStream()
-        self.sink = LogSink(self.events, lambda: START_WALL, self.config, path=self.path, stdout=self.stdout,
-                            capacity=self.capacity)
+        self.sink = LogSink(
+            self.events, lambda: START_WALL, self.config, path=self.path, stdout=self.stdout, capacity=self.capacity
+        )
 
     def written(self) -> list[dict[str, object]]:
         """End the sink and read back what it wrote to standard output."""
@@ -53,8 +54,15 @@ def lines_sent(count: int = 1) -> LinesSent:
 
 
 def authorized(user: str = "wallet.rig", worker: str = RIG) -> MinerAuthorized:
-    return MinerAuthorized(session=ONE, worker=WorkerName(worker), user=user, peer="10.0.0.5:4000", agent="bitaxe",
-                           profile="bitaxe", first=True)
+    return MinerAuthorized(
+        session=ONE,
+        worker=WorkerName(worker),
+        user=user,
+        peer="10.0.0.5:4000",
+        agent="bitaxe",
+        profile="bitaxe",
+        first=True,
+    )
 
 
 def switched(new: PoolKey) -> PoolSwitched:

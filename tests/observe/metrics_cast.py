@@ -45,30 +45,75 @@ class Scene:
         return generate_latest(self.registry).decode()
 
 
-def share(verdict: Verdict = Verdict.ACCEPTED, *, pool: PoolKey | None = A, reason: Reason = Reason.NONE,
-          by: DecidedBy = DecidedBy.POOL, pool_difficulty: float = 1000.0, latency_s: float = 0.04) -> ShareResult:
-    return ShareResult(session=SessionId(1), worker=WorkerName("rig"), pool=pool, job=JobId("1"), difficulty=2000.0,
-                       pool_difficulty=pool_difficulty, true_difficulty=2500.0, verdict=verdict, reason=reason,
-                       decided_by=by, message="", latency_s=latency_s, header_hash=b"")
+def share(
+    verdict: Verdict = Verdict.ACCEPTED,
+    *,
+    pool: PoolKey | None = A,
+    reason: Reason = Reason.NONE,
+    by: DecidedBy = DecidedBy.POOL,
+    pool_difficulty: float = 1000.0,
+    latency_s: float = 0.04,
+) -> ShareResult:
+    return ShareResult(
+        session=SessionId(1),
+        worker=WorkerName("rig"),
+        pool=pool,
+        job=JobId("1"),
+        difficulty=2000.0,
+        pool_difficulty=pool_difficulty,
+        true_difficulty=2500.0,
+        verdict=verdict,
+        reason=reason,
+        decided_by=by,
+        message="",
+        latency_s=latency_s,
+        header_hash=b"",
+    )
 
 
-def job(pool_job: str, *, pool: PoolKey = A, age_s: float = 0.001, new_block: bool = False,
-        session: int = 1) -> JobForwarded:
-    return JobForwarded(session=SessionId(session), worker=WorkerName("rig"), pool=pool, job=JobId("1"),
-                        pool_job=pool_job, difficulty=1.0, pool_difficulty=1.0, clean=False, age_s=age_s,
-                        new_block=new_block)
+def job(
+    pool_job: str, *, pool: PoolKey = A, age_s: float = 0.001, new_block: bool = False, session: int = 1
+) -> JobForwarded:
+    return JobForwarded(
+        session=SessionId(session),
+        worker=WorkerName("rig"),
+        pool=pool,
+        job=JobId("1"),
+        pool_job=pool_job,
+        difficulty=1.0,
+        pool_difficulty=1.0,
+        clean=False,
+        age_s=age_s,
+        new_block=new_block,
+    )
 
 
 def full_gauges() -> Gauges:
     """Every gauge with a value."""
     return Gauges(
-        downstream_connections=3, downstream_difficulty=4096.0,
-        pools=(PoolGauges(key=A, up=True, active=True, connections=3, share=0.7, time_sum_s=700.0, weight=0.7,
-                          hashrate=7e12),
-               PoolGauges(key=B, up=False, active=False, connections=1, share=0.3, time_sum_s=300.0, weight=0.3)),
-        oracle=OracleGauges(hashrates={("BTC", "short"): 9e20, ("BTC", "long"): 8e20}, ratios={"BTC": 1.125},
-                            weights={A: 55.0, B: 45.0}, healthy=True, data_age_s=30.0),
-        queues={"log": 2, "database": 5}, log_lines_dropped={"DEBUG": 4}, log_write_errors=1,
-        database_write_lag_s=0.8, version="4.0.0",
-        switch_costs=(SwitchCost(profile="cgminer", switches=40, shares=38, measured_s=3.4, expected_s=3.1, cost_s=0.3,
-                                 error_s=1.0),))
+        downstream_connections=3,
+        downstream_difficulty=4096.0,
+        pools=(
+            PoolGauges(
+                key=A, up=True, active=True, connections=3, share=0.7, time_sum_s=700.0, weight=0.7, hashrate=7e12
+            ),
+            PoolGauges(key=B, up=False, active=False, connections=1, share=0.3, time_sum_s=300.0, weight=0.3),
+        ),
+        oracle=OracleGauges(
+            hashrates={("BTC", "short"): 9e20, ("BTC", "long"): 8e20},
+            ratios={"BTC": 1.125},
+            weights={A: 55.0, B: 45.0},
+            healthy=True,
+            data_age_s=30.0,
+        ),
+        queues={"log": 2, "database": 5},
+        log_lines_dropped={"DEBUG": 4},
+        log_write_errors=1,
+        database_write_lag_s=0.8,
+        version="4.0.0",
+        switch_costs=(
+            SwitchCost(
+                profile="cgminer", switches=40, shares=38, measured_s=3.4, expected_s=3.1, cost_s=0.3, error_s=1.0
+            ),
+        ),
+    )

@@ -59,7 +59,11 @@ def test_warning_of_a_library_is_a_line_of_the_log(stage: Stage) -> None:
     stage.loop.run()
     [line] = stage.scene.written()
     assert (line["event"], line["level"], line["logger"], line["text"]) == (
-        "library_log", "WARNING", "daphne.server", "took 3 s")
+        "library_log",
+        "WARNING",
+        "daphne.server",
+        "took 3 s",
+    )
 
 
 def test_error_comes_with_its_traceback(stage: Stage) -> None:

@@ -25,7 +25,8 @@ def test_line_begins_with_time_and_event() -> None:
     scene.written()
     assert scene.stdout.getvalue() == (
         '{"ts":"2025-06-15T15:06:40.000Z","event":"pool_down","level":"WARNING","session":null,"worker":null,'
-        '"pool":"A","reason":"no answer"}\n')
+        '"pool":"A","reason":"no answer"}\n'
+    )
 
 
 def test_worker_and_pool_of_a_session_are_added_where_the_event_does_not_name_them() -> None:
@@ -40,8 +41,11 @@ def test_worker_and_pool_of_a_session_are_added_where_the_event_does_not_name_th
 
 def test_disconnected_session_is_named_once_more_and_then_forgotten() -> None:
     scene = Scene()
-    for event in (authorized(), switched(A), MinerDisconnected(session=ONE, worker=RIG, peer="", reason="closed",
-                                                               duration_s=9.0)):
+    for event in (
+        authorized(),
+        switched(A),
+        MinerDisconnected(session=ONE, worker=RIG, peer="", reason="closed", duration_s=9.0),
+    ):
         scene.events.emit(event)
     assert scene.written()[-1]["pool"] == "A"
     assert scene.sink._sessions == {}
@@ -58,9 +62,22 @@ def test_sessions_are_known_although_their_events_are_denied() -> None:
 
 def test_bytes_are_hex_at_any_depth() -> None:
     scene = Scene()
-    scene.events.emit(BlockCandidate(
-        session=ONE, worker=RIG, pool=A, chain=Chain.BTC, job=JobId("1"), header=b"\x01\x02", header_hash=b"\x00",
-        coinbase=b"", merkle_branches=(b"\xaa", b"\xbb"), nbits=1, true_difficulty=1.0, network_difficulty=1.0))
+    scene.events.emit(
+        BlockCandidate(
+            session=ONE,
+            worker=RIG,
+            pool=A,
+            chain=Chain.BTC,
+            job=JobId("1"),
+            header=b"\x01\x02",
+            header_hash=b"\x00",
+            coinbase=b"",
+            merkle_branches=(b"\xaa", b"\xbb"),
+            nbits=1,
+            true_difficulty=1.0,
+            network_difficulty=1.0,
+        )
+    )
     (line,) = scene.written()
     assert line["header"] == "0102"
     assert line["merkle_branches"] == ["aa", "bb"]
@@ -70,9 +87,23 @@ def test_bytes_are_hex_at_any_depth() -> None:
 def test_numbers_that_json_cannot_say_do_not_break_the_line() -> None:
     scene = Scene(everything())
     scene.events.emit(OracleApplied(weights={A: float("nan")}, reason="x"))
-    scene.events.emit(PoolNotify(pool=A, lane=LaneId(1), chain=Chain.BTC, job="1", prevhash=b"", version=2**80,
-                                 nbits=0, ntime=0, clean=True, coinbase1=b"", extranonce1=b"", extranonce2_size=4,
-                                 coinbase2=b""))
+    scene.events.emit(
+        PoolNotify(
+            pool=A,
+            lane=LaneId(1),
+            chain=Chain.BTC,
+            job="1",
+            prevhash=b"",
+            version=2**80,
+            nbits=0,
+            ntime=0,
+            clean=True,
+            coinbase1=b"",
+            extranonce1=b"",
+            extranonce2_size=4,
+            coinbase2=b"",
+        )
+    )
     first, second = scene.written()
     assert first["weights"] == {"A": None}
     assert second["version"] == 2**80

@@ -36,14 +36,17 @@ def test_every_form_of_address_is_taken_out_and_the_worker_stays(wallet: str) ->
     assert redact(f'user "{wallet}.rig1" and {wallet}') == 'user "[wallet].rig1" and [wallet]'
 
 
-@pytest.mark.parametrize("text", [
-    "000000000000000000024bead8df69990852c202db0e0097c1a12ea637d7e96d",
-    "1a2b3c4d5e6f718293a4b5c6d7e8f912",
-    "2025-06-15T15:06:40.000Z",
-    "cgminer/4.11.1 bitaxe/BM1366/v2.9.0",
-    "submit_dropped_duplicate_fp",
-    "solo.ckpool.org:3333",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "000000000000000000024bead8df69990852c202db0e0097c1a12ea637d7e96d",
+        "1a2b3c4d5e6f718293a4b5c6d7e8f912",
+        "2025-06-15T15:06:40.000Z",
+        "cgminer/4.11.1 bitaxe/BM1366/v2.9.0",
+        "submit_dropped_duplicate_fp",
+        "solo.ckpool.org:3333",
+    ],
+)
 def test_hashes_times_and_names_stay(text: str) -> None:
     assert redact(text) == text
 
@@ -69,12 +72,15 @@ def test_log_is_written_without_wallets_where_that_is_configured() -> None:
     assert second["worker"] == "[wallet]"
 
 
-@pytest.mark.parametrize("line", [
-    '{"id":1,"method":"mining.authorize","params":["w.rig","secret"]}',
-    '{"params": ["w.rig", "secret"], "method": "mining.\\u0061uthorize"}\n{"id":2}',
-    '{"id":1,"method":"mining.authorize","params":["w.rig","secret"',
-    '{"id":1,"method":"mining.subscribe"}\n{"id":1,"method":"mining.authorize","params":["w.rig","secret",1]}\n',
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id":1,"method":"mining.authorize","params":["w.rig","secret"]}',
+        '{"params": ["w.rig", "secret"], "method": "mining.\\u0061uthorize"}\n{"id":2}',
+        '{"id":1,"method":"mining.authorize","params":["w.rig","secret"',
+        '{"id":1,"method":"mining.subscribe"}\n{"id":1,"method":"mining.authorize","params":["w.rig","secret",1]}\n',
+    ],
+)
 def test_passwords_are_never_written(line: str) -> None:
     scene = Scene()
     scene.events.emit(DownstreamTraffic(session=ONE, worker=RIG, direction="rx", line=line))

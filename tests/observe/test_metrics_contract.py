@@ -83,13 +83,28 @@ NEW = {
 
 RIG, ONE, LANE = WorkerName("rig"), SessionId(1), LaneId(1)
 ONE_OF_EACH = (
-    share(), share(Verdict.REJECTED, reason=Reason.STALE, by=DecidedBy.POOL),
+    share(),
+    share(Verdict.REJECTED, reason=Reason.STALE, by=DecidedBy.POOL),
     PoolSwitched(session=ONE, worker=RIG, old=A, new=B, reason=SwitchReason.SLICE),
-    PoolDisconnected(pool=A, lane=LANE, reason="", wanted=True), PoolDown(pool=A, reason=""),
-    PoolProtocolError(pool=A, lane=LANE, problem=""), LateVerdict(pool=A, lane=LANE, accepted=True),
+    PoolDisconnected(pool=A, lane=LANE, reason="", wanted=True),
+    PoolDown(pool=A, reason=""),
+    PoolProtocolError(pool=A, lane=LANE, problem=""),
+    LateVerdict(pool=A, lane=LANE, accepted=True),
     BlockFound(worker=RIG, pool=A, chain=Chain.BTC, header_hash=b"", accepted=True),
-    BlockCandidate(session=ONE, worker=RIG, pool=A, chain=Chain.BTC, job=JobId("1"), header=b"", header_hash=b"",
-                   coinbase=b"", merkle_branches=(), nbits=0, true_difficulty=1.0, network_difficulty=1.0),
+    BlockCandidate(
+        session=ONE,
+        worker=RIG,
+        pool=A,
+        chain=Chain.BTC,
+        job=JobId("1"),
+        header=b"",
+        header_hash=b"",
+        coinbase=b"",
+        merkle_branches=(),
+        nbits=0,
+        true_difficulty=1.0,
+        network_difficulty=1.0,
+    ),
 )
 
 
@@ -107,8 +122,13 @@ def full_scene() -> Scene:
 @pytest.fixture(scope="module")
 def exposed() -> dict[str, tuple[str, tuple[str, ...]]]:
     families = text_string_to_metric_families(full_scene().text())
-    return {family.name: (family.type, tuple(sorted({label for sample in family.samples for label in sample.labels}
-                                                    - {"le"}))) for family in families}
+    return {
+        family.name: (
+            family.type,
+            tuple(sorted({label for sample in family.samples for label in sample.labels} - {"le"})),
+        )
+        for family in families
+    }
 
 
 @pytest.mark.parametrize("name", OF_V2)
@@ -129,12 +149,16 @@ def test_names_are_there_before_the_first_event() -> None:
     scene = Scene()
     scene.sink.attach(FixedSource(full_gauges()))
     text = scene.text()
-    assert not [name for name, (kind, _) in (OF_V2 | NEW).items() if "worker" not in name
-                and f"# TYPE {name}{'_total' if kind == 'counter' else ''} {kind}" not in text]
+    assert not [
+        name
+        for name, (kind, _) in (OF_V2 | NEW).items()
+        if "worker" not in name and f"# TYPE {name}{'_total' if kind == 'counter' else ''} {kind}" not in text
+    ]
 
 
 def test_page_explains_every_metric(exposed: dict[str, tuple[str, tuple[str, ...]]]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*) \| \S.* \|$", page, re.MULTILINE)
-    assert {name.removesuffix("_total"): (kind, tuple(labels.replace(",", " ").split())) for name, kind, labels
-            in rows} == exposed
+    assert {
+        name.removesuffix("_total"): (kind, tuple(labels.replace(",", " ").split())) for name, kind, labels in rows
+    } == exposed

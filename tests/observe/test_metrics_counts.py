@@ -57,9 +57,13 @@ def test_share_without_a_known_job_belongs_to_no_pool(scene: Scene) -> None:
 
 
 def test_submitted_is_the_sum_of_all_ends(scene: Scene) -> None:
-    for end in (share(), share(pool=B), share(Verdict.REJECTED, reason=Reason.STALE),
-                share(Verdict.REJECTED, pool=None, reason=Reason.UNKNOWN_JOB, by=DecidedBy.PROXY),
-                share(Verdict.UNANSWERED, reason=Reason.TIMEOUT, by=DecidedBy.PROXY)):
+    for end in (
+        share(),
+        share(pool=B),
+        share(Verdict.REJECTED, reason=Reason.STALE),
+        share(Verdict.REJECTED, pool=None, reason=Reason.UNKNOWN_JOB, by=DecidedBy.PROXY),
+        share(Verdict.UNANSWERED, reason=Reason.TIMEOUT, by=DecidedBy.PROXY),
+    ):
         scene.events.emit(end)
     accepted = sum(scene.value("dpmp_shares_accepted_total", pool=key) or 0 for key in "AB")
     assert scene.value("dpmp_shares_unanswered_total", pool="A") == 1
@@ -99,8 +103,9 @@ def test_kept_job_of_a_switch_says_nothing_about_latency(scene: Scene) -> None:
 
 def test_session_that_ended_is_forgotten(scene: Scene) -> None:
     scene.events.emit(job("a1"))
-    scene.events.emit(MinerDisconnected(session=SessionId(1), worker=WorkerName("rig"), peer="", reason="",
-                                        duration_s=1.0))
+    scene.events.emit(
+        MinerDisconnected(session=SessionId(1), worker=WorkerName("rig"), peer="", reason="", duration_s=1.0)
+    )
     scene.events.emit(job("a2"))
     assert scene.value("dpmp_job_latency_seconds_count", pool="A") == 0
 
@@ -117,8 +122,9 @@ def test_lines_are_counted_by_side(scene: Scene) -> None:
 
 
 def test_switches_and_closed_connections_say_why(scene: Scene) -> None:
-    scene.events.emit(PoolSwitched(session=SessionId(1), worker=WorkerName("rig"), old=A, new=B,
-                                   reason=SwitchReason.FAILOVER))
+    scene.events.emit(
+        PoolSwitched(session=SessionId(1), worker=WorkerName("rig"), old=A, new=B, reason=SwitchReason.FAILOVER)
+    )
     scene.events.emit(PoolDisconnected(pool=A, lane=LaneId(1), reason="reset", wanted=False))
     assert scene.value("dpmp_pool_switches_total", pool="B", reason="failover") == 1
     assert scene.value("dpmp_pool_disconnects_total", pool="A", by="pool") == 1
@@ -126,8 +132,9 @@ def test_switches_and_closed_connections_say_why(scene: Scene) -> None:
 
 def test_only_accepted_block_is_a_found_block(scene: Scene) -> None:
     for accepted in (True, False):
-        scene.events.emit(BlockFound(worker=WorkerName("rig"), pool=A, chain=Chain.BTC, header_hash=b"",
-                                     accepted=accepted))
+        scene.events.emit(
+            BlockFound(worker=WorkerName("rig"), pool=A, chain=Chain.BTC, header_hash=b"", accepted=accepted)
+        )
     assert scene.value("dpmp_blocks_found_total", pool="A") == 1
 
 

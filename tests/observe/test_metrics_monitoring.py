@@ -31,13 +31,17 @@ def tool(name: str) -> str:
 
 
 def promtool(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([tool("promtool"), *arguments], input=stdin, capture_output=True, text=True,
-                          timeout=PATIENCE_S)
+    return subprocess.run(
+        [tool("promtool"), *arguments], input=stdin, capture_output=True, text=True, timeout=PATIENCE_S
+    )
 
 
 def exposed_names() -> set[str]:
-    return {f"{name}{ending}" for name, (kind, _) in (OF_V2 | NEW).items()
-            for ending in {"counter": ("_total",), "gauge": ("",)}.get(kind, ("_bucket", "_sum", "_count"))}
+    return {
+        f"{name}{ending}"
+        for name, (kind, _) in (OF_V2 | NEW).items()
+        for ending in {"counter": ("_total",), "gauge": ("",)}.get(kind, ("_bucket", "_sum", "_count"))
+    }
 
 
 def expressions() -> list[str]:
@@ -78,8 +82,10 @@ def test_board_can_be_imported() -> None:
 
 
 def test_every_expression_of_the_board_is_promql(tmp_path: Path) -> None:
-    rules = [{"record": f"board:{number}", "expr": expression.replace("$__rate_interval", "5m")
-              .replace("$instance", ".*")} for number, expression in enumerate(expressions())]
+    rules = [
+        {"record": f"board:{number}", "expr": expression.replace("$__rate_interval", "5m").replace("$instance", ".*")}
+        for number, expression in enumerate(expressions())
+    ]
     file = tmp_path / "board.json"  # YAML is a superset of JSON
     file.write_text(json.dumps({"groups": [{"name": "board", "rules": rules}]}))
     checked = promtool("check", "rules", str(file))
@@ -90,16 +96,35 @@ def test_pool_that_is_down_alarms_only_if_it_should_be_worked_on(tmp_path: Path)
     def series(name: str, pool: str, value: str) -> dict[str, str]:
         return {"series": f'{name}{{job="dpmp",instance="x",pool="{pool}"}}', "values": f"{value}x10"}
 
-    alarm = {"exp_labels": {"severity": "warning", "job": "dpmp", "instance": "x", "pool": "A"},
-             "exp_annotations": {"summary": "Pool A is down; its miners work elsewhere."}}
+    alarm = {
+        "exp_labels": {"severity": "warning", "job": "dpmp", "instance": "x", "pool": "A"},
+        "exp_annotations": {"summary": "Pool A is down; its miners work elsewhere."},
+    }
     file = tmp_path / "test.json"
-    file.write_text(json.dumps({"rule_files": [str(SHIPPED / "alerts.yml")], "tests": [{
-        "interval": "1m",
-        "input_series": [series("dpmp_pool_up", "A", "0"), series("dpmp_pool_weight", "A", "0.5"),
-                         series("dpmp_pool_up", "B", "0"), series("dpmp_pool_weight", "B", "0"),
-                         series("dpmp_pool_up", "C", "1"), series("dpmp_pool_weight", "C", "0.5")],
-        "alert_rule_test": [{"eval_time": "5m", "alertname": "DpmpPoolDown", "exp_alerts": [alarm]},
-                            {"eval_time": "5m", "alertname": "DpmpAllPoolsDown", "exp_alerts": []}]}]}))
+    file.write_text(
+        json.dumps(
+            {
+                "rule_files": [str(SHIPPED / "alerts.yml")],
+                "tests": [
+                    {
+                        "interval": "1m",
+                        "input_series": [
+                            series("dpmp_pool_up", "A", "0"),
+                            series("dpmp_pool_weight", "A", "0.5"),
+                            series("dpmp_pool_up", "B", "0"),
+                            series("dpmp_pool_weight", "B", "0"),
+                            series("dpmp_pool_up", "C", "1"),
+                            series("dpmp_pool_weight", "C", "0.5"),
+                        ],
+                        "alert_rule_test": [
+                            {"eval_time": "5m", "alertname": "DpmpPoolDown", "exp_alerts": [alarm]},
+                            {"eval_time": "5m", "alertname": "DpmpAllPoolsDown", "exp_alerts": []},
+                        ],
+                    }
+                ],
+            }
+        )
+    )
     checked = promtool("test", "rules", str(file))
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -123,10 +148,25 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[int, WatchedSource]]:
     scene.sink.attach(source)
     server, thread = start_http_server(0, "127.0.0.1", scene.registry)
     config = tmp_path / "prometheus.json"
-    config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [
-        {"job_name": "dpmp", "static_configs": [{"targets": [f"127.0.0.1:{server.server_port}"]}]}]}))
-    process = subprocess.Popen([binary, f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/tsdb",
-                                f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"])
+    config.write_text(
+        json.dumps(
+            {
+                "global": {"scrape_interval": "1s"},
+                "scrape_configs": [
+                    {"job_name": "dpmp", "static_configs": [{"targets": [f"127.0.0.1:{server.server_port}"]}]}
+                ],
+            }
+        )
+    )
+    process = subprocess.Popen(
+        [
+            binary,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={tmp_path}/tsdb",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+    )
     try:
         yield port, source
     finally:

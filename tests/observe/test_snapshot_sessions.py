@@ -20,12 +20,19 @@ from tests.support.world import World
 def builder_of(world: World) -> SnapshotBuilder:
     clock, events = world.clock, world.events
     accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=1.0)
-    return SnapshotBuilder(version="test", sources=Sources(
-        engine=world.engine, accounting=accounting, clock=clock,
-        chain=ChainObserver(clock=clock, events=events, hashes_per_difficulty=1.0),
-        splits=SplitMeter(clock=clock, events=events, accounting=accounting),
-        payouts=PayoutCheck(clock=clock, events=events), records=Records(clock=clock, events=events),
-        effort=EffortMeter(clock=clock, events=events, accounting=accounting)))
+    return SnapshotBuilder(
+        version="test",
+        sources=Sources(
+            engine=world.engine,
+            accounting=accounting,
+            clock=clock,
+            chain=ChainObserver(clock=clock, events=events, hashes_per_difficulty=1.0),
+            splits=SplitMeter(clock=clock, events=events, accounting=accounting),
+            payouts=PayoutCheck(clock=clock, events=events),
+            records=Records(clock=clock, events=events),
+            effort=EffortMeter(clock=clock, events=events, accounting=accounting),
+        ),
+    )
 
 
 def test_each_connection_of_a_worker_is_told_with_what_its_miner_was_told() -> None:
@@ -112,8 +119,14 @@ def test_each_worker_is_told_what_decides_where_it_works(special: bool) -> None:
     for name in ("one", "two", "three"):
         world.miner(user=f"addr.{name}")
     own = ScheduleConfig(id=2, name="for three", allocations=((PoolKey("B"), 1.0),), workers="three", priority=5)
-    world.engine.apply(replace(world.config, revision=2, pins={WorkerName("two"): PoolKey("B")},
-                               schedules=(*world.config.schedules, *([own] if special else []))))
+    world.engine.apply(
+        replace(
+            world.config,
+            revision=2,
+            pins={WorkerName("two"): PoolKey("B")},
+            schedules=(*world.config.schedules, *([own] if special else [])),
+        )
+    )
     world.advance(1)
     found = {worker.name: worker.control for worker in builder.build().workers}
     assert found == {"one": "main", "two": "pinned to B", "three": "for three" if special else "main"}

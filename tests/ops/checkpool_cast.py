@@ -30,8 +30,9 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 def pool_config(*ports: int, host: str = "127.0.0.1", tls: Tls = Tls.OFF, **fields: Any) -> PoolConfig:
     endpoints = tuple(Endpoint(host=host, port=port, tls=tls) for port in ports)
-    return PoolConfig(key=PoolKey("A"), endpoints=endpoints,
-                      **({"chain": Chain.BTC, "wallet": WALLET, "password": "x"} | fields))
+    return PoolConfig(
+        key=PoolKey("A"), endpoints=endpoints, **({"chain": Chain.BTC, "wallet": WALLET, "password": "x"} | fields)
+    )
 
 
 def said(report: CheckReport) -> dict[str, str]:
@@ -68,6 +69,7 @@ async def tls_front(pool: SimPool, context: ssl.SSLContext) -> AsyncIterator[int
 @asynccontextmanager
 async def server_that(serve: Serve) -> AsyncIterator[int]:
     """A port where each connection is treated by ``serve``, then closed."""
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await serve(reader, writer)
@@ -89,16 +91,24 @@ def self_made(folder: Path, *names: str, valid_for: timedelta = timedelta(days=9
     end = datetime.now(UTC) + valid_for
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     shown = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(7).not_valid_before(end - timedelta(days=100)).not_valid_after(end)
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(end - timedelta(days=100))
+        .not_valid_after(end)
         .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256()))
+        .sign(key, hashes.SHA256())
+    )
     path = folder / "made.pem"
     path.write_bytes(shown.public_bytes(serialization.Encoding.PEM))
     both = folder / "both.pem"
-    both.write_bytes(path.read_bytes() + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    both.write_bytes(
+        path.read_bytes()
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
     return context

@@ -36,8 +36,14 @@ def data(prepared, tmp_path):
 
 def manage(data, *arguments, check=True):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DPMP_")}
-    done = subprocess.run([sys.executable, "manage.py", *map(str, arguments)], cwd=ROOT, text=True, timeout=120,
-                          env=environment | {"DPMP_DATA_DIR": str(data)}, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "manage.py", *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        timeout=120,
+        env=environment | {"DPMP_DATA_DIR": str(data)},
+        capture_output=True,
+    )
     assert not check or done.returncode == 0, done.stderr
     return done
 
@@ -48,8 +54,11 @@ def query(path, sql, *values):
 
 
 def wallet(data, label):
-    query(data / "dpmp.sqlite3", "INSERT INTO proxy_wallet (label, chain, kind, address) VALUES (?, 'OTHER', "
-          "'account', 'me')", label)
+    query(
+        data / "dpmp.sqlite3",
+        "INSERT INTO proxy_wallet (label, chain, kind, address) VALUES (?, 'OTHER', 'account', 'me')",
+        label,
+    )
 
 
 def wallets(path):
@@ -76,8 +85,10 @@ def test_restore_brings_back_what_was_and_keeps_what_is(data, tmp_path):
     copy = tmp_path / "copy.sqlite3"
     manage(data, "backup", copy)
     wallet(data, "new")
-    query(data / "dpmp.sqlite3", "INSERT INTO proxy_configrevision (id, number, changed_at, problems) VALUES "
-          "(1, 41, '2025-01-01', '[]')")
+    query(
+        data / "dpmp.sqlite3",
+        "INSERT INTO proxy_configrevision (id, number, changed_at, problems) VALUES (1, 41, '2025-01-01', '[]')",
+    )
     said = manage(data, "restore", copy, "--yes").stdout
     assert wallets(data / "dpmp.sqlite3") == ["old"]
     [kept] = (data / "backups").iterdir()
@@ -93,8 +104,11 @@ def test_both_work_while_another_process_writes(data, tmp_path):
         with closing(sqlite3.connect(data / "dpmp.sqlite3", timeout=PATIENCE_S, isolation_level=None)) as database:
             while not stop.wait(0.002):
                 try:
-                    database.execute("INSERT INTO proxy_chaintip (chain, pool, prevhash, nbits, seen_at, behind_ms) "
-                                     "VALUES ('BTC', 'A', ?, 1, '2025-01-01', 0)", (str(len(written)),))
+                    database.execute(
+                        "INSERT INTO proxy_chaintip (chain, pool, prevhash, nbits, seen_at, behind_ms) "
+                        "VALUES ('BTC', 'A', ?, 1, '2025-01-01', 0)",
+                        (str(len(written)),),
+                    )
                     written.append(1)
                 except sqlite3.IntegrityError:
                     written.append(1)
@@ -114,10 +128,13 @@ def test_both_work_while_another_process_writes(data, tmp_path):
     assert wallets(data / "dpmp.sqlite3") == ["old"]
 
 
-@pytest.mark.parametrize(("content", "sentence"), [
-    (b"hello", "is no SQLite database"),
-    (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be used"),
-])
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"hello", "is no SQLite database"),
+        (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be used"),
+    ],
+)
 def test_what_is_no_backup_is_refused_and_nothing_changes(data, tmp_path, content, sentence):
     wallet(data, "old")
     (tmp_path / "bad").write_bytes(content)

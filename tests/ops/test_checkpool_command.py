@@ -53,13 +53,16 @@ async def test_an_address_is_tested_with_tls_where_asked() -> None:
             assert "does not speak TLS" in error and "with TLS" in table
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), [
-    (("Q",), 'There is no pool "Q". Give the key of a pool (A), or host:port.'),
-    (("pool.example",), 'There is no pool "pool.example".'),
-    (("A", "--tls"), "go with HOST:PORT"),
-    (("A", "--timeout", "-1"), "The time to wait is above 0"),
-    (("a.example:0",), "A port is a number from 1 to 65535."),
-])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("Q",), 'There is no pool "Q". Give the key of a pool (A), or host:port.'),
+        (("pool.example",), 'There is no pool "pool.example".'),
+        (("A", "--tls"), "go with HOST:PORT"),
+        (("A", "--timeout", "-1"), "The time to wait is above 0"),
+        (("a.example:0",), "A port is a number from 1 to 65535."),
+    ],
+)
 async def test_what_makes_no_sense_is_said(arguments: tuple[str, ...], sentence: str) -> None:
     await sync_to_async(make_pool)()
     table, error = await run(*arguments)

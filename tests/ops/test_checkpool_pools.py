@@ -24,8 +24,9 @@ from tests.support.patience import PATIENCE_S
 
 
 async def checked(pool: SimPool, *, timeout_s: float = PATIENCE_S, **fields) -> CheckReport:
-    return await check(pool_config(pool.port, **fields), timeout_s=timeout_s,
-                       hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+    return await check(
+        pool_config(pool.port, **fields), timeout_s=timeout_s, hashes_per_difficulty=HASHES_PER_DIFFICULTY
+    )
 
 
 async def test_a_good_pool_is_described_step_by_step() -> None:
@@ -121,7 +122,8 @@ async def test_a_shared_pool_may_pay_another_address() -> None:
         assert report.ok
         assert said(report)["Pays"] == f"{WALLET} 3.12500000"
         assert said(report)["Your wallet"] == (
-            "The pool pays another address: normal for a shared pool, wrong for a solo pool.")
+            "The pool pays another address: normal for a shared pool, wrong for a solo pool."
+        )
 
 
 async def test_a_solo_pool_that_pays_another_address_is_wrong() -> None:
@@ -135,8 +137,9 @@ async def test_a_solo_pools_fee_is_told() -> None:
     async with sim_pool(chain=SimChain(hashes_per_difficulty=REAL, outputs=outputs)) as pool:
         report = await check(pool_config(pool.port, solo=True), timeout_s=PATIENCE_S)
         assert report.ok
-        assert said(report)["Pays"] == (f"{WALLET} 3.06250000 (your wallet); "
-                                        "1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu 0.06250000")
+        assert said(report)["Pays"] == (
+            f"{WALLET} 3.06250000 (your wallet); 1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu 0.06250000"
+        )
         assert said(report)["Your wallet"] == "gets 98.0 % of this block"
 
 
@@ -180,8 +183,9 @@ async def test_a_bad_second_address_is_a_problem() -> None:
 
 async def test_a_small_extranonce_is_remarked() -> None:
     async with sim_pool(extranonce2_size=2) as pool:
-        assert said(await checked(pool))["Extranonce"].endswith("2 bytes. That is less than 4: some miners cannot "
-                                                                "work here.")
+        assert said(await checked(pool))["Extranonce"].endswith(
+            "2 bytes. That is less than 4: some miners cannot work here."
+        )
 
 
 async def test_without_wallets_no_form_of_the_wallet_is_written() -> None:
@@ -222,14 +226,17 @@ async def test_a_refused_typed_user_is_a_problem() -> None:
         assert not (await check(f"127.0.0.1:{pool.port}", user="alice.rig", timeout_s=PATIENCE_S)).ok
 
 
-@pytest.mark.parametrize(("target", "sentence"), [
-    ("pool.example:", "neither a host name nor an IP address"),
-    ("127.0.0.1:99999", "A port is a number from 1 to 65535."),
-    ("http://pool.example:80", "is no Stratum v1 address"),
-    ("a b:3333", "neither a host name nor an IP address"),
-    (":3333", "Give a host name or an IP address."),
-    ("x" * 5000 + ":1", "neither a host name nor an IP address"),
-])
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("pool.example:", "neither a host name nor an IP address"),
+        ("127.0.0.1:99999", "A port is a number from 1 to 65535."),
+        ("http://pool.example:80", "is no Stratum v1 address"),
+        ("a b:3333", "neither a host name nor an IP address"),
+        (":3333", "Give a host name or an IP address."),
+        ("x" * 5000 + ":1", "neither a host name nor an IP address"),
+    ],
+)
 async def test_an_address_that_is_none_is_refused_before_anything_is_dialled(target: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         await check(target)

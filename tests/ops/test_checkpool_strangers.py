@@ -41,7 +41,7 @@ async def test_a_closed_port_is_not_reachable() -> None:
     report = await check(pool_config(steady_port()), timeout_s=PATIENCE_S)
     assert not report.ok
     assert [label for label, _, _ in report.lines] == ["Address", "Reachable"]
-    assert report.problem.startswith("Reachable: No: nobody takes connections there")
+    assert report.problem.startswith("Reachable: No: nothing accepts connections there")
 
 
 async def test_an_unknown_name_is_told(monkeypatch) -> None:
@@ -117,9 +117,15 @@ async def test_a_coinbase_of_nonsense_is_told() -> None:
     replies = {
         "mining.configure": [{"id": 1, "result": {}, "error": None}],
         "mining.subscribe": [{"id": 2, "result": [[], "0a0b", 4], "error": None}],
-        "mining.authorize": [{"id": 3, "result": True, "error": None}, {
-            "id": None, "method": "mining.notify",
-            "params": ["1", "00" * 32, "01" * 42, "02" * 40, [], "20000000", "ffffffff", "6b02d404", True]}]}
+        "mining.authorize": [
+            {"id": 3, "result": True, "error": None},
+            {
+                "id": None,
+                "method": "mining.notify",
+                "params": ["1", "00" * 32, "01" * 42, "02" * 40, [], "20000000", "ffffffff", "6b02d404", True],
+            },
+        ],
+    }
 
     async def serve(reader, writer) -> None:
         while line := await reader.readline():
@@ -186,7 +192,7 @@ async def test_plain_spoken_to_a_tls_port_that_complains_is_explained() -> None:
 async def test_a_self_made_certificate_is_refused_and_shown(tmp_path) -> None:
     async with sim_pool() as pool, tls_front(pool, self_made(tmp_path, "127.0.0.1")) as port:
         report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=PATIENCE_S)
-    assert report.problem.startswith("TLS: The certificate is self-made")
+    assert report.problem.startswith("TLS: The certificate is self-signed")
     assert said(report)["Certificate"].startswith("CN=127.0.0.1, for 127.0.0.1, valid until 20")
     assert pool.received["mining.authorize"] == 0
 
@@ -214,8 +220,9 @@ async def test_a_certificate_of_another_host_is_explained(tmp_path, monkeypatch)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "made.pem"))
     async with sim_pool() as pool, tls_front(pool, context) as port:
         report = await check(pool_config(port, tls=Tls.VERIFY), timeout_s=PATIENCE_S)
-    assert report.problem.startswith("TLS: The certificate is of another host: it is made out to eu.pool.example, "
-                                     "us.pool.example, not to 127.0.0.1.")
+    assert report.problem.startswith(
+        "TLS: The certificate is of another host: it is made out to eu.pool.example, us.pool.example, not to 127.0.0.1."
+    )
 
 
 async def test_an_expired_certificate_is_explained(tmp_path, monkeypatch) -> None:

@@ -20,8 +20,14 @@ pytestmark = pytest.mark.django_db
 def free():
     """Settings with ports that nobody uses."""
     ports = [steady_port() for _ in range(3)]
-    row = ProxySettings(stratum_host="127.0.0.1", web_host="127.0.0.1", metrics_host="127.0.0.1",
-                        stratum_port=ports[0], web_port=ports[1], metrics_port=ports[2])
+    row = ProxySettings(
+        stratum_host="127.0.0.1",
+        web_host="127.0.0.1",
+        metrics_host="127.0.0.1",
+        stratum_port=ports[0],
+        web_port=ports[1],
+        metrics_port=ports[2],
+    )
     row.save()
     return row
 
@@ -33,7 +39,14 @@ def of(topic, findings=None, **options):
 def test_sound_installation_has_nothing_bad(free):
     assert [finding for finding in examine(network=False) if finding.level is Level.BAD] == []
     assert {finding.topic for finding in examine(network=False)} >= {
-        "versions", "files", "database", "configuration", "ports", "open files", "clock"}
+        "versions",
+        "files",
+        "database",
+        "configuration",
+        "ports",
+        "open files",
+        "clock",
+    }
 
 
 def test_port_of_another_program_is_found_with_the_way_out(free):
@@ -112,8 +125,13 @@ def test_command_ends_badly_if_something_is_bad(free):
 
 
 def test_waiting_for_a_listening_proxy_does_not_need_a_pool(free, monkeypatch):
-    answers = iter(["", '{"listening": false, "pool": false, "database": true}',
-                    '{"listening": true, "pool": false, "database": true}'])
+    answers = iter(
+        [
+            "",
+            '{"listening": false, "pool": false, "database": true}',
+            '{"listening": true, "pool": false, "database": true}',
+        ]
+    )
     monkeypatch.setattr(doctor, "_ask", lambda row, path: next(answers))
     slept = []
     assert doctor.wait_until_listening(60, sleep=slept.append, now=lambda: 0.0) == ""

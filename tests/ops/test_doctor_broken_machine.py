@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -20,8 +21,15 @@ def environment(data, **changes):
 
 
 def manage(data, *arguments, **changes):
-    return subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, text=True, capture_output=True,
-                          timeout=120, env=environment(data, **changes), stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        env=environment(data, **changes),
+        stdin=subprocess.DEVNULL,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +67,18 @@ def test_database_without_tables_is_to_be_migrated(tmp_path):
     assert other["level"] == "warn" and "See the line about the database." in other["mend"]
 
 
-@pytest.mark.parametrize("damage", [
-    pytest.param(lambda path: path.write_bytes(b"\x00 no database " * 4000), id="overwritten"),
-    pytest.param(lambda path: path.write_bytes(path.read_bytes()[:4096 * 7] + b"\xff" * 4096 * 20
-                                               + path.read_bytes()[4096 * 27:]), id="a piece of it"),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda path: path.write_bytes(b"\x00 no database " * 4000), id="overwritten"),
+        pytest.param(
+            lambda path: path.write_bytes(
+                path.read_bytes()[: 4096 * 7] + b"\xff" * 4096 * 20 + path.read_bytes()[4096 * 27 :]
+            ),
+            id="a piece of it",
+        ),
+    ],
+)
 def test_damaged_database_is_to_be_restored(data, damage):
     with closing(sqlite3.connect(data / "dpmp.sqlite3")) as database:
         database.execute("PRAGMA journal_mode = DELETE")
@@ -96,7 +111,8 @@ def test_files_that_others_may_read_are_found(data):
     assert "secret_key" in finding["text"] and "chmod 600" in finding["mend"]
     (data / "secret_key").chmod(0o600)
     data.chmod(0o777)
-    assert "chmod go-w" in diagnosis(data, "system checks")[0]["mend"]
+    assert diagnosis(data, "system checks")[0]["level"] == "ok"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700, "a start closes the directory to others"
 
 
 def test_variable_that_nothing_reads_is_a_typing_mistake(data):

@@ -19,8 +19,9 @@ def client():
 
 @pytest.fixture
 def snapshot(monkeypatch):
-    made = LiveSnapshot(revision=1, at=time.time(), started_at=0, config_revision=1, pools=(pool("A"),),
-                        miner_address="0.0.0.0:3351")
+    made = LiveSnapshot(
+        revision=1, at=time.time(), started_at=0, config_revision=1, pools=(pool("A"),), miner_address="0.0.0.0:3351"
+    )
     monkeypatch.setattr(store, "_current", made)
     health.database.forget()
     return made
@@ -40,11 +41,14 @@ def test_all_parts_working_is_ready(client, snapshot):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("changes", "missing"), [
-    ({"pools": (pool("A", status=PoolStatus.DOWN),)}, "pool"),
-    ({"miner_address": ""}, "listening"),
-    ({"at": 1000.0}, "listening"),
-])
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"pools": (pool("A", status=PoolStatus.DOWN),)}, "pool"),
+        ({"miner_address": ""}, "listening"),
+        ({"at": 1000.0}, "listening"),
+    ],
+)
 def test_missing_part_is_named(client, snapshot, monkeypatch, changes, missing):
     monkeypatch.setattr(store, "_current", replace(snapshot, **changes))
     response = client.get("/readyz")

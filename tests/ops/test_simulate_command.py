@@ -47,8 +47,13 @@ def test_the_same_seed_gives_the_same_table_and_another_seed_another_one():
 
 def test_split_and_error_are_shown_over_time_beside_both_terms_of_the_bound():
     text = simulate()
-    assert [row.split()[:2] for row in rows(text)] == [["1", "min"], ["5", "min"], ["15", "min"], ["30", "min"],
-                                                       ["1", "h"]]
+    assert [row.split()[:2] for row in rows(text)] == [
+        ["1", "min"],
+        ["5", "min"],
+        ["15", "min"],
+        ["30", "min"],
+        ["1", "h"],
+    ]
     assert "half a dwell of what is sliced + what the estimates cannot know" in text
     for row in rows(text):
         error, slicing, plus, estimates = row.split()[2:6]
@@ -108,35 +113,38 @@ def test_a_pool_that_refuses_shares_pays_less_than_luck_explains():
     assert "outside" in rows(simulate(fleet="80,80", reject="B=60", hours=2.0))[-1]
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"fleet": "eighty"}, '"eighty" is no miner'),
-    ({"fleet": ""}, "is no miner"),
-    ({"fleet": "0"}, "is no miner"),
-    ({"fleet": "0x100"}, "at least 1"),
-    ({"fleet": "999999x1"}, "At most 2000 miners"),
-    ({"fleet": "9" * 5000}, "is no miner"),
-    ({"weights": "half"}, "no weights"),
-    ({"weights": ":".join(["1"] * 27)}, "1 to 26 weights"),
-    ({"weights": "0:0"}, ""),
-    ({"weights": "-5:105"}, ""),
-    ({"weights": "nan:1"}, ""),
-    ({"weights": "inf:1"}, ""),
-    ({"hours": 0.0}, "up to 1440 hours"),
-    ({"hours": float("nan")}, "up to 1440 hours"),
-    ({"hours": 1e9}, "up to 1440 hours"),
-    ({"min_switch_s": 0.0}, ""),
-    ({"min_switch_s": float("nan")}, ""),
-    ({"slice_s": -1.0}, ""),
-    ({"switch_cost_s": -1.0}, "0 to 60 seconds"),
-    ({"shares_per_minute": 0.0}, "shares a minute"),
-    ({"churn": -1.0}, "percent of the miners"),
-    ({"churn": 1e6}, "percent of the miners"),
-    ({"reject": "B"}, "write for example B=5"),
-    ({"reject": "Z=5"}, "write for example B=5"),
-    ({"down": ["B"]}, "write who@minute+minutes"),
-    ({"down": ["Z@1+1"]}, "There is no pool Z"),
-    ({"mute": ["rig99@1+1"]}, "There is no miner rig99"),
-])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"fleet": "eighty"}, '"eighty" is no miner'),
+        ({"fleet": ""}, "is no miner"),
+        ({"fleet": "0"}, "is no miner"),
+        ({"fleet": "0x100"}, "at least 1"),
+        ({"fleet": "999999x1"}, "At most 2000 miners"),
+        ({"fleet": "9" * 5000}, "is no miner"),
+        ({"weights": "half"}, "no weights"),
+        ({"weights": ":".join(["1"] * 27)}, "1 to 26 weights"),
+        ({"weights": "0:0"}, ""),
+        ({"weights": "-5:105"}, ""),
+        ({"weights": "nan:1"}, ""),
+        ({"weights": "inf:1"}, ""),
+        ({"hours": 0.0}, "up to 1440 hours"),
+        ({"hours": float("nan")}, "up to 1440 hours"),
+        ({"hours": 1e9}, "up to 1440 hours"),
+        ({"min_switch_s": 0.0}, ""),
+        ({"min_switch_s": float("nan")}, ""),
+        ({"slice_s": -1.0}, ""),
+        ({"switch_cost_s": -1.0}, "0 to 60 seconds"),
+        ({"shares_per_minute": 0.0}, "shares a minute"),
+        ({"churn": -1.0}, "percent of the miners"),
+        ({"churn": 1e6}, "percent of the miners"),
+        ({"reject": "B"}, "write for example B=5"),
+        ({"reject": "Z=5"}, "write for example B=5"),
+        ({"down": ["B"]}, "write who@minute+minutes"),
+        ({"down": ["Z@1+1"]}, "There is no pool Z"),
+        ({"mute": ["rig99@1+1"]}, "There is no miner rig99"),
+    ],
+)
 def test_what_can_not_be_simulated_is_said_before_anything_is_printed(options: dict[str, object], says: str):
     out = io.StringIO()
     with pytest.raises(CommandError) as refused:

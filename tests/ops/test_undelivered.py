@@ -28,8 +28,9 @@ class Killed:
             connection.link.closed = True
 
     def _journal(self, farm):
-        return BlockJournal(self.path, clock=farm.world.clock, events=farm.world.events,
-                            in_background=lambda call: None)
+        return BlockJournal(
+            self.path, clock=farm.world.clock, events=farm.world.events, in_background=lambda call: None
+        )
 
     def restart(self, *, after=5.0, seen=True):
         farm = Farm(resumes=self.first.pool.resumes)

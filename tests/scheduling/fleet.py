@@ -60,8 +60,14 @@ class Fleet:
     def ready(self, session: SessionId, *pools: PoolKey) -> None:
         self.scheduler.set_ready(session, frozenset(pools))
 
-    def work(self, seconds: float, *, every: float = 3.0, difficulty: Mapping[SessionId, float] | None = None,
-             sessions: tuple[SessionId, ...] | None = None) -> dict[PoolKey, float]:
+    def work(
+        self,
+        seconds: float,
+        *,
+        every: float = 3.0,
+        difficulty: Mapping[SessionId, float] | None = None,
+        sessions: tuple[SessionId, ...] | None = None,
+    ) -> dict[PoolKey, float]:
         """Let time pass with a share of each session every few seconds; return miner-seconds by pool."""
         spent: dict[PoolKey, float] = {}
         end = self.clock.now() + seconds

@@ -12,15 +12,20 @@ def test_dwell_is_twice_the_weight_within_slice_and_min_switch(weight: float, se
     assert dwell(weight, min_switch_s=20, slice_s=10) == seconds
 
 
-@pytest.mark.parametrize(("weight", "min_switch_s", "seconds"), [
-    (0.5, 30, 30), (0.3, 30, 30), (0.05, 30, 30), (0.3, 120, 72), (0.05, 120, 30), (0.95, 120, 120), (0.05, 29, 15)])
+@pytest.mark.parametrize(
+    ("weight", "min_switch_s", "seconds"),
+    [(0.5, 30, 30), (0.3, 30, 30), (0.05, 30, 30), (0.3, 120, 72), (0.05, 120, 30), (0.95, 120, 120), (0.05, 29, 15)],
+)
 def test_a_stay_on_a_minority_pool_is_thirty_seconds_unless_the_operator_wants_shorter_ones(
-        weight: float, min_switch_s: float, seconds: float):
+    weight: float, min_switch_s: float, seconds: float
+):
     assert dwell(weight, min_switch_s=min_switch_s, slice_s=15) == seconds
 
 
-@pytest.mark.parametrize(("share_s", "min_switch_s", "seconds"), [
-    (0, 30, 30), (3, 30, 30), (20, 30, 100), (600, 30, 300), (600, 300, 600), (600, 5, 50), (2, 5, 30)])
+@pytest.mark.parametrize(
+    ("share_s", "min_switch_s", "seconds"),
+    [(0, 30, 30), (3, 30, 30), (20, 30, 100), (600, 30, 300), (600, 300, 600), (600, 5, 50), (2, 5, 30)],
+)
 def test_a_stay_is_five_shares_within_reason(share_s: float, min_switch_s: float, seconds: float):
     assert stay(30, share_s, min_switch_s=min_switch_s) == seconds
 

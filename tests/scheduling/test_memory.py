@@ -82,13 +82,19 @@ def test_another_aim_after_a_restart_starts_another_ledger():
     assert after.scheduler.view().pools[A].work == 0
 
 
-@pytest.mark.parametrize("odd", [
-    {}, {"version": 7}, {"version": 1}, {"version": 1, "ledgers": 5, "workers": [], "seconds": None},
-    {"version": 1, "ledgers": [[1, {"weights": {"A": float("nan")}, "since": 1}], ["x", {}], [1]], "workers": {}},
-    {"version": 1, "ledgers": [[1, {"weights": {"A": 0.5, "B": 0.5}, "since": "now"}]]},
-    {"version": 1, "workers": {"rig1": [[1, 2], {}], "rig2": [[-1, 1, 1], {}], "rig3": "?", "rig4": [["1"], {}]}},
-    {"version": 1, "seconds": {"A": -5, "B": float("inf")}},
-])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"version": 7},
+        {"version": 1},
+        {"version": 1, "ledgers": 5, "workers": [], "seconds": None},
+        {"version": 1, "ledgers": [[1, {"weights": {"A": float("nan")}, "since": 1}], ["x", {}], [1]], "workers": {}},
+        {"version": 1, "ledgers": [[1, {"weights": {"A": 0.5, "B": 0.5}, "since": "now"}]]},
+        {"version": 1, "workers": {"rig1": [[1, 2], {}], "rig2": [[-1, 1, 1], {}], "rig3": "?", "rig4": [["1"], {}]}},
+        {"version": 1, "seconds": {"A": -5, "B": float("inf")}},
+    ],
+)
 def test_a_state_that_makes_no_sense_is_left_out(odd: dict[str, object]):
     fleet = Fleet(HALVES, up=())
     fleet.scheduler.restore(odd)
@@ -140,7 +146,15 @@ def test_tables_stay_small_for_thirty_days_of_coming_and_going():
         fleet.moves.clear()
         fleet.told.clear()
         inner = fleet.scheduler
-        sizes.add(max(len(inner._agenda), len(inner._parked), len(inner._members), len(inner._group_of),
-                      len(inner._groups), fleet.clock.pending))
+        sizes.add(
+            max(
+                len(inner._agenda),
+                len(inner._parked),
+                len(inner._members),
+                len(inner._group_of),
+                len(inner._groups),
+                fleet.clock.pending,
+            )
+        )
     assert max(sizes) < 600
     assert len(json.dumps(fleet.scheduler.dump())) < 20_000

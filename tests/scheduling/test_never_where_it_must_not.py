@@ -31,11 +31,18 @@ class Walk(Fleet):
         rng = self.random
         weights = {key: rng.choice([0, 5, 30, 50, 95]) for key in POOLS}
         weights[rng.choice(POOLS)] = 50
-        chosen = schedule(weights, mode=rng.choice([Mode.RATIO, Mode.RATIO, Mode.PRIORITY]),
-                          policy=rng.choice(list(Policy)), fallbacks=(rng.choice(POOLS),),
-                          min_switch_s=rng.choice([30, 50]), slice_s=rng.choice([15, 30]))
-        pools = {key: pool(key, rng.choice([AdminStatus.ENABLED] * 5 + [AdminStatus.DISABLED, AdminStatus.DRAIN]))
-                 for key in POOLS}
+        chosen = schedule(
+            weights,
+            mode=rng.choice([Mode.RATIO, Mode.RATIO, Mode.PRIORITY]),
+            policy=rng.choice(list(Policy)),
+            fallbacks=(rng.choice(POOLS),),
+            min_switch_s=rng.choice([30, 50]),
+            slice_s=rng.choice([15, 30]),
+        )
+        pools = {
+            key: pool(key, rng.choice([AdminStatus.ENABLED] * 5 + [AdminStatus.DISABLED, AdminStatus.DRAIN]))
+            for key in POOLS
+        }
         override = None
         if rng.random() < 0.3:
             override = OverrideConfig(weights={A: rng.choice([0, 20, 100]), B: 50}, set_by="ann")
@@ -61,8 +68,19 @@ class Walk(Fleet):
         return super().move(session, pool, reason)
 
     def step(self) -> None:
-        act = self.random.choice([self.come, self.go, self.pool_flips, self.lane_flips, self.reconfigure,
-                                  self.live, self.live, self.live, self.live])
+        act = self.random.choice(
+            [
+                self.come,
+                self.go,
+                self.pool_flips,
+                self.lane_flips,
+                self.reconfigure,
+                self.live,
+                self.live,
+                self.live,
+                self.live,
+            ]
+        )
         act()
         for session, current in self.pools().items():
             assert current is None or current in self.lanes[session], "stays where it has no lane"
@@ -108,8 +126,12 @@ class Walk(Fleet):
 
     def live(self) -> None:
         busy = tuple(session for session in self.lanes if self.random.random() < 0.9)
-        self.work(self.random.choice([5, 20, 60]), every=5.0, sessions=busy,
-                  difficulty={session: 500.0 * (1 + session % 5) for session in busy})
+        self.work(
+            self.random.choice([5, 20, 60]),
+            every=5.0,
+            sessions=busy,
+            difficulty={session: 500.0 * (1 + session % 5) for session in busy},
+        )
 
 
 QUIET_RESIDUAL = (2124, 2351, 2405, 2718)

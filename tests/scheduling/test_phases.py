@@ -14,8 +14,9 @@ from tests.bench.split import config_for, dwell_of, target_of
 A, B = PoolKey("A"), PoolKey("B")
 
 
-def pair(weights: tuple[float, ...], rates: tuple[float, ...] = (100, 100),
-         policy: Policy = Policy.AUTOMATIC) -> Simulation:
+def pair(
+    weights: tuple[float, ...], rates: tuple[float, ...] = (100, 100), policy: Policy = Policy.AUTOMATIC
+) -> Simulation:
     config = config_for(weights, 30)
     config = replace(config, schedules=(replace(config.schedules[0], policy=policy),))
     simulation = Simulation(config, random.Random(1))
@@ -43,8 +44,9 @@ def outage(simulation: Simulation, pool: PoolKey) -> None:
 
 @pytest.mark.parametrize("lost", [A, B])
 @pytest.mark.parametrize(("weights", "most"), [((50, 50), 0.1), ((70, 30), 0.58), ((85, 15), 0.75), ((95, 5), 0.91)])
-def test_two_miners_are_out_of_phase_again_a_few_rounds_after_a_pool_was_down(weights: tuple[float, ...], most: float,
-                                                                              lost: PoolKey):
+def test_two_miners_are_out_of_phase_again_a_few_rounds_after_a_pool_was_down(
+    weights: tuple[float, ...], most: float, lost: PoolKey
+):
     # Each on its own, they would be on one pool for w^2 + (1 - w)^2 of the time; in phase it was all of it, for ever.
     simulation = pair(weights)
     simulation.run_to(1000)
@@ -61,7 +63,7 @@ def test_two_miners_are_out_of_phase_after_a_change_of_weights(after: tuple[floa
     simulation.apply(replace(simulation.config, override=OverrideConfig(weights=dict(zip((A, B), after, strict=True)))))
     simulation.run_to(1100)
     share = after[0] / 100
-    assert together(simulation, 1200) <= share ** 2 + (1 - share) ** 2
+    assert together(simulation, 1200) <= share**2 + (1 - share) ** 2
 
 
 def test_two_miners_are_out_of_phase_after_both_lost_their_connections_to_a_pool_that_is_up():
@@ -98,14 +100,23 @@ def test_a_few_sliced_miners_do_not_all_switch_together_after_an_outage(miners: 
     assert together(simulation, 1200) <= 0.3
 
 
-@pytest.mark.parametrize(("surplus", "rates"), [([0.0, 0.0], [1.0, 1.0]), ([3.0, 3.1, 3.0], [5.0, 1.0, 0.5]),
-                                                ([7.5, 7.5], [1.0, 1.0]), ([-7.4, -7.5], [1.0, 90.0]),
-                                                ([9.0, 9.0], [1.0, 1.0]), ([1.0, 1.0], [0.0, 3.0])])
+@pytest.mark.parametrize(
+    ("surplus", "rates"),
+    [
+        ([0.0, 0.0], [1.0, 1.0]),
+        ([3.0, 3.1, 3.0], [5.0, 1.0, 0.5]),
+        ([7.5, 7.5], [1.0, 1.0]),
+        ([-7.4, -7.5], [1.0, 90.0]),
+        ([9.0, 9.0], [1.0, 1.0]),
+        ([1.0, 1.0], [0.0, 3.0]),
+    ],
+)
 def test_shifts_cancel_by_rate_and_leave_nobody_outside_his_slice(surplus: list[float], rates: list[float]):
     moved = phases.apart(surplus, rates, gain=0.5, limit=7.5, period=60, fleet=len(rates))
     weights = rates if all(rates) else [1.0] * len(rates)
-    before, after = (sum(rate * amount for rate, amount in zip(weights, amounts, strict=True))
-                     for amounts in (surplus, moved))
+    before, after = (
+        sum(rate * amount for rate, amount in zip(weights, amounts, strict=True)) for amounts in (surplus, moved)
+    )
     assert after == pytest.approx(before)
     assert all(abs(amount) <= max(7.5 + 1e-9, abs(was)) for amount, was in zip(moved, surplus, strict=True))
 

@@ -61,8 +61,7 @@ def test_accepted_difficulty_is_as_lucky_as_it_should_be(weights: tuple[float, .
 
 @pytest.mark.parametrize(("fleet", "miners", "hours", "seeds"), [("12 mixed", 12, 3, 2), ("50 equal", 50, 1, 1)])
 @pytest.mark.parametrize("weights", [(50, 50), (70, 30), (95, 5), (60, 30, 10)])
-def test_a_packed_fleet_is_calm(weights: tuple[float, ...], fleet: str, miners: int, hours: int,
-                                seeds: int):
+def test_a_packed_fleet_is_calm(weights: tuple[float, ...], fleet: str, miners: int, hours: int, seeds: int):
     # Two pools: a tenth of slicing every miner. k pools leave up to k - 1 miners to be sliced, which is the larger
     # part of a small fleet; see "The split" in proxy/DESIGN.md.
     config = config_for(weights, 30)
@@ -182,13 +181,18 @@ def test_the_same_seed_gives_the_same_run():
 
 
 @pytest.mark.parametrize(("share_s", "least", "most"), [(3, 30, 45), (20, 60, 180), (600, 240, 330)])
-def test_a_slow_miner_stays_for_five_shares_on_the_smaller_pool_but_not_for_hours(share_s: float, least: float,
-                                                                                  most: float):
+def test_a_slow_miner_stays_for_five_shares_on_the_smaller_pool_but_not_for_hours(
+    share_s: float, least: float, most: float
+):
     moves: list[tuple[float, str]] = []
     difficulty = share_s * TERA / 2**32
     behaviour = {pool: PoolBehaviour(vardiff=False, start_difficulty=difficulty) for pool in ("A", "B")}
-    simulation = Simulation(config_for((80, 20), 30), random.Random(3), behaviour=behaviour,
-                            on_move=lambda miner, pool, reason: moves.append((simulation.clock.now(), pool)))
+    simulation = Simulation(
+        config_for((80, 20), 30),
+        random.Random(3),
+        behaviour=behaviour,
+        on_move=lambda miner, pool, reason: moves.append((simulation.clock.now(), pool)),
+    )
     simulation.add(TERA)
     simulation.run_to(20 * 3600)
     late = [move for move in moves if move[0] > 4 * 3600]

@@ -42,7 +42,7 @@ def test_one_miner_alone_stays_where_it_began_unless_it_owes_most_of_its_time_el
     begun = {}
     for weight in (50, 70, 90):
         fleet = Fleet(config(schedule({A: weight, B: 100 - weight})))
-        rig, = start_on_b_first(fleet, 1)
+        (rig,) = start_on_b_first(fleet, 1)
         begun[weight] = fleet.scheduler.current(rig)
     assert begun == {50: B, 70: B, 90: A}
 

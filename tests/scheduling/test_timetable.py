@@ -20,8 +20,13 @@ def at(text: str, zone: ZoneInfo = BERLIN) -> float:
 
 
 def plan(number: int, *windows: Window, **fields: object) -> ScheduleConfig:
-    return ScheduleConfig(id=number, name=f"plan {number}", allocations=((A, 1.0),), windows=windows,
-                          **{"time_zone": "Europe/Berlin", **fields})
+    return ScheduleConfig(
+        id=number,
+        name=f"plan {number}",
+        allocations=((A, 1.0),),
+        windows=windows,
+        **{"time_zone": "Europe/Berlin", **fields},
+    )
 
 
 def window(start: str, end: str, days: frozenset[int] = EVERY_DAY) -> Window:
@@ -109,13 +114,20 @@ def test_the_week_shows_gaps_and_overlaps():
 
 
 TIMES = st.times(min_value=time(0), max_value=time(23, 59)).map(lambda t: t.replace(second=0, microsecond=0))
-WINDOWS = st.builds(lambda days, start, end: Window(weekdays=days, start=start, end=end),
-                    st.frozensets(st.integers(0, 6), min_size=1), TIMES, TIMES)
+WINDOWS = st.builds(
+    lambda days, start, end: Window(weekdays=days, start=start, end=end),
+    st.frozensets(st.integers(0, 6), min_size=1),
+    TIMES,
+    TIMES,
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(windows=st.lists(WINDOWS, min_size=1, max_size=3), hour=st.integers(0, 24 * 365),
-       zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]))
+@given(
+    windows=st.lists(WINDOWS, min_size=1, max_size=3),
+    hour=st.integers(0, 24 * 365),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+)
 def test_the_week_agrees_with_every_instant_and_has_no_holes(windows: list[Window], hour: int, zone: str):
     plans = (plan(1, *windows, time_zone=zone), plan(2, *windows[:1], time_zone=zone, priority=1))
     start = at("2026-01-01 00:00") + hour * 3600

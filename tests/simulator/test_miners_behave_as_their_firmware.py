@@ -152,8 +152,13 @@ def test_bits_of_the_job_are_kept_by_xor_and_added_and_gone_by_bip_310() -> None
 
 @pytest.mark.parametrize(
     ("profile", "habit"),
-    [(ESP_MINER, VersionBits.XOR), (NERDQAXE, VersionBits.XOR), (CGMINER, VersionBits.ADDED),
-     (AVALON, VersionBits.ADDED), (BRAIINS, VersionBits.REPLACED)],
+    [
+        (ESP_MINER, VersionBits.XOR),
+        (NERDQAXE, VersionBits.XOR),
+        (CGMINER, VersionBits.ADDED),
+        (AVALON, VersionBits.ADDED),
+        (BRAIINS, VersionBits.REPLACED),
+    ],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_firmware_reports_version_bits_in_its_own_way(profile: Profile, habit: VersionBits) -> None:

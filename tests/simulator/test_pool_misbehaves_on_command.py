@@ -175,9 +175,7 @@ async def test_ckpool_sends_work_before_authorize(start_pool: StartPool) -> None
     writer.close()
 
 
-async def test_raised_difficulty_waits_for_a_job_or_brings_one(
-    start_pool: StartPool, start_miner: StartMiner
-) -> None:
+async def test_raised_difficulty_waits_for_a_job_or_brings_one(start_pool: StartPool, start_miner: StartMiner) -> None:
     pool = await start_pool()
     other = await start_pool(dialect=PUBLIC_POOL)
     miners = [await start_miner(pool), await start_miner(other)]

@@ -97,9 +97,7 @@ async def test_share_of_an_older_job_is_judged_at_that_jobs_difficulty(
     assert miner.wire.difficulty == 1e6
 
 
-async def test_share_before_authorize_is_refused(
-    start_pool: StartPool, start_miner: StartMiner
-) -> None:
+async def test_share_before_authorize_is_refused(start_pool: StartPool, start_miner: StartMiner) -> None:
     pool = await start_pool(authorize_delay_s=3600.0)
     miner = await start_miner(pool)
     await miner.until(lambda m: m.wire is not None and m.wire.subscription is not None)

@@ -42,7 +42,11 @@ def test_each_software_rebuilds_the_version_in_its_own_way() -> None:
     assert rebuilt_version(JOB, MASK, reported, Rebuild.XOR) == 0x2000A000
     assert rebuilt_version(JOB, MASK, reported, Rebuild.REPLACE) == 0x2000C000
     assert [dialect.rebuild for dialect in (CKPOOL, DATUM, PUBLIC_POOL, BTCPOOL, MININGCORE)] == [
-        Rebuild.OR, Rebuild.OR, Rebuild.XOR, Rebuild.XOR, Rebuild.REPLACE,
+        Rebuild.OR,
+        Rebuild.OR,
+        Rebuild.XOR,
+        Rebuild.XOR,
+        Rebuild.REPLACE,
     ]
 
 

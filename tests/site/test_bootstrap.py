@@ -38,8 +38,15 @@ def test_secret_key_is_made_once_and_for_its_owner_only(tmp_path):
 
 
 def test_what_is_kept_is_closed_to_others_whatever_it_was_before(tmp_path):
-    names = ["dpmp.sqlite3", "dpmp.sqlite3-wal", "blocks.jsonl", "unwritten.jsonl", "logs/dpmp.log", "logs/dpmp.log.1",
-             "backups/old.sqlite3"]
+    names = [
+        "dpmp.sqlite3",
+        "dpmp.sqlite3-wal",
+        "blocks.jsonl",
+        "unwritten.jsonl",
+        "logs/dpmp.log",
+        "logs/dpmp.log.1",
+        "backups/old.sqlite3",
+    ]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")

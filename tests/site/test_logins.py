@@ -21,8 +21,12 @@ def ada(db):
 
 
 def log_in(client, name, password, address):
-    answer = client.post("/login/", {"username": name, "password": password}, REMOTE_ADDR=address,
-                         headers={"user-agent": f"agent of {name}"})
+    answer = client.post(
+        "/login/",
+        {"username": name, "password": password},
+        REMOTE_ADDR=address,
+        headers={"user-agent": f"agent of {name}"},
+    )
     return answer.status_code
 
 

@@ -34,8 +34,10 @@ def test_static_file_is_served_without_collectstatic_and_without_debug(client, s
 
 def test_static_file_is_answered_304_and_in_parts(client):
     whole = client.get("/static/admin/css/base.css")
-    again = client.get("/static/admin/css/base.css", headers={"if-none-match": whole.headers.get("ETag", ""),
-                                                              "if-modified-since": whole.headers["Last-Modified"]})
+    again = client.get(
+        "/static/admin/css/base.css",
+        headers={"if-none-match": whole.headers.get("ETag", ""), "if-modified-since": whole.headers["Last-Modified"]},
+    )
     part = client.get("/static/admin/css/base.css", headers={"range": "bytes=0-9"})
     assert (again.status_code, again.content) == (304, b"")
     assert (part.status_code, part.content) == (206, whole.content[:10])

@@ -9,8 +9,15 @@ import pytest
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NAMES = ("DEBUG", "SECURE_PROXY_SSL_HEADER", "SESSION_COOKIE_SECURE", "CSRF_TRUSTED_ORIGINS", "CONFIGURED_HOSTS",
-         "CHANNEL_LAYERS", "DATABASES")
+NAMES = (
+    "DEBUG",
+    "SECURE_PROXY_SSL_HEADER",
+    "SESSION_COOKIE_SECURE",
+    "CSRF_TRUSTED_ORIGINS",
+    "CONFIGURED_HOSTS",
+    "CHANNEL_LAYERS",
+    "DATABASES",
+)
 
 
 def settings_with(env, **variables):
@@ -51,8 +58,9 @@ def test_postgresql_comes_from_its_url(own_environment):
 
 
 def test_options_in_the_url_of_postgresql_win(own_environment):
-    found = settings_with(own_environment,
-                          DPMP_DATABASE_URL="postgres://a:b@db/dpmp?connect_timeout=30&sslmode=verify-full")
+    found = settings_with(
+        own_environment, DPMP_DATABASE_URL="postgres://a:b@db/dpmp?connect_timeout=30&sslmode=verify-full"
+    )
     options = found["DATABASES"]["default"]["OPTIONS"]
     assert int(options["connect_timeout"]) == 30 and options["sslmode"] == "verify-full"
     assert options["tcp_user_timeout"] == 15_000

@@ -57,8 +57,20 @@ def run_tests(folder, env):
         "import pytest\ndef test_good(): pass\ndef test_left_out(): pytest.skip('no browser here')\n"
     )
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", folder,
-               "-c", folder / "pytest.ini", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        folder,
+        "-c",
+        folder / "pytest.ini",
+        folder,
+    ]
     return subprocess.run(list(map(str, command)), cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 

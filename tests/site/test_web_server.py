@@ -71,9 +71,17 @@ def test_metrics_are_refused_under_a_name_that_is_not_allowed(found):
     assert found["other_name"] == "400"
 
 
-@pytest.mark.parametrize(("client", "answered"), [
-    ("192.168.1.7", True), ("::ffff:192.168.1.7", True), ("10.0.0.1", False), ("fe80::1%eth0", False),
-    ("127.0.0.1", True), ("::1", True)])
+@pytest.mark.parametrize(
+    ("client", "answered"),
+    [
+        ("192.168.1.7", True),
+        ("::ffff:192.168.1.7", True),
+        ("10.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("127.0.0.1", True),
+        ("::1", True),
+    ],
+)
 def test_metrics_answer_the_listed_networks_and_this_machine(client, answered):
     server = MetricsServer(CollectorRegistry(), networks=[ip_network("192.168.1.0/24")])
     assert server._may_ask(client) is answered
@@ -82,8 +90,10 @@ def test_metrics_answer_the_listed_networks_and_this_machine(client, answered):
 @pytest.mark.parametrize(("host", "room"), [("192.168.1.7", False), ("192.168.1.8", True), ("127.0.0.1", True)])
 def test_one_address_cannot_take_all_connections(host, room):
     factory = ListeningServer(lambda *_: None)._server.http_factory
-    peers = [SimpleNamespace(connected=1, getPeer=lambda: SimpleNamespace(host="192.168.1.7"))
-             for _ in range(MAX_CONNECTIONS_OF_AN_ADDRESS)]
+    peers = [
+        SimpleNamespace(connected=1, getPeer=lambda: SimpleNamespace(host="192.168.1.7"))
+        for _ in range(MAX_CONNECTIONS_OF_AN_ADDRESS)
+    ]
     factory.transports = peers
     assert factory._has_room(host) is room
 

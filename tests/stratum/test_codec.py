@@ -17,8 +17,10 @@ def test_garbage_is_a_typed_error_or_a_message_and_never_anything_else(line: byt
         assert str(error)
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers(-2**70, 2**70) | st.floats(allow_nan=False) | st.text(),
-                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+)
 
 
 @given(st.dictionaries(st.sampled_from(["id", "method", "params", "result", "error", "reject-reason"]), JSON))
@@ -31,25 +33,31 @@ def test_any_json_object_is_a_message_or_a_typed_error(message: dict[str, object
         assert str(error)
 
 
-@pytest.mark.parametrize("raw", ["0", "null", '"xnsub"', '""', "-1", "1.5", "12345678901234567890123456789", "1e3",
-                                 "true", "[1]", '{"a":1}'])
+@pytest.mark.parametrize(
+    "raw", ["0", "null", '"xnsub"', '""', "-1", "1.5", "12345678901234567890123456789", "1e3", "true", "[1]", '{"a":1}']
+)
 def test_an_id_is_echoed_exactly(raw: str) -> None:
     request = decode(f'{{"id":{raw},"method":"mining.ping","params":[]}}'.encode())
     assert encode_response(request.id, True) == f'{{"id":{raw},"result":true,"error":null}}\n'.encode()
 
 
-@pytest.mark.parametrize(("line", "error"), [
-    (b'{"id":1,"result":null,"error":[23,"Low difficulty",null]}', ErrorInfo(23, "Low difficulty")),
-    (b'{"id":1,"result":false,"error":{"code":21,"message":"Job not found","data":null}}',
-     ErrorInfo(21, "Job not found")),
-    (b'{"id":1,"result":null,"error":"Stale"}', ErrorInfo(20, "Stale")),
-    (b'{"id":1,"result":false,"reject-reason":"Invalid version mask"}', ErrorInfo(20, "Invalid version mask")),
-    (b'{"id":1,"result":false,"error":null}', ErrorInfo(20, "refused")),
-    (b'{"id":1,"result":true,"error":null}', None),
-    (b'{"id":1,"result":true,"error":[]}', None),
-    (b'{"id":1,"result":true}', None),
-    (b'{"id":1,"result":null,"error":[]}', None),
-])
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b'{"id":1,"result":null,"error":[23,"Low difficulty",null]}', ErrorInfo(23, "Low difficulty")),
+        (
+            b'{"id":1,"result":false,"error":{"code":21,"message":"Job not found","data":null}}',
+            ErrorInfo(21, "Job not found"),
+        ),
+        (b'{"id":1,"result":null,"error":"Stale"}', ErrorInfo(20, "Stale")),
+        (b'{"id":1,"result":false,"reject-reason":"Invalid version mask"}', ErrorInfo(20, "Invalid version mask")),
+        (b'{"id":1,"result":false,"error":null}', ErrorInfo(20, "refused")),
+        (b'{"id":1,"result":true,"error":null}', None),
+        (b'{"id":1,"result":true,"error":[]}', None),
+        (b'{"id":1,"result":true}', None),
+        (b'{"id":1,"result":null,"error":[]}', None),
+    ],
+)
 def test_every_error_dialect_is_read(line: bytes, error: ErrorInfo | None) -> None:
     assert decode(line).error == error
 

@@ -35,10 +35,14 @@ def test_an_answer_to_configure_that_comes_late_still_gives_the_mask() -> None:
     assert bench.owner.jobs[-1].mask == USUAL_MASK
 
 
-@pytest.mark.parametrize(("answer", "mask"), [
-    ({"result": {"version-rolling": True, "version-rolling.mask": "00ffe000"}, "error": None}, 0x00FFE000),
-    ({"result": {"version-rolling": False}, "error": None}, 0),
-    ({"result": None, "error": [20, "Not supported", None]}, 0)])
+@pytest.mark.parametrize(
+    ("answer", "mask"),
+    [
+        ({"result": {"version-rolling": True, "version-rolling.mask": "00ffe000"}, "error": None}, 0x00FFE000),
+        ({"result": {"version-rolling": False}, "error": None}, 0),
+        ({"result": None, "error": [20, "Not supported", None]}, 0),
+    ],
+)
 def test_a_late_answer_that_allows_fewer_bits_makes_the_job_a_new_one(answer: dict[str, Any], mask: int) -> None:
     bench = Bench()
     bench.clock.advance(3)
@@ -67,8 +71,9 @@ def test_a_mask_that_can_not_be_read_costs_the_mask_and_not_the_pool(mask: objec
     bench = Bench()
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
-    bench.pool(id=bench.id_of("mining.configure"), error=None,
-               result={"version-rolling": True, "version-rolling.mask": mask})
+    bench.pool(
+        id=bench.id_of("mining.configure"), error=None, result={"version-rolling": True, "version-rolling.mask": mask}
+    )
     bench.push("mining.notify", NOTIFY)
     assert bench.upstream.ready
     assert bench.owner.jobs
@@ -82,8 +87,17 @@ def test_bits_that_nobody_asked_for_are_not_taken() -> None:
     assert bench.upstream.mask == USUAL_MASK
 
 
-@pytest.mark.parametrize("agent", ["NerdOCTAXE-γ/BM1370/v1.0.35", "NerdOCTAXE+/BM1368/v1", "NerdEKO/BM1370/v1",
-                                   "NerdHaxe-γ/BM1370/v1", "NerdQAxe++/BM1370/v1", "NerdAxe/BM1366/v1"])
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "NerdOCTAXE-γ/BM1370/v1.0.35",
+        "NerdOCTAXE+/BM1368/v1",
+        "NerdEKO/BM1370/v1",
+        "NerdHaxe-γ/BM1370/v1",
+        "NerdQAxe++/BM1370/v1",
+        "NerdAxe/BM1366/v1",
+    ],
+)
 def test_every_board_of_the_nerdqaxe_firmware_gets_whole_difficulties(agent: str) -> None:
     """The notify_cache's name is the agent (shufps/ESP-Miner-NerdQAxePlus, main/boards)."""
     assert profile_of(agent).integer_difficulty

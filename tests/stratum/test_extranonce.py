@@ -7,10 +7,21 @@ from hypothesis import strategies as st
 from proxy.stratum.extranonce import ExtranoncePadding, sizes_for
 
 
-@pytest.mark.parametrize(("pools", "lengths"), [
-    ([8], (2, 4)), ([6], (1, 4)), ([4], (0, 4)), ([None], (0, 4)), ([8, 4], (0, 4)), ([8, None], (0, 4)),
-    ([8, 8], (2, 4)), ([5], (0, 4)), ([16], (6, 4)), ([3], (0, 3)),
-])
+@pytest.mark.parametrize(
+    ("pools", "lengths"),
+    [
+        ([8], (2, 4)),
+        ([6], (1, 4)),
+        ([4], (0, 4)),
+        ([None], (0, 4)),
+        ([8, 4], (0, 4)),
+        ([8, None], (0, 4)),
+        ([8, 8], (2, 4)),
+        ([5], (0, 4)),
+        ([16], (6, 4)),
+        ([3], (0, 3)),
+    ],
+)
 def test_the_smallest_pool_decides(pools: list[int | None], lengths: tuple[int, int]) -> None:
     assert sizes_for(pools) == lengths
 
@@ -20,10 +31,13 @@ def test_firmware_that_aborts_on_an_empty_extranonce1_gets_one_byte() -> None:
     assert sizes_for([8], needs_extranonce1=True) == (2, 4)
 
 
-@pytest.mark.parametrize(("pools", "lengths"), [
-    ([8], (2, 4)), ([4], (1, 3)), ([None], (1, 3)), ([8, 4], (1, 3)), ([3], (1, 2)), ([2], (0, 2)), ([2, 8], (2, 4))])
+@pytest.mark.parametrize(
+    ("pools", "lengths"),
+    [([8], (2, 4)), ([4], (1, 3)), ([None], (1, 3)), ([8, 4], (1, 3)), ([3], (1, 2)), ([2], (0, 2)), ([2, 8], (2, 4))],
+)
 def test_firmware_that_nothing_is_known_of_gets_an_empty_one_only_where_there_is_no_other_way(
-        pools: list[int | None], lengths: tuple[int, int]) -> None:
+    pools: list[int | None], lengths: tuple[int, int]
+) -> None:
     assert sizes_for(pools, wants_extranonce1=True) == lengths
 
 
@@ -38,8 +52,9 @@ def test_a_pool_too_small_for_the_firmware_does_not_spoil_the_others() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(2, 16)), min_size=1, max_size=5), st.booleans(), st.integers(2, 4))
-def test_what_is_given_fits_the_smallest_pool_that_can_be_used(pools: list[int | None], needs: bool,
-                                                               least: int) -> None:
+def test_what_is_given_fits_the_smallest_pool_that_can_be_used(
+    pools: list[int | None], needs: bool, least: int
+) -> None:
     length, size = sizes_for(pools, needs_extranonce1=needs, least=least)
     usable = [4 if pool is None else pool for pool in pools if (4 if pool is None else pool) >= least + needs]
     assert size >= min(least, 4 - needs)

@@ -38,8 +38,15 @@ def test_a_connection_at_work_says_nothing_more() -> None:
     assert [m["method"] for m in bench.sent].count("mining.extranonce.subscribe") == 1
 
 
-@pytest.mark.parametrize("answer", [None, {"result": True, "error": None}, {"result": None, "error": [-3, "no", None]},
-                                    {"result": False, "error": {"code": -1, "message": "no"}}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {"result": True, "error": None},
+        {"result": None, "error": [-3, "no", None]},
+        {"result": False, "error": {"code": -1, "message": "no"}},
+    ],
+)
 def test_any_answer_or_none_is_all_the_same(answer: dict[str, Any] | None) -> None:
     bench = Bench().ready()
     bench.clock.advance(460)

@@ -14,9 +14,18 @@ from proxy.stratum.pool_job import BOARD_SIZE, NotifyCache, NotifyTemplate, Pool
 
 
 def params(**changed: Any) -> list[Any]:
-    fields = {"job": "4f", "prevhash": "00112233" * 8, "coinb1": "01" * 40, "coinb2": "ff" * 30,
-              "branches": ["ab" * 32, "cd" * 32], "version": "20000000", "nbits": "1d00ffff", "ntime": "68000000",
-              "clean": True, **changed}
+    fields = {
+        "job": "4f",
+        "prevhash": "00112233" * 8,
+        "coinb1": "01" * 40,
+        "coinb2": "ff" * 30,
+        "branches": ["ab" * 32, "cd" * 32],
+        "version": "20000000",
+        "nbits": "1d00ffff",
+        "ntime": "68000000",
+        "clean": True,
+        **changed,
+    }
     return list(fields.values())
 
 
@@ -35,35 +44,91 @@ def words() -> st.SearchStrategy[str]:
     return st.integers(0, 2**32 - 1).map("{:08x}".format)
 
 
-@given(prevhash=hexes(32, 32), coinb1=hexes(0, 200), coinb2=hexes(0, 200),
-       branches=st.lists(hexes(32, 32), max_size=14), version=words(), nbits=words(), ntime=words(),
-       extranonce1=st.binary(max_size=16), spare=st.integers(0, 4), clean=st.booleans())
+@given(
+    prevhash=hexes(32, 32),
+    coinb1=hexes(0, 200),
+    coinb2=hexes(0, 200),
+    branches=st.lists(hexes(32, 32), max_size=14),
+    version=words(),
+    nbits=words(),
+    ntime=words(),
+    extranonce1=st.binary(max_size=16),
+    spare=st.integers(0, 4),
+    clean=st.booleans(),
+)
 def test_a_miner_gets_the_pools_job_with_its_extranonce_moved(
-        prevhash: str, coinb1: str, coinb2: str, branches: list[str], version: str, nbits: str, ntime: str,
-        extranonce1: bytes, spare: int, clean: bool):
-    notice = parse_notify(params(prevhash=prevhash, coinb1=coinb1, coinb2=coinb2, branches=branches, version=version,
-                                 nbits=nbits, ntime=ntime))
-    job = PoolJob(notice=notice, clean=clean, extranonce1=extranonce1, extranonce2_size=4 + spare, difficulty=1.0,
-                  mask=0, received_at=0.0, serial=1)
+    prevhash: str,
+    coinb1: str,
+    coinb2: str,
+    branches: list[str],
+    version: str,
+    nbits: str,
+    ntime: str,
+    extranonce1: bytes,
+    spare: int,
+    clean: bool,
+):
+    notice = parse_notify(
+        params(
+            prevhash=prevhash,
+            coinb1=coinb1,
+            coinb2=coinb2,
+            branches=branches,
+            version=version,
+            nbits=nbits,
+            ntime=ntime,
+        )
+    )
+    job = PoolJob(
+        notice=notice,
+        clean=clean,
+        extranonce1=extranonce1,
+        extranonce2_size=4 + spare,
+        difficulty=1.0,
+        mask=0,
+        received_at=0.0,
+        serial=1,
+    )
     issued = JobTable(MinerExtranonce(b"", 4)).issue(QuietLane(), job, difficulty=1.0, mask=0, now=0.0)
     line = notify_line(issued, clean=clean)
     assert line.endswith(b"\n")
-    assert json.loads(line) == {"id": None, "method": "mining.notify", "params": [
-        issued.id, prevhash, coinb1 + extranonce1.hex() + issued.padding.hex(), coinb2, branches, version, nbits,
-        f"{issued.ntime:08x}", clean]}
+    assert json.loads(line) == {
+        "id": None,
+        "method": "mining.notify",
+        "params": [
+            issued.id,
+            prevhash,
+            coinb1 + extranonce1.hex() + issued.padding.hex(),
+            coinb2,
+            branches,
+            version,
+            nbits,
+            f"{issued.ntime:08x}",
+            clean,
+        ],
+    }
     assert len(issued.padding) == spare
 
 
-@pytest.mark.parametrize("field, other", [
-    ("prevhash", "ff112233" * 8), ("coinb1", "01" * 41), ("coinb2", "ff" * 29), ("branches", ["ab" * 32]),
-    ("version", "20000004")])
+@pytest.mark.parametrize(
+    "field, other",
+    [
+        ("prevhash", "ff112233" * 8),
+        ("coinb1", "01" * 41),
+        ("coinb2", "ff" * 29),
+        ("branches", ["ab" * 32]),
+        ("version", "20000004"),
+    ],
+)
 def test_content_differs_where_the_search_space_does(field: str, other: Any):
     assert parse_notify(params()).content != parse_notify(params(**{field: other})).content
 
 
 def test_content_tells_where_one_part_of_the_coinbase_ends():
-    assert (parse_notify(params(coinb1="0102", coinb2="03")).content
-            != parse_notify(params(coinb1="01", coinb2="0203")).content)
+    assert (
+        parse_notify(params(coinb1="0102", coinb2="03")).content
+        != parse_notify(params(coinb1="01", coinb2="0203")).content
+    )
 
 
 def test_content_does_not_ask_for_names_and_times():
@@ -81,10 +146,24 @@ def test_a_board_knows_the_newest_lines_and_no_more():
     assert all(notice is notices[line] for line, notice in found.items() if notice is not None)
 
 
-@pytest.mark.parametrize("bad", [
-    params()[:7], params(prevhash="00"), params(job=""), params(job=True), params(job="x" * 129),
-    params(branches="ab"), params(branches=["ab"]), params(branches=["ab" * 32] * 33), params(coinb1="0"),
-    params(coinb1="zz"), params(coinb2="00" * 12_001), params(version="2000000"), params(nbits=486604799)])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        params()[:7],
+        params(prevhash="00"),
+        params(job=""),
+        params(job=True),
+        params(job="x" * 129),
+        params(branches="ab"),
+        params(branches=["ab"]),
+        params(branches=["ab" * 32] * 33),
+        params(coinb1="0"),
+        params(coinb1="zz"),
+        params(coinb2="00" * 12_001),
+        params(version="2000000"),
+        params(nbits=486604799),
+    ],
+)
 def test_what_is_no_job_is_refused(bad: list[Any]):
     with pytest.raises(RemoteProtocolError):
         parse_notify(bad)

@@ -24,13 +24,26 @@ def decided(stream: bytes, step: int = 1) -> tuple[Opening, int]:
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 10_000])
-@pytest.mark.parametrize(("stream", "opening"), [
-    (TLS_HELLO, Opening.TLS), (KEY, Opening.STRATUM_V2), (BROWSER, Opening.HTTP), (SUBSCRIBE, Opening.STRATUM),
-    (b"\r\n \n" + SUBSCRIBE, Opening.STRATUM), (b"hello\n", Opening.TEXT), (b"[]\n", Opening.TEXT),
-    (b"HEAD /x HTTP/1.0\n\n", Opening.HTTP), (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Opening.HTTP),
-    (b"GETWORK\n", Opening.TEXT), (b"x" * 5000, Opening.TEXT), (b"POST / HTTP/1.1\r\n\r\n{}", Opening.HTTP),
-    ('{"id":1,"method":"mining.authorize","params":["ä.rig","x"]}\n'.encode(), Opening.STRATUM),
-    (b'{"id":1' + b" " * 200 + b"}\n", Opening.STRATUM), (b"SSH-2.0-OpenSSH_9.2\r\n", Opening.TEXT)])
+@pytest.mark.parametrize(
+    ("stream", "opening"),
+    [
+        (TLS_HELLO, Opening.TLS),
+        (KEY, Opening.STRATUM_V2),
+        (BROWSER, Opening.HTTP),
+        (SUBSCRIBE, Opening.STRATUM),
+        (b"\r\n \n" + SUBSCRIBE, Opening.STRATUM),
+        (b"hello\n", Opening.TEXT),
+        (b"[]\n", Opening.TEXT),
+        (b"HEAD /x HTTP/1.0\n\n", Opening.HTTP),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Opening.HTTP),
+        (b"GETWORK\n", Opening.TEXT),
+        (b"x" * 5000, Opening.TEXT),
+        (b"POST / HTTP/1.1\r\n\r\n{}", Opening.HTTP),
+        ('{"id":1,"method":"mining.authorize","params":["ä.rig","x"]}\n'.encode(), Opening.STRATUM),
+        (b'{"id":1' + b" " * 200 + b"}\n", Opening.STRATUM),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", Opening.TEXT),
+    ],
+)
 def test_each_protocol_is_known_however_its_bytes_come(stream: bytes, opening: Opening, step: int) -> None:
     assert decided(stream, step)[0] is opening
 
@@ -56,10 +69,16 @@ def test_at_the_end_of_the_time_any_bytes_are_decided(stream: bytes, final: bool
     assert opening_of(stream, final=True) is not Opening.UNDECIDED
 
 
-@pytest.mark.parametrize(("host", "port", "says"), [
-    ("0.0.0.0", 8855, "same address with port 8855"), ("::", 80, "same address with port 80"),
-    ("127.0.0.1", 8855, "only from the machine"), ("10.1.2.3", 9000, "http://10.1.2.3:9000/"),
-    ("fd00::1", 9000, "http://[fd00::1]:9000/")])
+@pytest.mark.parametrize(
+    ("host", "port", "says"),
+    [
+        ("0.0.0.0", 8855, "same address with port 8855"),
+        ("::", 80, "same address with port 80"),
+        ("127.0.0.1", 8855, "only from the machine"),
+        ("10.1.2.3", 9000, "http://10.1.2.3:9000/"),
+        ("fd00::1", 9000, "http://[fd00::1]:9000/"),
+    ],
+)
 def test_a_browser_is_told_where_the_dashboard_is(host: str, port: int, says: str) -> None:
     head, _, body = http_answer(BROWSER, host, port).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")

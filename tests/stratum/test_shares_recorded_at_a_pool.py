@@ -14,8 +14,9 @@ WIRE = Path(__file__).parents[1] / "wire"
 DIALOGUE = [json.loads(line) for line in (WIRE / "ckpool_cpuminer.jsonl").read_text().splitlines()]
 SHARES = [json.loads(line) for line in (WIRE / "ckpool_cpuminer_shares.jsonl").read_text().splitlines()]
 JOBS = [entry["m"]["params"] for entry in DIALOGUE if entry["d"] == "<" and entry["m"].get("method") == "mining.notify"]
-SUBMITS = [entry["m"]["params"] for entry in DIALOGUE
-           if entry["d"] == ">" and entry["m"].get("method") == "mining.submit"]
+SUBMITS = [
+    entry["m"]["params"] for entry in DIALOGUE if entry["d"] == ">" and entry["m"].get("method") == "mining.submit"
+]
 
 
 def job_of(share: dict[str, str]) -> list[object]:
@@ -32,8 +33,14 @@ def test_every_recorded_share_is_in_the_dialogue() -> None:
 def test_hash_and_true_difficulty_agree_with_the_pool(share: dict[str, object]) -> None:
     job = parse_notify(job_of(share))
     coinbase = job.coinb1 + bytes.fromhex(f"{share['enonce1']}{share['nonce2']}") + job.coinb2
-    made = header(job.version, job.prevhash, merkle_root(coinbase, job.branches), int(str(share["ntime"]), 16),
-                  job.nbits, int(str(share["nonce"]), 16))
+    made = header(
+        job.version,
+        job.prevhash,
+        merkle_root(coinbase, job.branches),
+        int(str(share["ntime"]), 16),
+        job.nbits,
+        int(str(share["nonce"]), 16),
+    )
     digest, value = hash_value(made)
     assert digest.hex() == share["hash"]
     assert difficulty_of(value) == pytest.approx(share["sdiff"], rel=1e-12)

@@ -69,15 +69,26 @@ class Bench:
 
     peer = "pool:3333"
 
-    def __init__(self, user: str = "wallet.rig", *, notify_cache: NotifyCache | None = None, resume: str = "",
-                 minimum_difficulty: float | None = None) -> None:
+    def __init__(
+        self,
+        user: str = "wallet.rig",
+        *,
+        notify_cache: NotifyCache | None = None,
+        resume: str = "",
+        minimum_difficulty: float | None = None,
+    ) -> None:
         self.clock = VirtualClock()
         self.owner = Owner()
         self.sent: list[dict[str, Any]] = []
-        self.upstream = Upstream(clock=self.clock, owner=self.owner,
-                                 credentials=Credentials(agent="cpuminer/2.5.1", user=user, password="x",
-                                                         minimum_difficulty=minimum_difficulty),
-                                 notify_cache=notify_cache, resume=resume)
+        self.upstream = Upstream(
+            clock=self.clock,
+            owner=self.owner,
+            credentials=Credentials(
+                agent="cpuminer/2.5.1", user=user, password="x", minimum_difficulty=minimum_difficulty
+            ),
+            notify_cache=notify_cache,
+            resume=resume,
+        )
         self.upstream.opened(self)
 
     def send(self, payload: bytes) -> None:
@@ -99,8 +110,11 @@ class Bench:
         self.pool(id=self.id_of("mining.subscribe"), result=[[], "aabbccdd", size], error=None)
 
     def configure(self, mask: str = "1fffe000") -> None:
-        self.pool(id=self.id_of("mining.configure"), error=None,
-                  result={"version-rolling": True, "version-rolling.mask": mask})
+        self.pool(
+            id=self.id_of("mining.configure"),
+            error=None,
+            result={"version-rolling": True, "version-rolling.mask": mask},
+        )
 
     def ready(self) -> "Bench":
         self.configure()
@@ -136,9 +150,15 @@ def test_a_pool_that_never_answers_configure_is_used_and_its_mask_is_not_known()
     assert bench.upstream.mask is None
 
 
-@pytest.mark.parametrize("answer", [
-    {"result": False, "error": None}, {"result": None, "error": [20, "Not supported", None]},
-    {"result": {"version-rolling": False}, "error": None}, {"error": {"code": -3, "message": "no"}}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"result": False, "error": None},
+        {"result": None, "error": [20, "Not supported", None]},
+        {"result": {"version-rolling": False}, "error": None},
+        {"error": {"code": -3, "message": "no"}},
+    ],
+)
 def test_a_pool_that_refuses_configure_gets_no_sixth_parameter(answer: dict[str, Any]) -> None:
     bench = Bench()
     bench.pool(id=bench.id_of("mining.configure"), **answer)
@@ -165,15 +185,29 @@ def test_a_job_before_the_authorisation_is_kept_and_handed_over_after_it() -> No
 
 def test_a_flat_subscription_and_yiimps_pair_are_read() -> None:
     bench = Bench()
-    bench.pool(id=bench.id_of("mining.subscribe"), error=None,
-               result=[[["mining.set_difficulty", "1"], ["mining.notify", "2"]], "", 4])
+    bench.pool(
+        id=bench.id_of("mining.subscribe"),
+        error=None,
+        result=[[["mining.set_difficulty", "1"], ["mining.notify", "2"]], "", 4],
+    )
     assert bench.owner.told[-1] == ("subscribed", b"", 4)
 
 
-@pytest.mark.parametrize(("subscriptions", "name"), [
-    ([["mining.set_difficulty", "1"], ["mining.notify", "0000002a"]], "0000002a"), (["mining.notify", "ab"], "ab"),
-    ([], ""), (None, ""), ("mining.notify", ""), ([["mining.notify"]], ""), ([["mining.notify", None]], ""),
-    ([["mining.notify", 7]], ""), ([["mining.notify", "x" * 129]], ""), ([[["mining.notify", "deep"]]], "")])
+@pytest.mark.parametrize(
+    ("subscriptions", "name"),
+    [
+        ([["mining.set_difficulty", "1"], ["mining.notify", "0000002a"]], "0000002a"),
+        (["mining.notify", "ab"], "ab"),
+        ([], ""),
+        (None, ""),
+        ("mining.notify", ""),
+        ([["mining.notify"]], ""),
+        ([["mining.notify", None]], ""),
+        ([["mining.notify", 7]], ""),
+        ([["mining.notify", "x" * 129]], ""),
+        ([[["mining.notify", "deep"]]], ""),
+    ],
+)
 def test_a_session_has_the_name_that_the_pool_gives_its_jobs(subscriptions: Any, name: str) -> None:
     bench = Bench()
     bench.pool(id=bench.id_of("mining.subscribe"), error=None, result=[subscriptions, "aa", 4])
@@ -181,13 +215,17 @@ def test_a_session_has_the_name_that_the_pool_gives_its_jobs(subscriptions: Any,
 
 
 def test_an_old_session_is_asked_for_by_the_second_parameter_of_subscribe() -> None:
-    asked = [next(line["params"] for line in bench.sent if line["method"] == "mining.subscribe")
-             for bench in (Bench(), Bench(resume="0000002a"))]
+    asked = [
+        next(line["params"] for line in bench.sent if line["method"] == "mining.subscribe")
+        for bench in (Bench(), Bench(resume="0000002a"))
+    ]
     assert asked == [["cpuminer/2.5.1"], ["cpuminer/2.5.1", "0000002a"]]
 
 
-@pytest.mark.parametrize("result", [None, [], "x", [[], "zz", 4], [[], "aa", 0], [[], "aa", 99], [[], "aa", True],
-                                    [[], 5, 4], [[], "aa" * 40, 4]])
+@pytest.mark.parametrize(
+    "result",
+    [None, [], "x", [[], "zz", 4], [[], "aa", 0], [[], "aa", 99], [[], "aa", True], [[], 5, 4], [[], "aa" * 40, 4]],
+)
 def test_a_bad_subscribe_answer_ends_the_connection_with_a_reason(result: Any) -> None:
     bench = Bench()
     bench.pool(id=bench.id_of("mining.subscribe"), result=result, error=None)
@@ -236,7 +274,10 @@ def test_a_share_is_answered_once_whatever_the_pool_does() -> None:
     bench.pool(id=99_999, result=True, error=None)
     bench.close()
     assert [(token, answer.accepted, answer.lost) for token, answer in bench.owner.answers] == [
-        ("one", True, False), ("two", False, False), ("three", False, True)]
+        ("one", True, False),
+        ("two", False, False),
+        ("three", False, True),
+    ]
 
 
 def test_a_result_of_null_without_an_error_is_no_acceptance() -> None:
@@ -271,8 +312,10 @@ def test_the_pools_questions_to_its_client_end_here() -> None:
     bench = Bench().ready()
     bench.pool(id=7, method="mining.ping", params=[])
     bench.pool(id="v", method="client.get_version", params=[])
-    assert bench.sent[-2:] == [{"id": 7, "result": "pong", "error": None},
-                               {"id": "v", "result": "cpuminer/2.5.1", "error": None}]
+    assert bench.sent[-2:] == [
+        {"id": 7, "result": "pong", "error": None},
+        {"id": "v", "result": "cpuminer/2.5.1", "error": None},
+    ]
     bench.push("client.reconnect", ["elsewhere", 1])
     assert [request.method for request in bench.owner.requests] == ["client.reconnect"]
 
@@ -318,7 +361,9 @@ def test_the_same_line_on_two_connections_is_one_notice_in_two_contexts() -> Non
     jobs = [bench.owner.jobs[-1] for bench in (first, second)]
     assert jobs[0].notice is jobs[1].notice
     assert [(job.difficulty, job.extranonce1.hex(), job.extranonce2_size) for job in jobs] == [
-        (2.0, "aabbccdd", 8), (7.0, "11223344", 4)]
+        (2.0, "aabbccdd", 8),
+        (7.0, "11223344", 4),
+    ]
     assert jobs[0].serial == first.owner.jobs[-2].serial + 1
 
 
@@ -335,8 +380,9 @@ def test_a_known_line_before_the_answer_to_subscribe_waits_for_it_as_any_other()
     assert early.upstream.job.extranonce1.hex() == "aabbccdd"
 
 
-@pytest.mark.parametrize("answer", [{"result": None, "error": [20, "Unknown extension", None]},
-                                    {"result": False, "error": None}])
+@pytest.mark.parametrize(
+    "answer", [{"result": None, "error": [20, "Unknown extension", None]}, {"result": False, "error": None}]
+)
 def test_a_pool_that_dislikes_minimum_difficulty_is_asked_again_without_it(answer: dict[str, Any]) -> None:
     bench = Bench(minimum_difficulty=2048.7)
     assert bench.sent[0]["params"][0] == ["version-rolling", "minimum-difficulty"]
@@ -351,6 +397,9 @@ def test_a_pool_that_dislikes_minimum_difficulty_is_asked_again_without_it(answe
 def test_a_pool_that_answers_about_the_minimum_is_understood(granted: object) -> None:
     bench = Bench(minimum_difficulty=0.5)
     assert bench.sent[0]["params"][1]["minimum-difficulty.value"] == 0.5
-    bench.pool(id=bench.id_of("mining.configure"), error=None, result={
-        "version-rolling": True, "version-rolling.mask": "1fffe000", "minimum-difficulty": granted})
+    bench.pool(
+        id=bench.id_of("mining.configure"),
+        error=None,
+        result={"version-rolling": True, "version-rolling.mask": "1fffe000", "minimum-difficulty": granted},
+    )
     assert bench.upstream.mask == 0x1FFFE000

@@ -30,15 +30,26 @@ class Cluster:
         if os.getuid() == 0:
             shutil.chown(self._folder, "nobody")
             (self._folder / "password").chmod(0o644)
-        self._run("initdb", "-D", self._folder / "data", "-A", "scram-sha-256", "-U", USER, "-E", "UTF8",
-                  f"--pwfile={self._folder / 'password'}")
+        self._run(
+            "initdb",
+            "-D",
+            self._folder / "data",
+            "-A",
+            "scram-sha-256",
+            "-U",
+            USER,
+            "-E",
+            "UTF8",
+            f"--pwfile={self._folder / 'password'}",
+        )
         self.start()
         self.sql(f"CREATE DATABASE {DATABASE}", database="postgres")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self._control("start", "-l", self._folder / "log", "-o",
-                      f"-p {self.port} -h 127.0.0.1 -k {self._folder} -c fsync=off")
+        self._control(
+            "start", "-l", self._folder / "log", "-o", f"-p {self.port} -h 127.0.0.1 -k {self._folder} -c fsync=off"
+        )
 
     def stop(self) -> None:
         """Stop it at once; whoever is connected loses the connection."""
@@ -48,8 +59,9 @@ class Cluster:
         """Run ``statements``; the rows of the last one."""
         import psycopg
 
-        with psycopg.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database,
-                             autocommit=True) as connection:
+        with psycopg.connect(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True
+        ) as connection:
             for statement in statements:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
@@ -60,8 +72,14 @@ class Cluster:
     def _run(self, program: str, *words: object) -> None:
         prefix = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []  # a server never runs as root
         with (self._folder / "said").open("ab") as said:  # a pipe would be held open by the server
-            done = subprocess.run([*prefix, self._binaries / program, *map(str, words)], cwd=self._folder, timeout=60,
-                                  stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                [*prefix, self._binaries / program, *map(str, words)],
+                cwd=self._folder,
+                timeout=60,
+                stdout=said,
+                stderr=said,
+                stdin=subprocess.DEVNULL,
+            )
         assert done.returncode == 0, (self._folder / "said").read_text()
 
 

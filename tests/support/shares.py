@@ -11,14 +11,37 @@ LOCK = b"\0\x14" + bytes(20)
 ANN, BOB = WorkerName("ann"), WorkerName("bob")
 
 
-def share(worker=ANN, pool=A, difficulty=1.0, *, session=1, credited=None, true=None, verdict=Verdict.ACCEPTED,
-          reason=Reason.NONE, by=DecidedBy.POOL, latency_s=0.0, header_hash=b"", message=""):
+def share(
+    worker=ANN,
+    pool=A,
+    difficulty=1.0,
+    *,
+    session=1,
+    credited=None,
+    true=None,
+    verdict=Verdict.ACCEPTED,
+    reason=Reason.NONE,
+    by=DecidedBy.POOL,
+    latency_s=0.0,
+    header_hash=b"",
+    message="",
+):
     """A share; accepted by default."""
     return ShareResult(
-        session=SessionId(session), worker=WorkerName(worker), pool=pool, job="1", difficulty=difficulty,
+        session=SessionId(session),
+        worker=WorkerName(worker),
+        pool=pool,
+        job="1",
+        difficulty=difficulty,
         pool_difficulty=difficulty if credited is None else credited,
-        true_difficulty=difficulty * 2 if true is None else true, verdict=verdict, reason=reason, decided_by=by,
-        message=message, latency_s=latency_s, header_hash=header_hash)
+        true_difficulty=difficulty * 2 if true is None else true,
+        verdict=verdict,
+        reason=reason,
+        decided_by=by,
+        message=message,
+        latency_s=latency_s,
+        header_hash=header_hash,
+    )
 
 
 def refused(reason, worker=ANN, pool=A, difficulty=1.0, by=DecidedBy.POOL, **more):
@@ -31,8 +54,9 @@ def ready(session=1, worker=ANN, pool=A):
 
 
 def gone(session=1, worker=ANN):
-    return MinerDisconnected(session=SessionId(session), worker=WorkerName(worker), peer="127.0.0.1:1", reason="bye",
-                             duration_s=1.0)
+    return MinerDisconnected(
+        session=SessionId(session), worker=WorkerName(worker), peer="127.0.0.1:1", reason="bye", duration_s=1.0
+    )
 
 
 def coinbase_parts(height=840_000, outputs=((LOCK, 312_500_000),)):
@@ -44,18 +68,51 @@ def coinbase_parts(height=840_000, outputs=((LOCK, 312_500_000),)):
     return head, b"/me/" + b"\xff" * 4 + bytes([len(outputs)]) + paid + bytes(4)
 
 
-def notify(pool=A, prevhash=b"p" * 32, *, lane=1, chain=Chain.BTC, height=840_000, nbits=0x1703FFFC, clean=True,
-           parts=None, session=1):
+def notify(
+    pool=A,
+    prevhash=b"p" * 32,
+    *,
+    lane=1,
+    chain=Chain.BTC,
+    height=840_000,
+    nbits=0x1703FFFC,
+    clean=True,
+    parts=None,
+    session=1,
+):
     """A job; ``height`` is that of the block it is for; ``session`` is None on a probe's connection."""
     head, tail = parts or coinbase_parts(height)
-    return PoolNotify(pool=pool, lane=LaneId(lane), chain=chain, job="j", prevhash=prevhash, version=0x20000000,
-                      nbits=nbits, ntime=1, clean=clean, coinbase1=head, extranonce1=bytes(4), extranonce2_size=4,
-                      coinbase2=tail, session=session)
+    return PoolNotify(
+        pool=pool,
+        lane=LaneId(lane),
+        chain=chain,
+        job="j",
+        prevhash=prevhash,
+        version=0x20000000,
+        nbits=nbits,
+        ntime=1,
+        clean=clean,
+        coinbase1=head,
+        extranonce1=bytes(4),
+        extranonce2_size=4,
+        coinbase2=tail,
+        session=session,
+    )
 
 
 def forwarded(pool=A, session=1, worker=ANN, *, new_block=True, clean=True):
-    return JobForwarded(session=SessionId(session), worker=WorkerName(worker), pool=pool, job="1", pool_job="j",
-                        difficulty=1.0, pool_difficulty=1.0, clean=clean, age_s=0.0, new_block=new_block)
+    return JobForwarded(
+        session=SessionId(session),
+        worker=WorkerName(worker),
+        pool=pool,
+        job="1",
+        pool_job="j",
+        difficulty=1.0,
+        pool_difficulty=1.0,
+        clean=clean,
+        age_s=0.0,
+        new_block=new_block,
+    )
 
 
 def candidate(number=0, *, worker=ANN, pool=A, chain=Chain.BTC, session=1):
@@ -63,9 +120,19 @@ def candidate(number=0, *, worker=ANN, pool=A, chain=Chain.BTC, session=1):
     head, tail = coinbase_parts(840_000 + number)
     header = struct.pack("<I32s32sIII", 0x20000000, b"p" * 32, bytes(32), 1, 0x1703FFFC, number)
     return BlockCandidate(
-        session=SessionId(session), worker=WorkerName(worker), pool=pool, chain=chain, job="1", header=header,
-        header_hash=sha256(sha256(header).digest()).digest()[::-1], coinbase=head + bytes(8) + tail,
-        merkle_branches=(b"b" * 32,), nbits=0x1703FFFC, true_difficulty=1e14, network_difficulty=9e13)
+        session=SessionId(session),
+        worker=WorkerName(worker),
+        pool=pool,
+        chain=chain,
+        job="1",
+        header=header,
+        header_hash=sha256(sha256(header).digest()).digest()[::-1],
+        coinbase=head + bytes(8) + tail,
+        merkle_branches=(b"b" * 32,),
+        nbits=0x1703FFFC,
+        true_difficulty=1e14,
+        network_difficulty=9e13,
+    )
 
 
 class Heard:

@@ -16,8 +16,11 @@ VOID = frozenset({"meta", "link", "input", "br", "hr", "img"})
 BLOCKS = frozenset({"if", "for", "with", "block", "blocktranslate"})
 BETWEEN = frozenset({"elif", "else", "empty", "plural"})
 """Tags that part a block and stand where it begins."""
-TOKEN = re.compile(r"{#.*?#}|{{.*?}}|{%\s*(?P<tag>\w+).*?%}|</(?P<close>[\w-]+)>"
-                   r"|<(?P<open>[a-zA-Z][\w-]*)(?:{%.*?%}|{{.*?}}|\"[^\"]*\"|'[^']*'|[^>\"'])*?(?P<end>/?)>", re.DOTALL)
+TOKEN = re.compile(
+    r"{#.*?#}|{{.*?}}|{%\s*(?P<tag>\w+).*?%}|</(?P<close>[\w-]+)>"
+    r"|<(?P<open>[a-zA-Z][\w-]*)(?:{%.*?%}|{{.*?}}|\"[^\"]*\"|'[^']*'|[^>\"'])*?(?P<end>/?)>",
+    re.DOTALL,
+)
 
 
 class Opened(NamedTuple):
@@ -44,7 +47,7 @@ def problems(text: str) -> Iterator[tuple[int, str]]:
     for found in TOKEN.finditer(text):
         line = text.count("\n", 0, found.start())
         indent = _indent(lines[line])
-        leads = not text[:found.start()].rpartition("\n")[2].strip()
+        leads = not text[: found.start()].rpartition("\n")[2].strip()
         tag, close, name = found["tag"], found["close"], found["open"]
         if tag in BLOCKS or (name and name not in VOID and not found["end"]):
             stack.append(Opened(tag or name, line, indent, leads))
@@ -75,8 +78,11 @@ def _indent(line: str) -> int:
 
 def main() -> int:
     """Print what is wrong; 1 if anything is."""
-    found = [f"{path.relative_to(ROOT.parent)}:{line}: {text}" for path in sorted(ROOT.rglob("*.html"))
-             for line, text in problems(path.read_text(encoding="utf-8"))]
+    found = [
+        f"{path.relative_to(ROOT.parent)}:{line}: {text}"
+        for path in sorted(ROOT.rglob("*.html"))
+        for line, text in problems(path.read_text(encoding="utf-8"))
+    ]
     sys.stdout.write("".join(f"{line}\n" for line in found))
     return bool(found)
 

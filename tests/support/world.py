@@ -92,8 +92,17 @@ class ScriptedPool:
     def job(self, *, clean: bool, job_id: str | None = None) -> list[Any]:
         self.jobs += 1
         prevhash = f"{self.height:08x}" * 8
-        return [job_id or f"{self.jobs:x}", prevhash, "01000000" + self.key.encode().hex() * 8, "ffffffff" * 4,
-                ["ab" * 32], self.version, self.nbits, f"{0x68000000 + int(self.clock.now()):08x}", clean]
+        return [
+            job_id or f"{self.jobs:x}",
+            prevhash,
+            "01000000" + self.key.encode().hex() * 8,
+            "ffffffff" * 4,
+            ["ab" * 32],
+            self.version,
+            self.nbits,
+            f"{0x68000000 + int(self.clock.now()):08x}",
+            clean,
+        ]
 
     def notify(self, *, clean: bool = False, new_block: bool = False, job_id: str | None = None) -> list[Any]:
         """Send one job on every connection."""
@@ -134,14 +143,17 @@ class Connection:
 
     def say(self, message: dict[str, Any], *, later_s: float = 0.0) -> None:
         line = orjson.dumps(message) + b"\n"
-        self.pool.clock.call_at(self.pool.clock.now() + self.pool.delay_s + later_s,
-                                lambda: None if self.link.closed or self.pool.silent else self.handler.received(line))
+        self.pool.clock.call_at(
+            self.pool.clock.now() + self.pool.delay_s + later_s,
+            lambda: None if self.link.closed or self.pool.silent else self.handler.received(line),
+        )
 
     def take(self, payload: bytes) -> None:
         self.heard += 1
         if self.pool.closes_idle_after_s is not None:
-            self.pool.clock.call_at(self.pool.clock.now() + self.pool.closes_idle_after_s,
-                                    partial(self.close_if_idle, self.heard))
+            self.pool.clock.call_at(
+                self.pool.clock.now() + self.pool.closes_idle_after_s, partial(self.close_if_idle, self.heard)
+            )
         for line in payload.splitlines():
             message = orjson.loads(line)
             self.received.append(message)
@@ -266,8 +278,16 @@ class ScriptedMiner:
         result = self.answers(2)[0]["result"]
         return result[1], result[2]
 
-    def submit(self, job: list[Any] | None = None, *, ident: Any = None, nonce: str = "00000001",
-               extranonce2: str | None = None, ntime: str | None = None, bits: str | None = None) -> Any:
+    def submit(
+        self,
+        job: list[Any] | None = None,
+        *,
+        ident: Any = None,
+        nonce: str = "00000001",
+        extranonce2: str | None = None,
+        ntime: str | None = None,
+        bits: str | None = None,
+    ) -> Any:
         """Submit for ``job`` (the newest); returns the request id used."""
         job = job or self.job
         if ident is None:
@@ -289,10 +309,20 @@ class ScriptedMiner:
 class World:
     """See the module."""
 
-    def __init__(self, pools: dict[str, int] | None = None, *, weights: dict[str, float] | None = None,
-                 difficulty: float = 1.0, min_switch_s: float = 30.0, seed: int = 1,
-                 hashes_per_difficulty: float = EASY, remember_sizes: bool = True, settle: bool = True,
-                 chains: dict[str, Chain] | None = None, health: HealthConfig | None = None) -> None:
+    def __init__(
+        self,
+        pools: dict[str, int] | None = None,
+        *,
+        weights: dict[str, float] | None = None,
+        difficulty: float = 1.0,
+        min_switch_s: float = 30.0,
+        seed: int = 1,
+        hashes_per_difficulty: float = EASY,
+        remember_sizes: bool = True,
+        settle: bool = True,
+        chains: dict[str, Chain] | None = None,
+        health: HealthConfig | None = None,
+    ) -> None:
         self.clock = VirtualClock()
         self.seen: list[Event] = []
         self.events = EventStream()
@@ -308,8 +338,14 @@ class World:
         self.remember_sizes = remember_sizes
         self.chains = chains or {}
         self.health = health or HealthConfig()
-        self.engine = Engine(clock=self.clock, events=self.events, dialer=self.dialer, random=random.Random(seed),
-                             version="test", hashes_per_difficulty=hashes_per_difficulty)
+        self.engine = Engine(
+            clock=self.clock,
+            events=self.events,
+            dialer=self.dialer,
+            random=random.Random(seed),
+            version="test",
+            hashes_per_difficulty=hashes_per_difficulty,
+        )
         self.config = self.snapshot()
         self.engine.apply(self.config)
         if settle:
@@ -317,30 +353,49 @@ class World:
 
     def snapshot(self, **changes: Any) -> ConfigSnapshot:
         """The configuration of this world; keyword arguments replace fields."""
-        endpoints = {key: (Endpoint(host="127.0.0.1", port=port),) for port, key in
-                     ((port, pool.key) for port, pool in self.ports.items())}
-        pools = {PoolKey(key): PoolConfig(key=PoolKey(key), wallet=f"wallet{key}", endpoints=endpoints[key],
-                                          chain=self.chains.get(key, Chain.BTC),
-                                          extranonce2_size=pool.size if self.remember_sizes else None)
-                 for key, pool in self.pools.items()}
-        schedule = ScheduleConfig(id=1, name="main", allocations=tuple((PoolKey(k), w) for k, w in
-                                                                       self.weights.items()),
-                                  min_switch_s=self.min_switch_s, slice_s=min(15.0, self.min_switch_s), is_default=True)
-        fields: dict[str, Any] = {"revision": 1, "pools": pools, "schedules": (schedule,) if pools else (),
-                                  "health": self.health}
+        endpoints = {
+            key: (Endpoint(host="127.0.0.1", port=port),)
+            for port, key in ((port, pool.key) for port, pool in self.ports.items())
+        }
+        pools = {
+            PoolKey(key): PoolConfig(
+                key=PoolKey(key),
+                wallet=f"wallet{key}",
+                endpoints=endpoints[key],
+                chain=self.chains.get(key, Chain.BTC),
+                extranonce2_size=pool.size if self.remember_sizes else None,
+            )
+            for key, pool in self.pools.items()
+        }
+        schedule = ScheduleConfig(
+            id=1,
+            name="main",
+            allocations=tuple((PoolKey(k), w) for k, w in self.weights.items()),
+            min_switch_s=self.min_switch_s,
+            slice_s=min(15.0, self.min_switch_s),
+            is_default=True,
+        )
+        fields: dict[str, Any] = {
+            "revision": 1,
+            "pools": pools,
+            "schedules": (schedule,) if pools else (),
+            "health": self.health,
+        }
         return ConfigSnapshot(**{**fields, **changes})
 
     def slider(self, **weights: float) -> None:
         """Move the slider."""
-        override = OverrideConfig(weights={PoolKey(k): w for k, w in weights.items()}, set_by="test",
-                                  set_at=self.clock.wall())
+        override = OverrideConfig(
+            weights={PoolKey(k): w for k, w in weights.items()}, set_by="test", set_at=self.clock.wall()
+        )
         from dataclasses import replace
 
         self.config = replace(self.config, override=override, revision=self.config.revision + 1)
         self.engine.apply(self.config)
 
-    def miner(self, agent: str = "cpuminer/2.5.1", user: str = "addr.rig", *, handshake: bool = True,
-              mask: str | None = None) -> ScriptedMiner:
+    def miner(
+        self, agent: str = "cpuminer/2.5.1", user: str = "addr.rig", *, handshake: bool = True, mask: str | None = None
+    ) -> ScriptedMiner:
         """A miner that connects (and logs in)."""
         return ScriptedMiner(self, agent, user, handshake=handshake, mask=mask)
 

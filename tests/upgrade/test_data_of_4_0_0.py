@@ -19,7 +19,11 @@ DATA = Path(__file__).parent / "data"
 
 # Tables whose rows Django makes anew for the models it finds.
 MADE_BY_DJANGO = {
-    "django_migrations", "django_content_type", "auth_permission", "auth_group_permissions", "sqlite_sequence",
+    "django_migrations",
+    "django_content_type",
+    "auth_permission",
+    "auth_group_permissions",
+    "sqlite_sequence",
 }
 RENAMED: dict[str, str] = {}
 """Tables of 4.0.0 that have another name now; their rows have to be there under it."""
@@ -29,8 +33,14 @@ def manage(folder: Path, *arguments: str) -> str:
     """Run ``manage.py`` on the data directory ``folder``; its output."""
     environment = {**os.environ, "DPMP_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "dpmp_site.settings"}
     environment.pop("DATABASE_URL", None)
-    done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, text=True,
-                          capture_output=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -97,9 +97,17 @@ class _Import:
     def _pool(self, entry: V2Pool) -> Pool:
         wallet = self._wallet(entry)
         row = Pool.objects.filter(key=entry.key).first() or Pool(key=entry.key)
-        pool = self._put(f"Pool {entry.key}", row, {
-            "name": entry.name, "chain": entry.chain.value, "wallet": wallet,
-            "min_difficulty": entry.min_difficulty, "max_difficulty": entry.max_difficulty})
+        pool = self._put(
+            f"Pool {entry.key}",
+            row,
+            {
+                "name": entry.name,
+                "chain": entry.chain.value,
+                "wallet": wallet,
+                "min_difficulty": entry.min_difficulty,
+                "max_difficulty": entry.max_difficulty,
+            },
+        )
         self._endpoint(entry, pool)
         return pool
 
@@ -131,9 +139,16 @@ class _Import:
     def _schedule(self, config: V2Config, pools: Mapping[str, Pool]) -> None:
         """The default schedule becomes what the file says."""
         row = Schedule.objects.filter(is_default=True).first() or Schedule.objects.filter(name=SCHEDULE_NAME).first()
-        schedule = self._put(f'Schedule "{row or SCHEDULE_NAME}"', row or Schedule(name=SCHEDULE_NAME), {
-            "is_default": True, "mode": config.mode.value, "min_switch_s": config.min_switch_s,
-            "slice_s": config.slice_s})
+        schedule = self._put(
+            f'Schedule "{row or SCHEDULE_NAME}"',
+            row or Schedule(name=SCHEDULE_NAME),
+            {
+                "is_default": True,
+                "mode": config.mode.value,
+                "min_switch_s": config.min_switch_s,
+                "slice_s": config.slice_s,
+            },
+        )
         for position, entry in enumerate(config.pools):
             pool = pools[entry.key]
             found = schedule.allocations.filter(pool=pool).first()
@@ -160,7 +175,8 @@ class _Import:
         if config.oracle:
             url, poll_s = config.oracle
             row = BalanceSource.objects.filter(kind=SourceKind.ORACLE.value).first() or BalanceSource(
-                kind=SourceKind.ORACLE.value)
+                kind=SourceKind.ORACLE.value
+            )
             self._put("Oracle of auto-balance", row, {"url": url, "poll_s": poll_s})
 
     def _override(self, path: Path, config: V2Config) -> None:
@@ -192,8 +208,10 @@ class _Import:
                 row.assigned_difficulty = difficulty
                 row.save()
                 changed += 1
-        self._say("Best shares of v2", f"{changed} kept as history (assigned difficulties, not achieved ones)"
-                  if changed else "unchanged")
+        self._say(
+            "Best shares of v2",
+            f"{changed} kept as history (assigned difficulties, not achieved ones)" if changed else "unchanged",
+        )
 
 
 def _by_worker(found: Mapping[str, float]) -> dict[WorkerName, float]:

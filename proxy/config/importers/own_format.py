@@ -91,8 +91,11 @@ def _import(section: Section, values: dict[str, Any], place: int) -> str:
     if new or changed:
         _save(who, row)
     parts = [_replace(part, row, values[part.name], who) for part in PARTS.get(section.name, ()) if part.name in values]
-    many = [_set_many(row, field, values[field.name], who) for field in section.model._meta.many_to_many
-            if field.name in values]
+    many = [
+        _set_many(row, field, values[field.name], who)
+        for field in section.model._meta.many_to_many
+        if field.name in values
+    ]
     outcome = "added" if new else "changed" if changed or any([*parts, *many]) else "unchanged"
     return f"{who}: {outcome}"
 
@@ -163,7 +166,8 @@ def _plain(part: Section, row: models.Model) -> list[Any]:
 def _set_many(row: models.Model, field: Any, names: Any, who: str) -> bool:
     """Alert targets that were left out for want of an address are left out here, too."""
     others = field.remote_field.model._default_manager.filter(
-        **{f"{NAMES[field.remote_field.model]}__in": [str(name) for name in names or ()]})
+        **{f"{NAMES[field.remote_field.model]}__in": [str(name) for name in names or ()]}
+    )
     manager = getattr(row, field.name)
     if set(manager.all()) == set(others):
         return False
@@ -191,8 +195,13 @@ def _save(who: str, row: models.Model) -> None:
         row.full_clean()
         row.save()
     except ValidationError as error:
-        raise ConfigError(*(f"{who}{_label(row, name)}: {message}"
-                            for name, messages in error.message_dict.items() for message in messages)) from error
+        raise ConfigError(
+            *(
+                f"{who}{_label(row, name)}: {message}"
+                for name, messages in error.message_dict.items()
+                for message in messages
+            )
+        ) from error
 
 
 def _label(row: models.Model, name: str) -> str:

@@ -22,9 +22,13 @@ _PLACEHOLDER = re.compile(r"POOL_[A-Z]_(HOST|WALLET)")
 _ADDRESS_CHARS = re.compile(r"[A-Za-z0-9:]{25,}")
 _NO_NUMBER = object()
 _SECTIONS = {"listen", "metrics", "logging", "pools", "downstream_diff", "scheduler"}
-_OLD = {"listen_host": ("listen", "host"), "listen_port": ("listen", "port"),
-        "metrics_enabled": ("metrics", "enabled"), "metrics_host": ("metrics", "host"),
-        "metrics_port": ("metrics", "port")}
+_OLD = {
+    "listen_host": ("listen", "host"),
+    "listen_port": ("listen", "port"),
+    "metrics_enabled": ("metrics", "enabled"),
+    "metrics_host": ("metrics", "host"),
+    "metrics_port": ("metrics", "port"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +150,16 @@ class _Reader:
             self._unknown(f"{section}.", set(left))
         if self._problems:
             raise ConfigError(*self._problems)
-        return V2Config(pools=tuple(pools), mode=mode, min_switch_s=min_switch_s, slice_s=slice_s, balance=balance,
-                        oracle=oracle, settings=settings, notes=tuple(self._notes))
+        return V2Config(
+            pools=tuple(pools),
+            mode=mode,
+            min_switch_s=min_switch_s,
+            slice_s=slice_s,
+            balance=balance,
+            oracle=oracle,
+            settings=settings,
+            notes=tuple(self._notes),
+        )
 
     def _section(self, found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         section = found.get(name, {})
@@ -191,10 +203,17 @@ class _Reader:
             port = 0
         chain, is_address = self._wallet(who, wallet, self._chain(who, entry.pop("chain", None)))
         pool = V2Pool(
-            key=key, name=str(entry.pop("name", ""))[:80], host=host, port=int(port), chain=chain, wallet=wallet,
-            is_address=is_address, weight=self._take_number("scheduler", f"pool{key}_weight", V2_WEIGHT) or 0.0,
+            key=key,
+            name=str(entry.pop("name", ""))[:80],
+            host=host,
+            port=int(port),
+            chain=chain,
+            wallet=wallet,
+            is_address=is_address,
+            weight=self._take_number("scheduler", f"pool{key}_weight", V2_WEIGHT) or 0.0,
             min_difficulty=self._take_number("downstream_diff", f"pool{key}_min", floor) or None,
-            max_difficulty=self._take_number("downstream_diff", f"pool{key}_max", None) or None)
+            max_difficulty=self._take_number("downstream_diff", f"pool{key}_max", None) or None,
+        )
         self._unknown(f"{who}.", set(entry))
         return pool
 

@@ -22,8 +22,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--no-network", action="store_true", help="leave the pools out")
         parser.add_argument("--json", action="store_true", help="for programs")
-        parser.add_argument("--wait-listening", type=float, metavar="SECONDS", help=(
-            "only wait until a DPMP on this machine takes miners and can write its database"))
+        parser.add_argument(
+            "--wait-listening",
+            type=float,
+            metavar="SECONDS",
+            help=("only wait until a DPMP on this machine takes miners and can write its database"),
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["wait_listening"] is not None:
@@ -43,9 +47,25 @@ class Command(BaseCommand):
 
 
 def _shown(finding: Finding) -> str:
-    lines = textwrap.fill(finding.text, WIDTH, initial_indent=f"{_MARKS[finding.level]:<4}{finding.topic:<15} ",
-                          subsequent_indent=" " * 20, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.fill(
+        finding.text,
+        WIDTH,
+        initial_indent=f"{_MARKS[finding.level]:<4}{finding.topic:<15} ",
+        subsequent_indent=" " * 20,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     if not finding.mend:
         return lines
-    return lines + "\n" + textwrap.fill(finding.mend, WIDTH, initial_indent=" " * 20 + "-> ",
-                                        subsequent_indent=" " * 23, break_long_words=False, break_on_hyphens=False)
+    return (
+        lines
+        + "\n"
+        + textwrap.fill(
+            finding.mend,
+            WIDTH,
+            initial_indent=" " * 20 + "-> ",
+            subsequent_indent=" " * 23,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )

@@ -14,8 +14,10 @@ from proxy.errors import ConfigError
 class Command(BaseCommand):
     """Prints a line for each row; exits 1 and changes nothing if something cannot be used."""
 
-    help = ("Import a config_v2.json of DPMP v2, with the weights_override.json beside it, or what exportconfig has "
-            "written. Running it twice changes nothing.")
+    help = (
+        "Import a config_v2.json of DPMP v2, with the weights_override.json beside it, or what exportconfig has "
+        "written. Running it twice changes nothing."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="the config_v2.json, or an export")

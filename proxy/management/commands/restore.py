@@ -25,5 +25,6 @@ class Command(BaseCommand):
         except BackupError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Restored. The database of before is in {kept}.")
-        self.stdout.write("Counters of a running proxy go on from what it has in memory; restart it to begin from "
-                          "the backup.")
+        self.stdout.write(
+            "Counters of a running proxy go on from what it has in memory; restart it to begin from the backup."
+        )

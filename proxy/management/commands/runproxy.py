@@ -22,10 +22,15 @@ class Command(BaseCommand):
         parser.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where miners connect")
         parser.add_argument("--web", type=_address, metavar="HOST:PORT", help="where the dashboard listens")
         parser.add_argument("--metrics", type=_address, metavar="HOST:PORT", help="where Prometheus asks")
-        parser.add_argument("--demo", action="store_true",
-                            help="two simulated pools and six simulated miners on a throw-away database")
-        parser.add_argument("--hashes-per-difficulty", type=float, default=HASHES_PER_DIFFICULTY,
-                            help="for tests and simulations only: what one share of difficulty 1 costs")
+        parser.add_argument(
+            "--demo", action="store_true", help="two simulated pools and six simulated miners on a throw-away database"
+        )
+        parser.add_argument(
+            "--hashes-per-difficulty",
+            type=float,
+            default=HASHES_PER_DIFFICULTY,
+            help="for tests and simulations only: what one share of difficulty 1 costs",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with ExitStack() as stack:
@@ -35,8 +40,16 @@ class Command(BaseCommand):
 
                 demo = stack.enter_context(Demo(options["listen"] or ("127.0.0.1", 3351)))
                 hashes = demo.hashes_per_difficulty
-            self._run(Options(web=not options["no_web"], stratum=options["listen"], web_address=options["web"],
-                              metrics=options["metrics"], hashes_per_difficulty=hashes, demo=options["demo"]))
+            self._run(
+                Options(
+                    web=not options["no_web"],
+                    stratum=options["listen"],
+                    web_address=options["web"],
+                    metrics=options["metrics"],
+                    hashes_per_difficulty=hashes,
+                    demo=options["demo"],
+                )
+            )
 
     def _run(self, options: Options) -> None:
         from daphne.server import twisted_loop

@@ -23,16 +23,36 @@ class Command(BaseCommand):
         parser.add_argument("--min-switch", dest="min_switch_s", type=float, default=30.0, help="seconds")
         parser.add_argument("--slice", dest="slice_s", type=float, default=15.0, help="seconds")
         parser.add_argument("--policy", type=Policy, choices=list(Policy), default=Policy.AUTOMATIC)
-        parser.add_argument("--switch-cost", dest="switch_cost_s", type=float, default=0.5,
-                            help="seconds of work that a switch is taken to cost")
+        parser.add_argument(
+            "--switch-cost",
+            dest="switch_cost_s",
+            type=float,
+            default=0.5,
+            help="seconds of work that a switch is taken to cost",
+        )
         parser.add_argument("--shares-per-minute", type=float, default=18.0, help="what the pools' vardiff aims at")
         parser.add_argument("--reject", default="", help="percent of the shares that pools refuse, for example B=5")
-        parser.add_argument("--churn", type=float, default=0.0, metavar="PERCENT",
-                            help="percent of the miners that leave within an hour, while as many join")
-        parser.add_argument("--down", action="append", default=[], metavar="POOL@MINUTE+MINUTES",
-                            help="a pool that fails, for example B@60+10; may be repeated")
-        parser.add_argument("--mute", action="append", default=[], metavar="MINER@MINUTE+MINUTES",
-                            help="a miner that stops submitting, for example rig0@60+10; may be repeated")
+        parser.add_argument(
+            "--churn",
+            type=float,
+            default=0.0,
+            metavar="PERCENT",
+            help="percent of the miners that leave within an hour, while as many join",
+        )
+        parser.add_argument(
+            "--down",
+            action="append",
+            default=[],
+            metavar="POOL@MINUTE+MINUTES",
+            help="a pool that fails, for example B@60+10; may be repeated",
+        )
+        parser.add_argument(
+            "--mute",
+            action="append",
+            default=[],
+            metavar="MINER@MINUTE+MINUTES",
+            help="a miner that stops submitting, for example rig0@60+10; may be repeated",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

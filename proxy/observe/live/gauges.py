@@ -11,9 +11,15 @@ from proxy.types import PoolStatus
 class SnapshotGauges:
     """``GaugeSource`` from frozen values; ``extra`` is refreshed on the loop together with the snapshot."""
 
-    def __init__(self, store: LiveStore, *, queues: Callable[[], Mapping[str, int]],
-                 dropped: Callable[[], Mapping[str, int]], write_errors: Callable[[], int],
-                 write_lag_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: LiveStore,
+        *,
+        queues: Callable[[], Mapping[str, int]],
+        dropped: Callable[[], Mapping[str, int]],
+        write_errors: Callable[[], int],
+        write_lag_s: Callable[[], float],
+    ) -> None:
         self._store = store
         self._queues = queues
         self._dropped = dropped
@@ -26,33 +32,67 @@ class SnapshotGauges:
         if live is None:
             return Gauges()
         return Gauges(
-            downstream_connections=live.sessions, downstream_difficulty=live.told_difficulty,
-            pools=tuple(_pools(live)), oracle=_oracle(live), queues=self._queues(),
-            log_lines_dropped=dict(self._dropped()), log_write_errors=self._write_errors(),
-            database_write_lag_s=self._write_lag_s(), version=live.version, switch_costs=live.switch_costs)
+            downstream_connections=live.sessions,
+            downstream_difficulty=live.told_difficulty,
+            pools=tuple(_pools(live)),
+            oracle=_oracle(live),
+            queues=self._queues(),
+            log_lines_dropped=dict(self._dropped()),
+            log_write_errors=self._write_errors(),
+            database_write_lag_s=self._write_lag_s(),
+            version=live.version,
+            switch_costs=live.switch_costs,
+        )
 
     def workers(self) -> Sequence[WorkerGauges]:
         """All workers of the newest snapshot."""
         live = self._store.current()
-        return () if live is None else tuple(
-            WorkerGauges(name=worker.name, connections=worker.connections, hashrate=worker.rate_5m.value,
-                         difficulty=worker.difficulty, accepted=worker.accepted, rejected=worker.rejected)
-            for worker in live.workers)
+        return (
+            ()
+            if live is None
+            else tuple(
+                WorkerGauges(
+                    name=worker.name,
+                    connections=worker.connections,
+                    hashrate=worker.rate_5m.value,
+                    difficulty=worker.difficulty,
+                    accepted=worker.accepted,
+                    rejected=worker.rejected,
+                )
+                for worker in live.workers
+            )
+        )
 
 
 def _pools(live: LiveSnapshot) -> list[PoolGauges]:
-    return [PoolGauges(key=pool.key, up=pool.status is PoolStatus.UP, active=pool.miners > 0,
-                       connections=pool.connections, share=pool.time_share, time_sum_s=pool.time_sum_s,
-                       weight=pool.weight, hashrate=pool.rate.value) for pool in live.pools]
+    return [
+        PoolGauges(
+            key=pool.key,
+            up=pool.status is PoolStatus.UP,
+            active=pool.miners > 0,
+            connections=pool.connections,
+            share=pool.time_share,
+            time_sum_s=pool.time_sum_s,
+            weight=pool.weight,
+            hashrate=pool.rate.value,
+        )
+        for pool in live.pools
+    ]
 
 
 def _oracle(live: LiveSnapshot) -> OracleGauges | None:
     view = live.extra.get("balance")
     if not isinstance(view, BalanceView) or view.state in (BalanceState.OFF, BalanceState.WAITING):
         return None
-    windows = [(chain, name, measured) for chain in view.chains
-               for name, measured in (("short", chain.short), ("long", chain.long))]
+    windows = [
+        (chain, name, measured)
+        for chain in view.chains
+        for name, measured in (("short", chain.short), ("long", chain.long))
+    ]
     return OracleGauges(
         hashrates={(chain.chain.value, name): measured.rate for chain, name, measured in windows if measured},
         ratios={chain.chain.value: chain.ratio for chain in view.chains if chain.ratio is not None},
-        weights=dict(view.weights or {}), healthy=view.state is BalanceState.HEALTHY, data_age_s=view.age_s)
+        weights=dict(view.weights or {}),
+        healthy=view.state is BalanceState.HEALTHY,
+        data_age_s=view.age_s,
+    )

@@ -105,17 +105,25 @@ class WorkerRows:
         seen = wall if view.connections else view.last_seen_at
         if 0.0 <= now - rates_at < RATES_KEPT_S:
             m5 = self._accounting.rate_5m(view.name)
-            view = replace(view, rate_5m=rate_view(m5), shares_per_s=m5.shares_per_s, control=control,
-                           last_seen_at=seen)
+            view = replace(
+                view, rate_5m=rate_view(m5), shares_per_s=m5.shares_per_s, control=control, last_seen_at=seen
+            )
         else:
             rates_at, rates = now, self._accounting.rates(view.name)
-            view = replace(view, rate_5m=rate_view(rates.m5), rate_1h=rate_view(rates.h1),
-                           rate_24h=rate_view(rates.h24), shares_per_s=rates.m5.shares_per_s, control=control,
-                           last_seen_at=seen)
+            view = replace(
+                view,
+                rate_5m=rate_view(rates.m5),
+                rate_1h=rate_view(rates.h1),
+                rate_24h=rate_view(rates.h24),
+                shares_per_s=rates.m5.shares_per_s,
+                control=control,
+                last_seen_at=seen,
+            )
         return row._replace(view=view, made_at=now, rates_at=rates_at)
 
-    def _view(self, name: WorkerName, sessions: Sequence[Session], record: Record | None, control: str,
-              before: Row | None) -> WorkerView:
+    def _view(
+        self, name: WorkerName, sessions: Sequence[Session], record: Record | None, control: str, before: Row | None
+    ) -> WorkerView:
         tally = self._accounting.worker(name)
         total = tally.total if tally else _NO_TALLY
         if before is not None:
@@ -126,17 +134,38 @@ class WorkerRows:
         last_share_at = tally.last_share_at if tally else None
         rate_5m, rate_1h, rate_24h = _rates(tally)
         return WorkerView(
-            name=name, connections=len(sessions), pinned=self._engine.config.pins.get(name), agent=newest.agent,
-            firmware=newest.firmware, peer=newest.peer, pool=newest.pool, difficulty=newest.difficulty,
-            connected_at=newest.connected_at, extranonce1=newest.extranonce1, extranonce2_size=newest.extranonce2_size,
-            version_mask=newest.version_mask, suggested_difficulty=newest.suggested_difficulty, waiting=newest.waiting,
-            rate_5m=rate_5m, rate_1h=rate_1h, rate_24h=rate_24h,
-            shares_per_s=tally.rates.m5.shares_per_s if tally else 0.0, accepted=total.accepted,
-            rejected=total.rejected, stale=total.stale, unanswered=total.unanswered,
-            rejects_by_reason=rejects_by_reason(total), accepted_difficulty=total.credited, by_pool=_by_pool(tally),
-            best=record.true_difficulty if record else total.best, last_share_at=last_share_at,
-            last_seen_at=self._clock.wall() if sessions else last_share_at, excluded=excluded,
-            control=control, sessions=shown)
+            name=name,
+            connections=len(sessions),
+            pinned=self._engine.config.pins.get(name),
+            agent=newest.agent,
+            firmware=newest.firmware,
+            peer=newest.peer,
+            pool=newest.pool,
+            difficulty=newest.difficulty,
+            connected_at=newest.connected_at,
+            extranonce1=newest.extranonce1,
+            extranonce2_size=newest.extranonce2_size,
+            version_mask=newest.version_mask,
+            suggested_difficulty=newest.suggested_difficulty,
+            waiting=newest.waiting,
+            rate_5m=rate_5m,
+            rate_1h=rate_1h,
+            rate_24h=rate_24h,
+            shares_per_s=tally.rates.m5.shares_per_s if tally else 0.0,
+            accepted=total.accepted,
+            rejected=total.rejected,
+            stale=total.stale,
+            unanswered=total.unanswered,
+            rejects_by_reason=rejects_by_reason(total),
+            accepted_difficulty=total.credited,
+            by_pool=_by_pool(tally),
+            best=record.true_difficulty if record else total.best,
+            last_share_at=last_share_at,
+            last_seen_at=self._clock.wall() if sessions else last_share_at,
+            excluded=excluded,
+            control=control,
+            sessions=shown,
+        )
 
 
 def rate_view(rate: Rate) -> RateView:
@@ -171,8 +200,16 @@ def _by_pool(tally: WorkerTally | None) -> Mapping[PoolKey, float]:
 
 
 def _mark(session: Session) -> Mark:
-    return Mark(session.id, session.current, session.told, session.told_mask, session.wish, session.waiting,
-                session.profile, _facts_of(session))
+    return Mark(
+        session.id,
+        session.current,
+        session.told,
+        session.told_mask,
+        session.wish,
+        session.waiting,
+        session.profile,
+        _facts_of(session),
+    )
 
 
 def _is_as_it_was(marks: Sequence[Mark], sessions: Sequence[Session]) -> bool:
@@ -181,9 +218,16 @@ def _is_as_it_was(marks: Sequence[Mark], sessions: Sequence[Session]) -> bool:
         return False
     for mark, session in zip(marks, sessions, strict=True):
         ident, pool, told, mask, wish, waiting, profile, facts = mark
-        if (ident != session.id or pool != session.current or told != session.told or mask != session.told_mask
-                or wish != session.wish or waiting != session.waiting or profile is not session.profile
-                or facts != _facts_of(session)):
+        if (
+            ident != session.id
+            or pool != session.current
+            or told != session.told
+            or mask != session.told_mask
+            or wish != session.wish
+            or waiting != session.waiting
+            or profile is not session.profile
+            or facts != _facts_of(session)
+        ):
             return False
     return True
 
@@ -206,8 +250,16 @@ def _facts(sessions: Sequence[Session]) -> Mapping[PoolKey, str]:
 def _session(session: Session) -> SessionView:
     extranonce = session.downstream.extranonce
     return SessionView(
-        session=session.id, peer=session.peer.rpartition(":")[0], agent=session.downstream.agent,
-        firmware=session.profile.label, connected_at=session.connected_at, pool=session.current,
-        difficulty=session.told or 0.0, extranonce1=extranonce.extranonce1.hex() if extranonce else "",
-        extranonce2_size=extranonce.size if extranonce else None, version_mask=session.told_mask,
-        suggested_difficulty=session.wish, waiting=session.waiting if session.current is None else "")
+        session=session.id,
+        peer=session.peer.rpartition(":")[0],
+        agent=session.downstream.agent,
+        firmware=session.profile.label,
+        connected_at=session.connected_at,
+        pool=session.current,
+        difficulty=session.told or 0.0,
+        extranonce1=extranonce.extranonce1.hex() if extranonce else "",
+        extranonce2_size=extranonce.size if extranonce else None,
+        version_mask=session.told_mask,
+        suggested_difficulty=session.wish,
+        waiting=session.waiting if session.current is None else "",
+    )

@@ -88,27 +88,45 @@ class SnapshotBuilder:
         fleet = here.accounting.fleet()
         seconds = sum(part.seconds for part in schedule.pools.values())
         excluded = Counter(key for session in here.engine.sessions.values() for key in session.unusable_pools)
-        pools = tuple(self._pool(pool, schedule, number, seconds, excluded[pool.key])
-                      for number, pool in enumerate(_ordered(here.engine)))
+        pools = tuple(
+            self._pool(pool, schedule, number, seconds, excluded[pool.key])
+            for number, pool in enumerate(_ordered(here.engine))
+        )
         return LiveSnapshot(
-            revision=self._revision, at=here.clock.wall(), started_at=self._started_at, version=self.version,
-            config_revision=here.engine.config.revision, pools=pools,
-            workers=self._rows.build(by_worker, schedule.control), control=_control(schedule), splits=self._splits(),
-            rate_5m=rate_view(fleet.rates.m5), rate_1h=rate_view(fleet.rates.h1), rate_24h=rate_view(fleet.rates.h24),
+            revision=self._revision,
+            at=here.clock.wall(),
+            started_at=self._started_at,
+            version=self.version,
+            config_revision=here.engine.config.revision,
+            pools=pools,
+            workers=self._rows.build(by_worker, schedule.control),
+            control=_control(schedule),
+            splits=self._splits(),
+            rate_5m=rate_view(fleet.rates.m5),
+            rate_1h=rate_view(fleet.rates.h1),
+            rate_24h=rate_view(fleet.rates.h24),
             spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
-            sessions=len(here.engine.sessions), told_difficulty=self._told,
-            accepted=fleet.total.accepted, rejected=fleet.total.rejected,
-            stale=fleet.total.stale, unanswered=fleet.total.unanswered,
-            alarms=self._alarms(pools, by_worker), loop_lag_p99_ms=here.lag_p99_s() * 1e3,
-            miner_address=self.miner_address, hashes_per_difficulty=here.engine.hashes_per_difficulty, demo=self.demo,
-            config_problems=self.config_problems, extra=here.extra(),
+            sessions=len(here.engine.sessions),
+            told_difficulty=self._told,
+            accepted=fleet.total.accepted,
+            rejected=fleet.total.rejected,
+            stale=fleet.total.stale,
+            unanswered=fleet.total.unanswered,
+            alarms=self._alarms(pools, by_worker),
+            loop_lag_p99_ms=here.lag_p99_s() * 1e3,
+            miner_address=self.miner_address,
+            hashes_per_difficulty=here.engine.hashes_per_difficulty,
+            demo=self.demo,
+            config_problems=self.config_problems,
+            extra=here.extra(),
             switch_costs=self._switch_costs.costs(),
         )
 
     # --- Pools ----------------------------------------------------------------------------------------------------
 
-    def _pool(self, pool: PoolSupervisor, schedule: SchedulerView, number: int, all_seconds: float,
-              excluded: int) -> PoolView:
+    def _pool(
+        self, pool: PoolSupervisor, schedule: SchedulerView, number: int, all_seconds: float, excluded: int
+    ) -> PoolView:
         here, key = self.sources, pool.key
         tally = here.accounting.pool(key)
         chain = here.chain.pool(key)
@@ -117,14 +135,30 @@ class SnapshotBuilder:
         total = tally.total if tally else Tally()
         since_block = here.effort.since_block(key)
         return PoolView(
-            key=key, name=pool.config.label, chain=pool.config.chain, status=pool.status, admin=pool.config.status,
-            colour=number, reason=_reason(pool), since=self._wall(pool.health.since), endpoint=str(pool.endpoint),
-            weight=part.weight if part else 0.0, target=part.target if part else 0.0,
-            miners=part.miners if part else 0, connections=pool.connections,
+            key=key,
+            name=pool.config.label,
+            chain=pool.config.chain,
+            status=pool.status,
+            admin=pool.config.status,
+            colour=number,
+            reason=_reason(pool),
+            since=self._wall(pool.health.since),
+            endpoint=str(pool.endpoint),
+            weight=part.weight if part else 0.0,
+            target=part.target if part else 0.0,
+            miners=part.miners if part else 0,
+            connections=pool.connections,
             rate=RateView(value=part.rate, low=part.rate, high=part.rate, known=part.rate > 0) if part else RateView(),
-            difficulty=pool.difficulty, **_latency(tally), accepted=total.accepted, rejected=total.rejected,
-            stale=total.stale, unanswered=total.unanswered, rejects_by_reason=rejects_by_reason(total),
-            jobs=pool.jobs, accepted_difficulty=total.credited, best=total.best,
+            difficulty=pool.difficulty,
+            **_latency(tally),
+            accepted=total.accepted,
+            rejected=total.rejected,
+            stale=total.stale,
+            unanswered=total.unanswered,
+            rejects_by_reason=rejects_by_reason(total),
+            jobs=pool.jobs,
+            accepted_difficulty=total.credited,
+            best=total.best,
             last_share_at=tally.last_share_at if tally else None,
             last_job_at=self._wall(pool.last_job_at) if pool.last_job_at is not None else None,
             job_gap_s=pool.job_gap_s,
@@ -134,7 +168,9 @@ class SnapshotBuilder:
             block_delay_ms=chain.behind_s * 1e3 if chain and chain.behind_s is not None else None,
             effort=effort(since_block, chain.network_difficulty) if chain else None,
             payout_percent=payout.percent if payout and not payout.problem else None,
-            payout_ok=payout.ok if payout else None, extranonce2_size=pool.extranonce2_size, version_mask=pool.mask,
+            payout_ok=payout.ok if payout else None,
+            extranonce2_size=pool.extranonce2_size,
+            version_mask=pool.mask,
             time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
             time_sum_s=part.seconds if part else 0.0,
             waiting_miners=excluded,
@@ -144,22 +180,33 @@ class SnapshotBuilder:
 
     def _splits(self) -> tuple[SplitView, ...]:
         return tuple(
-            SplitView(label=split.span.value, since=split.since,
-                      parts=tuple(SplitPart(pool=part.pool, delivered=part.delivered, error=part.error,
-                                            wanted=part.wanted) for part in split.parts))
-            for split in self.sources.splits.splits())
+            SplitView(
+                label=split.span.value,
+                since=split.since,
+                parts=tuple(
+                    SplitPart(pool=part.pool, delivered=part.delivered, error=part.error, wanted=part.wanted)
+                    for part in split.parts
+                ),
+            )
+            for split in self.sources.splits.splits()
+        )
 
     def _alarms(self, pools: tuple[PoolView, ...], by_worker: Mapping[WorkerName, list[Session]]) -> tuple[Alarm, ...]:
         now = self.sources.clock.wall()
-        alarms = [Alarm(level="bad", kind="config", text=f"The saved configuration is not in force: {problem}")
-                  for problem in self.config_problems]
+        alarms = [
+            Alarm(level="bad", kind="config", text=f"The saved configuration is not in force: {problem}")
+            for problem in self.config_problems
+        ]
         if not pools:
             alarms.append(Alarm(level="warn", kind="config", text=NO_POOL))
         for pool in pools:
             alarms += _pool_alarms(pool, self.sources.chain, now)
-        alarms += [Alarm(level="bad", kind="chain", subject=split.chain,
-                         text=f"{split.chain} has split. {split_sentence(split)}")
-                   for split in self.sources.chain.splits()]
+        alarms += [
+            Alarm(
+                level="bad", kind="chain", subject=split.chain, text=f"{split.chain} has split. {split_sentence(split)}"
+            )
+            for split in self.sources.chain.splits()
+        ]
         if pools:
             alarms += _outage_alarm(self.sources.engine.outage)
         trouble = self.sources.database_trouble()
@@ -167,8 +214,14 @@ class SnapshotBuilder:
             alarms.append(Alarm(level="bad", kind="database", text=f"History cannot be written: {trouble}"))
         waiting = [name for name, sessions in by_worker.items() if sessions[-1].current is None]
         if waiting and pools:
-            alarms.append(Alarm(level="warn", kind="worker", subject=waiting[0],
-                                text=f"{_have_no_work(len(waiting))}: {', '.join(sorted(waiting)[:5])}"))
+            alarms.append(
+                Alarm(
+                    level="warn",
+                    kind="worker",
+                    subject=waiting[0],
+                    text=f"{_have_no_work(len(waiting))}: {', '.join(sorted(waiting)[:5])}",
+                )
+            )
         return tuple(alarms)
 
     def _wall(self, monotonic: float) -> float:
@@ -205,12 +258,25 @@ def _reason(pool: PoolSupervisor) -> str:
 def _outage_alarm(outage: Outage) -> list[Alarm]:
     minutes = f"{outage.limit_s / 60:g} min"
     if outage.is_long:
-        return [Alarm(level="bad", kind="pools", text=(
-            f"No pool has worked for {minutes}: miners are let go, so that they can use the fallback pool set in "
-            "themselves. They are taken again as soon as a pool works."))]
+        return [
+            Alarm(
+                level="bad",
+                kind="pools",
+                text=(
+                    f"No pool has worked for {minutes}: miners are let go, so that they can use the fallback pool "
+                    "set in "
+                    "themselves. They are taken again as soon as a pool works."
+                ),
+            )
+        ]
     if outage.since is not None and outage.limit_s:
-        return [Alarm(level="bad", kind="pools", text=(
-            f"No pool works. Miners are kept; after {minutes} without any pool they are let go."))]
+        return [
+            Alarm(
+                level="bad",
+                kind="pools",
+                text=(f"No pool works. Miners are kept; after {minutes} without any pool they are let go."),
+            )
+        ]
     return []
 
 
@@ -225,27 +291,58 @@ def _cannot_use(miners: int) -> str:
 def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm]:
     alarms = []
     if pool.status is PoolStatus.DOWN and now - pool.since >= _QUIET_TROUBLE_S:
-        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, since=pool.since,
-                            text=f"{pool.name} is down: {pool.reason}"))
+        alarms.append(
+            Alarm(
+                level="bad", kind="pool", subject=pool.key, since=pool.since, text=f"{pool.name} is down: {pool.reason}"
+            )
+        )
     elif pool.reason and pool.status is not PoolStatus.DOWN:
         alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, text=f"{pool.name}: {pool.reason}"))
     if pool.payout_ok is False:
         percent = pool.payout_percent or 0.0
-        alarms.append(Alarm(level="bad", kind="payout", subject=pool.key,
-                            text=f"{pool.name} pays your wallet {percent:.1f} % of the block reward"))
+        alarms.append(
+            Alarm(
+                level="bad",
+                kind="payout",
+                subject=pool.key,
+                text=f"{pool.name} pays your wallet {percent:.1f} % of the block reward",
+            )
+        )
     view = chain.pool(pool.key)
     if view is not None and view.problem:
-        alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, since=view.problem_since,
-                            text=f"{pool.name}: {view.problem}"))
+        alarms.append(
+            Alarm(
+                level="warn",
+                kind="chain",
+                subject=pool.key,
+                since=view.problem_since,
+                text=f"{pool.name}: {view.problem}",
+            )
+        )
     if pool.waiting_miners:
-        alarms.append(Alarm(level="warn", kind="pool", subject=pool.key,
-                            text=f"{_cannot_use(pool.waiting_miners)} {pool.name}; their pages say why"))
+        alarms.append(
+            Alarm(
+                level="warn",
+                kind="pool",
+                subject=pool.key,
+                text=f"{_cannot_use(pool.waiting_miners)} {pool.name}; their pages say why",
+            )
+        )
     return alarms
 
 
 def _control(schedule: SchedulerView) -> ControlView:
     control = schedule.control
     return ControlView(
-        source=control.source, detail=control.detail, mode=control.mode.value, weights=dict(control.weights),
-        schedule_id=control.schedule_id, set_by=control.set_by, since=control.since or None, until=control.until,
-        policy=schedule.policy, min_switch_s=control.min_switch_s, follows_in_s=schedule.follows_in_s)
+        source=control.source,
+        detail=control.detail,
+        mode=control.mode.value,
+        weights=dict(control.weights),
+        schedule_id=control.schedule_id,
+        set_by=control.set_by,
+        since=control.since or None,
+        until=control.until,
+        policy=schedule.policy,
+        min_switch_s=control.min_switch_s,
+        follows_in_s=schedule.follows_in_s,
+    )

@@ -1,7 +1,7 @@
 """The read model: what pages, metrics and the API may know of the running proxy, as frozen values.
 
-One ``LiveSnapshot`` is built at most twice a second by ``proxy.observe.live.snapshot`` and handed to everybody. Rates are H/s,
-difficulties plain numbers, times unix seconds unless the name says ``_s`` (seconds) or ``_ms``.
+One ``LiveSnapshot`` is built at most twice a second by ``proxy.observe.live.snapshot`` and handed to everybody. Rates
+are H/s, difficulties plain numbers, times unix seconds unless the name says ``_s`` (seconds) or ``_ms``.
 """
 
 from collections.abc import Mapping

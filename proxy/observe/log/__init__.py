@@ -8,5 +8,15 @@ from proxy.observe.log.redact import Redactor, redact
 from proxy.observe.log.ring import RecentLines, lines
 from proxy.observe.log.sink import LogSink
 
-__all__ = ["LibraryHandler", "LogLine", "LogSink", "RecentLines", "Redactor", "effective_log_config", "lines",
-           "log_files", "redact", "unknown_events"]
+__all__ = [
+    "LibraryHandler",
+    "LogLine",
+    "LogSink",
+    "RecentLines",
+    "Redactor",
+    "effective_log_config",
+    "lines",
+    "log_files",
+    "redact",
+    "unknown_events",
+]

@@ -34,8 +34,11 @@ def _names(text: str) -> frozenset[str]:
 def chosen(config: LogConfig) -> frozenset[type[Event]]:
     """The event classes that are written: denied ones never, then allowed ones and traces, then by level."""
     least = LEVELS.get(config.level.upper(), INFO)
-    return frozenset(kind for name, kind in REGISTRY.items() if name not in config.deny
-                     and (kind.level >= least or name in config.allow or kind in TRACES))
+    return frozenset(
+        kind
+        for name, kind in REGISTRY.items()
+        if name not in config.deny and (kind.level >= least or name in config.allow or kind in TRACES)
+    )
 
 
 def unknown_events(config: LogConfig) -> list[str]:

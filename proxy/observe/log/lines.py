@@ -48,8 +48,17 @@ class LogLine:
 
     def json(self) -> str:
         """The line as it stands in the file."""
-        return to_json({"ts": timestamp(self.ts), "event": self.event, "level": self.level, "session": self.session,
-                        "worker": self.worker, "pool": self.pool, **self.fields})
+        return to_json(
+            {
+                "ts": timestamp(self.ts),
+                "event": self.event,
+                "level": self.level,
+                "session": self.session,
+                "worker": self.worker,
+                "pool": self.pool,
+                **self.fields,
+            }
+        )
 
 
 def timestamp(ts: float) -> str:
@@ -59,8 +68,11 @@ def timestamp(ts: float) -> str:
 
 @cache
 def _field_names(kind: type[Event]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind)  # type: ignore[arg-type]
-                 if each.name not in ("session", "worker", "pool"))
+    return tuple(
+        each.name
+        for each in fields(kind)  # type: ignore[arg-type]
+        if each.name not in ("session", "worker", "pool")
+    )
 
 
 def line_of(entry: Entry, redact: Redact | None) -> LogLine:
@@ -70,8 +82,16 @@ def line_of(entry: Entry, redact: Redact | None) -> LogLine:
     if isinstance(event, DownstreamTraffic | UpstreamTraffic):
         said["line"] = hide_passwords(event.line)
     worker = entry.worker if redact is None or entry.worker is None else redact(entry.worker)
-    return LogLine(id=entry.id, ts=entry.ts, level=LEVEL_NAMES[event.level], event=event.name, session=entry.session,
-                   worker=worker, pool=entry.pool, fields={name: _plain(value, redact) for name, value in said.items()})
+    return LogLine(
+        id=entry.id,
+        ts=entry.ts,
+        level=LEVEL_NAMES[event.level],
+        event=event.name,
+        session=entry.session,
+        worker=worker,
+        pool=entry.pool,
+        fields={name: _plain(value, redact) for name, value in said.items()},
+    )
 
 
 def _plain(value: object, redact: Redact | None) -> object:

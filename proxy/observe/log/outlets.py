@@ -30,7 +30,7 @@ class RotatedFile(RotatingFileHandler):
 
     def doRollover(self) -> None:
         super().doRollover()
-        for surplus in _rotated(Path(self.baseFilename))[self.backupCount:]:
+        for surplus in _rotated(Path(self.baseFilename))[self.backupCount :]:
             surplus.unlink(missing_ok=True)
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -70,8 +70,13 @@ class Stream(logging.StreamHandler[TextIO]):
 class Outlet:
     """One handler with its troubles: counted, told on stderr when they begin and end, tried again after a pause."""
 
-    def __init__(self, handler: RotatedFile | Stream, name: str, monotonic: Callable[[], float] = time.monotonic,
-                 stderr: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        handler: RotatedFile | Stream,
+        name: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        stderr: TextIO | None = None,
+    ) -> None:
         self.handler = handler
         self.errors = 0
         """Lines that did not get through."""

@@ -30,9 +30,19 @@ class RecentLines:
         with self._lock:
             return self._entries[-1].id if self._entries else 0
 
-    def recent(self, *, after: int = 0, limit: int = 200, level: int = 0, events: Collection[str] = (),
-               session: int | None = None, worker: str | None = None, pool: str | None = None, text: str = "",
-               redact: Redact | None = None) -> list[LogLine]:
+    def recent(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 200,
+        level: int = 0,
+        events: Collection[str] = (),
+        session: int | None = None,
+        worker: str | None = None,
+        pool: str | None = None,
+        text: str = "",
+        redact: Redact | None = None,
+    ) -> list[LogLine]:
         """Up to ``limit`` lines newer than the id ``after``, newest first. May be called from any thread.
 
         ``level`` is the least level (10, 20, ...), ``events`` names (none: all), ``text`` is searched for in the whole
@@ -40,10 +50,16 @@ class RecentLines:
         """
         with self._lock:
             entries = list(self._entries)
-        wanted = (entry for entry in reversed(entries)
-                  if entry.id > after and entry.event.level >= level and (not events or entry.event.name in events)
-                  and (session is None or entry.session == session) and (worker is None or entry.worker == worker)
-                  and (pool is None or entry.pool == pool))
+        wanted = (
+            entry
+            for entry in reversed(entries)
+            if entry.id > after
+            and entry.event.level >= level
+            and (not events or entry.event.name in events)
+            and (session is None or entry.session == session)
+            and (worker is None or entry.worker == worker)
+            and (pool is None or entry.pool == pool)
+        )
         found = (line_of(entry, self.redact or redact) for entry in wanted)
         return list(islice(_containing(text.casefold(), found), limit))
 

@@ -25,9 +25,17 @@ class LogSink:
     Everything but ``start`` and ``stop`` is for the loop's thread; nothing here blocks it.
     """
 
-    def __init__(self, events: EventStream, wall: Callable[[], float], config: LogConfig, *,
-                 path: Path | None = None, stdout: TextIO | None = None, ring: RecentLines | None = None,
-                 capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        events: EventStream,
+        wall: Callable[[], float],
+        config: LogConfig,
+        *,
+        path: Path | None = None,
+        stdout: TextIO | None = None,
+        ring: RecentLines | None = None,
+        capacity: int = CAPACITY,
+    ) -> None:
         self._events = events
         self._wall = wall
         self.ring = RecentLines() if ring is None else ring
@@ -92,8 +100,9 @@ class LogSink:
     def _take(self, event: Event) -> None:
         session: SessionId | None = getattr(event, "session", None)
         worker, pool = (None, None) if session is None else self._sessions.get(session, (None, None))
-        entry = Entry(self._next_id, self._wall(), event, session, getattr(event, "worker", worker),
-                      getattr(event, "pool", pool))
+        entry = Entry(
+            self._next_id, self._wall(), event, session, getattr(event, "worker", worker), getattr(event, "pool", pool)
+        )
         self._next_id += 1
         self.ring.append(entry)
         self._writer.put(entry)

@@ -27,9 +27,15 @@ class Word:
 
 def vocabulary() -> list[Word]:
     """All events, in the order of the registry."""
-    return [Word(name=name, level=LEVEL_NAMES[kind.level], says=" ".join((inspect.getdoc(kind) or "").split()),
-                 fields=tuple(each.name for each in fields(kind)))  # type: ignore[arg-type]
-            for name, kind in REGISTRY.items()]
+    return [
+        Word(
+            name=name,
+            level=LEVEL_NAMES[kind.level],
+            says=" ".join((inspect.getdoc(kind) or "").split()),
+            fields=tuple(each.name for each in fields(kind)),  # type: ignore[arg-type]
+        )
+        for name, kind in REGISTRY.items()
+    ]
 
 
 def table() -> str:

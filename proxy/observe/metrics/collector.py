@@ -29,8 +29,9 @@ def _gauge(name: str, says: str, labels: tuple[str, ...], rows: Rows) -> Metric:
     return family
 
 
-def _histogram(name: str, says: str, labels: tuple[str, ...],
-               rows: Iterable[tuple[tuple[str, ...], Distribution]]) -> Metric:
+def _histogram(
+    name: str, says: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], Distribution]]
+) -> Metric:
     family = HistogramMetricFamily(name, says, labels=labels)
     for values, distribution in rows:
         family.add_metric(values, distribution.buckets(), distribution.total)
@@ -55,10 +56,18 @@ class CountCollector(Collector):
 
     def _traffic(self, pools: list[tuple[PoolKey, PoolTally]]) -> Iterator[Metric]:
         counts = self._counts
-        yield _counter("dpmp_messages_rx", "Lines received", ("side",), [
-            (("downstream",), counts.lines_rx), *(((f"upstream{key}",), tally.lines_rx) for key, tally in pools)])
-        yield _counter("dpmp_messages_tx", "Lines sent", ("side",), [
-            (("downstream",), counts.lines_tx), *(((f"upstream{key}",), tally.lines_tx) for key, tally in pools)])
+        yield _counter(
+            "dpmp_messages_rx",
+            "Lines received",
+            ("side",),
+            [(("downstream",), counts.lines_rx), *(((f"upstream{key}",), tally.lines_rx) for key, tally in pools)],
+        )
+        yield _counter(
+            "dpmp_messages_tx",
+            "Lines sent",
+            ("side",),
+            [(("downstream",), counts.lines_tx), *(((f"upstream{key}",), tally.lines_tx) for key, tally in pools)],
+        )
 
     def _shares(self, pools: list[tuple[PoolKey, PoolTally]]) -> Iterator[Metric]:
         def per_pool(read: Callable[[PoolTally], float]) -> Rows:
@@ -69,10 +78,18 @@ class CountCollector(Collector):
         yield _counter("dpmp_shares_accepted", "Shares the pool accepted", pool, per_pool(lambda t: t.accepted))
         yield _counter("dpmp_shares_rejected", "Shares the pool rejected", pool, per_pool(lambda t: t.rejected))
         yield _counter("dpmp_shares_unanswered", "Shares that got no verdict", pool, per_pool(lambda t: t.unanswered))
-        yield _counter("dpmp_share_rejects", "Refused shares by reason and by who refused them",
-                       ("pool", "reason", "by"), list(self._counts.refusals.items()))
-        yield _counter("dpmp_accepted_difficulty_sum", "Sum of the difficulty credited for accepted shares",
-                       pool, per_pool(lambda t: t.difficulty_sum))
+        yield _counter(
+            "dpmp_share_rejects",
+            "Refused shares by reason and by who refused them",
+            ("pool", "reason", "by"),
+            list(self._counts.refusals.items()),
+        )
+        yield _counter(
+            "dpmp_accepted_difficulty_sum",
+            "Sum of the difficulty credited for accepted shares",
+            pool,
+            per_pool(lambda t: t.difficulty_sum),
+        )
         yield _counter("dpmp_jobs_forwarded", "Jobs sent to miners", pool, per_pool(lambda t: t.jobs))
 
     def _rare(self) -> Iterator[Metric]:
@@ -86,12 +103,24 @@ class CountCollector(Collector):
 
 def _latencies(pools: list[tuple[PoolKey, PoolTally]]) -> Iterator[Metric]:
     pool = ("pool",)
-    yield _histogram("dpmp_share_latency_seconds", "From asking the pool about a share to its verdict", pool,
-                     [((key,), tally.share_latency) for key, tally in pools])
-    yield _histogram("dpmp_job_latency_seconds", "From the pool's job to its being sent to a miner at work", pool,
-                     [((key,), tally.job_latency) for key, tally in pools])
-    yield _histogram("dpmp_new_block_latency_seconds", "The same, for the first job of a new block", pool,
-                     [((key,), tally.new_block_latency) for key, tally in pools])
+    yield _histogram(
+        "dpmp_share_latency_seconds",
+        "From asking the pool about a share to its verdict",
+        pool,
+        [((key,), tally.share_latency) for key, tally in pools],
+    )
+    yield _histogram(
+        "dpmp_job_latency_seconds",
+        "From the pool's job to its being sent to a miner at work",
+        pool,
+        [((key,), tally.job_latency) for key, tally in pools],
+    )
+    yield _histogram(
+        "dpmp_new_block_latency_seconds",
+        "The same, for the first job of a new block",
+        pool,
+        [((key,), tally.new_block_latency) for key, tally in pools],
+    )
 
 
 class GaugeCollector(Collector):
@@ -118,8 +147,9 @@ class GaugeCollector(Collector):
 
 def _present(gauges: Gauges) -> Iterator[Metric]:
     yield _gauge("dpmp_downstream_connections", "Miners connected", (), [((), gauges.downstream_connections)])
-    yield _gauge("dpmp_downstream_difficulty", "Difficulty last sent to a miner", (),
-                 [((), gauges.downstream_difficulty)])
+    yield _gauge(
+        "dpmp_downstream_difficulty", "Difficulty last sent to a miner", (), [((), gauges.downstream_difficulty)]
+    )
     yield from _pools(gauges.pools)
     yield from _oracle(gauges)
     yield from _switches(gauges.switch_costs)
@@ -134,24 +164,37 @@ def _pools(pools: tuple[PoolGauges, ...]) -> Iterator[Metric]:
     yield _gauge("dpmp_pool_up", "1 while the pool counts as up", label, rows(lambda p: p.up))
     yield _gauge("dpmp_active_pool", "1 while the pool is being worked on", label, rows(lambda p: p.active))
     yield _gauge("dpmp_upstream_connections", "Connections to the pool", label, rows(lambda p: p.connections))
-    yield _gauge("dpmp_scheduler_share", "Share of time on the pool, averaged over miners", label,
-                 rows(lambda p: p.share))
+    yield _gauge(
+        "dpmp_scheduler_share", "Share of time on the pool, averaged over miners", label, rows(lambda p: p.share)
+    )
     yield _counter("dpmp_scheduler_time_sum", "Miner-seconds spent on the pool", label, rows(lambda p: p.time_sum_s))
-    yield _gauge("dpmp_pool_weight", "Configured part of the work, 0 to 1", label,
-                 rows(lambda p: p.weight))
-    yield _gauge("dpmp_pool_hashrate", "Hash rate of the miners that work on the pool, H/s", label,
-                 rows(lambda p: p.hashrate))
+    yield _gauge("dpmp_pool_weight", "Configured part of the work, 0 to 1", label, rows(lambda p: p.weight))
+    yield _gauge(
+        "dpmp_pool_hashrate", "Hash rate of the miners that work on the pool, H/s", label, rows(lambda p: p.hashrate)
+    )
 
 
 def _oracle(gauges: Gauges) -> Iterator[Metric]:
     oracle = gauges.oracle
     age = oracle.data_age_s if oracle else None
-    yield _gauge("dpmp_oracle_hashrate", "Network hash rate, H/s", ("chain", "window"),
-                 oracle.hashrates.items() if oracle else ())
-    yield _gauge("dpmp_oracle_ratio", "Network hash rate, short window / long window", ("chain",),
-                 [((chain,), ratio) for chain, ratio in oracle.ratios.items()] if oracle else ())
-    yield _gauge("dpmp_oracle_weight", "Weight computed by auto-balance", ("pool",),
-                 [((pool,), weight) for pool, weight in oracle.weights.items()] if oracle else ())
+    yield _gauge(
+        "dpmp_oracle_hashrate",
+        "Network hash rate, H/s",
+        ("chain", "window"),
+        oracle.hashrates.items() if oracle else (),
+    )
+    yield _gauge(
+        "dpmp_oracle_ratio",
+        "Network hash rate, short window / long window",
+        ("chain",),
+        [((chain,), ratio) for chain, ratio in oracle.ratios.items()] if oracle else (),
+    )
+    yield _gauge(
+        "dpmp_oracle_weight",
+        "Weight computed by auto-balance",
+        ("pool",),
+        [((pool,), weight) for pool, weight in oracle.weights.items()] if oracle else (),
+    )
     yield _gauge("dpmp_oracle_status", "1 healthy, 0 error", (), [((), float(oracle.healthy))] if oracle else ())
     yield _gauge("dpmp_oracle_data_age_seconds", "Age of the network data", (), [((), age)] if age is not None else ())
 
@@ -161,27 +204,49 @@ def _switches(costs: tuple[SwitchCost, ...]) -> Iterator[Metric]:
         return [((cost.profile,), float(read(cost))) for cost in costs]
 
     label = ("profile",)
-    yield _counter("dpmp_switches_measured", "Switches whose cost was measured, by firmware", label,
-                   rows(lambda c: c.switches))
-    yield _gauge("dpmp_switch_first_share_seconds", "Mean time from a switch to the first accepted share", label,
-                 rows(lambda c: c.measured_s))
-    yield _gauge("dpmp_switch_expected_share_seconds", "The same for a miner that loses nothing by a switch", label,
-                 rows(lambda c: c.expected_s))
-    yield _gauge("dpmp_switch_cost_seconds", "Time that a switch costs; below 0 by luck", label,
-                 rows(lambda c: c.cost_s))
-    yield _gauge("dpmp_switch_cost_error_seconds", "Half of the 95 % interval of the cost", label,
-                 rows(lambda c: c.error_s))
+    yield _counter(
+        "dpmp_switches_measured", "Switches whose cost was measured, by firmware", label, rows(lambda c: c.switches)
+    )
+    yield _gauge(
+        "dpmp_switch_first_share_seconds",
+        "Mean time from a switch to the first accepted share",
+        label,
+        rows(lambda c: c.measured_s),
+    )
+    yield _gauge(
+        "dpmp_switch_expected_share_seconds",
+        "The same for a miner that loses nothing by a switch",
+        label,
+        rows(lambda c: c.expected_s),
+    )
+    yield _gauge(
+        "dpmp_switch_cost_seconds", "Time that a switch costs; below 0 by luck", label, rows(lambda c: c.cost_s)
+    )
+    yield _gauge(
+        "dpmp_switch_cost_error_seconds", "Half of the 95 % interval of the cost", label, rows(lambda c: c.error_s)
+    )
 
 
 def _care(gauges: Gauges) -> Iterator[Metric]:
-    yield _gauge("dpmp_queue_size", "What waits in a queue", ("queue",),
-                 [((name,), size) for name, size in gauges.queues.items()])
-    yield _counter("dpmp_log_lines_dropped", "Log lines dropped because the writer did not keep up", ("level",),
-                   [((level,), lines) for level, lines in gauges.log_lines_dropped.items()])
-    yield _counter("dpmp_log_write_errors", "Log lines that could not be written", (),
-                   [((), gauges.log_write_errors)])
-    yield _gauge("dpmp_database_write_lag_seconds", "Age of the oldest entry that is not in the database yet", (),
-                 [((), gauges.database_write_lag_s)])
+    yield _gauge(
+        "dpmp_queue_size",
+        "What waits in a queue",
+        ("queue",),
+        [((name,), size) for name, size in gauges.queues.items()],
+    )
+    yield _counter(
+        "dpmp_log_lines_dropped",
+        "Log lines dropped because the writer did not keep up",
+        ("level",),
+        [((level,), lines) for level, lines in gauges.log_lines_dropped.items()],
+    )
+    yield _counter("dpmp_log_write_errors", "Log lines that could not be written", (), [((), gauges.log_write_errors)])
+    yield _gauge(
+        "dpmp_database_write_lag_seconds",
+        "Age of the oldest entry that is not in the database yet",
+        (),
+        [((), gauges.database_write_lag_s)],
+    )
     yield _gauge("dpmp_build_info", "1, with the version as a label", ("version",), [((gauges.version,), 1.0)])
 
 
@@ -193,11 +258,13 @@ def _workers(workers: Iterable[WorkerGauges], limit: int) -> Iterator[Metric]:
         return [((worker.name,), float(read(worker))) for worker in shown]
 
     label = ("worker",)
-    yield _gauge("dpmp_worker_hashrate", "Hash rate of the worker over five minutes, H/s", label,
-                 rows(lambda w: w.hashrate))
+    yield _gauge(
+        "dpmp_worker_hashrate", "Hash rate of the worker over five minutes, H/s", label, rows(lambda w: w.hashrate)
+    )
     yield _gauge("dpmp_worker_connections", "Open connections of the worker", label, rows(lambda w: w.connections))
     yield _gauge("dpmp_worker_difficulty", "Difficulty last sent to the worker", label, rows(lambda w: w.difficulty))
     yield _counter("dpmp_worker_shares_accepted", "Accepted shares of the worker", label, rows(lambda w: w.accepted))
     yield _counter("dpmp_worker_shares_rejected", "Rejected shares of the worker", label, rows(lambda w: w.rejected))
-    yield _gauge("dpmp_workers_without_series", "Workers left out because of the limit", (),
-                 [((), len(ordered) - len(shown))])
+    yield _gauge(
+        "dpmp_workers_without_series", "Workers left out because of the limit", (), [((), len(ordered) - len(shown))]
+    )

@@ -151,8 +151,14 @@ def _trouble(event: Event) -> tuple[str, ...] | None:
 class RareCounter:
     """One counter of something that happens seldom: an event class and the labels to take from it."""
 
-    def __init__(self, name: str, says: str, event: type[Event], labels: tuple[str, ...] = (),
-                 values: Callable[[Event], tuple[str, ...] | None] = _nothing) -> None:
+    def __init__(
+        self,
+        name: str,
+        says: str,
+        event: type[Event],
+        labels: tuple[str, ...] = (),
+        values: Callable[[Event], tuple[str, ...] | None] = _nothing,
+    ) -> None:
         self.name = name
         self.says = says
         self.event = event
@@ -163,21 +169,33 @@ class RareCounter:
 
 RARE = (
     RareCounter("dpmp_pool_switches", "Moves of a miner to the pool", PoolSwitched, ("pool", "reason"), _switch),
-    RareCounter("dpmp_pool_disconnects", "Ended connections to the pool, by who closed them", PoolDisconnected,
-                ("pool", "by"), _closed),
+    RareCounter(
+        "dpmp_pool_disconnects",
+        "Ended connections to the pool, by who closed them",
+        PoolDisconnected,
+        ("pool", "by"),
+        _closed,
+    ),
     RareCounter("dpmp_pool_downs", "Times the pool went down", PoolDown, ("pool",), _pool),
-    RareCounter("dpmp_pool_bad_messages", "What the pool sent against the protocol", PoolProtocolError,
-                ("pool",), _pool),
-    RareCounter("dpmp_late_verdicts", "Verdicts that came after the miner had been told there is none", LateVerdict,
-                ("pool",), _pool),
+    RareCounter(
+        "dpmp_pool_bad_messages", "What the pool sent against the protocol", PoolProtocolError, ("pool",), _pool
+    ),
+    RareCounter(
+        "dpmp_late_verdicts",
+        "Verdicts that came after the miner had been told there is none",
+        LateVerdict,
+        ("pool",),
+        _pool,
+    ),
     RareCounter("dpmp_block_candidates", "Shares that meet the network target", BlockCandidate, ("pool",), _pool),
     RareCounter("dpmp_blocks_found", "Block candidates that the pool accepted", BlockFound, ("pool",), _found),
     RareCounter("dpmp_miner_bad_messages", "What miners sent that is no message", MinerBadMessage),
     RareCounter("dpmp_miners_refused", "Connections closed at once because of a limit", MinerRefused),
     RareCounter("dpmp_internal_errors", "Faults of the proxy itself", InternalError),
     RareCounter("dpmp_config_refused", "Configurations that could not be used", ConfigRefused),
-    RareCounter("dpmp_database_errors", "Times the database could not be read or written", DatabaseTrouble,
-                (), _trouble),
+    RareCounter(
+        "dpmp_database_errors", "Times the database could not be read or written", DatabaseTrouble, (), _trouble
+    ),
 )
 
 
@@ -189,9 +207,14 @@ def connect(counts: EventCounts, events: EventStream) -> Callable[[], None]:
         events.subscribe(kind, handler)
         undo.append(lambda: events.unsubscribe(kind, handler))
 
-    for kind, handler in ((ShareResult, counts.share), (JobForwarded, counts.job), (LinesReceived, counts.received),
-                          (LinesSent, counts.sent), (MinerDisconnected, counts.forget),
-                          (ConfigLoaded, counts.show_pools)):
+    for kind, handler in (
+        (ShareResult, counts.share),
+        (JobForwarded, counts.job),
+        (LinesReceived, counts.received),
+        (LinesSent, counts.sent),
+        (MinerDisconnected, counts.forget),
+        (ConfigLoaded, counts.show_pools),
+    ):
         listen(kind, handler)
     for rare in RARE:
         listen(rare.event, _counter(counts.rare, rare))

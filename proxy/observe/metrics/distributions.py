@@ -43,8 +43,19 @@ class Distribution:
 class PoolTally:
     """One pool's numbers since the process started."""
 
-    __slots__ = ("accepted", "difficulty_sum", "job_latency", "jobs", "lines_rx", "lines_tx", "new_block_latency",
-                 "newest_job", "rejected", "share_latency", "unanswered")
+    __slots__ = (
+        "accepted",
+        "difficulty_sum",
+        "job_latency",
+        "jobs",
+        "lines_rx",
+        "lines_tx",
+        "new_block_latency",
+        "newest_job",
+        "rejected",
+        "share_latency",
+        "unanswered",
+    )
 
     def __init__(self) -> None:
         self.newest_job: tuple[PoolKey, str] = (PoolKey(""), "")

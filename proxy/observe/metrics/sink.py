@@ -27,8 +27,11 @@ class MetricsSink:
         """Give its ``observe`` to the ``LagMeter``."""
         self._handler_errors = _HandlerErrors()
         self._gauges = GaugeCollector()
-        self._collectors: tuple[Collector, ...] = (CountCollector(self.counts, self.loop_lag), self._handler_errors,
-                                                   self._gauges)
+        self._collectors: tuple[Collector, ...] = (
+            CountCollector(self.counts, self.loop_lag),
+            self._handler_errors,
+            self._gauges,
+        )
         for collector in self._collectors:
             registry.register(collector)
         self._disconnect = connect(self.counts, events)
@@ -59,8 +62,9 @@ class _HandlerErrors(Collector):
         self.counts: Counter[str] = Counter()
 
     def collect(self) -> list[Metric]:
-        family = CounterMetricFamily("dpmp_event_handler_errors", "Events that a part of the proxy failed to handle",
-                                     labels=("event",))
+        family = CounterMetricFamily(
+            "dpmp_event_handler_errors", "Events that a part of the proxy failed to handle", labels=("event",)
+        )
         for name, number in list(self.counts.items()):
             family.add_metric((name,), number)
         return [family]

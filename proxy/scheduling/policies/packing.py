@@ -28,24 +28,41 @@ class Packing:
 
     name = "packing"
 
-    def assign(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: float, horizon_s: float, strict: bool) -> dict[SessionId, Assignment]:
+    def assign(
+        self,
+        loads: Sequence[Load],
+        weights: Mapping[PoolKey, float],
+        *,
+        in_hand: Mapping[PoolKey, float],
+        sigma: float,
+        horizon_s: float,
+        strict: bool,
+    ) -> dict[SessionId, Assignment]:
         """Pack the miners whose rates are known, slice those that are new."""
         known = sorted((load for load in loads if load.is_known), key=_largest_first)
         assignments = {load.session: sliced(load, weights) for load in loads if not load.is_known}
         swing = max(_SWING * sigma, 2 * max((abs(work) for work in in_hand.values()), default=0.0) / horizon_s)
         options = _residual_options(known, swing, weights)
         room = _room(known, weights, {pool: work / horizon_s for pool, work in in_hand.items()})
-        packed = [_pack(known, residual, room, 0.0 if strict else sigma)
-                  for residual in (options if strict else options[:1])]
+        packed = [
+            _pack(known, residual, room, 0.0 if strict else sigma) for residual in (options if strict else options[:1])
+        ]
         assignments.update(min(packed, key=lambda one: one.cost(sigma)).assignments)
         return assignments
 
-    def is_due(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: Mapping[PoolKey, float], horizon_s: float) -> bool:
+    def is_due(
+        self,
+        loads: Sequence[Load],
+        weights: Mapping[PoolKey, float],
+        *,
+        in_hand: Mapping[PoolKey, float],
+        sigma: Mapping[PoolKey, float],
+        horizon_s: float,
+    ) -> bool:
         """Whether a miner has no place, nobody is residual, or the residual miners cannot work off what is in hand."""
-        if any(load.standing.role is Role.NEW or (load.is_known and load.standing.role is Role.SLICED)
-               for load in loads):
+        if any(
+            load.standing.role is Role.NEW or (load.is_known and load.standing.role is Role.SLICED) for load in loads
+        ):
             return True
         residual = sum(load.rate for load in loads if load.standing.role is Role.RESIDUAL)
         known = [load for load in loads if load.standing.role is not Role.SLICED]
@@ -55,8 +72,9 @@ class Packing:
         for load in known:
             if load.standing.pool in room:
                 room[load.standing.pool] -= load.rate
-        return any(_is_stuck(in_hand.get(pool, 0.0), sigma.get(pool, 0.0), room[pool], residual,
-                             horizon_s) for pool in weights)
+        return any(
+            _is_stuck(in_hand.get(pool, 0.0), sigma.get(pool, 0.0), room[pool], residual, horizon_s) for pool in weights
+        )
 
 
 def _largest_first(load: Load) -> tuple[float, int]:
@@ -72,8 +90,9 @@ def _is_stuck(in_hand: float, sigma: float, room: float, residual: float, horizo
     return abs(in_hand) > recovering * horizon_s
 
 
-def _room(known: Sequence[Load], weights: Mapping[PoolKey, float],
-          surplus: Mapping[PoolKey, float]) -> dict[PoolKey, float]:
+def _room(
+    known: Sequence[Load], weights: Mapping[PoolKey, float], surplus: Mapping[PoolKey, float]
+) -> dict[PoolKey, float]:
     total = sum(load.rate for load in known)
     return {pool: weight * total - surplus.get(pool, 0.0) for pool, weight in weights.items()}
 
@@ -83,7 +102,7 @@ def _residual_options(known: Sequence[Load], swing: float, weights: Mapping[Pool
     free = [load for load in known if load.rate > 0 and len(load.pools & weights.keys()) > 1]
     enough = [load for load in free if load.rate >= swing]
     standing = [load for load in free if load.standing.role is Role.RESIDUAL and load.rate >= swing / 2]
-    options = [*standing[:1], *enough[:-_MOST_OPTIONS:-1]] or free[:_MOST_OPTIONS // 2]
+    options = [*standing[:1], *enough[:-_MOST_OPTIONS:-1]] or free[: _MOST_OPTIONS // 2]
     return list({option.session: option for option in options}.values()) or [None]
 
 
@@ -99,8 +118,10 @@ class _Packed:
 
     def cost(self, sigma: float) -> float:
         """Hashes a second that are in swing while slicing, with what doubt may make impossible, and moves."""
-        swinging = sum(load.rate * max(part * (1 - part) for part in self.assignments[load.session].row.values())
-                       for load in self.left_over)
+        swinging = sum(
+            load.rate * max(part * (1 - part) for part in self.assignments[load.session].row.values())
+            for load in self.left_over
+        )
         short = sum(max(0.0, _LEAST_ROOM * sigma - room) for room in self.room.values())
         return swinging + 2 * short + 0.1 * sigma * self.moves
 
@@ -114,8 +135,13 @@ def _pack(known: Sequence[Load], residual: Load | None, room: Mapping[PoolKey, f
     return _Packed(assignments=assignments, room=left, left_over=left_over, moves=moves)
 
 
-def _place(known: Sequence[Load], residual: Load | None, room: dict[PoolKey, float], slack: float,
-           assignments: dict[SessionId, Assignment]) -> list[Load]:
+def _place(
+    known: Sequence[Load],
+    residual: Load | None,
+    room: dict[PoolKey, float],
+    slack: float,
+    assignments: dict[SessionId, Assignment],
+) -> list[Load]:
     """Give each miner a pool with room for it, largest first; return those that are left over."""
     homeless, left_over = [], []
     for load in known:
@@ -150,8 +176,7 @@ def _fit(load: Load, room: dict[PoolKey, float], assignments: dict[SessionId, As
     return True
 
 
-def _settle(load: Load, pool: PoolKey, room: dict[PoolKey, float],
-            assignments: dict[SessionId, Assignment]) -> None:
+def _settle(load: Load, pool: PoolKey, room: dict[PoolKey, float], assignments: dict[SessionId, Assignment]) -> None:
     room[pool] -= load.rate
     assignments[load.session] = Assignment(role=Role.FIXED, pool=pool)
 
@@ -171,8 +196,9 @@ def _strip(left_over: Sequence[Load], room: Mapping[PoolKey, float]) -> dict[Ses
     return assignments
 
 
-def _cover(load: Load, pools: Sequence[PoolKey], open_room: dict[PoolKey, float], first: int,
-           *, is_last: bool) -> tuple[dict[PoolKey, float], int]:
+def _cover(
+    load: Load, pools: Sequence[PoolKey], open_room: dict[PoolKey, float], first: int, *, is_last: bool
+) -> tuple[dict[PoolKey, float], int]:
     to_place, row, at = load.rate, {}, first
     while True:
         pool = pools[at]

@@ -52,8 +52,16 @@ class SplitPolicy(Protocol):
 
     name: str
 
-    def assign(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: float, horizon_s: float, strict: bool) -> dict[SessionId, Assignment]:
+    def assign(
+        self,
+        loads: Sequence[Load],
+        weights: Mapping[PoolKey, float],
+        *,
+        in_hand: Mapping[PoolKey, float],
+        sigma: float,
+        horizon_s: float,
+        strict: bool,
+    ) -> dict[SessionId, Assignment]:
         """Return an assignment for every load.
 
         ``in_hand`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is how badly the sum
@@ -61,6 +69,13 @@ class SplitPolicy(Protocol):
         they are fuller than by ``sigma``.
         """
 
-    def is_due(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: Mapping[PoolKey, float], horizon_s: float) -> bool:
+    def is_due(
+        self,
+        loads: Sequence[Load],
+        weights: Mapping[PoolKey, float],
+        *,
+        in_hand: Mapping[PoolKey, float],
+        sigma: Mapping[PoolKey, float],
+        horizon_s: float,
+    ) -> bool:
         """Whether the standing assignments are wrong; ``sigma`` (hashes) is the error of ``in_hand``."""

@@ -16,13 +16,28 @@ class Slicing:
 
     name = "slicing"
 
-    def assign(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: float, horizon_s: float, strict: bool) -> dict[SessionId, Assignment]:
+    def assign(
+        self,
+        loads: Sequence[Load],
+        weights: Mapping[PoolKey, float],
+        *,
+        in_hand: Mapping[PoolKey, float],
+        sigma: float,
+        horizon_s: float,
+        strict: bool,
+    ) -> dict[SessionId, Assignment]:
         """Slice every miner over the pools that it can go to."""
         return {load.session: sliced(load, weights) for load in loads}
 
-    def is_due(self, loads: Sequence[Load], weights: Mapping[PoolKey, float], *, in_hand: Mapping[PoolKey, float],
-               sigma: Mapping[PoolKey, float], horizon_s: float) -> bool:
+    def is_due(
+        self,
+        loads: Sequence[Load],
+        weights: Mapping[PoolKey, float],
+        *,
+        in_hand: Mapping[PoolKey, float],
+        sigma: Mapping[PoolKey, float],
+        horizon_s: float,
+    ) -> bool:
         """Whether a miner joined."""
         return any(load.standing.role is Role.NEW for load in loads)
 
@@ -53,8 +68,9 @@ def stay(row: Mapping[PoolKey, float], in_hand: Mapping[PoolKey, float], current
     return (amplitude(row, current, period) - in_hand.get(current, 0.0)) / (1 - part)
 
 
-def following(row: Mapping[PoolKey, float], in_hand: Mapping[PoolKey, float], current: PoolKey | None,
-              ready: frozenset[PoolKey]) -> PoolKey | None:
+def following(
+    row: Mapping[PoolKey, float], in_hand: Mapping[PoolKey, float], current: PoolKey | None, ready: frozenset[PoolKey]
+) -> PoolKey | None:
     """Return the pool that waits most for its slice, in slices of its own; None if there is none to go to."""
     waiting = [pool for pool, part in row.items() if part > 0 and pool != current and pool in ready]
     return min(waiting, key=lambda pool: in_hand.get(pool, 0.0) / row[pool], default=None)
