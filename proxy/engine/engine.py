@@ -68,7 +68,7 @@ class Engine:
         self.sessions: dict[SessionId, Session] = {}
         self.pools: dict[PoolKey, PoolSupervisor] = {}
         self.scheduler = Scheduler(clock=clock, events=events, mover=self, hashes_per_difficulty=hashes_per_difficulty)
-        self.scheduler.on_lanes_changed = self._lanes_changed
+        self.scheduler.on_pools_wanted_changed = self._lanes_changed
         self.web_bound: tuple[str, int] | None = None
         """Where this process serves the dashboard; None while it does not."""
         self.delivery = BlockDelivery(pools=self.pools, clock=clock, events=events, random=random)
@@ -217,7 +217,7 @@ class Engine:
         """Subscribed and authorised: it wants work."""
         if not self.config.pools:
             session.wait(NO_POOL)
-        self.scheduler.join(session.id, session.worker, session.wish)
+        self.scheduler.add_miner(session.id, session.worker, session.wish)
         self._serve(session)
         if session.current is None and self.config.pools:
             hopeless = not any(pool.may_dial for pool in self.pools.values())
@@ -237,7 +237,7 @@ class Engine:
             del self._by_address[address]
         self.stale_tips.forget(session.id)
         if session.started:
-            self.scheduler.leave(session.id)
+            self.scheduler.remove_miner(session.id)
 
     def share_judged(self, session: Session, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
         """Evidence for the scheduler."""
@@ -438,7 +438,7 @@ class Engine:
 
     def _serve(self, session: Session) -> None:
         if session.started:
-            wanted = self.scheduler.lanes_wanted(session.id)
+            wanted = self.scheduler.pools_wanted(session.id)
             session.set_wanted(shared(frozenset(key for key in wanted if key in self.pools and self.pools[key].usable)))
 
     # --- The end --------------------------------------------------------------------------------------------------

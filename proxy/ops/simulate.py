@@ -239,4 +239,4 @@ def _foot(simulation: Simulation) -> Iterator[str]:
         f"{simulation.lost_s:.0f} miner-seconds lost to switching, "
         f"{simulation.lost_s / simulation.miner_seconds * 100 if hours else 0:.3f} % of the time"
     )
-    yield f"policy at the end: {simulation.scheduler.view().policy}"
+    yield f"policy at the end: {simulation.scheduler.snapshot().policy}"

@@ -89,8 +89,8 @@ def effective(control: Control, up: Mapping[PoolKey, bool]) -> dict[PoolKey, flo
     return normalised(weights or [(pool, 1.0) for pool in control.fallbacks if up.get(pool)][:1])
 
 
-def lanes_of(control: Control, up: Mapping[PoolKey, bool]) -> frozenset[PoolKey]:
-    """Return the pools that need a warm lane: in priority mode the chosen one and the better ones only."""
+def wanted_pools(control: Control, up: Mapping[PoolKey, bool]) -> frozenset[PoolKey]:
+    """Return the pools to keep a ready connection to: in priority mode the chosen one and the better ones only."""
     wanted = list(control.weights)
     if control.mode is Mode.PRIORITY:
         chosen = next((index for index, pool in enumerate(wanted) if up.get(pool)), len(wanted) - 1)

@@ -255,7 +255,7 @@ class Group:
     def _settle_in(self, member: Member, now: float) -> None:
         """Move a miner that has only just started, if it would be of more use on a pool that came within its reach.
 
-        All lanes are dialled at once and the first to bring a job is taken, so without this a fleet that connects
+        All connections are dialled at once and the first to bring a job is taken, so without this a fleet that connects
         together would begin on the quickest pool together, and leave it together.
         """
         best = next(iter(self._by_need(member, now, self.weights)), None)

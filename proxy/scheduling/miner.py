@@ -42,7 +42,6 @@ class Member:
         "session",
         "settled",
         "since",
-        "switches",
         "worker",
     )
 
@@ -71,7 +70,6 @@ class Member:
         """Why it would be moved to another fixed pool."""
         self.due = math.inf
         self.armed = math.inf
-        self.switches = 0
         self.pool_time: dict[PoolKey, float] = {}
 
     @property
@@ -178,7 +176,6 @@ class Member:
         if known.estimate.rate:
             self.estimate = known.estimate
         self.in_hand = known.in_hand
-        self.switches = known.switches
 
     def wake(self, now: float) -> None:
         """A share came after a silence: time counts again."""

@@ -9,13 +9,14 @@ from proxy.config.snapshot import ConfigSnapshot, OverrideKind
 from proxy.observe.events import ControlChanged, EventStream, FailoverWeights, OverrideChanged, SchedulerTick
 from proxy.ports import Clock
 from proxy.scheduling import guard, state, timetable
-from proxy.scheduling.control import Control, control_of, effective, lanes_of, override_in_force, usable
+from proxy.scheduling.control import Control, control_of, effective, override_in_force, usable, wanted_pools
 from proxy.scheduling.fleet import Group
 from proxy.scheduling.miner import Member
+from proxy.scheduling.policies.policy import Role
 from proxy.scheduling.rate import Estimate
+from proxy.scheduling.snapshot import SchedulerSnapshot, pool_allocation
 from proxy.scheduling.surplus import Ledger
 from proxy.scheduling.timer_queue import TimerQueue
-from proxy.scheduling.view import SchedulerView, miner_part, pool_part
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchReason, WorkerName
 
 SURE_SHARES = 30.0
@@ -40,7 +41,7 @@ class Scheduler:
     def __init__(
         self, *, clock: Clock, events: EventStream, mover: Mover, hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
     ) -> None:
-        self.on_lanes_changed: Callable[[], None] = _nothing
+        self.on_pools_wanted_changed: Callable[[], None] = _nothing
         self.wait_s: Callable[[SessionId, PoolKey], float] = _no_wait
         """How long a switch should wait for the job of a block that others have, so that firmware starts anew once."""
         self._clock = clock
@@ -64,7 +65,6 @@ class Scheduler:
         self._returns = guard.Budget(self._config.health.returns_per_s, 1.0)
         self._pool_seconds: dict[PoolKey, float] = {}
         self._kept_ledgers: dict[int | None, Ledger] = {}
-        self._switches = 0
         self._decisions = 0
         self._told: tuple[object, ...] = ()
 
@@ -72,7 +72,7 @@ class Scheduler:
 
     def apply(self, config: ConfigSnapshot) -> None:
         """Take over a configuration; whatever it changes about weights acts at once."""
-        lanes = self._lane_sets()
+        wanted = self._pools_wanted_by_session()
         old, self._config = self._config, config
         self._controls.clear()
         lost = {pool for pool in old.pools if usable(old, pool) and not usable(config, pool)}
@@ -80,27 +80,27 @@ class Scheduler:
         self._returns.resize(config.health.returns_per_s, 1.0)
         self._tell_override(old, config)
         self._trim_parked()
-        self._regroup(SwitchReason.OPERATOR if lost else SwitchReason.WEIGHT, lanes)
+        self._regroup(SwitchReason.OPERATOR if lost else SwitchReason.WEIGHT, wanted)
 
     def set_balance_weights(self, weights: Mapping[PoolKey, float] | None) -> None:
         """Take over what auto-balance computed; None: not known, the schedule's own weights hold."""
-        lanes = self._lane_sets()
+        wanted = self._pools_wanted_by_session()
         sound = {pool: weight for pool, weight in (weights or {}).items() if 0 < weight < math.inf}
         self._balance = sound or None
         self._controls.clear()
-        self._regroup(SwitchReason.WEIGHT, lanes)
+        self._regroup(SwitchReason.WEIGHT, wanted)
 
     def pool_status(self, pool: PoolKey, up: bool) -> None:
         """A pool counts as up or down: targets are recomputed without those that are down."""
         before = self._up.get(pool)
         if before is up:
             return
-        lanes = self._lane_sets()
+        wanted = self._pools_wanted_by_session()
         self._up[pool] = up
         if up:
-            self._retarget_all(SwitchReason.WEIGHT if before is None else SwitchReason.RETURN, lanes)
+            self._retarget_all(SwitchReason.WEIGHT if before is None else SwitchReason.RETURN, wanted)
             return
-        self._retarget_all(SwitchReason.FAILOVER, lanes)
+        self._retarget_all(SwitchReason.FAILOVER, wanted)
         if before:
             weights = effective(self._fleet_control(), self._up)
             down = tuple(sorted(key for key, is_up in self._up.items() if not is_up))
@@ -108,7 +108,7 @@ class Scheduler:
 
     # --- miners ---------------------------------------------------------------------------------------------------
 
-    def join(self, session: SessionId, worker: WorkerName, suggested_difficulty: float | None = None) -> None:
+    def add_miner(self, session: SessionId, worker: WorkerName, suggested_difficulty: float | None = None) -> None:
         """A miner authorised. What is known of its name is found again."""
         now = self._clock.now()
         suggested = suggested_difficulty * self._hashes if suggested_difficulty and suggested_difficulty > 0 else None
@@ -120,7 +120,7 @@ class Scheduler:
         self._enter(member, now)
         self._rearm()
 
-    def leave(self, session: SessionId) -> None:
+    def remove_miner(self, session: SessionId) -> None:
         """A miner is gone; what it worked stays in the books, what is known of it is kept by its name."""
         member = self._members.pop(session, None)
         if member is None:
@@ -181,10 +181,10 @@ class Scheduler:
 
     # --- questions ------------------------------------------------------------------------------------------------
 
-    def lanes_wanted(self, session: SessionId) -> frozenset[PoolKey]:
-        """Return the pools that the session needs a warm lane to."""
+    def pools_wanted(self, session: SessionId) -> frozenset[PoolKey]:
+        """Return the pools that the session needs a ready connection to."""
         group = self._group_of.get(session)
-        return lanes_of(group.control, self._up) if group is not None else frozenset()
+        return wanted_pools(group.control, self._up) if group is not None else frozenset()
 
     def aimed_at(self, session: SessionId) -> frozenset[PoolKey]:
         """Return the pools that the session is to work on now, those that are down left out."""
@@ -220,32 +220,33 @@ class Scheduler:
             self._controls[case] = known
         return known
 
-    def view(self) -> SchedulerView:
-        """Return the read model of now."""
+    def role(self, session: SessionId) -> Role:
+        """Return what part the session has in its fleet."""
+        member = self._members.get(session)
+        return member.assignment.role if member is not None else Role.NEW
+
+    def snapshot(self) -> SchedulerSnapshot:
+        """Return what pages and metrics show, as of now."""
         now = self._clock.now()
         control, group = self._fleet_control(), self._fleet_group()
         for member in self._members.values():
             member.settle(now, self._group_of[member.session].ledger)
         members = list(self._members.values())
-        books = group.books(now) if group else None
-        return SchedulerView(
+        return SchedulerSnapshot(
             control=control,
             policy=group.policy if group else "",
-            switches=self._switches,
-            ledger_since=group.ledger.since if group else self._clock.wall(),
             follows_in_s=group.follows_in(now, _POINT) if group else 0.0,
             pools={
-                pool: pool_part(
-                    pool, control, group.weights if group else {}, books, members, self._pool_seconds.get(pool, 0.0)
+                pool: pool_allocation(
+                    pool, control, group.weights if group else {}, members, self._pool_seconds.get(pool, 0.0)
                 )
                 for pool in self._config.pools
             },
-            miners=tuple(miner_part(member, now) for member in members),
         )
 
     # --- who belongs where ----------------------------------------------------------------------------------------
 
-    def _regroup(self, cause: SwitchReason, lanes: object) -> None:
+    def _regroup(self, cause: SwitchReason, wanted: object) -> None:
         """Find out again who is in control of whom, and aim at what they want."""
         now, wall = self._clock.now(), self._clock.wall()
         self._open_now = timetable.open_schedules(self._config.schedules, wall)
@@ -255,7 +256,7 @@ class Scheduler:
         for member in self._members.values():
             self._enter(member, now, cause)
         self._drop_empty_groups()
-        self._retarget_all(cause, lanes)
+        self._retarget_all(cause, wanted)
 
     def _enter(self, member: Member, now: float, cause: SwitchReason = SwitchReason.WEIGHT) -> None:
         """Put a miner into the group of whoever controls it."""
@@ -320,8 +321,8 @@ class Scheduler:
             self._timers.plan_all(group)
         self._tell_control()
         self._run()
-        if self._lane_sets() != before:
-            self.on_lanes_changed()
+        if self._pools_wanted_by_session() != before:
+            self.on_pools_wanted_changed()
 
     def _start_waiting(self, group: Group, now: float) -> None:
         for member in list(group.members.values()):
@@ -333,9 +334,9 @@ class Scheduler:
         aimed = [pool for pool in group.weights if pool in member.ready]
         return aimed or [pool for pool in group.control.weights if pool in member.ready and self._up.get(pool)][:1]
 
-    def _lane_sets(self) -> dict[object, frozenset[PoolKey]]:
-        """Return the lanes wanted by group and session: they differ when a session's may have changed."""
-        wanted = {group: lanes_of(group.control, self._up) for group in self._groups.values()}
+    def _pools_wanted_by_session(self) -> dict[SessionId, frozenset[PoolKey]]:
+        """Return the pools wanted by each session: they differ where a session's may have changed."""
+        wanted = {group: wanted_pools(group.control, self._up) for group in self._groups.values()}
         return {session: wanted[group] for session, group in self._group_of.items()}
 
     def _fleet_group(self) -> Group | None:
@@ -383,9 +384,6 @@ class Scheduler:
         member.settle(now, group.ledger)
         if not self._mover.move(member.session, pool, reason):
             return False
-        if member.current is not None:
-            member.switches += 1
-            self._switches += 1
         member.begin(pool, now)
         self._decisions += 1
         return True
@@ -428,7 +426,7 @@ class Scheduler:
         is_open = timetable.open_schedules(self._config.schedules, wall)
         is_overridden = override_in_force(self._config, wall) is not None
         if is_open != self._open_now or is_overridden is not self._is_overridden:
-            self._regroup(SwitchReason.WEIGHT, self._lane_sets())
+            self._regroup(SwitchReason.WEIGHT, self._pools_wanted_by_session())
         else:
             self._plan_timetable(now, wall)
 

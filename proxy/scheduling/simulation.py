@@ -12,6 +12,7 @@ from typing import Protocol
 
 from proxy.config.snapshot import ConfigSnapshot
 from proxy.observe.events import EventStream
+from proxy.scheduling.policies.policy import Role
 from proxy.scheduling.scheduler import Scheduler
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchReason, WorkerName
@@ -145,7 +146,7 @@ class Simulation:
         self._next_session += 1
         miner = SimulatedMiner(session, WorkerName(worker or f"rig{session}"), rate)
         self.miners[session] = miner
-        self.scheduler.join(session, miner.worker)
+        self.scheduler.add_miner(session, miner.worker)
         self.scheduler.set_ready(session, self._ready())
         return miner
 
@@ -153,7 +154,7 @@ class Simulation:
         """Disconnect a miner; its true work stays in the books."""
         self._settle(miner)
         miner.version += 1
-        self.scheduler.leave(miner.session)
+        self.scheduler.remove_miner(miner.session)
         del self.miners[miner.session]
         self._gone.append(miner)
         self._fold_gone()
@@ -371,8 +372,8 @@ class Simulation:
 
     def _sliced_part(self, total: float) -> float:
         """Return the hash rate being sliced over all true work (a part for each second of dwell)."""
-        sliced = {part.session for part in self.scheduler.view().miners if part.role in ("sliced", "residual")}
-        return sum(miner.rate for session, miner in self.miners.items() if session in sliced) / total
+        sliced = (Role.SLICED, Role.RESIDUAL)
+        return sum(miner.rate for miner in self.miners.values() if self.scheduler.role(miner.session) in sliced) / total
 
     def _estimate_bound(self, target: Mapping[PoolKey, float], total: float) -> float:
         worst = 0.0

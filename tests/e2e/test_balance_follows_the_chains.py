@@ -62,7 +62,7 @@ async def poll(node: Node) -> BalanceState:
 
 def weights(node: Node) -> dict[str, float]:
     """What each pool is to get of the fleet, 0..1."""
-    return {str(key): round(part.weight, 2) for key, part in node.engine.scheduler.view().pools.items()}
+    return {str(key): round(part.weight, 2) for key, part in node.engine.scheduler.snapshot().pools.items()}
 
 
 async def test_split_follows_a_chain_that_becomes_harder(

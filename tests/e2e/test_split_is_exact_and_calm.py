@@ -29,6 +29,7 @@ from tests.e2e.inside import port_of, running, scrape
 from tests.e2e.pools import row
 from tests.e2e.rows import PoolRow, SetUp, write
 from tests.e2e.truth import Truth
+from tests.support import scheduler_oracle
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -71,7 +72,7 @@ def name_of(miner: SimMiner) -> WorkerName:
 
 def sliced(node: Node, fleet: Fleet) -> list[SimMiner]:
     """Miners that are not fixed on one pool."""
-    roles = {part.worker: part.role for part in node.engine.scheduler.view().miners}
+    roles = {part.worker: part.role for part in scheduler_oracle.miners(node.engine.scheduler)}
     return [miner for miner in fleet.miners if roles.get(name_of(miner)) != "fixed"]
 
 
@@ -223,18 +224,17 @@ async def test_restart_keeps_the_ledger_and_the_estimates(tmp_path: Path, start_
         fleet = make_fleet(port, (20.0, 10.0))
         await fleet.start()
         await fleet.mined(6)
-        before, counted = node.engine.scheduler.view(), node.accounting.fleet().total
-        worked = {key: part.work for key, part in before.pools.items()}
-        rates = {part.worker: part.rate for part in before.miners}
+        before, counted = scheduler_oracle.fleet(node.engine.scheduler), node.accounting.fleet().total
+        rates = {part.worker: part.rate for part in scheduler_oracle.miners(node.engine.scheduler)}
     try:
         async with running(tmp_path, port) as again:
             assert again.accounting.fleet().total.accepted >= counted.accepted
             await asyncio.gather(*(miner.until(lambda each: each.in_work, 30) for miner in fleet.miners))
-            view = again.engine.scheduler.view()
-            assert abs(view.ledger_since - before.ledger_since) < 1.0
-            for key, work in worked.items():
-                assert view.pools[key].work >= 0.9 * work
-            for part in view.miners:
+            after = scheduler_oracle.fleet(again.engine.scheduler)
+            assert abs(after.since - before.since) < 1.0
+            for key, work in before.work.items():
+                assert after.work[key] >= 0.9 * work
+            for part in scheduler_oracle.miners(again.engine.scheduler):
                 assert 0.5 * rates[part.worker] <= part.rate <= 2 * rates[part.worker]
                 assert part.rate_error < 0.8
     finally:

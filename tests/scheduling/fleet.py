@@ -35,15 +35,15 @@ class Fleet:
             self.events.subscribe(kind, self.told.append)
         self.moves: list[tuple[float, SessionId, PoolKey, SwitchReason]] = []
         self.without_job: set[PoolKey] = set()
-        self.lane_changes = 0
+        self.wanted_changes = 0
         self.scheduler = Scheduler(clock=self.clock, events=self.events, mover=self)
-        self.scheduler.on_lanes_changed = self._lanes_changed
+        self.scheduler.on_pools_wanted_changed = self._wanted_changed
         self.scheduler.apply(snapshot)
         for key in snapshot.pools if up is None else up:
             self.scheduler.pool_status(key, True)
 
-    def _lanes_changed(self) -> None:
-        self.lane_changes += 1
+    def _wanted_changed(self) -> None:
+        self.wanted_changes += 1
 
     def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
         if pool in self.without_job:
@@ -53,7 +53,7 @@ class Fleet:
 
     def join(self, number: int, ready: tuple[PoolKey, ...] = (A, B), worker: str | None = None) -> SessionId:
         session = SessionId(number)
-        self.scheduler.join(session, WorkerName(worker or f"rig{number}"))
+        self.scheduler.add_miner(session, WorkerName(worker or f"rig{number}"))
         self.scheduler.set_ready(session, frozenset(ready))
         return session
 

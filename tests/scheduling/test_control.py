@@ -98,10 +98,10 @@ def test_priority_takes_the_first_pool_that_is_up_and_returns_to_it():
     fleet = Fleet(config(schedule({A: 1, B: 1, C: 1}, mode=Mode.PRIORITY), pools=(A, B, C)))
     rigs = [fleet.join(number, (A, B, C)) for number in range(10)]
     assert set(fleet.pools().values()) == {A}
-    assert fleet.scheduler.lanes_wanted(rigs[0]) == {A}
+    assert fleet.scheduler.pools_wanted(rigs[0]) == {A}
     fleet.scheduler.pool_status(A, False)
     assert set(fleet.pools().values()) == {B}
-    assert fleet.scheduler.lanes_wanted(rigs[0]) == {A, B}
+    assert fleet.scheduler.pools_wanted(rigs[0]) == {A, B}
     fleet.scheduler.pool_status(A, True)
     assert list(fleet.pools().values()).count(A) < 5, "a few a second, not the herd"
     fleet.work(10, every=1)
@@ -111,14 +111,14 @@ def test_priority_takes_the_first_pool_that_is_up_and_returns_to_it():
 def test_fallback_pools_are_used_in_order_only_while_all_allocated_ones_are_down():
     fleet = Fleet(config(schedule({A: 1}, fallbacks=(B, C)), pools=(A, B, C)), up=(A,))
     rig = fleet.join(1, (A,))
-    assert fleet.scheduler.lanes_wanted(rig) == {A}
+    assert fleet.scheduler.pools_wanted(rig) == {A}
     fleet.scheduler.pool_status(A, False)
-    assert fleet.scheduler.lanes_wanted(rig) == {A, B}
-    assert fleet.lane_changes >= 1
+    assert fleet.scheduler.pools_wanted(rig) == {A, B}
+    assert fleet.wanted_changes >= 1
     fleet.ready(rig, B)
     assert fleet.scheduler.current(rig) == B
     fleet.scheduler.pool_status(B, False)
-    assert fleet.scheduler.lanes_wanted(rig) == {A, C}
+    assert fleet.scheduler.pools_wanted(rig) == {A, C}
     fleet.ready(rig)
     assert fleet.scheduler.current(rig) is None
     fleet.ready(rig, C)
@@ -136,7 +136,7 @@ def test_a_pool_that_is_taken_out_is_left_at_once():
     drained = {**plans.pools, B: replace(plans.pools[B], status="drain")}
     fleet.scheduler.apply(replace(plans, pools=drained))
     assert set(fleet.pools().values()) == {A}
-    assert fleet.scheduler.lanes_wanted(rigs[0]) == {A}
+    assert fleet.scheduler.pools_wanted(rigs[0]) == {A}
 
 
 def test_weights_of_auto_balance_that_make_no_sense_leave_the_schedules_own_in_force():

@@ -5,6 +5,7 @@ import pytest
 from proxy.config.snapshot import Mode
 from proxy.scheduling.guard import Budget, dwell, period, phase, stay
 from tests.scheduling.fleet import A, B, Fleet, config, schedule
+from tests.support import scheduler_oracle
 
 
 @pytest.mark.parametrize(("weight", "seconds"), [(0.5, 20), (0.3, 12), (0.05, 10), (0.95, 20), (0.0, 10)])
@@ -108,10 +109,10 @@ def test_a_quiet_miner_stays_where_it_is_and_goes_on_when_it_submits():
     moves = len(fleet.moves)
     fleet.clock.advance(3600)
     assert len(fleet.moves) == moves
-    assert fleet.scheduler.view().miners[0].is_quiet
+    assert scheduler_oracle.miners(fleet.scheduler)[0].is_quiet
     fleet.work(300)
     assert len(fleet.moves) > moves + 6
-    assert not fleet.scheduler.view().miners[0].is_quiet
+    assert not scheduler_oracle.miners(fleet.scheduler)[0].is_quiet
     assert rig in fleet.pools()
 
 

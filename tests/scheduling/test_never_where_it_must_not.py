@@ -95,7 +95,7 @@ class Walk(Fleet):
     def go(self) -> None:
         if self.lanes:
             session = self.random.choice(sorted(self.lanes))
-            self.scheduler.leave(session)
+            self.scheduler.remove_miner(session)
             del self.lanes[session]
 
     def pool_flips(self) -> None:

@@ -17,6 +17,7 @@ from tests.bench.split import (
     slicing_rate,
     target_of,
 )
+from tests.support import scheduler_oracle
 
 MARKS = (60, 300, 900, 3600)
 
@@ -152,10 +153,10 @@ def test_a_residual_miner_that_falls_silent_hands_its_part_to_another_and_comes_
     for seed in range(4):
         simulation = start("12 mixed", (70, 30), seed)
         simulation.run_to(1800)
-        silent = next(miner for miner in simulation.scheduler.view().miners if miner.role == "residual")
+        silent = next(miner for miner in scheduler_oracle.miners(simulation.scheduler) if miner.role == "residual")
         simulation.set_mute(silent.worker, True)
         simulation.run_to(2400)
-        roles = {miner.session: miner.role for miner in simulation.scheduler.view().miners}
+        roles = {miner.session: miner.role for miner in scheduler_oracle.miners(simulation.scheduler)}
         assert roles[silent.session] == "new"
         assert list(roles.values()).count("residual") == 1
         simulation.set_mute(silent.worker, False)
@@ -164,7 +165,7 @@ def test_a_residual_miner_that_falls_silent_hands_its_part_to_another_and_comes_
         simulation.run_to(2500 + 3600)
         mark = simulation.measure(target_of(simulation.config), dwell_of(simulation.config))
         assert mark.error <= 1.3 * mark.bound, "two standard errors: one seed in twenty is beyond them"
-        assert [miner.role for miner in simulation.scheduler.view().miners].count("residual") == 1
+        assert [miner.role for miner in scheduler_oracle.miners(simulation.scheduler)].count("residual") == 1
 
 
 def test_a_pool_that_refuses_a_part_is_made_up_for_in_what_is_paid():
@@ -212,7 +213,7 @@ def test_how_soon_the_split_follows_tells_of_the_longer_stays_of_slow_miners():
         simulation.add(TERA)
         simulation.run_to(3600)
         simulation.apply(replace(simulation.config, override=OverrideConfig(weights={"A": 70, "B": 30})))
-        follows.append(simulation.scheduler.view().follows_in_s)
+        follows.append(simulation.scheduler.snapshot().follows_in_s)
     assert follows[1] > 5 * follows[0]
 
 

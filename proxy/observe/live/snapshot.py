@@ -30,7 +30,7 @@ from proxy.observe.live.views import (
     SplitView,
 )
 from proxy.ports import Clock
-from proxy.scheduling.view import SchedulerView
+from proxy.scheduling.snapshot import SchedulerSnapshot
 from proxy.types import PoolStatus, WorkerName
 
 _QUIET_TROUBLE_S = 5.0
@@ -83,7 +83,7 @@ class SnapshotBuilder:
         """Everything about now."""
         here = self.sources
         self._revision += 1
-        schedule = here.engine.scheduler.view()
+        schedule = here.engine.scheduler.snapshot()
         by_worker = _sessions_by_worker(here.engine)
         fleet = here.accounting.fleet()
         seconds = sum(part.seconds for part in schedule.pools.values())
@@ -125,7 +125,7 @@ class SnapshotBuilder:
     # --- Pools ----------------------------------------------------------------------------------------------------
 
     def _pool(
-        self, pool: PoolSupervisor, schedule: SchedulerView, number: int, all_seconds: float, excluded: int
+        self, pool: PoolSupervisor, schedule: SchedulerSnapshot, number: int, all_seconds: float, excluded: int
     ) -> PoolView:
         here, key = self.sources, pool.key
         tally = here.accounting.pool(key)
@@ -331,7 +331,7 @@ def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm
     return alarms
 
 
-def _control(schedule: SchedulerView) -> ControlView:
+def _control(schedule: SchedulerSnapshot) -> ControlView:
     control = schedule.control
     return ControlView(
         source=control.source,

@@ -1,0 +1,55 @@
+"""What pages and metrics may know about the scheduler: frozen values, made on request."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from proxy.scheduling.control import Control, Weights
+from proxy.scheduling.miner import Member
+from proxy.types import PoolKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolAllocation:
+    """What one pool is to get of the fleet, and what it has now."""
+
+    weight: float = 0.0
+    """What is in control wants, 0..1."""
+    target: float = 0.0
+    """What is aimed at now, pools that are down left out, 0..1."""
+    seconds: float = 0.0
+    """Miner-seconds spent on it since the scheduler was made (or the dump it was restored from)."""
+    miners: int = 0
+    rate: float = 0.0
+    """Hashes a second of the miners on it now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerSnapshot:
+    """The scheduler at one instant."""
+
+    control: Control
+    """Of (most of) the fleet."""
+    policy: str
+    follows_in_s: float
+    """How long until the split is within a point of the target after the last change; 0 when it is."""
+    pools: Mapping[PoolKey, PoolAllocation] = field(default_factory=dict)
+
+
+def pool_allocation(
+    pool: PoolKey, control: Control, target: Weights, members: Sequence[Member], seconds_before: float
+) -> PoolAllocation:
+    """Return a pool's part of settled ``members``; ``seconds_before`` are those of miners that left."""
+    miners, seconds, rate = 0, 0.0, 0.0
+    for member in members:
+        seconds += member.pool_time.get(pool, 0.0)
+        if member.current == pool:
+            miners += 1
+            if not member.is_quiet:
+                rate += member.estimate.rate
+    return PoolAllocation(
+        weight=control.weights.get(pool, 0.0),
+        target=target.get(pool, 0.0),
+        miners=miners,
+        rate=rate,
+        seconds=seconds_before + seconds,
+    )
