@@ -253,7 +253,7 @@ class Node:
     async def _start(self) -> None:
         await self._restore()
         await self.memory.restore()
-        await self.watcher.look()
+        await self.watcher.check()
         if self._trouble:
             raise StartError(f"The database cannot be read: {self._trouble}")
         await self.balance.restore()

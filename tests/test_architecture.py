@@ -21,7 +21,9 @@ PURE = {
     "proxy.engine",
     "proxy.scheduling",
     "proxy.chains",
+    "proxy.config.diff",
     "proxy.config.snapshot",
+    "proxy.config.validate",
     "proxy.config.importers.v2_format",
     "proxy.history.accounting",
     "proxy.history.effort",
@@ -61,7 +63,7 @@ MAY_IMPORT = {
     "proxy.observe.events": set(),
     "proxy.stratum": {"proxy.config.snapshot"},
     "proxy.scheduling": {"proxy.config.snapshot"},
-    "proxy.engine": {"proxy.chains", "proxy.config.snapshot", "proxy.scheduling", "proxy.stratum"},
+    "proxy.engine": {"proxy.chains", "proxy.config.diff", "proxy.config.snapshot", "proxy.scheduling", "proxy.stratum"},
     "proxy.chains": {"proxy.config.snapshot", "proxy.stratum"},
     "proxy.config": {
         "proxy.alerts",

@@ -1,11 +1,11 @@
-"""Auto-balance's rows as the core's ``BalanceConfig``."""
+"""Reads auto-balance's tables into a ``BalanceConfig``. Blocking."""
 
 from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, BalanceStrategy
 from proxy.errors import ConfigError
 from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice
 from proxy.types import Chain
 
-_PLAIN = (
+_SAME_NAME = (
     "short_window",
     "long_window",
     "max_deviation",
@@ -19,10 +19,10 @@ _PLAIN = (
 
 
 def load_balance() -> BalanceConfig:
-    """What the rows say; the defaults where there are none. Three queries.
+    """The settings, sources and prices; the defaults where there are no rows. Three queries.
 
     Raises:
-        ConfigError: a row was written past the models' rules.
+        ConfigError: a row holds an unknown strategy or chain.
     """
     row = BalanceSettings.load()
     sources = tuple(source_config(source) for source in BalanceSource.objects.filter(enabled=True))
@@ -35,15 +35,15 @@ def load_balance() -> BalanceConfig:
         strategy=strategy,
         prices=prices,
         sources=sources or BalanceConfig().sources,
-        **{name: getattr(row, name) for name in _PLAIN},
+        **{name: getattr(row, name) for name in _SAME_NAME},
     )
 
 
 def source_config(row: BalanceSource) -> BalanceSourceConfig:
-    """One source's row.
+    """The configuration of one source.
 
     Raises:
-        ConfigError: its chain is not known.
+        ConfigError: its chain is unknown.
     """
     try:
         chain = Chain(row.chain) if row.chain else Chain.OTHER

@@ -1,7 +1,7 @@
 """The whole configuration as one JSON document, for keeping, comparing, and moving to another machine.
 
 Rows refer to each other by name (a pool's key, a wallet's or target's label), never by number. Passwords and the
-addresses of alert targets are left out unless asked for. ``proxy.config.importers.own_format`` reads it back.
+addresses of alert targets are left out unless asked for. ``proxy.config.importers.own_import`` reads it back.
 """
 
 import json
@@ -39,12 +39,12 @@ FORMAT, FORMAT_VERSION = "dpmp-config", 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """How the rows of one model stand in the document."""
+    """How the rows of one model are written in the document."""
 
     name: str
     model: type[models.Model]
     key: str = ""
-    """Field by which a row is found again; empty: by its owner and place, or the only row."""
+    """Field that identifies a row; empty: its owner and position do, or it is the only row."""
     owner: str = ""
     """Foreign key of rows that belong to another section's row and are written inside it."""
     secrets: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ PARTS: dict[str, tuple[Section, ...]] = {
         Section(name="windows", model=ScheduleWindow, owner="schedule"),
     ),
 }
-"""Section -> what is written inside its rows."""
+"""Section -> sections that are written inside its rows."""
 
 SECTIONS: tuple[Section, ...] = (
     Section(name="wallets", model=Wallet, key="label"),
@@ -80,11 +80,11 @@ SECTIONS: tuple[Section, ...] = (
 """In the order in which they can be read back."""
 
 NAMES: dict[type[models.Model], str] = {Wallet: "label", Pool: "key", AlertTarget: "label"}
-"""What rows of other models are called by."""
+"""Field by which rows of other models refer to a row."""
 
 
 def export_config(*, secrets: bool = False) -> str:
-    """The document; ``secrets`` puts passwords and alert addresses in."""
+    """The document; with ``secrets`` it holds passwords and alert addresses."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

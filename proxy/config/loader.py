@@ -1,4 +1,4 @@
-"""Rows become one ``ConfigSnapshot``: the engine's only reader of the configuration's tables. Blocking."""
+"""Reads the configuration's tables into one ``ConfigSnapshot``. Blocking."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import TypeVar
 from django.utils import timezone
 
 from proxy.chains.addresses import AddressError, validate_address
-from proxy.config.alerts import load_alerts
+from proxy.config.alerts_loader import load_alerts
 from proxy.config.balance_loader import load_balance
 from proxy.config.snapshot import (
     BalanceConfig,
@@ -30,11 +30,11 @@ from proxy.config.snapshot import (
     Tls,
     Window,
 )
+from proxy.config.validate import validate
 from proxy.errors import ConfigError
 from proxy.models import (
     ConfigRevision,
     Pool,
-    PoolFact,
     ProxySettings,
     Schedule,
     Wallet,
@@ -50,7 +50,7 @@ from proxy.types import AdminStatus, Chain, PoolKey, WorkerName
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _READS = 5
-"""Attempts at a read during which nobody writes."""
+"""How often a read is tried again because the configuration changed meanwhile."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Group = TypeVar("Group", Limits, HealthConfig, Listeners)
@@ -79,24 +79,17 @@ def load_snapshot(environ: Mapping[str, str] = os.environ) -> ConfigSnapshot:
             break
     if snapshot is None:
         raise refusal or ConfigError("The configuration cannot be read.")
-    return snapshot.validate()
+    return validate(snapshot)
 
 
 def mark_applied(revision: int) -> None:
-    """Note for all processes that ``revision`` is in force."""
+    """Record, for all processes, that ``revision`` is in force."""
     ConfigRevision.change(applied_revision=revision, applied_at=timezone.now(), refused_revision=None, problems=[])
 
 
 def mark_refused(revision: int, problems: Sequence[str]) -> None:
-    """Note for all processes that ``revision`` cannot be used, and why."""
+    """Record, for all processes, that ``revision`` cannot be used, and why."""
     ConfigRevision.change(refused_revision=revision, problems=list(problems))
-
-
-def note_extranonce2_size(key: PoolKey, size: int) -> None:
-    """Remember what a pool gave, so that after a restart miners are answered at once. No change of the revision."""
-    pool = Pool.objects.filter(key=key).values_list("pk", flat=True).first()
-    if pool is not None:
-        PoolFact.objects.update_or_create(pool_id=pool, defaults={"extranonce2_size": size})
 
 
 def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
@@ -135,7 +128,6 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
 
 
 def _balance(problems: list[str]) -> BalanceConfig:
-    """Auto-balance as the owner set it."""
     try:
         return load_balance()
     except ConfigError as error:
@@ -170,7 +162,7 @@ def _pool(row: Pool, problems: list[str]) -> PoolConfig:
 
 
 def _check_wallet(who: str, pool: Pool, wallet: Wallet, problems: list[str]) -> None:
-    """Rows that were written past the models' own rules must not send work to a wrong address."""
+    """Check the wallet again: a row written past the models' rules must not send work to a wrong address."""
     if wallet.chain != pool.chain and Chain.OTHER not in (wallet.chain, pool.chain):
         problems.append(f"{who} mines {pool.chain}, but its wallet {wallet.label} is of {wallet.chain}.")
     if wallet.kind != WalletKind.ADDRESS or wallet.chain == Chain.OTHER:
@@ -254,7 +246,7 @@ def _traces() -> dict[WorkerName, float]:
 
 
 def _group(kind: type[Group], settings: ProxySettings) -> Group:
-    """A dataclass whose fields have the names of columns."""
+    """Fill a dataclass whose fields are named as the columns of the settings."""
     return kind(**{name: getattr(settings, name) for name in kind.__dataclass_fields__})
 
 

@@ -1,4 +1,4 @@
-"""Which setting holds, and where it comes from: the environment, the admin, or the default."""
+"""Lists the current settings, each with its origin: the environment, the admin, or the default."""
 
 import os
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingLine:
-    """One setting as it holds now."""
+    """One setting: its current value and where it comes from."""
 
     group: str
     name: str
@@ -45,7 +45,7 @@ class SettingLine:
 def settings_in_force(
     variables: Mapping[str, str | Promise], environ: Mapping[str, str] = os.environ
 ) -> list[SettingLine]:
-    """All settings; ``variables`` is ``dpmp_site.env.VARIABLES``: name -> meaning."""
+    """All current settings; ``variables`` is ``dpmp_site.env.VARIABLES``: name -> meaning."""
     lines = [_variable(name, meaning, environ) for name, meaning in variables.items()]
     for model in _ROWS:
         row = model.load()  # type: ignore[attr-defined]

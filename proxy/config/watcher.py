@@ -1,4 +1,4 @@
-"""Notices that the configuration changed, in this process at once and in others by its revision number."""
+"""Applies changes of the configuration: at once those of this process, by the revision number those of others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,12 +21,12 @@ Result = TypeVar("Result")
 
 
 def announce() -> None:
-    """Tell this process that a change has been committed."""
+    """Send ``changed``: a change has been committed in this process."""
     changed.send_robust(sender=None)
 
 
-class Store(Protocol):
-    """Where the configuration lies. All calls block and may raise what their database raises."""
+class ConfigStore(Protocol):
+    """Reads the configuration and records its state. All calls block and may raise the database's errors."""
 
     def current_revision(self) -> int:
         """The revision number; any change of the configuration raises it."""
@@ -35,10 +35,10 @@ class Store(Protocol):
         """The valid configuration. Raises ``ConfigError`` with sentences."""
 
     def mark_applied(self, revision: int) -> None:
-        """Note that ``revision`` is in force."""
+        """Record that ``revision`` is in force."""
 
     def mark_refused(self, revision: int, problems: Sequence[str]) -> None:
-        """Note that ``revision`` cannot be used."""
+        """Record that ``revision`` cannot be used."""
 
 
 async def in_thread(call: Callable[[], Result]) -> Result:
@@ -54,7 +54,7 @@ async def in_thread(call: Callable[[], Result]) -> Result:
     return await sync_to_async(fresh, thread_sensitive=False)()
 
 
-async def set_or_late(event: asyncio.Event, seconds: float) -> None:
+async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
     """Return when ``event`` is set, or after ``seconds``."""
     try:
         await asyncio.wait_for(event.wait(), seconds)
@@ -72,13 +72,13 @@ class ConfigWatcher:
 
     def __init__(
         self,
-        store: Store,
+        store: ConfigStore,
         *,
         on_snapshot: Callable[[ConfigSnapshot], None],
         on_refused: Callable[[Sequence[str]], None],
         on_trouble: Callable[[Exception | None], None],
         poll_s: float = POLL_S,
-        pause: Callable[[asyncio.Event, float], Awaitable[None]] = set_or_late,
+        pause: Callable[[asyncio.Event, float], Awaitable[None]] = wait_for_event,
     ) -> None:
         self._store = store
         self._on_snapshot, self._on_refused, self._on_trouble = on_snapshot, on_refused, on_trouble
@@ -86,55 +86,55 @@ class ConfigWatcher:
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen: int | None = None
-        self._mark: Callable[[], None] | None = None
-        """What is still to be noted in the store."""
+        self._pending_mark: Callable[[], None] | None = None
+        """The record of the last revision that the store has not taken yet."""
         self._troubled = False
 
     def notify(self, **_: object) -> None:
-        """Look now. May be called from any thread, also as a receiver of ``changed``."""
+        """Check for a change now. May be called from any thread, also as a receiver of ``changed``."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
-        """Look at once, at each ``notify`` and each ``poll_s`` seconds, until cancelled."""
+        """Check at once, at each ``notify`` and every ``poll_s`` seconds, until cancelled."""
         self._loop = asyncio.get_running_loop()
         changed.connect(self.notify)
         try:
             while True:
                 self._wake.clear()
-                await self.look()
+                await self.check()
                 await self._pause(self._wake, self._poll_s)
         finally:
             changed.disconnect(self.notify)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Apply the configuration if its revision is not the one seen last."""
         try:
             revision = await in_thread(self._store.current_revision)
             if revision != self._seen:
-                await self._take(revision)
-            if self._mark is not None:
-                await in_thread(self._mark)
-                self._mark = None
+                await self._load(revision)
+            if self._pending_mark is not None:
+                await in_thread(self._pending_mark)
+                self._pending_mark = None
         except Exception as error:  # whatever the database raises: the old configuration goes on
-            self._trouble(error)
+            self._report_trouble(error)
         else:
-            self._trouble(None)
+            self._report_trouble(None)
 
-    async def _take(self, revision: int) -> None:
+    async def _load(self, revision: int) -> None:
         try:
             snapshot = await in_thread(self._store.load_snapshot)
         except ConfigError as error:
             self._seen = revision
-            self._mark = partial(self._store.mark_refused, revision, error.problems)
+            self._pending_mark = partial(self._store.mark_refused, revision, error.problems)
             self._on_refused(error.problems)
         else:
             self._seen = snapshot.revision
             self._on_snapshot(snapshot)
-            self._mark = partial(self._store.mark_applied, snapshot.revision)
+            self._pending_mark = partial(self._store.mark_applied, snapshot.revision)
 
-    def _trouble(self, error: Exception | None) -> None:
-        """Report a change between trouble and none."""
+    def _report_trouble(self, error: Exception | None) -> None:
+        """Call ``on_trouble`` when trouble begins and when it ends."""
         if (error is not None) != self._troubled:
             self._troubled = error is not None
             self._on_trouble(error)

@@ -10,7 +10,8 @@ from dataclasses import replace
 from itertools import count
 
 from proxy.chains.stale_tips import StaleTips
-from proxy.config.snapshot import ConfigSnapshot, PoolConfig, diff
+from proxy.config.diff import diff
+from proxy.config.snapshot import ConfigSnapshot, PoolConfig
 from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pool import PoolSupervisor

@@ -8,7 +8,7 @@ backup endpoint is in use (to find the way back), and now and then while no mine
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from proxy.config.snapshot import DIFFICULTY_PLACE, Endpoint, HealthConfig, PoolConfig
+from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
 from proxy.engine.pool_health import Backoff, PoolHealth, Random
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.upstream_connection import DedicatedLane, LaneUser
@@ -217,7 +217,7 @@ class PoolSupervisor:
 
     def _password(self, session: SessionId, productive: ProductiveDifficulty) -> str:
         """As configured, with the difficulty that suits the miner where the password has a place for it."""
-        if DIFFICULTY_PLACE not in self.config.password:
+        if DIFFICULTY_PLACEHOLDER not in self.config.password:
             return self.config.password
         return self.config.password_for(self._owner.asked_difficulty(session, self.key, productive, estimated=True))
 

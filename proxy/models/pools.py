@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.chains.addresses import AddressError, validate_address
-from proxy.config.snapshot import DIFFICULTY_PLACE, POOL_KEY, PayoutAction, Tls
+from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, POOL_KEY, PayoutAction, Tls
 from proxy.models.base import ConfigModel
 from proxy.models.labels import WalletKind, choices_of, values_of
 from proxy.types import AdminStatus, Chain
@@ -241,7 +241,7 @@ class Pool(ConfigModel):
 
     def _check_password(self) -> None:
         places = _PLACE.findall(self.password or "")
-        if any(place != DIFFICULTY_PLACE for place in places) or len(places) > 1:
+        if any(place != DIFFICULTY_PLACEHOLDER for place in places) or len(places) > 1:
             raise ValidationError({"password": gettext("Only {difficulty} can be filled in, and only once.")})
 
     def _check_wallet(self, wallet: Wallet) -> None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from proxy.chains.addresses import AddressError, address_of_script, script_of
 from proxy.chains.coinbase import Coinbase, TxOut, assemble, parse_coinbase
-from proxy.config.snapshot import DIFFICULTY_PLACE, PoolConfig, Tls
+from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, PoolConfig, Tls
 from proxy.errors import RemoteProtocolError
 from proxy.ops.check_pool_probe import Findings, readable
 from proxy.ops.check_pool_tls import Certificate, TlsLook
@@ -147,7 +147,7 @@ def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, 
         return
     yield _("Subscribe"), _("accepted"), True
     yield _authorize(seen, user, made_up_user, timeout_s)
-    if DIFFICULTY_PLACE in pool.password:
+    if DIFFICULTY_PLACEHOLDER in pool.password:
         yield _("Difficulty in the password"), _difficulty_place(pool), None
     yield _extranonce(seen)
     yield (
@@ -165,11 +165,11 @@ def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, 
 
 def _difficulty_place(pool: PoolConfig) -> str:
     """What becomes of the place, without the rest of the password."""
-    part = next(part for part in re.split("[;,]", pool.password) if DIFFICULTY_PLACE in part)
+    part = next(part for part in re.split("[;,]", pool.password) if DIFFICULTY_PLACEHOLDER in part)
     return _(
         "%(part)s becomes %(example)s for a miner that works at 16384; it was left out here, as for a miner of "
         "which nothing is known yet"
-    ) % {"part": part.strip(), "example": part.strip().replace(DIFFICULTY_PLACE, "16384")}
+    ) % {"part": part.strip(), "example": part.strip().replace(DIFFICULTY_PLACEHOLDER, "16384")}
 
 
 def _mask(mask: int | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, Policy, PoolConfig, ScheduleConfig
+from proxy.config.validate import validate
 from proxy.errors import ConfigError
 from proxy.scheduling import guard
 from proxy.scheduling.simulation import TERA, Fault, Mark, PoolBehaviour, Simulation
@@ -89,7 +90,7 @@ def config_of(plan: Plan) -> ConfigSnapshot:
         min_switch_s=plan.min_switch_s,
         slice_s=plan.slice_s,
     )
-    return ConfigSnapshot(pools=pools, schedules=(schedule,)).validate()
+    return validate(ConfigSnapshot(pools=pools, schedules=(schedule,)))
 
 
 def run(plan: Plan) -> Iterator[str]:

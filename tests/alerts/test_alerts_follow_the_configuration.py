@@ -54,7 +54,7 @@ async def servers() -> AsyncIterator[tuple[Webhook, Webhook]]:
 async def node(servers: tuple[Webhook, Webhook], tmp_path: Path) -> AsyncIterator[Node]:
     """A node whose watcher and alerts are at work, with no port open."""
     node = Node(Options(web=False, data_dir=tmp_path))
-    await node.watcher.look()
+    await node.watcher.check()
     watching = asyncio.get_running_loop().create_task(node.watcher.run())
     node.alerts.start()
     yield node

@@ -8,7 +8,7 @@ import pytest
 from proxy.alerts import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.alerts.service import AlertService
 from proxy.alerts.summary import compose
-from proxy.config.alerts import load_alerts
+from proxy.config.alerts_loader import load_alerts
 from proxy.models import AlertDelivery, AlertRule, AlertSettings, AlertTarget
 from proxy.models.history import RejectBucket, ShareBucket
 from proxy.observe.events import BestShare, BlockFound, DatabaseTrouble, EventStream, PoolBehind, PoolDown, PoolUp

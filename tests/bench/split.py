@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
+from proxy.config.validate import validate
 from proxy.scheduling import guard
 from proxy.scheduling.simulation import TERA, Mark, Simulation
 from proxy.types import PoolKey
@@ -41,7 +42,7 @@ def config_for(weights: Sequence[float], min_switch_s: float, slice_s: float | N
         min_switch_s=min_switch_s,
         slice_s=slice_s or (15 if min_switch_s <= 30 else 30),
     )
-    return ConfigSnapshot(pools=pools, schedules=(schedule,)).validate()
+    return validate(ConfigSnapshot(pools=pools, schedules=(schedule,)))
 
 
 def target_of(config: ConfigSnapshot) -> dict[PoolKey, float]:

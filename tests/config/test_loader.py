@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from proxy.config import loader
-from proxy.config.loader import current_revision, load_snapshot, mark_applied, mark_refused, note_extranonce2_size
+from proxy.config.loader import current_revision, load_snapshot, mark_applied, mark_refused
 from proxy.config.snapshot import (
     ConfigSnapshot,
     Endpoint,
@@ -252,9 +252,7 @@ def test_what_the_proxy_made_of_a_revision_is_noted_for_all_processes() -> None:
 def test_an_extranonce_size_once_seen_is_remembered_without_a_new_revision() -> None:
     make_pool("A")
     revision = current_revision()
-    note_extranonce2_size("A", 8)
-    note_extranonce2_size("A", 4)
-    note_extranonce2_size("GONE", 4)
+    PoolFact.objects.create(pool=Pool.objects.get(key="A"), extranonce2_size=4)
     assert load_snapshot({}).pools["A"].extranonce2_size == 4 and current_revision() == revision
 
 

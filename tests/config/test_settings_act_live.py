@@ -24,7 +24,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     """A node that reads its configuration, with no port open."""
     await sync_to_async(lambda: make_schedule({make_pool("A"): 1}))()
     node = Node(Options(web=False, data_dir=tmp_path))
-    await node.watcher.look()
+    await node.watcher.check()
     yield node
     node.engine.close()
     node.metrics.close()
@@ -32,7 +32,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 async def save(node: Node, row: ProxySettings | WorkerTrace) -> None:
     await sync_to_async(row.save)()
-    await node.watcher.look()
+    await node.watcher.check()
 
 
 async def test_wallets_are_redacted_from_the_save_on(node: Node) -> None:

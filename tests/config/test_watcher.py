@@ -66,7 +66,7 @@ def make_watcher(
 
 async def test_the_first_look_applies_and_notes_it() -> None:
     store, heard = FakeStore(), Heard()
-    await make_watcher(store, heard).look()
+    await make_watcher(store, heard).check()
     assert heard.applied == [1] and store.marks == [("applied", 1)] and heard.troubles == []
 
 
@@ -74,34 +74,34 @@ async def test_an_unchanged_revision_is_not_loaded_again() -> None:
     store, heard = FakeStore(), Heard()
     watcher = make_watcher(store, heard)
     for _ in range(5):
-        await watcher.look()
+        await watcher.check()
     assert store.loads == 1 and heard.applied == [1] and store.marks == [("applied", 1)]
 
 
 async def test_an_invalid_configuration_is_refused_once_and_the_next_valid_one_applied() -> None:
     store, heard = FakeStore(), Heard()
     watcher = make_watcher(store, heard)
-    await watcher.look()
+    await watcher.check()
     store.revision, store.problems = 2, ("Pool A has no wallet.",)
-    await watcher.look()
-    await watcher.look()
+    await watcher.check()
+    await watcher.check()
     assert heard.refused == [("Pool A has no wallet.",)] and heard.applied == [1]
     assert store.marks[-1] == ("refused", 2, "Pool A has no wallet.") and len(store.marks) == 2
     store.revision, store.problems = 3, ()
-    await watcher.look()
+    await watcher.check()
     assert heard.applied == [1, 3] and store.marks[-1] == ("applied", 3)
 
 
 async def test_a_database_that_is_away_is_reported_once_and_when_it_is_back() -> None:
     store, heard = FakeStore(), Heard()
     watcher = make_watcher(store, heard)
-    await watcher.look()
+    await watcher.check()
     store.error = OSError("no route")
-    await watcher.look()
-    await watcher.look()
+    await watcher.check()
+    await watcher.check()
     assert heard.troubles == [store.error] and heard.applied == [1]
     store.error = None
-    await watcher.look()
+    await watcher.check()
     assert heard.troubles[1:] == [None] and store.loads == 1
 
 
@@ -109,10 +109,10 @@ async def test_a_note_that_could_not_be_written_is_written_later() -> None:
     store, heard = FakeStore(), Heard()
     watcher = make_watcher(store, heard)
     store.mark_error = OSError("locked")
-    await watcher.look()
+    await watcher.check()
     assert heard.applied == [1] and store.marks == []
     store.mark_error = None
-    await watcher.look()
+    await watcher.check()
     assert heard.applied == [1] and store.marks == [("applied", 1)]
 
 
@@ -121,11 +121,11 @@ async def test_an_owner_that_fails_does_not_end_the_watch() -> None:
     watcher = make_watcher(store, heard)
     failing = pytest.MonkeyPatch()
     failing.setattr(heard, "applied", None)
-    await watcher.look()
+    await watcher.check()
     failing.undo()
     assert isinstance(heard.troubles[0], AttributeError)
     store.revision = 2
-    await watcher.look()
+    await watcher.check()
     assert heard.applied == [2] and heard.troubles[-1] is None
 
 

@@ -24,7 +24,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     """A node that reads its configuration, with no port open."""
     await sync_to_async(lambda: make_schedule({make_pool("A"): 1}))()
     node = Node(Options(web=False, data_dir=tmp_path))
-    await node.watcher.look()
+    await node.watcher.check()
     yield node
     node.engine.close()
     node.metrics.close()
@@ -50,7 +50,7 @@ async def test_a_rule_saved_in_the_admin_holds_for_the_next_miner(node: Node, ad
         return client.post("/admin/proxy/firmwarerule/add/", fields).status_code
 
     assert await sync_to_async(save)() == 302
-    await node.watcher.look()
+    await node.watcher.check()
     assert subscribed_as(node, "OddBoard/2.1") == "avalon"
     assert subscribed_as(node, "OddBoard/3.0") == "unknown"
     assert await sync_to_async(save)(agent="x", profile="no-such") == 200

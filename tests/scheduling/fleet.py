@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from proxy.config.snapshot import AdminStatus, ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
+from proxy.config.validate import validate
 from proxy.observe.events import REGISTRY, Event, EventStream
 from proxy.scheduling.scheduler import Scheduler
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
@@ -21,7 +22,7 @@ def schedule(weights: Mapping[PoolKey, float], **fields: object) -> ScheduleConf
 
 
 def config(*schedules: ScheduleConfig, pools: tuple[PoolKey, ...] = (A, B), **fields: object) -> ConfigSnapshot:
-    return ConfigSnapshot(pools={key: pool(key) for key in pools}, schedules=schedules, **fields).validate()
+    return validate(ConfigSnapshot(pools={key: pool(key) for key in pools}, schedules=schedules, **fields))
 
 
 class Fleet:

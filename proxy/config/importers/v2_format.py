@@ -1,4 +1,4 @@
-"""Reads the files of DPMP v2: what they say, in our words, and each key that is not understood by its name."""
+"""Parses the files of DPMP v2 and names each key that is not understood."""
 
 import json
 import math
@@ -16,11 +16,11 @@ from proxy.types import Chain
 MAX_BYTES = 1024 * 1024
 V2_MIN_SWITCH_S, V2_SLICE_S, V2_WEIGHT, V2_POLL_S = 50.0, 30.0, 50.0, 600.0
 V2_METRICS_HOST = "0.0.0.0"
-"""What v2 takes where the file says nothing."""
+"""v2's default."""
 
 _PLACEHOLDER = re.compile(r"POOL_[A-Z]_(HOST|WALLET)")
 _ADDRESS_CHARS = re.compile(r"[A-Za-z0-9:]{25,}")
-_NO_NUMBER = object()
+_MISSING = object()
 _SECTIONS = {"listen", "metrics", "logging", "pools", "downstream_diff", "scheduler"}
 _OLD = {
     "listen_host": ("listen", "host"),
@@ -49,7 +49,7 @@ class V2Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class V2Config:
-    """What a ``config_v2.json`` says."""
+    """The content of a ``config_v2.json``."""
 
     pools: tuple[V2Pool, ...]
     mode: Mode
@@ -87,7 +87,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parse_config(found: Mapping[str, Any]) -> V2Config:
-    """Understand the content of a ``config_v2.json`` or its older forms.
+    """Parse the content of a ``config_v2.json`` or of its older forms.
 
     Raises:
         ConfigError: with a sentence for everything that cannot be used.
@@ -129,7 +129,7 @@ def _number(value: object) -> float | None:
 
 
 class _Reader:
-    """One pass over the file; problems are collected, so that a person sees all of them at once."""
+    """Parses one file; problems are collected, so that all of them are reported at once."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:
         self._problems: list[str] = []
@@ -141,7 +141,7 @@ class _Reader:
         self._unknown("", set(found) - _SECTIONS - set(_OLD))
 
     def read(self) -> V2Config:
-        """Take each key that is known out of its section; what remains is unknown."""
+        """Pop each known key from its section; the keys that remain are unknown."""
         pools = self._pools()
         mode, min_switch_s, slice_s = self._scheduler()
         balance, oracle = self._balance(mode)
@@ -172,8 +172,8 @@ class _Reader:
         self._notes += [f'"{where}{name}" is not known and was left out.' for name in sorted(names)]
 
     def _take_number(self, section: str, name: str, default: float | None) -> float | None:
-        value = self._sections[section].pop(name, _NO_NUMBER)
-        if value is _NO_NUMBER or value is None:
+        value = self._sections[section].pop(name, _MISSING)
+        if value is _MISSING or value is None:
             return default
         number = _number(value)
         if number is None:
@@ -236,7 +236,7 @@ class _Reader:
         return Chain.OTHER
 
     def _wallet(self, who: str, wallet: str, chain: Chain | None) -> tuple[Chain, bool]:
-        """Chain of the wallet, and whether it is an address; no chain given: the first whose address it is."""
+        """Chain of the wallet, and whether it is an address. Without ``chain``: the first chain that it is valid on."""
         candidates = [chain] if chain else [Chain.BTC, Chain.BCH, Chain.DGB]
         if not wallet or chain is Chain.OTHER:
             return chain or Chain.OTHER, False

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from proxy.config.importers.importing import import_v2
-from proxy.config.importers.own_format import import_own, is_own
+from proxy.config.importers.own_import import import_own, is_own
 from proxy.config.importers.v2_format import read_json
+from proxy.config.importers.v2_import import import_v2
 from proxy.errors import ConfigError
 
 

@@ -1,4 +1,4 @@
-"""Brings the set-up of a DPMP v2 into the database; a second run finds nothing to change."""
+"""Imports the configuration of a DPMP v2 into the database; a second run changes nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,9 +44,9 @@ Row = TypeVar("Row", bound=Model)
 
 
 def import_v2(path: Path, *, check: bool = False) -> list[str]:
-    """Import ``path`` and the files beside it in one transaction; a line for each row and each thing left out.
+    """Import ``path`` and the files beside it in one transaction. Returns a line for each row and each thing left out.
 
-    The files beside it are the override and the best shares. With ``check`` everything is tried and nothing kept.
+    The files beside it are the override and the best shares. With ``check`` the import is rolled back at its end.
 
     Raises:
         ConfigError: with sentences; nothing was changed.
@@ -54,14 +54,14 @@ def import_v2(path: Path, *, check: bool = False) -> list[str]:
     config = parse_config(read_json(path))
     with transaction.atomic():
         lines = _Import().run(config, path.parent)
-        load_snapshot()  # what the proxy would refuse must not get in
+        load_snapshot()  # raises if the proxy could not use the result
         if check:
             transaction.set_rollback(True)
     return lines
 
 
 class _Import:
-    """One run; ``_lines`` says what became of each row."""
+    """One import; ``_lines`` collects what happened to each row."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -77,7 +77,7 @@ class _Import:
         return [*self._lines, *config.notes]
 
     def _put(self, who: str, row: Row, values: Mapping[str, Any]) -> Row:
-        """Save ``values`` if one of them is new."""
+        """Save ``row`` if it is new or one of ``values`` differs."""
         new = row._state.adding
         changed = [name for name, value in values.items() if getattr(row, name, None) != value]
         for name in changed:
@@ -88,10 +88,10 @@ class _Import:
                 row.save()
             except ValidationError as error:
                 raise ConfigError(*_sentences(who, row, error)) from error
-        self._say(who, "added" if new else f"changed ({', '.join(changed)})" if changed else "unchanged")
+        self._report(who, "added" if new else f"changed ({', '.join(changed)})" if changed else "unchanged")
         return row
 
-    def _say(self, who: str, outcome: str) -> None:
+    def _report(self, who: str, outcome: str) -> None:
         self._lines.append(f"{who}: {outcome}")
 
     def _pool(self, entry: V2Pool) -> Pool:
@@ -137,7 +137,7 @@ class _Import:
         self._put(who, found or wanted, {})
 
     def _schedule(self, config: V2Config, pools: Mapping[str, Pool]) -> None:
-        """The default schedule becomes what the file says."""
+        """Set the default schedule as the file has it."""
         row = Schedule.objects.filter(is_default=True).first() or Schedule.objects.filter(name=SCHEDULE_NAME).first()
         schedule = self._put(
             f'Schedule "{row or SCHEDULE_NAME}"',
@@ -183,21 +183,21 @@ class _Import:
         if not path.exists():
             return
         if config.mode is Mode.AUTO_BALANCE:
-            self._say("Override", "left out: with auto-balance on, v2 wrote it by itself")
+            self._report("Override", "left out: with auto-balance on, v2 wrote it by itself")
             return
         weights = parse_override(read_json(path))
         current = WeightOverride.objects.filter(cleared_at=None).first()
         if current and current.kind == OverrideKind.WEIGHTS and current.active and current.weights == weights:
-            self._say("Override", "unchanged")
+            self._report("Override", "unchanged")
             return
         try:
             WeightOverride.put(by=IMPORTED_BY, weights=weights)
         except ValidationError as error:
             raise ConfigError(*_sentences("Override", WeightOverride(), error)) from error
-        self._say("Override", "changed" if current else "added")
+        self._report("Override", "changed" if current else "added")
 
     def _best_shares(self, path: Path) -> None:
-        """Keep v2's numbers beside our records, not among them: they are assigned difficulties, not achieved ones."""
+        """Keep v2's best shares in a table of their own: they are assigned difficulties, not achieved ones."""
         if not path.exists():
             return
         known = {row.worker: row for row in V2BestShare.objects.all()}
@@ -208,14 +208,14 @@ class _Import:
                 row.assigned_difficulty = difficulty
                 row.save()
                 changed += 1
-        self._say(
+        self._report(
             "Best shares of v2",
             f"{changed} kept as history (assigned difficulties, not achieved ones)" if changed else "unchanged",
         )
 
 
 def _by_worker(found: Mapping[str, float]) -> dict[WorkerName, float]:
-    """The highest of each worker, by the name that it has here."""
+    """Worker name, as the proxy has it -> its highest difficulty."""
     best: dict[WorkerName, float] = {}
     for name, difficulty in found.items():
         worker = worker_of(name)
@@ -224,7 +224,7 @@ def _by_worker(found: Mapping[str, float]) -> dict[WorkerName, float]:
 
 
 def _sentences(who: str, row: Model, error: ValidationError) -> list[str]:
-    """What is wrong with ``row``, with the words that the admin has for its fields."""
+    """The problems of ``row``, with the admin's labels of its fields."""
     sentences = []
     for name, messages in error.message_dict.items():
         label = "" if name == NON_FIELD_ERRORS else f", {getattr(row._meta.get_field(name), 'verbose_name', name)}"
@@ -233,7 +233,7 @@ def _sentences(who: str, row: Model, error: ValidationError) -> list[str]:
 
 
 def _free_label(entry: V2Pool) -> str:
-    """A label that says whose wallet it is and that no other wallet has."""
+    """A label made of the pool's name and the wallet, different from all others."""
     short = entry.wallet if len(entry.wallet) <= 20 else f"{entry.wallet[:8]}…{entry.wallet[-6:]}"
     label = f"{(entry.name or f'Pool {entry.key}')[:50]}: {short}"
     taken = set(Wallet.objects.filter(label__startswith=label).values_list("label", flat=True))

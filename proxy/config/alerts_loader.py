@@ -1,4 +1,4 @@
-"""The alerts' rows as the core's ``AlertSetup``. Blocking."""
+"""Reads the alerts' tables into an ``AlertSetup``. Blocking."""
 
 from proxy.alerts import (
     DEFAULT_RULES,
@@ -12,7 +12,7 @@ from proxy.models.alerts import AlertRule, AlertSettings, AlertTarget
 
 
 def load_alerts() -> AlertSetup:
-    """What the rows say now; a rule without a row is as ``DEFAULT_RULES`` has it.
+    """The rules, targets and limits; a rule without a row is as in ``DEFAULT_RULES``.
 
     Raises:
         django.db.Error: the database cannot be read.

@@ -1,4 +1,4 @@
-"""Reads back an export of the configuration: rows are found by name, changed or added, never deleted."""
+"""Imports an export of the configuration: rows are found by name, changed or added, never deleted."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -33,7 +33,7 @@ def is_own(document: Mapping[str, Any]) -> bool:
 
 
 def import_own(path: Path, *, check: bool = False) -> list[str]:
-    """Import ``path`` in one transaction; a line for each row. With ``check`` everything is tried and nothing kept.
+    """Import ``path`` in one transaction. Returns a line for each row. With ``check`` it is rolled back at its end.
 
     Secrets that the file does not have stay as they are.
 
@@ -52,14 +52,14 @@ def import_own(path: Path, *, check: bool = False) -> list[str]:
         for section in SECTIONS:
             lines += _section(section, document.get(section.name))
         lines += _override(document.get("override"))
-        load_snapshot()  # what the proxy would refuse must not get in
+        load_snapshot()  # raises if the proxy could not use the result
         if check:
             transaction.set_rollback(True)
     return lines
 
 
 def _unknown(section: Section, rows: Any, where: str) -> Iterable[str]:
-    """A sentence for each name in ``rows`` that means nothing here: a typing mistake, or a later version's."""
+    """A sentence for each unknown name in ``rows``: a typing mistake, or a field of a later version."""
     parts = PARTS.get(where, ())
     known = {field.name for field in columns(section)} | {field.name for field in section.model._meta.many_to_many}
     known |= {*section.leave_out, *(part.name for part in parts)}
@@ -112,7 +112,7 @@ def _find(section: Section, values: Mapping[str, Any], place: int) -> models.Mod
 
 
 def _fill(section: Section, row: models.Model, values: Mapping[str, Any], who: str) -> bool:
-    """Put the values in; whether one was new."""
+    """Set the values on ``row``. Returns whether one differed."""
     changed = False
     for field in columns(section):
         if field.name not in values:
@@ -141,7 +141,7 @@ def _named(model: type[models.Model], name: Any, who: str) -> models.Model:
 
 
 def _replace(part: Section, owner: models.Model, found: Any, who: str) -> bool:
-    """Make the rows inside ``owner`` those of the file; whether something changed."""
+    """Replace the rows inside ``owner`` by those of the file. Returns whether something changed."""
     if not isinstance(found, list) or not all(isinstance(values, dict) for values in found):
         raise ConfigError(f'{who}: "{part.name}" must be a list of objects.')
     wanted = []
@@ -150,7 +150,7 @@ def _replace(part: Section, owner: models.Model, found: Any, who: str) -> bool:
         _fill(part, row, values, who)
         wanted.append(row)
     existing = list(part.model._default_manager.filter(**{part.owner: owner}))
-    if [_plain(part, row) for row in existing] == [_plain(part, row) for row in wanted]:
+    if [_values(part, row) for row in existing] == [_values(part, row) for row in wanted]:
         return False
     for row in existing:
         row.delete()
@@ -159,12 +159,12 @@ def _replace(part: Section, owner: models.Model, found: Any, who: str) -> bool:
     return True
 
 
-def _plain(part: Section, row: models.Model) -> list[Any]:
+def _values(part: Section, row: models.Model) -> list[Any]:
     return [getattr(row, field.attname) for field in columns(part)]
 
 
 def _set_many(row: models.Model, field: Any, names: Any, who: str) -> bool:
-    """Alert targets that were left out for want of an address are left out here, too."""
+    """Set a many-to-many field. Names without a row (alert targets without an address) are skipped."""
     others = field.remote_field.model._default_manager.filter(
         **{f"{NAMES[field.remote_field.model]}__in": [str(name) for name in names or ()]}
     )
