@@ -1,0 +1,1 @@
+"""The Django project: settings, start of the process, URLs, and who may reach them."""

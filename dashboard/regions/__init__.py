@@ -1,4 +1,4 @@
-"""What the live regions show; importing this package registers them."""
+"""The live regions of the pages; importing this package registers them."""
 
 from dashboard.regions import home, plans, pools, records, workers
 

@@ -1,1 +1,1 @@
-"""The pages. Each view renders the full page, or for htmx only the part that changes."""
+"""The views: each renders a full page, or for htmx only the part that changes."""

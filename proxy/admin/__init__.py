@@ -1,4 +1,4 @@
-"""The admin: where the configuration is edited."""
+"""The Django admin, where the configuration is edited."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

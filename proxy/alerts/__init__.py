@@ -1,4 +1,4 @@
-"""Alerts: what is worth telling a person, when, and how often. Pure; delivery is ``proxy.alerts``."""
+"""Alerts: which problems are reported, when, how often, and their delivery."""
 
 from proxy.alerts.alert_engine import AlertEngine
 from proxy.alerts.fleet_snapshot import FleetSnapshot, PoolSnapshot, RateSnapshot, Watch, WorkerSnapshot

@@ -1,4 +1,4 @@
-"""All models of the proxy; each file of this room exports its own here."""
+"""The database models of the configuration, the history and the state of the proxy."""
 
 from proxy.models.alerts import *  # noqa: F403
 from proxy.models.balance import *  # noqa: F403

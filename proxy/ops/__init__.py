@@ -1,0 +1,1 @@
+"""What an operator runs or a monitor asks: doctor, pool checks, backup, steering, simulation and health endpoints."""

@@ -1,0 +1,1 @@
+"""Simulated pools and miners, with arithmetic of their own, for tests and the demo."""

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line for each event that passes the filter, written without ever holding up the loop."""
+"""The log: writes each event that passes the filter as a line of JSON, in a thread of its own."""
 
 from proxy.observe.log.choice import effective_log_config, unknown_events
 from proxy.observe.log.library import LibraryHandler
