@@ -1,4 +1,4 @@
-"""The facade: what the engine tells the scheduler and asks of it. See ``proxy/DESIGN.md`` for how it decides."""
+"""The facade: what the engine tells the scheduler and asks of it. How it decides: docs/dev/decisions, 0011 to 0014."""
 
 import math
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Measure how exact, calm and quick the split is: the table of ``proxy/DESIGN.md``.
+"""Measure how exact, calm and quick the split is: the table of docs/dev/measurements.md.
 
 ``python -m tests.bench.split`` runs a short version, ``--seeds 1000 --hours 4`` the full one; ``--day`` times 24 hours
 of 200 miners. Everything is reproducible from ``--seed``.

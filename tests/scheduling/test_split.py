@@ -64,7 +64,7 @@ def test_accepted_difficulty_is_as_lucky_as_it_should_be(weights: tuple[float, .
 @pytest.mark.parametrize("weights", [(50, 50), (70, 30), (95, 5), (60, 30, 10)])
 def test_a_packed_fleet_is_calm(weights: tuple[float, ...], fleet: str, miners: int, hours: int, seeds: int):
     # Two pools: a tenth of slicing every miner. k pools leave up to k - 1 miners to be sliced, which is the larger
-    # part of a small fleet; see "The split" in proxy/DESIGN.md.
+    # part of a small fleet; see docs/dev/decisions, 0027.
     config = config_for(weights, 30)
     runs = [simulate(fleet, config, seed, [hours * 3600])[1] for seed in range(3, 3 + seeds)]
     rate = sum(run.switches for run in runs) / (sum(run.miner_seconds for run in runs) / 3600)
