@@ -233,7 +233,7 @@ async def _fetch_into(auto: AutoBalance, question: Question) -> str | None:
     except SourceError as error:
         auto.source_failed(question.name, str(error))
         return str(error)
-    except Exception as error:  # a server must not be able to end the polling: style.md's third place
+    except Exception as error:  # a server must not be able to end the polling
         _logger.exception("Source %s failed in a way that was not foreseen", question.name)
         auto.source_failed(question.name, f"The answer cannot be used ({type(error).__name__}).")
         return str(error)

@@ -1,4 +1,4 @@
-"""Jobs as miners know them: our ids, each with the context it was issued under (architecture, decisions 2 to 4)."""
+"""Jobs as miners know them: our ids, each with the context it was issued under (docs/dev/decisions, 0001, 0002)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a miner's fixed extranonce is carved out of each pool's (architecture, decision 4).
+"""How a miner's fixed extranonce is carved out of each pool's (docs/dev/decisions, 0001).
 
 coinbase = coinb1 + pool extranonce1 + [padding + miner extranonce1 + miner extranonce2] + coinb2, where the part in
 brackets is what the pool calls extranonce2. The miner sees ``coinb1 + pool extranonce1 + padding`` as its coinb1.

@@ -18,7 +18,7 @@ def v2_rates(difficulty, latest, at_short, at_long, short, long):
 
 
 def v2_weights(btc, bch, short, long, deviation):
-    """BTC's and BCH's whole percents by v2's rules (stratum.md, section 4)."""
+    """BTC's and BCH's whole percents by v2's rules."""
     pulls = []
     for chain in (btc, bch):
         near, far = v2_rates(*chain, short, long)

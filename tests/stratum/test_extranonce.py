@@ -1,4 +1,4 @@
-"""How a miner's extranonce is carved out of the pools' (architecture, decision 4)."""
+"""How a miner's extranonce is carved out of the pools' (docs/dev/decisions, 0001)."""
 
 import pytest
 from hypothesis import given
