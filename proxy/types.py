@@ -10,7 +10,7 @@ PoolKey = NewType("PoolKey", str)
 SessionId = NewType("SessionId", int)
 """One miner's connection, from accept to close. Never used twice in a process."""
 
-LaneId = NewType("LaneId", int)
+ConnectionId = NewType("ConnectionId", int)
 """One connection to a pool. Never used twice in a process."""
 
 WorkerName = NewType("WorkerName", str)

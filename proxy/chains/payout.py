@@ -14,7 +14,7 @@ from proxy.config.snapshot import ConfigSnapshot, PayoutAction, PoolConfig
 from proxy.errors import RemoteProtocolError
 from proxy.observe.events import EventStream, PayoutChecked, PoolDisconnected, PoolNotify
 from proxy.ports import Clock, Timer
-from proxy.types import Chain, LaneId, PoolKey
+from proxy.types import Chain, ConnectionId, PoolKey
 
 OnPayout = Callable[[PoolKey, bool], None]
 
@@ -55,11 +55,11 @@ class PayoutCheck:
         self._on_payout = on_payout
         self._configs: Mapping[PoolKey, PoolConfig] = {}
         self._scripts: dict[PoolKey, bytes] = {}
-        self._seen: dict[LaneId, bytes] = {}
-        self._waiting: dict[LaneId, PoolNotify] = {}
+        self._seen: dict[ConnectionId, bytes] = {}
+        self._waiting: dict[ConnectionId, PoolNotify] = {}
         self._timer: Timer | None = None
         self._examined: OrderedDict[tuple[PoolKey, bytes], PayoutView] = OrderedDict()
-        self._bad: dict[PoolKey, dict[LaneId, PayoutView]] = {}
+        self._bad: dict[PoolKey, dict[ConnectionId, PayoutView]] = {}
         self._views: dict[PoolKey, PayoutView] = {}
         self._out: set[PoolKey] = set()
         events.subscribe(PoolNotify, self._on_notify)
@@ -88,17 +88,17 @@ class PayoutCheck:
         return self._views.get(pool)
 
     def _on_notify(self, job: PoolNotify) -> None:
-        if self._seen.get(job.lane) == job.coinbase2 or job.pool not in self._configs:
+        if self._seen.get(job.connection) == job.coinbase2 or job.pool not in self._configs:
             return
-        self._seen[job.lane] = job.coinbase2
-        self._waiting[job.lane] = job
+        self._seen[job.connection] = job.coinbase2
+        self._waiting[job.connection] = job
         if self._timer is None:  # the next turn of the loop: miners get their job first
             self._timer = self._clock.call_at(self._clock.now(), self._check_waiting)
 
     def _on_disconnected(self, event: PoolDisconnected) -> None:
-        self._seen.pop(event.lane, None)
-        self._waiting.pop(event.lane, None)
-        self._bad.get(event.pool, {}).pop(event.lane, None)
+        self._seen.pop(event.connection, None)
+        self._waiting.pop(event.connection, None)
+        self._bad.get(event.pool, {}).pop(event.connection, None)
 
     def _check_waiting(self) -> None:
         self._timer = None
@@ -116,9 +116,9 @@ class PayoutCheck:
             self._examined.popitem(last=False)
         bad = self._bad.setdefault(pool.key, {})
         if view.ok:
-            bad.pop(job.lane, None)
+            bad.pop(job.connection, None)
         else:
-            bad[job.lane] = view
+            bad[job.connection] = view
         view = next(iter(bad.values()), view)
         before, self._views[pool.key] = self._views.get(pool.key), view
         if before is None or _said(before) != _said(view):

@@ -23,7 +23,7 @@ from proxy.chains.coinbase import height_of
 from proxy.observe.events import ChainSplit, EventStream, PoolDisconnected, PoolNotify, StaleTipLeft
 from proxy.ports import Clock
 from proxy.stratum.difficulty import target_of_nbits
-from proxy.types import Chain, LaneId, PoolKey, SessionId
+from proxy.types import Chain, ConnectionId, PoolKey, SessionId
 
 STALE_S = 1.5
 """How long a connection may be late. Good pools name a block within a second of each other; each second on a stale tip
@@ -95,8 +95,8 @@ class StaleTips:
         """These sessions may have a connection that became stale, or one that may be used again."""
         self._clock = clock
         self._events = events
-        self._tips: dict[LaneId, _Tip] = {}
-        self._lanes_of: dict[PoolKey, set[LaneId]] = {}
+        self._tips: dict[ConnectionId, _Tip] = {}
+        self._connections_of: dict[PoolKey, set[ConnectionId]] = {}
         self._chains: dict[ChainKey, _ChainState] = {}
         self._doubted: dict[PoolKey, float] = {}
         self._holds: dict[SessionId, dict[PoolKey, _Hold]] = {}
@@ -106,9 +106,9 @@ class StaleTips:
 
     # --- Questions --------------------------------------------------------------------------------------------------
 
-    def late_s(self, lane: LaneId) -> float | None:
+    def late_s(self, connection: ConnectionId) -> float | None:
         """Return for how long (seconds) a connection has been a block behind; None: it is not."""
-        tip = self._tips.get(lane)
+        tip = self._tips.get(connection)
         if tip is None or not tip.height:
             return None
         found = self._chains[tip.chain].following.get(tip.prevhash, {})
@@ -124,31 +124,31 @@ class StaleTips:
         )
         return None if since is None else self._clock.now() - max(since, tip.since)
 
-    def is_to_be_left(self, session: SessionId, pool: PoolKey, lane: LaneId) -> bool:
+    def is_to_be_left(self, session: SessionId, pool: PoolKey, connection: ConnectionId) -> bool:
         """Whether the session should not work through this connection if it can work elsewhere."""
         hold = self._holds.get(session, {}).get(pool)
         if hold is not None and self._clock.now() < hold.until - 1e-6:
             return True
-        late_s = self.late_s(lane)
+        late_s = self.late_s(connection)
         return late_s is not None and late_s >= STALE_S - 1e-6
 
-    def wait_s(self, lane: LaneId) -> float:
+    def wait_s(self, connection: ConnectionId) -> float:
         """Return how long (seconds) a switch to this connection should wait for the block that others have."""
-        late_s = self.late_s(lane)
+        late_s = self.late_s(connection)
         return 0.0 if late_s is None else max(0.0, STALE_S - late_s)
 
     # --- Commands ---------------------------------------------------------------------------------------------------
 
-    def left(self, session: SessionId, pool: PoolKey, lane: LaneId) -> None:
+    def left(self, session: SessionId, pool: PoolKey, connection: ConnectionId) -> None:
         """The session left this connection for being late: it does not come back at once."""
-        now, late_s = self._clock.now(), self.late_s(lane)
+        now, late_s = self._clock.now(), self.late_s(connection)
         holds = self._holds.setdefault(session, {})
         before = holds.get(pool)
         times = before.times + 1 if before is not None and now - before.until < HOLD_FORGET_S else 1
         until = now + min(HOLD_S * 2.0 ** (times - 1), HOLD_MOST_S)
         holds[pool] = _Hold(times, until)
         self._clock.call_at(until, lambda: self.on_change(frozenset((session,))))
-        tip = self._tips.get(lane)
+        tip = self._tips.get(connection)
         if tip is not None and late_s is not None and self._told.get(pool) != tip.prevhash:
             self._told[pool] = tip.prevhash
             self._events.emit(
@@ -162,21 +162,21 @@ class StaleTips:
     # --- What pools say ---------------------------------------------------------------------------------------------
 
     def _on_notify(self, job: PoolNotify) -> None:
-        before = self._tips.get(job.lane)
+        before = self._tips.get(job.connection)
         if before is not None and before.prevhash == job.prevhash:
             before.nbits = job.nbits
             return
         now = self._clock.now()
         key = (job.chain, job.pool if job.chain is Chain.OTHER else None)
         tip = _Tip(key, job.pool, job.session, job.prevhash, height_of(job.coinbase1) or 0, job.nbits, now)
-        self._tips[job.lane] = tip
-        self._lanes_of.setdefault(job.pool, set()).add(job.lane)
+        self._tips[job.connection] = tip
+        self._connections_of.setdefault(job.pool, set()).add(job.connection)
         state = self._chains.setdefault(key, _ChainState())
         if before is not None and before.chain == key:
             self._went_on(state, before, tip)
             self._went_back(state, before, tip)
         self._note_height(state, tip)
-        late_s = self.late_s(job.lane)
+        late_s = self.late_s(job.connection)
         if late_s is not None and job.session is not None:
             sessions = frozenset((job.session,))
             self._clock.call_at(now + max(0.0, STALE_S - late_s), lambda: self.on_change(sessions))
@@ -220,7 +220,7 @@ class StaleTips:
         """A connection went from a block back to the one before it: what its pool said of that block counts no more."""
         block = state.following.get(tip.prevhash, {}).get(before.prevhash)
         if block is None or any(
-            self._tips[lane].prevhash == before.prevhash for lane in self._lanes_of.get(tip.pool, ())
+            self._tips[connection].prevhash == before.prevhash for connection in self._connections_of.get(tip.pool, ())
         ):
             return
         block.pools.discard(tip.pool)
@@ -240,13 +240,13 @@ class StaleTips:
             self.on_change(late)
 
     def _on_disconnected(self, event: PoolDisconnected) -> None:
-        tip = self._tips.pop(event.lane, None)
+        tip = self._tips.pop(event.connection, None)
         if tip is None:
             return
-        lanes = self._lanes_of[tip.pool]
-        lanes.discard(event.lane)
-        if not lanes:
-            del self._lanes_of[tip.pool]
+        connections = self._connections_of[tip.pool]
+        connections.discard(event.connection)
+        if not connections:
+            del self._connections_of[tip.pool]
             for key, state in self._chains.items():
                 if state.heights.pop(tip.pool, None) is not None:
                     self._judge_split(key, state)

@@ -12,7 +12,7 @@ from proxy.chains.coinbase import height_of
 from proxy.observe.events import ChainSplit, EventStream, NewBlockSeen, PoolBehind, PoolDisconnected, PoolNotify
 from proxy.ports import Clock, Timer
 from proxy.stratum.difficulty import diff1_target, network_difficulty
-from proxy.types import HASHES_PER_DIFFICULTY, Chain, LaneId, PoolKey
+from proxy.types import HASHES_PER_DIFFICULTY, Chain, ConnectionId, PoolKey
 
 ALARM_DELAY_S = 45.0
 """How late a pool may be before people are told. Templates reach good pools within 2 s; a slow block takes 20."""
@@ -41,9 +41,9 @@ class _Tip:
 class _PoolTip:
     tip: _Tip
     confirmed: float
-    lanes: set[LaneId] = field(default_factory=set)
-    at_work: set[LaneId] = field(default_factory=set)
-    """Those of ``lanes`` that serve a miner: only they raise and end an alarm, for a probe comes and goes."""
+    connections: set[ConnectionId] = field(default_factory=set)
+    at_work: set[ConnectionId] = field(default_factory=set)
+    """Those of ``connections`` that serve a miner: only they raise and end an alarm, for a probe comes and goes."""
     work: _Tip | None = None
     """The tip that miners work on."""
     work_confirmed: float = 0.0
@@ -126,7 +126,7 @@ class ChainObserver:
         now = self._clock.now()
         if mine is not None and mine.tip.prevhash == job.prevhash:
             mine.confirmed = now
-            mine.lanes.add(job.lane)
+            mine.connections.add(job.connection)
             if mine.tip.nbits != job.nbits:
                 mine.tip.nbits = job.nbits
             self._works_on(state, mine, mine.tip, job)
@@ -135,10 +135,10 @@ class ChainObserver:
         if mine is None:
             mine = state.pools[job.pool] = _PoolTip(tip=tip, confirmed=now)
         elif tip.order < mine.tip.order and now - mine.confirmed < LET_GO_S:
-            mine.lanes.add(job.lane)
+            mine.connections.add(job.connection)
             self._works_on(state, mine, tip, job)
             return
-        mine.lanes.add(job.lane)
+        mine.connections.add(job.connection)
         mine.tip, mine.confirmed = tip, now
         self._announced(job, tip, now)
         self._works_on(state, mine, tip, job)
@@ -182,13 +182,13 @@ class ChainObserver:
     def _on_disconnected(self, event: PoolDisconnected) -> None:
         key = self._of_pool.get(event.pool)
         mine = self._chains[key].pools.get(event.pool) if key is not None else None
-        if mine is None or event.lane not in mine.lanes:
+        if mine is None or event.connection not in mine.connections:
             return
-        mine.lanes.discard(event.lane)
-        if not mine.lanes:
+        mine.connections.discard(event.connection)
+        if not mine.connections:
             self._forget(event.pool)
-        elif event.lane in mine.at_work:
-            mine.at_work.discard(event.lane)
+        elif event.connection in mine.at_work:
+            mine.at_work.discard(event.connection)
             if not mine.at_work:
                 self._nobody_works(self._of_pool[event.pool], event.pool, mine)
 
@@ -214,7 +214,7 @@ class ChainObserver:
         """Follow what miners work on; a connection that lags does not take its pool back (as ``LET_GO_S`` says)."""
         if job.session is None:
             return
-        mine.at_work.add(job.lane)
+        mine.at_work.add(job.connection)
         now, before = self._clock.now(), mine.work
         if before is not None and tip.order < before.order and now - mine.work_confirmed < LET_GO_S:
             return

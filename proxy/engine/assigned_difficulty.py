@@ -7,9 +7,10 @@ from proxy.stratum.firmware import Profile
 from proxy.types import HASHES_PER_DIFFICULTY
 
 MOST_SHARES_PER_S = 2.0
-"""A miner that enters a lane whose difficulty fell while it was idle (public-pool divides it by 6 a minute) is held to
-this rate by a temporary local difficulty until the pool has adjusted (``productive``). Only then: a pool that keeps a
-low difficulty on purpose credits that difficulty for each share, and anything above it would be work for nothing."""
+"""A miner that comes to a connection whose difficulty fell while it was idle (public-pool divides it by 6 a minute) is
+held to this rate by a temporary local difficulty until the pool has adjusted (``productive``). Only then: a pool that
+keeps a low difficulty on purpose credits that difficulty for each share, and anything above it would be work for
+nothing."""
 USUAL_SHARE_S = 5.0
 """A share this often is asked for where nothing but the hash rate is known."""
 RAREST_SHARE_S = 20.0

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from proxy.config.snapshot import Endpoint
 from proxy.engine.pool_health import Backoff, Random
 from proxy.engine.reject_reasons import reason_of
-from proxy.engine.upstream_connection import DedicatedLane, LaneUser
+from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
 from proxy.observe.events import BlockDelivered, BlockKept, BlockNotDelivered, BlockResent, EventStream, LateVerdict
 from proxy.ports import Clock, Timer
 from proxy.stratum.pool_job import PoolJob
@@ -76,10 +76,12 @@ class ResumingPool(Protocol):
     def usable(self) -> bool:
         """Whether the operator lets the proxy connect to it."""
 
-    def resume(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint, session_id: str) -> DedicatedLane:
+    def resume(
+        self, user: ConnectionUser, credentials: Credentials, endpoint: Endpoint, session_id: str
+    ) -> UpstreamConnection:
         """Dial ``endpoint`` and ask for the session ``session_id`` again."""
 
-    def forget(self, lane: DedicatedLane) -> None:
+    def forget(self, connection: UpstreamConnection) -> None:
         """A connection of ``resume`` ended."""
 
 
@@ -183,7 +185,7 @@ class BlockDelivery:
             BlockResent(worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash)
         )
 
-    def answered(self, kept: _Kept, lane: DedicatedLane, answer: ShareAnswer) -> None:
+    def answered(self, kept: _Kept, connection: UpstreamConnection, answer: ShareAnswer) -> None:
         """The pool's verdict.
 
         A duplicate had arrived and was accepted: ckpool enters a hash in its table of shares only by accepting it
@@ -205,7 +207,7 @@ class BlockDelivery:
             )
         )
         if kept.late:
-            self._events.emit(LateVerdict(pool=block.pool, lane=lane.id, accepted=answer.accepted))
+            self._events.emit(LateVerdict(pool=block.pool, connection=connection.id, accepted=answer.accepted))
         kept.answer(answer)
 
     def fail(self, kept: _Kept, fate: BlockFate) -> None:
@@ -225,13 +227,13 @@ class BlockDelivery:
 
 
 class _BrokenSession:
-    """One upstream session that broke; resumes it for the candidates found on it. Implements ``LaneUser``."""
+    """One upstream session that broke; resumes it for the candidates found on it. Implements ``ConnectionUser``."""
 
     __slots__ = (
+        "_connection",
         "_delivery",
         "_endpoint",
         "_extranonce1",
-        "_lane",
         "_login",
         "_others",
         "_retry",
@@ -249,7 +251,7 @@ class _BrokenSession:
         self._extranonce1 = block.extranonce1
         self._session_id = block.session_id
         self._delivery = delivery
-        self._lane: DedicatedLane | None = None
+        self._connection: UpstreamConnection | None = None
         self._timer: Timer | None = None
         self._retry = Backoff(RETRY_LEAST_S, RETRY_MOST_S, delivery.random)
         self._others = 0
@@ -258,75 +260,75 @@ class _BrokenSession:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is open."""
-        return not self.blocks and self._lane is None
+        return not self.blocks and self._connection is None
 
     def add(self, kept: _Kept) -> None:
         """Send ``kept`` as soon as the session is resumed."""
         self.blocks.append(kept)
-        if self._is_resumed(self._lane):
+        if self._is_resumed(self._connection):
             self._send()
-        elif self._lane is None and self._timer is None:
+        elif self._connection is None and self._timer is None:
             self._others = 0
             self._dial()
 
     def close(self) -> list[_Kept]:
         """End the connection and return what still waited."""
         left, self.blocks = self.blocks, []
-        self._drop_lane("shutting down")
+        self._drop_connection("shutting down")
         self._cancel_timer()
         return left
 
-    # --- LaneUser -------------------------------------------------------------------------------------------------
+    # --- ConnectionUser -------------------------------------------------------------------------------------------
 
-    def lane_job(self, lane: DedicatedLane, job: PoolJob) -> None:
+    def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
         """Logged in, with a first job: see whose session it is."""
-        if lane is not self._lane:
+        if connection is not self._connection:
             return
         if self._usable_pool is None:
-            self._drop_lane("the pool was removed or switched off")
+            self._drop_connection("the pool was removed or switched off")
             self._fail_all(BlockFate.POOL_REMOVED)
-        elif self._is_resumed(lane):
-            self._session_id = lane.session_id or self._session_id
+        elif self._is_resumed(connection):
+            self._session_id = connection.session_id or self._session_id
             self._send()
         elif not self._is_asking:
-            self._drop_lane("not the session that was asked for")
+            self._drop_connection("not the session that was asked for")
             self._another_session()
 
-    def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
+    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
         """A candidate's verdict, or none."""
-        lane = self._lane
-        if token not in self.blocks or lane is None:
+        connection = self._connection
+        if token not in self.blocks or connection is None:
             return
         self.blocks.remove(token)
         if answer.lost:
             self._delivery.fail(token, BlockFate.NO_ANSWER)
         else:
-            self._delivery.answered(token, lane, answer)
+            self._delivery.answered(token, connection, answer)
         if not self._is_asking:
             self._cancel_timer()
             self._after(LINGER_S, self._done)
 
-    def lane_lost(self, lane: DedicatedLane, reason: str) -> None:
+    def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """Try again, unless the pool wants nobody of that name."""
         pool = self._delivery.pools.get(self.pool)
         if pool is not None:
-            pool.forget(lane)
-        if lane is not self._lane:
+            pool.forget(connection)
+        if connection is not self._connection:
             return
-        self._lane = None
+        self._connection = None
         self._cancel_timer()
-        if lane.refused:
+        if connection.refused:
             self._fail_all(BlockFate.LOGIN_REFUSED)
         elif self.blocks:
             self._after(self._retry.next(), self._dial)
 
-    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
+    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
         """Candidates go with the bits that they were found with."""
 
-    def lane_stale(self, lane: DedicatedLane) -> None:
+    def connection_stale(self, connection: UpstreamConnection) -> None:
         """It does no work."""
 
-    def lane_redirected(self, lane: DedicatedLane, endpoint: Endpoint) -> None:
+    def connection_redirected(self, connection: UpstreamConnection, endpoint: Endpoint) -> None:
         """Another server does not know the session."""
 
     # --- Its own --------------------------------------------------------------------------------------------------
@@ -341,8 +343,8 @@ class _BrokenSession:
         """Whether the pool has candidates that it has not answered."""
         return any(kept.sent for kept in self.blocks)
 
-    def _is_resumed(self, lane: DedicatedLane | None) -> bool:
-        return lane is not None and lane.ready and lane.upstream.extranonce1 == self._extranonce1
+    def _is_resumed(self, connection: UpstreamConnection | None) -> bool:
+        return connection is not None and connection.ready and connection.upstream.extranonce1 == self._extranonce1
 
     def _dial(self) -> None:
         self._timer = None
@@ -354,16 +356,16 @@ class _BrokenSession:
         if pool is None:
             self._fail_all(BlockFate.POOL_REMOVED)
         elif self.blocks:
-            self._lane = pool.resume(self, self._login, self._endpoint, self._session_id)
+            self._connection = pool.resume(self, self._login, self._endpoint, self._session_id)
 
     def _send(self) -> None:
-        lane = self._lane
+        connection = self._connection
         for kept in [kept for kept in self.blocks if not kept.sent]:
-            if lane is None or not lane.ready:
+            if connection is None or not connection.ready:
                 return
             kept.sent = True
             self._delivery.sending(kept.block)
-            lane.upstream.submit_params(kept, kept.block.submit)
+            connection.upstream.submit_params(kept, kept.block.submit)
 
     def _another_session(self) -> None:
         if self._others >= len(NEW_SESSION_RETRY_S):
@@ -381,14 +383,14 @@ class _BrokenSession:
         self._timer = None
         if self._is_asking:
             return
-        self._drop_lane("block delivered")
+        self._drop_connection("block delivered")
         if self.blocks:  # the pool took the extranonce1 away meanwhile
             self._another_session()
 
-    def _drop_lane(self, reason: str) -> None:
-        lane, self._lane = self._lane, None
-        if lane is not None:
-            lane.close(reason)
+    def _drop_connection(self, reason: str) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close(reason)
 
     def _after(self, delay_s: float, call: Callable[[], None]) -> None:
         clock = self._delivery.clock

@@ -16,7 +16,7 @@ from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pool import PoolSupervisor
 from proxy.engine.pool_health import Random
-from proxy.engine.pool_link import Attachment
+from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.session import Session
 from proxy.observe.events import ConfigLoaded, EventStream, MinerConnected, MinerRefused, WeightsNormalized
@@ -30,7 +30,7 @@ from proxy.stratum.version_rolling import USUAL_MASK
 from proxy.types import (
     HASHES_PER_DIFFICULTY,
     AdminStatus,
-    LaneId,
+    ConnectionId,
     PoolKey,
     PoolStatus,
     SessionId,
@@ -69,7 +69,7 @@ class Engine:
         self.sessions: dict[SessionId, Session] = {}
         self.pools: dict[PoolKey, PoolSupervisor] = {}
         self.scheduler = Scheduler(clock=clock, events=events, mover=self, hashes_per_difficulty=hashes_per_difficulty)
-        self.scheduler.on_pools_wanted_changed = self._lanes_changed
+        self.scheduler.on_pools_wanted_changed = self._pools_wanted_changed
         self.web_bound: tuple[str, int] | None = None
         """Where this process serves the dashboard; None while it does not."""
         self.delivery = BlockDelivery(pools=self.pools, clock=clock, events=events, random=random)
@@ -79,12 +79,12 @@ class Engine:
         self._dialer = dialer
         self._random = random
         self._session_ids = count(1)
-        self._lane_ids = count(1)
+        self._connection_ids = count(1)
         self._extranonces = count(int(random.random() * 2**16))
         self._by_address: Counter[str] = Counter()
         self._paced: deque[tuple[float, Callable[[], None]]] = deque()
         self._pace_timer: Timer | None = None
-        self._lanes_timer: Timer | None = None
+        self._serve_timer: Timer | None = None
         self._trace_timer: Timer | None = None
         self._accepting = True
         self.outage = Outage(clock=clock, events=events, let_go=self._let_go)
@@ -339,15 +339,13 @@ class Engine:
             return pool.health.reason or "the pool is down"
         return "its payout check failed" if key in self._taken_out else ""
 
-    def next_lane_id(self) -> LaneId:
+    def next_connection_id(self) -> ConnectionId:
         """An id never used before."""
-        return LaneId(next(self._lane_ids))
+        return ConnectionId(next(self._connection_ids))
 
-    def attach(self, session: Session, pool: PoolKey) -> Attachment:
-        """A new attachment."""
-        return Attachment(
-            pool=self.pools[pool], owner=session, clock=self.clock, events=self.events, random=self._random
-        )
+    def attach(self, session: Session, pool: PoolKey) -> PoolLink:
+        """A new link."""
+        return PoolLink(pool=self.pools[pool], owner=session, clock=self.clock, events=self.events, random=self._random)
 
     def pool_changed(self, pool: PoolSupervisor, *, was: PoolStatus) -> None:
         """Down: its miners leave at once. Up again: they come back a few at a time, not as a herd."""
@@ -357,8 +355,8 @@ class Engine:
         if not up:
             for session in sessions:
                 session.update_ready()
-                if pool.key in session.attachments:
-                    session.attachments[pool.key].pool_gone(pool.health.reason)
+                if pool.key in session.links:
+                    session.links[pool.key].pool_gone(pool.health.reason)
         elif was is PoolStatus.DOWN:
             gap = 1.0 / self.config.health.returns_per_s
             self._pace((gap, _back(session, pool.key)) for session in sessions)
@@ -385,7 +383,7 @@ class Engine:
         return len(miners)
 
     def pool_moved_home(self, pool: PoolSupervisor) -> None:
-        """The preferred endpoint is back: lanes move over one after the other."""
+        """The preferred endpoint is back: connections move over one after the other."""
         self._renew_all(pool.key)
 
     def _renew_all(self, key: PoolKey) -> None:
@@ -420,19 +418,19 @@ class Engine:
 
     def _wait_for_block_s(self, session: SessionId, pool: PoolKey) -> float:
         miner = self.sessions.get(session)
-        attachment = miner.attachments.get(pool) if miner is not None else None
-        lane = attachment.warm_lane if attachment is not None else None
-        return self.stale_tips.wait_s(lane.id) if lane is not None else 0.0
+        link = miner.links.get(pool) if miner is not None else None
+        connection = link.warm_connection if link is not None else None
+        return self.stale_tips.wait_s(connection.id) if connection is not None else 0.0
 
-    def _lanes_changed(self) -> None:
+    def _pools_wanted_changed(self) -> None:
         """Serve all sessions once this turn is over, however often the scheduler asks in it."""
-        if self._lanes_timer is None:
-            self._lanes_timer = self.clock.call_at(self.clock.now(), self._serve_all)
+        if self._serve_timer is None:
+            self._serve_timer = self.clock.call_at(self.clock.now(), self._serve_all)
 
     def _serve_all(self) -> None:
-        if self._lanes_timer is not None:
-            self._lanes_timer.cancel()
-            self._lanes_timer = None
+        if self._serve_timer is not None:
+            self._serve_timer.cancel()
+            self._serve_timer = None
         for session in list(self.sessions.values()):
             self._serve(session)
         self._look_for_pools()
@@ -448,7 +446,7 @@ class Engine:
     def open_submits(self) -> int:
         """Shares that wait for a pool's verdict."""
         return self.delivery.open_submits + sum(
-            attachment.open_submits for session in self.sessions.values() for attachment in session.attachments.values()
+            link.open_submits for session in self.sessions.values() for link in session.links.values()
         )
 
     def stop_accepting(self) -> None:

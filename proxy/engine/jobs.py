@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from proxy.engine.upstream_connection import Lane
+from proxy.engine.upstream_connection import Connection
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import JobId
@@ -26,7 +26,7 @@ class IssuedJob:
     """A pool's job as one miner got it."""
 
     id: JobId
-    lane: Lane
+    connection: Connection
     job: PoolJob
     padding: bytes
     ntime: int
@@ -106,14 +106,14 @@ class JobTable:
         """Whether this miner ever got a job."""
         return self._issued > 0
 
-    def issue(self, lane: Lane, job: PoolJob, *, difficulty: float, mask: int, now: float) -> IssuedJob:
+    def issue(self, connection: Connection, job: PoolJob, *, difficulty: float, mask: int, now: float) -> IssuedJob:
         """Make ``job`` a job of ours whose search space was never handed out before: another padding, else ntime."""
-        padding = lane.padding.take(job.extranonce2_size - self._extranonce.room)
+        padding = connection.padding.take(job.extranonce2_size - self._extranonce.room)
         ntime = job.notice.ntime if padding else self._fresh_ntime(job, now)
         self._issued += 1
         issued = IssuedJob(
             id=JobId(f"{self._first + self._issued:x}"),
-            lane=lane,
+            connection=connection,
             job=job,
             padding=padding,
             ntime=ntime,

@@ -1,8 +1,9 @@
-"""One pool as the engine runs it: its health, the endpoint in use, probes, and the making of lanes.
+"""One pool as the engine runs it: its health, the endpoint in use, probes, and the making of connections.
 
-A probe is a lane of nobody: it subscribes and authorises as worker ``dpmp``, waits for a job, and closes. It runs at
-start, while the pool is down (with backoff), when ready lanes were lost, when a lane hears of no new jobs, while a
-backup endpoint is in use (to find the way back), and now and then while no miner keeps the pool under observation.
+A probe is an upstream connection that serves no miner: it subscribes and authorises as worker ``dpmp``, waits for a
+job, and closes. It runs at start, while the pool is down (with backoff), when ready connections were lost, when a
+connection hears of no new jobs, while a backup endpoint is in use (to find the way back), and now and then while no
+miner keeps the pool under observation.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
 from proxy.engine.pool_health import Backoff, PoolHealth, Random
 from proxy.engine.productive import ProductiveDifficulty
-from proxy.engine.upstream_connection import DedicatedLane, LaneUser
+from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
 from proxy.observe.events import (
     AuthorizeRewrite,
     EventStream,
@@ -27,7 +28,7 @@ from proxy.stratum.pool_job import NotifyCache, PoolJob
 from proxy.stratum.upstream import Credentials
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import PoolReading
-from proxy.types import AdminStatus, LaneId, PoolKey, PoolStatus, SessionId, WorkerName
+from proxy.types import AdminStatus, ConnectionId, PoolKey, PoolStatus, SessionId, WorkerName
 
 PROBE_WORKER = WorkerName("dpmp")
 IDLE_PROBE_S = 300.0
@@ -51,7 +52,7 @@ class PoolOwner(Protocol):
     ) -> float | None:
         """The difficulty that suits a session's miner on ``pool``; None where it is not known."""
 
-    def next_lane_id(self) -> LaneId:
+    def next_connection_id(self) -> ConnectionId:
         """An id never used before."""
 
     def pool_changed(self, pool: "PoolSupervisor", *, was: PoolStatus) -> None:
@@ -64,11 +65,11 @@ class PoolOwner(Protocol):
         """Extranonce size or version mask became known or changed, or whether it refuses our user."""
 
     def pool_moved_home(self, pool: "PoolSupervisor") -> None:
-        """The endpoint in use changed while lanes are on another: they are to be renewed."""
+        """The endpoint in use changed while connections are on another: they are to be renewed."""
 
 
 class PoolSupervisor:
-    """See the module. ``PoolSide`` for attachments, ``LaneUser`` for its own probe."""
+    """See the module. ``PoolSide`` for links, ``ConnectionUser`` for its own probe."""
 
     def __init__(
         self,
@@ -91,30 +92,30 @@ class PoolSupervisor:
         self.refusal = ""
         """The pool's words when it last refused our user; empty since it accepted it."""
         self.jobs = 0
-        """Jobs heard on lanes of miners."""
+        """Jobs heard on connections of miners."""
         self.last_job_at: float | None = None
         """Monotonic seconds."""
         self.job_gap_s: float | None = None
-        """The usual time between two jobs on one lane, averaged over the lanes of miners; None until one is known."""
+        """The usual time between two jobs on one connection, averaged over those of miners; None until one is known."""
         self.suspected = False
-        """Whether a lane fell silent and a probe is to find out more: nobody is moved here meanwhile."""
+        """Whether a connection fell silent and a probe is to find out more: nobody is moved here meanwhile."""
         self._mute = False
         """Whether shares went unanswered and none has been answered since: jobs alone prove little."""
-        self.lanes: set[DedicatedLane] = set()
-        """Lanes of miners that are ready."""
+        self.ready_connections: set[UpstreamConnection] = set()
+        """Connections of miners that are ready."""
         self._limits = health
         self._owner = owner
         self._clock = clock
         self._dialer = dialer
         self._events = events
         self._endpoint = 0
-        self._probe: DedicatedLane | None = None
+        self._probe: UpstreamConnection | None = None
         self._probe_home = False
         self._probe_followed = False
-        self._on_stale: DedicatedLane | None = None
+        self._on_stale: UpstreamConnection | None = None
         self._timer: Timer | None = None
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
-        self._alive: set[DedicatedLane] = set()
+        self._alive: set[UpstreamConnection] = set()
         self._notify_cache = NotifyCache()
         self._reading = PoolReading()
         self._patience = Patience(health.request_stall_s)
@@ -130,23 +131,23 @@ class PoolSupervisor:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where lanes are opened now."""
+        """Where connections are opened now."""
         return self.config.endpoints[self._endpoint % len(self.config.endpoints)]
 
     @property
     def connections(self) -> int:
         """Open connections, probes included."""
-        return sum(lane.is_open for lane in self._alive)
+        return sum(connection.is_open for connection in self._alive)
 
     @property
     def may_dial(self) -> bool:
-        """Whether lanes may be opened now."""
+        """Whether connections may be opened now."""
         return not self._stopped and self.status is not PoolStatus.DOWN and self.usable
 
     @property
     def works(self) -> bool:
         """Whether miners may hope for work here: not down, and it does not refuse our user."""
-        return self.may_dial and not (self.refusal and not self.lanes)
+        return self.may_dial and not (self.refusal and not self.ready_connections)
 
     @property
     def usable(self) -> bool:
@@ -161,7 +162,7 @@ class PoolSupervisor:
             self._start_probe()
 
     def stop(self) -> None:
-        """Forget the pool; its lanes are closed by their sessions."""
+        """Forget the pool; its connections are closed by their sessions."""
         self._stopped = True
         self._cancel_timer()
         self._drop_probe()
@@ -188,10 +189,10 @@ class PoolSupervisor:
         self._watched = on
         self._schedule()
 
-    def make_lane(
-        self, session: SessionId, user: LaneUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
-    ) -> DedicatedLane:
-        """Make and dial a lane that subscribes with the miner's own agent (pools choose difficulty by it)."""
+    def make_connection(
+        self, session: SessionId, user: ConnectionUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
+    ) -> UpstreamConnection:
+        """Make and dial a connection that subscribes with the miner's own agent (pools choose difficulty by it)."""
         worker, miner_user, password, agent = self._owner.login_of(session)
         asked = self._owner.asked_difficulty(session, self.key, productive, estimated=False)
         credentials = Credentials(
@@ -203,17 +204,19 @@ class PoolSupervisor:
         self._events.emit(
             AuthorizeRewrite(session=session, pool=self.key, user=miner_user, upstream_user=credentials.user)
         )
-        lane = self._dial(user, credentials, endpoint or self.endpoint, session, productive=productive)
-        lane.asked = asked
-        return lane
+        connection = self._dial(user, credentials, endpoint or self.endpoint, session, productive=productive)
+        connection.asked = asked
+        return connection
 
-    def resume(self, user: LaneUser, credentials: Credentials, endpoint: Endpoint, session_id: str) -> DedicatedLane:
+    def resume(
+        self, user: ConnectionUser, credentials: Credentials, endpoint: Endpoint, session_id: str
+    ) -> UpstreamConnection:
         """Dial ``endpoint`` and ask for the session ``session_id`` again; ``forget`` the connection when it ends."""
         return self._dial(user, credentials, endpoint, None, resume=session_id)
 
-    def forget(self, lane: DedicatedLane) -> None:
+    def forget(self, connection: UpstreamConnection) -> None:
         """A connection of ``resume`` ended; it says nothing of the pool's health."""
-        self._alive.discard(lane)
+        self._alive.discard(connection)
 
     def _password(self, session: SessionId, productive: ProductiveDifficulty) -> str:
         """As configured, with the difficulty that suits the miner where the password has a place for it."""
@@ -223,10 +226,10 @@ class PoolSupervisor:
 
     # --- PoolSide -------------------------------------------------------------------------------------------------
 
-    def lane_up(self, lane: DedicatedLane) -> None:
-        """A miner's lane got its first job: a fresh dial that succeeded."""
-        self.lanes.add(lane)
-        self._accepted(lane)
+    def connection_ready(self, connection: UpstreamConnection) -> None:
+        """A miner's connection got its first job: a fresh dial that succeeded."""
+        self.ready_connections.add(connection)
+        self._accepted(connection)
         self._suspect(False)
         if not self._mute:
             self._backoff.reset()
@@ -237,35 +240,37 @@ class PoolSupervisor:
         """A share was answered."""
         self._mute = False
 
-    def job_heard(self, lane: DedicatedLane) -> None:
-        """A miner's lane got a job."""
+    def job_heard(self, connection: UpstreamConnection) -> None:
+        """A miner's connection got a job."""
         self.jobs += 1
         self.last_job_at = self._clock.now()
-        self.difficulty = lane.upstream.difficulty
-        if lane.gap_s:
-            self.job_gap_s = lane.gap_s if self.job_gap_s is None else 0.9 * self.job_gap_s + 0.1 * lane.gap_s
+        self.difficulty = connection.upstream.difficulty
+        if connection.gap_s:
+            self.job_gap_s = (
+                connection.gap_s if self.job_gap_s is None else 0.9 * self.job_gap_s + 0.1 * connection.gap_s
+            )
 
-    def lane_down(self, lane: DedicatedLane, reason: str) -> None:
-        """A miner's lane ended; losing the last ready one puts the pool under suspicion and a probe finds out."""
-        self._alive.discard(lane)
-        had = lane in self.lanes
-        self.lanes.discard(lane)
-        if lane.wanted_end or lane.refused or self._stopped:
+    def connection_ended(self, connection: UpstreamConnection, reason: str) -> None:
+        """A miner's connection ended; losing the last ready one puts the pool under suspicion and a probe finds out."""
+        self._alive.discard(connection)
+        had = connection in self.ready_connections
+        self.ready_connections.discard(connection)
+        if connection.wanted_end or connection.refused or self._stopped:
             return
-        if not lane.reached and self.lanes and not self.suspected:
+        if not connection.reached and self.ready_connections and not self.suspected:
             # Others work here: a limit per address, perhaps. Nobody is to lose his work for it.
-            self._unreachable(lane.endpoint, reason)
+            self._unreachable(connection.endpoint, reason)
             self._schedule()
-        elif not lane.reached:
-            self._failed(lane.endpoint, reason)
+        elif not connection.reached:
+            self._failed(connection.endpoint, reason)
         elif had:
-            self._lost(lane, reason)
+            self._lost(connection, reason)
 
-    def _lost(self, lane: DedicatedLane, reason: str) -> None:
-        """A ready lane broke: if it was the last, or fell silent and so did the others, the next failure decides."""
-        stalled = lane.upstream.stalled
+    def _lost(self, connection: UpstreamConnection, reason: str) -> None:
+        """A ready connection broke: if it was the last, or all fell silent, the next failure decides."""
+        stalled = connection.upstream.stalled
         self._mute = self._mute or stalled
-        if not self.lanes:
+        if not self.ready_connections:
             self.health.suspect()
             if stalled:
                 self._changed_to_down(self.health.fell_silent, reason)
@@ -284,16 +289,16 @@ class PoolSupervisor:
             self._owner.pool_suspected(self)
 
     def _all_silent(self) -> bool:
-        return all(lane.silent_for_s >= self._patience.limit_s for lane in self.lanes)
+        return all(connection.silent_for_s >= self._patience.limit_s for connection in self.ready_connections)
 
-    def lane_stale(self, lane: DedicatedLane) -> None:
-        """A lane hears of no new jobs: see what a fresh connection hears."""
-        self._on_stale = lane
+    def connection_stale(self, connection: UpstreamConnection) -> None:
+        """A connection hears of no new jobs: see what a fresh connection hears."""
+        self._on_stale = connection
         self._start_probe()
 
-    def learn(self, lane: DedicatedLane) -> None:
+    def learn(self, connection: UpstreamConnection) -> None:
         """Keep what a connection told about the pool."""
-        upstream = lane.upstream
+        upstream = connection.upstream
         known = (self.extranonce2_size, self.mask)
         self.extranonce2_size = upstream.extranonce2_size
         if upstream.mask is not None:
@@ -302,25 +307,25 @@ class PoolSupervisor:
         if known != (self.extranonce2_size, self.mask):
             self._owner.pool_learned(self)
 
-    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
+    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
         """A connection, a miner's or the probe, heard which version bits the pool allows: in time, late, or anew."""
         if mask != self.mask:
             self.mask = mask
             self._owner.pool_learned(self)
 
-    # --- LaneUser: the probe --------------------------------------------------------------------------------------
+    # --- ConnectionUser: the probe --------------------------------------------------------------------------------
 
-    def lane_job(self, lane: DedicatedLane, job: PoolJob) -> None:
+    def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
         """The probe got what it came for."""
-        if lane is not self._probe:
+        if connection is not self._probe:
             return
         self._probe = None
         stale, self._on_stale = self._on_stale, None
         old = stale.job if stale is not None else None
         if stale is not None and old is not None and old.notice.prevhash != job.notice.prevhash:
             stale.close("no new jobs here, although the pool has some", wanted=False)
-        self._accepted(lane)
-        lane.close("probe done")
+        self._accepted(connection)
+        connection.close("probe done")
         if self._probe_home:
             self._came_home()
         self._changed(self.health.succeeded)
@@ -329,47 +334,49 @@ class PoolSupervisor:
             self._backoff.reset()
         self._schedule()
 
-    def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
+    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
         """Probes submit nothing."""
 
-    def lane_lost(self, lane: DedicatedLane, reason: str) -> None:
+    def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """The probe failed (a refused login is no fault of the connection: the pool is reachable)."""
-        self._alive.discard(lane)
-        if lane is not self._probe:
+        self._alive.discard(connection)
+        if connection is not self._probe:
             return
         self._probe = None
         self._on_stale = None
         if self._probe_home:
             self._probe_home = False
-        elif lane.refused:
-            self._refused(lane)
+        elif connection.refused:
+            self._refused(connection)
         else:
-            self._failed(lane.endpoint, reason)
+            self._failed(connection.endpoint, reason)
         self._schedule()
 
-    def lane_redirected(self, lane: DedicatedLane, endpoint: Endpoint) -> None:
+    def connection_redirected(self, connection: UpstreamConnection, endpoint: Endpoint) -> None:
         """A probe follows once, and goes nowhere else from there."""
-        if lane is self._probe and not self._probe_followed:
+        if connection is self._probe and not self._probe_followed:
             self._drop_probe()
             self._open_probe(endpoint)
             self._probe_followed = True
 
     # --- Its own --------------------------------------------------------------------------------------------------
 
-    def _accepted(self, lane: DedicatedLane) -> None:
+    def _accepted(self, connection: UpstreamConnection) -> None:
         """The pool took our user."""
         was, self.refusal = self.refusal, ""
-        self.learn(lane)
+        self.learn(connection)
         if was:
             self._owner.pool_learned(self)
 
-    def _refused(self, lane: DedicatedLane) -> None:
+    def _refused(self, connection: UpstreamConnection) -> None:
         """The pool is there, but not for us: reachable for its health, an alarm for its owner."""
-        self.refusal = lane.refused
+        self.refusal = connection.refused
         self._events.emit(
-            PoolReconnectFailed(pool=self.key, endpoint=str(lane.endpoint), reason=f"refuses our user: {lane.refused}")
+            PoolReconnectFailed(
+                pool=self.key, endpoint=str(connection.endpoint), reason=f"refuses our user: {connection.refused}"
+            )
         )
-        self.learn(lane)
+        self.learn(connection)
         self._changed(self.health.succeeded)
         self._owner.pool_learned(self)
 
@@ -425,7 +432,7 @@ class PoolSupervisor:
 
     def _probe_due(self) -> None:
         self._timer = None
-        if self.status is PoolStatus.UP and self._endpoint == 0 and self.lanes and not self.health.falling:
+        if self.status is PoolStatus.UP and self._endpoint == 0 and self.ready_connections and not self.health.falling:
             self._schedule()
             return
         self._start_probe(home=self.status is PoolStatus.UP and self._endpoint != 0)
@@ -448,16 +455,16 @@ class PoolSupervisor:
 
     def _dial(
         self,
-        user: LaneUser,
+        user: ConnectionUser,
         credentials: Credentials,
         endpoint: Endpoint,
         session: SessionId | None,
         *,
         resume: str = "",
         productive: ProductiveDifficulty | None = None,
-    ) -> DedicatedLane:
-        lane = DedicatedLane(
-            lane_id=self._owner.next_lane_id(),
+    ) -> UpstreamConnection:
+        connection = UpstreamConnection(
+            connection_id=self._owner.next_connection_id(),
             pool=self.key,
             chain=self.config.chain,
             endpoint=endpoint,
@@ -474,9 +481,9 @@ class PoolSupervisor:
             resume=resume,
             productive=productive,
         )
-        self._alive.add(lane)
-        lane.dial(self._dialer)
-        return lane
+        self._alive.add(connection)
+        connection.dial(self._dialer)
+        return connection
 
     def _drop_probe(self) -> None:
         probe, self._probe = self._probe, None

@@ -1,7 +1,7 @@
 """When a pool counts as up or down: consecutive fresh dials, HAProxy's rise and fall, and backoff with jitter.
 
-States and legal moves are the table ``_MOVES``. A pool under suspicion (all its ready lanes were lost) is down at the
-next failure; otherwise after ``fall`` failures in a row. It is up again after ``rise`` successes in a row.
+States and legal moves are the table ``_MOVES``. A pool under suspicion (all its ready connections were lost) is down at
+the next failure; otherwise after ``fall`` failures in a row. It is up again after ``rise`` successes in a row.
 """
 
 from typing import Protocol
@@ -73,7 +73,7 @@ class PoolHealth:
         return self.status is not PoolStatus.DOWN and self._failures > 0
 
     def suspect(self) -> None:
-        """All ready lanes were lost: the next failure counts as the last."""
+        """All ready connections were lost: the next failure counts as the last."""
         self._suspect = True
 
     def succeeded(self, now: float) -> bool:

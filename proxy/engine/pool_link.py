@@ -1,7 +1,7 @@
-"""A session's attachment to one pool: keeps it supplied with a warm lane, renews it, drains it.
+"""A session's link to one pool: keeps it supplied with a warm connection, renews it, drains it.
 
-Renewal is make-before-break: the new lane replaces the old one at its first job, then the old one drains. A drained
-lane ends when no submit of it is open (after a grace for shares in flight), or after ``DRAIN_MOST_S``.
+Renewal is make-before-break: the new connection replaces the old one at its first job, then the old one drains. A
+drained connection ends when no submit of it is open (after a grace for shares in flight), or after ``DRAIN_MOST_S``.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from proxy.config.snapshot import Endpoint
 from proxy.engine.pool_health import Backoff, Random
 from proxy.engine.productive import ProductiveDifficulty
-from proxy.engine.upstream_connection import DedicatedLane, LaneUser
+from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
 from proxy.errors import LocalProtocolError
 from proxy.observe.events import EventStream, PoolReconnectWait
 from proxy.ports import Clock, Timer
@@ -29,8 +29,8 @@ REFUSED_MOST_S = 900.0
 """A user that the pool refuses is parked: hammering gets addresses banned (MiningCore)."""
 
 
-class AttachmentState(StrEnum):
-    """What an attachment is about."""
+class LinkState(StrEnum):
+    """What an link is about."""
 
     IDLE = "idle"
     OPENING = "opening"
@@ -40,73 +40,73 @@ class AttachmentState(StrEnum):
     DRAINING = "draining"
 
 
-_MOVES: dict[AttachmentState, tuple[AttachmentState, ...]] = {
-    AttachmentState.IDLE: (AttachmentState.OPENING, AttachmentState.WAITING),
-    AttachmentState.OPENING: (AttachmentState.WARM, AttachmentState.WAITING, AttachmentState.IDLE),
-    AttachmentState.WARM: (
-        AttachmentState.OPENING,
-        AttachmentState.WAITING,
-        AttachmentState.DRAINING,
-        AttachmentState.IDLE,
+_MOVES: dict[LinkState, tuple[LinkState, ...]] = {
+    LinkState.IDLE: (LinkState.OPENING, LinkState.WAITING),
+    LinkState.OPENING: (LinkState.WARM, LinkState.WAITING, LinkState.IDLE),
+    LinkState.WARM: (
+        LinkState.OPENING,
+        LinkState.WAITING,
+        LinkState.DRAINING,
+        LinkState.IDLE,
     ),
-    AttachmentState.WAITING: (AttachmentState.OPENING, AttachmentState.IDLE),
-    AttachmentState.DRAINING: (AttachmentState.WARM, AttachmentState.IDLE),
+    LinkState.WAITING: (LinkState.OPENING, LinkState.IDLE),
+    LinkState.DRAINING: (LinkState.WARM, LinkState.IDLE),
 }
 
 
 class PoolSide(Protocol):
-    """What an attachment asks of the pool it belongs to."""
+    """What an link asks of the pool it belongs to."""
 
     key: PoolKey
 
     @property
     def may_dial(self) -> bool:
-        """Whether lanes may be opened now; if not, ``Attachment.pool_back`` will be called."""
+        """Whether connections may be opened now; if not, ``PoolLink.pool_back`` will be called."""
 
-    def make_lane(
-        self, session: SessionId, user: LaneUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
-    ) -> DedicatedLane:
-        """Make a lane for the session's user (to ``endpoint``, else where the pool is now) and dial it."""
+    def make_connection(
+        self, session: SessionId, user: ConnectionUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
+    ) -> UpstreamConnection:
+        """Make a connection for the session's user (to ``endpoint``, else where the pool is now) and dial it."""
 
-    def lane_up(self, lane: DedicatedLane) -> None:
-        """A lane got its first job."""
+    def connection_ready(self, connection: UpstreamConnection) -> None:
+        """A connection got its first job."""
 
-    def job_heard(self, lane: DedicatedLane) -> None:
-        """A lane got a job."""
+    def job_heard(self, connection: UpstreamConnection) -> None:
+        """A connection got a job."""
 
     def answer_heard(self) -> None:
         """A share was answered."""
 
-    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
-        """A lane heard which version bits the pool allows."""
+    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
+        """A connection heard which version bits the pool allows."""
 
-    def lane_down(self, lane: DedicatedLane, reason: str) -> None:
-        """A lane ended."""
+    def connection_ended(self, connection: UpstreamConnection, reason: str) -> None:
+        """A connection ended."""
 
-    def lane_stale(self, lane: DedicatedLane) -> None:
-        """A lane hears of no new jobs."""
+    def connection_stale(self, connection: UpstreamConnection) -> None:
+        """A connection hears of no new jobs."""
 
 
-class AttachmentOwner(Protocol):
+class LinkOwner(Protocol):
     """The session."""
 
     id: SessionId
 
-    def work_came(self, attachment: "Attachment", job: PoolJob, *, new_lane: bool) -> None:
-        """The warm lane has a new job; ``new_lane``: it is another connection than before."""
+    def work_came(self, link: "PoolLink", job: PoolJob, *, new_connection: bool) -> None:
+        """The warm connection has a new job; ``new_connection``: it is another connection than before."""
 
-    def work_lost(self, attachment: "Attachment") -> None:
-        """There is no warm lane any more; ``Attachment.loss`` says why."""
+    def work_lost(self, link: "PoolLink") -> None:
+        """There is no warm connection any more; ``PoolLink.loss`` says why."""
 
     def share_answered(self, token: Any, answer: ShareAnswer) -> None:
-        """A share's verdict, from whichever lane carried it."""
+        """A share's verdict, from whichever connection carried it."""
 
     def is_working_on(self, pool: PoolKey) -> bool:
         """Whether the miner works on ``pool`` now."""
 
 
-class Attachment:
-    """See the module. Implements ``LaneUser`` for its lanes."""
+class PoolLink:
+    """See the module. Implements ``ConnectionUser`` for its connections."""
 
     __slots__ = (
         "_clock",
@@ -121,7 +121,7 @@ class Attachment:
         "_retry",
         "_timer",
         "_traced",
-        "lane",
+        "connection",
         "loss",
         "pool",
         "productive",
@@ -129,24 +129,22 @@ class Attachment:
         "state",
     )
 
-    def __init__(
-        self, *, pool: PoolSide, owner: AttachmentOwner, clock: Clock, events: EventStream, random: Random
-    ) -> None:
+    def __init__(self, *, pool: PoolSide, owner: LinkOwner, clock: Clock, events: EventStream, random: Random) -> None:
         self.pool = pool
-        self.state = AttachmentState.IDLE
-        self.lane: DedicatedLane | None = None
+        self.state = LinkState.IDLE
+        self.connection: UpstreamConnection | None = None
         self.productive = ProductiveDifficulty()
-        """Over all its lanes."""
+        """Over all its connections."""
         self.refused = ""
         """Why the pool refused this user, until it accepts it."""
         self.loss = ""
         """Why the last connection in use ended; known before the pool or the session hears of the end."""
-        self._next: DedicatedLane | None = None
+        self._next: UpstreamConnection | None = None
         self._elsewhere: Endpoint | None = None
         """Where the pool sent the connection that had no job yet: the next dial goes there."""
         self._outdated = False
-        """Whether the lane in use is to be replaced (another wallet or address), and has not been."""
-        self._leaving: list[DedicatedLane] = []
+        """Whether the connection in use is to be replaced (another wallet or address), and has not been."""
+        self._leaving: list[UpstreamConnection] = []
         self._owner = owner
         self._clock = clock
         self._events = events
@@ -158,180 +156,186 @@ class Attachment:
 
     @property
     def open_submits(self) -> int:
-        """Shares without a verdict on any lane, also on those that are leaving."""
-        return sum(lane.open_submits for lane in (self.lane, *self._leaving) if lane is not None)
+        """Shares without a verdict on any connection, also on those that are leaving."""
+        return sum(
+            connection.open_submits for connection in (self.connection, *self._leaving) if connection is not None
+        )
 
     @property
-    def warm_lane(self) -> DedicatedLane | None:
-        """The lane that shares and jobs go through, if it is ready and has a job."""
-        lane = self.lane
-        return lane if lane is not None and lane.job is not None else None
+    def warm_connection(self) -> UpstreamConnection | None:
+        """The connection that shares and jobs go through, if it is ready and has a job."""
+        connection = self.connection
+        return connection if connection is not None and connection.job is not None else None
 
     @property
     def connections(self) -> int:
-        """Lanes that exist in any stage."""
-        return len(self._leaving) + (self.lane is not None) + (self._next is not None)
+        """Connections that exist in any stage."""
+        return len(self._leaving) + (self.connection is not None) + (self._next is not None)
 
     # --- Commands -------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """See that there is a warm lane; harmless when there is."""
+        """See that there is a warm connection; harmless when there is."""
         match self.state:
-            case AttachmentState.IDLE:
+            case LinkState.IDLE:
                 self._dial()
-            case AttachmentState.DRAINING:
+            case LinkState.DRAINING:
                 self._cancel_timer()
-                self._move(AttachmentState.WARM)
+                self._move(LinkState.WARM)
                 if self._outdated:
                     self.renew()
 
     def renew(self, endpoint: Endpoint | None = None) -> None:
-        """Replace the lane by a fresh one (to ``endpoint``), without a gap."""
-        self._outdated = self.state in (AttachmentState.WARM, AttachmentState.DRAINING)
-        if self.state is AttachmentState.WARM:
+        """Replace the connection by a fresh one (to ``endpoint``), without a gap."""
+        self._outdated = self.state in (LinkState.WARM, LinkState.DRAINING)
+        if self.state is LinkState.WARM:
             self._cancel_timer()
             self._drop_next("renewed again")
-            self._next = self._make_lane(endpoint)
-        elif self.state is AttachmentState.OPENING and self.lane is not None:
-            old, self.lane = self.lane, None
+            self._next = self._make_connection(endpoint)
+        elif self.state is LinkState.OPENING and self.connection is not None:
+            old, self.connection = self.connection, None
             self._let_go(old, "renewed")
-            self._move(AttachmentState.IDLE)
+            self._move(LinkState.IDLE)
             self._dial()
-        elif self.state is AttachmentState.WAITING:
+        elif self.state is LinkState.WAITING:
             self.refused = ""
             self._parked.reset()
             self._cancel_timer()
             self._dial()
 
     def drain(self) -> None:
-        """The lane is not wanted any more: let open submits finish, then close it."""
+        """The connection is not wanted any more: let open submits finish, then close it."""
         match self.state:
-            case AttachmentState.WARM:
+            case LinkState.WARM:
                 self._cancel_timer()
-                self._move(AttachmentState.DRAINING)
+                self._move(LinkState.DRAINING)
                 self._drop_next("not wanted")
                 since = self._clock.now()
                 self._timer = self._clock.call_at(since + DRAIN_GRACE_S, lambda: self._drained(since))
-            case AttachmentState.OPENING | AttachmentState.WAITING:
+            case LinkState.OPENING | LinkState.WAITING:
                 self.close("not wanted")
 
     def close(self, reason: str) -> None:
-        """End all lanes now."""
+        """End all connections now."""
         self._end(reason, keep=set())
 
-    def _end(self, reason: str, *, keep: set[DedicatedLane]) -> None:
+    def _end(self, reason: str, *, keep: set[UpstreamConnection]) -> None:
         self._cancel_timer()
-        if self.state is not AttachmentState.IDLE:
-            self._move(AttachmentState.IDLE)
+        if self.state is not LinkState.IDLE:
+            self._move(LinkState.IDLE)
         self._drop_next(reason)
-        lane, self.lane = self.lane, None
-        for each in [lane, *self._leaving]:
+        connection, self.connection = self.connection, None
+        for each in [connection, *self._leaving]:
             if each is not None and each not in keep:
                 self._let_go(each, reason)
 
     def finish(self, reason: str) -> None:
-        """The miner is gone: lanes with open submits wait for their verdicts, the others end now."""
-        lanes = [lane for lane in (self.lane, *self._leaving) if lane is not None and lane.open_submits]
-        for lane in lanes:
-            self._see_off(lane)
-        if self.lane in lanes:
-            self.lane = None
+        """The miner is gone: connections with open submits wait for their verdicts, the others end now."""
+        connections = [
+            connection
+            for connection in (self.connection, *self._leaving)
+            if connection is not None and connection.open_submits
+        ]
+        for connection in connections:
+            self._see_off(connection)
+        if self.connection in connections:
+            self.connection = None
         self._finishing = True
-        for lane in lanes:
-            self._close_later(lane, reason)
-        self._end(reason, keep=set(lanes))
+        for connection in connections:
+            self._close_later(connection, reason)
+        self._end(reason, keep=set(connections))
 
     def pool_gone(self, reason: str) -> None:
-        """The pool is down: every lane ends, and the next one waits until it is back."""
-        if self.state in (AttachmentState.WARM, AttachmentState.OPENING):
+        """The pool is down: every connection ends, and the next one waits until it is back."""
+        if self.state in (LinkState.WARM, LinkState.OPENING):
             self.close(reason)
             self.open()
 
     def pool_back(self) -> None:
         """The pool may be dialled again."""
-        if self.state is AttachmentState.WAITING and not (self.refused and self._timer is not None):
+        if self.state is LinkState.WAITING and not (self.refused and self._timer is not None):
             self._cancel_timer()
             self._dial()
 
     def trace(self, on: bool) -> None:
-        """Let the raw traffic of all its lanes be heard, of those to come too, or no more."""
+        """Let the raw traffic of all its connections be heard, of those to come too, or no more."""
         self._traced = on
-        for lane in (self.lane, self._next, *self._leaving):
-            if lane is not None:
-                lane.upstream.traced = on
+        for connection in (self.connection, self._next, *self._leaving):
+            if connection is not None:
+                connection.upstream.traced = on
 
-    # --- LaneUser -------------------------------------------------------------------------------------------------
+    # --- ConnectionUser -------------------------------------------------------------------------------------------
 
-    def lane_job(self, lane: DedicatedLane, job: PoolJob) -> None:
-        """Take work from the lane in use; a renewed lane takes over at its first job."""
-        self.pool.job_heard(lane)
-        if lane is self._next:
-            old, self.lane, self._next = self.lane, lane, None
+    def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
+        """Take work from the connection in use; a renewed connection takes over at its first job."""
+        self.pool.job_heard(connection)
+        if connection is self._next:
+            old, self.connection, self._next = self.connection, connection, None
             self._outdated = False
-            self.pool.lane_up(lane)
-            self._owner.work_came(self, job, new_lane=True)
+            self.pool.connection_ready(connection)
+            self._owner.work_came(self, job, new_connection=True)
             if old is not None:
                 self._let_go_gently(old)
-        elif lane is self.lane:
-            first = self.state is AttachmentState.OPENING
+        elif connection is self.connection:
+            first = self.state is LinkState.OPENING
             if first:
-                self._move(AttachmentState.WARM)
+                self._move(LinkState.WARM)
                 self._parked.reset()
                 self.refused = ""
-                self.pool.lane_up(lane)
-            self._owner.work_came(self, job, new_lane=first)
+                self.pool.connection_ready(connection)
+            self._owner.work_came(self, job, new_connection=first)
 
-    def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """Pass a verdict on, also from a lane that is leaving; the last one ends a lane whose miner is gone."""
+    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
+        """Pass a verdict on, also from a connection that is leaving; the last one ends it where the miner is gone."""
         if not answer.lost:
             self.pool.answer_heard()
         self._owner.share_answered(token, answer)
         if self._finishing:
-            for lane in [lane for lane in self._leaving if not lane.open_submits]:
-                lane.close("miner left")
+            for connection in [connection for connection in self._leaving if not connection.open_submits]:
+                connection.close("miner left")
 
-    def lane_lost(self, lane: DedicatedLane, reason: str) -> None:
-        """Find out what was lost; the lane in use is replaced after its backoff."""
-        if lane in self._leaving:
-            self._leaving.remove(lane)
-        if lane is self._next:
+    def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
+        """Find out what was lost; the connection in use is replaced after its backoff."""
+        if connection in self._leaving:
+            self._leaving.remove(connection)
+        if connection is self._next:
             self._next = None
-            self.pool.lane_down(lane, reason)
-            if self.state is AttachmentState.WARM:
-                delay = (self._parked if lane.refused else self._retry).next()
+            self.pool.connection_ended(connection, reason)
+            if self.state is LinkState.WARM:
+                delay = (self._parked if connection.refused else self._retry).next()
                 self._timer = self._clock.call_at(self._clock.now() + delay, self._renew_again)
-        elif lane is self.lane:
-            if lane.lived_s >= STEADY_S:
+        elif connection is self.connection:
+            if connection.lived_s >= STEADY_S:
                 self._retry.reset()
-            self.loss = lane.refused or reason
-            self.lane, self._next = self._next, None
+            self.loss = connection.refused or reason
+            self.connection, self._next = self._next, None
             self._cancel_timer()
             self._move(self._after_loss())
-            self.refused = lane.refused
-            self.pool.lane_down(lane, reason)
+            self.refused = connection.refused
+            self.pool.connection_ended(connection, reason)
             self._owner.work_lost(self)
-            if self.state is AttachmentState.WAITING:
+            if self.state is LinkState.WAITING:
                 self._wait()
         else:
-            self.pool.lane_down(lane, reason)
+            self.pool.connection_ended(connection, reason)
 
-    def lane_mask(self, lane: DedicatedLane, mask: int) -> None:
+    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
         """Let the pool know, for the miners to come."""
-        self.pool.lane_mask(lane, mask)
+        self.pool.connection_version_mask(connection, mask)
 
-    def lane_stale(self, lane: DedicatedLane) -> None:
-        """Let the pool find out whether the lane is dead."""
-        if lane is self.lane:
-            self.pool.lane_stale(lane)
+    def connection_stale(self, connection: UpstreamConnection) -> None:
+        """Let the pool find out whether the connection is dead."""
+        if connection is self.connection:
+            self.pool.connection_stale(connection)
 
-    def lane_redirected(self, lane: DedicatedLane, endpoint: Endpoint) -> None:
+    def connection_redirected(self, connection: UpstreamConnection, endpoint: Endpoint) -> None:
         """Follow, without a gap; before the first job after a backoff, for some pools send their clients in circles."""
-        if lane is not self.lane:
+        if connection is not self.connection:
             return
-        if self.state is AttachmentState.OPENING:
-            self._elsewhere, self.lane = endpoint, None
-            self._let_go(lane, "redirected")
-            self._move(AttachmentState.WAITING)
+        if self.state is LinkState.OPENING:
+            self._elsewhere, self.connection = endpoint, None
+            self._let_go(connection, "redirected")
+            self._move(LinkState.WAITING)
             self._wait()
         elif self._next is None:
             self.renew(endpoint)
@@ -340,47 +344,47 @@ class Attachment:
 
     def _dial(self) -> None:
         if not self.pool.may_dial:
-            if self.state is not AttachmentState.WAITING:
-                self._move(AttachmentState.WAITING)
+            if self.state is not LinkState.WAITING:
+                self._move(LinkState.WAITING)
             return
-        self._move(AttachmentState.OPENING)
+        self._move(LinkState.OPENING)
         elsewhere, self._elsewhere = self._elsewhere, None
         self._outdated = False
-        self.lane = self._make_lane(elsewhere)
+        self.connection = self._make_connection(elsewhere)
 
-    def _make_lane(self, endpoint: Endpoint | None = None) -> DedicatedLane:
-        lane = self.pool.make_lane(self._owner.id, self, endpoint, self.productive)
-        lane.upstream.traced = self._traced
-        return lane
+    def _make_connection(self, endpoint: Endpoint | None = None) -> UpstreamConnection:
+        connection = self.pool.make_connection(self._owner.id, self, endpoint, self.productive)
+        connection.upstream.traced = self._traced
+        return connection
 
     def _wait(self) -> None:
         delay = (self._parked if self.refused else self._retry).next()
         self._events.emit(PoolReconnectWait(pool=self.pool.key, delay_s=round(delay, 3), session=self._owner.id))
         self._timer = self._clock.call_at(self._clock.now() + delay, self._try_again)
 
-    def _after_loss(self) -> AttachmentState:
-        """What follows the loss of the lane in use: the one that was to replace it anyway, an end, or another try."""
-        if self.lane is not None:
-            return AttachmentState.OPENING
-        return AttachmentState.IDLE if self.state is AttachmentState.DRAINING else AttachmentState.WAITING
+    def _after_loss(self) -> LinkState:
+        """What follows a loss: the connection that was to replace it anyway, an end, or another try."""
+        if self.connection is not None:
+            return LinkState.OPENING
+        return LinkState.IDLE if self.state is LinkState.DRAINING else LinkState.WAITING
 
     def _renew_again(self) -> None:
         self._timer = None
-        if self.state is AttachmentState.WARM and self._next is None:
+        if self.state is LinkState.WARM and self._next is None:
             self.renew()
 
     def _try_again(self) -> None:
         self._timer = None
-        if self.state is AttachmentState.WAITING:
+        if self.state is LinkState.WAITING:
             self._dial()
 
     def _drained(self, since: float) -> None:
         self._timer = None
-        lane = self.lane
-        if self.state is not AttachmentState.DRAINING or lane is None:
+        connection = self.connection
+        if self.state is not LinkState.DRAINING or connection is None:
             return
         now = self._clock.now()
-        if now < since + DRAIN_MOST_S and (lane.open_submits or self._owner.is_working_on(self.pool.key)):
+        if now < since + DRAIN_MOST_S and (connection.open_submits or self._owner.is_working_on(self.pool.key)):
             self._timer = self._clock.call_at(since + DRAIN_MOST_S, lambda: self._drained(since))
             return
         if self._owner.is_working_on(self.pool.key):
@@ -388,21 +392,21 @@ class Attachment:
             return
         self.close("drained")
 
-    def _see_off(self, lane: DedicatedLane) -> None:
-        if lane not in self._leaving:
-            self._leaving.append(lane)
+    def _see_off(self, connection: UpstreamConnection) -> None:
+        if connection not in self._leaving:
+            self._leaving.append(connection)
 
-    def _let_go_gently(self, lane: DedicatedLane) -> None:
-        """Close a lane that was replaced once its shares in flight had their chance."""
-        self._see_off(lane)
-        self._close_later(lane, "replaced")
+    def _let_go_gently(self, connection: UpstreamConnection) -> None:
+        """Close a connection that was replaced once its shares in flight had their chance."""
+        self._see_off(connection)
+        self._close_later(connection, "replaced")
 
-    def _close_later(self, lane: DedicatedLane, reason: str) -> None:
-        self._clock.call_at(self._clock.now() + DRAIN_GRACE_S, lambda: lane.close(reason))
+    def _close_later(self, connection: UpstreamConnection, reason: str) -> None:
+        self._clock.call_at(self._clock.now() + DRAIN_GRACE_S, lambda: connection.close(reason))
 
-    def _let_go(self, lane: DedicatedLane, reason: str) -> None:
-        self._see_off(lane)
-        lane.close(reason)
+    def _let_go(self, connection: UpstreamConnection, reason: str) -> None:
+        self._see_off(connection)
+        connection.close(reason)
 
     def _drop_next(self, reason: str) -> None:
         coming, self._next = self._next, None
@@ -414,7 +418,7 @@ class Attachment:
             self._timer.cancel()
             self._timer = None
 
-    def _move(self, state: AttachmentState) -> None:
+    def _move(self, state: LinkState) -> None:
         if state not in _MOVES[self.state]:
-            raise LocalProtocolError(f"attachment {self.state} -> {state}")
+            raise LocalProtocolError(f"link {self.state} -> {state}")
         self.state = state

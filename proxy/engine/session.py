@@ -1,6 +1,6 @@
 """One miner's session: what it is told, which job it works on, and what becomes of its shares.
 
-The session owns its ``Downstream`` and one ``Attachment`` for each pool; where it works is decided by the scheduler
+The session owns its ``Downstream`` and one ``PoolLink`` for each pool; where it works is decided by the scheduler
 through ``switch_to``. Everything that reaches the miner goes through ``_issue`` (one write) or a reply to its request.
 """
 
@@ -14,10 +14,10 @@ from proxy.engine.delivery import UndeliveredBlock
 from proxy.engine.eligibility import search_space, too_small, why_not
 from proxy.engine.jobs import JobTable, notify_line
 from proxy.engine.pool import PoolSupervisor
-from proxy.engine.pool_link import Attachment
+from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.submits import PendingShare, SubmitHandler
-from proxy.engine.upstream_connection import DedicatedLane
+from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.worker_names import worker_of
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.observe.events import (
@@ -86,8 +86,8 @@ class SessionHost(Protocol):
     def offered_mask(self, requested: int) -> int:
         """Version bits that every pool with rolling allows, within ``requested``."""
 
-    def attach(self, session: "Session", pool: PoolKey) -> Attachment:
-        """A new attachment of the session to ``pool``."""
+    def attach(self, session: "Session", pool: PoolKey) -> PoolLink:
+        """A new link of the session to ``pool``."""
 
     def pool(self, key: PoolKey) -> PoolSupervisor:
         """The pool called ``key``."""
@@ -126,17 +126,17 @@ class SessionHost(Protocol):
 
 
 class Session:
-    """See the module. ``DownstreamOwner`` and ``AttachmentOwner``."""
+    """See the module. ``DownstreamOwner`` and ``LinkOwner``."""
 
     __slots__ = (
         "_began",
         "_clock",
+        "_connection",
         "_ended",
         "_events",
         "_exhausted",
         "_extranonce1",
         "_host",
-        "_lane",
         "_left_out",
         "_prevhash",
         "_ready",
@@ -144,13 +144,13 @@ class Session:
         "_timer",
         "_worked_on",
         "_workers",
-        "attachments",
         "connected_at",
         "current",
         "downstream",
         "excluded",
         "id",
         "jobs",
+        "links",
         "minimum_difficulty",
         "password",
         "peer",
@@ -174,7 +174,7 @@ class Session:
         self.password = ""
         self.peer = ""
         self.connected_at = host.clock.wall()
-        self.attachments: dict[PoolKey, Attachment] = {}
+        self.links: dict[PoolKey, PoolLink] = {}
         self.wanted: frozenset[PoolKey] = frozenset()
         """Pools that are to be kept warm."""
         self.current: PoolKey | None = None
@@ -194,7 +194,7 @@ class Session:
         self._submits = SubmitHandler(session_id, self.downstream, host, self._judged)
         self._workers: dict[str, WorkerName] = {}
         self._ready: frozenset[PoolKey] = frozenset()
-        self._lane: DedicatedLane | None = None
+        self._connection: UpstreamConnection | None = None
         """Where the miner worked last."""
         self._worked_on: PoolKey | None = None
         """The pool of the last job, also after that pool was lost."""
@@ -300,8 +300,8 @@ class Session:
     def miner_suggested(self, difficulty: float) -> None:
         """Pass the wish on to the pools."""
         self.wish = difficulty
-        for attachment in self.attachments.values():
-            self._suggest(attachment)
+        for link in self.links.values():
+            self._suggest(link)
 
     def miner_minimum(self, difficulty: float) -> bool:
         """Keep it from the next job on, and let the pools know what is wanted."""
@@ -340,8 +340,8 @@ class Session:
         """The miner is gone: nobody waits for its verdicts, so every open share ends as unanswered."""
         self._ended = True
         self._cancel_timer()
-        for attachment in self.attachments.values():
-            attachment.finish("miner left")
+        for link in self.links.values():
+            link.finish("miner left")
         self._events.emit(
             MinerDisconnected(
                 session=self.id,
@@ -373,8 +373,8 @@ class Session:
         self._submits.answered(token, answer)
 
     def _judged(self, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
-        if accepted and pool in self.attachments:
-            self.attachments[pool].productive.accepted(credited)
+        if accepted and pool in self.links:
+            self.links[pool].productive.accepted(credited)
         self._host.share_judged(self, pool, difficulty, credited, accepted)
 
     # --- Where it works -------------------------------------------------------------------------------------------
@@ -392,79 +392,79 @@ class Session:
         """Put the miner to work on ``pool`` in one write; False where there is no fresh job for it."""
         if pool == self.current:
             return True
-        attachment = self.attachments.get(pool)
-        lane = attachment.warm_lane if attachment is not None else None
-        if lane is None or pool not in self._ready:
+        link = self.links.get(pool)
+        connection = link.warm_connection if link is not None else None
+        if connection is None or pool not in self._ready:
             self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
             return False
         old, self.current = self.current, pool
         why = self._why_lost(old) if old is not None else ""
         came_from, self._worked_on = self._worked_on, pool
-        self._enter(lane)
+        self._enter(connection)
         self.waiting = ""
         self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
         if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
             self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
-        self._issue(lane, clean=True, switch=True)
-        if old is not None and old not in self.wanted and old in self.attachments:
-            self.attachments[old].drain()
+        self._issue(connection, clean=True, switch=True)
+        if old is not None and old not in self.wanted and old in self.links:
+            self.links[old].drain()
         return True
 
-    def _enter(self, lane: DedicatedLane) -> None:
-        left, self._lane = self._lane, lane
-        if left is not lane:
+    def _enter(self, connection: UpstreamConnection) -> None:
+        left, self._connection = self._connection, connection
+        if left is not connection:
             if left is not None:
                 left.leave()
-            lane.enter()
-            if lane.held_difficulty(lane.upstream.difficulty):
-                lane.asked = self.asked_difficulty(lane.pool, lane.productive, estimated=True)
-                self._suggest_on(lane)
+            connection.enter()
+            if connection.held_difficulty(connection.upstream.difficulty):
+                connection.asked = self.asked_difficulty(connection.pool, connection.productive, estimated=True)
+                self._suggest_on(connection)
 
     def set_wanted(self, pools: frozenset[PoolKey]) -> None:
-        """Keep lanes to ``pools`` warm; let go of the others, the one in use last."""
+        """Keep connections to ``pools`` warm; let go of the others, the one in use last."""
         self.wanted = pools
         for key in pools:
-            if key not in self.attachments:
-                self.attachments[key] = self._host.attach(self, key)
-                self.attachments[key].trace(self.downstream.traced)
-            self.attachments[key].open()
+            if key not in self.links:
+                self.links[key] = self._host.attach(self, key)
+                self.links[key].trace(self.downstream.traced)
+            self.links[key].open()
         if self._left_out:
             self.update_ready()  # the aim has changed: the last pool with work for a miner is never left out
-        for key, attachment in self.attachments.items():
+        for key, link in self.links.items():
             if key not in pools and key != self.current:
-                attachment.drain()
+                link.drain()
 
     def leave(self, pool: PoolKey, why: str) -> None:
-        """The pool cannot be used any more: close the lane; the scheduler hears of it first."""
-        attachment = self.attachments.pop(pool, None)
+        """The pool cannot be used any more: close the connection; the scheduler hears of it first."""
+        link = self.links.pop(pool, None)
         self.excluded.pop(pool, None)
         self._exhausted.pop(pool, None)
         self.update_ready()
-        if attachment is not None:
-            attachment.close(why)
+        if link is not None:
+            link.close(why)
 
     def pool_back(self, pool: PoolKey) -> None:
         """The pool may be dialled again."""
-        if pool in self.attachments:
-            self.attachments[pool].pool_back()
+        if pool in self.links:
+            self.links[pool].pool_back()
 
     def trace(self, on: bool) -> None:
         """Let the raw traffic with the miner and with its pools be heard, or no more."""
         self.downstream.traced = on
-        for attachment in self.attachments.values():
-            attachment.trace(on)
+        for link in self.links.values():
+            link.trace(on)
 
     def renew(self, pool: PoolKey, endpoint: Endpoint | None = None) -> None:
-        """Replace the lane to ``pool`` without a gap."""
-        if pool in self.attachments:
-            self.attachments[pool].renew(endpoint)
+        """Replace the connection to ``pool`` without a gap."""
+        if pool in self.links:
+            self.links[pool].renew(endpoint)
 
     def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
         usable = frozenset(
             key
-            for key, attachment in self.attachments.items()
-            if attachment.warm_lane is not None and key not in self.excluded and self._may_work_on(key)
+            for key, link in self.links.items()
+            if link.warm_connection is not None and key not in self.excluded and self._may_work_on(key)
         )
         usable -= self._leave_exhausted_out(usable)
         left = self._to_be_left(usable)
@@ -503,17 +503,17 @@ class Session:
         left = frozenset(
             key
             for key in usable
-            if (lane := self.attachments[key].warm_lane) is not None
-            and self._host.stale_tips.is_to_be_left(self.id, key, lane.id)
+            if (connection := self.links[key].warm_connection) is not None
+            and self._host.stale_tips.is_to_be_left(self.id, key, connection.id)
         )
         return left if left and (usable - left) & self._host.aimed_at(self) else frozenset()
 
     def _leave_stale_tip(self, old: PoolKey, ready: frozenset[PoolKey]) -> None:
         """Work elsewhere until the pool has heard of the block."""
-        lane = self.attachments[old].warm_lane
-        assert lane is not None
+        connection = self.links[old].warm_connection
+        assert connection is not None
         self._ready, self.current = ready, None
-        self._host.stale_tips.left(self.id, old, lane.id)
+        self._host.stale_tips.left(self.id, old, connection.id)
         self._host.session_ready_changed(self, ready)
         if self.current is None:
             self.wait("Waiting for a pool that has heard of the newest block.")
@@ -530,13 +530,13 @@ class Session:
 
     def _why_lost(self, key: PoolKey) -> str:
         """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""
-        attachment = self.attachments.get(key)
+        link = self.links.get(key)
         left_out = self._exhausted[key] if key in self._left_out else ""
         return (
             self._host.unusable(key)
             or self.excluded.get(key, "")
             or left_out
-            or (attachment.loss if attachment is not None and attachment.warm_lane is None else "")
+            or (link.loss if link is not None and link.warm_connection is None else "")
         )
 
     def _may_work_on(self, key: PoolKey) -> bool:
@@ -551,27 +551,27 @@ class Session:
             self.waiting = reason
             self._events.emit(MinerWaiting(session=self.id, worker=self.worker, reason=reason))
 
-    # --- AttachmentOwner ------------------------------------------------------------------------------------------
+    # --- LinkOwner ------------------------------------------------------------------------------------------
 
-    def work_came(self, attachment: Attachment, job: PoolJob, *, new_lane: bool) -> None:
-        """A lane has a job: check that this miner can use it, and pass it on if it works there."""
-        lane = attachment.lane
-        assert lane is not None
-        key = attachment.pool.key
+    def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
+        """A connection has a job: check that this miner can use it, and pass it on if it works there."""
+        connection = link.connection
+        assert connection is not None
+        key = link.pool.key
         fits = self._fits(key, job)
         if self._is_exhausted(key, job) is not (key in self._left_out):
             self.update_ready()
         if fits and key == self.current:
-            self._enter(lane)
-            self._issue(lane, clean=job.clean or new_lane, switch=new_lane)
-        self._suggest(attachment)
+            self._enter(connection)
+            self._issue(connection, clean=job.clean or new_connection, switch=new_connection)
+        self._suggest(link)
         if fits is not (key in self._ready):
             self.update_ready()
         if not fits:
             self._let_go_if_it_would_fit(job)
 
-    def work_lost(self, attachment: Attachment) -> None:
-        """A lane is gone."""
+    def work_lost(self, link: PoolLink) -> None:
+        """A connection is gone."""
         self.update_ready()
 
     def _fits(self, key: PoolKey, job: PoolJob) -> bool:
@@ -630,9 +630,9 @@ class Session:
 
     # --- What the miner is sent -----------------------------------------------------------------------------------
 
-    def _issue(self, lane: DedicatedLane, *, clean: bool, switch: bool = False) -> None:
+    def _issue(self, connection: UpstreamConnection, *, clean: bool, switch: bool = False) -> None:
         """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
-        job, jobs = lane.job, self.jobs
+        job, jobs = connection.job, self.jobs
         if job is None or jobs is None:
             raise LocalProtocolError("no job to issue")
         new_block = job.notice.prevhash != self._prevhash
@@ -640,8 +640,8 @@ class Session:
         now = self._clock.now()
         if clean:
             jobs.retire(now)
-        pool = self._host.pool(lane.pool)
-        held = lane.held_difficulty(job.difficulty)
+        pool = self._host.pool(connection.pool)
+        held = connection.held_difficulty(job.difficulty)
         difficulty = told_difficulty(
             job.difficulty,
             pool.config,
@@ -652,9 +652,9 @@ class Session:
             network_difficulty=network_difficulty(job.notice.nbits, self._host.diff1),
             miner_minimum=self.minimum_difficulty,
         )
-        mask = self._mask_for(lane.pool, job)
+        mask = self._mask_for(connection.pool, job)
         first = not jobs.any_issued
-        issued = jobs.issue(lane, job, difficulty=difficulty, mask=mask, now=now)
+        issued = jobs.issue(connection, job, difficulty=difficulty, mask=mask, now=now)
         self._prevhash, self._extranonce1 = job.notice.prevhash, job.extranonce1
         lines: list[bytes] = []
         told_mask = undisputed_mask(mask, job.notice.version)
@@ -664,14 +664,14 @@ class Session:
         if switch or difficulty != self.told:
             self.told = difficulty
             lines.append(encode_notification("mining.set_difficulty", [as_number(difficulty)]))
-            self._tell_difficulty(lane.pool, job.difficulty)
+            self._tell_difficulty(connection.pool, job.difficulty)
         lines.append(notify_line(issued, clean=clean))
         self.downstream.push(*lines)
         self._events.emit(
             JobForwarded(
                 session=self.id,
                 worker=self.worker,
-                pool=lane.pool,
+                pool=connection.pool,
                 job=issued.id,
                 pool_job=str(job.notice.job_id),
                 difficulty=difficulty,
@@ -682,7 +682,7 @@ class Session:
             )
         )
         if first:
-            self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=lane.pool))
+            self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=connection.pool))
 
     def _said_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
         """What the pool said on the job's connection, else on another; None: nothing yet."""
@@ -725,13 +725,13 @@ class Session:
             due = now + KEEP_ALIVE_S
         self._timer = self._clock.call_at(due, self._keep)
 
-    def _suggest(self, attachment: Attachment) -> None:
-        if attachment.lane is not None:
-            self._suggest_on(attachment.lane)
+    def _suggest(self, link: PoolLink) -> None:
+        if link.connection is not None:
+            self._suggest_on(link.connection)
 
-    def _suggest_on(self, lane: DedicatedLane) -> None:
-        wish = wished_difficulty(self.wish, self._host.pool(lane.pool).config, lane.upstream.difficulty)
-        lane.suggest(max(wish or 0.0, lane.asked or 0.0) or None)
+    def _suggest_on(self, connection: UpstreamConnection) -> None:
+        wish = wished_difficulty(self.wish, self._host.pool(connection.pool).config, connection.upstream.difficulty)
+        connection.suggest(max(wish or 0.0, connection.asked or 0.0) or None)
 
     def asked_difficulty(self, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool) -> float | None:
         """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it wishes for;
@@ -756,9 +756,7 @@ class Session:
     def facts(self) -> Mapping[PoolKey, str]:
         """Pools that it cannot use, and why: by its own limits, or because the pool refused it."""
         refused = {
-            key: f"the pool refuses this user: {attachment.refused}"
-            for key, attachment in self.attachments.items()
-            if attachment.refused
+            key: f"the pool refuses this user: {link.refused}" for key, link in self.links.items() if link.refused
         }
         left_out = {key: self._exhausted[key] for key in self._left_out if key in self._exhausted}
         return {**left_out, **self.excluded, **refused}

@@ -122,12 +122,12 @@ class SubmitHandler:
 
     def _forward(self, token: PendingShare) -> None:
         submit, worker, issued, judged, block = token
-        lane = issued.lane
-        if not lane.ready:
+        connection = issued.connection
+        if not connection.ready:
             if block is not None:
                 self._send_later(token, block)
                 return
-            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=lane.pool, job=issued.id))
+            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=connection.pool, job=issued.id))
             self._lost(token, Reason.POOL_LOST, 0.0)
             return
         if self._events.wants(SubmitRouted):
@@ -135,13 +135,13 @@ class SubmitHandler:
                 SubmitRouted(
                     session=self.id,
                     worker=worker,
-                    pool=lane.pool,
-                    lane=lane.id,
+                    pool=connection.pool,
+                    connection=connection.id,
                     job=issued.id,
                     pool_job=str(issued.job.notice.job_id),
                 )
             )
-        lane.submit(
+        connection.submit(
             token,
             issued.job,
             issued.padding + issued.extranonce1 + submit.extranonce2,
@@ -156,11 +156,11 @@ class SubmitHandler:
             self._send_later(token, token.block)
             return
         if answer.lost:
-            self._lost(token, Reason.TIMEOUT if token.issued.lane.ready else Reason.POOL_LOST, answer.latency_s)
+            self._lost(token, Reason.TIMEOUT if token.issued.connection.ready else Reason.POOL_LOST, answer.latency_s)
             return
         issued, ident = token.issued, token.submit.id
         found = issued.difficulty if token.judged.true_difficulty >= issued.difficulty else 0.0
-        self._judged(issued.lane.pool, found, issued.job.difficulty, answer.accepted)
+        self._judged(issued.connection.pool, found, issued.job.difficulty, answer.accepted)
         if answer.accepted:
             self._learn_reading(token, answer.bits, accepted=True)
             self.downstream.accept(ident)
@@ -196,24 +196,24 @@ class SubmitHandler:
         """Let the pool's answer tell how it reads version bits."""
         if bits is not None:
             job = token.issued.job
-            token.issued.lane.reading.answered(
+            token.issued.connection.reading.answered(
                 job.notice.version, job.allowed_mask, token.judged.version, bits, accepted=accepted
             )
 
     def _send_later(self, token: PendingShare, block: BlockCandidate) -> None:
         """A block without an answer: its miner waits until the delivery has one, or has none in time."""
-        lane, alone = token.issued.lane, token._replace(block=None)
+        connection, alone = token.issued.connection, token._replace(block=None)
         self._deliver(
             UndeliveredBlock(
                 worker=block.worker,
                 pool=block.pool,
                 chain=block.chain,
                 header_hash=block.header_hash,
-                endpoint=lane.endpoint,
+                endpoint=connection.endpoint,
                 session_id=block.pool_session,
                 extranonce1=block.extranonce1,
                 submit=block.submit,
-                credentials=lane.credentials,
+                credentials=connection.credentials,
             ),
             lambda answer: self.answered(alone, answer),
         )
@@ -272,7 +272,7 @@ class SubmitHandler:
             ShareResult(
                 session=self.id,
                 worker=worker,
-                pool=issued.lane.pool if issued else None,
+                pool=issued.connection.pool if issued else None,
                 job=job_id,
                 difficulty=issued.difficulty if issued else 0.0,
                 pool_difficulty=issued.job.difficulty if issued else 0.0,
@@ -287,7 +287,7 @@ class SubmitHandler:
         )
 
     def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: ShareCheck) -> BlockCandidate:
-        notice, lane = issued.job.notice, issued.lane
+        notice, connection = issued.job.notice, issued.connection
         coinbase = (
             notice.coinb1
             + issued.job.extranonce1
@@ -299,8 +299,8 @@ class SubmitHandler:
         return BlockCandidate(
             session=self.id,
             worker=worker,
-            pool=lane.pool,
-            chain=lane.chain,
+            pool=connection.pool,
+            chain=connection.chain,
             job=issued.id,
             header=judged.header,
             header_hash=judged.header_hash,
@@ -309,11 +309,11 @@ class SubmitHandler:
             nbits=notice.nbits,
             true_difficulty=judged.true_difficulty,
             network_difficulty=network_difficulty(notice.nbits, self._diff1),
-            endpoint=str(lane.endpoint),
-            pool_session=lane.session_id,
+            endpoint=str(connection.endpoint),
+            pool_session=connection.session_id,
             extranonce1=issued.job.extranonce1,
             submit=tuple(
-                lane.params_of(
+                connection.params_of(
                     issued.job,
                     issued.padding + issued.extranonce1 + submit.extranonce2,
                     submit.ntime,

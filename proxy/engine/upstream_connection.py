@@ -1,7 +1,6 @@
-"""Lanes: a session's way to one pool. ``DedicatedLane`` is a connection of its own; a shared one would look the same.
+"""One connection to a pool: it dials, becomes ready, carries shares, and ends, once.
 
-A lane lives once: it dials, becomes ready, carries shares, and ends. Keeping a session supplied with lanes (retry,
-renewal, drain) is the matter of ``attachment``.
+Keeping a session supplied with connections (retry, renewal, drain) is the matter of ``pool_link``.
 """
 
 from collections.abc import Callable
@@ -37,7 +36,7 @@ from proxy.stratum.pool_job import NotifyCache, PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import PoolReading
-from proxy.types import Chain, LaneId, PoolKey, SessionId
+from proxy.types import Chain, ConnectionId, PoolKey, SessionId
 
 FIRST_JOB_S = 20.0
 """A connection that has brought no job by then is no use: the pool accepts and says nothing."""
@@ -49,10 +48,10 @@ GOLDEN = 0.618033988749895
 """Its multiples are spread evenly over every interval (as phases of slicing are)."""
 
 
-class Lane(Protocol):
+class Connection(Protocol):
     """What a session needs of its way to a pool."""
 
-    id: LaneId
+    id: ConnectionId
     pool: PoolKey
     chain: Chain
     padding: ExtranoncePadding
@@ -81,35 +80,35 @@ class Lane(Protocol):
         """Shares without a verdict yet."""
 
     def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
-        """Send a share; ``LaneUser.lane_answer`` follows exactly once."""
+        """Send a share; ``ConnectionUser.connection_answer`` follows exactly once."""
 
     def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
         """The parameters with which ``submit`` would send it."""
 
 
-class LaneUser(Protocol):
-    """Who uses a lane."""
+class ConnectionUser(Protocol):
+    """Who uses a connection."""
 
-    def lane_job(self, lane: "DedicatedLane", job: PoolJob) -> None:
-        """A job came; the first one says that the lane is ready."""
+    def connection_job(self, connection: "UpstreamConnection", job: PoolJob) -> None:
+        """A job came; the first one says that the connection is ready."""
 
-    def lane_answer(self, token: Any, answer: ShareAnswer) -> None:
+    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
         """A share's verdict."""
 
-    def lane_lost(self, lane: "DedicatedLane", reason: str) -> None:
-        """The lane is over. Called once, last."""
+    def connection_lost(self, connection: "UpstreamConnection", reason: str) -> None:
+        """The connection is over. Called once, last."""
 
-    def lane_mask(self, lane: "DedicatedLane", mask: int) -> None:
+    def connection_version_mask(self, connection: "UpstreamConnection", mask: int) -> None:
         """The pool said which version bits it allows, at any time."""
 
-    def lane_stale(self, lane: "DedicatedLane") -> None:
-        """No job came for much longer than usual; the lane goes on."""
+    def connection_stale(self, connection: "UpstreamConnection") -> None:
+        """No job came for much longer than usual; the connection goes on."""
 
-    def lane_redirected(self, lane: "DedicatedLane", endpoint: Endpoint) -> None:
+    def connection_redirected(self, connection: "UpstreamConnection", endpoint: Endpoint) -> None:
         """The pool asks its client to connect to ``endpoint``, which is one that may be honoured."""
 
 
-class DedicatedLane:
+class UpstreamConnection:
     """A connection of its own to ``endpoint`` of a pool; owner of one ``Upstream``."""
 
     __slots__ = (
@@ -148,13 +147,13 @@ class DedicatedLane:
     def __init__(
         self,
         *,
-        lane_id: LaneId,
+        connection_id: ConnectionId,
         pool: PoolKey,
         chain: Chain,
         endpoint: Endpoint,
         known: tuple[Endpoint, ...],
         credentials: Credentials,
-        user: LaneUser,
+        user: ConnectionUser,
         clock: Clock,
         events: EventStream,
         session: SessionId | None,
@@ -165,11 +164,11 @@ class DedicatedLane:
         resume: str = "",
         productive: ProductiveDifficulty | None = None,
     ) -> None:
-        self.id = lane_id
+        self.id = connection_id
         self.pool = pool
         self.chain = chain
         self.endpoint = endpoint
-        self.padding = ExtranoncePadding(lane_id << 8)
+        self.padding = ExtranoncePadding(connection_id << 8)
         """Another start for each connection: some pools give the same extranonce1 to all (p2pool an empty one)."""
         self.refused = ""
         """Why the pool refused our user; empty where it did not."""
@@ -184,7 +183,7 @@ class DedicatedLane:
             patience=patience,
             notify_cache=notify_cache,
             reading=reading,
-            spread=lane_id * GOLDEN % 1.0,
+            spread=connection_id * GOLDEN % 1.0,
             resume=resume,
         )
         self.reading = reading
@@ -216,7 +215,7 @@ class DedicatedLane:
         self._events.emit(
             PoolConnecting(
                 pool=self.pool,
-                lane=self.id,
+                connection=self.id,
                 endpoint=str(self.endpoint),
                 probe=self._session is None,
                 session=self._session,
@@ -226,7 +225,7 @@ class DedicatedLane:
 
     @property
     def job(self) -> PoolJob | None:
-        """The newest job, once the lane is ready."""
+        """The newest job, once the connection is ready."""
         return self.upstream.job if self.upstream.ready else None
 
     @property
@@ -283,7 +282,7 @@ class DedicatedLane:
         self.productive.enter(self.upstream.difficulty, self._clock.now())
 
     def leave(self) -> None:
-        """The miner works elsewhere from now on; some pools lower the difficulty of a lane meanwhile."""
+        """The miner works elsewhere from now on; some pools lower the difficulty of a connection meanwhile."""
         self._entered = False
         self.productive.leave(self._clock.now())
 
@@ -297,7 +296,7 @@ class DedicatedLane:
             self.upstream.suggest(difficulty)
 
     def close(self, reason: str, *, wanted: bool = True) -> None:
-        """End the lane; ``lane_lost`` follows (at once if it never opened)."""
+        """End the connection; ``connection_lost`` follows (at once if it never opened)."""
         if self.ended:
             return
         self.wanted_end = wanted
@@ -321,7 +320,7 @@ class DedicatedLane:
         self._events.emit(
             PoolConnected(
                 pool=self.pool,
-                lane=self.id,
+                connection=self.id,
                 endpoint=str(self.endpoint),
                 probe=self._session is None,
                 latency_ms=round((self._opened_at - self._dialed_at) * 1e3, 1),
@@ -349,7 +348,7 @@ class DedicatedLane:
         self._events.emit(
             SubscribeResult(
                 pool=self.pool,
-                lane=self.id,
+                connection=self.id,
                 extranonce1=extranonce1.hex(),
                 extranonce2_size=size,
                 session=self._session,
@@ -361,7 +360,7 @@ class DedicatedLane:
         self.refused = "" if ok else message or "refused without a reason"
         self._events.emit(
             AuthResult(
-                pool=self.pool, lane=self.id, user=self._user_name, ok=ok, message=message, session=self._session
+                pool=self.pool, connection=self.id, user=self._user_name, ok=ok, message=message, session=self._session
             )
         )
 
@@ -373,7 +372,7 @@ class DedicatedLane:
             self._events.emit(
                 PoolNotify(
                     pool=self.pool,
-                    lane=self.id,
+                    connection=self.id,
                     chain=self.chain,
                     job=str(notice.job_id),
                     prevhash=notice.prevhash,
@@ -390,25 +389,27 @@ class DedicatedLane:
             )
         self._learn_gap(now)
         self.reached = True
-        self._user.lane_job(self, job)
+        self._user.connection_job(self, job)
 
     def upstream_difficulty(self, difficulty: float) -> None:
         """Tell; it holds from the next job on."""
         self.productive.pool_set(difficulty, self._clock.now(), at_work=self._entered)
-        self._events.emit(PoolDifficulty(pool=self.pool, lane=self.id, difficulty=difficulty, session=self._session))
+        self._events.emit(
+            PoolDifficulty(pool=self.pool, connection=self.id, difficulty=difficulty, session=self._session)
+        )
 
     def upstream_mask(self, mask: int) -> None:
         """Tell, and let the pool know for the miners to come."""
-        self._events.emit(PoolVersionMask(pool=self.pool, lane=self.id, mask=mask, session=self._session))
-        self._user.lane_mask(self, mask)
+        self._events.emit(PoolVersionMask(pool=self.pool, connection=self.id, mask=mask, session=self._session))
+        self._user.connection_version_mask(self, mask)
 
     def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
         """Pass a verdict on."""
-        self._user.lane_answer(token, answer)
+        self._user.connection_answer(token, answer)
 
     def upstream_late(self, accepted: bool) -> None:
         """Count it; nobody waits for it any more."""
-        self._events.emit(LateVerdict(pool=self.pool, lane=self.id, accepted=accepted))
+        self._events.emit(LateVerdict(pool=self.pool, connection=self.id, accepted=accepted))
 
     def upstream_request(self, request: Request) -> None:
         """``client.*`` ends here; no miner ever sees it."""
@@ -422,13 +423,15 @@ class DedicatedLane:
                 )
             )
             if target is not None:
-                self._user.lane_redirected(self, target)
+                self._user.connection_redirected(self, target)
         elif request.method == "client.show_message":
             self._events.emit(PoolMessage(pool=self.pool, text=str(request.params[0])[:500] if request.params else ""))
 
     def upstream_problem(self, problem: RemoteProtocolError) -> None:
         """Tell."""
-        self._events.emit(PoolProtocolError(pool=self.pool, lane=self.id, problem=str(problem), session=self._session))
+        self._events.emit(
+            PoolProtocolError(pool=self.pool, connection=self.id, problem=str(problem), session=self._session)
+        )
 
     def upstream_lines(self, received: int, sent: int) -> None:
         """Count lines."""
@@ -453,7 +456,11 @@ class DedicatedLane:
         """The connection is over."""
         self._events.emit(
             PoolDisconnected(
-                pool=self.pool, lane=self.id, reason=reason, wanted=wanted or self.wanted_end, session=self._session
+                pool=self.pool,
+                connection=self.id,
+                reason=reason,
+                wanted=wanted or self.wanted_end,
+                session=self._session,
             )
         )
         self._end(reason)
@@ -466,7 +473,7 @@ class DedicatedLane:
         self.ended = True
         if self._watch is not None:
             self._watch.cancel()
-        self._user.lane_lost(self, reason)
+        self._user.connection_lost(self, reason)
 
     def _learn_gap(self, now: float) -> None:
         """Keep the usual time between jobs; the watch looks at it when it is due, not at each job."""
@@ -495,6 +502,6 @@ class DedicatedLane:
             return
         due = self._last_job_at + self._patience_s()
         if now >= due - 1e-6:
-            self._user.lane_stale(self)
+            self._user.connection_stale(self)
             due = now + self._patience_s()
         self._watch = None if self.ended else self._clock.call_at(due, self._look)

@@ -1,4 +1,4 @@
-"""Names of pools to addresses: asked off the loop, once for all lanes that are dialled together."""
+"""Names of pools to addresses: asked off the loop, once for all connections that are dialled together."""
 
 import asyncio
 import socket

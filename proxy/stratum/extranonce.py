@@ -52,7 +52,7 @@ def sizes_for(
 
 
 class ExtranoncePadding:
-    """A lane's padding: every issue of a job gets another one, so no search space is handed out twice."""
+    """A connection's padding: every issue of a job gets another one, so no search space is handed out twice."""
 
     __slots__ = ("_next",)
 

@@ -13,7 +13,7 @@ from proxy.config.snapshot import (
     PoolConfig,
 )
 from proxy.observe.events import PoolNotify
-from proxy.types import AdminStatus, Chain, LaneId, PoolKey
+from proxy.types import AdminStatus, Chain, ConnectionId, PoolKey
 
 BTC_BITS, BCH_BITS = 0x17020000, 0x18020000
 ORACLE = BalanceSourceConfig(kind="oracle", url="http://oracle.example/")
@@ -42,7 +42,7 @@ def job(
     head, tail = coinbase_parts(height, reward)
     return PoolNotify(
         pool=PoolKey(pool or chain.value),
-        lane=LaneId(1),
+        connection=ConnectionId(1),
         chain=chain,
         job="1",
         prevhash=f"{chain.value}-{height}-{fork}".encode().ljust(32, b"."),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.balance import Observer
 from proxy.observe.events import PoolNotify
 from proxy.stratum.difficulty import network_difficulty
-from proxy.types import Chain, LaneId, PoolKey
+from proxy.types import Chain, ConnectionId, PoolKey
 from tests.balance.balance_cast import job
 from tests.support.clock import VirtualClock
 
@@ -29,7 +29,7 @@ def recorded(name: str, extranonce1: bytes, extranonce2_size: int) -> list[PoolN
     return [
         PoolNotify(
             pool=PoolKey(name[0].upper()),
-            lane=LaneId(1),
+            connection=ConnectionId(1),
             chain=Chain.BTC,
             job=params[0],
             prevhash=bytes.fromhex(params[1]),

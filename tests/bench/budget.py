@@ -55,7 +55,7 @@ ROWS = {
         name=f"new block on one pool to the last of its {MANY // 2} miners, ms", shown="{:.0f}", v2="", least=""
     ),
     "idle": Row(name=f"idle CPU, {MANY} miners, % of one core", shown="{:.1f}", v2="54", least="3 (2.1 x)"),
-    "memory": Row(name="memory per idle miner, both lanes, KB", shown="{:.1f}", v2="61", least="12 (4 x)"),
+    "memory": Row(name="memory per idle miner, both connections, KB", shown="{:.1f}", v2="61", least="12 (4 x)"),
     "connect": Row(
         name=f"{MANY} miners connect at once, all in work, s", shown="{:.2f}", v2="3.3", least="0.5 (2.5 x)"
     ),

@@ -75,13 +75,13 @@ class SharePath:
         self.world.advance(3)
         self.miner = ScriptedMiner(self.world, "bench/1.0", "wallet.rig", handshake=True, mask="1fffe000")
         self.world.advance(3)
-        lane = self.miner.session.attachments[next(iter(self.miner.session.attachments))].warm_lane
-        assert lane is not None
-        self.lane = lane
+        connection = self.miner.session.links[next(iter(self.miner.session.links))].warm_connection
+        assert connection is not None
+        self.connection = connection
         self.job = self.miner.job
         self.down, self.up = NullLink(), NullLink()
         self.miner.session.downstream._link = self.down
-        self.lane.upstream._link = self.up
+        self.connection.upstream._link = self.up
         self.answers = 0
         self._nonce = 0
 
@@ -114,7 +114,7 @@ class SharePath:
     def answer(self) -> None:
         """Pool to miner."""
         sent = self.up.last
-        self.lane.received(sent[: sent.index(b",")] + b',"result":true,"error":null}\n')
+        self.connection.received(sent[: sent.index(b",")] + b',"result":true,"error":null}\n')
 
     def whole(self) -> float:
         """Microseconds of a share, there and back."""

@@ -6,7 +6,7 @@ from proxy.chains.payout import PayoutCheck
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, PayoutAction, PoolConfig
 from proxy.observe.events import EventStream, PayoutChecked, PoolDisconnected
 from proxy.scheduling.virtual_clock import VirtualClock
-from proxy.types import Chain, LaneId
+from proxy.types import Chain, ConnectionId
 from tests.support.shares import A, Heard, coinbase_parts, notify
 
 H20, H32 = bytes.fromhex("751e76e8199196d454941c45d1b3a323f1433bd6"), bytes(range(32))
@@ -59,8 +59,8 @@ class World:
         config = PoolConfig(key=A, chain=self.chain, endpoints=(Endpoint(host="pool", port=1),), **pool)
         self.check.apply(ConfigSnapshot(pools={A: config}))
 
-    def job(self, *outputs, lane=1, height=840_000):
-        self.events.emit(notify(A, chain=self.chain, lane=lane, parts=coinbase_parts(height, outputs)))
+    def job(self, *outputs, connection=1, height=840_000):
+        self.events.emit(notify(A, chain=self.chain, connection=connection, parts=coinbase_parts(height, outputs)))
         self.clock.advance(0)
 
 
@@ -126,16 +126,16 @@ def test_an_alarm_alone_takes_nothing_out_and_a_changed_mind_brings_the_pool_bac
 
 def test_one_connection_with_a_wrong_coinbase_is_enough_and_a_right_one_elsewhere_does_not_hide_it():
     world = World(payout_action=PayoutAction.TAKE_OUT)
-    for lane in range(10):
-        world.events.emit(notify(A, lane=lane, parts=coinbase_parts(outputs=((WALLETS[2][2], 100),))))
-    world.events.emit(notify(A, lane=3, parts=coinbase_parts(outputs=((STRANGER, 100),))))
-    world.events.emit(notify(A, lane=4, parts=coinbase_parts(outputs=((WALLETS[2][2], 101),))))
+    for connection in range(10):
+        world.events.emit(notify(A, connection=connection, parts=coinbase_parts(outputs=((WALLETS[2][2], 100),))))
+    world.events.emit(notify(A, connection=3, parts=coinbase_parts(outputs=((STRANGER, 100),))))
+    world.events.emit(notify(A, connection=4, parts=coinbase_parts(outputs=((WALLETS[2][2], 101),))))
     world.clock.advance(0)
     assert not world.check.view(A).ok
     assert world.calls == [(A, False)]
-    world.events.emit(PoolDisconnected(pool=A, lane=LaneId(3), reason="gone", wanted=True))
+    world.events.emit(PoolDisconnected(pool=A, connection=ConnectionId(3), reason="gone", wanted=True))
     assert world.calls == [(A, False)]  # only a right coinbase brings it back
-    world.job((WALLETS[2][2], 102), lane=5)
+    world.job((WALLETS[2][2], 102), connection=5)
     assert world.calls == [(A, False), (A, True)]
 
 
@@ -147,8 +147,8 @@ def test_the_same_outputs_on_a_thousand_connections_are_decoded_once(monkeypatch
     monkeypatch.setattr(payout, "parse_coinbase", lambda raw: decoded.append(1) or parse(raw))
     world = World()
     for _ in range(3):
-        for lane in range(1000):
-            world.events.emit(notify(A, lane=lane))
+        for connection in range(1000):
+            world.events.emit(notify(A, connection=connection))
     assert decoded == []  # nothing before miners have their job
     world.clock.advance(0)
     assert len(decoded) == 1

@@ -22,7 +22,7 @@ from tests.support.patience import PATIENCE_S, ProcessorWait
 ACTS_S = 2.0
 FEW = [CPUMINER, ESP_MINER, NERDMINER, AVALON]
 DRAINED_S = 40.0
-"""A lane that is not wanted any more ends after 10 s at the latest, and the miner leaves it first; thrice that."""
+"""A connection that is not wanted any more ends after 10 s at the latest, the miner leaves it first; thrice that."""
 PASSWORD = "a long enough password"
 
 
@@ -58,13 +58,13 @@ async def test_weights_of_0_and_100_work_and_can_be_left_again(
     await all_lanes([a], fleet)
     await no_clients(b)
     assert b.accepted == 0
-    lanes = a.connections
+    connections = a.connections
 
     took = await saved(proxy, write, SetUp(pools=rows, weights={"A": 50, "B": 50}))
     reached = await moved(fleet.miners, "B")
     measured(f"100:0 -> 50:50 in force {took:.2f} s after the commit, all miners had been on B {reached:.1f} s later")
     assert took < ACTS_S
-    assert a.connections == lanes
+    assert a.connections == connections
 
     took = await saved(proxy, write, SetUp(pools=rows, weights={"A": 0, "B": 100}))
     assert took < ACTS_S
@@ -92,7 +92,7 @@ async def test_another_address_of_one_pool_moves_its_lanes_and_no_others(
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(2)
     await all_lanes([a, b], fleet)
-    lanes = a.connections
+    connections = a.connections
 
     took = await saved(proxy, write, SetUp(pools=[row(a), row(other)], weights={"A": 50, "B": 50}))
     await other.until(lambda pool: len(pool.sessions) >= len(fleet))
@@ -102,7 +102,7 @@ async def test_another_address_of_one_pool_moves_its_lanes_and_no_others(
     await moved(fleet.miners, "B")
     await fleet.mined(2)
     assert other.accepted > 0
-    assert a.connections == lanes
+    assert a.connections == connections
     await fleet.settle()
     check_treatment(proxy, fleet)
     await check_books(proxy, fleet, [*pools, other])
@@ -137,7 +137,7 @@ async def test_configuration_that_can_not_be_used_is_refused_visibly_and_the_old
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(1)
     await all_lanes(pools, fleet)
-    lanes = [pool.connections for pool in pools]
+    connections = [pool.connections for pool in pools]
 
     took = await saved(
         proxy,
@@ -151,7 +151,7 @@ async def test_configuration_that_can_not_be_used_is_refused_visibly_and_the_old
     assert line["level"] == "ERROR"
     assert "Pool A has no address to connect to." in line["problems"]
     await fleet.mined(2)
-    assert [pool.connections for pool in pools] == lanes
+    assert [pool.connections for pool in pools] == connections
     assert (await proxy.metrics()).total("dpmp_config_refused_total") == 1
     async with administrator(proxy) as browser, asyncio.timeout(PATIENCE_S):  # the page shows the last snapshot
         while "Pool A has no address to connect to." not in (await browser.get("/")).text:

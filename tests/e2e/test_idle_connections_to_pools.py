@@ -40,7 +40,7 @@ async def test_btcpool_does_not_close_a_connection_that_waits_for_its_turn(
     async with running(tmp_path) as node:
         fleet = await start_fleet(port_of(node), [CPUMINER] * 2)
         await fleet.mined(1)
-        lanes = {session.number for session in pools[1].sessions if session.users}
+        connections = {session.number for session in pools[1].sessions if session.users}
         for _ in range(2):
             for key in "AB":
                 await eventually(lambda key=key: works_on(fleet.miners[0], key))  # type: ignore[misc]
@@ -48,7 +48,7 @@ async def test_btcpool_does_not_close_a_connection_that_waits_for_its_turn(
         await fleet.stop()
     measured(f"{pools[1].received['mining.extranonce.subscribe']} signs of life, closed: {pools[1].drops}")
     assert pools[1].drops == []
-    assert lanes <= left
+    assert connections <= left
 
 
 @pytest.mark.slow

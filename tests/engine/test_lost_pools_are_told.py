@@ -129,14 +129,14 @@ def test_a_payout_check_that_fails_on_the_only_pool_moves_nobody_and_tells_nothi
 def test_a_lost_pool_is_told_although_the_scheduler_moved_the_miner_first() -> None:
     world, miner = at_work_on_a("B")
     [connection] = [each for each in world.pools["A"].live() if each.user.endswith(".rig")]
-    attachment = miner.session.attachments[A]
-    lane_down = attachment.pool.lane_down
+    link = miner.session.links[A]
+    connection_ended = link.pool.connection_ended
 
     def move_first(*loss: object) -> None:
         world.engine.scheduler.pool_status(A, False)
-        lane_down(*loss)  # type: ignore[arg-type]
+        connection_ended(*loss)  # type: ignore[arg-type]
 
-    attachment.pool.lane_down = move_first  # type: ignore[assignment, method-assign]
+    link.pool.connection_ended = move_first  # type: ignore[assignment, method-assign]
     connection.link.close("closed by the other side")
     world.advance(0.1)
     [told] = told_of(world, miner)

@@ -40,15 +40,15 @@ def replay(
     world.advance(1)
     (connection,) = pool.live()
     ours: dict[str, list[Any]] = {}
-    lane = next(iter(world.engine.pools["A"].lanes))  # type: ignore[index]
+    ours_to_pool = next(iter(world.engine.pools["A"].ready_connections))  # type: ignore[index]
     shares: list[list[Any]] = []
     began = dialogue[0]["t"] - world.clock.now()
     for entry in dialogue:
         world.clock.advance_to(max(world.clock.now(), entry["t"] - began))
         message = entry["m"]
         if message.get("method") == "mining.notify":
-            lane.upstream.extranonce1 = bytes.fromhex(answer["result"][1])
-            lane.padding = ExtranoncePadding()
+            ours_to_pool.upstream.extranonce1 = bytes.fromhex(answer["result"][1])
+            ours_to_pool.padding = ExtranoncePadding()
             connection.push("mining.notify", message["params"])
             world.advance(0.001)
             ours[message["params"][0]] = miner.job

@@ -183,7 +183,7 @@ def test_one_connection_that_lags_behind_its_own_pool_is_left_alone_of_all():
     miners = [world.miner(user=f"addr.rig{number}") for number in range(8)]
     world.advance(40)
     on_a = [miner for miner in miners if miner.session.current == A]
-    lagging = on_a[0].session.attachments[A].warm_lane
+    lagging = on_a[0].session.links[A].warm_connection
     chain.announce("B", HEIGHT + 1, block_hash(2))
     chain.tips["A"] = (HEIGHT + 1, block_hash(2))
     assert lagging is not None

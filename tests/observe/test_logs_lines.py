@@ -15,7 +15,7 @@ from proxy.observe.events import (
     PoolNotify,
 )
 from proxy.observe.log.lines import LONGEST_TEXT
-from proxy.types import Chain, JobId, LaneId
+from proxy.types import Chain, ConnectionId, JobId
 from tests.observe.logs_cast import ONE, RIG, A, Scene, authorized, everything, pool_down, switched
 
 
@@ -90,7 +90,7 @@ def test_numbers_that_json_cannot_say_do_not_break_the_line() -> None:
     scene.events.emit(
         PoolNotify(
             pool=A,
-            lane=LaneId(1),
+            connection=ConnectionId(1),
             chain=Chain.BTC,
             job="1",
             prevhash=b"",

@@ -17,7 +17,7 @@ from proxy.observe.events import (
     PoolSwitched,
 )
 from proxy.observe.metrics import WorkerGauges
-from proxy.types import Chain, DecidedBy, JobId, LaneId, Reason, SessionId, SwitchReason, Verdict, WorkerName
+from proxy.types import Chain, ConnectionId, DecidedBy, JobId, Reason, SessionId, SwitchReason, Verdict, WorkerName
 from tests.observe.metrics_cast import A, B, FixedSource, Scene, full_gauges, share
 
 OF_V2 = {
@@ -81,15 +81,15 @@ NEW = {
     "dpmp_workers_without_series": ("gauge", ()),
 }
 
-RIG, ONE, LANE = WorkerName("rig"), SessionId(1), LaneId(1)
+RIG, ONE, CONNECTION = WorkerName("rig"), SessionId(1), ConnectionId(1)
 ONE_OF_EACH = (
     share(),
     share(Verdict.REJECTED, reason=Reason.STALE, by=DecidedBy.POOL),
     PoolSwitched(session=ONE, worker=RIG, old=A, new=B, reason=SwitchReason.SLICE),
-    PoolDisconnected(pool=A, lane=LANE, reason="", wanted=True),
+    PoolDisconnected(pool=A, connection=CONNECTION, reason="", wanted=True),
     PoolDown(pool=A, reason=""),
-    PoolProtocolError(pool=A, lane=LANE, problem=""),
-    LateVerdict(pool=A, lane=LANE, accepted=True),
+    PoolProtocolError(pool=A, connection=CONNECTION, problem=""),
+    LateVerdict(pool=A, connection=CONNECTION, accepted=True),
     BlockFound(worker=RIG, pool=A, chain=Chain.BTC, header_hash=b"", accepted=True),
     BlockCandidate(
         session=ONE,

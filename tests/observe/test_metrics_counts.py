@@ -13,7 +13,7 @@ from proxy.observe.events import (
     PoolSwitched,
 )
 from proxy.observe.metrics import MetricsSink
-from proxy.types import Chain, DecidedBy, LaneId, Reason, SessionId, SwitchReason, Verdict, WorkerName
+from proxy.types import Chain, ConnectionId, DecidedBy, Reason, SessionId, SwitchReason, Verdict, WorkerName
 from tests.observe.metrics_cast import A, B, Scene, job, share
 
 
@@ -125,7 +125,7 @@ def test_switches_and_closed_connections_say_why(scene: Scene) -> None:
     scene.events.emit(
         PoolSwitched(session=SessionId(1), worker=WorkerName("rig"), old=A, new=B, reason=SwitchReason.FAILOVER)
     )
-    scene.events.emit(PoolDisconnected(pool=A, lane=LaneId(1), reason="reset", wanted=False))
+    scene.events.emit(PoolDisconnected(pool=A, connection=ConnectionId(1), reason="reset", wanted=False))
     assert scene.value("dpmp_pool_switches_total", pool="B", reason="failover") == 1
     assert scene.value("dpmp_pool_disconnects_total", pool="A", by="pool") == 1
 

@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from proxy.observe.events import EventStream, PoolConnected
 from proxy.observe.metrics import Gauges, MetricsSink, PoolGauges, WorkerGauges
-from proxy.types import LaneId, WorkerName
+from proxy.types import ConnectionId, WorkerName
 from tests.observe.metrics_cast import A, FixedSource, Scene, full_gauges, share
 
 
@@ -33,8 +33,10 @@ def test_scrape_shows_what_the_source_says(scene: Scene) -> None:
 
 def test_upstream_connections_come_from_the_source_and_not_from_events(scene: Scene) -> None:
     scene.sink.attach(FixedSource(Gauges(pools=(PoolGauges(key=A, connections=2),))))
-    for lane in range(5):
-        scene.events.emit(PoolConnected(pool=A, lane=LaneId(lane), endpoint="", probe=False, latency_ms=1.0))
+    for connection in range(5):
+        scene.events.emit(
+            PoolConnected(pool=A, connection=ConnectionId(connection), endpoint="", probe=False, latency_ms=1.0)
+        )
     assert scene.value("dpmp_upstream_connections", pool="A") == 2
 
 

@@ -29,8 +29,8 @@ def params(**changed: Any) -> list[Any]:
     return list(fields.values())
 
 
-class QuietLane:
-    """All that issuing a job asks of a lane."""
+class QuietConnection:
+    """All that issuing a job asks of a connection."""
 
     def __init__(self) -> None:
         self.padding = ExtranoncePadding()
@@ -89,7 +89,7 @@ def test_a_miner_gets_the_pools_job_with_its_extranonce_moved(
         received_at=0.0,
         serial=1,
     )
-    issued = JobTable(MinerExtranonce(b"", 4)).issue(QuietLane(), job, difficulty=1.0, mask=0, now=0.0)
+    issued = JobTable(MinerExtranonce(b"", 4)).issue(QuietConnection(), job, difficulty=1.0, mask=0, now=0.0)
     line = notify_line(issued, clean=clean)
     assert line.endswith(b"\n")
     assert json.loads(line) == {

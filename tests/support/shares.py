@@ -4,7 +4,7 @@ import struct
 from hashlib import sha256
 
 from proxy.observe.events import BlockCandidate, JobForwarded, MinerDisconnected, MinerReady, PoolNotify, ShareResult
-from proxy.types import Chain, DecidedBy, LaneId, PoolKey, Reason, SessionId, Verdict, WorkerName
+from proxy.types import Chain, ConnectionId, DecidedBy, PoolKey, Reason, SessionId, Verdict, WorkerName
 
 A, B = PoolKey("A"), PoolKey("B")
 LOCK = b"\0\x14" + bytes(20)
@@ -72,7 +72,7 @@ def notify(
     pool=A,
     prevhash=b"p" * 32,
     *,
-    lane=1,
+    connection=1,
     chain=Chain.BTC,
     height=840_000,
     nbits=0x1703FFFC,
@@ -84,7 +84,7 @@ def notify(
     head, tail = parts or coinbase_parts(height)
     return PoolNotify(
         pool=pool,
-        lane=LaneId(lane),
+        connection=ConnectionId(connection),
         chain=chain,
         job="j",
         prevhash=prevhash,

@@ -1,7 +1,7 @@
 """Connections to pools, and what pools say on them."""
 
 from proxy.observe.events.stream import DEBUG, ERROR, WARNING, Event, event
-from proxy.types import Chain, LaneId, PoolKey, PoolStatus, SessionId
+from proxy.types import Chain, ConnectionId, PoolKey, PoolStatus, SessionId
 
 
 @event("pool_connecting", DEBUG)
@@ -9,7 +9,7 @@ class PoolConnecting(Event):
     """A connection to a pool was started; ``probe`` for one that belongs to no miner."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     endpoint: str
     probe: bool
     session: SessionId | None = None
@@ -20,7 +20,7 @@ class PoolConnected(Event):
     """A connection to a pool is open."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     endpoint: str
     probe: bool
     latency_ms: float
@@ -32,7 +32,7 @@ class PoolDisconnected(Event):
     """An open connection to a pool ended. Every ``PoolConnected`` is followed by exactly one."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     reason: str
     wanted: bool
     """Whether we closed it."""
@@ -88,7 +88,7 @@ class SubscribeResult(Event):
     """A pool answered subscribe (or changed the extranonce by itself later)."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     extranonce1: str
     extranonce2_size: int
     session: SessionId | None = None
@@ -99,7 +99,7 @@ class AuthResult(Event):
     """A pool answered authorize."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     user: str
     ok: bool
     message: str
@@ -111,7 +111,7 @@ class PoolNotify(Event):
     """A pool sent a job on one of its connections."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     chain: Chain
     job: str
     prevhash: bytes
@@ -132,7 +132,7 @@ class PoolDifficulty(Event):
     """A pool set the difficulty of a connection, from its next job on."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     difficulty: float
     session: SessionId | None = None
 
@@ -142,7 +142,7 @@ class PoolVersionMask(Event):
     """A pool allowed version bits on a connection (0: none)."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     mask: int
     session: SessionId | None = None
 
@@ -169,7 +169,7 @@ class PoolProtocolError(Event):
     """A pool sent what the protocol does not allow."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     problem: str
     session: SessionId | None = None
 

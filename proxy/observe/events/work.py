@@ -1,7 +1,7 @@
 """Jobs, shares, and the lines that carry them."""
 
 from proxy.observe.events.stream import DEBUG, WARNING, Event, event
-from proxy.types import Chain, DecidedBy, LaneId, PoolKey, Reason, SessionId, SwitchReason, Verdict, WorkerName
+from proxy.types import Chain, ConnectionId, DecidedBy, PoolKey, Reason, SessionId, SwitchReason, Verdict, WorkerName
 
 
 @event("pool_switched")
@@ -73,7 +73,7 @@ class SubmitRouted(Event):
     session: SessionId
     worker: WorkerName
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     job: str
     pool_job: str
 
@@ -172,7 +172,7 @@ class LateVerdict(Event):
     """A pool judged a share after the miner had been told that no answer came; the tallies keep ``unanswered``."""
 
     pool: PoolKey
-    lane: LaneId
+    connection: ConnectionId
     accepted: bool
 
 
@@ -205,7 +205,7 @@ class DownstreamTraffic(Event):
 
 @event("upstream_tx", DEBUG)
 class UpstreamTraffic(Event):
-    """Raw bytes to or from a pool on a traced miner's lane."""
+    """Raw bytes to or from a pool on a traced miner's connection."""
 
     session: SessionId
     pool: PoolKey

@@ -236,8 +236,8 @@ def _facts_of(session: Session) -> Mapping[PoolKey, str] | None:
     """What ``Session.facts`` says, if it says anything."""
     if session.unusable_pools:
         return session.facts()
-    for attachment in session.attachments.values():
-        if attachment.refused:
+    for link in session.links.values():
+        if link.refused:
             return session.facts()
     return None
 
