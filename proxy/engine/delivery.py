@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from proxy.config.snapshot import Endpoint
-from proxy.engine.pool_health import Backoff, Random
+from proxy.engine.backoff import Backoff, Random
 from proxy.engine.reject_reasons import reason_of
 from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
 from proxy.observe.events import BlockDelivered, BlockKept, BlockNotDelivered, BlockResent, EventStream, LateVerdict

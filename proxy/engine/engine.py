@@ -12,10 +12,10 @@ from itertools import count
 from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, PoolConfig
+from proxy.engine.backoff import Random
 from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
 from proxy.engine.outage import Outage, any_works
-from proxy.engine.pool import PoolSupervisor
-from proxy.engine.pool_health import Random
+from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.session import Session
@@ -67,7 +67,7 @@ class Engine:
         self.diff1 = diff1_target(hashes_per_difficulty)
         self.config = ConfigSnapshot()
         self.sessions: dict[SessionId, Session] = {}
-        self.pools: dict[PoolKey, PoolSupervisor] = {}
+        self.pools: dict[PoolKey, UpstreamPool] = {}
         self.scheduler = Scheduler(clock=clock, events=events, mover=self, hashes_per_difficulty=hashes_per_difficulty)
         self.scheduler.on_pools_wanted_changed = self._pools_wanted_changed
         self.web_bound: tuple[str, int] | None = None
@@ -137,7 +137,7 @@ class Engine:
         (self._taken_out.add if out else self._taken_out.discard)(pool)
         if before != self._taken_out:
             if pool in self.pools:
-                self.pools[pool].watch(out)
+                self.pools[pool].exclude(out)
             self.scheduler.apply(self._effective(self.config))
             self._serve_all()
 
@@ -153,10 +153,10 @@ class Engine:
         return replace(config, pools=pools)
 
     def _add_pool(self, config: PoolConfig) -> None:
-        pool = PoolSupervisor(
+        pool = UpstreamPool(
             config,
             self.config.health,
-            owner=self,
+            engine=self,
             clock=self.clock,
             dialer=self._dialer,
             events=self.events,
@@ -324,7 +324,7 @@ class Engine:
 
     # --- Pools ----------------------------------------------------------------------------------------------------
 
-    def pool(self, key: PoolKey) -> PoolSupervisor:
+    def pool(self, key: PoolKey) -> UpstreamPool:
         """The pool called ``key``."""
         return self.pools[key]
 
@@ -347,7 +347,7 @@ class Engine:
         """A new link."""
         return PoolLink(pool=self.pools[pool], owner=session, clock=self.clock, events=self.events, random=self._random)
 
-    def pool_changed(self, pool: PoolSupervisor, *, was: PoolStatus) -> None:
+    def pool_changed(self, pool: UpstreamPool, *, was: PoolStatus) -> None:
         """Down: its miners leave at once. Up again: they come back a few at a time, not as a herd."""
         up = pool.may_dial
         self.scheduler.pool_status(pool.key, up)
@@ -362,12 +362,12 @@ class Engine:
             self._pace((gap, _back(session, pool.key)) for session in sessions)
         self._serve_all()
 
-    def pool_suspected(self, pool: PoolSupervisor) -> None:
+    def pool_suspected(self, pool: UpstreamPool) -> None:
         """Nobody is moved to a pool that may be silent; who works there stays until it is known."""
         for session in list(self.sessions.values()):
             session.update_ready()
 
-    def pool_learned(self, pool: PoolSupervisor) -> None:
+    def pool_learned(self, pool: UpstreamPool) -> None:
         """Miners that connect from now on get what fits."""
         self._look_for_pools()
 
@@ -382,8 +382,8 @@ class Engine:
             session.downstream.close("no pool has worked for long: let go")
         return len(miners)
 
-    def pool_moved_home(self, pool: PoolSupervisor) -> None:
-        """The preferred endpoint is back: connections move over one after the other."""
+    def pool_endpoint_changed(self, pool: UpstreamPool) -> None:
+        """The primary endpoint is back: connections move over one after the other."""
         self._renew_all(pool.key)
 
     def _renew_all(self, key: PoolKey) -> None:

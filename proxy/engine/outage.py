@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from proxy.config.snapshot import ConfigSnapshot, Mode
-from proxy.engine.pool import PoolSupervisor
+from proxy.engine.pool import UpstreamPool
 from proxy.observe.events import EventStream, NoPoolForLong, PoolWorksAgain
 from proxy.ports import Clock, Timer
 from proxy.scheduling.control import override_in_force
@@ -63,7 +63,7 @@ class Outage:
             self._timer = None
 
 
-def any_works(pools: Iterable[PoolSupervisor], config: ConfigSnapshot, wall: float) -> bool:
+def any_works(pools: Iterable[UpstreamPool], config: ConfigSnapshot, wall: float) -> bool:
     """Whether a pool that miners may be sent to is up, or not known to be down, and does not refuse our user."""
     wanted = {key for key in wanted_pools(config, wall) if config.pools[key].status is AdminStatus.ENABLED}
     return any(pool.works for pool in pools if pool.key in wanted)

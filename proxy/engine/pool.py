@@ -1,16 +1,16 @@
-"""One pool as the engine runs it: its health, the endpoint in use, probes, and the making of connections.
+"""One pool as the engine runs it: its endpoint in use, its miners' connections, its probe, what is known of it.
 
-A probe is an upstream connection that serves no miner: it subscribes and authorises as worker ``dpmp``, waits for a
-job, and closes. It runs at start, while the pool is down (with backoff), when ready connections were lost, when a
-connection hears of no new jobs, while a backup endpoint is in use (to find the way back), and now and then while no
-miner keeps the pool under observation.
+Whether it is up is the matter of ``pool_health``. It is probed at start; while it is down (with backoff); when ready
+connections were lost; when one hears of no new jobs; while a backup endpoint is in use, to find the way back; and now
+and then while no miner keeps it under observation.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
-from proxy.engine.pool_health import Backoff, PoolHealth, Random
+from proxy.engine.backoff import Backoff, Random
+from proxy.engine.pool_health import SUSPECTED, PoolHealth, PoolState
+from proxy.engine.probe import Probe, ProbeReason
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
 from proxy.observe.events import (
@@ -22,61 +22,34 @@ from proxy.observe.events import (
     PoolStateChanged,
     PoolUp,
 )
-from proxy.ports import Clock, Dialer, Timer
+from proxy.ports import Clock, Dialer
 from proxy.stratum.patience import Patience
-from proxy.stratum.pool_job import NotifyCache, PoolJob
+from proxy.stratum.pool_job import NotifyCache
 from proxy.stratum.upstream import Credentials
-from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import PoolReading
-from proxy.types import AdminStatus, ConnectionId, PoolKey, PoolStatus, SessionId, WorkerName
+from proxy.types import AdminStatus, PoolKey, PoolStatus, SessionId, WorkerName
+
+if TYPE_CHECKING:
+    from proxy.engine.engine import Engine
 
 PROBE_WORKER = WorkerName("dpmp")
 IDLE_PROBE_S = 300.0
-HOME_PROBE_S = 60.0
-"""How often the preferred endpoint is tried while a backup is in use."""
+PRIMARY_PROBE_S = 60.0
+"""How often the primary endpoint is probed while a backup is in use."""
 RISE_GAP_S = 1.0
-WATCH_PROBE_S = 15.0
-"""How often a pool is looked at that was taken out of work for what its coinbase pays: so soon it is back."""
+EXCLUDED_PROBE_S = 15.0
+"""How often a pool is probed that is excluded for what its coinbase pays: so soon it is back."""
 
 
-class PoolOwner(Protocol):
-    """The engine."""
-
-    version: str
-
-    def login_of(self, session: SessionId) -> tuple[WorkerName, str, str, str]:
-        """(worker, the miner's user name, password, agent) of a session."""
-
-    def asked_difficulty(
-        self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool
-    ) -> float | None:
-        """The difficulty that suits a session's miner on ``pool``; None where it is not known."""
-
-    def next_connection_id(self) -> ConnectionId:
-        """An id never used before."""
-
-    def pool_changed(self, pool: "PoolSupervisor", *, was: PoolStatus) -> None:
-        """The pool's status changed."""
-
-    def pool_suspected(self, pool: "PoolSupervisor") -> None:
-        """``suspected`` changed."""
-
-    def pool_learned(self, pool: "PoolSupervisor") -> None:
-        """Extranonce size or version mask became known or changed, or whether it refuses our user."""
-
-    def pool_moved_home(self, pool: "PoolSupervisor") -> None:
-        """The endpoint in use changed while connections are on another: they are to be renewed."""
-
-
-class PoolSupervisor:
-    """See the module. ``PoolSide`` for links, ``ConnectionUser`` for its own probe."""
+class UpstreamPool:
+    """One configured pool. ``PoolSide`` for links; the engine hears of what changed."""
 
     def __init__(
         self,
         config: PoolConfig,
         health: HealthConfig,
         *,
-        owner: PoolOwner,
+        engine: "Engine",
         clock: Clock,
         dialer: Dialer,
         events: EventStream,
@@ -84,65 +57,66 @@ class PoolSupervisor:
     ) -> None:
         self.key: PoolKey = config.key
         self.config = config
-        self.health = PoolHealth(health, clock.now())
+        self.health = PoolHealth(health, clock, self._state_changed)
+        self.probe = Probe(self, clock)
         self.extranonce2_size = config.extranonce2_size
         self.mask: int | None = None
         """Version bits that the pool allows; None while not known."""
         self.difficulty = 0.0
         self.refusal = ""
-        """The pool's words when it last refused our user; empty since it accepted it."""
+        """What the pool said when it last refused our user; empty since it accepted it."""
+        self.excluded = False
+        """Whether its payout check failed and the operator chose that it gets no work then."""
         self.jobs = 0
-        """Jobs heard on connections of miners."""
+        """Jobs received on connections of miners."""
         self.last_job_at: float | None = None
         """Monotonic seconds."""
         self.job_gap_s: float | None = None
-        """The usual time between two jobs on one connection, averaged over those of miners; None until one is known."""
-        self.suspected = False
-        """Whether a connection fell silent and a probe is to find out more: nobody is moved here meanwhile."""
-        self._mute = False
-        """Whether shares went unanswered and none has been answered since: jobs alone prove little."""
+        """Usual time between two jobs on a connection, averaged over those of miners; None until one is known."""
         self.ready_connections: set[UpstreamConnection] = set()
-        """Connections of miners that are ready."""
+        """Ready connections of miners."""
         self._limits = health
-        self._owner = owner
+        self._engine = engine
         self._clock = clock
         self._dialer = dialer
         self._events = events
         self._endpoint = 0
-        self._probe: UpstreamConnection | None = None
-        self._probe_home = False
-        self._probe_followed = False
-        self._on_stale: UpstreamConnection | None = None
-        self._timer: Timer | None = None
+        """Index of the endpoint in use; 0 is the primary one."""
+        self._shares_unanswered = False
+        """Whether a connection fell silent and no share has been answered since: jobs alone prove little."""
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
-        self._alive: set[UpstreamConnection] = set()
+        self._open: set[UpstreamConnection] = set()
+        """Connections of all kinds that have not ended."""
         self._notify_cache = NotifyCache()
         self._reading = PoolReading()
         self._patience = Patience(health.request_stall_s)
-        self._stopped = False
-        self._watched = False
 
     # --- Facts ----------------------------------------------------------------------------------------------------
 
     @property
     def status(self) -> PoolStatus:
-        """Operational state."""
+        """Operational state, as people and metrics are told."""
         return self.health.status
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where connections are opened now."""
+        """The endpoint in use."""
         return self.config.endpoints[self._endpoint % len(self.config.endpoints)]
 
     @property
     def connections(self) -> int:
         """Open connections, probes included."""
-        return sum(connection.is_open for connection in self._alive)
+        return sum(connection.is_open for connection in self._open)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the operator lets the proxy connect to it at all."""
+        return self.config.status is not AdminStatus.DISABLED
 
     @property
     def may_dial(self) -> bool:
-        """Whether connections may be opened now."""
-        return not self._stopped and self.status is not PoolStatus.DOWN and self.usable
+        """Whether connections of miners may be opened now."""
+        return self.usable and not self.health.is_down
 
     @property
     def works(self) -> bool:
@@ -150,51 +124,48 @@ class PoolSupervisor:
         return self.may_dial and not (self.refusal and not self.ready_connections)
 
     @property
-    def usable(self) -> bool:
-        """Whether the operator lets miners work here at all."""
-        return self.config.status is not AdminStatus.DISABLED
+    def suspected(self) -> bool:
+        """Whether nobody is to be moved here until a probe has found out more."""
+        return self.health.is_suspected
 
     # --- Commands -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Have a first look at the pool."""
-        if self.usable:
-            self._start_probe()
+        """Send the first probe."""
+        self._start_probe(ProbeReason.START)
 
     def stop(self) -> None:
-        """Forget the pool; its connections are closed by their sessions."""
-        self._stopped = True
-        self._cancel_timer()
-        self._drop_probe()
+        """The pool was removed, or the proxy ends; miners' connections are closed by their sessions."""
+        self.health.remove()
+        self.probe.cancel()
 
     def configure(self, config: PoolConfig, health: HealthConfig) -> None:
         """Use another configuration from now on."""
         moved = config.moved_from(self.config)
-        returned = self.config.status is AdminStatus.DISABLED
+        returned = not self.usable
         self.config, self._limits = config, health
         self._patience.least_s = health.request_stall_s
         self.health.configure(health)
         if not self.usable:
-            self._cancel_timer()
-            self._drop_probe()
+            self.probe.cancel()
         elif moved or returned:
             self.mask = None  # perhaps another pool: until it has said, rolling is offered
             self._endpoint = 0
             self._backoff.reset()
-            self._drop_probe()
-            self._start_probe()
+            self.probe.cancel()
+            self._start_probe(ProbeReason.START)
 
-    def watch(self, on: bool) -> None:
-        """Look at the pool often although no miner works there, until ``watch(False)``."""
-        self._watched = on
-        self._schedule()
+    def exclude(self, excluded: bool) -> None:
+        """Probe the pool often although no miner works there, for as long as it is excluded."""
+        self.excluded = excluded
+        self._schedule_probe()
 
     def make_connection(
         self, session: SessionId, user: ConnectionUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
     ) -> UpstreamConnection:
         """Make and dial a connection that subscribes with the miner's own agent (pools choose difficulty by it)."""
-        worker, miner_user, password, agent = self._owner.login_of(session)
-        asked = self._owner.asked_difficulty(session, self.key, productive, estimated=False)
+        worker, miner_user, password, agent = self._engine.login_of(session)
+        asked = self._engine.asked_difficulty(session, self.key, productive, estimated=False)
         credentials = Credentials(
             agent=agent,
             user=self.config.user_for(worker),
@@ -216,13 +187,13 @@ class PoolSupervisor:
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection of ``resume`` ended; it says nothing of the pool's health."""
-        self._alive.discard(connection)
+        self._open.discard(connection)
 
     def _password(self, session: SessionId, productive: ProductiveDifficulty) -> str:
         """As configured, with the difficulty that suits the miner where the password has a place for it."""
         if DIFFICULTY_PLACEHOLDER not in self.config.password:
             return self.config.password
-        return self.config.password_for(self._owner.asked_difficulty(session, self.key, productive, estimated=True))
+        return self.config.password_for(self._engine.asked_difficulty(session, self.key, productive, estimated=True))
 
     # --- PoolSide -------------------------------------------------------------------------------------------------
 
@@ -230,15 +201,14 @@ class PoolSupervisor:
         """A miner's connection got its first job: a fresh dial that succeeded."""
         self.ready_connections.add(connection)
         self._accepted(connection)
-        self._suspect(False)
-        if not self._mute:
+        if not self._shares_unanswered:
             self._backoff.reset()
-        self._changed(self.health.succeeded)
-        self._schedule()
+        self.health.answered()
+        self._schedule_probe()
 
     def answer_heard(self) -> None:
         """A share was answered."""
-        self._mute = False
+        self._shares_unanswered = False
 
     def job_heard(self, connection: UpstreamConnection) -> None:
         """A miner's connection got a job."""
@@ -251,53 +221,45 @@ class PoolSupervisor:
             )
 
     def connection_ended(self, connection: UpstreamConnection, reason: str) -> None:
-        """A miner's connection ended; losing the last ready one puts the pool under suspicion and a probe finds out."""
-        self._alive.discard(connection)
-        had = connection in self.ready_connections
+        """A miner's connection ended, ``reason`` says why. Losing the last ready one starts a probe."""
+        self._open.discard(connection)
+        was_ready = connection in self.ready_connections
         self.ready_connections.discard(connection)
-        if connection.wanted_end or connection.refused or self._stopped:
+        if connection.wanted_end or connection.refused or self.health.state is PoolState.REMOVED:
             return
-        if not connection.reached and self.ready_connections and not self.suspected:
+        if was_ready:
+            self._lost(connection, reason)
+        elif not connection.reached and self.ready_connections and not self.suspected:
             # Others work here: a limit per address, perhaps. Nobody is to lose his work for it.
             self._unreachable(connection.endpoint, reason)
-            self._schedule()
+            self._schedule_probe()
         elif not connection.reached:
             self._failed(connection.endpoint, reason)
-        elif had:
-            self._lost(connection, reason)
 
     def _lost(self, connection: UpstreamConnection, reason: str) -> None:
-        """A ready connection broke: if it was the last, or all fell silent, the next failure decides."""
-        stalled = connection.upstream.stalled
-        self._mute = self._mute or stalled
+        """A ready connection broke."""
+        if not connection.upstream.stalled:
+            if not self.ready_connections:
+                self.health.lost()
+                self._start_probe(ProbeReason.SUSPECTED)
+            return
+        self._shares_unanswered = True
         if not self.ready_connections:
-            self.health.suspect()
-            if stalled:
-                self._changed_to_down(self.health.fell_silent, reason)
-                self._schedule()  # not at once: a pool that answers probes and no shares would be back in a second
-            else:
-                self._start_probe()
-        elif stalled and not self.suspected:
-            self._suspect(True)
-            if self._all_silent():
-                self.health.suspect()
-            self._start_probe()
-
-    def _suspect(self, on: bool) -> None:
-        if on is not self.suspected:
-            self.suspected = on
-            self._owner.pool_suspected(self)
-
-    def _all_silent(self) -> bool:
-        return all(connection.silent_for_s >= self._patience.limit_s for connection in self.ready_connections)
+            self.health.last_fell_silent(reason)
+            self._schedule_probe()  # not at once: a pool that answers probes and no shares would be back in a second
+        elif not self.suspected:
+            self.health.fell_silent(
+                all_silent=all(one.silent_for_s >= self._patience.limit_s for one in self.ready_connections)
+            )
+            self._start_probe(ProbeReason.SUSPECTED)
 
     def connection_stale(self, connection: UpstreamConnection) -> None:
-        """A connection hears of no new jobs: see what a fresh connection hears."""
-        self._on_stale = connection
-        self._start_probe()
+        """A miner's connection hears of no new jobs: see what a fresh one hears."""
+        self._start_probe(ProbeReason.STALE)
+        self.probe.compare(connection)
 
     def learn(self, connection: UpstreamConnection) -> None:
-        """Keep what a connection told about the pool."""
+        """Keep what a connection was told of the pool."""
         upstream = connection.upstream
         known = (self.extranonce2_size, self.mask)
         self.extranonce2_size = upstream.extranonce2_size
@@ -305,59 +267,93 @@ class PoolSupervisor:
             self.mask = upstream.mask
         self.difficulty = upstream.difficulty
         if known != (self.extranonce2_size, self.mask):
-            self._owner.pool_learned(self)
+            self._engine.pool_learned(self)
 
     def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
         """A connection, a miner's or the probe, heard which version bits the pool allows: in time, late, or anew."""
         if mask != self.mask:
             self.mask = mask
-            self._owner.pool_learned(self)
+            self._engine.pool_learned(self)
 
-    # --- ConnectionUser: the probe --------------------------------------------------------------------------------
+    # --- The probe ------------------------------------------------------------------------------------------------
 
-    def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
-        """The probe got what it came for."""
-        if connection is not self._probe:
-            return
-        self._probe = None
-        stale, self._on_stale = self._on_stale, None
-        old = stale.job if stale is not None else None
-        if stale is not None and old is not None and old.notice.prevhash != job.notice.prevhash:
-            stale.close("no new jobs here, although the pool has some", wanted=False)
+    def dial_probe(self, probe: Probe, endpoint: Endpoint) -> UpstreamConnection:
+        """Dial ``endpoint`` as a worker of our own."""
+        credentials = Credentials(
+            agent=f"dpmp/{self._engine.version}",
+            user=self.config.user_for(PROBE_WORKER),
+            password=self.config.password_for(None) or "x",
+        )
+        return self._dial(probe, credentials, endpoint, None)
+
+    def probe_answered(self, connection: UpstreamConnection, reason: ProbeReason) -> None:
+        """The probe got a job."""
         self._accepted(connection)
         connection.close("probe done")
-        if self._probe_home:
-            self._came_home()
-        self._changed(self.health.succeeded)
-        self._suspect(False)
-        if self.status is not PoolStatus.DOWN and not self._mute:
+        if reason is ProbeReason.PRIMARY_ENDPOINT:
+            self._endpoint = 0
+            self._engine.pool_endpoint_changed(self)
+        self.health.answered()
+        if not self.health.is_down and not self._shares_unanswered:
             self._backoff.reset()
-        self._schedule()
+        self._schedule_probe()
 
-    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """Probes submit nothing."""
+    def probe_refused(self, connection: UpstreamConnection, reason: ProbeReason) -> None:
+        """The pool is there, but not for us: reachable for its health, an alarm for its owner."""
+        if reason is not ProbeReason.PRIMARY_ENDPOINT:
+            self.refusal = connection.refused
+            self._events.emit(
+                PoolReconnectFailed(
+                    pool=self.key, endpoint=str(connection.endpoint), reason=f"refuses our user: {connection.refused}"
+                )
+            )
+            self.learn(connection)
+            self.health.refused()
+            self._engine.pool_learned(self)
+        self._schedule_probe()
 
-    def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
-        """The probe failed (a refused login is no fault of the connection: the pool is reachable)."""
-        self._alive.discard(connection)
-        if connection is not self._probe:
-            return
-        self._probe = None
-        self._on_stale = None
-        if self._probe_home:
-            self._probe_home = False
-        elif connection.refused:
-            self._refused(connection)
+    def probe_failed(self, connection: UpstreamConnection, reason: ProbeReason, problem: str) -> None:
+        """The probe could not connect, or brought no job; a primary endpoint that is still away says nothing new."""
+        if reason is not ProbeReason.PRIMARY_ENDPOINT:
+            self._failed(connection.endpoint, problem)
+        self._schedule_probe()
+
+    def probe_due(self) -> None:
+        """Probe now, unless miners' connections say enough."""
+        on_primary, is_up = self._endpoint == 0, self.status is PoolStatus.UP
+        if is_up and on_primary and self.ready_connections and not self.health.is_failing:
+            self._schedule_probe()
+        elif is_up and not on_primary:
+            self._start_probe(ProbeReason.PRIMARY_ENDPOINT)
         else:
-            self._failed(connection.endpoint, reason)
-        self._schedule()
+            self._start_probe(ProbeReason.IDLE if is_up and not self.health.is_failing else ProbeReason.DOWN)
 
-    def connection_redirected(self, connection: UpstreamConnection, endpoint: Endpoint) -> None:
-        """A probe follows once, and goes nowhere else from there."""
-        if connection is self._probe and not self._probe_followed:
-            self._drop_probe()
-            self._open_probe(endpoint)
-            self._probe_followed = True
+    def _start_probe(self, reason: ProbeReason) -> None:
+        if self._may_probe:
+            at = self.config.endpoints[0] if reason is ProbeReason.PRIMARY_ENDPOINT else self.endpoint
+            self.probe.start(reason, at)
+
+    @property
+    def _may_probe(self) -> bool:
+        return self.usable and self.health.state is not PoolState.REMOVED
+
+    def _schedule_probe(self) -> None:
+        if not self._may_probe or self.probe.is_running:
+            return
+        delay_s = self._next_probe_s()
+        if self.status is not PoolStatus.UP and delay_s > RISE_GAP_S:
+            self._events.emit(PoolReconnectWait(pool=self.key, delay_s=round(delay_s, 3)))
+        self.probe.schedule(delay_s)
+
+    def _next_probe_s(self) -> float:
+        if self.health.is_failing:
+            return self._limits.backoff_min_s
+        if self.status is PoolStatus.UP:
+            usual_s = PRIMARY_PROBE_S if self._endpoint else IDLE_PROBE_S
+            return min(usual_s, EXCLUDED_PROBE_S) if self.excluded else usual_s
+        if self.health.state is PoolState.GOING_UP:
+            return RISE_GAP_S
+        return self._backoff.next() if self._endpoint == 0 else self._limits.backoff_min_s
 
     # --- Its own --------------------------------------------------------------------------------------------------
 
@@ -366,19 +362,7 @@ class PoolSupervisor:
         was, self.refusal = self.refusal, ""
         self.learn(connection)
         if was:
-            self._owner.pool_learned(self)
-
-    def _refused(self, connection: UpstreamConnection) -> None:
-        """The pool is there, but not for us: reachable for its health, an alarm for its owner."""
-        self.refusal = connection.refused
-        self._events.emit(
-            PoolReconnectFailed(
-                pool=self.key, endpoint=str(connection.endpoint), reason=f"refuses our user: {connection.refused}"
-            )
-        )
-        self.learn(connection)
-        self._changed(self.health.succeeded)
-        self._owner.pool_learned(self)
+            self._engine.pool_learned(self)
 
     def _unreachable(self, endpoint: Endpoint, reason: str) -> None:
         self._events.emit(PoolReconnectFailed(pool=self.key, endpoint=str(endpoint), reason=reason))
@@ -387,71 +371,20 @@ class PoolSupervisor:
 
     def _failed(self, endpoint: Endpoint, reason: str) -> None:
         self._unreachable(endpoint, reason)
-        self._changed_to_down(self.health.failed, f"{endpoint}: {reason}")
-        self._schedule()
+        self.health.failed(f"{endpoint}: {reason}")
+        self._schedule_probe()
 
-    def _came_home(self) -> None:
-        self._probe_home = False
-        self._endpoint = 0
-        self._owner.pool_moved_home(self)
-
-    def _changed(self, tell: Callable[[float], bool]) -> None:
-        was, since = self.status, self.health.since
-        if tell(self._clock.now()):
-            down_s = self._clock.now() - since if was is PoolStatus.DOWN else 0.0
+    def _state_changed(self, before: PoolState, was: PoolStatus, spent_s: float) -> None:
+        if self.status is not was:
             self._events.emit(PoolStateChanged(pool=self.key, old=was, new=self.status))
-            self._events.emit(PoolUp(pool=self.key, down_s=round(down_s, 3)))
-            self._owner.pool_changed(self, was=was)
-
-    def _changed_to_down(self, tell: Callable[[str, float], bool], reason: str) -> None:
-        was = self.status
-        if tell(reason, self._clock.now()):
-            self._events.emit(PoolStateChanged(pool=self.key, old=was, new=self.status))
-            self._events.emit(PoolDown(pool=self.key, reason=reason))
-            self._owner.pool_changed(self, was=was)
-
-    def _schedule(self) -> None:
-        """Arrange for the next probe; one timer for a pool."""
-        self._cancel_timer()
-        if self._stopped or not self.usable or self._probe is not None:
-            return
-        delay = self._next_probe_s()
-        if self.status is not PoolStatus.UP and delay > RISE_GAP_S:
-            self._events.emit(PoolReconnectWait(pool=self.key, delay_s=round(delay, 3)))
-        self._timer = self._clock.call_at(self._clock.now() + delay, self._probe_due)
-
-    def _next_probe_s(self) -> float:
-        if self.health.falling:
-            return self._limits.backoff_min_s
-        if self.status is PoolStatus.UP:
-            usual = HOME_PROBE_S if self._endpoint else IDLE_PROBE_S
-            return min(usual, WATCH_PROBE_S) if self._watched else usual
-        if self.health.rising:
-            return RISE_GAP_S
-        return self._backoff.next() if self._endpoint == 0 else self._limits.backoff_min_s
-
-    def _probe_due(self) -> None:
-        self._timer = None
-        if self.status is PoolStatus.UP and self._endpoint == 0 and self.ready_connections and not self.health.falling:
-            self._schedule()
-            return
-        self._start_probe(home=self.status is PoolStatus.UP and self._endpoint != 0)
-
-    def _start_probe(self, *, home: bool = False) -> None:
-        if self._probe is not None or self._stopped or not self.usable:
-            return
-        self._cancel_timer()
-        self._probe_home = home
-        self._probe_followed = False
-        self._open_probe(self.config.endpoints[0] if home else self.endpoint)
-
-    def _open_probe(self, endpoint: Endpoint) -> None:
-        credentials = Credentials(
-            agent=f"dpmp/{self._owner.version}",
-            user=self.config.user_for(PROBE_WORKER),
-            password=self.config.password_for(None) or "x",
-        )
-        self._probe = self._dial(self, credentials, endpoint, None)
+            if self.status is PoolStatus.DOWN:
+                self._events.emit(PoolDown(pool=self.key, reason=self.health.reason))
+            else:
+                down_s = spent_s if was is PoolStatus.DOWN else 0.0
+                self._events.emit(PoolUp(pool=self.key, down_s=round(down_s, 3)))
+            self._engine.pool_changed(self, was=was)
+        elif self.ready_connections and (before in SUSPECTED) is not self.suspected:
+            self._engine.pool_suspected(self)
 
     def _dial(
         self,
@@ -464,7 +397,7 @@ class PoolSupervisor:
         productive: ProductiveDifficulty | None = None,
     ) -> UpstreamConnection:
         connection = UpstreamConnection(
-            connection_id=self._owner.next_connection_id(),
+            connection_id=self._engine.next_connection_id(),
             pool=self.key,
             chain=self.config.chain,
             endpoint=endpoint,
@@ -481,16 +414,6 @@ class PoolSupervisor:
             resume=resume,
             productive=productive,
         )
-        self._alive.add(connection)
+        self._open.add(connection)
         connection.dial(self._dialer)
         return connection
-
-    def _drop_probe(self) -> None:
-        probe, self._probe = self._probe, None
-        if probe is not None:
-            probe.close("not wanted")
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from proxy.config.snapshot import Endpoint
-from proxy.engine.pool_health import Backoff, Random
+from proxy.engine.backoff import Backoff, Random
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
 from proxy.errors import LocalProtocolError

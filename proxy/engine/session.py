@@ -13,7 +13,7 @@ from proxy.engine.assigned_difficulty import as_number, suitable_difficulty, tol
 from proxy.engine.delivery import UndeliveredBlock
 from proxy.engine.eligibility import search_space, too_small, why_not
 from proxy.engine.jobs import JobTable, notify_line
-from proxy.engine.pool import PoolSupervisor
+from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.submits import PendingShare, SubmitHandler
@@ -89,7 +89,7 @@ class SessionHost(Protocol):
     def attach(self, session: "Session", pool: PoolKey) -> PoolLink:
         """A new link of the session to ``pool``."""
 
-    def pool(self, key: PoolKey) -> PoolSupervisor:
+    def pool(self, key: PoolKey) -> UpstreamPool:
         """The pool called ``key``."""
 
     def unusable(self, key: PoolKey) -> str:

@@ -11,7 +11,7 @@ from proxy.chains.payout import PayoutCheck
 from proxy.chains.tips import ChainObserver
 from proxy.engine.engine import NO_POOL, Engine
 from proxy.engine.outage import Outage
-from proxy.engine.pool import PoolSupervisor
+from proxy.engine.pool import UpstreamPool
 from proxy.engine.session import Session
 from proxy.history import Accounting, PoolTally, Tally
 from proxy.history.effort import EffortMeter
@@ -125,7 +125,7 @@ class SnapshotBuilder:
     # --- Pools ----------------------------------------------------------------------------------------------------
 
     def _pool(
-        self, pool: PoolSupervisor, schedule: SchedulerSnapshot, number: int, all_seconds: float, excluded: int
+        self, pool: UpstreamPool, schedule: SchedulerSnapshot, number: int, all_seconds: float, excluded: int
     ) -> PoolView:
         here, key = self.sources, pool.key
         tally = here.accounting.pool(key)
@@ -229,7 +229,7 @@ class SnapshotBuilder:
         return clock.wall() - (clock.now() - monotonic)
 
 
-def _ordered(engine: Engine) -> list[PoolSupervisor]:
+def _ordered(engine: Engine) -> list[UpstreamPool]:
     """In the order of their keys, so that a pool's colour does not depend on when it was added."""
     return [engine.pools[key] for key in sorted(engine.pools, key=lambda key: (len(key), key))]
 
@@ -249,7 +249,7 @@ def _latency(tally: PoolTally | None) -> dict[str, Any]:
     return {"latency_ms": trip.p50 * 1e3, "latency_p90_ms": trip.p90 * 1e3, "latency_p99_ms": trip.p99 * 1e3}
 
 
-def _reason(pool: PoolSupervisor) -> str:
+def _reason(pool: UpstreamPool) -> str:
     if pool.refusal:
         return f"the pool refuses our user: {pool.refusal}"
     return pool.health.reason
