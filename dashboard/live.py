@@ -71,7 +71,7 @@ def region(name: str, needs: str = SEE, version: Version | None = None) -> Calla
 
 def snapshot() -> LiveSnapshot:
     """The newest snapshot; an empty one (revision -1) where no proxy runs in this process."""
-    return store.current() or LiveSnapshot(revision=-1, at=time.time(), started_at=time.time(), config_revision=-1)
+    return store.current() or LiveSnapshot(revision=-1, at=time.time(), started_at=time.time())
 
 
 def find(key: str) -> tuple[Region, str] | None:

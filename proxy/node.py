@@ -208,7 +208,6 @@ class Node:
                 effort=self.effort,
                 clock=self.clock,
                 database_trouble=self._database_trouble,
-                lag_p99_s=lambda: self.lag.percentile(99),
                 extra=self._extra,
             ),
         )

@@ -1,6 +1,6 @@
 """The accountant: hears of every share and job, keeps the books, and gives frozen tallies to whoever asks."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable
 from itertools import islice
 from math import inf
 
@@ -20,7 +20,7 @@ from proxy.history.tallies import (
     proves_work,
     tally_of,
 )
-from proxy.observe.events import EventStream, JobForwarded, MinerDisconnected, MinerReady, PoolNotify, ShareResult
+from proxy.observe.events import EventStream, MinerDisconnected, MinerReady, ShareResult
 from proxy.ports import Clock
 from proxy.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, SessionId, Verdict, WorkerName
 
@@ -43,7 +43,6 @@ class Accounting:
         self._pools: dict[PoolKey, PoolBook] = {}
         self._present: dict[SessionId, tuple[WorkerName, ...] | set[WorkerName]] = {}
         """Whom each session was counted for: nearly always one, so a set only where there are more than a few."""
-        self._working_on: dict[SessionId, PoolKey] = {}
         self._fleet = Presence()
         self._fresh: list[tuple[WorkerName, PoolKey, Book]] = []
         self._slices: list[Slice] = []
@@ -54,8 +53,6 @@ class Accounting:
         events.subscribe(ShareResult, self._on_share)
         events.subscribe(MinerReady, self._on_ready)
         events.subscribe(MinerDisconnected, self._on_gone)
-        events.subscribe(PoolNotify, self._on_notify)
-        events.subscribe(JobForwarded, self._on_job)
 
     def apply(self, config: ConfigSnapshot) -> None:
         """Take the limit of names and the pools from a configuration; pools that went keep their tallies."""
@@ -113,27 +110,12 @@ class Accounting:
 
     def _on_gone(self, event: MinerDisconnected) -> None:
         now = self._clock.now()
-        self._working_on.pop(event.session, None)
         for name in self._present.pop(event.session, ()):
             self._fleet.leave(now)
             worker = self._workers.get(name)
             if worker is not None:
                 worker.presence.leave(now)
                 worker.stamp += 1
-
-    def _on_notify(self, event: PoolNotify) -> None:
-        pool = self._pools.get(event.pool) or self._pool(event.pool)
-        if event.clean and event.prevhash not in pool.blocks:
-            pool.blocks = (event.prevhash, *pool.blocks[:3])
-            pool.block_at = self._clock.now()
-
-    def _on_job(self, event: JobForwarded) -> None:
-        if self._working_on.get(event.session) != event.pool:
-            self._working_on[event.session] = event.pool
-        elif event.new_block:  # else it is new to this miner only because it was elsewhere
-            pool = self._pools.get(event.pool) or self._pool(event.pool)
-            if pool.blocks:
-                pool.block_to_job.add(self._clock.now() - pool.block_at)
 
     # --- Books -----------------------------------------------------------------------------------------------------
 
@@ -161,8 +143,8 @@ class Accounting:
         if worker is not None:
             return worker
         if len(self._workers) >= self._limit and not self._evict():
-            return self._workers.setdefault(OTHERS, WorkerBook(OTHERS, now))
-        worker = self._workers[name] = WorkerBook(name, now)
+            return self._workers.setdefault(OTHERS, WorkerBook(OTHERS))
+        worker = self._workers[name] = WorkerBook(name)
         return worker
 
     def _evict(self) -> bool:
@@ -210,19 +192,6 @@ class Accounting:
 
     # --- Reading ---------------------------------------------------------------------------------------------------
 
-    def pool_rates(self, name: WorkerName) -> dict[PoolKey, Rates]:
-        """One worker's rates on each pool, over all of the time that it was there."""
-        worker, now = self._workers.get(name), self._clock.now()
-        return (
-            {
-                key: rates_of([book], worker.presence, now, self.hashes_per_difficulty)
-                for key, book in worker.books.items()
-                if key != NO_POOL
-            }
-            if worker is not None
-            else {}
-        )
-
     def stamp(self, name: WorkerName) -> int:
         """Grows with each share and connection of a worker, so that readers know when to look again; -1: unknown."""
         worker = self._workers.get(name)
@@ -233,11 +202,6 @@ class Accounting:
         others = [worker for name, worker in self._workers.items() if name not in besides]
         others.sort(key=_last_share, reverse=True)
         return [worker.name for worker in others[:limit]]
-
-    def workers(self) -> Sequence[WorkerTally]:
-        """All workers in memory, in the order in which they were first seen."""
-        now = self._clock.now()
-        return tuple(self._worker_tally(worker, now) for worker in self._workers.values())
 
     def rates(self, name: WorkerName) -> Rates:
         """One worker's rates; all unknown if it is not in memory."""
@@ -262,11 +226,6 @@ class Accounting:
         worker = self._workers.get(name)
         return None if worker is None else self._worker_tally(worker, self._clock.now())
 
-    def pools(self) -> Sequence[PoolTally]:
-        """All pools that are configured or have been, and have done anything."""
-        now = self._clock.now()
-        return tuple(self._pool_tally(key, book, now) for key, book in self._pools.items() if key != NO_POOL)
-
     def pool(self, key: PoolKey) -> PoolTally | None:
         """One pool, if it has ever been configured."""
         book = self._pools.get(key)
@@ -280,27 +239,7 @@ class Accounting:
             total=tally_of(*(book.total for book in books)),
             rates=rates_of(books, self._fleet, now, self.hashes_per_difficulty),
             connections=self._fleet.connections,
-            last_share_at=self._wall(max((book.last for book in books if book.last is not None), default=None), now),
         )
-
-    def work(self, window: int) -> dict[tuple[WorkerName, PoolKey], Work]:
-        """Work of each worker on each pool in window 0 (5 minutes), 1 (hour) or 2 (day)."""
-        now = self._clock.now()
-        return {
-            (worker.name, key): book.window.work(now, window)
-            for worker in self._workers.values()
-            for key, book in worker.books.items()
-            if key != NO_POOL
-        }
-
-    def work_total(self) -> dict[tuple[WorkerName, PoolKey], Work]:
-        """Work of each worker on each pool, of all time."""
-        return {
-            (worker.name, key): _work(book)
-            for worker in self._workers.values()
-            for key, book in worker.books.items()
-            if key != NO_POOL
-        }
 
     def pool_work_sum(self, key: PoolKey) -> float:
         """Sum of difficulties on one pool, of all time."""
@@ -344,7 +283,6 @@ class Accounting:
             pools=pools,
             rates=rates_of(list(books.values()), presence, now, self.hashes_per_difficulty),
             connections=presence.connections,
-            first_seen_at=self._clock.wall() - (now - worker.first_seen),
             last_share_at=self._wall(worker.last(), now),
         )
 
@@ -352,9 +290,7 @@ class Accounting:
         return PoolTally(
             pool=key,
             total=tally_of(*book.counts()),
-            rates=rates_of([book], self._fleet, now, self.hashes_per_difficulty),
             round_trip=book.round_trip.percentiles(),
-            block_to_job=book.block_to_job.percentiles(),
             last_share_at=self._wall(book.last, now),
         )
 

@@ -44,19 +44,8 @@ class EffortMeter:
 
     def since_block(self, pool: PoolKey) -> float:
         """Work (a sum of difficulties) on a pool since its last block, or ever."""
-        return self._since(f"pool:{pool}", self._pool_work(pool))
-
-    def since_chain_block(self, chain: Chain) -> float:
-        """Work on all pools of a chain since the last block on any of them, or ever."""
-        return self._since(f"chain:{chain}", self._chain_work(chain))
-
-    def mark(self, pool: PoolKey) -> Mark | None:
-        """The last block of a pool."""
-        return self._marks.get(f"pool:{pool}")
-
-    def chain_mark(self, chain: Chain) -> Mark | None:
-        """The last block of a chain."""
-        return self._marks.get(f"chain:{chain}")
+        mark, work = self._marks.get(f"pool:{pool}"), self._pool_work(pool)
+        return max(work - mark.work, 0.0) if mark else work
 
     def take(self) -> list[Mark]:
         """Marks set since the last call, for the ledger."""
@@ -72,10 +61,6 @@ class EffortMeter:
         before = self._marks.get(scope)
         mark = Mark(scope=scope, work=work, at=self._clock.wall(), blocks=before.blocks + 1 if before else 1)
         self._marks[scope] = self._fresh[scope] = mark
-
-    def _since(self, scope: str, work: float) -> float:
-        mark = self._marks.get(scope)
-        return max(work - mark.work, 0.0) if mark else work
 
     def _pool_work(self, pool: PoolKey) -> float:
         return self._accounting.pool_work_sum(pool)

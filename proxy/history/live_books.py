@@ -81,28 +81,22 @@ class Book:
 class PoolBook(Book):
     """All workers on one pool; everything goes to ``total`` at once."""
 
-    __slots__ = ("block_at", "block_to_job", "blocks", "round_trip")
+    __slots__ = ("round_trip",)
 
     def __init__(self, now: float) -> None:
         super().__init__(now)
         self.round_trip = Recent()
-        self.block_to_job = Recent()
-        self.blocks: tuple[bytes, ...] = ()
-        """The last prevhashes, newest first: one connection of a pool may lag behind another."""
-        self.block_at = 0.0
-        """When the newest was first heard of."""
 
 
 class WorkerBook:
     """One worker: its books and when it was there."""
 
-    __slots__ = ("books", "first_seen", "name", "presence", "stamp")
+    __slots__ = ("books", "name", "presence", "stamp")
 
-    def __init__(self, name: WorkerName, now: float) -> None:
+    def __init__(self, name: WorkerName) -> None:
         self.name = name
         self.books: dict[PoolKey, Book] = {}
         self.presence = Presence()
-        self.first_seen = now
         self.stamp = 0
         """Grows with each share and connection."""
 

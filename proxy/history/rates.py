@@ -67,12 +67,6 @@ class Work:
         return Work(self.sum + other.sum, self.squares + other.squares, self.shares + other.shares)
 
 
-def gamma_quantile(shape: float, z: float) -> float:
-    """Quantile at normal score ``z`` of a Gamma distribution with scale 1 (Wilson and Hilferty 1931)."""
-    cube = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * sqrt(shape))
-    return float(shape * max(cube, 0.0) ** 3)
-
-
 def estimate(work: Work, span_s: float, window_s: float, hashes: float, reference: float = 0.0) -> Rate:
     """The rate that ``work`` shows over ``span_s`` of a window of ``window_s`` seconds.
 
@@ -92,7 +86,7 @@ def estimate_sums(
         return Rate(0.0, 0.0, NO_SHARE_UPPER * reference * hashes / calm, 0, span_s)
     count = total * total / squares
     unit = squares / total * hashes
-    shape = count + 0.5  # from here on gamma_quantile, twice at once
+    shape = count + 0.5  # from here on the cube of Wilson and Hilferty (1931), for both ends at once
     middle, wing = 1.0 - 1.0 / (9.0 * shape), Z_95 / (3.0 * sqrt(shape))
     low = shape * (middle - wing) ** 3 * unit / calm if middle > wing else 0.0
     high = shape * (middle + wing) ** 3 * unit / (span_s if span_s > 1.0 else 1.0)

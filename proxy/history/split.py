@@ -14,7 +14,7 @@ from proxy.history import WINDOWS_S, Accounting, Work
 from proxy.history.rates import Z_95
 from proxy.observe.events import EventStream, SchedulerTick
 from proxy.ports import Clock
-from proxy.types import PoolKey, WorkerName
+from proxy.types import PoolKey
 
 CHANGES_KEPT = 2000
 """Changes of weights kept for the average that was wanted; older ones count as the oldest that is kept."""
@@ -43,14 +43,6 @@ class Part:
     """Half-width of the 95 % interval."""
     wanted: float
     """0..1, averaged over the span."""
-    work: float
-    """Sum of difficulties."""
-    shares: int
-
-    @property
-    def off(self) -> bool:
-        """Whether the difference is more than chance explains."""
-        return abs(self.delivered - self.wanted) > self.error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,23 +88,20 @@ def parts_of(work: Mapping[PoolKey, Work], wanted: Mapping[PoolKey, float]) -> t
                 delivered=mine.sum / total.sum,
                 error=min(error, 1.0),
                 wanted=wanted.get(key, 0.0),
-                work=mine.sum,
-                shares=mine.shares,
             )
         )
     return tuple(parts)
 
 
 class SplitMeter:
-    """Splits of the fleet and of each worker; follows the wanted weights through ``SchedulerTick``."""
+    """Splits of the fleet; follows the wanted weights through ``SchedulerTick``."""
 
     def __init__(self, *, clock: Clock, events: EventStream, accounting: Accounting) -> None:
         self._clock = clock
         self._accounting = accounting
         self._changes: deque[tuple[float, dict[PoolKey, float]]] = deque(maxlen=CHANGES_KEPT)
         self._changed_at = clock.now()
-        self._base: dict[tuple[WorkerName, PoolKey], Work] = {}
-        self._fleet_base: dict[PoolKey, Work] = {}
+        self._base: dict[PoolKey, Work] = {}
         self._rebase()
         events.subscribe(SchedulerTick, self._on_tick)
 
@@ -132,34 +121,17 @@ class SplitMeter:
 
     def _rebase(self) -> None:
         self._changed_at = self._clock.now()
-        self._base = self._accounting.work_total()
-        self._fleet_base = self._accounting.pool_work_total()
+        self._base = self._accounting.pool_work_total()
 
     def fleet(self, span: Span) -> Split:
         """The whole fleet's split."""
         if span is Span.CHANGE and not self._changes:
             work = {}  # nobody has said yet what is wanted in this run
         elif span is Span.CHANGE:
-            work = {
-                key: _less(now, self._fleet_base.get(key)) for key, now in self._accounting.pool_work_total().items()
-            }
+            work = {key: _less(now, self._base.get(key)) for key, now in self._accounting.pool_work_total().items()}
         else:
             work = self._accounting.pool_work(_WINDOW[span])
         return self._split(span, work)
-
-    def workers(self, span: Span) -> Mapping[WorkerName, Split]:
-        """Each worker's own split, for those that did any work; wanted is the fleet's."""
-        if span is Span.CHANGE and not self._changes:
-            work = {}
-        elif span is Span.CHANGE:
-            work = {key: _less(now, self._base.get(key)) for key, now in self._accounting.work_total().items()}
-        else:
-            work = self._accounting.work(_WINDOW[span])
-        grouped: dict[WorkerName, dict[PoolKey, Work]] = {}
-        for (worker, pool), done in work.items():
-            if done.shares:
-                grouped.setdefault(worker, {})[pool] = done
-        return {worker: self._split(span, pools) for worker, pools in grouped.items()}
 
     def splits(self) -> Sequence[Split]:
         """The fleet's split over all three spans."""

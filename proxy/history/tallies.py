@@ -221,8 +221,6 @@ class WorkerTally:
     """``NO_POOL`` for shares that named no job."""
     rates: Rates
     connections: int
-    first_seen_at: float
-    """Unix seconds; of this run of the process."""
     last_share_at: float | None
     """Unix seconds of the last share of any verdict."""
 
@@ -233,11 +231,8 @@ class PoolTally:
 
     pool: PoolKey
     total: Tally
-    rates: Rates
     round_trip: Percentiles
     """From asking the pool about a share to its answer, over the last 512 shares."""
-    block_to_job: Percentiles
-    """From the first word of a new block on any connection to this pool to a miner's new job."""
     last_share_at: float | None
 
 
@@ -248,7 +243,6 @@ class FleetTally:
     total: Tally
     rates: Rates
     connections: int
-    last_share_at: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,6 @@ class Watch:
             LiveSnapshot(
                 revision=1,
                 at=self.clock.wall(),
-                config_revision=1,
                 pools=tuple(self.pools.values()),
                 workers=tuple(self.workers.values()),
                 **{"started_at": self.started, **self.fleet},

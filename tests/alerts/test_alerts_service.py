@@ -43,7 +43,6 @@ class Living:
             revision=1,
             at=time.time(),
             started_at=time.time() - 86400,
-            config_revision=1,
             pools=tuple(self.pools),
             workers=tuple(self.workers),
             rate_1h=rate(1e12),

@@ -27,7 +27,7 @@ from proxy.models.history import (
 from proxy.observe.events import BlockFound, DatabaseTrouble, EventStream, NewBlockSeen, PayoutChecked
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import Chain, DecidedBy, Reason, Verdict, WorkerName
-from tests.support.shares import ANN, BOB, A, B, Heard, refused, share
+from tests.support.shares import ANN, BOB, A, B, Heard, all_workers, refused, share
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-ledger")
@@ -107,7 +107,7 @@ class World:
 def assert_database_agrees(accounting):
     """Counts exactly, sums to 1e-9; buckets, totals and counters are three views of the same shares."""
     stored = {(row.worker, row.pool): row for row in ShareTotal.objects.all()}
-    for worker in accounting.workers():
+    for worker in all_workers(accounting):
         for pool, tally in worker.pools.items():
             row = stored.pop((worker.worker, pool))
             rows = list(ShareBucket.objects.filter(worker=worker.worker, pool=pool))

@@ -94,7 +94,7 @@ def test_odds_and_effort_follow_from_rate_and_difficulty():
     assert effort(5e13, 1e14) == 0.5 and effort(1.0, 0.0) is None
 
 
-def test_effort_counts_work_since_the_last_block_of_pool_and_chain(world):
+def test_effort_counts_work_since_the_pools_last_block(world):
     accounting = Accounting(clock=world.clock, events=world.events)
     meter = EffortMeter(clock=world.clock, events=world.events, accounting=accounting)
     meter.apply(config())
@@ -106,7 +106,6 @@ def test_effort_counts_work_since_the_last_block_of_pool_and_chain(world):
     world.events.emit(BlockFound(**found, accepted=True))
     world.events.emit(share(difficulty=2.0))
     assert (meter.since_block(A), meter.since_block(B)) == (2.0, 3.0)
-    assert (meter.since_chain_block(Chain.BTC), meter.since_chain_block(Chain.BCH)) == (2.0, 3.0)
     marks = meter.take()
     assert {(mark.scope, mark.work, mark.blocks) for mark in marks} == {("pool:A", 10.0, 1), ("chain:BTC", 10.0, 1)}
     later = EffortMeter(clock=world.clock, events=world.events, accounting=accounting)

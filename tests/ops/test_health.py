@@ -19,9 +19,7 @@ def client():
 
 @pytest.fixture
 def snapshot(monkeypatch):
-    made = LiveSnapshot(
-        revision=1, at=time.time(), started_at=0, config_revision=1, pools=(pool("A"),), miner_address="0.0.0.0:3351"
-    )
+    made = LiveSnapshot(revision=1, at=time.time(), started_at=0, pools=(pool("A"),), miner_address="0.0.0.0:3351")
     monkeypatch.setattr(store, "_current", made)
     health.database.forget()
     return made

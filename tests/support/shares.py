@@ -3,7 +3,7 @@
 import struct
 from hashlib import sha256
 
-from proxy.observe.events import BlockCandidate, JobForwarded, MinerDisconnected, MinerReady, PoolNotify, ShareResult
+from proxy.observe.events import BlockCandidate, MinerDisconnected, MinerReady, PoolNotify, ShareResult
 from proxy.types import Chain, ConnectionId, DecidedBy, PoolKey, Reason, SessionId, Verdict, WorkerName
 
 A, B = PoolKey("A"), PoolKey("B")
@@ -100,21 +100,6 @@ def notify(
     )
 
 
-def forwarded(pool=A, session=1, worker=ANN, *, new_block=True, clean=True):
-    return JobForwarded(
-        session=SessionId(session),
-        worker=WorkerName(worker),
-        pool=pool,
-        job="1",
-        pool_job="j",
-        difficulty=1.0,
-        pool_difficulty=1.0,
-        clean=clean,
-        age_s=0.0,
-        new_block=new_block,
-    )
-
-
 def candidate(number=0, *, worker=ANN, pool=A, chain=Chain.BTC, session=1):
     """A block candidate whose header hashes to its hash (not to a real target)."""
     head, tail = coinbase_parts(840_000 + number)
@@ -133,6 +118,11 @@ def candidate(number=0, *, worker=ANN, pool=A, chain=Chain.BTC, session=1):
         true_difficulty=1e14,
         network_difficulty=9e13,
     )
+
+
+def all_workers(accounting):
+    """The tally of each worker in memory, the latest share first."""
+    return [accounting.worker(name) for name in accounting.latest(1_000_000, ())]
 
 
 class Heard:

@@ -50,7 +50,6 @@ class Sources:
     effort: EffortMeter
     clock: Clock
     database_trouble: Callable[[], str] = lambda: ""
-    lag_p99_s: Callable[[], float] = lambda: 0.0
     extra: Callable[[], Mapping[str, object]] = dict
 
 
@@ -97,7 +96,6 @@ class SnapshotBuilder:
             at=here.clock.wall(),
             started_at=self._started_at,
             version=self.version,
-            config_revision=here.engine.config.revision,
             pools=pools,
             workers=self._rows.build(by_worker, schedule.control),
             control=_control(schedule),
@@ -113,7 +111,6 @@ class SnapshotBuilder:
             stale=fleet.total.stale,
             unanswered=fleet.total.unanswered,
             alarms=self._alarms(pools, by_worker),
-            loop_lag_p99_ms=here.lag_p99_s() * 1e3,
             miner_address=self.miner_address,
             hashes_per_difficulty=here.engine.hashes_per_difficulty,
             demo=self.demo,

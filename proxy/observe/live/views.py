@@ -213,7 +213,6 @@ class LiveSnapshot:
     revision: int
     at: float
     started_at: float
-    config_revision: int
     version: str = ""
     pools: tuple[PoolView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
@@ -232,7 +231,6 @@ class LiveSnapshot:
     stale: int = 0
     unanswered: int = 0
     alarms: tuple[Alarm, ...] = ()
-    loop_lag_p99_ms: float = 0.0
     miner_address: str = ""
     """``host:port`` where miners connect, as far as the process knows."""
     hashes_per_difficulty: float = float(2**32)
