@@ -13,14 +13,18 @@ class Timer(Protocol):
         """Forget the call; harmless when it has run."""
 
 
-class Clock(Protocol):
-    """Time as the core sees it."""
+class TimeSource(Protocol):
+    """The time, without timers."""
 
     def now(self) -> float:
         """Monotonic seconds."""
 
     def wall(self) -> float:
         """Unix seconds; may jump."""
+
+
+class Clock(TimeSource, Protocol):
+    """The time, with timers."""
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Run ``callback`` once at monotonic time ``when`` (at the next turn if that is past)."""

@@ -1,11 +1,10 @@
-"""Decides what is told: events and looks become incidents, incidents become messages."""
+"""Turns events and snapshots into incidents, and incidents into messages."""
 
 from collections.abc import Callable
 
 from proxy.alerts import texts
 from proxy.alerts.calendar import days_before, next_daily, next_weekly
-from proxy.alerts.evaluators import READ_KINDS, Evaluators, Key, Reading, down_sentence
-from proxy.alerts.fleet_snapshot import FleetSnapshot, Watch
+from proxy.alerts.evaluators import SNAPSHOT_KINDS, Evaluation, Evaluators, Key, down_sentence
 from proxy.alerts.incidents import Incident, Phase
 from proxy.alerts.outbox import Notification, Outbox
 from proxy.alerts.rules import AlertConfig, AlertKind, AlertLevel, AlertMessage, AlertRuleConfig
@@ -19,29 +18,31 @@ from proxy.observe.events import (
     PoolDown,
     PoolUp,
 )
+from proxy.observe.live.views import LiveSnapshot
+from proxy.ports import TimeSource
 from proxy.types import Chain
 
-EVENT_WINS_S = 5.0
-"""A look may be older than an event: for so long the event decides."""
+EVENT_DECIDES_S = 5.0
+"""A snapshot may be older than an event: for so long after it, the event decides."""
 _SUMMARIES = ((AlertKind.DAILY, 1, "day", next_daily), (AlertKind.WEEKLY, 7, "week", next_weekly))
 
 
 class AlertEngine:
-    """``look`` about every 10 s; what is to be sent reaches ``on_message`` in the same call.
+    """Call ``evaluate`` about every 10 s; what is to be sent reaches ``on_message`` in the same call.
 
-    Nothing here blocks. One thread only.
+    Nothing here blocks. Not thread-safe.
     """
 
-    def __init__(self, *, clock: Watch, events: EventStream, config: AlertConfig) -> None:
+    def __init__(self, *, clock: TimeSource, events: EventStream, config: AlertConfig) -> None:
         self.on_message: Callable[[AlertMessage], None] = lambda message: None
         self._clock = clock
         self._config = config
         self._evaluators = Evaluators()
         self._incidents: dict[Key, Incident] = {}
         self._outboxes: dict[int, Outbox] = {}
-        self._pool_told: dict[str, float] = {}
+        self._pool_event_at: dict[str, float] = {}
         self._names: dict[str, str] = {}
-        """Subject of a pool -> with the name that people gave it."""
+        """Subject of a pool -> subject with the pool's name."""
         self._best: dict[Chain, float] | None = None
         self._due: dict[AlertKind, float] = {}
         self._plan_summaries()
@@ -54,32 +55,32 @@ class AlertEngine:
         events.subscribe(BlockFound, self._block_found)
 
     def apply(self, config: AlertConfig) -> None:
-        """Take other rules on; what is wrong already stays known and is not told again."""
+        """Use other rules from now on; open incidents stay open and are not reported again."""
         moved = (config.time_zone, config.summary_at) != (self._config.time_zone, self._config.summary_at)
         self._config = config
         kinds = {rule.kind for rule in config.rules}
         self._incidents = {key: incident for key, incident in self._incidents.items() if key[0] in kinds}
-        self._outboxes = {target: box for target, box in self._outboxes.items() if target in config.targets}
+        self._outboxes = {target: outbox for target, outbox in self._outboxes.items() if target in config.targets}
         if moved:
             self._plan_summaries()
 
-    def look(self, snapshot: FleetSnapshot) -> None:
-        """See what is wrong now, and send what is due."""
+    def evaluate(self, snapshot: LiveSnapshot) -> None:
+        """Find what is wrong now, and send what is due."""
         now = self._clock.now()
-        reading = self._evaluators.read(snapshot, now, self._config, self._is_wrong)
-        self._take_bests(snapshot)
+        evaluation = self._evaluators.evaluate(snapshot, now, self._config, self._is_wrong)
+        self._note_best_shares(snapshot)
         self._names = {
             texts.pool_subject(pool.key): f"{texts.pool_subject(pool.key)} ({pool.name})"
             for pool in snapshot.pools
             if pool.name and pool.name != pool.key
         }
-        self._observe_all(reading, now)
+        self._observe_all(evaluation, now)
         self.tick()
 
     def tick(self) -> None:
-        """Send what is due, without a look; for a process in which no proxy runs (yet)."""
+        """Send what is due, without a snapshot: the proxy has not made one yet."""
         for key, incident in self._incidents.items():
-            self._settle(key, incident)
+            self._report_if_due(key, incident)
         self._incidents = {key: incident for key, incident in self._incidents.items() if not incident.idle}
         self._summarise()
         self._flush()
@@ -90,31 +91,31 @@ class AlertEngine:
         incident = self._incidents.get(key)
         return incident is not None and incident.wrong
 
-    def _observe_all(self, reading: Reading, now: float) -> None:
-        for key, text in reading.wrong.items():
+    def _observe_all(self, evaluation: Evaluation, now: float) -> None:
+        for key, text in evaluation.wrong.items():
             if not self._event_decides(key, now):
                 self._incidents.setdefault(key, Incident()).observe(now, text)
         for key in list(self._incidents):
-            if key[1] not in reading.subjects:
+            if key[1] not in evaluation.subjects:
                 del self._incidents[key]  # the pool was deleted, the worker forgotten
-            elif key[0] in READ_KINDS and key not in reading.wrong and not self._event_decides(key, now):
+            elif key[0] in SNAPSHOT_KINDS and key not in evaluation.wrong and not self._event_decides(key, now):
                 self._incidents[key].observe(now, None)
 
     def _event_decides(self, key: Key, now: float) -> bool:
         if key[0] is not AlertKind.POOL_DOWN:
             return False
-        return now - self._pool_told.get(key[1], -EVENT_WINS_S) < EVENT_WINS_S
+        return now - self._pool_event_at.get(key[1], -EVENT_DECIDES_S) < EVENT_DECIDES_S
 
     def _observe(self, kind: AlertKind, subject: str, text: str | None) -> None:
-        """An event said so. The right state of what was never wrong needs no incident."""
+        """Take a state from an event; None: all is well. What was never wrong needs no incident."""
         key = kind, subject
         if self._config.rule(kind) is None or (text is None and key not in self._incidents):
             return
         incident = self._incidents.setdefault(key, Incident())
         incident.observe(self._clock.now(), text)
-        self._settle(key, incident)
+        self._report_if_due(key, incident)
 
-    def _settle(self, key: Key, incident: Incident) -> None:
+    def _report_if_due(self, key: Key, incident: Incident) -> None:
         kind, subject = key
         rule = self._config.rule(kind)
         if rule is None:
@@ -123,8 +124,8 @@ class AlertEngine:
         phase = incident.due(now, rule.delay_s, self._config)
         if phase is None or (phase in (Phase.CLEARED, Phase.STABLE) and not rule.recovery):
             return
-        self._put(
-            texts.tell(
+        self._queue(
+            texts.notification(
                 kind,
                 self._names.get(subject, subject),
                 phase,
@@ -139,12 +140,12 @@ class AlertEngine:
 
     def _pool_down(self, event: PoolDown) -> None:
         subject = texts.pool_subject(event.pool)
-        self._pool_told[subject] = self._clock.now()
+        self._pool_event_at[subject] = self._clock.now()
         self._observe(AlertKind.POOL_DOWN, subject, down_sentence(event.reason))
 
     def _pool_up(self, event: PoolUp) -> None:
         subject = texts.pool_subject(event.pool)
-        self._pool_told[subject] = self._clock.now()
+        self._pool_event_at[subject] = self._clock.now()
         self._observe(AlertKind.POOL_DOWN, subject, None)
 
     def _pool_behind(self, event: PoolBehind) -> None:
@@ -160,20 +161,20 @@ class AlertEngine:
         self._observe(AlertKind.DATABASE, texts.FLEET, None if event.recovered else f"{event.problem} {text}".strip())
 
     def _best_share(self, event: BestShare) -> None:
-        """Only the best of a whole chain is told; the first look says which that was so far."""
+        """Report a new best of its chain; the first snapshot gives the best so far."""
         rule = self._config.rule(AlertKind.BEST_SHARE)
         if self._best is None or event.true_difficulty <= self._best.get(event.chain, 0.0):
             return
         self._best[event.chain] = event.true_difficulty
         if rule is not None and event.true_difficulty >= rule.threshold and rule.concerns(event.worker):
-            self._put(texts.best_share(event, self._clock.wall()))
+            self._queue(texts.best_share(event, self._clock.wall()))
 
     def _block_found(self, event: BlockFound) -> None:
         if self._config.rule(AlertKind.BLOCK_FOUND) is not None:
-            self._put(texts.block_found(event, self._clock.wall()))
+            self._queue(texts.block_found(event, self._clock.wall()))
             self._flush()
 
-    def _take_bests(self, snapshot: FleetSnapshot) -> None:
+    def _note_best_shares(self, snapshot: LiveSnapshot) -> None:
         best = self._best = self._best or {}
         for pool in snapshot.pools:
             chain = Chain(pool.chain)
@@ -181,22 +182,22 @@ class AlertEngine:
 
     # --- Sending ---
 
-    def _put(self, notification: Notification) -> None:
+    def _queue(self, notification: Notification) -> None:
         rule = self._config.rule(notification.kind)
         if rule is None:
             return
         wall = self._clock.wall()
         not_before = rule.quiet.over_at(wall, self._config.zone()) if rule.quiet else wall
-        for target in self._whom(rule):
+        for target in self._targets_of(rule):
             self._outboxes.setdefault(target, Outbox(target)).put(self._clock.now(), not_before, notification)
 
-    def _whom(self, rule: AlertRuleConfig) -> list[int]:
+    def _targets_of(self, rule: AlertRuleConfig) -> list[int]:
         return [target for target in self._config.targets if not rule.targets or target in rule.targets]
 
     def _flush(self) -> None:
         now, wall = self._clock.now(), self._clock.wall()
-        for box in self._outboxes.values():
-            if message := box.take(now, wall, self._config):
+        for outbox in self._outboxes.values():
+            if message := outbox.take(now, wall, self._config):
                 self.on_message(message)
 
     def _plan_summaries(self) -> None:
@@ -210,7 +211,7 @@ class AlertEngine:
             if wall < due:
                 continue
             self._due[kind] = following(wall, self._config.summary_at, zone)
-            for target in self._whom(rule) if rule else ():
+            for target in self._targets_of(rule) if rule else ():
                 self.on_message(
                     AlertMessage(
                         target=target,

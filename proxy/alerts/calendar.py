@@ -16,7 +16,7 @@ def next_daily(wall: float, at: time, zone: ZoneInfo) -> float:
 
 
 def next_weekly(wall: float, at: time, zone: ZoneInfo) -> float:
-    """The same, on a Monday."""
+    """The first Monday after ``wall`` at the time ``at``; unix seconds."""
     local = datetime.fromtimestamp(wall, zone)
     monday = local.date() + timedelta(days=(MONDAY - local.weekday()) % 7)
     due = datetime.combine(monday, at, zone)

@@ -1,4 +1,4 @@
-"""Delivers messages one after the other, tries again what failed, and keeps a list of it all. Blocking, one thread."""
+"""Delivers messages one after the other, retries failures and records each delivery. Blocking, one thread."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -7,21 +7,22 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import Error as DjangoError
 
-from proxy.alerts import AlertAddress, AlertLevel, AlertMessage, Watch
+from proxy.alerts.rules import AlertAddress, AlertLevel, AlertMessage
 from proxy.alerts.sending import send
 from proxy.alerts.summary import compose
 from proxy.models.alerts import AlertDelivery, DeliveryState
+from proxy.ports import TimeSource
 
 RETRY_S = (15.0, 60.0, 300.0, 900.0, 3600.0)
-"""Wait before the second attempt, the third, ...; then a message is given up."""
+"""Wait before the second attempt, the third, ...; then the delivery has failed."""
 MAX_WAITING = 500
 RESUME_FOR = timedelta(hours=24)
-"""After a restart, messages that were not delivered and are not older are tried again."""
+"""After a restart, undelivered messages that are not older are tried again."""
 KEEP_FOR, KEEP_ROWS = timedelta(days=90), 2000
-TIDY_EVERY_S = 3600.0
+CLEAN_EVERY_S = 3600.0
 
 Send = Callable[[str, str, str, AlertLevel], str]
-"""Address, title, body, level; empty when it was taken, else what went wrong."""
+"""(Address, title, body, level) -> "" when it was accepted, else what went wrong."""
 
 _logger = logging.getLogger(__name__)
 
@@ -37,18 +38,20 @@ class Delivery:
 
 
 class Deliverer:
-    """``take`` messages, call ``work`` when something may be due; ``addresses`` may be replaced at any time."""
+    """Give messages to ``accept`` and call ``deliver_due`` often; ``addresses`` may be replaced at any time."""
 
-    def __init__(self, *, clock: Watch, send: Send = send, compose: Callable[[float, float], str] = compose) -> None:
+    def __init__(
+        self, *, clock: TimeSource, send: Send = send, compose: Callable[[float, float], str] = compose
+    ) -> None:
         self.addresses: Mapping[int, AlertAddress] = {}
         self._clock = clock
         self._send = send
         self._compose = compose
         self._deliveries: list[Delivery] = []
-        self._tidy_at = clock.now()
+        self._clean_at = clock.now()
 
     def resume(self) -> None:
-        """Take on what the last run did not deliver.
+        """Queue what the last run did not deliver.
 
         Raises:
             django.db.Error: the list cannot be read.
@@ -68,25 +71,25 @@ class Deliverer:
             )
             self._deliveries.append(Delivery(message=message, row=row, due=self._clock.now(), attempts=row.attempts))
 
-    def take(self, message: AlertMessage) -> None:
-        """Deliver ``message`` at the next ``work``; the oldest is given up where too many wait."""
+    def accept(self, message: AlertMessage) -> None:
+        """Queue ``message``; where too many wait, the oldest fails."""
         if len(self._deliveries) >= MAX_WAITING:
             self._finish(self._deliveries.pop(0), DeliveryState.FAILED, "Too many messages were waiting.")
         self._deliveries.append(Delivery(message=message, due=self._clock.now()))
 
-    def work(self) -> float | None:
-        """Try everything that is due; seconds until the next attempt, None if nothing waits."""
+    def deliver_due(self) -> float | None:
+        """Try all deliveries that are due. Returns seconds until the next attempt; None if nothing waits."""
         now = self._clock.now()
         for delivery in [delivery for delivery in self._deliveries if delivery.due <= now]:
             self._try(delivery)
-        if now >= self._tidy_at:
-            self._tidy_at = now + TIDY_EVERY_S
-            self._guard(self._tidy)
+        if now >= self._clean_at:
+            self._clean_at = now + CLEAN_EVERY_S
+            self._record(self._delete_old)
         return min((max(0.0, delivery.due - self._clock.now()) for delivery in self._deliveries), default=None)
 
     def _try(self, delivery: Delivery) -> None:
-        problem = self._complete(delivery)
-        self._guard(lambda: self._note(delivery))
+        problem = self._write_summary(delivery)
+        self._record(lambda: self._create_row(delivery))
         address = self.addresses.get(delivery.message.target)
         if address is None:
             self._deliveries.remove(delivery)
@@ -105,8 +108,8 @@ class Deliverer:
         delivery.due = self._clock.now() + RETRY_S[delivery.attempts - 1]
         return self._finish(delivery, DeliveryState.WAITING, problem)
 
-    def _complete(self, delivery: Delivery) -> str:
-        """Write a summary's text; what went wrong, if anything did."""
+    def _write_summary(self, delivery: Delivery) -> str:
+        """Fill in the body of a summary. Returns what went wrong, or ""."""
         message = delivery.message
         if message.period is None or message.body:
             return ""
@@ -124,8 +127,8 @@ class Deliverer:
         )
         return ""
 
-    def _note(self, delivery: Delivery) -> None:
-        """Put the message on the list, if it is not there yet."""
+    def _create_row(self, delivery: Delivery) -> None:
+        """Record the delivery, if it is not recorded yet."""
         message, address = delivery.message, self.addresses.get(delivery.message.target)
         if delivery.row is None and address is not None:
             delivery.row = AlertDelivery.objects.create(
@@ -144,16 +147,16 @@ class Deliverer:
             return
         row.state, row.attempts, row.problem, row.body = state, delivery.attempts, problem[:300], delivery.message.body
         row.done_at = None if state is DeliveryState.WAITING else self._wall()
-        self._guard(row.save)
+        self._record(row.save)
 
-    def _tidy(self) -> None:
-        """Let old entries of the list go."""
+    def _delete_old(self) -> None:
+        """Delete old records."""
         AlertDelivery.objects.filter(at__lt=self._wall() - KEEP_FOR).delete()
-        surplus = AlertDelivery.objects.order_by("-at", "-id").values_list("id", flat=True)[KEEP_ROWS : KEEP_ROWS + 500]
-        AlertDelivery.objects.filter(id__in=list(surplus)).delete()
+        excess = AlertDelivery.objects.order_by("-at", "-id").values_list("id", flat=True)[KEEP_ROWS : KEEP_ROWS + 500]
+        AlertDelivery.objects.filter(id__in=list(excess)).delete()
 
-    def _guard(self, call: Callable[[], object]) -> None:
-        """The list is not worth a message: where it cannot be written, the message goes out all the same."""
+    def _record(self, call: Callable[[], object]) -> None:
+        """Write a record; if the database refuses, the message goes out all the same."""
         try:
             call()
         except DjangoError as error:

@@ -1,10 +1,10 @@
-"""One thing that can be wrong, from its first sign to the all-clear.
+"""One thing that can be wrong, from its first occurrence to the all-clear.
 
-    fine --wrong--> waiting --delay_s--> told --right--> fine, told so
-    any --wrong ``flaps`` times in ``flap_window_s``--> flapping, told once
-    flapping --``calm_s`` without a change--> told how it is
+    fine --wrong--> waiting --delay_s--> reported --right--> fine, reported
+    any --wrong ``flaps`` times in ``flap_window_s``--> flapping, reported once
+    flapping --``calm_s`` without a change--> its state is reported
 
-Whatever is wrong for less than the delay is not told, unless it happens again and again.
+What is wrong for less than the delay is not reported, unless it happens again and again.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from proxy.alerts.rules import AlertConfig
 
 
 class Phase(Enum):
-    """What there is to tell."""
+    """What to report."""
 
     RAISED = "raised"
     CLEARED = "cleared"
@@ -26,7 +26,7 @@ class Phase(Enum):
 class Incident:
     """The state of one kind for one subject. Times are monotonic seconds."""
 
-    __slots__ = ("_falls", "_flapping", "_told", "lasted_s", "since", "text", "wrong")
+    __slots__ = ("_falls", "_flapping", "_reported", "lasted_s", "since", "text", "wrong")
 
     def __init__(self) -> None:
         self.wrong = False
@@ -35,15 +35,15 @@ class Incident:
         self.lasted_s = 0.0
         """How long it was wrong, the last time that it ended."""
         self.text = ""
-        """The sentence about it, as of the last time it was wrong."""
-        self._told = False
+        """What was wrong, the last time that it was."""
+        self._reported = False
         self._flapping = False
         self._falls: deque[float] = deque(maxlen=100)
 
     @property
     def idle(self) -> bool:
-        """Whether it can be forgotten: fine, told so, and not remembered to flap."""
-        return not (self.wrong or self._told or self._falls)
+        """Whether it can be forgotten: fine, reported so, and not flapping."""
+        return not (self.wrong or self._reported or self._falls)
 
     @property
     def falls(self) -> int:
@@ -51,7 +51,7 @@ class Incident:
         return len(self._falls)
 
     def observe(self, now: float, text: str | None) -> None:
-        """It is wrong, for the reason ``text``; or right, for None."""
+        """Take the state: ``text`` says what is wrong; None: all is well."""
         wrong = text is not None
         self.text = text if text is not None else self.text
         if wrong == self.wrong:
@@ -63,25 +63,25 @@ class Incident:
         self.wrong, self.since = wrong, now
 
     def due(self, now: float, delay_s: float, config: AlertConfig) -> Phase | None:
-        """What is to be told now; each thing once."""
+        """What to report now; each change once."""
         while self._falls and now - self._falls[0] > config.flap_window_s:
             self._falls.popleft()
         if self._flapping:
-            return self._calmed(now, config)
+            return self._end_flapping(now, config)
         if len(self._falls) >= config.flaps:
-            self._flapping = self._told = True
+            self._flapping = self._reported = True
             return Phase.FLAPPING
-        if self.wrong and not self._told and now - self.since >= delay_s:
-            self._told = True
+        if self.wrong and not self._reported and now - self.since >= delay_s:
+            self._reported = True
             return Phase.RAISED
-        if self._told and not self.wrong:
-            self._told = False
+        if self._reported and not self.wrong:
+            self._reported = False
             return Phase.CLEARED
         return None
 
-    def _calmed(self, now: float, config: AlertConfig) -> Phase | None:
+    def _end_flapping(self, now: float, config: AlertConfig) -> Phase | None:
         if now - self.since < config.calm_s:
             return None
-        self._flapping, self._told = False, self.wrong
+        self._flapping, self._reported = False, self.wrong
         self._falls.clear()
         return Phase.RAISED if self.wrong else Phase.STABLE

@@ -1,4 +1,4 @@
-"""Between what is to be told and what is sent: waits for quiet hours to end, groups, and keeps to a rate."""
+"""Holds notifications back: until quiet hours end, to group them, and to keep to a rate."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from proxy.alerts.rules import AlertConfig, AlertKind, AlertLevel, AlertMessage
 
 MAX_HELD = 100
-"""Notifications that wait for one target; of more the oldest are left out and counted."""
+"""Notifications that wait for one target; beyond it the oldest are dropped and counted."""
 URGENT = frozenset({AlertKind.BLOCK_FOUND})
 """Neither grouped nor held back by the rate."""
 HOUR_S = 3600.0
@@ -16,7 +16,7 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One thing to tell."""
+    """One thing to report."""
 
     kind: AlertKind
     level: AlertLevel
@@ -27,20 +27,20 @@ class Notification:
 
 
 class Outbox:
-    """What waits for one target."""
+    """The notifications that wait for one target."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._held: deque[tuple[float, float, Notification]] = deque()
-        """When it may go out (unix), when it came (monotonic), what."""
+        """(Not before, unix seconds; came at, monotonic seconds; notification)."""
         self._sent: deque[float] = deque()
-        self._left_out = 0
+        self._dropped = 0
 
     def put(self, now: float, not_before: float, notification: Notification) -> None:
-        """Keep ``notification`` until unix time ``not_before`` at least."""
+        """Hold ``notification`` at least until unix time ``not_before``."""
         if len(self._held) >= MAX_HELD:
             self._held.popleft()
-            self._left_out += 1
+            self._dropped += 1
         self._held.append((not_before, now, notification))
 
     def take(self, now: float, wall: float, config: AlertConfig) -> AlertMessage | None:
@@ -50,8 +50,8 @@ class Outbox:
             return None
         self._held = deque(entry for entry in self._held if entry[0] > wall)
         self._sent.append(now)
-        left_out, self._left_out = self._left_out, 0
-        return grouped(self._target, [notification for _, notification in ready], left_out, wall, config.zone())
+        dropped, self._dropped = self._dropped, 0
+        return grouped(self._target, [notification for _, notification in ready], dropped, wall, config.zone())
 
     def _may_send(self, now: float, ready: list[tuple[float, Notification]], config: AlertConfig) -> bool:
         while self._sent and now - self._sent[0] >= HOUR_S:
@@ -61,13 +61,13 @@ class Outbox:
         return now - ready[0][0] >= config.group_s and len(self._sent) < config.max_per_hour
 
 
-def grouped(target: int, notifications: list[Notification], left_out: int, wall: float, zone: ZoneInfo) -> AlertMessage:
+def grouped(target: int, notifications: list[Notification], dropped: int, wall: float, zone: ZoneInfo) -> AlertMessage:
     """One message of several notifications; the worst sets its level."""
     order = [AlertLevel.BAD, AlertLevel.GOOD, AlertLevel.INFO]
     level = min((notification.level for notification in notifications), key=order.index)
     lines = [_line(notification, wall, zone) for notification in notifications]
-    if left_out:
-        lines.append(f"{left_out} older messages were left out.")
+    if dropped:
+        lines.append(f"{dropped} older messages were left out.")
     first = sorted(notifications, key=lambda notification: notification.kind not in URGENT)
     return AlertMessage(
         target=target,

@@ -1,4 +1,4 @@
-"""What can be told, by which rules; and the message that comes of it. Durations are seconds, times of day local."""
+"""Alert kinds, rules and messages. Durations are seconds, times of day local."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-EVERYBODY = "*"
+ANY_WORKER = "*"
 
 
 class AlertKind(StrEnum):
@@ -41,13 +41,13 @@ class AlertLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuietHours:
-    """A part of each day in which messages wait. ``start > end`` runs over midnight; equal: no such part."""
+    """Daily hours in which messages are held back. ``start > end`` runs over midnight; equal: none."""
 
     start: time
     end: time
 
     def over_at(self, wall: float, zone: ZoneInfo) -> float:
-        """Unix time at which the quiet hours that ``wall`` lies in end; ``wall`` itself outside of them."""
+        """Unix time at which the quiet hours around ``wall`` end; ``wall`` itself outside of them."""
         local = datetime.fromtimestamp(wall, zone)
         clock = local.time()
         over_midnight = self.start > self.end
@@ -66,18 +66,18 @@ class AlertRuleConfig:
     threshold: float = 0.0
     """Minutes for NO_SHARES and WORKER_SILENT, percent for HASHRATE_DROP and REJECT_RATE, difficulty for BEST_SHARE."""
     delay_s: float = 0.0
-    """How long something must be wrong before it is told."""
+    """How long something must be wrong before it is reported."""
     quiet: QuietHours | None = None
     targets: tuple[int, ...] = ()
-    """Who is told; empty: everybody."""
+    """Who gets it; empty: all targets."""
     recovery: bool = True
-    """Whether the end of it is told too."""
-    workers: str = EVERYBODY
+    """Whether its end is reported too."""
+    workers: str = ANY_WORKER
     """Name pattern (``*`` and ``?``), several separated by commas: which workers the rule is about."""
 
     def concerns(self, worker: str) -> bool:
         """Whether ``worker`` matches one of the patterns."""
-        if self.workers == EVERYBODY:
+        if self.workers == ANY_WORKER:
             return True
         return any(fnmatchcase(worker, pattern.strip()) for pattern in self.workers.split(","))
 
@@ -97,7 +97,7 @@ DEFAULT_RULES: tuple[AlertRuleConfig, ...] = (
     AlertRuleConfig(kind=AlertKind.DAILY),
     AlertRuleConfig(kind=AlertKind.WEEKLY),
 )
-"""What holds until somebody changes it."""
+"""The rules of a new installation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class AlertConfig:
 
     rules: tuple[AlertRuleConfig, ...] = ()
     targets: tuple[int, ...] = ()
-    """Everybody who can be told."""
+    """All targets."""
     time_zone: str = "UTC"
     """Of quiet hours, summaries and the times in messages."""
     group_s: float = 20.0
@@ -114,18 +114,18 @@ class AlertConfig:
     max_per_hour: int = 20
     """Messages a target gets in any hour; more wait, and come as one. Found blocks and summaries always go out."""
     flaps: int = 5
-    """So many times wrong within ``flap_window_s`` count as flapping: told once, then silent until it is stable."""
+    """So many times wrong within ``flap_window_s`` count as flapping: reported once, then silent until it is stable."""
     flap_window_s: float = 3600.0
     calm_s: float = 900.0
     """Without a change for this long, something that flapped counts as stable."""
     summary_at: time = time(8, 0)
 
     def rule(self, kind: AlertKind) -> AlertRuleConfig | None:
-        """The rule for ``kind``; None: not to be told."""
+        """The rule for ``kind``; None: not reported."""
         return next((rule for rule in self.rules if rule.kind is kind), None)
 
     def zone(self) -> ZoneInfo:
-        """The time zone; UTC where the name is none."""
+        """The time zone; UTC where the name is unknown."""
         try:
             return ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -134,14 +134,14 @@ class AlertConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertMessage:
-    """What one target is to be sent."""
+    """A message to one target."""
 
     target: int
     title: str
     body: str
     level: AlertLevel
     kinds: tuple[AlertKind, ...]
-    """Of what it tells, each once."""
+    """Kinds of what it reports, each once."""
     at: float
     """Unix seconds."""
     period: tuple[float, float] | None = None
@@ -150,7 +150,7 @@ class AlertMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertAddress:
-    """Where one target is reached. The URL is a secret: it is in no ``repr``."""
+    """Address of one target. The URL is a secret: it is in no ``repr``."""
 
     label: str
     url: str = field(repr=False)
@@ -158,7 +158,7 @@ class AlertAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSetup:
-    """The rules, and the addresses of those who are told."""
+    """The rules, and the addresses of the targets."""
 
     config: AlertConfig = AlertConfig(rules=DEFAULT_RULES)
     addresses: Mapping[int, AlertAddress] = field(default_factory=dict)

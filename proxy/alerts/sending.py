@@ -4,31 +4,36 @@ import logging
 import re
 import threading
 
-from proxy.alerts import AlertLevel
+from proxy.alerts.rules import AlertLevel
 
 MAX_PROBLEM_CHARS = 300
 SECRET_CHARS = 4
-"""Parts of an address this long are kept out of what is told about a failure."""
+"""Parts of an address at least this long are removed from error texts."""
 
 _TYPES = {AlertLevel.BAD: "failure", AlertLevel.GOOD: "success", AlertLevel.INFO: "info"}
 _STAMP = re.compile(r"^\S+ \S+ - [A-Z]+ - ")
-_one_at_a_time = threading.Lock()  # Apprise's log, where it says what went wrong, is one for the process
+_one_at_a_time = threading.Lock()  # Apprise reports errors only in its log, which is one for the process
 
 
 def send(url: str, title: str, body: str, level: AlertLevel = AlertLevel.INFO) -> str:
-    """Send; empty when it was taken, else what went wrong, without what is secret in ``url``."""
-    from apprise import Apprise, AppriseAsset, LogCapture, NotifyFormat  # costs time and memory: only who tells pays
+    """Send a message. Returns "" when it was accepted, else what went wrong, without the secrets of ``url``."""
+    from apprise import (  # costs time and memory: imported only when needed
+        Apprise,
+        AppriseAsset,
+        LogCapture,
+        NotifyFormat,
+    )
 
     asset = AppriseAsset(app_id="DPMP", app_desc="DPMP mining proxy", async_mode=False, secure_logging=True)
     apprise = Apprise(asset=asset)
-    with _one_at_a_time, LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
+    with _one_at_a_time, LogCapture(level=logging.WARNING) as captured:  # type: ignore[no-untyped-call]
         if not apprise.add(url):
             return "Apprise does not understand the address."
         try:
-            taken = apprise.notify(title=title, body=body, notify_type=_TYPES[level], body_format=NotifyFormat.TEXT)
+            accepted = apprise.notify(title=title, body=body, notify_type=_TYPES[level], body_format=NotifyFormat.TEXT)
         except Exception as error:  # a plugin's own fault must not end the alerts
             return scrub(f"{type(error).__name__}: {error}", url)
-        return "" if taken else scrub(_last_line(said.getvalue()), url)
+        return "" if accepted else scrub(_last_line(captured.getvalue()), url)
 
 
 def send_test(url: str) -> str:

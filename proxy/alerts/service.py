@@ -13,8 +13,9 @@ from collections.abc import Callable
 from django.db import Error as DjangoError
 from django.db import close_old_connections, connections
 
-from proxy.alerts import AlertEngine, AlertMessage, AlertSetup, FleetSnapshot, Watch
+from proxy.alerts.alert_engine import AlertEngine
 from proxy.alerts.deliverer import Deliverer, Send
+from proxy.alerts.rules import AlertMessage, AlertSetup
 from proxy.alerts.sending import send
 from proxy.observe.events import (
     BestShare,
@@ -27,19 +28,20 @@ from proxy.observe.events import (
     PoolDown,
     PoolUp,
 )
-from proxy.observe.live.views import store
+from proxy.observe.live.views import LiveSnapshot, store
+from proxy.ports import TimeSource
 
-LOOK_S = 10.0
+EVALUATE_EVERY_S = 10.0
 PAUSE_S = 5.0
-"""Before the next attempt after a fault."""
+"""Pause after a fault before the next attempt."""
 MAX_EVENTS, MAX_MESSAGES = 1000, 500
-HEARD: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BestShare, BlockFound)
+FORWARDED: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BestShare, BlockFound)
 
 _logger = logging.getLogger(__name__)
 
 
-class ThreadWatch:
-    """The time for threads: an event loop's own clock stands still while the loop sleeps."""
+class ThreadClock:
+    """Time for threads: the event loop's clock may only be read on the loop."""
 
     now = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
@@ -48,127 +50,127 @@ class ThreadWatch:
 class AlertService:
     """``start`` once on the loop, ``stop`` once (from a thread: it waits); ``apply`` before or after, from any thread.
 
-    Events are only put in a queue on the loop; where that is full they are left out and counted in ``dropped``. Until
-    the first ``apply`` they wait there.
+    On the loop, events are only put in a queue; when it is full they are dropped and counted in ``dropped``. They wait
+    there until the first ``apply``.
     """
 
     def __init__(
         self,
         *,
         events: EventStream,
-        look: Callable[[], FleetSnapshot | None] = store.current,
-        clock: Watch | None = None,
+        snapshot: Callable[[], LiveSnapshot | None] = store.current,
+        clock: TimeSource | None = None,
         send: Send = send,
-        look_s: float = LOOK_S,
+        evaluate_every_s: float = EVALUATE_EVERY_S,
     ) -> None:
         self.dropped = 0
-        self._clock = clock = clock or ThreadWatch()
+        self._clock = clock = clock or ThreadClock()
         self._events = events
-        self._look, self._look_s = look, look_s
-        self._heard: queue.Queue[Event | None] = queue.Queue(MAX_EVENTS)
-        self._outgoing: queue.Queue[AlertMessage | None] = queue.Queue(MAX_MESSAGES)
-        self._inside = EventStream(on_error=self._failed)
+        self._snapshot, self._evaluate_every_s = snapshot, evaluate_every_s
+        self._events_in: queue.Queue[Event | None] = queue.Queue(MAX_EVENTS)
+        self._messages: queue.Queue[AlertMessage | None] = queue.Queue(MAX_MESSAGES)
+        self._engine_events = EventStream(on_error=self._failed)
         self._deliverer = Deliverer(clock=clock, send=send)
         self._engine: AlertEngine | None = None
         self._setup: AlertSetup | None = None
-        """What is to be in force; replaced as a whole."""
+        """The newest rules and addresses; replaced as a whole."""
         self._applied: AlertSetup | None = None
         self._woken = threading.Event()
         """Set by the first ``apply`` and by ``stop``."""
         self._stopping = threading.Event()
-        self._look_at = clock.now()
+        self._evaluate_at = clock.now()
         self._threads = (
-            threading.Thread(target=self._watch, name="alert rules", daemon=True),
-            threading.Thread(target=self._deliver, name="alert delivery", daemon=True),
+            threading.Thread(target=self._run_rules, name="alert rules", daemon=True),
+            threading.Thread(target=self._run_delivery, name="alert delivery", daemon=True),
         )
 
     def start(self) -> None:
-        """Listen to the events and start the threads."""
-        for kind in HEARD:
-            self._events.subscribe(kind, self._hear)
+        """Subscribe to the events and start the threads."""
+        for kind in FORWARDED:
+            self._events.subscribe(kind, self._enqueue)
         for thread in self._threads:
             thread.start()
 
     def apply(self, setup: AlertSetup) -> None:
-        """Have ``setup`` in force from now on; both threads are woken for it. Never blocks."""
+        """Use ``setup`` from now on: wakes both threads. Never blocks."""
         self._deliverer.addresses = setup.addresses
         self._setup = setup
         self._wake()
 
     def _wake(self) -> None:
         self._woken.set()
-        for line in (self._heard, self._outgoing):
+        for waiting in (self._events_in, self._messages):
             with contextlib.suppress(queue.Full):
-                line.put_nowait(None)  # wakes the thread; a full queue wakes it anyway
+                waiting.put_nowait(None)  # wakes the thread; a full queue wakes it anyway
 
     def stop(self, timeout_s: float = 3.0) -> bool:
-        """End both threads; whether they ended in time. What is not delivered is tried again by the next run."""
+        """End both threads; returns whether they ended in time. The next run tries again what is not delivered."""
         if not all(thread.ident for thread in self._threads):
             return True
-        for kind in HEARD:
-            self._events.unsubscribe(kind, self._hear)
+        for kind in FORWARDED:
+            self._events.unsubscribe(kind, self._enqueue)
         self._stopping.set()
         self._wake()
         for thread in self._threads:
             thread.join(timeout_s / len(self._threads))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _hear(self, event: Event) -> None:
+    def _enqueue(self, event: Event) -> None:
         try:
-            self._heard.put_nowait(event)
+            self._events_in.put_nowait(event)
         except queue.Full:
             self.dropped += 1
 
     # --- The thread of the rules ---
 
-    def _watch(self) -> None:
+    def _run_rules(self) -> None:
         while not self._stopping.is_set():
-            self._safely(self._take_setup)
-            self._safely(self._look_if_due)
-            self._listen(max(0.05, self._look_at - self._clock.now()))
+            self._safely(self._apply_setup)
+            self._safely(self._evaluate_if_due)
+            self._next_event(max(0.05, self._evaluate_at - self._clock.now()))
 
-    def _listen(self, timeout_s: float) -> None:
+    def _next_event(self, timeout_s: float) -> None:
         """Hand one event to the engine, if one comes in time; without rules yet it stays in the queue."""
         if self._engine is None:
             self._woken.wait()
             return
         try:
-            event = self._heard.get(timeout=timeout_s)
+            event = self._events_in.get(timeout=timeout_s)
         except queue.Empty:
             return
         if event is not None:
-            self._inside.emit(event)
+            self._engine_events.emit(event)
 
-    def _take_setup(self) -> None:
+    def _apply_setup(self) -> None:
         setup = self._setup
         if setup is None or setup is self._applied:
             return
         self._applied = setup
         if self._engine is None:
-            self._engine = AlertEngine(clock=self._clock, events=self._inside, config=setup.config)
+            self._engine = AlertEngine(clock=self._clock, events=self._engine_events, config=setup.config)
             self._engine.on_message = self._post
         else:
             self._engine.apply(setup.config)
 
-    def _look_if_due(self) -> None:
-        if self._engine is None or self._clock.now() < self._look_at:
+    def _evaluate_if_due(self) -> None:
+        if self._engine is None or self._clock.now() < self._evaluate_at:
             return
-        self._look_at = self._clock.now() + self._look_s
-        snapshot = self._look()
+        self._evaluate_at = self._clock.now() + self._evaluate_every_s
+        snapshot = self._snapshot()
         if snapshot is None:
             self._engine.tick()
         else:
-            self._engine.look(snapshot)
+            self._engine.evaluate(snapshot)
 
     def _post(self, message: AlertMessage) -> None:
         try:
-            self._outgoing.put_nowait(message)
+            self._messages.put_nowait(message)
         except queue.Full:
             self.dropped += 1
 
     # --- The thread of the delivery ---
 
-    def _deliver(self) -> None:
+    def _run_delivery(self) -> None:
         try:
             self._safely(self._deliverer.resume)
             while not self._stopping.is_set():
@@ -176,16 +178,16 @@ class AlertService:
                     self._woken.wait()  # the addresses are not known yet
                     continue
                 close_old_connections()
-                wait_s = self._safely(self._deliverer.work)
+                wait_s = self._safely(self._deliverer.deliver_due)
                 self._receive(60.0 if wait_s is None else max(0.1, wait_s))
         finally:
             connections.close_all()
 
     def _receive(self, timeout_s: float) -> None:
         with contextlib.suppress(queue.Empty):
-            message = self._outgoing.get(timeout=min(60.0, timeout_s))
+            message = self._messages.get(timeout=min(60.0, timeout_s))
             if message is not None:
-                self._deliverer.take(message)
+                self._deliverer.accept(message)
 
     # --- Faults ---
 

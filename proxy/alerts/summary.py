@@ -1,4 +1,4 @@
-"""The daily and weekly summaries: what the history says about a period."""
+"""Text of the daily and weekly summaries, from the history."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ TOP = 5
 
 
 def compose(begin: float, end: float) -> str:
-    """Plain text about ``begin`` (unix seconds) to ``end`` (not included); exact to the width of the history's rows.
+    """Plain text about ``begin`` (unix seconds) to ``end`` (not included); to the resolution of the history's rows.
 
     Raises:
         django.db.Error: the history cannot be read.
@@ -70,16 +70,16 @@ def _reasons(begin: float, end: float) -> list[str]:
         .annotate(shares=Sum("count"))
         .order_by("-shares")[:TOP]
     )
-    told = ", ".join(f"{row['reason']} {row['shares']:,}" for row in reasons)
-    return [f"Refused for: {told}."] if told else []
+    listed = ", ".join(f"{row['reason']} {row['shares']:,}" for row in reasons)
+    return [f"Refused for: {listed}."] if listed else []
 
 
 def _workers(begin: float, end: float) -> list[str]:
     rows = _rows(begin, end)
     workers = rows.aggregate(number=Count("worker", distinct=True))["number"]
     fastest = rows.values("worker").annotate(done=Sum("work")).order_by("-done")[:TOP]
-    told = ", ".join(f"{row['worker'][:MAX_NAME_CHARS]} {_rate(row['done'], begin, end)}" for row in fastest)
-    return [f"Workers: {workers}. The fastest: {told}."] if workers else []
+    listed = ", ".join(f"{row['worker'][:MAX_NAME_CHARS]} {_rate(row['done'], begin, end)}" for row in fastest)
+    return [f"Workers: {workers}. The fastest: {listed}."] if workers else []
 
 
 def _records(begin: float, end: float) -> list[str]:

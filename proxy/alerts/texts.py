@@ -26,19 +26,19 @@ _STEPS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "
 
 
 def pool_subject(key: str) -> str:
-    """How a pool is told apart from a worker of the same name."""
+    """Subject of a pool: distinct from a worker of the same name."""
     return f"Pool {key}"
 
 
 @lru_cache(maxsize=4096)
 def worker_subject(name: str) -> str:
-    """The same for a worker. Its name is the miner's choice: no control characters, no mention of people in a chat."""
+    """Subject of a worker. The miner chooses its name: no control characters, no mentions in a chat."""
     shown = "".join(char if char.isprintable() else "?" for char in name[:MAX_NAME_CHARS])
     return f"Worker {shown.replace('@', '(at)')}"
 
 
 def chain_subject(chain: str) -> str:
-    """How a chain is told apart from pools and workers."""
+    """Subject of a chain."""
     return f"{_CHAIN}{chain}"
 
 
@@ -69,10 +69,10 @@ def span(seconds: float) -> str:
     return f"{seconds / 3600:.0f} hours" if seconds < 172800 else f"{seconds / 86400:.0f} days"
 
 
-def tell(
+def notification(
     kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str, lasted_s: float, falls: int
 ) -> Notification:
-    """What ``phase`` means for ``subject``; ``reason`` is the last sentence about what is wrong."""
+    """The text for ``phase`` of ``subject``; ``reason`` says what is or was wrong."""
     who = subject or "The fleet"
     titles = _SPLIT_TITLES if subject.startswith(_CHAIN) else _TITLES[kind]
     bad, good = (title.format(who) for title in titles)
@@ -110,7 +110,7 @@ def best_share(event: BestShare, at: float) -> Notification:
 
 
 def block_found(event: BlockFound, at: float) -> Notification:
-    """A block, or what could have been one."""
+    """A found block, accepted by the pool or not."""
     who = f"{worker_subject(event.worker)}, pool {event.pool}, hash {event.header_hash.hex()}"
     if event.accepted:
         return Notification(

@@ -1,13 +1,6 @@
 """Reads the alerts' tables into an ``AlertSetup``. Blocking."""
 
-from proxy.alerts import (
-    DEFAULT_RULES,
-    AlertAddress,
-    AlertConfig,
-    AlertRuleConfig,
-    AlertSetup,
-    QuietHours,
-)
+from proxy.alerts.rules import DEFAULT_RULES, AlertAddress, AlertConfig, AlertRuleConfig, AlertSetup, QuietHours
 from proxy.models.alerts import AlertRule, AlertSettings, AlertTarget
 
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.alerts import DEFAULT_RULES, AlertConfig, AlertKind
+from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.models.base import ConfigModel, SingleRow
 from proxy.models.labels import choices_of, values_of
 

@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from proxy.alerts import AlertKind
+from proxy.alerts.rules import AlertKind
 from proxy.balance.balance_view import BalanceState
 from proxy.config.snapshot import BalanceStrategy, Mode, OverrideKind, PayoutAction, Policy, Tls
 from proxy.types import AdminStatus, Chain, PoolStatus

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-from proxy.alerts import DEFAULT_RULES, AlertConfig, AlertEngine, AlertKind
+from proxy.alerts.alert_engine import AlertEngine
+from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.observe.events import EventStream
 from proxy.observe.live.views import LiveSnapshot, PoolView, RateView, WorkerView
 from proxy.types import AdminStatus, Chain, PoolStatus
 from tests.support.clock import VirtualClock
 
-LOOK_S = 10.0
+EVERY_S = 10.0
 MAIL, CHAT = 1, 2
 
 
@@ -29,8 +30,8 @@ def worker(name="rig", **changes):
     return replace(WorkerView(name=name, connections=1), **changes)
 
 
-class Watch:
-    """An engine on a virtual clock; ``run`` looks each 10 s at the pools and workers as they are set."""
+class RunningEngine:
+    """An engine on a virtual clock; ``run`` evaluates the pools and workers as they are set every 10 s."""
 
     def __init__(self, *kinds, **settings):
         rules = settings.pop("rules", None) or tuple(rule for rule in DEFAULT_RULES if rule.kind in kinds)
@@ -51,8 +52,8 @@ class Watch:
     def put(self, name, **changes):
         self.workers[name] = replace(self.workers.get(name) or worker(name), **changes)
 
-    def look(self):
-        self.engine.look(
+    def evaluate(self):
+        self.engine.evaluate(
             LiveSnapshot(
                 revision=1,
                 at=self.clock.wall(),
@@ -65,10 +66,10 @@ class Watch:
     def run(self, seconds):
         """Let time pass; the messages that came."""
         before = len(self.messages)
-        for _ in range(int(seconds / LOOK_S)):
-            self.look()
-            self.clock.advance(LOOK_S)
-        self.look()
+        for _ in range(int(seconds / EVERY_S)):
+            self.evaluate()
+            self.clock.advance(EVERY_S)
+        self.evaluate()
         return self.messages[before:]
 
     def titles(self, seconds):

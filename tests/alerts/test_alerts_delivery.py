@@ -3,8 +3,8 @@
 import pytest
 from django.db import OperationalError
 
-from proxy.alerts import AlertAddress, AlertKind, AlertLevel, AlertMessage
 from proxy.alerts.deliverer import MAX_WAITING, RETRY_S, Deliverer
+from proxy.alerts.rules import AlertAddress, AlertKind, AlertLevel, AlertMessage
 from proxy.alerts.sending import scrub, send, send_test
 from proxy.models import AlertDelivery, AlertTarget
 from tests.alerts.alert_receivers import Mailbox, Webhook
@@ -93,8 +93,8 @@ def test_secrets_are_scrubbed_and_the_host_stays():
 
 def test_delivered_message_is_on_the_list(clock, target):
     made, sent = deliverer(clock, target, [""])
-    made.take(message(target))
-    assert made.work() is None
+    made.accept(message(target))
+    assert made.deliver_due() is None
     assert sent == [(target.url, "DPMP: Pool A is down", "08:00 Pool A is down.", AlertLevel.BAD)]
     row = AlertDelivery.objects.get()
     assert (row.state, row.attempts, row.target_label, row.kinds, row.problem) == ("sent", 1, "me", "pool_down", "")
@@ -102,25 +102,25 @@ def test_delivered_message_is_on_the_list(clock, target):
 
 def test_failed_message_is_tried_again_until_it_is_taken(clock, target):
     made, sent = deliverer(clock, target, ["no route", "no route", ""])
-    made.take(message(target))
-    assert made.work() == RETRY_S[0]
+    made.accept(message(target))
+    assert made.deliver_due() == RETRY_S[0]
     assert AlertDelivery.objects.get().problem == "no route"
     clock.advance(RETRY_S[0] - 1)
-    made.work()
+    made.deliver_due()
     assert len(sent) == 1
     clock.advance(1)
-    assert made.work() == RETRY_S[1]
+    assert made.deliver_due() == RETRY_S[1]
     clock.advance(RETRY_S[1])
-    assert made.work() is None
+    assert made.deliver_due() is None
     row = AlertDelivery.objects.get()
     assert (len(sent), row.state, row.attempts, row.problem) == (3, "sent", 3, "")
 
 
 def test_message_that_nobody_takes_is_given_up(clock, target):
     made, sent = deliverer(clock, target, ["no route"])
-    made.take(message(target))
+    made.accept(message(target))
     for _ in range(20):
-        made.work()
+        made.deliver_due()
         clock.advance(3600)
     row = AlertDelivery.objects.get()
     assert len(sent) == row.attempts == len(RETRY_S) + 1 and row.state == "failed" and row.done_at is not None
@@ -128,31 +128,31 @@ def test_message_that_nobody_takes_is_given_up(clock, target):
 
 def test_next_run_delivers_what_was_waiting(clock, target):
     made, _ = deliverer(clock, target, ["no route"])
-    made.take(message(target, at=clock.wall()))
-    made.work()
+    made.accept(message(target, at=clock.wall()))
+    made.deliver_due()
     again, sent = deliverer(clock, target, [""])
     again.resume()
-    again.work()
+    again.deliver_due()
     assert len(sent) == 1 and AlertDelivery.objects.get().state == "sent"
 
 
 def test_next_run_leaves_what_is_older_than_a_day(clock, target):
     made, _ = deliverer(clock, target, ["no route"])
-    made.take(message(target, at=clock.wall() - 90000))
-    made.work()
+    made.accept(message(target, at=clock.wall() - 90000))
+    made.deliver_due()
     again, sent = deliverer(clock, target, [""])
     again.resume()
-    again.work()
+    again.deliver_due()
     assert sent == []
 
 
 def test_deleted_target_is_not_told(clock, target):
     made, sent = deliverer(clock, target, ["no route", ""])
-    made.take(message(target))
-    made.work()
+    made.accept(message(target))
+    made.deliver_due()
     made.addresses = {}
     clock.advance(RETRY_S[0])
-    assert made.work() is None
+    assert made.deliver_due() is None
     assert len(sent) == 1 and AlertDelivery.objects.get().state == "failed"
 
 
@@ -162,8 +162,8 @@ def test_message_goes_out_although_the_list_cannot_be_written(clock, target, mon
 
     monkeypatch.setattr(AlertDelivery.objects, "create", full)
     made, sent = deliverer(clock, target, [""])
-    made.take(message(target))
-    made.work()
+    made.accept(message(target))
+    made.deliver_due()
     assert len(sent) == 1
 
 
@@ -172,17 +172,17 @@ def test_one_dead_target_does_not_stop_the_others(clock, target):
     other.save()
     made, _ = deliverer(clock, target, ["dead", ""])
     made.addresses = {**made.addresses, other.pk: AlertAddress(label="other", url=other.url)}
-    made.take(message(target))
-    made.take(message(other))
-    made.work()
+    made.accept(message(target))
+    made.accept(message(other))
+    made.deliver_due()
     assert sorted(AlertDelivery.objects.values_list("target_label", "state")) == [("me", "waiting"), ("other", "sent")]
 
 
 def test_waiting_messages_are_bounded(clock, target):
     made, _ = deliverer(clock, target, [""])
     for _ in range(MAX_WAITING + 5):
-        made.take(message(target))
-    made.work()
+        made.accept(message(target))
+    made.deliver_due()
     assert AlertDelivery.objects.count() == MAX_WAITING
 
 
@@ -196,9 +196,9 @@ def test_summary_is_written_when_it_is_sent_and_again_if_history_cannot_be_read(
         return f"{text} {begin:g} to {end:g}"
 
     made, sent = deliverer(clock, target, [""], compose=compose)
-    made.take(message(target, body="", kinds=(AlertKind.DAILY,), period=(1.0, 2.0)))
-    made.work()
+    made.accept(message(target, body="", kinds=(AlertKind.DAILY,), period=(1.0, 2.0)))
+    made.deliver_due()
     assert sent == []
     clock.advance(RETRY_S[0])
-    made.work()
+    made.deliver_due()
     assert sent[0][2] == "Shares: 5 accepted. 1 to 2" == AlertDelivery.objects.get().body

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from proxy.alerts import AlertKind
+from proxy.alerts.rules import AlertKind
 from proxy.config.export import export_config
 from proxy.models import AlertRule, AlertSettings, AlertTarget
 from proxy.node import Node, Options

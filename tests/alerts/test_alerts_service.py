@@ -1,11 +1,11 @@
-"""The alert service from events and looks to servers, with its own threads; rules come from the database."""
+"""The alert service from events and snapshots to servers, with its own threads; rules come from the database."""
 
 import threading
 import time
 
 import pytest
 
-from proxy.alerts import DEFAULT_RULES, AlertConfig, AlertKind
+from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.alerts.service import AlertService
 from proxy.alerts.summary import compose
 from proxy.config.alerts_loader import load_alerts
@@ -28,17 +28,17 @@ def until(condition):
 
 
 class Living:
-    """A service at work, and the fleet it looks at."""
+    """A service at work, and the fleet that it evaluates."""
 
     def __init__(self, **changes):
         self.events = EventStream()
         self.pools = [pool("A"), pool("B")]
         self.workers = []
-        self.looks = 0
-        self.service = AlertService(events=self.events, look=self.look, look_s=0.05, **changes)
+        self.evaluations = 0
+        self.service = AlertService(events=self.events, snapshot=self.snapshot, evaluate_every_s=0.05, **changes)
 
-    def look(self):
-        self.looks += 1
+    def snapshot(self):
+        self.evaluations += 1
         return LiveSnapshot(
             revision=1,
             at=time.time(),
@@ -228,12 +228,12 @@ def test_many_alerts_at_once_come_as_one_message_and_no_more_than_allowed_an_hou
             living.events.emit(PoolDown(pool="A", reason="lost"))
             living.events.emit(PoolDown(pool="B", reason="lost"))
             until(lambda: webhook.received)
-            looks = living.looks
+            before = living.evaluations
             for difficulty in range(1, 30):
                 living.events.emit(
                     BestShare(worker="rig", pool="A", chain=Chain.BTC, true_difficulty=1e9 * difficulty, previous=0.0)
                 )
-            until(lambda: living.looks > looks + 20)
+            until(lambda: living.evaluations > before + 20)
     [got] = webhook.received
     assert "Pool A (pool A) is down" in got["message"] and "Pool B (pool B) is down" in got["message"]
 
@@ -291,7 +291,7 @@ def test_events_beyond_the_queue_are_counted_and_nothing_blocks():
     events = EventStream()
     service = AlertService(events=events)
     for kind in (DatabaseTrouble,):
-        events.subscribe(kind, service._hear)
+        events.subscribe(kind, service._enqueue)
     for _ in range(1100):
         events.emit(DatabaseTrouble(problem="x", recovered=False))
     assert service.dropped == 100
