@@ -235,6 +235,7 @@ class UpstreamPool:
             self._schedule_probe()
         elif not connection.reached:
             self._failed(connection.endpoint, reason)
+            self._schedule_probe()
 
     def _lost(self, connection: UpstreamConnection, reason: str) -> None:
         """A ready connection broke."""
@@ -320,13 +321,14 @@ class UpstreamPool:
 
     def probe_due(self) -> None:
         """Probe now, unless miners' connections say enough."""
-        on_primary, is_up = self._endpoint == 0, self.status is PoolStatus.UP
-        if is_up and on_primary and self.ready_connections and not self.health.is_failing:
-            self._schedule_probe()
-        elif is_up and not on_primary:
+        if self.status is not PoolStatus.UP or self.health.is_failing:
+            self._start_probe(ProbeReason.DOWN)
+        elif self._endpoint:
             self._start_probe(ProbeReason.PRIMARY_ENDPOINT)
+        elif self.ready_connections:
+            self._schedule_probe()
         else:
-            self._start_probe(ProbeReason.IDLE if is_up and not self.health.is_failing else ProbeReason.DOWN)
+            self._start_probe(ProbeReason.IDLE)
 
     def _start_probe(self, reason: ProbeReason) -> None:
         if self._may_probe:
@@ -372,7 +374,6 @@ class UpstreamPool:
     def _failed(self, endpoint: Endpoint, reason: str) -> None:
         self._unreachable(endpoint, reason)
         self.health.failed(f"{endpoint}: {reason}")
-        self._schedule_probe()
 
     def _state_changed(self, before: PoolState, was: PoolStatus, spent_s: float) -> None:
         if self.status is not was:

@@ -8,6 +8,7 @@ from proxy.observe.events import (
     EmergencySwitch,
     MinerDisconnected,
     PoolDown,
+    PoolReconnectWait,
     PoolRedirect,
     PoolSwitched,
     PoolUp,
@@ -296,3 +297,27 @@ def test_a_pool_with_jobs_but_no_answers_is_tried_less_and_less_often() -> None:
         miner.submit(nonce=f"{5000 + number:08x}")
         world.advance(3)
     assert any(params[4] >= "00001388" for params in mute.submits)
+
+
+def test_a_pool_whose_endpoints_all_fail_is_down_although_nobody_works_there() -> None:
+    world = World({"A": 8, "B": 8})
+    key = PoolKey("A")
+    endpoints = (Endpoint(host="127.0.0.1", port=1000), Endpoint(host="127.0.0.1", port=1999))
+    pools = {**world.config.pools, key: replace(world.config.pools[key], endpoints=endpoints)}
+    world.config = replace(world.config, revision=2, pools=pools)
+    world.engine.apply(world.config)
+    world.advance(5)
+    assert world.engine.pools[key].status is PoolStatus.UP
+    world.pools["A"].reachable = False
+    world.advance(330)
+    assert world.engine.pools[key].status is PoolStatus.DOWN
+
+
+def test_the_pause_before_the_next_probe_doubles_with_each_failure() -> None:
+    world = World({"A": 8, "B": 8}, health=HealthConfig(backoff_min_s=2.0, backoff_max_s=60.0), settle=False)
+    world.pools["A"].reachable = False
+    world.advance(300)
+    pauses = [wait.delay_s for wait in world.events_of(PoolReconnectWait) if wait.pool == "A"]
+    assert pauses[:2] == [2.0, 2.0]  # not down before the third failure
+    for pause, longest in zip(pauses[2:], [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0], strict=False):
+        assert longest / 2 <= pause <= longest
