@@ -10,6 +10,8 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+from dpmp_site.env import VARIABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 DEV = ROOT / "docs" / "dev"
 DECISIONS = DEV / "decisions"
@@ -179,3 +181,9 @@ def test_each_section_of_the_glossary_is_in_alphabetical_order():
             if term not in ("term", "---")
         ]
         assert terms == sorted(terms), section.partition("\n")[0]
+
+
+def test_the_readme_lists_every_environment_variable():
+    section = text_of(ROOT / "README.md").partition("### Environment variables")[2].partition("###")[0]
+    named = re.findall(r"`(DPMP_\w+)`", "\n".join(line.split("|")[1] for line in section.splitlines() if "|" in line))
+    assert sorted(named) == sorted(VARIABLES)

@@ -11,7 +11,7 @@ from pathlib import Path
 from proxy.observe.events import REGISTRY
 from proxy.observe.log.choice import LEVEL_NAMES
 
-BEGIN, END = "<!-- made from proxy/observe/events.py: begin -->", "<!-- made from proxy/observe/events.py: end -->"
+BEGIN, END = "<!-- made from proxy/observe/events: begin -->", "<!-- made from proxy/observe/events: end -->"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
