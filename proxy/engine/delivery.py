@@ -30,8 +30,11 @@ ANSWER_WITHIN_S = 30.0
 """How long a miner waits for the answer to a candidate that is kept."""
 RETRY_LEAST_S = 0.5
 RETRY_MOST_S = 15.0
-NEW_SESSION_RETRY_S = (1.0, 5.0, 30.0)
-"""Pauses before the session is asked for again: ckpool gives a new one while it believes the old connection open."""
+NEW_SESSION_RETRY_S = (1.0, 5.0, 30.0, 60.0)
+"""Pauses before the session is asked for again, the last one until the candidate is too old.
+
+ckpool gives a new session while it believes the old connection open, and that takes it a minute or more where the line
+broke without a word (src/connector.c). A pool that never resumes a session is dialled a dozen times for a block."""
 LINGER_S = 5.0
 """How long a resumed session stays open for candidates that its miner had in flight."""
 MAX_PER_POOL = 32
@@ -255,7 +258,7 @@ class _BrokenSession:
         self._timer: Timer | None = None
         self._retry = Backoff(RETRY_LEAST_S, RETRY_MOST_S, delivery.random)
         self._others = 0
-        """How often the pool gave another session."""
+        """How often the pool gave another session since the first candidate that waits."""
 
     @property
     def is_idle(self) -> bool:
@@ -351,7 +354,7 @@ class _BrokenSession:
         now = self._delivery.clock.now()
         for kept in [kept for kept in self.blocks if now >= kept.expires_at - 1e-6]:
             self.blocks.remove(kept)
-            self._delivery.fail(kept, BlockFate.EXPIRED)
+            self._delivery.fail(kept, BlockFate.NEW_SESSION if self._others else BlockFate.EXPIRED)
         pool = self._usable_pool
         if pool is None:
             self._fail_all(BlockFate.POOL_REMOVED)
@@ -368,11 +371,9 @@ class _BrokenSession:
             connection.upstream.submit_params(kept, kept.block.submit)
 
     def _another_session(self) -> None:
-        if self._others >= len(NEW_SESSION_RETRY_S):
-            self._fail_all(BlockFate.NEW_SESSION)
-            return
+        pause = NEW_SESSION_RETRY_S[min(self._others, len(NEW_SESSION_RETRY_S) - 1)]
         self._others += 1
-        self._after(NEW_SESSION_RETRY_S[self._others - 1], self._dial)
+        self._after(pause, self._dial)
 
     def _fail_all(self, fate: BlockFate) -> None:
         blocks, self.blocks = self.blocks, []

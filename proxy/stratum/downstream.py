@@ -352,19 +352,19 @@ class Downstream:
                 value = float(value)
             except ValueError:
                 value = None
-        if not _is_difficulty(value):
-            raise RemoteProtocolError("suggest_difficulty needs a number above 0", cost=1.0)
-        self._owner.miner_suggested(float(value))
-        return encode_response(request.id, True)
+        return self._suggested(request, value)
 
     def _suggest_target(self, request: Request) -> bytes:
         value = request.params[0] if request.params else None
-        if not isinstance(value, str) or len(value) > 64 or not _HEX.fullmatch(value) or not int(value or "0", 16):
-            raise RemoteProtocolError("suggest_target needs a hex target", cost=1.0)
-        difficulty = difficulty_of_target(int(value, 16), self._diff1)
-        if not _is_difficulty(difficulty):
-            raise RemoteProtocolError("suggest_target needs a target that a pool could set", cost=1.0)
-        self._owner.miner_suggested(difficulty)
+        is_target = isinstance(value, str) and len(value) <= 64 and _HEX.fullmatch(value) and int(value or "0", 16)
+        return self._suggested(request, difficulty_of_target(int(value, 16), self._diff1) if is_target else None)
+
+    def _suggested(self, request: Request, difficulty: object) -> bytes:
+        """A suggestion is heard, not promised, so a senseless one is answered alike: Canaan counts null as a reject."""
+        if _is_difficulty(difficulty):
+            self._owner.miner_suggested(float(difficulty))
+        else:
+            self._charge(RemoteProtocolError(f"{request.method} without a difficulty that a pool could set", cost=1.0))
         return encode_response(request.id, True)
 
     def _ping(self, request: Request) -> bytes:

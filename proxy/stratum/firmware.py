@@ -155,7 +155,8 @@ PROFILES = (
     _profile("cpuminer", "cpuminer", r"cpuminer|ccminer", accepts_empty_extranonce1=True, stops_rolling=True),
     _profile("cgminer", "cgminer", r"cgminer|sgminer", accepts_empty_extranonce1=True),
     _profile("apollo", "FutureBit Apollo", r"apollo|futurebit"),
-    _profile("mrr", "Mining Rig Rentals", r"miningrigrentals|mrr"),
+    # Rented hash is any firmware behind one agent; its checks want 4 bytes, as NiceHash's do.
+    _profile("mrr", "Mining Rig Rentals", r"miningrigrentals|mrr", accepts_empty_extranonce1=True, least_extranonce2=4),
     _profile(
         "sparkminer-2026",
         "SparkMiner since March 2026",

@@ -154,3 +154,11 @@ def test_a_rule_of_the_operator_holds_for_miners_that_connect_from_then_on() -> 
     assert after.subscribed() == ("", 4)
     assert [event.profile for event in world.events_of(MinerSubscribed)] == ["unknown", "avalon"]
     assert not before.link.closed
+
+
+@pytest.mark.parametrize("agent", ["MiningRigRentals/1.0", "mrr/2", "NiceHash/1.0.0"])
+def test_rented_hash_gets_four_bytes_of_extranonce2_at_pools_of_four(agent: str) -> None:
+    world = World({"A": 4, "B": 4})
+    miner = world.miner(agent)
+    world.advance(1)
+    assert miner.subscribed()[1] == 4

@@ -61,6 +61,7 @@ def test_six_of_six_blocks_reach_a_resuming_pool_after_a_kill(tmp_path, seen, fa
 
 def test_a_pool_that_gives_a_new_session_is_sent_nothing_after_a_kill(tmp_path):
     farm = Killed(tmp_path / "blocks.jsonl", resumes=False).restart()
+    farm.world.advance(MAX_AGE_S)
     assert farm.pool.submits == []
     assert farm.fates() == [BlockFate.NEW_SESSION] * 6
 
