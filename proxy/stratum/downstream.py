@@ -356,8 +356,9 @@ class Downstream:
 
     def _suggest_target(self, request: Request) -> bytes:
         value = request.params[0] if request.params else None
-        is_target = isinstance(value, str) and len(value) <= 64 and _HEX.fullmatch(value) and int(value or "0", 16)
-        return self._suggested(request, difficulty_of_target(int(value, 16), self._diff1) if is_target else None)
+        text = value if isinstance(value, str) and len(value) <= 64 and _HEX.fullmatch(value) else ""
+        target = int(text or "0", 16)
+        return self._suggested(request, difficulty_of_target(target, self._diff1) if target else None)
 
     def _suggested(self, request: Request, difficulty: object) -> bytes:
         """A suggestion is heard, not promised, so a senseless one is answered alike: Canaan counts null as a reject."""
