@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.svg import PALETTE
-from proxy.balance import HistoryPoint
+from proxy.balance.balance_view import HistoryPoint
 from proxy.models.history import ShareBucket
 from proxy.observe.live.views import LiveSnapshot
 from proxy.types import Chain

@@ -19,7 +19,7 @@ from django.db import Error as DjangoError
 from dpmp_site.hosts import is_allowed
 from proxy import VERSION
 from proxy.alerts.service import AlertService
-from proxy.balance import AutoBalance
+from proxy.balance.auto_balance import AutoBalance
 from proxy.balance.service import BalanceService
 from proxy.chains.payout import PayoutCheck
 from proxy.chains.tips import ChainObserver

@@ -7,8 +7,7 @@ from dashboard.access import Access
 from dashboard.live import region
 from dashboard.schedules import present_and_next, week
 from dashboard.svg import pool_style_key
-from proxy.balance import BalanceView
-from proxy.balance.balance_view import HistoryPoint
+from proxy.balance.balance_view import BalanceView, HistoryPoint
 from proxy.config.loader import current_revision, load_snapshot
 from proxy.config.snapshot import ALL_WORKERS, ScheduleConfig
 from proxy.errors import ConfigError

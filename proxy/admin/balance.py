@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin
-from proxy.balance import NetworkReading, hash_rate
+from proxy.balance.readings import NetworkReading, hash_rate
 from proxy.balance.service import try_source
 from proxy.config.balance_loader import source_config
 from proxy.errors import DPMPError

@@ -1,8 +1,8 @@
-"""Auto-balance as one object: it is told readings and failures, and says the weights and what it thinks.
+"""Auto-balance: takes readings and failures of its sources and computes the weights.
 
-It always measures. Whether its weights count is the scheduler's business, which has them at hand at any time, so that
-switching to auto-balance acts at once. A failed poll leaves the weights as they are, three in a row put the agreed
-fallback in force, one good poll ends that.
+It always measures, also when it is not in control, so that switching to it acts at once; the scheduler decides whether
+its weights are used. A failed poll keeps the weights, three in a row apply the configured fallback, and one good poll
+ends that.
 """
 
 from collections import deque
@@ -49,13 +49,13 @@ from proxy.types import AdminStatus, Chain, PoolKey
 FAILURES_TO_FALL_BACK = 3
 TOO_FEW_BLOCKS = "too few blocks are known to compare the windows"
 STALE_S = 1_200.0
-"""A reading older than this is none (DPMP v2's 20 minutes), or than two polls where those are further apart."""
+"""Maximum age of a reading (as in DPMP v2), or two polls where those are further apart."""
 
 Weights = Mapping[PoolKey, float]
 
 
 def source_names(sources: tuple[BalanceSourceConfig, ...]) -> tuple[str, ...]:
-    """What each source is called in events and on pages; unique, in the order of preference."""
+    """Name of each source in events and on pages; unique, in the order of preference."""
     names: list[str] = []
     for source in sources:
         kind = f"{source.kind} {source.chain.value}" if source.kind == "node" else source.kind
@@ -65,7 +65,7 @@ def source_names(sources: tuple[BalanceSourceConfig, ...]) -> tuple[str, ...]:
 
 
 def chains_of(config: ConfigSnapshot) -> dict[Chain, tuple[PoolKey, ...]]:
-    """The pools to balance by chain, in the order of ``Chain``: enabled, of a known chain, given work by a schedule."""
+    """Chain -> its pools that are enabled and have a weight in a schedule, in the order of ``Chain``."""
     used = {key for schedule in config.schedules for key, weight in schedule.allocations if weight > 0}
     pools = [
         pool
@@ -81,7 +81,7 @@ def chains_of(config: ConfigSnapshot) -> dict[Chain, tuple[PoolKey, ...]]:
 
 
 class AutoBalance:
-    """Readings in, weights out. All calls on the loop's thread, synchronous.
+    """Call everything on the loop's thread.
 
     ``on_weights`` is called with each new set of weights (``None``: the schedule's own), in control or not.
     """
@@ -102,8 +102,8 @@ class AutoBalance:
         self._chains: dict[Chain, tuple[PoolKey, ...]] = {}
         self._sources: dict[str, SourceView] = {}
         self._readings: dict[tuple[str, Chain], NetworkReading] = {}
-        self._fed_at: dict[tuple[str, Chain], float] = {}
-        """Monotonic seconds; the times that sources tell may lie in the future, and the wall clock may be set back."""
+        self._received_at: dict[tuple[str, Chain], float] = {}
+        """Monotonic seconds: a source's own times may lie in the future, and the wall clock may be set back."""
         self._evidence: dict[Chain, Evidence] = {}
         self._used: dict[Chain, NetworkReading] = {}
         self._parts: Parts | None = None
@@ -114,14 +114,14 @@ class AutoBalance:
         self._in_control = False
         self._history: deque[HistoryPoint] = deque(maxlen=HISTORY_POINTS)
         self.next_poll_at: float | None = None
-        """Unix seconds; whoever polls sets it, for the page."""
+        """Unix seconds; set by the service, shown on the page."""
         events.subscribe(PoolNotify, self.observer.observe)
         events.subscribe(ControlChanged, self._control_changed)
 
-    # --- What it is told ---------------------------------------------------------------------------------------
+    # --- Input ---------------------------------------------------------------------------------------
 
     def apply(self, config: ConfigSnapshot) -> None:
-        """Take another configuration; what was measured stays."""
+        """Use another configuration from now on; readings are kept."""
         chains, balance = chains_of(config), config.balance
         moved = chains != self._chains or balance != self._config
         if chains.keys() != self._chains.keys():
@@ -135,13 +135,13 @@ class AutoBalance:
             self._reconsider()
 
     def poll_started(self, source: str) -> None:
-        """A source is asked now."""
+        """Note that a source is being polled."""
         if source in self._sources:
             self._sources[source] = replace(self._sources[source], asked_at=self._clock.wall())
         self._events.emit(OraclePollStart(source=source))
 
     def feed(self, reading: NetworkReading) -> None:
-        """Take a source's reading of one chain; it counts until it is stale or replaced."""
+        """Take a source's reading of one chain; it is used until it is stale or replaced."""
         view = self._sources.get(reading.source)
         if view is None:
             return
@@ -150,10 +150,10 @@ class AutoBalance:
             return
         self._sources[reading.source] = replace(view, answered_at=self._clock.wall(), failures=0, problem="")
         self._readings[reading.source, reading.chain] = reading
-        self._fed_at[reading.source, reading.chain] = self._clock.now()
+        self._received_at[reading.source, reading.chain] = self._clock.now()
 
     def source_failed(self, source: str, problem: str) -> None:
-        """A source did not answer, or not with what can be used; what it said before does not count any more."""
+        """Note that a source failed; its earlier readings are dropped."""
         view = self._sources.get(source, SourceView(name=source))
         view = replace(view, failures=view.failures + 1, problem=problem)
         if source in self._sources:
@@ -162,33 +162,33 @@ class AutoBalance:
         self._events.emit(OracleError(source=source, problem=problem, failures=view.failures))
 
     def conclude(self) -> Weights | None:
-        """End a poll: weigh what is known, move or stay, and return the weights."""
+        """End a poll: decide from the readings and return the weights."""
         if len(self._chains) < 2:
             self._parts, self._failures = None, 0
             self._decision = replace(self._decision, reason="", next=self._nothing_to_balance())
             return None
         self._used = self._choose(self._sources)
         missing = [chain for chain in self._chains if chain not in self._used]
-        target = None if missing else self._aim()
+        target = None if missing else self._compute_target()
         if target is None:
-            self._fail(self._why_not(missing))
+            self._count_failure(self._failure_text(missing))
         else:
-            self._succeed(target)
+            self._apply_target(target)
         return self.weights()
 
     def restore(self, parts: Mapping[Chain, float], weights_at: float) -> None:
-        """Go on from the parts that held before a restart, if they are no older than an hour and fit."""
+        """Continue with the shares from before a restart, if they are at most an hour old and of the same chains."""
         fresh = 0 <= self._clock.wall() - weights_at <= 3600
         whole = all(0 <= part <= 100 for part in parts.values()) and abs(sum(parts.values()) - 100) < 0.01
         if fresh and whole and parts.keys() == self._chains.keys():
             self._parts = {chain: float(parts[chain]) for chain in self._chains}
             self.on_weights(self.weights())
 
-    # --- What it says ------------------------------------------------------------------------------------------
+    # --- Output ------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> BalanceState:
-        """How it stands."""
+        """The current state."""
         if len(self._chains) < 2:
             return BalanceState.OFF
         if self._failures >= FAILURES_TO_FALL_BACK:
@@ -198,21 +198,21 @@ class AutoBalance:
         return BalanceState.HEALTHY if self._target is not None else BalanceState.WAITING
 
     def parts(self) -> Parts | None:
-        """Percent for each chain; None: not known, or the schedule's own weights."""
+        """Percent for each chain; None: unknown, or the schedule's own weights."""
         return self._parts
 
     def weights(self) -> Weights | None:
-        """Percent for each pool, those of one chain share its part evenly; None: the schedule's own weights."""
+        """Percent for each pool, split evenly between the pools of a chain; None: the schedule's own weights."""
         return self._pool_weights(self._parts) if self._parts is not None else None
 
     def missing_chains(self, before: str) -> tuple[Chain, ...]:
-        """Chains that no source preferred to ``before`` has told enough about; none: that one need not be asked."""
+        """Chains for which no source preferred to ``before`` has a complete reading."""
         names = list(self._sources)
         chosen = self._choose(names[: names.index(before)] if before in names else names)
         return tuple(chain for chain in self._chains if chain not in chosen or not self._is_complete(chosen[chain]))
 
     def view(self) -> BalanceView:
-        """The read model, at this moment."""
+        """The current state for pages and metrics."""
         prices = self._prices()
         chains = tuple(self._chain_view(chain, prices.get(chain)) for chain in self._chains)
         return BalanceView(
@@ -252,7 +252,7 @@ class AutoBalance:
         longest = max((source.poll_s for source in self._config.sources), default=0.0)
         if reading is None:
             return None
-        age = max(self._clock.wall() - reading.taken_at, self._clock.now() - self._fed_at[name, chain])
+        age = max(self._clock.wall() - reading.taken_at, self._clock.now() - self._received_at[name, chain])
         return reading if age <= max(STALE_S, 2 * longest) else None
 
     def _is_complete(self, reading: NetworkReading) -> bool:
@@ -260,7 +260,7 @@ class AutoBalance:
             return reading.height is not None
         return reading.long is not None
 
-    def _why_not(self, missing: list[Chain]) -> str:
+    def _failure_text(self, missing: list[Chain]) -> str:
         failed = "; ".join(f"{view.name}: {view.problem}" for view in self._sources.values() if view.problem)
         if missing and OBSERVED in self._sources:
             failed = "; ".join([self.observer.problem(missing[0]), *([failed] if failed else [])])
@@ -268,9 +268,9 @@ class AutoBalance:
             return "The height of a chain is not known, so its subsidy is not."
         return failed or f"No source tells anything about {missing[0].value}."
 
-    # --- Weighing ----------------------------------------------------------------------------------------------
+    # --- The target ----------------------------------------------------------------------------------------------
 
-    def _aim(self) -> Target | None:
+    def _compute_target(self) -> Target | None:
         config, share = self._config, 100.0 / len(self._chains)
         if config.strategy is BalanceStrategy.VALUE_PER_HASH:
             target = value_target(self._used, self._prices())
@@ -282,15 +282,15 @@ class AutoBalance:
         return replace(target, parts=bounded(target.parts, low, high)) if target else None
 
     def _prices(self) -> dict[Chain, float]:
-        """Typed in by hand where that was done, else from the first source that tells one."""
+        """Entered by hand, else from the first source that has one."""
         prices = {}
         for chain in self._chains:
-            told = (
+            sourced = (
                 reading.price
-                for name in self._sources  # jobs tell no price
+                for name in self._sources  # jobs carry no price
                 if name != OBSERVED and (reading := self._fresh(name, chain)) is not None and reading.price
             )
-            price = self._config.prices.get(chain) or next(told, None)
+            price = self._config.prices.get(chain) or next(sourced, None)
             if price:
                 prices[chain] = price
         return prices
@@ -305,25 +305,25 @@ class AutoBalance:
         measured, is_full = window_ratio(reading), reading.short is not None and reading.long is not None
         if self._config.significance <= 0:
             return measured, f"short against long window: {measured:.3f}" if is_full else TOO_FEW_BLOCKS
-        change = self._evidence[chain].weigh(reading, self._config.significance, len(self._chains))
+        change = self._evidence[chain].update(reading, self._config.significance, len(self._chains))
         if change is None:
             return 1.0, f"short against long window {measured:.3f} is within the noise" if is_full else TOO_FEW_BLOCKS
         return change.ratio, (
             f"over the last {change.blocks:g} blocks the hash rate is {change.ratio:.2f} times what it was before"
         )
 
-    def _succeed(self, target: Target) -> None:
+    def _apply_target(self, target: Target) -> None:
         recovered, self._failures = self._failures >= FAILURES_TO_FALL_BACK, 0
         known, self._target = self._parts is not None, target
         current = self._parts if self._parts is not None else rounded(even(self._chains))
         self._decision = decide(current, target, self._config, self._budget, self._clock.now())
         self._parts = self._decision.parts
-        self._remember(self._decision.reason)
+        self._append_history(self._decision.reason)
         self._emit_result(rounded(target.parts))
         if self._decision.moved or not known or recovered:
             self._publish(self._decision.reason)
 
-    def _fail(self, problem: str) -> None:
+    def _count_failure(self, problem: str) -> None:
         self._failures += 1
         if self._failures < FAILURES_TO_FALL_BACK:
             held = describe(self._parts) if self._parts else "the schedule's weights"
@@ -346,24 +346,24 @@ class AutoBalance:
     def _fall_back(self) -> None:
         even_parts = rounded(even(self._chains))
         self._parts = even_parts if self._config.on_failure == "even" else None
-        self._remember("fallback")
+        self._append_history("fallback")
         self._events.emit(OracleFallback(weights=dict(self.weights() or {})))
         self.on_weights(self.weights())
 
     def _reconsider(self) -> None:
-        """The configuration changed: decide anew from what is known, without counting a failure."""
+        """Decide again after a change of the configuration, without counting a failure."""
         if len(self._chains) < 2:
             self._parts = None
             self.on_weights(None)
         failures = self._failures
         self._used = self._choose(self._sources)
-        target = self._aim() if len(self._used) == len(self._chains) > 1 else None
+        target = self._compute_target() if len(self._used) == len(self._chains) > 1 else None
         if target is not None and not failures:
-            self._succeed(target)
+            self._apply_target(target)
         elif self._parts is not None:
             self.on_weights(self.weights())
 
-    # --- Telling -----------------------------------------------------------------------------------------------
+    # --- Publishing -----------------------------------------------------------------------------------------------
 
     def _publish(self, reason: str) -> None:
         weights = self.weights()
@@ -394,7 +394,7 @@ class AutoBalance:
             )
         )
 
-    def _remember(self, reason: str) -> None:
+    def _append_history(self, reason: str) -> None:
         used = self._used
         self._history.append(
             HistoryPoint(
@@ -429,7 +429,7 @@ class AutoBalance:
             fee=reading.fee,
             ratio=window_ratio(reading) if short and long else None,
             change=evidence.change,
-            p_value=evidence.explain(reading),
+            p_value=evidence.p_value_of(reading),
             price=price,
             weight=weight,
             wanted=self._target.parts.get(chain) if self._target else None,

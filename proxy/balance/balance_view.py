@@ -1,4 +1,4 @@
-"""What the Balance page and the metrics read: frozen, complete, bounded."""
+"""State of auto-balance for the Balance page and the metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,44 +13,44 @@ HISTORY_POINTS = 1_008
 
 
 class BalanceState(StrEnum):
-    """How auto-balance stands."""
+    """State of auto-balance."""
 
     OFF = "off"
-    """There is nothing to balance: fewer than two chains."""
+    """Fewer than two chains: nothing to balance."""
     WAITING = "waiting"
     """No poll has succeeded yet."""
     HEALTHY = "healthy"
     HOLDING = "holding"
-    """The last poll failed; the weights before it hold."""
+    """The last poll failed; the weights are kept."""
     FALLBACK = "fallback"
     """Three polls failed: even, or the schedule's own weights, until one succeeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainView:
-    """One chain: what is known of it, from where, how old, and its part."""
+    """One chain: its newest reading, where it comes from, and its share of the work."""
 
     chain: Chain
     pools: tuple[PoolKey, ...]
     source: str = ""
     taken_at: float | None = None
-    """Unix seconds; None: nothing is known."""
+    """Unix seconds; None: no reading."""
     height: int | None = None
     difficulty: float | None = None
     short: Measured | None = None
     long: Measured | None = None
     ratio: float | None = None
-    """Short against long, as measured."""
+    """Hash rate of the short window divided by that of the long one."""
     change: Change | None = None
-    """The change of the hash rate that is in force; None while noise explains what is seen."""
+    """The change of the hash rate that is acted on; None while it is within noise."""
     p_value: float = 1.0
-    """How often chance alone does as much as what is seen now, for all scales looked at."""
+    """Probability of such a change by chance, adjusted for the number of scales tested."""
     fee: float | None = None
     price: float | None = None
     weight: float | None = None
-    """Percent of the whole that the chain has now."""
+    """Percent of the work that the chain has now."""
     wanted: float | None = None
-    """Percent that the strategy wants, before dead-band, noise and step."""
+    """Percent that the strategy wants, before dead band, noise and step limit."""
     reason: str = ""
     note: str = ""
 
@@ -72,7 +72,7 @@ class HistoryPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceView:
-    """One source and how it did."""
+    """One source and its last poll."""
 
     name: str
     asked_at: float | None = None
@@ -94,21 +94,21 @@ class BalanceView:
     short_window: int
     long_window: int
     failures: int
-    """Polls in a row that did not tell all that is needed."""
+    """Polls in a row without complete data."""
     chains: tuple[ChainView, ...] = ()
     sources: tuple[SourceView, ...] = ()
     weights: Mapping[PoolKey, float] | None = None
-    """What the pools are given while auto-balance is in control; None: the schedule's own weights."""
+    """Weights that hold while auto-balance is in control; None: the schedule's own."""
     decision: str = ""
-    """What the last poll led to, a sentence."""
+    """Result of the last poll, a sentence."""
     would_do: str = ""
-    """What comes next, a sentence."""
+    """What happens next, a sentence."""
     next_poll_at: float | None = None
     history: tuple[HistoryPoint, ...] = field(default=())
 
     @property
     def age_s(self) -> float | None:
-        """Seconds since the oldest reading in use was true; None where a chain has none."""
+        """Age of the oldest reading in use, seconds; None where a chain has none."""
         times = [chain.taken_at for chain in self.chains]
         known = [time for time in times if time is not None]
         return max(0.0, self.at - min(known)) if known and len(known) == len(times) else None

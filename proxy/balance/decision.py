@@ -1,4 +1,4 @@
-"""Whether the weights move now, and how far: dead-band, noise and the largest step per hour."""
+"""Decides whether the weights move now, and how far: dead band, noise and step limit."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Decision:
     moved: bool
     reason: str
     next: str
-    """What is still to come, a sentence."""
+    """What happens next, a sentence."""
 
 
 class StepBudget:
-    """How many points the weights may still move: the sum of the last hour's moves is limited."""
+    """Limits the sum of the last hour's moves, in percentage points."""
 
     def __init__(self) -> None:
         self._moves: deque[tuple[float, float]] = deque()
@@ -34,12 +34,12 @@ class StepBudget:
         return max(0.0, per_hour - sum(points for _, points in self._moves))
 
     def spend(self, now: float, points: float) -> None:
-        """Note a move."""
+        """Count a move."""
         self._moves.append((now, points))
 
 
 def distance(one: Parts, other: Parts) -> float:
-    """Points by which the part that differs most differs."""
+    """Largest difference of a chain's part, in points."""
     return max((abs(one[chain] - other[chain]) for chain in one), default=0.0)
 
 
@@ -49,31 +49,31 @@ def describe(parts: Parts) -> str:
 
 
 def decide(current: Parts, target: Target, config: BalanceConfig, budget: StepBudget, now: float) -> Decision:
-    """Move from ``current`` towards ``target`` as far as the owner's limits allow."""
+    """Move from ``current`` towards ``target`` as far as the limits allow."""
     wanted = rounded(target.parts)
-    way = distance(wanted, current)
-    if way == 0:
+    gap = distance(wanted, current)
+    if gap == 0:
         return Decision(
             parts=current,
             moved=False,
             reason="The weights are where they should be.",
             next="Nothing, until the readings change.",
         )
-    if way < config.dead_band:
+    if gap < config.dead_band:
         return _stay(
-            current, wanted, f"the {way:g} points that it differs are inside the dead-band of {config.dead_band:g}"
+            current, wanted, f"the {gap:g} points that it differs are inside the dead-band of {config.dead_band:g}"
         )
     noise = z_of(config.significance) * target.noise if config.significance > 0 else 0.0
-    if way < noise:
-        return _stay(current, wanted, f"{way:g} points are less than the noise of the fees ({noise:.1f})")
-    return _step(current, wanted, way, config, budget, now)
+    if gap < noise:
+        return _stay(current, wanted, f"{gap:g} points are less than the noise of the fees ({noise:.1f})")
+    return _step(current, wanted, gap, config, budget, now)
 
 
-def _step(current: Parts, wanted: Parts, way: float, config: BalanceConfig, budget: StepBudget, now: float) -> Decision:
-    part = min(1.0, budget.left(now, config.max_step_per_hour) / way)
+def _step(current: Parts, wanted: Parts, gap: float, config: BalanceConfig, budget: StepBudget, now: float) -> Decision:
+    part = min(1.0, budget.left(now, config.max_step_per_hour) / gap)
     parts = rounded({chain: current[chain] + (wanted[chain] - current[chain]) * part for chain in current})
     step = distance(parts, current)
-    if step == 0 or step > way * part + 1.0:
+    if step == 0 or step > gap * part + 1.0:
         return _stay(current, wanted, f"the {config.max_step_per_hour:g} points allowed in an hour are used up")
     budget.spend(now, step)
     if parts == wanted:

@@ -1,9 +1,9 @@
-"""Has a chain's hash rate changed, or is it noise? One answer per poll, with a memory.
+"""Tests at each poll whether a chain's hash rate has changed, or whether it is noise.
 
 Each chain is tested by itself: its newest blocks against those before, at several scales (6, 12, 24, ... blocks), with
-the exact Beta distribution of block times. The owner's confidence holds for one long window, in which the short
-window is filled ``long / short`` times anew; so one poll gets the part ``short / long`` of the error allowed, shared
-out evenly among chains and scales (Bonferroni: the test is a little stricter than it says, never laxer).
+the exact Beta distribution of block times. The configured confidence holds for one long window, in which the short
+window is refilled ``long / short`` times; so one poll gets the part ``short / long`` of the allowed error, divided
+evenly between chains and scales (Bonferroni: never less strict than configured).
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from proxy.balance.readings import NetworkReading, Span
 from proxy.balance.statistics import change_p_value, log_ratio_sd, z_of
 
 RELEASE_P = 0.5
-"""A change counts as over when something like it would happen by chance in half of all polls."""
+"""A change ends when its p-value is above this."""
 
 FOLLOW_CONFIDENCE = 0.95
-"""While a change is in force, its size is adjusted when it moved by more than its own noise."""
+"""While a change lasts, its size is updated when it differs by more than this confidence interval."""
 
 _ENOUGH, _SURELY_NOISE = 4, 0.6
-"""From four blocks on, a logarithm this much inside the normal bound needs no exact test: most polls end here."""
+"""From so many blocks on, a log ratio below this part of the normal bound skips the exact test, as in most polls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Change:
     ratio: float
     blocks: float
     p_value: float
-    """Adjusted for the number of scales that were looked at."""
+    """Adjusted for the number of scales tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +68,20 @@ def _comparisons(reading: NetworkReading) -> list[_Comparison]:
 
 
 def alpha_per_poll(confidence: float, short_blocks: float, long_blocks: float) -> float:
-    """How often a poll may take noise for a change, at the owner's ``confidence`` for one long window."""
+    """Allowed probability that a poll takes noise for a change, at ``confidence`` for one long window."""
     return (1.0 - confidence) * min(1.0, short_blocks / long_blocks)
 
 
 class Evidence:
-    """The memory of one chain: no change, or a change that is in force."""
+    """State of one chain: no change, or a change that lasts."""
 
     def __init__(self) -> None:
         self.change: Change | None = None
         self.p_value = 1.0
-        """Of the clearest scale at the last poll, adjusted; for people."""
+        """Of the most significant scale at the last poll, adjusted."""
 
-    def weigh(self, reading: NetworkReading, confidence: float, chains: int) -> Change | None:
-        """Return the change that is in force after ``reading``, None while noise explains what is seen."""
+    def update(self, reading: NetworkReading, confidence: float, chains: int) -> Change | None:
+        """Take a reading. Returns the change that lasts, None while it is within noise."""
         comparisons = _comparisons(reading)
         if not comparisons:
             self.change, self.p_value = None, 1.0
@@ -94,8 +94,8 @@ class Evidence:
         self._follow(comparisons, count)
         return self.change
 
-    def explain(self, reading: NetworkReading) -> float:
-        """The adjusted p-value of ``reading``'s clearest scale: how often chance alone does as much."""
+    def p_value_of(self, reading: NetworkReading) -> float:
+        """The adjusted p-value of ``reading``'s most significant scale."""
         comparisons = _comparisons(reading)
         return min([1.0, *(pair.p_value * len(comparisons) for pair in comparisons)])
 

@@ -1,10 +1,10 @@
-"""What the pools' own jobs tell about their chains: heights, difficulties and block times, without any other source.
+"""Reads heights, difficulties and block times of the chains from the pools' own jobs.
 
 A block counts as found when the first pool of its chain announces work on top of it. Heights come from the coinbase
 (BIP 34), so that blocks missed while no pool could be reached are counted; the time until the reconnect counts with
-them, which keeps the rate unbiased, because block finding has no memory. What does not count: another block at the same
-height, a pool that is behind, a height that cannot be true yet. If the height believed in was the untrue one, three
-blocks in a row on the other side correct it and the history starts anew.
+them, which keeps the rate unbiased, because block finding has no memory. Ignored are another block at the same height,
+a pool that is behind, and a height that is impossible so soon. If our own height was the wrong one, three blocks in a
+row on the other side correct it and the history starts again.
 """
 
 from collections import deque
@@ -33,19 +33,19 @@ SOURCE = "observed"
 SPACING_S = {Chain.BTC: 600.0, Chain.BCH: 600.0, Chain.DGB: 15.0}
 KEPT_BLOCKS = {Chain.BTC: 1_024, Chain.BCH: 1_024, Chain.DGB: 4_096}
 FREE_JUMP = 6
-"""Blocks that may always have been missed; more only where the time was long enough for a quarter of them."""
+"""Blocks that may always have been missed; more only if the time suffices for a quarter of them."""
 RIVAL_BLOCKS = 3
 IMPOSSIBLE_SILENCE = 30
-"""Times the usual spacing per block: a longer silence after a restart says that a clock jumped, not nobody mined."""
+"""In block spacings: a longer gap after a restart means that the clock was set, not that nobody mined."""
 FEE_BLOCKS = 36
 MAX_FEE_SUBSIDIES = 20
-"""Fees above so many subsidies are no fees (the dearest blocks so far paid about 12)."""
+"""Larger amounts are not fees (the most expensive blocks so far paid about 12 subsidies)."""
 REWARD_CHECK_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedBlock:
-    """Work on a new height, as the first pool of the chain announced it."""
+    """A new height, as the first pool of the chain announced it."""
 
     chain: Chain
     height: int
@@ -61,7 +61,7 @@ class ObservedBlock:
 
 @dataclass(slots=True)
 class _Rival:
-    """A pool whose heights do not fit ours."""
+    """A pool whose heights contradict ours."""
 
     height: int
     ours: int
@@ -69,12 +69,12 @@ class _Rival:
 
 
 class _ChainLog:
-    """The blocks of one chain, newest last, and what its pools said last."""
+    """The blocks of one chain, newest last, and the last prevhash of each of its pools."""
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
         self.blocks: deque[ObservedBlock] = deque(maxlen=KEPT_BLOCKS[chain])
-        self.said: dict[PoolKey, bytes] = {}
+        self.last_prevhash: dict[PoolKey, bytes] = {}
         self.rivals: dict[PoolKey, _Rival] = {}
         self.reward_checked = float("-inf")
         self.restored = False
@@ -86,11 +86,11 @@ class _ChainLog:
 
 
 class Observer:
-    """Keeps the chains' histories; ``take_new`` gives what has to be stored, ``restore`` takes it back."""
+    """Keeps the chains' histories; ``take_new`` returns what is to be stored, ``restore`` loads it."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._wall_offset = clock.wall() - clock.now()  # one offset for good: a wall clock that jumps moves no block
+        self._wall_offset = clock.wall() - clock.now()  # a fixed offset: setting the wall clock moves no block
         self._logs: dict[Chain, _ChainLog] = {}
         self._unsaved: dict[tuple[Chain, int], ObservedBlock] = {}
         self._void: set[Chain] = set()
@@ -100,16 +100,16 @@ class Observer:
         return self._clock.now() + self._wall_offset
 
     def observe(self, notify: PoolNotify) -> None:
-        """Take note of a pool's job; cheap for a job on a block that is known."""
+        """Take a pool's job; cheap if its block is known already."""
         if notify.chain not in SPACING_S:
             return
         log = self._logs.get(notify.chain)
         if log is None:
             log = self._logs[notify.chain] = _ChainLog(notify.chain)
-        if log.said.get(notify.pool) == notify.prevhash:
+        if log.last_prevhash.get(notify.pool) == notify.prevhash:
             self._check_reward(log, notify)
             return
-        log.said[notify.pool] = notify.prevhash
+        log.last_prevhash[notify.pool] = notify.prevhash
         tip = log.tip
         if tip is not None and tip.prevhash == notify.prevhash:
             log.rivals.pop(notify.pool, None)
@@ -132,13 +132,13 @@ class Observer:
         )
         tip = log.tip
         if tip is not None and _clock_jumped(log, tip, block):
-            self._start_anew(log)
+            self._restart(log)
             tip = None
         log.restored = False
         if tip is None:
             self._append(log, block)
         elif not self._is_plausible(log, tip, block):
-            self._doubt(log, notify.pool, tip, block)
+            self._note_rival(log, notify.pool, tip, block)
         elif height > tip.height:
             log.rivals.pop(notify.pool, None)
             self._append(log, replace(block, announced_at=max(block.announced_at, tip.announced_at)))
@@ -149,7 +149,7 @@ class Observer:
         most = FREE_JUMP + 4.0 * elapsed / SPACING_S[log.chain]
         return -FREE_JUMP <= block.height - tip.height <= most
 
-    def _doubt(self, log: _ChainLog, pool: PoolKey, tip: ObservedBlock, block: ObservedBlock) -> None:
+    def _note_rival(self, log: _ChainLog, pool: PoolKey, tip: ObservedBlock, block: ObservedBlock) -> None:
         rival = log.rivals.get(pool)
         if rival is None or rival.ours != tip.height or not 0 < block.height - rival.height <= FREE_JUMP:
             log.rivals[pool] = _Rival(block.height, tip.height)
@@ -157,10 +157,10 @@ class Observer:
         rival.height = block.height
         rival.advances += 1
         if rival.advances >= RIVAL_BLOCKS:
-            self._start_anew(log)
+            self._restart(log)
             self._append(log, block)
 
-    def _start_anew(self, log: _ChainLog) -> None:
+    def _restart(self, log: _ChainLog) -> None:
         for block in log.blocks:
             self._unsaved.pop((log.chain, block.height), None)
         self._void.add(log.chain)
@@ -171,7 +171,7 @@ class Observer:
         log.blocks.append(block)
         log.reward_checked = self._clock.now()
         self._unsaved[log.chain, block.height] = block
-        while len(self._unsaved) > sum(KEPT_BLOCKS.values()):  # nobody stores: do not grow
+        while len(self._unsaved) > sum(KEPT_BLOCKS.values()):  # bounded even if nothing is stored
             self._unsaved.pop(next(iter(self._unsaved)))
 
     def _check_reward(self, log: _ChainLog, notify: PoolNotify) -> None:
@@ -191,12 +191,12 @@ class Observer:
         return taken
 
     def take_void(self) -> set[Chain]:
-        """The chains whose history started anew since the last call: what is stored of them must go first."""
+        """The chains whose history was restarted since the last call; their stored blocks must be deleted first."""
         taken, self._void = self._void, set()
         return taken
 
     def restore(self, blocks: Iterable[ObservedBlock]) -> None:
-        """Take back stored blocks (any order); what does not rise in height and time is left out."""
+        """Load stored blocks (any order); those that do not rise in height and time are skipped."""
         for block in sorted(blocks, key=lambda block: (block.chain, block.height)):
             if block.chain not in SPACING_S or not 0 < block.difficulty < 1e30:
                 continue
@@ -207,12 +207,12 @@ class Observer:
                 log.restored = True
 
     def blocks(self, chain: Chain) -> tuple[ObservedBlock, ...]:
-        """What is known of ``chain``, oldest first."""
+        """The known blocks of ``chain``, oldest first."""
         log = self._logs.get(chain)
         return tuple(log.blocks) if log else ()
 
     def reading(self, chain: Chain, short: int, long: int) -> NetworkReading | None:
-        """What the jobs tell of ``chain``; None before its first block is known."""
+        """A reading from the jobs of ``chain``; None before its first block."""
         log = self._logs.get(chain)
         tip = log.tip if log else None
         if log is None or tip is None:
@@ -244,7 +244,7 @@ class Observer:
 
 
 def _clock_jumped(log: _ChainLog, tip: ObservedBlock, block: ObservedBlock) -> bool:
-    """Whether the wall clock was set between the end of the last run and now, so that the old times mean nothing."""
+    """Whether the wall clock was set since the last run, so that the stored times cannot be compared."""
     jump, elapsed = block.height - tip.height, block.announced_at - tip.announced_at
     longest = IMPOSSIBLE_SILENCE * SPACING_S[log.chain] * (abs(jump) + 1)
     return log.restored and ((elapsed < 0 and jump > 0) or elapsed > longest)
@@ -262,7 +262,7 @@ def _read_coinbase(notify: PoolNotify) -> tuple[int | None, int | None]:
 
 
 def _spans(log: _ChainLog, wanted: tuple[int, ...]) -> tuple[Span, ...]:
-    """One span for each wanted number of blocks that is there, and the whole history if that is shorter."""
+    """One span for each wanted number of blocks that is available, and the whole history if it is shorter."""
     spans: list[Span] = []
     blocks = seconds = exposure = 0.0
     remaining = list(wanted)
@@ -282,8 +282,8 @@ def _spans(log: _ChainLog, wanted: tuple[int, ...]) -> tuple[Span, ...]:
 def _interval(chain: Chain, earlier: ObservedBlock, later: ObservedBlock) -> tuple[float, float, float]:
     """Blocks, seconds and seconds per difficulty between two announcements.
 
-    DigiByte's heights are found by five algorithms, so block times say nothing of SHA-256d: there the time is what the
-    difficulty stands for.
+    DigiByte's heights are found by five algorithms, so its block times say nothing about SHA-256d: the time
+    is computed from the difficulty.
     """
     jump = later.height - earlier.height
     mean = earlier.difficulty if jump == 1 else (earlier.difficulty + later.difficulty) / 2.0

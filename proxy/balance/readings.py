@@ -1,4 +1,4 @@
-"""What a source tells about a chain's network, in the same words whatever the source."""
+"""The common form of what the sources say about a chain."""
 
 import math
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Measured:
 
 
 def measure(span: Span | None) -> Measured | None:
-    """The hash rate of ``span`` and how well it is known."""
+    """The hash rate of ``span`` with its 95 % interval."""
     if span is None:
         return None
     rate = hash_rate(span)
@@ -58,17 +58,17 @@ class NetworkReading:
 
     chain: Chain
     source: str
-    """What people call the source."""
+    """Name of the source."""
     taken_at: float
-    """Unix seconds: when what it says was true."""
+    """Unix seconds: the time of the data."""
     difficulty: float
     height: int | None = None
     """Of the block that is being looked for."""
     spans: tuple[Span, ...] = ()
-    """Windows that all end at the tip, from the shortest to the longest. Empty: nothing is known of the hash rate."""
+    """Windows that end at the tip, shortest first. Empty: the hash rate is unknown."""
     short_blocks: float = 0.0
     long_blocks: float = 0.0
-    """Which of the spans are the short and the long window: the first with at least so many blocks."""
+    """Sizes of the short and the long window: each is the first span with at least so many blocks."""
     fee: float | None = None
     """Typical fees of a block in coins; None where no coinbase was seen."""
     fee_error: float = 0.0
@@ -76,7 +76,7 @@ class NetworkReading:
     price: float | None = None
     """Of one coin, in the source's currency."""
     note: str = ""
-    """What is missing or odd, for people."""
+    """What is missing or odd, to show."""
 
     @property
     def short(self) -> Span | None:
@@ -92,29 +92,29 @@ class NetworkReading:
         return next((span for span in self.spans if span.blocks >= blocks > 0), None)
 
 
-_MOST = 1e30
-"""More than any difficulty, number of seconds, blocks or coins that can be true."""
+_MAX_VALUE = 1e30
+"""Above any possible difficulty, duration, number of blocks or coins."""
 
 
 def is_sane(reading: NetworkReading) -> bool:
-    """Whether all numbers of ``reading`` can be true: a source may lie, and nonsense must not be weighed."""
+    """Whether all numbers of ``reading`` are possible; a source may be wrong or lie."""
     measured = [number for span in reading.spans for number in (span.blocks, span.seconds, span.difficulty)]
     optional = [reading.price or 1.0, (reading.fee or 0.0) + 1.0, reading.fee_error + 1.0, (reading.height or 0) + 1.0]
     return (
-        all(0 < number < _MOST for number in (reading.difficulty, *measured, *optional))
+        all(0 < number < _MAX_VALUE for number in (reading.difficulty, *measured, *optional))
         and (reading.fee or 0.0) >= 0
         and reading.fee_error >= 0
         and math.isfinite(reading.taken_at)
     )
 
 
-MAX_LOOK_BACK = 4
-"""Long windows that the test of significance looks back at most."""
+MAX_WINDOWS_BACK = 4
+"""Length of the longest span, in long windows."""
 
 
 def scales(short: int, long: int) -> tuple[int, ...]:
-    """Numbers of blocks worth a span: short, doubled until past the long window, long itself, and all of the past."""
-    doubled, wanted = short, {long, MAX_LOOK_BACK * long}
+    """Span sizes: short and its doublings below twice long, long itself, and ``MAX_WINDOWS_BACK`` times long."""
+    doubled, wanted = short, {long, MAX_WINDOWS_BACK * long}
     while doubled < 2 * long:
         wanted.add(doubled)
         doubled *= 2

@@ -1,4 +1,4 @@
-"""Auto-balance at work: asks the sources in order, feeds the core, stores what was observed, hands the weights on."""
+"""Runs auto-balance: polls the sources in order, stores observed blocks and passes the weights on."""
 
 import asyncio
 import logging
@@ -9,10 +9,10 @@ import httpx
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, transaction
 
-from proxy.balance import AutoBalance, NetworkReading, ObservedBlock
-from proxy.balance.auto_balance import Weights, source_names
-from proxy.balance.observed import KEPT_BLOCKS
+from proxy.balance.auto_balance import AutoBalance, Weights, source_names
+from proxy.balance.observed import KEPT_BLOCKS, ObservedBlock
 from proxy.balance.observed import SOURCE as OBSERVED
+from proxy.balance.readings import NetworkReading
 from proxy.balance.sources import Question, fetch
 from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, ConfigSnapshot
 from proxy.history.locks import AT_THE_END_S, wait_at_most
@@ -24,7 +24,7 @@ from proxy.types import Chain
 FIRST_POLL_S = 60.0
 MAX_BACKOFF = 8
 DUE_TOGETHER_S = 30.0
-"""Sources due within this time are asked in one poll, so that no failure is counted before the next one was asked."""
+"""Sources due within this time are asked in one poll, so that a failure counts only after the next source was asked."""
 
 _logger = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ class _Due:
 
 
 class BalanceStore:
-    """What survives a restart. Synchronous: call it in a thread."""
+    """Observed blocks and last weights in the database. Blocking."""
 
     def load(self) -> list[ObservedBlock]:
-        """All stored blocks that make sense."""
+        """All stored blocks of known chains."""
         known = {chain.value: chain for chain in KEPT_BLOCKS}
         return [
             ObservedBlock(
@@ -57,7 +57,7 @@ class BalanceStore:
         ]
 
     def load_parts(self) -> tuple[dict[Chain, float], float]:
-        """The parts that held last, and when (unix seconds)."""
+        """The last parts, and their time (unix seconds)."""
         row = BalanceMemory.objects.filter(pk=1).first()
         if row is None or not isinstance(row.parts, dict):
             return {}, 0.0
@@ -72,7 +72,7 @@ class BalanceStore:
     def save(
         self, blocks: Sequence[ObservedBlock], void: set[Chain], parts: dict[Chain, float] | None, at: float
     ) -> None:
-        """Store new blocks and the parts; forget void histories and what is too old to be looked at."""
+        """Store new blocks and the parts; delete void histories and old blocks."""
         if void:
             ChainBlock.objects.filter(chain__in=[chain.value for chain in void]).delete()
         ChainBlock.objects.bulk_create(
@@ -128,7 +128,7 @@ class BalanceService:
         auto.on_weights = set_weights
 
     def apply(self, config: ConfigSnapshot) -> None:
-        """Take another configuration; sources that are new are asked at the next poll, at once if polling has begun."""
+        """Use another configuration from now on; new sources are polled at once, if polling has begun."""
         old = dict(zip(source_names(self._config.sources), self._config.sources, strict=True))
         new = dict(zip(source_names(config.balance.sources), config.balance.sources, strict=True))
         start = max(self._first_poll, self._clock.now())
@@ -141,7 +141,7 @@ class BalanceService:
         self._changed.set()
 
     async def restore(self) -> None:
-        """Take back what the last run observed; call it after ``apply`` and before ``run``."""
+        """Load what the last run stored; call it after ``apply`` and before ``run``."""
         try:
             blocks = await sync_to_async(self._store.load)()
             parts, at = await sync_to_async(self._store.load_parts)()
@@ -163,7 +163,7 @@ class BalanceService:
                 await client.aclose()
 
     async def _wait(self) -> None:
-        """Sleep until a source is due, or until the configuration changes what that means."""
+        """Sleep until a source is due or the configuration changes."""
         while (delay := self._next_due() - self._clock.now()) > 0:
             self._changed.clear()
             self._auto.next_poll_at = self._clock.wall() + delay
@@ -176,7 +176,7 @@ class BalanceService:
         return min((due.at for due in self._due.values()), default=self._clock.now() + 3600.0)
 
     async def poll_due(self, client: httpx.AsyncClient) -> None:
-        """Ask what is due in the owner's order, decide, store. A source behind those that told all is not asked."""
+        """Poll the sources that are due, in order, decide, and store. Sources are skipped once the data is complete."""
         names = source_names(self._config.sources)
         sources = list(zip(names, self._config.sources, strict=True))
         for name, source in sources:
@@ -210,13 +210,13 @@ class BalanceService:
         self._plan(due, source, failed=problem is not None)
 
     def _plan(self, due: _Due, source: BalanceSourceConfig, *, failed: bool) -> None:
-        """The next time: after two failures the pause doubles, up to eight times."""
+        """Set the next poll: from the second failure on the pause doubles, up to ``MAX_BACKOFF`` times."""
         due.failures = due.failures + 1 if failed else 0
         factor = min(MAX_BACKOFF, 2 ** max(0, due.failures - 2))
         due.at = self._clock.now() + source.poll_s * factor
 
     async def save(self, *, at_the_end: bool = False) -> None:
-        """Store what is new; a database in trouble costs the history, never the balance."""
+        """Store what is new. Without the database the history is lost, but balancing goes on."""
         blocks, void = self._auto.observer.take_new(), self._auto.observer.take_void()
         try:
             if at_the_end:
@@ -227,14 +227,14 @@ class BalanceService:
 
 
 async def _fetch_into(auto: AutoBalance, question: Question) -> str | None:
-    """Ask one source; returns what went wrong, None if nothing did."""
+    """Poll one source. Returns what went wrong, or None."""
     try:
         readings = await fetch(question)
     except SourceError as error:
         auto.source_failed(question.name, str(error))
         return str(error)
     except Exception as error:  # a server must not be able to end the polling
-        _logger.exception("Source %s failed in a way that was not foreseen", question.name)
+        _logger.exception("Source %s failed unexpectedly", question.name)
         auto.source_failed(question.name, f"The answer cannot be used ({type(error).__name__}).")
         return str(error)
     for reading in readings:
@@ -245,10 +245,10 @@ async def _fetch_into(auto: AutoBalance, question: Question) -> str | None:
 async def try_source(
     source: BalanceSourceConfig, *, now: float, short: int = 6, long: int = 72, limits: HttpLimits | None = None
 ) -> list[NetworkReading]:
-    """Ask ``source`` once, for a person who wants to see whether it works.
+    """Poll ``source`` once, to test it.
 
     Raises:
-        SourceError: it does not; the text says why.
+        SourceError: it failed; the text says why.
     """
     async with make_client() as client:
         return await fetch(

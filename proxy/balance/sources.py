@@ -1,6 +1,6 @@
-"""The sources of network data that are asked over HTTP: what each one's answer means, in the core's words.
+"""Sources of network data over HTTP, each turned into ``NetworkReading``.
 
-Everything that comes back is hostile until it has passed ``_number``: servers lie, hang, and change their format.
+Answers are untrusted: every number passes ``_number``, every other value a check of its own.
 """
 
 import re
@@ -18,7 +18,7 @@ from proxy.types import HASHES_PER_DIFFICULTY, Chain
 ORACLE_STALE_S = 1_200.0
 MAX_WINDOW = 10_000
 TIP_STALE_S = 24 * 3600.0
-"""A node whose newest block is older is not in touch with its network."""
+"""A node whose newest block is older is out of sync."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -26,7 +26,7 @@ Readings = list[NetworkReading]
 
 
 class Question:
-    """One source, asked once: its configuration and the windows wanted."""
+    """One poll of one source: its configuration and the wanted windows."""
 
     def __init__(
         self, *, name: str, config: BalanceSourceConfig, ask: HttpAsker, now: float, short: int = 6, long: int = 72
@@ -41,15 +41,15 @@ class Question:
 
     @property
     def base(self) -> str:
-        """The address without what people append out of habit."""
+        """The address without a trailing ``/api``."""
         return self.config.url.rstrip("/").removesuffix("/api")
 
 
 async def fetch(question: Question) -> Readings:
-    """Ask the source; at least one reading.
+    """Poll the source; returns at least one reading.
 
     Raises:
-        SourceError: there is nothing that can be used; its text says why.
+        SourceError: there is no usable answer; its text says why.
     """
     asker = _ASKERS.get(question.config.kind)
     if asker is None:
@@ -61,7 +61,7 @@ async def fetch(question: Question) -> Readings:
 
 
 async def ask_oracle(question: Question) -> Readings:
-    """DPMP v2's oracle JSON: BTC and BCH, with the two windows that it counts itself."""
+    """DPMP v2's oracle JSON: BTC and BCH, with the oracle's own two windows."""
     answer = _mapping(await question.ask.json(question.config.url), "The answer")
     if answer.get("ok") is not True:
         raise SourceRefused(f"The oracle says: {_text(answer.get('error')) or 'not ok, without a reason'}")
@@ -73,7 +73,7 @@ async def ask_oracle(question: Question) -> Readings:
 
 
 def _oracle_time(value: object, now: float) -> tuple[float, str]:
-    """When the oracle's data was collected; DPMP v2 took data without a readable time as fresh, so it is here."""
+    """When the oracle's data was collected; data without a readable time counts as fresh, as in DPMP v2."""
     try:
         stamp = datetime.strptime(_text(value), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -103,7 +103,7 @@ def _oracle_chain(
             Span(blocks=short, seconds=latest - at_short, difficulty=difficulty),
             Span(blocks=long, seconds=latest - at_long, difficulty=difficulty),
         )
-    else:  # miners set these times, within two hours; DPMP v2 took the ratio as 1 then
+    else:  # miners may set them two hours off; the ratio is 1 then, as in DPMP v2
         note = "the block times run backwards, the hash rate is taken as unchanged"
     return NetworkReading(
         chain=chain,
@@ -156,7 +156,7 @@ def _node_difficulty(mining: Mapping[str, Any], chain: Chain) -> float:
 
 
 class _Header:
-    """What is used of a block's header."""
+    """The used fields of a block's header."""
 
     def __init__(self, height: int, fields: Mapping[str, Any], time_key: str) -> None:
         self.height = height
@@ -169,7 +169,7 @@ class _Header:
 
 
 async def _headers(question: Question, tip: int) -> list[_Header]:
-    """The tip's header and those that windows begin with, newest first."""
+    """The headers of the tip and of each window's start, newest first."""
     heights = [tip, *(tip - blocks for blocks in scales(question.short, question.long) if blocks <= tip)]
     hashes = [_block_hash(found) for found in await _rpc(question, [("getblockhash", [h]) for h in heights])]
     found = await _rpc(question, [("getblockheader", [block_hash, True]) for block_hash in hashes])
@@ -226,7 +226,7 @@ def _reading_of_headers(question: Question, chain: Chain, headers: list[_Header]
 
 
 def _rising(spans: list[Span]) -> tuple[Span, ...]:
-    """The spans whose times grow with their blocks; miners' clocks may say otherwise within two hours."""
+    """The spans whose times grow with their blocks; miners' clocks may be two hours off."""
     used: list[Span] = []
     for span in spans:
         if not used or span.seconds > used[-1].seconds:
@@ -235,7 +235,7 @@ def _rising(spans: list[Span]) -> tuple[Span, ...]:
 
 
 def _span(tip: _Header, start: _Header) -> Span | None:
-    """From ``start`` to ``tip``, at the difficulty that the work between them says; None if time ran backwards."""
+    """The span from ``start`` to ``tip``, its difficulty by chainwork; None if the time ran backwards."""
     blocks, seconds = tip.height - start.height, tip.time - start.time
     if seconds <= 0:
         return None
@@ -310,7 +310,7 @@ def _number(fields: Mapping[str, Any], key: str, low: float, high: float) -> flo
 
 
 def _text(value: object) -> str:
-    """Text of the source, short enough to show."""
+    """A text of the source, cut to 200 characters."""
     return value[:200] if isinstance(value, str) else ""
 
 

@@ -1,7 +1,7 @@
-"""The arithmetic of block intervals: what n blocks can tell about a hash rate, and what they cannot.
+"""Statistics of block intervals: how precisely n blocks measure a hash rate.
 
 At a constant hash rate H the time to the next block of difficulty D is exponential with mean ``D * 2**32 / H`` and
-knows nothing of the past. So n blocks take a Gamma(n) time, the rate is known to about ``1 / sqrt(n)``, and of two
+independent of the past. So n blocks take a Gamma(n) time, the rate is known to about ``1 / sqrt(n)``, and of two
 windows of a and b blocks the first one's part of the whole time is Beta(a, b) distributed: an exact test of "did the
 rate change?" that needs neither the rate nor an approximation.
 """

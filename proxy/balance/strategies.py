@@ -1,4 +1,4 @@
-"""From readings to each chain's part of the work, in percent.
+"""Computes each chain's share of the work, in percent, from the readings.
 
 Both strategies move work between chains; neither creates any. *Hash rate ratio* bets that a chain whose hash rate fell
 is worth more until its difficulty follows: true for a chain that adjusts slowly (BTC, two weeks), hardly for one that
@@ -17,22 +17,22 @@ from proxy.types import HASHES_PER_DIFFICULTY, Chain
 
 Parts = dict[Chain, float]
 
-_LEAST = 1e-6  # a part of nothing must still be able to grow when the others may not
+_LEAST = 1e-6  # a part of 0 must be able to grow when the others cannot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where the weights should be, and why."""
+    """The wanted weights, and why."""
 
     parts: Parts
     """Percent, sum 100."""
     reasons: Mapping[Chain, str]
     noise: float = 0.0
-    """Standard error of a part in points, where the strategy knows it; 0: none."""
+    """Standard error of a part in points; 0: unknown."""
 
 
 def window_ratio(reading: NetworkReading) -> float:
-    """Short against long window, as DPMP v2 had it; 1 where a window is not full or its times make no sense."""
+    """Hash rate of the short by the long window, as in DPMP v2; 1 where a window is not full."""
     short, long = reading.short, reading.long
     return hash_rate(short) / hash_rate(long) if short and long else 1.0
 
@@ -45,7 +45,7 @@ def inverse_parts(ratios: Mapping[Chain, float]) -> Parts:
 def value_per_hash(reading: NetworkReading, price: float | None) -> float | None:
     """Coins (or their price) that 2**32 hashes earn on average: ``(subsidy + fees) * price / difficulty``.
 
-    None where the height is not known, so that the subsidy is not.
+    None where the height, and so the subsidy, is unknown.
     """
     created = subsidy(reading.chain, reading.height) if reading.height is not None else None
     if created is None:
@@ -54,7 +54,7 @@ def value_per_hash(reading: NetworkReading, price: float | None) -> float | None
 
 
 def value_target(readings: Mapping[Chain, NetworkReading], prices: Mapping[Chain, float]) -> Target | None:
-    """Parts by value per hash; with prices only if each chain has one. None where a value is not known."""
+    """Parts by value per hash; with prices only if each chain has one. None where a value is unknown."""
     priced = all(prices.get(chain, 0.0) > 0 for chain in readings)
     values = {chain: value_per_hash(reading, prices[chain] if priced else None) for chain, reading in readings.items()}
     known = {chain: value for chain, value in values.items() if value}
@@ -99,7 +99,7 @@ def even(chains: Mapping[Chain, object]) -> Parts:
 
 
 def bounded(parts: Parts, low: float, high: float) -> Parts:
-    """Keep every part within the bounds and the sum at 100; who is within them shares out what is left as before.
+    """Keep every part within the bounds and the sum at 100; the parts within them keep their proportions.
 
     Bounds that leave no solution are widened to an even split.
     """

@@ -2,8 +2,7 @@
 
 import random
 
-from proxy.balance import NetworkReading, Span
-from proxy.balance.readings import scales
+from proxy.balance.readings import NetworkReading, Span, scales
 from proxy.chains.subsidy import COIN
 from proxy.config.snapshot import (
     BalanceConfig,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.balance import AutoBalance
+from proxy.balance.auto_balance import AutoBalance
 from proxy.balance.balance_view import BalanceState
 from proxy.balance.service import FIRST_POLL_S, BalanceService, BalanceStore
 from proxy.config.snapshot import BalanceSourceConfig

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.balance import AutoBalance
-from proxy.balance.auto_balance import source_names
+from proxy.balance.auto_balance import AutoBalance, source_names
 from proxy.balance.balance_view import HISTORY_POINTS, BalanceState
 from proxy.balance.readings import Span
 from proxy.balance.strategies import bounded, rounded

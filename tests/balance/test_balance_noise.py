@@ -5,8 +5,7 @@ import statistics
 
 import pytest
 
-from proxy.balance import AutoBalance
-from proxy.balance.auto_balance import chains_of
+from proxy.balance.auto_balance import AutoBalance, chains_of
 from proxy.balance.evidence import Evidence, alpha_per_poll
 from proxy.observe.events import EventStream, OracleResult
 from proxy.types import Chain
@@ -21,7 +20,7 @@ def test_a_poll_takes_noise_for_a_change_in_less_than_one_of_a_hundred_cases():
     rng = random.Random(2024)
     moved = 0
     for _ in range(TRIALS):
-        changes = [Evidence().weigh(random_reading(chain, rng), 0.95, 2) for chain in CHAINS]
+        changes = [Evidence().update(random_reading(chain, rng), 0.95, 2) for chain in CHAINS]
         moved += any(changes)
     assert moved / TRIALS < 0.01
     assert moved / TRIALS <= 1.3 * alpha_per_poll(0.95, 6, 72)
@@ -30,7 +29,7 @@ def test_a_poll_takes_noise_for_a_change_in_less_than_one_of_a_hundred_cases():
 def test_the_two_windows_of_an_oracle_are_tested_as_strictly():
     rng = random.Random(7)
     moved = sum(
-        any(Evidence().weigh(random_reading(chain, rng, (6, 72)), 0.95, 2) for chain in CHAINS) for _ in range(TRIALS)
+        any(Evidence().update(random_reading(chain, rng, (6, 72)), 0.95, 2) for chain in CHAINS) for _ in range(TRIALS)
     )
     assert moved / TRIALS < 0.01
 
@@ -38,7 +37,7 @@ def test_the_two_windows_of_an_oracle_are_tested_as_strictly():
 def test_a_loosened_test_moves_more_often():
     strict, loose = (
         sum(
-            Evidence().weigh(random_reading(Chain.BTC, random.Random(seed)), confidence, 2) is not None
+            Evidence().update(random_reading(Chain.BTC, random.Random(seed)), confidence, 2) is not None
             for seed in range(1500)
         )
         for confidence in (0.95, 0.2)

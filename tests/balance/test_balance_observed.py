@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.balance import ObservedBlock, Observer
-from proxy.balance.observed import KEPT_BLOCKS
+from proxy.balance.observed import KEPT_BLOCKS, ObservedBlock, Observer
 from proxy.balance.readings import hash_rate
 from proxy.chains.subsidy import COIN
 from proxy.stratum.difficulty import network_difficulty

@@ -3,7 +3,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.balance import AutoBalance, NetworkReading, Span
+from proxy.balance.auto_balance import AutoBalance
+from proxy.balance.readings import NetworkReading, Span
 from proxy.observe.events import EventStream
 from proxy.types import Chain
 from tests.balance.balance_cast import ORACLE, snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.balance import Observer
+from proxy.balance.observed import Observer
 from proxy.observe.events import PoolNotify
 from proxy.stratum.difficulty import network_difficulty
 from proxy.types import Chain, ConnectionId, PoolKey

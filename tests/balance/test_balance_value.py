@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.balance import AutoBalance
+from proxy.balance.auto_balance import AutoBalance
 from proxy.balance.strategies import value_per_hash, value_target
 from proxy.config.snapshot import BalanceSourceConfig, BalanceStrategy
 from proxy.observe.events import EventStream

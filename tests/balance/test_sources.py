@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from proxy.balance import hash_rate
+from proxy.balance.readings import hash_rate
 from proxy.balance.sources import Question, fetch
 from proxy.config.snapshot import BalanceSourceConfig
 from proxy.net.http_client import HttpAsker, HttpLimits, SourceError, SourceNonsense, SourceRefused, make_client

@@ -3,8 +3,7 @@
 import math
 from dataclasses import replace
 
-from proxy.balance import BalanceView, ChainView, HistoryPoint
-from proxy.balance.balance_view import BalanceState, SourceView
+from proxy.balance.balance_view import BalanceState, BalanceView, ChainView, HistoryPoint, SourceView
 from proxy.balance.readings import Measured
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.live.views import (
