@@ -393,7 +393,7 @@ class Node:
         return self._trouble or self.ledger.trouble
 
     def _payout(self, pool: PoolKey, ok: bool) -> None:
-        self.engine.take_out(pool, not ok)
+        self.engine.exclude_pool(pool, not ok)
 
     # --- The read model -------------------------------------------------------------------------------------------
 

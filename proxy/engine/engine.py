@@ -4,22 +4,26 @@ It owns no protocol and no policy: sessions speak Stratum, pools look after thei
 works where, and the engine introduces them to each other.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, PoolConfig
 from proxy.engine.backoff import Random
+from proxy.engine.config_events import config_loaded, weights_normalized
+from proxy.engine.connection_limits import ConnectionLimits
 from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
 from proxy.engine.outage import Outage, any_works
+from proxy.engine.pacing import Pacer
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.session import Session
-from proxy.observe.events import ConfigLoaded, EventStream, MinerConnected, MinerRefused, WeightsNormalized
+from proxy.engine.tracing import WorkerTracing
+from proxy.observe.events import EventStream, MinerConnected, MinerRefused
 from proxy.ports import Clock, Dialer, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.difficulty import diff1_target
@@ -42,13 +46,11 @@ from proxy.types import (
 REMOVED = "the pool was removed"
 SWITCHED_OFF = "the pool was switched off"
 RENEWALS_PER_S = 50.0
-TRACE_LOOK_S = 0.1
-"""At most this long after its time a trace ends: the wall clock may lag behind the timer's."""
 NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for two (or use the admin)."
 
 
 class Engine:
-    """See the module. ``SessionHost``, ``PoolOwner`` and the scheduler's ``Mover``."""
+    """Owns the sessions, the pools and the scheduler. ``SessionHost`` for sessions, ``Mover`` for the scheduler."""
 
     def __init__(
         self,
@@ -69,7 +71,7 @@ class Engine:
         self.sessions: dict[SessionId, Session] = {}
         self.pools: dict[PoolKey, UpstreamPool] = {}
         self.scheduler = Scheduler(clock=clock, events=events, mover=self, hashes_per_difficulty=hashes_per_difficulty)
-        self.scheduler.on_pools_wanted_changed = self._pools_wanted_changed
+        self.scheduler.on_pools_wanted_changed = self._update_wanted_pools_soon
         self.web_bound: tuple[str, int] | None = None
         """Where this process serves the dashboard; None while it does not."""
         self.delivery = BlockDelivery(pools=self.pools, clock=clock, events=events, random=random)
@@ -81,14 +83,12 @@ class Engine:
         self._session_ids = count(1)
         self._connection_ids = count(1)
         self._extranonces = count(int(random.random() * 2**16))
-        self._by_address: Counter[str] = Counter()
-        self._paced: deque[tuple[float, Callable[[], None]]] = deque()
-        self._pace_timer: Timer | None = None
-        self._serve_timer: Timer | None = None
-        self._trace_timer: Timer | None = None
+        self._limits = ConnectionLimits()
+        self._pacer = Pacer(clock)
+        self._tracing = WorkerTracing(self.sessions, clock)
+        self._update_timer: Timer | None = None
         self._accepting = True
-        self.outage = Outage(clock=clock, events=events, let_go=self._let_go)
-        self._taken_out: set[PoolKey] = set()
+        self.outage = Outage(clock=clock, events=events, disconnect_miners=self._disconnect_miners)
 
     # --- Configuration --------------------------------------------------------------------------------------------
 
@@ -98,59 +98,33 @@ class Engine:
         change = diff(old, config)
         for key in change.pools_added:
             self._add_pool(config.pools[key])
-        self._tell_normalized(old, config)
-        self.scheduler.apply(self._effective(config))
+        for event in weights_normalized(old, config):
+            self.events.emit(event)
+        self.scheduler.apply(self._without_excluded(config))
         for key in change.pools_removed:
             self._remove_pool(key)
         for key in change.pools_moved | change.pools_tuned:
             self._configure_pool(key, old.pools[key])
-        self._serve_all()
-        self._trace()
-        self.events.emit(
-            ConfigLoaded(
-                revision=config.revision,
-                pools=tuple(config.pools),
-                changed=_names(
-                    change.pools_added | change.pools_removed | change.pools_moved | change.pools_tuned,
-                    change.weights_changed,
-                ),
-            )
-        )
+        self._update_wanted_pools()
+        self._tracing.apply(config.trace_workers)
+        self.events.emit(config_loaded(config, change))
 
-    def _tell_normalized(self, old: ConfigSnapshot, new: ConfigSnapshot) -> None:
-        """Say which new weights do not sum to 100: they count as parts of their sum."""
-        known = list(_given(old))
-        for source, given in _given(new):
-            total = sum(given.values())
-            if total > 0 and abs(total - 100.0) > 1e-6 and (source, given) not in known:
-                self.events.emit(
-                    WeightsNormalized(
-                        source=source,
-                        given=given,
-                        weights={key: round(100.0 * weight / total, 3) for key, weight in given.items()},
-                    )
-                )
+    def exclude_pool(self, key: PoolKey, excluded: bool) -> None:
+        """Give ``key`` no work while ``excluded`` (its payout check failed and the operator chose so)."""
+        pool = self.pools.get(key)
+        if pool is not None and pool.excluded is not excluded:
+            pool.exclude(excluded)
+            self.scheduler.apply(self._without_excluded(self.config))
+            self._update_wanted_pools()
 
-    def take_out(self, pool: PoolKey, out: bool) -> None:
-        """Use no weight of ``pool`` while ``out`` (its payout check failed and the operator chose so)."""
-        before = set(self._taken_out)
-        (self._taken_out.add if out else self._taken_out.discard)(pool)
-        if before != self._taken_out:
-            if pool in self.pools:
-                self.pools[pool].exclude(out)
-            self.scheduler.apply(self._effective(self.config))
-            self._serve_all()
-
-    def _effective(self, config: ConfigSnapshot) -> ConfigSnapshot:
-        if not self._taken_out:
-            return config
-        pools = {
-            key: replace(pool, status=AdminStatus.DRAIN)
-            if key in self._taken_out and pool.status is AdminStatus.ENABLED
-            else pool
-            for key, pool in config.pools.items()
+    def _without_excluded(self, config: ConfigSnapshot) -> ConfigSnapshot:
+        """``config`` with the excluded pools drained."""
+        excluded = {
+            key: replace(config.pools[key], status=AdminStatus.DRAIN)
+            for key, pool in self.pools.items()
+            if pool.excluded and key in config.pools and config.pools[key].status is AdminStatus.ENABLED
         }
-        return replace(config, pools=pools)
+        return replace(config, pools={**config.pools, **excluded}) if excluded else config
 
     def _add_pool(self, config: PoolConfig) -> None:
         pool = UpstreamPool(
@@ -184,22 +158,15 @@ class Engine:
 
     def connect(self, peer: str) -> Session | None:
         """A miner connected from ``peer`` (``address:port``): its link handler, or None where a limit is reached."""
-        address = peer.rpartition(":")[0]
         limits = self.config.limits
-        limit = ""
-        if not self._accepting:
-            limit = "shutting down"
-        elif len(self.sessions) >= limits.max_sessions:
-            limit = f"{limits.max_sessions} connections"
-        elif self._by_address[address] >= limits.max_sessions_per_address:
-            limit = f"{limits.max_sessions_per_address} connections from one address"
+        limit = self._limits.reached(peer, limits) if self._accepting else "shutting down"
         if limit:
             self.events.emit(MinerRefused(peer=peer, limit=limit))
             return None
         session = Session(SessionId(next(self._session_ids)), self)
         session.peer = peer
         self.sessions[session.id] = session
-        self._by_address[address] += 1
+        self._limits.add(peer)
         self.events.emit(MinerConnected(session=session.id, peer=peer))
         session.expect_handshake(limits.handshake_timeout_s)
         return session
@@ -219,7 +186,7 @@ class Engine:
         if not self.config.pools:
             session.wait(NO_POOL)
         self.scheduler.add_miner(session.id, session.worker, session.wish)
-        self._serve(session)
+        self._update_wanted(session)
         if session.current is None and self.config.pools:
             hopeless = not any(pool.may_dial for pool in self.pools.values())
             session.wait("No pool is up." if hopeless else "Waiting for the first job of a pool.", tell=hopeless)
@@ -232,10 +199,7 @@ class Engine:
         """The miner is gone."""
         if self.sessions.pop(session.id, None) is None:
             return
-        address = session.peer.rpartition(":")[0]
-        self._by_address[address] -= 1
-        if self._by_address[address] <= 0:
-            del self._by_address[address]
+        self._limits.remove(session.peer)
         self.stale_tips.forget(session.id)
         if session.started:
             self.scheduler.remove_miner(session.id)
@@ -269,19 +233,7 @@ class Engine:
 
     def is_traced(self, worker: WorkerName) -> bool:
         """Whether raw traffic of ``worker`` is wanted now."""
-        return self.config.trace_workers.get(worker, 0.0) > self.clock.wall()
-
-    def _trace(self) -> None:
-        """Hear the raw traffic of the workers that are traced now, of no others, until the first one's time is over."""
-        if self._trace_timer is not None:
-            self._trace_timer.cancel()
-            self._trace_timer = None
-        left = [until - self.clock.wall() for until in self.config.trace_workers.values()]
-        if any(time > 0 for time in left):
-            soonest = min(time for time in left if time > 0)
-            self._trace_timer = self.clock.call_at(self.clock.now() + max(soonest, TRACE_LOOK_S), self._trace)
-        for session in self.sessions.values():
-            session.trace(self.is_traced(session.worker))
+        return self._tracing.is_traced(worker)
 
     def login_of(self, session: SessionId) -> tuple[WorkerName, str, str, str]:
         """What a pool may be told about a miner."""
@@ -337,7 +289,7 @@ class Engine:
             return SWITCHED_OFF
         if pool.status is PoolStatus.DOWN:
             return pool.health.reason or "the pool is down"
-        return "its payout check failed" if key in self._taken_out else ""
+        return "its payout check failed" if pool.excluded else ""
 
     def next_connection_id(self) -> ConnectionId:
         """An id never used before."""
@@ -358,9 +310,9 @@ class Engine:
                 if pool.key in session.links:
                     session.links[pool.key].pool_gone(pool.health.reason)
         elif was is PoolStatus.DOWN:
-            gap = 1.0 / self.config.health.returns_per_s
-            self._pace((gap, _back(session, pool.key)) for session in sessions)
-        self._serve_all()
+            returns = [partial(session.pool_back, pool.key) for session in sessions]
+            self._pacer.add(returns, per_s=self.config.health.returns_per_s)
+        self._update_wanted_pools()
 
     def pool_suspected(self, pool: UpstreamPool) -> None:
         """Nobody is moved to a pool that may be silent; who works there stays until it is known."""
@@ -368,18 +320,18 @@ class Engine:
             session.update_ready()
 
     def pool_learned(self, pool: UpstreamPool) -> None:
-        """Miners that connect from now on get what fits."""
-        self._look_for_pools()
+        """Miners that connect from now on get what fits; it may be a pool that works again."""
+        self._update_outage()
 
-    def _look_for_pools(self) -> None:
-        config = self._effective(self.config)
-        self.outage.look(any_works(self.pools.values(), config, self.clock.wall()), config.health.no_pool_minutes)
+    def _update_outage(self) -> None:
+        config = self._without_excluded(self.config)
+        self.outage.update(any_works(self.pools.values(), config, self.clock.wall()), config.health.no_pool_minutes)
 
-    def _let_go(self) -> int:
+    def _disconnect_miners(self) -> int:
         """Close the connections of all miners that have subscribed: a lost pool is what their firmware acts on."""
         miners = [session for session in self.sessions.values() if session.jobs is not None]
         for session in miners:
-            session.downstream.close("no pool has worked for long: let go")
+            session.downstream.close("no pool has worked for long: disconnected")
         return len(miners)
 
     def pool_endpoint_changed(self, pool: UpstreamPool) -> None:
@@ -387,26 +339,13 @@ class Engine:
         self._renew_all(pool.key)
 
     def _renew_all(self, key: PoolKey) -> None:
-        gap = 1.0 / RENEWALS_PER_S
-        self._pace((gap, _renewal(session, key)) for session in list(self.sessions.values()))
-
-    def _pace(self, steps: Iterable[tuple[float, Callable[[], None]]]) -> None:
-        """Run steps one after the other, each followed by its gap (seconds)."""
-        self._paced.extend(steps)
-        if self._pace_timer is None:
-            self._next_paced()
-
-    def _next_paced(self) -> None:
-        self._pace_timer = None
-        if self._paced:
-            gap, step = self._paced.popleft()
-            self._pace_timer = self.clock.call_at(self.clock.now() + gap, self._next_paced)
-            step()
+        renewals = [partial(session.renew, key) for session in self.sessions.values()]
+        self._pacer.add(renewals, per_s=RENEWALS_PER_S)
 
     # --- Scheduling -----------------------------------------------------------------------------------------------
 
     def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
-        """The scheduler's wish."""
+        """Have a session work on ``pool``; whether it does. Called by the scheduler."""
         miner = self.sessions.get(session)
         return miner is not None and miner.switch_to(pool, reason)
 
@@ -422,20 +361,21 @@ class Engine:
         connection = link.warm_connection if link is not None else None
         return self.stale_tips.wait_s(connection.id) if connection is not None else 0.0
 
-    def _pools_wanted_changed(self) -> None:
-        """Serve all sessions once this turn is over, however often the scheduler asks in it."""
-        if self._serve_timer is None:
-            self._serve_timer = self.clock.call_at(self.clock.now(), self._serve_all)
+    def _update_wanted_pools_soon(self) -> None:
+        """Once this turn is over, however often the scheduler asks in it."""
+        if self._update_timer is None:
+            self._update_timer = self.clock.call_at(self.clock.now(), self._update_wanted_pools)
 
-    def _serve_all(self) -> None:
-        if self._serve_timer is not None:
-            self._serve_timer.cancel()
-            self._serve_timer = None
+    def _update_wanted_pools(self) -> None:
+        """See that each session has the connections that the scheduler wants it to have."""
+        if self._update_timer is not None:
+            self._update_timer.cancel()
+            self._update_timer = None
         for session in list(self.sessions.values()):
-            self._serve(session)
-        self._look_for_pools()
+            self._update_wanted(session)
+        self._update_outage()
 
-    def _serve(self, session: Session) -> None:
+    def _update_wanted(self, session: Session) -> None:
         if session.started:
             wanted = self.scheduler.pools_wanted(session.id)
             session.set_wanted(shared(frozenset(key for key in wanted if key in self.pools and self.pools[key].usable)))
@@ -461,22 +401,3 @@ class Engine:
             pool.stop()
         for session in list(self.sessions.values()):
             session.downstream.close("the proxy ends")
-
-
-def _back(session: Session, key: PoolKey) -> Callable[[], None]:
-    return lambda: session.pool_back(key)
-
-
-def _renewal(session: Session, key: PoolKey) -> Callable[[], None]:
-    return lambda: session.renew(key)
-
-
-def _names(pools: Iterable[PoolKey], weights: bool) -> tuple[str, ...]:
-    return (*sorted(f"pool {key}" for key in pools), *(("weights",) if weights else ()))
-
-
-def _given(config: ConfigSnapshot) -> Iterable[tuple[str, dict[PoolKey, float]]]:
-    """Whose weights, and what they are, as the operator wrote them."""
-    yield from ((schedule.name, schedule.weights()) for schedule in config.schedules)
-    if config.override is not None:
-        yield "override", dict(config.override.weights)

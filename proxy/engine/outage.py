@@ -1,4 +1,4 @@
-"""The time without any pool: miners are kept for a while, then let go so that their own fallback pools can work."""
+"""The time without any pool: miners are kept for a while, then disconnected, so that their fallback pools can work."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,22 +11,22 @@ from proxy.types import AdminStatus, PoolKey
 
 
 class Outage:
-    """Knows since when no pool has worked, and whether that has been too long. ``let_go()`` closes the miners'
-    connections and returns how many there were."""
+    """Knows since when no pool has worked, and whether that has been too long. ``disconnect_miners()`` closes the
+    miners' connections and returns how many there were."""
 
-    def __init__(self, *, clock: Clock, events: EventStream, let_go: Callable[[], int]) -> None:
+    def __init__(self, *, clock: Clock, events: EventStream, disconnect_miners: Callable[[], int]) -> None:
         self.since: float | None = None
         """Monotonic seconds; None while a pool works."""
         self.is_long = False
-        """Whether miners are let go and no subscribe is answered."""
+        """Whether miners are disconnected and no subscribe is answered."""
         self.limit_s = 0.0
         """0: miners are kept however long it takes."""
         self._clock = clock
         self._events = events
-        self._let_go = let_go
+        self._disconnect_miners = disconnect_miners
         self._timer: Timer | None = None
 
-    def look(self, works: bool, limit_minutes: float) -> None:
+    def update(self, works: bool, limit_minutes: float) -> None:
         """Take note of whether a pool works now and how long miners are to be kept without one."""
         self.limit_s = 60.0 * limit_minutes
         if works:
@@ -41,7 +41,7 @@ class Outage:
             self._timer = self._clock.call_at(self.since + self.limit_s, self._too_long)
 
     def stop(self) -> None:
-        """Forget the timer."""
+        """Cancel the timer."""
         self._cancel()
 
     def _ends(self) -> None:
@@ -54,7 +54,7 @@ class Outage:
     def _too_long(self) -> None:
         self._timer = None
         self.is_long = True
-        miners = self._let_go()
+        miners = self._disconnect_miners()
         self._events.emit(NoPoolForLong(minutes=round(self.limit_s / 60.0, 2), miners=miners))
 
     def _cancel(self) -> None:

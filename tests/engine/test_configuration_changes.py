@@ -146,33 +146,47 @@ def test_a_pool_switched_off_is_left_and_a_drained_one_gets_no_weight() -> None:
         assert world.events_of(PoolSwitched)[-1].new in (A, B)
 
 
-def test_a_pool_taken_out_for_its_payout_gets_no_work_until_it_is_right_again() -> None:
+def test_a_pool_excluded_for_its_payout_gets_no_work_until_it_is_right_again() -> None:
     world = World()
     miner = world.miner()
     world.advance(3)
     here = miner.session.current
     assert here is not None
-    world.engine.take_out(here, True)
+    world.engine.exclude_pool(here, True)
     world.advance(15)
     assert miner.session.current != here
     assert not world.pools[str(here)].live()
-    world.engine.take_out(here, False)
+    world.engine.exclude_pool(here, False)
     world.advance(120)
     assert world.pools[str(here)].live()
 
 
-def test_a_pool_taken_out_for_its_payout_is_looked_at_often_so_that_it_is_soon_back() -> None:
+def test_a_pool_excluded_for_its_payout_is_looked_at_often_so_that_it_is_soon_back() -> None:
     """Without miners nothing but a probe hears its jobs, and an idle pool is probed every five minutes only."""
     world = World()
     miner = world.miner()
     world.advance(3)
     here = miner.session.current
     assert here is not None
-    world.engine.take_out(here, True)
+    world.engine.exclude_pool(here, True)
     world.advance(15)
     jobs = len([job for job in world.events_of(PoolNotify) if job.pool == here])
     world.advance(60)
     assert 3 <= len([job for job in world.events_of(PoolNotify) if job.pool == here]) - jobs <= 5
+
+
+def test_a_pool_that_was_removed_while_excluded_gets_work_when_it_is_added_again() -> None:
+    world = World()
+    world.miner()
+    world.advance(3)
+    world.engine.exclude_pool(A, True)
+    both = world.config
+    apply(world, replace(both, pools={B: both.pools[B]}, schedules=()))
+    world.advance(15)
+    apply(world, both)
+    world.advance(120)
+    assert world.pools["A"].live()
+    assert any(switch.new == A for switch in world.events_of(PoolSwitched)[-5:])
 
 
 def test_nothing_is_refused_over_a_day_of_changes() -> None:

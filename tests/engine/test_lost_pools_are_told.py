@@ -61,7 +61,7 @@ def room_gone(world: World, miner: ScriptedMiner) -> None:
 
 
 def payout_wrong(world: World, miner: ScriptedMiner) -> None:
-    world.engine.take_out(A, True)
+    world.engine.exclude_pool(A, True)
 
 
 Loss = Callable[[World, ScriptedMiner], None]

@@ -47,7 +47,7 @@ def test_miners_are_kept_for_ten_minutes_then_let_go_and_taken_again_when_a_pool
         assert not is_answered(world)
         world.advance(MINUTE)
     reasons = [event.reason for event in world.events_of(MinerDisconnected)]
-    assert reasons.count("no pool has worked for long: let go") == 1
+    assert reasons.count("no pool has worked for long: disconnected") == 1
     assert reasons.count("no pool has worked for long: not taken") == 5
     (event,) = world.events_of(NoPoolForLong)
     assert (event.minutes, event.miners) == (10, 1)
