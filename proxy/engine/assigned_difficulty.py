@@ -17,7 +17,7 @@ RAREST_SHARE_S = 20.0
 """No pool is asked for a difficulty that gives fewer shares: what a miner worked at before may be too much today."""
 
 
-def told_difficulty(
+def assigned_difficulty_for(
     pool_difficulty: float,
     pool: PoolConfig,
     profile: Profile,
@@ -49,10 +49,10 @@ def told_difficulty(
     return max(1.0, float(floor(wanted))) if profile.integer_difficulty else wanted
 
 
-def wished_difficulty(miner_wish: float | None, pool: PoolConfig, pool_difficulty: float) -> float | None:
+def difficulty_to_suggest(miner_suggests: float | None, pool: PoolConfig, pool_difficulty: float) -> float | None:
     """The difficulty to suggest to the pool: the miner's own wish within the operator's limits; None for none."""
-    if miner_wish is not None:
-        raised = max(miner_wish, pool.min_difficulty or 0.0)
+    if miner_suggests is not None:
+        raised = max(miner_suggests, pool.min_difficulty or 0.0)
         return min(raised, pool.max_difficulty) if pool.max_difficulty else raised
     if pool.min_difficulty and pool_difficulty < pool.min_difficulty:
         return pool.min_difficulty

@@ -11,12 +11,13 @@ work, search space or difficulty of the miner's other connections depends on it.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.backoff import Backoff, Random
+from proxy.engine.pool import UpstreamPool
 from proxy.engine.reject_reasons import reason_of
-from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
+from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import BlockDelivered, BlockKept, BlockNotDelivered, BlockResent, EventStream, LateVerdict
 from proxy.ports import Clock, Timer
 from proxy.stratum.pool_job import PoolJob
@@ -72,56 +73,51 @@ class UndeliveredBlock(NamedTuple):
     age_s: float = 0.0
 
 
-class ResumingPool(Protocol):
-    """What is needed of a pool."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether the operator lets the proxy connect to it."""
-
-    def resume(
-        self, user: ConnectionUser, credentials: Credentials, endpoint: Endpoint, session_id: str
-    ) -> UpstreamConnection:
-        """Dial ``endpoint`` and ask for the session ``session_id`` again."""
-
-    def forget(self, connection: UpstreamConnection) -> None:
-        """A connection of ``resume`` ended."""
-
-
 class _Kept:
-    """A candidate on its way, and the miner that may wait for its answer."""
+    """A candidate without an answer, and the miner that may wait for one. Implements ``PendingSubmit``."""
 
-    __slots__ = ("_answered", "_timer", "block", "expires_at", "late", "sent")
+    __slots__ = ("_reply", "_timer", "block", "expires_at", "late", "sent_by")
 
     def __init__(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None] | None, clock: Clock) -> None:
         now = clock.now()
         self.block = block
         self.expires_at = now + MAX_AGE_S - block.age_s
-        self.sent = False
+        self.sent_by: _BrokenSession | None = None
+        """None until it is sent."""
         self.late = False
         """Whether the miner was told that there is no answer."""
-        self._answered = answered
+        self._reply = answered
         self._timer = clock.call_at(now + ANSWER_WITHIN_S, self._give_up) if answered is not None else None
 
-    def answer(self, answer: ShareAnswer) -> None:
-        """Tell the miner, unless it has been told."""
+    @property
+    def is_sent(self) -> bool:
+        """Whether the pool was asked about it."""
+        return self.sent_by is not None
+
+    def answered(self, answer: ShareAnswer) -> None:
+        """The pool's verdict, or none."""
+        if self.sent_by is not None:
+            self.sent_by.candidate_answered(self, answer)
+
+    def reply(self, answer: ShareAnswer) -> None:
+        """Answer the miner, unless it has its answer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        answered, self._answered = self._answered, None
-        if answered is not None:
-            answered(answer)
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply(answer)
 
     def _give_up(self) -> None:
         self.late = True
-        self.answer(_NOTHING)
+        self.reply(_NOTHING)
 
 
 class BlockDelivery:
-    """See the module."""
+    """Keeps the candidates of all pools, and one ``_BrokenSession`` for each upstream session that broke."""
 
     def __init__(
-        self, *, pools: Mapping[PoolKey, ResumingPool], clock: Clock, events: EventStream, random: Random
+        self, *, pools: Mapping[PoolKey, UpstreamPool], clock: Clock, events: EventStream, random: Random
     ) -> None:
         self.pools = pools
         self.clock = clock
@@ -133,13 +129,13 @@ class BlockDelivery:
     @property
     def open_submits(self) -> int:
         """Candidates that were sent and have no answer yet."""
-        return sum(kept.sent for session in self._sessions.values() for kept in session.blocks)
+        return sum(kept.is_sent for session in self._sessions.values() for kept in session.blocks)
 
     def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None] | None = None) -> None:
         """Send ``block`` if its session can be resumed; ``answered`` hears once, ``ANSWER_WITHIN_S`` later at most."""
         kept = _Kept(block, answered, self.clock)
         if self._closed:
-            kept.answer(_NOTHING)  # it stays in the journal, from where the next run takes it
+            kept.reply(_NOTHING)  # it stays in the journal, from where the next run takes it
         elif not block.session_id:
             self.fail(kept, BlockFate.NO_SESSION)
         elif block.age_s >= MAX_AGE_S:
@@ -155,7 +151,7 @@ class BlockDelivery:
             self._session(block, block.endpoint).add(kept)
 
     def give_up(self, block: UndeliveredBlock, fate: BlockFate) -> None:
-        """Tell that ``block`` will not be sent (again)."""
+        """Emit that ``block`` will not be sent (again)."""
         self.fail(_Kept(block, None, self.clock), fate)
 
     def close(self) -> None:
@@ -163,7 +159,7 @@ class BlockDelivery:
         self._closed = True
         for session in self._sessions.values():
             for kept in session.close():
-                kept.answer(_NOTHING)
+                kept.reply(_NOTHING)
 
     def _is_full(self, pool: PoolKey) -> bool:
         counts = [(session.pool, len(session.blocks)) for session in self._sessions.values()]
@@ -188,7 +184,7 @@ class BlockDelivery:
             BlockResent(worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash)
         )
 
-    def answered(self, kept: _Kept, connection: UpstreamConnection, answer: ShareAnswer) -> None:
+    def candidate_answered(self, kept: _Kept, connection: UpstreamConnection, answer: ShareAnswer) -> None:
         """The pool's verdict.
 
         A duplicate had arrived and was accepted: ckpool enters a hash in its table of shares only by accepting it
@@ -211,7 +207,7 @@ class BlockDelivery:
         )
         if kept.late:
             self._events.emit(LateVerdict(pool=block.pool, connection=connection.id, accepted=answer.accepted))
-        kept.answer(answer)
+        kept.reply(answer)
 
     def fail(self, kept: _Kept, fate: BlockFate) -> None:
         """``kept`` will not be sent, or was sent without an answer."""
@@ -226,7 +222,7 @@ class BlockDelivery:
                 reason=_WORDS[fate],
             )
         )
-        kept.answer(_NOTHING)
+        kept.reply(_NOTHING)
 
 
 class _BrokenSession:
@@ -274,6 +270,20 @@ class _BrokenSession:
             self._others = 0
             self._dial()
 
+    def candidate_answered(self, kept: _Kept, answer: ShareAnswer) -> None:
+        """The pool's verdict, or none."""
+        connection = self._connection
+        if kept not in self.blocks or connection is None:
+            return
+        self.blocks.remove(kept)
+        if answer.lost:
+            self._delivery.fail(kept, BlockFate.NO_ANSWER)
+        else:
+            self._delivery.candidate_answered(kept, connection, answer)
+        if not self._is_asking:
+            self._cancel_timer()
+            self._after(LINGER_S, self._done)
+
     def close(self) -> list[_Kept]:
         """End the connection and return what still waited."""
         left, self.blocks = self.blocks, []
@@ -297,19 +307,8 @@ class _BrokenSession:
             self._drop_connection("not the session that was asked for")
             self._another_session()
 
-    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """A candidate's verdict, or none."""
-        connection = self._connection
-        if token not in self.blocks or connection is None:
-            return
-        self.blocks.remove(token)
-        if answer.lost:
-            self._delivery.fail(token, BlockFate.NO_ANSWER)
-        else:
-            self._delivery.answered(token, connection, answer)
-        if not self._is_asking:
-            self._cancel_timer()
-            self._after(LINGER_S, self._done)
+    def connection_difficulty(self, connection: UpstreamConnection, difficulty: float) -> None:
+        """It does no work."""
 
     def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """Try again, unless the pool wants nobody of that name."""
@@ -325,7 +324,7 @@ class _BrokenSession:
         elif self.blocks:
             self._after(self._retry.next(), self._dial)
 
-    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
+    def connection_version_mask(self, connection: UpstreamConnection, version_mask: int) -> None:
         """Candidates go with the bits that they were found with."""
 
     def connection_stale(self, connection: UpstreamConnection) -> None:
@@ -337,17 +336,17 @@ class _BrokenSession:
     # --- Its own --------------------------------------------------------------------------------------------------
 
     @property
-    def _usable_pool(self) -> ResumingPool | None:
+    def _usable_pool(self) -> UpstreamPool | None:
         pool = self._delivery.pools.get(self.pool)
         return pool if pool is not None and pool.usable else None
 
     @property
     def _is_asking(self) -> bool:
         """Whether the pool has candidates that it has not answered."""
-        return any(kept.sent for kept in self.blocks)
+        return any(kept.is_sent for kept in self.blocks)
 
     def _is_resumed(self, connection: UpstreamConnection | None) -> bool:
-        return connection is not None and connection.ready and connection.upstream.extranonce1 == self._extranonce1
+        return connection is not None and connection.ready and connection.extranonce1 == self._extranonce1
 
     def _dial(self) -> None:
         self._timer = None
@@ -363,12 +362,12 @@ class _BrokenSession:
 
     def _send(self) -> None:
         connection = self._connection
-        for kept in [kept for kept in self.blocks if not kept.sent]:
+        for kept in [kept for kept in self.blocks if not kept.is_sent]:
             if connection is None or not connection.ready:
                 return
-            kept.sent = True
+            kept.sent_by = self
             self._delivery.sending(kept.block)
-            connection.upstream.submit_params(kept, kept.block.submit)
+            connection.submit_params(kept, kept.block.submit)
 
     def _another_session(self) -> None:
         pause = NEW_SESSION_RETRY_S[min(self._others, len(NEW_SESSION_RETRY_S) - 1)]

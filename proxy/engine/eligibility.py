@@ -13,13 +13,20 @@ JOB_GAP_S = 30.0
 
 
 def why_not(
-    job: PoolJob, extranonce: MinerExtranonce, profile: Profile, *, rolls: bool, mask: int | None, elsewhere: bool
+    job: PoolJob,
+    extranonce: MinerExtranonce,
+    profile: Profile,
+    *,
+    rolls: bool,
+    version_mask: int | None,
+    elsewhere: bool,
 ) -> str:
     """Return why ``job`` is not for this miner; "" if it is.
 
-    ``rolls``: it negotiated version rolling; ``mask``: what the pool allows, None while it has not said; ``elsewhere``:
-    another pool has work for it. A pool that has not said is only left alone by firmware that may not stop rolling and
-    has work elsewhere: a pool that does not know BIP 310 stays silent too, and would refuse its shares.
+    ``rolls``: it negotiated version rolling; ``version_mask``: what the pool allows, None while it has not said;
+    ``elsewhere``: another pool has work for it. A pool that has not said is only left alone by firmware that may not
+    stop rolling and has work elsewhere: a pool that does not know BIP 310 stays silent too, and would refuse its
+    shares.
     """
     if job.extranonce2_size < extranonce.room:
         needed = profile.least_extranonce2 + (not profile.accepts_empty_extranonce1)
@@ -30,8 +37,8 @@ def why_not(
         )
     if extranonce.size < profile.least_extranonce2:
         return f"{profile.label} needs {profile.least_extranonce2} bytes of extranonce2"
-    if rolls and not mask and not profile.stops_rolling:
-        if mask is not None:
+    if rolls and not version_mask and not profile.stops_rolling:
+        if version_mask is not None:
             return f"the pool allows no version rolling and {profile.label} may not stop it"
         if elsewhere:
             return f"the pool has not said whether it allows version rolling, and {profile.label} may not stop it"
@@ -45,22 +52,24 @@ def why_not(
 
 def _too_large(job: PoolJob, extranonce: MinerExtranonce, profile: Profile) -> str:
     """What of the job has no room in the firmware's buffers."""
-    notice = job.notice
-    before = len(notice.coinb1) + len(job.extranonce1) + job.extranonce2_size - extranonce.room  # as the miner gets it
+    template = job.template
+    before = (
+        len(template.coinb1) + len(job.extranonce1) + job.extranonce2_size - extranonce.room
+    )  # as the miner gets it
     for size, most, what in (
         (before, profile.max_coinb1, "bytes before the extranonce"),
-        (len(notice.coinb2), profile.max_coinb2, "bytes behind the extranonce"),
-        (len(notice.branches), profile.max_branches, "merkle branches"),
+        (len(template.coinb2), profile.max_coinb2, "bytes behind the extranonce"),
+        (len(template.branches), profile.max_branches, "merkle branches"),
     ):
         if most is not None and size > most:
             return f"the pool's job has {size} {what}, {profile.label} has room for {most}"
     return ""
 
 
-def search_space(extranonce: MinerExtranonce, profile: Profile, mask: int) -> float:
+def search_space(extranonce: MinerExtranonce, profile: Profile, version_mask: int) -> float:
     """Hashes that one job is good for: nonces, values of extranonce2 and version masks. Rolled ntime is not counted:
     little firmware does it, and pools bound it."""
-    masks = 1 << mask.bit_count()
+    masks = 1 << version_mask.bit_count()
     return 2.0 ** (8 * extranonce.size + 32) * min(masks, profile.most_masks or masks)
 
 

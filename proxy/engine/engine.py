@@ -4,7 +4,6 @@ It owns no protocol and no policy: sessions speak Stratum, pools look after thei
 works where, and the engine introduces them to each other.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -15,7 +14,7 @@ from proxy.config.snapshot import ConfigSnapshot, PoolConfig
 from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_limits import ConnectionLimits
-from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
+from proxy.engine.delivery import BlockDelivery
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
 from proxy.engine.pool import UpstreamPool
@@ -29,7 +28,6 @@ from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.difficulty import diff1_target
 from proxy.stratum.extranonce import MinerExtranonce, sizes_for
 from proxy.stratum.firmware import Profile, profile_of
-from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import USUAL_MASK
 from proxy.types import (
     HASHES_PER_DIFFICULTY,
@@ -50,7 +48,7 @@ NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for tw
 
 
 class Engine:
-    """Owns the sessions, the pools and the scheduler. ``SessionHost`` for sessions, ``Mover`` for the scheduler."""
+    """Owns the sessions, the pools and the scheduler. Implements the scheduler's ``Mover``."""
 
     def __init__(
         self,
@@ -185,7 +183,7 @@ class Engine:
         """Subscribed and authorised: it wants work."""
         if not self.config.pools:
             session.wait(NO_POOL)
-        self.scheduler.add_miner(session.id, session.worker, session.wish)
+        self.scheduler.add_miner(session.id, session.worker, session.suggested_difficulty)
         self._update_wanted(session)
         if session.current is None and self.config.pools:
             hopeless = not any(pool.may_dial for pool in self.pools.values())
@@ -204,15 +202,6 @@ class Engine:
         if session.started:
             self.scheduler.remove_miner(session.id)
 
-    def share_judged(self, session: Session, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
-        """Evidence for the scheduler."""
-        if session.id in self.sessions:
-            self.scheduler.share(session.id, pool, difficulty, accepted, credited)
-
-    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None]) -> None:
-        """Try to bring a block candidate to its pool all the same."""
-        self.delivery.deliver(block, answered)
-
     def hashrate(self, session: Session) -> float:
         """The scheduler's estimate."""
         return self.scheduler.rate(session.id) if session.started else 0.0
@@ -226,10 +215,10 @@ class Engine:
         return self.scheduler.aimed_at(session.id)
 
     def share_s(self, session: SessionId) -> float:
-        """The seconds that a session needs for a share at the difficulty it was told; 0 while that is not known."""
+        """The seconds that a session needs for a share at the difficulty assigned to it; 0 while that is not known."""
         miner, rate = self.sessions.get(session), self.scheduler.rate(session)
-        told = miner.told if miner is not None else None
-        return told * self.hashes_per_difficulty / rate if told and rate > 0 else 0.0
+        difficulty = miner.assigned_difficulty if miner is not None else None
+        return difficulty * self.hashes_per_difficulty / rate if difficulty and rate > 0 else 0.0
 
     def is_traced(self, worker: WorkerName) -> bool:
         """Whether raw traffic of ``worker`` is wanted now."""
@@ -265,13 +254,13 @@ class Engine:
 
     def offered_mask(self, requested: int) -> int:
         """The bits that all pools with rolling allow; BIP 320's while none is known, none where no pool rolls."""
-        known = {pool.mask for pool in self.pools.values() if pool.usable}
+        known = {pool.version_mask for pool in self.pools.values() if pool.usable}
         if known == {0}:
             return 0
         mask = USUAL_MASK
         for pool in self.pools.values():
-            if pool.usable and pool.mask:
-                mask &= pool.mask
+            if pool.usable and pool.version_mask:
+                mask &= pool.version_mask
         return mask & requested
 
     # --- Pools ----------------------------------------------------------------------------------------------------
@@ -295,9 +284,11 @@ class Engine:
         """An id never used before."""
         return ConnectionId(next(self._connection_ids))
 
-    def attach(self, session: Session, pool: PoolKey) -> PoolLink:
-        """A new link."""
-        return PoolLink(pool=self.pools[pool], owner=session, clock=self.clock, events=self.events, random=self._random)
+    def new_link(self, session: Session, pool: PoolKey) -> PoolLink:
+        """A link of the session to the pool."""
+        return PoolLink(
+            pool=self.pools[pool], session=session, clock=self.clock, events=self.events, random=self._random
+        )
 
     def pool_changed(self, pool: UpstreamPool, *, was: PoolStatus) -> None:
         """Down: its miners leave at once. Up again: they come back a few at a time, not as a herd."""
@@ -358,7 +349,7 @@ class Engine:
     def _wait_for_block_s(self, session: SessionId, pool: PoolKey) -> float:
         miner = self.sessions.get(session)
         link = miner.links.get(pool) if miner is not None else None
-        connection = link.warm_connection if link is not None else None
+        connection = link.connection if link is not None else None
         return self.stale_tips.wait_s(connection.id) if connection is not None else 0.0
 
     def _update_wanted_pools_soon(self) -> None:

@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from proxy.engine.upstream_connection import Connection
+from proxy.engine.pool_link import PoolLink
+from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.upstream_connection import UpstreamConnection
+from proxy.errors import LocalProtocolError
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import JobId
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 KEEP_S = 60.0
 """How long a job stays known after a clean job or a switch; its pool judges what comes for it."""
@@ -26,20 +32,23 @@ class IssuedJob:
     """A pool's job as one miner got it."""
 
     id: JobId
-    connection: Connection
+    connection: UpstreamConnection
+    """It issued the job, so it carries the job's shares."""
+    productive: ProductiveDifficulty
+    """The miner's on that pool."""
     job: PoolJob
     padding: bytes
     ntime: int
     difficulty: float
-    """What the miner was told."""
-    mask: int
+    """As assigned to the miner."""
+    version_mask: int
     """Version bits that the miner may roll on it."""
     extranonce1: bytes
     """The miner's."""
     retired_at: float | None = None
     _shares: set[ShareKey] | None = None
     """What went up for it. Most jobs never see a share."""
-    _head: Any = None
+    _head: "_Hash | None" = None
 
     def has_gone_up(self, key: ShareKey) -> bool:
         """Whether this share was given to the pool before."""
@@ -58,10 +67,12 @@ class IssuedJob:
         """SHA-256 of the coinbase with the miner's ``extranonce2``, once; what comes before it is hashed only once."""
         head = self._head
         if head is None:
-            head = self._head = sha256(self.job.notice.coinb1 + self.job.extranonce1 + self.padding + self.extranonce1)
+            head = self._head = sha256(
+                self.job.template.coinb1 + self.job.extranonce1 + self.padding + self.extranonce1
+            )
         whole = head.copy()
-        whole.update(extranonce2 + self.job.notice.coinb2)
-        return whole.digest()  # type: ignore[no-any-return]
+        whole.update(extranonce2 + self.job.template.coinb2)
+        return whole.digest()
 
 
 class JobTable:
@@ -106,19 +117,23 @@ class JobTable:
         """Whether this miner ever got a job."""
         return self._issued > 0
 
-    def issue(self, connection: Connection, job: PoolJob, *, difficulty: float, mask: int, now: float) -> IssuedJob:
+    def issue(self, link: PoolLink, job: PoolJob, *, difficulty: float, version_mask: int, now: float) -> IssuedJob:
         """Make ``job`` a job of ours whose search space was never handed out before: another padding, else ntime."""
+        connection = link.connection
+        if connection is None:
+            raise LocalProtocolError("no connection to issue a job of")
         padding = connection.padding.take(job.extranonce2_size - self._extranonce.room)
-        ntime = job.notice.ntime if padding else self._fresh_ntime(job, now)
+        ntime = job.template.ntime if padding else self._fresh_ntime(job, now)
         self._issued += 1
         issued = IssuedJob(
             id=JobId(f"{self._first + self._issued:x}"),
             connection=connection,
+            productive=link.productive,
             job=job,
             padding=padding,
             ntime=ntime,
             difficulty=difficulty,
-            mask=mask,
+            version_mask=version_mask,
             extranonce1=self._extranonce.extranonce1,
         )
         self._forget(now)
@@ -134,11 +149,11 @@ class JobTable:
 
     def _fresh_ntime(self, job: PoolJob, now: float) -> int:
         content = job.content
-        ntime = job.notice.ntime + int(now - job.received_at)
+        ntime = job.template.ntime + int(now - job.received_at)
         last = self._ntimes.pop(content, None)
         if last is not None:
             ntime = max(ntime, last + 1)
-        ntime = min(ntime, job.notice.ntime + MAX_NTIME_ROLL_S)
+        ntime = min(ntime, job.template.ntime + MAX_NTIME_ROLL_S)
         while len(self._ntimes) >= MAX_CONTENTS:
             del self._ntimes[next(iter(self._ntimes))]
         self._ntimes[content] = ntime
@@ -156,12 +171,12 @@ class JobTable:
 def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:
     """``mining.notify`` for the miner: the pool's job with its extranonce1 and our padding moved into coinb1.
 
-    The text comes ready made from the notice; all of it was checked to be hex when the notice was read.
+    The text comes ready made from the template; all of it was checked to be hex when the line was read.
     """
     job = issued.job
-    notice = job.notice
+    template = job.template
     return (
-        f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{notice.opening}'
-        f'{job.extranonce1.hex()}{issued.padding.hex()}{notice.ending}{issued.ntime:08x}",'
+        f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{template.opening}'
+        f'{job.extranonce1.hex()}{issued.padding.hex()}{template.ending}{issued.ntime:08x}",'
         f"{'true' if clean else 'false'}]}}\n"
     ).encode()

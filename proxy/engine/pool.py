@@ -60,7 +60,7 @@ class UpstreamPool:
         self.health = PoolHealth(health, clock, self._state_changed)
         self.probe = Probe(self, clock)
         self.extranonce2_size = config.extranonce2_size
-        self.mask: int | None = None
+        self.version_mask: int | None = None
         """Version bits that the pool allows; None while not known."""
         self.difficulty = 0.0
         self.refusal = ""
@@ -82,8 +82,8 @@ class UpstreamPool:
         self._events = events
         self._endpoint = 0
         """Index of the endpoint in use; 0 is the primary one."""
-        self._shares_unanswered = False
-        """Whether a connection fell silent and no share has been answered since: jobs alone prove little."""
+        self._answers_at_silence = -1
+        """How many shares had been answered when a connection last fell silent."""
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
         self._open: set[UpstreamConnection] = set()
         """Connections of all kinds that have not ended."""
@@ -128,6 +128,11 @@ class UpstreamPool:
         """Whether nobody is to be moved here until a probe has found out more."""
         return self.health.is_suspected
 
+    @property
+    def _shares_unanswered(self) -> bool:
+        """Whether a connection fell silent and no share has been answered since: jobs alone prove little."""
+        return self._answers_at_silence == self._patience.shares_answered
+
     # --- Commands -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -149,7 +154,7 @@ class UpstreamPool:
         if not self.usable:
             self.probe.cancel()
         elif moved or returned:
-            self.mask = None  # perhaps another pool: until it has said, rolling is offered
+            self.version_mask = None  # perhaps another pool: until it has said, rolling is offered
             self._endpoint = 0
             self._backoff.reset()
             self.probe.cancel()
@@ -175,7 +180,7 @@ class UpstreamPool:
         self._events.emit(
             AuthorizeRewrite(session=session, pool=self.key, user=miner_user, upstream_user=credentials.user)
         )
-        connection = self._dial(user, credentials, endpoint or self.endpoint, session, productive=productive)
+        connection = self._dial(user, credentials, endpoint or self.endpoint, session)
         connection.asked = asked
         return connection
 
@@ -195,7 +200,7 @@ class UpstreamPool:
             return self.config.password
         return self.config.password_for(self._engine.asked_difficulty(session, self.key, productive, estimated=True))
 
-    # --- PoolSide -------------------------------------------------------------------------------------------------
+    # --- Connections of miners ------------------------------------------------------------------------------------
 
     def connection_ready(self, connection: UpstreamConnection) -> None:
         """A miner's connection got its first job: a fresh dial that succeeded."""
@@ -206,15 +211,11 @@ class UpstreamPool:
         self.health.answered()
         self._schedule_probe()
 
-    def answer_heard(self) -> None:
-        """A share was answered."""
-        self._shares_unanswered = False
-
     def job_heard(self, connection: UpstreamConnection) -> None:
         """A miner's connection got a job."""
         self.jobs += 1
         self.last_job_at = self._clock.now()
-        self.difficulty = connection.upstream.difficulty
+        self.difficulty = connection.difficulty
         if connection.gap_s:
             self.job_gap_s = (
                 connection.gap_s if self.job_gap_s is None else 0.9 * self.job_gap_s + 0.1 * connection.gap_s
@@ -239,12 +240,12 @@ class UpstreamPool:
 
     def _lost(self, connection: UpstreamConnection, reason: str) -> None:
         """A ready connection broke."""
-        if not connection.upstream.stalled:
+        if not connection.stalled:
             if not self.ready_connections:
                 self.health.lost()
                 self._start_probe(ProbeReason.SUSPECTED)
             return
-        self._shares_unanswered = True
+        self._answers_at_silence = self._patience.shares_answered
         if not self.ready_connections:
             self.health.last_fell_silent(reason)
             self._schedule_probe()  # not at once: a pool that answers probes and no shares would be back in a second
@@ -261,19 +262,18 @@ class UpstreamPool:
 
     def learn(self, connection: UpstreamConnection) -> None:
         """Keep what a connection was told of the pool."""
-        upstream = connection.upstream
-        known = (self.extranonce2_size, self.mask)
-        self.extranonce2_size = upstream.extranonce2_size
-        if upstream.mask is not None:
-            self.mask = upstream.mask
-        self.difficulty = upstream.difficulty
-        if known != (self.extranonce2_size, self.mask):
+        known = (self.extranonce2_size, self.version_mask)
+        self.extranonce2_size = connection.extranonce2_size
+        if connection.version_mask is not None:
+            self.version_mask = connection.version_mask
+        self.difficulty = connection.difficulty
+        if known != (self.extranonce2_size, self.version_mask):
             self._engine.pool_learned(self)
 
-    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
+    def connection_version_mask(self, connection: UpstreamConnection, version_mask: int) -> None:
         """A connection, a miner's or the probe, heard which version bits the pool allows: in time, late, or anew."""
-        if mask != self.mask:
-            self.mask = mask
+        if version_mask != self.version_mask:
+            self.version_mask = version_mask
             self._engine.pool_learned(self)
 
     # --- The probe ------------------------------------------------------------------------------------------------
@@ -395,7 +395,6 @@ class UpstreamPool:
         session: SessionId | None,
         *,
         resume: str = "",
-        productive: ProductiveDifficulty | None = None,
     ) -> UpstreamConnection:
         connection = UpstreamConnection(
             connection_id=self._engine.next_connection_id(),
@@ -413,7 +412,6 @@ class UpstreamPool:
             notify_cache=self._notify_cache,
             reading=self._reading,
             resume=resume,
-            productive=productive,
         )
         self._open.add(connection)
         connection.dial(self._dialer)

@@ -1,22 +1,24 @@
-"""A session's link to one pool: keeps it supplied with a warm connection, renews it, drains it.
+"""A session's way to one pool: keeps a ready connection there, renews it, drains it, and says what it holds.
 
 Renewal is make-before-break: the new connection replaces the old one at its first job, then the old one drains. A
 drained connection ends when no submit of it is open (after a grace for shares in flight), or after ``DRAIN_MOST_S``.
 """
 
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.backoff import Backoff, Random
+from proxy.engine.pool import UpstreamPool
 from proxy.engine.productive import ProductiveDifficulty
-from proxy.engine.upstream_connection import ConnectionUser, UpstreamConnection
+from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.errors import LocalProtocolError
 from proxy.observe.events import EventStream, PoolReconnectWait
 from proxy.ports import Clock, Timer
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.upstream_owner import ShareAnswer
-from proxy.types import PoolKey, SessionId
+
+if TYPE_CHECKING:
+    from proxy.engine.session import Session
 
 DRAIN_GRACE_S = 5.0
 DRAIN_MOST_S = 10.0
@@ -26,11 +28,11 @@ STEADY_S = 30.0
 """A connection that lived this long was a good one: when it breaks, the next is dialled at once."""
 REFUSED_LEAST_S = 60.0
 REFUSED_MOST_S = 900.0
-"""A user that the pool refuses is parked: hammering gets addresses banned (MiningCore)."""
+"""Backoff of a user that the pool refuses: hammering gets addresses banned (MiningCore)."""
 
 
 class LinkState(StrEnum):
-    """What an link is about."""
+    """Where a link stands."""
 
     IDLE = "idle"
     OPENING = "opening"
@@ -43,84 +45,32 @@ class LinkState(StrEnum):
 _MOVES: dict[LinkState, tuple[LinkState, ...]] = {
     LinkState.IDLE: (LinkState.OPENING, LinkState.WAITING),
     LinkState.OPENING: (LinkState.WARM, LinkState.WAITING, LinkState.IDLE),
-    LinkState.WARM: (
-        LinkState.OPENING,
-        LinkState.WAITING,
-        LinkState.DRAINING,
-        LinkState.IDLE,
-    ),
+    LinkState.WARM: (LinkState.OPENING, LinkState.WAITING, LinkState.DRAINING, LinkState.IDLE),
     LinkState.WAITING: (LinkState.OPENING, LinkState.IDLE),
     LinkState.DRAINING: (LinkState.WARM, LinkState.IDLE),
 }
 
 
-class PoolSide(Protocol):
-    """What an link asks of the pool it belongs to."""
-
-    key: PoolKey
-
-    @property
-    def may_dial(self) -> bool:
-        """Whether connections may be opened now; if not, ``PoolLink.pool_back`` will be called."""
-
-    def make_connection(
-        self, session: SessionId, user: ConnectionUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
-    ) -> UpstreamConnection:
-        """Make a connection for the session's user (to ``endpoint``, else where the pool is now) and dial it."""
-
-    def connection_ready(self, connection: UpstreamConnection) -> None:
-        """A connection got its first job."""
-
-    def job_heard(self, connection: UpstreamConnection) -> None:
-        """A connection got a job."""
-
-    def answer_heard(self) -> None:
-        """A share was answered."""
-
-    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
-        """A connection heard which version bits the pool allows."""
-
-    def connection_ended(self, connection: UpstreamConnection, reason: str) -> None:
-        """A connection ended."""
-
-    def connection_stale(self, connection: UpstreamConnection) -> None:
-        """A connection hears of no new jobs."""
-
-
-class LinkOwner(Protocol):
-    """The session."""
-
-    id: SessionId
-
-    def work_came(self, link: "PoolLink", job: PoolJob, *, new_connection: bool) -> None:
-        """The warm connection has a new job; ``new_connection``: it is another connection than before."""
-
-    def work_lost(self, link: "PoolLink") -> None:
-        """There is no warm connection any more; ``PoolLink.loss`` says why."""
-
-    def share_answered(self, token: Any, answer: ShareAnswer) -> None:
-        """A share's verdict, from whichever connection carried it."""
-
-    def is_working_on(self, pool: PoolKey) -> bool:
-        """Whether the miner works on ``pool`` now."""
-
-
 class PoolLink:
-    """See the module. Implements ``ConnectionUser`` for its connections."""
+    """What a session knows of its way to a pool; nobody reaches behind it.
+
+    Here each miner has a connection of its own to the pool. A link whose connection is shared would have the same
+    attributes and methods. Implements ``ConnectionUser``.
+    """
 
     __slots__ = (
         "_clock",
-        "_elsewhere",
+        "_draining",
         "_events",
-        "_finishing",
-        "_leaving",
-        "_next",
         "_outdated",
-        "_owner",
-        "_parked",
-        "_retry",
+        "_redirected_to",
+        "_refused_backoff",
+        "_replacement",
+        "_retry_backoff",
+        "_session",
         "_timer",
         "_traced",
+        "_worked_through",
         "connection",
         "loss",
         "pool",
@@ -129,53 +79,63 @@ class PoolLink:
         "state",
     )
 
-    def __init__(self, *, pool: PoolSide, owner: LinkOwner, clock: Clock, events: EventStream, random: Random) -> None:
+    def __init__(
+        self, *, pool: UpstreamPool, session: "Session", clock: Clock, events: EventStream, random: Random
+    ) -> None:
         self.pool = pool
         self.state = LinkState.IDLE
         self.connection: UpstreamConnection | None = None
+        """The one in use: new jobs, and the shares for them, go through it."""
         self.productive = ProductiveDifficulty()
         """Over all its connections."""
         self.refused = ""
         """Why the pool refused this user, until it accepts it."""
         self.loss = ""
         """Why the last connection in use ended; known before the pool or the session hears of the end."""
-        self._next: UpstreamConnection | None = None
-        self._elsewhere: Endpoint | None = None
+        self._replacement: UpstreamConnection | None = None
+        """Takes the place of the connection in use at its first job."""
+        self._draining: list[UpstreamConnection] = []
+        """Not in use any more, and not ended yet."""
+        self._redirected_to: Endpoint | None = None
         """Where the pool sent the connection that had no job yet: the next dial goes there."""
         self._outdated = False
         """Whether the connection in use is to be replaced (another wallet or address), and has not been."""
-        self._leaving: list[UpstreamConnection] = []
-        self._owner = owner
+        self._worked_through: UpstreamConnection | None = None
+        """The connection that the miner works through; None while it works elsewhere."""
+        self._session = session
         self._clock = clock
         self._events = events
-        self._retry = Backoff(RETRY_LEAST_S, RETRY_MOST_S, random)
-        self._parked = Backoff(REFUSED_LEAST_S, REFUSED_MOST_S, random)
+        self._retry_backoff = Backoff(RETRY_LEAST_S, RETRY_MOST_S, random)
+        self._refused_backoff = Backoff(REFUSED_LEAST_S, REFUSED_MOST_S, random)
         self._timer: Timer | None = None
-        self._finishing = False
         self._traced = False
+
+    # --- Facts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def job(self) -> PoolJob | None:
+        """The newest job of the connection in use; None where it is not ready or has none."""
+        return self.connection.job if self.connection is not None else None
+
+    @property
+    def difficulty(self) -> float:
+        """The pool's, for the jobs to come; 0 without a connection."""
+        return self.connection.difficulty if self.connection is not None else 0.0
 
     @property
     def open_submits(self) -> int:
-        """Shares without a verdict on any connection, also on those that are leaving."""
-        return sum(
-            connection.open_submits for connection in (self.connection, *self._leaving) if connection is not None
-        )
-
-    @property
-    def warm_connection(self) -> UpstreamConnection | None:
-        """The connection that shares and jobs go through, if it is ready and has a job."""
-        connection = self.connection
-        return connection if connection is not None and connection.job is not None else None
+        """Shares without a verdict on any connection, also on those that drain."""
+        return sum(each.open_submits for each in (self.connection, *self._draining) if each is not None)
 
     @property
     def connections(self) -> int:
         """Connections that exist in any stage."""
-        return len(self._leaving) + (self.connection is not None) + (self._next is not None)
+        return len(self._draining) + (self.connection is not None) + (self._replacement is not None)
 
     # --- Commands -------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """See that there is a warm connection; harmless when there is."""
+        """See that there is a ready connection; harmless when there is."""
         match self.state:
             case LinkState.IDLE:
                 self._dial()
@@ -190,16 +150,16 @@ class PoolLink:
         self._outdated = self.state in (LinkState.WARM, LinkState.DRAINING)
         if self.state is LinkState.WARM:
             self._cancel_timer()
-            self._drop_next("renewed again")
-            self._next = self._make_connection(endpoint)
+            self._drop_replacement("renewed again")
+            self._replacement = self._make_connection(endpoint)
         elif self.state is LinkState.OPENING and self.connection is not None:
             old, self.connection = self.connection, None
-            self._let_go(old, "renewed")
+            self._close(old, "renewed")
             self._move(LinkState.IDLE)
             self._dial()
         elif self.state is LinkState.WAITING:
             self.refused = ""
-            self._parked.reset()
+            self._refused_backoff.reset()
             self._cancel_timer()
             self._dial()
 
@@ -209,7 +169,7 @@ class PoolLink:
             case LinkState.WARM:
                 self._cancel_timer()
                 self._move(LinkState.DRAINING)
-                self._drop_next("not wanted")
+                self._drop_replacement("not wanted")
                 since = self._clock.now()
                 self._timer = self._clock.call_at(since + DRAIN_GRACE_S, lambda: self._drained(since))
             case LinkState.OPENING | LinkState.WAITING:
@@ -217,33 +177,28 @@ class PoolLink:
 
     def close(self, reason: str) -> None:
         """End all connections now."""
-        self._end(reason, keep=set())
-
-    def _end(self, reason: str, *, keep: set[UpstreamConnection]) -> None:
-        self._cancel_timer()
-        if self.state is not LinkState.IDLE:
-            self._move(LinkState.IDLE)
-        self._drop_next(reason)
-        connection, self.connection = self.connection, None
-        for each in [connection, *self._leaving]:
-            if each is not None and each not in keep:
-                self._let_go(each, reason)
+        self._end(reason, keep=[])
 
     def finish(self, reason: str) -> None:
         """The miner is gone: connections with open submits wait for their verdicts, the others end now."""
-        connections = [
-            connection
-            for connection in (self.connection, *self._leaving)
-            if connection is not None and connection.open_submits
-        ]
-        for connection in connections:
-            self._see_off(connection)
-        if self.connection in connections:
-            self.connection = None
-        self._finishing = True
-        for connection in connections:
+        waiting = [each for each in (self.connection, *self._draining) if each is not None and each.open_submits]
+        for connection in waiting:
+            self._retire(connection)
+            connection.close_when_answered(reason)
             self._close_later(connection, reason)
-        self._end(reason, keep=set(connections))
+        if self.connection in waiting:
+            self.connection = None
+        self._end(reason, keep=waiting)
+
+    def _end(self, reason: str, *, keep: list[UpstreamConnection]) -> None:
+        self._cancel_timer()
+        if self.state is not LinkState.IDLE:
+            self._move(LinkState.IDLE)
+        self._drop_replacement(reason)
+        connection, self.connection = self.connection, None
+        for each in [connection, *self._draining]:
+            if each is not None and each not in keep:
+                self._close(each, reason)
 
     def pool_gone(self, reason: str) -> None:
         """The pool is down: every connection ends, and the next one waits until it is back."""
@@ -258,70 +213,102 @@ class PoolLink:
             self._dial()
 
     def trace(self, on: bool) -> None:
-        """Let the raw traffic of all its connections be heard, of those to come too, or no more."""
+        """Let the raw traffic of all its connections be logged, of those to come too, or no more."""
         self._traced = on
-        for connection in (self.connection, self._next, *self._leaving):
+        for connection in (self.connection, self._replacement, *self._draining):
             if connection is not None:
-                connection.upstream.traced = on
+                connection.trace(on)
+
+    # --- The miner's work -----------------------------------------------------------------------------------------
+
+    def start_work(self) -> bool:
+        """The miner works through the connection in use from now on. Returns whether it did not so far."""
+        if self._worked_through is self.connection:
+            return False
+        now = self._clock.now()
+        if self._worked_through is not None:
+            self.productive.stop_work(now)
+        self._worked_through = self.connection
+        self.productive.start_work(self.difficulty, now)
+        return True
+
+    def stop_work(self) -> None:
+        """The miner works elsewhere from now on; some pools lower the difficulty of a connection meanwhile."""
+        self._worked_through = None
+        self.productive.stop_work(self._clock.now())
+
+    def held_difficulty(self, difficulty: float) -> float:
+        """What the miner last worked at here, if the pool's ``difficulty`` is far lower now that it is back; else 0."""
+        if self._worked_through is None or self._worked_through is not self.connection:
+            return 0.0
+        return self.productive.held(difficulty, self._clock.now())
+
+    def ask_for(self, difficulty: float | None) -> None:
+        """Suggest at least ``difficulty`` on the connection in use from now on; None for nothing."""
+        if self.connection is not None:
+            self.connection.asked = difficulty
+
+    def suggest(self, difficulty: float | None) -> None:
+        """Suggest ``difficulty``, or what was asked for if that is more, unless the pool knows."""
+        if self.connection is not None:
+            larger = max(difficulty or 0.0, self.connection.asked or 0.0)
+            if larger:
+                self.connection.suggest(larger)
 
     # --- ConnectionUser -------------------------------------------------------------------------------------------
 
     def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
-        """Take work from the connection in use; a renewed connection takes over at its first job."""
+        """Take work from the connection in use; a replacement takes over at its first job."""
         self.pool.job_heard(connection)
-        if connection is self._next:
-            old, self.connection, self._next = self.connection, connection, None
+        if connection is self._replacement:
+            old, self.connection, self._replacement = self.connection, connection, None
             self._outdated = False
             self.pool.connection_ready(connection)
-            self._owner.work_came(self, job, new_connection=True)
+            self._session.work_came(self, job, new_connection=True)
             if old is not None:
-                self._let_go_gently(old)
+                self._retire(old)
+                self._close_later(old, "replaced")
         elif connection is self.connection:
             first = self.state is LinkState.OPENING
             if first:
                 self._move(LinkState.WARM)
-                self._parked.reset()
+                self._refused_backoff.reset()
                 self.refused = ""
                 self.pool.connection_ready(connection)
-            self._owner.work_came(self, job, new_connection=first)
-
-    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """Pass a verdict on, also from a connection that is leaving; the last one ends it where the miner is gone."""
-        if not answer.lost:
-            self.pool.answer_heard()
-        self._owner.share_answered(token, answer)
-        if self._finishing:
-            for connection in [connection for connection in self._leaving if not connection.open_submits]:
-                connection.close("miner left")
+            self._session.work_came(self, job, new_connection=first)
 
     def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """Find out what was lost; the connection in use is replaced after its backoff."""
-        if connection in self._leaving:
-            self._leaving.remove(connection)
-        if connection is self._next:
-            self._next = None
+        if connection in self._draining:
+            self._draining.remove(connection)
+        if connection is self._replacement:
+            self._replacement = None
             self.pool.connection_ended(connection, reason)
             if self.state is LinkState.WARM:
-                delay = (self._parked if connection.refused else self._retry).next()
+                delay = (self._refused_backoff if connection.refused else self._retry_backoff).next()
                 self._timer = self._clock.call_at(self._clock.now() + delay, self._renew_again)
         elif connection is self.connection:
             if connection.lived_s >= STEADY_S:
-                self._retry.reset()
+                self._retry_backoff.reset()
             self.loss = connection.refused or reason
-            self.connection, self._next = self._next, None
+            self.connection, self._replacement = self._replacement, None
             self._cancel_timer()
             self._move(self._after_loss())
             self.refused = connection.refused
             self.pool.connection_ended(connection, reason)
-            self._owner.work_lost(self)
+            self._session.update_ready()
             if self.state is LinkState.WAITING:
                 self._wait()
         else:
             self.pool.connection_ended(connection, reason)
 
-    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
+    def connection_difficulty(self, connection: UpstreamConnection, difficulty: float) -> None:
+        """Remember what the pool set, and whether the miner works there."""
+        self.productive.pool_set(difficulty, self._clock.now(), at_work=connection is self._worked_through)
+
+    def connection_version_mask(self, connection: UpstreamConnection, version_mask: int) -> None:
         """Let the pool know, for the miners to come."""
-        self.pool.connection_version_mask(connection, mask)
+        self.pool.connection_version_mask(connection, version_mask)
 
     def connection_stale(self, connection: UpstreamConnection) -> None:
         """Let the pool find out whether the connection is dead."""
@@ -333,11 +320,11 @@ class PoolLink:
         if connection is not self.connection:
             return
         if self.state is LinkState.OPENING:
-            self._elsewhere, self.connection = endpoint, None
-            self._let_go(connection, "redirected")
+            self._redirected_to, self.connection = endpoint, None
+            self._close(connection, "redirected")
             self._move(LinkState.WAITING)
             self._wait()
-        elif self._next is None:
+        elif self._replacement is None:
             self.renew(endpoint)
 
     # --- Its own --------------------------------------------------------------------------------------------------
@@ -348,18 +335,18 @@ class PoolLink:
                 self._move(LinkState.WAITING)
             return
         self._move(LinkState.OPENING)
-        elsewhere, self._elsewhere = self._elsewhere, None
+        endpoint, self._redirected_to = self._redirected_to, None
         self._outdated = False
-        self.connection = self._make_connection(elsewhere)
+        self.connection = self._make_connection(endpoint)
 
     def _make_connection(self, endpoint: Endpoint | None = None) -> UpstreamConnection:
-        connection = self.pool.make_connection(self._owner.id, self, endpoint, self.productive)
-        connection.upstream.traced = self._traced
+        connection = self.pool.make_connection(self._session.id, self, endpoint, self.productive)
+        connection.trace(self._traced)
         return connection
 
     def _wait(self) -> None:
-        delay = (self._parked if self.refused else self._retry).next()
-        self._events.emit(PoolReconnectWait(pool=self.pool.key, delay_s=round(delay, 3), session=self._owner.id))
+        delay = (self._refused_backoff if self.refused else self._retry_backoff).next()
+        self._events.emit(PoolReconnectWait(pool=self.pool.key, delay_s=round(delay, 3), session=self._session.id))
         self._timer = self._clock.call_at(self._clock.now() + delay, self._try_again)
 
     def _after_loss(self) -> LinkState:
@@ -370,7 +357,7 @@ class PoolLink:
 
     def _renew_again(self) -> None:
         self._timer = None
-        if self.state is LinkState.WARM and self._next is None:
+        if self.state is LinkState.WARM and self._replacement is None:
             self.renew()
 
     def _try_again(self) -> None:
@@ -383,35 +370,30 @@ class PoolLink:
         connection = self.connection
         if self.state is not LinkState.DRAINING or connection is None:
             return
-        now = self._clock.now()
-        if now < since + DRAIN_MOST_S and (connection.open_submits or self._owner.is_working_on(self.pool.key)):
+        now, in_use = self._clock.now(), self._session.current == self.pool.key
+        if now < since + DRAIN_MOST_S and (connection.open_submits or in_use):
             self._timer = self._clock.call_at(since + DRAIN_MOST_S, lambda: self._drained(since))
-            return
-        if self._owner.is_working_on(self.pool.key):
+        elif in_use:
             self._timer = self._clock.call_at(now + DRAIN_GRACE_S, lambda: self._drained(since))
-            return
-        self.close("drained")
+        else:
+            self.close("drained")
 
-    def _see_off(self, connection: UpstreamConnection) -> None:
-        if connection not in self._leaving:
-            self._leaving.append(connection)
+    def _retire(self, connection: UpstreamConnection) -> None:
+        if connection not in self._draining:
+            self._draining.append(connection)
 
-    def _let_go_gently(self, connection: UpstreamConnection) -> None:
-        """Close a connection that was replaced once its shares in flight had their chance."""
-        self._see_off(connection)
-        self._close_later(connection, "replaced")
-
-    def _close_later(self, connection: UpstreamConnection, reason: str) -> None:
-        self._clock.call_at(self._clock.now() + DRAIN_GRACE_S, lambda: connection.close(reason))
-
-    def _let_go(self, connection: UpstreamConnection, reason: str) -> None:
-        self._see_off(connection)
+    def _close(self, connection: UpstreamConnection, reason: str) -> None:
+        self._retire(connection)
         connection.close(reason)
 
-    def _drop_next(self, reason: str) -> None:
-        coming, self._next = self._next, None
-        if coming is not None:
-            self._let_go(coming, reason)
+    def _close_later(self, connection: UpstreamConnection, reason: str) -> None:
+        """Close it once its shares in flight had their chance."""
+        self._clock.call_at(self._clock.now() + DRAIN_GRACE_S, lambda: connection.close(reason))
+
+    def _drop_replacement(self, reason: str) -> None:
+        replacement, self._replacement = self._replacement, None
+        if replacement is not None:
+            self._close(replacement, reason)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -420,5 +402,5 @@ class PoolLink:
 
     def _move(self, state: LinkState) -> None:
         if state not in _MOVES[self.state]:
-            raise LocalProtocolError(f"link {self.state} -> {state}")
+            raise LocalProtocolError(f"pool link {self.state} -> {state}")
         self.state = state

@@ -14,14 +14,13 @@ one is due and where it goes.
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.errors import LocalProtocolError
 from proxy.ports import Clock, Timer
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.upstream_owner import ShareAnswer
 
 if TYPE_CHECKING:
     from proxy.engine.pool import UpstreamPool
@@ -112,12 +111,12 @@ class Probe:
         if connection is not self._connection:
             return
         stale = self._end()
-        if stale is not None and stale.job is not None and stale.job.notice.prevhash != job.notice.prevhash:
+        if stale is not None and stale.job is not None and stale.job.template.prevhash != job.template.prevhash:
             stale.close("no new jobs here, although the pool has some", wanted=False)
         self._pool.probe_answered(connection, self.reason)
 
-    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """Probes submit nothing."""
+    def connection_difficulty(self, connection: UpstreamConnection, difficulty: float) -> None:
+        """Nobody works through a probe."""
 
     def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """The probe failed (a refused login is no fault of the connection: the pool is reachable)."""
@@ -130,9 +129,9 @@ class Probe:
         else:
             self._pool.probe_failed(connection, self.reason, reason)
 
-    def connection_version_mask(self, connection: UpstreamConnection, mask: int) -> None:
+    def connection_version_mask(self, connection: UpstreamConnection, version_mask: int) -> None:
         """Let the pool know, for the miners to come."""
-        self._pool.connection_version_mask(connection, mask)
+        self._pool.connection_version_mask(connection, version_mask)
 
     def connection_stale(self, connection: UpstreamConnection) -> None:
         """A probe ends with its first job."""

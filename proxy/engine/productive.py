@@ -34,12 +34,12 @@ class ProductiveDifficulty:
         self._below_s = 0.0
         """Work below half of ``value`` since the pool was last there."""
 
-    def enter(self, difficulty: float, now: float) -> None:
+    def start_work(self, difficulty: float, now: float) -> None:
         """The miner works here from ``now`` on, the pool's own being ``difficulty``."""
         self._since, self._last = now, difficulty
         self._back(difficulty)
 
-    def leave(self, now: float) -> None:
+    def stop_work(self, now: float) -> None:
         """The miner works elsewhere from ``now`` on."""
         self._count(now)
         self._since = None

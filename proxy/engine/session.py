@@ -1,30 +1,30 @@
-"""One miner's session: what it is told, which job it works on, and what becomes of its shares.
+"""One miner's session: its handshake, which pool's jobs it works on, and what it is sent.
 
 The session owns its ``Downstream`` and one ``PoolLink`` for each pool; where it works is decided by the scheduler
 through ``switch_to``. Everything that reaches the miner goes through ``_issue`` (one write) or a reply to its request.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from proxy.chains.stale_tips import StaleTips
 from proxy.config.snapshot import Endpoint
-from proxy.engine.assigned_difficulty import as_number, suitable_difficulty, told_difficulty, wished_difficulty
-from proxy.engine.delivery import UndeliveredBlock
+from proxy.engine.assigned_difficulty import (
+    as_number,
+    assigned_difficulty_for,
+    difficulty_to_suggest,
+    suitable_difficulty,
+)
 from proxy.engine.eligibility import search_space, too_small, why_not
 from proxy.engine.jobs import JobTable, notify_line
-from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
-from proxy.engine.submits import PendingShare, SubmitHandler
-from proxy.engine.upstream_connection import UpstreamConnection
+from proxy.engine.submits import SubmitHandler
 from proxy.engine.worker_names import worker_of
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.observe.events import (
     DifficultySent,
     DownstreamTraffic,
     EmergencySwitch,
-    EventStream,
     JobForwarded,
     LinesReceived,
     LinesSent,
@@ -41,17 +41,19 @@ from proxy.observe.events import (
     PoolSwitched,
     SwitchSkipped,
 )
-from proxy.ports import Clock, Link, Timer
-from proxy.stratum.codec import JsonId, encode_notification, encode_request
+from proxy.ports import Link, Timer
+from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.difficulty import network_difficulty
-from proxy.stratum.downstream import KEEP_ALIVE_ID, Downstream, Submit
+from proxy.stratum.downstream import KEEP_ALIVE_ID, Downstream
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile
 from proxy.stratum.opening import REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import mask_text, undisputed_mask
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
+
+if TYPE_CHECKING:
+    from proxy.engine.engine import Engine
 
 KEEP_ALIVE_S = 50.0
 """cgminer and bfgminer give a pool up after 90 s of silence, others later."""
@@ -60,145 +62,83 @@ _ONE_IN, _ONE_OUT = LinesReceived(pool=None, count=1), LinesSent(pool=None, coun
 """Made once: most lines come and go alone."""
 
 
-class SessionHost(Protocol):
-    """The engine, as a session sees it."""
-
-    clock: Clock
-    events: EventStream
-    hashes_per_difficulty: float
-    diff1: int
-    stale_tips: StaleTips
-
-    @property
-    def takes_miners(self) -> bool:
-        """Whether a subscribe is answered."""
-
-    @property
-    def web_address(self) -> tuple[str, int]:
-        """Host and port that the dashboard listens on."""
-
-    def extranonce_for(self, session: "Session", profile: Profile) -> MinerExtranonce:
-        """An extranonce that fits the pools this miner may be sent to."""
-
-    def profile_of(self, agent: str) -> Profile:
-        """What is known of firmware that calls itself ``agent``."""
-
-    def offered_mask(self, requested: int) -> int:
-        """Version bits that every pool with rolling allows, within ``requested``."""
-
-    def attach(self, session: "Session", pool: PoolKey) -> PoolLink:
-        """A new link of the session to ``pool``."""
-
-    def pool(self, key: PoolKey) -> UpstreamPool:
-        """The pool called ``key``."""
-
-    def unusable(self, key: PoolKey) -> str:
-        """Why no miner may stay on the pool (removed, switched off, down, payout check); "" while miners may."""
-
-    def session_started(self, session: "Session") -> None:
-        """Subscribed and authorised: it wants work."""
-
-    def session_ready_changed(self, session: "Session", ready: frozenset[PoolKey]) -> None:
-        """Other pools have work for it now."""
-
-    def share_judged(
-        self, session: "Session", pool: PoolKey, difficulty: float, credited: float, accepted: bool
-    ) -> None:
-        """A pool judged a share."""
-
-    def hashrate(self, session: "Session") -> float:
-        """The scheduler's estimate in H/s; 0 while unknown."""
-
-    def sure_hashrate(self, session: "Session") -> float:
-        """The scheduler's estimate in H/s once it rests on enough shares; 0 until then."""
-
-    def aimed_at(self, session: "Session") -> frozenset[PoolKey]:
-        """The pools that the session is to work on now."""
-
-    def session_ended(self, session: "Session") -> None:
-        """The miner is gone."""
-
-    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None]) -> None:
-        """Try to bring a block candidate to its pool all the same; ``answered`` is called once."""
-
-    def is_traced(self, worker: WorkerName) -> bool:
-        """Whether the raw traffic of ``worker`` is to be logged."""
-
-
 class Session:
-    """See the module. ``DownstreamOwner`` and ``LinkOwner``."""
+    """One miner's connection, from accept to close. Implements ``DownstreamOwner``."""
 
     __slots__ = (
         "_began",
         "_clock",
-        "_connection",
         "_ended",
+        "_engine",
         "_events",
         "_exhausted",
         "_extranonce1",
-        "_host",
         "_left_out",
+        "_link",
         "_prevhash",
         "_ready",
-        "_submits",
         "_timer",
         "_worked_on",
-        "_workers",
+        "assigned_difficulty",
         "connected_at",
         "current",
         "downstream",
         "excluded",
         "id",
-        "jobs",
         "links",
         "minimum_difficulty",
         "password",
         "peer",
         "profile",
+        "sent_version_mask",
         "started",
-        "told",
-        "told_mask",
+        "submits",
+        "suggested_difficulty",
         "user",
         "waiting",
         "wanted",
-        "wish",
         "worker",
     )
 
-    def __init__(self, session_id: SessionId, host: SessionHost) -> None:
+    def __init__(self, session_id: SessionId, engine: "Engine") -> None:
         self.id = session_id
-        self.downstream = Downstream(clock=host.clock, owner=self, diff1=host.diff1)
+        self.downstream = Downstream(clock=engine.clock, owner=self, diff1=engine.diff1)
         self.profile: Profile = UNKNOWN
         self.worker = WorkerName("")
         self.user = ""
         self.password = ""
         self.peer = ""
-        self.connected_at = host.clock.wall()
+        self.connected_at = engine.clock.wall()
         self.links: dict[PoolKey, PoolLink] = {}
         self.wanted: frozenset[PoolKey] = frozenset()
         """Pools that are to be kept warm."""
         self.current: PoolKey | None = None
         self.excluded: dict[PoolKey, str] = {}
-        self.wish: float | None = None
+        self.suggested_difficulty: float | None = None
         self.minimum_difficulty = 0.0
-        """What the miner was promised not to fall below (BIP 310); 0 for nothing."""
-        self.told: float | None = None
+        """The miner gets no lower difficulty: it was granted this minimum (BIP 310); 0 for none."""
+        self.assigned_difficulty: float | None = None
         """The difficulty last sent."""
         self.waiting = ""
         """Why there is no work, for people."""
-        self.jobs: JobTable | None = None
         self.started = False
-        self._host = host
-        self._clock = host.clock
-        self._events = host.events
-        self._submits = SubmitHandler(session_id, self.downstream, host, self._judged)
-        self._workers: dict[str, WorkerName] = {}
+        self._engine = engine
+        self._clock = engine.clock
+        self._events = engine.events
+        self.submits = SubmitHandler(
+            session_id,
+            self.downstream,
+            events=engine.events,
+            scheduler=engine.scheduler,
+            delivery=engine.delivery,
+            diff1=engine.diff1,
+        )
         self._ready: frozenset[PoolKey] = frozenset()
-        self._connection: UpstreamConnection | None = None
+        self._link: PoolLink | None = None
         """Where the miner worked last."""
         self._worked_on: PoolKey | None = None
         """The pool of the last job, also after that pool was lost."""
-        self.told_mask: int | None = None
+        self.sent_version_mask: int | None = None
         """The version bits last allowed; None: none were negotiated."""
         self._prevhash = b""
         self._extranonce1 = b""
@@ -206,7 +146,7 @@ class Session:
         """Pools whose jobs end before the next one comes, at this miner's hash rate, and why."""
         self._left_out: frozenset[PoolKey] = frozenset()
         """Those of them that it is not sent to: only while another one that the scheduler aims at has work for it."""
-        self._began = host.clock.now()
+        self._began = engine.clock.now()
         self._timer: Timer | None = None
         """For the handshake's end first, for keeping the miner later."""
         self._ended = False
@@ -240,17 +180,17 @@ class Session:
         self._events.emit(
             MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening, reason=REASONS[opening])
         )
-        return http_answer(head, *self._host.web_address) if opening is Opening.HTTP else b""
+        return http_answer(head, *self._engine.web_address) if opening is Opening.HTTP else b""
 
     def miner_may_subscribe(self) -> bool:
         """Not while no pool has worked for long."""
-        return self._host.takes_miners
+        return self._engine.takes_miners
 
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Fix the extranonce for the life of the connection."""
-        self.profile = self._host.profile_of(agent)
-        extranonce = self._host.extranonce_for(self, self.profile)
-        self.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
+        self.profile = self._engine.profile_of(agent)
+        extranonce = self._engine.extranonce_for(self, self.profile)
+        self.submits.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
         self._events.emit(
             MinerSubscribed(
                 session=self.id,
@@ -262,21 +202,21 @@ class Session:
         )
         return extranonce
 
-    def miner_mask(self, requested: int) -> int:
+    def miner_version_mask(self, requested: int) -> int:
         """Offer what all pools allow."""
-        mask = self._host.offered_mask(requested)
-        self.told_mask = mask or None
-        self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=mask))
-        return mask
+        version_mask = self._engine.offered_mask(requested)
+        self.sent_version_mask = version_mask or None
+        self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=version_mask))
+        return version_mask
 
     def miner_authorized(self, user: str, password: str) -> None:
         """The first worker names the session; others are told apart in our books only."""
         worker = worker_of(user)
-        first = not self._workers
-        self._workers[user] = worker
+        first = not self.submits.workers
+        self.submits.workers[user] = worker
         if first:
             self.worker, self.user, self.password = worker, user, password
-            self.trace(self._host.is_traced(worker))
+            self.trace(self._engine.is_traced(worker))
         self._events.emit(
             MinerAuthorized(
                 session=self.id,
@@ -291,15 +231,15 @@ class Session:
 
     def miner_handled(self) -> None:
         """Work may be asked for once the miner has all its replies."""
-        if not self.started and self.jobs is not None and self._workers and not self._ended:
+        if not self.started and self.jobs is not None and self.submits.workers and not self._ended:
             self.started = True
             self._cancel_timer()
             self._timer = self._clock.call_at(self._clock.now() + KEEP_ALIVE_S, self._keep)
-            self._host.session_started(self)
+            self._engine.session_started(self)
 
     def miner_suggested(self, difficulty: float) -> None:
-        """Pass the wish on to the pools."""
-        self.wish = difficulty
+        """Suggest it to the pools."""
+        self.suggested_difficulty = difficulty
         for link in self.links.values():
             self._suggest(link)
 
@@ -310,12 +250,12 @@ class Session:
         return True
 
     def miner_called(self, method: str) -> None:
-        """Count."""
+        """Emit ``MinerMethod``."""
         if self._events.wants(MinerMethod):
             self._events.emit(MinerMethod(session=self.id, worker=self.worker, method=method))
 
     def miner_problem(self, problem: RemoteProtocolError) -> None:
-        """Tell."""
+        """Emit ``MinerBadMessage``."""
         self._events.emit(MinerBadMessage(session=self.id, worker=self.worker, problem=str(problem)))
 
     def miner_lines(self, received: int, sent: int) -> None:
@@ -326,7 +266,7 @@ class Session:
             self._events.emit(_ONE_OUT if sent == 1 else LinesSent(pool=None, count=sent))
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
-        """Trace."""
+        """Emit ``DownstreamTraffic``."""
         self._events.emit(
             DownstreamTraffic(
                 session=self.id,
@@ -351,81 +291,60 @@ class Session:
                 duration_s=round(self._clock.now() - self._began, 3),
             )
         )
-        self._host.session_ended(self)
+        self._engine.session_ended(self)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # --- Shares ---------------------------------------------------------------------------------------------------
-
-    def miner_bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
-        """A share that nobody can judge."""
-        self._submits.bad(ident, self.worker, job_id, code, text)
-
-    def miner_submitted(self, submit: Submit) -> None:
-        """A share to judge."""
-        self._submits.submit(submit, self._workers[submit.user], self.jobs)
-
-    def share_answered(self, token: PendingShare, answer: ShareAnswer) -> None:
-        """A pool's verdict."""
-        self._submits.answered(token, answer)
-
-    def _judged(self, pool: PoolKey, difficulty: float, credited: float, accepted: bool) -> None:
-        if accepted and pool in self.links:
-            self.links[pool].productive.accepted(credited)
-        self._host.share_judged(self, pool, difficulty, credited, accepted)
-
     # --- Where it works -------------------------------------------------------------------------------------------
+
+    @property
+    def jobs(self) -> JobTable | None:
+        """The jobs that shares may be for; None until the miner has subscribed."""
+        return self.submits.jobs
 
     @property
     def ready(self) -> frozenset[PoolKey]:
         """Pools that it could be moved to right now."""
         return self._ready
 
-    def is_working_on(self, pool: PoolKey) -> bool:
-        """Whether the miner works on ``pool`` now."""
-        return self.current == pool
-
     def switch_to(self, pool: PoolKey, reason: SwitchReason) -> bool:
         """Put the miner to work on ``pool`` in one write; False where there is no fresh job for it."""
         if pool == self.current:
             return True
         link = self.links.get(pool)
-        connection = link.warm_connection if link is not None else None
-        if connection is None or pool not in self._ready:
+        if link is None or link.job is None or pool not in self._ready:
             self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
             return False
         old, self.current = self.current, pool
         why = self._why_lost(old) if old is not None else ""
         came_from, self._worked_on = self._worked_on, pool
-        self._enter(connection)
+        self._work_through(link)
         self.waiting = ""
         self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
         if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
             self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
-        self._issue(connection, clean=True, switch=True)
+        self._issue(link, clean=True, switch=True)
         if old is not None and old not in self.wanted and old in self.links:
             self.links[old].drain()
         return True
 
-    def _enter(self, connection: UpstreamConnection) -> None:
-        left, self._connection = self._connection, connection
-        if left is not connection:
-            if left is not None:
-                left.leave()
-            connection.enter()
-            if connection.held_difficulty(connection.upstream.difficulty):
-                connection.asked = self.asked_difficulty(connection.pool, connection.productive, estimated=True)
-                self._suggest_on(connection)
+    def _work_through(self, link: PoolLink) -> None:
+        before, self._link = self._link, link
+        if before is not None and before is not link:
+            before.stop_work()
+        if link.start_work() and link.held_difficulty(link.difficulty):
+            link.ask_for(self.asked_difficulty(link.pool.key, link.productive, estimated=True))
+            self._suggest(link)
 
     def set_wanted(self, pools: frozenset[PoolKey]) -> None:
         """Keep connections to ``pools`` warm; let go of the others, the one in use last."""
         self.wanted = pools
         for key in pools:
             if key not in self.links:
-                self.links[key] = self._host.attach(self, key)
+                self.links[key] = self._engine.new_link(self, key)
                 self.links[key].trace(self.downstream.traced)
             self.links[key].open()
         if self._left_out:
@@ -464,7 +383,7 @@ class Session:
         usable = frozenset(
             key
             for key, link in self.links.items()
-            if link.warm_connection is not None and key not in self.excluded and self._may_work_on(key)
+            if link.job is not None and key not in self.excluded and self._may_work_on(key)
         )
         usable -= self._leave_exhausted_out(usable)
         left = self._to_be_left(usable)
@@ -477,10 +396,10 @@ class Session:
         self._ready = ready
         lost = self.current if self.current is not None and self.current not in ready else None
         if lost is None:
-            self._host.session_ready_changed(self, ready)
+            self._engine.session_ready_changed(self, ready)
             return
         self.current, why = None, self._why_lost(lost) or "it has no work for this miner"
-        self._host.session_ready_changed(self, ready)
+        self._engine.session_ready_changed(self, ready)
         self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
         if self.current is None:
             self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
@@ -491,7 +410,7 @@ class Session:
         if not self._exhausted and not self._left_out:
             return self._left_out
         small = frozenset(usable & self._exhausted.keys())
-        if small and not (usable - small) & self._host.aimed_at(self):
+        if small and not (usable - small) & self._engine.aimed_at(self):
             small = frozenset()
         for key in sorted(small - self._left_out):
             self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=self._exhausted[key]))
@@ -503,18 +422,18 @@ class Session:
         left = frozenset(
             key
             for key in usable
-            if (connection := self.links[key].warm_connection) is not None
-            and self._host.stale_tips.is_to_be_left(self.id, key, connection.id)
+            if (connection := self.links[key].connection) is not None
+            and self._engine.stale_tips.is_to_be_left(self.id, key, connection.id)
         )
-        return left if left and (usable - left) & self._host.aimed_at(self) else frozenset()
+        return left if left and (usable - left) & self._engine.aimed_at(self) else frozenset()
 
     def _leave_stale_tip(self, old: PoolKey, ready: frozenset[PoolKey]) -> None:
         """Work elsewhere until the pool has heard of the block."""
-        connection = self.links[old].warm_connection
+        connection = self.links[old].connection
         assert connection is not None
         self._ready, self.current = ready, None
-        self._host.stale_tips.left(self.id, old, connection.id)
-        self._host.session_ready_changed(self, ready)
+        self._engine.stale_tips.left(self.id, old, connection.id)
+        self._engine.session_ready_changed(self, ready)
         if self.current is None:
             self.wait("Waiting for a pool that has heard of the newest block.")
         else:
@@ -533,14 +452,14 @@ class Session:
         link = self.links.get(key)
         left_out = self._exhausted[key] if key in self._left_out else ""
         return (
-            self._host.unusable(key)
+            self._engine.unusable(key)
             or self.excluded.get(key, "")
             or left_out
-            or (link.loss if link is not None and link.warm_connection is None else "")
+            or (link.loss if link is not None and link.job is None else "")
         )
 
     def _may_work_on(self, key: PoolKey) -> bool:
-        pool = self._host.pool(key)
+        pool = self._engine.pool(key)
         return pool.may_dial and (key == self.current or not pool.suspected)
 
     def wait(self, reason: str, *, tell: bool = True) -> None:
@@ -551,28 +470,22 @@ class Session:
             self.waiting = reason
             self._events.emit(MinerWaiting(session=self.id, worker=self.worker, reason=reason))
 
-    # --- LinkOwner ------------------------------------------------------------------------------------------
+    # --- Its links ------------------------------------------------------------------------------------------------
 
     def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
         """A connection has a job: check that this miner can use it, and pass it on if it works there."""
-        connection = link.connection
-        assert connection is not None
         key = link.pool.key
         fits = self._fits(key, job)
         if self._is_exhausted(key, job) is not (key in self._left_out):
             self.update_ready()
         if fits and key == self.current:
-            self._enter(connection)
-            self._issue(connection, clean=job.clean or new_connection, switch=new_connection)
+            self._work_through(link)
+            self._issue(link, clean=job.clean or new_connection, switch=new_connection)
         self._suggest(link)
         if fits is not (key in self._ready):
             self.update_ready()
         if not fits:
             self._let_go_if_it_would_fit(job)
-
-    def work_lost(self, link: PoolLink) -> None:
-        """A connection is gone."""
-        self.update_ready()
 
     def _fits(self, key: PoolKey, job: PoolJob) -> bool:
         """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
@@ -583,7 +496,7 @@ class Session:
             extranonce,
             self.profile,
             rolls=self._rolls,
-            mask=self._said_mask(key, job),
+            version_mask=self._known_version_mask(key, job),
             elsewhere=bool(self._ready - {key}),
         )
         if not why:
@@ -595,14 +508,14 @@ class Session:
 
     def _is_exhausted(self, key: PoolKey, job: PoolJob) -> bool:
         """Note whether the miner is through with ``job`` long before the pool's next one."""
-        extranonce, rate = self.downstream.extranonce, self._host.sure_hashrate(self)
+        extranonce, rate = self.downstream.extranonce, self._engine.sure_hashrate(self)
         if not rate:
             return key in self._exhausted  # nothing new is known of it
         assert extranonce is not None
         why = too_small(
-            search_space(extranonce, self.profile, self._mask_for(key, job) if self._rolls else 0),
+            search_space(extranonce, self.profile, self._version_mask_for(key, job) if self._rolls else 0),
             rate,
-            self._host.pool(key).job_gap_s,
+            self._engine.pool(key).job_gap_s,
             was=key in self._exhausted,
         )
         if not why:
@@ -613,10 +526,10 @@ class Session:
 
     @property
     def _rolls(self) -> bool:
-        return self.downstream.requested_mask is not None and not self.downstream.declined
+        return self.downstream.requested_version_mask is not None and not self.downstream.declined
 
     @property
-    def _hears_masks(self) -> bool:
+    def _takes_version_masks(self) -> bool:
         """Firmware that was told of no rolling hears of masks only where it would roll all the same (ESP-Miner)."""
         return self._rolls or (self.downstream.declined and self.profile.stops_rolling)
 
@@ -625,85 +538,87 @@ class Session:
         extranonce = self.downstream.extranonce
         if self._ready or self.current is not None or extranonce is None or job.extranonce2_size >= extranonce.room:
             return
-        if self._host.extranonce_for(self, self.profile).room <= job.extranonce2_size:
+        if self._engine.extranonce_for(self, self.profile).room <= job.extranonce2_size:
             self.downstream.close("no pool fits this connection, but one fits the next")
 
     # --- What the miner is sent -----------------------------------------------------------------------------------
 
-    def _issue(self, connection: UpstreamConnection, *, clean: bool, switch: bool = False) -> None:
+    def _issue(self, link: PoolLink, *, clean: bool, switch: bool = False) -> None:
         """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
-        job, jobs = connection.job, self.jobs
+        job, jobs, pool = link.job, self.jobs, link.pool
         if job is None or jobs is None:
             raise LocalProtocolError("no job to issue")
-        new_block = job.notice.prevhash != self._prevhash
+        new_block = job.template.prevhash != self._prevhash
         clean = clean or new_block or job.extranonce1 != self._extranonce1
         now = self._clock.now()
         if clean:
             jobs.retire(now)
-        pool = self._host.pool(connection.pool)
-        held = connection.held_difficulty(job.difficulty)
-        difficulty = told_difficulty(
+        held = link.held_difficulty(job.difficulty)
+        difficulty = assigned_difficulty_for(
             job.difficulty,
             pool.config,
             self.profile,
-            hashrate=self._host.hashrate(self) if held else 0.0,
+            hashrate=self._engine.hashrate(self) if held else 0.0,
             held=held,
-            hashes_per_difficulty=self._host.hashes_per_difficulty,
-            network_difficulty=network_difficulty(job.notice.nbits, self._host.diff1),
+            hashes_per_difficulty=self._engine.hashes_per_difficulty,
+            network_difficulty=network_difficulty(job.template.nbits, self._engine.diff1),
             miner_minimum=self.minimum_difficulty,
         )
-        mask = self._mask_for(connection.pool, job)
+        version_mask = self._version_mask_for(pool.key, job)
         first = not jobs.any_issued
-        issued = jobs.issue(connection, job, difficulty=difficulty, mask=mask, now=now)
-        self._prevhash, self._extranonce1 = job.notice.prevhash, job.extranonce1
+        issued = jobs.issue(link, job, difficulty=difficulty, version_mask=version_mask, now=now)
+        self._prevhash, self._extranonce1 = job.template.prevhash, job.extranonce1
         lines: list[bytes] = []
-        told_mask = undisputed_mask(mask, job.notice.version)
-        if self._hears_masks and (told_mask != self.told_mask or (first and self.profile.repeats_mask)):
-            self.told_mask = told_mask
-            lines.append(encode_notification("mining.set_version_mask", [mask_text(told_mask)]))
-        if switch or difficulty != self.told:
-            self.told = difficulty
+        sent_version_mask = undisputed_mask(version_mask, job.template.version)
+        if self._takes_version_masks and (
+            sent_version_mask != self.sent_version_mask or (first and self.profile.repeats_mask)
+        ):
+            self.sent_version_mask = sent_version_mask
+            lines.append(encode_notification("mining.set_version_mask", [mask_text(sent_version_mask)]))
+        if switch or difficulty != self.assigned_difficulty:
+            self.assigned_difficulty = difficulty
             lines.append(encode_notification("mining.set_difficulty", [as_number(difficulty)]))
-            self._tell_difficulty(connection.pool, job.difficulty)
+            self._emit_difficulty(pool.key, job.difficulty)
         lines.append(notify_line(issued, clean=clean))
         self.downstream.push(*lines)
-        self._events.emit(
-            JobForwarded(
-                session=self.id,
-                worker=self.worker,
-                pool=connection.pool,
-                job=issued.id,
-                pool_job=str(job.notice.job_id),
-                difficulty=difficulty,
-                pool_difficulty=job.difficulty,
-                clean=clean,
-                age_s=now - job.received_at,
-                new_block=new_block,
+        if self._events.wants(JobForwarded):
+            self._events.emit(
+                JobForwarded(
+                    session=self.id,
+                    worker=self.worker,
+                    pool=pool.key,
+                    job=issued.id,
+                    pool_job=str(job.template.job_id),
+                    difficulty=difficulty,
+                    pool_difficulty=job.difficulty,
+                    clean=clean,
+                    age_s=now - job.received_at,
+                    new_block=new_block,
+                )
             )
-        )
         if first:
-            self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=connection.pool))
+            self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=pool.key))
 
-    def _said_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
+    def _known_version_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
         """What the pool said on the job's connection, else on another; None: nothing yet."""
-        return self._host.pool(pool).mask if job.mask is None else job.mask
+        return self._engine.pool(pool).version_mask if job.version_mask is None else job.version_mask
 
-    def _mask_for(self, pool: PoolKey, job: PoolJob) -> int:
+    def _version_mask_for(self, pool: PoolKey, job: PoolJob) -> int:
         """The bits that this miner may roll on ``job``. Where the pool has not said, firmware that can stop waits with
         rolling until it has: a pool that does not know BIP 310 stays silent too, and would refuse its shares."""
-        if self.profile.stops_rolling and self._said_mask(pool, job) is None:
+        if self.profile.stops_rolling and self._known_version_mask(pool, job) is None:
             return 0
-        requested = self.downstream.requested_mask
-        return job.allowed_mask if requested is None else job.allowed_mask & requested
+        requested = self.downstream.requested_version_mask
+        return job.allowed_version_mask if requested is None else job.allowed_version_mask & requested
 
-    def _tell_difficulty(self, pool: PoolKey | None, pool_difficulty: float) -> None:
+    def _emit_difficulty(self, pool: PoolKey | None, pool_difficulty: float) -> None:
         if self._events.wants(DifficultySent):
             self._events.emit(
                 DifficultySent(
                     session=self.id,
                     worker=self.worker,
                     pool=pool,
-                    difficulty=self.told or 0.0,
+                    difficulty=self.assigned_difficulty or 0.0,
                     pool_difficulty=pool_difficulty,
                 )
             )
@@ -718,36 +633,33 @@ class Session:
         now = self._clock.now()
         due = self.downstream.last_sent + KEEP_ALIVE_S
         if now >= due - 1e-6:
-            if self._rolls and self.told_mask is not None:
-                self.downstream.push(encode_notification("mining.set_version_mask", [mask_text(self.told_mask)]))
+            if self._rolls and self.sent_version_mask is not None:
+                self.downstream.push(
+                    encode_notification("mining.set_version_mask", [mask_text(self.sent_version_mask)])
+                )
             else:
                 self.downstream.push(encode_request(KEEP_ALIVE_ID, self.profile.keep_alive, []))
             due = now + KEEP_ALIVE_S
         self._timer = self._clock.call_at(due, self._keep)
 
     def _suggest(self, link: PoolLink) -> None:
-        if link.connection is not None:
-            self._suggest_on(link.connection)
-
-    def _suggest_on(self, connection: UpstreamConnection) -> None:
-        wish = wished_difficulty(self.wish, self._host.pool(connection.pool).config, connection.upstream.difficulty)
-        connection.suggest(max(wish or 0.0, connection.asked or 0.0) or None)
+        link.suggest(difficulty_to_suggest(self.suggested_difficulty, link.pool.config, link.difficulty))
 
     def asked_difficulty(self, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool) -> float | None:
-        """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it wishes for;
+        """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it suggested;
         with ``estimated`` else what its hash rate asks for. None where nothing is known.
 
-        Without ``estimated`` a mere wish (firmware has one of its own) counts only once the hash rate is known: some
-        pools keep a minimum for the life of the connection.
+        Without ``estimated`` a mere suggestion (firmware has one of its own) counts only once the hash rate is known:
+        some pools keep a minimum for the life of the connection.
         """
-        hashrate = self._host.hashrate(self)
-        wish = max(self.wish or 0.0 if estimated or hashrate else 0.0, self.minimum_difficulty)
+        hashrate = self._engine.hashrate(self)
+        suggested = max(self.suggested_difficulty or 0.0 if estimated or hashrate else 0.0, self.minimum_difficulty)
         return suitable_difficulty(
             productive.value if productive.earned else 0.0,
-            wish,
-            self._host.pool(pool).config,
+            suggested,
+            self._engine.pool(pool).config,
             hashrate=hashrate,
-            hashes_per_difficulty=self._host.hashes_per_difficulty,
+            hashes_per_difficulty=self._engine.hashes_per_difficulty,
             estimated=estimated,
         )
 

@@ -37,46 +37,50 @@ class ShareCheck(NamedTuple):
 _DUPLICATE = ShareCheck(Reason.DUPLICATE, 0.0, b"", b"", False)
 
 
-def judge(issued: IssuedJob, submit: Submit, diff1: int, reading: BitsReading = BitsReading.REPLACE) -> ShareCheck:
+def check_share(
+    issued: IssuedJob, submit: Submit, diff1: int, reading: BitsReading = BitsReading.REPLACE
+) -> ShareCheck:
     """Check ``submit`` against the job it names; remembers what goes up for the duplicate check.
 
     ``reading``: how this miner's version bits are read first. Others are tried only where that gives no good hash and
     they give another version. What counts as a duplicate is the version hashed, however its bits were spelled.
     """
-    version = issued.job.notice.version
-    if submit.bits is not None:
-        version = version_of(reading, version, issued.mask, submit.bits)
+    version = issued.job.template.version
+    if submit.version_bits is not None:
+        version = version_of(reading, version, issued.version_mask, submit.version_bits)
     key = _key(submit, version)
     if issued.has_gone_up(key):
         return _DUPLICATE
     root = _merkle_root(issued, submit.extranonce2)
-    judged = _hashed(issued, submit, root, version, diff1)
-    if judged.reason is Reason.NONE:
+    check = _hashed(issued, submit, root, version, diff1)
+    if check.reason is Reason.NONE:
         issued.went_up(key)
-        return judged
-    if submit.bits is not None and not _is_good(judged, issued):
-        judged = _read_otherwise(issued, submit, root, diff1, reading) or judged
-    if judged.goes_up:
-        issued.went_up(_key(submit, judged.version))
-    return judged
+        return check
+    if submit.version_bits is not None and not _is_good(check, issued):
+        check = _read_otherwise(issued, submit, root, diff1, reading) or check
+    if check.goes_up:
+        issued.went_up(_key(submit, check.version))
+    return check
 
 
 def _read_otherwise(
     issued: IssuedJob, submit: Submit, root: bytes, diff1: int, tried: BitsReading
 ) -> ShareCheck | None:
     """Judge ``submit`` by the first other reading of its version bits that gives a good hash; None where none does."""
-    for reading, version in other_versions(tried, issued.job.notice.version, issued.mask, submit.bits or 0):
+    for reading, version in other_versions(
+        tried, issued.job.template.version, issued.version_mask, submit.version_bits or 0
+    ):
         if issued.has_gone_up(_key(submit, version)):
             return _DUPLICATE
-        judged = _hashed(issued, submit, root, version, diff1)
-        if _is_good(judged, issued):
-            return judged._replace(reading=reading)
+        check = _hashed(issued, submit, root, version, diff1)
+        if _is_good(check, issued):
+            return check._replace(reading=reading)
     return None
 
 
-def _is_good(judged: ShareCheck, issued: IssuedJob) -> bool:
+def _is_good(check: ShareCheck, issued: IssuedJob) -> bool:
     """Whether the hash is what the miner was looking for, whatever else may be wrong with the share."""
-    return judged.true_difficulty >= issued.difficulty or judged.meets_network
+    return check.true_difficulty >= issued.difficulty or check.meets_network
 
 
 def _key(submit: Submit, version: int) -> ShareKey:
@@ -84,29 +88,29 @@ def _key(submit: Submit, version: int) -> ShareKey:
 
 
 def _hashed(issued: IssuedJob, submit: Submit, root: bytes, version: int, diff1: int) -> ShareCheck:
-    notice = issued.job.notice
-    made = header(version, notice.prevhash, root, submit.ntime, notice.nbits, submit.nonce)
+    template = issued.job.template
+    made = header(version, template.prevhash, root, submit.ntime, template.nbits, submit.nonce)
     digest, value = hash_value(made)
     reached = true_difficulty(value, diff1)
     return ShareCheck(
-        _reason(issued, submit, version, reached), reached, made, digest, value <= notice.network_target, version
+        _reason(issued, submit, version, reached), reached, made, digest, value <= template.network_target, version
     )
 
 
 def _merkle_root(issued: IssuedJob, extranonce2: bytes) -> bytes:
     root = sha256(issued.coinbase_hash(extranonce2)).digest()
-    for branch in issued.job.notice.branches:
+    for branch in issued.job.template.branches:
         root = sha256(sha256(root + branch).digest()).digest()
     return root
 
 
 def _reason(issued: IssuedJob, submit: Submit, version: int, reached: float) -> Reason:
     job = issued.job
-    if not 0 <= submit.ntime - job.notice.ntime <= MAX_NTIME_AHEAD_S:
+    if not 0 <= submit.ntime - job.template.ntime <= MAX_NTIME_AHEAD_S:
         return Reason.NTIME
     if reached < issued.difficulty:
-        outside = submit.bits is not None and submit.bits & ~issued.mask
+        outside = submit.version_bits is not None and submit.version_bits & ~issued.version_mask
         return Reason.VERSION if outside else Reason.LOW_DIFFICULTY
-    if (version ^ job.notice.version) & ~job.allowed_mask:
+    if (version ^ job.template.version) & ~job.allowed_version_mask:
         return Reason.VERSION
     return Reason.FRACTION if reached < job.difficulty else Reason.NONE

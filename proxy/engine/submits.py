@@ -4,13 +4,10 @@ A share is answered exactly once, with its own id, and ends in exactly one ``Sha
 target goes up whatever else is wrong with it, duplicates excepted: its pool decides, and its answer is the miner's.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
-
-from proxy.engine.delivery import UndeliveredBlock
+from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
 from proxy.engine.jobs import IssuedJob, JobTable
 from proxy.engine.reject_reasons import code_of, reason_of
-from proxy.engine.share_check import ShareCheck, judge
+from proxy.engine.share_check import ShareCheck, check_share
 from proxy.observe.events import (
     BlockCandidate,
     EventStream,
@@ -21,12 +18,13 @@ from proxy.observe.events import (
     SubmitRouted,
     SubmitUnknownJob,
 )
+from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.codec import ErrorInfo, JsonId
 from proxy.stratum.difficulty import network_difficulty
 from proxy.stratum.downstream import Downstream, Submit
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import BitsReading
-from proxy.types import DecidedBy, PoolKey, Reason, SessionId, Verdict, WorkerName
+from proxy.types import DecidedBy, Reason, SessionId, Verdict, WorkerName
 
 _TEXTS = {
     Reason.UNKNOWN_JOB: "Job not found",
@@ -42,220 +40,204 @@ _HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
 """How a pool refuses a share whose version it rebuilt as another."""
 
 
-class PendingShare(NamedTuple):
-    """A share that is to be judged by its pool."""
+class PendingShare:
+    """A share that its pool is to judge: takes the answer straight from the connection that carried it."""
 
-    submit: Submit
-    worker: WorkerName
-    issued: IssuedJob
-    judged: ShareCheck
-    block: BlockCandidate | None = None
-    """What it is as well, until it has been handed on for another way to its pool."""
+    __slots__ = ("block", "check", "handler", "issued", "submit", "worker")
 
+    def __init__(
+        self, handler: "SubmitHandler", submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck
+    ) -> None:
+        self.handler = handler
+        self.submit = submit
+        self.worker = worker
+        self.issued = issued
+        self.check = check
+        self.block: BlockCandidate | None = None
+        """What it is as well, until it was given to the delivery of blocks."""
 
-class SubmitHost(Protocol):
-    """What a desk needs of the engine."""
+    def answered(self, answer: ShareAnswer) -> None:
+        """Give the pool's verdict to the miner, unchanged in meaning, and to the scheduler as evidence."""
+        handler, issued, check, ident = self.handler, self.issued, self.check, self.submit.id
+        connection, credited = issued.connection, issued.job.difficulty
+        if answer.lost:
+            if self.block is not None:
+                handler.deliver_later(self, self.block)
+            else:
+                reason = Reason.TIMEOUT if connection.ready else Reason.POOL_LOST
+                handler.end_unanswered(self, reason, answer.latency_s)
+            return
+        if answer.accepted:
+            issued.productive.accepted(credited)
+        # A block below the assigned difficulty says nothing about the miner's hash rate.
+        proven = issued.difficulty if check.true_difficulty >= issued.difficulty else 0.0
+        handler.scheduler.share(handler.session, connection.pool, proven, answer.accepted, credited)
+        if answer.accepted:
+            verdict, reason, text = Verdict.ACCEPTED, Reason.NONE, ""
+            self._learn_reading(answer.version_bits, accepted=True)
+            handler.downstream.accept(ident)
+        else:
+            error = answer.error or ErrorInfo(20, "refused")
+            verdict, reason, text = Verdict.REJECTED, reason_of(error), error.text
+            if reason in _HASH_REFUSED and check.true_difficulty >= credited:
+                self._learn_reading(answer.version_bits, accepted=False)
+            handler.downstream.refuse(ident, code_of(reason), text)
+        handler.emit_result(
+            self.worker, issued, issued.id, verdict, reason, DecidedBy.POOL, check, answer.latency_s, text
+        )
 
-    events: EventStream
-    diff1: int
-
-    def deliver(self, block: UndeliveredBlock, answered: Callable[[ShareAnswer], None]) -> None:
-        """Try to bring a block candidate to its pool all the same; ``answered`` is called once."""
+    def _learn_reading(self, version_bits: int | None, *, accepted: bool) -> None:
+        """Let the pool's answer tell how it reads version bits."""
+        if version_bits is not None:
+            job = self.issued.job
+            self.issued.connection.reading.answered(
+                job.template.version, job.allowed_version_mask, self.check.version, version_bits, accepted=accepted
+            )
 
 
 class SubmitHandler:
-    """One miner's. ``judged(pool, difficulty, credited, accepted)`` hears of each verdict of a pool.
-
-    ``difficulty`` is 0 for a block below what the miner was told: it says nothing about the miner's hash rate.
-    """
+    """One miner's. Implements ``SubmitTaker`` for its ``Downstream``."""
 
     __slots__ = (
-        "_deliver",
+        "_delivery",
         "_diff1",
         "_events",
-        "_judged",
         "_reading",
         "downstream",
-        "id",
+        "jobs",
+        "scheduler",
+        "session",
+        "workers",
     )
 
     def __init__(
         self,
         session: SessionId,
         downstream: Downstream,
-        host: SubmitHost,
-        judged: Callable[[PoolKey, float, float, bool], None],
+        *,
+        events: EventStream,
+        scheduler: Scheduler,
+        delivery: BlockDelivery,
+        diff1: int,
     ) -> None:
-        self.id = session
+        self.session = session
         self.downstream = downstream
-        self._deliver = host.deliver
-        self._events = host.events
-        self._diff1 = host.diff1
-        self._judged = judged
+        self.scheduler = scheduler
+        self.workers: dict[str, WorkerName] = {}
+        """By the user names that were authorised; the first is the session's."""
+        self.jobs: JobTable | None = None
+        """None until the miner has subscribed."""
+        self._events = events
+        self._delivery = delivery
+        self._diff1 = diff1
         self._reading = BitsReading.REPLACE
         """How the miner's version bits are read first: as they were last where it mattered."""
 
-    def bad(self, ident: JsonId, worker: WorkerName, job_id: str, code: int, text: str) -> None:
-        """A share that nobody can judge."""
-        reason = {24: Reason.UNAUTHORIZED, 25: Reason.NOT_SUBSCRIBED}.get(code, Reason.BAD_PARAMS)
-        self.downstream.refuse(ident, code, text)
-        self._result(worker, None, job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
+    # --- SubmitTaker ----------------------------------------------------------------------------------------------
 
-    def submit(self, submit: Submit, worker: WorkerName, jobs: JobTable | None) -> None:
-        """Judge a share by its job; what passes goes to the upstream session that issued it."""
+    def submit(self, submit: Submit) -> None:
+        """Check a share by its job; what passes goes to the connection that issued the job."""
+        worker, jobs = self.workers[submit.user], self.jobs
         issued = jobs.find(submit.job_id) if jobs is not None else None
         if issued is None:
             self._unknown_job(submit, worker, known=jobs is not None and jobs.any_issued)
             return
-        judged = judge(issued, submit, self._diff1, self._reading)
-        if judged.reading is not None:
-            self._reading = judged.reading
-        if judged.goes_up:
-            block = self._block(worker, issued, submit, judged) if judged.meets_network else None
-            if block is not None:
-                self._events.emit(block)
-            self._forward(PendingShare(submit, worker, issued, judged, block))
+        check = check_share(issued, submit, self._diff1, self._reading)
+        if check.reading is not None:
+            self._reading = check.reading
+        if check.goes_up:
+            self._forward(PendingShare(self, submit, worker, issued, check))
             return
-        if judged.reason is Reason.DUPLICATE:
-            self._events.emit(SubmitDuplicate(session=self.id, worker=worker, job=submit.job_id))
-        self._refuse(submit.id, worker, issued, judged, judged.reason)
+        if check.reason is Reason.DUPLICATE:
+            self._events.emit(SubmitDuplicate(session=self.session, worker=worker, job=submit.job_id))
+        text = _TEXTS[check.reason]
+        self.downstream.refuse(submit.id, code_of(check.reason), text)
+        self.emit_result(
+            worker, issued, issued.id, Verdict.REJECTED, check.reason, DecidedBy.PROXY, check, message=text
+        )
 
-    def _forward(self, token: PendingShare) -> None:
-        submit, worker, issued, judged, block = token
+    def bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
+        """Refuse what is no share; it counts for the session's worker."""
+        reason = {24: Reason.UNAUTHORIZED, 25: Reason.NOT_SUBSCRIBED}.get(code, Reason.BAD_PARAMS)
+        worker = next(iter(self.workers.values()), WorkerName(""))
+        self.downstream.refuse(ident, code, text)
+        self.emit_result(worker, None, job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
+
+    def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
+        if known:
+            self._events.emit(SubmitUnknownJob(session=self.session, worker=worker, job=submit.job_id))
+        else:
+            self._events.emit(SubmitNoJobYet(session=self.session, worker=worker))
+        reason, text = Reason.UNKNOWN_JOB, _TEXTS[Reason.UNKNOWN_JOB]
+        self.downstream.refuse(submit.id, code_of(reason), text)
+        self.emit_result(worker, None, submit.job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
+
+    def _forward(self, share: PendingShare) -> None:
+        submit, issued, check = share.submit, share.issued, share.check
         connection = issued.connection
+        if check.meets_network:
+            share.block = self._block(share)
+            self._events.emit(share.block)
         if not connection.ready:
-            if block is not None:
-                self._send_later(token, block)
+            if share.block is not None:
+                self.deliver_later(share, share.block)
                 return
-            self._events.emit(SubmitPoolDead(session=self.id, worker=worker, pool=connection.pool, job=issued.id))
-            self._lost(token, Reason.POOL_LOST, 0.0)
+            self._events.emit(
+                SubmitPoolDead(session=self.session, worker=share.worker, pool=connection.pool, job=issued.id)
+            )
+            self.end_unanswered(share, Reason.POOL_LOST, 0.0)
             return
         if self._events.wants(SubmitRouted):
             self._events.emit(
                 SubmitRouted(
-                    session=self.id,
-                    worker=worker,
+                    session=self.session,
+                    worker=share.worker,
                     pool=connection.pool,
                     connection=connection.id,
                     job=issued.id,
-                    pool_job=str(issued.job.notice.job_id),
+                    pool_job=str(issued.job.template.job_id),
                 )
             )
-        connection.submit(
-            token,
-            issued.job,
-            issued.padding + issued.extranonce1 + submit.extranonce2,
-            submit.ntime,
-            submit.nonce,
-            judged.version,
-        )
+        extranonce2 = issued.padding + issued.extranonce1 + submit.extranonce2
+        connection.submit(share, issued.job, extranonce2, submit.ntime, submit.nonce, check.version)
 
-    def answered(self, token: PendingShare, answer: ShareAnswer) -> None:
-        """Give the pool's verdict to the miner, unchanged in meaning."""
-        if answer.lost and token.block is not None:
-            self._send_later(token, token.block)
-            return
-        if answer.lost:
-            self._lost(token, Reason.TIMEOUT if token.issued.connection.ready else Reason.POOL_LOST, answer.latency_s)
-            return
-        issued, ident = token.issued, token.submit.id
-        found = issued.difficulty if token.judged.true_difficulty >= issued.difficulty else 0.0
-        self._judged(issued.connection.pool, found, issued.job.difficulty, answer.accepted)
-        if answer.accepted:
-            self._learn_reading(token, answer.bits, accepted=True)
-            self.downstream.accept(ident)
-            self._result(
-                token.worker,
-                issued,
-                issued.id,
-                Verdict.ACCEPTED,
-                Reason.NONE,
-                DecidedBy.POOL,
-                judged=token.judged,
-                latency_s=answer.latency_s,
-            )
-            return
-        error = answer.error or ErrorInfo(20, "refused")
-        reason = reason_of(error)
-        if reason in _HASH_REFUSED and token.judged.true_difficulty >= issued.job.difficulty:
-            self._learn_reading(token, answer.bits, accepted=False)
-        self.downstream.refuse(ident, code_of(reason), error.text)
-        self._result(
-            token.worker,
-            issued,
-            issued.id,
-            Verdict.REJECTED,
-            reason,
-            DecidedBy.POOL,
-            judged=token.judged,
-            latency_s=answer.latency_s,
-            message=error.text,
-        )
+    # --- For its pending shares -----------------------------------------------------------------------------------
 
-    def _learn_reading(self, token: PendingShare, bits: int | None, *, accepted: bool) -> None:
-        """Let the pool's answer tell how it reads version bits."""
-        if bits is not None:
-            job = token.issued.job
-            token.issued.connection.reading.answered(
-                job.notice.version, job.allowed_mask, token.judged.version, bits, accepted=accepted
-            )
-
-    def _send_later(self, token: PendingShare, block: BlockCandidate) -> None:
+    def deliver_later(self, share: PendingShare, block: BlockCandidate) -> None:
         """A block without an answer: its miner waits until the delivery has one, or has none in time."""
-        connection, alone = token.issued.connection, token._replace(block=None)
-        self._deliver(
+        share.block = None
+        self._delivery.deliver(
             UndeliveredBlock(
                 worker=block.worker,
                 pool=block.pool,
                 chain=block.chain,
                 header_hash=block.header_hash,
-                endpoint=connection.endpoint,
+                endpoint=share.issued.connection.endpoint,
                 session_id=block.pool_session,
                 extranonce1=block.extranonce1,
                 submit=block.submit,
-                credentials=connection.credentials,
+                credentials=share.issued.connection.credentials,
             ),
-            lambda answer: self.answered(alone, answer),
+            share.answered,
         )
 
-    def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
-        if known:
-            self._events.emit(SubmitUnknownJob(session=self.id, worker=worker, job=submit.job_id))
-        else:
-            self._events.emit(SubmitNoJobYet(session=self.id, worker=worker))
-        self.downstream.refuse(submit.id, 21, _TEXTS[Reason.UNKNOWN_JOB])
-        self._result(
-            worker,
-            None,
-            submit.job_id,
-            Verdict.REJECTED,
-            Reason.UNKNOWN_JOB,
-            DecidedBy.PROXY,
-            message=_TEXTS[Reason.UNKNOWN_JOB],
-        )
-
-    def _refuse(self, ident: JsonId, worker: WorkerName, issued: IssuedJob, judged: ShareCheck, reason: Reason) -> None:
-        self.downstream.refuse(ident, code_of(reason), _TEXTS[reason])
-        self._result(
-            worker, issued, issued.id, Verdict.REJECTED, reason, DecidedBy.PROXY, judged=judged, message=_TEXTS[reason]
-        )
-
-    def _lost(self, token: PendingShare, reason: Reason, latency_s: float) -> None:
+    def end_unanswered(self, share: PendingShare, reason: Reason, latency_s: float) -> None:
         """The one place where a share ends that could not be given to its pool, or got no answer there."""
-        self.downstream.refuse(token.submit.id, 20, _TEXTS[reason])
-        self._result(
-            token.worker,
-            token.issued,
-            token.issued.id,
+        text = _TEXTS[reason]
+        self.downstream.refuse(share.submit.id, 20, text)
+        self.emit_result(
+            share.worker,
+            share.issued,
+            share.issued.id,
             Verdict.UNANSWERED,
             reason,
             DecidedBy.PROXY,
-            judged=token.judged,
-            latency_s=latency_s,
-            message=_TEXTS[reason],
+            share.check,
+            latency_s,
+            text,
         )
 
-    def _result(
+    def emit_result(
         self,
         worker: WorkerName,
         issued: IssuedJob | None,
@@ -263,62 +245,48 @@ class SubmitHandler:
         verdict: Verdict,
         reason: Reason,
         decided_by: DecidedBy,
-        *,
-        judged: ShareCheck | None = None,
+        check: ShareCheck | None = None,
         latency_s: float = 0.0,
         message: str = "",
     ) -> None:
+        """Emit the share's one ``ShareResult``."""
         self._events.emit(
             ShareResult(
-                session=self.id,
+                session=self.session,
                 worker=worker,
                 pool=issued.connection.pool if issued else None,
                 job=job_id,
                 difficulty=issued.difficulty if issued else 0.0,
                 pool_difficulty=issued.job.difficulty if issued else 0.0,
-                true_difficulty=judged.true_difficulty if judged else 0.0,
+                true_difficulty=check.true_difficulty if check else 0.0,
                 verdict=verdict,
                 reason=reason,
                 decided_by=decided_by,
                 message=message,
                 latency_s=latency_s,
-                header_hash=judged.header_hash if judged else b"",
+                header_hash=check.header_hash if check else b"",
             )
         )
 
-    def _block(self, worker: WorkerName, issued: IssuedJob, submit: Submit, judged: ShareCheck) -> BlockCandidate:
-        notice, connection = issued.job.notice, issued.connection
-        coinbase = (
-            notice.coinb1
-            + issued.job.extranonce1
-            + issued.padding
-            + issued.extranonce1
-            + submit.extranonce2
-            + notice.coinb2
-        )
+    def _block(self, share: PendingShare) -> BlockCandidate:
+        submit, issued, check = share.submit, share.issued, share.check
+        job, connection = issued.job, issued.connection
+        extranonce2 = issued.padding + issued.extranonce1 + submit.extranonce2
         return BlockCandidate(
-            session=self.id,
-            worker=worker,
+            session=self.session,
+            worker=share.worker,
             pool=connection.pool,
             chain=connection.chain,
             job=issued.id,
-            header=judged.header,
-            header_hash=judged.header_hash,
-            coinbase=coinbase,
-            merkle_branches=notice.branches,
-            nbits=notice.nbits,
-            true_difficulty=judged.true_difficulty,
-            network_difficulty=network_difficulty(notice.nbits, self._diff1),
+            header=check.header,
+            header_hash=check.header_hash,
+            coinbase=job.template.coinb1 + job.extranonce1 + extranonce2 + job.template.coinb2,
+            merkle_branches=job.template.branches,
+            nbits=job.template.nbits,
+            true_difficulty=check.true_difficulty,
+            network_difficulty=network_difficulty(job.template.nbits, self._diff1),
             endpoint=str(connection.endpoint),
             pool_session=connection.session_id,
-            extranonce1=issued.job.extranonce1,
-            submit=tuple(
-                connection.params_of(
-                    issued.job,
-                    issued.padding + issued.extranonce1 + submit.extranonce2,
-                    submit.ntime,
-                    submit.nonce,
-                    judged.version,
-                )
-            ),
+            extranonce1=job.extranonce1,
+            submit=tuple(connection.params_of(job, extranonce2, submit.ntime, submit.nonce, check.version)),
         )

@@ -3,11 +3,10 @@
 Keeping a session supplied with connections (retry, renewal, drain) is the matter of ``pool_link``.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from proxy.config.snapshot import Endpoint
-from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.redirect import redirect_target
 from proxy.errors import RemoteProtocolError
 from proxy.observe.events import (
@@ -34,7 +33,7 @@ from proxy.stratum.extranonce import ExtranoncePadding
 from proxy.stratum.patience import Patience
 from proxy.stratum.pool_job import NotifyCache, PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
-from proxy.stratum.upstream_owner import ShareAnswer
+from proxy.stratum.upstream_owner import PendingSubmit
 from proxy.stratum.version_rolling import PoolReading
 from proxy.types import Chain, ConnectionId, PoolKey, SessionId
 
@@ -48,57 +47,19 @@ GOLDEN = 0.618033988749895
 """Its multiples are spread evenly over every interval (as phases of slicing are)."""
 
 
-class Connection(Protocol):
-    """What a session needs of its way to a pool."""
-
-    id: ConnectionId
-    pool: PoolKey
-    chain: Chain
-    padding: ExtranoncePadding
-    reading: PoolReading
-    """How the pool reads version bits."""
-    endpoint: Endpoint
-
-    @property
-    def credentials(self) -> Credentials:
-        """Who the pool was told we are."""
-
-    @property
-    def session_id(self) -> str:
-        """What the pool calls the session, for taking it up again; empty where it names none."""
-
-    @property
-    def job(self) -> PoolJob | None:
-        """The newest job."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether shares can be submitted."""
-
-    @property
-    def open_submits(self) -> int:
-        """Shares without a verdict yet."""
-
-    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
-        """Send a share; ``ConnectionUser.connection_answer`` follows exactly once."""
-
-    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
-        """The parameters with which ``submit`` would send it."""
-
-
 class ConnectionUser(Protocol):
-    """Who uses a connection."""
+    """Who uses a connection: a session's link to the pool, a probe, the delivery of a block."""
 
     def connection_job(self, connection: "UpstreamConnection", job: PoolJob) -> None:
         """A job came; the first one says that the connection is ready."""
 
-    def connection_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """A share's verdict."""
-
     def connection_lost(self, connection: "UpstreamConnection", reason: str) -> None:
         """The connection is over. Called once, last."""
 
-    def connection_version_mask(self, connection: "UpstreamConnection", mask: int) -> None:
+    def connection_difficulty(self, connection: "UpstreamConnection", difficulty: float) -> None:
+        """The pool set the difficulty of the jobs to come."""
+
+    def connection_version_mask(self, connection: "UpstreamConnection", version_mask: int) -> None:
         """The pool said which version bits it allows, at any time."""
 
     def connection_stale(self, connection: "UpstreamConnection") -> None:
@@ -115,7 +76,6 @@ class UpstreamConnection:
         "_cancel_dial",
         "_clock",
         "_dialed_at",
-        "_entered",
         "_events",
         "_gap_s",
         "_job_stall_s",
@@ -136,7 +96,6 @@ class UpstreamConnection:
         "id",
         "padding",
         "pool",
-        "productive",
         "reached",
         "reading",
         "refused",
@@ -162,7 +121,6 @@ class UpstreamConnection:
         notify_cache: NotifyCache,
         reading: PoolReading,
         resume: str = "",
-        productive: ProductiveDifficulty | None = None,
     ) -> None:
         self.id = connection_id
         self.pool = pool
@@ -196,10 +154,8 @@ class UpstreamConnection:
         self._session = session
         self._job_stall_s = job_stall_s
         self._one_in, self._one_out = LinesReceived(pool=pool, count=1), LinesSent(pool=pool, count=1)
-        self.productive = productive if productive is not None else ProductiveDifficulty()
         self.asked: float | None = None
         """The difficulty that this connection is to have, where one is known that suits the miner."""
-        self._entered = False
         self._gap_s = 0.0
         self._last_job_at: float | None = None
         self._cancel_dial: Callable[[], None] | None = None
@@ -268,32 +224,60 @@ class UpstreamConnection:
         """Seconds since anything came from the pool."""
         return self._clock.now() - self.upstream.last_received
 
-    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
-        """Send a share."""
-        self.upstream.submit(token, job, extranonce2, ntime, nonce, version)
+    @property
+    def difficulty(self) -> float:
+        """The pool's, for the jobs to come."""
+        return self.upstream.difficulty
 
-    def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
-        """The parameters with which ``submit`` would send it."""
-        return self.upstream.params_of(job, extranonce2, ntime, nonce, version)
+    @property
+    def version_mask(self) -> int | None:
+        """Version bits that the pool allows; None while it has not said."""
+        return self.upstream.version_mask
 
-    def enter(self) -> None:
-        """The miner works here from now on."""
-        self._entered = True
-        self.productive.enter(self.upstream.difficulty, self._clock.now())
+    @property
+    def extranonce1(self) -> bytes:
+        """The pool's."""
+        return self.upstream.extranonce1
 
-    def leave(self) -> None:
-        """The miner works elsewhere from now on; some pools lower the difficulty of a connection meanwhile."""
-        self._entered = False
-        self.productive.leave(self._clock.now())
+    @property
+    def extranonce2_size(self) -> int:
+        """The pool's; 0 until it has said."""
+        return self.upstream.extranonce2_size
 
-    def held_difficulty(self, difficulty: float) -> float:
-        """What the miner last worked at here, if the pool's ``difficulty`` is far lower now that it is back; else 0."""
-        return self.productive.held(difficulty, self._clock.now()) if self._entered else 0.0
+    @property
+    def stalled(self) -> bool:
+        """Whether it was given up because the pool fell silent."""
+        return self.upstream.stalled
 
-    def suggest(self, difficulty: float | None) -> None:
-        """Tell the pool a wish; None for none."""
-        if difficulty is not None:
-            self.upstream.suggest(difficulty)
+    # Sending is the endpoint's own: these give its methods, with no hop in between.
+
+    @property
+    def submit(self) -> Callable[[PendingSubmit, PoolJob, bytes, int, int, int], None]:
+        """``Upstream.submit``."""
+        return self.upstream.submit
+
+    @property
+    def submit_params(self) -> Callable[[PendingSubmit, Sequence[str | int]], None]:
+        """``Upstream.submit_params``."""
+        return self.upstream.submit_params
+
+    @property
+    def params_of(self) -> Callable[[PoolJob, bytes, int, int, int], list[str | int]]:
+        """``Upstream.params_of``."""
+        return self.upstream.params_of
+
+    @property
+    def suggest(self) -> Callable[[float], None]:
+        """``Upstream.suggest``."""
+        return self.upstream.suggest
+
+    def close_when_answered(self, reason: str) -> None:
+        """Close once its last open submit has ended."""
+        self.upstream.on_all_answered = lambda: self.close(reason)
+
+    def trace(self, on: bool) -> None:
+        """Let the raw traffic be heard, or no more."""
+        self.upstream.traced = on
 
     def close(self, reason: str, *, wanted: bool = True) -> None:
         """End the connection; ``connection_lost`` follows (at once if it never opened)."""
@@ -344,7 +328,7 @@ class UpstreamConnection:
     # --- UpstreamOwner --------------------------------------------------------------------------------------------
 
     def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
-        """Remember and tell."""
+        """Emit ``SubscribeResult``."""
         self._events.emit(
             SubscribeResult(
                 pool=self.pool,
@@ -356,7 +340,7 @@ class UpstreamConnection:
         )
 
     def upstream_authorized(self, ok: bool, message: str) -> None:
-        """Tell; a refusal is no fault of the pool's connection."""
+        """Emit ``AuthResult``; a refusal is no fault of the connection."""
         self.refused = "" if ok else message or "refused without a reason"
         self._events.emit(
             AuthResult(
@@ -368,22 +352,22 @@ class UpstreamConnection:
         """Hand a job over, and look out for the next one."""
         now = self._clock.now()
         if self._events.wants(PoolNotify):
-            notice = job.notice
+            template = job.template
             self._events.emit(
                 PoolNotify(
                     pool=self.pool,
                     connection=self.id,
                     chain=self.chain,
-                    job=str(notice.job_id),
-                    prevhash=notice.prevhash,
-                    version=notice.version,
-                    nbits=notice.nbits,
-                    ntime=notice.ntime,
+                    job=str(template.job_id),
+                    prevhash=template.prevhash,
+                    version=template.version,
+                    nbits=template.nbits,
+                    ntime=template.ntime,
                     clean=job.clean,
-                    coinbase1=notice.coinb1,
+                    coinbase1=template.coinb1,
                     extranonce1=job.extranonce1,
                     extranonce2_size=job.extranonce2_size,
-                    coinbase2=notice.coinb2,
+                    coinbase2=template.coinb2,
                     session=self._session,
                 )
             )
@@ -392,23 +376,19 @@ class UpstreamConnection:
         self._user.connection_job(self, job)
 
     def upstream_difficulty(self, difficulty: float) -> None:
-        """Tell; it holds from the next job on."""
-        self.productive.pool_set(difficulty, self._clock.now(), at_work=self._entered)
+        """Emit ``PoolDifficulty``; it holds from the next job on."""
         self._events.emit(
             PoolDifficulty(pool=self.pool, connection=self.id, difficulty=difficulty, session=self._session)
         )
+        self._user.connection_difficulty(self, difficulty)
 
-    def upstream_mask(self, mask: int) -> None:
-        """Tell, and let the pool know for the miners to come."""
-        self._events.emit(PoolVersionMask(pool=self.pool, connection=self.id, mask=mask, session=self._session))
-        self._user.connection_version_mask(self, mask)
-
-    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """Pass a verdict on."""
-        self._user.connection_answer(token, answer)
+    def upstream_version_mask(self, version_mask: int) -> None:
+        """Emit ``PoolVersionMask``, and let the pool know for the miners to come."""
+        self._events.emit(PoolVersionMask(pool=self.pool, connection=self.id, mask=version_mask, session=self._session))
+        self._user.connection_version_mask(self, version_mask)
 
     def upstream_late(self, accepted: bool) -> None:
-        """Count it; nobody waits for it any more."""
+        """Emit ``LateVerdict``; nobody waits for it any more."""
         self._events.emit(LateVerdict(pool=self.pool, connection=self.id, accepted=accepted))
 
     def upstream_request(self, request: Request) -> None:
@@ -428,7 +408,7 @@ class UpstreamConnection:
             self._events.emit(PoolMessage(pool=self.pool, text=str(request.params[0])[:500] if request.params else ""))
 
     def upstream_problem(self, problem: RemoteProtocolError) -> None:
-        """Tell."""
+        """Emit ``PoolProtocolError``."""
         self._events.emit(
             PoolProtocolError(pool=self.pool, connection=self.id, problem=str(problem), session=self._session)
         )
@@ -441,7 +421,7 @@ class UpstreamConnection:
             self._events.emit(self._one_out if sent == 1 else LinesSent(pool=self.pool, count=sent))
 
     def upstream_traffic(self, direction: str, line: bytes) -> None:
-        """Trace."""
+        """Emit ``UpstreamTraffic``."""
         if self._session is not None:
             self._events.emit(
                 UpstreamTraffic(

@@ -49,7 +49,7 @@ class Findings:
     refusal: str = ""
     difficulty: float | None = None
     """None: the pool said none."""
-    mask: int | None = None
+    version_mask: int | None = None
     """None: the pool did not say."""
     job: PoolJob | None = None
     first_job_s: float | None = None
@@ -109,7 +109,7 @@ class _Handshake:
         """Close what is open and take down what is known; a pool that does not let go is not waited for long."""
         if self._settle is not None:
             self._settle.cancel()
-        self.findings.mask, self.findings.job = self._upstream.mask, self._upstream.job
+        self.findings.version_mask, self.findings.job = self._upstream.version_mask, self._upstream.job
         if self._is_open and not self._closed.is_set():
             self._upstream.close("the check is done")
             await _within(self._closed, LEAVE_S)
@@ -172,7 +172,7 @@ class _Handshake:
         if self.findings.first_job_s is not None:
             self.done.set()
 
-    def upstream_mask(self, mask: int) -> None:
+    def upstream_version_mask(self, version_mask: int) -> None:
         """Read from the connection in the end."""
 
     def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:

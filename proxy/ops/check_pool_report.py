@@ -159,7 +159,7 @@ def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, 
         ),
         None,
     )
-    yield _("Version mask"), _mask(seen.mask), None
+    yield _("Version mask"), _mask(seen.version_mask), None
     yield _first_job(seen, timeout_s)
 
 
@@ -241,10 +241,12 @@ def _first_job(seen: Findings, timeout_s: float) -> Line:
 
 def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, made_up_user: bool) -> Iterator[Line]:
     difficulty = _("network difficulty %s") % _number(
-        network_difficulty(job.notice.nbits, diff1_target(hashes_per_difficulty))
+        network_difficulty(job.template.nbits, diff1_target(hashes_per_difficulty))
     )
     try:
-        coinbase = parse_coinbase(assemble(job.notice.coinb1, job.extranonce1, job.extranonce2_size, job.notice.coinb2))
+        coinbase = parse_coinbase(
+            assemble(job.template.coinb1, job.extranonce1, job.extranonce2_size, job.template.coinb2)
+        )
     except RemoteProtocolError as error:
         yield _("Block"), difficulty, None
         yield _("Pays"), _("The job's coinbase cannot be read: %s.") % error, False if pool.solo else None

@@ -39,7 +39,7 @@ _ANSWER_WITHOUT_ID = frozenset({"mining.subscribe", "mining.authorize", "mining.
 
 
 class Submit(NamedTuple):
-    """``mining.submit``, its types checked. ``bits`` None: five parameters."""
+    """``mining.submit``, its types checked. ``version_bits`` None: five parameters."""
 
     id: JsonId
     user: str
@@ -47,11 +47,23 @@ class Submit(NamedTuple):
     extranonce2: bytes
     ntime: int
     nonce: int
-    bits: int | None
+    version_bits: int | None
+
+
+class SubmitTaker(Protocol):
+    """Who takes a miner's submits. Each is answered once, now or later, by ``accept`` or ``refuse``."""
+
+    def submit(self, submit: Submit) -> None:
+        """A share to check."""
+
+    def bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
+        """A submit that is no share, and the error to refuse it with."""
 
 
 class DownstreamOwner(Protocol):
-    """Who decides for a miner's connection."""
+    """Who decides for a miner's connection. (The one implementation is outside this folder, which knows none above.)"""
+
+    submits: SubmitTaker
 
     def miner_may_subscribe(self) -> bool:
         """Whether there may be work for a miner; if not, its subscribe is not answered."""
@@ -59,7 +71,7 @@ class DownstreamOwner(Protocol):
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Give the extranonce for the life of the connection."""
 
-    def miner_mask(self, requested: int) -> int:
+    def miner_version_mask(self, requested: int) -> int:
         """The version bits (within ``requested``) that the miner may roll for now."""
 
     def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
@@ -67,12 +79,6 @@ class DownstreamOwner(Protocol):
 
     def miner_authorized(self, user: str, password: str) -> None:
         """A user logged in."""
-
-    def miner_submitted(self, submit: Submit) -> None:
-        """A share to judge; answer with ``accept`` or ``refuse``, now or later, once."""
-
-    def miner_bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
-        """A share that cannot be judged; answer with ``refuse``, once."""
 
     def miner_suggested(self, difficulty: float) -> None:
         """The miner wishes for a difficulty."""
@@ -120,7 +126,7 @@ class Downstream:
         "declined",
         "extranonce",
         "last_sent",
-        "requested_mask",
+        "requested_version_mask",
         "traced",
         "users",
     )
@@ -128,7 +134,7 @@ class Downstream:
     def __init__(self, *, clock: Clock, owner: DownstreamOwner, diff1: int = DIFF1_TARGET) -> None:
         self.agent = ""
         self.extranonce: MinerExtranonce | None = None
-        self.requested_mask: int | None = None
+        self.requested_version_mask: int | None = None
         """What the miner negotiated; None while it has not."""
         self.declined = False
         """Whether it was told that no pool lets it roll versions."""
@@ -329,12 +335,12 @@ class Downstream:
         result: dict[str, Any] = {}
         if "version-rolling" in asked:
             requested = parse_mask(options.get("version-rolling.mask", "ffffffff"))
-            self.requested_mask = requested
-            mask = self._owner.miner_mask(requested)
-            self.declined = not mask
-            result["version-rolling"] = bool(mask)
-            if mask:
-                result["version-rolling.mask"] = mask_text(mask)
+            self.requested_version_mask = requested
+            version_mask = self._owner.miner_version_mask(requested)
+            self.declined = not version_mask
+            result["version-rolling"] = bool(version_mask)
+            if version_mask:
+                result["version-rolling.mask"] = mask_text(version_mask)
         if "minimum-difficulty" in asked:
             value = options.get("minimum-difficulty.value")
             result["minimum-difficulty"] = _is_difficulty(value) and self._owner.miner_minimum(float(value))
@@ -382,17 +388,17 @@ class Downstream:
         params = request.params
         job_id = params[1][:64] if len(params) > 1 and isinstance(params[1], str) else ""
         if self.extranonce is None:
-            self._owner.miner_bad_submit(request.id, job_id, 25, "Not subscribed")
+            self._owner.submits.bad_submit(request.id, job_id, 25, "Not subscribed")
             self._closed = True
             self.close("it submitted before it subscribed")
             return
         try:
             submit = self._parse_submit(request)
         except RemoteProtocolError as problem:
-            self._owner.miner_bad_submit(request.id, job_id, problem.code, str(problem))
+            self._owner.submits.bad_submit(request.id, job_id, problem.code, str(problem))
             self._charge(problem)
             return
-        self._owner.miner_submitted(submit)
+        self._owner.submits.submit(submit)
 
     def _parse_submit(self, request: Request) -> Submit:
         params = request.params
@@ -408,10 +414,12 @@ class Downstream:
             raise RemoteProtocolError(f"extranonce2 must be {self.extranonce.size} bytes", cost=1.0)
         if not (_HEX_WORD.fullmatch(ntime) and _HEX_WORD.fullmatch(nonce)):
             raise RemoteProtocolError("ntime and nonce must be up to 8 hex digits", cost=1.0)
-        bits = None
+        version_bits = None
         if len(params) == 6:
-            bits = parse_mask(params[5])
-        return Submit(request.id, user, job_id, bytes.fromhex(extranonce2), int(ntime, 16), int(nonce, 16), bits)
+            version_bits = parse_mask(params[5])
+        return Submit(
+            request.id, user, job_id, bytes.fromhex(extranonce2), int(ntime, 16), int(nonce, 16), version_bits
+        )
 
     # --- Writing --------------------------------------------------------------------------------------------------
 

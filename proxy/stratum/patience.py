@@ -19,13 +19,15 @@ _UP, _DOWN = 0.5, 0.1
 class Patience:
     """One pool's, shared by all connections to it. All times are seconds."""
 
-    __slots__ = ("_in_vain", "latency_s", "least_s")
+    __slots__ = ("_in_vain", "latency_s", "least_s", "shares_answered")
 
     def __init__(self, least_s: float = 10.0) -> None:
         self.least_s = least_s
         """The operator's setting."""
         self.latency_s: float | None = None
         """What answers took lately; None until one came."""
+        self.shares_answered = 0
+        """How many shares the pool has answered."""
         self._in_vain = 0
         """Handshakes in a row that ended in silence."""
 

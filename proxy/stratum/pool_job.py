@@ -20,7 +20,7 @@ MAX_BRANCHES = 32
 MAX_COINBASE_PART = 12_000
 """Bytes: a PPLNS pool's large coinbase is about 6,500; a notify must fit the 16 KiB line of NerdQAxe."""
 MAX_JOB_ID = 128
-BOARD_SIZE = 16
+CACHED_LINES = 16
 """Lines that a notify_cache remembers."""
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _WORD = re.compile(r"[0-9a-fA-F]{8}")
@@ -45,7 +45,7 @@ class NotifyTemplate:
     """As the header holds it: the pool's hex has each 4-byte word turned round."""
     network_target: int = field(init=False)
     content: bytes = field(init=False)
-    """Equal for two notices whose search space is the same, whatever they are called; 32 bytes."""
+    """Equal for two templates whose search space is the same, whatever they are called; 32 bytes."""
     opening: str = field(init=False)
     """JSON parameters from the previous hash up to where the pool's extranonce1 belongs, in a miner's notify."""
     ending: str = field(init=False)
@@ -80,14 +80,14 @@ class NotifyTemplate:
 
 @dataclass(slots=True, kw_only=True)
 class PoolJob:
-    """A notice with the context in which one connection got it; made for good."""
+    """A template with the context in which one connection got it; made for good."""
 
-    notice: NotifyTemplate
+    template: NotifyTemplate
     clean: bool
     extranonce1: bytes
     extranonce2_size: int
     difficulty: float
-    mask: int | None
+    version_mask: int | None
     """Version bits that the pool lets this connection roll: 0 for none, None while it has not said."""
     received_at: float
     """Monotonic seconds."""
@@ -95,20 +95,20 @@ class PoolJob:
     """Counts the jobs of one upstream connection; grows."""
 
     @property
-    def allowed_mask(self) -> int:
-        """``mask``; BIP 320's bits while the pool has not said: a slow answer must not stop firmware that only works
-        with rolling (cgminer and Avalon never connect without it)."""
-        return USUAL_MASK if self.mask is None else self.mask
+    def allowed_version_mask(self) -> int:
+        """``version_mask``; BIP 320's bits while the pool has not said: a slow answer must not stop firmware that only
+        works with rolling (cgminer and Avalon never connect without it)."""
+        return USUAL_MASK if self.version_mask is None else self.version_mask
 
     @property
     def coinbase_size(self) -> int:
         """Bytes of the whole coinbase transaction as mined."""
-        return len(self.notice.coinb1) + len(self.extranonce1) + self.extranonce2_size + len(self.notice.coinb2)
+        return len(self.template.coinb1) + len(self.extranonce1) + self.extranonce2_size + len(self.template.coinb2)
 
     @property
     def content(self) -> tuple[bytes, bytes]:
         """Equal for two jobs whose search space is the same, whatever they are called."""
-        return self.notice.content, self.extranonce1
+        return self.template.content, self.extranonce1
 
 
 class NotifyCache:
@@ -123,11 +123,11 @@ class NotifyCache:
         """Return what ``line`` was read as, if it was."""
         return self._read.get(line)
 
-    def pin(self, line: bytes, notice: NotifyTemplate) -> None:
+    def put(self, line: bytes, template: NotifyTemplate) -> None:
         """Remember what ``line`` says, in place of the oldest."""
-        while len(self._read) >= BOARD_SIZE:
+        while len(self._read) >= CACHED_LINES:
             del self._read[next(iter(self._read))]
-        self._read[line] = notice
+        self._read[line] = template
 
 
 def swap_words(block: bytes) -> bytes:

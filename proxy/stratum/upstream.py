@@ -9,7 +9,7 @@ The owner is told through ``UpstreamOwner``; requests that wait are bounded and 
 expired, or lost with the connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from proxy.stratum.extranonce import MAX_POOL_SIZE
 from proxy.stratum.framing import LineFramer
 from proxy.stratum.patience import Patience
 from proxy.stratum.pool_job import NotifyCache, NotifyTemplate, PoolJob, parse_notify
-from proxy.stratum.upstream_owner import ShareAnswer, UpstreamOwner
+from proxy.stratum.upstream_owner import PendingSubmit, ShareAnswer, UpstreamOwner
 from proxy.stratum.version_rolling import USUAL_MASK, PoolReading, mask_text, parse_mask
 
 MAX_LINE_OUT = 1_023
@@ -32,7 +32,7 @@ MAX_LINE_IN = 65_536
 MAX_SESSION_ID = 128
 """Characters of a pool's session id that we would send back: ckpool's has 8, most are random hex of up to 32."""
 MIN_NOTIFY = 192
-"""Bytes: no job is shorter, and it is not worth asking the notify_cache for answers to submits."""
+"""Bytes: no job is shorter, and the cache is not asked for shorter lines, such as answers to submits."""
 OPTIONAL_TIMEOUT_S = 2.5
 SUBMIT_TIMEOUT_S = 60.0
 MAX_PENDING = 4_096
@@ -81,10 +81,10 @@ _NEEDED = ("mining.subscribe", "mining.authorize")
 """Calls without whose answer a connection is no use."""
 
 
-class _Pending(NamedTuple):
-    token: Any
+class _SentSubmit(NamedTuple):
+    pending: PendingSubmit
     sent_at: float
-    bits: int | None
+    version_bits: int | None
 
 
 class Upstream:
@@ -123,12 +123,13 @@ class Upstream:
         "extranonce2_size",
         "job",
         "last_received",
-        "mask",
+        "on_all_answered",
         "reading",
         "session_id",
         "stalled",
         "state",
         "traced",
+        "version_mask",
     )
 
     def __init__(
@@ -154,11 +155,13 @@ class Upstream:
         self.extranonce1 = b""
         self.extranonce2_size = 0
         self.difficulty = DEFAULT_DIFFICULTY
-        self.mask: int | None = None
+        self.version_mask: int | None = None
         """Version bits that the pool lets this connection roll: 0 for none, None while it has not said."""
         self.job: PoolJob | None = None
         self.last_received = 0.0
         self.traced = False
+        self.on_all_answered: Callable[[], None] | None = None
+        """Called when the last open submit has ended; None while nobody waits for that."""
         self.stalled = False
         """Whether the connection was given up because the pool fell silent."""
         self._clock = clock
@@ -171,7 +174,7 @@ class Upstream:
         self.reading = reading if reading is not None else PoolReading()
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
-        self._submits: dict[int, _Pending] = {}
+        self._submits: dict[int, _SentSubmit] = {}
         self._expired: list[int] = []
         self._watch: Timer | None = None
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
@@ -221,9 +224,9 @@ class Upstream:
         for timer in (self._watch, self._idle_watch):
             if timer is not None:
                 timer.cancel()
-        pending, self._submits = self._submits, {}
-        for waiting in pending.values():
-            self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
+        submits, self._submits = self._submits, {}
+        for sent in submits.values():
+            sent.pending.answered(ShareAnswer(False, None, self._clock.now() - sent.sent_at, lost=True))
         self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
 
     # --- Commands -------------------------------------------------------------------------------------------------
@@ -238,8 +241,10 @@ class Upstream:
         """Shares without a verdict yet."""
         return len(self._submits)
 
-    def submit(self, token: Any, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> None:
-        """Send a share; ``upstream_answer`` follows exactly once with ``token``.
+    def submit(
+        self, pending: PendingSubmit, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int
+    ) -> None:
+        """Send a share; ``pending.answered`` follows exactly once.
 
         ``version``: as hashed; its bits are sent unless the pool said that it allows no rolling (DATUM wants the
         parameter where it granted rolling and takes it amiss where it refused it), and where the version is not the
@@ -248,8 +253,8 @@ class Upstream:
         Raises:
             LocalProtocolError: not READY, or the line would be too long for ckpool.
         """
-        params, bits = self._params(job, extranonce2, ntime, nonce, version)
-        self.submit_params(token, params, bits)
+        params, version_bits = self._params(job, extranonce2, ntime, nonce, version)
+        self.submit_params(pending, params, version_bits)
 
     def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
         """The parameters of ``mining.submit`` for a share of ``job``."""
@@ -258,15 +263,17 @@ class Upstream:
     def _params(
         self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int
     ) -> tuple[list[str | int], int | None]:
-        params = [self.credentials.user, job.notice.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
-        bits = None
-        if job.allowed_mask or version != job.notice.version:
-            bits = self.reading.bits_for(job.notice.version, job.allowed_mask, version)
-            params.append(f"{bits:08x}")
-        return params, bits
+        params = [self.credentials.user, job.template.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
+        version_bits = None
+        if job.allowed_version_mask or version != job.template.version:
+            version_bits = self.reading.bits_for(job.template.version, job.allowed_version_mask, version)
+            params.append(f"{version_bits:08x}")
+        return params, version_bits
 
-    def submit_params(self, token: Any, params: Sequence[str | int], bits: int | None = None) -> None:
-        """As ``submit``, with the parameters ready made; the answer brings ``bits`` back."""
+    def submit_params(
+        self, pending: PendingSubmit, params: Sequence[str | int], version_bits: int | None = None
+    ) -> None:
+        """As ``submit``, with the parameters ready made; the answer brings ``version_bits`` back."""
         if not self.ready:
             raise LocalProtocolError(f"submit in state {self.state}")
         ident = self._next_id
@@ -276,18 +283,18 @@ class Upstream:
             raise LocalProtocolError(f"a submit of {len(line)} bytes")
         if len(self._submits) >= MAX_PENDING:
             self._expire(next(iter(self._submits)))
-        self._submits[ident] = _Pending(token, self._clock.now(), bits)
+        self._submits[ident] = _SentSubmit(pending, self._clock.now(), version_bits)
         self._send(line, 1)
         self._arm(self._patience.limit_s)
 
     def suggest(self, difficulty: float) -> None:
-        """Tell the pool the miner's wish: an integer from 1 on (ckpool reads no float), sent only when it changes."""
-        wish = float(int(difficulty)) if difficulty >= 1 else difficulty
-        if wish == self._suggested or wish <= 0:
+        """Suggest a difficulty to the pool: an integer from 1 on (ckpool reads no float), sent only when it changes."""
+        whole = float(int(difficulty)) if difficulty >= 1 else difficulty
+        if whole == self._suggested or whole <= 0:
             return
-        self._suggested = wish
+        self._suggested = whole
         if self.ready:
-            self._send(self._suggestion(wish), 1)
+            self._send(self._suggestion(whole), 1)
 
     def close(self, reason: str, *, wanted: bool = True) -> None:
         """End the connection; ``upstream_closed`` follows."""
@@ -304,9 +311,9 @@ class Upstream:
                 raise line
             if self.traced:
                 self._owner.upstream_traffic("rx", line)
-            notice = self._notify_cache.find(line) if len(line) >= MIN_NOTIFY else None
-            if notice is not None:
-                self._job(notice)
+            template = self._notify_cache.find(line) if len(line) >= MIN_NOTIFY else None
+            if template is not None:
+                self._job(template)
             else:
                 self._decoded(line)
             self._errors = 0
@@ -321,9 +328,9 @@ class Upstream:
         if isinstance(message, Response):
             self._response(message)
         elif message.method == "mining.notify":
-            notice = parse_notify(message.params)
-            self._notify_cache.pin(line, notice)
-            self._job(notice)
+            template = parse_notify(message.params)
+            self._notify_cache.put(line, template)
+            self._job(template)
         else:
             self._notification(message)
 
@@ -333,13 +340,16 @@ class Upstream:
             ident = int(ident)
         if type(ident) is not int:
             raise RemoteProtocolError("an answer without a request of ours")
-        waiting = self._submits.pop(ident, None)
+        sent = self._submits.pop(ident, None)
         accepted = answer.error is None and answer.result is not False and answer.result is not None
-        if waiting is not None:
+        if sent is not None:
             error = answer.error if accepted or answer.error else ErrorInfo(20, "refused without a reason")
-            latency = self._clock.now() - waiting.sent_at
+            latency = self._clock.now() - sent.sent_at
             self._patience.heard(latency)
-            self._answer(waiting, ShareAnswer(accepted, error, latency, bits=waiting.bits))
+            self._patience.shares_answered += 1
+            sent.pending.answered(ShareAnswer(accepted, error, latency, version_bits=sent.version_bits))
+            if self.on_all_answered is not None and not self._submits:
+                self.on_all_answered()
             return
         method, sent_at = self._calls.pop(ident, ("", 0.0))
         if method in _NEEDED:
@@ -364,7 +374,7 @@ class Upstream:
             case "mining.set_extranonce":
                 self._set_extranonce(message)
             case "mining.set_version_mask":
-                self._set_mask(parse_mask(message.params[0] if message.params else None))
+                self._set_version_mask(parse_mask(message.params[0] if message.params else None))
             case "mining.ping":
                 self._reply(message, "pong")
             case "client.get_version":
@@ -382,12 +392,12 @@ class Upstream:
     def _configure(self, minimum: float | None) -> bytes:
         """``minimum-difficulty`` keeps MiningCore from lowering an idle connection's difficulty; others ignore it."""
         extensions = ["version-rolling"]
-        wish: dict[str, Any] = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
+        parameters: dict[str, Any] = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
         self._minimum_asked = minimum is not None
         if minimum is not None:
             extensions.append("minimum-difficulty")
-            wish["minimum-difficulty.value"] = int(minimum) if minimum >= 1 else minimum
-        return self._call("mining.configure", [extensions, wish])
+            parameters["minimum-difficulty.value"] = int(minimum) if minimum >= 1 else minimum
+        return self._call("mining.configure", [extensions, parameters])
 
     def _configure_answered(self, answer: Response) -> None:
         """An answer, however late, says whether versions may be rolled; an unreadable mask says nothing."""
@@ -396,11 +406,11 @@ class Upstream:
             return
         self._configured, self._configure_late = True, None
         result = answer.result if isinstance(answer.result, dict) else {}
-        mask = 0
+        version_mask = 0
         try:
             if answer.error is None and result.get("version-rolling") is True:
-                mask = parse_mask(result.get("version-rolling.mask", mask_text(USUAL_MASK)))
-            self._set_mask(mask)
+                version_mask = parse_mask(result.get("version-rolling.mask", mask_text(USUAL_MASK)))
+            self._set_version_mask(version_mask)
         except RemoteProtocolError as problem:
             self._owner.upstream_problem(problem)
         self._maybe_ready()
@@ -450,18 +460,18 @@ class Upstream:
 
     # --- Work -----------------------------------------------------------------------------------------------------
 
-    def _job(self, notice: NotifyTemplate) -> None:
+    def _job(self, template: NotifyTemplate) -> None:
         if self.state is UpstreamState.SUBSCRIBING:
-            self._early = notice
+            self._early = template
             return
         self._serial += 1
         self.job = PoolJob(
-            notice=notice,
-            clean=notice.clean,
+            template=template,
+            clean=template.clean,
             extranonce1=self.extranonce1,
             extranonce2_size=self.extranonce2_size,
             difficulty=self.difficulty,
-            mask=self.mask,
+            version_mask=self.version_mask,
             received_at=self._clock.now(),
             serial=self._serial,
         )
@@ -483,14 +493,14 @@ class Upstream:
         if first and self.job is not None and self.job.difficulty != self.difficulty:
             self._reissue()
 
-    def _set_mask(self, mask: int) -> None:
-        mask &= USUAL_MASK  # AntPool grants bits that nobody asked for
-        before, self.mask = self.mask, mask
-        self._owner.upstream_mask(mask)
-        if self.job is None or mask == before:
+    def _set_version_mask(self, version_mask: int) -> None:
+        version_mask &= USUAL_MASK  # AntPool grants bits that nobody asked for
+        before, self.version_mask = self.version_mask, version_mask
+        self._owner.upstream_version_mask(version_mask)
+        if self.job is None or version_mask == before:
             return
-        if before is None and mask == USUAL_MASK:  # what was assumed: nobody has to start anew for it
-            self.job = replace(self.job, mask=mask)
+        if before is None and version_mask == USUAL_MASK:  # what was assumed: nobody has to start anew for it
+            self.job = replace(self.job, version_mask=version_mask)
         else:
             self._reissue()
 
@@ -498,7 +508,9 @@ class Upstream:
         """The context of the newest job changed: hand it over again under the new one."""
         assert self.job is not None
         self._serial += 1
-        self.job = replace(self.job, difficulty=self.difficulty, mask=self.mask, clean=True, serial=self._serial)
+        self.job = replace(
+            self.job, difficulty=self.difficulty, version_mask=self.version_mask, clean=True, serial=self._serial
+        )
         if self.ready:
             self._owner.upstream_job(self.job)
 
@@ -531,8 +543,8 @@ class Upstream:
         self._arm(OPTIONAL_TIMEOUT_S)
         return encode_request(ident, method, params)
 
-    def _suggestion(self, wish: float) -> bytes:
-        return self._call("mining.suggest_difficulty", [int(wish) if wish >= 1 else wish])
+    def _suggestion(self, difficulty: float) -> bytes:
+        return self._call("mining.suggest_difficulty", [int(difficulty) if difficulty >= 1 else difficulty])
 
     def _send(self, payload: bytes, lines: int) -> None:
         if self._link is None:
@@ -542,9 +554,6 @@ class Upstream:
         self._sent_at = self._clock.now()
         self._link.send(payload)
         self._owner.upstream_lines(0, lines)
-
-    def _answer(self, waiting: _Pending, answer: ShareAnswer) -> None:
-        self._owner.upstream_answer(waiting.token, answer)
 
     def _arm(self, delay_s: float) -> None:
         if self._watch is None:
@@ -558,8 +567,8 @@ class Upstream:
         now = self._clock.now()
         self._drop_optional(now)
         while self._submits:
-            ident, waiting = next(iter(self._submits.items()))
-            if now - waiting.sent_at < SUBMIT_TIMEOUT_S:
+            ident, sent = next(iter(self._submits.items()))
+            if now - sent.sent_at < SUBMIT_TIMEOUT_S:
                 break
             self._expire(ident)
         since = self._oldest_wait()
@@ -606,9 +615,11 @@ class Upstream:
         return min(waits, default=None)
 
     def _expire(self, ident: int) -> None:
-        waiting = self._submits.pop(ident)
+        sent = self._submits.pop(ident)
         self._expired = [*self._expired[1 - MAX_EXPIRED :], ident]
-        self._answer(waiting, ShareAnswer(False, None, self._clock.now() - waiting.sent_at, lost=True))
+        sent.pending.answered(ShareAnswer(False, None, self._clock.now() - sent.sent_at, lost=True))
+        if self.on_all_answered is not None and not self._submits:
+            self.on_all_answered()
 
     def _move(self, state: UpstreamState) -> None:
         if state not in _MOVES[self.state]:

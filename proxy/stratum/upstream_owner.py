@@ -1,6 +1,6 @@
-"""What a connection to a pool tells whoever uses it."""
+"""What a connection to a pool tells whoever uses it, and whoever waits for its answer to a share."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from proxy.errors import RemoteProtocolError
 from proxy.stratum.codec import ErrorInfo, Request
@@ -15,8 +15,15 @@ class ShareAnswer(NamedTuple):
     latency_s: float
     lost: bool = False
     """The pool did not answer: the connection ended or the time ran out."""
-    bits: int | None = None
+    version_bits: int | None = None
     """The version bits that it was sent; None for none."""
+
+
+class PendingSubmit(Protocol):
+    """A share that was sent to its pool."""
+
+    def answered(self, answer: ShareAnswer) -> None:
+        """Take the pool's answer, or that there is none. Called exactly once."""
 
 
 class UpstreamOwner(Protocol):
@@ -34,11 +41,8 @@ class UpstreamOwner(Protocol):
     def upstream_difficulty(self, difficulty: float) -> None:
         """The pool set the difficulty of the jobs to come."""
 
-    def upstream_mask(self, mask: int) -> None:
+    def upstream_version_mask(self, version_mask: int) -> None:
         """The pool allowed other version bits."""
-
-    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """A share's verdict; exactly once for each ``submit``."""
 
     def upstream_late(self, accepted: bool) -> None:
         """A verdict came after its share had ended as lost."""

@@ -31,19 +31,19 @@ def parse_mask(value: object) -> int:
     return int(value, 16)
 
 
-def mask_text(mask: int) -> str:
+def mask_text(version_mask: int) -> str:
     """8 hex digits; ESP-Miner insists on a string."""
-    return f"{mask:08x}"
+    return f"{version_mask:08x}"
 
 
-def undisputed_mask(mask: int, job_version: int) -> int:
-    """``mask`` without the bits that the job's version has itself: told to a miner, its bits have one meaning.
+def undisputed_mask(version_mask: int, job_version: int) -> int:
+    """``version_mask`` without the bits that the job's version has itself: told to a miner, its bits have one meaning.
 
     A pool that ORs (ckpool, DATUM) cannot be told that one of them was cleared, and BIP 310 clears them. Where fewer
     than ``LEAST_FREE_BITS`` would be left (a pool that rolls by itself), the mask stays as it is.
     """
-    free = mask & ~job_version
-    return free if free.bit_count() >= LEAST_FREE_BITS else mask
+    free = version_mask & ~job_version
+    return free if free.bit_count() >= LEAST_FREE_BITS else version_mask
 
 
 class BitsReading(Enum):
@@ -57,30 +57,35 @@ class BitsReading(Enum):
     """They are added (cgminer 4.11.1 and Canaan's fork report so; ckpool ``stratifier.c`` and DATUM read so)."""
 
 
-def version_of(reading: BitsReading, job_version: int, mask: int, bits: int) -> int:
-    """The version in the header; bits outside ``mask`` are the job's."""
-    bits &= mask
-    if not job_version & mask or reading is BitsReading.OR:
-        return job_version | bits
-    return job_version ^ bits if reading is BitsReading.XOR else (job_version & ~mask) | bits
+def version_of(reading: BitsReading, job_version: int, version_mask: int, version_bits: int) -> int:
+    """The version in the header; bits outside ``version_mask`` are the job's."""
+    version_bits &= version_mask
+    if not job_version & version_mask or reading is BitsReading.OR:
+        return job_version | version_bits
+    return job_version ^ version_bits if reading is BitsReading.XOR else (job_version & ~version_mask) | version_bits
 
 
 def other_versions(
-    tried: BitsReading, job_version: int, mask: int, bits: int
+    tried: BitsReading, job_version: int, version_mask: int, version_bits: int
 ) -> Iterator[tuple[BitsReading | None, int]]:
-    """What else a miner may have hashed that sent ``bits``, each version once, ``tried``'s left out.
+    """What else a miner may have hashed that sent ``version_bits``, each version once, ``tried``'s left out.
 
-    Nothing where the job's version has no bits inside ``mask`` and ``bits`` none outside it: then there is no doubt.
-    Bits outside the mask are taken as meant in the end (reading None): a mask that firmware did not hear of, or the
-    whole version.
+    Nothing where the job's version has no bits inside ``version_mask`` and ``version_bits`` none outside it: then there
+    is no doubt. Bits outside the mask are taken as meant in the end (reading None): a mask that firmware did not hear
+    of, or the whole version.
     """
-    seen = {version_of(tried, job_version, mask, bits)}
+    seen = {version_of(tried, job_version, version_mask, version_bits)}
     guesses: list[tuple[BitsReading | None, int]] = []
-    if job_version & mask:
-        guesses += [(reading, version_of(reading, job_version, mask, bits)) for reading in BitsReading]
-    if bits & ~mask:
-        usual = version_of(BitsReading.REPLACE, job_version, mask | USUAL_MASK, bits)
-        guesses += [(None, usual), (None, job_version ^ bits), (None, job_version | bits), (None, bits)]
+    if job_version & version_mask:
+        guesses += [(reading, version_of(reading, job_version, version_mask, version_bits)) for reading in BitsReading]
+    if version_bits & ~version_mask:
+        usual = version_of(BitsReading.REPLACE, job_version, version_mask | USUAL_MASK, version_bits)
+        guesses += [
+            (None, usual),
+            (None, job_version ^ version_bits),
+            (None, job_version | version_bits),
+            (None, version_bits),
+        ]
     for reading, version in guesses:
         if version not in seen:
             seen.add(version)
@@ -107,27 +112,30 @@ class PoolReading:
         self._proven: frozenset[BitsReading] | None = None
         """Those that explain what was accepted; None before."""
 
-    def bits_for(self, job_version: int, mask: int, version: int) -> int:
+    def bits_for(self, job_version: int, version_mask: int, version: int) -> int:
         """The bits from which the pool rebuilds ``version`` for its job.
 
         A version that differs outside the mask (a block that is sent all the same) goes as the bits that differ: pools
         that check the mask refuse it in any spelling, public-pool does not check and XORs.
         """
         flipped = job_version ^ version
-        if flipped & ~mask:
+        if flipped & ~version_mask:
             return flipped
-        replaced = version & mask
-        if not job_version & mask:
+        replaced = version & version_mask
+        if not job_version & version_mask:
             return replaced
         return max(
-            (flipped, replaced), key=lambda bits: len(self._possible & _readings_of(job_version, mask, version, bits))
+            (flipped, replaced),
+            key=lambda version_bits: len(
+                self._possible & _readings_of(job_version, version_mask, version, version_bits)
+            ),
         )
 
-    def answered(self, job_version: int, mask: int, version: int, bits: int, *, accepted: bool) -> None:
-        """Learn from a verdict on a good share whose ``bits`` were sent: accepted, or refused for its hash."""
-        if not job_version & mask or (job_version ^ version) & ~mask:
+    def answered(self, job_version: int, version_mask: int, version: int, version_bits: int, *, accepted: bool) -> None:
+        """Learn from a verdict on a good share whose ``version_bits`` were sent: accepted, or refused for its hash."""
+        if not job_version & version_mask or (job_version ^ version) & ~version_mask:
             return
-        fitting = _readings_of(job_version, mask, version, bits)
+        fitting = _readings_of(job_version, version_mask, version, version_bits)
         if accepted:
             self._proven = (self._proven or fitting) & fitting or fitting
             self._possible = self._possible & fitting or self._proven
@@ -135,6 +143,8 @@ class PoolReading:
             self._possible = self._possible - fitting or self._proven or frozenset(BitsReading)
 
 
-def _readings_of(job_version: int, mask: int, version: int, bits: int) -> frozenset[BitsReading]:
-    """The readings by which ``bits`` give ``version``."""
-    return frozenset(reading for reading in BitsReading if version_of(reading, job_version, mask, bits) == version)
+def _readings_of(job_version: int, version_mask: int, version: int, version_bits: int) -> frozenset[BitsReading]:
+    """The readings by which ``version_bits`` give ``version``."""
+    return frozenset(
+        reading for reading in BitsReading if version_of(reading, job_version, version_mask, version_bits) == version
+    )

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from proxy.chains.tips import ChainObserver
 from proxy.config.snapshot import LogConfig
-from proxy.engine.share_check import judge
+from proxy.engine.share_check import check_share
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
@@ -75,7 +75,7 @@ class SharePath:
         self.world.advance(3)
         self.miner = ScriptedMiner(self.world, "bench/1.0", "wallet.rig", handshake=True, mask="1fffe000")
         self.world.advance(3)
-        connection = self.miner.session.links[next(iter(self.miner.session.links))].warm_connection
+        connection = next(iter(self.miner.session.links.values())).connection
         assert connection is not None
         self.connection = connection
         self.job = self.miner.job
@@ -148,7 +148,7 @@ class SharePath:
 
         def check_and_hash() -> None:
             issued._shares = None
-            judge(issued, submit, self.world.engine.diff1)
+            check_share(issued, submit, self.world.engine.diff1)
 
         reply = b'{"id":123456,"result":true,"error":null}'
         return {

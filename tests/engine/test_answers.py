@@ -135,7 +135,7 @@ def test_a_wrong_time_is_answered_as_such(offset: int, difficulty: float) -> Non
 @pytest.mark.parametrize("offset", [0, 600, 7000])
 def test_a_time_that_the_pool_takes_is_forwarded(offset: int) -> None:
     world, miner = ready_world()
-    ident = miner.submit(ntime=f"{miner.session.jobs.find(miner.job[0]).job.notice.ntime + offset:08x}")
+    ident = miner.submit(ntime=f"{miner.session.jobs.find(miner.job[0]).job.template.ntime + offset:08x}")
     world.advance(1)
     assert miner.answers(ident)[0]["result"] is True
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.engine.share_check import judge
+from proxy.engine.share_check import check_share
 from proxy.observe.events import BlockCandidate, ShareResult
 from proxy.stratum.downstream import Submit
 from proxy.types import DecidedBy, PoolKey, Reason, Verdict
@@ -48,7 +48,7 @@ def nonces(
             bits,
         )
         fresh = replace(issued, _shares=None)
-        judged = judge(fresh, submit, miner.world.engine.diff1)
+        judged = check_share(fresh, submit, miner.world.engine.diff1)
         if judged.meets_network is solves and version in (None, judged.version):
             found.append(f"{nonce:08x}")
     return found

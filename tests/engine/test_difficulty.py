@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.config.snapshot import PoolConfig
-from proxy.engine.assigned_difficulty import as_number, told_difficulty, wished_difficulty
+from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for, difficulty_to_suggest
 from proxy.observe.events import ShareResult
 from proxy.stratum.difficulty import network_difficulty
 from proxy.stratum.firmware import UNKNOWN, profile_of
@@ -23,7 +23,7 @@ def told(
     network: float = 1e12,
     minimum: float = 0.0,
 ) -> float:
-    return told_difficulty(
+    return assigned_difficulty_for(
         pool_difficulty,
         pool,
         profile,
@@ -51,10 +51,10 @@ def test_floor_and_cap_of_the_operator() -> None:
     assert told(10.0, replace(POOL, min_difficulty=64.0)) == 64.0
     assert told(100.0, replace(POOL, max_difficulty=64.0)) == 100.0
     assert told(1.0, replace(POOL, max_difficulty=64.0), rate=1e9, held=500.0) == 64.0
-    assert wished_difficulty(None, replace(POOL, max_difficulty=64.0), 100.0) == 64.0
-    assert wished_difficulty(5.0, replace(POOL, min_difficulty=16.0), 1.0) == 16.0
-    assert wished_difficulty(5.0, POOL, 1.0) == 5.0
-    assert wished_difficulty(None, POOL, 1.0) is None
+    assert difficulty_to_suggest(None, replace(POOL, max_difficulty=64.0), 100.0) == 64.0
+    assert difficulty_to_suggest(5.0, replace(POOL, min_difficulty=16.0), 1.0) == 16.0
+    assert difficulty_to_suggest(5.0, POOL, 1.0) == 5.0
+    assert difficulty_to_suggest(None, POOL, 1.0) is None
 
 
 def test_a_lane_whose_difficulty_fell_while_idle_is_entered_at_two_shares_a_second() -> None:
@@ -223,7 +223,7 @@ def test_nothing_lifts_the_told_difficulty_above_the_networks() -> None:
     assert told(16.0, floor, network=1e6) == 1e6
     assert told(16.0, rate=1e15, held=5e6, network=1e6) == 1e6
     assert told(16.0, minimum=5e6, network=1e6) == 1e6
-    nicehash = told_difficulty(
+    nicehash = assigned_difficulty_for(
         16.0,
         POOL,
         profile_of("NiceHash/1.0.0"),

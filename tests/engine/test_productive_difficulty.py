@@ -13,9 +13,9 @@ POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=())
 
 def worked_at(difficulty: float) -> ProductiveDifficulty:
     productive = ProductiveDifficulty()
-    productive.enter(difficulty, 0.0)
+    productive.start_work(difficulty, 0.0)
     productive.accepted(difficulty)
-    productive.leave(10.0)
+    productive.stop_work(10.0)
     return productive
 
 
@@ -24,16 +24,16 @@ def test_a_decayed_difficulty_is_never_remembered_however_often_the_miner_comes_
     for visit in range(3):
         at = 1000.0 * (visit + 1)
         productive.pool_set(300.0, at - 1, at_work=False)
-        productive.enter(300.0, at)
+        productive.start_work(300.0, at)
         productive.accepted(300.0)
         assert productive.held(300.0, at + 30) == 10_000.0
-        productive.leave(at + 30)
+        productive.stop_work(at + 30)
     assert productive.value == 10_000.0
 
 
 def test_it_is_held_until_the_pool_is_at_half_of_it_however_long_that_takes_it() -> None:
     productive = worked_at(10_000.0)
-    productive.enter(100.0, 0.0)
+    productive.start_work(100.0, 0.0)
     now = 0.0
     for difficulty in (200.0, 800.0, 3_000.0, 4_900.0):
         now += HOLD_S - 1
@@ -46,7 +46,7 @@ def test_it_is_held_until_the_pool_is_at_half_of_it_however_long_that_takes_it()
 
 def test_a_pool_that_leaves_it_low_for_two_minutes_of_work_means_it() -> None:
     productive = worked_at(10_000.0)
-    productive.enter(100.0, 100.0)
+    productive.start_work(100.0, 100.0)
     assert productive.held(100.0, 100.0 + HOLD_S - 1) == 10_000.0
     assert productive.held(100.0, 100.0 + HOLD_S) == 0.0
     assert productive.value == 100.0
@@ -56,16 +56,16 @@ def test_time_spent_elsewhere_does_not_count_and_time_of_several_visits_does() -
     productive = worked_at(10_000.0)
     for visit in range(4):
         at = 1000.0 * (visit + 1)
-        productive.enter(100.0, at)
+        productive.start_work(100.0, at)
         assert productive.held(100.0, at + HOLD_S / 5) == 10_000.0
-        productive.leave(at + HOLD_S / 5)
-    productive.enter(100.0, 9000.0)
+        productive.stop_work(at + HOLD_S / 5)
+    productive.start_work(100.0, 9000.0)
     assert productive.held(100.0, 9000.0 + HOLD_S / 5) == 0.0
 
 
 def test_a_pool_that_moves_without_ever_coming_back_is_believed_after_ten_minutes() -> None:
     productive = worked_at(10_000.0)
-    productive.enter(100.0, 0.0)
+    productive.start_work(100.0, 0.0)
     for minute in range(int(HOLD_MOST_S / 60)):
         assert productive.held(100.0, 60.0 * minute) == 10_000.0
         productive.pool_set(90.0, 60.0 * minute + 20, at_work=True)
@@ -75,7 +75,7 @@ def test_a_pool_that_moves_without_ever_coming_back_is_believed_after_ten_minute
 
 def test_a_higher_difficulty_counts_once_a_share_of_it_was_accepted() -> None:
     productive = worked_at(100.0)
-    productive.enter(100.0, 20.0)
+    productive.start_work(100.0, 20.0)
     productive.pool_set(1e15, 21.0, at_work=True)
     assert productive.value == 100.0
     productive.pool_set(400.0, 22.0, at_work=True)

@@ -183,7 +183,7 @@ def test_one_connection_that_lags_behind_its_own_pool_is_left_alone_of_all():
     miners = [world.miner(user=f"addr.rig{number}") for number in range(8)]
     world.advance(40)
     on_a = [miner for miner in miners if miner.session.current == A]
-    lagging = on_a[0].session.links[A].warm_connection
+    lagging = on_a[0].session.links[A].connection
     chain.announce("B", HEIGHT + 1, block_hash(2))
     chain.tips["A"] = (HEIGHT + 1, block_hash(2))
     assert lagging is not None
@@ -262,7 +262,7 @@ def test_blocks_without_work_are_no_split():
 def test_a_switch_that_is_due_just_after_a_new_block_waits_for_its_job():
     world, chain = chained(min_switch_s=30)
     miner = miner_on(world, "A")
-    target = world.engine.scheduler._miners[miner.session.id]
+    target = world.engine.scheduler._members[miner.session.id]
     due = target.due
     while due - world.clock.now() < 1:
         world.advance(1)

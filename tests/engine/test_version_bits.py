@@ -34,7 +34,9 @@ def solve(miner: Any, version: int, *, skip: int = 0) -> str:
     issued = miner.session.jobs.find(miner.job[0])
     for nonce in range(100_000):
         submit = Submit(1, miner.user, miner.job[0], bytes(4), int(miner.job[7], 16), nonce, version)
-        hashed = judging.judge(replace(issued, mask=0xFFFFFFFF, _shares=None), submit, miner.world.engine.diff1)
+        hashed = judging.check_share(
+            replace(issued, version_mask=0xFFFFFFFF, _shares=None), submit, miner.world.engine.diff1
+        )
         if hashed.true_difficulty >= issued.difficulty and hashed.version == version:
             if not skip:
                 return f"{nonce:08x}"

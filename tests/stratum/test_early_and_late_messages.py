@@ -17,7 +17,8 @@ def test_a_job_before_the_answer_to_subscribe_is_kept() -> None:
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     (job,) = bench.owner.jobs
-    assert (job.extranonce1.hex(), job.extranonce2_size, job.difficulty, job.mask) == ("aabbccdd", 8, 4.0, USUAL_MASK)
+    assert (job.extranonce1.hex(), job.extranonce2_size, job.difficulty) == ("aabbccdd", 8, 4.0)
+    assert job.version_mask == USUAL_MASK
     assert not bench.owner.problems
 
 
@@ -27,12 +28,12 @@ def test_an_answer_to_configure_that_comes_late_still_gives_the_mask() -> None:
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     bench.push("mining.notify", NOTIFY)
-    assert bench.owner.jobs[-1].mask is None
+    assert bench.owner.jobs[-1].version_mask is None
     bench.configure("1fffe000")
     assert len(bench.owner.jobs) == 1  # what was assumed: nobody starts anew for it
     assert ("mask", USUAL_MASK) in bench.owner.told
     bench.push("mining.notify", NOTIFY)
-    assert bench.owner.jobs[-1].mask == USUAL_MASK
+    assert bench.owner.jobs[-1].version_mask == USUAL_MASK
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_a_late_answer_that_allows_fewer_bits_makes_the_job_a_new_one(answer: di
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     bench.push("mining.notify", NOTIFY)
     bench.pool(id=bench.id_of("mining.configure"), **answer)
-    assert (bench.owner.jobs[-1].mask, bench.owner.jobs[-1].clean) == (mask, True)
+    assert (bench.owner.jobs[-1].version_mask, bench.owner.jobs[-1].clean) == (mask, True)
 
 
 def test_while_the_pool_has_not_said_bits_go_up_and_after_a_refusal_they_do_not() -> None:
@@ -59,10 +60,10 @@ def test_while_the_pool_has_not_said_bits_go_up_and_after_a_refusal_they_do_not(
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     bench.push("mining.notify", NOTIFY)
-    bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 0x68000000, 1, 0x20002000)
+    bench.submit("t", bench.owner.jobs[-1], b"\0" * 8, 0x68000000, 1, 0x20002000)
     assert bench.sent[-1]["params"][5:] == ["00002000"]
     bench.pool(id=bench.id_of("mining.configure"), result={"version-rolling": False}, error=None)
-    bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 0x68000000, 1, 0x20000000)
+    bench.submit("t", bench.owner.jobs[-1], b"\0" * 8, 0x68000000, 1, 0x20000000)
     assert len(bench.sent[-1]["params"]) == 5
 
 
@@ -84,7 +85,7 @@ def test_bits_that_nobody_asked_for_are_not_taken() -> None:
     bench = Bench()
     bench.configure("5fffe000")
     bench.push("mining.set_version_mask", ["ffffffff"])
-    assert bench.upstream.mask == USUAL_MASK
+    assert bench.upstream.version_mask == USUAL_MASK
 
 
 @pytest.mark.parametrize(

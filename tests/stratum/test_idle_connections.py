@@ -33,7 +33,7 @@ def test_a_connection_at_work_says_nothing_more() -> None:
     bench = Bench().ready()
     for _ in range(40):
         bench.clock.advance(60)
-        bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
+        bench.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
         bench.pool(id=bench.id_of("mining.submit"), result=True, error=None)
     assert [m["method"] for m in bench.sent].count("mining.extranonce.subscribe") == 1
 

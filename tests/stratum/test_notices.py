@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.engine.jobs import JobTable, notify_line
+from proxy.engine.productive import ProductiveDifficulty
 from proxy.errors import RemoteProtocolError
 from proxy.stratum.extranonce import ExtranoncePadding, MinerExtranonce
-from proxy.stratum.pool_job import BOARD_SIZE, NotifyCache, NotifyTemplate, PoolJob, parse_notify
+from proxy.stratum.pool_job import CACHED_LINES, NotifyCache, NotifyTemplate, PoolJob, parse_notify
 
 
 def params(**changed: Any) -> list[Any]:
@@ -29,11 +30,13 @@ def params(**changed: Any) -> list[Any]:
     return list(fields.values())
 
 
-class QuietConnection:
-    """All that issuing a job asks of a connection."""
+class QuietLink:
+    """All that issuing a job asks of a link and its connection."""
 
     def __init__(self) -> None:
         self.padding = ExtranoncePadding()
+        self.connection = self
+        self.productive = ProductiveDifficulty()
 
 
 def hexes(least: int, most: int) -> st.SearchStrategy[str]:
@@ -68,7 +71,7 @@ def test_a_miner_gets_the_pools_job_with_its_extranonce_moved(
     spare: int,
     clean: bool,
 ):
-    notice = parse_notify(
+    template = parse_notify(
         params(
             prevhash=prevhash,
             coinb1=coinb1,
@@ -80,16 +83,16 @@ def test_a_miner_gets_the_pools_job_with_its_extranonce_moved(
         )
     )
     job = PoolJob(
-        notice=notice,
+        template=template,
         clean=clean,
         extranonce1=extranonce1,
         extranonce2_size=4 + spare,
         difficulty=1.0,
-        mask=0,
+        version_mask=0,
         received_at=0.0,
         serial=1,
     )
-    issued = JobTable(MinerExtranonce(b"", 4)).issue(QuietConnection(), job, difficulty=1.0, mask=0, now=0.0)
+    issued = JobTable(MinerExtranonce(b"", 4)).issue(QuietLink(), job, difficulty=1.0, version_mask=0, now=0.0)
     line = notify_line(issued, clean=clean)
     assert line.endswith(b"\n")
     assert json.loads(line) == {
@@ -136,14 +139,14 @@ def test_content_does_not_ask_for_names_and_times():
 
 
 def test_a_board_knows_the_newest_lines_and_no_more():
-    notify_cache, notices = NotifyCache(), {}
-    for number in range(3 * BOARD_SIZE):
+    notify_cache, templates = NotifyCache(), {}
+    for number in range(3 * CACHED_LINES):
         line = b"%d" % number
-        notices[line] = parse_notify(params(job=f"{number:x}"))
-        notify_cache.pin(line, notices[line])
-    found = {line: notify_cache.find(line) for line in notices}
-    assert [line for line, notice in found.items() if notice is not None] == list(notices)[-BOARD_SIZE:]
-    assert all(notice is notices[line] for line, notice in found.items() if notice is not None)
+        templates[line] = parse_notify(params(job=f"{number:x}"))
+        notify_cache.put(line, templates[line])
+    found = {line: notify_cache.find(line) for line in templates}
+    assert [line for line, template in found.items() if template is not None] == list(templates)[-CACHED_LINES:]
+    assert all(template is templates[line] for line, template in found.items() if template is not None)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,7 @@ def test_what_is_no_job_is_refused(bad: list[Any]):
 
 
 def test_a_notice_reads_as_the_header_wants_it():
-    notice = parse_notify(params(prevhash="01020304" + "00" * 28))
-    assert isinstance(notice, NotifyTemplate)
-    assert notice.prevhash[:4] == bytes([4, 3, 2, 1])
-    assert notice.network_target == 0xFFFF << 208
+    template = parse_notify(params(prevhash="01020304" + "00" * 28))
+    assert isinstance(template, NotifyTemplate)
+    assert template.prevhash[:4] == bytes([4, 3, 2, 1])
+    assert template.network_target == 0xFFFF << 208

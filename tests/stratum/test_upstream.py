@@ -39,11 +39,8 @@ class Owner:
     def upstream_difficulty(self, difficulty: float) -> None:
         self.told.append(("difficulty", difficulty))
 
-    def upstream_mask(self, mask: int) -> None:
-        self.told.append(("mask", mask))
-
-    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
-        self.answers.append((token, answer))
+    def upstream_version_mask(self, version_mask: int) -> None:
+        self.told.append(("mask", version_mask))
 
     def upstream_late(self, accepted: bool) -> None:
         self.late.append(accepted)
@@ -62,6 +59,17 @@ class Owner:
 
     def upstream_closed(self, reason: str, wanted: bool) -> None:
         self.closed.append((reason, wanted))
+
+
+class Share:
+    """A share whose answer is kept by the owner."""
+
+    def __init__(self, owner: Owner, name: object) -> None:
+        self.owner = owner
+        self.name = name
+
+    def answered(self, answer: ShareAnswer) -> None:
+        self.owner.answers.append((self.name, answer))
 
 
 class Bench:
@@ -90,6 +98,9 @@ class Bench:
             resume=resume,
         )
         self.upstream.opened(self)
+
+    def submit(self, name: object, *share: Any) -> None:
+        self.upstream.submit(Share(self.owner, name), *share)
 
     def send(self, payload: bytes) -> None:
         self.sent += [orjson.loads(line) for line in payload.splitlines()]
@@ -147,7 +158,7 @@ def test_a_pool_that_never_answers_configure_is_used_and_its_mask_is_not_known()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     bench.clock.advance(3)
     assert bench.upstream.ready
-    assert bench.upstream.mask is None
+    assert bench.upstream.version_mask is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +176,7 @@ def test_a_pool_that_refuses_configure_gets_no_sixth_parameter(answer: dict[str,
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
     bench.push("mining.notify", NOTIFY)
-    bench.upstream.submit("t", bench.owner.jobs[0], b"\0" * 8, 0x68000000, 1, 0x20000000)
+    bench.submit("t", bench.owner.jobs[0], b"\0" * 8, 0x68000000, 1, 0x20000000)
     assert len(bench.sent[-1]["params"]) == 5
     assert ("mask", 0) in bench.owner.told
 
@@ -253,7 +264,7 @@ def test_a_pool_that_never_answered_anything_is_given_up_after_fifteen_seconds()
 
 def test_a_pool_that_answered_at_once_and_falls_silent_is_given_up_after_ten_seconds() -> None:
     bench = Bench().ready()
-    bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
+    bench.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
     bench.clock.advance(9.9)
     assert not bench.owner.closed
     bench.clock.advance(0.2)
@@ -265,7 +276,7 @@ def test_a_share_is_answered_once_whatever_the_pool_does() -> None:
     bench = Bench().ready()
     job = bench.owner.jobs[-1]
     for token in ("one", "two", "three"):
-        bench.upstream.submit(token, job, b"\0" * 8, 0x68000000, 1, 0x20002000)
+        bench.submit(token, job, b"\0" * 8, 0x68000000, 1, 0x20002000)
     idents = [m["id"] for m in bench.sent if m["method"] == "mining.submit"]
     assert bench.sent[-1]["params"] == ["wallet.rig", "1", "00" * 8, "68000000", "00000001", "00002000"]
     bench.pool(id=idents[0], result=True, error=None)
@@ -282,7 +293,7 @@ def test_a_share_is_answered_once_whatever_the_pool_does() -> None:
 
 def test_a_result_of_null_without_an_error_is_no_acceptance() -> None:
     bench = Bench().ready()
-    bench.upstream.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
+    bench.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
     bench.pool(id=bench.id_of("mining.submit"), result=None, error=None)
     ((_, answer),) = bench.owner.answers
     assert not answer.accepted
@@ -296,7 +307,7 @@ def test_a_submit_before_the_login_is_our_bug() -> None:
     job = bench.upstream.job
     assert job is not None
     with pytest.raises(LocalProtocolError):
-        bench.upstream.submit("t", job, b"", 1, 1, 1)
+        bench.submit("t", job, b"", 1, 1, 1)
 
 
 def test_lines_stay_below_what_drops_a_client_at_ckpool() -> None:
@@ -304,7 +315,7 @@ def test_lines_stay_below_what_drops_a_client_at_ckpool() -> None:
     job = bench.owner.jobs[-1]
     sent: list[bytes] = []
     bench.send = sent.append  # type: ignore[method-assign,assignment]
-    bench.upstream.submit("t", job, b"\0" * 16, 2**32 - 1, 2**32 - 1, 2**32 - 1)
+    bench.submit("t", job, b"\0" * 16, 2**32 - 1, 2**32 - 1, 2**32 - 1)
     assert len(sent[0]) <= MAX_LINE_OUT < 1024
 
 
@@ -335,9 +346,9 @@ def test_twenty_malformed_messages_in_a_row_end_the_connection() -> None:
 def test_a_narrower_mask_makes_the_job_a_new_one() -> None:
     bench = Bench().ready()
     bench.push("mining.set_version_mask", ["00ffe000"])
-    assert bench.owner.jobs[-1].mask == 0x00FFE000
+    assert bench.owner.jobs[-1].version_mask == 0x00FFE000
     assert bench.owner.jobs[-1].clean
-    assert bench.owner.jobs[-1].notice.job_id == "1"
+    assert bench.owner.jobs[-1].template.job_id == "1"
     bench.push("mining.set_version_mask", ["00ffe000"])
     assert len(bench.owner.jobs) == 2
 
@@ -359,7 +370,7 @@ def test_the_same_line_on_two_connections_is_one_notice_in_two_contexts() -> Non
         bench.push("mining.notify", notify)
         bench.push("mining.notify", notify)
     jobs = [bench.owner.jobs[-1] for bench in (first, second)]
-    assert jobs[0].notice is jobs[1].notice
+    assert jobs[0].template is jobs[1].template
     assert [(job.difficulty, job.extranonce1.hex(), job.extranonce2_size) for job in jobs] == [
         (2.0, "aabbccdd", 8),
         (7.0, "11223344", 4),
@@ -390,7 +401,7 @@ def test_a_pool_that_dislikes_minimum_difficulty_is_asked_again_without_it(answe
     bench.pool(id=bench.id_of("mining.configure"), **answer)
     assert bench.sent[-1]["params"][0] == ["version-rolling"]
     bench.ready()
-    assert bench.upstream.mask == 0x1FFFE000
+    assert bench.upstream.version_mask == 0x1FFFE000
 
 
 @pytest.mark.parametrize("granted", [True, False, "no"])
@@ -402,4 +413,4 @@ def test_a_pool_that_answers_about_the_minimum_is_understood(granted: object) ->
         error=None,
         result={"version-rolling": True, "version-rolling.mask": "1fffe000", "minimum-difficulty": granted},
     )
-    assert bench.upstream.mask == 0x1FFFE000
+    assert bench.upstream.version_mask == 0x1FFFE000

@@ -203,9 +203,9 @@ def _mark(session: Session) -> Mark:
     return Mark(
         session.id,
         session.current,
-        session.told,
-        session.told_mask,
-        session.wish,
+        session.assigned_difficulty,
+        session.sent_version_mask,
+        session.suggested_difficulty,
         session.waiting,
         session.profile,
         _facts_of(session),
@@ -221,9 +221,9 @@ def _is_as_it_was(marks: Sequence[Mark], sessions: Sequence[Session]) -> bool:
         if (
             ident != session.id
             or pool != session.current
-            or told != session.told
-            or mask != session.told_mask
-            or wish != session.wish
+            or told != session.assigned_difficulty
+            or mask != session.sent_version_mask
+            or wish != session.suggested_difficulty
             or waiting != session.waiting
             or profile is not session.profile
             or facts != _facts_of(session)
@@ -256,10 +256,10 @@ def _session(session: Session) -> SessionView:
         firmware=session.profile.label,
         connected_at=session.connected_at,
         pool=session.current,
-        difficulty=session.told or 0.0,
+        difficulty=session.assigned_difficulty or 0.0,
         extranonce1=extranonce.extranonce1.hex() if extranonce else "",
         extranonce2_size=extranonce.size if extranonce else None,
-        version_mask=session.told_mask,
-        suggested_difficulty=session.wish,
+        version_mask=session.sent_version_mask,
+        suggested_difficulty=session.suggested_difficulty,
         waiting=session.waiting if session.current is None else "",
     )

@@ -167,7 +167,7 @@ class SnapshotBuilder:
             payout_percent=payout.percent if payout and not payout.problem else None,
             payout_ok=payout.ok if payout else None,
             extranonce2_size=pool.extranonce2_size,
-            version_mask=pool.mask,
+            version_mask=pool.version_mask,
             time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
             time_sum_s=part.seconds if part else 0.0,
             waiting_miners=excluded,

@@ -28,12 +28,12 @@ class Assignment:
     role: Role = Role.NEW
     pool: PoolKey | None = None
     """Of a fixed miner."""
-    time_shares: Mapping[PoolKey, float] = field(default_factory=dict)
+    row: Mapping[PoolKey, float] = field(default_factory=dict)
     """Part of its time for each pool, of a sliced or residual miner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MinerLoad:
+class Load:
     """One working miner, as a policy sees it."""
 
     session: SessionId
@@ -44,7 +44,7 @@ class MinerLoad:
     pools: frozenset[PoolKey]
     """Where it can work now, the pool it is on included."""
     current: PoolKey | None
-    assignment: Assignment
+    standing: Assignment
 
 
 class SplitPolicy(Protocol):
@@ -54,28 +54,28 @@ class SplitPolicy(Protocol):
 
     def assign(
         self,
-        loads: Sequence[MinerLoad],
+        loads: Sequence[Load],
         weights: Mapping[PoolKey, float],
         *,
-        surplus: Mapping[PoolKey, float],
+        in_hand: Mapping[PoolKey, float],
         sigma: float,
         horizon_s: float,
         strict: bool,
     ) -> dict[SessionId, Assignment]:
         """Return an assignment for every load.
 
-        ``surplus`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is how badly the sum
+        ``in_hand`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is how badly the sum
         of the rates may be known. ``strict``: miners leave their places where those are full; otherwise only where
         they are fuller than by ``sigma``.
         """
 
     def is_due(
         self,
-        loads: Sequence[MinerLoad],
+        loads: Sequence[Load],
         weights: Mapping[PoolKey, float],
         *,
-        surplus: Mapping[PoolKey, float],
+        in_hand: Mapping[PoolKey, float],
         sigma: Mapping[PoolKey, float],
         horizon_s: float,
     ) -> bool:
-        """Whether the present assignments are wrong; ``sigma`` (hashes) is the error of ``surplus``."""
+        """Whether the standing assignments are wrong; ``sigma`` (hashes) is the error of ``in_hand``."""
