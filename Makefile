@@ -1,17 +1,23 @@
-# DPMP: make run, make demo, make test. ARGS go to runproxy, as in: make run ARGS="--listen 127.0.0.1:3351"
+# DPMP: make run, make demo, make check, make test. ARGS go to runproxy, as in: make run ARGS="--listen 127.0.0.1:3351"
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 ARGS ?=
 TESTARGS ?=
+TEST_DATA := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
 
-.PHONY: help run demo templates test migrate clean
+# Where the tests are that need neither processes nor browsers, and are over in a moment.
+UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance \
+	tests/alerts tests/config tests/admin
+
+.PHONY: help run demo templates static units check test migrate clean
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
 	@echo "make demo   two test pools and six test miners on a throw-away database"
-	@echo "make test   all checks and tests (TESTARGS=... for pytest)"
+	@echo "make check  format, lint, types, templates, migrations and the quick tests, before each commit"
+	@echo "make test   all checks and tests, with coverage (TESTARGS=... for pytest)"
 	@echo "make clean  remove the virtual environment and caches; the data directory stays"
 
 $(BIN)/python:
@@ -44,16 +50,30 @@ templates: $(VENV)/.test
 	$(BIN)/python -m tests.support.template_layout
 	$(BIN)/djlint --lint --quiet templates
 
-test: export DPMP_DATA_DIR := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
-test: $(VENV)/.test
+static: export DPMP_DATA_DIR := $(TEST_DATA)
+static: $(VENV)/.test
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy .
 	$(MAKE) --no-print-directory templates
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check --fail-level WARNING
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/browser $(TESTARGS)
+
+units: export DPMP_DATA_DIR := $(TEST_DATA)
+units: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not simulation and not slow" $(UNITS) $(TESTARGS)
+
+# Two at a time: the checks on one processor, the quick tests on the other.
+check: $(VENV)/.test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static units
+
+test: export DPMP_DATA_DIR := $(TEST_DATA)
+test: static
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --ignore=tests/browser $(TESTARGS)
+	$(BIN)/python -m tests.support.coverage_limits
 	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,6 +26,9 @@ VARIABLES: dict[str, str | Promise] = {
     "DPMP_LOG_ALLOW": _("events written whatever their level, separated by commas, overrides the configuration"),
     "DPMP_LOG_DENY": _("events never written, separated by commas, overrides the configuration"),
     "DPMP_E2E_SECONDS": _("how long each end-to-end measurement of the tests runs (default: 45)"),
+    "DPMP_TEST_DATABASE_URL": _(
+        "PostgreSQL on which the tests run in place of SQLite, by a user that may make databases"
+    ),
     "DPMP_TEST_SCREENSHOTS": _("directory in which the browser tests leave pictures for the README"),
     "DPMP_TEST_NO_SKIP": _("a skipped test fails the test run, yes or no (default: no)"),
 }

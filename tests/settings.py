@@ -1,4 +1,8 @@
-"""The project's settings for tests: a data directory of their own, a database file in it, quick password hashes."""
+"""The project's settings for tests: a data directory of their own, a database file in it, quick password hashes.
+
+With ``DPMP_TEST_DATABASE_URL`` the tests use that PostgreSQL, in databases that they make and drop. Processes that a test
+starts have the database that the test says, which is SQLite in most.
+"""
 
 import atexit
 import os
@@ -11,9 +15,15 @@ atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 os.environ["DPMP_DATA_DIR"] = _data_dir
 for _name in ("DPMP_DATABASE_URL", "DPMP_REDIS_URL", "DPMP_DEBUG", "DPMP_ALLOWED_HOSTS", "DPMP_TRUST_PROXY"):
     os.environ.pop(_name, None)
+_url = os.environ.get("DPMP_TEST_DATABASE_URL", "")
+if _url:
+    os.environ["DPMP_DATABASE_URL"] = _url
 
 from dpmp_site.settings import *  # noqa: E402, F403
 from dpmp_site.settings import DATABASES  # noqa: E402
 
-DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3")}  # a file: threads share it as in life
+os.environ.pop("DPMP_DATABASE_URL", None)
+if not _url:
+    # A file: threads share it as in life.
+    DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

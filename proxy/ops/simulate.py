@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, Policy, PoolConfig, ScheduleConfig
 from proxy.config.validate import validate
 from proxy.errors import ConfigError
-from proxy.scheduling import guard
-from proxy.scheduling.simulation import TERA, Fault, Mark, PoolBehaviour, Simulation
+from proxy.scheduling.simulation import TERA, Fault, PoolBehaviour, SimSample, Simulation, bound_dwell, target_of
 from proxy.types import PoolKey, WorkerName
 
 MOST_MINERS = 2000
@@ -23,7 +22,7 @@ _FAULT = re.compile(r"([\w.-]+)@(\d{1,7}(?:\.\d{1,9})?)\+(\d{1,7}(?:\.\d{1,9})?)
 _BARS = 60
 """Characters for the bars of all pools together."""
 _LEAST_BAR = 5
-_MARKS_S = (60, 300, 900, 1800, 3600)
+_SAMPLES_S = (60, 300, 900, 1800, 3600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +106,14 @@ def run(plan: Plan) -> Iterator[str]:
     for rate in rates:
         simulation.add(rate * TERA)
     yield from _head(plan, rates)
-    for mark_s in _marks(plan.hours * 3600):
-        for until in _churn(simulation, plan, rates, rng, mark_s):
+    for sample_s in _sample_times(plan.hours * 3600):
+        for until in _churn(simulation, plan, rates, rng, sample_s):
             begun = simulation.clock.now()
             simulation.run_to(
                 until,
                 [fault for fault in faults if begun <= fault.at < until or begun <= fault.at + fault.duration < until],
             )
-        yield from _lines(simulation.measure(_target(config), _dwell(config)))
+        yield from _lines(simulation.measure(target_of(config), bound_dwell(config)))
     yield from _foot(simulation)
 
 
@@ -130,23 +129,23 @@ def _check(plan: Plan) -> None:
 
 
 def _churn(
-    simulation: Simulation, plan: Plan, rates: Sequence[float], rng: random.Random, mark_s: float
+    simulation: Simulation, plan: Plan, rates: Sequence[float], rng: random.Random, sample_s: float
 ) -> Iterator[float]:
     """Yield until when to run next; in between, at random instants, a miner leaves and another one joins."""
     while plan.churn:
         due = simulation.clock.now() + rng.expovariate(plan.churn / 100 * len(simulation.miners) / 3600)
-        if due >= mark_s:
+        if due >= sample_s:
             break
         yield due
         simulation.remove(rng.choice(list(simulation.miners.values())))
         simulation.add(rng.choice(rates) * TERA)
-    yield mark_s
+    yield sample_s
 
 
-def _marks(end_s: float) -> list[float]:
+def _sample_times(end_s: float) -> list[float]:
     hourly = [3600.0 * hour for hour in range(2, math.ceil(end_s / 3600))]
     step = max(1, len(hourly) // 12)
-    return [*(float(mark) for mark in _MARKS_S if mark < end_s), *hourly[step - 1 :: step], end_s]
+    return [*(float(at) for at in _SAMPLES_S if at < end_s), *hourly[step - 1 :: step], end_s]
 
 
 def _behaviour(plan: Plan, config: ConfigSnapshot) -> dict[PoolKey, PoolBehaviour]:
@@ -184,23 +183,6 @@ def _fault(text: str) -> tuple[str, float, float]:
     return found[1], float(found[2]) * 60, float(found[3]) * 60
 
 
-def _target(config: ConfigSnapshot) -> dict[PoolKey, float]:
-    weights = config.schedules[0].weights()
-    return {pool: weight / sum(weights.values()) for pool, weight in weights.items()}
-
-
-def _dwell(config: ConfigSnapshot) -> float:
-    """Return the dwell that the bound is made of: the smaller pool's, for more pools ``max w (1 - w) x period``."""
-    schedule, parts = config.schedules[0], {pool: part for pool, part in _target(config).items() if part > 0}
-    dwells = {
-        pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
-        for pool, part in parts.items()
-    }
-    if len(parts) <= 2:
-        return dwells[min(parts, key=lambda pool: parts[pool])]
-    return max(part * (1 - part) for part in parts.values()) * guard.period(parts, dwells)
-
-
 def _head(plan: Plan, rates: Sequence[float]) -> Iterator[str]:
     yield (
         f"{len(rates)} miners, {sum(rates):g} TH/s, weights {plan.weights}, at least {plan.min_switch_s:g} s "
@@ -213,18 +195,18 @@ def _head(plan: Plan, rates: Sequence[float]) -> Iterator[str]:
     yield f"{'time':>8}  {'error':>7}  {'bound':>15}  {'paid':>8}  split"
 
 
-def _lines(mark: Mark) -> Iterator[str]:
-    bound = f"{mark.slicing_bound * 100:.2f} + {mark.estimate_bound * 100:.2f}"
+def _lines(sample: SimSample) -> Iterator[str]:
+    bound = f"{sample.slicing_bound * 100:.2f} + {sample.estimate_bound * 100:.2f}"
     yield (
-        f"{_time(mark.at):>8}  {mark.error * 100:>7.2f}  {bound:>15}  "
-        f"{'as lucky' if mark.paid_in_band == 1 else 'outside':>8}  {_bar(mark)}"
+        f"{_time(sample.at):>8}  {sample.error * 100:>7.2f}  {bound:>15}  "
+        f"{'as lucky' if sample.paid_in_band == 1 else 'outside':>8}  {_bar(sample)}"
     )
 
 
-def _bar(mark: Mark) -> str:
-    width = max(_LEAST_BAR, _BARS // len(mark.split))
+def _bar(sample: SimSample) -> str:
+    width = max(_LEAST_BAR, _BARS // len(sample.split))
     return "  ".join(
-        f"{pool} {part * 100:6.2f} % {'#' * round(part * width):<{width}}" for pool, part in mark.split.items()
+        f"{pool} {part * 100:6.2f} % {'#' * round(part * width):<{width}}" for pool, part in sample.split.items()
     ).rstrip()
 
 

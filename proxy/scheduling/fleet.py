@@ -1,56 +1,29 @@
-"""A fleet with one set of weights: its ledger, its policy, and each miner's next step."""
+"""Miners with one set of weights: their ledger, their policy, and each miner's next step."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 
 from proxy.config.snapshot import Policy
-from proxy.scheduling import guard, phases, state
+from proxy.scheduling import phases, state
 from proxy.scheduling.control import Control
 from proxy.scheduling.fleet_totals import FleetTotals, total
-from proxy.scheduling.miner import Member
+from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies import packing, slicing
-from proxy.scheduling.policies.policy import Assignment, Load, Role, SplitPolicy
+from proxy.scheduling.policies.policy import Assignment, MinerLoad, Role, SplitPolicy
 from proxy.scheduling.pool_load import PoolLoad
+from proxy.scheduling.rounds import Rounds
 from proxy.scheduling.surplus import Ledger, clamped
+from proxy.scheduling.switch_budget import SwitchBudget
+from proxy.scheduling.tuning import SchedulerTuning
 from proxy.types import PoolKey, SessionId, SwitchReason
 
-Move = Callable[[Member, PoolKey, SwitchReason], bool]
-"""Moves a member and books it; False: it stays where it is."""
-Wait = Callable[[Member, PoolKey], float]
+Move = Callable[[FleetMiner, PoolKey, SwitchReason], bool]
+"""Moves a miner and books it; False: it stays where it is."""
+Wait = Callable[[FleetMiner, PoolKey], float]
 """How long (seconds) a move that is not urgent should wait for a new block's job."""
 
-CHECK_S = 30.0
-_FIRST_CHECKS_S = 10.0
-_YOUNG_S = 300.0
-_RETRY_S = 2.0
-_WAIT_STEP_S = 0.1
-"""How often a miner that waits for a new block's job looks whether it has come."""
-_OVERLOAD_PAUSE_S = 60.0
-_RETURN_PATIENCE_S = 30.0
-_PACKING_FROM = 3
-_CALM = 0.06
-"""Part of the switches of slicing every miner that a packed fleet of twelve or more spends on its slices."""
-_CALM_FROM = 12
-_CALM_AFTER_S = 1200.0
-_MOST_STRETCH = 2.0
-"""A residual row is a guess, and a round planned for 5:95 is five times as short if the truth is 50:50. So such a round
-is planned longer, by this factor at most: more would put more work in hand than calm is worth."""
-_DOUBT = 0.02
-"""Part of the fleet's rate that may be doubtful when miners are packed. So a small one needs few shares to be known."""
-_EXACT_FIRST_S = 120.0
-"""So long, small miners help to slice off what all have in hand from their start; packed, they could not."""
-_MOST_CALM = 0.8
-"""Part of the switches that a calm fleet may make at which its rounds begin to grow."""
-_MOST_STRAIN = 3.0
-_LOOKS_A_ROUND = 7.0
-"""How often in a round miners in phase are looked at, until they are out of it."""
-_HORIZON_S = (60.0, 600.0)
-_HORIZON_PART = 0.5
-_POLICIES: dict[Policy, SplitPolicy] = {Policy.SLICING: slicing.Slicing(), Policy.PACKING: packing.Packing()}
 
-
-class Group:
+class Fleet:
     """Miners that meet one target together. All times are monotonic seconds."""
 
     def __init__(
@@ -62,29 +35,36 @@ class Group:
         wall: float,
         move: Move,
         wait: Wait,
-        budget: guard.Budget,
-        returns: guard.Budget,
+        budget: SwitchBudget,
+        returns: SwitchBudget,
+        tuning: SchedulerTuning,
     ) -> None:
         self.key = key
         self.control = control
-        self.members: dict[SessionId, Member] = {}
-        self.ledger = Ledger({}, now=now, wall=wall)
+        self.miners: dict[SessionId, FleetMiner] = {}
+        self.ledger = Ledger({}, now=now, wall=wall, tuning=tuning)
         self.due = math.inf
+        """When the next check is due."""
         self.armed = math.inf
-        """The check that is planned."""
+        """The check for which the timer queue has an entry."""
         self.is_returning = False
         """Whether miners are on their way back to a pool, a few a second; the ledger starts when they are."""
         self._move = move
         self._wait = wait
         self._budget = budget
         self._returns = returns
-        self._policy: SplitPolicy = _POLICIES[Policy.SLICING]
-        self._dwells: dict[PoolKey, float] = {}
-        self._period = 0.0
+        self._tuning = tuning
+        self._policies: dict[Policy, SplitPolicy] = {
+            Policy.SLICING: slicing.Slicing(),
+            Policy.PACKING: packing.Packing(tuning),
+        }
+        self._policy = self._policies[Policy.SLICING]
+        self._rounds = Rounds({}, min_switch_s=control.min_switch_s, slice_s=control.slice_s, tuning=tuning)
         self._packed_at = -math.inf
-        self._books: FleetTotals | None = None
-        self._pool_load = PoolLoad()
+        self._totals: FleetTotals | None = None
+        self._pool_load = PoolLoad(tuning)
         self._started = 0
+        """Miners that have started a round."""
         self._switches = 0
         """Of this ledger."""
 
@@ -100,35 +80,30 @@ class Group:
         """Name of the policy in force."""
         return self._policy.name
 
-    @property
-    def period(self) -> float:
-        """Seconds of a round of slices by the weights."""
-        return self._period
+    def totals(self, now: float) -> FleetTotals:
+        """Settle all miners and sum them up."""
+        self._totals = total(self.miners.values(), self.ledger, now)
+        return self._totals
 
-    def books(self, now: float) -> FleetTotals:
-        """Settle and sum up everybody."""
-        self._books = total(self.members.values(), self.ledger, now)
-        return self._books
-
-    def follows_in(self, now: float, tolerance: float) -> float:
-        """Return the seconds until the split since the last change is surely within ``tolerance`` (0..1)."""
-        working = [member for member in self.members.values() if member.current is not None]
-        whole = sum(member.estimate.rate for member in working)
+    def follows_in(self, now: float) -> float:
+        """Return the seconds until the split since the last change is surely as wanted, to ``follow_tolerance``."""
+        working = [miner for miner in self.miners.values() if miner.current is not None]
+        whole = sum(miner.estimate.rate for miner in working)
         if not whole or len(self.weights) < 2:
             return 0.0
         swing = max(weight * (1 - weight) for weight in self.weights.values()) / 2
         most = sum(
-            member.estimate.rate * swing * max(self._period, self._round(member))
-            for member in working
-            if member.assignment.role is not Role.FIXED
+            miner.estimate.rate * swing * self._rounds.of_slices(miner)
+            for miner in working
+            if miner.assignment.role is not Role.FIXED
         )
-        return max(0.0, most / whole / tolerance - (now - self.ledger.started))
+        return max(0.0, most / whole / self._tuning.follow_tolerance - (now - self.ledger.started))
 
     def dump(self, now: float) -> dict[str, object]:
         """Return the ledger for a restart; corrections are found again from what was accepted."""
-        books = self.books(now)
-        in_hand = {pool: books.in_hand[pool] - books.correction[pool] for pool in self.weights}
-        return state.dump_ledger(self.ledger, in_hand, books.work)
+        totals = self.totals(now)
+        surplus = {pool: totals.surplus[pool] - totals.correction[pool] for pool in self.weights}
+        return state.dump_ledger(self.ledger, surplus, totals.work)
 
     # --- what is aimed at -----------------------------------------------------------------------------------------
 
@@ -142,209 +117,208 @@ class Group:
         kept: Ledger | None = None,
     ) -> None:
         """Aim at other weights from now on: a new ledger (or the one ``kept``), and whoever cannot stay moves."""
-        books = self.books(now)
-        self._dwells = {
-            pool: guard.dwell(weight, min_switch_s=self.control.min_switch_s, slice_s=self.control.slice_s)
-            for pool, weight in weights.items()
-        }
-        self._period = guard.period(weights, self._dwells)
-        self.is_returning = cause is SwitchReason.RETURN and len(self.members) > 1
-        self._renew(weights, books, now, wall)
+        totals = self.totals(now)
+        self._rounds = Rounds(
+            weights, min_switch_s=self.control.min_switch_s, slice_s=self.control.slice_s, tuning=self._tuning
+        )
+        self.is_returning = cause is SwitchReason.RETURN and len(self.miners) > 1
+        self._begin_ledger(weights, totals, now, wall, is_change=True)
         if kept is not None:
             self.ledger = kept
-        for member in list(self.members.values()):
-            member.moving = cause
-            if member.current is None or member.current in weights:
+        for miner in list(self.miners.values()):
+            miner.move_reason = cause
+            if miner.current is None or miner.current in weights:
                 continue
-            if cause is not SwitchReason.RETURN or member.current not in member.ready:
-                self.rescue(member, now, cause)
+            if cause is not SwitchReason.RETURN or miner.current not in miner.ready:
+                self.fail_over(miner, now, cause)
         self.check(now, strict=True)
-        for member in self.members.values():
-            is_away = member.current is not None and member.current not in weights
-            if not is_away and member.assignment.pool in (None, member.current):
-                member.moving = SwitchReason.ASSIGN
+        for miner in self.miners.values():
+            is_away = miner.current is not None and miner.current not in weights
+            if not is_away and miner.assignment.pool in (None, miner.current):
+                miner.move_reason = SwitchReason.ASSIGN
 
-    def _renew(
-        self, weights: Mapping[PoolKey, float], books: FleetTotals, now: float, wall: float, *, free: bool = True
+    def _begin_ledger(
+        self, weights: Mapping[PoolKey, float], totals: FleetTotals, now: float, wall: float, *, is_change: bool
     ) -> None:
-        """Start a new ledger with at most as much in hand as leaves a dwell's half for this one's own."""
-        spare = min(weights.values(), default=0.0) * min(self._dwells.values(), default=0.0) / 2
+        """Start a new ledger that carries over at most as much surplus as leaves room for half a dwell of its own."""
+        spare = min(weights.values(), default=0.0) * min(self._rounds.dwells.values(), default=0.0) / 2
         sliced_rate = sum(
-            member.estimate.rate for member in self.members.values() if member.assignment.role is Role.RESIDUAL
+            miner.estimate.rate for miner in self.miners.values() if miner.assignment.role is Role.RESIDUAL
         )
-        carry = clamped(books.in_hand, weights, spare * sliced_rate)
-        self.ledger, self._switches = Ledger(weights, now=now, wall=wall, carry=carry), 0
-        for member in self.members.values():
-            member.open.clear()
-            member.free = member.free or free
-            member.in_hand = clamped(member.in_hand, weights, spare)
-            home = member.assignment.pool
-            if member.assignment.role is Role.SLICED or (home is not None and home not in weights):
-                member.assignment = Assignment()
+        carried_surplus = clamped(totals.surplus, weights, spare * sliced_rate)
+        self.ledger = Ledger(weights, now=now, wall=wall, tuning=self._tuning, carried_surplus=carried_surplus)
+        self._switches = 0
+        for miner in self.miners.values():
+            miner.open_seconds.clear()
+            miner.in_first_slice = miner.in_first_slice or is_change
+            miner.surplus = clamped(miner.surplus, weights, spare)
+            own_pool = miner.assignment.pool
+            if miner.assignment.role is Role.SLICED or (own_pool is not None and own_pool not in weights):
+                miner.assignment = Assignment()
 
     # --- who is in it ---------------------------------------------------------------------------------------------
 
-    def add(self, member: Member, now: float) -> None:
-        """Take a miner in; it is placed at the next check, within a second."""
-        member.settled = now
-        member.assignment, member.free = Assignment(), True
-        member.open.clear()
-        self.members[member.session] = member
-        self.wake_at(now + (1.0 if member.current is None else 0.0))
+    def add(self, miner: FleetMiner, now: float) -> None:
+        """Take a miner in; it is placed at the next check."""
+        miner.settled = now
+        miner.assignment, miner.in_first_slice = Assignment(), True
+        miner.open_seconds.clear()
+        self.miners[miner.session] = miner
+        self.check_by(now + (self._tuning.placement_delay_s if miner.current is None else 0.0))
 
-    def remove(self, member: Member, now: float) -> None:
-        """Let a miner go; what it worked stays in the books."""
-        member.settle(now, self.ledger)
-        member.close(self.ledger)
-        del self.members[member.session]
-        self._pool_load.left(member, member.current)
-        member.due = math.inf
-        self.wake_at(now + 1.0)
+    def remove(self, miner: FleetMiner, now: float) -> None:
+        """Let a miner go; what it worked stays in the ledger."""
+        miner.settle(now, self.ledger)
+        miner.close(self.ledger)
+        del self.miners[miner.session]
+        self._pool_load.remove(miner, miner.current)
+        miner.due = math.inf
+        self.check_by(now + self._tuning.placement_delay_s)
 
-    def vacate(self, member: Member) -> None:
+    def unassign(self, miner: FleetMiner) -> None:
         """Take a miner off the pool that is lost to it."""
-        self._pool_load.left(member, member.current)
-        member.vacate()
+        self._pool_load.remove(miner, miner.current)
+        miner.unassign()
 
-    def wake_at(self, when: float) -> None:
+    def check_by(self, when: float) -> None:
         """Check at ``when`` at the latest."""
         self.due = min(self.due, when)
 
-    def start(self, member: Member, now: float, allowed: Iterable[PoolKey], reason: SwitchReason) -> bool:
+    def start(self, miner: FleetMiner, now: float, allowed: Iterable[PoolKey], reason: SwitchReason) -> bool:
         """Put a miner without work on the pool of ``allowed`` that lacks most; False: none has a job for it."""
-        if self._place(member, now, allowed, reason):
-            member.free = reason is SwitchReason.START
+        if self._place(miner, now, allowed, reason):
+            miner.in_first_slice = reason is SwitchReason.START
             return True
-        member.due = now + _RETRY_S if member.ready else math.inf
+        miner.due = now + self._tuning.retry_s if miner.ready else math.inf
         return False
 
-    def rescue(self, member: Member, now: float, reason: SwitchReason) -> bool:
+    def fail_over(self, miner: FleetMiner, now: float, reason: SwitchReason) -> bool:
         """Move a miner that cannot stay, whatever its dwell; True: it moved."""
-        if self._place(member, now, [pool for pool in self.weights if pool != member.current], reason):
+        if self._place(miner, now, [pool for pool in self.weights if pool != miner.current], reason):
             return True
-        member.due = now + _RETRY_S
+        miner.due = now + self._tuning.retry_s
         return False
 
-    def _place(self, member: Member, now: float, pools: Iterable[PoolKey], reason: SwitchReason) -> bool:
-        old = member.current
-        for pool in self._by_need(member, now, pools):
-            if self._move(member, pool, reason):
-                self._pool_load.left(member, old)
-                self._pool_load.entered(member, pool)
-                member.due = now
-                self.wake_at(now + 1.0)
+    def _place(self, miner: FleetMiner, now: float, pools: Iterable[PoolKey], reason: SwitchReason) -> bool:
+        old = miner.current
+        for pool in self._by_need(miner, now, pools):
+            if self._move(miner, pool, reason):
+                self._pool_load.remove(miner, old)
+                self._pool_load.add(miner, pool)
+                miner.due = now
+                self.check_by(now + self._tuning.placement_delay_s)
                 return True
         return False
 
-    def _by_need(self, member: Member, now: float, pools: Iterable[PoolKey]) -> list[PoolKey]:
-        """Return ``pools`` by need: a fixed miner's own pool, what the miner owes, what the fleet lacks."""
-        choices = [pool for pool in pools if pool in member.ready]
+    def _by_need(self, miner: FleetMiner, now: float, pools: Iterable[PoolKey]) -> list[PoolKey]:
+        """Return those of ``pools`` that the miner can go to, the one that needs it most first."""
+        choices = [pool for pool in pools if pool in miner.ready]
         if len(choices) < 2:
             return choices
-        self._pool_load.count(self.members.values(), now)
-        home = member.assignment.pool
-        return sorted(
-            choices,
-            key=lambda pool: (
-                pool != home,
-                member.in_hand.get(pool, 0.0),
-                self._pool_load.excess(member, self.weights, pool),
-            ),
-        )
+        self._pool_load.count(self.miners.values(), now)
+        return self._pool_load.by_need(miner, self.weights, choices)
 
-    def _settle_in(self, member: Member, now: float) -> None:
-        """Move a miner that has only just started, if it would be of more use on a pool that came within its reach.
+    def ready_changed(self, miner: FleetMiner, now: float) -> None:
+        """Take note that a working miner can go to other pools than before: its next step is thought over now."""
+        if miner.in_first_slice and miner.assignment.role is Role.NEW:
+            self._rebalance_new_miner(miner, now)
+        if miner.assignment.role is Role.SLICED:
+            time_shares = slicing.reachable(self.weights, miner.pools)
+            if time_shares.keys() != miner.assignment.time_shares.keys():
+                miner.settle(now, self.ledger)
+                self._set_assignment(miner, Assignment(role=Role.SLICED, time_shares=time_shares))
+        miner.due = now
+
+    def _rebalance_new_miner(self, miner: FleetMiner, now: float) -> None:
+        """Move a miner that has only just started, if it would be of more use on a pool that has become ready.
 
         All connections are dialled at once and the first to bring a job is taken, so without this a fleet that connects
         together would begin on the quickest pool together, and leave it together.
         """
-        best = next(iter(self._by_need(member, now, self.weights)), None)
-        if best is None or member.current is None or best == member.current:
+        best = next(iter(self._by_need(miner, now, self.weights)), None)
+        if best is None or miner.current is None or best == miner.current:
             return
-        gain = self._pool_load.excess(member, self.weights, member.current) - self._pool_load.excess(
-            member, self.weights, best
-        )
-        if gain > self._pool_load.size(member) / 2 and self._place(member, now, [best], SwitchReason.ASSIGN):
-            member.free = True
-
-    def _centre(self, member: Member) -> None:
-        """Begin the miner's round off centre, in large fleets, so that they do not all switch together."""
-        off = guard.phase(self._started, len(self.members))
-        self._started += 1
-        pool = member.current
-        if not off or pool is None or any(member.in_hand.values()):
-            return
-        begun = off * slicing.amplitude(self.weights, pool, self._period)
-        others = slicing.reachable(self.weights, frozenset(self.weights) - {pool})
-        member.in_hand = {pool: begun, **{key: -begun * part for key, part in others.items()}}
+        load = self._pool_load
+        gain = load.excess(miner, self.weights, miner.current) - load.excess(miner, self.weights, best)
+        is_worth_it = gain > load.size(miner) * self._tuning.rebalance_gain
+        if is_worth_it and self._place(miner, now, [best], SwitchReason.ASSIGN):
+            miner.in_first_slice = True
 
     # --- decisions ------------------------------------------------------------------------------------------------
 
     def check(self, now: float, *, strict: bool = False) -> None:
         """Bring assignments up to date where they are wrong (all of them if ``strict``), and let everybody step."""
-        books = self.books(now)
-        loads = self._loads(books, now)
-        self._choose_policy(len(loads), now, books)
+        totals = self.totals(now)
+        loads = self._loads(totals, now)
+        self._choose_policy(len(loads), totals)
         self._resize_budget(len(loads))
         if self.is_returning and self._has_returned(now):
             self.is_returning = False
-            self._renew(self.weights, books, now, self.ledger.since + now - self.ledger.started, free=False)
-            loads = self._loads(books, now)
+            wall = self.ledger.since + now - self.ledger.started
+            self._begin_ledger(self.weights, totals, now, wall, is_change=False)
+            loads = self._loads(totals, now)
         if strict or self._policy.is_due(
-            loads, self.weights, in_hand=books.in_hand, sigma=books.sigma, horizon_s=self._horizon(now)
+            loads, self.weights, surplus=totals.surplus, sigma=totals.sigma, horizon_s=self._horizon(now)
         ):
-            self._assign(loads, books, now, strict=strict)
-        young = now - self.ledger.started < _YOUNG_S or self.is_returning
-        self.due = now + (_FIRST_CHECKS_S if young else CHECK_S) if self.members else math.inf
+            self._assign(loads, totals, now, strict=strict)
+        young = now - self.ledger.started < self._tuning.young_s or self.is_returning
+        pause = self._tuning.young_check_s if young else self._tuning.check_s
+        self.due = now + pause if self.miners else math.inf
         self._spread_phases(now)
 
-    def _loads(self, books: FleetTotals, now: float) -> list[Load]:
-        working = [member for member in self.members.values() if member.current is not None and not member.is_quiet]
-        is_young = now - self.ledger.started < _EXACT_FIRST_S
-        enough = _DOUBT * books.rate / math.sqrt(len(working)) if working and not is_young else 0.0
+    def _loads(self, totals: FleetTotals, now: float) -> list[MinerLoad]:
+        working = [miner for miner in self.miners.values() if miner.current is not None and not miner.is_quiet]
+        is_young = now - self.ledger.started < self._tuning.exact_first_s
+        enough = 0.0
+        if working and not is_young:
+            enough = self._tuning.rate_doubt * totals.rate / math.sqrt(len(working))
         return [
-            Load(
-                session=member.session,
-                rate=member.estimate.rate,
-                is_known=member.is_known(now, enough),
-                pools=member.pools,
-                current=member.current,
-                standing=member.assignment,
+            MinerLoad(
+                session=miner.session,
+                rate=miner.estimate.rate,
+                is_known=miner.is_known(now, enough),
+                pools=miner.pools,
+                current=miner.current,
+                assignment=miner.assignment,
             )
-            for member in working
+            for miner in working
         ]
 
-    def _choose_policy(self, working: int, now: float, books: FleetTotals) -> None:
+    def _choose_policy(self, working: int, totals: FleetTotals) -> None:
         wanted = self.control.policy
         if wanted is Policy.AUTOMATIC:
-            wanted = Policy.PACKING if working >= _PACKING_FROM else Policy.SLICING
-        policy = _POLICIES[wanted]
+            wanted = Policy.PACKING if working >= self._tuning.packing_from else Policy.SLICING
+        policy = self._policies[wanted]
         if policy is self._policy or not working:
             return
         self._policy = policy
-        for member in self.members.values():
-            if member.assignment.role is not Role.SLICED:
-                limit = slicing.amplitude(self.weights, member.current, self._period) if member.current else 0.0
-                in_hand = {pool: work / books.rate for pool, work in books.in_hand.items()} if books.rate else {}
-                member.in_hand = clamped(in_hand, self.weights, limit)
-                member.assignment = Assignment()
+        for miner in self.miners.values():
+            if miner.assignment.role is not Role.SLICED:
+                limit = slicing.amplitude(self.weights, miner.current, self._rounds.period) if miner.current else 0.0
+                surplus = {pool: work / totals.rate for pool, work in totals.surplus.items()} if totals.rate else {}
+                miner.surplus = clamped(surplus, self.weights, limit)
+                miner.assignment = Assignment()
 
     def _resize_budget(self, working: int) -> None:
-        if self._period:
-            needed = 2 * working * len(self.weights) / self._period
-            self._budget.resize(max(1.0, needed), max(4.0, working / 8))
+        if self._rounds.period:
+            tuning = self._tuning
+            needed = tuning.switches_headroom * working * len(self.weights) / self._rounds.period
+            self._budget.resize(
+                max(tuning.switches_least_per_s, needed),
+                max(tuning.switch_burst_least, working * tuning.switch_burst_part),
+            )
 
     def _has_returned(self, now: float) -> bool:
-        if now - self.ledger.started > _RETURN_PATIENCE_S + len(self.members) / self._returns.rate:
+        if now - self.ledger.started > self._tuning.return_patience_s + len(self.miners) / self._returns.rate:
             return True
         return all(
-            member.assignment.role is not Role.FIXED or member.current == member.assignment.pool
-            for member in self.members.values()
+            miner.assignment.role is not Role.FIXED or miner.current == miner.assignment.pool
+            for miner in self.miners.values()
         )
 
-    def _assign(self, loads: list[Load], books: FleetTotals, now: float, *, strict: bool) -> None:
-        overdue = now - self._packed_at >= _OVERLOAD_PAUSE_S
-        unplaced = any(load.standing.role in (Role.NEW, Role.SLICED) for load in loads)
+    def _assign(self, loads: list[MinerLoad], totals: FleetTotals, now: float, *, strict: bool) -> None:
+        overdue = now - self._packed_at >= self._tuning.repack_pause_s
+        unplaced = any(load.assignment.role in (Role.NEW, Role.SLICED) for load in loads)
         if not (strict or overdue or unplaced or self._residual_rate() == 0):
             return
         stuck = strict or overdue
@@ -353,226 +327,170 @@ class Group:
         decided = self._policy.assign(
             loads,
             self.weights,
-            in_hand=books.in_hand if stuck and not strict else {},
-            sigma=books.rate_sigma,
+            surplus=totals.surplus if stuck and not strict else {},
+            sigma=totals.rate_sigma,
             horizon_s=self._horizon(now),
             strict=stuck,
         )
         for session, assignment in decided.items():
-            self._give(self.members[session], assignment)
+            self._set_assignment(self.miners[session], assignment)
         self._replace_residual(decided.keys())
-        self._budget.forget()
-        self._returns.forget()
+        self._budget.reset_retries()
+        self._returns.reset_retries()
         for session in decided:
-            self.members[session].due = now
+            self.miners[session].due = now
+
+    def _set_assignment(self, miner: FleetMiner, assignment: Assignment) -> None:
+        time_shares = assignment.time_shares
+        if assignment.role is Role.SLICED and miner.assignment.time_shares != time_shares:
+            period = self._rounds.period
+            limit = max((slicing.amplitude(time_shares, pool, period) for pool in time_shares), default=0)
+            miner.surplus = clamped(miner.surplus, time_shares, limit)
+            self._start_off_centre(miner)
+        miner.assignment = assignment
+
+    def _start_off_centre(self, miner: FleetMiner) -> None:
+        """Begin the miner's round off centre, in large fleets, so that they do not all switch together."""
+        phase = phases.start_phase(self._started, len(self.miners), self._tuning)
+        self._started += 1
+        pool = miner.current
+        if not phase or pool is None or any(miner.surplus.values()):
+            return
+        begun = phase * slicing.amplitude(self.weights, pool, self._rounds.period)
+        others = slicing.reachable(self.weights, frozenset(self.weights) - {pool})
+        miner.surplus = {pool: begun, **{key: -begun * part for key, part in others.items()}}
 
     def _spread_phases(self, now: float) -> None:
         """Put miners that are sliced alike out of phase, where they are too few to have started off centre."""
-        if len(self.members) >= guard.SPREAD_FROM:
+        if len(self.miners) >= self._tuning.phase_spread_from:
             return
-        alike: dict[tuple[PoolKey, frozenset[PoolKey]], list[Member]] = {}
-        together: Counter[frozenset[PoolKey]] = Counter()
-        for member in self.members.values():
-            row, pool = member.assignment.row, member.current
-            if pool is None or member.is_quiet or member.assignment.role is not Role.SLICED:
-                continue
-            if 0 < row.get(pool, 0.0) < 1:
-                alike.setdefault((pool, frozenset(row)), []).append(member)
-                together[frozenset(row)] += 1
-        for (pool, pools), members in alike.items():
-            row = members[0].assignment.row
-            surplus, fleet = [member.in_hand.get(pool, 0.0) for member in members], together[pools]
-            period = min(self._round(member) for member in members)
-            if not phases.are_close(surplus, gain=1 - row[pool], period=period, fleet=fleet):
-                continue
-            moved = phases.apart(
-                surplus,
-                [member.estimate.rate for member in members],
-                gain=1 - row[pool],
-                limit=slicing.amplitude(row, pool, period),
-                period=period,
-                fleet=fleet,
-            )
-            for member, before, after in zip(members, surplus, moved, strict=True):
-                self._shift(member, pool, after - before, now)
+        for shift in phases.shifts(self.miners.values(), self._rounds.of_slices, self._tuning):
             # A slice that has just begun or is about to end leaves no room to put them apart: look again soon, and
             # not once a round at the same place in it.
-            self.wake_at(now + max(1.0, period / _LOOKS_A_ROUND))
-
-    def _shift(self, member: Member, pool: PoolKey, by: float, now: float) -> None:
-        """Change what a miner has in hand on ``pool`` by ``by`` seconds, at the cost of its other pools."""
-        if not by:
-            return
-        row = member.assignment.row
-        for key in row:
-            part = by if key == pool else -by * row[key] / (1 - row[pool])
-            member.in_hand[key] = member.in_hand.get(key, 0.0) + part
-        member.due = now
+            pause = shift.round_s / self._tuning.phase_checks_per_round
+            self.check_by(now + max(self._tuning.phase_check_least_s, pause))
+            if shift.seconds:
+                time_shares = shift.miner.assignment.time_shares
+                for key, part in time_shares.items():
+                    by = shift.seconds if key == shift.pool else -shift.seconds * part / (1 - time_shares[shift.pool])
+                    shift.miner.surplus[key] = shift.miner.surplus.get(key, 0.0) + by
+                shift.miner.due = now
 
     def _replace_residual(self, decided: Set[SessionId]) -> None:
         """Take the part of a residual miner that does not work (it is quiet, or waits) away: others do its work now."""
-        for session, member in self.members.items():
-            if session not in decided and member.assignment.role is Role.RESIDUAL:
-                member.assignment = Assignment()
+        for session, miner in self.miners.items():
+            if session not in decided and miner.assignment.role is Role.RESIDUAL:
+                miner.assignment = Assignment()
 
     def _horizon(self, now: float) -> float:
-        """Return the seconds in which work in hand should be worked off: the younger the ledger, the sooner."""
-        return min(max(_HORIZON_PART * (now - self.ledger.started), _HORIZON_S[0]), _HORIZON_S[1])
+        """Return the seconds in which surplus should be worked off: the younger the ledger, the sooner."""
+        tuning = self._tuning
+        wanted = tuning.horizon_part * (now - self.ledger.started)
+        return min(max(wanted, tuning.horizon_least_s), tuning.horizon_most_s)
 
     def _residual_rate(self) -> float:
         return sum(
-            member.estimate.rate
-            for member in self.members.values()
-            if member.assignment.role is Role.RESIDUAL and not member.is_quiet
+            miner.estimate.rate
+            for miner in self.miners.values()
+            if miner.assignment.role is Role.RESIDUAL and not miner.is_quiet
         )
 
-    def _give(self, member: Member, assignment: Assignment) -> None:
-        if assignment.role is Role.SLICED and member.assignment.row != assignment.row:
-            limit = max((slicing.amplitude(assignment.row, pool, self._period) for pool in assignment.row), default=0)
-            member.in_hand = clamped(member.in_hand, assignment.row, limit)
-            self._centre(member)
-        member.assignment = assignment
+    # --- one miner's steps ----------------------------------------------------------------------------------------
 
-    def reach(self, member: Member, now: float) -> None:
-        """Other pools are in reach of a miner: think again about its next step."""
-        if member.free and member.assignment.role is Role.NEW:
-            self._settle_in(member, now)
-        if member.assignment.role is Role.SLICED:
-            row = slicing.reachable(self.weights, member.pools)
-            if row.keys() != member.assignment.row.keys():
-                member.settle(now, self.ledger)
-                self._give(member, Assignment(role=Role.SLICED, row=row))
-        member.due = now
-
-    def step(self, member: Member, now: float) -> None:
-        """Do what is due for one miner and say when the next step is (``member.due``)."""
-        member.settle(now, self.ledger)
-        member.due = math.inf
-        if member.current is None or not self.weights:
+    def step(self, miner: FleetMiner, now: float) -> None:
+        """Do what is due for one miner and say when the next step is (``miner.due``)."""
+        miner.settle(now, self.ledger)
+        miner.due = math.inf
+        if miner.current is None or not self.weights:
             return
-        if member.is_quiet and member.current in self.weights:
+        if miner.is_quiet and miner.current in self.weights:
             return
-        match member.assignment.role:
+        match miner.assignment.role:
             case Role.FIXED:
-                self._step_home(member, now)
+                self._step_fixed(miner, now)
             case Role.SLICED:
-                self._step_slice(
-                    member, now, self._own_in_hand(member), self._round(member, first=member.free), math.inf
-                )
+                period = self._rounds.of_slices(miner, first=miner.in_first_slice)
+                self._step_slice(miner, now, self._own_surplus(miner), period, math.inf)
             case Role.RESIDUAL:
-                self._step_slice(
-                    member, now, self._fleet_in_hand(member, now), self._residual_period(member, now), CHECK_S
+                surplus = self._fleet_surplus(miner, now)
+                period = self._rounds.of_residual(
+                    miner,
+                    working=sum(other.current is not None for other in self.miners.values()),
+                    age_s=now - self.ledger.started,
+                    switches=self._switches,
                 )
-            case Role.NEW if member.is_quiet:
-                self.rescue(member, now, member.moving)
+                self._step_slice(miner, now, surplus, period, self._tuning.check_s)
+            case Role.NEW if miner.is_quiet:
+                self.fail_over(miner, now, miner.move_reason)
             case Role.NEW:
-                member.due = now + 1.0
-                self.wake_at(now + 1.0)
+                miner.due = now + self._tuning.placement_delay_s
+                self.check_by(miner.due)
 
-    def _step_home(self, member: Member, now: float) -> None:
-        pool = member.assignment.pool
-        if pool not in self.weights or pool == member.current or pool not in member.ready:
+    def _step_fixed(self, miner: FleetMiner, now: float) -> None:
+        pool = miner.assignment.pool
+        if pool not in self.weights or pool == miner.current or pool not in miner.ready:
             return
-        reason = member.moving
+        reason = miner.move_reason
         urgent = reason in (SwitchReason.WEIGHT, SwitchReason.OPERATOR, SwitchReason.FAILOVER)
-        self._switch(member, pool, reason, now, urgent=urgent)
-        if member.current == pool:
-            member.moving = SwitchReason.ASSIGN
+        self._switch(miner, pool, reason, now, urgent=urgent)
+        if miner.current == pool:
+            miner.move_reason = SwitchReason.ASSIGN
 
     def _step_slice(
-        self, member: Member, now: float, in_hand: Mapping[PoolKey, float], period: float, longest: float
+        self, miner: FleetMiner, now: float, surplus: Mapping[PoolKey, float], period: float, longest: float
     ) -> None:
-        row, current = member.assignment.row, member.current
+        time_shares, current = miner.assignment.time_shares, miner.current
         assert current is not None
-        left = slicing.stay(row, in_hand, current, period) if current in row else 0.0
+        left = slicing.remaining_s(time_shares, surplus, current, period) if current in time_shares else 0.0
         if left <= 1e-6:
-            target = slicing.following(row, in_hand, current, member.ready)
+            target = slicing.next_pool(time_shares, surplus, current, miner.ready)
             if target is None:
                 return
-            self._switch(member, target, SwitchReason.SLICE if current in row else member.moving, now, urgent=False)
-            if member.current != target:
+            reason = SwitchReason.SLICE if current in time_shares else miner.move_reason
+            self._switch(miner, target, reason, now, urgent=False)
+            if miner.current != target:
                 return
-            left = max(slicing.stay(row, in_hand, target, period), self._stay(member, target))
-        member.due = min(member.due, now + max(min(left, longest), 0.01))
+            left = max(slicing.remaining_s(time_shares, surplus, target, period), self._rounds.dwell(miner, target))
+        miner.due = min(miner.due, now + max(min(left, longest), self._tuning.least_step_s))
 
-    def _switch(self, member: Member, pool: PoolKey, reason: SwitchReason, now: float, *, urgent: bool) -> None:
+    def _switch(self, miner: FleetMiner, pool: PoolKey, reason: SwitchReason, now: float, *, urgent: bool) -> None:
         """Move a miner if dwell and budget allow, else set when to try again."""
-        if not urgent and not member.free:
-            dwell = self._stay(member, member.current) if member.current else 0.0
-            if now < member.since + dwell - 1e-6:
-                member.due = member.since + dwell
+        if not urgent and not miner.in_first_slice:
+            dwell = self._rounds.dwell(miner, miner.current) if miner.current else 0.0
+            if now < miner.since + dwell - 1e-6:
+                miner.due = miner.since + dwell
                 return
-        wait = 0.0 if urgent else self._wait(member, pool)
+        wait = 0.0 if urgent else self._wait(miner, pool)
         if wait > 0:
-            member.due = now + min(wait, _WAIT_STEP_S)
+            miner.due = now + min(wait, self._tuning.block_wait_step_s)
             return
         budget = self._returns if reason is SwitchReason.RETURN else self._budget
         if not urgent and not budget.take(now):
-            member.due = max(budget.turn(now), now + 0.01)
+            miner.due = max(budget.retry_at(now), now + self._tuning.least_step_s)
             return
-        if self._move(member, pool, reason):
+        if self._move(miner, pool, reason):
             self._switches += 1
         else:
-            member.due = now + _RETRY_S
+            miner.due = now + self._tuning.retry_s
 
-    def _stay(self, member: Member, pool: PoolKey, *, first: bool = False) -> float:
-        """Return the seconds that a miner stays at least on ``pool``."""
-        dwell = self._dwells.get(pool, 0.0)
-        if first or member.assignment.role is Role.FIXED or self.weights.get(pool, 1.0) > guard.MINORITY:
-            # The first slice of a ledger: a slow miner follows new weights as soon as a quick one.
-            return dwell
-        return guard.stay(dwell, member.share_s(pool), min_switch_s=self.control.min_switch_s)
-
-    def _round(self, member: Member, *, first: bool = False) -> float:
-        """Return the seconds of a round of this miner's own slices."""
-        row = member.assignment.row
-        return max(self._period, guard.period(row, {pool: self._stay(member, pool, first=first) for pool in row}))
-
-    def _own_in_hand(self, member: Member) -> Mapping[PoolKey, float]:
-        books = self._books
-        if books is None or not books.rate or self._policy.name != slicing.Slicing.name:
-            return member.in_hand
+    def _own_surplus(self, miner: FleetMiner) -> Mapping[PoolKey, float]:
+        """Return the surplus, in seconds, of a miner that is sliced by itself, with its part of a correction."""
+        totals = self._totals
+        if totals is None or not totals.rate or self._policy.name != slicing.Slicing.name:
+            return miner.surplus
         return {
-            pool: seconds + books.correction.get(pool, 0.0) / books.rate for pool, seconds in member.in_hand.items()
+            pool: seconds + totals.correction.get(pool, 0.0) / totals.rate for pool, seconds in miner.surplus.items()
         }
 
-    def _fleet_in_hand(self, member: Member, now: float) -> Mapping[PoolKey, float]:
-        """Return the seconds that this residual miner has in hand for the fleet."""
-        books = self.books(now)
+    def _fleet_surplus(self, miner: FleetMiner, now: float) -> Mapping[PoolKey, float]:
+        """Return the part of the fleet's surplus, in seconds of its own, that this residual miner works off."""
+        totals = self.totals(now)
         order = list(self.weights)
         residual = sorted(
-            (other for other in self.members.values() if other.assignment.role is Role.RESIDUAL),
-            key=lambda other: order.index(next(iter(other.assignment.row))),
+            (other for other in self.miners.values() if other.assignment.role is Role.RESIDUAL),
+            key=lambda other: order.index(next(iter(other.assignment.time_shares))),
         )
-        parts = packing.shares_of(books.in_hand, [other.assignment.row for other in residual])
-        rate = member.estimate.rate
-        part = parts[residual.index(member)]
+        parts = packing.split_surplus(totals.surplus, [other.assignment.time_shares for other in residual])
+        rate = miner.estimate.rate
+        part = parts[residual.index(miner)]
         return {pool: work / rate for pool, work in part.items()} if rate else {}
-
-    def _residual_period(self, member: Member, now: float) -> float:
-        """Return the residual miner's round: what its dwells make, and no shorter than calm allows.
-
-        A young ledger is exact before it is calm: half a round in hand weighs more the less has been worked.
-        """
-        row = member.assignment.row
-        natural = guard.period(row, {pool: self._stay(member, pool, first=member.free) for pool in row})
-        if len(row) > 2:
-            # A pool with a small part does not need its turn in every round.
-            natural = min(natural, self._period)
-        working = sum(other.current is not None for other in self.members.values())
-        if working < _CALM_FROM:
-            return natural
-        sliced = len(self.weights) - 1
-        calm = max(_CALM, 0.8 * sliced / working)
-        ripeness = min(1.0, (now - self.ledger.started) / _CALM_AFTER_S)
-        calmest = 2 * self._period * sliced / (calm * working * len(self.weights))
-        swing = max(part * (1 - part) for part in row.values())
-        planned = max(natural, ripeness * calmest * min(0.25 / swing, _MOST_STRETCH))
-        return planned * self._strain(working, now) if ripeness == 1 else planned
-
-    def _strain(self, working: int, now: float) -> float:
-        """Return by how much rounds are to be longer because this ledger has seen more switches than calm allows."""
-        pools = len(self.weights)
-        each = pools * (now - self.ledger.started) / self._period if self._period else 0.0
-        allowed = _MOST_CALM * max(0.1 * working, 1.2 * (pools - 1)) * each
-        return min(max(self._switches / allowed, 1.0) ** 2, _MOST_STRAIN) if allowed else 1.0

@@ -1,7 +1,7 @@
 """The scheduler on a virtual clock with miners whose shares are Poisson and pools that set difficulty by vardiff.
 
-The scheduler is the one the proxy runs. The simulation knows the true hash rates and keeps the books of true work that
-the scheduler cannot see. Deterministic for a given source of randomness.
+The scheduler is the one the proxy runs. The simulation knows the true hash rates and counts the true work that the
+scheduler cannot see. Deterministic for a given source of randomness.
 """
 
 import heapq
@@ -13,7 +13,9 @@ from typing import Protocol
 from proxy.config.snapshot import ConfigSnapshot
 from proxy.observe.events import EventStream
 from proxy.scheduling.policies.policy import Role
+from proxy.scheduling.rounds import dwell, round_period
 from proxy.scheduling.scheduler import Scheduler
+from proxy.scheduling.tuning import DEFAULT_TUNING, SchedulerTuning
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchReason, WorkerName
 
@@ -56,8 +58,8 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """The books at one instant, since the start of the simulation or the last ``Simulation.mark_start``."""
+class SimSample:
+    """What was worked and paid until one instant, since the start or the last ``Simulation.start_sample``."""
 
     at: float
     target: Mapping[PoolKey, float]
@@ -111,12 +113,13 @@ class Simulation:
         behaviour: Mapping[PoolKey, PoolBehaviour] = {},
         switch_cost_s: float = 0.0,
         on_move: Callable[[SimulatedMiner, PoolKey, SwitchReason], None] | None = None,
+        tuning: SchedulerTuning = DEFAULT_TUNING,
     ) -> None:
         self.clock = VirtualClock()
         self.events = EventStream()
         self.random = random
         self.config = config
-        self.scheduler = Scheduler(clock=self.clock, events=self.events, mover=self)
+        self.scheduler = Scheduler(clock=self.clock, events=self.events, mover=self, tuning=tuning)
         self.miners: dict[SessionId, SimulatedMiner] = {}
         self.switches = 0
         self.miner_seconds = 0.0
@@ -130,7 +133,7 @@ class Simulation:
         self._count = 0
         self._next_session = 0
         self._gone: list[SimulatedMiner] = []
-        self._marked = 0.0
+        self._sample_start = 0.0
         self.accepted = dict.fromkeys(config.pools, 0.0)
         self._squares = dict.fromkeys(config.pools, 0.0)
         self._work = dict.fromkeys(config.pools, 0.0)
@@ -151,7 +154,7 @@ class Simulation:
         return miner
 
     def remove(self, miner: SimulatedMiner) -> None:
-        """Disconnect a miner; its true work stays in the books."""
+        """Disconnect a miner; its true work still counts."""
         self._settle(miner)
         miner.version += 1
         self.scheduler.remove_miner(miner.session)
@@ -304,18 +307,18 @@ class Simulation:
         miner.seconds[miner.pool] = miner.seconds.get(miner.pool, 0.0) + span
         miner.pace[miner.pool][1] += span
 
-    # --- the books ------------------------------------------------------------------------------------------------
+    # --- what was worked ---------------------------------------------------------------------------------------------
 
-    def mark_start(self) -> None:
+    def start_sample(self) -> None:
         """Count from now on: split, accepted difficulty, switches."""
         for miner in self.miners.values():
             self._settle(miner)
             miner.seconds.clear()
             miner.shares = 0
         self._gone.clear()
-        for books in (self.accepted, self._squares, self._work):
-            books.update(dict.fromkeys(books, 0.0))
-        self._marked, self.switches, self.miner_seconds, self.lost_s = self.clock.now(), 0, 0.0, 0.0
+        for sums in (self.accepted, self._squares, self._work):
+            sums.update(dict.fromkeys(sums, 0.0))
+        self._sample_start, self.switches, self.miner_seconds, self.lost_s = self.clock.now(), 0, 0.0, 0.0
 
     def _fold_gone(self) -> None:
         """Keep the list of miners that left short: the oldest count as one without estimate error."""
@@ -334,14 +337,14 @@ class Simulation:
                 work[pool] += miner.rate * seconds
         return work
 
-    def measure(self, target: Mapping[PoolKey, float], dwell_s: float) -> Mark:
+    def measure(self, target: Mapping[PoolKey, float], dwell_s: float) -> SimSample:
         """Compare what was worked and paid since the mark with ``target``; ``dwell_s`` is the smaller pool's."""
         work = self.work()
         total, paid = sum(work.values()) or 1.0, sum(self.accepted.values()) or 1.0
         split = {pool: amount / total for pool, amount in work.items()}
         pay = {pool: amount / paid for pool, amount in self.accepted.items()}
-        return Mark(
-            at=self.clock.now() - self._marked,
+        return SimSample(
+            at=self.clock.now() - self._sample_start,
             target=target,
             split=split,
             paid=pay,
@@ -385,3 +388,27 @@ class Simulation:
                 variance += over * over / max(miner.shares, 1)
             worst = max(worst, 2 * math.sqrt(variance) / total)
         return worst
+
+
+def target_of(config: ConfigSnapshot) -> dict[PoolKey, float]:
+    """Return the normalised weights of the first schedule."""
+    weights = config.schedules[0].weights()
+    return {pool: weight / sum(weights.values()) for pool, weight in weights.items()}
+
+
+def dwells_of(config: ConfigSnapshot, tuning: SchedulerTuning = DEFAULT_TUNING) -> dict[PoolKey, float]:
+    """Return how long miners stay at least, by pool that has a weight."""
+    schedule = config.schedules[0]
+    return {
+        pool: dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s, tuning=tuning)
+        for pool, part in target_of(config).items()
+        if part > 0
+    }
+
+
+def bound_dwell(config: ConfigSnapshot, tuning: SchedulerTuning = DEFAULT_TUNING) -> float:
+    """Return the dwell that the bound is made of: the smaller pool's, for more pools ``max w (1 - w) x period``."""
+    parts, dwells = target_of(config), dwells_of(config, tuning)
+    if len(dwells) <= 2:
+        return dwells[min(dwells, key=lambda pool: parts[pool])]
+    return max(parts[pool] * (1 - parts[pool]) for pool in dwells) * round_period(parts, dwells)

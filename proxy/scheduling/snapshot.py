@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proxy.scheduling.control import Control, Weights
-from proxy.scheduling.miner import Member
+from proxy.scheduling.miner import FleetMiner
 from proxy.types import PoolKey
 
 
@@ -36,20 +36,20 @@ class SchedulerSnapshot:
 
 
 def pool_allocation(
-    pool: PoolKey, control: Control, target: Weights, members: Sequence[Member], seconds_before: float
+    pool: PoolKey, control: Control, target: Weights, miners: Sequence[FleetMiner], seconds_before: float
 ) -> PoolAllocation:
-    """Return a pool's part of settled ``members``; ``seconds_before`` are those of miners that left."""
-    miners, seconds, rate = 0, 0.0, 0.0
-    for member in members:
-        seconds += member.pool_time.get(pool, 0.0)
-        if member.current == pool:
-            miners += 1
-            if not member.is_quiet:
-                rate += member.estimate.rate
+    """Return a pool's part of settled ``miners``; ``seconds_before`` are those of miners that left."""
+    count, seconds, rate = 0, 0.0, 0.0
+    for miner in miners:
+        seconds += miner.pool_time.get(pool, 0.0)
+        if miner.current == pool:
+            count += 1
+            if not miner.is_quiet:
+                rate += miner.estimate.rate
     return PoolAllocation(
         weight=control.weights.get(pool, 0.0),
         target=target.get(pool, 0.0),
-        miners=miners,
+        miners=count,
         rate=rate,
         seconds=seconds_before + seconds,
     )

@@ -6,28 +6,29 @@ from typing import TypeGuard
 
 from proxy.scheduling.rate import Estimate
 from proxy.scheduling.surplus import Ledger
+from proxy.scheduling.tuning import SchedulerTuning
 from proxy.types import PoolKey, WorkerName
 
 VERSION = 1
-_MOST_GROUPS = 1000
+_MOST_FLEETS = 1000
 _NAME_MAX = 256
 _KEY_MAX = 8
 
 
-def dump_ledger(ledger: Ledger, in_hand: Mapping[PoolKey, float], worked: Mapping[PoolKey, float]) -> dict[str, object]:
+def dump_ledger(ledger: Ledger, surplus: Mapping[PoolKey, float], worked: Mapping[PoolKey, float]) -> dict[str, object]:
     """Return a ledger with everything valued."""
     return {
         "weights": dict(ledger.weights),
         "since": ledger.since,
         "work": dict(worked),
-        "in_hand": dict(in_hand),
+        "in_hand": dict(surplus),
         "accepted": dict(ledger.accepted),
         "squares": dict(ledger.squares),
         "variance": dict(ledger.closed_variance),
     }
 
 
-def load_ledger(state: object, *, now: float, wall: float) -> Ledger | None:
+def load_ledger(state: object, *, now: float, wall: float, tuning: SchedulerTuning) -> Ledger | None:
     """Return the ledger that ``dump_ledger`` wrote; None if it makes no sense."""
     if not isinstance(state, Mapping):
         return None
@@ -35,29 +36,29 @@ def load_ledger(state: object, *, now: float, wall: float) -> Ledger | None:
     since = state.get("since")
     if not weights or any(weight <= 0 for weight in weights.values()) or not is_number(since):
         return None
-    in_hand = numbers(state.get("in_hand"))
-    ledger = Ledger(weights, now=now, wall=min(float(since), wall), carry=None)
+    surplus = numbers(state.get("in_hand"))
+    ledger = Ledger(weights, now=now, wall=min(float(since), wall), tuning=tuning)
     ledger.started = now - (wall - ledger.since)
-    for name, books in (
+    for name, totals in (
         ("work", ledger.closed),
         ("accepted", ledger.accepted),
         ("squares", ledger.squares),
         ("variance", ledger.closed_variance),
     ):
-        books.update(
+        totals.update(
             {pool: amount for pool, amount in numbers(state.get(name)).items() if pool in weights and amount >= 0}
         )
-    closed = ledger.closed_in_hand()
-    ledger.carry = {pool: in_hand.get(pool, 0.0) - closed[pool] for pool in weights}
+    closed = ledger.closed_surplus()
+    ledger.carried_surplus = {pool: surplus.get(pool, 0.0) - closed[pool] for pool in weights}
     return ledger
 
 
-def load_ledgers(state: object, *, now: float, wall: float) -> dict[int | None, Ledger]:
+def load_ledgers(state: object, *, now: float, wall: float, tuning: SchedulerTuning) -> dict[int | None, Ledger]:
     """Return the ledgers by schedule id (None: no schedule), as far as they make sense."""
     loaded: dict[int | None, Ledger] = {}
-    for entry in state[:_MOST_GROUPS] if isinstance(state, list) else []:
+    for entry in state[:_MOST_FLEETS] if isinstance(state, list) else []:
         if isinstance(entry, list) and len(entry) == 2 and (entry[0] is None or isinstance(entry[0], int)):
-            ledger = load_ledger(entry[1], now=now, wall=wall)
+            ledger = load_ledger(entry[1], now=now, wall=wall, tuning=tuning)
             if ledger is not None:
                 loaded[entry[0]] = ledger
     return loaded
@@ -68,10 +69,12 @@ def dump_workers(
 ) -> dict[str, list[object]]:
     """Return estimates and seconds in hand by worker name, at most ``most``, the last ones win."""
     kept = list(workers)[-most:]
-    return {name: [estimate.dump(), dict(in_hand)] for name, estimate, in_hand in kept}
+    return {name: [estimate.dump(), dict(surplus)] for name, estimate, surplus in kept}
 
 
-def load_workers(state: object, most: int) -> dict[WorkerName, tuple[Estimate, dict[PoolKey, float]]]:
+def load_workers(
+    state: object, most: int, tuning: SchedulerTuning
+) -> dict[WorkerName, tuple[Estimate, dict[PoolKey, float]]]:
     """Return what ``dump_workers`` wrote, as far as it makes sense."""
     loaded: dict[WorkerName, tuple[Estimate, dict[PoolKey, float]]] = {}
     if not isinstance(state, Mapping):
@@ -80,24 +83,24 @@ def load_workers(state: object, most: int) -> dict[WorkerName, tuple[Estimate, d
         if len(loaded) >= most:
             break
         if isinstance(name, str) and len(name) <= _NAME_MAX and isinstance(entry, list) and len(entry) == 2:
-            estimate = _estimate(entry[0])
+            estimate = _estimate(entry[0], tuning)
             if estimate is not None:
                 loaded[WorkerName(name)] = (estimate, numbers(entry[1]))
     return loaded
 
 
-def _estimate(entry: object) -> Estimate | None:
+def _estimate(entry: object, tuning: SchedulerTuning) -> Estimate | None:
     if not isinstance(entry, list) or not all(is_number(number) for number in entry):
         return None
     try:
-        return Estimate.load([float(number) for number in entry])
+        return Estimate.load([float(number) for number in entry], tuning)
     except ValueError:
         return None
 
 
 def numbers(state: object) -> dict[PoolKey, float]:
     """Return the finite numbers of a mapping by pool; empty for anything else."""
-    if not isinstance(state, Mapping) or len(state) > _MOST_GROUPS:
+    if not isinstance(state, Mapping) or len(state) > _MOST_FLEETS:
         return {}
     return {
         PoolKey(key): float(value)

@@ -7,27 +7,41 @@ no lasting harm; when the estimate ages or jumps, the seconds are valued for goo
 import math
 from collections.abc import Mapping
 
+from proxy.scheduling.tuning import SchedulerTuning
 from proxy.types import PoolKey
-
-_ALPHA = 0.05
-_TUNED_SHARES = 500.0
-"""Number of shares at which the band is narrowest in relation to luck."""
-_CORRECTION_PART = 0.1
-"""A correction moves at most this part of a pool's target: a pool that refuses everything must not get everything."""
 
 
 class Ledger:
-    """Books of the miners that share one set of weights. Work in hashes."""
+    """What miners that share one set of weights have worked. Work in hashes, surplus is work above target."""
 
-    __slots__ = ("accepted", "carry", "closed", "closed_variance", "since", "squares", "started", "weights")
+    __slots__ = (
+        "accepted",
+        "carried_surplus",
+        "closed",
+        "closed_variance",
+        "since",
+        "squares",
+        "started",
+        "tuning",
+        "weights",
+    )
 
     def __init__(
-        self, weights: Mapping[PoolKey, float], *, now: float, wall: float, carry: Mapping[PoolKey, float] | None = None
+        self,
+        weights: Mapping[PoolKey, float],
+        *,
+        now: float,
+        wall: float,
+        tuning: SchedulerTuning,
+        carried_surplus: Mapping[PoolKey, float] | None = None,
     ) -> None:
         self.weights = dict(weights)
+        self.tuning = tuning
         self.started = now
+        """Monotonic seconds."""
         self.since = wall
-        self.carry = {pool: (carry or {}).get(pool, 0.0) for pool in weights}
+        """Unix seconds."""
+        self.carried_surplus = {pool: (carried_surplus or {}).get(pool, 0.0) for pool in weights}
         self.closed = dict.fromkeys(weights, 0.0)
         self.closed_variance = dict.fromkeys(weights, 0.0)
         self.accepted = dict.fromkeys(weights, 0.0)
@@ -47,13 +61,13 @@ class Ledger:
             self.closed[pool] += rate * spent
             self.closed_variance[pool] += (rate * (spent - weight * total)) ** 2 / max(shares, 1.0)
 
-    def closed_in_hand(self) -> dict[PoolKey, float]:
-        """Closed work on each pool above its target."""
+    def closed_surplus(self) -> dict[PoolKey, float]:
+        """Return closed work on each pool above its target."""
         total = sum(self.closed.values())
         return {pool: self.closed[pool] - weight * total for pool, weight in self.weights.items()}
 
-    def correction(self, in_hand: Mapping[PoolKey, float]) -> dict[PoolKey, float]:
-        """Return the part of accepted work minus ``in_hand`` that luck does not explain.
+    def correction(self, surplus: Mapping[PoolKey, float]) -> dict[PoolKey, float]:
+        """Return the part of accepted work minus ``surplus`` that luck does not explain.
 
         The band holds at all times together with 95 % probability (a normal-mixture confidence sequence), so that luck,
         however long one watches, is corrected in one ledger of twenty at most.
@@ -64,20 +78,22 @@ class Ledger:
         part = {}
         for pool, weight in self.weights.items():
             variance = (1 - weight) ** 2 * self.squares[pool] + weight**2 * (squares - self.squares[pool])
-            tuned = _TUNED_SHARES * weight * (1 - weight) * squares / accepted * (squares / accepted)
-            band = _band(variance, tuned)
-            excess = self.accepted[pool] - weight * accepted - in_hand.get(pool, 0.0)
+            tuned = (
+                self.tuning.correction_tuned_shares * weight * (1 - weight) * squares / accepted * (squares / accepted)
+            )
+            band = _band(variance, tuned, self.tuning.correction_alpha)
+            excess = self.accepted[pool] - weight * accepted - surplus.get(pool, 0.0)
             beyond = math.copysign(max(0.0, abs(excess) - band), excess)
-            most = _CORRECTION_PART * weight * accepted
+            most = self.tuning.correction_most_part * weight * accepted
             part[pool] = min(max(beyond, -most), most)
         return _zero_sum(part)
 
 
-def _band(variance: float, tuned: float) -> float:
+def _band(variance: float, tuned: float, alpha: float) -> float:
     if tuned <= 0:
         return math.inf
     both = variance + tuned
-    return math.sqrt(both * math.log(both / (tuned * _ALPHA**2)))
+    return math.sqrt(both * math.log(both / (tuned * alpha**2)))
 
 
 def _zero_sum(part: dict[PoolKey, float]) -> dict[PoolKey, float]:
@@ -85,9 +101,9 @@ def _zero_sum(part: dict[PoolKey, float]) -> dict[PoolKey, float]:
     return {pool: amount - surplus for pool, amount in part.items()}
 
 
-def clamped(in_hand: Mapping[PoolKey, float], pools: Mapping[PoolKey, float], limit: float) -> dict[PoolKey, float]:
-    """Return ``in_hand`` for ``pools`` only, summing to 0, scaled down until none is more than ``limit``."""
-    kept = {pool: in_hand.get(pool, 0.0) for pool in pools}
+def clamped(surplus: Mapping[PoolKey, float], pools: Mapping[PoolKey, float], limit: float) -> dict[PoolKey, float]:
+    """Return ``surplus`` for ``pools`` only, summing to 0, scaled down until none is more than ``limit``."""
+    kept = {pool: surplus.get(pool, 0.0) for pool in pools}
     if not kept:
         return {}
     kept = _zero_sum(kept)

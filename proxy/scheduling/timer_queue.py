@@ -5,22 +5,20 @@ import math
 from collections.abc import Callable
 
 from proxy.ports import Clock, Timer
-from proxy.scheduling.fleet import Group
-from proxy.scheduling.miner import Member
-
-_SUPERSEDED = 8
-"""Entries for each live one beyond which the queue is cleared of those that no longer hold."""
-_ALWAYS = 256
+from proxy.scheduling.fleet import Fleet
+from proxy.scheduling.miner import FleetMiner
+from proxy.scheduling.tuning import SchedulerTuning
 
 
 class TimerQueue:
-    """Next steps of miners and next checks of groups. A later ``due`` supersedes what was planned before."""
+    """Next steps of miners and next checks of fleets. A later ``due`` supersedes what was planned before."""
 
-    def __init__(self, clock: Clock, run: Callable[[], None]) -> None:
-        """``run`` is called when the time that ``wake`` was given has come."""
+    def __init__(self, clock: Clock, run: Callable[[], None], tuning: SchedulerTuning) -> None:
+        """``run`` is called when something is due, or at the time that ``arm`` was given."""
         self._clock = clock
         self._run = run
-        self._queue: list[tuple[float, int, Member | Group]] = []
+        self._tuning = tuning
+        self._queue: list[tuple[float, int, FleetMiner | Fleet]] = []
         self._count = 0
         self._live = 0
         self._timer: Timer | None = None
@@ -29,25 +27,25 @@ class TimerQueue:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def plan(self, member: Member) -> None:
+    def plan(self, miner: FleetMiner) -> None:
         """Plan the next step of a miner, if it is not planned yet."""
-        if member.due < math.inf and member.due != member.armed:
-            member.armed = member.due
-            self._push(member.due, member)
+        if miner.due < math.inf and miner.due != miner.armed:
+            miner.armed = miner.due
+            self._push(miner.due, miner)
 
-    def plan_check(self, group: Group) -> None:
-        """Plan the next check of a group, if it is not planned yet."""
-        if group.due < math.inf and group.due != group.armed:
-            group.armed = group.due
-            self._push(group.due, group)
+    def plan_check(self, fleet: Fleet) -> None:
+        """Plan the next check of a fleet, if it is not planned yet."""
+        if fleet.due < math.inf and fleet.due != fleet.armed:
+            fleet.armed = fleet.due
+            self._push(fleet.due, fleet)
 
-    def plan_all(self, group: Group) -> None:
-        """Plan the next check of a group and the next steps of its miners."""
-        for member in group.members.values():
-            self.plan(member)
-        self.plan_check(group)
+    def plan_all(self, fleet: Fleet) -> None:
+        """Plan the next check of a fleet and the next steps of its miners."""
+        for miner in fleet.miners.values():
+            self.plan(miner)
+        self.plan_check(fleet)
 
-    def take(self, now: float) -> Member | Group | None:
+    def take(self, now: float) -> FleetMiner | Fleet | None:
         """Take who is due at monotonic time ``now``, the earliest first; None: nobody (any more)."""
         while self._queue and self._queue[0][0] <= now:
             due, _, target = heapq.heappop(self._queue)
@@ -57,7 +55,7 @@ class TimerQueue:
                 return target
         return None
 
-    def wake(self, latest: float) -> None:
+    def arm(self, latest: float) -> None:
         """Have ``run`` called when the first is due, at ``latest`` (monotonic) in any case."""
         due = min(self._queue[0][0] if self._queue else math.inf, latest)
         if due == self._timer_due:
@@ -73,15 +71,15 @@ class TimerQueue:
         self._timer, self._timer_due = None, math.inf
         self._run()
 
-    def _push(self, due: float, target: Member | Group) -> None:
+    def _push(self, due: float, target: FleetMiner | Fleet) -> None:
         self._count += 1
         heapq.heappush(self._queue, (due, self._count, target))
-        if len(self._queue) > _ALWAYS + _SUPERSEDED * self._live:
+        if len(self._queue) > self._tuning.queue_least + self._tuning.queue_superseded * self._live:
             self._prune()
 
     def _prune(self) -> None:
         """Drop what no longer holds; who is due when, and in which order, stays as it was."""
-        kept: dict[tuple[float, int], tuple[float, int, Member | Group]] = {}
+        kept: dict[tuple[float, int], tuple[float, int, FleetMiner | Fleet]] = {}
         for due, count, target in sorted(self._queue, key=lambda entry: entry[1]):
             if target.due == due:
                 kept.setdefault((due, id(target)), (due, count, target))

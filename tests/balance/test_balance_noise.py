@@ -12,6 +12,8 @@ from proxy.types import Chain
 from tests.balance.balance_cast import ORACLE, job, oracle_reading, random_reading, snapshot
 from tests.support.clock import VirtualClock
 
+pytestmark = pytest.mark.simulation
+
 TRIALS = 10_000
 CHAINS = (Chain.BTC, Chain.BCH)
 

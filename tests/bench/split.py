@@ -8,11 +8,13 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
 from proxy.config.validate import validate
-from proxy.scheduling import guard
-from proxy.scheduling.simulation import TERA, Mark, Simulation
+from proxy.scheduling.rounds import round_period
+from proxy.scheduling.simulation import TERA, SimSample, Simulation, bound_dwell, dwells_of, target_of
+from proxy.scheduling.tuning import DEFAULT_TUNING, SchedulerTuning
 from proxy.types import PoolKey
 
 MIXED = [0.5, 1, 1, 4, 14, 60, 90, 110, 120, 150, 180, 200]
@@ -24,7 +26,7 @@ FLEETS: dict[str, Callable[[random.Random], list[float]]] = {
     "200 churning": lambda rng: [200 ** rng.random() for _ in range(200)],
 }
 WEIGHTS = ((50, 50), (70, 30), (85, 15), (95, 5), (100, 0), (60, 30, 10))
-MARKS_MIN = (1, 5, 15, 60, 240)
+TIMES_MIN = (1, 5, 15, 60, 240)
 CHURN_PER_HOUR = 0.05
 
 
@@ -45,58 +47,32 @@ def config_for(weights: Sequence[float], min_switch_s: float, slice_s: float | N
     return validate(ConfigSnapshot(pools=pools, schedules=(schedule,)))
 
 
-def target_of(config: ConfigSnapshot) -> dict[PoolKey, float]:
-    """Return the normalised weights."""
-    weights = config.schedules[0].weights()
-    return {pool: weight / sum(weights.values()) for pool, weight in weights.items()}
-
-
-def dwell_of(config: ConfigSnapshot) -> float:
-    """Return what the bound is made of: the smaller pool's dwell; for k pools ``max w (1 - w) x period``."""
-    schedule = config.schedules[0]
-    parts = {pool: part for pool, part in target_of(config).items() if part > 0}
-    dwells = {
-        pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
-        for pool, part in parts.items()
-    }
-    if len(parts) <= 2:
-        return dwells[min(parts, key=lambda pool: parts[pool])]
-    return max(part * (1 - part) for part in parts.values()) * guard.period(parts, dwells)
-
-
 def slicing_rate(config: ConfigSnapshot) -> float:
     """Return the switches per miner-hour of slicing every miner."""
-    schedule = config.schedules[0]
-    parts = {pool: part for pool, part in target_of(config).items() if part > 0}
-    if len(parts) < 2:
-        return 0.0
-    return (
-        3600
-        * len(parts)
-        / guard.period(
-            parts,
-            {
-                pool: guard.dwell(part, min_switch_s=schedule.min_switch_s, slice_s=schedule.slice_s)
-                for pool, part in parts.items()
-            },
-        )
-    )
+    dwells = dwells_of(config)
+    return 3600 * len(dwells) / round_period(target_of(config), dwells) if len(dwells) > 1 else 0.0
 
 
-def simulate(fleet: str, config: ConfigSnapshot, seed: int, marks_s: Sequence[float]) -> tuple[list[Mark], Simulation]:
-    """Run one seed and return the books at each mark."""
+def simulate(
+    fleet: str,
+    config: ConfigSnapshot,
+    seed: int,
+    times_s: Sequence[float],
+    tuning: SchedulerTuning = DEFAULT_TUNING,
+) -> tuple[list[SimSample], Simulation]:
+    """Run one seed and return a sample at each of the times."""
     rng = random.Random(seed)
-    simulation = Simulation(config, rng)
+    simulation = Simulation(config, rng, tuning=tuning)
     for rate in FLEETS[fleet](rng):
         simulation.add(rate * TERA)
-    marks = []
-    for mark in marks_s:
+    samples = []
+    for when_s in times_s:
         if "churning" in fleet:
-            churn_to(simulation, rng, mark)
+            churn_to(simulation, rng, when_s)
         else:
-            simulation.run_to(mark)
-        marks.append(simulation.measure(target_of(config), dwell_of(config)))
-    return marks, simulation
+            simulation.run_to(when_s)
+        samples.append(simulation.measure(target_of(config), bound_dwell(config, tuning)))
+    return samples, simulation
 
 
 def churn_to(simulation: Simulation, rng: random.Random, when: float) -> None:
@@ -111,18 +87,24 @@ def churn_to(simulation: Simulation, rng: random.Random, when: float) -> None:
 
 
 def row(
-    fleet: str, weights: Sequence[float], min_switch_s: float, seeds: int, marks_s: Sequence[float], seed: int
+    fleet: str,
+    weights: Sequence[float],
+    min_switch_s: float,
+    seeds: int,
+    times_s: Sequence[float],
+    seed: int,
+    tuning: SchedulerTuning = DEFAULT_TUNING,
 ) -> str:
     """Return one line of the table."""
     config = config_for(weights, min_switch_s)
-    runs = [simulate(fleet, config, seed + number, marks_s) for number in range(seeds)]
+    runs = [simulate(fleet, config, seed + number, times_s, tuning) for number in range(seeds)]
     cells = []
-    for index in range(len(marks_s)):
-        marks = [marks[index] for marks, _ in runs]
-        errors = sorted(mark.error for mark in marks)
-        in_bound = sum(mark.error <= mark.bound + 1e-9 for mark in marks) / seeds
-        in_band = sum(mark.paid_in_band for mark in marks) / seeds
-        bound = sorted(mark.bound for mark in marks)[seeds // 2]
+    for index in range(len(times_s)):
+        samples = [samples[index] for samples, _ in runs]
+        errors = sorted(sample.error for sample in samples)
+        in_bound = sum(sample.error <= sample.bound + 1e-9 for sample in samples) / seeds
+        in_band = sum(sample.paid_in_band for sample in samples) / seeds
+        bound = sorted(sample.bound for sample in samples)[seeds // 2]
         cells.append(
             f"{errors[int(0.95 * (seeds - 1))] * 100:.2f} / {bound * 100:.2f} · {in_bound * 100:.0f} · "
             f"{in_band * 100:.0f}"
@@ -134,9 +116,9 @@ def row(
     return f"| {fleet} | {name} | {min_switch_s:g} | {seeds} | {' | '.join(cells)} | {rate:.1f} | {part} |"
 
 
-def header(marks_s: Sequence[float]) -> str:
+def header(times_s: Sequence[float]) -> str:
     """Return the head of the table."""
-    names = [f"{mark / 60:g} min" for mark in marks_s]
+    names = [f"{when_s / 60:g} min" for when_s in times_s]
     return (
         f"| fleet, TH/s | weights | min switch, s | seeds | {' | '.join(names)} | switches per miner-hour | "
         f"of slicing all |\n|---|---|---|---|{'---|' * len(names)}---|---|"
@@ -158,6 +140,13 @@ def time_day(miners: int = 200, hours: float = 24.0, seed: int = 1) -> Mapping[s
     }
 
 
+def tuned(changes: Sequence[str]) -> SchedulerTuning:
+    """Return the default tuning with ``NAME=VALUE`` changed."""
+    pairs = [change.split("=") for change in changes]
+    values = {name: type(getattr(DEFAULT_TUNING, name))(value) for name, value in pairs}
+    return replace(DEFAULT_TUNING, **values)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -167,18 +156,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fleet", choices=FLEETS, action="append")
     parser.add_argument("--weights", action="append", help="for example 70:30")
     parser.add_argument("--min-switch", type=float, action="append")
+    parser.add_argument("--tuning", action="append", default=[], help="another constant, for example calm_part=0.1")
     parser.add_argument("--day", action="store_true", help="time 24 hours of 200 miners")
     options = parser.parse_args(arguments)
     if options.day:
         print(time_day(seed=options.seed))
         return
-    marks_s = [minutes * 60.0 for minutes in MARKS_MIN if minutes <= options.hours * 60]
-    print(header(marks_s))
+    times_s = [minutes * 60.0 for minutes in TIMES_MIN if minutes <= options.hours * 60]
+    tuning = tuned(options.tuning)
+    print(header(times_s))
     chosen = [tuple(map(float, text.split(":"))) for text in options.weights or ()] or WEIGHTS
     for fleet in options.fleet or FLEETS:
         for weights in chosen:
             for min_switch_s in options.min_switch or (30.0, 50.0):
-                print(row(fleet, weights, min_switch_s, options.seeds, marks_s, options.seed), flush=True)
+                print(row(fleet, weights, min_switch_s, options.seeds, times_s, options.seed, tuning), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from proxy.history import Rate
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.node import Node
 from proxy.ops import steering
-from proxy.scheduling import guard
+from proxy.scheduling.rounds import dwell, round_period
+from proxy.scheduling.tuning import DEFAULT_TUNING
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
@@ -56,7 +57,7 @@ def min_switch_s() -> float:
 
 def dwell_s(weights: dict[str, float]) -> float:
     """Of the smaller pool."""
-    return guard.dwell(min(weights.values()), min_switch_s=min_switch_s(), slice_s=min_switch_s() / 2)
+    return dwell(min(weights.values()), min_switch_s=min_switch_s(), slice_s=min_switch_s() / 2, tuning=DEFAULT_TUNING)
 
 
 def make_fleet(port: int, rates: Sequence[float]) -> Fleet:
@@ -133,10 +134,10 @@ async def test_split_keeps_its_bounds_from_the_start_and_after_the_slider_moved(
             slicing = (
                 2
                 * 3600
-                / guard.period(
+                / round_period(
                     FIRST,
                     {
-                        key: guard.dwell(part, min_switch_s=min_switch_s(), slice_s=min_switch_s() / 2)
+                        key: dwell(part, min_switch_s=min_switch_s(), slice_s=min_switch_s() / 2, tuning=DEFAULT_TUNING)
                         for key, part in FIRST.items()
                     },
                 )

@@ -262,7 +262,7 @@ def test_blocks_without_work_are_no_split():
 def test_a_switch_that_is_due_just_after_a_new_block_waits_for_its_job():
     world, chain = chained(min_switch_s=30)
     miner = miner_on(world, "A")
-    target = world.engine.scheduler._members[miner.session.id]
+    target = world.engine.scheduler._miners[miner.session.id]
     due = target.due
     while due - world.clock.now() < 1:
         world.advance(1)

@@ -8,15 +8,15 @@ import pytest
 
 from proxy.config.snapshot import Mode, OverrideConfig, OverrideKind, Window
 from proxy.observe.events import ControlChanged, OverrideChanged
-from proxy.scheduling import scheduler
-from tests.scheduling.fleet import A, B, C, Fleet, config, schedule
+from proxy.scheduling import controls
+from tests.scheduling.harness import A, B, C, SchedulerHarness, config, schedule
 
 DAYTIME = Window(weekdays=frozenset(range(7)), start=time(16), end=time(20))
 PLANS = (schedule({A: 50, B: 50}), schedule({A: 1}, id=2, name="evening", is_default=False, windows=(DAYTIME,)))
 
 
 def test_the_default_rules_outside_the_windows_and_the_schedule_inside_at_once():
-    fleet = Fleet(config(*PLANS))
+    fleet = SchedulerHarness(config(*PLANS))
     rig = fleet.join(1)
     assert fleet.scheduler.control("rig1").source == "default"
     fleet.work(3600, every=10)
@@ -27,7 +27,7 @@ def test_the_default_rules_outside_the_windows_and_the_schedule_inside_at_once()
 
 
 def test_the_slider_wins_over_every_schedule_until_it_is_cleared():
-    fleet = Fleet(config(*PLANS))
+    fleet = SchedulerHarness(config(*PLANS))
     rig = fleet.join(1)
     slider = OverrideConfig(weights={B: 100, A: 0}, set_by="ann", set_at=5.0)
     fleet.scheduler.apply(config(*PLANS, override=slider))
@@ -41,7 +41,7 @@ def test_the_slider_wins_over_every_schedule_until_it_is_cleared():
 
 
 def test_the_slider_ends_at_its_chosen_time():
-    fleet = Fleet(config(PLANS[0]))
+    fleet = SchedulerHarness(config(PLANS[0]))
     rig = fleet.join(1)
     slider = OverrideConfig(weights={B: 100}, until=fleet.clock.wall() + 90)
     fleet.scheduler.apply(config(PLANS[0], override=slider))
@@ -54,7 +54,7 @@ def test_the_slider_ends_at_its_chosen_time():
 
 
 def test_a_pin_wins_over_the_slider_and_its_worker_falls_back_when_the_pool_is_down():
-    fleet = Fleet(config(PLANS[0], override=OverrideConfig(weights={A: 100}), pins={"rig1": B}))
+    fleet = SchedulerHarness(config(PLANS[0], override=OverrideConfig(weights={A: 100}), pins={"rig1": B}))
     rig, other = fleet.join(1), fleet.join(2)
     assert fleet.pools() == {rig: B, other: A}
     assert fleet.scheduler.control("rig1").source == "pin"
@@ -67,7 +67,7 @@ def test_a_pin_wins_over_the_slider_and_its_worker_falls_back_when_the_pool_is_d
 
 def test_auto_balance_by_hand_uses_its_weights_or_the_schedules_while_it_has_none():
     by_hand = OverrideConfig(kind=OverrideKind.AUTO_BALANCE, set_by="bob")
-    fleet = Fleet(config(PLANS[0], override=by_hand))
+    fleet = SchedulerHarness(config(PLANS[0], override=by_hand))
     assert fleet.scheduler.control("rig1").weights == {A: 0.5, B: 0.5}
     fleet.scheduler.set_balance_weights({A: 30, B: 70})
     control = fleet.scheduler.control("rig1")
@@ -77,14 +77,14 @@ def test_auto_balance_by_hand_uses_its_weights_or_the_schedules_while_it_has_non
 
 
 def test_without_any_schedule_the_pools_share_evenly_so_that_nobody_idles():
-    fleet = Fleet(config())
+    fleet = SchedulerHarness(config())
     rig = fleet.join(1)
     assert fleet.scheduler.control("rig1").source == "none"
     assert fleet.scheduler.current(rig) is not None
 
 
 def test_without_pools_miners_wait():
-    fleet = Fleet(config(pools=()))
+    fleet = SchedulerHarness(config(pools=()))
     rig = fleet.join(1, ready=())
     fleet.clock.advance(600)
     assert fleet.scheduler.current(rig) is None
@@ -95,7 +95,7 @@ def test_without_pools_miners_wait():
 
 
 def test_priority_takes_the_first_pool_that_is_up_and_returns_to_it():
-    fleet = Fleet(config(schedule({A: 1, B: 1, C: 1}, mode=Mode.PRIORITY), pools=(A, B, C)))
+    fleet = SchedulerHarness(config(schedule({A: 1, B: 1, C: 1}, mode=Mode.PRIORITY), pools=(A, B, C)))
     rigs = [fleet.join(number, (A, B, C)) for number in range(10)]
     assert set(fleet.pools().values()) == {A}
     assert fleet.scheduler.pools_wanted(rigs[0]) == {A}
@@ -109,7 +109,7 @@ def test_priority_takes_the_first_pool_that_is_up_and_returns_to_it():
 
 
 def test_fallback_pools_are_used_in_order_only_while_all_allocated_ones_are_down():
-    fleet = Fleet(config(schedule({A: 1}, fallbacks=(B, C)), pools=(A, B, C)), up=(A,))
+    fleet = SchedulerHarness(config(schedule({A: 1}, fallbacks=(B, C)), pools=(A, B, C)), up=(A,))
     rig = fleet.join(1, (A,))
     assert fleet.scheduler.pools_wanted(rig) == {A}
     fleet.scheduler.pool_status(A, False)
@@ -131,7 +131,7 @@ def test_fallback_pools_are_used_in_order_only_while_all_allocated_ones_are_down
 
 def test_a_pool_that_is_taken_out_is_left_at_once():
     plans = config(schedule({A: 50, B: 50}))
-    fleet = Fleet(plans)
+    fleet = SchedulerHarness(plans)
     rigs = [fleet.join(number) for number in range(6)]
     drained = {**plans.pools, B: replace(plans.pools[B], status="drain")}
     fleet.scheduler.apply(replace(plans, pools=drained))
@@ -140,7 +140,7 @@ def test_a_pool_that_is_taken_out_is_left_at_once():
 
 
 def test_weights_of_auto_balance_that_make_no_sense_leave_the_schedules_own_in_force():
-    fleet = Fleet(config(schedule({A: 50, B: 50}, mode=Mode.AUTO_BALANCE)))
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50}, mode=Mode.AUTO_BALANCE)))
     rig = fleet.join(1)
     for nonsense in ({A: math.nan, B: math.nan}, {A: math.inf}, {A: -1.0, B: 0.0}, {A: 0.0, B: 0.0}):
         fleet.scheduler.set_balance_weights(nonsense)
@@ -151,7 +151,7 @@ def test_weights_of_auto_balance_that_make_no_sense_leave_the_schedules_own_in_f
 
 
 def test_an_override_whose_time_is_over_comes_back_if_the_clock_is_set_back():
-    fleet = Fleet(config(schedule({A: 100})))
+    fleet = SchedulerHarness(config(schedule({A: 100})))
     rig = fleet.join(1)
     until = fleet.clock.wall() + 90
     fleet.scheduler.apply(config(schedule({A: 100}), override=OverrideConfig(weights={B: 100}, until=until)))
@@ -167,7 +167,7 @@ def test_an_override_whose_time_is_over_comes_back_if_the_clock_is_set_back():
 
 def test_a_pin_to_a_pool_that_is_taken_out_works_elsewhere_and_returns():
     plans = config(schedule({A: 100}), pins={"rig1": B})
-    fleet = Fleet(plans)
+    fleet = SchedulerHarness(plans)
     rig = fleet.join(1)
     assert fleet.scheduler.current(rig) == B
     out = replace(plans, pools={**plans.pools, B: replace(plans.pools[B], status="disabled")})
@@ -180,7 +180,7 @@ def test_a_pin_to_a_pool_that_is_taken_out_works_elsewhere_and_returns():
 
 
 def test_a_better_pool_that_comes_and_goes_all_the_time_is_followed_without_a_herd():
-    fleet = Fleet(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
+    fleet = SchedulerHarness(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
     rigs = [fleet.join(number) for number in range(40)]
     for _ in range(20):
         fleet.scheduler.pool_status(A, False)
@@ -198,9 +198,9 @@ def test_a_better_pool_that_comes_and_goes_all_the_time_is_followed_without_a_he
 
 def test_a_thousand_workers_of_one_schedule_are_looked_up_once(monkeypatch: pytest.MonkeyPatch):
     found = []
-    whole = scheduler.control_of
-    monkeypatch.setattr(scheduler, "control_of", lambda *args, **more: found.append(args) or whole(*args, **more))
-    fleet = Fleet(config(*PLANS, pins={"rig7": B}))
+    whole = controls.control_of
+    monkeypatch.setattr(controls, "control_of", lambda *args, **more: found.append(args) or whole(*args, **more))
+    fleet = SchedulerHarness(config(*PLANS, pins={"rig7": B}))
     for number in range(1000):
         fleet.join(number)
     fleet.scheduler.apply(config(*PLANS, pins={"rig8": A}))

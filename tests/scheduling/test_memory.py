@@ -8,15 +8,15 @@ import pytest
 
 from proxy.config.snapshot import Limits, OverrideConfig
 from proxy.scheduling.simulation import TERA, Simulation
-from tests.bench.split import config_for, dwell_of, target_of
-from tests.scheduling.fleet import A, B, Fleet, config, schedule
+from tests.bench.split import bound_dwell, config_for, target_of
+from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
 from tests.support import scheduler_oracle
 
 HALVES = config(schedule({A: 50, B: 50}))
 
 
 def test_a_worker_that_reconnects_is_found_again_by_its_name():
-    fleet = Fleet(HALVES)
+    fleet = SchedulerHarness(HALVES)
     rig = fleet.join(1, worker="attic")
     fleet.work(600)
     before = fleet.scheduler.rate(rig)
@@ -28,7 +28,7 @@ def test_a_worker_that_reconnects_is_found_again_by_its_name():
 
 
 def test_a_miner_that_reconnects_all_the_time_is_still_split_evenly():
-    fleet = Fleet(HALVES)
+    fleet = SchedulerHarness(HALVES)
     spent = {A: 0.0, B: 0.0}
     for number in range(200):
         rig = fleet.join(number, worker="attic")
@@ -39,23 +39,23 @@ def test_a_miner_that_reconnects_all_the_time_is_still_split_evenly():
 
 
 def test_only_so_many_names_are_remembered_the_oldest_go_first():
-    fleet = Fleet(replace(HALVES, limits=Limits(max_workers=10)))
+    fleet = SchedulerHarness(replace(HALVES, limits=Limits(max_workers=10)))
     for number in range(50):
         rig = fleet.join(number)
         fleet.work(30)
         fleet.scheduler.remove_miner(rig)
-    assert len(fleet.scheduler._parked) == 10
+    assert len(fleet.scheduler._disconnected) == 10
     assert fleet.scheduler.rate(fleet.join(99, worker="rig49")) > 0
     assert fleet.scheduler.rate(fleet.join(98, worker="rig3")) == 0
 
 
 def test_ledger_and_estimates_survive_a_restart():
-    fleet = Fleet(HALVES)
+    fleet = SchedulerHarness(HALVES)
     rigs = [fleet.join(number) for number in range(5)]
     fleet.work(1000)
     kept = json.loads(json.dumps(fleet.scheduler.dump()))
     before, pools = scheduler_oracle.fleet(fleet.scheduler), fleet.scheduler.snapshot().pools
-    after = Fleet(HALVES, up=())
+    after = SchedulerHarness(HALVES, up=())
     after.clock.set_wall(fleet.clock.wall() + 30)
     after.scheduler.restore(kept)
     after.scheduler.apply(HALVES)
@@ -72,10 +72,10 @@ def test_ledger_and_estimates_survive_a_restart():
 
 
 def test_another_aim_after_a_restart_starts_another_ledger():
-    fleet = Fleet(HALVES)
+    fleet = SchedulerHarness(HALVES)
     fleet.join(1)
     fleet.work(300)
-    after = Fleet(HALVES, up=())
+    after = SchedulerHarness(HALVES, up=())
     after.scheduler.restore(fleet.scheduler.dump())
     after.scheduler.apply(config(schedule({A: 70, B: 30})))
     after.scheduler.pool_status(A, True)
@@ -98,7 +98,7 @@ def test_another_aim_after_a_restart_starts_another_ledger():
     ],
 )
 def test_a_state_that_makes_no_sense_is_left_out(odd: dict[str, object]):
-    fleet = Fleet(HALVES, up=())
+    fleet = SchedulerHarness(HALVES, up=())
     fleet.scheduler.restore(odd)
     fleet.scheduler.apply(HALVES)
     fleet.scheduler.pool_status(A, True)
@@ -108,6 +108,7 @@ def test_a_state_that_makes_no_sense_is_left_out(odd: dict[str, object]):
     assert fleet.scheduler.snapshot().pools[B].seconds == 0
 
 
+@pytest.mark.simulation
 def test_a_restart_in_the_middle_does_not_disturb_the_split():
     first = Simulation(config_for((70, 30), 30), random.Random(1))
     for rate in (80, 6, 1, 1):
@@ -119,13 +120,14 @@ def test_a_restart_in_the_middle_does_not_disturb_the_split():
     for rate in (80, 6, 1, 1):
         second.add(rate * TERA)
     second.run_to(900)
-    mark = second.measure(target_of(second.config), dwell_of(second.config))
-    assert mark.error <= mark.bound
+    sample = second.measure(target_of(second.config), bound_dwell(second.config))
+    assert sample.error <= sample.bound
 
 
+@pytest.mark.simulation
 def test_tables_stay_small_for_thirty_days_of_coming_and_going():
     plan = config(schedule({A: 50, B: 50}, min_switch_s=600, slice_s=300), limits=Limits(max_workers=50))
-    fleet = Fleet(plan)
+    fleet = SchedulerHarness(plan)
     rng = random.Random(7)
     sizes = set()
     sessions: list[int] = []
@@ -151,10 +153,10 @@ def test_tables_stay_small_for_thirty_days_of_coming_and_going():
         sizes.add(
             max(
                 len(inner._timers),
-                len(inner._parked),
-                len(inner._members),
-                len(inner._group_of),
-                len(inner._groups),
+                len(inner._disconnected),
+                len(inner._miners),
+                len(inner._fleet_of),
+                len(inner._fleets),
                 fleet.clock.pending,
             )
         )

@@ -6,15 +6,16 @@ from dataclasses import replace
 import pytest
 
 from proxy.config.snapshot import AdminStatus, ConfigSnapshot, Mode, OverrideConfig, Policy
-from proxy.scheduling import guard
+from proxy.scheduling.rounds import dwell
+from proxy.scheduling.tuning import DEFAULT_TUNING
 from proxy.types import PoolKey, SessionId, SwitchReason
-from tests.scheduling.fleet import A, B, C, Fleet, pool, schedule
+from tests.scheduling.harness import A, B, C, SchedulerHarness, pool, schedule
 
 POOLS = (A, B, C)
 CALM = {SwitchReason.SLICE, SwitchReason.ASSIGN, SwitchReason.RETURN}
 
 
-class Walk(Fleet):
+class Walk(SchedulerHarness):
     """A random life of a fleet; every move is judged when it is made."""
 
     def __init__(self, seed: int) -> None:
@@ -60,7 +61,7 @@ class Walk(Fleet):
         assert old != pool or reason in (SwitchReason.START, SwitchReason.FAILOVER), "moved to where it is"
         if reason in CALM and since > self.ledger_at and why is not SwitchReason.START:
             control = self.scheduler.control(f"rig{session}")
-            least = guard.dwell(0.0, min_switch_s=control.min_switch_s, slice_s=control.slice_s)
+            least = dwell(0.0, min_switch_s=control.min_switch_s, slice_s=control.slice_s, tuning=DEFAULT_TUNING)
             assert now - since >= least - 1e-6, f"left after {now - since} s"
         if self.random.random() < 0.05:
             return False

@@ -8,8 +8,9 @@ import pytest
 from proxy.config.snapshot import OverrideConfig, Policy
 from proxy.scheduling import phases
 from proxy.scheduling.simulation import TERA, Simulation
+from proxy.scheduling.tuning import DEFAULT_TUNING
 from proxy.types import PoolKey
-from tests.bench.split import config_for, dwell_of, target_of
+from tests.bench.split import bound_dwell, config_for, target_of
 
 A, B = PoolKey("A"), PoolKey("B")
 
@@ -71,7 +72,7 @@ def test_two_miners_are_out_of_phase_after_both_lost_their_connections_to_a_pool
     simulation.run_to(600)
     # Both leave for A at the instant at which they have nothing in hand: equal from now on.
     for miner in simulation.miners.values():
-        simulation.scheduler._members[miner.session].in_hand = {A: 0.0, B: 0.0}
+        simulation.scheduler._miners[miner.session].surplus = {A: 0.0, B: 0.0}
         simulation.scheduler.set_ready(miner.session, frozenset({A}))
     simulation.run_to(640)
     for miner in simulation.miners.values():
@@ -86,10 +87,10 @@ def test_the_fleet_is_split_as_exactly_as_before_while_its_miners_are_put_out_of
     simulation.run_to(1000)
     outage(simulation, B)
     simulation.run_to(1800)
-    simulation.mark_start()
+    simulation.start_sample()
     simulation.run_to(1860)
-    mark = simulation.measure(target_of(simulation.config), dwell_of(simulation.config))
-    assert mark.error <= mark.bound + 1e-9
+    sample = simulation.measure(target_of(simulation.config), bound_dwell(simulation.config))
+    assert sample.error <= sample.bound + 1e-9
 
 
 @pytest.mark.parametrize("miners", [3, 5, 7])
@@ -112,7 +113,7 @@ def test_a_few_sliced_miners_do_not_all_switch_together_after_an_outage(miners: 
     ],
 )
 def test_shifts_cancel_by_rate_and_leave_nobody_outside_his_slice(surplus: list[float], rates: list[float]):
-    moved = phases.apart(surplus, rates, gain=0.5, limit=7.5, period=60, fleet=len(rates))
+    moved = phases.apart(surplus, rates, even=30 / len(rates), limit=7.5, tuning=DEFAULT_TUNING)
     weights = rates if all(rates) else [1.0] * len(rates)
     before, after = (
         sum(rate * amount for rate, amount in zip(weights, amounts, strict=True)) for amounts in (surplus, moved)
@@ -122,4 +123,4 @@ def test_shifts_cancel_by_rate_and_leave_nobody_outside_his_slice(surplus: list[
 
 
 def test_miners_that_are_apart_are_left_alone():
-    assert phases.apart([-4.0, 4.0], [1.0, 1.0], gain=0.5, limit=7.5, period=60, fleet=2) == [-4.0, 4.0]
+    assert phases.apart([-4.0, 4.0], [1.0, 1.0], even=15, limit=7.5, tuning=DEFAULT_TUNING) == [-4.0, 4.0]

@@ -11,15 +11,16 @@ from proxy.config.snapshot import OverrideConfig, Policy
 from proxy.scheduling.simulation import TERA, PoolBehaviour, Simulation
 from tests.bench.split import (
     FLEETS,
+    bound_dwell,
     config_for,
-    dwell_of,
     simulate,
     slicing_rate,
     target_of,
 )
 from tests.support import scheduler_oracle
 
-MARKS = (60, 300, 900, 3600)
+pytestmark = pytest.mark.simulation
+TIMES = (60, 300, 900, 3600)
 
 
 def start(fleet: str, weights: tuple[float, ...], seed: int, **behaviour: PoolBehaviour) -> Simulation:
@@ -34,20 +35,20 @@ def start(fleet: str, weights: tuple[float, ...], seed: int, **behaviour: PoolBe
 @pytest.mark.parametrize("weights", [(50, 50), (70, 30), (85, 15), (95, 5), (100, 0), (60, 30, 10)])
 def test_one_miner_never_has_more_than_half_a_dwell_in_hand(weights: tuple[float, ...], min_switch_s: float):
     config = config_for(weights, min_switch_s)
-    marks, simulation = simulate("1", config, 1, range(30, 3600, 47))
+    samples, simulation = simulate("1", config, 1, range(30, 3600, 47))
     # With three pools the dwell of the smallest shifts the rounds of the others by a little.
     slack = 1.03 if len(weights) > 2 else 1 + 1e-9
-    assert all(mark.error <= mark.slicing_bound * slack for mark in marks)
+    assert all(sample.error <= sample.slicing_bound * slack for sample in samples)
     assert simulation.switches / (simulation.miner_seconds / 3600) <= slicing_rate(config) * 1.05 + 2
 
 
 @pytest.mark.parametrize("weights", [(50, 50), (85, 15), (60, 30, 10)])
 @pytest.mark.parametrize("fleet", ["80+6+1+1", "12 mixed"])
 def test_a_fleet_meets_the_bound_in_nearly_all_seeds(fleet: str, weights: tuple[float, ...]):
-    runs = [simulate(fleet, config_for(weights, 30), seed, MARKS)[0] for seed in range(8)]
-    marks = [mark for run in runs for mark in run]
-    assert sum(mark.error <= mark.bound for mark in marks) >= 0.87 * len(marks)
-    assert all(mark.error <= 1.6 * mark.bound for mark in marks)
+    runs = [simulate(fleet, config_for(weights, 30), seed, TIMES)[0] for seed in range(8)]
+    samples = [sample for run in runs for sample in run]
+    assert sum(sample.error <= sample.bound for sample in samples) >= 0.87 * len(samples)
+    assert all(sample.error <= 1.6 * sample.bound for sample in samples)
 
 
 @pytest.mark.parametrize("weights", [(70, 30), (95, 5)])
@@ -55,9 +56,9 @@ def test_accepted_difficulty_is_as_lucky_as_it_should_be(weights: tuple[float, .
     # The band is that of the process, not of the shares found: at 95:5 the small pool has four or five shares after
     # five minutes, and a band made of their squares is narrow just when there were few (92.8 % inside, and 69 of the
     # 72 misses on the low side).
-    marks = [simulate("1", config_for(weights, 30), seed, [300, 900])[0] for seed in range(1, 301)]
+    samples = [simulate("1", config_for(weights, 30), seed, [300, 900])[0] for seed in range(1, 301)]
     for at in range(2):
-        assert sum(mark[at].paid_in_band for mark in marks) / len(marks) >= 0.91
+        assert sum(sample[at].paid_in_band for sample in samples) / len(samples) >= 0.91
 
 
 @pytest.mark.parametrize(("fleet", "miners", "hours", "seeds"), [("12 mixed", 12, 3, 2), ("50 equal", 50, 1, 1)])
@@ -82,8 +83,8 @@ def test_within_two_hours_each_fleet_is_calm_also_where_the_residual_row_was_a_b
 def test_slicing_can_be_forced_and_keeps_the_same_bound():
     config = config_for((70, 30), 30)
     config = replace(config, schedules=(replace(config.schedules[0], policy=Policy.SLICING),))
-    marks, simulation = simulate("12 mixed", config, 1, MARKS)
-    assert all(mark.error <= mark.slicing_bound * 1.25 for mark in marks)
+    samples, simulation = simulate("12 mixed", config, 1, TIMES)
+    assert all(sample.error <= sample.slicing_bound * 1.25 for sample in samples)
     assert 0.8 < simulation.switches / (simulation.miner_seconds / 3600) / slicing_rate(config) < 1.1
 
 
@@ -104,19 +105,19 @@ def test_switches_are_spread_over_time_also_when_every_miner_is_sliced():
 def test_the_slider_is_followed_within_the_same_bound_from_the_move_on(fleet: str):
     simulation = start(fleet, (70, 30), 2)
     simulation.run_to(4000)
-    simulation.mark_start()
+    simulation.start_sample()
     simulation.apply(replace(simulation.config, override=OverrideConfig(weights={"A": 15, "B": 85})))
     after = config_for((15, 85), 30)
-    for mark_s in MARKS:
+    for mark_s in TIMES:
         simulation.run_to(4000 + mark_s)
-        mark = simulation.measure(target_of(after), dwell_of(after))
-        assert mark.error <= mark.bound
+        sample = simulation.measure(target_of(after), bound_dwell(after))
+        assert sample.error <= sample.bound
 
 
 def test_weight_zero_gets_nothing_from_the_instant_it_is_set():
     simulation = start("12 mixed", (50, 50), 1)
     simulation.run_to(900)
-    simulation.mark_start()
+    simulation.start_sample()
     simulation.apply(replace(simulation.config, override=OverrideConfig(weights={"A": 100, "B": 0})))
     simulation.run_to(4000)
     assert simulation.work()["B"] == 0
@@ -130,12 +131,12 @@ def test_time_in_which_a_pool_was_down_is_not_paid_back(fleet: str):
     simulation.run_to(4200)
     simulation.set_pool("B", True)
     simulation.run_to(4230)
-    simulation.mark_start()
-    target, dwell = target_of(simulation.config), dwell_of(simulation.config)
+    simulation.start_sample()
+    target, dwell = target_of(simulation.config), bound_dwell(simulation.config)
     for mark_s in (600, 1800):
         simulation.run_to(4230 + mark_s)
-        mark = simulation.measure(target, dwell)
-        assert mark.error <= mark.bound
+        sample = simulation.measure(target, dwell)
+        assert sample.error <= sample.bound
 
 
 def test_a_mute_miner_earns_no_credit_and_the_others_make_up_for_it():
@@ -143,10 +144,10 @@ def test_a_mute_miner_earns_no_credit_and_the_others_make_up_for_it():
     simulation.run_to(1800)
     simulation.set_mute("rig11", True)
     simulation.run_to(2400)
-    simulation.mark_start()
+    simulation.start_sample()
     simulation.run_to(2400 + 3600)
-    mark = simulation.measure(target_of(simulation.config), dwell_of(simulation.config))
-    assert mark.error <= mark.bound
+    sample = simulation.measure(target_of(simulation.config), bound_dwell(simulation.config))
+    assert sample.error <= sample.bound
 
 
 def test_a_residual_miner_that_falls_silent_hands_its_part_to_another_and_comes_back_as_one_of_many():
@@ -161,10 +162,10 @@ def test_a_residual_miner_that_falls_silent_hands_its_part_to_another_and_comes_
         assert list(roles.values()).count("residual") == 1
         simulation.set_mute(silent.worker, False)
         simulation.run_to(2500)
-        simulation.mark_start()
+        simulation.start_sample()
         simulation.run_to(2500 + 3600)
-        mark = simulation.measure(target_of(simulation.config), dwell_of(simulation.config))
-        assert mark.error <= 1.3 * mark.bound, "two standard errors: one seed in twenty is beyond them"
+        sample = simulation.measure(target_of(simulation.config), bound_dwell(simulation.config))
+        assert sample.error <= 1.3 * sample.bound, "two standard errors: one seed in twenty is beyond them"
         assert [miner.role for miner in scheduler_oracle.miners(simulation.scheduler)].count("residual") == 1
 
 
@@ -201,8 +202,8 @@ def test_a_slow_miner_stays_for_five_shares_on_the_smaller_pool_but_not_for_hour
     # By the median: a miner that had no share for six times as long as usual counts as quiet, and makes up for it.
     usual = median(stays)
     assert least <= usual <= most
-    mark = simulation.measure(target_of(simulation.config), usual)
-    assert mark.error <= 1.1 * mark.bound + 0.005
+    sample = simulation.measure(target_of(simulation.config), usual)
+    assert sample.error <= 1.1 * sample.bound + 0.005
 
 
 def test_how_soon_the_split_follows_tells_of_the_longer_stays_of_slow_miners():

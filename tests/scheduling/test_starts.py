@@ -6,10 +6,10 @@ import pytest
 
 from proxy.config.snapshot import Policy
 from proxy.types import SwitchReason
-from tests.scheduling.fleet import A, B, C, Fleet, config, schedule
+from tests.scheduling.harness import A, B, C, SchedulerHarness, config, schedule
 
 
-def start_on_b_first(fleet: Fleet, count: int) -> list[int]:
+def start_on_b_first(fleet: SchedulerHarness, count: int) -> list[int]:
     """Connect miners whose lane to B is ready before that to A."""
     sessions = [fleet.join(number, ready=(B,)) for number in range(count)]
     fleet.clock.advance(0.05)
@@ -21,7 +21,7 @@ def start_on_b_first(fleet: Fleet, count: int) -> list[int]:
 @pytest.mark.parametrize("policy", [Policy.SLICING, Policy.PACKING])
 @pytest.mark.parametrize(("weights", "on_a"), [((50, 50), 5), ((70, 30), 7), ((20, 80), 2)])
 def test_a_fleet_is_spread_as_soon_as_its_lanes_are_there(policy: Policy, weights: tuple[float, float], on_a: int):
-    fleet = Fleet(config(schedule({A: weights[0], B: weights[1]}, policy=policy)))
+    fleet = SchedulerHarness(config(schedule({A: weights[0], B: weights[1]}, policy=policy)))
     start_on_b_first(fleet, 10)
     assert Counter(fleet.pools().values()) == {A: on_a, B: 10 - on_a}
     assert {reason for *_, reason in fleet.moves} == {SwitchReason.START, SwitchReason.ASSIGN}
@@ -29,7 +29,7 @@ def test_a_fleet_is_spread_as_soon_as_its_lanes_are_there(policy: Policy, weight
 
 
 def test_two_miners_take_turns():
-    fleet = Fleet(config(schedule({A: 50, B: 50})))
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
     start_on_b_first(fleet, 2)
     apart = 0
     for _ in range(200):
@@ -41,14 +41,14 @@ def test_two_miners_take_turns():
 def test_one_miner_alone_stays_where_it_began_unless_it_owes_most_of_its_time_elsewhere():
     begun = {}
     for weight in (50, 70, 90):
-        fleet = Fleet(config(schedule({A: weight, B: 100 - weight})))
+        fleet = SchedulerHarness(config(schedule({A: weight, B: 100 - weight})))
         (rig,) = start_on_b_first(fleet, 1)
         begun[weight] = fleet.scheduler.current(rig)
     assert begun == {50: B, 70: B, 90: A}
 
 
 def test_a_fleet_whose_pool_falls_is_spread_over_the_others():
-    fleet = Fleet(config(schedule({A: 50, B: 25, C: 25}, policy=Policy.SLICING), pools=(A, B, C)))
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 25, C: 25}, policy=Policy.SLICING), pools=(A, B, C)))
     sessions = [fleet.join(number, ready=(A, B, C)) for number in range(40)]
     assert Counter(fleet.pools().values()) == {A: 20, B: 10, C: 10}
     for session in sessions:

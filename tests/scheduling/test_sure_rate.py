@@ -1,6 +1,6 @@
 """Decisions for good are only taken on a hash rate that rests on enough shares."""
 
-from proxy.scheduling.scheduler import SURE_SHARES
+from proxy.scheduling.tuning import DEFAULT_TUNING
 from tests.support.world import World
 
 
@@ -9,7 +9,7 @@ def test_a_hash_rate_is_sure_once_it_rests_on_enough_shares() -> None:
     miner = world.miner()
     world.advance(1)
     ident = miner.session.id
-    for number in range(int(SURE_SHARES) - 1):
+    for number in range(int(DEFAULT_TUNING.sure_shares) - 1):
         miner.submit(nonce=f"{number:08x}")
         world.advance(1)
     assert world.engine.scheduler.sure_rate(ident) == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.config.snapshot import ScheduleConfig, Window
 from proxy.scheduling import timetable
-from tests.scheduling.fleet import A
+from tests.scheduling.harness import A
 
 BERLIN = ZoneInfo("Europe/Berlin")
 EVERY_DAY = frozenset(range(7))

@@ -27,17 +27,17 @@ class MinerState(NamedTuple):
 
 
 def fleet(scheduler: Scheduler) -> FleetState:
-    group = scheduler._fleet_group()
-    assert group is not None
-    books = group.books(scheduler._clock.now())
-    return FleetState(group.ledger.since, books.work, books.in_hand)
+    fleet = scheduler._main_fleet()
+    assert fleet is not None
+    totals = fleet.totals(scheduler._clock.now())
+    return FleetState(fleet.ledger.since, totals.work, totals.surplus)
 
 
 def miners(scheduler: Scheduler) -> list[MinerState]:
     now, states = scheduler._clock.now(), []
-    for session, member in scheduler._members.items():
-        member.settle(now, scheduler._group_of[session].ledger)
-        estimate = member.estimate
-        role = member.assignment.role.value
-        states.append(MinerState(session, member.worker, role, estimate.rate, estimate.error, member.is_quiet))
+    for session, miner in scheduler._miners.items():
+        miner.settle(now, scheduler._fleet_of[session].ledger)
+        estimate = miner.estimate
+        role = miner.assignment.role.value
+        states.append(MinerState(session, miner.worker, role, estimate.rate, estimate.error, miner.is_quiet))
     return states

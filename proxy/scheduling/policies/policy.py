@@ -28,12 +28,12 @@ class Assignment:
     role: Role = Role.NEW
     pool: PoolKey | None = None
     """Of a fixed miner."""
-    row: Mapping[PoolKey, float] = field(default_factory=dict)
+    time_shares: Mapping[PoolKey, float] = field(default_factory=dict)
     """Part of its time for each pool, of a sliced or residual miner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class MinerLoad:
     """One working miner, as a policy sees it."""
 
     session: SessionId
@@ -44,7 +44,7 @@ class Load:
     pools: frozenset[PoolKey]
     """Where it can work now, the pool it is on included."""
     current: PoolKey | None
-    standing: Assignment
+    assignment: Assignment
 
 
 class SplitPolicy(Protocol):
@@ -54,28 +54,28 @@ class SplitPolicy(Protocol):
 
     def assign(
         self,
-        loads: Sequence[Load],
+        loads: Sequence[MinerLoad],
         weights: Mapping[PoolKey, float],
         *,
-        in_hand: Mapping[PoolKey, float],
+        surplus: Mapping[PoolKey, float],
         sigma: float,
         horizon_s: float,
         strict: bool,
     ) -> dict[SessionId, Assignment]:
         """Return an assignment for every load.
 
-        ``in_hand`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is how badly the sum
+        ``surplus`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is how badly the sum
         of the rates may be known. ``strict``: miners leave their places where those are full; otherwise only where
         they are fuller than by ``sigma``.
         """
 
     def is_due(
         self,
-        loads: Sequence[Load],
+        loads: Sequence[MinerLoad],
         weights: Mapping[PoolKey, float],
         *,
-        in_hand: Mapping[PoolKey, float],
+        surplus: Mapping[PoolKey, float],
         sigma: Mapping[PoolKey, float],
         horizon_s: float,
     ) -> bool:
-        """Whether the standing assignments are wrong; ``sigma`` (hashes) is the error of ``in_hand``."""
+        """Whether the present assignments are wrong; ``sigma`` (hashes) is the error of ``surplus``."""

@@ -1,13 +1,13 @@
-"""Time slices: how long a miner stays on a pool and where it goes next, from what it has in hand on each.
+"""Time slices: how long a miner stays on a pool and where it goes next, from its surplus on each.
 
 A round visits each pool once; half a round's surplus on either side of the target is allowed, so a ledger that starts
-at zero starts in the middle of a slice, and work in hand is at most ``w (1 - w) x period / 2``.
+at zero starts in the middle of a slice, and surplus is at most ``w (1 - w) x period / 2``.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 
-from proxy.scheduling.policies.policy import Assignment, Load, Role
+from proxy.scheduling.policies.policy import Assignment, MinerLoad, Role
 from proxy.types import PoolKey, SessionId
 
 
@@ -18,10 +18,10 @@ class Slicing:
 
     def assign(
         self,
-        loads: Sequence[Load],
+        loads: Sequence[MinerLoad],
         weights: Mapping[PoolKey, float],
         *,
-        in_hand: Mapping[PoolKey, float],
+        surplus: Mapping[PoolKey, float],
         sigma: float,
         horizon_s: float,
         strict: bool,
@@ -31,20 +31,20 @@ class Slicing:
 
     def is_due(
         self,
-        loads: Sequence[Load],
+        loads: Sequence[MinerLoad],
         weights: Mapping[PoolKey, float],
         *,
-        in_hand: Mapping[PoolKey, float],
+        surplus: Mapping[PoolKey, float],
         sigma: Mapping[PoolKey, float],
         horizon_s: float,
     ) -> bool:
         """Whether a miner joined."""
-        return any(load.standing.role is Role.NEW for load in loads)
+        return any(load.assignment.role is Role.NEW for load in loads)
 
 
-def sliced(load: Load, weights: Mapping[PoolKey, float]) -> Assignment:
+def sliced(load: MinerLoad, weights: Mapping[PoolKey, float]) -> Assignment:
     """Return the assignment of a miner that is sliced to ``weights`` by itself."""
-    return Assignment(role=Role.SLICED, row=reachable(weights, load.pools))
+    return Assignment(role=Role.SLICED, time_shares=reachable(weights, load.pools))
 
 
 def reachable(weights: Mapping[PoolKey, float], pools: frozenset[PoolKey]) -> dict[PoolKey, float]:
@@ -54,23 +54,28 @@ def reachable(weights: Mapping[PoolKey, float], pools: frozenset[PoolKey]) -> di
     return {pool: weight / total for pool, weight in kept.items()} if total else {}
 
 
-def amplitude(row: Mapping[PoolKey, float], pool: PoolKey, period: float) -> float:
-    """Return the most seconds in hand that a slice on ``pool`` ends with."""
-    part = row.get(pool, 0.0)
+def amplitude(time_shares: Mapping[PoolKey, float], pool: PoolKey, period: float) -> float:
+    """Return the most surplus, in seconds, that a slice on ``pool`` ends with."""
+    part = time_shares.get(pool, 0.0)
     return part * (1 - part) * period / 2
 
 
-def stay(row: Mapping[PoolKey, float], in_hand: Mapping[PoolKey, float], current: PoolKey, period: float) -> float:
+def remaining_s(
+    time_shares: Mapping[PoolKey, float], surplus: Mapping[PoolKey, float], current: PoolKey, period: float
+) -> float:
     """Return the seconds until leaving ``current`` is due; 0 or less: it is."""
-    part = row.get(current, 0.0)
+    part = time_shares.get(current, 0.0)
     if part >= 1:
         return math.inf
-    return (amplitude(row, current, period) - in_hand.get(current, 0.0)) / (1 - part)
+    return (amplitude(time_shares, current, period) - surplus.get(current, 0.0)) / (1 - part)
 
 
-def following(
-    row: Mapping[PoolKey, float], in_hand: Mapping[PoolKey, float], current: PoolKey | None, ready: frozenset[PoolKey]
+def next_pool(
+    time_shares: Mapping[PoolKey, float],
+    surplus: Mapping[PoolKey, float],
+    current: PoolKey | None,
+    ready: frozenset[PoolKey],
 ) -> PoolKey | None:
     """Return the pool that waits most for its slice, in slices of its own; None if there is none to go to."""
-    waiting = [pool for pool, part in row.items() if part > 0 and pool != current and pool in ready]
-    return min(waiting, key=lambda pool: in_hand.get(pool, 0.0) / row[pool], default=None)
+    waiting = [pool for pool, part in time_shares.items() if part > 0 and pool != current and pool in ready]
+    return min(waiting, key=lambda pool: surplus.get(pool, 0.0) / time_shares[pool], default=None)

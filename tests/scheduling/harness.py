@@ -25,7 +25,7 @@ def config(*schedules: ScheduleConfig, pools: tuple[PoolKey, ...] = (A, B), **fi
     return validate(ConfigSnapshot(pools={key: pool(key) for key in pools}, schedules=schedules, **fields))
 
 
-class Fleet:
+class SchedulerHarness:
     """The scheduler, its clock, what it told, and the moves it made."""
 
     def __init__(self, snapshot: ConfigSnapshot, *, up: tuple[PoolKey, ...] | None = None) -> None:
@@ -74,7 +74,7 @@ class Fleet:
         end = self.clock.now() + seconds
         while self.clock.now() < end - 1e-9:
             self.clock.advance(min(every, end - self.clock.now()))
-            for session in sessions if sessions is not None else tuple(self.scheduler._members):
+            for session in sessions if sessions is not None else tuple(self.scheduler._miners):
                 current = self.scheduler.current(session)
                 if current is not None:
                     spent[current] = spent.get(current, 0.0) + every
@@ -82,7 +82,7 @@ class Fleet:
         return spent
 
     def pools(self) -> dict[int, PoolKey | None]:
-        return {session: self.scheduler.current(session) for session in self.scheduler._members}
+        return {session: self.scheduler.current(session) for session in self.scheduler._miners}
 
     def of(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.told if type(event) is kind]

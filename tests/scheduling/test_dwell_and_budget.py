@@ -3,14 +3,17 @@
 import pytest
 
 from proxy.config.snapshot import Mode
-from proxy.scheduling.guard import Budget, dwell, period, phase, stay
-from tests.scheduling.fleet import A, B, Fleet, config, schedule
+from proxy.scheduling.phases import start_phase
+from proxy.scheduling.rounds import dwell, miner_dwell, round_period
+from proxy.scheduling.switch_budget import SwitchBudget
+from proxy.scheduling.tuning import DEFAULT_TUNING
+from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
 from tests.support import scheduler_oracle
 
 
 @pytest.mark.parametrize(("weight", "seconds"), [(0.5, 20), (0.3, 12), (0.05, 10), (0.95, 20), (0.0, 10)])
 def test_dwell_is_twice_the_weight_within_slice_and_min_switch(weight: float, seconds: float):
-    assert dwell(weight, min_switch_s=20, slice_s=10) == seconds
+    assert dwell(weight, min_switch_s=20, slice_s=10, tuning=DEFAULT_TUNING) == seconds
 
 
 @pytest.mark.parametrize(
@@ -20,7 +23,7 @@ def test_dwell_is_twice_the_weight_within_slice_and_min_switch(weight: float, se
 def test_a_stay_on_a_minority_pool_is_thirty_seconds_unless_the_operator_wants_shorter_ones(
     weight: float, min_switch_s: float, seconds: float
 ):
-    assert dwell(weight, min_switch_s=min_switch_s, slice_s=15) == seconds
+    assert dwell(weight, min_switch_s=min_switch_s, slice_s=15, tuning=DEFAULT_TUNING) == seconds
 
 
 @pytest.mark.parametrize(
@@ -28,39 +31,39 @@ def test_a_stay_on_a_minority_pool_is_thirty_seconds_unless_the_operator_wants_s
     [(0, 30, 30), (3, 30, 30), (20, 30, 100), (600, 30, 300), (600, 300, 600), (600, 5, 50), (2, 5, 30)],
 )
 def test_a_stay_is_five_shares_within_reason(share_s: float, min_switch_s: float, seconds: float):
-    assert stay(30, share_s, min_switch_s=min_switch_s) == seconds
+    assert miner_dwell(30, share_s, min_switch_s=min_switch_s, tuning=DEFAULT_TUNING) == seconds
 
 
 def test_a_round_gives_each_pool_its_part_and_none_less_than_its_dwell():
-    assert period({A: 0.7, B: 0.3}, {A: 30, B: 18}) == 60
+    assert round_period({A: 0.7, B: 0.3}, {A: 30, B: 18}) == 60
 
 
 def test_the_budget_lets_a_burst_through_and_then_its_rate():
-    budget = Budget(2.0, 3.0)
+    budget = SwitchBudget(2.0, 3.0)
     assert [budget.take(10.0) for _ in range(5)] == [True, True, True, False, False]
-    assert budget.turn(10.0) == pytest.approx(10.5)
+    assert budget.retry_at(10.0) == pytest.approx(10.5)
     assert budget.take(10.5)
     assert not budget.take(10.6)
 
 
 def test_those_that_wait_for_the_budget_get_turns_one_after_the_other():
-    budget = Budget(2.0, 1.0)
+    budget = SwitchBudget(2.0, 1.0)
     assert budget.take(10.0)
-    assert [budget.turn(10.0) for _ in range(3)] == pytest.approx([10.5, 11.0, 11.5])
+    assert [budget.retry_at(10.0) for _ in range(3)] == pytest.approx([10.5, 11.0, 11.5])
     assert [budget.take(when) for when in (10.5, 11.0, 11.5)] == [True] * 3
-    budget.forget()
-    assert budget.turn(11.5) == pytest.approx(12.0)
+    budget.reset_retries()
+    assert budget.retry_at(11.5) == pytest.approx(12.0)
 
 
 def test_miners_on_their_way_back_are_not_all_asked_for_each_that_goes():
-    fleet = Fleet(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
+    fleet = SchedulerHarness(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
     rigs = [fleet.join(number) for number in range(200)]
     fleet.scheduler.pool_status(A, False)
     for rig in rigs:
         fleet.ready(rig, B)
     taken = 0
 
-    class Counted(Budget):
+    class Counted(SwitchBudget):
         def take(self, now: float) -> bool:
             nonlocal taken
             taken += 1
@@ -69,8 +72,8 @@ def test_miners_on_their_way_back_are_not_all_asked_for_each_that_goes():
     returns = fleet.scheduler._returns
     counted = Counted(returns.rate, returns.burst)
     fleet.scheduler._returns = counted
-    for group in fleet.scheduler._groups.values():
-        group._returns = counted
+    for served in fleet.scheduler._fleets.values():
+        served._returns = counted
     for rig in rigs:
         fleet.ready(rig, A, B)
     fleet.scheduler.pool_status(A, True)
@@ -82,14 +85,14 @@ def test_miners_on_their_way_back_are_not_all_asked_for_each_that_goes():
 
 
 def test_starts_are_spread_and_cancel():
-    phases = [phase(index, 40) for index in range(41)]
+    phases = [start_phase(index, 40, DEFAULT_TUNING) for index in range(41)]
     assert abs(sum(phases)) < 1
     assert len({round(value, 3) for value in phases}) > 30
-    assert [phase(index, 4) for index in range(4)] == [0, 0, 0, 0]
+    assert [start_phase(index, 4, DEFAULT_TUNING) for index in range(4)] == [0, 0, 0, 0]
 
 
 def test_a_pool_without_a_job_is_tried_again_and_the_miner_keeps_working():
-    fleet = Fleet(config(schedule({A: 50, B: 50})))
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
     rig = fleet.join(1)
     other = B if fleet.scheduler.current(rig) == A else A
     fleet.without_job.add(other)
@@ -102,7 +105,7 @@ def test_a_pool_without_a_job_is_tried_again_and_the_miner_keeps_working():
 
 
 def test_a_quiet_miner_stays_where_it_is_and_goes_on_when_it_submits():
-    fleet = Fleet(config(schedule({A: 50, B: 50})))
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
     rig = fleet.join(1)
     fleet.work(300)
     fleet.clock.advance(100)
@@ -117,7 +120,7 @@ def test_a_quiet_miner_stays_where_it_is_and_goes_on_when_it_submits():
 
 
 def test_a_lost_lane_moves_its_miner_at_once_and_nobody_else():
-    fleet = Fleet(config(schedule({A: 50, B: 50})))
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
     rigs = [fleet.join(number) for number in range(6)]
     fleet.work(300)
     before = fleet.pools()
