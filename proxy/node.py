@@ -21,8 +21,8 @@ from proxy import VERSION
 from proxy.alerts.service import AlertService
 from proxy.balance.auto_balance import AutoBalance
 from proxy.balance.service import BalanceService
+from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.payout import PayoutCheck
-from proxy.chains.tips import ChainObserver
 from proxy.config import loader
 from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig
 from proxy.config.watcher import ConfigWatcher

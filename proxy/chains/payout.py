@@ -1,6 +1,6 @@
 """Do the pools' coinbases pay the wallet? Every new set of outputs is decoded once, off the path of jobs.
 
-For a pool marked solo, too small a part for the wallet is an alarm and, if the operator chose so, takes the pool out
+For a pool marked solo, too small a part for the wallet is an alarm and, if the operator chose so, excludes the pool
 until a coinbase is right again. For others it is information.
 """
 
@@ -19,7 +19,7 @@ from proxy.types import Chain, ConnectionId, PoolKey
 OnPayout = Callable[[PoolKey, bool], None]
 
 SHOWN_OUTPUTS = 50
-"""PPLNS coinbases pay hundreds; the largest are told."""
+"""PPLNS coinbases pay hundreds; the largest are shown."""
 EXAMINED_KEPT = 64
 """Output sets remembered: with a connection per miner the same set comes a thousand times."""
 
@@ -35,9 +35,6 @@ class PayoutView:
     """False only for a solo pool that pays the wallet less than its ``payout_min_percent``."""
     outputs: tuple[tuple[str, int], ...]
     """Address or kind of script, and satoshis; the largest first."""
-    total: int
-    checked_at: float
-    """Unix seconds."""
     problem: str = ""
     """Why nothing could be decoded or compared."""
 
@@ -45,7 +42,7 @@ class PayoutView:
 class PayoutCheck:
     """Checks each pool's coinbase; emits ``PayoutChecked`` when percentage, verdict or receivers change.
 
-    ``on_payout(pool, ok)`` is called when a pool with ``PayoutAction.TAKE_OUT`` must be taken out (False) or may come
+    ``on_payout(pool, ok)`` is called when a pool with ``PayoutAction.EXCLUDE`` must be excluded (False) or may come
     back (True).
     """
 
@@ -61,12 +58,12 @@ class PayoutCheck:
         self._examined: OrderedDict[tuple[PoolKey, bytes], PayoutView] = OrderedDict()
         self._bad: dict[PoolKey, dict[ConnectionId, PayoutView]] = {}
         self._views: dict[PoolKey, PayoutView] = {}
-        self._out: set[PoolKey] = set()
+        self._excluded: set[PoolKey] = set()
         events.subscribe(PoolNotify, self._on_notify)
         events.subscribe(PoolDisconnected, self._on_disconnected)
 
     def apply(self, config: ConfigSnapshot) -> None:
-        """Take wallets and limits from a configuration; after a change everything is judged anew with the next job."""
+        """Take wallets and limits from a configuration; after a change everything is checked anew with the next job."""
         old, self._configs = self._configs, config.pools
         if dict(old) != dict(config.pools):
             self._seen.clear()
@@ -74,14 +71,10 @@ class PayoutCheck:
         for key in old.keys() - config.pools.keys():
             self._views.pop(key, None)
             self._bad.pop(key, None)
-            self._out.discard(key)
+            self._excluded.discard(key)
         self._scripts = {key: script for key, pool in config.pools.items() if (script := _wallet_script(pool))}
-        for key in [key for key in self._out if not _takes_out(config.pools[key])]:
-            self._set_out(key, out=False)
-
-    def views(self) -> Sequence[PayoutView]:
-        """What is known of each pool's payouts."""
-        return tuple(self._views.values())
+        for key in [key for key in self._excluded if not _may_exclude(config.pools[key])]:
+            self._set_excluded(key, excluded=False)
 
     def view(self, pool: PoolKey) -> PayoutView | None:
         """One pool's last coinbase."""
@@ -106,9 +99,9 @@ class PayoutCheck:
         for job in waiting.values():
             pool = self._configs.get(job.pool)
             if pool is not None:
-                self._judge(pool, job)
+                self._check(pool, job)
 
-    def _judge(self, pool: PoolConfig, job: PoolNotify) -> None:
+    def _check(self, pool: PoolConfig, job: PoolNotify) -> None:
         """A pool is right only while none of its connections is given a wrong coinbase."""
         view = self._examined.get((pool.key, job.coinbase2)) or self._examine(pool, job)
         self._examined[pool.key, job.coinbase2] = view
@@ -121,10 +114,10 @@ class PayoutCheck:
             bad[job.connection] = view
         view = next(iter(bad.values()), view)
         before, self._views[pool.key] = self._views.get(pool.key), view
-        if before is None or _said(before) != _said(view):
+        if before is None or _gist(before) != _gist(view):
             self._events.emit(PayoutChecked(pool=pool.key, percent=view.percent, ok=view.ok, outputs=view.outputs))
-        if _takes_out(pool):
-            self._set_out(pool.key, out=not view.ok)
+        if _may_exclude(pool):
+            self._set_excluded(pool.key, excluded=not view.ok)
 
     def _examine(self, pool: PoolConfig, job: PoolNotify) -> PayoutView:
         outputs: tuple[TxOut, ...] = ()
@@ -146,25 +139,23 @@ class PayoutCheck:
             pool=pool.key,
             percent=percent,
             ok=ok,
-            outputs=_told(pool.chain, outputs),
-            total=total,
-            checked_at=self._clock.wall(),
+            outputs=_readable(pool.chain, outputs),
             problem=problem,
         )
 
-    def _set_out(self, pool: PoolKey, *, out: bool) -> None:
-        if out == (pool in self._out):
+    def _set_excluded(self, pool: PoolKey, *, excluded: bool) -> None:
+        if excluded == (pool in self._excluded):
             return
-        (self._out.add if out else self._out.discard)(pool)
+        (self._excluded.add if excluded else self._excluded.discard)(pool)
         if self._on_payout is not None:
-            self._on_payout(pool, not out)
+            self._on_payout(pool, not excluded)
 
 
-def _takes_out(pool: PoolConfig) -> bool:
-    return pool.solo and pool.payout_action is PayoutAction.TAKE_OUT
+def _may_exclude(pool: PoolConfig) -> bool:
+    return pool.solo and pool.payout_action is PayoutAction.EXCLUDE
 
 
-def _said(view: PayoutView) -> tuple[object, ...]:
+def _gist(view: PayoutView) -> tuple[object, ...]:
     """What makes a change worth telling: fees change the amounts with every template."""
     return round(view.percent, 1), view.ok, tuple(sorted({name for name, _ in view.outputs})), view.problem
 
@@ -176,7 +167,7 @@ def _wallet_script(pool: PoolConfig) -> bytes | None:
         return None
 
 
-def _told(chain: Chain, outputs: Sequence[TxOut]) -> tuple[tuple[str, int], ...]:
+def _readable(chain: Chain, outputs: Sequence[TxOut]) -> tuple[tuple[str, int], ...]:
     paying = sorted((output for output in outputs if output.value), key=lambda output: -output.value)
     return tuple(
         (address_of_script(chain, output.script) or _kind(output.script), output.value)

@@ -1,4 +1,4 @@
-"""Which upstream connections still send work for a block that has been found, and whether a chain has split.
+"""Which upstream connections still send work for a block that has been found.
 
 A block is worth nothing once its height is taken, so miners leave a connection that has not heard of the newest block
 when another connection of the fleet has had it for ``STALE_S``. A pool says what it likes, so its word is checked:
@@ -15,15 +15,16 @@ when another connection of the fleet has had it for ``STALE_S``. A pool says wha
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import combinations
 
+from proxy.chains.chain_key import ChainKey, chain_key
+from proxy.chains.chain_split import ChainSplits, meets_target
 from proxy.chains.coinbase import height_of
-from proxy.observe.events import ChainSplit, EventStream, PoolDisconnected, PoolNotify, StaleTipLeft
+from proxy.observe.events import EventStream, PoolDisconnected, PoolNotify, StaleTipLeft
 from proxy.ports import Clock
 from proxy.stratum.difficulty import target_of_nbits
-from proxy.types import Chain, ConnectionId, PoolKey, SessionId
+from proxy.types import ConnectionId, PoolKey, SessionId
 
 STALE_S = 1.5
 """How long a connection may be late. Good pools name a block within a second of each other; each second on a stale tip
@@ -37,17 +38,12 @@ TAKEN_BACK_S = 600.0
 CONTESTED_S = 86400.0
 """How long the word of a pool alone does not count after it took a block back, or named another one than a pool beside
 it. Two real blocks of one height come about once a month, so an honest pool loses little by it."""
-_RETARGET = 4
-"""Largest factor between two targets (Bitcoin Core, ``pow.cpp``)."""
 _PARENTS_KEPT = 64
 _BLOCKS_KEPT = 4
-_HEIGHTS_KEPT = 16
-
-ChainKey = tuple[Chain, PoolKey | None]
 
 
 @dataclass(slots=True)
-class _Block:
+class _NextBlock:
     """A block that followed another one in some pool's jobs."""
 
     at: float
@@ -57,7 +53,7 @@ class _Block:
 
 
 @dataclass(slots=True)
-class _Tip:
+class _ConnectionTip:
     """What a connection works on."""
 
     chain: ChainKey
@@ -70,15 +66,8 @@ class _Tip:
     since: float
 
 
-@dataclass(slots=True)
-class _ChainState:
-    following: OrderedDict[bytes, dict[bytes, _Block]] = field(default_factory=OrderedDict)
-    """Block -> the blocks that came after it."""
-    heights: dict[PoolKey, OrderedDict[int, tuple[bytes, int]]] = field(default_factory=dict)
-    """Pool -> height looked for -> (previous block, nbits), the newest last."""
-    pairs: set[tuple[PoolKey, PoolKey]] = field(default_factory=set)
-    """Pools that follow different branches."""
-    told: tuple[str, ...] = ()
+Blocks = dict[bytes, _NextBlock]
+"""Hash -> block; all of them follow the same one."""
 
 
 @dataclass(slots=True)
@@ -88,19 +77,22 @@ class _Hold:
 
 
 class StaleTips:
-    """Follows every connection through ``PoolNotify``; emits ``StaleTipLeft`` and ``ChainSplit``."""
+    """Follows every connection through ``PoolNotify``; emits ``StaleTipLeft``."""
 
     def __init__(self, *, clock: Clock, events: EventStream) -> None:
         self.on_change: Callable[[frozenset[SessionId]], None] = _nothing
         """These sessions may have a connection that became stale, or one that may be used again."""
         self._clock = clock
         self._events = events
-        self._tips: dict[ConnectionId, _Tip] = {}
+        self._tips: dict[ConnectionId, _ConnectionTip] = {}
         self._connections_of: dict[PoolKey, set[ConnectionId]] = {}
-        self._chains: dict[ChainKey, _ChainState] = {}
+        self._following: dict[ChainKey, OrderedDict[bytes, Blocks]] = {}
+        """Chain -> block -> the blocks that came after it."""
+        self._splits = ChainSplits(events)
         self._doubted: dict[PoolKey, float] = {}
         self._holds: dict[SessionId, dict[PoolKey, _Hold]] = {}
-        self._told: dict[PoolKey, bytes] = {}
+        self._reported: dict[PoolKey, bytes] = {}
+        """The tip of each pool that ``StaleTipLeft`` was last emitted for."""
         events.subscribe(PoolNotify, self._on_notify)
         events.subscribe(PoolDisconnected, self._on_disconnected)
 
@@ -111,13 +103,13 @@ class StaleTips:
         tip = self._tips.get(connection)
         if tip is None or not tip.height:
             return None
-        found = self._chains[tip.chain].following.get(tip.prevhash, {})
+        found = self._following[tip.chain].get(tip.prevhash, {})
         since = min(
             (
                 block.at
                 for block_hash, block in found.items()
                 if block.height == tip.height + 1
-                and _meets(block_hash, target_of_nbits(tip.nbits))
+                and meets_target(block_hash, target_of_nbits(tip.nbits))
                 and self._is_believed(block)
             ),
             default=None,
@@ -149,8 +141,8 @@ class StaleTips:
         holds[pool] = _Hold(times, until)
         self._clock.call_at(until, lambda: self.on_change(frozenset((session,))))
         tip = self._tips.get(connection)
-        if tip is not None and late_s is not None and self._told.get(pool) != tip.prevhash:
-            self._told[pool] = tip.prevhash
+        if tip is not None and late_s is not None and self._reported.get(pool) != tip.prevhash:
+            self._reported[pool] = tip.prevhash
             self._events.emit(
                 StaleTipLeft(pool=pool, chain=tip.chain[0], height=tip.height - 1, late_s=round(late_s, 3))
             )
@@ -167,47 +159,47 @@ class StaleTips:
             before.nbits = job.nbits
             return
         now = self._clock.now()
-        key = (job.chain, job.pool if job.chain is Chain.OTHER else None)
-        tip = _Tip(key, job.pool, job.session, job.prevhash, height_of(job.coinbase1) or 0, job.nbits, now)
+        key = chain_key(job.chain, job.pool)
+        tip = _ConnectionTip(key, job.pool, job.session, job.prevhash, height_of(job.coinbase1) or 0, job.nbits, now)
         self._tips[job.connection] = tip
         self._connections_of.setdefault(job.pool, set()).add(job.connection)
-        state = self._chains.setdefault(key, _ChainState())
+        following = self._following.setdefault(key, OrderedDict())
         if before is not None and before.chain == key:
-            self._went_on(state, before, tip)
-            self._went_back(state, before, tip)
-        self._note_height(state, tip)
+            self._went_on(following, before, tip)
+            self._went_back(following, before, tip)
+        self._splits.named(job.chain, job.pool, tip.height, job.prevhash, job.nbits)
         late_s = self.late_s(job.connection)
         if late_s is not None and job.session is not None:
             sessions = frozenset((job.session,))
             self._clock.call_at(now + max(0.0, STALE_S - late_s), lambda: self.on_change(sessions))
 
-    def _went_on(self, state: _ChainState, before: _Tip, tip: _Tip) -> None:
+    def _went_on(self, following: OrderedDict[bytes, Blocks], before: _ConnectionTip, tip: _ConnectionTip) -> None:
         """A connection went from a block to the next one."""
-        if not before.height or tip.height != before.height + 1 or tip.prevhash in state.following:
+        if not before.height or tip.height != before.height + 1 or tip.prevhash in following:
             return
-        if not _meets(tip.prevhash, target_of_nbits(before.nbits)):
+        if not meets_target(tip.prevhash, target_of_nbits(before.nbits)):
             return
-        blocks = state.following.setdefault(before.prevhash, {})
-        while len(state.following) > _PARENTS_KEPT:
-            state.following.popitem(last=False)
+        blocks = following.setdefault(before.prevhash, {})
+        while len(following) > _PARENTS_KEPT:
+            following.popitem(last=False)
         block = blocks.get(tip.prevhash)
         if block is None:
             if len(blocks) >= _BLOCKS_KEPT:
                 return
-            block = blocks[tip.prevhash] = _Block(tip.since, tip.height)
+            block = blocks[tip.prevhash] = _NextBlock(tip.since, tip.height)
         was_believed = self._is_believed(block)
         if tip.pool not in block.pools:
             block.pools.add(tip.pool)
             self._doubt(blocks, tip.since)
         if not was_believed and self._is_believed(block):
             block.at, chain, parent = tip.since, tip.chain, before.prevhash
-            self._clock.call_at(tip.since + STALE_S, lambda: self._tell_late(chain, parent))
+            self._clock.call_at(tip.since + STALE_S, lambda: self._report_late(chain, parent))
         elif tip.session is not None and tip.since > block.at + STALE_S:
             # Whoever had nowhere to go yet, because all its connections were late, may go here.
             sessions = frozenset((tip.session,))
             self._clock.call_at(tip.since, lambda: self.on_change(sessions))
 
-    def _doubt(self, blocks: dict[bytes, _Block], now: float) -> None:
+    def _doubt(self, blocks: Blocks, now: float) -> None:
         """Pools that alone name one of several blocks of a height are doubted; what two of them name is not."""
         for block in blocks.values():
             for pool in block.pools:
@@ -216,9 +208,9 @@ class StaleTips:
                 elif len(blocks) > 1:
                     self._doubted[pool] = now + CONTESTED_S
 
-    def _went_back(self, state: _ChainState, before: _Tip, tip: _Tip) -> None:
+    def _went_back(self, following: OrderedDict[bytes, Blocks], before: _ConnectionTip, tip: _ConnectionTip) -> None:
         """A connection went from a block back to the one before it: what its pool said of that block counts no more."""
-        block = state.following.get(tip.prevhash, {}).get(before.prevhash)
+        block = following.get(tip.prevhash, {}).get(before.prevhash)
         if block is None or any(
             self._tips[connection].prevhash == before.prevhash for connection in self._connections_of.get(tip.pool, ())
         ):
@@ -226,11 +218,11 @@ class StaleTips:
         block.pools.discard(tip.pool)
         self._doubted[tip.pool] = max(self._doubted.get(tip.pool, 0.0), tip.since + TAKEN_BACK_S)
 
-    def _is_believed(self, block: _Block) -> bool:
+    def _is_believed(self, block: _NextBlock) -> bool:
         now = self._clock.now()
         return len(block.pools) > 1 or any(self._doubted.get(pool, now) <= now for pool in block.pools)
 
-    def _tell_late(self, chain: ChainKey, parent: bytes) -> None:
+    def _report_late(self, chain: ChainKey, parent: bytes) -> None:
         late = frozenset(
             tip.session
             for tip in self._tips.values()
@@ -247,83 +239,7 @@ class StaleTips:
         connections.discard(event.connection)
         if not connections:
             del self._connections_of[tip.pool]
-            for key, state in self._chains.items():
-                if state.heights.pop(tip.pool, None) is not None:
-                    self._judge_split(key, state)
-
-    # --- Splits -----------------------------------------------------------------------------------------------------
-
-    def _note_height(self, state: _ChainState, tip: _Tip) -> None:
-        if not tip.height or tip.chain[0] is Chain.OTHER:
-            return
-        for other in self._chains.values():
-            if other is not state:
-                other.heights.pop(tip.pool, None)
-        heights = state.heights.setdefault(tip.pool, OrderedDict())
-        if heights.get(tip.height) == (tip.prevhash, tip.nbits):
-            return
-        heights[tip.height] = (tip.prevhash, tip.nbits)
-        while len(heights) > _HEIGHTS_KEPT:
-            heights.popitem(last=False)
-        self._judge_split(tip.chain, state)
-
-    def _judge_split(self, key: ChainKey, state: _ChainState) -> None:
-        """See who follows another branch than whom, and tell it when that changes."""
-        height = 0
-        for one, other in combinations(sorted(state.heights), 2):
-            apart = _apart(state.heights[one], state.heights[other])
-            if apart:
-                state.pairs.add((one, other))
-                height = height or apart
-            elif apart == 0:
-                state.pairs.discard((one, other))
-        state.pairs = {pair for pair in state.pairs if all(pool in state.heights for pool in pair)}
-        sides = _sides(state.heights, state.pairs)
-        if sides != state.told:
-            state.told = sides
-            self._events.emit(ChainSplit(chain=key[0], height=height, sides=sides, cleared=not sides))
-
-
-def _apart(one: OrderedDict[int, tuple[bytes, int]], other: OrderedDict[int, tuple[bytes, int]]) -> int | None:
-    """Return the height of the first block seen to differ, where two pools differ in two blocks in a row.
-
-    Both blocks carry the work that the other branch asks for (within a retarget). 0: the pools agree on the newest
-    block that both have named. None: nothing new can be said.
-    """
-    common = sorted(one.keys() & other.keys())
-    if not common:
-        return None
-    newest = common[-1]
-    if one[newest][0] == other[newest][0]:
-        return 0
-    if newest - 1 not in one or newest - 1 not in other or one[newest - 1][0] == other[newest - 1][0]:
-        return None
-    carry_work = _meets(one[newest][0], _RETARGET * target_of_nbits(other[newest - 1][1])) and _meets(
-        other[newest][0], _RETARGET * target_of_nbits(one[newest - 1][1])
-    )
-    if not carry_work:
-        return None
-    return next(height for height in common if one[height][0] != other[height][0]) - 1
-
-
-def _sides(pools: Iterable[PoolKey], pairs: set[tuple[PoolKey, PoolKey]]) -> tuple[str, ...]:
-    """Return the pools of each branch, as ``A+C``; empty where the chain is one."""
-    if not pairs:
-        return ()
-    sides: list[list[PoolKey]] = []
-    for pool in sorted(pools):
-        side = next(
-            (side for side in sides if not any((each, pool) in pairs or (pool, each) in pairs for each in side)), None
-        )
-        if side is None:
-            sides.append([pool])
-        else:
-            side.append(pool)
-    return tuple("+".join(side) for side in sides)
-
-
-def _meets(block_hash: bytes, target: int) -> bool:
-    return int.from_bytes(block_hash, "little") <= target
+            self._splits.forget(tip.pool)
 
 
 def _nothing(sessions: frozenset[SessionId]) -> None:

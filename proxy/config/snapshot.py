@@ -64,7 +64,7 @@ class PayoutAction(StrEnum):
     """What a failed payout check does."""
 
     ALARM = "alarm"
-    TAKE_OUT = "take-out"
+    EXCLUDE = "take-out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

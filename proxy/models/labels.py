@@ -57,7 +57,7 @@ LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
     },
     PayoutAction: {
         PayoutAction.ALARM: Label(_("raise an alarm")),
-        PayoutAction.TAKE_OUT: Label(_("raise an alarm and stop using the pool")),
+        PayoutAction.EXCLUDE: Label(_("raise an alarm and stop using the pool")),
     },
     Tls: {
         Tls.OFF: Label(_("no TLS")),

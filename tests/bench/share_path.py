@@ -16,7 +16,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from proxy.chains.tips import ChainObserver
+from proxy.chains.chain_observer import ChainObserver
 from proxy.config.snapshot import LogConfig
 from proxy.engine.share_check import check_share
 from proxy.history import Accounting

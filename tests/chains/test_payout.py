@@ -98,14 +98,14 @@ def test_the_limit_is_the_operators():
 
 
 def test_a_pool_that_is_not_solo_is_only_informed_about():
-    world = World(solo=False, payout_action=PayoutAction.TAKE_OUT)
+    world = World(solo=False, payout_action=PayoutAction.EXCLUDE)
     world.job((STRANGER, 312_500_000))
     assert world.heard.all[0].ok and world.heard.all[0].percent == 0.0
     assert world.calls == []
 
 
-def test_the_pool_is_taken_out_once_and_comes_back_when_its_coinbase_is_right_again():
-    world = World(payout_action=PayoutAction.TAKE_OUT)
+def test_the_pool_is_excluded_once_and_comes_back_when_its_coinbase_is_right_again():
+    world = World(payout_action=PayoutAction.EXCLUDE)
     world.job((WALLETS[2][2], 100))
     for fees in range(5):
         world.job((STRANGER, 300 + fees))
@@ -118,14 +118,14 @@ def test_an_alarm_alone_takes_nothing_out_and_a_changed_mind_brings_the_pool_bac
     world = World()
     world.job((STRANGER, 300))
     assert world.calls == []
-    world.apply(wallet=WALLETS[2][1], solo=True, payout_action=PayoutAction.TAKE_OUT)
+    world.apply(wallet=WALLETS[2][1], solo=True, payout_action=PayoutAction.EXCLUDE)
     world.job((STRANGER, 300))
     world.apply(wallet=WALLETS[2][1], solo=True)
     assert world.calls == [(A, False), (A, True)]
 
 
 def test_one_connection_with_a_wrong_coinbase_is_enough_and_a_right_one_elsewhere_does_not_hide_it():
-    world = World(payout_action=PayoutAction.TAKE_OUT)
+    world = World(payout_action=PayoutAction.EXCLUDE)
     for connection in range(10):
         world.events.emit(notify(A, connection=connection, parts=coinbase_parts(outputs=((WALLETS[2][2], 100),))))
     world.events.emit(notify(A, connection=3, parts=coinbase_parts(outputs=((STRANGER, 100),))))

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.payout import PayoutCheck
-from proxy.chains.tips import ChainObserver
 from proxy.config.snapshot import ScheduleConfig
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.alerts.texts import split_sentence
+from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.luck import effort
 from proxy.chains.payout import PayoutCheck
-from proxy.chains.tips import ChainObserver
 from proxy.engine.engine import NO_POOL, Engine
 from proxy.engine.outage import Outage
 from proxy.engine.pool import UpstreamPool

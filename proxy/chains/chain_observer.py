@@ -1,4 +1,4 @@
-"""What the chains look like from the pools' jobs: tips, heights, difficulty, who is first, who is behind.
+"""The chains as the pools' jobs show them: heights, difficulty, who is first with a block, who is behind.
 
 Pools of the same chain are compared; pools of ``Chain.OTHER`` each stand alone, because nobody knows what they mine. A
 pool takes part while it has a connection that has sent a job. Constant work per job, everything kept is bounded.
@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from proxy.chains.chain_key import ChainKey, chain_key
 from proxy.chains.coinbase import height_of
 from proxy.observe.events import ChainSplit, EventStream, NewBlockSeen, PoolBehind, PoolDisconnected, PoolNotify
 from proxy.ports import Clock, Timer
@@ -16,16 +17,14 @@ from proxy.types import HASHES_PER_DIFFICULTY, Chain, ConnectionId, PoolKey
 
 ALARM_DELAY_S = 45.0
 """How late a pool may be before people are told. Templates reach good pools within 2 s; a slow block takes 20."""
-LET_GO_S = 90.0
+STEP_BACK_S = 90.0
 """A pool goes back to an older tip (an invalidated block) only if none of its connections has named the newer for so
 long: one connection of a pool may simply lag."""
-TIPS_KEPT = 64
-
-ChainKey = tuple[Chain, PoolKey | None]
+BLOCKS_KEPT = 64
 
 
 @dataclass(slots=True)
-class _Tip:
+class _Block:
     prevhash: bytes
     height: int
     """Of the block itself, 0 if not known; the job is for the next one."""
@@ -38,53 +37,37 @@ class _Tip:
 
 
 @dataclass(slots=True)
-class _PoolTip:
-    tip: _Tip
+class _PoolChain:
+    tip: _Block
     confirmed: float
     connections: set[ConnectionId] = field(default_factory=set)
     at_work: set[ConnectionId] = field(default_factory=set)
     """Those of ``connections`` that serve a miner: only they raise and end an alarm, for a probe comes and goes."""
-    work: _Tip | None = None
+    work: _Block | None = None
     """The tip that miners work on."""
     work_confirmed: float = 0.0
-    missed: _Tip | None = None
+    missed: _Block | None = None
     """The first block that miners here did not get; None while they work on the newest."""
     problem: str = ""
 
 
 @dataclass(slots=True)
-class _ChainState:
-    tips: OrderedDict[bytes, _Tip] = field(default_factory=OrderedDict)
-    pools: dict[PoolKey, _PoolTip] = field(default_factory=dict)
+class _ObservedChain:
+    blocks: OrderedDict[bytes, _Block] = field(default_factory=OrderedDict)
+    pools: dict[PoolKey, _PoolChain] = field(default_factory=dict)
     timer: Timer | None = None
     count: int = 0
     split: ChainSplit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TipView:
-    """One block as the pools told it."""
-
-    prevhash: bytes
-    height: int
-    """0 if not known."""
-    seen_at: float
-    """Unix seconds of the first word of it."""
-    first: PoolKey
-    behind_s: dict[PoolKey, float]
-    """Pool -> seconds after the first; pools that never named it are missing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolChainView:
     """One pool's idea of its chain."""
 
-    pool: PoolKey
-    chain: Chain
     height: int
-    prevhash: bytes
+    """Of the newest block, 0 if not known."""
     network_difficulty: float
-    nbits: int
+    """Of the next block, in units of a share's difficulty."""
     block_seen_at: float
     behind_s: float | None
     """Behind the first pool of its chain at its newest block; 0: it was first; None: no other pool to compare with."""
@@ -103,13 +86,11 @@ class ChainObserver:
         clock: Clock,
         events: EventStream,
         hashes_per_difficulty: float = HASHES_PER_DIFFICULTY,
-        alarm_delay_s: float = ALARM_DELAY_S,
     ) -> None:
         self._clock = clock
         self._events = events
         self._diff1 = diff1_target(hashes_per_difficulty)
-        self._delay_s = alarm_delay_s
-        self._chains: dict[ChainKey, _ChainState] = {}
+        self._chains: dict[ChainKey, _ObservedChain] = {}
         self._of_pool: dict[PoolKey, ChainKey] = {}
         events.subscribe(PoolNotify, self._on_notify)
         events.subscribe(PoolDisconnected, self._on_disconnected)
@@ -118,7 +99,7 @@ class ChainObserver:
     # --- What pools say --------------------------------------------------------------------------------------------
 
     def _on_notify(self, job: PoolNotify) -> None:
-        key = (job.chain, job.pool if job.chain is Chain.OTHER else None)
+        key = chain_key(job.chain, job.pool)
         if self._of_pool.get(job.pool) != key:
             self._move_pool(job.pool, key)
         state = self._chains[key]
@@ -131,10 +112,10 @@ class ChainObserver:
                 mine.tip.nbits = job.nbits
             self._works_on(state, mine, mine.tip, job)
             return
-        tip = state.tips.get(job.prevhash) or self._new_tip(state, job, now)
+        tip = state.blocks.get(job.prevhash) or self._new_tip(state, job, now)
         if mine is None:
-            mine = state.pools[job.pool] = _PoolTip(tip=tip, confirmed=now)
-        elif tip.order < mine.tip.order and now - mine.confirmed < LET_GO_S:
+            mine = state.pools[job.pool] = _PoolChain(tip=tip, confirmed=now)
+        elif tip.order < mine.tip.order and now - mine.confirmed < STEP_BACK_S:
             mine.connections.add(job.connection)
             self._works_on(state, mine, tip, job)
             return
@@ -143,10 +124,10 @@ class ChainObserver:
         self._announced(job, tip, now)
         self._works_on(state, mine, tip, job)
 
-    def _new_tip(self, state: _ChainState, job: PoolNotify, now: float) -> _Tip:
+    def _new_tip(self, state: _ObservedChain, job: PoolNotify, now: float) -> _Block:
         height = height_of(job.coinbase1) or 0
         state.count += 1
-        tip = _Tip(
+        tip = _Block(
             prevhash=job.prevhash,
             height=max(height - 1, 0),
             nbits=job.nbits,
@@ -154,12 +135,12 @@ class ChainObserver:
             wall=self._clock.wall(),
             order=state.count,
         )
-        state.tips[job.prevhash] = tip
-        while len(state.tips) > TIPS_KEPT:
-            state.tips.popitem(last=False)
+        state.blocks[job.prevhash] = tip
+        while len(state.blocks) > BLOCKS_KEPT:
+            state.blocks.popitem(last=False)
         return tip
 
-    def _announced(self, job: PoolNotify, tip: _Tip, now: float) -> None:
+    def _announced(self, job: PoolNotify, tip: _Block, now: float) -> None:
         if job.pool not in tip.pools:
             behind = now - tip.at
             tip.pools[job.pool] = behind
@@ -177,7 +158,7 @@ class ChainObserver:
     def _move_pool(self, pool: PoolKey, key: ChainKey) -> None:
         self._forget(pool)
         self._of_pool[pool] = key
-        self._chains.setdefault(key, _ChainState())
+        self._chains.setdefault(key, _ObservedChain())
 
     def _on_disconnected(self, event: PoolDisconnected) -> None:
         key = self._of_pool.get(event.pool)
@@ -206,31 +187,31 @@ class ChainObserver:
         state = self._chains.get((event.chain, None))
         if state is not None:
             state.split = None if event.cleared else event
-            self._judge(state, event.chain)
+            self._compare(state, event.chain)
 
     # --- Who is behind ---------------------------------------------------------------------------------------------
 
-    def _works_on(self, state: _ChainState, mine: _PoolTip, tip: _Tip, job: PoolNotify) -> None:
-        """Follow what miners work on; a connection that lags does not take its pool back (as ``LET_GO_S`` says)."""
+    def _works_on(self, state: _ObservedChain, mine: _PoolChain, tip: _Block, job: PoolNotify) -> None:
+        """Follow what miners work on; a connection that lags does not take its pool back (as ``STEP_BACK_S`` says)."""
         if job.session is None:
             return
         mine.at_work.add(job.connection)
         now, before = self._clock.now(), mine.work
-        if before is not None and tip.order < before.order and now - mine.work_confirmed < LET_GO_S:
+        if before is not None and tip.order < before.order and now - mine.work_confirmed < STEP_BACK_S:
             return
         mine.work, mine.work_confirmed = tip, now
         if before is not tip:
-            self._judge(state, job.chain)
+            self._compare(state, job.chain)
 
-    def _nobody_works(self, key: ChainKey, pool: PoolKey, mine: _PoolTip) -> None:
+    def _nobody_works(self, key: ChainKey, pool: PoolKey, mine: _PoolChain) -> None:
         """The pool's last miner left it: there is nothing to tell of it, and it is no measure for others."""
         mine.work = mine.missed = None
         if mine.problem:
             mine.problem = ""
             self._events.emit(PoolBehind(pool=pool, chain=key[0], detail="no connection any more", cleared=True))
-        self._judge(self._chains[key], key[0])
+        self._compare(self._chains[key], key[0])
 
-    def _judge(self, state: _ChainState, chain: Chain) -> None:
+    def _compare(self, state: _ObservedChain, chain: Chain) -> None:
         if state.timer is not None:
             state.timer.cancel()
             state.timer = None
@@ -241,21 +222,21 @@ class ChainObserver:
         for pool, mine in state.pools.items():
             if mine.work is best or state.split is not None:
                 mine.missed = None
-                self._tell(pool, chain, mine, "")
+                self._report(pool, chain, mine, "")
             elif mine.work is not None:
                 mine.missed = mine.missed or best
-                due = mine.missed.at + self._delay_s
+                due = mine.missed.at + ALARM_DELAY_S
                 if now >= due:
-                    self._tell(pool, chain, mine, _problem(mine.work, best), now - mine.missed.at)
+                    self._report(pool, chain, mine, _problem(mine.work, best), now - mine.missed.at)
                 else:
                     dues.append(due)
         if dues:
-            state.timer = self._clock.call_at(min(dues), lambda: self._judge(state, chain))
+            state.timer = self._clock.call_at(min(dues), lambda: self._compare(state, chain))
 
-    def _tell(self, pool: PoolKey, chain: Chain, mine: _PoolTip, problem: str, age_s: float = 0.0) -> None:
+    def _report(self, pool: PoolKey, chain: Chain, mine: _PoolChain, problem: str, age_s: float = 0.0) -> None:
         before, mine.problem = mine.problem, problem
         if bool(before) != bool(problem):
-            split = self._chains[chain, pool if chain is Chain.OTHER else None].split
+            split = self._chains[chain_key(chain, pool)].split
             detail = (
                 f"{problem} for {age_s:.0f} s"
                 if problem
@@ -267,61 +248,28 @@ class ChainObserver:
 
     # --- Reading ---------------------------------------------------------------------------------------------------
 
-    def pools(self) -> Sequence[PoolChainView]:
-        """Every pool that has a connection with a job."""
-        return tuple(
-            self._pool_view(pool, chain, state, mine)
-            for (chain, _), state in self._chains.items()
-            for pool, mine in state.pools.items()
-        )
-
     def pool(self, key: PoolKey) -> PoolChainView | None:
-        """One pool's idea of its chain; None without a job."""
-        return next((view for view in self.pools() if view.pool == key), None)
+        """One pool's idea of its chain; None without a connection that has sent a job."""
+        chain = self._of_pool.get(key)
+        mine = self._chains[chain].pools.get(key) if chain is not None else None
+        if chain is None or mine is None:
+            return None
+        tip, missed = mine.tip, mine.missed if mine.problem else None
+        return PoolChainView(
+            height=tip.height,
+            network_difficulty=network_difficulty(tip.nbits, self._diff1),
+            block_seen_at=tip.wall,
+            behind_s=tip.pools.get(key) if len(self._chains[chain].pools) > 1 else None,
+            problem=mine.problem,
+            problem_since=missed.wall if missed else 0.0,
+        )
 
     def splits(self) -> Sequence[ChainSplit]:
         """The chains that have split."""
         return tuple(state.split for state in self._chains.values() if state.split is not None)
 
-    def tips(self, chain: Chain, pool: PoolKey | None = None) -> Sequence[TipView]:
-        """The newest blocks of a chain, newest first; ``pool`` is needed for ``Chain.OTHER`` only."""
-        state = self._chains.get((chain, pool if chain is Chain.OTHER else None))
-        tips = reversed(state.tips.values()) if state else ()
-        return tuple(
-            TipView(
-                prevhash=tip.prevhash,
-                height=tip.height,
-                seen_at=tip.wall,
-                first=next(iter(tip.pools)),
-                behind_s=dict(tip.pools),
-            )
-            for tip in tips
-            if tip.pools
-        )
 
-    def difficulty(self, chain: Chain, pool: PoolKey | None = None) -> float | None:
-        """Network difficulty of the chain's newest block's successor, in units of a share's difficulty."""
-        state = self._chains.get((chain, pool if chain is Chain.OTHER else None))
-        best = _best([mine.tip for mine in state.pools.values()]) if state else None
-        return None if best is None else network_difficulty(best.nbits, self._diff1)
-
-    def _pool_view(self, pool: PoolKey, chain: Chain, state: _ChainState, mine: _PoolTip) -> PoolChainView:
-        tip, missed = mine.tip, mine.missed if mine.problem else None
-        return PoolChainView(
-            pool=pool,
-            chain=chain,
-            height=tip.height,
-            prevhash=tip.prevhash,
-            nbits=tip.nbits,
-            network_difficulty=network_difficulty(tip.nbits, self._diff1),
-            block_seen_at=tip.wall,
-            behind_s=tip.pools.get(pool) if len(state.pools) > 1 else None,
-            problem=mine.problem,
-            problem_since=missed.wall if missed else 0.0,
-        )
-
-
-def _best(tips: Sequence[_Tip]) -> _Tip | None:
+def _best(tips: Sequence[_Block]) -> _Block | None:
     """The tip that counts: the highest, then the first seen; where heights are not known, the newest."""
     if not tips:
         return None
@@ -330,7 +278,7 @@ def _best(tips: Sequence[_Tip]) -> _Tip | None:
     return max(tips, key=lambda tip: tip.order)
 
 
-def _problem(mine: _Tip, best: _Tip) -> str:
+def _problem(mine: _Block, best: _Block) -> str:
     if mine.height and mine.height == best.height:
         return f"on another block at height {mine.height} than the other pools of its chain"
     if mine.height and best.height:
