@@ -4,10 +4,12 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from proxy.net.transport import StreamLink, keep_alive
+from proxy.net.transport import InputBudget, StreamLink, keep_alive
 from proxy.ports import LinkHandler
 
 BACKLOG = 1024
+MINER_BUDGET = InputBudget()
+"""A busy miner sends a few hundred bytes a second; an aggregating proxy with 150 shares a second still fits."""
 
 
 class StratumListener:
@@ -54,7 +56,7 @@ class _MinerLink(StreamLink):
     __slots__ = ("_accept",)
 
     def __init__(self, accept: Callable[[str], LinkHandler | None]) -> None:
-        super().__init__(None)
+        super().__init__(None, MINER_BUDGET)
         self._accept = accept
 
     def _find_handler(self) -> LinkHandler | None:

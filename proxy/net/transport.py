@@ -2,11 +2,16 @@
 
 An error in the core's handling of what came closes just that connection: asyncio reports it to the loop's exception
 handler (which the service turns into an event) and calls ``connection_lost``.
+
+No peer gets more than ``LINES_A_TURN`` lines of work in one turn of the loop, however much one read brought: the rest
+waits, and nothing more is read meanwhile. A peer with an ``InputBudget`` waits longer where it sends more than that.
 """
 
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
 from typing import cast
 
 from proxy.ports import LinkHandler
@@ -14,6 +19,10 @@ from proxy.ports import LinkHandler
 MAX_UNSENT = 1 << 20
 """Bytes that may wait for a peer that does not read."""
 UNSENT_PATIENCE_S = 30.0
+LINES_A_TURN = 16
+"""A read can bring 256 KiB, some ten thousand short lines: seconds of work in which nobody else is served."""
+LINE_COST = 64
+"""What a line costs of a budget beside its bytes: reading an empty one is work, too."""
 KEEP_ALIVE = (
     (socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
     (getattr(socket, "TCP_KEEPIDLE", None), socket.IPPROTO_TCP, 60),
@@ -32,14 +41,46 @@ def keep_alive(sock: socket.socket) -> None:
                 sock.setsockopt(level, option, value)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputBudget:
+    """What a peer may send without being slowed down: bytes (each line costs ``LINE_COST`` more)."""
+
+    bytes_per_s: float = 32_768.0
+    burst: float = 65_536.0
+
+
 class StreamLink(asyncio.Protocol):
     """One connection; ``Link`` for the core, protocol for asyncio."""
 
-    __slots__ = ("_crowded", "_handler", "_loop", "_patience", "_receive", "_transport", "_why", "peer")
+    __slots__ = (
+        "_budget",
+        "_burst",
+        "_crowded",
+        "_handler",
+        "_loop",
+        "_patience",
+        "_receive",
+        "_spent",
+        "_spent_at",
+        "_transport",
+        "_unread",
+        "_waiting",
+        "_why",
+        "peer",
+    )
 
-    def __init__(self, handler: LinkHandler | None) -> None:
-        """``handler`` None: it is found when the peer is known, by ``_find_handler``."""
+    def __init__(self, handler: LinkHandler | None, budget: InputBudget | None = None) -> None:
+        """``handler`` None: it is found when the peer is known, by ``_find_handler``. ``budget`` None: no limit."""
         self.peer = ""
+        self._budget = budget
+        self._spent = 0.0
+        self._burst = budget.burst if budget is not None else inf
+        self._spent_at = 0.0
+        """When ``_spent`` was settled (the loop's time); since then it has fallen by the budget's rate."""
+        self._unread = b""
+        """What was read and is not worked off yet."""
+        self._waiting: asyncio.Handle | None = None
+        """Goes on with ``_unread``; while it is set nothing is read."""
         self._handler = handler
         self._receive: Callable[[bytes], None] = _ignore
         self._transport: asyncio.Transport | None = None
@@ -83,7 +124,46 @@ class StreamLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        self._receive(data)
+        if self._waiting is None and data.count(b"\n") <= LINES_A_TURN and self._spent <= self._burst:
+            if self._budget is not None:
+                self._charge(data)
+            self._receive(data)
+            return
+        self._unread += data
+        if self._waiting is None:
+            self._work()
+
+    def _work(self) -> None:
+        """Hand on what one turn may hold of what was read, and arrange for the rest; nothing is read meanwhile."""
+        paused, self._waiting = self._waiting is not None, None
+        delay = self._delay()
+        if not delay:
+            piece, self._unread = _first_lines(self._unread)
+            self._charge(piece)
+            self._receive(piece)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if not self._unread:
+            if paused:
+                transport.resume_reading()
+            return
+        if not paused:
+            transport.pause_reading()
+        self._waiting = self._loop.call_later(delay, self._work) if delay else self._loop.call_soon(self._work)
+
+    def _charge(self, piece: bytes) -> None:
+        self._spent += len(piece) + LINE_COST * piece.count(b"\n")
+
+    def _delay(self) -> float:
+        """Seconds until the peer is within its budget again; time is looked at only where it seems to be over it."""
+        budget = self._budget
+        if budget is None or self._spent <= budget.burst:
+            return 0.0
+        now = self._loop.time()
+        self._spent = max(0.0, self._spent - (now - self._spent_at) * budget.bytes_per_s)
+        self._spent_at = now
+        return max(0.0, self._spent - budget.burst) / budget.bytes_per_s
 
     def pause_writing(self) -> None:
         """The peer reads slowly: give it some time."""
@@ -99,9 +179,15 @@ class StreamLink(asyncio.Protocol):
             self._patience = None
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The socket is gone."""
+        """The socket is gone; what a pool had sent before is still taken, for it may hold verdicts."""
         self.resume_writing()
         self._transport = None
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        unread, self._unread = self._unread, b""
+        if unread and self._budget is None:
+            self._receive(unread)
         if self._handler is not None:
             self._handler.closed(self._why or (str(error) if error else "closed by the other side"))
 
@@ -109,6 +195,16 @@ class StreamLink(asyncio.Protocol):
         self._why = why
         if self._transport is not None:
             self._transport.abort()
+
+
+def _first_lines(data: bytes) -> tuple[bytes, bytes]:
+    """Cut ``data`` after its first ``LINES_A_TURN`` lines."""
+    if data.count(b"\n") <= LINES_A_TURN:
+        return data, b""
+    end = 0
+    for _ in range(LINES_A_TURN):
+        end = data.index(b"\n", end) + 1
+    return data[:end], data[end:]
 
 
 def _address(peername: object) -> str:
