@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +15,7 @@ from dpmp_site.env import Environment
 settings.register_profile("dpmp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dpmp")
 
+ROOT = Path(__file__).resolve().parent.parent
 NO_SKIP = Environment().switch("DPMP_TEST_NO_SKIP")
 
 
@@ -56,3 +60,22 @@ def own_environment(tmp_path):
     """Environment variables for a process of its own: no DPMP_* but a data directory of this test."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
     return kept | {"DPMP_DATA_DIR": str(tmp_path / "data")}
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A data directory with an empty database of the newest shape, to be copied; made once in each test process."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
+    path = tmp_path_factory.mktemp("migrated")
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=kept | {"DPMP_DATA_DIR": str(path)}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture
+def new_data_dir(migrated, tmp_path):
+    """A data directory of this test's own, with an empty database of the newest shape."""
+    return shutil.copytree(migrated, tmp_path / "data", dirs_exist_ok=True)

@@ -1,7 +1,7 @@
 """The project's settings for tests: a data directory of their own, a database file in it, quick password hashes.
 
-With ``DPMP_TEST_DATABASE_URL`` the tests use that PostgreSQL, in databases that they make and drop. Processes that a test
-starts have the database that the test says, which is SQLite in most.
+With ``DPMP_TEST_DATABASE_URL`` the tests use that PostgreSQL, in databases that they make and drop. Processes that a
+test starts have the database that the test says, which is SQLite in most.
 """
 
 import atexit

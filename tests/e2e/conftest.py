@@ -7,7 +7,6 @@ what the proxies wrote is shown with a test that failed. ``DPMP_E2E_SECONDS`` is
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from proxy.simulator.profiles import PROFILES, Profile
 from tests.e2e.fleet import Fleet
 from tests.e2e.pools import TimedPool, make_pool
-from tests.e2e.process import ROOT, ProxyProcess, clean_environment, run_python
+from tests.e2e.process import ROOT, ProxyProcess, clean_environment
 from tests.e2e.rows import RowWriter, SetUp
 
 PROXIES = pytest.StashKey[list[ProxyProcess]]()
@@ -76,21 +75,6 @@ def seconds() -> float:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with an empty database of the newest shape, to be copied."""
-    path = tmp_path_factory.mktemp("migrated")
-    code, output = asyncio.run(run_python(clean_environment(path), "manage.py", "migrate", "--verbosity", "0"))
-    assert code == 0, output
-    return path
-
-
-@pytest.fixture
-def data_dir(migrated: Path, tmp_path: Path) -> Path:
-    """A data directory of this test's own, migrated."""
-    return Path(shutil.copytree(migrated, tmp_path / "data"))
-
-
-@pytest.fixture(scope="session")
 def row_writer(migrated: Path) -> Iterator[RowWriter]:
     """A process that writes rows for all tests of this run."""
     writer = RowWriter(clean_environment(migrated), ROOT)
@@ -109,12 +93,12 @@ def write(row_writer: RowWriter) -> Write:
 
 
 @pytest.fixture
-async def start_proxy(request: pytest.FixtureRequest, data_dir: Path, write: Write) -> AsyncIterator[StartProxy]:
+async def start_proxy(request: pytest.FixtureRequest, new_data_dir: Path, write: Write) -> AsyncIterator[StartProxy]:
     """``await start_proxy(set_up, *arguments, **environment)`` is a proxy that listens."""
     proxies = request.node.stash.setdefault(PROXIES, [])
 
     async def start(set_up: SetUp | None = None, *arguments: str, **environment: str) -> ProxyProcess:
-        proxy = ProxyProcess(clean_environment(data_dir) | environment)
+        proxy = ProxyProcess(clean_environment(new_data_dir) | environment)
         proxies.append(proxy)
         if set_up is not None:
             await write(proxy, set_up)

@@ -92,11 +92,11 @@ async def test_restart_takes_the_same_port_at_once_and_miners_come_back_by_thems
 
 
 @pytest.mark.parametrize("door", ["--listen", "--web", "--metrics"])
-async def test_taken_port_is_named_with_the_reason(door: str, data_dir: Path) -> None:
+async def test_taken_port_is_named_with_the_reason(door: str, new_data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         arguments = dict(zip(FREE[::2], FREE[1::2], strict=True)) | {door: f"127.0.0.1:{port}"}
-        said = await refusal(clean_environment(data_dir), *(word for pair in arguments.items() for word in pair))
+        said = await refusal(clean_environment(new_data_dir), *(word for pair in arguments.items() for word in pair))
     assert f"127.0.0.1:{port}" in said
     assert "already in use" in said
 
@@ -118,19 +118,19 @@ async def test_missing_tables_say_how_to_make_them(tmp_path: Path) -> None:
     assert "migrate" in await refusal(clean_environment(tmp_path / "new"), *FREE)
 
 
-async def test_database_that_is_none_is_said_in_one_line(data_dir: Path) -> None:
-    (data_dir / "dpmp.sqlite3").write_bytes(b"this is no database" * 100)
-    assert "not a database" in await refusal(clean_environment(data_dir), *FREE)
+async def test_database_that_is_none_is_said_in_one_line(new_data_dir: Path) -> None:
+    (new_data_dir / "dpmp.sqlite3").write_bytes(b"this is no database" * 100)
+    assert "not a database" in await refusal(clean_environment(new_data_dir), *FREE)
 
 
-async def test_database_that_can_not_be_opened_is_said_in_one_line(data_dir: Path) -> None:
-    (data_dir / "dpmp.sqlite3").unlink()
-    (data_dir / "dpmp.sqlite3").mkdir()
-    assert "unable to open" in await refusal(clean_environment(data_dir), *FREE)
+async def test_database_that_can_not_be_opened_is_said_in_one_line(new_data_dir: Path) -> None:
+    (new_data_dir / "dpmp.sqlite3").unlink()
+    (new_data_dir / "dpmp.sqlite3").mkdir()
+    assert "unable to open" in await refusal(clean_environment(new_data_dir), *FREE)
 
 
-async def test_unreachable_database_server_is_said_in_one_line(data_dir: Path) -> None:
-    environment = clean_environment(data_dir) | {"DPMP_DATABASE_URL": "postgres://dpmp:secret@127.0.0.1:1/dpmp"}
+async def test_unreachable_database_server_is_said_in_one_line(new_data_dir: Path) -> None:
+    environment = clean_environment(new_data_dir) | {"DPMP_DATABASE_URL": "postgres://dpmp:secret@127.0.0.1:1/dpmp"}
     said = await refusal(environment, *FREE)
     assert "atabase" in said or "psycopg" in said
     assert "secret" not in said
@@ -143,8 +143,8 @@ async def test_data_directory_that_can_not_be_made_is_named(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1:", "nonsense"])
-async def test_address_that_is_none_is_refused_by_the_command_line(address: str, data_dir: Path) -> None:
-    proxy = ProxyProcess(clean_environment(data_dir))
+async def test_address_that_is_none_is_refused_by_the_command_line(address: str, new_data_dir: Path) -> None:
+    proxy = ProxyProcess(clean_environment(new_data_dir))
     try:
         await proxy.launch("--listen", address)
         assert await proxy.exit_code() in (1, 2)

@@ -1,7 +1,9 @@
-"""A process that mines, writes the ledger and finds blocks until it is killed; run by ``test_ledger_kill``.
+"""Processes that mine, write the ledger and find blocks until they are killed; run by ``test_ledger_kill``.
 
-Prints a line ``<time> <shares so far> <credited so far> <blocks so far>`` whenever it has made some, so that the test
-knows what was lost.
+Reads the numbers of runs from standard input, and makes a process for each by forking, so that only the first has to
+load Django. It says ``started <pid>`` before a run and ``ended <exit code>`` after it. A run prints
+``<time> <shares so far> <credited so far> <blocks so far>`` whenever it has made some, so that the test knows what was
+lost.
 """
 
 import asyncio
@@ -55,7 +57,8 @@ async def main(run: int, journal_path: Path) -> None:
     spawn(ledger.run(), name="ledger")
     spawn(ledger.keep_journal(), name="journal")
     rng, shares, credited, blocks = random.Random(run), 0, 0.0, 0
-    while not stop.is_set():
+    parent = os.getppid()
+    while not stop.is_set() and os.getppid() == parent:
         for _ in range(20):
             difficulty = float(rng.randint(1, 1000))
             events.emit(share(rng.choice([ANN, BOB]), rng.choice([A, B]), difficulty))
@@ -63,12 +66,29 @@ async def main(run: int, journal_path: Path) -> None:
         if rng.random() < 0.2:
             events.emit(candidate(run * 100_000 + blocks))
             blocks += 1
-        sys.stdout.write(f"{time.time()} {shares} {credited} {blocks}\n")
-        sys.stdout.flush()
+        say(f"{time.time()} {shares} {credited} {blocks}")
         await asyncio.sleep(0.005)
     await ledger.close()
     journal.close()
 
 
+def say(text: str) -> None:
+    """Write a line at once: a kill leaves all of it or nothing."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def make_runs(journal_path: Path) -> None:
+    """One process for each number that is read, one after the other."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            say(f"started {os.getpid()}")
+            asyncio.run(main(int(line), journal_path))
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        say(f"ended {os.waitstatus_to_exitcode(status)}")
+
+
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2])))
+    make_runs(Path(sys.argv[1]))

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import orjson
@@ -18,42 +18,65 @@ from tests.support.patience import PATIENCE_S
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
 MAY_LOSE_S = 1.0
-RUN_DEADLINE_S = 2 * PATIENCE_S
+DEADLINE_S = 6 * PATIENCE_S
 
 
 class Lab:
-    """A data directory, and runs of ``ledger_process`` in it."""
+    """A data directory, and runs of ``ledger_process`` in it, each in a process of its own."""
 
-    def __init__(self, path, environment):
-        self.journal = path / "blocks.jsonl"
-        self.environment = environment | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "dpmp_site.settings"}
-        self.database = Path(environment["DPMP_DATA_DIR"]) / "dpmp.sqlite3"
-        self.run_manage("migrate", "-v0")
-
-    def run_manage(self, *command):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, check=True, timeout=120)
-
-    def run(self, number, lines, how):
-        """Let it work until it has said so many lines, then send the signal ``how``; all it said."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.history.ledger_process", str(number), str(self.journal)],
+    def __init__(self, data_dir, environment):
+        self.journal = data_dir.parent / "blocks.jsonl"
+        self.database = data_dir / "dpmp.sqlite3"
+        self.maker = subprocess.Popen(
+            [sys.executable, "-m", "tests.history.ledger_process", str(self.journal)],
             cwd=ROOT,
-            env=self.environment,
+            env=environment | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "dpmp_site.settings"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.watchdog = threading.Timer(DEADLINE_S, self.maker.kill)  # a run ends with its maker
+        self.watchdog.start()
+
+    def start(self, number):
+        """Start a run; its process id."""
+        self.maker.stdin.write(f"{number}\n")
+        self.maker.stdin.flush()
+        word, pid = self.maker.stdout.readline().split()
+        assert word == "started"
+        return int(pid)
+
+    def line(self):
+        """The next that it says, or None and its exit code when it has ended."""
+        words = self.maker.stdout.readline().split()
+        return (None, int(words[1])) if words[0] == "ended" else (words, None)
+
+    def rest(self):
+        """All that it still says, and its exit code."""
         said = []
-        deadline = time.monotonic() + RUN_DEADLINE_S
-        try:
-            while len(said) < lines and time.monotonic() < deadline:
-                said.append(process.stdout.readline())
-            process.send_signal(how)
-            said += process.communicate(timeout=PATIENCE_S)[0].splitlines(keepends=True)
-        finally:
-            process.kill()
-            process.wait()
-        assert process.returncode == (-how if how == signal.SIGKILL else 0)
-        return [line.split() for line in said if line.endswith("\n")]
+        while True:
+            words, code = self.line()
+            if words is None:
+                return said, code
+            said.append(words)
+
+    def run(self, number, lines, how):
+        """Let it work until it has said so many lines, then send the signal ``how``; all it said."""
+        pid = self.start(number)
+        said = []
+        while len(said) < lines:
+            words, code = self.line()
+            assert words is not None, f"it ended by itself with {code}"
+            said.append(words)
+        os.kill(pid, how)
+        more, code = self.rest()
+        assert code == (-how if how == signal.SIGKILL else 0)
+        return said + more
+
+    def close(self):
+        self.watchdog.cancel()
+        self.maker.kill()
+        self.maker.communicate()
 
     def query(self, sql):
         connection = sqlite3.connect(self.database)
@@ -71,8 +94,10 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path, own_environment):
-    return Lab(tmp_path, own_environment)
+def lab(new_data_dir, own_environment):
+    lab = Lab(new_data_dir, own_environment | {"DPMP_DATA_DIR": str(new_data_dir)})
+    yield lab
+    lab.close()
 
 
 @pytest.mark.slow
@@ -114,22 +139,14 @@ def test_a_process_that_is_asked_to_end_loses_nothing(lab):
 def test_a_locked_database_stops_nothing_and_gets_everything_afterwards(lab):
     locked = sqlite3.connect(lab.database, isolation_level=None)
     locked.execute("BEGIN IMMEDIATE")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.history.ledger_process", "0", str(lab.journal)],
-        cwd=ROOT,
-        env=lab.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
     try:
-        said = [process.stdout.readline() for _ in range(150)]
+        pid = lab.start(0)
+        said = [lab.line()[0] for _ in range(150)]
         assert lab.query("SELECT COUNT(*) FROM proxy_sharetotal") == (0,)
         locked.execute("ROLLBACK")
-        process.terminate()
-        said += process.communicate(timeout=PATIENCE_S)[0].splitlines()
+        os.kill(pid, signal.SIGTERM)
+        more, code = lab.rest()
     finally:
         locked.close()
-        process.kill()
-        process.wait()
-    assert os.WEXITSTATUS(process.returncode) == 0
-    assert lab.query("SELECT SUM(accepted) FROM proxy_sharetotal") == (int(said[-1].split()[1]),)
+    assert code == 0
+    assert lab.query("SELECT SUM(accepted) FROM proxy_sharetotal") == (int((said + more)[-1][1]),)

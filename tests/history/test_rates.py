@@ -64,6 +64,7 @@ class Mine:
         return self.accounting.worker(ANN).rates
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("rate", [0.5, 2.0, 14.0, 80.0, 200.0])
 @pytest.mark.parametrize("per_minute", [1.5, 18.0])
 def test_the_true_rate_lies_inside_the_stated_interval_in_90_to_99_percent_of_windows(rate, per_minute):
@@ -78,6 +79,7 @@ def test_the_true_rate_lies_inside_the_stated_interval_in_90_to_99_percent_of_wi
     assert 0.90 <= inside[1] / sum(inside) <= 0.99
 
 
+@pytest.mark.simulation
 def test_the_interval_holds_while_vardiff_changes_the_difficulty():
     mine = Mine(1e6, 100.0, seed=5)
     mine.events.emit(ready())
@@ -91,6 +93,7 @@ def test_the_interval_holds_while_vardiff_changes_the_difficulty():
     assert 0.90 <= inside / 800 <= 0.99
 
 
+@pytest.mark.simulation
 def test_the_three_windows_agree_on_a_steady_rate():
     mine = Mine(1e6, 100.0, seed=1)
     mine.events.emit(ready())
@@ -100,6 +103,7 @@ def test_the_three_windows_agree_on_a_steady_rate():
         assert length * 0.94 <= rate.span_s <= length
 
 
+@pytest.mark.simulation
 def test_no_spike_after_start_and_the_interval_is_true_from_the_first_share_on():
     worst, inside, looks = 0.0, 0, 0
     for seed in range(200):

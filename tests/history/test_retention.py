@@ -38,6 +38,7 @@ def steps():
     return dict(ShareBucket.objects.values_list("step").annotate(rows=Sum(1)).order_by("step"))
 
 
+@pytest.mark.slow
 def test_a_years_history_is_rolled_up_without_losing_or_doubling_a_share():
     minutes(4000, every_s=7860)  # about a year
     before = sums()

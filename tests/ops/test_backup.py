@@ -16,17 +16,9 @@ from tests.support.patience import PATIENCE_S
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A migrated data directory, made once."""
-    folder = tmp_path_factory.mktemp("backup") / "data"
-    manage(folder, "migrate", "--verbosity", "0")
-    return folder
-
-
 @pytest.fixture
-def data(prepared, tmp_path):
-    with closing(sqlite3.connect(prepared / "dpmp.sqlite3")) as origin:
+def data(migrated, tmp_path):
+    with closing(sqlite3.connect(migrated / "dpmp.sqlite3")) as origin:
         (tmp_path / "data").mkdir(mode=0o700)
         with closing(sqlite3.connect(tmp_path / "data" / "dpmp.sqlite3")) as copy:
             origin.backup(copy)

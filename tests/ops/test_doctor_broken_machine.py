@@ -32,13 +32,6 @@ def manage(data, *arguments, **changes):
     )
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sound")
-    assert manage(folder, "migrate", "--verbosity", "0").returncode == 0
-    return folder
-
-
 @pytest.fixture
 def data(migrated, tmp_path):
     folder = Path(shutil.copytree(migrated, tmp_path / "data"))
