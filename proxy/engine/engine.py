@@ -19,7 +19,6 @@ from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
-from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.session import Session
 from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import EventStream, MinerConnected, MinerRefused
@@ -27,7 +26,7 @@ from proxy.ports import Clock, Dialer, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.difficulty import diff1_target
 from proxy.stratum.extranonce import MinerExtranonce, sizes_for
-from proxy.stratum.firmware import Profile, profile_of
+from proxy.stratum.firmware import Profile
 from proxy.stratum.version_rolling import USUAL_MASK
 from proxy.types import (
     HASHES_PER_DIFFICULTY,
@@ -37,7 +36,6 @@ from proxy.types import (
     PoolStatus,
     SessionId,
     SwitchReason,
-    WorkerName,
     shared,
 )
 
@@ -83,7 +81,7 @@ class Engine:
         self._extranonces = count(int(random.random() * 2**16))
         self._limits = ConnectionLimits()
         self._pacer = Pacer(clock)
-        self._tracing = WorkerTracing(self.sessions, clock)
+        self.tracing = WorkerTracing(self.sessions, clock)
         self._update_timer: Timer | None = None
         self._accepting = True
         self.outage = Outage(clock=clock, events=events, disconnect_miners=self._disconnect_miners)
@@ -104,7 +102,7 @@ class Engine:
         for key in change.pools_moved | change.pools_tuned:
             self._configure_pool(key, old.pools[key])
         self._update_wanted_pools()
-        self._tracing.apply(config.trace_workers)
+        self.tracing.apply(config.trace_workers)
         self.events.emit(config_loaded(config, change))
 
     def exclude_pool(self, key: PoolKey, excluded: bool) -> None:
@@ -170,11 +168,6 @@ class Engine:
         return session
 
     @property
-    def takes_miners(self) -> bool:
-        """Whether a subscribe is answered."""
-        return not self.outage.is_long
-
-    @property
     def web_address(self) -> tuple[str, int]:
         """Host and port of the dashboard: where it was bound, else as configured (another process may serve it)."""
         return self.web_bound or (self.config.listeners.web_host, self.config.listeners.web_port)
@@ -189,10 +182,6 @@ class Engine:
             hopeless = not any(pool.may_dial for pool in self.pools.values())
             session.wait("No pool is up." if hopeless else "Waiting for the first job of a pool.", tell=hopeless)
 
-    def session_ready_changed(self, session: Session, ready: frozenset[PoolKey]) -> None:
-        """Let the scheduler act."""
-        self.scheduler.set_ready(session.id, ready)
-
     def session_ended(self, session: Session) -> None:
         """The miner is gone."""
         if self.sessions.pop(session.id, None) is None:
@@ -202,38 +191,11 @@ class Engine:
         if session.started:
             self.scheduler.remove_miner(session.id)
 
-    def hashrate(self, session: Session) -> float:
-        """The scheduler's estimate."""
-        return self.scheduler.rate(session.id) if session.started else 0.0
-
-    def sure_hashrate(self, session: Session) -> float:
-        """The scheduler's estimate once it rests on enough shares."""
-        return self.scheduler.sure_rate(session.id)
-
-    def aimed_at(self, session: Session) -> frozenset[PoolKey]:
-        """The scheduler's aim."""
-        return self.scheduler.aimed_at(session.id)
-
     def share_s(self, session: SessionId) -> float:
         """The seconds that a session needs for a share at the difficulty assigned to it; 0 while that is not known."""
         miner, rate = self.sessions.get(session), self.scheduler.rate(session)
         difficulty = miner.assigned_difficulty if miner is not None else None
         return difficulty * self.hashes_per_difficulty / rate if difficulty and rate > 0 else 0.0
-
-    def is_traced(self, worker: WorkerName) -> bool:
-        """Whether raw traffic of ``worker`` is wanted now."""
-        return self._tracing.is_traced(worker)
-
-    def login_of(self, session: SessionId) -> tuple[WorkerName, str, str, str]:
-        """What a pool may be told about a miner."""
-        miner = self.sessions[session]
-        return miner.worker, miner.user, miner.password, miner.downstream.agent or f"dpmp/{self.version}"
-
-    def asked_difficulty(
-        self, session: SessionId, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool
-    ) -> float | None:
-        """The difficulty that suits a miner on ``pool``."""
-        return self.sessions[session].asked_difficulty(pool, productive, estimated=estimated)
 
     def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:
         """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""
@@ -248,10 +210,6 @@ class Engine:
         number = next(self._extranonces) % (1 << 8 * length) if length else 0
         return MinerExtranonce(number.to_bytes(length, "big"), size)
 
-    def profile_of(self, agent: str) -> Profile:
-        """What is known of the firmware that calls itself ``agent``, or what the operator says of it."""
-        return profile_of(agent, self.config.firmware)
-
     def offered_mask(self, requested: int) -> int:
         """The bits that all pools with rolling allow; BIP 320's while none is known, none where no pool rolls."""
         known = {pool.version_mask for pool in self.pools.values() if pool.usable}
@@ -264,10 +222,6 @@ class Engine:
         return mask & requested
 
     # --- Pools ----------------------------------------------------------------------------------------------------
-
-    def pool(self, key: PoolKey) -> UpstreamPool:
-        """The pool called ``key``."""
-        return self.pools[key]
 
     def unusable(self, key: PoolKey) -> str:
         """Why no miner may stay on the pool; "" while miners may (also on one that its operator drains)."""

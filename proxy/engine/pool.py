@@ -31,6 +31,7 @@ from proxy.types import AdminStatus, PoolKey, PoolStatus, SessionId, WorkerName
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
+    from proxy.engine.session import Session
 
 PROBE_WORKER = WorkerName("dpmp")
 IDLE_PROBE_S = 300.0
@@ -76,6 +77,7 @@ class UpstreamPool:
         self.ready_connections: set[UpstreamConnection] = set()
         """Ready connections of miners."""
         self._limits = health
+        self._own_agent = f"dpmp/{engine.version}"
         self._engine = engine
         self._clock = clock
         self._dialer = dialer
@@ -166,21 +168,24 @@ class UpstreamPool:
         self._schedule_probe()
 
     def make_connection(
-        self, session: SessionId, user: ConnectionUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
+        self, session: "Session", user: ConnectionUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
     ) -> UpstreamConnection:
-        """Make and dial a connection that subscribes with the miner's own agent (pools choose difficulty by it)."""
-        worker, miner_user, password, agent = self._engine.login_of(session)
-        asked = self._engine.asked_difficulty(session, self.key, productive, estimated=False)
+        """Dial a connection that subscribes with the miner's own agent (pools choose difficulty by it)."""
+        asked = session.asked_difficulty(self.key, productive, estimated=False)
+        password = self.config.password
+        if DIFFICULTY_PLACEHOLDER in password:
+            suitable = session.asked_difficulty(self.key, productive, estimated=True)
+            password = self.config.password_for(suitable)
         credentials = Credentials(
-            agent=agent,
-            user=self.config.user_for(worker),
-            password=self._password(session, productive) or password or "x",
+            agent=session.downstream.agent or self._own_agent,
+            user=self.config.user_for(session.worker),
+            password=password or session.password or "x",
             minimum_difficulty=asked,
         )
         self._events.emit(
-            AuthorizeRewrite(session=session, pool=self.key, user=miner_user, upstream_user=credentials.user)
+            AuthorizeRewrite(session=session.id, pool=self.key, user=session.user, upstream_user=credentials.user)
         )
-        connection = self._dial(user, credentials, endpoint or self.endpoint, session)
+        connection = self._dial(user, credentials, endpoint or self.endpoint, session.id)
         connection.asked = asked
         return connection
 
@@ -193,12 +198,6 @@ class UpstreamPool:
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection of ``resume`` ended; it says nothing of the pool's health."""
         self._open.discard(connection)
-
-    def _password(self, session: SessionId, productive: ProductiveDifficulty) -> str:
-        """As configured, with the difficulty that suits the miner where the password has a place for it."""
-        if DIFFICULTY_PLACEHOLDER not in self.config.password:
-            return self.config.password
-        return self.config.password_for(self._engine.asked_difficulty(session, self.key, productive, estimated=True))
 
     # --- Connections of miners ------------------------------------------------------------------------------------
 
@@ -281,7 +280,7 @@ class UpstreamPool:
     def dial_probe(self, probe: Probe, endpoint: Endpoint) -> UpstreamConnection:
         """Dial ``endpoint`` as a worker of our own."""
         credentials = Credentials(
-            agent=f"dpmp/{self._engine.version}",
+            agent=self._own_agent,
             user=self.config.user_for(PROBE_WORKER),
             password=self.config.password_for(None) or "x",
         )

@@ -340,7 +340,7 @@ class PoolLink:
         self.connection = self._make_connection(endpoint)
 
     def _make_connection(self, endpoint: Endpoint | None = None) -> UpstreamConnection:
-        connection = self.pool.make_connection(self._session.id, self, endpoint, self.productive)
+        connection = self.pool.make_connection(self._session, self, endpoint, self.productive)
         connection.trace(self._traced)
         return connection
 

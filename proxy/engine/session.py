@@ -46,7 +46,7 @@ from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.difficulty import network_difficulty
 from proxy.stratum.downstream import KEEP_ALIVE_ID, Downstream
 from proxy.stratum.extranonce import MinerExtranonce
-from proxy.stratum.firmware import UNKNOWN, Profile
+from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
 from proxy.stratum.opening import REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import mask_text, undisputed_mask
@@ -184,11 +184,11 @@ class Session:
 
     def miner_may_subscribe(self) -> bool:
         """Not while no pool has worked for long."""
-        return self._engine.takes_miners
+        return not self._engine.outage.is_long
 
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Fix the extranonce for the life of the connection."""
-        self.profile = self._engine.profile_of(agent)
+        self.profile = profile_of(agent, self._engine.config.firmware)
         extranonce = self._engine.extranonce_for(self, self.profile)
         self.submits.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
         self._events.emit(
@@ -216,7 +216,7 @@ class Session:
         self.submits.workers[user] = worker
         if first:
             self.worker, self.user, self.password = worker, user, password
-            self.trace(self._engine.is_traced(worker))
+            self.trace(self._engine.tracing.is_traced(worker))
         self._events.emit(
             MinerAuthorized(
                 session=self.id,
@@ -396,10 +396,10 @@ class Session:
         self._ready = ready
         lost = self.current if self.current is not None and self.current not in ready else None
         if lost is None:
-            self._engine.session_ready_changed(self, ready)
+            self._engine.scheduler.set_ready(self.id, ready)
             return
         self.current, why = None, self._why_lost(lost) or "it has no work for this miner"
-        self._engine.session_ready_changed(self, ready)
+        self._engine.scheduler.set_ready(self.id, ready)
         self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
         if self.current is None:
             self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
@@ -410,7 +410,7 @@ class Session:
         if not self._exhausted and not self._left_out:
             return self._left_out
         small = frozenset(usable & self._exhausted.keys())
-        if small and not (usable - small) & self._engine.aimed_at(self):
+        if small and not (usable - small) & self._engine.scheduler.aimed_at(self.id):
             small = frozenset()
         for key in sorted(small - self._left_out):
             self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=self._exhausted[key]))
@@ -425,7 +425,7 @@ class Session:
             if (connection := self.links[key].connection) is not None
             and self._engine.stale_tips.is_to_be_left(self.id, key, connection.id)
         )
-        return left if left and (usable - left) & self._engine.aimed_at(self) else frozenset()
+        return left if left and (usable - left) & self._engine.scheduler.aimed_at(self.id) else frozenset()
 
     def _leave_stale_tip(self, old: PoolKey, ready: frozenset[PoolKey]) -> None:
         """Work elsewhere until the pool has heard of the block."""
@@ -433,7 +433,7 @@ class Session:
         assert connection is not None
         self._ready, self.current = ready, None
         self._engine.stale_tips.left(self.id, old, connection.id)
-        self._engine.session_ready_changed(self, ready)
+        self._engine.scheduler.set_ready(self.id, ready)
         if self.current is None:
             self.wait("Waiting for a pool that has heard of the newest block.")
         else:
@@ -459,7 +459,7 @@ class Session:
         )
 
     def _may_work_on(self, key: PoolKey) -> bool:
-        pool = self._engine.pool(key)
+        pool = self._engine.pools[key]
         return pool.may_dial and (key == self.current or not pool.suspected)
 
     def wait(self, reason: str, *, tell: bool = True) -> None:
@@ -508,14 +508,14 @@ class Session:
 
     def _is_exhausted(self, key: PoolKey, job: PoolJob) -> bool:
         """Note whether the miner is through with ``job`` long before the pool's next one."""
-        extranonce, rate = self.downstream.extranonce, self._engine.sure_hashrate(self)
+        extranonce, rate = self.downstream.extranonce, self._engine.scheduler.sure_rate(self.id)
         if not rate:
             return key in self._exhausted  # nothing new is known of it
         assert extranonce is not None
         why = too_small(
             search_space(extranonce, self.profile, self._version_mask_for(key, job) if self._rolls else 0),
             rate,
-            self._engine.pool(key).job_gap_s,
+            self._engine.pools[key].job_gap_s,
             was=key in self._exhausted,
         )
         if not why:
@@ -558,7 +558,7 @@ class Session:
             job.difficulty,
             pool.config,
             self.profile,
-            hashrate=self._engine.hashrate(self) if held else 0.0,
+            hashrate=self._engine.scheduler.rate(self.id) if held else 0.0,
             held=held,
             hashes_per_difficulty=self._engine.hashes_per_difficulty,
             network_difficulty=network_difficulty(job.template.nbits, self._engine.diff1),
@@ -601,7 +601,7 @@ class Session:
 
     def _known_version_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
         """What the pool said on the job's connection, else on another; None: nothing yet."""
-        return self._engine.pool(pool).version_mask if job.version_mask is None else job.version_mask
+        return self._engine.pools[pool].version_mask if job.version_mask is None else job.version_mask
 
     def _version_mask_for(self, pool: PoolKey, job: PoolJob) -> int:
         """The bits that this miner may roll on ``job``. Where the pool has not said, firmware that can stop waits with
@@ -652,12 +652,12 @@ class Session:
         Without ``estimated`` a mere suggestion (firmware has one of its own) counts only once the hash rate is known:
         some pools keep a minimum for the life of the connection.
         """
-        hashrate = self._engine.hashrate(self)
+        hashrate = self._engine.scheduler.rate(self.id)
         suggested = max(self.suggested_difficulty or 0.0 if estimated or hashrate else 0.0, self.minimum_difficulty)
         return suitable_difficulty(
             productive.value if productive.earned else 0.0,
             suggested,
-            self._engine.pool(pool).config,
+            self._engine.pools[pool].config,
             hashrate=hashrate,
             hashes_per_difficulty=self._engine.hashes_per_difficulty,
             estimated=estimated,

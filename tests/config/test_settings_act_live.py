@@ -64,6 +64,6 @@ async def test_workers_get_series_of_their_own(node: Node) -> None:
 
 async def test_worker_is_traced_from_the_save_on(node: Node) -> None:
     rig = WorkerName("rig")
-    assert not node.engine.is_traced(rig)
+    assert not node.engine.tracing.is_traced(rig)
     await save(node, WorkerTrace(worker=rig, until=timezone.now() + timedelta(minutes=5)))
-    assert node.engine.is_traced(rig)
+    assert node.engine.tracing.is_traced(rig)

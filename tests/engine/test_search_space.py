@@ -47,7 +47,7 @@ class Fast:
         self.world.pools["B"].mask = None
         self.world.advance(3)
         self.rate = 0.0
-        self.world.engine.sure_hashrate = lambda session: self.rate  # type: ignore[method-assign]
+        self.world.engine.scheduler.sure_rate = lambda session: self.rate  # type: ignore[method-assign]
         self.miner = self.world.miner("bitaxe/BM1370/v2.15.0", mask="1fffe000")
         self.minutes(3)
 

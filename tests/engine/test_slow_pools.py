@@ -40,7 +40,7 @@ def test_a_slow_pool_that_falls_silent_is_found_within_a_minute() -> None:
     miner.submit(nonce="0000ffff")
     world.advance(61)
     assert miner.session.current == "B"
-    assert world.engine.pool(PoolKey("A")).status is not PoolStatus.UP
+    assert world.engine.pools[PoolKey("A")].status is not PoolStatus.UP
 
 
 def test_a_pool_that_became_slow_while_it_was_down_is_reached_again() -> None:
@@ -64,7 +64,7 @@ def test_an_answer_to_configure_that_comes_late_reaches_the_miners_to_come(agent
     assert first.answers(1)[0]["result"] == {"version-rolling": True, "version-rolling.mask": "1fffe000"}
     assert first.all("mining.set_version_mask")[-1] == ["00ffe000"]
     assert first.all("mining.notify")
-    assert world.engine.pool(PoolKey("A")).version_mask == 0x00FFE000
+    assert world.engine.pools[PoolKey("A")].version_mask == 0x00FFE000
     second = world.miner(agent, user="addr.two", mask="ffffffff")
     assert second.answers(1)[0]["result"] == {"version-rolling": True, "version-rolling.mask": "00ffe000"}
 
@@ -73,7 +73,7 @@ def test_a_pool_that_never_says_whether_it_rolls_does_not_keep_an_avalon_out() -
     world = World({"A": 8}, settle=False)
     world.pools["A"].configure_delay_s = None
     world.advance(10)
-    assert world.engine.pool(PoolKey("A")).version_mask is None
+    assert world.engine.pools[PoolKey("A")].version_mask is None
     miner = world.miner("cgminer/4.11.1", mask="1fffe000")
     world.advance(10)
     assert miner.answers(1)[0]["result"] == {"version-rolling": True, "version-rolling.mask": "1fffe000"}
@@ -125,8 +125,8 @@ def test_a_mask_that_a_pool_changes_later_is_offered_to_the_miners_to_come() -> 
 
 def test_a_timeout_does_not_undo_what_the_pool_said_before() -> None:
     world = World({"A": 8})
-    assert world.engine.pool(PoolKey("A")).version_mask == 0x1FFFE000
+    assert world.engine.pools[PoolKey("A")].version_mask == 0x1FFFE000
     world.pools["A"].configure_delay_s = None
     world.miner(mask="1fffe000")
     world.advance(10)
-    assert world.engine.pool(PoolKey("A")).version_mask == 0x1FFFE000
+    assert world.engine.pools[PoolKey("A")].version_mask == 0x1FFFE000
