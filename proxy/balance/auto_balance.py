@@ -135,9 +135,7 @@ class AutoBalance:
             self._reconsider()
 
     def poll_started(self, source: str) -> None:
-        """Note that a source is being polled."""
-        if source in self._sources:
-            self._sources[source] = replace(self._sources[source], asked_at=self._clock.wall())
+        """Emit ``OraclePollStart``."""
         self._events.emit(OraclePollStart(source=source))
 
     def feed(self, reading: NetworkReading) -> None:
@@ -213,8 +211,7 @@ class AutoBalance:
 
     def view(self) -> BalanceView:
         """The current state for pages and metrics."""
-        prices = self._prices()
-        chains = tuple(self._chain_view(chain, prices.get(chain)) for chain in self._chains)
+        chains = tuple(self._chain_view(chain) for chain in self._chains)
         return BalanceView(
             at=self._clock.wall(),
             state=self.state,
@@ -410,27 +407,22 @@ class AutoBalance:
     def _pool_weights(self, parts: Parts) -> dict[PoolKey, float]:
         return {key: parts[chain] / len(keys) for chain, keys in self._chains.items() for key in keys}
 
-    def _chain_view(self, chain: Chain, price: float | None) -> ChainView:
+    def _chain_view(self, chain: Chain) -> ChainView:
         pools, reading = self._chains[chain], self._used.get(chain)
         weight = self._parts.get(chain) if self._parts else None
         if reading is None:
             return ChainView(chain=chain, pools=pools, weight=weight)
-        evidence, short, long = self._evidence[chain], measure(reading.short), measure(reading.long)
+        short, long = measure(reading.short), measure(reading.long)
         return ChainView(
             chain=chain,
             pools=pools,
             source=reading.source,
             taken_at=reading.taken_at,
-            height=reading.height,
             difficulty=reading.difficulty,
             short=short,
             long=long,
             note=reading.note,
-            fee=reading.fee,
             ratio=window_ratio(reading) if short and long else None,
-            change=evidence.change,
-            p_value=evidence.p_value_of(reading),
-            price=price,
             weight=weight,
             wanted=self._target.parts.get(chain) if self._target else None,
             reason=self._target.reasons.get(chain, "") if self._target else "",

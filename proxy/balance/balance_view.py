@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from proxy.balance.evidence import Change
 from proxy.balance.readings import Measured
 from proxy.types import Chain, PoolKey
 
@@ -35,18 +34,11 @@ class ChainView:
     source: str = ""
     taken_at: float | None = None
     """Unix seconds; None: no reading."""
-    height: int | None = None
     difficulty: float | None = None
     short: Measured | None = None
     long: Measured | None = None
     ratio: float | None = None
     """Hash rate of the short window divided by that of the long one."""
-    change: Change | None = None
-    """The change of the hash rate that is acted on; None while it is within noise."""
-    p_value: float = 1.0
-    """Probability of such a change by chance, adjusted for the number of scales tested."""
-    fee: float | None = None
-    price: float | None = None
     weight: float | None = None
     """Percent of the work that the chain has now."""
     wanted: float | None = None
@@ -75,8 +67,8 @@ class SourceView:
     """One source and its last poll."""
 
     name: str
-    asked_at: float | None = None
     answered_at: float | None = None
+    """Unix seconds."""
     failures: int = 0
     """In a row."""
     problem: str = ""

@@ -28,8 +28,6 @@ class Change:
 
     ratio: float
     blocks: float
-    p_value: float
-    """Adjusted for the number of scales tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,35 +75,27 @@ class Evidence:
 
     def __init__(self) -> None:
         self.change: Change | None = None
-        self.p_value = 1.0
-        """Of the most significant scale at the last poll, adjusted."""
 
     def update(self, reading: NetworkReading, confidence: float, chains: int) -> Change | None:
         """Take a reading. Returns the change that lasts, None while it is within noise."""
         comparisons = _comparisons(reading)
         if not comparisons:
-            self.change, self.p_value = None, 1.0
+            self.change = None
             return None
         count = len(comparisons)
         alpha = alpha_per_poll(confidence, reading.short_blocks, reading.long_blocks) / chains / count
         if self.change is None and not any(pair.is_significant(alpha) for pair in comparisons):
-            self.p_value = 1.0
             return None
         self._follow(comparisons, count)
         return self.change
 
-    def p_value_of(self, reading: NetworkReading) -> float:
-        """The adjusted p-value of ``reading``'s most significant scale."""
-        comparisons = _comparisons(reading)
-        return min([1.0, *(pair.p_value * len(comparisons) for pair in comparisons)])
-
     def _follow(self, comparisons: list[_Comparison], count: int) -> None:
         clearest = min(comparisons, key=lambda pair: pair.p_value)
-        self.p_value = min(1.0, clearest.p_value * count)
-        found = Change(ratio=clearest.ratio, blocks=clearest.newest.blocks, p_value=self.p_value)
+        p_value = min(1.0, clearest.p_value * count)
+        found = Change(ratio=clearest.ratio, blocks=clearest.newest.blocks)
         if self.change is None:
             self.change = found
-        elif self.p_value > RELEASE_P:
+        elif p_value > RELEASE_P:
             self.change = None
         else:
             noise = z_of(FOLLOW_CONFIDENCE) * clearest.noise

@@ -261,7 +261,7 @@ def balance() -> BalanceView:
         would_do="It stays as it is.",
         next_poll_at=NOW + 300,
         sources=(
-            SourceView(name="observed", asked_at=NOW - 60, answered_at=NOW - 60),
+            SourceView(name="observed", answered_at=NOW - 60),
             SourceView(name="mempool", problem="no answer within 10 s", failures=2),
         ),
         chains=(
@@ -270,7 +270,6 @@ def balance() -> BalanceView:
                 pools=(A,),
                 source="observed",
                 taken_at=NOW - 60,
-                height=968_412,
                 difficulty=142.3e12,
                 short=seen(1.01e21),
                 long=seen(1.0e21),
@@ -283,7 +282,6 @@ def balance() -> BalanceView:
                 pools=(B,),
                 source="observed",
                 taken_at=NOW - 60,
-                height=951_007,
                 difficulty=812e9,
                 short=seen(5.4e18),
                 long=seen(5.9e18),
