@@ -7,7 +7,7 @@ from urllib.parse import quote
 from proxy.models import Wallet
 from proxy.models.labels import WalletKind
 from proxy.observe.log import redact
-from proxy.observe.log.redact import LEAST_NAME, WALLET
+from proxy.observe.log.redact import MIN_NAME_CHARS, WALLET
 
 _TAG = re.compile(r"(<[^<>]*>)")
 _SHOWN = re.compile(
@@ -19,7 +19,7 @@ _SHOWN = re.compile(
 def account_names() -> list[str]:
     """The accounts that pools pay to, where they are no addresses. Blocks on the database."""
     found = Wallet.objects.filter(kind=WalletKind.ACCOUNT).values_list("address", flat=True)
-    return [name for name in found if len(name) >= LEAST_NAME]
+    return [name for name in found if len(name) >= MIN_NAME_CHARS]
 
 
 def hide_wallets(page: str, accounts: list[str], *, html: bool = True) -> str:

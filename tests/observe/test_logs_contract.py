@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.observe.events import DEBUG, REGISTRY
-from proxy.observe.log.vocabulary import renewed, vocabulary
+from proxy.observe.log.vocabulary import updated, vocabulary
 
 PAGE = Path(__file__).parents[2] / "docs" / "log-events.md"
 
@@ -40,12 +40,12 @@ def test_what_comes_once_a_line_share_or_job_is_debug(name: str) -> None:
 
 
 def test_every_event_is_explained() -> None:
-    assert not [word.name for word in vocabulary() if not word.says.endswith(".") or len(word.says) < 10]
+    assert not [row.name for row in vocabulary() if not row.meaning.endswith(".") or len(row.meaning) < 10]
 
 
 def test_page_lists_the_events_as_they_are() -> None:
     page = PAGE.read_text()
-    assert page == renewed(page), "run: python -m proxy.observe.log.vocabulary docs/log-events.md"
+    assert page == updated(page), "run: python -m proxy.observe.log.vocabulary docs/log-events.md"
 
 
 def test_names_of_v2_appear_once_as_kept_renamed_or_dropped() -> None:

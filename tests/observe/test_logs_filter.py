@@ -6,7 +6,7 @@ from proxy.config.snapshot import LogConfig
 from proxy.errors import ConfigError
 from proxy.observe.events import REGISTRY, DownstreamTraffic, LinesSent, PoolDown, ShareResult
 from proxy.observe.log import effective_log_config, unknown_events
-from proxy.observe.log.choice import chosen
+from proxy.observe.log.log_filter import kinds_to_write
 from tests.observe.logs_cast import ONE, RIG, Scene, everything, lines_sent, pool_down
 
 
@@ -18,7 +18,7 @@ def test_chatty_events_are_off_by_default_and_not_even_made() -> None:
 
 
 def test_debug_level_writes_everything() -> None:
-    assert chosen(everything()) == frozenset(REGISTRY.values())
+    assert kinds_to_write(everything()) == frozenset(REGISTRY.values())
 
 
 def test_allowed_event_is_written_whatever_its_level() -> None:
@@ -80,7 +80,7 @@ def test_unknown_level_is_refused_with_the_choice() -> None:
 def test_names_of_v2_that_are_gone_are_reported_and_harmless() -> None:
     config = LogConfig(deny=frozenset({"pool_diff", "notify_clean_forced"}))
     assert unknown_events(config) == ["notify_clean_forced"]
-    assert PoolDown in chosen(config)
+    assert PoolDown in kinds_to_write(config)
 
 
 def test_stopped_sink_listens_to_nothing() -> None:

@@ -1,9 +1,4 @@
-"""The one registry of what can happen: metrics, logs, accounting and pages are made from these and nothing else.
-
-An event is a frozen dataclass whose class carries its ``name`` (what users grep for) and ``level``. ``DEBUG`` events
-come once a line, share or job. Emit through ``EventStream``; where making the event costs something, ask ``wants``.
-To add one: a class in the module it belongs to, its name here, a test, and ``docs/log-events.md`` made anew.
-"""
+"""The events: metrics, log, history, alerts and pages are made from these and nothing else."""
 
 from proxy.observe.events.balance import (
     OracleApplied,

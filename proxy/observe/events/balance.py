@@ -1,4 +1,4 @@
-"""What auto-balance asks, computes and does."""
+"""Events of auto-balance."""
 
 from proxy.observe.events.stream import DEBUG, WARNING, Event, event
 from proxy.types import PoolKey
@@ -6,14 +6,14 @@ from proxy.types import PoolKey
 
 @event("oracle_poll_start", DEBUG)
 class OraclePollStart(Event):
-    """A source of network data is asked."""
+    """A poll of a source of network data begins."""
 
     source: str
 
 
 @event("oracle_calc_result")
 class OracleResult(Event):
-    """Network data became weights (not necessarily acted on)."""
+    """Weights were computed from network data; they are used only while auto-balance is in control."""
 
     source: str
     hashrates: dict[str, float]
@@ -26,7 +26,7 @@ class OracleResult(Event):
 
 @event("oracle_weights_applied")
 class OracleApplied(Event):
-    """Auto-balance moved the weights."""
+    """Auto-balance changed the weights in force."""
 
     weights: dict[PoolKey, float]
     reason: str
@@ -34,7 +34,7 @@ class OracleApplied(Event):
 
 @event("oracle_poll_error", WARNING)
 class OracleError(Event):
-    """A source failed."""
+    """A poll of a source failed; ``failures`` counts them in a row."""
 
     source: str
     problem: str
@@ -43,6 +43,6 @@ class OracleError(Event):
 
 @event("oracle_fallback_50_50", WARNING)
 class OracleFallback(Event):
-    """Three failures: the agreed weights hold until a source answers."""
+    """Three polls in a row failed: the fallback weights are used until one succeeds."""
 
     weights: dict[PoolKey, float]

@@ -1,4 +1,4 @@
-"""Miners come, log in, and go."""
+"""Events of miners' connections."""
 
 from proxy.observe.events.stream import DEBUG, WARNING, Event, event
 from proxy.types import PoolKey, SessionId, WorkerName
@@ -55,7 +55,7 @@ class MinerMethod(Event):
 
 @event("miner_bad_json")
 class MinerBadMessage(Event):
-    """A miner sent what is no message, or one with wrong types."""
+    """A miner sent a line that is not a valid Stratum message."""
 
     session: SessionId
     worker: WorkerName
@@ -84,7 +84,7 @@ class MinerConfigured(Event):
 
 @event("miner_authorized")
 class MinerAuthorized(Event):
-    """A miner named its worker. ``first`` for the one that the session is known by."""
+    """A miner authorized a worker. ``first``: the one that names the session."""
 
     session: SessionId
     worker: WorkerName
@@ -97,7 +97,7 @@ class MinerAuthorized(Event):
 
 @event("authorize_rewrite", DEBUG)
 class AuthorizeRewrite(Event):
-    """A miner's user name became a pool's."""
+    """A miner's user name was replaced by the one for the pool."""
 
     session: SessionId
     pool: PoolKey
@@ -116,7 +116,7 @@ class MinerReady(Event):
 
 @event("miner_waiting")
 class MinerWaiting(Event):
-    """A miner is kept connected although there is no work for it; ``reason`` says what to do."""
+    """A miner stays connected although no pool has work for it; ``reason`` says what to do."""
 
     session: SessionId
     worker: WorkerName

@@ -1,4 +1,4 @@
-"""Connections to pools, and what pools say on them."""
+"""Events of pools and of the connections to them."""
 
 from proxy.observe.events.stream import DEBUG, ERROR, WARNING, Event, event
 from proxy.types import Chain, ConnectionId, PoolKey, PoolStatus, SessionId
@@ -6,7 +6,7 @@ from proxy.types import Chain, ConnectionId, PoolKey, PoolStatus, SessionId
 
 @event("pool_connecting", DEBUG)
 class PoolConnecting(Event):
-    """A connection to a pool was started; ``probe`` for one that belongs to no miner."""
+    """Connecting to a pool; ``probe``: the connection serves no miner."""
 
     pool: PoolKey
     connection: ConnectionId
@@ -29,7 +29,7 @@ class PoolConnected(Event):
 
 @event("pool_disconnected")
 class PoolDisconnected(Event):
-    """An open connection to a pool ended. Every ``PoolConnected`` is followed by exactly one."""
+    """A connection to a pool ended; exactly one for each `pool_connected`."""
 
     pool: PoolKey
     connection: ConnectionId
@@ -41,7 +41,7 @@ class PoolDisconnected(Event):
 
 @event("pool_reconnect_wait", DEBUG)
 class PoolReconnectWait(Event):
-    """The next dial waits for its backoff."""
+    """The next attempt to connect waits ``delay_s`` seconds."""
 
     pool: PoolKey
     delay_s: float
@@ -50,7 +50,7 @@ class PoolReconnectWait(Event):
 
 @event("pool_reconnect_failed")
 class PoolReconnectFailed(Event):
-    """A dial, or the handshake after it, failed."""
+    """An attempt to connect, or the handshake after it, failed."""
 
     pool: PoolKey
     endpoint: str
@@ -60,7 +60,7 @@ class PoolReconnectFailed(Event):
 
 @event("pool_down", WARNING)
 class PoolDown(Event):
-    """A pool counts as down: its miners work elsewhere."""
+    """A pool is down; its miners are moved to other pools."""
 
     pool: PoolKey
     reason: str
@@ -68,7 +68,7 @@ class PoolDown(Event):
 
 @event("pool_reconnected")
 class PoolUp(Event):
-    """A pool counts as up. ``down_s`` is 0 for the first time."""
+    """A pool is up. ``down_s`` is 0 the first time."""
 
     pool: PoolKey
     down_s: float
@@ -76,7 +76,7 @@ class PoolUp(Event):
 
 @event("pool_state", DEBUG)
 class PoolStateChanged(Event):
-    """Any change of a pool's operational state."""
+    """A pool's operational state changed."""
 
     pool: PoolKey
     old: PoolStatus
@@ -85,7 +85,7 @@ class PoolStateChanged(Event):
 
 @event("subscribe_result", DEBUG)
 class SubscribeResult(Event):
-    """A pool answered subscribe (or changed the extranonce by itself later)."""
+    """A pool answered subscribe, or changed the extranonce later."""
 
     pool: PoolKey
     connection: ConnectionId
@@ -129,7 +129,7 @@ class PoolNotify(Event):
 
 @event("pool_diff", DEBUG)
 class PoolDifficulty(Event):
-    """A pool set the difficulty of a connection, from its next job on."""
+    """A pool set the difficulty of a connection; it holds from the next job on."""
 
     pool: PoolKey
     connection: ConnectionId
@@ -149,7 +149,7 @@ class PoolVersionMask(Event):
 
 @event("pool_message")
 class PoolMessage(Event):
-    """``client.show_message``: a pool's words to its client."""
+    """A pool sent ``client.show_message``."""
 
     pool: PoolKey
     text: str
@@ -157,7 +157,7 @@ class PoolMessage(Event):
 
 @event("pool_redirect")
 class PoolRedirect(Event):
-    """``client.reconnect``; honoured only to the same host or a configured endpoint."""
+    """A pool sent ``client.reconnect``; it is followed only to the same host or a configured address."""
 
     pool: PoolKey
     target: str
@@ -166,7 +166,7 @@ class PoolRedirect(Event):
 
 @event("pool_bad_message")
 class PoolProtocolError(Event):
-    """A pool sent what the protocol does not allow."""
+    """A pool broke the protocol."""
 
     pool: PoolKey
     connection: ConnectionId
@@ -176,7 +176,7 @@ class PoolProtocolError(Event):
 
 @event("no_pool_for_long", ERROR)
 class NoPoolForLong(Event):
-    """No pool has worked for ``minutes``: miners are let go and not taken, so that their own fallback pools work."""
+    """No pool has worked for ``minutes``: miners are disconnected and refused, so that they use their own fallback."""
 
     minutes: float
     miners: int
@@ -184,6 +184,6 @@ class NoPoolForLong(Event):
 
 @event("pool_works_again")
 class PoolWorksAgain(Event):
-    """A pool works again after that: miners are taken as usual."""
+    """After that, a pool works again; miners are accepted again."""
 
     after_s: float

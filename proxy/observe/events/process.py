@@ -1,4 +1,4 @@
-"""The process itself: configuration, listeners, faults, start and end."""
+"""Events of the process: configuration, listeners, faults, shutdown."""
 
 from proxy.observe.events.stream import ERROR, WARNING, Event, event
 from proxy.types import PoolKey, SessionId
@@ -6,7 +6,7 @@ from proxy.types import PoolKey, SessionId
 
 @event("config_loaded")
 class ConfigLoaded(Event):
-    """A configuration is in force."""
+    """A configuration was applied."""
 
     revision: int
     pools: tuple[PoolKey, ...]
@@ -15,7 +15,7 @@ class ConfigLoaded(Event):
 
 @event("config_refused", ERROR)
 class ConfigRefused(Event):
-    """A configuration cannot be used; the one before goes on."""
+    """A configuration cannot be used; the previous one stays in force."""
 
     problems: tuple[str, ...]
 
@@ -51,7 +51,7 @@ class WebStarted(Event):
 
 @event("session_error", ERROR)
 class InternalError(Event):
-    """A fault of ours, with where and a traceback; the session it hit is closed, the others go on."""
+    """A bug in DPMP, with its place and traceback. A session that it concerns is closed; the others go on."""
 
     where: str
     traceback: str
@@ -60,7 +60,7 @@ class InternalError(Event):
 
 @event("library_log", WARNING)
 class LibraryLog(Event):
-    """A library (Django, Daphne, Twisted, Python itself) warned or failed; ``text`` ends with the traceback, if any."""
+    """A warning or error of a library (Django, Daphne, Twisted, Python itself); ``text`` ends with its traceback."""
 
     logger: str
     text: str
@@ -75,7 +75,7 @@ class ShutdownSignal(Event):
 
 @event("shutdown_begin")
 class ShutdownBegin(Event):
-    """No new miners; open submits are waited for."""
+    """Shutdown begins: no new miners are accepted; answers to open submits are awaited."""
 
     sessions: int
     open_submits: int
@@ -83,6 +83,6 @@ class ShutdownBegin(Event):
 
 @event("shutdown_done")
 class ShutdownDone(Event):
-    """All is written; the process ends."""
+    """Shutdown is complete: everything is written."""
 
     duration_s: float

@@ -1,4 +1,4 @@
-"""Best shares, blocks, chains and payouts."""
+"""Events of best shares, blocks, chains and payouts."""
 
 from proxy.observe.events.stream import DEBUG, ERROR, WARNING, Event, event
 from proxy.types import BlockFate, Chain, PoolKey, WorkerName
@@ -6,7 +6,7 @@ from proxy.types import BlockFate, Chain, PoolKey, WorkerName
 
 @event("best_share")
 class BestShare(Event):
-    """A worker beat its own best share of all time on a chain."""
+    """A worker found its best share so far on a chain."""
 
     worker: WorkerName
     pool: PoolKey
@@ -17,7 +17,7 @@ class BestShare(Event):
 
 @event("block_found", WARNING)
 class BlockFound(Event):
-    """A block candidate's verdict is known."""
+    """The pool answered a block candidate, or will not answer."""
 
     worker: WorkerName
     pool: PoolKey
@@ -48,7 +48,7 @@ class BlockResent(Event):
 
 @event("block_delivered", WARNING)
 class BlockDelivered(Event):
-    """The pool answered a kept block candidate. ``fate`` `arrived`: it had it already, only its answer was lost."""
+    """The pool answered a kept block candidate. ``fate`` `arrived`: it had the block already; its answer was lost."""
 
     worker: WorkerName
     pool: PoolKey
@@ -57,12 +57,12 @@ class BlockDelivered(Event):
     fate: BlockFate
     accepted: bool
     message: str
-    """The pool's words where it refused."""
+    """The pool's error message, if it refused."""
 
 
 @event("block_not_delivered", ERROR)
 class BlockNotDelivered(Event):
-    """A block candidate could not be brought to its pool; header and coinbase are in the journal."""
+    """A block candidate could not be delivered to its pool; header and coinbase are in the journal."""
 
     worker: WorkerName
     pool: PoolKey
@@ -74,7 +74,7 @@ class BlockNotDelivered(Event):
 
 @event("new_block_seen", DEBUG)
 class NewBlockSeen(Event):
-    """A chain's tip moved, as a pool told it. ``behind_s`` 0 for the first pool that did."""
+    """A pool announced a new block. ``behind_s``: seconds after the first pool that did."""
 
     pool: PoolKey
     chain: Chain
@@ -87,7 +87,7 @@ class NewBlockSeen(Event):
 
 @event("pool_behind", WARNING)
 class PoolBehind(Event):
-    """A pool is late with, or on another tip than, the other pools of its chain."""
+    """A pool is behind the other pools of its chain, or on another tip; ``cleared`` when it no longer is."""
 
     pool: PoolKey
     chain: Chain
@@ -97,7 +97,7 @@ class PoolBehind(Event):
 
 @event("stale_tip_left", WARNING)
 class StaleTipLeft(Event):
-    """Miners begin to leave a pool's connections that have not heard of a block others have had for a while."""
+    """Miners are moved off connections on which a pool still builds on an old block."""
 
     pool: PoolKey
     chain: Chain
@@ -108,7 +108,7 @@ class StaleTipLeft(Event):
 
 @event("chain_split", WARNING)
 class ChainSplit(Event):
-    """Pools of one chain follow different branches, and each grows. Nobody is moved for it."""
+    """Pools of one chain follow different branches that both grow. Miners are not moved."""
 
     chain: Chain
     height: int
@@ -120,7 +120,7 @@ class ChainSplit(Event):
 
 @event("payout_checked")
 class PayoutChecked(Event):
-    """A new set of coinbase outputs was decoded."""
+    """The outputs of a pool's coinbase changed and were checked."""
 
     pool: PoolKey
     percent: float

@@ -1,4 +1,4 @@
-"""Who decides where the hash power goes."""
+"""Events of the scheduler."""
 
 from proxy.observe.events.stream import DEBUG, WARNING, Event, event
 from proxy.types import PoolKey
@@ -6,7 +6,7 @@ from proxy.types import PoolKey
 
 @event("scheduler_tick", DEBUG)
 class SchedulerTick(Event):
-    """The scheduler decided something."""
+    """The scheduler made decisions."""
 
     decisions: int
     weights: dict[PoolKey, float]
@@ -14,7 +14,7 @@ class SchedulerTick(Event):
 
 @event("control_changed")
 class ControlChanged(Event):
-    """Another source is in control of the weights of (most of) the fleet."""
+    """Another source controls the weights of most of the fleet."""
 
     source: str
     """``override``, ``auto-balance``, ``schedule``, ``default``, ``none``."""
@@ -35,7 +35,7 @@ class OverrideChanged(Event):
 
 @event("weights_normalized")
 class WeightsNormalized(Event):
-    """Weights of a configuration did not sum to 100: they count as parts of their sum."""
+    """The configured weights do not sum to 100; they are scaled to percent."""
 
     source: str
     """Whose weights: a schedule's name, ``override``."""
@@ -46,7 +46,7 @@ class WeightsNormalized(Event):
 
 @event("failover_weight_override", WARNING)
 class FailoverWeights(Event):
-    """Targets were recomputed without the pools that are down."""
+    """Targets were computed without the pools that are down."""
 
     weights: dict[PoolKey, float]
     down: tuple[PoolKey, ...]

@@ -1,4 +1,9 @@
-"""What an event is, the registry that knows them all, and the stream that carries them."""
+"""The base of events, their registry, and the stream that delivers them.
+
+An event is a dataclass whose class has a ``name`` (what users search the log for) and a ``level``. ``DEBUG`` events
+come once per share or job. Where an event costs something to make, ask ``EventStream.wants`` first. A new event needs a
+class in one of the modules here, its name in ``__init__``, a test, and a new ``docs/log-events.md``.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -8,7 +13,7 @@ from typing import ClassVar, TypeVar, dataclass_transform
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 
 REGISTRY: dict[str, type["Event"]] = {}
-"""Event name -> class, module by module."""
+"""Event name -> class."""
 
 
 class Event:
@@ -39,7 +44,7 @@ def event(name: str, level: int = INFO) -> Callable[[type[E]], type[E]]:
 
 
 class EventStream:
-    """Hands each event to those who asked for its class, in the order they asked, in the same turn of the loop."""
+    """Calls the subscribers of an event's class at once, in the order of their subscriptions."""
 
     def __init__(self, on_error: Callable[[Exception, Event], None] | None = None) -> None:
         self._handlers: dict[type[Event], list[Callable[[Event], None]]] = defaultdict(list)
@@ -50,15 +55,15 @@ class EventStream:
         self._handlers[kind].append(handler)  # type: ignore[arg-type]
 
     def unsubscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
-        """Take a subscription back."""
+        """End a subscription."""
         self._handlers[kind].remove(handler)  # type: ignore[arg-type]
 
     def wants(self, kind: type[Event]) -> bool:
-        """Whether anybody listens to ``kind``."""
+        """Whether ``kind`` has a subscriber."""
         return bool(self._handlers.get(kind))
 
     def emit(self, event: Event) -> None:
-        """Tell everybody. A handler that raises is reported and does not stop the others, nor the sender."""
+        """Call all subscribers. An error in one goes to ``on_error`` and stops neither the others nor the caller."""
         for handler in self._handlers.get(type(event), ()):
             try:
                 handler(event)

@@ -6,7 +6,7 @@ from proxy.types import Chain, ConnectionId, DecidedBy, PoolKey, Reason, Session
 
 @event("pool_switched")
 class PoolSwitched(Event):
-    """A miner was moved. ``old`` is the pool it worked on last, also if that was lost meanwhile; None for its first."""
+    """A miner was moved to another pool. ``old``: the pool it worked on last; None for its first."""
 
     session: SessionId
     worker: WorkerName
@@ -17,19 +17,19 @@ class PoolSwitched(Event):
 
 @event("failover_emergency_switch", WARNING)
 class EmergencySwitch(Event):
-    """A miner left a pool because it could not stay."""
+    """A miner had to leave a pool at once."""
 
     session: SessionId
     worker: WorkerName
     old: PoolKey
     new: PoolKey | None
-    """None: no pool has work for it."""
+    """None: no other pool has work for it."""
     why: str
 
 
 @event("switch_skipped_no_cached_job", DEBUG)
 class SwitchSkipped(Event):
-    """A switch was due, but the pool has no fresh job for this miner yet."""
+    """A switch was due, but the new pool has no current job for this miner yet."""
 
     session: SessionId
     worker: WorkerName
@@ -38,7 +38,7 @@ class SwitchSkipped(Event):
 
 @event("job_forwarded", DEBUG)
 class JobForwarded(Event):
-    """A miner was given a job."""
+    """A job was sent to a miner."""
 
     session: SessionId
     worker: WorkerName
@@ -46,7 +46,7 @@ class JobForwarded(Event):
     job: str
     pool_job: str
     difficulty: float
-    """What the miner was told."""
+    """The one sent to the miner."""
     pool_difficulty: float
     clean: bool
     age_s: float
@@ -57,7 +57,7 @@ class JobForwarded(Event):
 
 @event("downstream_send_diff", DEBUG)
 class DifficultySent(Event):
-    """A miner was told a difficulty. ``pool_difficulty`` differs where a floor or a temporary difficulty holds."""
+    """A difficulty was sent to a miner. ``pool_difficulty`` differs where a floor or a temporary difficulty applies."""
 
     session: SessionId
     worker: WorkerName
@@ -68,7 +68,7 @@ class DifficultySent(Event):
 
 @event("submit_route", DEBUG)
 class SubmitRouted(Event):
-    """A share passed our check and went to the pool that issued its job."""
+    """A share passed the check and was forwarded to the pool that issued its job."""
 
     session: SessionId
     worker: WorkerName
@@ -82,8 +82,8 @@ class SubmitRouted(Event):
 class ShareResult(Event):
     """The end of a share: exactly one for each submit of a miner.
 
-    ``difficulty`` is what the miner was told for the job, ``pool_difficulty`` what the pool credits,
-    ``true_difficulty`` that of the hash (0 where none could be made). ``pool`` is None when no job of ours was named.
+    ``difficulty`` is the one sent to the miner for the job, ``pool_difficulty`` what the pool credits,
+    ``true_difficulty`` that of the hash (0 where none could be made). ``pool`` is None when the job is unknown.
     """
 
     session: SessionId
@@ -97,9 +97,9 @@ class ShareResult(Event):
     reason: Reason
     decided_by: DecidedBy
     message: str
-    """The pool's own words for a refusal."""
+    """The pool's error message."""
     latency_s: float
-    """From the pool's being asked to its answer; 0 if it was not asked."""
+    """Seconds from forwarding to the pool's answer; 0 if it was not forwarded."""
     header_hash: bytes
     """32 bytes, most significant first; empty where no hash could be made."""
 
@@ -133,7 +133,7 @@ class BlockCandidate(Event):
 
 @event("submit_dropped_unknown_jid")
 class SubmitUnknownJob(Event):
-    """A share named a job that this session does not know (any more)."""
+    """A share names a job that this session does not know, or no longer."""
 
     session: SessionId
     worker: WorkerName
@@ -159,7 +159,7 @@ class SubmitDuplicate(Event):
 
 @event("submit_dropped_pool_dead")
 class SubmitPoolDead(Event):
-    """A share's upstream session has ended, so there is nobody to judge it."""
+    """A share's upstream session has ended, so no pool can check it."""
 
     session: SessionId
     worker: WorkerName
@@ -169,7 +169,7 @@ class SubmitPoolDead(Event):
 
 @event("late_verdict", DEBUG)
 class LateVerdict(Event):
-    """A pool judged a share after the miner had been told that no answer came; the tallies keep ``unanswered``."""
+    """A pool answered a share after its time-out. It stays counted as ``unanswered``."""
 
     pool: PoolKey
     connection: ConnectionId

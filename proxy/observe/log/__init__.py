@@ -1,8 +1,8 @@
 """The log: writes each event that passes the filter as a line of JSON, in a thread of its own."""
 
-from proxy.observe.log.choice import effective_log_config, unknown_events
 from proxy.observe.log.library import LibraryHandler
 from proxy.observe.log.lines import LogLine
+from proxy.observe.log.log_filter import effective_log_config, unknown_events
 from proxy.observe.log.outlets import log_files
 from proxy.observe.log.redact import Redactor, redact
 from proxy.observe.log.ring import RecentLines, lines

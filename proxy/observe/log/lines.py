@@ -1,4 +1,4 @@
-"""Events -> log lines."""
+"""Turns events into log lines."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,17 +10,17 @@ from typing import NamedTuple
 import orjson
 
 from proxy.observe.events import DownstreamTraffic, Event, UpstreamTraffic
-from proxy.observe.log.choice import LEVEL_NAMES
+from proxy.observe.log.log_filter import LEVEL_NAMES
 from proxy.observe.log.redact import hide_passwords
 
 LONGEST_TEXT = 8192
-"""Characters of one field; what a peer sent may be as long as the line limit."""
+"""Maximum characters of one field."""
 
 Redact = Callable[[str], str]
 
 
 class Entry(NamedTuple):
-    """What is kept of an event on the loop; everything dearer happens where it is written or read."""
+    """An event as it is queued on the loop; formatting happens in the writer or reader."""
 
     id: int
     ts: float
@@ -44,10 +44,10 @@ class LogLine:
     worker: str | None
     pool: str | None
     fields: Mapping[str, object]
-    """What else the event says, ready for JSON."""
+    """The other fields, ready for JSON."""
 
     def json(self) -> str:
-        """The line as it stands in the file."""
+        """The line as in the file."""
         return to_json(
             {
                 "ts": timestamp(self.ts),
@@ -78,9 +78,9 @@ def _field_names(kind: type[Event]) -> tuple[str, ...]:
 def line_of(entry: Entry, redact: Redact | None) -> LogLine:
     """Make the line: raw traffic without passwords, all texts through ``redact`` where it is given."""
     event = entry.event
-    said = {name: getattr(event, name) for name in _field_names(type(event))}  # type: ignore[arg-type]
+    values = {name: getattr(event, name) for name in _field_names(type(event))}  # type: ignore[arg-type]
     if isinstance(event, DownstreamTraffic | UpstreamTraffic):
-        said["line"] = hide_passwords(event.line)
+        values["line"] = hide_passwords(event.line)
     worker = entry.worker if redact is None or entry.worker is None else redact(entry.worker)
     return LogLine(
         id=entry.id,
@@ -90,7 +90,7 @@ def line_of(entry: Entry, redact: Redact | None) -> LogLine:
         session=entry.session,
         worker=worker,
         pool=entry.pool,
-        fields={name: _plain(value, redact) for name, value in said.items()},
+        fields={name: _plain(value, redact) for name, value in values.items()},
     )
 
 
@@ -108,9 +108,9 @@ def _plain(value: object, redact: Redact | None) -> object:
     return value
 
 
-def to_json(said: Mapping[str, object]) -> str:
-    """One line of JSON without its end. Lone surrogates and numbers beyond 64 bits take the slower way."""
+def to_json(values: Mapping[str, object]) -> str:
+    """One line of JSON without its newline. Lone surrogates and integers beyond 64 bits need the slower encoder."""
     try:
-        return orjson.dumps(said, default=str).decode()
+        return orjson.dumps(values, default=str).decode()
     except TypeError:
-        return json.dumps(said, default=str)
+        return json.dumps(values, default=str)

@@ -1,4 +1,4 @@
-"""Which events are written: the filter, and the environment's word on it."""
+"""The log filter: which events are written, by the settings and the environment."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ LEVELS = {"DEBUG": DEBUG, "INFO": INFO, "WARNING": WARNING, "ERROR": ERROR}
 LEVEL_NAMES = {number: name for name, number in LEVELS.items()}
 
 TRACES: frozenset[type[Event]] = frozenset({DownstreamTraffic, UpstreamTraffic})
-"""Emitted only while the operator traces a worker, so wanted then whatever the level."""
+"""Emitted only while a worker is traced, and written at any level."""
 
 
 def effective_log_config(base: LogConfig, environ: Mapping[str, str]) -> LogConfig:
@@ -31,8 +31,8 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.replace(",", " ").split())
 
 
-def chosen(config: LogConfig) -> frozenset[type[Event]]:
-    """The event classes that are written: denied ones never, then allowed ones and traces, then by level."""
+def kinds_to_write(config: LogConfig) -> frozenset[type[Event]]:
+    """The event classes to write: never denied ones, always allowed ones and traces, others by level."""
     least = LEVELS.get(config.level.upper(), INFO)
     return frozenset(
         kind
@@ -42,5 +42,5 @@ def chosen(config: LogConfig) -> frozenset[type[Event]]:
 
 
 def unknown_events(config: LogConfig) -> list[str]:
-    """Names in the allow and deny lists that no event has; harmless (v2's lists name many), but worth a hint."""
+    """Names in the allow and deny lists that are no events: harmless (v2's lists have many), but worth a warning."""
     return sorted((config.allow | config.deny) - REGISTRY.keys())

@@ -1,4 +1,4 @@
-"""Where lines go, with the standard library's handlers: an error is counted and retried, and stops nothing."""
+"""Outputs of the log, on the standard library's handlers: errors are counted and retried, and stop nothing."""
 
 import logging
 import sys
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 RETRY_S = 1.0
-"""Pause after an error; what comes meanwhile is lost to this outlet and counted."""
-FEWEST_FILES, LEAST_BYTES = 2, 10_000
+"""Pause after an error; lines in between are lost for this outlet and counted."""
+MIN_FILES, MIN_BYTES = 2, 10_000
 """Rotation needs an old file to rotate into."""
 
 
@@ -25,22 +25,22 @@ class RotatedFile(RotatingFileHandler):
 
     def resize(self, file_bytes: int, file_count: int) -> None:
         """Rotate before ``file_bytes``, keep ``file_count`` files from now on."""
-        self.maxBytes = max(LEAST_BYTES, file_bytes)
-        self.backupCount = max(FEWEST_FILES, file_count) - 1
+        self.maxBytes = max(MIN_BYTES, file_bytes)
+        self.backupCount = max(MIN_FILES, file_count) - 1
 
     def doRollover(self) -> None:
         super().doRollover()
-        for surplus in _rotated(Path(self.baseFilename))[self.backupCount :]:
-            surplus.unlink(missing_ok=True)
+        for excess in _rotated(Path(self.baseFilename))[self.backupCount :]:
+            excess.unlink(missing_ok=True)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Let go of the broken stream, so that the next line opens the file anew."""
+        """Drop the broken stream, so that the next line opens the file again."""
         self.error = sys.exception()
         stream, self.stream = self.stream, None
         if stream is not None:
             try:
                 stream.close()
-            except OSError as error:  # what was buffered still does not fit
+            except OSError as error:  # the buffered rest still cannot be written
                 self.error = self.error or error
 
     def _open(self) -> TextIOWrapper:
@@ -68,7 +68,7 @@ class Stream(logging.StreamHandler[TextIO]):
 
 
 class Outlet:
-    """One handler with its troubles: counted, told on stderr when they begin and end, tried again after a pause."""
+    """One handler with its errors: counted, reported on stderr when they begin and end, retried after a pause."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Outlet:
     ) -> None:
         self.handler = handler
         self.errors = 0
-        """Lines that did not get through."""
+        """Lines that could not be written."""
         self._name = name
         self._monotonic = monotonic
         self._stderr = stderr
@@ -92,25 +92,25 @@ class Outlet:
             return
         self.handler.error = None
         self.handler.handle(logging.makeLogRecord({"msg": text}))
-        self._note(self.handler.error, lines)
+        self._count(self.handler.error, lines)
 
-    def _note(self, error: BaseException | None, lines: int) -> None:
-        was_well = self._retry_at is None
+    def _count(self, error: BaseException | None, lines: int) -> None:
+        was_ok = self._retry_at is None
         if error is None:
             self._retry_at = None
-            if not was_well:
-                self._say(f"DPMP: the log goes to {self._name} again; {self.errors} lines are missing there.")
+            if not was_ok:
+                self._print(f"DPMP: the log goes to {self._name} again; {self.errors} lines are missing there.")
             return
         self.errors += lines
         self._retry_at = self._monotonic() + RETRY_S
-        if was_well:
-            self._say(f"DPMP: the log cannot be written to {self._name} ({error}). Mining goes on; this is retried.")
+        if was_ok:
+            self._print(f"DPMP: the log cannot be written to {self._name} ({error}). Mining goes on; this is retried.")
 
-    def _say(self, sentence: str) -> None:
+    def _print(self, sentence: str) -> None:
         stderr = self._stderr or sys.stderr
         try:
             stderr.write(sentence + "\n")
-        except (OSError, ValueError):  # nobody is left to be told
+        except (OSError, ValueError):  # stderr is closed, too
             return
 
 

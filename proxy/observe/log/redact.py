@@ -1,4 +1,4 @@
-"""Takes wallets and passwords out of text that leaves the machine or is kept."""
+"""Removes wallets and passwords from text that is stored or leaves the machine."""
 
 import re
 from collections.abc import Iterable
@@ -7,22 +7,22 @@ import orjson
 
 WALLET = "[wallet]"
 PASSWORD = "[password]"
-LEAST_NAME = 3
-"""Account names shorter than this are not searched for: they would be found everywhere."""
+MIN_NAME_CHARS = 3
+"""Shorter account names are not redacted: they would match everywhere."""
 
 _BECH32 = r"(?i:(?:bcrt|bc|tb|dgbrt|dgbt|dgb)1[02-9ac-hj-np-z]{8,87})"
 # 42 characters for a 20-byte hash, 61 for a 32-byte one, up to 112; q and p are plain, z and r token-aware.
 _CASHADDR = r"(?i:(?:(?:bitcoincash|bchtest|bchreg):)?[qpzr][02-9ac-hj-np-z]{41,111})"
-# BTC and BCH 1, 3 (test networks m, n, 2), DGB D, S. What is nothing but lower-case hex is a hash and stays.
+# BTC and BCH 1, 3 (test networks m, n, 2), DGB D, S. Only lower-case hex digits: a hash, which stays.
 _BASE58 = r"(?![0-9a-f]+(?![A-Za-z0-9]))[123mnDS][1-9A-HJ-NP-Za-km-z]{24,34}"
-_NOT_INSIDE, _NOT_GOING_ON = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-_ADDRESS = re.compile(f"{_NOT_INSIDE}(?:{_BECH32}|{_CASHADDR}|{_BASE58}){_NOT_GOING_ON}")
+_NOT_INSIDE, _NOT_FOLLOWED = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
+_ADDRESS = re.compile(f"{_NOT_INSIDE}(?:{_BECH32}|{_CASHADDR}|{_BASE58}){_NOT_FOLLOWED}")
 
 
 def redact(text: str) -> str:
     """``text`` with ``[wallet]`` for everything that has the form of a BTC, BCH or DGB address, legacy forms included.
 
-    The worker behind the wallet's dot stays. Errs on the side of taking out too much.
+    The worker behind the wallet's dot stays. Rather removes too much than too little.
     """
     return _ADDRESS.sub(WALLET, text)
 
@@ -31,9 +31,9 @@ class Redactor:
     """``redact`` that also knows the configured wallets, for pools that pay by account name."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        names = sorted({name for name in known if len(name) >= LEAST_NAME}, key=len, reverse=True)
+        names = sorted({name for name in known if len(name) >= MIN_NAME_CHARS}, key=len, reverse=True)
         any_name = "|".join(map(re.escape, names))
-        self._known = re.compile(f"{_NOT_INSIDE}(?:{any_name}){_NOT_GOING_ON}") if names else None
+        self._known = re.compile(f"{_NOT_INSIDE}(?:{any_name}){_NOT_FOLLOWED}") if names else None
 
     def __call__(self, text: str) -> str:
         """``text`` without wallets."""

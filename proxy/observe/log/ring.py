@@ -1,4 +1,4 @@
-"""The last lines, in memory, for the Logs page."""
+"""The newest lines in memory, for the Logs page."""
 
 from collections import deque
 from collections.abc import Collection, Iterator
@@ -11,7 +11,7 @@ KEPT = 2000
 
 
 class RecentLines:
-    """Keeps the newest ``kept`` entries; lines are made only when somebody reads."""
+    """Keeps the newest ``kept`` entries; lines are formatted only when they are read."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._entries: deque[Entry] = deque(maxlen=kept)
@@ -20,7 +20,7 @@ class RecentLines:
         """Applied to every line that is read; set by the sink from the configuration."""
 
     def append(self, entry: Entry) -> None:
-        """Keep ``entry`` and let the oldest go."""
+        """Keep ``entry``; the oldest is dropped."""
         with self._lock:
             self._entries.append(entry)
 
@@ -46,7 +46,7 @@ class RecentLines:
         """Up to ``limit`` lines newer than the id ``after``, newest first. May be called from any thread.
 
         ``level`` is the least level (10, 20, ...), ``events`` names (none: all), ``text`` is searched for in the whole
-        line without regard to case. ``redact`` counts where the configuration asks for none.
+        line without regard to case. ``redact`` is used where the configuration sets none.
         """
         with self._lock:
             entries = list(self._entries)
@@ -69,4 +69,4 @@ def _containing(text: str, found: Iterator[LogLine]) -> Iterator[LogLine]:
 
 
 lines = RecentLines()
-"""The ring of this process: the sink fills it, the Logs page reads it; empty where no proxy runs."""
+"""The newest lines of this process: filled by the sink, read by the Logs page; empty where no proxy runs."""

@@ -6,23 +6,23 @@ from typing import TextIO
 
 from proxy.config.snapshot import LogConfig
 from proxy.observe.events import Event, EventStream, MinerAuthorized, MinerDisconnected, PoolSwitched
-from proxy.observe.log.choice import chosen
 from proxy.observe.log.lines import Entry
+from proxy.observe.log.log_filter import kinds_to_write
 from proxy.observe.log.outlets import Outlet, RotatedFile, Stream
 from proxy.observe.log.redact import Redactor
 from proxy.observe.log.ring import RecentLines
 from proxy.observe.log.writer import CAPACITY, LogWriter
 from proxy.types import PoolKey, SessionId, WorkerName
 
-_FOLLOWED: tuple[type[Event], ...] = (MinerAuthorized, PoolSwitched, MinerDisconnected)
-"""Say which worker and pool a session belongs to; heard whether they are written or not."""
+_SESSION_EVENTS: tuple[type[Event], ...] = (MinerAuthorized, PoolSwitched, MinerDisconnected)
+"""Tell worker and pool of a session; subscribed to whether they are written or not."""
 
 
 class LogSink:
-    """Writes the chosen events to ``path`` and ``stdout`` where they are given and the newest into ``ring``.
+    """Writes events to ``path`` and ``stdout``, where given, and keeps the newest in ``ring``.
 
-    Only classes that pass the filter are subscribed to, so ``events.wants`` stays false for chatty ones that are off.
-    Everything but ``start`` and ``stop`` is for the loop's thread; nothing here blocks it.
+    Only classes that pass the filter are subscribed to, so ``events.wants`` stays false for the others. Call everything
+    but ``start`` and ``stop`` on the loop's thread; nothing there blocks.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class LogSink:
         self._written: frozenset[type[Event]] = frozenset()
         self._sessions: dict[SessionId, tuple[WorkerName | None, PoolKey | None]] = {}
         self._next_id = self.ring.last_id + 1
-        for kind in _FOLLOWED:
-            events.subscribe(kind, self._follow)
+        for kind in _SESSION_EVENTS:
+            events.subscribe(kind, self._note_session)
         self.apply(config)
 
     def start(self) -> None:
@@ -56,26 +56,26 @@ class LogSink:
         self._writer.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """Listen no more, write what waits. Blocks up to ``timeout_s``; returns whether all was written."""
-        self._listen_to(frozenset())
-        for kind in _FOLLOWED:
-            self._events.unsubscribe(kind, self._follow)
+        """Unsubscribe and write what is queued. Blocks up to ``timeout_s``; returns whether all was written."""
+        self._subscribe_to(frozenset())
+        for kind in _SESSION_EVENTS:
+            self._events.unsubscribe(kind, self._note_session)
         done = self._writer.stop(timeout_s)
         if done and self._file is not None:
             self._file.close()
         return done
 
     def apply(self, config: LogConfig, wallets: Iterable[str] = ()) -> None:
-        """Let ``config`` hold from the next event on. ``wallets`` are the pools' configured ones, for redaction."""
+        """Use ``config`` from the next event on. ``wallets``: the configured ones, for redaction."""
         redact = Redactor(wallets) if config.redact_wallets else None
         self._writer.redact = self.ring.redact = redact
         if self._file is not None:
             self._file.resize(config.file_bytes, config.file_count)
-        self._listen_to(chosen(config))
+        self._subscribe_to(kinds_to_write(config))
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """Level -> lines dropped since start because the writer did not keep up."""
+        """Level -> lines dropped since the start because the queue was full."""
         return self._writer.dropped
 
     @property
@@ -85,19 +85,19 @@ class LogSink:
 
     @property
     def queued(self) -> int:
-        """Lines that wait to be written."""
+        """Lines in the queue."""
         return self._writer.queued
 
-    def _listen_to(self, kinds: frozenset[type[Event]]) -> None:
+    def _subscribe_to(self, kinds: frozenset[type[Event]]) -> None:
         for kind in self._written - kinds:
-            if kind not in _FOLLOWED:
-                self._events.unsubscribe(kind, self._take)
+            if kind not in _SESSION_EVENTS:
+                self._events.unsubscribe(kind, self._write)
         for kind in kinds - self._written:
-            if kind not in _FOLLOWED:
-                self._events.subscribe(kind, self._take)
+            if kind not in _SESSION_EVENTS:
+                self._events.subscribe(kind, self._write)
         self._written = kinds
 
-    def _take(self, event: Event) -> None:
+    def _write(self, event: Event) -> None:
         session: SessionId | None = getattr(event, "session", None)
         worker, pool = (None, None) if session is None else self._sessions.get(session, (None, None))
         entry = Entry(
@@ -107,12 +107,12 @@ class LogSink:
         self.ring.append(entry)
         self._writer.put(entry)
 
-    def _follow(self, event: Event) -> None:
+    def _note_session(self, event: Event) -> None:
         if isinstance(event, MinerAuthorized) and event.first:
             self._sessions[event.session] = (event.worker, self._sessions.get(event.session, (None, None))[1])
         elif isinstance(event, PoolSwitched):
             self._sessions[event.session] = (event.worker, event.new)
         if type(event) in self._written:
-            self._take(event)
+            self._write(event)
         if isinstance(event, MinerDisconnected):
             self._sessions.pop(event.session, None)

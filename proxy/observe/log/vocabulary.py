@@ -1,6 +1,6 @@
-"""The log's vocabulary for people, made from the registry of events.
+"""The table of events in ``docs/log-events.md``, made from the registry.
 
-``python -m proxy.observe.log.vocabulary docs/log-events.md`` renews the table in that page.
+``python -m proxy.observe.log.vocabulary docs/log-events.md`` updates it.
 """
 
 import inspect
@@ -9,29 +9,29 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from proxy.observe.events import REGISTRY
-from proxy.observe.log.choice import LEVEL_NAMES
+from proxy.observe.log.log_filter import LEVEL_NAMES
 
 BEGIN, END = "<!-- made from proxy/observe/events: begin -->", "<!-- made from proxy/observe/events: end -->"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class EventDoc:
     """One event name as the admin and the documentation explain it."""
 
     name: str
     level: str
-    says: str
+    meaning: str
     """One or more sentences."""
     fields: tuple[str, ...]
 
 
-def vocabulary() -> list[Word]:
+def vocabulary() -> list[EventDoc]:
     """All events, in the order of the registry."""
     return [
-        Word(
+        EventDoc(
             name=name,
             level=LEVEL_NAMES[kind.level],
-            says=" ".join((inspect.getdoc(kind) or "").split()),
+            meaning=" ".join((inspect.getdoc(kind) or "").split()),
             fields=tuple(each.name for each in fields(kind)),  # type: ignore[arg-type]
         )
         for name, kind in REGISTRY.items()
@@ -41,13 +41,13 @@ def vocabulary() -> list[Word]:
 def table() -> str:
     """The vocabulary as a Markdown table."""
     rows = ["| event | level | says | fields |", "|---|---|---|---|"]
-    for word in vocabulary():
-        says = word.says.replace("``", "`").replace("|", "\\|")
-        rows.append(f"| `{word.name}` | {word.level} | {says} | {', '.join(word.fields)} |")
+    for row in vocabulary():
+        meaning = row.meaning.replace("``", "`").replace("|", "\\|")
+        rows.append(f"| `{row.name}` | {row.level} | {meaning} | {', '.join(row.fields)} |")
     return "\n".join(rows)
 
 
-def renewed(page: str) -> str:
+def updated(page: str) -> str:
     """``page`` with the table between the marks made anew.
 
     Raises:
@@ -60,4 +60,4 @@ def renewed(page: str) -> str:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
-    target.write_text(renewed(target.read_text()))
+    target.write_text(updated(target.read_text()))

@@ -1,30 +1,30 @@
-"""The bounded queue between the loop and the disk, and the thread behind it."""
+"""The bounded queue between the loop and the disk, and its thread."""
 
 import threading
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
 from proxy.observe.events import DEBUG, INFO
-from proxy.observe.log.choice import LEVEL_NAMES
 from proxy.observe.log.lines import Entry, Redact, line_of, to_json
+from proxy.observe.log.log_filter import LEVEL_NAMES
 from proxy.observe.log.outlets import Outlet
 
 CAPACITY = 10_000
 BATCH = 500
 LINGER_S = 0.05
-"""Lines are gathered this long: a thread woken for each line would take the interpreter from the loop each time."""
+"""Lines are collected for so long: waking the thread for each line would take the GIL from the loop each time."""
 ROOM = {DEBUG: 0.5, INFO: 0.9}
 """Part of the queue that a level may fill, so that DEBUG is dropped first and warnings last."""
 
 
 class LogWriter:
-    """Takes entries without ever blocking and writes them to ``outlets`` in a thread of its own."""
+    """Queues entries without blocking and writes them to ``outlets`` in its own thread."""
 
     def __init__(self, outlets: Sequence[Outlet], capacity: int = CAPACITY) -> None:
         self.redact: Redact | None = None
         self.dropped = dict.fromkeys(LEVEL_NAMES.values(), 0)
         """Level -> lines dropped because the queue was full."""
-        self._unspeakable = 0
+        self._unformatted = 0
         self._outlets = outlets
         self._room = {level: int(capacity * ROOM.get(level, 1.0)) for level in LEVEL_NAMES}
         self._queue: SimpleQueue[Entry | None] = SimpleQueue()
@@ -33,16 +33,16 @@ class LogWriter:
 
     @property
     def queued(self) -> int:
-        """Lines that wait."""
+        """Lines in the queue."""
         return self._queue.qsize()
 
     @property
     def errors(self) -> int:
-        """Lines that an outlet could not write, or that could not be put into words."""
-        return self._unspeakable + sum(outlet.errors for outlet in self._outlets)
+        """Lines that an outlet could not write or that could not be formatted."""
+        return self._unformatted + sum(outlet.errors for outlet in self._outlets)
 
     def put(self, entry: Entry) -> None:
-        """Queue ``entry``, or drop and count it where its level's room is full."""
+        """Queue ``entry``, or drop and count it where the part for its level is full."""
         level = entry.event.level
         if self._queue.qsize() >= self._room[level]:
             self.dropped[LEVEL_NAMES[level]] += 1
@@ -54,7 +54,7 @@ class LogWriter:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Write what waits and end. Returns whether that was done within ``timeout_s`` (blocks that long at most)."""
+        """Write what is queued and end. Blocks up to ``timeout_s``; returns whether all was written."""
         self._stopping.set()
         self._queue.put(None)
         if self._thread.ident is None:
@@ -63,13 +63,13 @@ class LogWriter:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        going_on = True
-        while going_on:
+        running = True
+        while running:
             entries = [self._queue.get()]
             if self._queue.qsize() < BATCH:
                 self._stopping.wait(LINGER_S)
             self._take_more(entries)
-            going_on = None not in entries
+            running = None not in entries
             self._write([entry for entry in entries if entry is not None])
 
     def _take_more(self, entries: list[Entry | None]) -> None:
@@ -91,5 +91,5 @@ class LogWriter:
             return line_of(entry, self.redact).json()
         except (RuntimeError, TypeError, ValueError, OverflowError) as error:
             # An event that holds something unusual (a dict that changes meanwhile) must not end the log.
-            self._unspeakable += 1
+            self._unformatted += 1
             return to_json({"ts": None, "event": entry.event.name, "problem": f"{type(error).__name__}: {error}"})
