@@ -4,7 +4,6 @@ import atexit
 import os
 import secrets
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,8 +13,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 SECRET_KEY_FILE = "secret_key"
 SECRET_KEY_BYTES = 64
-KEPT = ("dpmp.sqlite3*", "*.jsonl*", "logs", "logs/*", "backups", "backups/*")
-"""Database, block journal, what was not written yet, logs and backups."""
 
 
 class DataDirectoryError(ImproperlyConfigured):
@@ -37,38 +34,6 @@ def prepare_data_dir(path: Path) -> Path:
             f"The data directory {path} cannot be written: {error.strerror or error}. "
             "Make it writable for this user, or set DPMP_DATA_DIR to another directory."
         ) from error
-
-
-def close_to_others(data_dir: Path) -> list[Path]:
-    """Take the rights of other users from what is kept in ``data_dir``; returns what they could get at until now.
-
-    What belongs to somebody else stays as it is: ``doctor`` tells of it. The secret key is left alone, because one
-    that could be read has to be replaced (see ``proxy.checks``).
-    """
-    if os.name != "posix":
-        return []
-    closed = []
-    for path in open_to_others(data_dir):
-        try:
-            path.chmod(path.stat().st_mode & 0o700)
-        except OSError:
-            continue
-        closed.append(path)
-    return closed
-
-
-def open_to_others(data_dir: Path) -> list[Path]:
-    """The directory and what is kept in it, where other users of the machine have any right to it."""
-    kept = (path for pattern in KEPT for path in data_dir.glob(pattern) if not path.is_symlink())
-    return [path for path in (data_dir.resolve(), *kept) if _is_open(path)]
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        mode = path.stat().st_mode
-    except OSError:  # gone meanwhile
-        return False
-    return bool(mode & 0o077) and not mode & stat.S_ISVTX  # a directory like /tmp is everybody's on purpose
 
 
 def secret_key(data_dir: Path) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from dpmp_site.bootstrap import close_to_others, prepare_data_dir, secret_key
+from dpmp_site.bootstrap import prepare_data_dir, secret_key
 from dpmp_site.env import VARIABLES, Environment
 from dpmp_site.languages import languages
+from proxy.ops.private_files import close_to_others
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _env = Environment()

@@ -1,4 +1,4 @@
-"""One proxy node: the composition root. Every part is made here, given to the others, started, and ended in order."""
+"""The composition root: makes every part of a running proxy, connects them, and starts and stops them in order."""
 
 import asyncio
 import gc
@@ -46,7 +46,7 @@ from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
 from proxy.net.lag_meter import LagMeter
 from proxy.net.listener import StratumListener
-from proxy.net.servers import MetricsServer, WebServer
+from proxy.net.servers import Application, MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.observe.events import (
     ConfigLoaded,
@@ -82,19 +82,19 @@ from proxy.ops.undelivered import take_up
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
 
 SNAPSHOT_S = 1.0
-SNAPSHOT_LEAST_S = 0.5
+SNAPSHOT_MIN_S = 0.5
 SNAPSHOT_PART = 0.01
-"""Part of the loop's time that snapshots may take."""
-SNAPSHOT_MOST_S = 5.0
-"""The longest pause, however long one took to build: pages stand still meanwhile, and ``/readyz`` gives up after 15."""
-VERDICTS_PATIENCE_S = 1.5
-LEDGER_PATIENCE_S = 1.5
+"""Part of the loop's time that building snapshots may use."""
+SNAPSHOT_MAX_S = 5.0
+"""Longest pause between snapshots: pages stand still meanwhile, and ``/readyz`` expects one every 15 s."""
+LAST_VERDICTS_S = 1.5
+LEDGER_CLOSE_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
-"""How long a busy thread may hold the interpreter while the loop has work (CPython's default is 10 times as much)."""
+"""How long a busy thread may hold the GIL while the loop has work (CPython's default is 10 times as long)."""
 GC_YOUNG = 10_000
-"""New objects before cycles are looked for. Hardly anything here is a cycle, and a thousand miners that connect make
-objects that stay: at CPython's 700 they would be gone through again and again meanwhile."""
-_URGENT: tuple[type[Event], ...] = (
+"""New objects per garbage collection. There are few cycles here, and a thousand miners that connect make objects that
+stay: with CPython's 700 these would be scanned again and again."""
+_SHOW_AT_ONCE: tuple[type[Event], ...] = (
     PoolDown,
     PoolUp,
     ConfigLoaded,
@@ -115,11 +115,11 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line decides; everything else is configuration."""
+    """Options of the command line; everything else is configuration."""
 
     web: bool = True
     stratum: tuple[str, int] | None = None
-    """Instead of the configured addresses."""
+    """Replaces the configured address."""
     web_address: tuple[str, int] | None = None
     metrics: tuple[str, int] | None = None
     hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
@@ -128,14 +128,14 @@ class Options:
 
 
 class Node:
-    """See the module. ``run`` returns when the node was asked to end by ``stop``."""
+    """A running proxy. ``run`` returns after ``stop`` was called."""
 
     def __init__(self, options: Options) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_failed)
         self.options = options
         self.clock = LoopClock(loop)
-        self.events = EventStream(on_error=self._sink_failed)
+        self.events = EventStream(on_error=self._handler_failed)
         hashes = options.hashes_per_difficulty
         self.metrics = MetricsSink(self.events)
         self.logs = LogSink(
@@ -213,7 +213,7 @@ class Node:
         )
         self.memory = StateSaver(self.events, self.engine.scheduler)
         self.listener = StratumListener(self.engine.connect)
-        self.web = WebServer(one_front=settings.TRUST_PROXY) if options.web else None
+        self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if options.web else None
         self.metrics_server: MetricsServer | None = None
         self.listeners = Listeners()
         self._ticker = Ticker()
@@ -222,14 +222,14 @@ class Node:
         self._trouble = ""
         self._tasks: list[asyncio.Task[Any]] = []
         self._undelivered: list[JournalBlock] = []
-        """Blocks that an earlier run found and whose pool never answered."""
-        for kind in _URGENT:
+        """Block candidates of an earlier run that their pool never answered."""
+        for kind in _SHOW_AT_ONCE:
             self.events.subscribe(kind, lambda _: self._urgent.set())
 
     # --- Life -----------------------------------------------------------------------------------------------------
 
     def stop(self, why: str) -> None:
-        """Ask the node to end."""
+        """Request the end of ``run``."""
         if not self._stop.is_set():
             self.events.emit(ShutdownSignal(signal=why))
             self._stop.set()
@@ -275,7 +275,7 @@ class Node:
             ("ledger journal", self.ledger.keep_journal()),
             ("memory", self.memory.run()),
             ("balance", self.balance.run()),
-            ("pages", self._show()),
+            ("pages", self._publish_snapshots()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
         gc.collect()
@@ -296,9 +296,9 @@ class Node:
         self.effort.restore(history.marks)
 
     def _read_history(self) -> History:
-        with suppress(DjangoError, OSError):  # the ledger tries it again
+        with suppress(DjangoError, OSError):  # the ledger writer tries again
             self.spool.bring_in()
-            self.replay()  # after it: a journal's number counts all batches below it as written
+            self.replay()  # after the spool: a journal's number marks all earlier batches as written
         return read_history()
 
     async def _listen(self) -> None:
@@ -337,7 +337,7 @@ class Node:
         self.lag.stop()
         self.spool.end_begins()
         await asyncio.gather(
-            self.ledger.close(LEDGER_PATIENCE_S),
+            self.ledger.close(LEDGER_CLOSE_S),
             self.memory.close(),
             self.balance.save(at_the_end=True),
             *(server.stop() for server in self._servers()),
@@ -351,17 +351,17 @@ class Node:
         self.metrics.close()
 
     async def _last_verdicts(self) -> None:
-        """Wait a moment for the pools' answers to what is on its way."""
+        """Wait a moment for the pools' answers to forwarded shares."""
         answered = asyncio.Event()
 
-        def look(_: ShareResult) -> None:
+        def check(_: ShareResult) -> None:
             if not self.engine.open_submits:
                 answered.set()
 
-        self.events.subscribe(ShareResult, look)
+        self.events.subscribe(ShareResult, check)
         if self.engine.open_submits:
             with suppress(TimeoutError):
-                await asyncio.wait_for(answered.wait(), VERDICTS_PATIENCE_S)
+                await asyncio.wait_for(answered.wait(), LAST_VERDICTS_S)
 
     def _servers(self) -> list[WebServer | MetricsServer]:
         return [server for server in (self.web, self.metrics_server) if server is not None]
@@ -397,19 +397,19 @@ class Node:
 
     # --- The read model -------------------------------------------------------------------------------------------
 
-    async def _show(self) -> None:
-        """Build a snapshot each second, sooner when something matters, and tell the open pages."""
+    async def _publish_snapshots(self) -> None:
+        """Build a snapshot each second, sooner after important events, and notify the open pages."""
         while True:
             began = self.clock.now()
             store.put(self.builder.build())
             took = self.clock.now() - began
-            await self._tick()
+            await self._notify_pages()
             self._urgent.clear()
             await asyncio.sleep(snapshot_pause_s(took))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_LEAST_S)
+                await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_MIN_S)
 
-    async def _tick(self) -> None:
+    async def _notify_pages(self) -> None:
         live = store.current()
         if live is None or self.web is None:
             return
@@ -430,10 +430,10 @@ class Node:
         error = context.get("exception")
         self._report(str(context.get("message", "the loop")), error)
 
-    def _sink_failed(self, error: Exception, event: Event) -> None:
+    def _handler_failed(self, error: Exception, event: Event) -> None:
         self.metrics.handler_failed(error, event)
         if not isinstance(event, InternalError):
-            self._report(f"a sink of {event.name}", error)
+            self._report(f"a handler of {event.name}", error)
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         self._report(f"task {name}", error)
@@ -444,9 +444,16 @@ class Node:
         self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
 
 
+def _pages() -> Application:
+    from dpmp_site.asgi import application  # sets up the pages, so not at import
+
+    pages: Application = application
+    return pages
+
+
 def snapshot_pause_s(took: float) -> float:
     """How long to wait before the next snapshot when the last took ``took`` seconds."""
-    return min(max(SNAPSHOT_LEAST_S, took / SNAPSHOT_PART), SNAPSHOT_MOST_S)
+    return min(max(SNAPSHOT_MIN_S, took / SNAPSHOT_PART), SNAPSHOT_MAX_S)
 
 
 def _address(pair: tuple[str, int]) -> str:
@@ -455,7 +462,7 @@ def _address(pair: tuple[str, int]) -> str:
 
 
 async def serve(options: Options, on_made: Callable[[Node], None]) -> None:
-    """Make a node (``on_made`` gets it: for signals) and run it to its end."""
+    """Make a node, pass it to ``on_made`` (to connect signals) and run it to its end."""
     node = Node(options)
     on_made(node)
     await node.run()

@@ -95,7 +95,7 @@ MAY_IMPORT = {
         "proxy.scheduling",
         "proxy.stratum",
     },
-    "proxy.net": {"proxy.config", "dpmp_site.asgi"},
+    "proxy.net": {"proxy.config"},
     "proxy.models": {
         "proxy.alerts",
         "proxy.balance.balance_view",
@@ -115,7 +115,6 @@ MAY_IMPORT = {
         "proxy.observe",
         "proxy.scheduling",
         "proxy.stratum",
-        "dpmp_site.bootstrap",
     },
     "proxy.admin": {
         "proxy.alerts",

@@ -1,7 +1,7 @@
 """Serves the dashboard and the metrics through Daphne on the event loop that the proxy runs on.
 
-Daphne's own ``Server.run`` starts Twisted's reactor and owns the process. Here the loop already runs, under
-``daphne.server.twisted_loop.run_until_complete(main())``; Twisted's reactor is a guest on it.
+Daphne's own ``Server.run`` starts Twisted's reactor and takes over the process. Here the loop runs already, under
+``daphne.server.twisted_loop.run_until_complete(main())``, and Twisted's reactor runs on it.
 """
 
 import asyncio
@@ -40,10 +40,9 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_MESSAGE_BYTES = 64 * 1024
 BACKLOG = 128
 MAX_CONNECTIONS = 256
-"""Idle ones and WebSockets included: so many descriptors pages may take from those that mining needs."""
+"""Idle ones and WebSockets included, so that pages leave enough descriptors for mining."""
 MAX_CONNECTIONS_OF_AN_ADDRESS = 48
-"""A browser has six, and one for each tab that is open. This machine itself is not counted: a web server in front of
-the pages connects from it."""
+"""A browser opens six, and one for each tab. Does not apply to this machine: a reverse proxy connects from it."""
 MAX_SCRAPERS = 16
 
 TOO_LARGE = b"Too large: at most %d bytes are taken.\n"
@@ -58,12 +57,12 @@ _logger = logging.getLogger(__name__)
 
 
 class _BoundedRequest(WebRequest):
-    """A request with a limit on its body, and without the header by which a client could set the root path."""
+    """A request with a limited body, and without the header by which a client could set the root path."""
 
     refused = False
 
     def gotLength(self, length: int | None) -> None:
-        """The headers are there: what says itself that it is too large is refused before any of it is read."""
+        """Refuse a request by its Content-Length before the body is read."""
         super().gotLength(length)
         if length is not None and length > self.server.max_body_bytes:
             self._refuse()
@@ -83,9 +82,9 @@ class _BoundedRequest(WebRequest):
         return super().process()
 
     def _refuse(self) -> None:
-        """Answer 413 and close; a client that goes on sending may find the connection reset instead."""
+        """Answer 413 and close; a client that keeps sending may get a reset instead."""
         self.refused = True
-        if self.channel.requests[0] is not self:  # an answer to a request before it is on its way
+        if self.channel.requests[0] is not self:  # an earlier request is still being answered
             self.channel.transport.abortConnection()
             return
         body = TOO_LARGE % self.server.max_body_bytes
@@ -97,7 +96,7 @@ class _BoundedRequest(WebRequest):
 
 
 class _TrackedFactory(HTTPFactory):
-    """Daphne's factory that knows its open connections, idle ones too, so that they can be counted and closed."""
+    """Daphne's factory, with a set of its open connections, idle ones too, to count and close them."""
 
     def __init__(self, server: Server, most: int, most_of_an_address: int) -> None:
         super().__init__(server)
@@ -106,7 +105,7 @@ class _TrackedFactory(HTTPFactory):
         self._most, self._most_of_an_address = most, most_of_an_address
 
     def buildProtocol(self, addr: Any) -> Any:
-        """None, which closes the connection at once, where there are too many."""
+        """None (closes the connection at once) where there are too many."""
         if not self._has_room(addr.host):
             return None
         channel = super().buildProtocol(addr)
@@ -130,7 +129,7 @@ class _TrackedFactory(HTTPFactory):
 
 
 class _GuestServer(Server):
-    """Daphne's server without its command of the process: it neither runs nor stops the reactor."""
+    """Daphne's server, without running or stopping the reactor."""
 
     def __init__(self, application: Application, max_body_bytes: int, most: int, most_of_an_address: int) -> None:
         super().__init__(
@@ -161,8 +160,8 @@ class _GuestServer(Server):
         )
 
     def stop(self) -> None:
-        """Daphne calls this when an application raises KeyboardInterrupt; ending the process is not its business."""
-        _logger.error("A request asked the web server to stop; it goes on.")
+        """Called by Daphne when an application raises KeyboardInterrupt: must not end the process."""
+        _logger.error("A request asked the web server to stop; ignored.")
 
     def start_checks(self) -> None:
         _reactor.callLater(1, self.application_checker)
@@ -187,7 +186,7 @@ class _GuestServer(Server):
         return {task for task in found if task is not None and not task.done()}
 
     async def close_connections(self) -> None:
-        """Close what has been written out; abort, one turn of the loop later, what a peer does not take."""
+        """Close all connections; abort, one turn of the loop later, those whose peer does not read."""
         for transport in list(self.http_factory.transports):
             transport.loseConnection()
         await asyncio.sleep(0)
@@ -196,12 +195,12 @@ class _GuestServer(Server):
 
 
 def _start_reactor() -> None:
-    """Let Twisted's reactor know, once per process, that its loop runs."""
+    """Mark Twisted's reactor as running, once per process: its loop runs already."""
     if _reactor.running:
         return
     observer: Any = STDLibLogObserver("twisted")
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
-    # Twisted's threads would keep the process from ending, since nobody stops the reactor.
+    # The reactor is never stopped, so its threads would keep the process from ending.
     _reactor.getThreadPool().threadFactory = functools.partial(threading.Thread, daemon=True)
     _reactor.startRunning(installSignalHandlers=False)
 
@@ -218,7 +217,7 @@ class ListeningServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """The address and port that are really listened on, also after ``start(host, 0)``."""
+        """The bound address and port, also after ``start(host, 0)``."""
         if self._port is None:
             raise RuntimeError("the server does not listen")
         bound = self._port.getHost()
@@ -228,7 +227,7 @@ class ListeningServer:
         """Listen on ``host`` (an IPv4 or IPv6 address) and ``port`` (0: any free one).
 
         Raises:
-            OSError: it is not possible; the message says on which address and why.
+            OSError: it failed; the message names the address and the reason.
         """
         _start_reactor()
         interface = host.strip("[]")
@@ -241,7 +240,7 @@ class ListeningServer:
         self._server.start_checks()
 
     async def stop(self) -> None:
-        """Stop listening, let open requests finish for a moment, close every connection. Takes less than 2 seconds."""
+        """Stop listening, give open requests a moment to finish, close all connections. Takes less than 2 seconds."""
         if self._port is None:
             return
         port, self._port = self._port, None
@@ -264,27 +263,20 @@ class ListeningServer:
 
 
 class WebServer(ListeningServer):
-    """The dashboard and the admin: ``dpmp_site.asgi.application``.
+    """Serves the dashboard and the admin.
 
-    ``one_front``: all visitors come by one web server, whose address is not limited.
+    ``one_front``: all visitors come through one web server, whose address has no limit of its own.
     """
 
-    def __init__(self, application: Application | None = None, *, one_front: bool = False) -> None:
-        super().__init__(application or _pages(), self.max_connections if one_front else MAX_CONNECTIONS_OF_AN_ADDRESS)
-
-
-def _pages() -> Application:
-    from dpmp_site.asgi import application  # sets Django up, so not at import
-
-    pages: Application = application
-    return pages
+    def __init__(self, application: Application, *, one_front: bool = False) -> None:
+        super().__init__(application, self.max_connections if one_front else MAX_CONNECTIONS_OF_AN_ADDRESS)
 
 
 class MetricsServer(ListeningServer):
-    """``/metrics`` for Prometheus, on a port of its own that wants no login.
+    """``/metrics`` for Prometheus, on a port of its own, without a login.
 
-    Answers ``networks`` (none: everybody) and this machine, under a Host that ``is_allowed``: a page in a browser
-    on the network could read it by a name of its own otherwise (DNS rebinding).
+    Answers ``networks`` (empty: all) and this machine, if ``is_allowed`` accepts the Host header: otherwise a web page
+    could read it through a browser on the network (DNS rebinding).
     """
 
     max_body_bytes = 4096
@@ -325,31 +317,31 @@ class MetricsServer(ListeningServer):
 
 
 class _Exposition:
-    """Writes the metrics in a thread; scrapes of the same format that come meanwhile share the text."""
+    """Encodes the metrics in a thread; concurrent scrapes of the same format share the result."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._under_way: dict[str, asyncio.Task[bytes]] = {}
+        self._running: dict[str, asyncio.Task[bytes]] = {}
 
     async def text(self, accept: str) -> tuple[bytes, str]:
         """The metrics and their content type, for an Accept header."""
         encode, content_type = choose_encoder(accept)
-        task = self._under_way.get(content_type)
+        task = self._running.get(content_type)
         if task is None:
             task = spawn(asyncio.to_thread(encode, self._registry), name="metrics")
-            self._under_way[content_type] = task
-            task.add_done_callback(lambda _: self._under_way.pop(content_type, None))
+            self._running[content_type] = task
+            task.add_done_callback(lambda _: self._running.pop(content_type, None))
         return await asyncio.shield(task), content_type
 
 
 def _host(scope: Scope) -> str:
-    """The Host header; without one (HTTP/1.0) the address that was connected to."""
+    """The Host header; without one (HTTP/1.0) the local address of the connection."""
     found = next((value for name, value in scope["headers"] if name == b"host"), None)
     return str(scope["server"][0]) if found is None else found.decode("latin-1")
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Of a peer; one that came by IPv4 to an IPv6 socket is an IPv4 address."""
+    """A peer's address; IPv4-mapped IPv6 becomes IPv4."""
     address = ipaddress.ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 

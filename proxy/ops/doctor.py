@@ -1,4 +1,4 @@
-"""What is wrong with an installation, and how to mend it. Reads and asks; changes nothing. Blocking."""
+"""Diagnoses an installation: what is wrong, and how to fix it. Changes nothing. Blocking."""
 
 import errno
 import importlib.metadata
@@ -25,7 +25,6 @@ from django.db import Error as DjangoError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from dpmp_site.bootstrap import open_to_others
 from proxy import VERSION
 from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ConfigSnapshot, Tls
@@ -33,14 +32,15 @@ from proxy.errors import ConfigError, DPMPError
 from proxy.models import ProxySettings
 from proxy.ops.check_pool import check_all
 from proxy.ops.health import can_write
+from proxy.ops.private_files import open_to_others
 from proxy.types import AdminStatus
 
 ASK_S = 3.0
 LOW_DISK_BYTES = 500 * 1024 * 1024
 SPARE_FILES = 500
-"""For pages and metrics (their most connections), the database, the log."""
+"""Descriptors for pages and metrics (their maximum of connections), the database and the log."""
 EARLIEST = 1_750_000_000.0
-"""June 2025: a clock that shows less is wrong."""
+"""June 2025: an earlier time is wrong."""
 RESTORE = (
     "Stop the proxy, put dpmp.sqlite3 (and its -wal and -shm) aside, run: python manage.py migrate, and then: "
     "python manage.py restore FILE, with a file from the data directory's backups"
@@ -49,7 +49,7 @@ _PORTS = (("stratum", "Miners"), ("web", "Dashboard"), ("metrics", "Metrics"))
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -58,17 +58,17 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     topic: str
     level: Level
     text: str
     mend: str = ""
-    """What to do; empty where nothing is to be done."""
+    """How to fix it; empty where nothing is to be done."""
 
 
 def examine(*, network: bool = True) -> list[Finding]:
-    """Look at everything; without ``network`` the pools are left out."""
+    """Run all checks; without ``network`` those of the pools are left out."""
     topics: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("versions", versions),
         ("files", files),
@@ -81,13 +81,13 @@ def examine(*, network: bool = True) -> list[Finding]:
     ]
     if network:
         topics.append(("pools", pools))
-    return [finding for topic, look in topics for finding in _guarded(topic, look)]
+    return [finding for topic, check in topics for finding in _guarded(topic, check)]
 
 
-def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> Sequence[Finding]:
+def _guarded(topic: str, check: Callable[[], Iterator[Finding]]) -> Sequence[Finding]:
     found: list[Finding] = []
     try:
-        found.extend(look())
+        found.extend(check())
     except DjangoError as error:
         found.append(
             _unreadable(error)
@@ -131,7 +131,7 @@ def _bad(topic: str, text: str, mend: str) -> Finding:
 
 
 def versions() -> Iterator[Finding]:
-    """Python and the packages of requirements.txt."""
+    """Python, and the packages of requirements.txt."""
     missing = []
     for line in (Path(settings.BASE_DIR) / "requirements.txt").read_text(encoding="utf-8").splitlines():
         name = re.match(r"[A-Za-z0-9_.-]+", line)
@@ -149,7 +149,7 @@ def versions() -> Iterator[Finding]:
 
 
 def files() -> Iterator[Finding]:
-    """The data directory can be written and has room."""
+    """The data directory is writable, private and has free space."""
     folder = Path(settings.DATA_DIR)
     if not os.access(folder, os.W_OK | os.X_OK):
         yield _bad("files", f"{folder} cannot be written.", f"Run: chown -R $(id -un) {folder}")
@@ -176,7 +176,7 @@ def _names(paths: Sequence[Path]) -> str:
 
 
 def database() -> Iterator[Finding]:
-    """Migrated, sound, writable."""
+    """Migrated, undamaged, writable."""
     executor = MigrationExecutor(connection)
     waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if waiting:
@@ -204,7 +204,7 @@ def _size() -> str:
 
 
 def system_checks() -> Iterator[Finding]:
-    """What Django's and our own system checks say: files, settings, environment."""
+    """Messages of Django's and our own system checks."""
     found = [message for message in checks.run_checks() if not message.is_silenced()]
     for message in found:
         make = _bad if message.is_serious() else _warn
@@ -214,7 +214,7 @@ def system_checks() -> Iterator[Finding]:
 
 
 def configuration() -> Iterator[Finding]:
-    """The proxy would take it."""
+    """The proxy can use the configuration."""
     try:
         snapshot = load_snapshot()
     except ConfigError as error:
@@ -233,7 +233,7 @@ def _enabled(snapshot: ConfigSnapshot) -> list[str]:
 
 
 def ports() -> Iterator[Finding]:
-    """Each port is free, or DPMP's own."""
+    """Each port is free or used by DPMP."""
     row = ProxySettings.load()
     running = _ask(row, "/healthz") == "ok"
     for name, who in _PORTS:
@@ -272,7 +272,7 @@ def _port(who: str, host: str, port: int, running: bool) -> Finding:
 
 
 def bind_problem(host: str, port: int) -> OSError | None:
-    """Why one cannot listen there; None if one can."""
+    """The error of listening there; None if it works."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -306,7 +306,7 @@ def _ask(row: ProxySettings, path: str) -> str:
 
 
 def ask(url: str) -> str:
-    """The body of the answer, also of a 503; empty where nobody answers."""
+    """The body of the answer, also of a 503; empty without an answer."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=ASK_S) as answer:
@@ -318,7 +318,7 @@ def ask(url: str) -> str:
 
 
 def open_files() -> Iterator[Finding]:
-    """Enough for the most miners and their pool connections."""
+    """The limit suffices for the configured maximum of miners and their pool connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     row = ProxySettings.load()
     try:
@@ -339,7 +339,7 @@ def open_files() -> Iterator[Finding]:
 
 
 def clock() -> Iterator[Finding]:
-    """The time is plausible, and kept by a time server."""
+    """The time is plausible and synchronised."""
     if time.time() < EARLIEST:
         yield _bad(
             "clock",
@@ -374,7 +374,7 @@ def _synchronised() -> bool | None:
 
 
 def pools() -> Iterator[Finding]:
-    """Each enabled pool can be mined on: the connection test of the admin."""
+    """The connection test of each enabled pool."""
     snapshot = load_snapshot()
     chosen = [pool for pool in snapshot.pools.values() if pool.status is AdminStatus.ENABLED]
     for pool, report in zip(chosen, async_to_sync(check_all)(chosen), strict=True):
@@ -395,8 +395,9 @@ def pools() -> Iterator[Finding]:
 def wait_until_listening(
     timeout_s: float, *, sleep: Callable[[float], None] = time.sleep, now: Callable[[], float] = time.monotonic
 ) -> str:
-    """Wait for a DPMP that takes miners and can write its database, whether or not a pool is up: what an upgrade
-    must have achieved. Empty, or what was missing at the end.
+    """Wait until DPMP accepts miners and can write its database, whether or not a pool is up. An upgrade waits for it.
+
+    Returns "", or what was missing at the end.
     """
     row, until = ProxySettings.load(), now() + timeout_s
     while True:

@@ -200,11 +200,12 @@ def main() -> None:
 
 async def serve(port: int) -> None:
     """Pages as ``runproxy`` serves them, and snapshots that come and go."""
+    from dpmp_site.asgi import application
     from proxy.net import servers as web
 
     web.WEBSOCKET_HANDSHAKE_S = 90  # a browser that gets no processor for 5 s is no stranger that holds connections
     chosen = ["rich"]
-    server = web.WebServer()
+    server = web.WebServer(application)
     await server.start("127.0.0.1", port)
     print("ready", server.address[1], flush=True)  # noqa: T201 - the tests wait for this line
     async with asyncio.TaskGroup() as tasks:

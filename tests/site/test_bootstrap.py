@@ -14,12 +14,11 @@ from django.core.management import CommandError, call_command
 
 from dpmp_site.bootstrap import (
     DataDirectoryError,
-    close_to_others,
     is_demo,
-    open_to_others,
     prepare_data_dir,
     secret_key,
 )
+from proxy.ops.private_files import close_to_others, open_to_others
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

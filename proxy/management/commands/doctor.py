@@ -1,4 +1,4 @@
-"""``manage.py doctor``: what is wrong, and how to mend it."""
+"""``manage.py doctor``: what is wrong, and how to fix it."""
 
 import json
 import textwrap
@@ -16,7 +16,7 @@ _MARKS = {Level.OK: "ok", Level.WARN: "!", Level.BAD: "!!"}
 class Command(BaseCommand):
     """Prints a line for each thing looked at; exits 1 if one of them is bad."""
 
-    help = "Look at versions, files, database, configuration, ports, open files, clock and pools; say how to mend it."
+    help = "Look at versions, files, database, configuration, ports, open files, clock and pools; say how to fix it."
     requires_system_checks: list[str] = []  # it runs them itself, and goes on
 
     def add_arguments(self, parser: CommandParser) -> None:
