@@ -113,7 +113,7 @@ def _below_pin(
     if override is not None:
         return _overridden(config, override, schedule, balance)
     if schedule is None:
-        # Nobody said anything. Idle hardware is the worst answer, so the pools share the work evenly.
+        # No schedule is in force. Idle hardware would be worse than any split, so the pools share the work evenly.
         return Control(detail="no schedule in force", weights=_enabled(config, [(key, 1.0) for key in config.pools]))
     return _scheduled(config, schedule, balance)
 

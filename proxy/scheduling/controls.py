@@ -12,7 +12,10 @@ from proxy.types import PoolKey, WorkerName
 
 
 class Controls:
-    """Looks at the configuration, the wall clock and auto-balance's weights when told to, and remembers the answers."""
+    """Control by worker, under a configuration, auto-balance's weights and what is in force by the wall clock.
+
+    The wall clock is looked at in ``refresh`` and ``is_outdated`` only.
+    """
 
     def __init__(self, clock: Clock, tuning: SchedulerTuning) -> None:
         self.config = ConfigSnapshot()

@@ -18,7 +18,7 @@ from proxy.scheduling.tuning import SchedulerTuning
 from proxy.types import PoolKey, SessionId, SwitchReason
 
 Move = Callable[[FleetMiner, PoolKey, SwitchReason], bool]
-"""Moves a miner and books it; False: it stays where it is."""
+"""Moves a miner and notes it; False: it stays where it is."""
 Wait = Callable[[FleetMiner, PoolKey], float]
 """How long (seconds) a move that is not urgent should wait for a new block's job."""
 
@@ -233,7 +233,7 @@ class Fleet:
         """Move a miner that has only just started, if it would be of more use on a pool that has become ready.
 
         All connections are dialled at once and the first to bring a job is taken, so without this a fleet that connects
-        together would begin on the quickest pool together, and leave it together.
+        together would begin on the quickest pool together, and switch away from it together.
         """
         best = next(iter(self._by_need(miner, now, self.weights)), None)
         if best is None or miner.current is None or best == miner.current:

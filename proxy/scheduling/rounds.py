@@ -67,10 +67,10 @@ class Rounds:
         return max(self.period, self._natural(miner, first=first))
 
     def of_residual(self, miner: FleetMiner, *, working: int, age_s: float, switches: int) -> float:
-        """Return the round of a residual miner: what its dwells make, and no shorter than calm allows.
+        """Return the round of a residual miner: what its dwells make, and long enough to switch as rarely as wanted.
 
         ``working`` is the number of working miners, ``age_s`` and ``switches`` are those of the ledger. A young ledger
-        is exact before it is calm: half a round of surplus weighs more the less has been worked.
+        puts exactness first: half a round of surplus weighs more the less has been worked.
         """
         time_shares, tuning = miner.assignment.time_shares, self._tuning
         natural = self._natural(miner, first=miner.in_first_slice)
@@ -81,18 +81,18 @@ class Rounds:
             return natural
         sliced = len(self._weights) - 1
         calm = max(tuning.calm_part, tuning.calm_per_residual * sliced / working)
-        ripeness = min(1.0, age_s / tuning.calm_after_s)
-        calmest = 2 * self.period * sliced / (calm * working * len(self._weights))
+        maturity = min(1.0, age_s / tuning.calm_after_s)
+        calm_s = 2 * self.period * sliced / (calm * working * len(self._weights))
         swing = max(part * (1 - part) for part in time_shares.values())
-        planned = max(natural, ripeness * calmest * min(0.25 / swing, tuning.most_uneven_stretch))
-        return planned * self._restless_stretch(working, age_s, switches) if ripeness == 1 else planned
+        planned = max(natural, maturity * calm_s * min(0.25 / swing, tuning.most_uneven_stretch))
+        return planned * self._restless_stretch(working, age_s, switches) if maturity == 1 else planned
 
     def _natural(self, miner: FleetMiner, *, first: bool) -> float:
         time_shares = miner.assignment.time_shares
         return round_period(time_shares, {pool: self.dwell(miner, pool, first=first) for pool in time_shares})
 
     def _restless_stretch(self, working: int, age_s: float, switches: int) -> float:
-        """Return by how much rounds are longer because the ledger has seen more switches than calm allows."""
+        """Return by how much rounds are longer because the ledger has seen more switches than are allowed."""
         pools, tuning = len(self._weights), self._tuning
         each = pools * age_s / self.period if self.period else 0.0
         budget = max(tuning.allowed_part * working, tuning.allowed_per_residual * (pools - 1))

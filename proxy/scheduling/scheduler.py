@@ -69,7 +69,7 @@ class Scheduler:
         self._decisions = 0
         """Moves made in the present turn."""
         self._announced: tuple[object, ...] = ()
-        """The control that the last ControlChanged told."""
+        """What the last ``ControlChanged`` said."""
 
     @property
     def _config(self) -> ConfigSnapshot:
@@ -160,9 +160,9 @@ class Scheduler:
     def share(
         self, session: SessionId, pool: PoolKey, difficulty: float, accepted: bool, credited: float | None = None
     ) -> None:
-        """A pool judged a share. ``difficulty`` is what the miner had been told, ``credited`` what the pool pays.
+        """Count a pool's verdict. ``difficulty`` is what the miner was assigned, ``credited`` what the pool pays.
 
-        ``difficulty`` 0: the hash is below what the miner was told (a block), so it says nothing about its rate.
+        ``difficulty`` 0: the hash is below what the miner was assigned (a block), so it says nothing about its rate.
         """
         miner = self._miners.get(session)
         if miner is None:
@@ -346,9 +346,9 @@ class Scheduler:
 
     def _emit_control(self) -> None:
         control = self._main_control()
-        told = (control.source, control.detail, control.mode, dict(control.weights))
-        if told != self._announced:
-            self._announced = told
+        present = (control.source, control.detail, control.mode, dict(control.weights))
+        if present != self._announced:
+            self._announced = present
             self._events.emit(
                 ControlChanged(
                     source=control.source, detail=control.detail, mode=control.mode.value, weights=dict(control.weights)
@@ -482,9 +482,9 @@ def _timing(control: Control) -> tuple[object, ...]:
 
 
 def _nothing() -> None:
-    """Nobody listens yet."""
+    """Do nothing: no listener is set yet."""
 
 
 def _no_wait(session: SessionId, pool: PoolKey) -> float:
-    """No switch waits."""
+    """Let no switch wait: nobody who knows of new blocks is set yet."""
     return 0.0

@@ -59,7 +59,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimSample:
-    """What was worked and paid until one instant, since the start or the last ``Simulation.start_sample``."""
+    """What was worked and paid from the start until one instant."""
 
     at: float
     target: Mapping[PoolKey, float]
@@ -133,7 +133,6 @@ class Simulation:
         self._count = 0
         self._next_session = 0
         self._gone: list[SimulatedMiner] = []
-        self._sample_start = 0.0
         self.accepted = dict.fromkeys(config.pools, 0.0)
         self._squares = dict.fromkeys(config.pools, 0.0)
         self._work = dict.fromkeys(config.pools, 0.0)
@@ -179,11 +178,6 @@ class Simulation:
                 self._settle(miner)
                 miner.is_mute = mute
                 self._plan_share(miner)
-
-    def apply(self, config: ConfigSnapshot) -> None:
-        """Change the configuration."""
-        self.config = config
-        self.scheduler.apply(config)
 
     def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
         """Do what the engine does: put the miner to work on ``pool``."""
@@ -309,17 +303,6 @@ class Simulation:
 
     # --- what was worked ---------------------------------------------------------------------------------------------
 
-    def start_sample(self) -> None:
-        """Count from now on: split, accepted difficulty, switches."""
-        for miner in self.miners.values():
-            self._settle(miner)
-            miner.seconds.clear()
-            miner.shares = 0
-        self._gone.clear()
-        for sums in (self.accepted, self._squares, self._work):
-            sums.update(dict.fromkeys(sums, 0.0))
-        self._sample_start, self.switches, self.miner_seconds, self.lost_s = self.clock.now(), 0, 0.0, 0.0
-
     def _fold_gone(self) -> None:
         """Keep the list of miners that left short: the oldest count as one without estimate error."""
         while len(self._gone) > 2000:
@@ -328,7 +311,7 @@ class Simulation:
                 self._work[pool] += old.rate * seconds
 
     def work(self) -> dict[PoolKey, float]:
-        """Return true work by pool, hashes, since the mark."""
+        """Return true work by pool, in hashes."""
         work = dict(self._work)
         for miner in self.miners.values():
             self._settle(miner)
@@ -338,13 +321,13 @@ class Simulation:
         return work
 
     def measure(self, target: Mapping[PoolKey, float], dwell_s: float) -> SimSample:
-        """Compare what was worked and paid since the mark with ``target``; ``dwell_s`` is the smaller pool's."""
+        """Compare what was worked and paid with ``target``; ``dwell_s`` is the smaller pool's."""
         work = self.work()
         total, paid = sum(work.values()) or 1.0, sum(self.accepted.values()) or 1.0
         split = {pool: amount / total for pool, amount in work.items()}
         pay = {pool: amount / paid for pool, amount in self.accepted.items()}
         return SimSample(
-            at=self.clock.now() - self._sample_start,
+            at=self.clock.now(),
             target=target,
             split=split,
             paid=pay,

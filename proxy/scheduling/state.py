@@ -1,4 +1,4 @@
-"""What survives a restart, as JSON-able values; read back with suspicion: anything odd is left out."""
+"""What survives a restart, as JSON-able values. Read back, anything that makes no sense is left out."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -67,7 +67,7 @@ def load_ledgers(state: object, *, now: float, wall: float, tuning: SchedulerTun
 def dump_workers(
     workers: Iterable[tuple[WorkerName, Estimate, Mapping[PoolKey, float]]], most: int
 ) -> dict[str, list[object]]:
-    """Return estimates and seconds in hand by worker name, at most ``most``, the last ones win."""
+    """Return estimates and surplus (seconds) by worker name, at most ``most``: the last ones."""
     kept = list(workers)[-most:]
     return {name: [estimate.dump(), dict(surplus)] for name, estimate, surplus in kept}
 

@@ -7,27 +7,28 @@ import pytest
 
 from proxy.config.snapshot import OverrideConfig, Policy
 from proxy.scheduling import phases
-from proxy.scheduling.simulation import TERA, Simulation
+from proxy.scheduling.simulation import TERA
 from proxy.scheduling.tuning import DEFAULT_TUNING
 from proxy.types import PoolKey
 from tests.bench.split import bound_dwell, config_for, target_of
+from tests.support.simulation import SteeredSimulation
 
 A, B = PoolKey("A"), PoolKey("B")
 
 
 def pair(
     weights: tuple[float, ...], rates: tuple[float, ...] = (100, 100), policy: Policy = Policy.AUTOMATIC
-) -> Simulation:
+) -> SteeredSimulation:
     config = config_for(weights, 30)
     config = replace(config, schedules=(replace(config.schedules[0], policy=policy),))
-    simulation = Simulation(config, random.Random(1))
+    simulation = SteeredSimulation(config, random.Random(1))
     for rate in rates:
         simulation.add(rate * TERA)
         simulation.run_to(simulation.clock.now() + 7)
     return simulation
 
 
-def together(simulation: Simulation, seconds: float) -> float:
+def together(simulation: SteeredSimulation, seconds: float) -> float:
     """Return the part of the time in which all miners are on one pool."""
     count, start = 0, simulation.clock.now()
     for number in range(1, int(2 * seconds) + 1):
@@ -36,7 +37,7 @@ def together(simulation: Simulation, seconds: float) -> float:
     return count / int(2 * seconds)
 
 
-def outage(simulation: Simulation, pool: PoolKey) -> None:
+def outage(simulation: SteeredSimulation, pool: PoolKey) -> None:
     simulation.set_pool(pool, False)
     simulation.run_to(simulation.clock.now() + 100)
     simulation.set_pool(pool, True)

@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 
 from proxy.config.snapshot import OverrideConfig, Policy
-from proxy.scheduling.simulation import TERA, PoolBehaviour, Simulation
+from proxy.scheduling.simulation import TERA, PoolBehaviour
 from tests.bench.split import (
     FLEETS,
     bound_dwell,
@@ -18,14 +18,15 @@ from tests.bench.split import (
     target_of,
 )
 from tests.support import scheduler_oracle
+from tests.support.simulation import SteeredSimulation
 
 pytestmark = pytest.mark.simulation
 TIMES = (60, 300, 900, 3600)
 
 
-def start(fleet: str, weights: tuple[float, ...], seed: int, **behaviour: PoolBehaviour) -> Simulation:
+def start(fleet: str, weights: tuple[float, ...], seed: int, **behaviour: PoolBehaviour) -> SteeredSimulation:
     rng = random.Random(seed)
-    simulation = Simulation(config_for(weights, 30), rng, behaviour=behaviour)
+    simulation = SteeredSimulation(config_for(weights, 30), rng, behaviour=behaviour)
     for rate in FLEETS[fleet](rng):
         simulation.add(rate * TERA)
     return simulation
@@ -92,7 +93,7 @@ def test_switches_are_spread_over_time_also_when_every_miner_is_sliced():
     config = config_for((50, 50), 30)
     config = replace(config, schedules=(replace(config.schedules[0], policy=Policy.SLICING),))
     rng, when = random.Random(1), []
-    simulation = Simulation(config, rng, on_move=lambda *_: when.append(simulation.clock.now()))
+    simulation = SteeredSimulation(config, rng, on_move=lambda *_: when.append(simulation.clock.now()))
     for _ in range(50):
         simulation.add(100 * TERA)
     simulation.run_to(1800)
@@ -189,7 +190,7 @@ def test_a_slow_miner_stays_for_five_shares_on_the_smaller_pool_but_not_for_hour
     moves: list[tuple[float, str]] = []
     difficulty = share_s * TERA / 2**32
     behaviour = {pool: PoolBehaviour(vardiff=False, start_difficulty=difficulty) for pool in ("A", "B")}
-    simulation = Simulation(
+    simulation = SteeredSimulation(
         config_for((80, 20), 30),
         random.Random(3),
         behaviour=behaviour,
@@ -210,7 +211,7 @@ def test_how_soon_the_split_follows_tells_of_the_longer_stays_of_slow_miners():
     follows = []
     for share_s in (3, 60):
         behaviour = {pool: PoolBehaviour(vardiff=False, start_difficulty=share_s * TERA / 2**32) for pool in ("A", "B")}
-        simulation = Simulation(config_for((80, 20), 30), random.Random(3), behaviour=behaviour)
+        simulation = SteeredSimulation(config_for((80, 20), 30), random.Random(3), behaviour=behaviour)
         simulation.add(TERA)
         simulation.run_to(3600)
         simulation.apply(replace(simulation.config, override=OverrideConfig(weights={"A": 70, "B": 30})))
@@ -220,7 +221,7 @@ def test_how_soon_the_split_follows_tells_of_the_longer_stays_of_slow_miners():
 
 def test_a_slow_miner_follows_the_slider_as_soon_as_a_quick_one():
     behaviour = {pool: PoolBehaviour(vardiff=False, start_difficulty=60 * TERA / 2**32) for pool in ("A", "B")}
-    simulation = Simulation(config_for((99, 1), 30), random.Random(3), behaviour=behaviour)
+    simulation = SteeredSimulation(config_for((99, 1), 30), random.Random(3), behaviour=behaviour)
     miner = simulation.add(TERA)
     simulation.run_to(3600)
     assert miner.pool == "A"
