@@ -29,8 +29,9 @@ class SchedulerTuning:
     """Unit: expected shares.
     Why: a pool may have raised the difficulty just before it was left, so the time spent on a share that was not found
     counts as so many at most until the next one tells.
-    Chosen by: the Poisson distribution: luck alone takes longer once in 20. tests.bench.split, 12 mixed at 60:30:10, mean
-    error of 4 seeds at 15 and 60 minutes: 0.62 and 0.43 points; with 1.5 it is 0.89 and 0.42, with 6 0.94 and 0.66."""
+    Chosen by: the Poisson distribution: luck alone takes longer once in 20. tests.bench.split, 12 mixed at 60:30:10,
+    mean error of 4 seeds at 15 and 60 minutes: 0.62 and 0.43 points; with 1.5 it is 0.89 and 0.42, with 6 0.94 and
+    0.66."""
     suggested_interval_s: float = 3.33
     """Unit: seconds a share.
     Why: a suggested difficulty is read as the wish for this pace, which gives a first rate.
