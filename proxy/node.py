@@ -166,7 +166,9 @@ class Node:
             hashes_per_difficulty=hashes,
             dialer=NetDialer(timeout_s=lambda: self.engine.config.health.dial_timeout_s),
         )
-        self.payouts = PayoutCheck(clock=self.clock, events=self.events, on_payout=self._payout)
+        self.payouts = PayoutCheck(
+            clock=self.clock, events=self.events, coinbases_of=self.engine.coinbases_of, on_payout=self._payout
+        )
         self.auto = AutoBalance(clock=self.clock, events=self.events)
         self.balance = BalanceService(
             auto=self.auto, clock=self.clock, set_weights=self.engine.scheduler.set_balance_weights

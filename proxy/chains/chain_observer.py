@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from proxy.chains.chain_key import ChainKey, chain_key
 from proxy.chains.coinbase import height_of
-from proxy.observe.events import ChainSplit, EventStream, NewBlockSeen, PoolBehind, PoolDisconnected, PoolNotify
+from proxy.observe.events import (
+    ChainSplit,
+    ConnectionTipChanged,
+    EventStream,
+    NewBlockSeen,
+    PoolBehind,
+    PoolDisconnected,
+    PoolNotify,
+)
 from proxy.ports import Clock, Timer
 from proxy.stratum.difficulty import diff1_target, network_difficulty
 from proxy.types import HASHES_PER_DIFFICULTY, Chain, ConnectionId, PoolKey
@@ -78,7 +86,7 @@ class PoolChainView:
 
 
 class ChainObserver:
-    """Follows every chain through ``PoolNotify``; emits ``NewBlockSeen`` and ``PoolBehind``."""
+    """Follows every chain through pools' jobs and connections' tips; emits ``NewBlockSeen`` and ``PoolBehind``."""
 
     def __init__(
         self,
@@ -92,13 +100,15 @@ class ChainObserver:
         self._diff1 = diff1_target(hashes_per_difficulty)
         self._chains: dict[ChainKey, _ObservedChain] = {}
         self._of_pool: dict[PoolKey, ChainKey] = {}
-        events.subscribe(PoolNotify, self._on_notify)
+        events.subscribe(PoolNotify, self._on_job)
+        events.subscribe(ConnectionTipChanged, self._on_job)
         events.subscribe(PoolDisconnected, self._on_disconnected)
         events.subscribe(ChainSplit, self._on_split)
 
     # --- What pools say --------------------------------------------------------------------------------------------
 
-    def _on_notify(self, job: PoolNotify) -> None:
+    def _on_job(self, job: PoolNotify | ConnectionTipChanged) -> None:
+        """A job that is new, or the first one on its block that one of the pool's connections brought."""
         key = chain_key(job.chain, job.pool)
         if self._of_pool.get(job.pool) != key:
             self._move_pool(job.pool, key)
@@ -124,8 +134,8 @@ class ChainObserver:
         self._announced(job, tip, now)
         self._works_on(state, mine, tip, job)
 
-    def _new_tip(self, state: _ObservedChain, job: PoolNotify, now: float) -> _Block:
-        height = height_of(job.coinbase1) or 0
+    def _new_tip(self, state: _ObservedChain, job: PoolNotify | ConnectionTipChanged, now: float) -> _Block:
+        height = job.height if isinstance(job, ConnectionTipChanged) else height_of(job.coinbase1) or 0
         state.count += 1
         tip = _Block(
             prevhash=job.prevhash,
@@ -140,7 +150,7 @@ class ChainObserver:
             state.blocks.popitem(last=False)
         return tip
 
-    def _announced(self, job: PoolNotify, tip: _Block, now: float) -> None:
+    def _announced(self, job: PoolNotify | ConnectionTipChanged, tip: _Block, now: float) -> None:
         if job.pool not in tip.pools:
             behind = now - tip.at
             tip.pools[job.pool] = behind
@@ -191,7 +201,9 @@ class ChainObserver:
 
     # --- Who is behind ---------------------------------------------------------------------------------------------
 
-    def _works_on(self, state: _ObservedChain, mine: _PoolChain, tip: _Block, job: PoolNotify) -> None:
+    def _works_on(
+        self, state: _ObservedChain, mine: _PoolChain, tip: _Block, job: PoolNotify | ConnectionTipChanged
+    ) -> None:
         """Follow what miners work on; a connection that lags does not take its pool back (as ``STEP_BACK_S`` says)."""
         if job.session is None:
             return

@@ -5,23 +5,27 @@ until a coinbase is right again. For others it is information.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.chains.addresses import AddressError, address_of_script, script_of
 from proxy.chains.coinbase import TxOut, assemble, parse_coinbase
 from proxy.config.snapshot import ConfigSnapshot, PayoutAction, PoolConfig
 from proxy.errors import RemoteProtocolError
-from proxy.observe.events import EventStream, PayoutChecked, PoolDisconnected, PoolNotify
+from proxy.observe.events import EventStream, PayoutChecked, PoolNotify
 from proxy.ports import Clock, Timer
-from proxy.types import Chain, ConnectionId, PoolKey
+from proxy.types import Chain, PoolKey
 
 OnPayout = Callable[[PoolKey, bool], None]
+CoinbasesOf = Callable[[PoolKey], Iterable[bytes]]
+"""The second part of the coinbase in the newest job of each of a pool's connections."""
 
 SHOWN_OUTPUTS = 50
 """PPLNS coinbases pay hundreds; the largest are shown."""
 EXAMINED_KEPT = 64
 """Output sets remembered: with a connection per miner the same set comes a thousand times."""
+RECHECK_S = 1.0
+"""When a pool is looked at again that sent a right coinbase while one of its connections still had a wrong one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,31 +50,36 @@ class PayoutCheck:
     back (True).
     """
 
-    def __init__(self, *, clock: Clock, events: EventStream, on_payout: OnPayout | None = None) -> None:
+    def __init__(
+        self, *, clock: Clock, events: EventStream, coinbases_of: CoinbasesOf, on_payout: OnPayout | None = None
+    ) -> None:
         self._clock = clock
         self._events = events
+        self._coinbases_of = coinbases_of
         self._on_payout = on_payout
         self._configs: Mapping[PoolKey, PoolConfig] = {}
         self._scripts: dict[PoolKey, bytes] = {}
-        self._seen: dict[ConnectionId, bytes] = {}
-        self._waiting: dict[ConnectionId, PoolNotify] = {}
+        self._waiting: dict[tuple[PoolKey, bytes], PoolNotify] = {}
         self._timer: Timer | None = None
+        self._right: dict[PoolKey, PayoutView] = {}
+        """Right coinbases of pools that had a wrong one in use as well when they came."""
+        self._right_timer: Timer | None = None
         self._examined: OrderedDict[tuple[PoolKey, bytes], PayoutView] = OrderedDict()
-        self._bad: dict[PoolKey, dict[ConnectionId, PayoutView]] = {}
+        self._wrong: dict[PoolKey, dict[bytes, PayoutView]] = {}
+        """Wrong coinbases that some connection may still have, by their second part."""
         self._views: dict[PoolKey, PayoutView] = {}
         self._excluded: set[PoolKey] = set()
         events.subscribe(PoolNotify, self._on_notify)
-        events.subscribe(PoolDisconnected, self._on_disconnected)
 
     def apply(self, config: ConfigSnapshot) -> None:
         """Take wallets and limits from a configuration; after a change everything is checked anew with the next job."""
         old, self._configs = self._configs, config.pools
         if dict(old) != dict(config.pools):
-            self._seen.clear()
             self._examined.clear()
         for key in old.keys() - config.pools.keys():
             self._views.pop(key, None)
-            self._bad.pop(key, None)
+            self._wrong.pop(key, None)
+            self._right.pop(key, None)
             self._excluded.discard(key)
         self._scripts = {key: script for key, pool in config.pools.items() if (script := _wallet_script(pool))}
         for key in [key for key in self._excluded if not _may_exclude(config.pools[key])]:
@@ -81,17 +90,11 @@ class PayoutCheck:
         return self._views.get(pool)
 
     def _on_notify(self, job: PoolNotify) -> None:
-        if self._seen.get(job.connection) == job.coinbase2 or job.pool not in self._configs:
+        if job.pool not in self._configs:
             return
-        self._seen[job.connection] = job.coinbase2
-        self._waiting[job.connection] = job
+        self._waiting[job.pool, job.coinbase2] = job
         if self._timer is None:  # the next turn of the loop: miners get their job first
             self._timer = self._clock.call_at(self._clock.now(), self._check_waiting)
-
-    def _on_disconnected(self, event: PoolDisconnected) -> None:
-        self._seen.pop(event.connection, None)
-        self._waiting.pop(event.connection, None)
-        self._bad.get(event.pool, {}).pop(event.connection, None)
 
     def _check_waiting(self) -> None:
         self._timer = None
@@ -99,25 +102,42 @@ class PayoutCheck:
         for job in waiting.values():
             pool = self._configs.get(job.pool)
             if pool is not None:
-                self._check(pool, job)
+                view = self._examined.get((pool.key, job.coinbase2)) or self._examine(pool, job)
+                self._examined[pool.key, job.coinbase2] = view
+                if len(self._examined) > EXAMINED_KEPT:
+                    self._examined.popitem(last=False)
+                if not view.ok:
+                    self._wrong.setdefault(pool.key, {})[job.coinbase2] = view
+                self._conclude(pool, view)
 
-    def _check(self, pool: PoolConfig, job: PoolNotify) -> None:
+    def _conclude(self, pool: PoolConfig, view: PayoutView) -> None:
         """A pool is right only while none of its connections is given a wrong coinbase."""
-        view = self._examined.get((pool.key, job.coinbase2)) or self._examine(pool, job)
-        self._examined[pool.key, job.coinbase2] = view
-        if len(self._examined) > EXAMINED_KEPT:
-            self._examined.popitem(last=False)
-        bad = self._bad.setdefault(pool.key, {})
-        if view.ok:
-            bad.pop(job.connection, None)
-        else:
-            bad[job.connection] = view
-        view = next(iter(bad.values()), view)
+        wrong = self._wrong.pop(pool.key, {})
+        if wrong:
+            in_use = frozenset(self._coinbases_of(pool.key))
+            wrong = {coinbase2: each for coinbase2, each in wrong.items() if coinbase2 in in_use}
+        if wrong:
+            self._wrong[pool.key] = wrong
+            if view.ok:
+                self._right[pool.key] = view
+                if self._right_timer is None:
+                    self._right_timer = self._clock.call_at(self._clock.now() + RECHECK_S, self._recheck)
+            view = next(iter(wrong.values()))
+        elif not view.ok:
+            return  # its connection has ended, or has another job by now
         before, self._views[pool.key] = self._views.get(pool.key), view
         if before is None or _gist(before) != _gist(view):
             self._events.emit(PayoutChecked(pool=pool.key, percent=view.percent, ok=view.ok, outputs=view.outputs))
         if _may_exclude(pool):
             self._set_excluded(pool.key, excluded=not view.ok)
+
+    def _recheck(self) -> None:
+        self._right_timer = None
+        right, self._right = self._right, {}
+        for key, view in right.items():
+            pool = self._configs.get(key)
+            if pool is not None:
+                self._conclude(pool, view)
 
     def _examine(self, pool: PoolConfig, job: PoolNotify) -> PayoutView:
         outputs: tuple[TxOut, ...] = ()

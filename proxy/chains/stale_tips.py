@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 
 from proxy.chains.chain_key import ChainKey, chain_key
 from proxy.chains.chain_split import ChainSplits, meets_target
-from proxy.chains.coinbase import height_of
-from proxy.observe.events import EventStream, PoolDisconnected, PoolNotify, StaleTipLeft
+from proxy.observe.events import ConnectionTipChanged, EventStream, PoolDisconnected, StaleTipLeft
 from proxy.ports import Clock
 from proxy.stratum.difficulty import target_of_nbits
 from proxy.types import ConnectionId, PoolKey, SessionId
@@ -77,7 +76,7 @@ class _Hold:
 
 
 class StaleTips:
-    """Follows every connection through ``PoolNotify``; emits ``StaleTipLeft``."""
+    """Follows every connection through ``ConnectionTipChanged``; emits ``StaleTipLeft``."""
 
     def __init__(self, *, clock: Clock, events: EventStream) -> None:
         self.on_change: Callable[[frozenset[SessionId]], None] = _nothing
@@ -93,7 +92,7 @@ class StaleTips:
         self._holds: dict[SessionId, dict[PoolKey, _Hold]] = {}
         self._reported: dict[PoolKey, bytes] = {}
         """The tip of each pool that ``StaleTipLeft`` was last emitted for."""
-        events.subscribe(PoolNotify, self._on_notify)
+        events.subscribe(ConnectionTipChanged, self._on_tip)
         events.subscribe(PoolDisconnected, self._on_disconnected)
 
     # --- Questions --------------------------------------------------------------------------------------------------
@@ -153,14 +152,14 @@ class StaleTips:
 
     # --- What pools say ---------------------------------------------------------------------------------------------
 
-    def _on_notify(self, job: PoolNotify) -> None:
+    def _on_tip(self, job: ConnectionTipChanged) -> None:
         before = self._tips.get(job.connection)
         if before is not None and before.prevhash == job.prevhash:
             before.nbits = job.nbits
             return
         now = self._clock.now()
         key = chain_key(job.chain, job.pool)
-        tip = _ConnectionTip(key, job.pool, job.session, job.prevhash, height_of(job.coinbase1) or 0, job.nbits, now)
+        tip = _ConnectionTip(key, job.pool, job.session, job.prevhash, job.height, job.nbits, now)
         self._tips[job.connection] = tip
         self._connections_of.setdefault(job.pool, set()).add(job.connection)
         following = self._following.setdefault(key, OrderedDict())

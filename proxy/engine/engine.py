@@ -4,6 +4,7 @@ It owns no protocol and no policy: sessions speak Stratum, pools look after thei
 works where, and the engine introduces them to each other.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -233,6 +234,10 @@ class Engine:
         if pool.status is PoolStatus.DOWN:
             return pool.health.reason or "the pool is down"
         return "its payout check failed" if pool.excluded else ""
+
+    def coinbases_of(self, key: PoolKey) -> Iterable[bytes]:
+        """The second part of the coinbase in the newest job of each of the pool's connections."""
+        return self.pools[key].coinbases() if key in self.pools else ()
 
     def next_connection_id(self) -> ConnectionId:
         """An id never used before."""

@@ -5,6 +5,7 @@ connections were lost; when one hears of no new jobs; while a backup endpoint is
 and then while no miner keeps it under observation.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
@@ -110,6 +111,10 @@ class UpstreamPool:
         """Open connections, probes included."""
         return sum(connection.is_open for connection in self._open)
 
+    def coinbases(self) -> Iterator[bytes]:
+        """The second part of the coinbase in the newest job of each connection."""
+        return (connection.job.template.coinb2 for connection in self._open if connection.job is not None)
+
     @property
     def usable(self) -> bool:
         """Whether the operator lets the proxy connect to it at all."""
@@ -157,6 +162,7 @@ class UpstreamPool:
             self.probe.cancel()
         elif moved or returned:
             self.version_mask = None  # perhaps another pool: until it has said, rolling is offered
+            self._notify_cache = NotifyCache()  # what it sends is told anew
             self._endpoint = 0
             self._backoff.reset()
             self.probe.cancel()

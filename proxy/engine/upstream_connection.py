@@ -6,11 +6,13 @@ Keeping a session supplied with connections (retry, renewal, drain) is the matte
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from proxy.chains.coinbase import height_of
 from proxy.config.snapshot import Endpoint
 from proxy.engine.redirect import redirect_target
 from proxy.errors import RemoteProtocolError
 from proxy.observe.events import (
     AuthResult,
+    ConnectionTipChanged,
     EventStream,
     LateVerdict,
     LinesReceived,
@@ -81,11 +83,13 @@ class UpstreamConnection:
         "_job_stall_s",
         "_known",
         "_last_job_at",
+        "_notify_cache",
         "_one_in",
         "_one_out",
         "_opened_at",
         "_patience",
         "_session",
+        "_tip",
         "_user",
         "_user_name",
         "_watch",
@@ -146,6 +150,9 @@ class UpstreamConnection:
         )
         self.reading = reading
         self._patience = patience
+        self._notify_cache = notify_cache
+        self._tip = (b"", 0)
+        """Previous block and compact target of the newest job."""
         self._known = known
         self._user_name = credentials.user
         self._user = user
@@ -349,10 +356,10 @@ class UpstreamConnection:
         )
 
     def upstream_job(self, job: PoolJob) -> None:
-        """Hand a job over, and look out for the next one."""
+        """Announce a job that is new, hand it over, and look out for the next one."""
         now = self._clock.now()
-        if self._events.wants(PoolNotify):
-            template = job.template
+        template = job.template
+        if self._notify_cache.announce(template) and self._events.wants(PoolNotify):
             self._events.emit(
                 PoolNotify(
                     pool=self.pool,
@@ -368,6 +375,19 @@ class UpstreamConnection:
                     extranonce1=job.extranonce1,
                     extranonce2_size=job.extranonce2_size,
                     coinbase2=template.coinb2,
+                    session=self._session,
+                )
+            )
+        if self._tip != (template.prevhash, template.nbits):
+            self._tip = template.prevhash, template.nbits
+            self._events.emit(
+                ConnectionTipChanged(
+                    pool=self.pool,
+                    connection=self.id,
+                    chain=self.chain,
+                    height=height_of(template.coinb1) or 0,
+                    prevhash=template.prevhash,
+                    nbits=template.nbits,
                     session=self._session,
                 )
             )

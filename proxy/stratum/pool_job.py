@@ -5,6 +5,7 @@ was read before, and everything that depends on the line alone is made once, wit
 """
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -114,10 +115,12 @@ class PoolJob:
 class NotifyCache:
     """The lines of ``mining.notify`` that a pool sent lately, each read once; for all connections to one pool."""
 
-    __slots__ = ("_read",)
+    __slots__ = ("_announced", "_read")
 
     def __init__(self) -> None:
         self._read: dict[bytes, NotifyTemplate] = {}
+        self._announced: deque[NotifyTemplate] = deque(maxlen=CACHED_LINES)
+        """The newest first."""
 
     def find(self, line: bytes) -> NotifyTemplate | None:
         """Return what ``line`` was read as, if it was."""
@@ -128,6 +131,13 @@ class NotifyCache:
         while len(self._read) >= CACHED_LINES:
             del self._read[next(iter(self._read))]
         self._read[line] = template
+
+    def announce(self, template: NotifyTemplate) -> bool:
+        """Note that the pool's job is told; False where it was before, on whatever connection."""
+        if any(each is template for each in self._announced):
+            return False
+        self._announced.appendleft(template)
+        return True
 
 
 def swap_words(block: bytes) -> bytes:

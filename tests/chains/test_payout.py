@@ -4,7 +4,7 @@ import pytest
 
 from proxy.chains.payout import PayoutCheck
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, PayoutAction, PoolConfig
-from proxy.observe.events import EventStream, PayoutChecked, PoolDisconnected
+from proxy.observe.events import EventStream, PayoutChecked, PoolDisconnected, PoolNotify
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import Chain, ConnectionId
 from tests.support.shares import A, Heard, coinbase_parts, notify
@@ -49,8 +49,14 @@ class World:
     def __init__(self, chain=Chain.BTC, wallet=WALLETS[2][1], **pool):
         self.clock, self.events, self.calls = VirtualClock(), EventStream(), []
         self.heard = Heard(self.events, PayoutChecked)
+        self.newest = {}
+        self.events.subscribe(PoolNotify, lambda job: self.newest.update({job.connection: job.coinbase2}))
+        self.events.subscribe(PoolDisconnected, lambda event: self.newest.pop(event.connection))
         self.check = PayoutCheck(
-            clock=self.clock, events=self.events, on_payout=lambda key, ok: self.calls.append((key, ok))
+            clock=self.clock,
+            events=self.events,
+            coinbases_of=lambda key: self.newest.values(),
+            on_payout=lambda key, ok: self.calls.append((key, ok)),
         )
         self.chain = chain
         self.apply(wallet=wallet, **{"solo": True, **pool})
@@ -136,6 +142,19 @@ def test_one_connection_with_a_wrong_coinbase_is_enough_and_a_right_one_elsewher
     world.events.emit(PoolDisconnected(pool=A, connection=ConnectionId(3), reason="gone", wanted=True))
     assert world.calls == [(A, False)]  # only a right coinbase brings it back
     world.job((WALLETS[2][2], 102), connection=5)
+    assert world.calls == [(A, False), (A, True)]
+
+
+def test_a_connection_whose_wrong_coinbase_is_replaced_by_a_job_that_others_had_first_is_seen():
+    world = World(payout_action=PayoutAction.EXCLUDE)
+    world.job((STRANGER, 100), connection=3)
+    world.job((WALLETS[2][2], 101), connection=4)
+    assert world.calls == [(A, False)]
+    world.clock.advance(5)
+    assert world.calls == [(A, False)]
+    world.newest[3] = world.newest[4]  # the same line, so nothing is announced
+    world.clock.advance(1)
+    assert world.check.view(A).ok
     assert world.calls == [(A, False), (A, True)]
 
 

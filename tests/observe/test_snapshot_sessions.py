@@ -28,7 +28,7 @@ def builder_of(world: World) -> SnapshotBuilder:
             clock=clock,
             chain=ChainObserver(clock=clock, events=events, hashes_per_difficulty=1.0),
             splits=SplitMeter(clock=clock, events=events, accounting=accounting),
-            payouts=PayoutCheck(clock=clock, events=events),
+            payouts=PayoutCheck(clock=clock, events=events, coinbases_of=world.engine.coinbases_of),
             records=Records(clock=clock, events=events),
             effort=EffortMeter(clock=clock, events=events, accounting=accounting),
         ),

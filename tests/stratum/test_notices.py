@@ -177,3 +177,9 @@ def test_a_notice_reads_as_the_header_wants_it():
     assert isinstance(template, NotifyTemplate)
     assert template.prevhash[:4] == bytes([4, 3, 2, 1])
     assert template.network_target == 0xFFFF << 208
+
+
+def test_a_job_is_announced_once_for_all_connections() -> None:
+    cache = NotifyCache()
+    one, other = parse_notify(params(job="1")), parse_notify(params(job="2"))
+    assert [cache.announce(template) for template in (one, one, other, one, other)] == [True, False, True, False, False]

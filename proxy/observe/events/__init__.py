@@ -24,6 +24,7 @@ from proxy.observe.events.miners import (
 )
 from proxy.observe.events.pools import (
     AuthResult,
+    ConnectionTipChanged,
     NoPoolForLong,
     PoolConnected,
     PoolConnecting,
@@ -114,6 +115,7 @@ __all__ = [
     "ChainSplit",
     "ConfigLoaded",
     "ConfigRefused",
+    "ConnectionTipChanged",
     "ControlChanged",
     "DatabaseTrouble",
     "DifficultySent",

@@ -108,7 +108,7 @@ class AuthResult(Event):
 
 @event("pool_notify", DEBUG)
 class PoolNotify(Event):
-    """A pool sent a job on one of its connections."""
+    """A pool sent a job; told once, on however many connections it comes. ``connection``: the first of them."""
 
     pool: PoolKey
     connection: ConnectionId
@@ -124,6 +124,21 @@ class PoolNotify(Event):
     extranonce1: bytes
     extranonce2_size: int
     coinbase2: bytes
+    session: SessionId | None = None
+
+
+@event("connection_tip", DEBUG)
+class ConnectionTipChanged(Event):
+    """A connection to a pool brought its first job, or the first one on another block (or for another target)."""
+
+    pool: PoolKey
+    connection: ConnectionId
+    chain: Chain
+    height: int
+    """Of the block that is looked for; 0 where the coinbase does not tell (BIP 34)."""
+    prevhash: bytes
+    """As a header holds it, 32 bytes."""
+    nbits: int
     session: SessionId | None = None
 
 
