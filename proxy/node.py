@@ -137,7 +137,8 @@ class Node:
         self.clock = LoopClock(loop)
         self.events = EventStream(on_error=self._handler_failed)
         hashes = options.hashes_per_difficulty
-        self.metrics = MetricsSink(self.events)
+        self.accounting = Accounting(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
+        self.metrics = MetricsSink(self.events, self.accounting.counts_of_run)
         self.logs = LogSink(
             self.events,
             self.clock.wall,
@@ -153,7 +154,6 @@ class Node:
             events=self.events,
             in_background=lambda call: loop.run_in_executor(None, call),
         )
-        self.accounting = Accounting(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
         self.chain = ChainObserver(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
         self.records = Records(clock=self.clock, events=self.events)
         self.effort = EffortMeter(clock=self.clock, events=self.events, accounting=self.accounting)

@@ -42,7 +42,7 @@ def pool(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obje
     excluded = [(worker, worker.excluded[found.key]) for worker in snap.workers if found.key in worker.excluded]
     return {
         "pool": found,
-        "refused": refused(found.rejects_by_reason),
+        "refused": refused(found.counts.rejects_by_reason()),
         "peers": peers if len(peers) > 1 else [],
         "excluded": excluded,
     }

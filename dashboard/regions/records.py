@@ -41,8 +41,8 @@ def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
         luck.seconds_per_block(rate, network, hashes),
         luck.block_odds(rate, network, luck.DAY_S, hashes),
         luck.block_odds(rate, network, luck.YEAR_S, hashes),
-        luck.expected_best(pool.accepted_difficulty),
-        luck.best_luck(pool.best, pool.accepted_difficulty),
+        luck.expected_best(pool.counts.credited),
+        luck.best_luck(pool.counts.best, pool.counts.credited),
     )
 
 

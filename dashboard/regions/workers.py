@@ -21,9 +21,9 @@ SORTS: dict[str, Callable[[WorkerView], object]] = {
     "day": lambda worker: worker.rate_24h.value,
     "shares": lambda worker: worker.shares_per_s,
     "difficulty": lambda worker: worker.difficulty,
-    "accepted": lambda worker: worker.accepted,
+    "accepted": lambda worker: worker.counts.accepted,
     "best": lambda worker: worker.best,
-    "rejected": lambda worker: presenters.rejected_fraction(worker.accepted, worker.rejected) or 0.0,
+    "rejected": lambda worker: presenters.rejected_fraction(worker.counts.accepted, worker.counts.rejected) or 0.0,
     "seen": lambda worker: inf if worker.connections else worker.last_seen_at or 0.0,
 }
 DEFAULT_SORT = "-rate"
@@ -60,6 +60,6 @@ def worker(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, ob
     total = sum(part for _pool, part in by_pool)
     return {
         "worker": found,
-        "refused": refused(found.rejects_by_reason) if found else [],
+        "refused": refused(found.counts.rejects_by_reason()) if found else [],
         "by_pool": [(pool, part, part / total * 100) for pool, part in by_pool] if total else [],
     }

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import NamedTuple
 
 from django import template
 from django.utils.formats import date_format
@@ -9,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dashboard import labels, presenters
+from proxy.history.counters import COUNTERS, Tally
+from proxy.models.labels import COUNTER_LABELS, Text
 
 register = template.Library()
 
@@ -89,10 +92,23 @@ def at_key(mapping: object, key: object) -> object:
     return mapping.get(key) if hasattr(mapping, "get") else None
 
 
+class Figure(NamedTuple):
+    """A counter on a page."""
+
+    name: Text
+    number: float
+
+
 @register.filter
-def rejected(view: object) -> str:
-    """The part of a pool's or worker's shares that was refused, in percent."""
-    fraction = presenters.rejected_fraction(view.accepted, view.rejected)  # type: ignore[attr-defined]
+def figures(counts: Tally) -> list[Figure]:
+    """The counters that are listed, in the order of the schema."""
+    return [Figure(COUNTER_LABELS[each.name].name, getattr(counts, each.name)) for each in COUNTERS if each.shown]
+
+
+@register.filter
+def rejected(counts: Tally) -> str:
+    """The part of the shares that was refused, in percent."""
+    fraction = presenters.rejected_fraction(counts.accepted, counts.rejected)
     return presenters.percent(fraction, 2 if fraction is not None and fraction < 0.01 else 1)
 
 

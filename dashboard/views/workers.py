@@ -14,6 +14,7 @@ from dashboard.access import SEE, STEER, needs
 from dashboard.forms import PinForm
 from dashboard.models import AuditEntry, WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, DEFAULT_SORT, SORTS, is_forgotten, matches, ordered
+from proxy.history.counters import Tally, tally_of
 from proxy.models import WorkerPin
 from proxy.models.history import ShareTotal
 from proxy.observe.live.views import LiveSnapshot, WorkerView
@@ -31,8 +32,7 @@ class Totals:
     rate_1h: float
     rate_24h: float
     shares_per_s: float
-    accepted: int
-    rejected: int
+    counts: Tally
     best: float
 
 
@@ -80,8 +80,7 @@ def totals(workers: list[WorkerView]) -> Totals:
         sum(worker.rate_1h.value for worker in workers),
         sum(worker.rate_24h.value for worker in workers),
         sum(worker.shares_per_s for worker in workers),
-        sum(worker.accepted for worker in workers),
-        sum(worker.rejected for worker in workers),
+        tally_of(*(worker.counts for worker in workers)),
         max((worker.best for worker in workers), default=0.0),
     )
 

@@ -178,7 +178,7 @@ class AlertEngine:
         best = self._best = self._best or {}
         for pool in snapshot.pools:
             chain = Chain(pool.chain)
-            best[chain] = max(best.get(chain, 0.0), pool.best)
+            best[chain] = max(best.get(chain, 0.0), pool.counts.best)
 
     # --- Sending ---
 

@@ -118,7 +118,9 @@ class Evaluators:
         rule: AlertRuleConfig,
         was: Callable[[Key], bool],
     ) -> Iterator[Problem]:
-        accepted, rejected = self._counts.setdefault(subject, HourlyCounts()).add(now, who.accepted, who.rejected)
+        accepted, rejected = self._counts.setdefault(subject, HourlyCounts()).add(
+            now, who.counts.accepted, who.counts.rejected
+        )
         answered = accepted + rejected
         if not answered:
             return

@@ -1,21 +1,18 @@
 """Counting every share: tallies, hash rates with their uncertainty, waiting times. Constant work per share."""
 
 from proxy.history.accounting import Accounting
+from proxy.history.counters import Counts, RejectKey, Tally, proves_work
 from proxy.history.latency import Percentiles
 from proxy.history.rates import NO_RATE, WINDOWS_S, Rate, Work, estimate
 from proxy.history.tallies import (
     NO_POOL,
     OTHERS,
-    Counts,
     FleetTally,
     PoolTally,
     Rates,
-    RejectKey,
-    Slice,
+    ShareDelta,
     Stored,
-    Tally,
     WorkerTally,
-    proves_work,
 )
 
 __all__ = [
@@ -31,7 +28,7 @@ __all__ = [
     "Rate",
     "Rates",
     "RejectKey",
-    "Slice",
+    "ShareDelta",
     "Stored",
     "Tally",
     "Work",

@@ -1,24 +1,30 @@
-"""The accountant: hears of every share and job, keeps the books, and gives frozen tallies to whoever asks."""
+"""Counts every share by worker and pool, and gives frozen tallies to readers."""
 
 from collections.abc import Container, Iterable
 from itertools import islice
 from math import inf
 
 from proxy.config.snapshot import ConfigSnapshot, Limits
-from proxy.history.live_books import Book, PoolBook, Presence, WorkerBook, rate_5m_of, rates_of
+from proxy.history.accumulators import (
+    Accumulator,
+    PoolAccumulator,
+    Presence,
+    WorkerAccumulator,
+    WorkerState,
+    rate_5m_of,
+    rates_of,
+)
+from proxy.history.counters import Counts, proves_work, tally_of
 from proxy.history.rates import NO_RATE, Rate, Work
 from proxy.history.tallies import (
     NO_POOL,
     OTHERS,
-    Counts,
     FleetTally,
     PoolTally,
     Rates,
-    Slice,
+    ShareDelta,
     Stored,
     WorkerTally,
-    proves_work,
-    tally_of,
 )
 from proxy.observe.events import EventStream, MinerDisconnected, MinerReady, ShareResult
 from proxy.ports import Clock
@@ -39,13 +45,13 @@ class Accounting:
     ) -> None:
         self.hashes_per_difficulty = hashes_per_difficulty
         self._clock = clock
-        self._workers: dict[WorkerName, WorkerBook] = {}
-        self._pools: dict[PoolKey, PoolBook] = {}
+        self._workers: dict[WorkerName, WorkerState] = {}
+        self._pools: dict[PoolKey, PoolAccumulator] = {}
         self._present: dict[SessionId, tuple[WorkerName, ...] | set[WorkerName]] = {}
         """Whom each session was counted for: nearly always one, so a set only where there are more than a few."""
         self._fleet = Presence()
-        self._fresh: list[tuple[WorkerName, PoolKey, Book]] = []
-        self._slices: list[Slice] = []
+        self._fresh: list[tuple[WorkerName, PoolKey, WorkerAccumulator]] = []
+        self._deltas: list[ShareDelta] = []
         self._minute = 0
         self._minute_end = 0.0
         self._limit = Limits().max_workers
@@ -66,10 +72,10 @@ class Accounting:
         for row in stored:
             self._pool(row.pool).total.add(row.counts)
             worker = self._worker(row.worker, now)
-            book = self._book(worker, row.pool, now)
-            book.total.add(row.counts)
+            mine = self._accumulator(worker, row.pool, now)
+            mine.total.add(row.counts)
             if row.last_share_at is not None:
-                book.last = min(now, now - (wall - row.last_share_at))
+                mine.last = min(now, now - (wall - row.last_share_at))
 
     # --- What happened ---------------------------------------------------------------------------------------------
 
@@ -79,30 +85,30 @@ class Accounting:
             self._cut(now)
         key = NO_POOL if share.pool is None else share.pool
         worker = self._workers.get(share.worker)
-        book = worker.books.get(key) if worker is not None else None
-        if worker is None or book is None or not worker.presence.connections:
-            worker, book = self._first_share(share.session, share.worker, key, now)
-        fresh = book.fresh
+        mine = worker.pools.get(key) if worker is not None else None
+        if worker is None or mine is None or not worker.presence.connections:
+            worker, mine = self._first_share(share.session, share.worker, key, now)
+        fresh = mine.fresh
         if fresh is None:
-            fresh = book.fresh = Counts()
-            self._fresh.append((worker.name, key, book))
+            fresh = mine.fresh = Counts()
+            self._fresh.append((worker.name, key, mine))
         worker.stamp += 1
         pool = self._pools[key]
-        book.last = pool.last = now
+        mine.last = pool.last = now
         if share.latency_s > 0.0 and share.decided_by is _POOL:
             pool.round_trip.add(share.latency_s)
         if share.verdict is _ACCEPTED:
             fresh.accept(share)
-            pool.total.accept(share)
+            pool.run.accept(share)
         else:
             fresh.count(share)
-            pool.total.count(share)
+            pool.run.count(share)
         if not proves_work(share):
             return
         difficulty = share.difficulty
-        book.window.add(now, difficulty)
+        mine.window.add(now, difficulty)
         pool.window.add(now, difficulty)
-        book.reference = pool.reference = difficulty
+        mine.reference = pool.reference = difficulty
 
     def _on_ready(self, event: MinerReady) -> None:
         now = self._clock.now()
@@ -117,16 +123,18 @@ class Accounting:
                 worker.presence.leave(now)
                 worker.stamp += 1
 
-    # --- Books -----------------------------------------------------------------------------------------------------
+    # --- Accumulators -----------------------------------------------------------------------------------------------
 
-    def _first_share(self, session: SessionId, name: WorkerName, key: PoolKey, now: float) -> tuple[WorkerBook, Book]:
+    def _first_share(
+        self, session: SessionId, name: WorkerName, key: PoolKey, now: float
+    ) -> tuple[WorkerState, WorkerAccumulator]:
         worker = self._worker(name, now)
         if not worker.presence.connections:
             self._arrive(session, worker, now)
         self._pool(key)
-        return worker, self._book(worker, key, now)
+        return worker, self._accumulator(worker, key, now)
 
-    def _arrive(self, session: SessionId, worker: WorkerBook, now: float) -> None:
+    def _arrive(self, session: SessionId, worker: WorkerState, now: float) -> None:
         names = self._present.get(session, ())
         if worker.name in names:
             return
@@ -138,50 +146,50 @@ class Accounting:
         worker.stamp += 1
         self._fleet.arrive(now)
 
-    def _worker(self, name: WorkerName, now: float) -> WorkerBook:
+    def _worker(self, name: WorkerName, now: float) -> WorkerState:
         worker = self._workers.get(name)
         if worker is not None:
             return worker
         if len(self._workers) >= self._limit and not self._evict():
-            return self._workers.setdefault(OTHERS, WorkerBook(OTHERS))
-        worker = self._workers[name] = WorkerBook(name)
+            return self._workers.setdefault(OTHERS, WorkerState(OTHERS))
+        worker = self._workers[name] = WorkerState(name)
         return worker
 
     def _evict(self) -> bool:
         for name in islice(self._workers, _EVICTION_LOOKS):
             worker = self._workers[name]
-            waits = any(book.fresh is not None for book in worker.books.values())
+            waits = any(each.fresh is not None for each in worker.pools.values())
             if name != OTHERS and not worker.presence.connections and not waits:
                 del self._workers[name]
                 return True
         return False
 
-    def _pool(self, key: PoolKey) -> PoolBook:
+    def _pool(self, key: PoolKey) -> PoolAccumulator:
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = PoolBook(self._clock.now())
+            pool = self._pools[key] = PoolAccumulator(self._clock.now())
         return pool
 
     @staticmethod
-    def _book(worker: WorkerBook, key: PoolKey, now: float) -> Book:
-        book = worker.books.get(key)
-        if book is None:
-            book = worker.books[key] = Book(now)
-        return book
+    def _accumulator(worker: WorkerState, key: PoolKey, now: float) -> WorkerAccumulator:
+        mine = worker.pools.get(key)
+        if mine is None:
+            mine = worker.pools[key] = WorkerAccumulator(now)
+        return mine
 
-    # --- For the ledger --------------------------------------------------------------------------------------------
+    # --- For the writer ---------------------------------------------------------------------------------------------
 
-    def take(self) -> list[Slice]:
+    def take(self) -> list[ShareDelta]:
         """Everything counted since the last call, each share once, in the minute in which it came."""
         self._cut(self._clock.now())
-        slices, self._slices = self._slices, []
-        return slices
+        deltas, self._deltas = self._deltas, []
+        return deltas
 
     def _cut(self, now: float) -> None:
-        for name, key, book in self._fresh:
-            counts = book.close()
+        for name, key, each in self._fresh:
+            counts = each.close()
             if counts is not None:
-                self._slices.append(Slice(minute=self._minute, worker=name, pool=key, counts=counts))
+                self._deltas.append(ShareDelta(minute=self._minute, worker=name, pool=key, counts=counts))
         self._fresh.clear()
         self._begin_minute(now)
 
@@ -209,7 +217,7 @@ class Accounting:
         return (
             Rates()
             if worker is None
-            else rates_of(list(worker.books.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+            else rates_of(list(worker.pools.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
         )
 
     def rate_5m(self, name: WorkerName) -> Rate:
@@ -218,7 +226,7 @@ class Accounting:
         return (
             NO_RATE
             if worker is None
-            else rate_5m_of(worker.books.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+            else rate_5m_of(worker.pools.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
         )
 
     def worker(self, name: WorkerName) -> WorkerTally | None:
@@ -228,38 +236,42 @@ class Accounting:
 
     def pool(self, key: PoolKey) -> PoolTally | None:
         """One pool, if it has ever been configured."""
-        book = self._pools.get(key)
-        return None if book is None else self._pool_tally(key, book, self._clock.now())
+        pool = self._pools.get(key)
+        return None if pool is None else self._pool_tally(key, pool, self._clock.now())
 
     def fleet(self) -> FleetTally:
         """Everybody together."""
         now = self._clock.now()
-        books: list[Book] = list(self._pools.values())
+        pools: list[Accumulator] = list(self._pools.values())
         return FleetTally(
-            total=tally_of(*(book.total for book in books)),
-            rates=rates_of(books, self._fleet, now, self.hashes_per_difficulty),
+            total=tally_of(*(part for pool in pools for part in pool.counts())),
+            rates=rates_of(pools, self._fleet, now, self.hashes_per_difficulty),
             connections=self._fleet.connections,
         )
 
+    def counts_of_run(self) -> list[tuple[PoolKey, Counts]]:
+        """What this run has counted on each pool, ``NO_POOL`` included; not copies: any thread may read them now."""
+        return [(key, pool.run) for key, pool in list(self._pools.items())]
+
     def pool_work_sum(self, key: PoolKey) -> float:
         """Sum of difficulties on one pool, of all time."""
-        book = self._pools.get(key)
-        return sum(part.work for part in book.counts()) if book is not None else 0.0
+        pool = self._pools.get(key)
+        return sum(part.work for part in pool.counts()) if pool is not None else 0.0
 
     def pool_work_total(self) -> dict[PoolKey, Work]:
         """Work on each pool of all time, also of workers that are not in memory any more."""
-        return {key: _work(book) for key, book in self._pools.items() if key != NO_POOL}
+        return {key: _work(each) for key, each in self._pools.items() if key != NO_POOL}
 
     def pool_work(self, window: int) -> dict[PoolKey, Work]:
         """Work on each pool in a window."""
         now = self._clock.now()
-        return {key: book.window.work(now, window) for key, book in self._pools.items() if key != NO_POOL}
+        return {key: each.window.work(now, window) for key, each in self._pools.items() if key != NO_POOL}
 
     def spark(self) -> tuple[tuple[float, dict[PoolKey, float]], ...]:
         """The last hour in 30 slots: unix seconds of its start, pool -> H/s; the last is still filling."""
         now = self._clock.now()
         newest = now // 120.0 * 120.0
-        pools = {key: book.window.hour(now) for key, book in self._pools.items() if key != NO_POOL}
+        pools = {key: each.window.hour(now) for key, each in self._pools.items() if key != NO_POOL}
         starts = [newest - 120.0 * back for back in reversed(range(30))]
         offset = self._clock.wall() - now
         return tuple(
@@ -273,38 +285,38 @@ class Accounting:
             for at, begin in enumerate(starts)
         )
 
-    def _worker_tally(self, worker: WorkerBook, now: float) -> WorkerTally:
-        books, presence = worker.books, worker.presence
-        pools = {key: tally_of(*book.counts()) for key, book in books.items()}
-        parts = [part for book in books.values() for part in book.counts()]
+    def _worker_tally(self, worker: WorkerState, now: float) -> WorkerTally:
+        presence = worker.presence
+        pools = {key: tally_of(*each.counts()) for key, each in worker.pools.items()}
+        parts = [part for each in worker.pools.values() for part in each.counts()]
         return WorkerTally(
             worker=worker.name,
             total=next(iter(pools.values())) if len(pools) == 1 else tally_of(*parts),
             pools=pools,
-            rates=rates_of(list(books.values()), presence, now, self.hashes_per_difficulty),
+            rates=rates_of(list(worker.pools.values()), presence, now, self.hashes_per_difficulty),
             connections=presence.connections,
             last_share_at=self._wall(worker.last(), now),
         )
 
-    def _pool_tally(self, key: PoolKey, book: PoolBook, now: float) -> PoolTally:
+    def _pool_tally(self, key: PoolKey, pool: PoolAccumulator, now: float) -> PoolTally:
         return PoolTally(
             pool=key,
-            total=tally_of(*book.counts()),
-            round_trip=book.round_trip.percentiles(),
-            last_share_at=self._wall(book.last, now),
+            total=tally_of(*pool.counts()),
+            round_trip=pool.round_trip.percentiles(),
+            last_share_at=self._wall(pool.last, now),
         )
 
     def _wall(self, then: float | None, now: float) -> float | None:
         return None if then is None else self._clock.wall() - (now - then)
 
 
-def _last_share(worker: WorkerBook) -> float:
+def _last_share(worker: WorkerState) -> float:
     last = worker.last()
     return -inf if last is None else last
 
 
-def _work(book: Book) -> Work:
-    parts = book.counts()
+def _work(pool: Accumulator) -> Work:
+    parts = pool.counts()
     return Work(
         sum(part.work for part in parts),
         sum(part.work_squares for part in parts),

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from proxy.history import Counts, Slice
+from proxy.history import Counts, ShareDelta
 from proxy.history.effort import Mark
 from proxy.history.records import Record
 from proxy.observe.events import NewBlockSeen, PayoutChecked
@@ -54,11 +54,11 @@ class Backlog:
     def __bool__(self) -> bool:
         return bool(self.rows or self.records or self.marks or self.tips or self.payouts)
 
-    def add_slices(self, slices: Iterable[Slice], wall: float) -> None:
+    def add_deltas(self, deltas: Iterable[ShareDelta], wall: float) -> None:
         """Merge what was counted; rows of the same time, worker and pool become one."""
-        for piece in slices:
-            self._merge(STEPS_S[self._step], piece.minute, piece.worker, piece.pool, piece.counts)
-            self.last_share_at[piece.worker, piece.pool] = wall
+        for delta in deltas:
+            self._merge(STEPS_S[self._step], delta.minute, delta.worker, delta.pool, delta.counts)
+            self.last_share_at[delta.worker, delta.pool] = wall
         while len(self.rows) > self._max_rows and self._step < len(STEPS_S) - 1:
             self._coarsen()
 

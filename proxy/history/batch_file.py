@@ -9,24 +9,13 @@ from typing import Any
 
 import orjson
 
-from proxy.history import Counts
 from proxy.history.batch import Batch, RowKey
+from proxy.history.counters import COUNTED, Counts
 from proxy.history.effort import Mark
 from proxy.history.records import Record
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
 LARGEST_FLOAT = 1e300
-_NUMBERS = (
-    "accepted",
-    "unanswered",
-    "credited",
-    "work",
-    "work_squares",
-    "work_shares",
-    "best",
-    "latency_s",
-    "latency_n",
-)
 
 
 def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
@@ -41,7 +30,7 @@ def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
                     start,
                     _text(worker),
                     pool,
-                    {name: _finite(getattr(counts, name)) for name in _NUMBERS},
+                    {name: _finite(getattr(counts, name)) for name in COUNTED},
                     _rejects(counts),
                 ]
                 for (step, start, worker, pool), counts in (*batch.rows.items(), *rows)
@@ -114,9 +103,11 @@ def _batch(found: dict[str, Any]) -> Batch:
 
 
 def _counts(numbers: dict[str, float], rejects: list[tuple[str, str, int]]) -> Counts:
+    if not numbers:
+        raise ValueError("a row without a number")
     counts = Counts()
-    for name in _NUMBERS:
-        setattr(counts, name, numbers[name] + 0)  # a number, or a TypeError
+    for name in COUNTED:  # one that the version which wrote it did not count is 0
+        setattr(counts, name, numbers.get(name, 0) + 0)  # a number, or a TypeError
     if rejects:
         counts.rejects = {(Reason(reason), DecidedBy(who)): number for reason, who, number in rejects}
     return counts

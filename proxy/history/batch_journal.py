@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from proxy.history import Counts, Slice
+from proxy.history import Counts, ShareDelta
 from proxy.history.batch import Batch, RowKey
 from proxy.history.batch_file import decoded, encoded
 from proxy.history.store import numbers_written, write_batch
@@ -49,10 +49,10 @@ class LedgerJournal:
         """Whether ``rewrite`` should make the file smaller."""
         return self._size > self._limit
 
-    def append(self, number: int, slices: Sequence[Slice], rest: Batch) -> None:
-        """Note what was just counted and will be part of the batch ``number``: ``slices``, the notes of ``rest``."""
+    def append(self, number: int, deltas: Sequence[ShareDelta], rest: Batch) -> None:
+        """Note what was just counted and will be part of the batch ``number``: ``deltas``, the notes of ``rest``."""
         rows: list[tuple[RowKey, Counts]] = [
-            ((MINUTE_S, each.minute, each.worker, each.pool), each.counts) for each in slices
+            ((MINUTE_S, each.minute, each.worker, each.pool), each.counts) for each in deltas
         ]
         self._write(encoded(replace(rest, writer=self._writer, number=number), rows))
 

@@ -4,12 +4,21 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
+from typing import Any
 
+from proxy.history.counters import EXPORTED, Adding
 from proxy.models.history import ShareBucket
 from proxy.types import HASHES_PER_DIFFICULTY
+
+TOTAL = "total"
+WORK = "work_difficulty"
+TERAHASHES = "work_terahashes"
+"""``WORK`` in hashes."""
+FINEST = "finest_s"
+"""Width of the coarsest bucket in a row, seconds."""
 
 
 class By(StrEnum):
@@ -46,41 +55,28 @@ class Query:
     pool: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
 class ExportRow:
-    """One row, or a total."""
+    """One row, or a total: sums of buckets, by column."""
 
-    begin: str
-    worker: str
-    pool: str
-    accepted: int = 0
-    rejected: int = 0
-    stale: int = 0
-    duplicate: int = 0
-    unanswered: int = 0
-    credited_difficulty: float = 0.0
-    work_difficulty: float = 0.0
-    work_terahashes: float = 0.0
-    best_share: float = 0.0
-    finest_s: int = 0
-    """Width of the coarsest bucket in it, seconds."""
+    def __init__(self, begin: str, worker: str, pool: str) -> None:
+        self.values: dict[str, str | float] = {"begin": begin, "worker": worker, "pool": pool}
+        for counter in EXPORTED:
+            self.values[counter.column] = 0 if counter.unit.is_whole else 0.0
+            if counter.column == WORK:
+                self.values[TERAHASHES] = 0.0
+        self.values[FINEST] = 0
 
     def add(self, bucket: ShareBucket) -> None:
         """Count one bucket."""
-        self.accepted += bucket.accepted
-        self.rejected += bucket.rejected
-        self.stale += bucket.stale
-        self.duplicate += bucket.duplicate
-        self.unanswered += bucket.unanswered
-        self.credited_difficulty += bucket.credited
-        self.work_difficulty += bucket.work
-        self.work_terahashes = self.work_difficulty * HASHES_PER_DIFFICULTY / 1e12
-        self.best_share = max(self.best_share, bucket.best)
-        self.finest_s = max(self.finest_s, bucket.step)
+        values: dict[str, Any] = self.values
+        for counter in EXPORTED:
+            before, more = values[counter.column], getattr(bucket, counter.name)
+            values[counter.column] = before + more if counter.adding is Adding.SUM else max(before, more)
+        values[TERAHASHES] = values[WORK] * HASHES_PER_DIFFICULTY / 1e12
+        values[FINEST] = max(values[FINEST], bucket.step)
 
 
-TOTAL = "total"
-COLUMNS = tuple(asdict(ExportRow(begin="", worker="", pool="")))
+COLUMNS = tuple(ExportRow("", "", "").values)
 
 
 class Totals:
@@ -88,11 +84,11 @@ class Totals:
 
     def __init__(self) -> None:
         self._pools: dict[str, ExportRow] = {}
-        self._all = ExportRow(begin=TOTAL, worker="", pool="")
+        self._all = ExportRow(TOTAL, "", "")
 
     def add(self, bucket: ShareBucket) -> None:
         """Count one bucket."""
-        pool = self._pools.setdefault(bucket.pool, ExportRow(begin=TOTAL, worker="", pool=bucket.pool))
+        pool = self._pools.setdefault(bucket.pool, ExportRow(TOTAL, "", bucket.pool))
         pool.add(bucket)
         self._all.add(bucket)
 
@@ -113,7 +109,7 @@ def rows(query: Query, totals: Totals) -> Iterator[ExportRow]:
         key = (bucket.worker, bucket.pool)
         row = group.get(key)
         if row is None:
-            row = group[key] = ExportRow(begin=begin, worker=bucket.worker, pool=bucket.pool)
+            row = group[key] = ExportRow(begin, bucket.worker, bucket.pool)
         row.add(bucket)
         totals.add(bucket)
     yield from (group[key] for key in sorted(group))
@@ -168,7 +164,7 @@ def _csv(query: Query) -> Iterator[str]:
 
 
 def _cells(row: ExportRow) -> list[object]:
-    return [_harmless(value) if isinstance(value, str) else value for value in asdict(row).values()]
+    return [_harmless(value) if isinstance(value, str) else value for value in row.values.values()]
 
 
 def _harmless(text: str) -> str:
@@ -196,6 +192,6 @@ def _json(query: Query) -> Iterator[str]:
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "rows": ['
     totals, between = Totals(), "\n"
     for row in rows(query, totals):
-        yield between + json.dumps(asdict(row), ensure_ascii=False)
+        yield between + json.dumps(row.values, ensure_ascii=False)
         between = ",\n"
-    yield '\n], "totals": ' + json.dumps([asdict(row) for row in totals.rows()], ensure_ascii=False) + "}\n"
+    yield '\n], "totals": ' + json.dumps([row.values for row in totals.rows()], ensure_ascii=False) + "}\n"

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from django.db import connection, models, transaction
 from django.utils.timezone import now as wall_now
 
+from proxy.history.counters import LARGEST, SUMS
 from proxy.history.records import TOP
-from proxy.history.store import LARGEST, SUMS, additive_upsert
+from proxy.history.store import additive_upsert
 from proxy.models.history import BestShare, ChainTip, PayoutRecord, RejectBucket, Retention, ShareBucket, Step
 from proxy.ports import Clock
 

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection, models, transaction
 
-from proxy.history import Counts, Stored
+from proxy.history import Stored
 from proxy.history.batch import Batch
+from proxy.history.counters import COUNTED, LARGEST, SUMS, Counts
 from proxy.history.effort import Mark
 from proxy.history.records import Record
 from proxy.models.history import (
@@ -30,22 +32,9 @@ from proxy.models.history import (
 )
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
-SUMS = (
-    "accepted",
-    "rejected",
-    "stale",
-    "duplicate",
-    "unanswered",
-    "credited",
-    "work",
-    "work_squares",
-    "work_shares",
-    "latency_s",
-    "latency_n",
-)
-LARGEST = ("best",)
 MARKS_KEPT_S = 30 * 86400.0
 _LARGEST_FLOAT = 1e300
+_STORED = attrgetter(*SUMS, *LARGEST)
 
 
 def write_batch(batch: Batch) -> None:
@@ -108,20 +97,7 @@ def _write_totals(batch: Batch, totals: dict[tuple[WorkerName, PoolKey], Counts]
 
 def _sums(counts: Counts) -> tuple[float, ...]:
     """The values of ``SUMS`` and ``LARGEST``."""
-    return (
-        counts.accepted,
-        counts.rejected,
-        counts.stale,
-        counts.duplicate,
-        counts.unanswered,
-        _finite(counts.credited),
-        _finite(counts.work),
-        _finite(counts.work_squares),
-        counts.work_shares,
-        _finite(counts.latency_s),
-        counts.latency_n,
-        _finite(counts.best),
-    )
+    return tuple([_finite(number) for number in _STORED(counts)])
 
 
 def _rejects(counts: Counts) -> list[tuple[str, str, int]]:
@@ -267,17 +243,7 @@ def _latest_last() -> models.QuerySet[ShareTotal]:
 
 def _counts(row: ShareTotal) -> Counts:
     counts = Counts()
-    for name in (
-        "accepted",
-        "unanswered",
-        "credited",
-        "work",
-        "work_squares",
-        "work_shares",
-        "best",
-        "latency_s",
-        "latency_n",
-    ):
+    for name in COUNTED:
         setattr(counts, name, getattr(row, name))
     return counts
 

@@ -156,19 +156,19 @@ class LedgerWriter:
 
     async def _gather(self) -> None:
         async with self._books:
-            slices, wall = self._accounting.take(), self._clock.wall()
+            deltas, wall = self._accounting.take(), self._clock.wall()
             records = tuple(self._records.take()) if self._records is not None else ()
             marks = tuple(self._effort.take()) if self._effort is not None else ()
-            if slices or records or marks:
+            if deltas or records or marks:
                 notes = Batch(
                     writer=self._writer,
                     number=self._number + 1,
                     records=records,
                     marks=marks,
-                    last_share_at={(each.worker, each.pool): wall for each in slices},
+                    last_share_at={(each.worker, each.pool): wall for each in deltas},
                 )
-                await self._in_journal(lambda journal: journal.append(notes.number, slices, notes))
-            self._backlog.add_slices(slices, wall)
+                await self._in_journal(lambda journal: journal.append(notes.number, deltas, notes))
+            self._backlog.add_deltas(deltas, wall)
             self._backlog.add_records(records)
             self._backlog.marks |= {mark.scope: mark for mark in marks}
             if self._waiting_since is None and self._backlog:

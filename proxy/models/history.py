@@ -5,12 +5,15 @@ writer (``proxy.history.writer``) adds to rows with plain SQL; nothing here has 
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from proxy.history.counters import STORED
+from proxy.models.labels import COUNTER_LABELS
 from proxy.types import BlockFate, Chain, DecidedBy, Reason, Verdict
 
 __all__ = [
@@ -72,31 +75,22 @@ _DECIDERS = [(who.value, who.value) for who in DecidedBy]
 
 
 class ShareSums(models.Model):
-    """What is summed up of shares."""
+    """What is summed up of shares: a column for each counter of the schema that is stored."""
 
     worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
     pool = models.CharField(
         _("pool"), max_length=POOL_CHARS, blank=True, help_text=_("Empty for shares that named no job of the proxy's.")
     )
-    accepted = models.BigIntegerField(_("accepted"), default=0)
-    rejected = models.BigIntegerField(_("rejected"), default=0)
-    stale = models.BigIntegerField(_("stale"), default=0, help_text=_("Part of the rejected."))
-    duplicate = models.BigIntegerField(_("duplicate"), default=0, help_text=_("Part of the rejected."))
-    unanswered = models.BigIntegerField(_("unanswered"), default=0)
-    credited = models.FloatField(
-        _("credited difficulty"), default=0.0, help_text=_("Sum of the pool's difficulty over accepted shares.")
-    )
-    work = models.FloatField(
-        _("work"), default=0.0, help_text=_("Sum of the told difficulty over shares that proved work.")
-    )
-    work_squares = models.FloatField(_("sum of squares of work"), default=0.0)
-    work_shares = models.BigIntegerField(_("shares that proved work"), default=0)
-    best = models.FloatField(_("best share"), default=0.0)
-    latency_s = models.FloatField(_("sum of the pool's answer times"), default=0.0)
-    latency_n = models.BigIntegerField(_("answers timed"), default=0)
 
     class Meta:
         abstract = True
+
+
+for _counter in STORED:
+    _kind = models.BigIntegerField if _counter.unit.is_whole else models.FloatField
+    _options: dict[str, Any] = {"default": 0 if _counter.unit.is_whole else 0.0}
+    _options["verbose_name"], _options["help_text"] = COUNTER_LABELS[_counter.name][:2]
+    ShareSums.add_to_class(_counter.name, _kind(**_options))
 
 
 class ShareBucket(ShareSums):

@@ -38,6 +38,22 @@ class Label(NamedTuple):
     """CSS class of a chip with the name: ``ok``, ``warn``, ``bad`` or none."""
 
 
+COUNTER_LABELS: Mapping[str, Label] = {
+    "accepted": Label(_("accepted")),
+    "rejected": Label(_("rejected")),
+    "stale": Label(_("stale"), _("Part of the rejected.")),
+    "duplicate": Label(_("duplicate"), _("Part of the rejected.")),
+    "unanswered": Label(_("no reply")),
+    "credited": Label(_("credited difficulty"), _("Sum of the pool's difficulty over accepted shares.")),
+    "work": Label(_("work"), _("Sum of the told difficulty over shares that proved work.")),
+    "work_squares": Label(_("sum of squares of work")),
+    "work_shares": Label(_("shares that proved work")),
+    "best": Label(_("best share")),
+    "latency_s": Label(_("sum of the pool's answer times")),
+    "latency_n": Label(_("answers timed")),
+}
+"""Of ``proxy.history.counters``, by name: each that the database has a column for."""
+
 LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
     Chain: {
         Chain.BTC: Label("BTC", _("Bitcoin (BTC)")),

@@ -8,6 +8,7 @@ from proxy.observe.events import EventStream
 from proxy.observe.live.views import LiveSnapshot, PoolView, RateView, WorkerView
 from proxy.types import AdminStatus, Chain, PoolStatus
 from tests.support.clock import VirtualClock
+from tests.support.tallies import with_counts
 
 EVERY_S = 10.0
 MAIL, CHAT = 1, 2
@@ -22,12 +23,12 @@ def pool(key="A", **changes):
         PoolView(
             key=key, name=f"pool {key}", chain=Chain.BTC, status=PoolStatus.UP, admin=AdminStatus.ENABLED, colour=0
         ),
-        **changes,
+        **with_counts(changes, "best"),
     )
 
 
 def worker(name="rig", **changes):
-    return replace(WorkerView(name=name, connections=1), **changes)
+    return replace(WorkerView(name=name, connections=1), **with_counts(changes))
 
 
 class RunningEngine:
@@ -47,10 +48,10 @@ class RunningEngine:
         self.fleet = {}
 
     def set(self, key, **changes):
-        self.pools[key] = replace(self.pools[key], **changes)
+        self.pools[key] = replace(self.pools[key], **with_counts(changes, "best"))
 
     def put(self, name, **changes):
-        self.workers[name] = replace(self.workers.get(name) or worker(name), **changes)
+        self.workers[name] = replace(self.workers.get(name) or worker(name), **with_counts(changes))
 
     def evaluate(self):
         self.engine.evaluate(

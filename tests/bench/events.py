@@ -21,7 +21,7 @@ from proxy.observe.metrics import MetricsSink
 from proxy.ports import Timer
 from proxy.scheduling.virtual_clock import START_WALL
 from tests.observe.logs_cast import lines_sent, pool_down
-from tests.observe.metrics_cast import job, share
+from tests.observe.metrics_cast import job, share, shares_of
 
 ROUNDS = 200_000
 STORM_S, STORM_LINES_PER_S, BURST_S = 3.0, 1000, 0.01
@@ -39,7 +39,7 @@ def nothing(event: Event) -> None:
 def per_event() -> None:
     """Print the cost of ``emit`` for the hot events."""
     events, line = EventStream(), lines_sent()
-    MetricsSink(events, CollectorRegistry())
+    MetricsSink(events, shares_of(events), CollectorRegistry())
     LogSink(events, lambda: START_WALL, LogConfig(), stdout=None)
     bare = us(lambda: nothing(line))
     rows = [
@@ -88,7 +88,7 @@ async def storm(path: Path | None) -> str:
     """Emit in bursts every 10 ms; the bursts' own lateness is the lag. Returns a line for people."""
     events, loop, lags = EventStream(), asyncio.get_running_loop(), list[float]()
     sink = LogSink(events, loop.time, LogConfig(), path=path, stdout=None)
-    metrics = MetricsSink(events, CollectorRegistry())
+    metrics = MetricsSink(events, shares_of(events), CollectorRegistry())
     meter = LagMeter(LoopClock(), metrics.loop_lag.observe)
     meter.start()
     sink.start()

@@ -91,7 +91,7 @@ class SharePath:
         accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
         return [
             accounting,
-            MetricsSink(events, CollectorRegistry()),
+            MetricsSink(events, accounting.counts_of_run, CollectorRegistry()),
             LogSink(events, clock.wall, LogConfig(), stdout=None),
             ChainObserver(clock=clock, events=events, hashes_per_difficulty=HASHES_PER_DIFFICULTY),
             Records(clock=clock, events=events),

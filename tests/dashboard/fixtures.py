@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from proxy.balance.balance_view import BalanceState, BalanceView, ChainView, HistoryPoint, SourceView
 from proxy.balance.readings import Measured
+from proxy.history.counters import NO_SHARES
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.live.views import (
     Alarm,
@@ -18,6 +19,7 @@ from proxy.observe.live.views import (
     WorkerView,
 )
 from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
+from tests.support.tallies import tally
 
 NOW = 1_790_000_000.0
 A, B, C = PoolKey("A"), PoolKey("B"), PoolKey("C")
@@ -48,15 +50,16 @@ def pool_a() -> PoolView:
         latency_ms=41,
         latency_p90_ms=60,
         latency_p99_ms=88,
-        accepted=44_441,
-        rejected=9,
-        stale=6,
-        unanswered=1,
-        rejects_by_reason={"stale": 6, "low_difficulty": 3},
+        counts=tally(
+            accepted=44_441,
+            rejected=9,
+            reasons={"stale": 6, "low_difficulty": 3},
+            unanswered=1,
+            credited=833.8e6,
+            best=662_000,
+        ),
         jobs=51_212,
         job_gap_s=29.6,
-        accepted_difficulty=833.8e6,
-        best=662_000,
         last_share_at=NOW - 3,
         last_job_at=NOW - 11,
         height=968_412,
@@ -91,15 +94,16 @@ def pool_b() -> PoolView:
         latency_ms=2,
         latency_p90_ms=3,
         latency_p99_ms=5,
-        accepted=83_150,
-        rejected=102,
-        stale=40,
-        unanswered=0,
-        rejects_by_reason={"stale": 40, "duplicate": 62},
+        counts=tally(
+            accepted=83_150,
+            rejected=102,
+            reasons={"stale": 40, "duplicate": 62},
+            unanswered=0,
+            credited=809.6e6,
+            best=49_500,
+        ),
         jobs=60_010,
         job_gap_s=4.83,
-        accepted_difficulty=809.6e6,
-        best=49_500,
         last_share_at=NOW - 1,
         last_job_at=NOW - 6,
         height=951_007,
@@ -129,11 +133,7 @@ def workers() -> tuple[WorkerView, ...]:
             rate_24h=rate(79.9e12),
             shares_per_s=0.303,
             difficulty=52_700,
-            accepted=26_000,
-            rejected=12,
-            stale=8,
-            rejects_by_reason={"stale": 8, "low_difficulty": 4},
-            accepted_difficulty=800e6,
+            counts=tally(accepted=26_000, rejected=12, reasons={"stale": 8, "low_difficulty": 4}, credited=800e6),
             by_pool={A: 600e6, B: 200e6},
             best=662_000,
             connected_at=NOW - 90_000,
@@ -171,10 +171,7 @@ def workers() -> tuple[WorkerView, ...]:
             rate_24h=rate(6.3e12),
             shares_per_s=0.34,
             difficulty=3220,
-            accepted=30_000,
-            rejected=30,
-            stale=20,
-            accepted_difficulty=90e6,
+            counts=tally(accepted=30_000, rejected=30, reasons={"stale": 20}, credited=90e6),
             by_pool={A: 60e6, B: 30e6},
             best=49_500,
             connected_at=NOW - 90_000,
@@ -197,9 +194,7 @@ def workers() -> tuple[WorkerView, ...]:
             rate_24h=rate(1.06e12),
             shares_per_s=0.33,
             difficulty=665,
-            accepted=28_000,
-            rejected=0,
-            accepted_difficulty=18e6,
+            counts=tally(accepted=28_000, rejected=0, credited=18e6),
             by_pool={A: 18e6},
             best=13_100,
             connected_at=NOW - 5000,
@@ -215,9 +210,7 @@ def workers() -> tuple[WorkerView, ...]:
             rate_1h=rate(0.42e12),
             rate_24h=rate(1.0e12),
             difficulty=660,
-            accepted=21_000,
-            rejected=20,
-            accepted_difficulty=14e6,
+            counts=tally(accepted=21_000, rejected=20, credited=14e6),
             by_pool={A: 7e6, B: 7e6},
             best=8070,
             last_share_at=NOW - 2220,
@@ -351,10 +344,7 @@ def rich(revision: int = 1) -> LiveSnapshot:
         rate_24h=rate(88.1e12, 0.002),
         spark=spark(),
         sessions=3,
-        accepted=127_591,
-        rejected=111,
-        stale=46,
-        unanswered=1,
+        counts=tally(accepted=127_591, rejected=111, reasons={"stale": 46}, unanswered=1),
         miner_address="192.168.1.10:3351",
         extra={"balance": balance()},
         switch_costs=(
@@ -384,15 +374,9 @@ def waiting(revision: int = 1) -> LiveSnapshot:
     idle = {
         "miners": 0,
         "rate": RateView(),
-        "accepted": 0,
-        "rejected": 0,
-        "stale": 0,
-        "rejects_by_reason": {},
-        "accepted_difficulty": 0.0,
-        "best": 0.0,
+        "counts": NO_SHARES,
         "last_share_at": None,
         "effort": None,
-        "unanswered": 0,
     }
     return LiveSnapshot(
         revision=revision,

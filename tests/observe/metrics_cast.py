@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from proxy.history import Accounting
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.events import ConfigLoaded, EventStream, JobForwarded, ShareResult
 from proxy.observe.metrics import Gauges, MetricsSink, OracleGauges, PoolGauges, WorkerGauges
+from proxy.observe.metrics.collector import ShareSource
 from proxy.types import DecidedBy, JobId, PoolKey, Reason, SessionId, Verdict, WorkerName
+from tests.support.clock import VirtualClock
 
 A, B = PoolKey("A"), PoolKey("B")
 
@@ -27,6 +30,11 @@ class FixedSource:
         return self._workers
 
 
+def shares_of(events: EventStream) -> ShareSource:
+    """What is counted of the shares on ``events``."""
+    return Accounting(clock=VirtualClock(), events=events).counts_of_run
+
+
 @dataclass
 class Scene:
     """A running sink and what a scrape says."""
@@ -35,7 +43,7 @@ class Scene:
     registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
 
     def __post_init__(self) -> None:
-        self.sink = MetricsSink(self.events, self.registry)
+        self.sink = MetricsSink(self.events, shares_of(self.events), self.registry)
         self.events.emit(ConfigLoaded(revision=1, pools=(A, B), changed=()))
 
     def value(self, name: str, **labels: str) -> float | None:

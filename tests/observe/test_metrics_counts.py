@@ -14,7 +14,7 @@ from proxy.observe.events import (
 )
 from proxy.observe.metrics import MetricsSink
 from proxy.types import Chain, ConnectionId, DecidedBy, Reason, SessionId, SwitchReason, Verdict, WorkerName
-from tests.observe.metrics_cast import A, B, Scene, job, share
+from tests.observe.metrics_cast import A, B, Scene, job, share, shares_of
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_only_accepted_block_is_a_found_block(scene: Scene) -> None:
 def test_failing_handler_is_counted_by_event() -> None:
     registry = CollectorRegistry()
     events = EventStream(on_error=lambda error, event: sink.handler_failed(error, event))
-    sink = MetricsSink(events, registry)
+    sink = MetricsSink(events, shares_of(events), registry)
 
     def broken(lines: LinesSent) -> None:
         raise RuntimeError("disk on fire")
@@ -162,6 +162,6 @@ def test_two_sinks_in_two_registries_count_apart() -> None:
 def test_closed_sink_leaves_its_registry_and_counts_no_more(scene: Scene) -> None:
     scene.sink.close()
     scene.events.emit(share())
-    assert scene.sink.counts.submitted == 0
+    assert not scene.sink.counts.pools[A].share_latency.total
     assert "dpmp_" not in scene.text()
-    MetricsSink(scene.events, scene.registry)
+    MetricsSink(scene.events, shares_of(scene.events), scene.registry)

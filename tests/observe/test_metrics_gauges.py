@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 from proxy.observe.events import EventStream, PoolConnected
 from proxy.observe.metrics import Gauges, MetricsSink, PoolGauges, WorkerGauges
 from proxy.types import ConnectionId, WorkerName
-from tests.observe.metrics_cast import A, FixedSource, Scene, full_gauges, share
+from tests.observe.metrics_cast import A, FixedSource, Scene, full_gauges, share, shares_of
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_loop_lag_goes_into_its_histogram(scene: Scene) -> None:
 
 def test_default_registry_shows_the_same_through_django_prometheus() -> None:
     events = EventStream()
-    sink = MetricsSink(events, REGISTRY)
+    sink = MetricsSink(events, shares_of(events), REGISTRY)
     try:
         events.emit(share())
         page = ExportToDjangoView(None).content.decode()

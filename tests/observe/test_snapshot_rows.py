@@ -34,10 +34,10 @@ def test_share_difficulty_pool_and_pin_are_told_in_the_next_snapshot() -> None:
     builder = builder_of(world)
     miner = world.miner(user="addr.rig")
     world.advance(1)
-    assert (row(builder).accepted, row(builder).pool) == (0, "A")
+    assert (row(builder).counts.accepted, row(builder).pool) == (0, "A")
     miner.submit()
     world.advance(0.1)
-    assert row(builder).accepted == 1 and row(builder).best > 0
+    assert row(builder).counts.accepted == 1 and row(builder).best > 0
     for connection in world.pools["A"].connections:
         connection.push("mining.set_difficulty", [3.0])
     world.pools["A"].notify()
@@ -73,7 +73,7 @@ def test_rates_go_on_falling_while_no_share_comes() -> None:
     world.advance(ROW_KEPT_S + 1)
     later = row(builder)
     assert later.rate_5m.value < before.rate_5m.value and later.rate_1h is before.rate_1h
-    assert later.accepted == before.accepted and later.best == before.best
+    assert later.counts.accepted == before.counts.accepted and later.best == before.best
     world.advance(RATES_KEPT_S)
     assert row(builder).rate_1h.value < before.rate_1h.value
     world.advance(400)

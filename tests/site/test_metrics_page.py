@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from proxy.observe.events import EventStream, LinesSent
 from proxy.observe.metrics import MetricsSink
 from proxy.types import PoolKey
+from tests.observe.metrics_cast import shares_of
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +21,7 @@ def test_a_stranger_is_sent_to_the_login(client: Client) -> None:
 
 def test_a_user_sees_what_prometheus_sees(client: Client) -> None:
     events = EventStream()
-    sink = MetricsSink(events, REGISTRY)
+    sink = MetricsSink(events, shares_of(events), REGISTRY)
     try:
         events.emit(LinesSent(pool=PoolKey("A"), count=3))
         client.force_login(get_user_model().objects.create_user("ann"))

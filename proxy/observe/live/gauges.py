@@ -56,8 +56,7 @@ class SnapshotGauges:
                     connections=worker.connections,
                     hashrate=worker.rate_5m.value,
                     difficulty=worker.difficulty,
-                    accepted=worker.accepted,
-                    rejected=worker.rejected,
+                    counts=worker.counts,
                 )
                 for worker in live.workers
             )

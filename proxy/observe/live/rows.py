@@ -1,6 +1,5 @@
 """The workers' rows of the read model: made anew only where something was heard of a worker, else handed on."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -8,13 +7,14 @@ from typing import NamedTuple
 from proxy.config.snapshot import ALL_WORKERS, ConfigSnapshot
 from proxy.engine.engine import Engine
 from proxy.engine.session import Session
-from proxy.history import Accounting, Rate, Tally, WorkerTally
+from proxy.history import Accounting, Rate, WorkerTally
+from proxy.history.counters import NO_SHARES
 from proxy.history.records import Record, Records
 from proxy.observe.live.views import UNKNOWN_RATE, RateView, SessionView, WorkerView
 from proxy.ports import Clock
 from proxy.scheduling.control import Control
 from proxy.stratum.firmware import Profile
-from proxy.types import PoolKey, Reason, SessionId, WorkerName
+from proxy.types import PoolKey, SessionId, WorkerName
 
 AWAY_KEPT = 500
 """Workers without a connection that are shown beside those that are there."""
@@ -26,9 +26,7 @@ RATES_KEPT_S = 60.0
 """The same for the rates of the hour and the day."""
 
 _NONE_BY_POOL: dict[PoolKey, float] = {}
-_NONE_BY_REASON: dict[str, int] = {}
 _NO_FACTS: dict[PoolKey, str] = {}
-_NO_TALLY = Tally()
 _NOBODY = SessionView(session=-1)  # type: ignore[arg-type]
 
 
@@ -125,7 +123,7 @@ class WorkerRows:
         self, name: WorkerName, sessions: Sequence[Session], record: Record | None, control: str, before: Row | None
     ) -> WorkerView:
         tally = self._accounting.worker(name)
-        total = tally.total if tally else _NO_TALLY
+        total = tally.total if tally else NO_SHARES
         if before is not None:
             shown, excluded = before.view.sessions, before.view.excluded
         else:
@@ -152,12 +150,7 @@ class WorkerRows:
             rate_1h=rate_1h,
             rate_24h=rate_24h,
             shares_per_s=tally.rates.m5.shares_per_s if tally else 0.0,
-            accepted=total.accepted,
-            rejected=total.rejected,
-            stale=total.stale,
-            unanswered=total.unanswered,
-            rejects_by_reason=rejects_by_reason(total),
-            accepted_difficulty=total.credited,
+            counts=total,
             by_pool=_by_pool(tally),
             best=record.true_difficulty if record else total.best,
             last_share_at=last_share_at,
@@ -173,17 +166,6 @@ def rate_view(rate: Rate) -> RateView:
     if not rate.shares and not rate.high:
         return UNKNOWN_RATE
     return RateView(value=rate.value, low=rate.low, high=rate.high, known=rate.shares > 0)
-
-
-def rejects_by_reason(tally: Tally) -> Mapping[str, int]:
-    """Refused shares by reason, whoever refused them."""
-    if not tally.rejects:
-        return _NONE_BY_REASON
-    counted: Counter[str] = Counter()
-    for (reason, _), number in tally.rejects.items():
-        if reason is not Reason.NONE:
-            counted[reason.value] += number
-    return dict(counted)
 
 
 def _rates(tally: WorkerTally | None) -> tuple[RateView, RateView, RateView]:

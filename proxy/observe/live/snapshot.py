@@ -13,13 +13,14 @@ from proxy.engine.engine import NO_POOL, Engine
 from proxy.engine.outage import Outage
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.session import Session
-from proxy.history import Accounting, PoolTally, Tally
+from proxy.history import Accounting, PoolTally
+from proxy.history.counters import NO_SHARES
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
 from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
 from proxy.observe.events import DifficultySent
-from proxy.observe.live.rows import WorkerRows, rate_view, rejects_by_reason
+from proxy.observe.live.rows import WorkerRows, rate_view
 from proxy.observe.live.views import (
     Alarm,
     ControlView,
@@ -106,10 +107,7 @@ class SnapshotBuilder:
             spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
             sessions=len(here.engine.sessions),
             told_difficulty=self._told,
-            accepted=fleet.total.accepted,
-            rejected=fleet.total.rejected,
-            stale=fleet.total.stale,
-            unanswered=fleet.total.unanswered,
+            counts=fleet.total,
             alarms=self._alarms(pools, by_worker),
             miner_address=self.miner_address,
             hashes_per_difficulty=here.engine.hashes_per_difficulty,
@@ -129,7 +127,6 @@ class SnapshotBuilder:
         chain = here.chain.pool(key)
         payout = here.payouts.view(key)
         part = schedule.pools.get(key)
-        total = tally.total if tally else Tally()
         since_block = here.effort.since_block(key)
         return PoolView(
             key=key,
@@ -148,14 +145,8 @@ class SnapshotBuilder:
             rate=RateView(value=part.rate, low=part.rate, high=part.rate, known=part.rate > 0) if part else RateView(),
             difficulty=pool.difficulty,
             **_latency(tally),
-            accepted=total.accepted,
-            rejected=total.rejected,
-            stale=total.stale,
-            unanswered=total.unanswered,
-            rejects_by_reason=rejects_by_reason(total),
+            counts=tally.total if tally else NO_SHARES,
             jobs=pool.jobs,
-            accepted_difficulty=total.credited,
-            best=total.best,
             last_share_at=tally.last_share_at if tally else None,
             last_job_at=self._wall(pool.last_job_at) if pool.last_job_at is not None else None,
             job_gap_s=pool.job_gap_s,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from proxy.history.counters import NO_SHARES, Tally
 from proxy.history.switch_cost import SwitchCost
 from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
 
@@ -67,15 +68,9 @@ class PoolView:
     latency_ms: float | None = None
     latency_p90_ms: float | None = None
     latency_p99_ms: float | None = None
-    accepted: int = 0
-    rejected: int = 0
-    stale: int = 0
-    unanswered: int = 0
-    rejects_by_reason: Mapping[str, int] = field(default_factory=dict)
+    counts: Tally = NO_SHARES
+    """Shares of all time."""
     jobs: int = 0
-    accepted_difficulty: float = 0.0
-    """SumDiff."""
-    best: float = 0.0
     last_share_at: float | None = None
     last_job_at: float | None = None
     job_gap_s: float | None = None
@@ -140,12 +135,8 @@ class WorkerView:
     rate_24h: RateView = UNKNOWN_RATE
     shares_per_s: float = 0.0
     difficulty: float = 0.0
-    accepted: int = 0
-    rejected: int = 0
-    stale: int = 0
-    unanswered: int = 0
-    rejects_by_reason: Mapping[str, int] = field(default_factory=dict)
-    accepted_difficulty: float = 0.0
+    counts: Tally = NO_SHARES
+    """Shares of all time."""
     by_pool: Mapping[PoolKey, float] = field(default_factory=dict)
     """Accepted difficulty by pool."""
     best: float = 0.0
@@ -226,10 +217,8 @@ class LiveSnapshot:
     sessions: int = 0
     told_difficulty: float = 0.0
     """Last sent to any miner."""
-    accepted: int = 0
-    rejected: int = 0
-    stale: int = 0
-    unanswered: int = 0
+    counts: Tally = NO_SHARES
+    """Shares of all time."""
     alarms: tuple[Alarm, ...] = ()
     miner_address: str = ""
     """``host:port`` where miners connect, as far as the process knows."""

@@ -5,11 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxy.history.counters import COUNTERS, Counts
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.metrics.counting import RARE, EventCounts
-from proxy.observe.metrics.distributions import Distribution, PoolTally
+from proxy.observe.metrics.distributions import Distribution, PoolTraffic
 from proxy.observe.metrics.gauges import Gauges, GaugeSource, PoolGauges, WorkerGauges
 from proxy.types import PoolKey
+
+NO_POOL = "none"
+"""Label for a share that named no job of ours, so belongs to no pool."""
+
+ShareSource = Callable[[], Iterable[tuple[PoolKey, Counts]]]
+"""What this run has counted on each pool; the empty key for shares of no pool. Called in the scrape's thread."""
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
 """Label values and the value of each sample."""
@@ -39,58 +46,39 @@ def _histogram(
 
 
 class CountCollector(Collector):
-    """What was counted from events, and the loop's lag."""
+    """What was counted of shares and from other events, and the loop's lag."""
 
-    def __init__(self, counts: EventCounts, lag: Distribution) -> None:
+    def __init__(self, counts: EventCounts, shares: ShareSource, lag: Distribution) -> None:
         self._counts = counts
+        self._shares = shares
         self._lag = lag
 
     def collect(self) -> Iterator[Metric]:
         """Every family, also those without a sample yet: their names are there from the first scrape on."""
         pools = sorted(list(self._counts.pools.items()))  # the copy is made in one step, whatever the loop does
         yield from self._traffic(pools)
-        yield from self._shares(pools)
+        yield from _shares(list(self._shares()), [key for key, _ in pools])
+        yield _counter(
+            "dpmp_jobs_forwarded", "Jobs sent to miners", ("pool",), [((key,), each.jobs) for key, each in pools]
+        )
         yield from _latencies(pools)
         yield from self._rare()
         yield _histogram("dpmp_loop_lag_seconds", "How late the event loop runs what is due", (), [((), self._lag)])
 
-    def _traffic(self, pools: list[tuple[PoolKey, PoolTally]]) -> Iterator[Metric]:
+    def _traffic(self, pools: list[tuple[PoolKey, PoolTraffic]]) -> Iterator[Metric]:
         counts = self._counts
         yield _counter(
             "dpmp_messages_rx",
             "Lines received",
             ("side",),
-            [(("downstream",), counts.lines_rx), *(((f"upstream{key}",), tally.lines_rx) for key, tally in pools)],
+            [(("downstream",), counts.lines_rx), *(((f"upstream{key}",), traffic.lines_rx) for key, traffic in pools)],
         )
         yield _counter(
             "dpmp_messages_tx",
             "Lines sent",
             ("side",),
-            [(("downstream",), counts.lines_tx), *(((f"upstream{key}",), tally.lines_tx) for key, tally in pools)],
+            [(("downstream",), counts.lines_tx), *(((f"upstream{key}",), traffic.lines_tx) for key, traffic in pools)],
         )
-
-    def _shares(self, pools: list[tuple[PoolKey, PoolTally]]) -> Iterator[Metric]:
-        def per_pool(read: Callable[[PoolTally], float]) -> Rows:
-            return [((key,), read(tally)) for key, tally in pools]
-
-        pool = ("pool",)
-        yield _counter("dpmp_shares_submitted", "Shares from miners", (), [((), self._counts.submitted)])
-        yield _counter("dpmp_shares_accepted", "Shares the pool accepted", pool, per_pool(lambda t: t.accepted))
-        yield _counter("dpmp_shares_rejected", "Shares the pool rejected", pool, per_pool(lambda t: t.rejected))
-        yield _counter("dpmp_shares_unanswered", "Shares that got no verdict", pool, per_pool(lambda t: t.unanswered))
-        yield _counter(
-            "dpmp_share_rejects",
-            "Refused shares by reason and by who refused them",
-            ("pool", "reason", "by"),
-            list(self._counts.refusals.items()),
-        )
-        yield _counter(
-            "dpmp_accepted_difficulty_sum",
-            "Sum of the difficulty credited for accepted shares",
-            pool,
-            per_pool(lambda t: t.difficulty_sum),
-        )
-        yield _counter("dpmp_jobs_forwarded", "Jobs sent to miners", pool, per_pool(lambda t: t.jobs))
 
     def _rare(self) -> Iterator[Metric]:
         happened = list(self._counts.rare.items())
@@ -101,25 +89,46 @@ class CountCollector(Collector):
             yield _counter(rare.name, rare.says, rare.labels, rows)
 
 
-def _latencies(pools: list[tuple[PoolKey, PoolTally]]) -> Iterator[Metric]:
+def _shares(counted: list[tuple[PoolKey, Counts]], known: list[PoolKey]) -> Iterator[Metric]:
+    """``known``: pools whose series are there although they have no share yet."""
+    yield _counter(
+        "dpmp_shares_submitted", "Shares from miners", (), [((), sum(each.submitted for _, each in counted))]
+    )
+    of_pools = {key: Counts() for key in known} | {key: each for key, each in counted if key in known or each.submitted}
+    rows = [(key, each) for key, each in sorted(of_pools.items()) if key]
+    for counter in COUNTERS:
+        if counter.pool_metric:
+            values = [((key,), float(getattr(each, counter.name))) for key, each in rows]
+            yield _counter(counter.pool_metric, counter.says, ("pool",), values)
+    refused = [
+        ((key or NO_POOL, reason.value, who.value), float(number))
+        for key, each in counted
+        for (reason, who), number in list((each.rejects or {}).items())
+    ]
+    yield _counter(
+        "dpmp_share_rejects", "Refused shares by reason and by who refused them", ("pool", "reason", "by"), refused
+    )
+
+
+def _latencies(pools: list[tuple[PoolKey, PoolTraffic]]) -> Iterator[Metric]:
     pool = ("pool",)
     yield _histogram(
         "dpmp_share_latency_seconds",
         "From asking the pool about a share to its verdict",
         pool,
-        [((key,), tally.share_latency) for key, tally in pools],
+        [((key,), traffic.share_latency) for key, traffic in pools],
     )
     yield _histogram(
         "dpmp_job_latency_seconds",
         "From the pool's job to its being sent to a miner at work",
         pool,
-        [((key,), tally.job_latency) for key, tally in pools],
+        [((key,), traffic.job_latency) for key, traffic in pools],
     )
     yield _histogram(
         "dpmp_new_block_latency_seconds",
         "The same, for the first job of a new block",
         pool,
-        [((key,), tally.new_block_latency) for key, tally in pools],
+        [((key,), traffic.new_block_latency) for key, traffic in pools],
     )
 
 
@@ -263,8 +272,10 @@ def _workers(workers: Iterable[WorkerGauges], limit: int) -> Iterator[Metric]:
     )
     yield _gauge("dpmp_worker_connections", "Open connections of the worker", label, rows(lambda w: w.connections))
     yield _gauge("dpmp_worker_difficulty", "Difficulty last sent to the worker", label, rows(lambda w: w.difficulty))
-    yield _counter("dpmp_worker_shares_accepted", "Accepted shares of the worker", label, rows(lambda w: w.accepted))
-    yield _counter("dpmp_worker_shares_rejected", "Rejected shares of the worker", label, rows(lambda w: w.rejected))
+    for counter in COUNTERS:
+        if counter.worker_metric:
+            values = [((worker.name,), float(getattr(worker.counts, counter.name))) for worker in shown]
+            yield _counter(counter.worker_metric, counter.worker_says, label, values)
     yield _gauge(
         "dpmp_workers_without_series", "Workers left out because of the limit", (), [((), len(ordered) - len(shown))]
     )

@@ -25,55 +25,30 @@ from proxy.observe.events import (
     PoolSwitched,
     ShareResult,
 )
-from proxy.observe.metrics.distributions import PoolTally
+from proxy.observe.metrics.distributions import PoolTraffic
 from proxy.types import DecidedBy, PoolKey, SessionId, Verdict
-
-NO_POOL = "none"
-"""Label for a share that named no job of ours, so belongs to no pool."""
 
 _ACCEPTED, _REJECTED, _POOL = Verdict.ACCEPTED, Verdict.REJECTED, DecidedBy.POOL
 
 
 class EventCounts:
-    """Everything that is counted from events, since the process started."""
+    """What is counted from events since the process started; shares themselves are in ``proxy.history.counters``."""
 
     def __init__(self) -> None:
-        self.submitted = 0
         self.lines_rx = 0
         """From miners."""
         self.lines_tx = 0
         """To miners."""
-        self.pools: defaultdict[PoolKey, PoolTally] = defaultdict(PoolTally)
-        self.refusals: Counter[tuple[str, str, str]] = Counter()
-        """(pool or ``none``, reason, who decided) -> shares that were refused."""
+        self.pools: defaultdict[PoolKey, PoolTraffic] = defaultdict(PoolTraffic)
         self.rare: Counter[tuple[str, tuple[str, ...]]] = Counter()
         """(metric name without ``_total``, label values) -> how often."""
         self._last_job: dict[SessionId, tuple[PoolKey, str]] = {}
 
     def share(self, result: ShareResult) -> None:
-        """Count the end of a share."""
-        self.submitted += 1
-        pool = result.pool
-        verdict = result.verdict
-        if verdict is not _ACCEPTED:
-            self._not_accepted(result)
-        elif pool is not None:
-            tally = self.pools[pool]
-            tally.accepted += 1
-            tally.difficulty_sum += result.pool_difficulty
-            tally.share_latency.observe(result.latency_s)
-
-    def _not_accepted(self, result: ShareResult) -> None:
-        if result.verdict is _REJECTED:
-            self.refusals[result.pool or NO_POOL, result.reason.value, result.decided_by.value] += 1
-        if result.pool is None:
-            return
-        tally = self.pools[result.pool]
-        if result.verdict is not _REJECTED:
-            tally.unanswered += 1
-        elif result.decided_by is _POOL:
-            tally.rejected += 1
-            tally.share_latency.observe(result.latency_s)
+        """Keep how long the pool took for its verdict."""
+        pool, verdict = result.pool, result.verdict
+        if pool is not None and (verdict is _ACCEPTED or (verdict is _REJECTED and result.decided_by is _POOL)):
+            self.pools[pool].share_latency.observe(result.latency_s)
 
     def job(self, job: JobForwarded) -> None:
         """Count a job, and how late it came if the miner was waiting for it.
@@ -81,20 +56,20 @@ class EventCounts:
         A job kept for a switch, or issued a second time, is old by intention and says nothing about latency.
         """
         pool = job.pool
-        tally = self.pools[pool]
-        tally.jobs += 1
-        newest = tally.newest_job
+        traffic = self.pools[pool]
+        traffic.jobs += 1
+        newest = traffic.newest_job
         if newest[1] != job.pool_job:  # one pair for all miners that get this job
-            newest = tally.newest_job = (pool, job.pool_job)
+            newest = traffic.newest_job = (pool, job.pool_job)
         last = self._last_job.get(job.session)
         if last is newest:
             return
         self._last_job[job.session] = newest
         if last is None or last[0] != pool or last[1] == newest[1]:
             return
-        tally.job_latency.observe(job.age_s)
+        traffic.job_latency.observe(job.age_s)
         if job.new_block:
-            tally.new_block_latency.observe(job.age_s)
+            traffic.new_block_latency.observe(job.age_s)
 
     def received(self, lines: LinesReceived) -> None:
         """Count lines in."""

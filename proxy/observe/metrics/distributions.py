@@ -40,30 +40,22 @@ class Distribution:
         return list(zip(names, map(float, accumulate(self._counts)), strict=True))
 
 
-class PoolTally:
-    """One pool's numbers since the process started."""
+class PoolTraffic:
+    """One pool's jobs, lines and waiting times since the process started."""
 
     __slots__ = (
-        "accepted",
-        "difficulty_sum",
         "job_latency",
         "jobs",
         "lines_rx",
         "lines_tx",
         "new_block_latency",
         "newest_job",
-        "rejected",
         "share_latency",
-        "unanswered",
     )
 
     def __init__(self) -> None:
         self.newest_job: tuple[PoolKey, str] = (PoolKey(""), "")
         """The job last counted: its pool and the pool's id of it."""
-        self.accepted = 0
-        self.rejected = 0
-        self.unanswered = 0
-        self.difficulty_sum = 0.0
         self.jobs = 0
         self.lines_rx = 0
         self.lines_tx = 0

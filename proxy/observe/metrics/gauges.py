@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from proxy.history.counters import NO_SHARES, Tally
 from proxy.history.switch_cost import SwitchCost
 from proxy.types import PoolKey, WorkerName
 
@@ -50,8 +51,7 @@ class WorkerGauges:
     hashrate: float = 0.0
     """H/s over five minutes."""
     difficulty: float = 0.0
-    accepted: int = 0
-    rejected: int = 0
+    counts: Tally = NO_SHARES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from proxy.observe.events import Event, EventStream
-from proxy.observe.metrics.collector import CountCollector, GaugeCollector
+from proxy.observe.metrics.collector import CountCollector, GaugeCollector, ShareSource
 from proxy.observe.metrics.counting import EventCounts, connect
 from proxy.observe.metrics.distributions import LAG_BOUNDS_S, Distribution
 from proxy.observe.metrics.gauges import GaugeSource
@@ -20,7 +20,8 @@ class MetricsSink:
     on the loop; a scrape may run in any thread.
     """
 
-    def __init__(self, events: EventStream, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, events: EventStream, shares: ShareSource, registry: CollectorRegistry = REGISTRY) -> None:
+        """``shares`` is ``Accounting.counts_of_run``: each share is counted there, once, and read here at a scrape."""
         self._registry = registry
         self.counts = EventCounts()
         self.loop_lag = Distribution(LAG_BOUNDS_S)
@@ -28,7 +29,7 @@ class MetricsSink:
         self._handler_errors = _HandlerErrors()
         self._gauges = GaugeCollector()
         self._collectors: tuple[Collector, ...] = (
-            CountCollector(self.counts, self.loop_lag),
+            CountCollector(self.counts, shares, self.loop_lag),
             self._handler_errors,
             self._gauges,
         )

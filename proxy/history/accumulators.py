@@ -1,10 +1,11 @@
-"""The mutable books behind the tallies: one for each worker on each pool, one for each pool."""
+"""What is counted in memory: an accumulator for each worker on each pool, and one for each pool."""
 
 from collections.abc import Iterable
 
+from proxy.history.counters import Counts
 from proxy.history.latency import Recent
 from proxy.history.rates import WINDOWS_S, Rate, RateWindow, estimate_sums, starts
-from proxy.history.tallies import Counts, Rates
+from proxy.history.tallies import Rates
 from proxy.types import PoolKey, WorkerName
 
 _NEVER: tuple[float | None, ...] = (None,) * len(WINDOWS_S)
@@ -51,15 +52,13 @@ class Presence:
         ]
 
 
-class Book:
-    """One worker on one pool, or all workers on one pool."""
+class Accumulator:
+    """Shares of one worker or of all workers, on one pool."""
 
-    __slots__ = ("fresh", "last", "reference", "total", "window")
+    __slots__ = ("last", "reference", "total", "window")
 
     def __init__(self, now: float) -> None:
         self.total = Counts()
-        self.fresh: Counts | None = None
-        """What has not been handed to the ledger; not part of ``total`` yet."""
         self.window = RateWindow(now)
         self.last: float | None = None
         """Monotonic time of the last share."""
@@ -68,34 +67,55 @@ class Book:
 
     def counts(self) -> tuple[Counts, ...]:
         """Everything, in parts."""
+        return (self.total,)
+
+
+class WorkerAccumulator(Accumulator):
+    """One worker on one pool."""
+
+    __slots__ = ("fresh",)
+
+    def __init__(self, now: float) -> None:
+        super().__init__(now)
+        self.fresh: Counts | None = None
+        """What has not been handed to the writer; not part of ``total`` yet."""
+
+    def counts(self) -> tuple[Counts, ...]:
+        """Everything, in parts."""
         return (self.total,) if self.fresh is None else (self.total, self.fresh)
 
     def close(self) -> Counts | None:
-        """Take what is fresh into the total and give it away."""
+        """Move what is fresh into the total and return it."""
         fresh, self.fresh = self.fresh, None
         if fresh is not None:
             self.total.add(fresh)
         return fresh
 
 
-class PoolBook(Book):
-    """All workers on one pool; everything goes to ``total`` at once."""
+class PoolAccumulator(Accumulator):
+    """All workers on one pool; ``total`` is what earlier runs counted."""
 
-    __slots__ = ("round_trip",)
+    __slots__ = ("round_trip", "run")
 
     def __init__(self, now: float) -> None:
         super().__init__(now)
+        self.run = Counts()
+        """What this run has counted; the metrics begin at 0 with each run."""
         self.round_trip = Recent()
 
+    def counts(self) -> tuple[Counts, ...]:
+        """Everything, in parts."""
+        return (self.total, self.run)
 
-class WorkerBook:
-    """One worker: its books and when it was there."""
 
-    __slots__ = ("books", "name", "presence", "stamp")
+class WorkerState:
+    """One worker: when it was there, and its accumulator for each pool."""
+
+    __slots__ = ("name", "pools", "presence", "stamp")
 
     def __init__(self, name: WorkerName) -> None:
         self.name = name
-        self.books: dict[PoolKey, Book] = {}
+        self.pools: dict[PoolKey, WorkerAccumulator] = {}
         self.presence = Presence()
         self.stamp = 0
         """Grows with each share and connection."""
@@ -103,32 +123,32 @@ class WorkerBook:
     def last(self) -> float | None:
         """Monotonic time of the last share on any pool."""
         last = None
-        for book in self.books.values():
-            if book.last is not None and (last is None or book.last > last):
-                last = book.last
+        for each in self.pools.values():
+            if each.last is not None and (last is None or each.last > last):
+                last = each.last
         return last
 
 
-def rate_5m_of(books: Iterable[Book], presence: Presence, now: float, hashes: float) -> Rate:
+def rate_5m_of(parts: Iterable[Accumulator], presence: Presence, now: float, hashes: float) -> Rate:
     """The first of ``rates_of``: the one that moves while nothing happens."""
     total, squares, shares, reference = 0.0, 0.0, 0, 0.0
-    for book in books:
-        part = book.window.work(now, 0)
-        total, squares, shares = total + part.sum, squares + part.squares, shares + part.shares
-        if book.reference > reference:
-            reference = book.reference
+    for part in parts:
+        work = part.window.work(now, 0)
+        total, squares, shares = total + work.sum, squares + work.squares, shares + work.shares
+        if part.reference > reference:
+            reference = part.reference
     return estimate_sums(total, squares, shares, presence.spans(now)[0], WINDOWS_S[0], hashes, reference)
 
 
-def rates_of(books: list[Book], presence: Presence, now: float, hashes: float) -> Rates:
-    """Rates of the sum of ``books``, watched for as long as ``presence`` says."""
-    if not books:
+def rates_of(parts: list[Accumulator], presence: Presence, now: float, hashes: float) -> Rates:
+    """Rates of the sum of ``parts``, watched for as long as ``presence`` says."""
+    if not parts:
         return Rates()
     sums, reference = [0.0] * 9, 0.0
-    for book in books:
-        book.window.add_to(sums, now)
-        if book.reference > reference:
-            reference = book.reference
+    for part in parts:
+        part.window.add_to(sums, now)
+        if part.reference > reference:
+            reference = part.reference
     m5, h1, h24 = presence.spans(now)
     return Rates(
         estimate_sums(sums[0], sums[1], int(sums[2]), m5, WINDOWS_S[0], hashes, reference),
