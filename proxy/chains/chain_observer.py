@@ -24,7 +24,7 @@ from proxy.stratum.difficulty import diff1_target, network_difficulty
 from proxy.types import HASHES_PER_DIFFICULTY, Chain, ConnectionId, PoolKey
 
 ALARM_DELAY_S = 45.0
-"""How late a pool may be before people are told. Templates reach good pools within 2 s; a slow block takes 20."""
+"""How late a pool may be before it is reported. Templates reach good pools within 2 s; a slow block takes 20."""
 STEP_BACK_S = 90.0
 """A pool goes back to an older tip (an invalidated block) only if none of its connections has named the newer for so
 long: one connection of a pool may simply lag."""
@@ -193,7 +193,7 @@ class ChainObserver:
             self._nobody_works(key, pool, mine)
 
     def _on_split(self, event: ChainSplit) -> None:
-        """Of pools on different branches none is behind: that is told as what it is."""
+        """Of pools on different branches none is behind: ``ChainSplit`` says what is wrong."""
         state = self._chains.get((event.chain, None))
         if state is not None:
             state.split = None if event.cleared else event
@@ -216,7 +216,7 @@ class ChainObserver:
             self._compare(state, job.chain)
 
     def _nobody_works(self, key: ChainKey, pool: PoolKey, mine: _PoolChain) -> None:
-        """The pool's last miner left it: there is nothing to tell of it, and it is no measure for others."""
+        """The pool's last miner left it: it is neither behind nor a measure for others."""
         mine.work = mine.missed = None
         if mine.problem:
             mine.problem = ""

@@ -1,6 +1,6 @@
 """The engine: sessions and pools brought together under one configuration and one scheduler.
 
-It owns no protocol and no policy: sessions speak Stratum, pools look after their health, the scheduler decides who
+It owns no protocol and no policy: sessions speak Stratum, pools follow their health, the scheduler decides who
 works where, and the engine introduces them to each other.
 """
 
@@ -250,7 +250,7 @@ class Engine:
         )
 
     def pool_changed(self, pool: UpstreamPool, *, was: PoolStatus) -> None:
-        """Down: its miners leave at once. Up again: they come back a few at a time, not as a herd."""
+        """Down: its miners leave at once. Up again: they come back a few a second."""
         up = pool.may_dial
         self.scheduler.pool_status(pool.key, up)
         sessions = list(self.sessions.values())

@@ -1,8 +1,8 @@
 """One pool as the engine runs it: its endpoint in use, its miners' connections, its probe, what is known of it.
 
-Whether it is up is the matter of ``pool_health``. It is probed at start; while it is down (with backoff); when ready
-connections were lost; when one hears of no new jobs; while a backup endpoint is in use, to find the way back; and now
-and then while no miner keeps it under observation.
+``pool_health`` decides whether it is up. It is probed at start; while it is down (with backoff); when ready connections
+were lost; when one receives no new jobs; while a backup endpoint is in use, to see whether the primary one is back; and
+every few minutes while no miner works there.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ EXCLUDED_PROBE_S = 15.0
 
 
 class UpstreamPool:
-    """One configured pool. ``PoolSide`` for links; the engine hears of what changed."""
+    """One configured pool. Reports what changed to the engine."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class UpstreamPool:
 
     @property
     def status(self) -> PoolStatus:
-        """Operational state, as people and metrics are told."""
+        """Operational state, as pages and metrics show it."""
         return self.health.status
 
     @property
@@ -127,7 +127,7 @@ class UpstreamPool:
 
     @property
     def works(self) -> bool:
-        """Whether miners may hope for work here: not down, and it does not refuse our user."""
+        """Whether miners can expect work here: not down, and it does not refuse our user."""
         return self.may_dial and not (self.refusal and not self.ready_connections)
 
     @property
@@ -261,12 +261,12 @@ class UpstreamPool:
             self._start_probe(ProbeReason.SUSPECTED)
 
     def connection_stale(self, connection: UpstreamConnection) -> None:
-        """A miner's connection hears of no new jobs: see what a fresh one hears."""
+        """A miner's connection receives no new jobs: compare it with what a probe receives."""
         self._start_probe(ProbeReason.STALE)
         self.probe.compare(connection)
 
     def learn(self, connection: UpstreamConnection) -> None:
-        """Keep what a connection was told of the pool."""
+        """Keep what a connection learned of the pool."""
         known = (self.extranonce2_size, self.version_mask)
         self.extranonce2_size = connection.extranonce2_size
         if connection.version_mask is not None:
@@ -276,7 +276,7 @@ class UpstreamPool:
             self._engine.pool_learned(self)
 
     def connection_version_mask(self, connection: UpstreamConnection, version_mask: int) -> None:
-        """A connection, a miner's or the probe, heard which version bits the pool allows: in time, late, or anew."""
+        """The pool said on a miner's or the probe's connection which version bits it allows."""
         if version_mask != self.version_mask:
             self.version_mask = version_mask
             self._engine.pool_learned(self)

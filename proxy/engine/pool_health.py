@@ -135,7 +135,7 @@ _STATUS = {
     _S.DOWN: PoolStatus.DOWN,
     _S.GOING_UP: PoolStatus.DOWN,
 }
-"""What people and metrics are told; a removed pool keeps what it was."""
+"""What pages and metrics show; a removed pool keeps the status that it had."""
 
 
 SUSPECTED = frozenset({PoolState.SUSPECT, PoolState.SILENT})
@@ -168,7 +168,7 @@ class PoolHealth:
 
     @property
     def is_down(self) -> bool:
-        """Whether miners have nothing to hope for."""
+        """Whether miners can expect no work."""
         return self.state in (PoolState.DOWN, PoolState.GOING_UP, PoolState.REMOVED)
 
     @property

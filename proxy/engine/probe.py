@@ -9,8 +9,8 @@ One probe of a pool at a time:
 | CONNECTING | =         | =          | -    | REDIRECTED | IDLE                        | IDLE   |
 | REDIRECTED | =         | =          | -    | =          | IDLE                        | IDLE   |
 
-It says what it found to its pool (``probe_answered``, ``probe_refused``, ``probe_failed``), which decides when the next
-one is due and where it goes.
+It reports what it found to its pool (``probe_answered``, ``probe_refused``, ``probe_failed``), which decides when the
+next one is due and where it goes.
 """
 
 from enum import StrEnum
@@ -36,11 +36,11 @@ class ProbeReason(StrEnum):
     SUSPECTED = "suspected"
     """Connections of miners were lost or fell silent."""
     STALE = "stale"
-    """A connection hears of no new jobs."""
+    """A connection receives no new jobs."""
     PRIMARY_ENDPOINT = "primary endpoint"
     """A backup endpoint is in use: is the first one back?"""
     IDLE = "idle"
-    """No miner works there, so nothing else is heard of it."""
+    """No miner works there, so nothing else shows how it is."""
 
 
 class ProbeState(StrEnum):
@@ -93,7 +93,7 @@ class Probe:
             self._connection = self._pool.dial_probe(self, endpoint)
 
     def compare(self, stale: UpstreamConnection) -> None:
-        """Close ``stale``, which hears of no new jobs, if the probe that runs is told of another block."""
+        """Close ``stale``, which receives no new jobs, if the probe that runs gets a job for another block."""
         if self.is_running:
             self._stale = stale
 
