@@ -104,6 +104,12 @@ def test_next_change_skips_boundaries_that_change_nothing():
     assert timetable.next_change((DEFAULT,), "rig", at("2026-06-01 09:00")) is None
 
 
+def test_a_schedule_without_windows_has_no_boundaries_and_is_always_in_force():
+    plans = (plan(1), DEFAULT)
+    assert timetable.next_boundary(plans, at("2026-06-01 09:00")) is None
+    assert force(plans, at("2026-06-01 09:00")) == 1
+
+
 def test_the_week_shows_gaps_and_overlaps():
     plans = (plan(1, window("08:00", "20:00", frozenset({0}))), plan(2, window("18:00", "22:00", frozenset({0}))))
     start = at("2026-06-01 00:00")

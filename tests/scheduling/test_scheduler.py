@@ -1,0 +1,76 @@
+"""What the scheduler answers at its edges: strangers, waiting, changed rates, restless rounds."""
+
+import pytest
+
+from proxy.config.snapshot import Limits
+from proxy.scheduling.miner import FleetMiner
+from proxy.scheduling.policies.policy import Assignment, Role
+from proxy.scheduling.rate import Estimate
+from proxy.scheduling.rounds import Rounds
+from proxy.scheduling.tuning import DEFAULT_TUNING
+from proxy.types import SessionId, WorkerName
+from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
+
+HALVES = config(schedule({A: 50, B: 50}))
+
+
+def test_of_a_session_that_is_not_there_nothing_is_known_and_nothing_breaks():
+    fleet = SchedulerHarness(HALVES)
+    scheduler, stranger = fleet.scheduler, SessionId(99)
+    scheduler.remove_miner(stranger)
+    scheduler.share(stranger, A, 1000.0, True)
+    scheduler.set_ready(stranger, frozenset({A}))
+    assert scheduler.pools_wanted(stranger) == scheduler.aimed_at(stranger) == frozenset()
+    assert (scheduler.current(stranger), scheduler.rate(stranger)) == (None, 0.0)
+    assert scheduler.role(stranger) is Role.NEW
+
+
+def test_a_session_is_aimed_at_the_pools_that_are_up():
+    fleet = SchedulerHarness(HALVES)
+    rig = fleet.join(1)
+    assert fleet.scheduler.aimed_at(rig) == {A, B}
+    fleet.scheduler.pool_status(B, False)
+    assert fleet.scheduler.aimed_at(rig) == {A}
+    assert fleet.scheduler.pools_wanted(rig) == {A, B}
+
+
+def test_a_switch_waits_for_the_job_of_a_new_block():
+    fleet = SchedulerHarness(HALVES)
+    fleet.join(1)
+    fleet.work(120)
+    fleet.scheduler.wait_s = lambda session, pool: 5.0
+    before = len(fleet.moves)
+    fleet.work(300)
+    assert len(fleet.moves) == before
+    fleet.scheduler.wait_s = lambda session, pool: 0.0
+    fleet.work(5)
+    assert len(fleet.moves) == before + 1
+
+
+def test_a_miner_that_becomes_four_times_as_fast_is_known_to_be_within_minutes():
+    fleet = SchedulerHarness(HALVES)
+    rig = fleet.join(1)
+    fleet.work(1200)
+    before = fleet.scheduler.rate(rig)
+    fleet.work(600, difficulty={rig: 4000.0})
+    assert 3 * before < fleet.scheduler.rate(rig) < 4.5 * before
+
+
+def test_at_most_as_many_workers_are_restored_as_may_be_kept():
+    fleet = SchedulerHarness(HALVES)
+    for number in range(20):
+        fleet.join(number)
+    fleet.work(60)
+    after = SchedulerHarness(config(schedule({A: 50, B: 50}), limits=Limits(max_workers=5)), up=())
+    after.scheduler.restore(fleet.scheduler.dump())
+    assert len(after.scheduler._disconnected) == 5
+
+
+def test_rounds_of_a_fleet_that_has_switched_more_often_than_allowed_are_longer_up_to_threefold():
+    rounds = Rounds({A: 0.7, B: 0.3}, min_switch_s=30, slice_s=15, tuning=DEFAULT_TUNING)
+    miner = FleetMiner(SessionId(1), WorkerName("rig"), Estimate(DEFAULT_TUNING), 0.0, DEFAULT_TUNING)
+    miner.assignment = Assignment(role=Role.RESIDUAL, time_shares={A: 0.5, B: 0.5})
+    calm, restless, wild = (
+        rounds.of_residual(miner, working=20, age_s=3600, switches=switches) for switches in (0, 150, 100_000)
+    )
+    assert calm < restless < wild == pytest.approx(3 * calm)
