@@ -1,0 +1,1 @@
+"""What is known of the chains: addresses, coinbases, subsidies, tips, splits, payout check, luck."""

@@ -132,6 +132,17 @@ def test_every_package_folder_stands_in_the_map():
     assert not packages - within - small - tables - quoted
 
 
+def test_every_package_says_in_a_sentence_what_it_is():
+    silent = [
+        name_of(path)
+        for folder in ("proxy", "dashboard", "dpmp_site")
+        for path in (ROOT / folder).rglob("__init__.py")
+        if path.parent.name not in {"migrations", "templatetags", "commands"}
+        and not (ast.get_docstring(ast.parse(text_of(path))) or "").endswith(".")
+    ]
+    assert not silent
+
+
 def test_the_map_fits_on_two_screens():
     assert len(text_of(DEV / "map.md").splitlines()) <= 110
 
