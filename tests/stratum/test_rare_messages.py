@@ -1,0 +1,148 @@
+"""What hardly anybody sends is answered or counted as well, and nothing is read after the end."""
+
+import orjson
+import pytest
+
+from proxy.errors import LocalProtocolError, RemoteProtocolError
+from proxy.stratum.codec import decode, encode_response
+from proxy.stratum.pool_job import parse_notify
+from proxy.stratum.upstream import MAX_PENDING, UpstreamState
+from tests.stratum.test_upstream import NOTIFY, Bench, Owner, Share
+from tests.support.world import ScriptedMiner, World
+
+SHARE = ["1", "00" * 8, "68000000", "00000001"]
+
+
+@pytest.fixture
+def miner() -> ScriptedMiner:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    return miner
+
+
+# --- Of miners ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("user", [None, 7, "", "   "])
+def test_authorize_without_a_user_is_refused(miner: ScriptedMiner, user: object) -> None:
+    miner.call("mining.authorize", [user, "x"], 99)  # type: ignore[list-item]
+    assert miner.answers(99)[0]["error"][:2] == [24, "authorize needs a user name"]
+
+
+@pytest.mark.parametrize("params", [[], ["version-rolling"], [["version-rolling"], 5]])
+def test_configure_of_a_wrong_shape_is_refused(miner: ScriptedMiner, params: list[object]) -> None:
+    miner.call("mining.configure", params, 99)
+    assert "configure needs a list of extensions" in miner.answers(99)[0]["error"][1]
+
+
+def test_a_suggestion_that_is_no_number_is_answered_like_any_other(miner: ScriptedMiner) -> None:
+    miner.call("mining.suggest_difficulty", ["much"], 99)
+    assert miner.answers(99)[0]["result"] is True
+
+
+def test_a_line_that_is_too_long_counts_as_a_fault_of_the_miner(miner: ScriptedMiner) -> None:
+    miner.raw(b'{"id": 9, "method": "' + b"x" * 200_000 + b'"}\n')
+    miner.call("mining.extranonce.subscribe", [], 99)
+    assert miner.link.closed or miner.answers(99)
+
+
+def test_nothing_is_sent_to_a_miner_that_is_gone(miner: ScriptedMiner) -> None:
+    downstream = miner.session.downstream
+    miner.leave()
+    miner.world.advance(1)
+    before = len(miner.lines)
+    downstream.push(b"{}\n")
+    downstream.accept(5)
+    downstream.close()
+    assert len(miner.lines) == before
+
+
+def test_an_id_of_more_than_64_bits_comes_back_as_it_was_written() -> None:
+    line = b'{"id": 123456789012345678901234567890, "method": "mining.subscribe", "params": []}'
+    message = decode(line)
+    assert b"123456789012345678901234567890" in encode_response(message.id, True)
+
+
+# --- Of pools -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "problem"),
+    [
+        (0, True, "bad job id"),
+        (0, "", "bad job id"),
+        (0, "x" * 5000, "bad job id"),
+        (4, "ab", "bad merkle branches"),
+        (4, ["ab" * 32] * 200, "bad merkle branches"),
+    ],
+)
+def test_a_job_with_a_bad_field_is_refused(place: int, value: object, problem: str) -> None:
+    params = [*NOTIFY[:place], value, *NOTIFY[place + 1 :]]
+    with pytest.raises(RemoteProtocolError, match=problem):
+        parse_notify(params)
+
+
+def test_a_job_without_all_its_fields_is_refused_and_one_without_branches_is_not() -> None:
+    with pytest.raises(RemoteProtocolError, match="fewer than 8"):
+        parse_notify(NOTIFY[:7])
+    assert parse_notify([*NOTIFY[:4], None, *NOTIFY[5:]]).branches == ()
+
+
+def test_nothing_of_a_chunk_is_read_after_the_line_that_ended_the_connection() -> None:
+    bench = Bench()
+    ident = bench.id_of("mining.subscribe")
+    refusal = orjson.dumps({"id": ident, "result": None, "error": [20, "go away", None]}) + b"\n"
+    ask = orjson.dumps({"id": 1, "method": "client.get_version", "params": []}) + b"\n"
+    bench.upstream.received(refusal * 30 + ask)
+    assert bench.upstream.state is UpstreamState.CLOSED
+    assert bench.owner.requests == []
+    bench.upstream.closed("again")
+    assert len(bench.owner.closed) == 1
+
+
+def test_a_submit_before_the_handshake_or_too_long_for_a_pool_is_our_own_fault() -> None:
+    with pytest.raises(LocalProtocolError, match="submit in state"):
+        Bench().upstream.submit_params(Share(Owner(), "early"), SHARE)
+    with pytest.raises(LocalProtocolError, match="a submit of"):
+        Bench().ready().upstream.submit_params(Share(Owner(), "long"), ["w" * 5000, *SHARE])
+
+
+def test_the_oldest_of_too_many_open_submits_ends_as_lost() -> None:
+    bench = Bench().ready()
+    for number in range(MAX_PENDING + 1):
+        bench.upstream.submit_params(Share(bench.owner, number), ["wallet.rig", *SHARE])
+    [(name, answer)] = bench.owner.answers
+    assert (name, answer.lost) == (0, True)
+
+
+def test_whoever_waits_for_all_answers_is_told_after_the_last_one() -> None:
+    bench, told = Bench().ready(), []
+    bench.upstream.on_all_answered = lambda: told.append("all")
+    bench.upstream.submit_params(Share(bench.owner, 1), ["wallet.rig", *SHARE])
+    bench.pool(id=bench.id_of("mining.submit"), result=True, error=None)
+    assert told == ["all"]
+
+
+def test_a_difficulty_that_comes_after_the_first_job_puts_that_job_under_it() -> None:
+    bench = Bench()
+    bench.configure()
+    bench.subscribe()
+    bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
+    bench.push("mining.notify", NOTIFY)
+    bench.push("mining.set_difficulty", [4])
+    assert bench.upstream.job is not None
+    assert bench.upstream.job.difficulty == 4.0
+
+
+@pytest.mark.parametrize("params", [[], ["aabbccdd"], ["zz", 4], [None, 0], [7, 4]])
+def test_an_extranonce_that_cannot_be_used_is_a_problem_of_the_pool(params: list[object]) -> None:
+    bench = Bench().ready()
+    bench.push("mining.set_extranonce", params)
+    assert len(bench.owner.problems) == 1
+
+
+def test_an_answer_to_nothing_is_a_problem_of_the_pool() -> None:
+    bench = Bench().ready()
+    bench.pool(id=True, result=True, error=None)
+    assert len(bench.owner.problems) == 1
