@@ -166,6 +166,7 @@ class Node:
             hashes_per_difficulty=hashes,
             dialer=NetDialer(timeout_s=lambda: self.engine.config.health.dial_timeout_s),
         )
+        self.metrics.attach_lines(self.engine.lines, self.engine.pool_lines)
         self.payouts = PayoutCheck(
             clock=self.clock, events=self.events, coinbases_of=self.engine.coinbases_of, on_payout=self._payout
         )

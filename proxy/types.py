@@ -19,6 +19,20 @@ WorkerName = NewType("WorkerName", str)
 JobId = NewType("JobId", str)
 """A job id of ours, unique within a session."""
 
+
+class LineCount:
+    """Lines that came and went on all connections of one side, miners or one pool, since the process started.
+
+    The connections share it and add to it, so it never falls when one ends. Read when metrics are scraped.
+    """
+
+    __slots__ = ("received", "sent")
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.sent = 0
+
+
 HASHES_PER_DIFFICULTY = 2**32
 """Expected hashes for one share of difficulty 1. Injected wherever it matters, so that tests can mine for real."""
 

@@ -33,6 +33,7 @@ from proxy.types import (
     HASHES_PER_DIFFICULTY,
     AdminStatus,
     ConnectionId,
+    LineCount,
     PoolKey,
     PoolStatus,
     SessionId,
@@ -67,6 +68,10 @@ class Engine:
         self.config = ConfigSnapshot()
         self.sessions: dict[SessionId, Session] = {}
         self.pools: dict[PoolKey, UpstreamPool] = {}
+        self.lines = LineCount()
+        """Of miners."""
+        self.pool_lines: dict[PoolKey, LineCount] = {}
+        """A pool that is removed keeps its own, as counters must not fall."""
         self.scheduler = Scheduler(clock=clock, events=events, mover=self, hashes_per_difficulty=hashes_per_difficulty)
         self.scheduler.on_pools_wanted_changed = self._update_wanted_pools_soon
         self.web_bound: tuple[str, int] | None = None

@@ -28,7 +28,7 @@ from proxy.stratum.patience import Patience
 from proxy.stratum.pool_job import NotifyCache
 from proxy.stratum.upstream import Credentials
 from proxy.stratum.version_rolling import PoolReading
-from proxy.types import AdminStatus, PoolKey, PoolStatus, SessionId, WorkerName
+from proxy.types import AdminStatus, LineCount, PoolKey, PoolStatus, SessionId, WorkerName
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
@@ -92,6 +92,7 @@ class UpstreamPool:
         """Connections of all kinds that have not ended."""
         self._notify_cache = NotifyCache()
         self._reading = PoolReading()
+        self._lines = engine.pool_lines.setdefault(config.key, LineCount())
         self._patience = Patience(health.request_stall_s)
 
     # --- Facts ----------------------------------------------------------------------------------------------------
@@ -416,6 +417,7 @@ class UpstreamPool:
             job_stall_s=self._limits.job_stall_min_s,
             notify_cache=self._notify_cache,
             reading=self._reading,
+            lines=self._lines,
             resume=resume,
         )
         self._open.add(connection)

@@ -26,8 +26,6 @@ from proxy.observe.events import (
     DownstreamTraffic,
     EmergencySwitch,
     JobForwarded,
-    LinesReceived,
-    LinesSent,
     MinerAuthorized,
     MinerBadMessage,
     MinerConfigured,
@@ -57,9 +55,6 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 50.0
 """cgminer and bfgminer give a pool up after 90 s of silence, others later."""
-
-_ONE_IN, _ONE_OUT = LinesReceived(pool=None, count=1), LinesSent(pool=None, count=1)
-"""Made once: most lines come and go alone."""
 
 
 class Session:
@@ -102,7 +97,7 @@ class Session:
 
     def __init__(self, session_id: SessionId, engine: "Engine") -> None:
         self.id = session_id
-        self.downstream = Downstream(clock=engine.clock, owner=self, diff1=engine.diff1)
+        self.downstream = Downstream(clock=engine.clock, owner=self, lines=engine.lines, diff1=engine.diff1)
         self.profile: Profile = UNKNOWN
         self.worker = WorkerName("")
         self.user = ""
@@ -257,13 +252,6 @@ class Session:
     def miner_problem(self, problem: RemoteProtocolError) -> None:
         """Emit ``MinerBadMessage``."""
         self._events.emit(MinerBadMessage(session=self.id, worker=self.worker, problem=str(problem)))
-
-    def miner_lines(self, received: int, sent: int) -> None:
-        """Count lines."""
-        if received:
-            self._events.emit(_ONE_IN if received == 1 else LinesReceived(pool=None, count=received))
-        if sent:
-            self._events.emit(_ONE_OUT if sent == 1 else LinesSent(pool=None, count=sent))
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
         """Emit ``DownstreamTraffic``."""

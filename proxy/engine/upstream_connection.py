@@ -15,8 +15,6 @@ from proxy.observe.events import (
     ConnectionTipChanged,
     EventStream,
     LateVerdict,
-    LinesReceived,
-    LinesSent,
     PoolConnected,
     PoolConnecting,
     PoolDifficulty,
@@ -37,7 +35,7 @@ from proxy.stratum.pool_job import NotifyCache, PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
 from proxy.stratum.upstream_owner import PendingSubmit
 from proxy.stratum.version_rolling import PoolReading
-from proxy.types import Chain, ConnectionId, PoolKey, SessionId
+from proxy.types import Chain, ConnectionId, LineCount, PoolKey, SessionId
 
 FIRST_JOB_S = 20.0
 """A connection that has brought no job by then is no use: the pool accepts and says nothing."""
@@ -84,8 +82,6 @@ class UpstreamConnection:
         "_known",
         "_last_job_at",
         "_notify_cache",
-        "_one_in",
-        "_one_out",
         "_opened_at",
         "_patience",
         "_session",
@@ -124,6 +120,7 @@ class UpstreamConnection:
         job_stall_s: float,
         notify_cache: NotifyCache,
         reading: PoolReading,
+        lines: LineCount,
         resume: str = "",
     ) -> None:
         self.id = connection_id
@@ -147,6 +144,7 @@ class UpstreamConnection:
             reading=reading,
             spread=connection_id * GOLDEN % 1.0,
             resume=resume,
+            lines=lines,
         )
         self.reading = reading
         self._patience = patience
@@ -160,7 +158,6 @@ class UpstreamConnection:
         self._events = events
         self._session = session
         self._job_stall_s = job_stall_s
-        self._one_in, self._one_out = LinesReceived(pool=pool, count=1), LinesSent(pool=pool, count=1)
         self.asked: float | None = None
         """The difficulty that this connection is to have, where one is known that suits the miner."""
         self._gap_s = 0.0
@@ -432,13 +429,6 @@ class UpstreamConnection:
         self._events.emit(
             PoolProtocolError(pool=self.pool, connection=self.id, problem=str(problem), session=self._session)
         )
-
-    def upstream_lines(self, received: int, sent: int) -> None:
-        """Count lines."""
-        if received:
-            self._events.emit(self._one_in if received == 1 else LinesReceived(pool=self.pool, count=received))
-        if sent:
-            self._events.emit(self._one_out if sent == 1 else LinesSent(pool=self.pool, count=sent))
 
     def upstream_traffic(self, direction: str, line: bytes) -> None:
         """Emit ``UpstreamTraffic``."""

@@ -190,9 +190,6 @@ class _Handshake:
         """The pool broke the protocol."""
         self._remark(str(problem))
 
-    def upstream_lines(self, received: int, sent: int) -> None:
-        """Not counted."""
-
     def upstream_traffic(self, direction: str, line: bytes) -> None:
         """Not traced."""
 

@@ -17,6 +17,7 @@ from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.framing import LineFramer
 from proxy.stratum.opening import Opening, opening_of
 from proxy.stratum.version_rolling import mask_text, parse_mask
+from proxy.types import LineCount
 
 MAX_LINE_IN = 8_192
 """Bytes. Real requests stay below 1,024."""
@@ -92,9 +93,6 @@ class DownstreamOwner(Protocol):
     def miner_problem(self, problem: RemoteProtocolError) -> None:
         """The miner broke the protocol."""
 
-    def miner_lines(self, received: int, sent: int) -> None:
-        """Lines that came or went."""
-
     def miner_traffic(self, direction: str, payload: bytes) -> None:
         """Raw bytes (only if ``Downstream.traced``)."""
 
@@ -116,6 +114,7 @@ class Downstream:
         "_diff1",
         "_framer",
         "_head",
+        "_lines",
         "_link",
         "_opening_timer",
         "_owner",
@@ -131,7 +130,7 @@ class Downstream:
         "users",
     )
 
-    def __init__(self, *, clock: Clock, owner: DownstreamOwner, diff1: int = DIFF1_TARGET) -> None:
+    def __init__(self, *, clock: Clock, owner: DownstreamOwner, lines: LineCount, diff1: int = DIFF1_TARGET) -> None:
         self.agent = ""
         self.extranonce: MinerExtranonce | None = None
         self.requested_version_mask: int | None = None
@@ -144,6 +143,7 @@ class Downstream:
         self._clock = clock
         self._owner = owner
         self._diff1 = diff1
+        self._lines = lines
         self._link: Link | None = None
         self._head: bytes | None = b""
         """What came so far; None once it is known to be Stratum V1."""
@@ -175,8 +175,7 @@ class Downstream:
             if not payload:
                 return
         lines = self._framer.feed(payload)
-        if lines:
-            self._owner.miner_lines(len(lines), 0)
+        self._lines.received += len(lines)
         self._reading = True
         for line in lines:
             if not self._closed:
@@ -443,7 +442,7 @@ class Downstream:
             self._owner.miner_traffic("tx", payload)
         self.last_sent = self._clock.now()
         self._link.send(payload)
-        self._owner.miner_lines(0, lines)
+        self._lines.sent += lines
 
     def _charge(self, problem: RemoteProtocolError) -> None:
         now = self._clock.now()

@@ -25,6 +25,7 @@ from proxy.stratum.patience import Patience
 from proxy.stratum.pool_job import NotifyCache, NotifyTemplate, PoolJob, parse_notify
 from proxy.stratum.upstream_owner import PendingSubmit, ShareAnswer, UpstreamOwner
 from proxy.stratum.version_rolling import USUAL_MASK, PoolReading, mask_text, parse_mask
+from proxy.types import LineCount
 
 MAX_LINE_OUT = 1_023
 """Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
@@ -104,6 +105,7 @@ class Upstream:
         "_framer",
         "_idle_s",
         "_idle_watch",
+        "_lines",
         "_link",
         "_minimum_asked",
         "_next_id",
@@ -143,6 +145,7 @@ class Upstream:
         reading: PoolReading | None = None,
         spread: float = 0.0,
         resume: str = "",
+        lines: LineCount | None = None,
     ) -> None:
         """``spread``: 0 to 1, another for each connection; when an idle one speaks.
 
@@ -168,6 +171,7 @@ class Upstream:
         self._owner = owner
         self._patience = patience if patience is not None else Patience()
         self._resume = resume
+        self._lines = lines if lines is not None else LineCount()
         self._link: Link | None = None
         self._framer = LineFramer(MAX_LINE_IN)
         self._notify_cache = notify_cache if notify_cache is not None else NotifyCache()
@@ -209,8 +213,7 @@ class Upstream:
         """Take what the pool sent."""
         self.last_received = self._clock.now()
         lines = self._framer.feed(payload)
-        if lines:
-            self._owner.upstream_lines(len(lines), 0)
+        self._lines.received += len(lines)
         for line in lines:
             if self.state is UpstreamState.CLOSED:
                 return
@@ -553,7 +556,7 @@ class Upstream:
             self._owner.upstream_traffic("tx", payload)
         self._sent_at = self._clock.now()
         self._link.send(payload)
-        self._owner.upstream_lines(0, lines)
+        self._lines.sent += lines
 
     def _arm(self, delay_s: float) -> None:
         if self._watch is None:

@@ -53,9 +53,6 @@ class UpstreamOwner(Protocol):
     def upstream_problem(self, problem: RemoteProtocolError) -> None:
         """The pool broke the protocol; the connection goes on."""
 
-    def upstream_lines(self, received: int, sent: int) -> None:
-        """Lines that came or went."""
-
     def upstream_traffic(self, direction: str, line: bytes) -> None:
         """A raw line (only if ``Upstream.traced``)."""
 

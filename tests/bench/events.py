@@ -20,7 +20,7 @@ from proxy.observe.log import LogSink
 from proxy.observe.metrics import MetricsSink
 from proxy.ports import Timer
 from proxy.scheduling.virtual_clock import START_WALL
-from tests.observe.logs_cast import lines_sent, pool_down
+from tests.observe.logs_cast import pool_down, reconnect_wait
 from tests.observe.metrics_cast import job, share, shares_of
 
 ROUNDS = 200_000
@@ -38,19 +38,19 @@ def nothing(event: Event) -> None:
 
 def per_event() -> None:
     """Print the cost of ``emit`` for the hot events."""
-    events, line = EventStream(), lines_sent()
+    events, line = EventStream(), reconnect_wait()
     MetricsSink(events, shares_of(events), CollectorRegistry())
     LogSink(events, lambda: START_WALL, LogConfig(), stdout=None)
     bare = us(lambda: nothing(line))
     rows = [
         ("a bare call", bare),
         ("emit, nobody listens", us(lambda: EventStream.emit(silent, line))),
-        ("lines_tx", us(lambda: events.emit(line))),
+        ("pool_reconnect_wait", us(lambda: events.emit(line))),
     ]
     accepted, jobs = share(), [job("1"), job("2")]
     rows.append(("share_result, accepted", us(lambda: events.emit(accepted))))
     rows.append(("job_forwarded (two)", us(lambda: [events.emit(each) for each in jobs])))
-    rows.append(("lines_tx written to the log", written_us()))
+    rows.append(("pool_reconnect_wait written to the log", written_us()))
     for name, cost in rows:
         print(f"{name:32} {cost:7.3f} us {cost / bare:7.1f} x")
 
@@ -60,7 +60,7 @@ silent = EventStream()
 
 def written_us() -> float:
     """Emit an event that the log takes; the queue is emptied on the way as the writer would."""
-    events, line = EventStream(), lines_sent()
+    events, line = EventStream(), reconnect_wait()
     sink = LogSink(events, lambda: START_WALL, LogConfig(level="DEBUG"), stdout=None, capacity=10**9)
     sink.start()
     cost = us(lambda: events.emit(line))

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proxy.config.snapshot import LogConfig
-from proxy.observe.events import DEBUG, EventStream, LinesSent, MinerAuthorized, MinerMethod, PoolDown, PoolSwitched
+from proxy.observe.events import (
+    DEBUG,
+    EventStream,
+    MinerAuthorized,
+    MinerMethod,
+    PoolDown,
+    PoolReconnectWait,
+    PoolSwitched,
+)
 from proxy.observe.log import LogSink
 from proxy.scheduling.virtual_clock import START_WALL
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
@@ -48,9 +56,9 @@ def pool_down(reason: str = "no answer") -> PoolDown:
     return PoolDown(pool=A, reason=reason)
 
 
-def lines_sent(count: int = 1) -> LinesSent:
-    assert LinesSent.level == DEBUG
-    return LinesSent(pool=None, count=count)
+def reconnect_wait(delay_s: float = 1) -> PoolReconnectWait:
+    assert PoolReconnectWait.level == DEBUG
+    return PoolReconnectWait(pool=A, delay_s=delay_s)
 
 
 def authorized(user: str = "wallet.rig", worker: str = RIG) -> MinerAuthorized:

@@ -22,8 +22,8 @@ shutdown_begin shutdown_done
 """
 
 _CHATTY = """
-lines_rx lines_tx pool_notify job_forwarded downstream_send_diff submit_route share_result miner_method downstream_tx
-upstream_tx
+pool_reconnect_wait connection_tip pool_notify job_forwarded downstream_send_diff submit_route share_result
+miner_method downstream_tx upstream_tx
 """
 
 KEPT_FROM_V2, CHATTY = _KEPT_FROM_V2.split(), _CHATTY.split()

@@ -4,15 +4,15 @@ import pytest
 
 from proxy.config.snapshot import LogConfig
 from proxy.errors import ConfigError
-from proxy.observe.events import REGISTRY, DownstreamTraffic, LinesSent, PoolDown, ShareResult
+from proxy.observe.events import REGISTRY, DownstreamTraffic, PoolDown, PoolReconnectWait, ShareResult
 from proxy.observe.log import effective_log_config, unknown_events
 from proxy.observe.log.log_filter import kinds_to_write
-from tests.observe.logs_cast import ONE, RIG, Scene, everything, lines_sent, pool_down
+from tests.observe.logs_cast import ONE, RIG, Scene, everything, pool_down, reconnect_wait
 
 
 def test_chatty_events_are_off_by_default_and_not_even_made() -> None:
     scene = Scene()
-    assert not scene.events.wants(LinesSent)
+    assert not scene.events.wants(PoolReconnectWait)
     assert not scene.events.wants(ShareResult)
     assert scene.events.wants(PoolDown)
 
@@ -22,10 +22,10 @@ def test_debug_level_writes_everything() -> None:
 
 
 def test_allowed_event_is_written_whatever_its_level() -> None:
-    scene = Scene(LogConfig(level="ERROR", allow=frozenset({"lines_tx"})))
-    scene.events.emit(lines_sent())
+    scene = Scene(LogConfig(level="ERROR", allow=frozenset({"pool_reconnect_wait"})))
+    scene.events.emit(reconnect_wait())
     scene.events.emit(pool_down())
-    assert scene.names() == ["lines_tx"]
+    assert scene.names() == ["pool_reconnect_wait"]
 
 
 def test_denied_event_is_never_written_even_if_allowed() -> None:
@@ -36,14 +36,14 @@ def test_denied_event_is_never_written_even_if_allowed() -> None:
 
 def test_filter_changes_live() -> None:
     scene = Scene()
-    scene.events.emit(lines_sent(1))
+    scene.events.emit(reconnect_wait(1))
     scene.sink.apply(everything())
-    assert scene.events.wants(LinesSent)
-    scene.events.emit(lines_sent(2))
+    assert scene.events.wants(PoolReconnectWait)
+    scene.events.emit(reconnect_wait(2))
     scene.sink.apply(LogConfig())
-    assert not scene.events.wants(LinesSent)
-    scene.events.emit(lines_sent(3))
-    assert [line["count"] for line in scene.written()] == [2]
+    assert not scene.events.wants(PoolReconnectWait)
+    scene.events.emit(reconnect_wait(3))
+    assert [line["delay_s"] for line in scene.written()] == [2]
 
 
 def test_applying_the_same_twice_writes_once() -> None:
@@ -60,10 +60,12 @@ def test_raw_traffic_is_written_at_any_level_because_it_is_emitted_only_while_tr
 
 
 def test_environment_wins_over_the_database() -> None:
-    base = LogConfig(level="INFO", allow=frozenset({"lines_tx"}), deny=frozenset({"pool_diff"}), file_count=9)
+    base = LogConfig(
+        level="INFO", allow=frozenset({"pool_reconnect_wait"}), deny=frozenset({"pool_diff"}), file_count=9
+    )
     config = effective_log_config(base, {"DPMP_LOG_LEVEL": "warning", "DPMP_LOG_DENY": "share_result, job_forwarded"})
     assert config.level == "WARNING"
-    assert config.allow == {"lines_tx"}
+    assert config.allow == {"pool_reconnect_wait"}
     assert config.deny == {"share_result", "job_forwarded"}
     assert config.file_count == 9
 

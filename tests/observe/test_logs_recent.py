@@ -4,12 +4,23 @@ from proxy.config.snapshot import LogConfig
 from proxy.observe.events import WARNING
 from proxy.observe.log.redact import redact
 from proxy.observe.log.ring import RecentLines
-from tests.observe.logs_cast import LEGACY, ONE, A, B, Scene, authorized, everything, lines_sent, pool_down, switched
+from tests.observe.logs_cast import (
+    LEGACY,
+    ONE,
+    A,
+    B,
+    Scene,
+    authorized,
+    everything,
+    pool_down,
+    reconnect_wait,
+    switched,
+)
 
 
 def filled() -> RecentLines:
     scene = Scene(everything())
-    for event in (authorized(), switched(B), lines_sent(), pool_down("tired"), pool_down("gone")):
+    for event in (authorized(), switched(B), reconnect_wait(), pool_down("tired"), pool_down("gone")):
         scene.events.emit(event)
     return scene.sink.ring
 
@@ -30,7 +41,7 @@ def test_page_asks_only_for_what_is_new() -> None:
 def test_lines_can_be_filtered() -> None:
     ring = filled()
     assert [line.event for line in ring.recent(level=WARNING)] == ["pool_down", "pool_down"]
-    assert [line.event for line in ring.recent(events={"lines_tx"})] == ["lines_tx"]
+    assert [line.event for line in ring.recent(events={"pool_reconnect_wait"})] == ["pool_reconnect_wait"]
     assert [line.event for line in ring.recent(session=ONE)] == ["pool_switched", "miner_authorized"]
     assert [line.event for line in ring.recent(worker="rig", pool=B)] == ["pool_switched"]
     assert [line.id for line in ring.recent(pool=A, text="TIRED")] == [4]

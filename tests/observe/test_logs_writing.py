@@ -12,7 +12,7 @@ from proxy.observe.events import EventStream
 from proxy.observe.log import LogSink, log_files
 from proxy.observe.log.outlets import RETRY_S, Outlet, RotatedFile
 from proxy.scheduling.virtual_clock import START_WALL, VirtualClock
-from tests.observe.logs_cast import Scene, everything, lines_sent, pool_down
+from tests.observe.logs_cast import Scene, everything, pool_down, reconnect_wait
 
 
 class StuckStream(io.StringIO):
@@ -35,7 +35,7 @@ def test_emit_returns_while_the_writer_is_stuck_and_debug_is_dropped_first() -> 
     scene.events.emit(pool_down("first"))
     assert stuck.entered.wait(30)
     for number in range(80):
-        scene.events.emit(lines_sent(number))
+        scene.events.emit(reconnect_wait(number))
     for number in range(70):
         scene.events.emit(pool_down(str(number)))
     assert scene.sink.dropped == {"DEBUG": 30, "INFO": 0, "WARNING": 20, "ERROR": 0}

@@ -10,7 +10,6 @@ from proxy.observe.events import (
     BlockCandidate,
     BlockFound,
     LateVerdict,
-    LinesSent,
     PoolDisconnected,
     PoolDown,
     PoolProtocolError,
@@ -113,7 +112,7 @@ def full_scene() -> Scene:
     scene = Scene()
     for event in ONE_OF_EACH:
         scene.events.emit(event)
-    scene.sink.handler_failed(RuntimeError(), LinesSent(pool=None, count=1))
+    scene.sink.handler_failed(RuntimeError(), ONE_OF_EACH[0])
     scene.sink.attach(FixedSource(full_gauges(), [WorkerGauges(name=RIG)]))
     scene.sink.limit_worker_series(10)
     return scene

@@ -6,14 +6,13 @@ from prometheus_client import CollectorRegistry
 from proxy.observe.events import (
     BlockFound,
     EventStream,
-    LinesReceived,
-    LinesSent,
     MinerDisconnected,
     PoolDisconnected,
+    PoolDown,
     PoolSwitched,
 )
 from proxy.observe.metrics import MetricsSink
-from proxy.types import Chain, ConnectionId, DecidedBy, Reason, SessionId, SwitchReason, Verdict, WorkerName
+from proxy.types import Chain, ConnectionId, DecidedBy, LineCount, Reason, SessionId, SwitchReason, Verdict, WorkerName
 from tests.observe.metrics_cast import A, B, Scene, job, share, shares_of
 
 
@@ -111,10 +110,10 @@ def test_session_that_ended_is_forgotten(scene: Scene) -> None:
 
 
 def test_lines_are_counted_by_side(scene: Scene) -> None:
-    scene.events.emit(LinesReceived(pool=None, count=3))
-    scene.events.emit(LinesReceived(pool=A, count=2))
-    scene.events.emit(LinesSent(pool=B, count=5))
-    scene.events.emit(LinesSent(pool=None, count=7))
+    miners, of_pools = LineCount(), {A: LineCount(), B: LineCount()}
+    scene.sink.attach_lines(miners, of_pools)
+    miners.received, miners.sent = 3, 7
+    of_pools[A].received, of_pools[B].sent = 2, 5
     assert scene.value("dpmp_messages_rx_total", side="downstream") == 3
     assert scene.value("dpmp_messages_rx_total", side="upstreamA") == 2
     assert scene.value("dpmp_messages_tx_total", side="upstreamB") == 5
@@ -143,13 +142,13 @@ def test_failing_handler_is_counted_by_event() -> None:
     events = EventStream(on_error=lambda error, event: sink.handler_failed(error, event))
     sink = MetricsSink(events, shares_of(events), registry)
 
-    def broken(lines: LinesSent) -> None:
+    def broken(down: PoolDown) -> None:
         raise RuntimeError("disk on fire")
 
-    events.subscribe(LinesSent, broken)
-    events.emit(LinesSent(pool=None, count=1))
-    assert registry.get_sample_value("dpmp_event_handler_errors_total", {"event": "lines_tx"}) == 1
-    assert registry.get_sample_value("dpmp_messages_tx_total", {"side": "downstream"}) == 1
+    events.subscribe(PoolDown, broken)
+    events.emit(PoolDown(pool=A, reason=""))
+    assert registry.get_sample_value("dpmp_event_handler_errors_total", {"event": "pool_down"}) == 1
+    assert registry.get_sample_value("dpmp_pool_downs_total", {"pool": "A"}) == 1
 
 
 def test_two_sinks_in_two_registries_count_apart() -> None:

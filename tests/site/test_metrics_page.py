@@ -5,9 +5,9 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from prometheus_client import REGISTRY
 
-from proxy.observe.events import EventStream, LinesSent
+from proxy.observe.events import EventStream
 from proxy.observe.metrics import MetricsSink
-from proxy.types import PoolKey
+from proxy.types import LineCount, PoolKey
 from tests.observe.metrics_cast import shares_of
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,9 @@ def test_a_user_sees_what_prometheus_sees(client: Client) -> None:
     events = EventStream()
     sink = MetricsSink(events, shares_of(events), REGISTRY)
     try:
-        events.emit(LinesSent(pool=PoolKey("A"), count=3))
+        lines = LineCount()
+        lines.sent = 3
+        sink.attach_lines(LineCount(), {PoolKey("A"): lines})
         client.force_login(get_user_model().objects.create_user("ann"))
         answer = client.get("/metrics", headers={"host": "localhost"})
     finally:

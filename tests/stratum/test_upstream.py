@@ -51,9 +51,6 @@ class Owner:
     def upstream_problem(self, problem: RemoteProtocolError) -> None:
         self.problems.append(problem)
 
-    def upstream_lines(self, received: int, sent: int) -> None:
-        pass
-
     def upstream_traffic(self, direction: str, line: bytes) -> None:
         pass
 

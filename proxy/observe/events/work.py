@@ -176,22 +176,6 @@ class LateVerdict(Event):
     accepted: bool
 
 
-@event("lines_rx", DEBUG)
-class LinesReceived(Event):
-    """Lines came in one read. ``pool`` None: from a miner."""
-
-    pool: PoolKey | None
-    count: int
-
-
-@event("lines_tx", DEBUG)
-class LinesSent(Event):
-    """Lines went out in one write. ``pool`` None: to a miner."""
-
-    pool: PoolKey | None
-    count: int
-
-
 @event("downstream_tx", DEBUG)
 class DownstreamTraffic(Event):
     """Raw bytes to or from a traced miner; emitted only while tracing is on."""

@@ -1,6 +1,6 @@
 """Numbers and gauges -> metric families, at each scrape."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -10,7 +10,7 @@ from proxy.history.switch_cost import SwitchCost
 from proxy.observe.metrics.counting import RARE, EventCounts
 from proxy.observe.metrics.distributions import Distribution, PoolTraffic
 from proxy.observe.metrics.gauges import Gauges, GaugeSource, PoolGauges, WorkerGauges
-from proxy.types import PoolKey
+from proxy.types import LineCount, PoolKey
 
 NO_POOL = "none"
 """Label for a share that named no job of ours, so belongs to no pool."""
@@ -49,6 +49,8 @@ class CountCollector(Collector):
     """What was counted of shares and from other events, and the loop's lag."""
 
     def __init__(self, counts: EventCounts, shares: ShareSource, lag: Distribution) -> None:
+        self.miner_lines = LineCount()
+        self.pool_lines: Mapping[PoolKey, LineCount] = {}
         self._counts = counts
         self._shares = shares
         self._lag = lag
@@ -56,7 +58,7 @@ class CountCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every family, also those without a sample yet: their names are there from the first scrape on."""
         pools = sorted(list(self._counts.pools.items()))  # the copy is made in one step, whatever the loop does
-        yield from self._traffic(pools)
+        yield from self._traffic([key for key, _ in pools])
         yield from _shares(list(self._shares()), [key for key, _ in pools])
         yield _counter(
             "dpmp_jobs_forwarded", "Jobs sent to miners", ("pool",), [((key,), each.jobs) for key, each in pools]
@@ -65,20 +67,14 @@ class CountCollector(Collector):
         yield from self._rare()
         yield _histogram("dpmp_loop_lag_seconds", "How late the event loop runs what is due", (), [((), self._lag)])
 
-    def _traffic(self, pools: list[tuple[PoolKey, PoolTraffic]]) -> Iterator[Metric]:
-        counts = self._counts
-        yield _counter(
-            "dpmp_messages_rx",
-            "Lines received",
-            ("side",),
-            [(("downstream",), counts.lines_rx), *(((f"upstream{key}",), traffic.lines_rx) for key, traffic in pools)],
-        )
-        yield _counter(
-            "dpmp_messages_tx",
-            "Lines sent",
-            ("side",),
-            [(("downstream",), counts.lines_tx), *(((f"upstream{key}",), traffic.lines_tx) for key, traffic in pools)],
-        )
+    def _traffic(self, known: list[PoolKey]) -> Iterator[Metric]:
+        """``known``: pools whose series are there although nothing came or went yet."""
+        of_pools = {key: LineCount() for key in known} | dict(self.pool_lines)
+        sides = [("downstream", self.miner_lines), *((f"upstream{key}", of_pools[key]) for key in sorted(of_pools))]
+        rx = [((side,), lines.received) for side, lines in sides]
+        tx = [((side,), lines.sent) for side, lines in sides]
+        yield _counter("dpmp_messages_rx", "Lines received", ("side",), rx)
+        yield _counter("dpmp_messages_tx", "Lines sent", ("side",), tx)
 
     def _rare(self) -> Iterator[Metric]:
         happened = list(self._counts.rare.items())

@@ -14,8 +14,6 @@ from proxy.observe.events import (
     InternalError,
     JobForwarded,
     LateVerdict,
-    LinesReceived,
-    LinesSent,
     MinerBadMessage,
     MinerDisconnected,
     MinerRefused,
@@ -35,10 +33,6 @@ class EventCounts:
     """What is counted from events since the process started; shares themselves are in ``proxy.history.counters``."""
 
     def __init__(self) -> None:
-        self.lines_rx = 0
-        """From miners."""
-        self.lines_tx = 0
-        """To miners."""
         self.pools: defaultdict[PoolKey, PoolTraffic] = defaultdict(PoolTraffic)
         self.rare: Counter[tuple[str, tuple[str, ...]]] = Counter()
         """(metric name without ``_total``, label values) -> how often."""
@@ -70,20 +64,6 @@ class EventCounts:
         traffic.job_latency.observe(job.age_s)
         if job.new_block:
             traffic.new_block_latency.observe(job.age_s)
-
-    def received(self, lines: LinesReceived) -> None:
-        """Count lines in."""
-        if lines.pool is None:
-            self.lines_rx += lines.count
-        else:
-            self.pools[lines.pool].lines_rx += lines.count
-
-    def sent(self, lines: LinesSent) -> None:
-        """Count lines out."""
-        if lines.pool is None:
-            self.lines_tx += lines.count
-        else:
-            self.pools[lines.pool].lines_tx += lines.count
 
     def forget(self, miner: MinerDisconnected) -> None:
         """Let go of what was kept for a session."""
@@ -185,8 +165,6 @@ def connect(counts: EventCounts, events: EventStream) -> Callable[[], None]:
     for kind, handler in (
         (ShareResult, counts.share),
         (JobForwarded, counts.job),
-        (LinesReceived, counts.received),
-        (LinesSent, counts.sent),
         (MinerDisconnected, counts.forget),
         (ConfigLoaded, counts.show_pools),
     ):

@@ -41,13 +41,11 @@ class Distribution:
 
 
 class PoolTraffic:
-    """One pool's jobs, lines and waiting times since the process started."""
+    """One pool's jobs and waiting times since the process started."""
 
     __slots__ = (
         "job_latency",
         "jobs",
-        "lines_rx",
-        "lines_tx",
         "new_block_latency",
         "newest_job",
         "share_latency",
@@ -57,8 +55,6 @@ class PoolTraffic:
         self.newest_job: tuple[PoolKey, str] = (PoolKey(""), "")
         """The job last counted: its pool and the pool's id of it."""
         self.jobs = 0
-        self.lines_rx = 0
-        self.lines_tx = 0
         self.share_latency = Distribution(SHARE_BOUNDS_S)
         self.job_latency = Distribution(JOB_BOUNDS_S)
         self.new_block_latency = Distribution(JOB_BOUNDS_S)

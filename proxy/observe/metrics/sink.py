@@ -1,6 +1,7 @@
 """The sink that counts, and its place in a Prometheus registry."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -11,6 +12,7 @@ from proxy.observe.metrics.collector import CountCollector, GaugeCollector, Shar
 from proxy.observe.metrics.counting import EventCounts, connect
 from proxy.observe.metrics.distributions import LAG_BOUNDS_S, Distribution
 from proxy.observe.metrics.gauges import GaugeSource
+from proxy.types import LineCount, PoolKey
 
 
 class MetricsSink:
@@ -28,8 +30,9 @@ class MetricsSink:
         """Give its ``observe`` to the ``LagMeter``."""
         self._handler_errors = _HandlerErrors()
         self._gauges = GaugeCollector()
+        self._counted = CountCollector(self.counts, shares, self.loop_lag)
         self._collectors: tuple[Collector, ...] = (
-            CountCollector(self.counts, shares, self.loop_lag),
+            self._counted,
             self._handler_errors,
             self._gauges,
         )
@@ -40,6 +43,10 @@ class MetricsSink:
     def attach(self, source: GaugeSource) -> None:
         """Read the gauges from ``source`` from the next scrape on."""
         self._gauges.source = source
+
+    def attach_lines(self, miners: LineCount, pools: Mapping[PoolKey, LineCount]) -> None:
+        """Read from the next scrape on how many lines came and went, from and to miners and each pool."""
+        self._counted.miner_lines, self._counted.pool_lines = miners, pools
 
     def limit_worker_series(self, limit: int) -> None:
         """Expose series of the ``limit`` workers with the highest hash rate; 0 (as at first): of none."""
