@@ -47,7 +47,7 @@ from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
 from proxy.stratum.opening import REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.version_rolling import mask_text, undisputed_mask
+from proxy.stratum.version_rolling import USUAL_MASK, mask_text, undisputed_mask
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
 
 if TYPE_CHECKING:
@@ -368,11 +368,7 @@ class Session:
 
     def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
-        usable = frozenset(
-            key
-            for key, link in self.links.items()
-            if link.job is not None and key not in self.excluded and self._may_work_on(key)
-        )
+        usable = self._usable() or self._usable_after_all()
         usable -= self._leave_exhausted_out(usable)
         left = self._to_be_left(usable)
         ready = shared(usable - left)
@@ -391,6 +387,22 @@ class Session:
         self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
         if self.current is None:
             self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+
+    def _usable(self) -> frozenset[PoolKey]:
+        """Pools with a job that this miner can work on."""
+        return frozenset(
+            key
+            for key, link in self.links.items()
+            if link.job is not None and key not in self.excluded and self._may_work_on(key)
+        )
+
+    def _usable_after_all(self) -> frozenset[PoolKey]:
+        """Look again at pools that were only left alone while there was work elsewhere: now there is none."""
+        for key in [key for key in self.excluded if self._may_work_on(key)]:
+            link = self.links.get(key)
+            if link is not None and link.job is not None:
+                self._fits(key, link.job, elsewhere=False)
+        return self._usable()
 
     def _leave_exhausted_out(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
         """Pools whose jobs are too small for this miner, where it has work elsewhere: a job tried twice earns nothing
@@ -463,10 +475,10 @@ class Session:
     def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
         """A connection has a job: check that this miner can use it, and pass it on if it works there."""
         key = link.pool.key
-        fits = self._fits(key, job)
+        fits, worked_here = self._fits(key, job, elsewhere=bool(self._ready - {key})), key == self.current
         if self._is_exhausted(key, job) is not (key in self._left_out):
             self.update_ready()
-        if fits and key == self.current:
+        if fits and worked_here and key == self.current:  # one that just came here got this job with the switch
             self._work_through(link)
             self._issue(link, clean=job.clean or new_connection, switch=new_connection)
         self._suggest(link)
@@ -475,7 +487,7 @@ class Session:
         if not fits:
             self._let_go_if_it_would_fit(job)
 
-    def _fits(self, key: PoolKey, job: PoolJob) -> bool:
+    def _fits(self, key: PoolKey, job: PoolJob, *, elsewhere: bool) -> bool:
         """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
         extranonce = self.downstream.extranonce
         assert extranonce is not None
@@ -485,7 +497,7 @@ class Session:
             self.profile,
             rolls=self._rolls,
             version_mask=self._known_version_mask(key, job),
-            elsewhere=bool(self._ready - {key}),
+            elsewhere=elsewhere,
         )
         if not why:
             self.excluded.pop(key, None)
@@ -522,11 +534,19 @@ class Session:
         return self._rolls or (self.downstream.declined and self.profile.stops_rolling)
 
     def _let_go_if_it_would_fit(self, job: PoolJob) -> None:
-        """A miner that no pool has room for has nothing to lose by connecting again; not where that would not help."""
+        """A miner that no pool has room for has nothing to lose by connecting again; not where that would not help.
+
+        A new connection gets an extranonce that fits, and is told that no pool lets it roll versions any more. Firmware
+        that cannot do without rolling uses its own fallback pool then; kept alive, it never would.
+        """
         extranonce = self.downstream.extranonce
-        if self._ready or self.current is not None or extranonce is None or job.extranonce2_size >= extranonce.room:
+        if self._ready or self.current is not None or extranonce is None:
             return
-        if self._engine.extranonce_for(self, self.profile).room <= job.extranonce2_size:
+        if job.extranonce2_size < extranonce.room:
+            helps = self._engine.extranonce_for(self, self.profile).room <= job.extranonce2_size
+        else:
+            helps = self._rolls and not self.profile.stops_rolling and not self._engine.offered_mask(USUAL_MASK)
+        if helps:
             self.downstream.close("no pool fits this connection, but one fits the next")
 
     # --- What the miner is sent -----------------------------------------------------------------------------------

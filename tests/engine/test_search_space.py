@@ -121,3 +121,16 @@ def test_a_rate_that_wavers_about_the_limit_does_not_move_the_miner_again_and_ag
         trial.minutes(1)
     assert len(trial.world.events_of(PoolExcluded)) == 1
     assert len(trial.world.events_of(EmergencySwitch)) <= 1
+
+
+def test_a_pool_that_is_regained_gives_its_job_once() -> None:
+    trial = Fast(weights={"A": 10, "B": 90})
+    trial.rate = 5_000 * TERA
+    trial.minutes(10)
+    assert trial.miner.session.current == "A"
+    trial.rate = 500 * TERA
+    at = len(trial.miner.all("mining.notify"))
+    trial.world.pools["B"].notify()
+    trial.world.advance(0.05)
+    jobs = [job for job in trial.miner.all("mining.notify")[at:] if trial.miner.pool_of(job) == "B"]
+    assert len(jobs) == 1
