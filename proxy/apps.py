@@ -1,11 +1,11 @@
-"""The Django app of the proxy: configuration, what has happened, and the commands."""
+"""The Django app of the proxy."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 
 class ProxyConfig(AppConfig):
-    """Registers the system checks and what follows from a change of the configuration."""
+    """Registers the system checks and the signals of the configuration."""
 
     name = "proxy"
     verbose_name = _("Proxy")

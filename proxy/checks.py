@@ -1,4 +1,4 @@
-"""System checks of an installation: what ``manage.py check`` says about files, settings and the environment."""
+"""System checks of files, settings and the environment, for ``manage.py check``."""
 
 import ipaddress
 import stat

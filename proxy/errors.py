@@ -1,4 +1,4 @@
-"""The error tree: whose fault it is decides who is told and how loudly."""
+"""The exceptions, by whose fault it is."""
 
 
 class DPMPError(Exception):
@@ -6,9 +6,9 @@ class DPMPError(Exception):
 
 
 class RemoteProtocolError(DPMPError):
-    """A peer broke the protocol: counted, costs the peer, logged at INFO.
+    """A peer broke the protocol: counted and logged at INFO.
 
-    ``code`` is the Stratum error code that a reply should carry; ``cost`` what the peer pays on its account.
+    ``code`` is the Stratum error code that a reply should carry; ``cost`` is deducted from the peer's error budget.
     """
 
     def __init__(self, message: str, *, code: int = 20, cost: float = 10.0) -> None:
@@ -30,4 +30,4 @@ class ConfigError(DPMPError):
 
 
 class UpstreamUnavailable(DPMPError):
-    """A pool cannot be reached or does not do what a pool must."""
+    """A pool cannot be reached or does not behave as a pool."""

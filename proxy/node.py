@@ -78,7 +78,7 @@ from proxy.observe.live.views import store
 from proxy.observe.log import LibraryHandler, LogSink
 from proxy.observe.log import lines as log_lines
 from proxy.observe.metrics import MetricsSink
-from proxy.ops.undelivered import take_up
+from proxy.ops.undelivered import resume_delivery
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
 
 SNAPSHOT_S = 1.0
@@ -260,7 +260,7 @@ class Node:
             raise StartError(f"The database cannot be read: {self._trouble}")
         await self.balance.restore()
         await self._listen()
-        take_up(self._undelivered, self.engine)
+        resume_delivery(self._undelivered, self.engine)
         self.alerts.start()
         self.metrics.attach(
             SnapshotGauges(

@@ -1,4 +1,4 @@
-"""The doors between the pure core and the world; tests put lists and virtual time behind them."""
+"""The interfaces between the pure modules and the network and clock; tests fake them."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,10 +7,10 @@ from proxy.config.snapshot import Endpoint
 
 
 class Timer(Protocol):
-    """A call that has been asked for and may be taken back."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Forget the call; harmless when it has run."""
+        """Cancel the call; does nothing when it has run."""
 
 
 class TimeSource(Protocol):
@@ -45,16 +45,16 @@ class Link(Protocol):
 
 
 class LinkHandler(Protocol):
-    """What a link tells its owner. Each callback runs on the loop and must not block."""
+    """Callbacks of a link. Each runs on the loop and must not block."""
 
     def opened(self, link: Link) -> None:
         """The stream is open. Called once, first."""
 
     def received(self, payload: bytes) -> None:
-        """Bytes came, in any chunking."""
+        """Bytes were received, in any chunking."""
 
     def closed(self, reason: str) -> None:
-        """The stream is gone, for ``reason``. Called once, last, also when it never opened."""
+        """The stream is closed, for ``reason``. Called once, last, also when it never opened."""
 
 
 class Dialer(Protocol):

@@ -1,4 +1,4 @@
-"""What follows from a change of the configuration: its revision counts up, and the proxy is told after the commit."""
+"""Raises the configuration's revision on each change and notifies the watcher after the commit."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from proxy.models.base import ConfigModel
 
 
 def connect() -> None:
-    """Listen to all models of the configuration, and to no other: a receiver slows bulk deletes of history down."""
+    """Connect to all models of the configuration, and to no others: receivers slow down bulk deletes of history."""
     for model in apps.get_models():
         if issubclass(model, ConfigModel):
             post_save.connect(configuration_changed, sender=model, dispatch_uid="dpmp-configuration-saved")

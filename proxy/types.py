@@ -1,4 +1,4 @@
-"""Ids and small values that every room of the core shares."""
+"""Ids and enums used everywhere."""
 
 from enum import StrEnum
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Answers for monitoring; those without a login say nothing that a stranger could use."""
+"""Views for monitoring; those without a login reveal nothing sensitive."""
 
 from dataclasses import asdict
 
@@ -30,6 +30,6 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def metrics(request: HttpRequest) -> HttpResponse:
-    """What the metrics port says, for people who are logged in."""
+    """The metrics, for logged-in users."""
     exposition: HttpResponse = ExportToDjangoView(request)
     return exposition

@@ -17,7 +17,7 @@ from proxy.balance.sources import Question, fetch
 from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, ConfigSnapshot
 from proxy.history.locks import AT_THE_END_S, wait_at_most
 from proxy.models.balance import BalanceMemory, ChainBlock
-from proxy.net.http_client import HttpAsker, HttpLimits, SourceError, make_client
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, make_client
 from proxy.ports import Clock
 from proxy.types import Chain
 
@@ -201,7 +201,7 @@ class BalanceService:
         question = Question(
             name=name,
             config=source,
-            ask=HttpAsker(client, self._limits),
+            ask=HttpFetcher(client, self._limits),
             now=self._clock.wall(),
             short=self._config.short_window,
             long=self._config.long_window,
@@ -252,5 +252,5 @@ async def try_source(
     """
     async with make_client() as client:
         return await fetch(
-            Question(name=source.kind, config=source, ask=HttpAsker(client, limits), now=now, short=short, long=long)
+            Question(name=source.kind, config=source, ask=HttpFetcher(client, limits), now=now, short=short, long=long)
         )

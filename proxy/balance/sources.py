@@ -12,7 +12,7 @@ from typing import Any
 
 from proxy.balance.readings import NetworkReading, Span, scales
 from proxy.config.snapshot import BalanceSourceConfig
-from proxy.net.http_client import HttpAsker, SourceError, SourceNonsense, SourceRefused
+from proxy.net.http_client import HttpFetcher, SourceError, SourceNonsense, SourceRefused
 from proxy.types import HASHES_PER_DIFFICULTY, Chain
 
 ORACLE_STALE_S = 1_200.0
@@ -29,7 +29,7 @@ class Question:
     """One poll of one source: its configuration and the wanted windows."""
 
     def __init__(
-        self, *, name: str, config: BalanceSourceConfig, ask: HttpAsker, now: float, short: int = 6, long: int = 72
+        self, *, name: str, config: BalanceSourceConfig, ask: HttpFetcher, now: float, short: int = 6, long: int = 72
     ) -> None:
         self.name = name
         self.config = config

@@ -1,4 +1,4 @@
-"""The loop's clock behind the core's port."""
+"""The event loop's clock."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Connections to pools: names resolved off the loop, IPv4 and IPv6 raced, TLS with or without a check."""
+"""Opens connections to pools: resolves names off the loop, races IPv4 and IPv6, does TLS."""
 
 import asyncio
 import os
@@ -16,8 +16,8 @@ from proxy.net.transport import StreamLink, keep_alive
 from proxy.ports import LinkHandler
 
 RACE_DELAY_S = 0.25
-FAREWELL_S = 1.0
-"""How long a TLS peer may take to say goodbye: one that fell silent never will."""
+TLS_SHUTDOWN_S = 1.0
+"""TLS close_notify timeout."""
 
 
 class NetDialer:
@@ -50,7 +50,7 @@ class NetDialer:
         except socket.gaierror as error:
             handler.closed(f"the name {endpoint.host} is not known: {error.strerror}")
         except (OSError, UnicodeError) as error:
-            handler.closed(_why(error))
+            handler.closed(_reason(error))
 
     async def _open(self, endpoint: Endpoint, handler: LinkHandler) -> None:
         loop = asyncio.get_running_loop()
@@ -66,7 +66,7 @@ class NetDialer:
         except OSError:
             self._resolver.forget(endpoint.host, endpoint.port)
             raise
-        if not transport.is_closing():  # it may have been of no use to anybody any more when it opened
+        if not transport.is_closing():  # the handler may have closed it at once
             keep_alive(transport.get_extra_info("socket"))
 
     @staticmethod
@@ -81,15 +81,15 @@ class NetDialer:
         return transport
 
     async def _context(self, tls: Tls) -> ssl.SSLContext | None:
-        """The context for ``tls``, made once and in a thread: reading the authorities takes a tenth of a second."""
+        """The context for ``tls``, made once and in a thread: loading the CA certificates takes a tenth of a second."""
         if tls not in self._contexts:
             self._contexts[tls] = await asyncio.to_thread(_make_context, tls)
         return self._contexts[tls]
 
 
 def _tls_options(context: ssl.SSLContext | None, host: str) -> dict[str, Any]:
-    """What ``create_connection`` is to be told about TLS."""
-    return {"ssl": context, "server_hostname": host, "ssl_shutdown_timeout": FAREWELL_S} if context else {}
+    """The TLS arguments of ``create_connection``."""
+    return {"ssl": context, "server_hostname": host, "ssl_shutdown_timeout": TLS_SHUTDOWN_S} if context else {}
 
 
 def _make_context(tls: Tls) -> ssl.SSLContext:
@@ -101,7 +101,7 @@ def _make_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _why(error: OSError | UnicodeError) -> str:
+def _reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error)

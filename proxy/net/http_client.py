@@ -1,4 +1,4 @@
-"""One careful way to ask an HTTP server: a time-out for the whole answer, a limit of its size, reasons for errors."""
+"""An HTTP client for untrusted servers: a time-out for the whole answer, a limit of its size, clear errors."""
 
 import asyncio
 import logging
@@ -24,24 +24,24 @@ class SourceUnreachable(SourceError):
 
 
 class SourceRefused(SourceError):
-    """An answer that says no: a status other than 200, or an error of the source's own."""
+    """An error status, or an error reported by the source."""
 
 
 class SourceNonsense(SourceError):
-    """An answer that is not what it should be: too large, no JSON, wrong fields, impossible numbers."""
+    """An invalid answer: too large, no JSON, wrong fields, impossible numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """How long and how much."""
+    """Limits of one request."""
 
     timeout_s: float = 15.0
     """For one whole request, name lookup to the last byte."""
     max_bytes: int = 1_000_000
 
 
-class HttpAsker:
-    """Asks one server at a time; redirects are not followed, compressed answers not accepted."""
+class HttpFetcher:
+    """Sends one request at a time; does not follow redirects, does not accept compressed answers."""
 
     def __init__(self, client: httpx.AsyncClient, limits: HttpLimits | None = None) -> None:
         self._client = client
@@ -109,7 +109,7 @@ class HttpAsker:
 
 
 def _is_rpc_error(status: int, body: bytes) -> bool:
-    """Nodes answer a failed call with 500 or 404 and a JSON-RPC error that says more."""
+    """Whether the body is a JSON-RPC error: nodes send one with status 500 or 404."""
     return status in (404, 500) and body.lstrip()[:1] in (b"{", b"[") and b'"error"' in body
 
 
@@ -124,5 +124,5 @@ def _status(code: int) -> str:
 
 
 def make_client() -> httpx.AsyncClient:
-    """A client for ``HttpAsker``; whoever made it closes it."""
+    """A client for ``HttpFetcher``; the caller closes it."""
     return httpx.AsyncClient(trust_env=False, timeout=None, limits=httpx.Limits(max_connections=8))

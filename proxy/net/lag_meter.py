@@ -1,4 +1,4 @@
-"""Measures how late the event loop runs what is due."""
+"""Measures how late the event loop runs timers."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +12,7 @@ KEPT = 240
 
 
 class LagMeter:
-    """Asks the clock for a call every ``INTERVAL_S`` and notes how late it comes, in seconds."""
+    """Schedules a call every ``INTERVAL_S`` and records how late it comes, in seconds."""
 
     def __init__(self, clock: Clock, observe: Callable[[float], None] = lambda seconds: None) -> None:
         self._clock = clock
@@ -24,10 +24,10 @@ class LagMeter:
     def start(self) -> None:
         """Measure until ``stop``."""
         if self._timer is None:
-            self._ask()
+            self._schedule()
 
     def stop(self) -> None:
-        """Measure no more; the samples stay."""
+        """Stop measuring; the samples are kept."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -39,7 +39,7 @@ class LagMeter:
             return 0.0
         return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
 
-    def _ask(self) -> None:
+    def _schedule(self) -> None:
         self._due = self._clock.now() + INTERVAL_S
         self._timer = self._clock.call_at(self._due, self._called)
 
@@ -47,4 +47,4 @@ class LagMeter:
         lag = max(0.0, self._clock.now() - self._due)
         self._samples.append(lag)
         self._observe(lag)
-        self._ask()
+        self._schedule()

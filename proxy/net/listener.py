@@ -1,4 +1,4 @@
-"""Where miners connect."""
+"""The listening socket for miners."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ MINER_BUDGET = InputBudget()
 
 
 class StratumListener:
-    """Accepts miners and gives each its handler; ``accept(peer)`` may refuse with None."""
+    """Accepts miners; ``accept(peer)`` returns the handler of a connection, None to refuse it."""
 
     def __init__(self, accept: Callable[[str], LinkHandler | None]) -> None:
         self._accept = accept
@@ -21,7 +21,7 @@ class StratumListener:
 
     @property
     def started(self) -> bool:
-        """Whether it listens."""
+        """Whether it is listening."""
         return self._server is not None
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
@@ -44,14 +44,14 @@ class StratumListener:
         return str(bound[0]), int(bound[1])
 
     async def stop(self) -> None:
-        """Accept nobody any more; open connections go on."""
+        """Stop listening; open connections stay."""
         if self._server is not None:
             self._server.close()
             self._server = None
 
 
 class _MinerLink(StreamLink):
-    """A connection whose handler is found once it is known who is there."""
+    """A connection whose handler is chosen when the peer is known."""
 
     __slots__ = ("_accept",)
 

@@ -1,4 +1,4 @@
-"""Names of pools to addresses: asked off the loop, once for all connections that are dialled together."""
+"""Resolves the names of pools off the loop, once for all connections that are opened together."""
 
 import asyncio
 import socket
@@ -8,60 +8,60 @@ from typing import TypeAlias, cast
 from proxy.net.tasks import spawn
 
 KEPT_S = 10.0
-"""A thousand miners that lost their pool dial it within seconds; a name that has moved is seen soon after."""
+"""A thousand miners that lost their pool dial it within seconds; a changed name is noticed soon."""
 
 AddressInfo: TypeAlias = tuple[
     socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
 ]
-"""As ``socket.getaddrinfo`` has it."""
+"""As returned by ``socket.getaddrinfo``."""
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Lookup:
     answer: asyncio.Task[list[AddressInfo]]
     until: float
 
 
 class Resolver:
-    """Remembers answers for ``KEPT_S``; failures are not remembered."""
+    """Caches answers for ``KEPT_S``; failures are not cached."""
 
     def __init__(self) -> None:
-        self._asked: dict[tuple[str, int], _Asked] = {}
+        self._lookups: dict[tuple[str, int], _Lookup] = {}
 
     async def addresses(self, host: str, port: int) -> list[AddressInfo]:
         """Return the addresses of ``host``, best first; at least one.
 
         Raises:
-            socket.gaierror: nobody knows the name.
-            UnicodeError: it is no name at all.
+            socket.gaierror: the name is unknown.
+            UnicodeError: it is not a valid name.
         """
         literal = _literal(host, port)
         if literal is not None:
             return [literal]
         now = asyncio.get_running_loop().time()
-        asked = self._asked.get((host, port))
-        if asked is None or asked.until <= now:
+        lookup = self._lookups.get((host, port))
+        if lookup is None or lookup.until <= now:
             self._forget_old(now)
-            asked = self._asked[host, port] = _Asked(
-                spawn(_ask(host, port), name=f"resolve {host}", report=_leave_it_to_the_caller), now + KEPT_S
+            lookup = self._lookups[host, port] = _Lookup(
+                spawn(_resolve(host, port), name=f"resolve {host}", report=_ignore_failure), now + KEPT_S
             )
         try:
-            return await asyncio.shield(asked.answer)
+            return await asyncio.shield(lookup.answer)
         except (OSError, UnicodeError):
             self.forget(host, port)
             raise
 
     def forget(self, host: str, port: int) -> None:
-        """Ask again next time: the address did not work."""
-        self._asked.pop((host, port), None)
+        """Drop the cached answer: the address did not work."""
+        self._lookups.pop((host, port), None)
 
     def _forget_old(self, now: float) -> None:
-        for key in [key for key, asked in self._asked.items() if asked.until <= now]:
-            del self._asked[key]
+        for key in [key for key, lookup in self._lookups.items() if lookup.until <= now]:
+            del self._lookups[key]
 
 
 def _literal(host: str, port: int) -> AddressInfo | None:
-    """An address that needs nobody's answer; one with a scope (``fe80::1%eth0``) does."""
+    """The address, if ``host`` is a literal IP address without a scope (``fe80::1%eth0`` must be resolved)."""
     if _is_address(socket.AF_INET, host):
         return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)
     if _is_address(socket.AF_INET6, host):
@@ -77,10 +77,10 @@ def _is_address(family: socket.AddressFamily, text: str) -> bool:
     return True
 
 
-async def _ask(host: str, port: int) -> list[AddressInfo]:
+async def _resolve(host: str, port: int) -> list[AddressInfo]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return cast(list[AddressInfo], found)
 
 
-def _leave_it_to_the_caller(name: str, error: BaseException) -> None:
-    """Whoever dials gets the error and tells it with the pool's name."""
+def _ignore_failure(name: str, error: BaseException) -> None:
+    """The dialer gets the error and reports it with the pool's name."""

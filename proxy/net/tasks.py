@@ -1,4 +1,4 @@
-"""The one place where background tasks are born: named, kept alive, and never failing in silence."""
+"""Starts background tasks: named, kept alive, and with every failure reported."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ def log_failure(name: str, error: BaseException) -> None:
 def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, report: Report = log_failure) -> asyncio.Task[T]:
     """Run ``coroutine`` as a task of the running loop that lives until it is done.
 
-    An exception other than cancellation reaches ``report(name, error)`` at once, whether or not somebody awaits the
-    task; who awaits it gets the exception too. Cancellation is left alone.
+    An exception other than cancellation reaches ``report(name, error)`` at once, whether or not the task is
+    awaited; an awaiting caller gets it, too. Cancellation is not reported.
     """
     task = asyncio.get_running_loop().create_task(coroutine, name=name)
     _running.add(task)

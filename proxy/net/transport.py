@@ -1,7 +1,7 @@
-"""An asyncio transport as a ``Link``: the thin adapter between sockets and the core, in both directions.
+"""Adapts an asyncio transport to ``Link``.
 
-An error in the core's handling of what came closes just that connection: asyncio reports it to the loop's exception
-handler (which the service turns into an event) and calls ``connection_lost``.
+An error while received bytes are handled closes only that connection: asyncio reports it to the loop's exception
+handler, from where it becomes an event, and calls ``connection_lost``.
 
 No peer gets more than ``LINES_A_TURN`` lines of work in one turn of the loop, however much one read brought: the rest
 waits, and nothing more is read meanwhile. A peer with an ``InputBudget`` waits longer where it sends more than that.
@@ -17,8 +17,8 @@ from typing import cast
 from proxy.ports import LinkHandler
 
 MAX_UNSENT = 1 << 20
-"""Bytes that may wait for a peer that does not read."""
-UNSENT_PATIENCE_S = 30.0
+"""Maximum of unsent bytes for a peer that does not read."""
+SLOW_READER_S = 30.0
 LINES_A_TURN = 16
 """A read can bring 256 KiB, some ten thousand short lines: seconds of work in which nobody else is served."""
 LINE_COST = 64
@@ -30,11 +30,11 @@ KEEP_ALIVE = (
     (getattr(socket, "TCP_KEEPCNT", None), socket.IPPROTO_TCP, 4),
     (getattr(socket, "TCP_USER_TIMEOUT", None), socket.IPPROTO_TCP, 120_000),
 )
-"""A peer that vanished without a word is noticed after two minutes, whether or not something is on its way to it."""
+"""A peer that vanished is noticed after two minutes, whether or not data is in flight."""
 
 
 def keep_alive(sock: socket.socket) -> None:
-    """Have the system look after connections on ``sock``; what a listening socket has, those it accepts have too."""
+    """Enable TCP keep-alive on ``sock``; accepted connections inherit it from a listening socket."""
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         for option, level, value in KEEP_ALIVE:
             if option is not None:
@@ -50,22 +50,22 @@ class InputBudget:
 
 
 class StreamLink(asyncio.Protocol):
-    """One connection; ``Link`` for the core, protocol for asyncio."""
+    """One connection: a ``Link`` for its handler, a protocol for asyncio."""
 
     __slots__ = (
+        "_abort_reason",
         "_budget",
         "_burst",
-        "_crowded",
         "_handler",
         "_loop",
-        "_patience",
         "_receive",
+        "_slow_timer",
         "_spent",
         "_spent_at",
         "_transport",
         "_unread",
         "_waiting",
-        "_why",
+        "_write_paused",
         "peer",
     )
 
@@ -85,10 +85,10 @@ class StreamLink(asyncio.Protocol):
         self._receive: Callable[[bytes], None] = _ignore
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self._crowded = False
-        """Whether what waits to be sent is more than the transport likes."""
-        self._patience: asyncio.TimerHandle | None = None
-        self._why = ""
+        self._write_paused = False
+        """Whether the write buffer is above its high-water mark."""
+        self._slow_timer: asyncio.TimerHandle | None = None
+        self._abort_reason = ""
 
     def _find_handler(self) -> LinkHandler | None:
         return self._handler
@@ -96,12 +96,12 @@ class StreamLink(asyncio.Protocol):
     # --- Link -----------------------------------------------------------------------------------------------------
 
     def send(self, payload: bytes) -> None:
-        """Queue bytes; a peer that lets too many wait is cut off."""
+        """Queue bytes; a peer that does not read is cut off."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         transport.write(payload)
-        if self._crowded and transport.get_write_buffer_size() > MAX_UNSENT:
+        if self._write_paused and transport.get_write_buffer_size() > MAX_UNSENT:
             self._abort("does not read")
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class StreamLink(asyncio.Protocol):
         self._handler.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Pass received bytes to the handler."""
         if self._waiting is None and data.count(b"\n") <= LINES_A_TURN and self._spent <= self._burst:
             if self._budget is not None:
                 self._charge(data)
@@ -166,17 +166,17 @@ class StreamLink(asyncio.Protocol):
         return max(0.0, self._spent - budget.burst) / budget.bytes_per_s
 
     def pause_writing(self) -> None:
-        """The peer reads slowly: give it some time."""
-        self._crowded = True
-        if self._patience is None:
-            self._patience = self._loop.call_later(UNSENT_PATIENCE_S, self._abort, "reads too slowly")
+        """The peer reads slowly: abort after ``SLOW_READER_S``."""
+        self._write_paused = True
+        if self._slow_timer is None:
+            self._slow_timer = self._loop.call_later(SLOW_READER_S, self._abort, "reads too slowly")
 
     def resume_writing(self) -> None:
         """The peer reads again."""
-        self._crowded = False
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        self._write_paused = False
+        if self._slow_timer is not None:
+            self._slow_timer.cancel()
+            self._slow_timer = None
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone; what a pool had sent before is still taken, for it may hold verdicts."""
@@ -189,10 +189,10 @@ class StreamLink(asyncio.Protocol):
         if unread and self._budget is None:
             self._receive(unread)
         if self._handler is not None:
-            self._handler.closed(self._why or (str(error) if error else "closed by the other side"))
+            self._handler.closed(self._abort_reason or (str(error) if error else "closed by the other side"))
 
     def _abort(self, why: str) -> None:
-        self._why = why
+        self._abort_reason = why
         if self._transport is not None:
             self._transport.abort()
 
@@ -215,4 +215,4 @@ def _address(peername: object) -> str:
 
 
 def _ignore(payload: bytes) -> None:
-    """Nobody is there to take it."""
+    """There is no handler."""

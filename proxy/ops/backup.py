@@ -18,13 +18,13 @@ from proxy.models import ConfigRevision
 
 FOLDER = "backups"
 PAGES, PAUSE_S = 2000, 0.01
-"""Copied at a time, and the pause after it: the proxy writes in between."""
+"""Pages copied at once, and the pause after them, in which the proxy can write."""
 BUSY_S = 30.0
 _MAGIC = b"SQLite format 3\x00"
 
 
 class BackupError(DPMPError):
-    """It cannot be done; the message says why and what to do."""
+    """It failed; the message says why and what to do."""
 
 
 def backup(target: Path | None = None) -> Path:
@@ -50,9 +50,9 @@ def backup(target: Path | None = None) -> Path:
 
 
 def restore(source: Path) -> Path:
-    """Put ``source`` in the place of the database, also under a running proxy, which takes its configuration on.
+    """Replace the database by ``source``, also while the proxy runs, which then loads the restored configuration.
 
-    The database as it is now is backed up first; returns the path of that backup.
+    The current database is backed up first; returns the path of that backup.
 
     Raises:
         BackupError: the file is no backup of DPMP, is damaged or newer than this program; nothing was changed.
@@ -82,18 +82,13 @@ def database_path() -> Path:
     """The SQLite file.
 
     Raises:
-        BackupError: the database is another one.
+        BackupError: the database is not SQLite.
     """
     if connection.vendor != "sqlite":
         raise BackupError(
             "The database is not SQLite. Use the tools of the database, for example pg_dump and pg_restore."
         )
     return Path(connection.settings_dict["NAME"])
-
-
-def backups() -> list[Path]:
-    """The backups in the data directory, newest first."""
-    return sorted((Path(settings.DATA_DIR) / FOLDER).glob("dpmp-*.sqlite3"), reverse=True)
 
 
 def _new_path() -> Path:
@@ -103,7 +98,7 @@ def _new_path() -> Path:
 
 @contextmanager
 def _draft(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that nobody else can read, gone afterwards."""
+    """A private temporary file beside ``path``, deleted afterwards."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
@@ -119,7 +114,7 @@ def _copy(source: Path, target: Path) -> None:
         closing(sqlite3.connect(target, timeout=BUSY_S)) as copy,
     ):
         copy.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
-        # The whole of a restore is one step: nobody may write to a database that is half another one.
+        # A restore is one step: nothing may be written to a half-replaced database.
         pages = PAGES if target != database_path() else -1
         origin.backup(copy, pages=pages, sleep=PAUSE_S)
         if target != database_path():
@@ -138,7 +133,7 @@ def _check(path: Path) -> None:
 
 
 def _check_version(path: Path) -> None:
-    """Raises ``BackupError`` where a newer DPMP, or something else, wrote it."""
+    """Raises ``BackupError`` if a newer DPMP or another program wrote it."""
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as copy:
         if not copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'django_migrations'").fetchone():
             raise BackupError(f"{path} is no database of DPMP.")
@@ -151,7 +146,7 @@ def _check_version(path: Path) -> None:
 
 
 def _announce(number: int) -> None:
-    """Count the revision beyond what any process has seen, so that all of them read the configuration again."""
+    """Raise the revision above any that a process has seen, so that all of them reload the configuration."""
     ConfigRevision.objects.update_or_create(pk=1)
     for row in ConfigRevision.objects.filter(pk=1):
         row.number = max(row.number, number) + 1

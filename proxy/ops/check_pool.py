@@ -1,7 +1,7 @@
-"""The connection test: shakes hands with a pool at each of its addresses and says what came of each step.
+"""The connection test: does a handshake with each address of a pool and reports the result of each step.
 
-It opens connections of its own beside those of the miners and submits nothing. What a pool does, however odd, ends in
-a line of the report; only a target that makes no sense is an error.
+It opens its own connections and submits nothing. Whatever a pool does becomes a line of the report; only an invalid
+target raises an error.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from proxy.errors import ConfigError
 from proxy.models import PoolEndpoint
 from proxy.ops.check_pool_probe import probe
 from proxy.ops.check_pool_report import Line, lines_of
-from proxy.ops.check_pool_tls import look_at_tls
+from proxy.ops.check_pool_tls import inspect_tls
 from proxy.stratum.upstream import Credentials
 from proxy.types import HASHES_PER_DIFFICULTY, Chain, PoolKey
 
@@ -35,19 +35,19 @@ _KNOWN_CHAINS = (Chain.BTC, Chain.BCH, Chain.DGB)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """What came of a connection test."""
+    """Result of a connection test."""
 
     lines: Sequence[Line]
-    """(label, text, ok); ok is None for what is only told."""
+    """(Label, text, ok); ok is None for information."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was wrong, at any address."""
+        """Whether no step failed at any address."""
         return not self.problem
 
     @property
     def problem(self) -> str:
-        """The first thing that was wrong; empty if nothing was."""
+        """The first failed step; empty if there is none."""
         return next((f"{label}: {text}" for label, text, ok in self.lines if ok is False), "")
 
 
@@ -61,24 +61,24 @@ async def check(
     chain: Chain = Chain.OTHER,
     show_wallets: bool = True,
 ) -> CheckReport:
-    """Shake hands with ``target``: a pool, the key of a configured one, or an address as such.
+    """Test ``target``: a pool, the key of a configured pool, or an address.
 
-    All addresses of a pool are tried at once, for ``timeout_s`` seconds at most, and told in their order. ``user``,
-    ``password`` and ``chain`` are for a target without configuration; without a user a harmless one is made up and
-    its refusal is no fault. ``show_wallets`` False writes ``[wallet]`` for the wallet.
+    All addresses of a pool are tried at once, for at most ``timeout_s`` seconds, and reported in order. ``user``,
+    ``password`` and ``chain`` are for an address; without a user the test uses one of its own, whose refusal is no
+    failure. ``show_wallets`` False writes ``[wallet]`` for the wallet.
 
     Raises:
         ConfigError: no such pool, or no usable address or user name.
     """
-    pool, made_up = await _pool(target, user, password, chain), False
+    pool, test_user = await _pool(target, user, password, chain), False
     if not pool.endpoints:
         raise ConfigError(_("Pool %s has no address to connect to.") % pool.key)
     if not pool.wallet:
-        pool, made_up = replace(pool, wallet=PROBE_WORKER, user_format="{wallet}"), True
+        pool, test_user = replace(pool, wallet=PROBE_WORKER, user_format="{wallet}"), True
     credentials = Credentials(agent=f"dpmp/{VERSION}", user=user_of(pool), password=pool.password_for(None) or "x")
     groups = await asyncio.gather(
         *(
-            _check_endpoint(pool, endpoint, credentials, made_up, timeout_s, hashes_per_difficulty)
+            _check_endpoint(pool, endpoint, credentials, test_user, timeout_s, hashes_per_difficulty)
             for endpoint in pool.endpoints[:MAX_ENDPOINTS]
         )
     )
@@ -92,12 +92,12 @@ async def check_all(pools: Sequence[PoolConfig]) -> list[CheckReport]:
 
 
 def user_of(pool: PoolConfig) -> str:
-    """The user name that a test is made with: the proxy's own worker, as its probes have it."""
+    """The user name of the test: the worker of the proxy's probes."""
     return pool.user_for(PROBE_WORKER)
 
 
 def endpoint_of(text: str, tls: Tls = Tls.OFF) -> Endpoint:
-    """An address as people type it: ``host:port``, with or without a scheme (``stratum+ssl://`` means TLS).
+    """Parse an address: ``host:port``, with or without a scheme (``stratum+ssl://`` means TLS).
 
     Raises:
         ConfigError: with a sentence that says what is wrong with it.
@@ -153,30 +153,30 @@ async def _check_endpoint(
     pool: PoolConfig,
     endpoint: Endpoint,
     credentials: Credentials,
-    made_up_user: bool,
+    test_user: bool,
     timeout_s: float,
     hashes_per_difficulty: float,
 ) -> list[Line]:
-    look = None
+    tls = None
     if endpoint.tls is Tls.OFF:
         seen = await probe(endpoint, credentials, timeout_s=timeout_s)
     else:
-        seen, look = await asyncio.gather(
-            probe(endpoint, credentials, timeout_s=timeout_s), look_at_tls(endpoint, timeout_s=timeout_s)
+        seen, tls = await asyncio.gather(
+            probe(endpoint, credentials, timeout_s=timeout_s), inspect_tls(endpoint, timeout_s=timeout_s)
         )
     return lines_of(
         pool,
         seen,
-        look,
+        tls,
         user=credentials.user,
-        made_up_user=made_up_user,
+        test_user=test_user,
         timeout_s=timeout_s,
         hashes_per_difficulty=hashes_per_difficulty,
     )
 
 
 def _without(pool: PoolConfig, lines: Sequence[Line]) -> list[Line]:
-    """The lines without the wallet, however it is written."""
+    """The lines without the wallet, in any of its spellings."""
     names = {pool.wallet, pool.wallet.partition(".")[0]}
     if _is_address(pool.chain, pool.wallet):
         names.add(validate_address(pool.chain, pool.wallet).text)

@@ -1,4 +1,4 @@
-"""One handshake with one address of a pool, over the same code that miners' connections use, and what came of it."""
+"""Does a handshake with one address of a pool, with the code that miners' connections use."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,28 +19,28 @@ from proxy.stratum.upstream import Credentials, Upstream
 from proxy.stratum.upstream_owner import ShareAnswer
 
 DIAL_PART = 2 / 3
-"""Part of the time that connecting (with TLS) may take."""
+"""Part of the time-out for connecting (with TLS)."""
 SETTLE_S = 0.5
-"""How long a job waits for its difficulty: some pools send it after the job."""
+"""How long to wait for a difficulty after the job: some pools send it late."""
 LEAVE_S = 1.0
 MAX_BYTES = 1 << 20
-"""More than that before the first job is no handshake."""
+"""Maximum before the first job."""
 MAX_REMARKS = 5
 MAX_REMARK_CHARS = 200
 _TLS_ALERT = b"\x15\x03"
 
 
 @dataclass(slots=True, kw_only=True)
-class Findings:
-    """What one address of a pool did; filled in as it happens."""
+class Handshake:
+    """Result of a handshake with one address, filled in as it proceeds."""
 
     endpoint: Endpoint
     peer: str = ""
-    """Address and port that answered; empty where nobody did."""
+    """Address and port that answered; empty without an answer."""
     connect_ms: float = 0.0
     """Name, TCP and TLS together."""
     answered: bool = False
-    """It sent anything at all."""
+    """Whether it sent anything."""
     subscribed: bool = False
     extranonce1: bytes = b""
     extranonce2_size: int = 0
@@ -48,35 +48,35 @@ class Findings:
     """None: no answer."""
     refusal: str = ""
     difficulty: float | None = None
-    """None: the pool said none."""
+    """None: the pool sent none."""
     version_mask: int | None = None
-    """None: the pool did not say."""
+    """None: the pool did not answer."""
     job: PoolJob | None = None
     first_job_s: float | None = None
-    """From the open connection to the job."""
+    """Seconds from the open connection to the job."""
     end: str = ""
-    """Why the connection ended by itself, or never came to be; empty where the time ran out or all went well."""
+    """Why the connection failed or ended; empty after a time-out or a success."""
     speaks_tls: bool = False
     """It answered a plain connection with TLS."""
     remarks: list[str] = field(default_factory=list)
-    """What the pool wanted to be read, and how it broke the protocol."""
+    """Messages of the pool, and protocol violations."""
 
 
-async def probe(endpoint: Endpoint, credentials: Credentials, *, timeout_s: float) -> Findings:
-    """Shake hands and wait for the first job, for ``timeout_s`` seconds at most. The connection is closed after."""
-    handshake = _Handshake(endpoint, credentials, timeout_s)
-    cancel = dialer(timeout_s * DIAL_PART).dial(endpoint, handshake)
+async def probe(endpoint: Endpoint, credentials: Credentials, *, timeout_s: float) -> Handshake:
+    """Do the handshake and wait for the first job, at most ``timeout_s`` seconds; then close the connection."""
+    link = _HandshakeLink(endpoint, credentials, timeout_s)
+    cancel = dialer(timeout_s * DIAL_PART).dial(endpoint, link)
     try:
-        await _within(handshake.done, timeout_s)
+        await _within(link.done, timeout_s)
     finally:
         cancel()
-        await handshake.leave()
-    return handshake.findings
+        await link.leave()
+    return link.result
 
 
 @lru_cache(maxsize=4)
 def dialer(timeout_s: float) -> NetDialer:
-    """Kept, for its TLS context takes about 0.1 s to load, during which the loop that also serves miners stands."""
+    """Cached: its TLS context takes about 0.1 s to load, which blocks the loop."""
     return NetDialer(timeout_s=lambda: timeout_s)
 
 
@@ -88,13 +88,13 @@ async def _within(event: asyncio.Event, timeout_s: float) -> bool:
         return False
 
 
-class _Handshake:
+class _HandshakeLink:
     """``LinkHandler`` of the connection and ``UpstreamOwner`` of its protocol."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timeout_s: float) -> None:
-        self.findings = Findings(endpoint=endpoint)
+        self.result = Handshake(endpoint=endpoint)
         self.done = asyncio.Event()
-        """Set once there is nothing more to learn."""
+        """Set when the result is complete."""
         self._loop = asyncio.get_running_loop()
         self._upstream = Upstream(
             clock=LoopClock(self._loop), owner=self, credentials=credentials, patience=Patience(timeout_s)
@@ -103,13 +103,13 @@ class _Handshake:
         self._is_open = False
         self._closed = asyncio.Event()
         self._received = 0
-        self._settle: asyncio.TimerHandle | None = None
+        self._difficulty_timer: asyncio.TimerHandle | None = None
 
     async def leave(self) -> None:
-        """Close what is open and take down what is known; a pool that does not let go is not waited for long."""
-        if self._settle is not None:
-            self._settle.cancel()
-        self.findings.version_mask, self.findings.job = self._upstream.version_mask, self._upstream.job
+        """Complete the result and close the connection; waits for its end at most ``LEAVE_S``."""
+        if self._difficulty_timer is not None:
+            self._difficulty_timer.cancel()
+        self.result.version_mask, self.result.job = self._upstream.version_mask, self._upstream.job
         if self._is_open and not self._closed.is_set():
             self._upstream.close("the check is done")
             await _within(self._closed, LEAVE_S)
@@ -120,56 +120,56 @@ class _Handshake:
         """The pool answered the dial."""
         self._is_open = True
         self._opened_at = self._loop.time()
-        self.findings.peer = link.peer
-        self.findings.connect_ms = (self._opened_at - self._dialed_at) * 1e3
+        self.result.peer = link.peer
+        self.result.connect_ms = (self._opened_at - self._dialed_at) * 1e3
         self._upstream.opened(link)
 
     def received(self, payload: bytes) -> None:
-        """Bytes from the pool."""
+        """Count the bytes and pass them to the protocol."""
         if not self._received and payload.startswith(_TLS_ALERT):
-            self.findings.speaks_tls = True
-        self.findings.answered = True
+            self.result.speaks_tls = True
+        self.result.answered = True
         self._received += len(payload)
         if self._received <= MAX_BYTES:
             self._upstream.received(payload)
         elif not self.done.is_set():
-            self._over(_("sent %d MiB without getting to the point") % (MAX_BYTES >> 20))
+            self._finish(_("sent %d MiB without getting to the point") % (MAX_BYTES >> 20))
             self._upstream.close("sends too much", wanted=False)
 
     def closed(self, reason: str) -> None:
-        """The stream ended, or never began."""
+        """The connection ended, or could not be opened."""
         self._closed.set()
         if self._is_open:
             self._upstream.closed(reason)
         else:
-            self._over(reason)
+            self._finish(reason)
 
     # --- UpstreamOwner --------------------------------------------------------------------------------------------
 
     def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
-        """The newest counts: it is what shares are made with."""
-        self.findings.subscribed = True
-        self.findings.extranonce1, self.findings.extranonce2_size = extranonce1, size
+        """Take the extranonce; the newest counts."""
+        self.result.subscribed = True
+        self.result.extranonce1, self.result.extranonce2_size = extranonce1, size
 
     def upstream_authorized(self, ok: bool, message: str) -> None:
-        """A refusal is followed by the end."""
-        self.findings.authorized = ok
-        self.findings.refusal = "" if ok else readable(message)
+        """Take the answer to the login."""
+        self.result.authorized = ok
+        self.result.refusal = "" if ok else readable(message)
 
     def upstream_job(self, job: PoolJob) -> None:
-        """The first one ends the check, once its difficulty is known."""
-        if self.findings.first_job_s is not None:
+        """The first job ends the check, once its difficulty is known."""
+        if self.result.first_job_s is not None:
             return
-        self.findings.first_job_s = max(0.0, job.received_at - self._opened_at)
-        if self.findings.difficulty is not None:
+        self.result.first_job_s = max(0.0, job.received_at - self._opened_at)
+        if self.result.difficulty is not None:
             self.done.set()
         else:
-            self._settle = self._loop.call_later(SETTLE_S, self.done.set)
+            self._difficulty_timer = self._loop.call_later(SETTLE_S, self.done.set)
 
     def upstream_difficulty(self, difficulty: float) -> None:
         """Before the job or right after it."""
-        self.findings.difficulty = difficulty
-        if self.findings.first_job_s is not None:
+        self.result.difficulty = difficulty
+        if self.result.first_job_s is not None:
             self.done.set()
 
     def upstream_version_mask(self, version_mask: int) -> None:
@@ -182,7 +182,7 @@ class _Handshake:
         """Nothing is submitted."""
 
     def upstream_request(self, request: Request) -> None:
-        """What the pool wants of its client is told, not done."""
+        """Report what the pool asks of its client; nothing is done about it."""
         if request.method in ("client.show_message", "client.reconnect"):
             self._remark(f"{request.method}: {' '.join(str(param)[:100] for param in request.params[:3])}")
 
@@ -195,21 +195,21 @@ class _Handshake:
 
     def upstream_closed(self, reason: str, wanted: bool) -> None:
         """The connection is over."""
-        self._over("" if wanted else reason)
+        self._finish("" if wanted else reason)
 
-    # --- Its own ---------------------------------------------------------------------------------------------------
+    # --- The result ---------------------------------------------------------------------------------------------------
 
     def _remark(self, text: str) -> None:
         text = readable(text)
-        if len(self.findings.remarks) < MAX_REMARKS and text not in self.findings.remarks:
-            self.findings.remarks.append(text)
+        if len(self.result.remarks) < MAX_REMARKS and text not in self.result.remarks:
+            self.result.remarks.append(text)
 
-    def _over(self, reason: str) -> None:
+    def _finish(self, reason: str) -> None:
         if not self.done.is_set():
-            self.findings.end = readable(reason)
+            self.result.end = readable(reason)
             self.done.set()
 
 
 def readable(text: str) -> str:
-    """A peer's text for people: one line without control characters, not long."""
+    """A peer's text as one short line without control characters."""
     return "".join(char if char.isprintable() else " " for char in text[:MAX_REMARK_CHARS]).strip()

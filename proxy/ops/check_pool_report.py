@@ -1,4 +1,4 @@
-"""What a handshake with a pool showed, as lines for people: (label, text, whether it is as it should be)."""
+"""Turns the result of a connection test into lines of a report."""
 
 import errno
 import os
@@ -12,8 +12,8 @@ from proxy.chains.addresses import AddressError, address_of_script, script_of
 from proxy.chains.coinbase import Coinbase, TxOut, assemble, parse_coinbase
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, PoolConfig, Tls
 from proxy.errors import RemoteProtocolError
-from proxy.ops.check_pool_probe import Findings, readable
-from proxy.ops.check_pool_tls import Certificate, TlsLook
+from proxy.ops.check_pool_probe import Handshake, readable
+from proxy.ops.check_pool_tls import Certificate, TlsInspection
 from proxy.stratum.difficulty import diff1_target, network_difficulty
 from proxy.stratum.extranonce import USUAL_SIZE
 from proxy.stratum.pool_job import PoolJob
@@ -21,7 +21,7 @@ from proxy.stratum.version_rolling import mask_text
 from proxy.types import Chain
 
 Line = tuple[str, str, bool | None]
-"""Label, text, verdict: right, wrong, or None for what is only told."""
+"""Label, text, ok; None for information."""
 
 SHOWN_OUTPUTS = 5
 EXPIRES_SOON = timedelta(days=14)
@@ -30,44 +30,48 @@ _CONNECT_FAILED = (
     "Multiple exceptions",
     *(os.strerror(number) for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)),
 )
-"""What the dialer says of a refused or unreachable address."""
+"""Error texts of the dialer for a refused or unreachable address."""
 
 
 def lines_of(
     pool: PoolConfig,
-    seen: Findings,
-    look: TlsLook | None,
+    seen: Handshake,
+    inspection: TlsInspection | None,
     *,
     user: str,
-    made_up_user: bool,
+    test_user: bool,
     timeout_s: float,
     hashes_per_difficulty: float,
 ) -> list[Line]:
-    """All that is to be said of one address of ``pool``; ``look`` is None where TLS is off."""
-    lines = [_address(seen), _reachable(seen, look)]
-    if look is not None and (seen.peer or look.peer):
-        lines += _tls(seen, look)
+    """The lines for one address of ``pool``; ``inspection`` is None where TLS is off."""
+    lines = [_address(seen), _reachable(seen, inspection)]
+    if inspection is not None and (seen.peer or inspection.peer):
+        lines += _tls(seen, inspection)
     if seen.peer:
-        lines += _handshake(pool, seen, readable(user), made_up_user, timeout_s)
+        lines += _handshake(pool, seen, readable(user), test_user, timeout_s)
         if seen.job is not None:
-            lines += _job(pool, seen.job, hashes_per_difficulty, made_up_user)
+            lines += _job(pool, seen.job, hashes_per_difficulty, test_user)
     lines += [(_("The pool said"), remark, None) for remark in seen.remarks]
     return lines
 
 
-def _address(seen: Findings) -> Line:
+def _address(seen: Handshake) -> Line:
     tls = {Tls.OFF: _("without TLS"), Tls.VERIFY: _("with TLS"), Tls.INSECURE: _("with TLS, certificate not checked")}[
         seen.endpoint.tls
     ]
     return _("Address"), f"{seen.endpoint}, {tls}", None
 
 
-def _reachable(seen: Findings, look: TlsLook | None) -> Line:
+def _reachable(seen: Handshake, inspection: TlsInspection | None) -> Line:
     label = _("Reachable")
     if seen.peer:
         return label, _("%(peer)s answered in %(ms)d ms.") % {"peer": seen.peer, "ms": round(seen.connect_ms)}, True
-    if look is not None and look.peer:
-        return label, _("%(peer)s answered in %(ms)d ms.") % {"peer": look.peer, "ms": round(look.connect_ms)}, True
+    if inspection is not None and inspection.peer:
+        return (
+            label,
+            _("%(peer)s answered in %(ms)d ms.") % {"peer": inspection.peer, "ms": round(inspection.connect_ms)},
+            True,
+        )
     if seen.end.startswith(_CONNECT_FAILED):
         return (
             label,
@@ -80,9 +84,9 @@ def _reachable(seen: Findings, look: TlsLook | None) -> Line:
 # --- TLS -------------------------------------------------------------------------------------------------------------
 
 
-def _tls(seen: Findings, look: TlsLook) -> Iterator[Line]:
-    shown = look.certificate
-    if not look.version and not seen.peer:
+def _tls(seen: Handshake, inspection: TlsInspection) -> Iterator[Line]:
+    shown = inspection.certificate
+    if not inspection.version and not seen.peer:
         yield (
             _("TLS"),
             _(
@@ -96,12 +100,12 @@ def _tls(seen: Findings, look: TlsLook) -> Iterator[Line]:
         yield _("TLS"), _why_refused(seen, shown), False
     else:
         checked = _("certificate accepted") if seen.endpoint.tls is Tls.VERIFY else _("certificate not checked")
-        yield _("TLS"), f"{look.version or 'TLS'}, {checked}", True
+        yield _("TLS"), f"{inspection.version or 'TLS'}, {checked}", True
     if shown is not None:
         yield _certificate(shown)
 
 
-def _why_refused(seen: Findings, shown: Certificate | None) -> str:
+def _why_refused(seen: Handshake, shown: Certificate | None) -> str:
     now = datetime.now(UTC)
     end = seen.end.rstrip(".")
     if shown is None:
@@ -141,14 +145,14 @@ def _certificate(shown: Certificate) -> Line:
 # --- Handshake -------------------------------------------------------------------------------------------------------
 
 
-def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, timeout_s: float) -> Iterator[Line]:
+def _handshake(pool: PoolConfig, seen: Handshake, user: str, test_user: bool, timeout_s: float) -> Iterator[Line]:
     if not seen.subscribed:
         yield _("Subscribe"), _why_not_subscribed(seen, timeout_s), False
         return
     yield _("Subscribe"), _("accepted"), True
-    yield _authorize(seen, user, made_up_user, timeout_s)
+    yield _authorize(seen, user, test_user, timeout_s)
     if DIFFICULTY_PLACEHOLDER in pool.password:
-        yield _("Difficulty in the password"), _difficulty_place(pool), None
+        yield _("Difficulty in the password"), _difficulty_placeholder(pool), None
     yield _extranonce(seen)
     yield (
         _("Difficulty"),
@@ -163,8 +167,8 @@ def _handshake(pool: PoolConfig, seen: Findings, user: str, made_up_user: bool, 
     yield _first_job(seen, timeout_s)
 
 
-def _difficulty_place(pool: PoolConfig) -> str:
-    """What becomes of the place, without the rest of the password."""
+def _difficulty_placeholder(pool: PoolConfig) -> str:
+    """What the placeholder becomes, without the rest of the password."""
     part = next(part for part in re.split("[;,]", pool.password) if DIFFICULTY_PLACEHOLDER in part)
     return _(
         "%(part)s becomes %(example)s for a miner that works at 16384; it was left out here, as for a miner of "
@@ -178,7 +182,7 @@ def _mask(mask: int | None) -> str:
     return mask_text(mask) if mask else _("none: miners cannot roll the version (AsicBoost) on this pool")
 
 
-def _why_not_subscribed(seen: Findings, timeout_s: float) -> str:
+def _why_not_subscribed(seen: Handshake, timeout_s: float) -> str:
     if seen.speaks_tls:
         return _("No: this port wants TLS. Switch TLS on, or use the pool's plain port.")
     if seen.end and not seen.answered and seen.endpoint.tls is Tls.OFF:
@@ -188,7 +192,7 @@ def _why_not_subscribed(seen: Findings, timeout_s: float) -> str:
     return _("No answer within %d s. Is this a Stratum port?") % max(1, round(timeout_s))
 
 
-def _authorize(seen: Findings, user: str, made_up_user: bool, timeout_s: float) -> Line:
+def _authorize(seen: Handshake, user: str, test_user: bool, timeout_s: float) -> Line:
     label = _("Authorise")
     if seen.authorized:
         return label, _("accepted as %s") % user, True
@@ -196,7 +200,7 @@ def _authorize(seen: Findings, user: str, made_up_user: bool, timeout_s: float) 
         why = seen.end or _("no answer within %d s") % max(1, round(timeout_s))
         return label, _("No: %s.") % why, False
     refusal = seen.refusal or _("no reason given")
-    if made_up_user:
+    if test_user:
         return (
             label,
             _(
@@ -214,7 +218,7 @@ def _authorize(seen: Findings, user: str, made_up_user: bool, timeout_s: float) 
     )
 
 
-def _extranonce(seen: Findings) -> Line:
+def _extranonce(seen: Handshake) -> Line:
     one, two = len(seen.extranonce1), seen.extranonce2_size
     text = _("extranonce1 %(one)d bytes (%(hex)s), extranonce2 %(two)d bytes") % {
         "one": one,
@@ -226,7 +230,7 @@ def _extranonce(seen: Findings) -> Line:
     return _("Extranonce"), text, True if two >= USUAL_SIZE else None
 
 
-def _first_job(seen: Findings, timeout_s: float) -> Line:
+def _first_job(seen: Handshake, timeout_s: float) -> Line:
     label = _("First job")
     if seen.first_job_s is not None:
         return label, _("after %.2f s") % seen.first_job_s, True
@@ -239,7 +243,7 @@ def _first_job(seen: Findings, timeout_s: float) -> Line:
 # --- The job ---------------------------------------------------------------------------------------------------------
 
 
-def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, made_up_user: bool) -> Iterator[Line]:
+def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, test_user: bool) -> Iterator[Line]:
     difficulty = _("network difficulty %s") % _number(
         network_difficulty(job.template.nbits, diff1_target(hashes_per_difficulty))
     )
@@ -253,13 +257,13 @@ def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, made_up_u
         return
     height = _("height unknown") if coinbase.height is None else _("height %s") % f"{coinbase.height:,}"
     yield _("Block"), f"{height}, {difficulty}", None
-    yield from _payout(pool, coinbase, made_up_user)
+    yield from _payout(pool, coinbase, test_user)
 
 
-def _payout(pool: PoolConfig, coinbase: Coinbase, made_up_user: bool) -> Iterator[Line]:
-    wallet = None if made_up_user else _wallet_script(pool)
+def _payout(pool: PoolConfig, coinbase: Coinbase, test_user: bool) -> Iterator[Line]:
+    wallet = None if test_user else _wallet_script(pool)
     yield _("Pays"), _outputs(pool.chain, coinbase.outputs, wallet), None
-    if made_up_user:
+    if test_user:
         return
     if wallet is None:
         yield (
@@ -292,17 +296,17 @@ def _wallet(pool: PoolConfig, percent: float) -> Line:
 def _outputs(chain: Chain, outputs: tuple[TxOut, ...], wallet: bytes | None) -> str:
     """The largest first; without a known chain, addresses are written as Bitcoin does."""
     paying = sorted((output for output in outputs if output.value), key=lambda output: -output.value)
-    told = []
+    parts = []
     for output in paying[:SHOWN_OUTPUTS]:
         name = address_of_script(Chain.BTC if chain is Chain.OTHER else chain, output.script)
         amount = f"{output.value // _COIN}.{output.value % _COIN:08d}"
         name = name or _("a script of %d bytes") % len(output.script)
-        told.append(f"{name} {amount}" + (" " + _("(your wallet)") if output.script == wallet else ""))
+        parts.append(f"{name} {amount}" + (" " + _("(your wallet)") if output.script == wallet else ""))
     if len(paying) > SHOWN_OUTPUTS:
-        told.append(_("and %d more") % (len(paying) - SHOWN_OUTPUTS))
-    if chain is Chain.OTHER and told:
-        told.append(_("written as BTC addresses, because the chain is not known"))
-    return "; ".join(told) or _("nobody")
+        parts.append(_("and %d more") % (len(paying) - SHOWN_OUTPUTS))
+    if chain is Chain.OTHER and parts:
+        parts.append(_("written as BTC addresses, because the chain is not known"))
+    return "; ".join(parts) or _("nobody")
 
 
 def _wallet_script(pool: PoolConfig) -> bytes | None:

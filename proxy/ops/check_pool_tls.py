@@ -1,7 +1,7 @@
-"""The certificate a pool shows, read without judging it, so that a refused one can be explained.
+"""Reads the certificate of a pool without verifying it, so that a refusal can be explained.
 
-It is read on a connection of its own that says nothing: the check's real connection must judge the certificate the way
-miners' connections do, and ends where it does not like it.
+It uses a connection of its own: the test's real connection verifies the certificate as miners' connections do, and
+fails if it is not accepted.
 """
 
 import asyncio
@@ -22,44 +22,44 @@ MAX_NAMES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What a certificate says; nobody has verified it."""
+    """Content of a certificate, not verified."""
 
     subject: str
     names: tuple[str, ...]
-    """Host names and addresses it is made out to, a few at most."""
+    """The first few host names and addresses that it is for."""
     not_before: datetime
     not_after: datetime
     self_signed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsLook:
-    """What a TLS handshake with an address gave."""
+class TlsInspection:
+    """Result of a TLS handshake with an address."""
 
     peer: str = ""
-    """Who took the TCP connection; empty where nobody did."""
+    """Address that accepted the TCP connection; empty if none did."""
     connect_ms: float = 0.0
-    """Name and TCP."""
+    """For name and TCP."""
     version: str = ""
-    """``TLSv1.3``; empty where it was no TLS."""
+    """``TLSv1.3``; empty if it is not TLS."""
     certificate: Certificate | None = None
 
 
-async def look_at_tls(endpoint: Endpoint, *, timeout_s: float) -> TlsLook:
-    """Connect, shake hands without a check of the certificate, and leave. Takes ``timeout_s`` seconds at most."""
-    look = TlsLook()
+async def inspect_tls(endpoint: Endpoint, *, timeout_s: float) -> TlsInspection:
+    """Connect, do the TLS handshake without verification, and close. Takes at most ``timeout_s`` seconds."""
+    inspection = TlsInspection()
     try:
         async with asyncio.timeout(timeout_s):
             writer, connect_ms = await _connect(endpoint)
             try:
-                look = TlsLook(peer=_address(writer), connect_ms=connect_ms)
+                inspection = TlsInspection(peer=_address(writer), connect_ms=connect_ms)
                 await writer.start_tls(_context(), server_hostname=endpoint.host)
-                look = _shown(writer, look)
+                inspection = _shown(writer, inspection)
             finally:
                 writer.transport.abort()
-    except (OSError, UnicodeError):  # also TimeoutError and SSLError: how far it got says what is wrong
-        return look
-    return look
+    except (OSError, UnicodeError):  # also TimeoutError and SSLError: the partial result shows what is wrong
+        return inspection
+    return inspection
 
 
 async def _connect(endpoint: Endpoint) -> tuple[asyncio.StreamWriter, float]:
@@ -87,12 +87,12 @@ def _address(writer: asyncio.StreamWriter) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _shown(writer: asyncio.StreamWriter, look: TlsLook) -> TlsLook:
+def _shown(writer: asyncio.StreamWriter, inspection: TlsInspection) -> TlsInspection:
     tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
     der = tls.getpeercert(binary_form=True)
-    return TlsLook(
-        peer=look.peer,
-        connect_ms=look.connect_ms,
+    return TlsInspection(
+        peer=inspection.peer,
+        connect_ms=inspection.connect_ms,
         version=tls.version() or "TLS",
         certificate=read_certificate(der) if der else None,
     )

@@ -1,4 +1,4 @@
-"""Whether this process does its work, for monitoring and for the installer."""
+"""Health of this process, for monitoring and the installer."""
 
 import threading
 import time
@@ -12,17 +12,17 @@ from proxy.observe.live.views import store
 from proxy.types import PoolStatus
 
 FRESH_S = 15.0
-"""A snapshot older than this is not that of a proxy at work."""
+"""An older snapshot means that the proxy does not run."""
 WRITABLE_FOR_S = 5.0
-"""How long an answer of the database counts: asking costs a write lock, and anybody may ask."""
+"""How long a test of the database is cached: it needs a write lock, and the pages need no login."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """What is ready."""
+    """Which parts are ready."""
 
     listening: bool
-    """A proxy runs in this process and takes miners."""
+    """A proxy runs in this process and accepts miners."""
     pool: bool
     """A pool is up."""
     database: bool
@@ -30,34 +30,34 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether miners get work and what they do is kept."""
+        """Whether miners get work and their shares are stored."""
         return self.listening and self.pool and self.database
 
 
-class _Database:
-    """Asks the database at most every few seconds."""
+class _WriteTest:
+    """Tests the database at most every ``WRITABLE_FOR_S``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asked_at = float("-inf")
-        self._answer = False
+        self._tested_at = float("-inf")
+        self._result = False
 
     def writable(self) -> bool:
         with self._lock:
-            if time.monotonic() - self._asked_at >= WRITABLE_FOR_S:
-                self._answer, self._asked_at = can_write(), time.monotonic()
-            return self._answer
+            if time.monotonic() - self._tested_at >= WRITABLE_FOR_S:
+                self._result, self._tested_at = can_write(), time.monotonic()
+            return self._result
 
     def forget(self) -> None:
         with self._lock:
-            self._asked_at = float("-inf")
+            self._tested_at = float("-inf")
 
 
-database = _Database()
+database = _WriteTest()
 
 
 def can_write() -> bool:
-    """Write a row and take it back."""
+    """Whether the database can be written: writes a row and rolls back."""
     try:
         with transaction.atomic():
             ConfigRevision.objects.update_or_create(pk=1)
@@ -68,7 +68,7 @@ def can_write() -> bool:
 
 
 def readiness() -> Readiness:
-    """As it is now; the database as of the last few seconds."""
+    """The current state; that of the database is at most ``WRITABLE_FOR_S`` old."""
     snapshot = store.current()
     listening = snapshot is not None and abs(time.time() - snapshot.at) < FRESH_S and bool(snapshot.miner_address)
     pool = snapshot is not None and any(pool.status is PoolStatus.UP for pool in snapshot.pools)

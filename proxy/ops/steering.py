@@ -1,7 +1,7 @@
-"""What people do to the split by hand: the slider, auto-balance, reset, pins.
+"""Changes the split by hand: weights, auto-balance, reset, pins.
 
-Each verb writes a row (whose save moves the configuration's revision) and tells ``steered``, so that the layer with the
-people can write its audit log in the same transaction without this one knowing it.
+Each function writes a row (which raises the configuration's revision) and sends ``steered``, so that the dashboard can
+write its audit log in the same transaction.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def set_weights(user: User, weights: Mapping[str, float], until: datetime | None
 
 
 def switch_auto_balance(user: User, on: bool) -> None:
-    """Let the network hash rates decide (``on``), or give the split back to the schedule."""
+    """Switch auto-balance on, or return control to the schedule."""
     if on:
         _override(user, "auto-balance", None, None)
     else:
@@ -37,19 +37,19 @@ def switch_auto_balance(user: User, on: bool) -> None:
 
 
 def reset(user: User) -> None:
-    """Clear what was set by hand: the schedule is in control again. Harmless when nothing was set."""
+    """Clear the override: the schedule is in control again. Does nothing without an override."""
     with transaction.atomic():
         old = current_override()
         if WeightOverride.clear_active(user.get_username()):
-            _tell(user, "reset", "", _override_text(old), "schedule")
+            _send(user, "reset", "", _override_text(old), "schedule")
 
 
 def pin(user: User, worker: str, pool: str | None) -> None:
-    """Keep ``worker`` on the pool with key ``pool`` whatever else is set; None: let it go.
+    """Pin ``worker`` to the pool with key ``pool``; None: remove the pin.
 
     Raises:
         Pool.DoesNotExist: there is no such pool.
-        ValidationError: the worker's name cannot be one.
+        ValidationError: the worker's name is invalid.
     """
     with transaction.atomic():
         row = WorkerPin.objects.filter(worker=worker).select_related("pool").first()
@@ -63,11 +63,11 @@ def pin(user: User, worker: str, pool: str | None) -> None:
             row.full_clean()
             row.save()
         if old != (pool or ""):
-            _tell(user, "pin", worker, old, pool or "")
+            _send(user, "pin", worker, old, pool or "")
 
 
 def current_override() -> WeightOverride | None:
-    """What is set by hand now, if anything."""
+    """The override in force, if any."""
     return WeightOverride.objects.filter(cleared_at__isnull=True).first()
 
 
@@ -75,12 +75,12 @@ def _override(user: User, action: str, weights: dict[str, float] | None, until: 
     with transaction.atomic():
         old = current_override()
         new = WeightOverride.put(by=user.get_username(), weights=weights, until=until)
-        _tell(user, action, "", _override_text(old), _override_text(new))
+        _send(user, action, "", _override_text(old), _override_text(new))
 
 
 def _override_text(row: WeightOverride | None) -> str:
     return "schedule" if row is None or not row.active else str(row)
 
 
-def _tell(user: User, action: str, subject: str, old: str, new: str) -> None:
+def _send(user: User, action: str, subject: str, old: str, new: str) -> None:
     steered.send(sender=None, by=user.get_username(), action=action, subject=subject, old=old, new=new)

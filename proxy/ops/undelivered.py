@@ -1,4 +1,4 @@
-"""Takes up the block candidates that an earlier run left without an answer."""
+"""Resumes the delivery of block candidates that an earlier run left without an answer."""
 
 from collections.abc import Iterable
 
@@ -9,8 +9,8 @@ from proxy.stratum.upstream import Credentials
 from proxy.types import BlockFate
 
 
-def take_up(blocks: Iterable[JournalBlock], engine: Engine) -> None:
-    """Let ``engine`` try what may still be sent, and tell of the rest. A block that was sent again is never sent more.
+def resume_delivery(blocks: Iterable[JournalBlock], engine: Engine) -> None:
+    """Let ``engine`` send what may still be sent, and give up the rest. A block that was resent is never sent again.
 
     Only servers that are configured now are dialled, with the pool's password ("x" where it has none: a miner's own is
     not kept).

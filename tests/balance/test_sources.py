@@ -8,7 +8,7 @@ import pytest
 from proxy.balance.readings import hash_rate
 from proxy.balance.sources import Question, fetch
 from proxy.config.snapshot import BalanceSourceConfig
-from proxy.net.http_client import HttpAsker, HttpLimits, SourceError, SourceNonsense, SourceRefused, make_client
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, SourceNonsense, SourceRefused, make_client
 from proxy.types import HASHES_PER_DIFFICULTY, Chain
 from tests.balance.http_cast import reply, serve
 from tests.support.patience import PATIENCE_S
@@ -34,7 +34,9 @@ ORACLE = {
 async def ask(answer, kind, chain=Chain.OTHER, **fields):
     async with serve(answer) as server, make_client() as client:
         config = BalanceSourceConfig(kind=kind, url=server.url, chain=chain, **fields)
-        question = Question(name=kind, config=config, now=NOW, ask=HttpAsker(client, HttpLimits(timeout_s=PATIENCE_S)))
+        question = Question(
+            name=kind, config=config, now=NOW, ask=HttpFetcher(client, HttpLimits(timeout_s=PATIENCE_S))
+        )
         return await fetch(question)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.net.http_client import HttpAsker, HttpLimits, SourceNonsense, SourceRefused, SourceUnreachable, make_client
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceNonsense, SourceRefused, SourceUnreachable, make_client
 from tests.balance.http_cast import drip, flood, hang, raw, reply, serve
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
@@ -13,7 +13,7 @@ QUICK = HttpLimits(timeout_s=0.3)
 
 async def ask(answer, limits=LIMITS, **request):
     async with serve(answer) as server, make_client() as client:
-        return await HttpAsker(client, limits).json(server.url, **request)
+        return await HttpFetcher(client, limits).json(server.url, **request)
 
 
 async def test_json_is_parsed():
@@ -22,7 +22,7 @@ async def test_json_is_parsed():
 
 async def test_payload_and_login_are_sent():
     async with serve(reply([])) as server, make_client() as client:
-        await HttpAsker(client, LIMITS).json(server.url, auth=("ann", "secret"), payload=[{"id": 1}])
+        await HttpFetcher(client, LIMITS).json(server.url, auth=("ann", "secret"), payload=[{"id": 1}])
     assert server.requests[0].method == "POST"
     assert server.requests[0].login == "ann:secret"
     assert server.requests[0].body == b'[{"id":1}]'
@@ -75,11 +75,11 @@ async def test_compressed_answers_are_refused_before_they_are_unpacked():
 async def test_a_closed_port_is_no_connection():
     async with make_client() as client:
         with pytest.raises(SourceUnreachable, match="No connection"):
-            await HttpAsker(client, LIMITS).json(f"http://127.0.0.1:{steady_port()}/")
+            await HttpFetcher(client, LIMITS).json(f"http://127.0.0.1:{steady_port()}/")
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "nonsense", "", "http://[::1"])
 async def test_an_address_that_can_not_be_asked_is_an_error_of_ours(url):
     async with make_client() as client:
         with pytest.raises(SourceUnreachable):
-            await HttpAsker(client, LIMITS).json(url)
+            await HttpFetcher(client, LIMITS).json(url)

@@ -160,7 +160,7 @@ async def test_answers_grow_old_and_are_thrown_away(monkeypatch: pytest.MonkeyPa
     for number in range(50):
         await resolver.addresses(f"pool{number}.test", 1)
         now += KEPT_S / 4
-    assert len(resolver._asked) <= 5
+    assert len(resolver._lookups) <= 5
     await resolver.addresses("pool49.test", 1)
     assert len(names.asked) == 50
     now += KEPT_S

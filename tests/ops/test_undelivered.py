@@ -6,7 +6,7 @@ from proxy.engine.delivery import MAX_AGE_S
 from proxy.history.journal import BlockJournal
 from proxy.history.journal_undelivered import read_undelivered
 from proxy.observe.events import BlockDelivered, BlockNotDelivered, ShareResult
-from proxy.ops.undelivered import take_up
+from proxy.ops.undelivered import resume_delivery
 from proxy.types import BlockFate, Verdict
 from tests.engine.test_blocks_when_the_connection_breaks import SIX, Farm
 
@@ -41,7 +41,7 @@ class Killed:
         farm.world.seen.clear()
         left = read_undelivered(self.path)
         journal = self._journal(farm)
-        take_up(left, farm.world.engine)
+        resume_delivery(left, farm.world.engine)
         farm.world.advance(60)
         journal.close()
         return farm
@@ -78,7 +78,7 @@ def test_a_kill_while_a_block_is_sent_again_does_not_send_it_a_third_time(tmp_pa
     farm.pool.connections[0:0] = killed.first.pool.connections
     farm.pool.answer_submits = False
     journal = killed._journal(farm)
-    take_up(read_undelivered(killed.path), farm.world.engine)
+    resume_delivery(read_undelivered(killed.path), farm.world.engine)
     farm.world.advance(3)
     assert len(farm.pool.submits) == 6
     journal.close()
