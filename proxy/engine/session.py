@@ -56,6 +56,10 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 50.0
 """cgminer and bfgminer give a pool up after 90 s of silence, others later."""
 
+GO_BACK_S = 30.0
+"""A miner that left a pool for a stale tip returns at once if the pool has the block within this time. Otherwise a pool
+that is always 2 s late would lose the whole dwell of another one with each block."""
+
 
 class Session:
     """One miner's connection, from accept to close. Implements ``DownstreamOwner``."""
@@ -69,6 +73,7 @@ class Session:
         "_exhausted",
         "_extranonce1",
         "_left_out",
+        "_left_tip",
         "_link",
         "_prevhash",
         "_ready",
@@ -129,6 +134,8 @@ class Session:
             diff1=engine.diff1,
         )
         self._ready: frozenset[PoolKey] = frozenset()
+        self._left_tip: tuple[PoolKey, PoolKey | None, float] | None = None
+        """The pool that was last left for a stale tip, the one that took over, and when."""
         self._link: PoolLink | None = None
         """Where the miner worked last."""
         self._worked_on: PoolKey | None = None
@@ -381,6 +388,7 @@ class Session:
         lost = self.current if self.current is not None and self.current not in ready else None
         if lost is None:
             self._engine.scheduler.set_ready(self.id, ready)
+            self._go_back()
             return
         self.current, why = None, self._why_lost(lost) or "it has no work for this miner"
         self._engine.scheduler.set_ready(self.id, ready)
@@ -434,18 +442,18 @@ class Session:
         self._ready, self.current = ready, None
         self._engine.stale_tips.left(self.id, old, connection.id)
         self._engine.scheduler.set_ready(self.id, ready)
+        self._left_tip = (old, self.current, self._clock.now())
+        why = "it has not heard of the newest block of its chain"
+        self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=self.current, why=why))
         if self.current is None:
             self.wait("Waiting for a pool that has heard of the newest block.")
-        else:
-            self._events.emit(
-                EmergencySwitch(
-                    session=self.id,
-                    worker=self.worker,
-                    old=old,
-                    new=self.current,
-                    why="it has not heard of the newest block of its chain",
-                )
-            )
+
+    def _go_back(self) -> None:
+        """Return to the pool that was left for a stale tip, if it has not been long: its turn had not ended."""
+        if self._left_tip is not None and self._left_tip[0] in self._ready:
+            (old, new, at), self._left_tip = self._left_tip, None
+            if new is not None and new == self.current and self._clock.now() < at + GO_BACK_S:
+                self._engine.scheduler.go_back(self.id, old)
 
     def _why_lost(self, key: PoolKey) -> str:
         """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""

@@ -199,6 +199,10 @@ class Fleet:
         miner.due = now + self._tuning.retry_s
         return False
 
+    def go_back(self, miner: FleetMiner, now: float, pool: PoolKey) -> bool:
+        """Move a miner back to the pool that it had to leave for a moment, whatever its dwell; True: it moved."""
+        return pool in self.weights and self._place(miner, now, [pool], SwitchReason.RETURN)
+
     def _place(self, miner: FleetMiner, now: float, pools: Iterable[PoolKey], reason: SwitchReason) -> bool:
         old = miner.current
         for pool in self._by_need(miner, now, pools):

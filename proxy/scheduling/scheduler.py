@@ -157,6 +157,14 @@ class Scheduler:
             fleet.ready_changed(miner, now)
         self._plan_and_run(miner, fleet)
 
+    def go_back(self, session: SessionId, pool: PoolKey) -> None:
+        """Move a session at once back to ``pool``, which it had to leave for a moment."""
+        miner = self._miners.get(session)
+        if miner is not None and miner.current not in (None, pool):
+            fleet = self._fleet_of[session]
+            fleet.go_back(miner, self._clock.now(), pool)
+            self._plan_and_run(miner, fleet)
+
     def share(
         self, session: SessionId, pool: PoolKey, difficulty: float, accepted: bool, credited: float | None = None
     ) -> None:

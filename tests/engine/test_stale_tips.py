@@ -1,11 +1,13 @@
 """Miners leave a connection that has not heard of a block which another one has had for a while, and nothing less."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from proxy.chains.stale_tips import STALE_S
+from proxy.chains.stale_tips import CONTEST_S, STALE_S
 from proxy.observe.events import ChainSplit, EmergencySwitch, PoolSwitched, StaleTipLeft
 from proxy.types import Chain, PoolKey, WorkerName
 from tests.support.world import Connection, ScriptedMiner, ScriptedPool, World
@@ -280,3 +282,227 @@ def test_a_switch_that_is_due_just_after_a_new_block_waits_for_its_job():
     world.advance(0.3)
     assert miner.session.current == there
     assert len(miner.all("mining.notify")) == before + 2
+
+
+# --- What a pool can gain or lose by when it names blocks -------------------------------------------------------------
+
+
+def parts(
+    world: World, miners: list[ScriptedMiner], seconds: int, act: Callable[[int], None], step_s: float = 1.0
+) -> dict[str, float]:
+    """Which part of the next ``seconds`` the miners work on each pool; ``act(second)`` is what happens before each."""
+    on = dict.fromkeys(world.pools, 0.0)
+    for second in range(seconds):
+        act(second)
+        for miner in miners:
+            current = miner.session.current
+            if current is not None:
+                on[current] += 1.0 / len(miners) / seconds
+                if second % 15 == 0:
+                    miner.submit(nonce=f"{second + 1:08x}")
+        world.advance(step_s)
+    return on
+
+
+class RealChain:
+    """Blocks that come at random, every ten minutes on average; pools name them after their own delay (seconds)."""
+
+    def __init__(self, chain: Chained, seconds: int, delays: dict[str, int], seed: int = 5) -> None:
+        self.chain, self.delays = chain, delays
+        random = Random(seed)
+        self.times: list[int] = []
+        at = 0
+        while (at := at + 8 + int(random.expovariate(1 / 600))) < seconds:
+            self.times.append(at)
+
+    def tip(self, second: int) -> tuple[int, bytes]:
+        """What a pool without delay works on."""
+        number = sum(at <= second for at in self.times)
+        return HEIGHT + number, block_hash(1 + number)
+
+    def act(self, second: int) -> None:
+        for key, delay in self.delays.items():
+            if second - delay in self.times:
+                self.chain.announce(key, *self.tip(second - delay))
+
+
+@pytest.mark.parametrize("weight", [50.0, 95.0])
+def test_a_pool_that_is_always_two_seconds_late_keeps_its_weight(weight: float):
+    world, chain = chained(weights={"A": 100 - weight, "B": weight}, min_switch_s=30)
+    miner = miner_on(world, "B")
+    real = RealChain(chain, 3 * 3600, {"A": 0, "B": 2})
+    on = parts(world, [miner], 3 * 3600, real.act)
+    assert world.events_of(StaleTipLeft)
+    assert on["B"] == pytest.approx(weight / 100, abs=0.02)
+
+
+class Liar:
+    """Pool B: names old blocks, which carry work, as the newest ones, as often as it can."""
+
+    def __init__(self, world: World, chain: Chained, real: RealChain, every_s: int, stays_s: float) -> None:
+        self.world, self.chain, self.real = world, chain, real
+        self.every_s, self.stays_s = every_s, stays_s
+        self.lies = 0
+        self.until = 0.0
+
+    def lie(self) -> tuple[int, bytes]:
+        self.lies += 1
+        return self.chain.tips["A"][0] + 1, block_hash(10_000 + self.lies)
+
+    def act(self, second: int) -> None:
+        self.real.act(second)
+        caught = second in self.real.times  # the other pool has just named the real block
+        if self.until and (second >= self.until or caught):
+            self.until = 0.0
+            self.take_back()
+        if not self.until and second % self.every_s == self.every_s // 2:
+            self.until = second + self.stays_s
+            self.chain.announce("B", *self.lie())
+
+    def take_back(self) -> None:
+        self.chain.announce("B", *self.chain.tips["A"])
+
+
+class LiarByDetour(Liar):
+    def take_back(self) -> None:
+        self.chain.announce("B", self.chain.tips["B"][0] + 7, block_hash(77))
+        super().take_back()
+
+
+class LiarThatSkipsAhead(Liar):
+    """Comes back when the real chain is higher than what it claimed."""
+
+    def take_back(self) -> None:
+        if self.chain.tips["A"][0] >= self.chain.tips["B"][0]:
+            super().take_back()
+
+
+class LiarThatHangsUp(Liar):
+    def take_back(self) -> None:
+        self.chain.tips["B"] = self.chain.tips["A"]
+        self.world.pools["B"].drop()
+
+
+class LiarOnOneConnection(Liar):
+    """Lies through one connection after the other, which goes on with made-up blocks; the others are honest."""
+
+    def act(self, second: int) -> None:
+        self.real.act(second)
+        live = self.world.pools["B"].live()
+        honest = live[self.lies :]
+        if second in self.real.times or second % self.every_s == self.every_s // 2:
+            for number in range(1, 80 if self.lies else 0):
+                height, block = self.chain.tips["A"][0] + number, block_hash(50_000 + 100 * self.lies + number)
+                self.chain.announce("B", height, block, only=live[self.lies - 1 : self.lies])
+            self.chain.announce("B", *self.chain.tips["A"], only=honest)
+            self.chain.tips["B"] = self.chain.tips["A"]
+            if len(honest) > 1:
+                self.chain.announce("B", *self.lie(), only=honest[:1])
+
+
+FOREVER = 1e9
+
+
+@pytest.mark.parametrize(
+    ("kind", "every_s", "stays_s", "weight"),
+    [
+        (Liar, 605, 3, 50.0),
+        (Liar, 20, FOREVER, 50.0),
+        (Liar, 20, FOREVER, 5.0),
+        (LiarByDetour, 30, 5, 50.0),
+        (LiarByDetour, 20, FOREVER, 5.0),
+        (LiarThatSkipsAhead, 20, FOREVER, 50.0),
+        (LiarThatHangsUp, 60, 10, 50.0),
+        (LiarThatHangsUp, 60, FOREVER, 5.0),
+        (LiarOnOneConnection, 300, FOREVER, 50.0),
+    ],
+)
+def test_a_pool_gains_no_more_than_one_block_interval_by_lies(
+    kind: type[Liar], every_s: int, stays_s: float, weight: float
+):
+    world, chain = chained(weights={"A": 100 - weight, "B": weight}, min_switch_s=30)
+    miners = [world.miner(user=f"addr.rig{number}") for number in range(5 if kind is LiarOnOneConnection else 1)]
+    world.advance(60)
+    hours = 1 if kind is LiarOnOneConnection else 2
+    delays = {"A": 0} if kind is LiarOnOneConnection else {"A": 0, "B": 0}
+    real = RealChain(chain, hours * 3600, delays)
+    liar = kind(world, chain, real, every_s, stays_s)
+    on = parts(world, miners, hours * 3600, liar.act)
+    assert liar.lies > 2
+    once = (real.times[0] + CONTEST_S) / (hours * 3600)
+    fair = weight / 100
+    assert on["B"] < fair + (1 - fair) * once + 0.02, f"{100 * on['B']:.1f} % at a weight of {weight:g} %"
+
+
+def test_two_blocks_of_one_height_cost_no_pool_more_than_seconds():
+    world, chain = chained(weights={"A": 50, "B": 50}, min_switch_s=30)
+    miners = [world.miner(user=f"addr.rig{number}") for number in range(4)]
+    world.advance(60)
+
+    def act(second: int) -> None:
+        if second == 300:
+            chain.announce("A", HEIGHT + 1, block_hash(2))
+            chain.announce("B", HEIGHT + 1, block_hash(3))
+        elif second == 900:
+            chain.announce("B", HEIGHT + 2, block_hash(4))
+        elif second == 901:
+            chain.announce("A", HEIGHT + 2, block_hash(4))
+
+    on = parts(world, miners, 1800, act)
+    assert on["A"] == pytest.approx(0.5, abs=0.02)
+    assert not world.events_of(StaleTipLeft)
+
+
+def test_a_block_that_was_taken_back_does_not_discredit_the_pool_that_names_the_real_one():
+    world, chain = chained(weights={"A": 5, "B": 95}, min_switch_s=600)
+    miner = miner_on(world, "B")
+    chain.announce("B", HEIGHT + 1, block_hash(77))
+    world.advance(1)
+    chain.announce("B", HEIGHT, block_hash(1))
+    world.advance(5)
+    chain.announce("A", HEIGHT + 1, block_hash(2))  # the real one
+    world.advance(3)
+    [left] = world.events_of(StaleTipLeft)
+    assert left.pool == B
+    assert miner.session.current == A
+
+
+def test_miners_may_come_back_at_once_when_the_block_is_taken_back():
+    world, chain = chained(weights={"A": 95, "B": 5}, min_switch_s=5)
+    miner = miner_on(world, "A")
+    chain.announce("B", HEIGHT + 1, block_hash(77))
+    world.advance(2)
+    assert miner.session.current == B
+    chain.announce("B", HEIGHT, block_hash(1))
+    world.advance(0.1)
+    assert A in miner.session.ready
+
+
+def test_a_pool_whose_only_connection_breaks_keeps_its_word():
+    world, chain = chained(weights={"A": 95, "B": 5}, min_switch_s=600)
+    miner = miner_on(world, "A")
+    chain.announce("B", HEIGHT + 1, block_hash(2))
+    world.advance(2)
+    assert miner.session.current == B
+    world.pools["B"].drop()
+    world.advance(10)
+    chain.announce("A", HEIGHT + 1, block_hash(2))
+    world.advance(60)
+    chain.announce("B", HEIGHT + 2, block_hash(3))
+    world.advance(2)
+    assert miner.session.current == B
+
+
+def test_a_stale_tip_that_is_left_for_nowhere_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch):
+    world, chain = chained(min_switch_s=600)
+    miner = miner_on(world, "A")
+    plain = type(miner.session).switch_to
+    monkeypatch.setattr(
+        type(miner.session), "switch_to", lambda self, pool, reason: pool != B and plain(self, pool, reason)
+    )
+    chain.announce("B", HEIGHT + 1, block_hash(2))
+    world.advance(2)
+    assert miner.session.current is None
+    [told] = world.events_of(EmergencySwitch)
+    assert (told.old, told.new) == (A, None)
+    assert "newest block" in told.why
