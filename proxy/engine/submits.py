@@ -21,7 +21,7 @@ from proxy.observe.events import (
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.codec import ErrorInfo, JsonId
 from proxy.stratum.difficulty import network_difficulty
-from proxy.stratum.downstream import Downstream, Submit
+from proxy.stratum.downstream import UNAUTHORIZED, Downstream, Submit
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import BitsReading
 from proxy.types import DecidedBy, Reason, SessionId, Verdict, WorkerName
@@ -136,8 +136,15 @@ class SubmitHandler:
     # --- SubmitTaker ----------------------------------------------------------------------------------------------
 
     def submit(self, submit: Submit) -> None:
-        """Check a share by its job; what passes goes to the connection that issued the job."""
-        worker, jobs = self.workers[submit.user], self.jobs
+        """Check a share by its job; what passes goes to the connection that issued the job.
+
+        Under a name that was not authorised only a block goes up: it counts for the session's worker, whose user the
+        connection to the pool has anyway.
+        """
+        worker, jobs = self.workers.get(submit.user), self.jobs
+        if worker is None:
+            self._submit_of_stranger(submit)
+            return
         issued = jobs.find(submit.job_id) if jobs is not None else None
         if issued is None:
             self._unknown_job(submit, worker, known=jobs is not None and jobs.any_issued)
@@ -155,6 +162,15 @@ class SubmitHandler:
         self.emit_result(
             worker, issued, issued.id, Verdict.REJECTED, check.reason, DecidedBy.PROXY, check, message=text
         )
+
+    def _submit_of_stranger(self, submit: Submit) -> None:
+        issued = self.jobs.find(submit.job_id) if self.jobs is not None else None
+        if issued is not None:
+            check = check_share(issued, submit, self._diff1, self._reading)
+            if check.meets_network and check.goes_up:
+                self._forward(PendingShare(self, submit, next(iter(self.workers.values())), issued, check))
+                return
+        self.bad_submit(submit.id, submit.job_id, 24, UNAUTHORIZED)
 
     def bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
         """Refuse what is no share; it counts for the session's worker."""

@@ -39,8 +39,15 @@ _ANSWER_WITHOUT_ID = frozenset({"mining.subscribe", "mining.authorize", "mining.
 """bfgminer sends calls with a null id and reads the next line as the answer to something else."""
 
 
+UNAUTHORIZED = "Unauthorized worker"
+"""The text of code 24."""
+
+
 class Submit(NamedTuple):
-    """``mining.submit``, its types checked. ``version_bits`` None: five parameters."""
+    """``mining.submit``, its types checked. ``version_bits`` None: five parameters.
+
+    ``user`` may be one that was not authorised: a block found under a wrong name is a block.
+    """
 
     id: JsonId
     user: str
@@ -397,6 +404,8 @@ class Downstream:
             self._owner.submits.bad_submit(request.id, job_id, problem.code, str(problem))
             self._charge(problem)
             return
+        if submit.user not in self.users:
+            self._charge(RemoteProtocolError(UNAUTHORIZED, code=24, cost=1.0))
         self._owner.submits.submit(submit)
 
     def _parse_submit(self, request: Request) -> Submit:
@@ -406,8 +415,8 @@ class Downstream:
         if not 5 <= len(params) <= 6 or set(map(type, params)) != {str}:
             raise RemoteProtocolError("submit needs 5 or 6 strings", cost=1.0)
         user, job_id, extranonce2, ntime, nonce = params[:5]
-        if user not in self.users:
-            raise RemoteProtocolError("Unauthorized worker", code=24, cost=1.0)
+        if not self.users:
+            raise RemoteProtocolError(UNAUTHORIZED, code=24, cost=1.0)
         assert self.extranonce is not None
         if len(extranonce2) != 2 * self.extranonce.size or not _HEX.fullmatch(extranonce2):
             raise RemoteProtocolError(f"extranonce2 must be {self.extranonce.size} bytes", cost=1.0)

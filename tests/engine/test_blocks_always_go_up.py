@@ -158,3 +158,16 @@ def test_a_block_is_credited_but_is_no_evidence_of_the_miners_rate() -> None:
     world.advance(1)
     assert heard == [("A", 0.0, True, HARD)]
     assert world.engine.scheduler.rate(miner.session.id) == before == 0.0
+
+
+def test_a_block_under_a_name_that_was_not_authorised_goes_up_and_other_shares_do_not() -> None:
+    world, miner = world_of()
+    block, share = nonces(miner, miner.job, solves=True)[0], nonces(miner, miner.job, solves=False)[0]
+    for ident, nonce in ((90, share), (91, block)):
+        miner.call("mining.submit", ["somebody.else", miner.job[0], "00" * 4, miner.job[7], nonce], ident)
+    world.advance(1)
+    assert [params[4] for params in world.pools["A"].submits] == [block]
+    assert world.pools["A"].submits[0][0].startswith("walletA.")
+    assert miner.answers(90)[0]["error"][:2] == [24, "Unauthorized worker"]
+    assert miner.answers(91)[0]["result"] is True
+    assert len(world.events_of(ShareResult)) == 2
