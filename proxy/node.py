@@ -29,7 +29,7 @@ from proxy.config.watcher import ConfigWatcher
 from proxy.engine.engine import Engine
 from proxy.errors import UpstreamUnavailable
 from proxy.history import Accounting
-from proxy.history.batch_journal import JournalReplay, LedgerJournal
+from proxy.history.batch_journal import BatchJournal, JournalReplay
 from proxy.history.effort import EffortMeter
 from proxy.history.journal import BlockJournal
 from proxy.history.journal_import import JournalImporter
@@ -40,7 +40,7 @@ from proxy.history.split import SplitMeter
 from proxy.history.spool import BatchSpool
 from proxy.history.state_saver import StateSaver
 from proxy.history.store import History, read_history
-from proxy.history.writer import LedgerWriter
+from proxy.history.writer import HistoryWriter
 from proxy.models.settings import networks_of
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
@@ -88,7 +88,7 @@ SNAPSHOT_PART = 0.01
 SNAPSHOT_MAX_S = 5.0
 """Longest pause between snapshots: pages stand still meanwhile, and ``/readyz`` expects one every 15 s."""
 LAST_VERDICTS_S = 1.5
-LEDGER_CLOSE_S = 1.5
+HISTORY_CLOSE_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
 """How long a busy thread may hold the GIL while the loop has work (CPython's default is 10 times as long)."""
 GC_YOUNG = 10_000
@@ -178,17 +178,17 @@ class Node:
         self.spool = BatchSpool(options.data_dir / "unwritten.jsonl")
         self.replay = JournalReplay(options.data_dir)
         writer = uuid.uuid4().hex
-        self.ledger = LedgerWriter(
+        self.history = HistoryWriter(
             writer=writer,
             clock=self.clock,
             events=self.events,
             accounting=self.accounting,
             records=self.records,
             effort=self.effort,
-            journal=LedgerJournal(options.data_dir, writer),
+            journal=BatchJournal(options.data_dir, writer),
             execute=self.spool.execute,
             jobs=(
-                self.spool.periodic_job,
+                self.spool.retry,
                 self.replay,
                 JournalImporter(options.data_dir / "blocks.jsonl"),
                 RetentionJob(clock=self.clock),
@@ -268,14 +268,14 @@ class Node:
                 queues=self._queues,
                 dropped=lambda: self.logs.dropped,
                 write_errors=lambda: self.logs.write_errors,
-                write_lag_s=lambda: self.ledger.lag_s,
+                write_lag_s=lambda: self.history.lag_s,
             )
         )
         self.lag.start()
         for name, work in (
             ("configuration", self.watcher.run()),
-            ("ledger", self.ledger.run()),
-            ("ledger journal", self.ledger.keep_journal()),
+            ("history", self.history.run()),
+            ("batch journal", self.history.keep_journal()),
             ("memory", self.memory.run()),
             ("balance", self.balance.run()),
             ("pages", self._publish_snapshots()),
@@ -300,7 +300,7 @@ class Node:
 
     def _read_history(self) -> History:
         with suppress(DjangoError, OSError):  # the ledger writer tries again
-            self.spool.bring_in()
+            self.spool.replay()
             self.replay()  # after the spool: a journal's number marks all earlier batches as written
         return read_history()
 
@@ -338,9 +338,9 @@ class Node:
         await self._last_verdicts()
         self.engine.close()
         self.lag.stop()
-        self.spool.end_begins()
+        self.spool.shutdown_begins()
         await asyncio.gather(
-            self.ledger.close(LEDGER_CLOSE_S),
+            self.history.close(HISTORY_CLOSE_S),
             self.memory.close(),
             self.balance.save(at_the_end=True),
             *(server.stop() for server in self._servers()),
@@ -393,7 +393,7 @@ class Node:
         )
 
     def _database_trouble(self) -> str:
-        return self._trouble or self.ledger.trouble
+        return self._trouble or self.history.trouble
 
     def _payout(self, pool: PoolKey, ok: bool) -> None:
         self.engine.exclude_pool(pool, not ok)
@@ -425,7 +425,7 @@ class Node:
         return {"balance": self.auto.view()}
 
     def _queues(self) -> Mapping[str, int]:
-        return {"log": self.logs.queued, "database": self.ledger.waiting_rows}
+        return {"log": self.logs.queued, "database": self.history.waiting_rows}
 
     # --- Faults of ours ---------------------------------------------------------------------------------------------
 

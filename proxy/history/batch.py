@@ -1,11 +1,11 @@
-"""What the ledger writes at one go, and how much of it waits: bounded, however long the database is away."""
+"""What the writer writes in one transaction, and how much of it waits: bounded, however long the database is away."""
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from proxy.history import Counts, ShareDelta
-from proxy.history.effort import Mark
+from proxy.history.effort import WorkAtBlock
 from proxy.history.records import Record
 from proxy.observe.events import NewBlockSeen, PayoutChecked
 from proxy.types import PoolKey, WorkerName
@@ -32,7 +32,7 @@ class Batch:
     last_share_at: dict[tuple[WorkerName, PoolKey], float] = field(default_factory=dict)
     """Unix seconds."""
     records: tuple[Record, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[WorkAtBlock, ...] = ()
     tips: tuple[tuple[float, NewBlockSeen], ...] = ()
     """When it was seen, unix seconds, and what."""
     payouts: tuple[tuple[float, PayoutChecked], ...] = ()
@@ -47,7 +47,7 @@ class Backlog:
         self.rows: dict[RowKey, Counts] = {}
         self.last_share_at: dict[tuple[WorkerName, PoolKey], float] = {}
         self.records: list[Record] = []
-        self.marks: dict[str, Mark] = {}
+        self.marks: dict[str, WorkAtBlock] = {}
         self.tips: deque[tuple[float, NewBlockSeen]] = deque(maxlen=MAX_NOTES)
         self.payouts: deque[tuple[float, PayoutChecked]] = deque(maxlen=MAX_NOTES)
 

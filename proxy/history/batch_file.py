@@ -1,4 +1,4 @@
-"""How batches of the ledger lie in files: one JSON object a line, every number to its last bit.
+"""How batches of history are written to files: one JSON object a line, every number to its last bit.
 
 Tips of the chains and payout checks are left out: the next run hears them again.
 """
@@ -11,7 +11,7 @@ import orjson
 
 from proxy.history.batch import Batch, RowKey
 from proxy.history.counters import COUNTED, Counts
-from proxy.history.effort import Mark
+from proxy.history.effort import WorkAtBlock
 from proxy.history.records import Record
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
@@ -98,7 +98,9 @@ def _batch(found: dict[str, Any]) -> Batch:
             )
             for worker, chain, pool, difficulty, at, header_hash in found["records"]
         ),
-        marks=tuple(Mark(scope=scope, work=work, at=at, blocks=blocks) for scope, work, at, blocks in found["marks"]),
+        marks=tuple(
+            WorkAtBlock(scope=scope, work=work, at=at, blocks=blocks) for scope, work, at, blocks in found["marks"]
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The ledger's journal: what was counted is in a file within a second, so that a kill costs no more than that.
+"""The batch journal: what was counted is in a file within a second, so that a kill costs no more than that.
 
 The database is written every few seconds; in between each share costs a line here instead of a transaction there. A
 line names its writer and the number of the batch that the same shares will be part of. The database knows the number of
@@ -31,7 +31,7 @@ MAX_BYTES = 16 * 2**20
 _logger = logging.getLogger(__name__)
 
 
-class LedgerJournal:
+class BatchJournal:
     """The journal of one run, ``ledger-<writer>.jsonl``; locked while the run lives. All calls block: not on the loop.
 
     Calls must not overlap; ``OSError`` means that the line may be missing, and ``rewrite`` should be tried later.

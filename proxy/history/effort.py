@@ -11,7 +11,7 @@ from proxy.types import Chain, PoolKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class WorkAtBlock:
     """How much work had been done when the last block was found."""
 
     scope: str
@@ -29,8 +29,8 @@ class EffortMeter:
     def __init__(self, *, clock: Clock, events: EventStream, accounting: Accounting) -> None:
         self._clock = clock
         self._accounting = accounting
-        self._marks: dict[str, Mark] = {}
-        self._fresh: dict[str, Mark] = {}
+        self._marks: dict[str, WorkAtBlock] = {}
+        self._fresh: dict[str, WorkAtBlock] = {}
         self._chain_of: dict[PoolKey, Chain] = {}
         events.subscribe(BlockFound, self._on_block)
 
@@ -38,7 +38,7 @@ class EffortMeter:
         """Learn the pools' chains; pools that went keep theirs."""
         self._chain_of |= {key: pool.chain for key, pool in config.pools.items()}
 
-    def restore(self, marks: Iterable[Mark]) -> None:
+    def restore(self, marks: Iterable[WorkAtBlock]) -> None:
         """Go on from earlier runs; call once, after ``Accounting.restore``."""
         self._marks = {mark.scope: mark for mark in marks}
 
@@ -47,8 +47,8 @@ class EffortMeter:
         mark, work = self._marks.get(f"pool:{pool}"), self._pool_work(pool)
         return max(work - mark.work, 0.0) if mark else work
 
-    def take(self) -> list[Mark]:
-        """Marks set since the last call, for the ledger."""
+    def take(self) -> list[WorkAtBlock]:
+        """Marks set since the last call, for the writer."""
         fresh, self._fresh = self._fresh, {}
         return list(fresh.values())
 
@@ -59,7 +59,7 @@ class EffortMeter:
 
     def _set(self, scope: str, work: float) -> None:
         before = self._marks.get(scope)
-        mark = Mark(scope=scope, work=work, at=self._clock.wall(), blocks=before.blocks + 1 if before else 1)
+        mark = WorkAtBlock(scope=scope, work=work, at=self._clock.wall(), blocks=before.blocks + 1 if before else 1)
         self._marks[scope] = self._fresh[scope] = mark
 
     def _pool_work(self, pool: PoolKey) -> float:

@@ -1,6 +1,6 @@
 """The block journal's way into the database: any number of times, from any state, with the same result.
 
-Called in the ledger's thread.
+Called in the writer's thread.
 """
 
 from datetime import UTC, datetime

@@ -19,7 +19,7 @@ TOP = 50
 MAX_OWN = 20_000
 """Workers' own bests in memory; of more names the weakest are forgotten here, not in the database."""
 FRESH_KEPT = 4000
-"""Records that wait for the ledger; a large fleet's first seconds make one with nearly every share."""
+"""Records that wait for the writer; a large fleet's first seconds make one with nearly every share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class Records:
         )
 
     def take(self) -> list[Record]:
-        """Records set since the last call, for the ledger."""
+        """Records set since the last call, for the writer."""
         fresh, self._fresh = self._fresh, []
         return fresh
 

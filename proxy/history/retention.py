@@ -37,7 +37,7 @@ class Swept:
 
 
 class RetentionJob:
-    """Sweeps at most every ten minutes; a periodic_job for ``LedgerWriter``."""
+    """Sweeps at most every ten minutes; a job for ``HistoryWriter``."""
 
     def __init__(self, clock: Clock, every_s: float = EVERY_S) -> None:
         self._clock = clock

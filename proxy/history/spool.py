@@ -1,4 +1,4 @@
-"""What the database does not take at the end of a run waits in a small file for the next one.
+"""Spools batches that could not be written at shutdown; they are replayed at start.
 
 A batch that was written is never added twice: it keeps its writer's name and number, also in the file.
 """
@@ -22,7 +22,7 @@ PATIENCE_S = 2.0
 
 
 class BatchSpool:
-    """``execute`` writes batches; after ``end_begins`` what fails is kept in the file at ``path``.
+    """``execute`` writes batches; after ``shutdown_begins`` what fails is kept in the file at ``path``.
 
     Tips of the chains and payout checks are left out of the file: the next run hears them again.
     """
@@ -34,8 +34,8 @@ class BatchSpool:
         self.kept = 0
         """Batches in the file by this run."""
 
-    def end_begins(self) -> None:
-        """From now on nothing may wait long."""
+    def shutdown_begins(self) -> None:
+        """The process ends: from now on nothing may wait long."""
         self._ending = True
 
     def execute(self, batch: Batch) -> None:
@@ -59,17 +59,17 @@ class BatchSpool:
                 self._path,
             )
 
-    def periodic_job(self) -> None:
-        """For the writer's list of jobs, the first: what could not be brought in at the start.
+    def retry(self) -> None:
+        """For the writer's list of jobs, the first: replay what could not be replayed at the start.
 
         Raises:
             django.db.Error, OSError: also at the end, if something was kept: then the rest of the jobs must wait.
         """
         if self.kept:
             raise OSError(f"what was counted waits in {self._path}")
-        self.bring_in()
+        self.replay()
 
-    def bring_in(self) -> int:
+    def replay(self) -> int:
         """Write what the file holds and remove it; the number of batches. Lines that cannot be read are put aside.
 
         Raises:
@@ -79,13 +79,13 @@ class BatchSpool:
             lines = self._path.read_bytes().splitlines()
         except FileNotFoundError:
             return 0
-        broken = [line for line in lines if not self._bring(line)]
+        broken = [line for line in lines if not self._replay_line(line)]
         if broken:
             self._append(self._path.with_suffix(".unreadable"), broken)
         self._path.unlink()
         return len(lines) - len(broken)
 
-    def _bring(self, line: bytes) -> bool:
+    def _replay_line(self, line: bytes) -> bool:
         try:
             batch = decoded(line)
         except ValueError:

@@ -14,7 +14,7 @@ from django.db import close_old_connections
 
 from proxy.history.locks import AT_THE_END_S, wait_at_most
 from proxy.models.config import Pool, PoolFact
-from proxy.models.state import EngineMemory
+from proxy.models.state import SchedulerState
 from proxy.observe.events import EventStream, SubscribeResult
 from proxy.scheduling.scheduler import Scheduler
 from proxy.types import PoolKey
@@ -66,7 +66,7 @@ class StateSaver:
 
 def _load() -> Mapping[str, Any]:
     close_old_connections()
-    row = EngineMemory.objects.filter(pk=1).first()
+    row = SchedulerState.objects.filter(pk=1).first()
     return row.scheduler if row is not None and isinstance(row.scheduler, dict) else {}
 
 
@@ -74,7 +74,7 @@ def _store(state: Mapping[str, object], learned: Mapping[PoolKey, int], at_the_e
     close_old_connections()
     if at_the_end:
         wait_at_most(AT_THE_END_S)
-    EngineMemory.objects.update_or_create(pk=1, defaults={"scheduler": dict(state)})
+    SchedulerState.objects.update_or_create(pk=1, defaults={"scheduler": dict(state)})
     for key, size in learned.items():
         pool = Pool.objects.filter(key=key).first()
         if pool is not None:

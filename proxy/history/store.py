@@ -1,4 +1,4 @@
-"""The ledger's SQL: a batch in one transaction, and what a new run reads at its start. SQLite and PostgreSQL.
+"""The writer's SQL: a batch in one transaction, and what a new run reads at its start. SQLite and PostgreSQL.
 
 Called in a thread, never on the loop.
 """
@@ -15,7 +15,7 @@ from django.db import connection, models, transaction
 from proxy.history import Stored
 from proxy.history.batch import Batch
 from proxy.history.counters import COUNTED, LARGEST, SUMS, Counts
-from proxy.history.effort import Mark
+from proxy.history.effort import WorkAtBlock
 from proxy.history.records import Record
 from proxy.models.history import (
     POOL_CHARS,
@@ -213,7 +213,7 @@ class History:
 
     totals: list[Stored]
     records: list[Record]
-    marks: list[Mark]
+    marks: list[WorkAtBlock]
 
 
 def read_history() -> History:
@@ -270,10 +270,10 @@ def read_records(limit: int = 20_000) -> list[Record]:
     ]
 
 
-def read_marks() -> list[Mark]:
+def read_marks() -> list[WorkAtBlock]:
     """The work at the last blocks, for ``EffortMeter.restore``."""
     return [
-        Mark(scope=row.scope, work=row.work, at=row.at.timestamp(), blocks=row.blocks)
+        WorkAtBlock(scope=row.scope, work=row.work, at=row.at.timestamp(), blocks=row.blocks)
         for row in BlockMark.objects.all()
     ]
 

@@ -1,4 +1,4 @@
-"""The ledger's writer: takes what was counted off the loop into the database, a few seconds at a time.
+"""The writer of history: takes what was counted off the loop into the database, a few seconds at a time.
 
 In between it is in the journal's file (``proxy.history.batch_journal``), which is cheaper than a transaction, so that a
 kill costs a second and not the seconds between two writes.
@@ -17,7 +17,7 @@ from django.db import connections
 
 from proxy.history import Accounting
 from proxy.history.batch import Backlog, Batch
-from proxy.history.batch_journal import LedgerJournal
+from proxy.history.batch_journal import BatchJournal
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
 from proxy.history.store import write_batch
@@ -34,7 +34,7 @@ PeriodicJob = Callable[[], None]
 """Work for the writer's thread after each batch: import of the journal, roll-ups. May raise as ``execute`` may."""
 
 
-class LedgerWriter:
+class HistoryWriter:
     """The only writer of history in this process. ``writer`` names this run, never two runs alike.
 
     ``execute`` writes one batch in a thread and raises ``django.db.Error`` or ``OSError`` when it cannot; a batch
@@ -54,7 +54,7 @@ class LedgerWriter:
         jobs: Sequence[PeriodicJob] = (),
         executor: Executor | None = None,
         interval_s: float = INTERVAL_S,
-        journal: LedgerJournal | None = None,
+        journal: BatchJournal | None = None,
         journal_s: float = JOURNAL_S,
     ) -> None:
         self._writer = writer
@@ -66,11 +66,11 @@ class LedgerWriter:
         self._execute = execute
         self._jobs = tuple(jobs)
         self._owns_executor = executor is None
-        self._executor = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._executor = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
         self._interval_s = interval_s
         self._journal = journal
         self._journal_s = journal_s
-        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger journal")
+        self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batch journal")
         self._journal_trouble = ""
         self._books = asyncio.Lock()
         """Held while what was counted moves on: into the journal, the backlog, a batch."""
@@ -127,8 +127,8 @@ class LedgerWriter:
                 self._waiting_since = self._clock.now() if self._backlog else None
                 if not self._backlog:
                     await self._in_journal(lambda journal: journal.clear())
-            for periodic_job in self._jobs:
-                if not await self._attempt(periodic_job):
+            for job in self._jobs:
+                if not await self._attempt(job):
                     return False
             self._recovered()
             return True
@@ -196,7 +196,7 @@ class LedgerWriter:
             self._events.emit(DatabaseTrouble(problem=self._journal_trouble, recovered=True))
             self._journal_trouble = ""
 
-    async def _in_journal(self, work: Callable[[LedgerJournal], None]) -> bool:
+    async def _in_journal(self, work: Callable[[BatchJournal], None]) -> bool:
         """Let a thread do ``work``; a fault is told once, and mining and the database go on."""
         journal = self._journal
         if journal is None:
@@ -204,7 +204,7 @@ class LedgerWriter:
         try:
             await asyncio.get_running_loop().run_in_executor(self._files, work, journal)
         except OSError as error:
-            before, self._journal_trouble = self._journal_trouble, f"The ledger's journal cannot be written: {error}"
+            before, self._journal_trouble = self._journal_trouble, f"The batch journal cannot be written: {error}"
             if not before:
                 self._events.emit(DatabaseTrouble(problem=self._journal_trouble, recovered=False))
             return False

@@ -3,17 +3,18 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-__all__ = ["EngineMemory"]
+__all__ = ["SchedulerState"]
 
 
-class EngineMemory(models.Model):
-    """The scheduler's ledger and estimates: one row, written every half minute and at the end."""
+class SchedulerState(models.Model):
+    """The scheduler's ledger and rates: one row, written every half minute and at the end."""
 
     scheduler = models.JSONField(_("scheduler"), default=dict)
     saved_at = models.DateTimeField(_("saved"), auto_now=True)
 
     class Meta:
-        verbose_name, verbose_name_plural = _("engine memory"), _("engine memories")
+        db_table = "proxy_enginememory"
+        verbose_name, verbose_name_plural = _("state of the scheduler"), _("states of the scheduler")
         constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="engine_memory_one_row")]
 
     def __str__(self) -> str:

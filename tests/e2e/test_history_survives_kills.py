@@ -25,7 +25,7 @@ from tests.e2e.history import (
 from tests.e2e.pools import row
 from tests.e2e.process import ProxyProcess
 from tests.e2e.rows import SetUp
-from tests.support.ledger_files import noted_in_journals
+from tests.support.batch_journal_files import noted_in_journals
 
 MAY_LOSE_S = 1.0
 KILLS = 20

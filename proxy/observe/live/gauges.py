@@ -33,7 +33,7 @@ class SnapshotGauges:
             return Gauges()
         return Gauges(
             downstream_connections=live.sessions,
-            downstream_difficulty=live.told_difficulty,
+            downstream_difficulty=live.last_difficulty,
             pools=tuple(_pools(live)),
             oracle=_oracle(live),
             queues=self._queues(),

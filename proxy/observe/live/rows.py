@@ -30,8 +30,8 @@ _NO_FACTS: dict[PoolKey, str] = {}
 _NOBODY = SessionView(session=-1)  # type: ignore[arg-type]
 
 
-class Mark(NamedTuple):
-    """What of a session can change, as it was when its view was made."""
+class SessionKey(NamedTuple):
+    """What of a session can change, as it was when its view was made: the row holds while it is the same."""
 
     session: SessionId
     pool: PoolKey | None
@@ -43,11 +43,11 @@ class Mark(NamedTuple):
     facts: Mapping[PoolKey, str] | None
 
 
-class Row(NamedTuple):
+class WorkerRow(NamedTuple):
     """A worker's view and what it was made from."""
 
     view: WorkerView
-    marks: tuple[Mark, ...]
+    keys: tuple[SessionKey, ...]
     stamp: int
     """Of the accounting."""
     record: Record | None
@@ -65,7 +65,7 @@ class WorkerRows:
         self._accounting = accounting
         self._records = records
         self._clock = clock
-        self._rows: dict[WorkerName, Row] = {}
+        self._rows: dict[WorkerName, WorkerRow] = {}
         self._made_for: tuple[ConfigSnapshot, str] | None = None
 
     def build(self, by_worker: Mapping[WorkerName, list[Session]], control: Control) -> tuple[WorkerView, ...]:
@@ -74,17 +74,17 @@ class WorkerRows:
         config = self._engine.config
         known = self._rows if self._made_for == (config, control.detail) else {}
         alike = all(one.workers.strip() == ALL_WORKERS for one in config.schedules)
-        rows: dict[WorkerName, Row] = {}
+        rows: dict[WorkerName, WorkerRow] = {}
         for name in (*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker)):
             sessions = by_worker.get(name, ())
             stamp, record = self._accounting.stamp(name), self._records.best_of(name)
             row = known.get(name)
-            if row is not None and not _is_as_it_was(row.marks, sessions):
+            if row is not None and not _is_as_it_was(row.keys, sessions):
                 row = None
             if row is None or row.stamp != stamp or row.record is not record:
-                marks = row.marks if row else tuple([_mark(session) for session in sessions])
+                keys = row.keys if row else tuple([_key(session) for session in sessions])
                 view = self._view(name, sessions, record, self._control(name, control if alike else None), row)
-                rows[name] = Row(view, marks, stamp, record, now, now)
+                rows[name] = WorkerRow(view, keys, stamp, record, now, now)
             elif not 0.0 <= now - row.made_at < ROW_KEPT_S:
                 rows[name] = self._older(row, now, wall, self._control(name, control if alike else None))
             else:
@@ -97,7 +97,7 @@ class WorkerRows:
             return everybodys.detail
         return self._engine.scheduler.control(name).detail
 
-    def _older(self, row: Row, now: float, wall: float, control: str) -> Row:
+    def _older(self, row: WorkerRow, now: float, wall: float, control: str) -> WorkerRow:
         """A worker's row after some seconds in which nothing was heard of it: the rates have moved."""
         view, rates_at = row.view, row.rates_at
         seen = wall if view.connections else view.last_seen_at
@@ -120,7 +120,12 @@ class WorkerRows:
         return row._replace(view=view, made_at=now, rates_at=rates_at)
 
     def _view(
-        self, name: WorkerName, sessions: Sequence[Session], record: Record | None, control: str, before: Row | None
+        self,
+        name: WorkerName,
+        sessions: Sequence[Session],
+        record: Record | None,
+        control: str,
+        before: WorkerRow | None,
     ) -> WorkerView:
         tally = self._accounting.worker(name)
         total = tally.total if tally else NO_SHARES
@@ -181,8 +186,8 @@ def _by_pool(tally: WorkerTally | None) -> Mapping[PoolKey, float]:
     return {key: part.credited for key, part in tally.pools.items() if part.credited}
 
 
-def _mark(session: Session) -> Mark:
-    return Mark(
+def _key(session: Session) -> SessionKey:
+    return SessionKey(
         session.id,
         session.current,
         session.assigned_difficulty,
@@ -194,12 +199,12 @@ def _mark(session: Session) -> Mark:
     )
 
 
-def _is_as_it_was(marks: Sequence[Mark], sessions: Sequence[Session]) -> bool:
-    """Whether ``marks`` still hold; compares without making anything: most rows are as they were."""
-    if len(marks) != len(sessions):
+def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bool:
+    """Whether ``keys`` still hold; compares without making anything: most rows are as they were."""
+    if len(keys) != len(sessions):
         return False
-    for mark, session in zip(marks, sessions, strict=True):
-        ident, pool, told, mask, wish, waiting, profile, facts = mark
+    for key, session in zip(keys, sessions, strict=True):
+        ident, pool, told, mask, wish, waiting, profile, facts = key
         if (
             ident != session.id
             or pool != session.current

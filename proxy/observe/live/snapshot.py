@@ -1,4 +1,4 @@
-"""Builds the read model from the engine and the rooms that count, a few times a second at most, on the loop."""
+"""Builds the read model from the engine and the parts that count, a few times a second at most, on the loop."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ _QUIET_TROUBLE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The rooms that know something."""
+    """What a snapshot is made from."""
 
     engine: Engine
     accounting: Accounting
@@ -63,7 +63,7 @@ class SnapshotBuilder:
     demo: bool = False
     miner_address: str = ""
     config_problems: tuple[str, ...] = ()
-    _told: float = 0.0
+    _last_difficulty: float = 0.0
     _revision: int = 0
     _started_at: float = field(default=0.0)
     _switch_costs: SwitchCosts = field(init=False)
@@ -77,7 +77,7 @@ class SnapshotBuilder:
         self._switch_costs = SwitchCosts(clock=here.clock, events=here.engine.events, share_s=here.engine.share_s)
 
     def _on_difficulty(self, event: DifficultySent) -> None:
-        self._told = event.difficulty
+        self._last_difficulty = event.difficulty
 
     def build(self) -> LiveSnapshot:
         """Everything about now."""
@@ -106,7 +106,7 @@ class SnapshotBuilder:
             rate_24h=rate_view(fleet.rates.h24),
             spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
             sessions=len(here.engine.sessions),
-            told_difficulty=self._told,
+            last_difficulty=self._last_difficulty,
             counts=fleet.total,
             alarms=self._alarms(pools, by_worker),
             miner_address=self.miner_address,

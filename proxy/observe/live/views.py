@@ -107,7 +107,7 @@ class SessionView:
     connected_at: float | None = None
     pool: PoolKey | None = None
     difficulty: float = 0.0
-    """Last told to the miner; 0 before the first."""
+    """The miner's assigned difficulty; 0 before the first."""
     extranonce1: str = ""
     extranonce2_size: int | None = None
     version_mask: int | None = None
@@ -215,7 +215,7 @@ class LiveSnapshot:
     spark: tuple[tuple[float, Mapping[PoolKey, float]], ...] = ()
     """The last hour by minute: (start, pool -> H/s)."""
     sessions: int = 0
-    told_difficulty: float = 0.0
+    last_difficulty: float = 0.0
     """Last sent to any miner."""
     counts: Tally = NO_SHARES
     """Shares of all time."""
@@ -228,7 +228,7 @@ class LiveSnapshot:
     switch_costs: tuple[SwitchCost, ...] = ()
     """By firmware, since the process started."""
     extra: Mapping[str, object] = field(default_factory=dict)
-    """Read models of other rooms: ``balance`` (BalanceView), ``chain``, ``records``."""
+    """Read models of other parts: ``balance`` (BalanceView), ``chain``, ``records``."""
 
     def pool(self, key: str) -> PoolView | None:
         """The pool with ``key``, if it is configured."""

@@ -8,7 +8,7 @@ from django.db import connection, connections
 
 from proxy.history import Accounting
 from proxy.history.store import write_batch
-from proxy.history.writer import LedgerWriter
+from proxy.history.writer import HistoryWriter
 from proxy.models.history import ShareTotal
 from proxy.observe.events import DatabaseTrouble, EventStream
 from proxy.scheduling.virtual_clock import VirtualClock
@@ -44,16 +44,16 @@ def _pages_in_use():
 
 
 async def _mine_on_a_full_disk(clock, events, accounting, heard, room, write, executor):
-    ledger = LedgerWriter(
+    writer = HistoryWriter(
         writer="full", clock=clock, events=events, accounting=accounting, execute=write, executor=executor
     )
     for turn in range(6):
         for number in range(1000):
             events.emit(share(WorkerName(f"worker-{number}"), session=number))
         clock.advance(10)
-        assert not await ledger.flush(), turn
+        assert not await writer.flush(), turn
     assert [trouble.recovered for trouble in heard.all] == [False]
     assert "full" in heard.all[0].problem
     room["pages"] = 1 << 30
-    assert await ledger.flush()
+    assert await writer.flush()
     assert [trouble.recovered for trouble in heard.all] == [False, True]

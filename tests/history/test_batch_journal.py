@@ -10,23 +10,23 @@ from django.db import OperationalError
 
 from proxy.history import batch as ledger_batch
 from proxy.history.batch_file import decoded, encoded
-from proxy.history.batch_journal import JournalReplay, LedgerJournal
+from proxy.history.batch_journal import BatchJournal, JournalReplay
 from proxy.history.store import write_batch
 from proxy.models.history import ShareTotal, WriterMark
 from proxy.types import WorkerName
-from tests.history.test_ledger import World, assert_database_agrees
+from tests.history.test_writer import World, assert_database_agrees
 from tests.support.shares import ANN, A, share
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def world_in(path, writer="run", **options):
-    return World(writer=writer, journal=LedgerJournal(path, writer, **options))
+    return World(writer=writer, journal=BatchJournal(path, writer, **options))
 
 
 async def kill(world, path):
     """The process ends without a word: its lock goes, its file stays; and the next one starts."""
-    world.ledger._journal.close()
+    world.writer._journal.close()
     await sync_to_async(JournalReplay(path))()
     assert list(path.iterdir()) == []
 
@@ -39,11 +39,11 @@ def journal_of(path):
 async def test_what_was_counted_since_the_last_write_comes_back(tmp_path):
     world = world_in(tmp_path)
     world.mine(100)
-    await world.ledger.flush()
+    await world.writer.flush()
     world.mine(50)
-    await world.ledger._gather()
+    await world.writer._gather()
     world.mine(50)
-    await world.ledger._gather()
+    await world.writer._gather()
     assert stat.S_IMODE(journal_of(tmp_path).stat().st_mode) == 0o600
     await kill(world, tmp_path)
     await sync_to_async(assert_database_agrees)(world.accounting)
@@ -53,10 +53,10 @@ async def test_a_batch_that_the_database_has_is_not_added_again(tmp_path):
     """The kill comes after the commit and before the journal was emptied."""
     world = world_in(tmp_path)
     world.mine(100)
-    world.ledger._journal.clear = lambda: None
-    assert await world.ledger.flush()
+    world.writer._journal.clear = lambda: None
+    assert await world.writer.flush()
     world.mine(30)
-    await world.ledger._gather()
+    await world.writer._gather()
     await kill(world, tmp_path)
     await sync_to_async(assert_database_agrees)(world.accounting)
 
@@ -64,8 +64,8 @@ async def test_a_batch_that_the_database_has_is_not_added_again(tmp_path):
 async def test_a_kill_while_what_was_counted_is_brought_in_adds_nothing_twice(tmp_path):
     world = world_in(tmp_path)
     world.mine(100)
-    await world.ledger._gather()
-    world.ledger._journal.close()
+    await world.writer._gather()
+    world.writer._journal.close()
     kept = journal_of(tmp_path).read_bytes()
     file = journal_of(tmp_path)
     await sync_to_async(JournalReplay(tmp_path))()
@@ -86,13 +86,13 @@ async def test_batches_that_are_split_come_back_once_wherever_the_kill_comes(tmp
         done.append(batch.number)
         write_batch(batch)
 
-    world.ledger._execute = execute
+    world.writer._execute = execute
     for _ in range(4):
         world.mine(40, mean_s=5.0)
-        await world.ledger._gather()
-    await world.ledger.flush()
+        await world.writer._gather()
+    await world.writer.flush()
     world.mine(10)
-    await world.ledger._gather()
+    await world.writer._gather()
     assert done == list(range(1, taken + 1))
     await kill(world, tmp_path)
     await sync_to_async(assert_database_agrees)(world.accounting)
@@ -113,14 +113,14 @@ async def test_kills_at_random_lose_nothing_that_was_noted_and_count_nothing_twi
             if outcome < 0.6:
                 raise OperationalError("the connection was lost in COMMIT")
 
-        world.ledger._execute = execute
+        world.writer._execute = execute
         for _ in range(rng.randint(1, 12)):
             for _ in range(rng.randint(0, 6)):
                 world.events.emit(share(rng.choice([ANN, WorkerName(f"w{rng.randint(0, 5)}")]), A, 3.0))
                 expected += 1
-            await world.ledger._gather()
+            await world.writer._gather()
             if rng.random() < 0.4:
-                await world.ledger.flush()
+                await world.writer.flush()
         await kill(world, tmp_path)
         stored = await sync_to_async(lambda: sum(row.accepted for row in ShareTotal.objects.all()))()
         assert stored == expected
@@ -129,12 +129,12 @@ async def test_kills_at_random_lose_nothing_that_was_noted_and_count_nothing_twi
 async def test_the_file_is_empty_while_the_database_keeps_up_and_gone_after_a_clean_end(tmp_path):
     world = world_in(tmp_path)
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     assert journal_of(tmp_path).stat().st_size
-    await world.ledger.flush()
+    await world.writer.flush()
     assert journal_of(tmp_path).stat().st_size == 0
     world.mine(20)
-    assert await world.ledger.close()
+    assert await world.writer.close()
     assert list(tmp_path.iterdir()) == []
     await sync_to_async(assert_database_agrees)(world.accounting)
 
@@ -144,9 +144,9 @@ async def test_the_file_stays_small_while_the_database_is_away(tmp_path):
     world.fail = OperationalError("database is locked")
     for _ in range(200):
         world.mine(10, mean_s=0.01)
-        await world.ledger._gather()
+        await world.writer._gather()
         assert journal_of(tmp_path).stat().st_size < 25_000
-    await world.ledger.flush()
+    await world.writer.flush()
     await kill(world, tmp_path)
     await sync_to_async(assert_database_agrees)(world.accounting)
 
@@ -156,15 +156,15 @@ async def test_a_file_that_cannot_be_written_is_told_once_and_mining_goes_on(tmp
     world = world_in(gone)
     for _ in range(3):
         world.mine(20)
-        await world.ledger._gather()
+        await world.writer._gather()
     assert [trouble.recovered for trouble in world.troubles.all] == [False]
     assert "journal cannot be written" in world.troubles.all[0].problem
-    assert await world.ledger.flush()
+    assert await world.writer.flush()
     gone.mkdir()
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     assert [trouble.recovered for trouble in world.troubles.all] == [False, True]
     await kill(world, gone)
     await sync_to_async(assert_database_agrees)(world.accounting)
@@ -173,15 +173,15 @@ async def test_a_file_that_cannot_be_written_is_told_once_and_mining_goes_on(tmp
 async def test_a_disk_that_was_full_for_a_while_costs_nothing(tmp_path, monkeypatch):
     world = world_in(tmp_path)
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     really = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, payload: really(descriptor, payload[: len(payload) // 2]))
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     assert [trouble.recovered for trouble in world.troubles.all] == [False]
     monkeypatch.setattr(os, "write", really)
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     await kill(world, tmp_path)
     await sync_to_async(assert_database_agrees)(world.accounting)
 
@@ -189,7 +189,7 @@ async def test_a_disk_that_was_full_for_a_while_costs_nothing(tmp_path, monkeypa
 async def test_a_line_that_the_kill_tore_costs_only_itself(tmp_path):
     world = world_in(tmp_path)
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     with journal_of(tmp_path).open("ab") as file:
         file.write(b'\n{"writer":"run","num')
     await kill(world, tmp_path)
@@ -199,18 +199,18 @@ async def test_a_line_that_the_kill_tore_costs_only_itself(tmp_path):
 async def test_the_journal_of_a_run_that_lives_is_left_alone(tmp_path):
     world = world_in(tmp_path)
     world.mine(20)
-    await world.ledger._gather()
+    await world.writer._gather()
     await sync_to_async(JournalReplay(tmp_path))()
     assert journal_of(tmp_path).stat().st_size
     assert await sync_to_async(WriterMark.objects.count)() == 0
-    assert await world.ledger.close()
+    assert await world.writer.close()
 
 
 async def test_a_database_that_is_away_at_the_start_gets_it_later(tmp_path):
     world = world_in(tmp_path)
     world.mine(20)
-    await world.ledger._gather()
-    world.ledger._journal.close()
+    await world.writer._gather()
+    world.writer._journal.close()
     answers = [OperationalError("locked"), None]
 
     def write(batch):

@@ -1,4 +1,4 @@
-"""The ledger: what was counted is in the database, once, whatever the database does in between."""
+"""The writer: what was counted is in the database, once, whatever the database does in between."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from proxy.history.batch import Backlog
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
 from proxy.history.store import clean_name, read_history, write_batch
-from proxy.history.writer import LedgerWriter
+from proxy.history.writer import HistoryWriter
 from proxy.models.history import (
     BestShare,
     BlockMark,
@@ -30,7 +30,7 @@ from proxy.types import Chain, DecidedBy, Reason, Verdict, WorkerName
 from tests.support.shares import ANN, BOB, A, B, Heard, all_workers, refused, share
 
 pytestmark = pytest.mark.django_db(transaction=True)
-EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-ledger")
+EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-history")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def _close_connections():
 
 
 class World:
-    """Everything that feeds the ledger, on a virtual clock, with a database that can be told to fail."""
+    """Everything that feeds the writer, on a virtual clock, with a database that can be told to fail."""
 
     def __init__(self, writer="test", **options):
         self.clock, self.events = VirtualClock(), EventStream()
@@ -68,7 +68,7 @@ class World:
             part.apply(config)
         self.fail = None
         self.batches = []
-        self.ledger = LedgerWriter(
+        self.writer = HistoryWriter(
             writer=writer,
             clock=self.clock,
             events=self.events,
@@ -130,11 +130,11 @@ async def test_database_and_counters_agree_after_a_drain(sync):
     world = World()
     for _ in range(20):
         world.mine(150, mean_s=0.4)
-        assert await world.ledger.flush()
+        assert await world.writer.flush()
     world.mine(77)
-    assert await world.ledger.close()
+    assert await world.writer.close()
     await sync(assert_database_agrees, world.accounting)
-    assert world.ledger.lag_s == 0.0
+    assert world.writer.lag_s == 0.0
 
 
 async def test_shares_are_in_the_minute_in_which_they_came(sync):
@@ -145,7 +145,7 @@ async def test_shares_are_in_the_minute_in_which_they_came(sync):
     world.clock.advance(1.0)
     world.events.emit(share())
     world.events.emit(share())
-    await world.ledger.flush()
+    await world.writer.flush()
     rows = await sync(lambda: list(ShareBucket.objects.order_by("start").values_list("start", "accepted", "step")))
     assert rows == [(minute, 1, 60), (minute + 60, 2, 60)]
 
@@ -156,14 +156,14 @@ async def test_while_the_database_fails_everything_waits_and_is_told_once(sync, 
     world.fail = failure
     for _ in range(30):
         world.mine(50, mean_s=0.2)
-        assert not await world.ledger.flush()
+        assert not await world.writer.flush()
     assert [trouble.recovered for trouble in world.troubles.all] == [False]
-    assert str(failure) in world.troubles.all[0].problem and world.ledger.trouble
-    assert world.ledger.waiting_rows > 0 and world.ledger.lag_s > 100
+    assert str(failure) in world.troubles.all[0].problem and world.writer.trouble
+    assert world.writer.waiting_rows > 0 and world.writer.lag_s > 100
     world.fail = None
-    assert await world.ledger.flush()
+    assert await world.writer.flush()
     assert [trouble.recovered for trouble in world.troubles.all] == [False, True]
-    assert world.ledger.trouble == ""
+    assert world.writer.trouble == ""
     await sync(assert_database_agrees, world.accounting)
 
 
@@ -176,12 +176,12 @@ async def test_a_batch_whose_outcome_was_not_known_is_not_added_twice(sync):
         write_batch(batch)
         raise lost_answer
 
-    world.ledger._execute = written_but_not_told
-    assert not await world.ledger.flush()
+    world.writer._execute = written_but_not_told
+    assert not await world.writer.flush()
     world.mine(100)
-    assert not await world.ledger.flush()
-    world.ledger._execute = write_batch
-    assert await world.ledger.flush()
+    assert not await world.writer.flush()
+    world.writer._execute = write_batch
+    assert await world.writer.flush()
     await sync(assert_database_agrees, world.accounting)
 
 
@@ -196,34 +196,34 @@ async def test_a_batch_is_written_whole_or_not_at_all(sync, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(ledger_store, "_write_notes", torn)
-        assert not await world.ledger.flush()
+        assert not await world.writer.flush()
         assert await sync(ShareBucket.objects.count) == 0
-    assert await world.ledger.flush()
+    assert await world.writer.flush()
     await sync(assert_database_agrees, world.accounting)
 
 
 async def test_what_waits_is_bounded_by_merging_minutes_and_no_count_is_lost(sync):
     world = World()
-    world.ledger._backlog = Backlog(max_rows=40)
+    world.writer._backlog = Backlog(max_rows=40)
     world.fail = OperationalError("database is locked")
     for _ in range(200):
         world.mine(10, mean_s=30.0)
-        await world.ledger.flush()
-        assert world.ledger.waiting_rows <= 50  # 40, and the first batch of a few
+        await world.writer.flush()
+        assert world.writer.waiting_rows <= 50  # 40, and the first batch of a few
     world.fail = None
-    assert await world.ledger.flush()
+    assert await world.writer.flush()
     await sync(assert_database_agrees, world.accounting)
     assert set(await sync(lambda: list(ShareBucket.objects.values_list("step", flat=True)))) > {60}
     world.clock.advance(60)
     world.events.emit(share())
-    await world.ledger.flush()
+    await world.writer.flush()
     assert await sync(ShareBucket.objects.filter(start__gte=world.clock.wall() - 120, step=60).count) == 1
 
 
 async def test_a_restart_goes_on_where_the_last_run_ended(sync):
     first = World("run-1")
     first.mine(300)
-    await first.ledger.close()
+    await first.writer.close()
     second = World("run-2")
     history = await sync(read_history)
     second.accounting.restore(history.totals)
@@ -233,7 +233,7 @@ async def test_a_restart_goes_on_where_the_last_run_ended(sync):
     assert after.credited == pytest.approx(before.credited, rel=1e-12)
     assert second.records.best().true_difficulty == first.records.best().true_difficulty
     second.mine(300)
-    await second.ledger.close()
+    await second.writer.close()
     await sync(assert_database_agrees, second.accounting)
     assert second.accounting.fleet().total.submitted == 600
 
@@ -245,9 +245,9 @@ async def test_records_marks_tips_and_payouts_are_kept(sync):
     tip = NewBlockSeen(pool=A, chain=Chain.BTC, height=840_000, prevhash=b"\1" + bytes(31), nbits=1, behind_s=0.02)
     world.events.emit(tip)
     world.events.emit(PayoutChecked(pool=A, percent=98.0, ok=True, outputs=(("bc1q", 5),)))
-    await world.ledger.flush()
+    await world.writer.flush()
     world.events.emit(tip)
-    await world.ledger.flush()
+    await world.writer.flush()
     best = await sync(BestShare.objects.get)
     assert (best.true_difficulty, best.header_hash[-2:], best.pool) == (123.0, "07", "A")
     assert await sync(lambda: BlockMark.objects.get(scope="chain:BTC").blocks) == 1
@@ -261,7 +261,7 @@ async def test_names_and_numbers_that_no_database_takes_are_made_harmless(sync):
     world = World()
     world.events.emit(share(WorkerName("a\0b\ud800" + "x" * 500), difficulty=float("inf"), true=float("inf")))
     world.events.emit(share(WorkerName("nan"), difficulty=float("nan")))
-    assert await world.ledger.flush()
+    assert await world.writer.flush()
     rows = {row.worker: row async for row in ShareTotal.objects.all()}
     assert len(rows) == 2 and all(len(name) <= 128 and name.isprintable() for name in rows)
     assert rows["nan"].credited == 0.0
@@ -278,8 +278,8 @@ async def test_a_chore_that_fails_is_trouble_and_is_tried_again():
         done.append(2)
 
     world = World(jobs=[periodic_job])
-    assert not await world.ledger.flush()
-    assert await world.ledger.flush()
+    assert not await world.writer.flush()
+    assert await world.writer.flush()
     assert done == [1, 2] and [trouble.recovered for trouble in world.troubles.all] == [False, True]
 
 
@@ -287,15 +287,15 @@ async def test_the_writer_stops_at_close_and_writes_what_is_left(sync):
     from proxy.net.tasks import spawn
 
     world = World(interval_s=60.0)
-    running = spawn(world.ledger.run(), name="ledger")
+    running = spawn(world.writer.run(), name="history")
     world.mine(50)
-    assert await world.ledger.close()
+    assert await world.writer.close()
     await running
     await sync(assert_database_agrees, world.accounting)
 
 
 async def test_closing_gives_up_on_a_database_that_stays_away(monkeypatch):
-    from proxy.history import writer as ledger
+    from proxy.history import writer
 
     world = World()
     world.fail = OperationalError("database is locked")
@@ -304,8 +304,8 @@ async def test_closing_gives_up_on_a_database_that_stays_away(monkeypatch):
     async def pause(seconds):
         world.clock.advance(seconds)
 
-    monkeypatch.setattr(ledger.asyncio, "sleep", pause)
-    assert not await world.ledger.close(timeout_s=2.0)
+    monkeypatch.setattr(writer.asyncio, "sleep", pause)
+    assert not await world.writer.close(timeout_s=2.0)
     assert 8 <= len(world.batches) <= 10
     assert len({batch.number for batch in world.batches}) == 1
 

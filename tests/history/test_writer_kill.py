@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.support.ledger_files import noted_in_journals
+from tests.support.batch_journal_files import noted_in_journals
 from tests.support.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,13 +22,13 @@ DEADLINE_S = 6 * PATIENCE_S
 
 
 class Lab:
-    """A data directory, and runs of ``ledger_process`` in it, each in a process of its own."""
+    """A data directory, and runs of ``history_process`` in it, each in a process of its own."""
 
     def __init__(self, data_dir, environment):
         self.journal = data_dir.parent / "blocks.jsonl"
         self.database = data_dir / "dpmp.sqlite3"
         self.maker = subprocess.Popen(
-            [sys.executable, "-m", "tests.history.ledger_process", str(self.journal)],
+            [sys.executable, "-m", "tests.history.history_process", str(self.journal)],
             cwd=ROOT,
             env=environment | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "dpmp_site.settings"},
             stdin=subprocess.PIPE,

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 
 from proxy.history import Counts
 from proxy.history.batch import Batch
-from proxy.history.effort import Mark
+from proxy.history.effort import WorkAtBlock
 from proxy.history.records import Record
 from proxy.history.spool import BatchSpool
 from proxy.history.store import write_batch
@@ -30,7 +30,7 @@ def batch(number=1, accepted=7):
         rows={(60, 120, ANN, A): counts},
         last_share_at={(ANN, A): 125.25},
         records=(record,),
-        marks=(Mark(scope="chain:BTC", work=0.1, at=2.0, blocks=3),),
+        marks=(WorkAtBlock(scope="chain:BTC", work=0.1, at=2.0, blocks=3),),
     )
 
 
@@ -52,9 +52,9 @@ def path(tmp_path):
 
 
 def ended(path, *batches, write=locked):
-    """The leftovers of a run whose database was locked at its end."""
+    """The spool of a run whose database was locked at its end."""
     left = BatchSpool(path, write)
-    left.end_begins()
+    left.shutdown_begins()
     for each in batches:
         left.execute(each)
     return left
@@ -67,7 +67,7 @@ def accepted():
 def test_everything_of_a_batch_comes_back_to_the_last_bit(path):
     ended(path, batch())
     assert accepted() == [] and stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert BatchSpool(path).bring_in() == 1
+    assert BatchSpool(path).replay() == 1
     row = ShareBucket.objects.get()
     assert (row.step, row.start, row.worker, row.pool, row.accepted) == (60, 120, ANN, A, 7)
     assert (row.credited, row.work, row.rejected) == (0.1 * 7, 1 / 3, 2)
@@ -80,7 +80,7 @@ def test_everything_of_a_batch_comes_back_to_the_last_bit(path):
 def test_batch_that_was_written_after_all_is_not_added_twice(path):
     write_batch(batch())
     ended(path, batch(), batch(2, accepted=1))
-    BatchSpool(path).bring_in()
+    BatchSpool(path).replay()
     assert accepted() == [8]
 
 
@@ -95,9 +95,9 @@ def test_second_try_after_a_failure_in_the_middle_adds_nothing_twice(path):
         write_batch(each)
 
     with pytest.raises(OperationalError):
-        BatchSpool(path, fails_at_the_third).bring_in()
+        BatchSpool(path, fails_at_the_third).replay()
     assert path.exists() and accepted() == [14]
-    BatchSpool(path).bring_in()
+    BatchSpool(path).replay()
     assert accepted() == [21] and not path.exists()
 
 
@@ -122,7 +122,7 @@ def test_after_the_first_refusal_the_database_is_not_asked_again(path):
     left = ended(path, batch(1), batch(2), batch(3), write=refuse)
     assert asked == [1] and left.kept == 3
     with pytest.raises(OSError, match=r"waits in .*unwritten.jsonl"):
-        left.periodic_job()
+        left.retry()
 
 
 def test_file_that_cannot_be_written_is_an_error_of_the_writer(tmp_path):
@@ -151,11 +151,11 @@ def test_file_that_cannot_be_written_is_an_error_of_the_writer(tmp_path):
 def test_line_that_cannot_be_read_is_put_aside_and_the_others_count(path, line):
     ended(path, batch())
     path.write_bytes(line + b"\n" + path.read_bytes())
-    assert BatchSpool(path).bring_in() == 1
+    assert BatchSpool(path).replay() == 1
     assert accepted() == [7] and not path.exists()
     assert path.with_suffix(".unreadable").read_bytes() == line + b"\n"
 
 
 def test_without_a_file_nothing_is_done(path):
-    assert BatchSpool(path).bring_in() == 0
-    BatchSpool(path).periodic_job()
+    assert BatchSpool(path).replay() == 0
+    BatchSpool(path).retry()

@@ -1,4 +1,4 @@
-"""Processes that mine, write the ledger and find blocks until they are killed; run by ``test_ledger_kill``.
+"""Processes that mine, write the ledger and find blocks until they are killed; run by ``test_writer_kill``.
 
 Reads the numbers of runs from standard input, and makes a process for each by forking, so that only the first has to
 load Django. It says ``started <pid>`` before a run and ``ended <exit code>`` after it. A run prints
@@ -21,10 +21,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dpmp_site.settings")
 django.setup()
 
 from proxy.history import Accounting  # noqa: E402
-from proxy.history.batch_journal import JournalReplay, LedgerJournal  # noqa: E402
+from proxy.history.batch_journal import BatchJournal, JournalReplay  # noqa: E402
 from proxy.history.journal import BlockJournal  # noqa: E402
 from proxy.history.journal_import import JournalImporter  # noqa: E402
-from proxy.history.writer import LedgerWriter  # noqa: E402
+from proxy.history.writer import HistoryWriter  # noqa: E402
 from proxy.net.tasks import spawn  # noqa: E402
 from proxy.observe.events import EventStream  # noqa: E402
 from tests.support.shares import ANN, BOB, A, B, candidate, share  # noqa: E402
@@ -42,20 +42,20 @@ async def main(run: int, journal_path: Path) -> None:
     accounting = Accounting(clock=clock, events=events)
     loop = asyncio.get_running_loop()
     journal = BlockJournal(journal_path, clock=clock, events=events, in_background=partial(loop.run_in_executor, None))
-    ledger = LedgerWriter(
+    writer = HistoryWriter(
         writer=f"run-{run}",
         clock=clock,
         events=events,
         accounting=accounting,
         jobs=[JournalImporter(journal_path)],
         interval_s=0.7,
-        journal=LedgerJournal(journal_path.parent, f"run-{run}"),
+        journal=BatchJournal(journal_path.parent, f"run-{run}"),
     )
     await loop.run_in_executor(None, JournalReplay(journal_path.parent))
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    spawn(ledger.run(), name="ledger")
-    spawn(ledger.keep_journal(), name="journal")
+    spawn(writer.run(), name="history")
+    spawn(writer.keep_journal(), name="journal")
     rng, shares, credited, blocks = random.Random(run), 0, 0.0, 0
     parent = os.getppid()
     while not stop.is_set() and os.getppid() == parent:
@@ -68,7 +68,7 @@ async def main(run: int, journal_path: Path) -> None:
             blocks += 1
         say(f"{time.time()} {shares} {credited} {blocks}")
         await asyncio.sleep(0.005)
-    await ledger.close()
+    await writer.close()
     journal.close()
 
 
