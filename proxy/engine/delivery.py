@@ -99,6 +99,14 @@ class _Kept:
         if self.sent_by is not None:
             self.sent_by.candidate_answered(self, answer)
 
+    def answered_late(self, answer: ShareAnswer) -> None:
+        """The verdict of a pool that took longer than it was waited for."""
+        if self.sent_by is not None:
+            self.sent_by.delivery.tell_verdict(self.block, answer)
+
+    def given_up(self) -> None:
+        """It was told as unanswered already, and is not sent a third time."""
+
     def reply(self, answer: ShareAnswer) -> None:
         """Answer the miner, unless it has its answer."""
         if self._timer is not None:
@@ -185,12 +193,20 @@ class BlockDelivery:
         )
 
     def candidate_answered(self, kept: _Kept, connection: UpstreamConnection, answer: ShareAnswer) -> None:
-        """The pool's verdict.
+        """The pool's verdict on a candidate that was sent again."""
+        block = kept.block
+        answer = self.tell_verdict(block, answer)
+        if kept.late:
+            self._events.emit(LateVerdict(pool=block.pool, connection=connection.id, accepted=answer.accepted))
+        kept.reply(answer)
+
+    def tell_verdict(self, block: UndeliveredBlock, answer: ShareAnswer) -> ShareAnswer:
+        """Emit what the pool said of ``block`` at last; returns what that means for its miner.
 
         A duplicate had arrived and was accepted: ckpool enters a hash in its table of shares only by accepting it
         (src/stratifier.c, ``parse_submit``, ``new_share``).
         """
-        error, block = answer.error, kept.block
+        error = answer.error
         fate = BlockFate.ACCEPTED if answer.accepted else BlockFate.REJECTED
         if error is not None and not answer.accepted and reason_of(error) is Reason.DUPLICATE:
             fate, answer = BlockFate.ARRIVED, answer._replace(accepted=True, error=None)
@@ -205,9 +221,7 @@ class BlockDelivery:
                 message=answer.error.text if answer.error is not None else "",
             )
         )
-        if kept.late:
-            self._events.emit(LateVerdict(pool=block.pool, connection=connection.id, accepted=answer.accepted))
-        kept.reply(answer)
+        return answer
 
     def fail(self, kept: _Kept, fate: BlockFate) -> None:
         """``kept`` will not be sent, or was sent without an answer."""
@@ -230,7 +244,6 @@ class _BrokenSession:
 
     __slots__ = (
         "_connection",
-        "_delivery",
         "_endpoint",
         "_extranonce1",
         "_login",
@@ -239,6 +252,7 @@ class _BrokenSession:
         "_session_id",
         "_timer",
         "blocks",
+        "delivery",
         "pool",
     )
 
@@ -249,7 +263,7 @@ class _BrokenSession:
         self._login = block.credentials
         self._extranonce1 = block.extranonce1
         self._session_id = block.session_id
-        self._delivery = delivery
+        self.delivery = delivery
         self._connection: UpstreamConnection | None = None
         self._timer: Timer | None = None
         self._retry = Backoff(RETRY_LEAST_S, RETRY_MOST_S, delivery.random)
@@ -277,9 +291,9 @@ class _BrokenSession:
             return
         self.blocks.remove(kept)
         if answer.lost:
-            self._delivery.fail(kept, BlockFate.NO_ANSWER)
+            self.delivery.fail(kept, BlockFate.NO_ANSWER)
         else:
-            self._delivery.candidate_answered(kept, connection, answer)
+            self.delivery.candidate_answered(kept, connection, answer)
         if not self._is_asking:
             self._cancel_timer()
             self._after(LINGER_S, self._done)
@@ -312,7 +326,7 @@ class _BrokenSession:
 
     def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """Try again, unless the pool wants nobody of that name."""
-        pool = self._delivery.pools.get(self.pool)
+        pool = self.delivery.pools.get(self.pool)
         if pool is not None:
             pool.forget(connection)
         if connection is not self._connection:
@@ -337,7 +351,7 @@ class _BrokenSession:
 
     @property
     def _usable_pool(self) -> UpstreamPool | None:
-        pool = self._delivery.pools.get(self.pool)
+        pool = self.delivery.pools.get(self.pool)
         return pool if pool is not None and pool.usable else None
 
     @property
@@ -350,10 +364,10 @@ class _BrokenSession:
 
     def _dial(self) -> None:
         self._timer = None
-        now = self._delivery.clock.now()
+        now = self.delivery.clock.now()
         for kept in [kept for kept in self.blocks if now >= kept.expires_at - 1e-6]:
             self.blocks.remove(kept)
-            self._delivery.fail(kept, BlockFate.NEW_SESSION if self._others else BlockFate.EXPIRED)
+            self.delivery.fail(kept, BlockFate.NEW_SESSION if self._others else BlockFate.EXPIRED)
         pool = self._usable_pool
         if pool is None:
             self._fail_all(BlockFate.POOL_REMOVED)
@@ -366,7 +380,7 @@ class _BrokenSession:
             if connection is None or not connection.ready:
                 return
             kept.sent_by = self
-            self._delivery.sending(kept.block)
+            self.delivery.sending(kept.block)
             connection.submit_params(kept, kept.block.submit)
 
     def _another_session(self) -> None:
@@ -377,7 +391,7 @@ class _BrokenSession:
     def _fail_all(self, fate: BlockFate) -> None:
         blocks, self.blocks = self.blocks, []
         for kept in blocks:
-            self._delivery.fail(kept, fate)
+            self.delivery.fail(kept, fate)
 
     def _done(self) -> None:
         self._timer = None
@@ -393,7 +407,7 @@ class _BrokenSession:
             connection.close(reason)
 
     def _after(self, delay_s: float, call: Callable[[], None]) -> None:
-        clock = self._delivery.clock
+        clock = self.delivery.clock
         self._timer = clock.call_at(clock.now() + delay_s, call)
 
     def _cancel_timer(self) -> None:

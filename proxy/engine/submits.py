@@ -4,6 +4,8 @@ A share is answered exactly once, with its own id, and ends in exactly one ``Sha
 target goes up whatever else is wrong with it, duplicates excepted: its pool decides, and its answer is the miner's.
 """
 
+from collections.abc import Callable
+
 from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
 from proxy.engine.jobs import IssuedJob, JobTable
 from proxy.engine.reject_reasons import code_of, reason_of
@@ -61,9 +63,9 @@ class PendingShare:
         handler, issued, check, ident = self.handler, self.issued, self.check, self.submit.id
         connection, credited = issued.connection, issued.job.difficulty
         if answer.lost:
-            if self.block is not None:
-                handler.deliver_later(self, self.block)
-            else:
+            if self.block is not None and not connection.ready:
+                handler.deliver_later(self, self.block, self.answered)
+            else:  # a block whose connection still stands may get its answer late
                 reason = Reason.TIMEOUT if connection.ready else Reason.POOL_LOST
                 handler.end_unanswered(self, reason, answer.latency_s)
             return
@@ -85,6 +87,17 @@ class PendingShare:
         handler.emit_result(
             self.worker, issued, issued.id, verdict, reason, DecidedBy.POOL, check, answer.latency_s, text
         )
+
+    def answered_late(self, answer: ShareAnswer) -> None:
+        """The miner was told that there is no answer; of a block people want to know it all the same."""
+        if self.block is not None:
+            block, self.block = self.block, None
+            self.handler.tell_late(self, block, answer)
+
+    def given_up(self) -> None:
+        """The connection ended without an answer: a block is sent again where its session can be resumed."""
+        if self.block is not None:
+            self.handler.deliver_later(self, self.block, None)
 
     def _learn_reading(self, version_bits: int | None, *, accepted: bool) -> None:
         """Let the pool's answer tell how it reads version bits."""
@@ -196,7 +209,7 @@ class SubmitHandler:
             self._events.emit(share.block)
         if not connection.ready:
             if share.block is not None:
-                self.deliver_later(share, share.block)
+                self.deliver_later(share, share.block, share.answered)
                 return
             self._events.emit(
                 SubmitPoolDead(session=self.session, worker=share.worker, pool=connection.pool, job=issued.id)
@@ -219,22 +232,28 @@ class SubmitHandler:
 
     # --- For its pending shares -----------------------------------------------------------------------------------
 
-    def deliver_later(self, share: PendingShare, block: BlockCandidate) -> None:
-        """A block without an answer: its miner waits until the delivery has one, or has none in time."""
+    def deliver_later(
+        self, share: PendingShare, block: BlockCandidate, answered: Callable[[ShareAnswer], None] | None
+    ) -> None:
+        """A block without an answer: a miner that waits (``answered``) hears of it, or in time that there is none."""
         share.block = None
-        self._delivery.deliver(
-            UndeliveredBlock(
-                worker=block.worker,
-                pool=block.pool,
-                chain=block.chain,
-                header_hash=block.header_hash,
-                endpoint=share.issued.connection.endpoint,
-                session_id=block.pool_session,
-                extranonce1=block.extranonce1,
-                submit=block.submit,
-                credentials=share.issued.connection.credentials,
-            ),
-            share.answered,
+        self._delivery.deliver(self._undelivered(share, block), answered)
+
+    def tell_late(self, share: PendingShare, block: BlockCandidate, answer: ShareAnswer) -> None:
+        """The pool's verdict on a block came after its miner had been told that there is none."""
+        self._delivery.tell_verdict(self._undelivered(share, block), answer)
+
+    def _undelivered(self, share: PendingShare, block: BlockCandidate) -> UndeliveredBlock:
+        return UndeliveredBlock(
+            worker=block.worker,
+            pool=block.pool,
+            chain=block.chain,
+            header_hash=block.header_hash,
+            endpoint=share.issued.connection.endpoint,
+            session_id=block.pool_session,
+            extranonce1=block.extranonce1,
+            submit=block.submit,
+            credentials=share.issued.connection.credentials,
         )
 
     def end_unanswered(self, share: PendingShare, reason: Reason, latency_s: float) -> None:

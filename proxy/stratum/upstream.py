@@ -179,7 +179,8 @@ class Upstream:
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
         self._submits: dict[int, _SentSubmit] = {}
-        self._expired: list[int] = []
+        self._expired: dict[int, PendingSubmit] = {}
+        """Shares that ended as lost because time ran out; their answers may still come."""
         self._watch: Timer | None = None
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
         self._idle_watch: Timer | None = None
@@ -230,6 +231,9 @@ class Upstream:
         submits, self._submits = self._submits, {}
         for sent in submits.values():
             sent.pending.answered(ShareAnswer(False, None, self._clock.now() - sent.sent_at, lost=True))
+        expired, self._expired = self._expired, {}
+        for pending in expired.values():
+            pending.given_up()
         self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
 
     # --- Commands -------------------------------------------------------------------------------------------------
@@ -359,8 +363,8 @@ class Upstream:
             self._patience.heard(self._clock.now() - sent_at)
         match method:
             case "" if ident in self._expired:
-                self._expired.remove(ident)
                 self._owner.upstream_late(accepted)
+                self._expired.pop(ident).answered_late(ShareAnswer(accepted, answer.error, SUBMIT_TIMEOUT_S))
             case "" if ident == self._configure_late:
                 self._configure_answered(answer)
             case "mining.configure":
@@ -619,7 +623,9 @@ class Upstream:
 
     def _expire(self, ident: int) -> None:
         sent = self._submits.pop(ident)
-        self._expired = [*self._expired[1 - MAX_EXPIRED :], ident]
+        if len(self._expired) >= MAX_EXPIRED:
+            self._expired.pop(next(iter(self._expired))).given_up()
+        self._expired[ident] = sent.pending
         sent.pending.answered(ShareAnswer(False, None, self._clock.now() - sent.sent_at, lost=True))
         if self.on_all_answered is not None and not self._submits:
             self.on_all_answered()

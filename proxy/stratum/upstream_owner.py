@@ -25,6 +25,12 @@ class PendingSubmit(Protocol):
     def answered(self, answer: ShareAnswer) -> None:
         """Take the pool's answer, or that there is none. Called exactly once."""
 
+    def answered_late(self, answer: ShareAnswer) -> None:
+        """Take the answer to a share that ended as lost because time ran out: its connection still stood."""
+
+    def given_up(self) -> None:
+        """No late answer can come any more: the connection ended, or too many shares wait for one."""
+
 
 class UpstreamOwner(Protocol):
     """Who uses a connection. All calls come from within ``Upstream``'s own callbacks."""

@@ -372,3 +372,35 @@ def test_the_end_of_the_proxy_answers_the_miner_and_leaves_the_fate_open() -> No
     farm.world.advance(60)
     assert farm.pool.submits == []
     assert farm.answers([share]) == [None]
+
+
+def test_a_block_whose_answer_comes_after_a_minute_is_told_as_what_it_is() -> None:
+    farm = Farm()
+    farm.pool.answer_submits = False
+    [share] = farm.mine(SIX[:1])
+    connection = farm.pool.live()[-1]
+    submit = [line for line in connection.received if line["method"] == "mining.submit"][-1]
+    for _ in range(22):
+        farm.world.advance(3)
+        farm.pool.push("mining.set_difficulty", [1.0])  # it talks, so the connection is not given up
+    assert farm.miner.answers(share)[0]["error"], "the miner hears in time that there is no answer"
+    assert len(farm.pool.live()) == 1, "nothing is sent again while the connection stands"
+    connection.say({"id": submit["id"], "result": True, "error": None})
+    farm.world.advance(120)
+    assert farm.fates() == [BlockFate.ACCEPTED]
+    assert len(farm.miner.answers(share)) == 1
+    assert farm.verdicts() == [Verdict.UNANSWERED]
+
+
+def test_a_block_that_a_talking_pool_never_answered_is_sent_again_when_its_connection_breaks() -> None:
+    farm = Farm()
+    farm.pool.answer_submits = False
+    farm.mine(SIX[:1])
+    for _ in range(22):
+        farm.world.advance(3)
+        farm.pool.push("mining.set_difficulty", [1.0])
+    farm.pool.answer_submits = True
+    farm.pool.drop()
+    farm.world.advance(30)
+    assert farm.fates() == [BlockFate.ACCEPTED]
+    assert len(farm.pool.submits) == 2

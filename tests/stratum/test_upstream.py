@@ -21,6 +21,8 @@ class Owner:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.answers: list[tuple[Any, ShareAnswer]] = []
+        self.late_answers: list[tuple[Any, bool]] = []
+        self.given_up: list[Any] = []
         self.jobs: list[PoolJob] = []
         self.problems: list[RemoteProtocolError] = []
         self.closed: list[tuple[str, bool]] = []
@@ -67,6 +69,12 @@ class Share:
 
     def answered(self, answer: ShareAnswer) -> None:
         self.owner.answers.append((self.name, answer))
+
+    def answered_late(self, answer: ShareAnswer) -> None:
+        self.owner.late_answers.append((self.name, answer.accepted))
+
+    def given_up(self) -> None:
+        self.owner.given_up.append(self.name)
 
 
 class Bench:
