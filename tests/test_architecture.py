@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "proxy.errors": set(),
     "proxy.ports": {"proxy.config.snapshot"},
     "proxy.observe.events": set(),
-    "proxy.stratum": {"proxy.config.snapshot"},
+    "proxy.stratum": set(),
     "proxy.scheduling": {"proxy.config.snapshot"},
     "proxy.engine": {"proxy.chains", "proxy.config.diff", "proxy.config.snapshot", "proxy.scheduling", "proxy.stratum"},
     "proxy.chains": {"proxy.config.snapshot", "proxy.stratum"},

@@ -357,3 +357,7 @@ class ConfigSnapshot:
     """Profiles chosen by hand, tried in this order before the known agents."""
     worker_series: int = 0
     """How many workers get metrics of their own, the strongest first; 0: none."""
+
+    def firmware_profile_of(self, agent: str) -> str | None:
+        """Name of the firmware profile that the operator chose for ``agent``; None where no rule matches."""
+        return next((rule.profile for rule in self.firmware if rule.matches(agent)), None)

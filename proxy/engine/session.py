@@ -190,7 +190,7 @@ class Session:
 
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Fix the extranonce for the life of the connection."""
-        self.profile = profile_of(agent, self._engine.config.firmware)
+        self.profile = profile_of(agent, self._engine.config.firmware_profile_of(agent))
         extranonce = self._engine.extranonce_for(self, self.profile)
         self.submits.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
         self._events.emit(

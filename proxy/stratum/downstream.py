@@ -111,7 +111,7 @@ class DownstreamOwner(Protocol):
 
 
 class Downstream:
-    """See the module. Implements ``LinkHandler``."""
+    """The miner's side of the proxy. Implements ``LinkHandler``."""
 
     __slots__ = (
         "_clock",

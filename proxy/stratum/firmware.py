@@ -2,14 +2,11 @@
 
 Sources: ESP-Miner, NerdQAxe, NerdMiner, SparkMiner, cgminer 4.11.1, Canaan's fork of it and bfgminer, read in source;
 issues of their projects for the agents of relatives; datum_gateway's notes on user agents. An unknown agent gets the
-careful default. An operator may choose a profile for an agent by hand (``FirmwareRule``).
+careful default. An operator may choose a profile for an agent by hand.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from proxy.config.snapshot import FirmwareRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +169,8 @@ UNKNOWN = _profile("unknown", "unknown firmware", BY_HAND)
 BY_NAME = {profile.name: profile for profile in (*PROFILES, UNKNOWN)}
 
 
-def profile_of(agent: str, rules: Iterable[FirmwareRule] = ()) -> Profile:
-    """The profile of the first rule that ``agent`` matches, else the first one whose pattern occurs in it."""
-    for rule in rules:
-        if rule.matches(agent):
-            return BY_NAME.get(rule.profile, UNKNOWN)
+def profile_of(agent: str, chosen: str | None = None) -> Profile:
+    """The profile called ``chosen`` by the operator, if any; else the first one whose pattern occurs in ``agent``."""
+    if chosen is not None:
+        return BY_NAME.get(chosen, UNKNOWN)
     return next((profile for profile in PROFILES if profile.agent.search(agent)), UNKNOWN)

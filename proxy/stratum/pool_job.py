@@ -1,4 +1,4 @@
-"""A pool's job, parsed and checked before any firmware sees it (we are the firewall its owner wants).
+"""Validates ``mining.notify`` before any miner sees it, and holds a pool's job.
 
 A pool sends the same ``mining.notify`` on a thousand connections, so it is read once: ``NotifyCache`` finds a line that
 was read before, and everything that depends on the line alone is made once, with its ``NotifyTemplate``.

@@ -89,7 +89,7 @@ class _SentSubmit(NamedTuple):
 
 
 class Upstream:
-    """See the module. Implements ``LinkHandler``."""
+    """The pool's side of the proxy. Implements ``LinkHandler``."""
 
     __slots__ = (
         "_authorized",

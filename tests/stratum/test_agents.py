@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from proxy.config.snapshot import FirmwareRule
+from proxy.config.snapshot import ConfigSnapshot, FirmwareRule
 from proxy.stratum.firmware import BY_NAME, PROFILES, UNKNOWN, profile_of
 
 AGENTS = {
@@ -121,7 +121,8 @@ def test_the_operators_first_rule_wins_over_what_is_known() -> None:
         FirmwareRule(agent="sparkminer/3*", profile="sparkminer-2026"),
         FirmwareRule(agent="spark", profile="cpuminer"),
     )
-    assert profile_of("SparkMiner/3.1", rules).name == "sparkminer-2026"
-    assert profile_of("SparkMiner/2.9", rules).name == "cpuminer"
-    assert profile_of("bitaxe/1", rules).name == "esp-miner"
-    assert profile_of("x", (FirmwareRule(agent="x", profile="gone"),)) is UNKNOWN
+    config = ConfigSnapshot(firmware=rules)
+    assert profile_of("SparkMiner/3.1", config.firmware_profile_of("SparkMiner/3.1")).name == "sparkminer-2026"
+    assert profile_of("SparkMiner/2.9", config.firmware_profile_of("SparkMiner/2.9")).name == "cpuminer"
+    assert profile_of("bitaxe/1", config.firmware_profile_of("bitaxe/1")).name == "esp-miner"
+    assert profile_of("x", "gone") is UNKNOWN
