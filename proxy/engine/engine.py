@@ -43,6 +43,8 @@ from proxy.types import (
 
 REMOVED = "the pool was removed"
 SWITCHED_OFF = "the pool was switched off"
+OUTAGE_LOOK_S = 5.0
+"""How often it is checked whether miners still work while no pool takes new ones."""
 RENEWALS_PER_S = 50.0
 NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for two (or use the admin)."
 
@@ -90,6 +92,7 @@ class Engine:
         self.tracing = WorkerTracing(self.sessions, clock)
         self._update_timer: Timer | None = None
         self._accepting = True
+        self._outage_timer: Timer | None = None
         self.outage = Outage(clock=clock, events=events, disconnect_miners=self._disconnect_miners)
 
     # --- Configuration --------------------------------------------------------------------------------------------
@@ -280,7 +283,14 @@ class Engine:
 
     def _update_outage(self) -> None:
         config = self._without_excluded(self.config)
-        self.outage.update(any_works(self.pools.values(), config, self.clock.wall()), config.health.no_pool_minutes)
+        works = any_works(self.pools.values(), config, self.clock.wall())
+        at_work = not works and any(session.current is not None for session in self.sessions.values())
+        self.outage.update(works or at_work, config.health.no_pool_minutes)
+        if self._outage_timer is not None:
+            self._outage_timer.cancel()
+            self._outage_timer = None
+        if at_work:  # on a pool that is drained or excluded: nothing says when that ends
+            self._outage_timer = self.clock.call_at(self.clock.now() + OUTAGE_LOOK_S, self._update_outage)
 
     def _disconnect_miners(self) -> int:
         """Close the connections of all miners that have subscribed: a lost pool is what their firmware acts on."""
@@ -352,6 +362,8 @@ class Engine:
         """End everything: pools first, so that miners hear the last verdicts."""
         self.delivery.close()
         self.outage.stop()
+        if self._outage_timer is not None:
+            self._outage_timer.cancel()
         for pool in self.pools.values():
             pool.stop()
         for session in list(self.sessions.values()):

@@ -35,10 +35,11 @@ class Outage:
         if self.since is None:
             self.since = self._clock.now()
         self._cancel()
-        if not self.limit_s:
+        until = self.since + self.limit_s
+        if not self.limit_s or self._clock.now() < until - 1e-6:
             self.is_long = False
-        elif not self.is_long:
-            self._timer = self._clock.call_at(self.since + self.limit_s, self._too_long)
+        if self.limit_s and not self.is_long:
+            self._timer = self._clock.call_at(until, self._too_long)
 
     def stop(self) -> None:
         """Cancel the timer."""

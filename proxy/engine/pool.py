@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 PROBE_WORKER = WorkerName("dpmp")
 IDLE_PROBE_S = 300.0
+REFUSAL_COUNTS_S = 1800.0
+"""How long a pool counts as one that does not work after it refused a miner's user. Then miners are taken again to see:
+without them nobody would find out that their users are accepted, where the probe's is not."""
 PRIMARY_PROBE_S = 60.0
 """How often the primary endpoint is probed while a backup is in use."""
 RISE_GAP_S = 1.0
@@ -67,6 +70,8 @@ class UpstreamPool:
         self.difficulty = 0.0
         self.refusal = ""
         """What the pool said when it last refused our user; empty since it accepted it."""
+        self._miner_refused_at: float | None = None
+        """When it last refused a miner's user; None since it accepted a user."""
         self.excluded = False
         """Whether its payout check failed and the operator chose that it gets no work then."""
         self.jobs = 0
@@ -129,7 +134,14 @@ class UpstreamPool:
     @property
     def works(self) -> bool:
         """Whether miners can expect work here: not down, and it does not refuse our user."""
-        return self.may_dial and not (self.refusal and not self.ready_connections)
+        return self.may_dial and (bool(self.ready_connections) or not self._refuses_miners)
+
+    @property
+    def _refuses_miners(self) -> bool:
+        """Whether a miner's user was refused lately and none accepted since. That the probe's user is refused proves
+        nothing: some pools take only workers that were set up there."""
+        refused_at = self._miner_refused_at
+        return refused_at is not None and self._clock.now() < refused_at + REFUSAL_COUNTS_S - 1e-6
 
     @property
     def suspected(self) -> bool:
@@ -232,6 +244,8 @@ class UpstreamPool:
         self._open.discard(connection)
         was_ready = connection in self.ready_connections
         self.ready_connections.discard(connection)
+        if connection.refused:
+            self._refused_miner()
         if connection.wanted_end or connection.refused or self.health.state is PoolState.REMOVED:
             return
         if was_ready:
@@ -243,6 +257,11 @@ class UpstreamPool:
         elif not connection.reached:
             self._failed(connection.endpoint, reason)
             self._schedule_probe()
+
+    def _refused_miner(self) -> None:
+        self._miner_refused_at = now = self._clock.now()
+        self._engine.pool_learned(self)
+        self._clock.call_at(now + REFUSAL_COUNTS_S, lambda: self._engine.pool_learned(self))
 
     def _lost(self, connection: UpstreamConnection, reason: str) -> None:
         """A ready connection broke."""
@@ -367,7 +386,8 @@ class UpstreamPool:
 
     def _accepted(self, connection: UpstreamConnection) -> None:
         """The pool took our user."""
-        was, self.refusal = self.refusal, ""
+        was, self.refusal = self.refusal or self._miner_refused_at is not None, ""
+        self._miner_refused_at = None
         self.learn(connection)
         if was:
             self._engine.pool_learned(self)

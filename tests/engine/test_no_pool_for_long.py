@@ -8,7 +8,7 @@ import pytest
 from proxy.config.snapshot import HealthConfig
 from proxy.observe.events import MinerDisconnected, MinerSubscribed, NoPoolForLong, PoolWorksAgain
 from proxy.types import AdminStatus, PoolKey
-from tests.support.world import ScriptedMiner, World
+from tests.support.world import Connection, ScriptedMiner, World
 
 MINUTE = 60
 
@@ -161,3 +161,83 @@ def test_how_long_is_what_the_setting_says(minutes: float) -> None:
     assert world.engine.outage.is_long is False
     world.advance(minutes * MINUTE)
     assert world.engine.outage.is_long is True
+
+
+def test_a_longer_patience_acts_at_once_while_miners_are_not_taken() -> None:
+    world = World({"A": 8}, health=HealthConfig(no_pool_minutes=10))
+    world.miner()
+    world.advance(1)
+    lose(world, "A")
+    world.advance(15 * MINUTE)
+    assert not is_answered(world)
+    world.config = replace(world.config, revision=9, health=HealthConfig(no_pool_minutes=120))
+    world.engine.apply(world.config)
+    assert is_answered(world)
+    world.advance(104 * MINUTE)
+    assert is_answered(world)
+    world.advance(2 * MINUTE)
+    assert not is_answered(world)
+
+
+def test_miners_that_work_on_a_drained_pool_are_kept_until_they_have_no_work_for_long() -> None:
+    world = World({"A": 8}, health=HealthConfig(no_pool_minutes=10))
+    miner = world.miner()
+    world.advance(5)
+    drained = replace(world.config.pools[PoolKey("A")], status=AdminStatus.DRAIN)
+    world.config = replace(world.config, revision=2, pools={PoolKey("A"): drained})
+    world.engine.apply(world.config)
+    for number in range(14 * 12):
+        world.advance(5)
+        if number % 6 == 0:
+            world.pools["A"].notify()
+            ident = miner.submit(nonce=f"{number + 1:08x}")
+            world.advance(0.1)
+            assert miner.answers(ident)[0]["result"] is True
+    assert not miner.link.closed
+    lose(world, "A")
+    world.advance(9 * MINUTE)
+    assert not miner.link.closed
+    world.advance(2 * MINUTE)
+    assert miner.link.closed
+
+
+def refuse_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool that takes only workers that were set up there, and ours was not."""
+    plain = Connection.answer
+
+    def answer(self: Connection, message: dict[str, Any]) -> None:
+        refused, is_login = self.pool.refuse, message["method"] == "mining.authorize"
+        if is_login and message["params"][0].endswith(".dpmp"):
+            self.pool.refuse = "unknown worker"
+        plain(self, message)
+        self.pool.refuse = refused
+
+    monkeypatch.setattr(Connection, "answer", answer)
+
+
+def test_a_pool_that_refuses_only_the_probes_user_goes_on_taking_miners(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_probes(monkeypatch)
+    world = World({"A": 8}, settle=False)
+    miner = world.miner()
+    world.advance(30)
+    assert miner.all("mining.notify")
+    miner.leave()
+    world.advance(20 * MINUTE)
+    again = world.miner()
+    world.advance(30)
+    assert again.all("mining.notify")
+
+
+def test_a_refusal_of_a_miner_keeps_others_away_for_a_while_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_probes(monkeypatch)
+    world = World({"A": 8}, settle=False)
+    world.pools["A"].refuse = "no such account"
+    miner = world.miner()
+    world.advance(20 * MINUTE)
+    assert miner.link.closed
+    assert not is_answered(world)
+    world.pools["A"].refuse = ""
+    world.advance(31 * MINUTE)
+    again = world.miner()
+    world.advance(30)
+    assert again.all("mining.notify")
