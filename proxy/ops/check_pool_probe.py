@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -16,7 +15,6 @@ from proxy.stratum.codec import Request
 from proxy.stratum.patience import Patience
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
-from proxy.stratum.upstream_owner import ShareAnswer
 
 DIAL_PART = 2 / 3
 """Part of the time-out for connecting (with TLS)."""
@@ -174,9 +172,6 @@ class _HandshakeLink:
 
     def upstream_version_mask(self, version_mask: int) -> None:
         """Read from the connection in the end."""
-
-    def upstream_answer(self, token: Any, answer: ShareAnswer) -> None:
-        """Nothing is submitted."""
 
     def upstream_late(self, accepted: bool) -> None:
         """Nothing is submitted."""

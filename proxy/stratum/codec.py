@@ -21,8 +21,6 @@ class Request(NamedTuple):
     method: str
     params: list[Any]
     id: JsonId = None
-    has_id: bool = False
-    """Whether the line had an ``id`` key at all; bfgminer sends calls with ``"id": null``."""
 
 
 class ErrorInfo(NamedTuple):
@@ -89,7 +87,7 @@ def _request(method: Any, message: dict[str, Any], ident: JsonId) -> Request:
         if ident is not None:
             raise UnreadableCall("params must be an array", ident)
         raise RemoteProtocolError("params must be an array")
-    return Request(method, params, ident, "id" in message)
+    return Request(method, params, ident)
 
 
 def _exact_number(line: bytes) -> JsonId:

@@ -92,8 +92,6 @@ class PoolJob:
     """Version bits that the pool lets this connection roll: 0 for none, None while it has not said."""
     received_at: float
     """Monotonic seconds."""
-    serial: int
-    """Counts the jobs of one upstream connection; grows."""
 
     @property
     def allowed_version_mask(self) -> int:

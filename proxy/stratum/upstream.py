@@ -114,7 +114,6 @@ class Upstream:
         "_patience",
         "_resume",
         "_sent_at",
-        "_serial",
         "_submits",
         "_suggested",
         "_wanted_close",
@@ -193,7 +192,6 @@ class Upstream:
         self._minimum_asked = False
         self._authorized = False
         self._difficulty_seen = False
-        self._serial = 0
         self._errors = 0
         self._wanted_close = False
         self._close_reason = ""
@@ -471,7 +469,6 @@ class Upstream:
         if self.state is UpstreamState.SUBSCRIBING:
             self._early = template
             return
-        self._serial += 1
         self.job = PoolJob(
             template=template,
             clean=template.clean,
@@ -480,7 +477,6 @@ class Upstream:
             difficulty=self.difficulty,
             version_mask=self.version_mask,
             received_at=self._clock.now(),
-            serial=self._serial,
         )
         if self.state is UpstreamState.READY:
             self._owner.upstream_job(self.job)
@@ -514,10 +510,7 @@ class Upstream:
     def _reissue(self) -> None:
         """The context of the newest job changed: hand it over again under the new one."""
         assert self.job is not None
-        self._serial += 1
-        self.job = replace(
-            self.job, difficulty=self.difficulty, version_mask=self.version_mask, clean=True, serial=self._serial
-        )
+        self.job = replace(self.job, difficulty=self.difficulty, version_mask=self.version_mask, clean=True)
         if self.ready:
             self._owner.upstream_job(self.job)
 

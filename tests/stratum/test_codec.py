@@ -1,6 +1,5 @@
 """Lines to messages: every dialect, and garbage that ends as a typed error."""
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,8 +70,3 @@ def test_deep_json_is_refused() -> None:
 def test_wrong_types_are_refused(line: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         decode(line)
-
-
-def test_a_missing_id_and_a_null_id_are_told_apart() -> None:
-    assert not decode(orjson.dumps({"method": "x"})).has_id
-    assert decode(orjson.dumps({"method": "x", "id": None})).has_id

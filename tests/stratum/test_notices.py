@@ -90,7 +90,6 @@ def test_a_miner_gets_the_pools_job_with_its_extranonce_moved(
         difficulty=1.0,
         version_mask=0,
         received_at=0.0,
-        serial=1,
     )
     issued = JobTable(MinerExtranonce(b"", 4)).issue(QuietLink(), job, difficulty=1.0, version_mask=0, now=0.0)
     line = notify_line(issued, clean=clean)
