@@ -81,7 +81,8 @@ class PendingShare:
         else:
             error = answer.error or ErrorInfo(20, "refused")
             verdict, reason, text = Verdict.REJECTED, reason_of(error), error.text
-            if reason in _HASH_REFUSED and check.true_difficulty >= credited:
+            # Some pools (public-pool) judge by the difficulty of the moment, not by the job's.
+            if reason in _HASH_REFUSED and check.true_difficulty >= max(credited, connection.difficulty):
                 self._learn_reading(answer.version_bits, accepted=False)
             handler.downstream.refuse(ident, code_of(reason), text)
         handler.emit_result(

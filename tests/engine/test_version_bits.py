@@ -11,7 +11,7 @@ from proxy.engine import share_check as judging
 from proxy.observe.events import ShareResult
 from proxy.stratum.downstream import Submit
 from proxy.stratum.version_rolling import BitsReading, PoolReading, other_versions, undisputed_mask, version_of
-from proxy.types import Reason
+from proxy.types import PoolKey, Reason
 from tests.support.world import World
 
 MASK = 0x1FFFE000
@@ -205,3 +205,23 @@ def test_each_version_is_tried_once_and_none_where_there_is_no_doubt(job: int, b
     assert len(set(versions)) == len(versions) <= 6
     assert version_of(tried, job, MASK, bits) not in versions
     assert not list(other_versions(tried, job & ~MASK, MASK, bits & MASK))
+
+
+@pytest.mark.parametrize(("present", "learns"), [(ONE_IN_256, True), (ONE_IN_256 * 2.0**20, False)])
+def test_a_refusal_below_the_difficulty_of_the_moment_says_nothing_of_a_pools_reading(
+    present: float, learns: bool
+) -> None:
+    """public-pool judges a share by the difficulty that it has set meanwhile, not by its job's."""
+    world, miner = world_of()
+    pool = world.pools["A"]
+    pool.verdict = lambda params: {"result": None, "error": [23, "Difficulty too low", None]}
+    reading = world.engine.pools[PoolKey("A")]._reading
+    version = 0x2000A000
+    before = reading.bits_for(OWN, MASK, version)
+    nonce = solve(miner, version)
+    pool.push("mining.set_difficulty", [present])
+    world.advance(1)
+    miner.submit(nonce=nonce, bits="0000a000")
+    world.advance(1)
+    assert [result.reason for result in world.events_of(ShareResult)] == [Reason.LOW_DIFFICULTY]
+    assert (reading.bits_for(OWN, MASK, version) != before) is learns
