@@ -2,7 +2,8 @@
 
 Nothing is hashed here. The proxy under load runs with ``--hashes-per-difficulty`` tiny (``HASHES_PER_DIFFICULTY``), so
 that every header is a share and its full check is made all the same. Lines are templates and answers are recognised
-without parsing: this process must cost less than what it measures.
+without parsing: this process must cost less than what it measures. That is why it has a pool and a miner of its own:
+those of the simulator check every share and cost more than the proxy does.
 
 ``python -m tests.bench.load --pools 13333,13334 --proxy 127.0.0.1:3351 --miners 200 --seconds 10`` loads a proxy that
 was set up by hand to mine on these two ports.

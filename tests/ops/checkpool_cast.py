@@ -1,4 +1,4 @@
-"""What the connection test meets: pools, servers of other kinds, and certificates made on the spot."""
+"""What the connection test meets: simulated pools, servers that speak no Stratum, and certificates made on the spot."""
 
 import asyncio
 import ssl

@@ -1,4 +1,8 @@
-"""A pool that says exactly what a test tells it to, right or wrong."""
+"""A pool on a socket that says exactly what a test tells it to, right or wrong: it tests the simulated miners.
+
+It differs in kind from the two other pools. The one in memory (``tests/support/world.py``) is without sockets, on the
+virtual clock; the simulator's obeys Stratum, and so cannot show that its miners notice who does not.
+"""
 
 import asyncio
 import json
@@ -22,7 +26,7 @@ def notify(job_id: str = "1", clean: bool = True) -> dict[str, Any]:
     return {**NOTIFY, "params": [job_id, *NOTIFY["params"][1:8], clean]}
 
 
-class ScriptedPool:
+class ScriptedServer:
     """``replies`` maps a method to the lines sent for it; a line with id ``"?"`` gets the call's own."""
 
     def __init__(self) -> None:

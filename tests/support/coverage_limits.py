@@ -1,7 +1,8 @@
 """``python -m tests.support.coverage_limits`` judges the coverage that a test run left behind, and prints it.
 
-Every line of the pure modules has to be reached, and ``OVERALL`` percent of all lines and branches. A line that no
-test can reach is marked ``# pragma: no cover - reason``. Ends with exit code 1 where a limit is not kept.
+Every line of the pure modules is to be reached: those that are not are listed, and ``PURE`` is the part below which the
+run fails. It only ever rises, to 100. Of all lines and branches it is ``OVERALL``. A line that no test can reach is
+marked ``# pragma: no cover - reason``. Ends with exit code 1 where a limit is not kept.
 """
 
 import re
@@ -15,6 +16,8 @@ from coverage.exceptions import CoverageException
 
 from tests.test_architecture import MODULES, ROOT, is_pure
 
+PURE = 98.0
+"""Percent of the lines of the pure modules."""
 OVERALL = 90.0
 """Percent of all lines and branches."""
 MARK = re.compile(r"#\s*pragma:\s*no cover(?P<reason>.*)")
@@ -91,6 +94,7 @@ def main() -> int:
     pure: list[Reached] = []
     everything: list[Reached] = []
     wrong: list[str] = []
+    unreached: list[str] = []
     for name, path in MODULES.items():
         where = path.relative_to(ROOT)
         wrong += [f"{where}:{line}: says no reason for leaving it out" for line in marks_without_a_reason(path)]
@@ -103,9 +107,12 @@ def main() -> int:
         if is_pure(name):
             pure.append(reached)
             if missing:
-                wrong.append(f"{where}: no test reaches line {ranges(missing)}")
-    whole = add(everything)
-    sys.stdout.write(f"Coverage of the pure modules: {add(pure)}\nCoverage of everything: {whole}\n")
+                unreached.append(f"{where}: no test reaches line {ranges(missing)}")
+    core, whole = add(pure), add(everything)
+    sys.stdout.write("".join(f"{line}\n" for line in unreached))
+    sys.stdout.write(f"Coverage of the pure modules: {core}\nCoverage of everything: {whole}\n")
+    if core.lines_reached < PURE / 100 * core.lines:
+        wrong.append(f"fewer than {PURE:g} % of the lines of the pure modules are reached")
     if whole.percent < OVERALL:
         wrong.append(f"{whole.percent:.2f} % of all lines and branches are reached, not {OVERALL:g} %")
     sys.stdout.write("".join(f"{line}\n" for line in wrong))
