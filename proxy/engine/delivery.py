@@ -21,7 +21,7 @@ from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import BlockDelivered, BlockKept, BlockNotDelivered, BlockResent, EventStream, LateVerdict
 from proxy.ports import Clock, Timer
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.upstream import Credentials
+from proxy.stratum.upstream import Credentials, submit_fits
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.types import BlockFate, Chain, PoolKey, Reason, WorkerName
 
@@ -53,6 +53,7 @@ _WORDS = {
     BlockFate.POOL_REMOVED: "the pool was removed, changed or switched off",
     BlockFate.TOO_MANY: f"more than {MAX_PER_POOL} candidates of the pool (or {MAX_BLOCKS} of all) were waiting",
 }
+TOO_LONG = "its submit is longer than what pools read"
 
 
 class UndeliveredBlock(NamedTuple):
@@ -150,6 +151,8 @@ class BlockDelivery:
             self.fail(kept, BlockFate.EXPIRED)
         elif block.endpoint is None:
             self.fail(kept, BlockFate.POOL_REMOVED)
+        elif not submit_fits(block.submit):
+            self.fail(kept, BlockFate.EXPIRED, TOO_LONG)
         elif self._is_full(block.pool):
             self.fail(kept, BlockFate.TOO_MANY)
         else:
@@ -158,9 +161,9 @@ class BlockDelivery:
             )
             self._session(block, block.endpoint).add(kept)
 
-    def give_up(self, block: UndeliveredBlock, fate: BlockFate) -> None:
-        """Emit that ``block`` will not be sent (again)."""
-        self.fail(_Kept(block, None, self.clock), fate)
+    def give_up(self, block: UndeliveredBlock, fate: BlockFate, why: str = "") -> None:
+        """Emit that ``block`` will not be sent (again), and ``why`` where its fate alone does not say it."""
+        self.fail(_Kept(block, None, self.clock), fate, why)
 
     def close(self) -> None:
         """End all connections; miners that wait are told that there is no answer."""
@@ -223,7 +226,7 @@ class BlockDelivery:
         )
         return answer
 
-    def fail(self, kept: _Kept, fate: BlockFate) -> None:
+    def fail(self, kept: _Kept, fate: BlockFate, why: str = "") -> None:
         """``kept`` will not be sent, or was sent without an answer."""
         block = kept.block
         self._events.emit(
@@ -233,7 +236,7 @@ class BlockDelivery:
                 chain=block.chain,
                 header_hash=block.header_hash,
                 fate=fate,
-                reason=_WORDS[fate],
+                reason=why or _WORDS[fate],
             )
         )
         kept.reply(_NOTHING)

@@ -6,7 +6,7 @@ target goes up whatever else is wrong with it, duplicates excepted: its pool dec
 
 from collections.abc import Callable
 
-from proxy.engine.delivery import BlockDelivery, UndeliveredBlock
+from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
 from proxy.engine.jobs import IssuedJob, JobTable
 from proxy.engine.reject_reasons import code_of, reason_of
 from proxy.engine.share_check import ShareCheck, check_share
@@ -26,7 +26,7 @@ from proxy.stratum.difficulty import network_difficulty
 from proxy.stratum.downstream import UNAUTHORIZED, Downstream, Submit
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import BitsReading
-from proxy.types import DecidedBy, Reason, SessionId, Verdict, WorkerName
+from proxy.types import BlockFate, DecidedBy, Reason, SessionId, Verdict, WorkerName
 
 _TEXTS = {
     Reason.UNKNOWN_JOB: "Job not found",
@@ -229,7 +229,14 @@ class SubmitHandler:
                 )
             )
         extranonce2 = issued.padding + issued.extranonce1 + submit.extranonce2
-        connection.submit(share, issued.job, extranonce2, submit.ntime, submit.nonce, check.version)
+        if not connection.submit(share, issued.job, extranonce2, submit.ntime, submit.nonce, check.version):
+            self._end_too_long(share)
+
+    def _end_too_long(self, share: PendingShare) -> None:
+        if share.block is not None:
+            block, share.block = share.block, None
+            self._delivery.give_up(self._undelivered(share, block), BlockFate.EXPIRED, TOO_LONG)
+        self.end_unanswered(share, Reason.BAD_PARAMS, 0.0, "The share is too long for its pool, not sent")
 
     # --- For its pending shares -----------------------------------------------------------------------------------
 
@@ -257,9 +264,9 @@ class SubmitHandler:
             credentials=share.issued.connection.credentials,
         )
 
-    def end_unanswered(self, share: PendingShare, reason: Reason, latency_s: float) -> None:
+    def end_unanswered(self, share: PendingShare, reason: Reason, latency_s: float, text: str = "") -> None:
         """The one place where a share ends that could not be given to its pool, or got no answer there."""
-        text = _TEXTS[reason]
+        text = text or _TEXTS[reason]
         self.downstream.refuse(share.submit.id, 20, text)
         self.emit_result(
             share.worker,

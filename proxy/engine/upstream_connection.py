@@ -256,12 +256,12 @@ class UpstreamConnection:
     # Sending is the endpoint's own: these give its methods, with no hop in between.
 
     @property
-    def submit(self) -> Callable[[PendingSubmit, PoolJob, bytes, int, int, int], None]:
+    def submit(self) -> Callable[[PendingSubmit, PoolJob, bytes, int, int, int], bool]:
         """``Upstream.submit``."""
         return self.upstream.submit
 
     @property
-    def submit_params(self) -> Callable[[PendingSubmit, Sequence[str | int]], None]:
+    def submit_params(self) -> Callable[[PendingSubmit, Sequence[str | int]], bool]:
         """``Upstream.submit_params``."""
         return self.upstream.submit_params
 

@@ -30,6 +30,8 @@ from proxy.types import LineCount
 MAX_LINE_OUT = 1_023
 """Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
 MAX_LINE_IN = 65_536
+LARGEST_ID = 10**12
+"""No connection sends as many requests."""
 MAX_SESSION_ID = 128
 """Characters of a pool's session id that we would send back: ckpool's has 8, most are random hex of up to 32."""
 MIN_NOTIFY = 192
@@ -114,6 +116,7 @@ class Upstream:
         "_patience",
         "_resume",
         "_sent_at",
+        "_submit_room",
         "_submits",
         "_suggested",
         "_wanted_close",
@@ -178,6 +181,10 @@ class Upstream:
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
         self._submits: dict[int, _SentSubmit] = {}
+        word = "0" * 8
+        bare = encode_request(LARGEST_ID, "mining.submit", [credentials.user, "", "", word, word, word])
+        self._submit_room = MAX_LINE_OUT - len(bare)
+        """Bytes of a submit that are left for a job id and an extranonce2."""
         self._expired: dict[int, PendingSubmit] = {}
         """Shares that ended as lost because time ran out; their answers may still come."""
         self._watch: Timer | None = None
@@ -248,18 +255,19 @@ class Upstream:
 
     def submit(
         self, pending: PendingSubmit, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int
-    ) -> None:
-        """Send a share; ``pending.answered`` follows exactly once.
+    ) -> bool:
+        """Send a share; ``pending.answered`` follows exactly once. False: the line would be too long for ckpool, and
+        neither is anything sent nor does an answer follow.
 
         ``version``: as hashed; its bits are sent unless the pool said that it allows no rolling (DATUM wants the
         parameter where it granted rolling and takes it amiss where it refused it), and where the version is not the
         job's (a block that is to go up all the same).
 
         Raises:
-            LocalProtocolError: not READY, or the line would be too long for ckpool.
+            LocalProtocolError: not READY.
         """
         params, version_bits = self._params(job, extranonce2, ntime, nonce, version)
-        self.submit_params(pending, params, version_bits)
+        return self.submit_params(pending, params, version_bits)
 
     def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
         """The parameters of ``mining.submit`` for a share of ``job``."""
@@ -277,7 +285,7 @@ class Upstream:
 
     def submit_params(
         self, pending: PendingSubmit, params: Sequence[str | int], version_bits: int | None = None
-    ) -> None:
+    ) -> bool:
         """As ``submit``, with the parameters ready made; the answer brings ``version_bits`` back."""
         if not self.ready:
             raise LocalProtocolError(f"submit in state {self.state}")
@@ -285,12 +293,13 @@ class Upstream:
         self._next_id = ident + 1
         line = encode_request(ident, "mining.submit", list(params))
         if len(line) > MAX_LINE_OUT:
-            raise LocalProtocolError(f"a submit of {len(line)} bytes")
+            return False
         if len(self._submits) >= MAX_PENDING:
             self._expire(next(iter(self._submits)))
         self._submits[ident] = _SentSubmit(pending, self._clock.now(), version_bits)
         self._send(line, 1)
         self._arm(self._patience.limit_s)
+        return True
 
     def suggest(self, difficulty: float) -> None:
         """Suggest a difficulty to the pool: an integer from 1 on (ckpool reads no float), sent only when it changes."""
@@ -469,6 +478,7 @@ class Upstream:
         if self.state is UpstreamState.SUBSCRIBING:
             self._early = template
             return
+        self._check_submit_fits(template)
         self.job = PoolJob(
             template=template,
             clean=template.clean,
@@ -480,6 +490,13 @@ class Upstream:
         )
         if self.state is UpstreamState.READY:
             self._owner.upstream_job(self.job)
+
+    def _check_submit_fits(self, template: NotifyTemplate) -> None:
+        """A job whose shares could never be sent is no work: JSON may write a character of its id in 6 bytes."""
+        size = len(orjson.dumps(template.job_id)) - 2 + 2 * self.extranonce2_size
+        if size > self._submit_room:
+            over = size - self._submit_room
+            raise RemoteProtocolError(f"notify with a job id that makes a submit {over} bytes too long")
 
     def _set_difficulty(self, message: Request) -> None:
         value = message.params[0] if message.params else None
@@ -627,6 +644,11 @@ class Upstream:
         if state not in _MOVES[self.state]:
             raise LocalProtocolError(f"upstream {self.state} -> {state}")
         self.state = state
+
+
+def submit_fits(params: Sequence[str | int]) -> bool:
+    """Whether a ``mining.submit`` with ``params`` is short enough for all pools, on whatever connection."""
+    return len(encode_request(LARGEST_ID, "mining.submit", list(params))) <= MAX_LINE_OUT
 
 
 def _session_id(subscriptions: object) -> str:

@@ -404,3 +404,16 @@ def test_a_block_that_a_talking_pool_never_answered_is_sent_again_when_its_conne
     farm.world.advance(30)
     assert farm.fates() == [BlockFate.ACCEPTED]
     assert len(farm.pool.submits) == 2
+
+
+def test_a_block_whose_submit_is_too_long_for_pools_is_given_up_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    farm = Farm()
+    farm.break_off()
+    monkeypatch.setattr("proxy.stratum.upstream.MAX_LINE_OUT", 50)
+    [share] = farm.mine(SIX[:1])
+    farm.pool.reachable = True
+    farm.world.advance(60)
+    assert [event.reason for event in farm.of(BlockNotDelivered)] == ["its submit is longer than what pools read"]
+    assert farm.world.engine.delivery.open_submits == 0
+    assert len(farm.miner.answers(share)) == 1
+    assert farm.verdicts() == [Verdict.UNANSWERED]

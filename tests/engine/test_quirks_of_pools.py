@@ -1,12 +1,13 @@
 """What real pools do beside the usual: no share goes astray over it."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
-from proxy.observe.events import PoolProtocolError, ShareResult
-from proxy.types import PoolKey, Verdict
+from proxy.observe.events import BlockCandidate, BlockNotDelivered, PoolProtocolError, ShareResult
+from proxy.types import PoolKey, Reason, Verdict
 from tests.support.world import World
 
 
@@ -197,3 +198,44 @@ def test_a_mask_that_narrows_leaves_shares_of_the_old_job_their_own() -> None:
     world.advance(1)
     assert [params[5] for params in world.pools["A"].submits] == ["10002000", "00002000"]
     assert all(len(miner.answers(ident)) == 1 for ident in (late, new))
+
+
+def test_a_job_id_that_makes_every_submit_too_long_costs_no_miner_and_no_share() -> None:
+    world, _, pool = one_pool()
+    config = world.config
+    wide = {key: replace(each, wallet="w" * 200) for key, each in config.pools.items()}
+    world.engine.apply(replace(config, revision=2, pools=wide))
+    world.advance(3)
+    miner = world.miner(user="addr." + "r" * 32)
+    world.advance(2)
+    work = miner.job
+    pool.notify(clean=True, job_id="\x01" * 128)
+    world.advance(1)
+    assert miner.job == work
+    assert "too long" in world.events_of(PoolProtocolError)[-1].problem
+    ident = miner.submit()
+    world.advance(1)
+    assert [answer["result"] for answer in miner.answers(ident)] == [True]
+    assert [share.verdict for share in world.events_of(ShareResult)] == [Verdict.ACCEPTED]
+
+
+@pytest.mark.parametrize("nbits", ["1d00ffff", "2100ffff"])
+def test_a_share_that_is_too_long_for_its_pool_is_answered_and_counted_once(
+    nbits: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, miner, pool = one_pool()
+    pool.nbits = nbits
+    pool.notify(clean=True)
+    world.advance(1)
+    monkeypatch.setattr("proxy.stratum.upstream.MAX_LINE_OUT", 50)
+    ident = miner.submit()
+    world.advance(1)
+    [answer] = miner.answers(ident)
+    assert "too long" in answer["error"][1]
+    [share] = world.events_of(ShareResult)
+    assert (share.verdict, share.reason) == (Verdict.UNANSWERED, Reason.BAD_PARAMS)
+    is_block = nbits == "2100ffff"
+    assert len(world.events_of(BlockCandidate)) == is_block
+    assert ["longer than" in event.reason for event in world.events_of(BlockNotDelivered)] == [True] * is_block
+    assert not miner.link.closed
+    assert pool.submits == []

@@ -101,11 +101,41 @@ def test_nothing_of_a_chunk_is_read_after_the_line_that_ended_the_connection() -
     assert len(bench.owner.closed) == 1
 
 
-def test_a_submit_before_the_handshake_or_too_long_for_a_pool_is_our_own_fault() -> None:
+def test_a_submit_before_the_handshake_is_our_own_fault() -> None:
     with pytest.raises(LocalProtocolError, match="submit in state"):
         Bench().upstream.submit_params(Share(Owner(), "early"), SHARE)
-    with pytest.raises(LocalProtocolError, match="a submit of"):
-        Bench().ready().upstream.submit_params(Share(Owner(), "long"), ["w" * 5000, *SHARE])
+
+
+def test_a_submit_that_is_too_long_for_a_pool_is_not_sent_and_nobody_waits_for_its_answer() -> None:
+    bench = Bench().ready()
+    before = len(bench.sent)
+    assert bench.upstream.submit_params(Share(bench.owner, "long"), ["w" * 5000, *SHARE]) is False
+    assert (len(bench.sent), bench.upstream.open_submits) == (before, 0)
+    bench.upstream.closed("gone")
+    assert bench.owner.answers == []
+
+
+@pytest.mark.parametrize(("job_id", "fits"), [("\x01" * 128, False), ("x" * 128, True), (2**63, True)])
+def test_a_job_whose_submits_would_be_too_long_is_malformed(job_id: str | int, fits: bool) -> None:
+    """JSON writes a control character in 6 bytes."""
+    bench = Bench(user="w" * 200 + "." + "r" * 32).ready()
+    before = bench.upstream.job
+    bench.push("mining.notify", [job_id, *NOTIFY[1:]])
+    assert (bench.upstream.job is not before) is fits
+    assert len(bench.owner.problems) == (not fits)
+
+
+def test_every_job_that_is_taken_has_submits_that_fit() -> None:
+    taken = set()
+    for length in range(100, 129):
+        bench = Bench(user="w" * 200 + "." + "r" * 32).ready()
+        bench.push("mining.notify", ["\x01" * length, *NOTIFY[1:]])
+        job = bench.owner.jobs[-1]
+        if job.template.job_id != NOTIFY[0]:
+            taken.add(length)
+            assert bench.upstream.submit(Share(bench.owner, 1), job, b"\0" * 8, 2**32 - 1, 2**32 - 1, 2**32 - 1)
+    assert 100 in taken
+    assert 128 not in taken
 
 
 def test_the_oldest_of_too_many_open_submits_ends_as_lost() -> None:
