@@ -35,9 +35,9 @@ def assigned_difficulty_for(
     minimum-difficulty, 0 for nothing.
 
     Never below the pool's, but for integer-only firmware, which gets it rounded down (never below 1). Never above the
-    larger of the pool's and the network's for this job: beyond it a miner keeps blocks to itself. The miner's minimum
-    is above the operator's cap: it was answered true, firmware that asks for one leaves or stalls below it, and a cap
-    is only about how often shares come.
+    larger of the pool's and the network's for this job (as far as that is to be believed): beyond it a miner keeps
+    blocks to itself. The miner's minimum is above the operator's cap: it was answered true, firmware that asks for one
+    leaves or stalls below it, and a cap is only about how often shares come.
     """
     local = min(hashrate / (hashes_per_difficulty * MOST_SHARES_PER_S), held)
     wanted = max(pool_difficulty, pool.min_difficulty or 0.0, local)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 
+from proxy.chains.network_difficulties import NetworkDifficulties
 from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, PoolConfig
@@ -81,6 +82,7 @@ class Engine:
         self.delivery = BlockDelivery(pools=self.pools, clock=clock, events=events, random=random)
         self.scheduler.wait_s = self._wait_for_block_s
         self.stale_tips = StaleTips(clock=clock, events=events)
+        self.network_difficulties = NetworkDifficulties(clock=clock, events=events, diff1=self.diff1)
         self.stale_tips.on_change = self._tips_changed
         self._dialer = dialer
         self._random = random

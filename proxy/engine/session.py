@@ -41,7 +41,6 @@ from proxy.observe.events import (
 )
 from proxy.ports import Link, Timer
 from proxy.stratum.codec import encode_notification, encode_request
-from proxy.stratum.difficulty import network_difficulty
 from proxy.stratum.downstream import KEEP_ALIVE_ID, Downstream
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
@@ -577,7 +576,7 @@ class Session:
             hashrate=self._engine.scheduler.rate(self.id) if held else 0.0,
             held=held,
             hashes_per_difficulty=self._engine.hashes_per_difficulty,
-            network_difficulty=network_difficulty(job.template.nbits, self._engine.diff1),
+            network_difficulty=self._engine.network_difficulties.credible(pool.config.chain, job.template.nbits),
             miner_minimum=self.minimum_difficulty,
         )
         version_mask = self._version_mask_for(pool.key, job)
