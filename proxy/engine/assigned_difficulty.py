@@ -16,6 +16,9 @@ USUAL_SHARE_S = 5.0
 RAREST_SHARE_S = 20.0
 """No pool is asked for a difficulty that gives fewer shares: what a miner worked at before may be too much today."""
 
+TOO_RARE_SHARE_S = 3 * RAREST_SHARE_S
+"""A pool whose difficulty gives fewer shares is asked for less, if it was asked for that difficulty."""
+
 
 def assigned_difficulty_for(
     pool_difficulty: float,

@@ -191,7 +191,7 @@ class UpstreamPool:
     ) -> UpstreamConnection:
         """Dial a connection that subscribes with the miner's own agent (pools choose difficulty by it)."""
         asked = session.asked_difficulty(self.key, productive, estimated=False)
-        password = self.config.password
+        password, suitable = self.config.password, None
         if DIFFICULTY_PLACEHOLDER in password:
             suitable = session.asked_difficulty(self.key, productive, estimated=True)
             password = self.config.password_for(suitable)
@@ -206,6 +206,7 @@ class UpstreamPool:
         )
         connection = self._dial(user, credentials, endpoint or self.endpoint, session.id)
         connection.asked = asked
+        connection.pinned = max(asked or 0.0, suitable or 0.0)
         return connection
 
     def resume(

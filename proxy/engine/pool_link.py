@@ -26,6 +26,8 @@ RETRY_LEAST_S = 0.25
 RETRY_MOST_S = 60.0
 STEADY_S = 30.0
 """A connection that lived this long was a good one: when it breaks, the next is dialled at once."""
+ASK_AGAIN_S = 600.0
+"""How often a connection is replaced at most because its pool was asked for too high a difficulty."""
 REFUSED_LEAST_S = 60.0
 REFUSED_MOST_S = 900.0
 """Backoff of a user that the pool refuses: hammering gets addresses banned (MiningCore)."""
@@ -59,6 +61,7 @@ class PoolLink:
     """
 
     __slots__ = (
+        "_asked_for_less_at",
         "_clock",
         "_draining",
         "_events",
@@ -100,6 +103,7 @@ class PoolLink:
         """Where the pool sent the connection that had no job yet: the next dial goes there."""
         self._outdated = False
         """Whether the connection in use is to be replaced (another wallet or address), and has not been."""
+        self._asked_for_less_at = -ASK_AGAIN_S
         self._worked_through: UpstreamConnection | None = None
         """The connection that the miner works through; None while it works elsewhere."""
         self._session = session
@@ -162,6 +166,19 @@ class PoolLink:
             self._refused_backoff.reset()
             self._cancel_timer()
             self._dial()
+
+    def renew_for_less(self, difficulty: float) -> None:
+        """Replace the connection, without a gap, if its handshake asked for more than twice ``difficulty``.
+
+        MiningCore keeps the minimum that it was asked for, and its vardiff is off, for the life of the connection. Once
+        in ``ASK_AGAIN_S`` at most.
+        """
+        now, connection = self._clock.now(), self.connection
+        if connection is None or self.state is not LinkState.WARM or self._replacement is not None:
+            return
+        if connection.pinned > 2 * difficulty and now >= self._asked_for_less_at + ASK_AGAIN_S:
+            self._asked_for_less_at = now
+            self.renew()
 
     def drain(self) -> None:
         """The connection is not wanted any more: let open submits finish, then close it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.assigned_difficulty import (
+    TOO_RARE_SHARE_S,
     as_number,
     assigned_difficulty_for,
     difficulty_to_suggest,
@@ -488,6 +489,7 @@ class Session:
         if fits and worked_here and key == self.current:  # one that just came here got this job with the switch
             self._work_through(link)
             self._issue(link, clean=job.clean or new_connection, switch=new_connection)
+            self._ask_for_less(link, job.difficulty)
         self._suggest(link)
         if fits is not (key in self._ready):
             self.update_ready()
@@ -659,6 +661,14 @@ class Session:
 
     def _suggest(self, link: PoolLink) -> None:
         link.suggest(difficulty_to_suggest(self.suggested_difficulty, link.pool.config, link.difficulty))
+
+    def _ask_for_less(self, link: PoolLink, difficulty: float) -> None:
+        """A miner that has become far slower is not left at the minimum that the pool was once asked for."""
+        rate = self._engine.scheduler.sure_rate(self.id)
+        if rate and difficulty * self._engine.hashes_per_difficulty > TOO_RARE_SHARE_S * rate:
+            suitable = self.asked_difficulty(link.pool.key, link.productive, estimated=True)
+            if suitable is not None:
+                link.renew_for_less(suitable)
 
     def asked_difficulty(self, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool) -> float | None:
         """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it suggested;

@@ -95,6 +95,7 @@ class UpstreamConnection:
         "endpoint",
         "id",
         "padding",
+        "pinned",
         "pool",
         "reached",
         "reading",
@@ -160,6 +161,9 @@ class UpstreamConnection:
         self._job_stall_s = job_stall_s
         self.asked: float | None = None
         """The difficulty that this connection is to have, where one is known that suits the miner."""
+        self.pinned = 0.0
+        """What the pool was asked for in the handshake, by the minimum or the password, and may keep for good; 0 for
+        nothing."""
         self._gap_s = 0.0
         self._last_job_at: float | None = None
         self._cancel_dial: Callable[[], None] | None = None
