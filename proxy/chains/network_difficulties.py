@@ -15,8 +15,9 @@ from proxy.types import Chain, PoolKey
 FALL_MOST = 4.0
 """A difficulty that is lower than the hardest known by more than this factor is not believed."""
 FORGET_BLOCKS = 6
-FORGET_S = 3600.0
-"""The hardest is forgotten once so many blocks came, for so long, without a pool that was anywhere near it."""
+FORGET_S = 6 * 3600.0
+"""The hardest is forgotten once so many blocks came, for so long, without a pool that was anywhere near it:
+no block of Bitcoin takes so long, so a pool that says the truth is heard in time."""
 MAX_POOLS = 64
 """Of a chain whose words are kept."""
 
