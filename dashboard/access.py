@@ -122,7 +122,7 @@ def refuse(request: HttpRequest, names: Iterable[str]) -> HttpResponseBase:
         if request.headers.get("HX-Request"):
             return HttpResponse(status=401, headers={"HX-Redirect": f"/{settings.LOGIN_URL}/"})
         return redirect_to_login(request.get_full_path())
-    told = _("Your account may not do this. An administrator can add you to a group that may.")
+    message = _("Your account may not do this. An administrator can add you to a group that may.")
     if not request.user.is_authenticated:
-        told = _("A read-only link cannot do this.")
-    return render(request, "dashboard/refused.html", {"told": told, "needs": sorted(names)}, status=403)
+        message = _("A read-only link cannot do this.")
+    return render(request, "dashboard/refused.html", {"message": message, "needs": sorted(names)}, status=403)

@@ -102,10 +102,10 @@ def _wanted(query: bytes) -> tuple[str, ...]:
 
 
 def _language(scope: dict[str, Any]) -> str:
-    """The language of the page: the cookie that Django's language switch sets, else the browser's wish."""
+    """The language of the page: the cookie that Django's language switch sets, else the browser's preference."""
     chosen = scope.get("cookies", {}).get(settings.LANGUAGE_COOKIE_NAME, "")
-    wishes = dict(scope.get("headers", [])).get(b"accept-language", b"").decode("latin-1")
-    candidates = [chosen, *(part.split(";")[0].strip() for part in wishes.split(",")[:8]), settings.LANGUAGE_CODE]
+    accepted = dict(scope.get("headers", [])).get(b"accept-language", b"").decode("latin-1")
+    candidates = [chosen, *(part.split(";")[0].strip() for part in accepted.split(",")[:8]), settings.LANGUAGE_CODE]
     for candidate in filter(None, candidates):
         try:
             return translation.get_supported_language_variant(candidate)

@@ -82,9 +82,9 @@ def percent_figure(fraction: float | None, decimals: int = 1) -> str:
 
 
 def rejected_fraction(accepted: int, rejected: int) -> float | None:
-    """Rejected of all judged shares; None before the first."""
-    judged = accepted + rejected
-    return rejected / judged if judged else None
+    """Rejected of all answered shares; None before the first."""
+    answered = accepted + rejected
+    return rejected / answered if answered else None
 
 
 def count(value: float | None) -> str:

@@ -61,16 +61,16 @@ def _checks_shown(snap: LiveSnapshot, argument: str) -> Hashable:
 def poolchecks(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Whom the pool's jobs would pay, and how soon it tells of a block."""
     row = Pool.objects.filter(key=argument).select_related("wallet").first()
-    told = block_times(str(row.chain)) if row and row.chain != Chain.OTHER else []
+    announcers = block_times(str(row.chain)) if row and row.chain != Chain.OTHER else []
     return {
         "row": row,
         "payouts": list(PayoutRecord.objects.filter(pool=argument)[:PAYOUTS_SHOWN]),
-        "told": told if len(told) > 1 else [],
+        "announcers": announcers if len(announcers) > 1 else [],
     }
 
 
 def block_times(chain: str) -> list[tuple[str, int, int, float]]:
-    """For each pool of ``chain``: key, newest blocks it told of, of how many it was the first, median delay in ms."""
+    """For each pool of ``chain``: key, newest blocks it announced, of how many it was the first, median delay in ms."""
     delays: dict[str, list[float]] = {}
     rows = ChainTip.objects.filter(chain=chain).order_by("-seen_at")[:TIPS]
     for key, behind_ms in rows.values_list("pool", "behind_ms"):

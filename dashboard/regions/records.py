@@ -28,7 +28,7 @@ class Odds:
 
 @region("odds")
 def odds(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
-    """Effort, average time to a block and chances, pool by pool."""
+    """Effort, average time to a block and expected best share, pool by pool."""
     return {"odds": [_odds(snap, pool) for pool in snap.pools if pool.network_difficulty]}
 
 

@@ -62,7 +62,7 @@ def poll(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 def theme(request: HttpRequest) -> HttpResponseBase:
-    """Dark, light or as the system wishes, for browsers without scripts."""
+    """Dark, light or as the system prefers, for browsers without scripts."""
     target = request.POST.get("next", "/")
     if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
         target = "/"

@@ -104,13 +104,13 @@ def switches(request: HttpRequest) -> HttpResponseBase:
     row = ProxySettings.load()
     allow, deny = event_names(row.log_allow), event_names(row.log_deny)
     events = [
-        (name, _told_of(kind), "allow" if name in allow else "deny" if name in deny else "", kind.level <= DEBUG)
+        (name, _description(kind), "allow" if name in allow else "deny" if name in deny else "", kind.level <= DEBUG)
         for name, kind in REGISTRY.items()
     ]
     return render(request, "dashboard/log_switches.html", {"events": events, "settings": row, "snap": live.snapshot()})
 
 
-def _told_of(kind: type) -> str:
+def _description(kind: type) -> str:
     """What an event's own words say of it, to somebody who does not read the program."""
     return " ".join((kind.__doc__ or "").split("\n\n")[0].split()).replace("``", "")
 

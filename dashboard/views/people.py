@@ -158,7 +158,7 @@ def open_link(request: HttpRequest, secret: str) -> HttpResponseBase:
     """Somebody came by a read-only link: the session remembers which, the address bar forgets the secret."""
     link = ReadOnlyLink.find(secret)
     if link is None:
-        return render(request, "dashboard/refused.html", {"told": _("This link no longer works.")}, status=404)
+        return render(request, "dashboard/refused.html", {"message": _("This link no longer works.")}, status=404)
     link.last_used_at = timezone.now()
     link.save(update_fields=["last_used_at"])
     if not request.user.is_authenticated:

@@ -32,8 +32,8 @@ def split_set(request: HttpRequest) -> HttpResponseBase:
         steering.set_weights(request.user, weights, until)
     except ValidationError as error:
         return _answer(request, problem=" ".join(error.messages))
-    told = _("Set to %(split)s.") % {"split": " : ".join(f"{part:g}" for part in weights.values())}
-    return _answer(request, told=told, expect="weights", weights=json.dumps(weights))
+    outcome = _("Set to %(split)s.") % {"split": " : ".join(f"{part:g}" for part in weights.values())}
+    return _answer(request, outcome=outcome, expect="weights", weights=json.dumps(weights))
 
 
 @require_POST
@@ -44,8 +44,8 @@ def split_auto(request: HttpRequest) -> HttpResponseBase:
     on = not (row is not None and row.active and not row.weights)
     steering.switch_auto_balance(request.user, on)
     if on:
-        return _answer(request, told=_("Auto-balance is on."), expect="auto")
-    return _answer(request, told=_("Back to the schedule."), expect="schedule")
+        return _answer(request, outcome=_("Auto-balance is on."), expect="auto")
+    return _answer(request, outcome=_("Back to the schedule."), expect="schedule")
 
 
 @require_POST
@@ -53,7 +53,7 @@ def split_auto(request: HttpRequest) -> HttpResponseBase:
 def split_reset(request: HttpRequest) -> HttpResponseBase:
     """Back to the schedule."""
     steering.reset(request.user)
-    return _answer(request, told=_("Back to the schedule."), expect="schedule")
+    return _answer(request, outcome=_("Back to the schedule."), expect="schedule")
 
 
 @require_POST
@@ -68,19 +68,19 @@ def pin(request: HttpRequest, name: str) -> HttpResponseBase:
         steering.pin(request.user, name, pool.key if pool else None)
     except ValidationError as error:
         return _pinned(request, name, problem=" ".join(error.messages))
-    told = _("Pinned to %(pool)s.") % {"pool": pool} if pool else _("No longer pinned.")
-    return _pinned(request, name, told=told)
+    outcome = _("Pinned to %(pool)s.") % {"pool": pool} if pool else _("No longer pinned.")
+    return _pinned(request, name, outcome=outcome)
 
 
 def _answer(
-    request: HttpRequest, *, told: str = "", problem: str = "", expect: str = "", weights: str = ""
+    request: HttpRequest, *, outcome: str = "", problem: str = "", expect: str = "", weights: str = ""
 ) -> HttpResponseBase:
     if request.headers.get("HX-Request"):
         return render(
             request,
             "dashboard/_slider_state.html",
             {
-                "told": told,
+                "outcome": outcome,
                 "problem": problem,
                 "expect": expect,
                 "weights": weights,
@@ -88,14 +88,14 @@ def _answer(
             },
             status=422 if problem else 200,
         )
-    (messages.error if problem else messages.success)(request, problem or told)
+    (messages.error if problem else messages.success)(request, problem or outcome)
     return redirect("home")
 
 
-def _pinned(request: HttpRequest, name: str, *, told: str = "", problem: str = "") -> HttpResponseBase:
+def _pinned(request: HttpRequest, name: str, *, outcome: str = "", problem: str = "") -> HttpResponseBase:
     if request.headers.get("HX-Request"):
         return render(
-            request, "dashboard/_told.html", {"told": told, "problem": problem}, status=422 if problem else 200
+            request, "dashboard/_outcome.html", {"outcome": outcome, "problem": problem}, status=422 if problem else 200
         )
-    (messages.error if problem else messages.success)(request, problem or told)
+    (messages.error if problem else messages.success)(request, problem or outcome)
     return redirect("worker", name)

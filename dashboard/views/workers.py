@@ -122,7 +122,7 @@ def note(request: HttpRequest, name: str) -> HttpResponseBase:
     text = request.POST.get("note", "")[:500].strip()
     WorkerNote.objects.update_or_create(worker=name[:128], defaults={"text": text})
     if request.headers.get("HX-Request"):
-        return render(request, "dashboard/_told.html", {"told": _("Saved.")})
+        return render(request, "dashboard/_outcome.html", {"outcome": _("Saved.")})
     return redirect("worker", name)
 
 

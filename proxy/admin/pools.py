@@ -140,7 +140,9 @@ class PoolAdmin(ConfigAdmin):
             self.message_user(request, str(error), messages.ERROR)
             return
         for pool, report in zip(pools, reports, strict=True):
-            self.message_user(request, _told(pool.label, report), messages.SUCCESS if report.ok else messages.ERROR)
+            self.message_user(
+                request, _describe_report(pool.label, report), messages.SUCCESS if report.ok else messages.ERROR
+            )
 
     def get_deleted_objects(self, objs: Iterable[Pool], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Also names the override in force, which knows pools by their keys only."""
@@ -152,7 +154,7 @@ class PoolAdmin(ConfigAdmin):
         return deleted, counts, missing, protected
 
 
-def _told(pool: str, report: CheckReport) -> str:
+def _describe_report(pool: str, report: CheckReport) -> str:
     """A report as one message; what a pool said is escaped."""
     verdict = gettext("The connection works.") if report.ok else gettext("The connection does not work as it should.")
     lines = format_html_join("", "<br>{} {}: {}", ((_MARKS[ok], label, text) for label, text, ok in report.lines))

@@ -53,7 +53,7 @@ def assigned_difficulty_for(
 
 
 def difficulty_to_suggest(miner_suggests: float | None, pool: PoolConfig, pool_difficulty: float) -> float | None:
-    """The difficulty to suggest to the pool: the miner's own wish within the operator's limits; None for none."""
+    """The difficulty to suggest to the pool: the miner's own suggestion within the operator's limits; None for none."""
     if miner_suggests is not None:
         raised = max(miner_suggests, pool.min_difficulty or 0.0)
         return min(raised, pool.max_difficulty) if pool.max_difficulty else raised
@@ -65,17 +65,23 @@ def difficulty_to_suggest(miner_suggests: float | None, pool: PoolConfig, pool_d
 
 
 def suitable_difficulty(
-    productive: float, wish: float, pool: PoolConfig, *, hashrate: float, hashes_per_difficulty: float, estimated: bool
+    productive: float,
+    suggested: float,
+    pool: PoolConfig,
+    *,
+    hashrate: float,
+    hashes_per_difficulty: float,
+    estimated: bool,
 ) -> float | None:
     """The difficulty to ask a pool for on behalf of a miner, whole from 1 on (ckpool reads integers); None for none.
 
-    ``productive``: what it last worked at there; ``wish``: its own; 0 where they are not known. Without both, and with
+    ``productive``: what it last worked at there; ``suggested``: its own; 0 where they are not known. Without both, and with
     ``estimated``, its ``hashrate`` (H/s) says it. Where the hash rate is known the answer gives between
     ``MOST_SHARES_PER_S`` and a share in ``RAREST_SHARE_S``: public-pool hears one suggestion for each connection, which
     is not to be wasted on a value that is far too low. Within the operator's limits.
     """
     shares_a_second = hashrate / hashes_per_difficulty
-    suitable = productive or wish or (shares_a_second * USUAL_SHARE_S if estimated else 0.0)
+    suitable = productive or suggested or (shares_a_second * USUAL_SHARE_S if estimated else 0.0)
     if suitable and shares_a_second:
         suitable = min(max(suitable, shares_a_second / MOST_SHARES_PER_S), shares_a_second * RAREST_SHARE_S)
     if not suitable:

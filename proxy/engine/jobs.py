@@ -79,7 +79,7 @@ class JobTable:
     """The jobs that one miner may submit for; bounded in number and age.
 
     A share for a job that was forgotten (``KEEP_S`` after a clean job or a switch, or ``MAX_JOBS`` newer ones) cannot
-    be judged: what its header was made of is gone. So it is refused as unknown even if it should solve the network.
+    be checked: what its header was made of is gone. So it is refused as unknown even if it should solve the network.
     That costs no block that was to be had: after a clean job for a new block, what is found for the old one is an
     orphan within seconds; after any other, firmware drops old work at once or within its own queue, far below
     ``KEEP_S``. The oldest go first, so a pool that floods the table with jobs takes away its own, or those of a pool

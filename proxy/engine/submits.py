@@ -43,7 +43,7 @@ _HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
 
 
 class PendingShare:
-    """A share that its pool is to judge: takes the answer straight from the connection that carried it."""
+    """A share sent to its pool: takes the answer straight from the connection that carried it."""
 
     __slots__ = ("block", "check", "handler", "issued", "submit", "worker")
 

@@ -80,8 +80,8 @@ def _import_entry(entry: dict[str, Any]) -> None:
 
 
 def _import_fate(header_hash: str, fate: BlockFate, message: str) -> None:
-    judged = {"verdict": _VERDICTS[fate], "message": message} if fate in _VERDICTS else {}
-    Block.objects.filter(header_hash=header_hash).update(fate=fate.value, **judged)
+    answered = {"verdict": _VERDICTS[fate], "message": message} if fate in _VERDICTS else {}
+    Block.objects.filter(header_hash=header_hash).update(fate=fate.value, **answered)
 
 
 def _block(entry: dict[str, Any]) -> dict[str, Any]:

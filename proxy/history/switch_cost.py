@@ -50,7 +50,7 @@ class _Sum:
     visits: int = 0
     shares: int = 0
     exposure: float = 0.0
-    chances: float = 0.0
+    expected_shares: float = 0.0
     """First shares expected of a miner that loses nothing."""
     pace: float = 0.0
     """Sum over the visits of shares a second."""
@@ -108,7 +108,7 @@ class SwitchCosts:
         total.visits += 1
         total.shares += found
         total.exposure += exposure
-        total.chances += exposure / share_s
+        total.expected_shares += exposure / share_s
         total.pace += 1 / share_s
 
 
@@ -118,7 +118,7 @@ def _cost(profile: str, total: _Sum) -> SwitchCost:
         switches=total.visits,
         shares=total.shares,
         measured_s=total.exposure / total.shares,
-        expected_s=total.exposure / total.chances,
-        cost_s=(total.chances - total.shares) / total.pace,
-        error_s=1.96 * math.sqrt(max(total.shares, total.chances)) / total.pace,
+        expected_s=total.exposure / total.expected_shares,
+        cost_s=(total.expected_shares - total.shares) / total.pace,
+        error_s=1.96 * math.sqrt(max(total.shares, total.expected_shares)) / total.pace,
     )

@@ -34,7 +34,7 @@ class SchedulerTuning:
     0.66."""
     suggested_interval_s: float = 3.33
     """Unit: seconds a share.
-    Why: a suggested difficulty is read as the wish for this pace, which gives a first rate.
+    Why: a suggested difficulty is read as a request for this pace, which gives a first rate.
     Chosen by: convention; pools aim at about 18 shares a minute."""
     sure_shares: float = 30.0
     """Unit: shares (those of an hour ago count half).

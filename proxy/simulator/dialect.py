@@ -107,7 +107,7 @@ class Dialect:
     """Seconds without a byte of the client's after which it is dropped."""
     handshake_s: float | None = None
     """Seconds within which subscribe and authorize must be through."""
-    pins_difficulty: bool = False
+    fixes_difficulty: bool = False
     """``d=`` in the password and configure's ``minimum-difficulty`` above the pool's own turn vardiff off."""
 
 
@@ -154,7 +154,7 @@ MININGCORE = Dialect(
     jsonrpc=True,
     ntime_ahead_s=600,
     low_block=LowBlock.ACCEPTED,
-    pins_difficulty=True,
+    fixes_difficulty=True,
 )
 """BitcoinPool.cs, BitcoinJob.cs. A suggestion is acknowledged before ``Convert.ChangeType`` of its parameters throws,
 which goes to the pool's log only."""

@@ -11,7 +11,7 @@ import orjson
 from proxy.errors import RemoteProtocolError
 from proxy.simulator import hashing
 from proxy.simulator.dialect import ErrorShape, Extension, FirstJob, Suggestion
-from proxy.simulator.share_check import IssuedJob, Proof, Refused, Submission, judge, read_submission
+from proxy.simulator.share_check import IssuedJob, Proof, Refused, Submission, check_share, read_submission
 from proxy.simulator.shares import SPOKEN, FoundBlock, PoolShare, Refusal
 from proxy.simulator.vardiff import watch_of
 from proxy.stratum.codec import JsonId, Request, decode
@@ -31,7 +31,7 @@ class Resumable(NamedTuple):
     jobs: dict[str, IssuedJob]
 
 
-def wish_of(password: object) -> float | None:
+def difficulty_in_password(password: object) -> float | None:
     """The difficulty in a password such as ``x;d=500`` (MiningCore's ``GetStaticDiffFromPassparts``)."""
     for part in password.split(";") if isinstance(password, str) else ():
         name, _, value = part.strip().partition("=")
@@ -200,7 +200,7 @@ class PoolSession(asyncio.Protocol):
             self.version_mask = self.pool.version_mask & asked
             granted = {"version-rolling": True, "version-rolling.mask": f"{self.version_mask:08x}"}
         if "minimum-difficulty" in wanted:
-            granted["minimum-difficulty"] = self._pin(options.get("minimum-difficulty.value"))
+            granted["minimum-difficulty"] = self._fix_difficulty(options.get("minimum-difficulty.value"))
         if "subscribe-extranonce" in wanted:
             granted["subscribe-extranonce"] = True
         self._answer(call.id, granted)
@@ -226,11 +226,15 @@ class PoolSession(asyncio.Protocol):
         else:
             self.extranonce1, self._jobs = old
 
-    def _pin(self, wish: object) -> bool:
-        """MiningCore: a wish above the pool's own difficulty holds from now on, and vardiff is off."""
-        if not self.dialect.pins_difficulty or not isinstance(wish, int | float) or wish <= self.pool.difficulty:
+    def _fix_difficulty(self, suggested: object) -> bool:
+        """MiningCore: a difficulty asked for above the pool's own difficulty holds from now on, and vardiff is off."""
+        if (
+            not self.dialect.fixes_difficulty
+            or not isinstance(suggested, int | float)
+            or suggested <= self.pool.difficulty
+        ):
             return False
-        self.watch, self.difficulty = None, float(wish)
+        self.watch, self.difficulty = None, float(suggested)
         return True
 
     def _authorize(self, call: Request) -> None:
@@ -247,7 +251,11 @@ class PoolSession(asyncio.Protocol):
         first = not self.users
         self.users.append(user)
         self._answer(call.id, True)
-        if first and self._pin(wish_of(call.params[1] if len(call.params) > 1 else "")) and self.in_work:
+        if (
+            first
+            and self._fix_difficulty(difficulty_in_password(call.params[1] if len(call.params) > 1 else ""))
+            and self.in_work
+        ):
             self.send_difficulty(self.difficulty)
         if first and self.subscribed and self.dialect.first_job is FirstJob.AFTER_BOTH:
             self._start_work()
@@ -276,15 +284,15 @@ class PoolSession(asyncio.Protocol):
             return
         if habit is Suggestion.IGNORED:
             return
-        wish = call.params[0] if call.params else None
-        usable = type(wish) is int or (type(wish) is float and habit is not Suggestion.INTEGER)
+        suggested = call.params[0] if call.params else None
+        usable = type(suggested) is int or (type(suggested) is float and habit is not Suggestion.INTEGER)
         if habit is Suggestion.REFUSED or not usable or (habit is Suggestion.ONCE and self._suggested):
             self._refuse(call.id, 20, "Not accepted")
             return
         self._suggested = True
         self._answer(call.id, True)
-        if self.pool.vardiff is not None and isinstance(wish, int | float) and wish > 0:
-            self.retarget(self.pool.vardiff.clamp(float(wish)))
+        if self.pool.vardiff is not None and isinstance(suggested, int | float) and suggested > 0:
+            self.retarget(self.pool.vardiff.clamp(float(suggested)))
 
     # -- work
 
@@ -354,7 +362,7 @@ class PoolSession(asyncio.Protocol):
         if job.template.previous_hash != self.pool.chain.previous_hash:
             raise Refused(Refusal.STALE)
         target = hashing.target_of(job.difficulty, self.pool.hashes_per_difficulty)
-        proof = judge(job, share, self.dialect, self.version_mask, target, self.pool.chain.network_target)
+        proof = check_share(job, share, self.dialect, self.version_mask, target, self.pool.chain.network_target)
         present = hashing.target_of(self.difficulty, self.pool.hashes_per_difficulty)
         if self.dialect.judges_at_present and proof.number > present:
             self.pool.raised_ages_s.append(self.pool.uptime() - self._set_at)

@@ -83,7 +83,7 @@ def _word(text: str) -> int:
     return int(text, 16)
 
 
-def judge(
+def check_share(
     job: IssuedJob, share: Submission, dialect: Dialect, version_mask: int, target: int, network_target: int = 0
 ) -> Proof:
     """Check ``share`` in full. ``version_mask`` is the one in force now: a share may keep to it or to its job's.

@@ -42,7 +42,7 @@ SPOKEN: dict[Refusal, tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolShare:
-    """One submit as the pool judged it. ``true_difficulty`` None: it never came to hashing."""
+    """One submit and the pool's answer. ``true_difficulty`` None: it never came to hashing."""
 
     at: float
     session: int

@@ -89,7 +89,7 @@ class DownstreamOwner(Protocol):
         """A user logged in."""
 
     def miner_suggested(self, difficulty: float) -> None:
-        """The miner wishes for a difficulty."""
+        """The miner suggests a difficulty."""
 
     def miner_minimum(self, difficulty: float) -> bool:
         """The miner asks never to get less; whether that will be kept."""

@@ -300,7 +300,7 @@ async def _by_hand(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """See the module."""
+    """Run the measurement from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pools", required=True, help="the two ports on which the pools listen")
     parser.add_argument("--proxy", required=True, help="host:port")

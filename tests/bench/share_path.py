@@ -213,7 +213,7 @@ def profile(path: SharePath) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """See the module."""
+    """Run the measurement from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--shares", type=int)

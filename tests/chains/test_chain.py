@@ -59,7 +59,7 @@ def test_the_first_to_announce_and_the_delay_of_the_others_are_known(chain, cloc
     assert heard.of(PoolBehind) == []
 
 
-def test_every_lane_repeats_the_job_and_the_block_is_told_once(chain, events, heard):
+def test_every_connection_repeats_the_job_and_the_block_is_told_once(chain, events, heard):
     for connection in range(50):
         events.emit(notify(A, block(1), connection=connection))
         events.emit(notify(A, block(1), connection=connection, clean=False))

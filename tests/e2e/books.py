@@ -18,19 +18,20 @@ FOUND_TOO_LATE_S = 0.5
 async def check_books(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[SimPool]) -> None:
     """Each submit was answered exactly once, and all three count the same: nothing was lost in silence.
 
-    A share that a pool judged but did not answer for is in the pool's books only, and ``unjudged`` with the miner.
+    A share that a pool decided but did not answer for is in the pool's books only, and
+    ``without_verdict`` with the miner.
     """
     accepted, refused = shares_of(pools, without=DIRECT)
-    judged = accepted + refused.total()
+    decided = accepted + refused.total()
     metrics = await proxy.metrics()
     assert fleet.unbalanced() == []
     assert metrics.total("dpmp_shares_submitted_total") == fleet.submitted
     assert metrics.total("dpmp_shares_accepted_total") == fleet.accepted
-    assert metrics.total("dpmp_shares_unanswered_total") == fleet.unjudged
-    assert metrics.total("dpmp_share_rejects_total") == fleet.rejected.total() - fleet.unjudged
+    assert metrics.total("dpmp_shares_unanswered_total") == fleet.without_verdict
+    assert metrics.total("dpmp_share_rejects_total") == fleet.rejected.total() - fleet.without_verdict
     answered = fleet.accepted + metrics.total("dpmp_share_rejects_total", by="pool")
-    assert answered <= judged <= answered + fleet.unjudged
-    if not fleet.unjudged:
+    assert answered <= decided <= answered + fleet.without_verdict
+    if not fleet.without_verdict:
         for key in {pool.name for pool in pools}:
             accepted, refused = shares_of([pool for pool in pools if pool.name == key], without=DIRECT)
             assert metrics.total("dpmp_shares_accepted_total", pool=key) == accepted

@@ -131,7 +131,7 @@ class Fleet:
         return {reason: count for reason, count in self.rejected.items() if reason not in good}
 
     @property
-    def unjudged(self) -> int:
+    def without_verdict(self) -> int:
         """Shares of which the miner was told that the pool gave no verdict."""
         return self.rejected[LOST] + self.rejected[UNANSWERED]
 
@@ -152,7 +152,7 @@ class Fleet:
         """One line for a report."""
         return (
             f"{len(self)} miners: {self.submitted} submitted, {self.accepted} accepted, {self.stale} stale, "
-            f"{self.unjudged} without a verdict, refused otherwise {self.wrongly_refused()}, "
+            f"{self.without_verdict} without a verdict, refused otherwise {self.wrongly_refused()}, "
             f"{self.disconnects} disconnects"
         )
 

@@ -20,7 +20,7 @@ CLOSE = 1e-9
 
 @dataclass(slots=True)
 class Counted:
-    """Shares of one worker on one pool that the pool judged. ``credited`` is the sum of accepted difficulty."""
+    """Shares of one worker on one pool that the pool answered. ``credited`` is the sum of accepted difficulty."""
 
     accepted: int = 0
     credited: float = 0.0
@@ -42,7 +42,7 @@ def read(data_dir: Path, query: str) -> list[dict[str, Any]]:
 
 
 def counted_by_proxy(data_dir: Path, kind: str = "total") -> dict[Key, Counted]:
-    """From the rows of totals, or of time (``bucket``): what pools judged, without what the proxy refused itself."""
+    """From the rows of totals, or of time (``bucket``): what pools answered, without what the proxy refused itself."""
     books: dict[Key, Counted] = {}
     for row in read(
         data_dir,

@@ -101,7 +101,7 @@ async def test_slow_pool_is_used_and_every_share_gets_its_verdict(
     pools[0].slow(0.0)
     await fleet.settle()
     check_treatment(proxy, fleet)
-    assert fleet.unjudged == 0
+    assert fleet.without_verdict == 0
     assert proxy.lines("pool_down") == []
     await check_books(proxy, fleet, pools)
 
@@ -151,7 +151,7 @@ async def test_pool_that_answers_no_submits_is_told_to_the_miners(
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(1)
     a.no_answer_to_submits()
-    await eventually(lambda: fleet.unjudged >= len(fleet))
+    await eventually(lambda: fleet.without_verdict >= len(fleet))
     before = b.accepted
     await eventually(lambda: b.accepted >= before + 2 * len(fleet))
     a.no_answer_to_submits(False)

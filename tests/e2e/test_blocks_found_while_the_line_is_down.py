@@ -60,8 +60,8 @@ async def told_of(proxy: ProxyProcess, event: str, hashes: list[str]) -> list[Li
     return await proxy.has(find, event)
 
 
-def judged(pool: TimedPool, hashes: list[str]) -> Counter[tuple[str, Refusal | None]]:
-    """How often the pool judged each of ``hashes``, and how."""
+def checked(pool: TimedPool, hashes: list[str]) -> Counter[tuple[str, Refusal | None]]:
+    """How often the pool checked each of ``hashes``, and how."""
     return Counter((share.hash, share.refusal) for share in pool.shares if share.hash in hashes)
 
 
@@ -78,12 +78,12 @@ async def test_six_of_six_found_while_the_line_is_down_reach_the_pool_once(
     pool.drop_connections()
     await proxy.until("pool_down", pool="A")
     hashes = await find_six(proxy, fleet)
-    assert judged(pool, hashes) == Counter()
+    assert checked(pool, hashes) == Counter()
     await pool.accept_connections()
     lines = await told_of(proxy, "block_delivered", hashes)
     await fleet.settle()
     measured(f"{len(hashes)} blocks found while the line was down, {len(lines)} delivered")
-    assert judged(pool, hashes) == Counter({(each, None): 1 for each in hashes})
+    assert checked(pool, hashes) == Counter({(each, None): 1 for each in hashes})
     assert {line["fate"] for line in lines} == {"accepted"}
     check_treatment(proxy, fleet)
     code, _ = await proxy.end()
@@ -110,7 +110,7 @@ async def test_a_pool_that_gives_a_new_session_is_sent_none_of_them_and_it_is_to
     lines = await told_of(proxy, "block_not_delivered", hashes)
     await fleet.settle()
     assert {line["fate"] for line in lines} == {"new_session"}
-    assert judged(pool, hashes) == Counter()
+    assert checked(pool, hashes) == Counter()
     code, _ = await proxy.end()
     assert code == 0
     rows = blocks_in_database(proxy.data_dir)
@@ -128,7 +128,7 @@ async def test_six_of_six_without_an_answer_are_known_to_have_arrived_after_a_ki
     await fleet.settle()
     pool.no_answer_to_submits()
     hashes = await find_six(proxy, fleet)
-    await pool.until(lambda each: len(judged(pool, hashes)) == len(hashes))
+    await pool.until(lambda each: len(checked(pool, hashes)) == len(hashes))
     await proxy.end(signal.SIGKILL)
     await pool.until(lambda each: not each.sessions)
     pool.no_answer_to_submits(False)
@@ -137,7 +137,7 @@ async def test_six_of_six_without_an_answer_are_known_to_have_arrived_after_a_ki
     await again.start(listen=proxy.stratum)
     lines = await told_of(again, "block_delivered", hashes)
     assert {line["fate"] for line in lines} == {"arrived"}
-    assert judged(pool, hashes) == Counter({(each, None): 1 for each in hashes})
+    assert checked(pool, hashes) == Counter({(each, None): 1 for each in hashes})
     assert pool.rejected == Counter({Refusal.DUPLICATE: len(hashes)})
     code, _ = await again.end()
     assert code == 0

@@ -122,7 +122,7 @@ async def test_fifty_fifty_with_all_firmware_refuses_nothing(
     measured(f"without a processor {starved * 100:.0f} % of the time; {more * 100:.1f} % more stale than directly")
     assert fleet.outdated == 0
     assert more <= 0.01 + 0.1 * starved  # a block is told late where nobody is there to tell it
-    assert fleet.unjudged == 0
+    assert fleet.without_verdict == 0
     assert fleet.submitted >= seconds * len(fleet) / 6
     assert 0.3 < parts["A"] / sum(parts.values()) < 0.8
     kept_out = {line["worker"].rpartition("-")[0] for line in proxy.lines("pool_excluded", pool="B")}

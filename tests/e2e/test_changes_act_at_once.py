@@ -40,7 +40,7 @@ async def no_clients(pool: SimPool, timeout_s: float = DRAINED_S) -> None:
     await pool.until(lambda each: not each.sessions, timeout_s)
 
 
-async def all_lanes(pools: Sequence[SimPool], fleet: Fleet) -> None:
+async def all_connections(pools: Sequence[SimPool], fleet: Fleet) -> None:
     """Wait until each miner has its connection to each pool, and no pool is being probed any more."""
     for pool in pools:
         await pool.until(lambda each: len(each.sessions) == len(fleet), PATIENCE_S)
@@ -55,7 +55,7 @@ async def test_weights_of_0_and_100_work_and_can_be_left_again(
     proxy = await start_proxy(SetUp(pools=rows, weights={"A": 100, "B": 0}))
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(2)
-    await all_lanes([a], fleet)
+    await all_connections([a], fleet)
     await no_clients(b)
     assert b.accepted == 0
     connections = a.connections
@@ -83,7 +83,7 @@ async def test_weights_of_0_and_100_work_and_can_be_left_again(
 
 
 @pytest.mark.slow
-async def test_another_address_of_one_pool_moves_its_lanes_and_no_others(
+async def test_another_address_of_one_pool_moves_its_connections_and_no_others(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, write: Write, measured: Measured
 ) -> None:
     a, b = pools = [await start_pool(key, block_s=7.0) for key in "AB"]
@@ -91,7 +91,7 @@ async def test_another_address_of_one_pool_moves_its_lanes_and_no_others(
     proxy = await start_proxy(SetUp(pools=[row(a), row(b)], weights={"A": 50, "B": 50}))
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(2)
-    await all_lanes([a, b], fleet)
+    await all_connections([a, b], fleet)
     connections = a.connections
 
     took = await saved(proxy, write, SetUp(pools=[row(a), row(other)], weights={"A": 50, "B": 50}))
@@ -115,7 +115,7 @@ async def test_change_of_nothing_that_matters_opens_no_connection(
     proxy = await start_proxy(SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(1)
-    await all_lanes(pools, fleet)
+    await all_connections(pools, fleet)
     before = [pool.connections for pool in pools]
     await saved(
         proxy, write, SetUp(pools=[row(pool, name=f"Pool {pool.name}") for pool in pools], weights={"A": 50, "B": 50})
@@ -136,7 +136,7 @@ async def test_configuration_that_can_not_be_used_is_refused_visibly_and_the_old
     assert code == 0, output
     fleet = await start_fleet(proxy.stratum, FEW)
     await fleet.mined(1)
-    await all_lanes(pools, fleet)
+    await all_connections(pools, fleet)
     connections = [pool.connections for pool in pools]
 
     took = await saved(

@@ -110,7 +110,7 @@ async def kill_and_count(proxy: ProxyProcess, pools: Sequence[SimPool], gone: in
     """Kill it; return the shares that are lost beside those ``gone`` before: none is older than a second."""
     killed_at = time.time()
     await proxy.end(signal.SIGKILL)
-    for pool in pools:  # what was on its way is judged before the pool sees the end of the connection
+    for pool in pools:  # what was on its way is answered before the pool sees the end of the connection
         await pool.until(lambda each: not each.sessions)
     noted = noted_in_journals(proxy.data_dir, proxy.data_dir / "dpmp.sqlite3")
     lost = accepted_by(pools) - gone - stored_by(proxy) - noted
@@ -128,5 +128,5 @@ def check_after_all(proxy: ProxyProcess, pools: Sequence[SimPool]) -> None:
     assert {name for name, block in rows.items() if block["verdict"] == "accepted"} <= theirs.keys()
     for block in rows.values():
         check_block(block)
-    stored, judged = counted_by_proxy(proxy.data_dir), counted_by_pools(pools)
-    assert all(book.accepted <= judged[key].accepted for key, book in stored.items())
+    stored, by_pool = counted_by_proxy(proxy.data_dir), counted_by_pools(pools)
+    assert all(book.accepted <= by_pool[key].accepted for key, book in stored.items())

@@ -1,4 +1,4 @@
-"""Switching: one write in a fixed order, shares judged by their job, no search space handed out twice."""
+"""Switching: one write in a fixed order, shares checked against their job, no search space handed out twice."""
 
 from proxy.observe.events import JobForwarded, PoolSwitched, ShareResult
 from proxy.types import Verdict

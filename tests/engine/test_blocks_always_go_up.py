@@ -48,13 +48,13 @@ def nonces(
             bits,
         )
         fresh = replace(issued, _shares=None)
-        judged = check_share(fresh, submit, miner.world.engine.diff1)
-        if judged.meets_network is solves and version in (None, judged.version):
+        check = check_share(fresh, submit, miner.world.engine.diff1)
+        if check.meets_network is solves and version in (None, check.version):
             found.append(f"{nonce:08x}")
     return found
 
 
-def test_a_block_below_the_told_difficulty_goes_up_and_gets_the_pools_answer() -> None:
+def test_a_block_below_the_assigned_difficulty_goes_up_and_gets_the_pools_answer() -> None:
     world, miner = world_of(difficulty=HARD)
     good, bad = nonces(miner, miner.job, solves=True)[0], nonces(miner, miner.job, solves=False)[0]
     block, share = miner.submit(nonce=good), miner.submit(nonce=bad)

@@ -46,7 +46,7 @@ def test_all_on_one_pool_connects_no_other_and_can_be_left_again() -> None:
     assert not world.events_of(MinerDisconnected)
 
 
-def test_a_lane_that_is_not_wanted_any_more_lets_its_shares_finish() -> None:
+def test_a_connection_that_is_not_wanted_any_more_lets_its_shares_finish() -> None:
     world = World(weights={"A": 100, "B": 0})
     miner = world.miner()
     world.advance(5)
@@ -63,7 +63,7 @@ def test_a_lane_that_is_not_wanted_any_more_lets_its_shares_finish() -> None:
     assert miner.answers(late)[0]["error"]
 
 
-def test_another_wallet_renews_that_pools_lanes_without_a_gap() -> None:
+def test_another_wallet_renews_that_pools_connections_without_a_gap() -> None:
     world = World(weights={"A": 100, "B": 1})
     miner = world.miner()
     world.advance(3)
@@ -213,8 +213,8 @@ def test_weights_that_do_not_sum_to_100_are_taken_as_parts_and_said_once() -> No
     world = World(weights={"A": 1.0, "B": 3.0})
     world.slider(A=50, B=50)
     world.slider(A=60, B=60)
-    told = world.events_of(WeightsNormalized)
-    assert [(event.source, event.weights) for event in told] == [
+    changed = world.events_of(WeightsNormalized)
+    assert [(event.source, event.weights) for event in changed] == [
         ("main", {A: 25.0, B: 75.0}),
         ("override", {A: 50.0, B: 50.0}),
     ]

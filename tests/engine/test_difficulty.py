@@ -14,7 +14,7 @@ POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=())
 NERDQAXE = profile_of("NerdQAxe++/BM1370")
 
 
-def told(
+def assigned(
     pool_difficulty: float,
     pool: PoolConfig = POOL,
     profile: object = UNKNOWN,
@@ -37,33 +37,33 @@ def told(
 
 @pytest.mark.parametrize(("pool", "expected"), [(0.5, 0.5), (1.75, 1.75), (4096.0, 4096.0)])
 def test_firmware_that_reads_floats_gets_the_pools_difficulty_exactly(pool: float, expected: float) -> None:
-    assert told(pool) == expected
+    assert assigned(pool) == expected
 
 
 @pytest.mark.parametrize(("pool", "expected"), [(0.5, 1.0), (1.75, 1.0), (4096.9, 4096.0)])
 def test_integer_firmware_gets_it_rounded_down_and_never_below_one(pool: float, expected: float) -> None:
-    assert told(pool, profile=NERDQAXE) == expected
+    assert assigned(pool, profile=NERDQAXE) == expected
 
 
 def test_floor_and_cap_of_the_operator() -> None:
     from dataclasses import replace
 
-    assert told(10.0, replace(POOL, min_difficulty=64.0)) == 64.0
-    assert told(100.0, replace(POOL, max_difficulty=64.0)) == 100.0
-    assert told(1.0, replace(POOL, max_difficulty=64.0), rate=1e9, held=500.0) == 64.0
+    assert assigned(10.0, replace(POOL, min_difficulty=64.0)) == 64.0
+    assert assigned(100.0, replace(POOL, max_difficulty=64.0)) == 100.0
+    assert assigned(1.0, replace(POOL, max_difficulty=64.0), rate=1e9, held=500.0) == 64.0
     assert difficulty_to_suggest(None, replace(POOL, max_difficulty=64.0), 100.0) == 64.0
     assert difficulty_to_suggest(5.0, replace(POOL, min_difficulty=16.0), 1.0) == 16.0
     assert difficulty_to_suggest(5.0, POOL, 1.0) == 5.0
     assert difficulty_to_suggest(None, POOL, 1.0) is None
 
 
-def test_a_lane_whose_difficulty_fell_while_idle_is_entered_at_two_shares_a_second() -> None:
-    assert told(0.001, rate=1024.0 * 500, held=16_384.0) == 250.0
+def test_a_pool_whose_difficulty_fell_while_idle_is_entered_at_two_shares_a_second() -> None:
+    assert assigned(0.001, rate=1024.0 * 500, held=16_384.0) == 250.0
 
 
 def test_a_misjudged_rate_never_asks_for_more_than_the_pool_did_before() -> None:
-    assert told(0.001, rate=1e15, held=16_384.0) == 16_384.0
-    assert told(0.001, rate=1e15) == 0.001
+    assert assigned(0.001, rate=1e15, held=16_384.0) == 16_384.0
+    assert assigned(0.001, rate=1e15) == 0.001
 
 
 def test_whole_numbers_are_written_without_a_point() -> None:
@@ -88,7 +88,7 @@ def test_a_new_difficulty_waits_for_the_next_job_and_comes_with_it() -> None:
     new = miner.submit(nonce="00000003")
     world.advance(1)
     assert miner.answers(first)[0]["result"] is True
-    assert miner.answers(late)[0]["result"] is True  # judged by its own job
+    assert miner.answers(late)[0]["result"] is True  # checked against its own job
     assert miner.answers(new)[0]["error"][0] == 23
 
 
@@ -135,14 +135,14 @@ def test_a_fraction_is_23_with_a_reason_of_its_own() -> None:
     assert issued is not None
     from dataclasses import replace
 
-    issued.job = replace(issued.job, difficulty=1e300)  # the pool wants more than the whole number told
+    issued.job = replace(issued.job, difficulty=1e300)  # the pool wants more than the whole number sent
     ident = miner.submit()
     assert miner.answers(ident)[0]["error"][0] == 23 == code_of(Reason.FRACTION)
     assert world.events_of(ShareResult)[-1].reason is Reason.FRACTION
     assert not world.pools["A"].submits
 
 
-def test_a_wish_reaches_the_pool_after_its_login_once_and_as_an_integer_from_one_on() -> None:
+def test_a_suggestion_reaches_the_pool_after_its_login_once_and_as_an_integer_from_one_on() -> None:
     world = World({"A": 8})
     miner = world.miner(handshake=False)
     miner.call("mining.subscribe", ["x"], 2)
@@ -154,8 +154,8 @@ def test_a_wish_reaches_the_pool_after_its_login_once_and_as_an_integer_from_one
     world.advance(1)
     (connection,) = world.pools["A"].live()
     methods = [m["method"] for m in connection.received]
-    wishes = [m["params"] for m in connection.received if m["method"] == "mining.suggest_difficulty"]
-    assert wishes == [[512], [0.25]]
+    suggested = [m["params"] for m in connection.received if m["method"] == "mining.suggest_difficulty"]
+    assert suggested == [[512], [0.25]]
     assert methods.index("mining.suggest_difficulty") > methods.index("mining.authorize")
 
 
@@ -192,7 +192,7 @@ def test_a_temporary_difficulty_ends_after_two_minutes_of_work_in_which_the_pool
     assert miner.difficulty == 4
 
 
-def test_a_lane_that_kept_its_difficulty_is_entered_with_it() -> None:
+def test_a_pool_that_kept_its_difficulty_is_entered_with_it() -> None:
     world = World({"A": 8, "B": 8}, difficulty=4, hashes_per_difficulty=1.0)
     miner = world.miner()
     world.advance(400)
@@ -215,14 +215,14 @@ def test_a_lane_that_kept_its_difficulty_is_entered_with_it() -> None:
     assert miner.difficulty == 0.5  # the pools mean it
 
 
-def test_nothing_lifts_the_told_difficulty_above_the_networks() -> None:
+def test_nothing_lifts_the_assigned_difficulty_above_the_networks() -> None:
     """Above it a miner never reports its blocks (floor of 5e6 on a chain of 1e6: 4 of 5 were never seen)."""
     from dataclasses import replace
 
     floor = replace(POOL, min_difficulty=5e6)
-    assert told(16.0, floor, network=1e6) == 1e6
-    assert told(16.0, rate=1e15, held=5e6, network=1e6) == 1e6
-    assert told(16.0, minimum=5e6, network=1e6) == 1e6
+    assert assigned(16.0, floor, network=1e6) == 1e6
+    assert assigned(16.0, rate=1e15, held=5e6, network=1e6) == 1e6
+    assert assigned(16.0, minimum=5e6, network=1e6) == 1e6
     nicehash = assigned_difficulty_for(
         16.0,
         POOL,
@@ -234,22 +234,22 @@ def test_nothing_lifts_the_told_difficulty_above_the_networks() -> None:
         network_difficulty=4096.0,
     )
     assert nicehash == 4096.0
-    assert told(16.0, floor, NERDQAXE, network=1000.5) == 1000.0
+    assert assigned(16.0, floor, NERDQAXE, network=1000.5) == 1000.0
 
 
 def test_a_pool_above_the_network_keeps_its_difficulty() -> None:
     from dataclasses import replace
 
-    assert told(64.0, network=8.0) == 64.0
-    assert told(64.0, replace(POOL, min_difficulty=128.0), network=8.0) == 64.0
+    assert assigned(64.0, network=8.0) == 64.0
+    assert assigned(64.0, replace(POOL, min_difficulty=128.0), network=8.0) == 64.0
 
 
 def test_the_miners_own_minimum_is_a_floor_above_the_operators_cap() -> None:
     from dataclasses import replace
 
-    assert told(16.0, minimum=2048.0) == 2048.0
-    assert told(4096.0, minimum=2048.0) == 4096.0
-    assert told(16.0, replace(POOL, max_difficulty=64.0), minimum=2048.0) == 2048.0
+    assert assigned(16.0, minimum=2048.0) == 2048.0
+    assert assigned(4096.0, minimum=2048.0) == 4096.0
+    assert assigned(16.0, replace(POOL, max_difficulty=64.0), minimum=2048.0) == 2048.0
 
 
 def test_a_floor_of_the_operator_is_capped_by_the_jobs_own_nbits() -> None:

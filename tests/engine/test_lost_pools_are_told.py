@@ -89,7 +89,7 @@ def at_work_on_a(*others: str) -> tuple[World, ScriptedMiner]:
     return world, miner
 
 
-def told_of(world: World, miner: ScriptedMiner) -> list[EmergencySwitch]:
+def switches_of(world: World, miner: ScriptedMiner) -> list[EmergencySwitch]:
     return [event for event in world.events_of(EmergencySwitch) if event.session == miner.session.id]
 
 
@@ -100,9 +100,9 @@ def test_a_miner_that_another_pool_takes_over_leaves_a_word_of_why(lose: Loss, w
     world, miner = at_work_on_a("B")
     lose(world, miner)
     world.advance(11)
-    [told] = told_of(world, miner)
-    assert (told.old, told.new) == (A, B)
-    assert why in told.why
+    [switch] = switches_of(world, miner)
+    assert (switch.old, switch.new) == (A, B)
+    assert why in switch.why
     [moved, *_later] = [event for event in world.events_of(PoolSwitched) if event.session == miner.session.id]
     assert (moved.old, moved.new) == (A, B)
 
@@ -112,9 +112,9 @@ def test_a_miner_that_no_pool_takes_over_leaves_a_word_of_why(lose: Loss, why: s
     world, miner = at_work_on_a()
     lose(world, miner)
     world.advance(11)
-    told = told_of(world, miner)[0]
-    assert (told.old, told.new) == (A, None)
-    assert why in told.why
+    switch = switches_of(world, miner)[0]
+    assert (switch.old, switch.new) == (A, None)
+    assert why in switch.why
     assert why in miner.session.waiting or miner.session.current == A
 
 
@@ -123,7 +123,7 @@ def test_a_payout_check_that_fails_on_the_only_pool_moves_nobody_and_tells_nothi
     payout_wrong(world, miner)
     world.advance(11)
     assert miner.session.current == A
-    assert not told_of(world, miner)
+    assert not switches_of(world, miner)
 
 
 def test_a_lost_pool_is_told_although_the_scheduler_moved_the_miner_first() -> None:
@@ -139,8 +139,8 @@ def test_a_lost_pool_is_told_although_the_scheduler_moved_the_miner_first() -> N
     link.pool.connection_ended = move_first  # type: ignore[assignment, method-assign]
     connection.link.close("closed by the other side")
     world.advance(0.1)
-    [told] = told_of(world, miner)
-    assert (told.old, told.new, told.why) == (A, B, "closed by the other side")
+    [switch] = switches_of(world, miner)
+    assert (switch.old, switch.new, switch.why) == (A, B, "closed by the other side")
 
 
 def test_a_pool_that_the_operator_drains_is_left_without_an_alarm() -> None:
@@ -149,7 +149,7 @@ def test_a_pool_that_the_operator_drains_is_left_without_an_alarm() -> None:
     world.engine.apply(replace(world.config, pools=pools, revision=2))
     world.advance(5)
     assert miner.session.current == B
-    assert not told_of(world, miner)
+    assert not switches_of(world, miner)
 
 
 def test_a_miner_that_waited_tells_which_pool_it_came_from() -> None:

@@ -84,7 +84,7 @@ def test_a_higher_difficulty_counts_once_a_share_of_it_was_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("productive", "wish", "rate", "estimated", "expected"),
+    ("productive", "suggested", "rate", "estimated", "expected"),
     [
         (0.0, 0.0, 0.0, True, None),
         (0.0, 0.0, 1000.0, False, None),
@@ -98,10 +98,10 @@ def test_a_higher_difficulty_counts_once_a_share_of_it_was_accepted() -> None:
     ],
 )
 def test_a_pool_is_asked_for_what_suits_the_miner(
-    productive: float, wish: float, rate: float, estimated: bool, expected: float | None
+    productive: float, suggested: float, rate: float, estimated: bool, expected: float | None
 ) -> None:
     assert (
-        suitable_difficulty(productive, wish, POOL, hashrate=rate, hashes_per_difficulty=1.0, estimated=estimated)
+        suitable_difficulty(productive, suggested, POOL, hashrate=rate, hashes_per_difficulty=1.0, estimated=estimated)
         == expected
     )
 

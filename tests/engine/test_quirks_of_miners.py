@@ -80,7 +80,7 @@ def test_an_extranonce2_of_a_wrong_length_is_refused_here(size: int) -> None:
     assert not world.pools["A"].submits
 
 
-def test_several_workers_of_one_connection_share_a_lane_and_are_told_apart() -> None:
+def test_several_workers_of_one_connection_share_a_pool_connection_and_are_told_apart() -> None:
     world = World({"A": 8})
     miner = world.miner(user="addr.one")
     miner.call("mining.authorize", ["addr.two", "x"], 60)
@@ -114,17 +114,17 @@ def test_logging_in_twice_changes_nothing() -> None:
     assert miner.answers(ident)[0]["result"] is True
 
 
-@pytest.mark.parametrize("wish", [1000, "1000", 1000.4])
-def test_a_wish_may_be_a_number_or_its_text(wish: object) -> None:
+@pytest.mark.parametrize("suggestion", [1000, "1000", 1000.4])
+def test_a_suggestion_may_be_a_number_or_its_text(suggestion: object) -> None:
     world = World({"A": 8})
     miner = world.miner()
-    miner.call("mining.suggest_difficulty", [wish], 90)
+    miner.call("mining.suggest_difficulty", [suggestion], 90)
     world.advance(1)
     assert miner.answers(90)[0]["result"] is True
-    wishes = [
+    suggested = [
         m["params"] for c in world.pools["A"].live() for m in c.received if m["method"] == "mining.suggest_difficulty"
     ]
-    assert wishes == [[1000]]
+    assert suggested == [[1000]]
 
 
 def test_pings_and_pongs_of_miners() -> None:

@@ -63,13 +63,13 @@ def replay(
 def test_ckpool_and_cpuminer(monkeypatch: pytest.MonkeyPatch) -> None:
     world, miner, shares = replay("ckpool_cpuminer.jsonl", 8, 0.003, monkeypatch)
     results = world.events_of(ShareResult)
-    judged = {(row["ntime"], row["nonce"]): row for row in recorded("ckpool_cpuminer_shares.jsonl")}
+    verdicts = {(row["ntime"], row["nonce"]): row for row in recorded("ckpool_cpuminer_shares.jsonl")}
     assert len(results) == len(shares) > 30
     assert [submit[1:] for submit in world.pools["A"].submits] == [share[1:] for share in shares]
     assert {result.verdict for result in results} == {Verdict.ACCEPTED}
     compared = 0
     for share, result in zip(shares, results, strict=True):
-        row = judged.get((share[3], share[4]))
+        row = verdicts.get((share[3], share[4]))
         if row is not None:
             compared += 1
             assert result.true_difficulty == pytest.approx(row["sdiff"], rel=1e-12)

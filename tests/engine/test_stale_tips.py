@@ -94,8 +94,8 @@ def test_miners_leave_a_pool_that_has_not_heard_of_a_block_others_have():
     assert miner.session.current == B
     [left] = world.events_of(StaleTipLeft)
     assert (left.pool, left.height) == (A, HEIGHT - 1)
-    [told] = world.events_of(EmergencySwitch)
-    assert "newest block" in told.why
+    [switch] = world.events_of(EmergencySwitch)
+    assert "newest block" in switch.why
 
 
 def test_they_come_back_by_the_weights_once_the_pool_has_the_block():
@@ -503,6 +503,6 @@ def test_a_stale_tip_that_is_left_for_nowhere_is_told_with_its_reason(monkeypatc
     chain.announce("B", HEIGHT + 1, block_hash(2))
     world.advance(2)
     assert miner.session.current is None
-    [told] = world.events_of(EmergencySwitch)
-    assert (told.old, told.new) == (A, None)
-    assert "newest block" in told.why
+    [switch] = world.events_of(EmergencySwitch)
+    assert (switch.old, switch.new) == (A, None)
+    assert "newest block" in switch.why

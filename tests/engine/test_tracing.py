@@ -51,7 +51,7 @@ def test_connected_worker_is_heard_from_the_moment_it_is_asked_for_and_no_other(
     assert any(isinstance(event, UpstreamTraffic) and "mining.submit" in event.line for event in both)
 
 
-def test_lanes_to_all_pools_are_heard_also_the_one_it_does_not_work_on() -> None:
+def test_connections_to_all_pools_are_heard_also_the_one_it_does_not_work_on() -> None:
     world = World()
     world.miner()
     world.advance(3)
@@ -119,7 +119,7 @@ def test_two_traces_end_each_at_its_own_time() -> None:
     assert talk(world) == 0
 
 
-def test_renewed_lane_is_heard_too() -> None:
+def test_renewed_connection_is_heard_too() -> None:
     world = World()
     miner = world.miner()
     world.advance(3)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.engine import share_check as judging
+from proxy.engine import share_check
 from proxy.observe.events import ShareResult
 from proxy.stratum.downstream import Submit
 from proxy.stratum.version_rolling import BitsReading, PoolReading, other_versions, undisputed_mask, version_of
@@ -34,7 +34,7 @@ def solve(miner: Any, version: int, *, skip: int = 0) -> str:
     issued = miner.session.jobs.find(miner.job[0])
     for nonce in range(100_000):
         submit = Submit(1, miner.user, miner.job[0], bytes(4), int(miner.job[7], 16), nonce, version)
-        hashed = judging.check_share(
+        hashed = share_check.check_share(
             replace(issued, version_mask=0xFFFFFFFF, _shares=None), submit, miner.world.engine.diff1
         )
         if hashed.true_difficulty >= issued.difficulty and hashed.version == version:
@@ -72,7 +72,7 @@ def test_a_share_is_good_however_its_bits_are_spelled(version: int, bits: int) -
     assert miner.answers(ident)[0]["result"] is True
 
 
-def test_the_mask_told_leaves_out_the_bits_that_the_jobs_version_has_itself() -> None:
+def test_the_mask_sent_leaves_out_the_bits_that_the_jobs_version_has_itself() -> None:
     world, miner = world_of()
     assert miner.all("mining.set_version_mask") == [["1fff8000"]]
     world.pools["A"].version = "20000000"
@@ -110,7 +110,7 @@ def test_one_hash_under_two_spellings_is_a_duplicate() -> None:
 def test_the_way_that_worked_is_tried_first_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
     _, miner = world_of()
     tried: list[int] = []
-    hashed = judging._hashed
+    hashed = share_check._hashed
 
     def counted(issued: Any, submit: Any, root: bytes, version: int, diff1: int) -> Any:
         tried.append(version)
@@ -118,7 +118,7 @@ def test_the_way_that_worked_is_tried_first_from_then_on(monkeypatch: pytest.Mon
 
     version = 0x2000A000
     good = [solve(miner, version, skip=skip) for skip in (0, 1)]
-    monkeypatch.setattr(judging, "_hashed", counted)
+    monkeypatch.setattr(share_check, "_hashed", counted)
     miner.submit(nonce=good[0], bits="0000c000")
     assert tried == [0x2000C000, version]
     miner.submit(nonce=good[1], bits="0000c000")
@@ -130,8 +130,8 @@ def test_a_bad_share_costs_one_hash_where_there_is_no_doubt(monkeypatch: pytest.
     miner = world.miner(mask="1fffe000")
     world.advance(1)
     tried: list[int] = []
-    hashed = judging._hashed
-    monkeypatch.setattr(judging, "_hashed", lambda *rest: tried.append(1) or hashed(*rest))
+    hashed = share_check._hashed
+    monkeypatch.setattr(share_check, "_hashed", lambda *rest: tried.append(1) or hashed(*rest))
     miner.submit(bits="0000c000")
     assert len(tried) == 1
     assert world.events_of(ShareResult)[-1].reason is Reason.LOW_DIFFICULTY

@@ -159,7 +159,7 @@ def test_half_a_line_is_imported_when_it_is_whole(world, db):
     assert Block.objects.count() == 1
 
 
-def told(block, kind, **more):
+def event_of(block, kind, **more):
     return kind(worker=block.worker, pool=block.pool, chain=block.chain, header_hash=block.header_hash, **more)
 
 
@@ -173,14 +173,14 @@ def test_what_became_of_a_block_whose_connection_broke_is_in_the_file_and_in_the
     block = candidate()
     world.events.emit(block)
     assert row(world, block) == ("pending", "", "")
-    world.events.emit(told(block, BlockKept))
+    world.events.emit(event_of(block, BlockKept))
     assert row(world, block) == ("pending", "waiting", "")
     world.events.emit(answered(block, verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY))
     assert row(world, block)[:2] == ("unanswered", "waiting")
-    world.events.emit(told(block, BlockResent))
+    world.events.emit(event_of(block, BlockResent))
     assert row(world, block)[:2] == ("unanswered", "sent")
     assert world.heard.of(BlockFound) == []
-    world.events.emit(told(block, BlockDelivered, fate=BlockFate.ACCEPTED, accepted=True, message=""))
+    world.events.emit(event_of(block, BlockDelivered, fate=BlockFate.ACCEPTED, accepted=True, message=""))
     assert row(world, block) == ("accepted", "accepted", "")
     assert [found.accepted for found in world.heard.of(BlockFound)] == [True]
     assert [entry.get("fate") for entry in world.lines()] == [None, "waiting", None, "sent", "accepted"]
@@ -189,8 +189,8 @@ def test_what_became_of_a_block_whose_connection_broke_is_in_the_file_and_in_the
 def test_a_block_delivered_while_its_miner_waits_is_announced_once(world, db):
     block = candidate()
     world.events.emit(block)
-    world.events.emit(told(block, BlockKept))
-    world.events.emit(told(block, BlockDelivered, fate=BlockFate.ARRIVED, accepted=True, message=""))
+    world.events.emit(event_of(block, BlockKept))
+    world.events.emit(event_of(block, BlockDelivered, fate=BlockFate.ARRIVED, accepted=True, message=""))
     world.events.emit(answered(block))
     assert [found.accepted for found in world.heard.of(BlockFound)] == [True]
     assert row(world, block)[:2] == ("accepted", "arrived")
@@ -199,7 +199,7 @@ def test_a_block_delivered_while_its_miner_waits_is_announced_once(world, db):
 def test_a_block_that_could_not_be_delivered_keeps_its_verdict_and_is_not_announced(world, db):
     block = candidate()
     world.events.emit(block)
-    world.events.emit(told(block, BlockNotDelivered, fate=BlockFate.NEW_SESSION, reason="another session"))
+    world.events.emit(event_of(block, BlockNotDelivered, fate=BlockFate.NEW_SESSION, reason="another session"))
     world.events.emit(answered(block, verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY))
     assert row(world, block)[:2] == ("unanswered", "new_session")
     assert world.heard.of(BlockFound) == []
@@ -222,9 +222,9 @@ def test_after_a_kill_the_journal_says_which_blocks_nobody_knows_the_fate_of(wor
     world.events.emit(answered(blocks[1]))
     world.events.emit(answered(blocks[2], verdict=Verdict.REJECTED, reason=Reason.STALE))
     world.events.emit(answered(blocks[3], verdict=Verdict.UNANSWERED, reason=Reason.POOL_LOST, by=DecidedBy.PROXY))
-    world.events.emit(told(blocks[4], BlockKept))
-    world.events.emit(told(blocks[4], BlockResent))
-    world.events.emit(told(blocks[5], BlockNotDelivered, fate=BlockFate.EXPIRED, reason="too old"))
+    world.events.emit(event_of(blocks[4], BlockKept))
+    world.events.emit(event_of(blocks[4], BlockResent))
+    world.events.emit(event_of(blocks[5], BlockNotDelivered, fate=BlockFate.EXPIRED, reason="too old"))
     world.events.emit(candidate(9))
     left = read_undelivered(world.path)
     assert [(block.header_hash, block.sent_again) for block in left] == [

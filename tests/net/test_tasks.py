@@ -57,7 +57,7 @@ async def test_failure_reaches_the_given_reporter():
 
 async def test_cancellation_is_not_swallowed_and_not_reported():
     reports = []
-    task = spawn(wait_for(asyncio.Event()), name="lane", report=lambda *report: reports.append(report))
+    task = spawn(wait_for(asyncio.Event()), name="upstream", report=lambda *report: reports.append(report))
     assert await cancel_and_wait(task, timeout_s=PATIENCE_S) == set()
     assert task.cancelled() and reports == []
 

@@ -26,14 +26,14 @@ def config(*schedules: ScheduleConfig, pools: tuple[PoolKey, ...] = (A, B), **fi
 
 
 class SchedulerHarness:
-    """The scheduler, its clock, what it told, and the moves it made."""
+    """The scheduler, its clock, the events it emitted, and the moves it made."""
 
     def __init__(self, snapshot: ConfigSnapshot, *, up: tuple[PoolKey, ...] | None = None) -> None:
         self.clock = VirtualClock()
         self.events = EventStream()
-        self.told: list[Event] = []
+        self.emitted: list[Event] = []
         for kind in REGISTRY.values():
-            self.events.subscribe(kind, self.told.append)
+            self.events.subscribe(kind, self.emitted.append)
         self.moves: list[tuple[float, SessionId, PoolKey, SwitchReason]] = []
         self.without_job: set[PoolKey] = set()
         self.wanted_changes = 0
@@ -85,4 +85,4 @@ class SchedulerHarness:
         return {session: self.scheduler.current(session) for session in self.scheduler._miners}
 
     def of(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.told if type(event) is kind]
+        return [event for event in self.emitted if type(event) is kind]

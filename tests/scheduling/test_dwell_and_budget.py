@@ -119,7 +119,7 @@ def test_a_quiet_miner_stays_where_it_is_and_goes_on_when_it_submits():
     assert rig in fleet.pools()
 
 
-def test_a_lost_lane_moves_its_miner_at_once_and_nobody_else():
+def test_a_lost_connection_moves_its_miner_at_once_and_nobody_else():
     fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
     rigs = [fleet.join(number) for number in range(6)]
     fleet.work(300)

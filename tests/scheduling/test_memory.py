@@ -148,7 +148,7 @@ def test_tables_stay_small_for_thirty_days_of_coming_and_going():
                 fleet.scheduler.remove_miner(sessions.pop())
         fleet.clock.advance(3480)
         fleet.moves.clear()
-        fleet.told.clear()
+        fleet.emitted.clear()
         inner = fleet.scheduler
         sizes.add(
             max(

@@ -16,12 +16,12 @@ CALM = {SwitchReason.SLICE, SwitchReason.ASSIGN, SwitchReason.RETURN}
 
 
 class Walk(SchedulerHarness):
-    """A random life of a fleet; every move is judged when it is made."""
+    """A random life of a fleet; every move is checked when it is made."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.truth = dict.fromkeys(POOLS, True)
-        self.lanes: dict[SessionId, set[PoolKey]] = {}
+        self.ready_pools: dict[SessionId, set[PoolKey]] = {}
         self.last: dict[SessionId, tuple[float, PoolKey, SwitchReason]] = {}
         self.ledger_at = 0.0
         self.snapshot = self.some_config(ConfigSnapshot())
@@ -53,7 +53,7 @@ class Walk(SchedulerHarness):
     def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
         now = self.clock.now()
         assert self.truth[pool], f"moved to {pool}, which is down"
-        assert pool in self.lanes[session], f"moved to {pool} without a warm lane"
+        assert pool in self.ready_pools[session], f"moved to {pool} without a ready connection"
         assert self.snapshot.pools[pool].status is AdminStatus.ENABLED, f"moved to {pool}, which is taken out"
         allowed = {*self.scheduler.control(f"rig{session}").weights, *self.scheduler.control(f"rig{session}").fallbacks}
         assert pool in allowed, f"moved to {pool}, which has weight 0"
@@ -84,20 +84,20 @@ class Walk(SchedulerHarness):
         )
         act()
         for session, current in self.pools().items():
-            assert current is None or current in self.lanes[session], "stays where it has no lane"
+            assert current is None or current in self.ready_pools[session], "stays where it has no connection"
 
     def come(self) -> None:
-        if len(self.lanes) < 15:
+        if len(self.ready_pools) < 15:
             session = SessionId(self.next)
             self.next += 1
-            self.lanes[session] = {key for key in POOLS if self.truth[key]}
-            self.join(session, tuple(self.lanes[session]), worker=f"rig{session}")
+            self.ready_pools[session] = {key for key in POOLS if self.truth[key]}
+            self.join(session, tuple(self.ready_pools[session]), worker=f"rig{session}")
 
     def go(self) -> None:
-        if self.lanes:
-            session = self.random.choice(sorted(self.lanes))
+        if self.ready_pools:
+            session = self.random.choice(sorted(self.ready_pools))
             self.scheduler.remove_miner(session)
-            del self.lanes[session]
+            del self.ready_pools[session]
 
     def pool_flips(self) -> None:
         key = self.random.choice(POOLS)
@@ -105,19 +105,19 @@ class Walk(SchedulerHarness):
         self.ledger_at = self.clock.now()
         if not self.truth[key]:
             self.scheduler.pool_status(key, False)
-        for session, lanes in self.lanes.items():
-            (lanes.add if self.truth[key] else lanes.discard)(key)
-            self.ready(session, *lanes)
+        for session, ready_pools in self.ready_pools.items():
+            (ready_pools.add if self.truth[key] else ready_pools.discard)(key)
+            self.ready(session, *ready_pools)
         if self.truth[key]:
             self.scheduler.pool_status(key, True)
 
     def lane_flips(self) -> None:
-        if self.lanes:
-            session, key = self.random.choice(sorted(self.lanes)), self.random.choice(POOLS)
+        if self.ready_pools:
+            session, key = self.random.choice(sorted(self.ready_pools)), self.random.choice(POOLS)
             if self.truth[key]:
-                self.lanes[session] ^= {key}
+                self.ready_pools[session] ^= {key}
             self.ledger_at = self.clock.now()
-            self.ready(session, *self.lanes[session])
+            self.ready(session, *self.ready_pools[session])
 
     def reconfigure(self) -> None:
         if self.random.random() < 0.3:
@@ -126,7 +126,7 @@ class Walk(SchedulerHarness):
             self.scheduler.apply(self.snapshot)
 
     def live(self) -> None:
-        busy = tuple(session for session in self.lanes if self.random.random() < 0.9)
+        busy = tuple(session for session in self.ready_pools if self.random.random() < 0.9)
         self.work(
             self.random.choice([5, 20, 60]),
             every=5.0,

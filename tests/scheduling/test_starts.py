@@ -1,4 +1,4 @@
-"""Miners that start together do not begin on one pool together, whichever pool's lane was the quickest."""
+"""Miners that start together do not begin on one pool together, whichever pool's connection was the quickest."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from tests.scheduling.harness import A, B, C, SchedulerHarness, config, schedule
 
 
 def start_on_b_first(fleet: SchedulerHarness, count: int) -> list[int]:
-    """Connect miners whose lane to B is ready before that to A."""
+    """Connect miners whose connection to B is ready before that to A."""
     sessions = [fleet.join(number, ready=(B,)) for number in range(count)]
     fleet.clock.advance(0.05)
     for session in sessions:
@@ -20,7 +20,9 @@ def start_on_b_first(fleet: SchedulerHarness, count: int) -> list[int]:
 
 @pytest.mark.parametrize("policy", [Policy.SLICING, Policy.PACKING])
 @pytest.mark.parametrize(("weights", "on_a"), [((50, 50), 5), ((70, 30), 7), ((20, 80), 2)])
-def test_a_fleet_is_spread_as_soon_as_its_lanes_are_there(policy: Policy, weights: tuple[float, float], on_a: int):
+def test_a_fleet_is_spread_as_soon_as_its_connections_are_there(
+    policy: Policy, weights: tuple[float, float], on_a: int
+):
     fleet = SchedulerHarness(config(schedule({A: weights[0], B: weights[1]}, policy=policy)))
     start_on_b_first(fleet, 10)
     assert Counter(fleet.pools().values()) == {A: on_a, B: 10 - on_a}

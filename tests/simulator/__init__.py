@@ -1,1 +1,1 @@
-"""The simulator is a judge: these tests judge the judge."""
+"""Tests of the simulator, on which the end-to-end tests rely."""

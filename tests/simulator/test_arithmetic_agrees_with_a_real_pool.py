@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.simulator import hashing
 from proxy.simulator.chain import Template
 from proxy.simulator.dialect import CKPOOL
-from proxy.simulator.share_check import IssuedJob, Refused, judge, prove, read_submission
+from proxy.simulator.share_check import IssuedJob, Refused, check_share, prove, read_submission
 from proxy.simulator.shares import Refusal
 from proxy.simulator.work import read_notify
 
@@ -74,9 +74,9 @@ def test_each_recorded_share_is_good_once_and_a_duplicate_twice() -> None:
     for params in submits:
         submission = read_submission(params)
         job = jobs[submission.job_id]
-        judge(job, submission, CKPOOL, 0, hashing.target_of(job.difficulty))
+        check_share(job, submission, CKPOOL, 0, hashing.target_of(job.difficulty))
         with pytest.raises(Refused) as refused:
-            judge(job, submission, CKPOOL, 0, hashing.target_of(job.difficulty))
+            check_share(job, submission, CKPOOL, 0, hashing.target_of(job.difficulty))
         assert refused.value.reason is Refusal.DUPLICATE
 
 

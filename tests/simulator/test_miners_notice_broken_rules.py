@@ -102,9 +102,9 @@ async def test_silence_ends_the_connection(scripted: ScriptedServer, start_miner
 async def test_nerdminer_keeps_suggesting_its_difficulty(scripted: ScriptedServer, start_miner: StartMiner) -> None:
     miner = await start_miner(scripted, NERDMINER, time_scale=0.01)
     await miner.until(lambda m: m.connections >= 2)
-    wishes = [call for call in scripted.calls if call["method"] == "mining.suggest_difficulty"]
-    assert len(wishes) >= 3
-    assert wishes[0]["params"] == [0.00015]
+    suggestions = [call for call in scripted.calls if call["method"] == "mining.suggest_difficulty"]
+    assert len(suggestions) >= 3
+    assert suggestions[0]["params"] == [0.00015]
 
 
 async def test_handshakes_are_those_of_the_firmware(scripted: ScriptedServer, start_miner: StartMiner) -> None:

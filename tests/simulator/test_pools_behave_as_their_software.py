@@ -200,13 +200,13 @@ async def test_miningcore_acknowledges_a_suggestion_and_does_nothing(
     assert pool.sessions[0].difficulty == 1.0
 
 
-@pytest.mark.parametrize(("wish", "granted"), [(500, True), (0.5, False), ("500", False)])
+@pytest.mark.parametrize(("asked", "granted"), [(500, True), (0.5, False), ("500", False)])
 async def test_miningcores_minimum_difficulty_above_its_own_turns_vardiff_off(
-    wish: object, granted: bool, start_pool: StartPool, start_miner: StartMiner
+    asked: object, granted: bool, start_pool: StartPool, start_miner: StartMiner
 ) -> None:
     pool = await start_pool(dialect=MININGCORE, vardiff=Vardiff())
     miner = await at_work(start_miner, pool)
-    options = {"minimum-difficulty.value": wish}
+    options = {"minimum-difficulty.value": asked}
     answer = await miner.call("mining.configure", [["minimum-difficulty"], options])
     assert answer.result == {"minimum-difficulty": granted}
     assert (pool.sessions[0].watch is None) is granted

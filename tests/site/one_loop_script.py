@@ -113,7 +113,7 @@ async def endless(port, most):
     return sent
 
 
-async def crowd(port, number):
+async def many_clients(port, number):
     """How many of so many idle connections stay open, and whether a page is answered once they are gone."""
     pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(number)]
     await asyncio.sleep(0.5)
@@ -180,7 +180,7 @@ async def main():
     found["too_large"] = await too_large(metrics_port)
     found["page_too_large"] = await too_large(port, length=31_000_000, path="/")
     found["endless"] = await endless(port, 31_000_000)
-    found["crowd"] = await crowd(port, 300), await crowd(metrics_port, 40)
+    found["many_clients"] = await many_clients(port, 300), await many_clients(metrics_port, 40)
     found["scrapes"] = await scrapes(metrics_port, 12)
     found["taken"] = await refused_on(port)
     found["port"] = port

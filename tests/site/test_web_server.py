@@ -56,7 +56,7 @@ def test_body_that_does_not_say_how_large_it_is_ends_at_the_limit(found):
 
 
 def test_pages_and_metrics_have_connection_limits_of_their_own(found):
-    web, metrics = found["crowd"]
+    web, metrics = found["many_clients"]
     assert MAX_CONNECTIONS - 5 <= web <= MAX_CONNECTIONS
     assert MAX_SCRAPERS - 5 <= metrics <= MAX_SCRAPERS
 

@@ -31,7 +31,7 @@ def test_an_answer_to_configure_that_comes_late_still_gives_the_mask() -> None:
     assert bench.owner.jobs[-1].version_mask is None
     bench.configure("1fffe000")
     assert len(bench.owner.jobs) == 1  # what was assumed: nobody starts anew for it
-    assert ("mask", USUAL_MASK) in bench.owner.told
+    assert ("mask", USUAL_MASK) in bench.owner.calls
     bench.push("mining.notify", NOTIFY)
     assert bench.owner.jobs[-1].version_mask == USUAL_MASK
 

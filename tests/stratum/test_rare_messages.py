@@ -147,11 +147,11 @@ def test_the_oldest_of_too_many_open_submits_ends_as_lost() -> None:
 
 
 def test_whoever_waits_for_all_answers_is_told_after_the_last_one() -> None:
-    bench, told = Bench().ready(), []
-    bench.upstream.on_all_answered = lambda: told.append("all")
+    bench, answered = Bench().ready(), []
+    bench.upstream.on_all_answered = lambda: answered.append("all")
     bench.upstream.submit_params(Share(bench.owner, 1), ["wallet.rig", *SHARE])
     bench.pool(id=bench.id_of("mining.submit"), result=True, error=None)
-    assert told == ["all"]
+    assert answered == ["all"]
 
 
 def test_a_difficulty_that_comes_after_the_first_job_puts_that_job_under_it() -> None:

@@ -16,10 +16,10 @@ NOTIFY = ["1", "00" * 32, "aa", "bb", [], "20000000", "1d00ffff", "68000000", Tr
 
 
 class Owner:
-    """Keeps everything it is told."""
+    """Keeps every call."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
         self.answers: list[tuple[Any, ShareAnswer]] = []
         self.late_answers: list[tuple[Any, bool]] = []
         self.given_up: list[Any] = []
@@ -30,19 +30,19 @@ class Owner:
         self.late: list[bool] = []
 
     def upstream_subscribed(self, extranonce1: bytes, size: int) -> None:
-        self.told.append(("subscribed", extranonce1, size))
+        self.calls.append(("subscribed", extranonce1, size))
 
     def upstream_authorized(self, ok: bool, message: str) -> None:
-        self.told.append(("authorized", ok, message))
+        self.calls.append(("authorized", ok, message))
 
     def upstream_job(self, job: PoolJob) -> None:
         self.jobs.append(job)
 
     def upstream_difficulty(self, difficulty: float) -> None:
-        self.told.append(("difficulty", difficulty))
+        self.calls.append(("difficulty", difficulty))
 
     def upstream_version_mask(self, version_mask: int) -> None:
-        self.told.append(("mask", version_mask))
+        self.calls.append(("mask", version_mask))
 
     def upstream_late(self, accepted: bool) -> None:
         self.late.append(accepted)
@@ -183,7 +183,7 @@ def test_a_pool_that_refuses_configure_gets_no_sixth_parameter(answer: dict[str,
     bench.push("mining.notify", NOTIFY)
     bench.submit("t", bench.owner.jobs[0], b"\0" * 8, 0x68000000, 1, 0x20000000)
     assert len(bench.sent[-1]["params"]) == 5
-    assert ("mask", 0) in bench.owner.told
+    assert ("mask", 0) in bench.owner.calls
 
 
 def test_a_job_before_the_authorisation_is_kept_and_handed_over_after_it() -> None:
@@ -206,7 +206,7 @@ def test_a_flat_subscription_and_yiimps_pair_are_read() -> None:
         error=None,
         result=[[["mining.set_difficulty", "1"], ["mining.notify", "2"]], "", 4],
     )
-    assert bench.owner.told[-1] == ("subscribed", b"", 4)
+    assert bench.owner.calls[-1] == ("subscribed", b"", 4)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_a_refused_login_is_told_and_ends_the_connection() -> None:
     bench = Bench()
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=False, error={"code": 24, "message": "Unknown address"})
-    assert ("authorized", False, "Unknown address") in bench.owner.told
+    assert ("authorized", False, "Unknown address") in bench.owner.calls
     assert len(bench.owner.closed) == 1
 
 

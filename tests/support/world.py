@@ -1,4 +1,4 @@
-"""An engine in a bottle: virtual time, pools and miners in memory, every event kept.
+"""An engine without a network: virtual time, pools and miners in memory, every event kept.
 
     world = World(pools={"A": 8, "B": 4})       # extranonce2 sizes
     miner = world.miner("cpuminer/2.5.1", "wallet.rig")
@@ -307,7 +307,7 @@ class ScriptedMiner:
 
 
 class World:
-    """See the module."""
+    """An engine on virtual time with scripted pools and miners."""
 
     def __init__(
         self,

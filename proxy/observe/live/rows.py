@@ -35,9 +35,9 @@ class SessionKey(NamedTuple):
 
     session: SessionId
     pool: PoolKey | None
-    told: float | None
-    mask: int | None
-    wish: float | None
+    difficulty: float | None
+    version_mask: int | None
+    suggested: float | None
     waiting: str
     profile: Profile
     facts: Mapping[PoolKey, str] | None
@@ -204,13 +204,13 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
     if len(keys) != len(sessions):
         return False
     for key, session in zip(keys, sessions, strict=True):
-        ident, pool, told, mask, wish, waiting, profile, facts = key
+        ident, pool, difficulty, version_mask, suggested, waiting, profile, facts = key
         if (
             ident != session.id
             or pool != session.current
-            or told != session.assigned_difficulty
-            or mask != session.sent_version_mask
-            or wish != session.suggested_difficulty
+            or difficulty != session.assigned_difficulty
+            or version_mask != session.sent_version_mask
+            or suggested != session.suggested_difficulty
             or waiting != session.waiting
             or profile is not session.profile
             or facts != _facts_of(session)
