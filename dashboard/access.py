@@ -30,7 +30,7 @@ class Access:
 
     @property
     def see(self) -> bool:
-        """Pages at all."""
+        """May see the dashboard."""
         return SEE in self.may
 
     @property
@@ -40,7 +40,7 @@ class Access:
 
     @property
     def steer(self) -> bool:
-        """Slider, modes, pins."""
+        """May move the split, switch modes and pin workers."""
         return STEER in self.may
 
     @property
@@ -50,7 +50,7 @@ class Access:
 
     @property
     def wallets(self) -> bool:
-        """Addresses that are paid."""
+        """May see wallet addresses."""
         return WALLETS in self.may
 
 

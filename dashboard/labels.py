@@ -43,7 +43,7 @@ def control_source(source: str) -> str:
 
 
 def pool_state(status: PoolStatus) -> str:
-    """The state in a word."""
+    """Label of a pool's state."""
     return str(label_of(PoolStatus, status).name)
 
 
@@ -68,7 +68,7 @@ def admin_state(status: str) -> str:
 
 
 def balance_state(state: str) -> str:
-    """How auto-balance stands."""
+    """Label of auto-balance's state."""
     return str(label_of(BalanceState, state).name)
 
 

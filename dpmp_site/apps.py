@@ -4,6 +4,6 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class ConfigurationConfig(AdminConfig):
-    """The admin in sections."""
+    """The admin site, with models grouped in sections."""
 
     default_site = "dpmp_site.admin_site.ConfigSite"

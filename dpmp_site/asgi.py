@@ -23,7 +23,7 @@ from dashboard.routing import websocket_urlpatterns  # noqa: E402
 
 @cache
 def login_paths() -> frozenset[str]:
-    """Where passwords are tried."""
+    """Paths that accept a login."""
     return frozenset({reverse("login"), reverse("admin:login")})
 
 

@@ -23,7 +23,7 @@ def alarms(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, ob
 
 @region("headline")
 def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
-    """The fleet in one glance."""
+    """Summary of the fleet."""
     working = sum(1 for worker in snap.workers if worker.connections)
     away = sum(
         1

@@ -19,7 +19,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def access(context: template.Context) -> Access:
-    """What the viewer may."""
+    """The viewer's permissions."""
     return of_request(context["request"])
 
 

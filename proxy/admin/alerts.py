@@ -39,13 +39,13 @@ class AlertTargetForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("label", "url", "enabled")
 
     def clean_url(self) -> str:
-        """What was typed, else what is set."""
+        """The address that was entered, else the saved one."""
         return self.cleaned_data["url"] or self.initial.get("url") or ""
 
 
 @admin.register(AlertTarget)
 class AlertTargetAdmin(ConfigAdmin):
-    """Who can be told."""
+    """Admin of alert targets."""
 
     form = AlertTargetForm
     list_display = ("label", "scheme_shown", "enabled")
@@ -53,7 +53,7 @@ class AlertTargetAdmin(ConfigAdmin):
 
     @admin.display(description=_("service"))
     def scheme_shown(self, target: AlertTarget) -> str:
-        """The kind of service, as in ``mailto``."""
+        """URL scheme of the target, such as ``mailto``."""
         return target.scheme
 
     @admin.action(description=_("Send a test"), permissions=["change"])
@@ -71,11 +71,11 @@ class AlertTargetAdmin(ConfigAdmin):
                 messages.success(request, gettext("%s: sent. Look whether it has arrived.") % target)
 
     def get_fields(self, request: HttpRequest, obj: AlertTarget | None = None) -> Any:
-        """Who may only look is not shown the address."""
+        """Hide the address from users without the right to change it."""
         return ("label", "url", "enabled") if self._may_edit(request, obj) else ("label", "scheme_shown", "enabled")
 
     def get_readonly_fields(self, request: HttpRequest, obj: AlertTarget | None = None) -> Any:
-        """The kind of service stands where the address would."""
+        """Show the kind of service where the address is hidden."""
         return () if self._may_edit(request, obj) else ("scheme_shown",)
 
     def _may_edit(self, request: HttpRequest, obj: AlertTarget | None) -> bool:
@@ -104,17 +104,17 @@ class AlertRuleAdmin(ConfigAdmin):
         return super().changelist_view(request, extra_context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is one for each kind."""
+        """Rules cannot be added: there is one for each kind."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: AlertRule | None = None) -> bool:
-        """They are switched off instead."""
+        """Rules cannot be deleted; they can be disabled."""
         return False
 
 
 @admin.register(AlertSettings)
 class AlertSettingsAdmin(ConfigAdmin):
-    """How much is sent: one row, one form."""
+    """Admin of the alert settings, a single row."""
 
     fieldsets = [
         (None, {"fields": ["time_zone", "summary_at"]}),
@@ -122,7 +122,7 @@ class AlertSettingsAdmin(ConfigAdmin):
     ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Straight to the one row."""
+        """Redirect to the form of the only row."""
         return redirect("admin:proxy_alertsettings_change", "1")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AlertSettings | None:
@@ -130,17 +130,17 @@ class AlertSettingsAdmin(ConfigAdmin):
         return AlertSettings.load() if object_id == "1" else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is one row."""
+        """There is a single row: none can be added."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: AlertSettings | None = None) -> bool:
-        """There is always one row."""
+        """There is a single row: it cannot be deleted."""
         return False
 
 
 @admin.register(AlertDelivery)
 class AlertDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What was sent, to be read only."""
+    """Read-only list of sent alerts."""
 
     list_display = ("at", "target_label", "title", "state", "attempts", "problem")
     list_filter = ("state", "level", "target_label")
@@ -148,9 +148,9 @@ class AlertDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     date_hierarchy = "at"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """The list is the proxy's."""
+        """Only the proxy writes these rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: AlertDelivery | None = None) -> bool:
-        """The list is the proxy's."""
+        """Only the proxy writes these rows."""
         return False

@@ -47,11 +47,11 @@ class BalanceSettingsAdmin(ConfigAdmin):
     ]
 
     def view_on_site(self, settings: BalanceSettings) -> str:
-        """What comes of them."""
+        """The Balance page of the dashboard."""
         return reverse("balance")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Straight to the one row."""
+        """Redirect to the form of the only row."""
         return redirect("admin:proxy_balancesettings_change", "1")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> BalanceSettings | None:
@@ -59,11 +59,11 @@ class BalanceSettingsAdmin(ConfigAdmin):
         return BalanceSettings.load() if object_id == "1" else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is one row."""
+        """There is a single row: none can be added."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: BalanceSettings | None = None) -> bool:
-        """There is always one row."""
+        """There is a single row: it cannot be deleted."""
         return False
 
 
@@ -92,7 +92,7 @@ class BalanceSourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(BalanceSource)
 class BalanceSourceAdmin(ConfigAdmin):
-    """Whom auto-balance asks."""
+    """Admin of the sources of auto-balance."""
 
     form = BalanceSourceForm
     list_display = ("position", "kind", "chain", "url", "poll_s", "enabled")
@@ -141,6 +141,6 @@ def describe(reading: NetworkReading) -> str:
 
 @admin.register(ChainPrice)
 class ChainPriceAdmin(ConfigAdmin):
-    """Prices typed in by hand."""
+    """Admin of manually set prices."""
 
     list_display = ("chain", "price", "set_at")

@@ -43,7 +43,7 @@ class WeightOverrideAdmin(ConfigAdmin):
 
     @admin.display(description=_("in force"), boolean=True)
     def in_force(self, override: WeightOverride) -> bool:
-        """Whether it decides now."""
+        """Whether the override is active."""
         return override.active
 
     @admin.action(description=_("Clear: back to the schedules"), permissions=["add"])
@@ -56,16 +56,16 @@ class WeightOverrideAdmin(ConfigAdmin):
             messages.info(request, gettext("It was cleared already."))
 
     def save_model(self, request: HttpRequest, obj: WeightOverride, form: Any, change: bool) -> None:
-        """Note who did it."""
+        """Record the user who set it."""
         obj.set_by = request.user.get_username()
         super().save_model(request, obj, form, change)
 
     def has_change_permission(self, request: HttpRequest, obj: WeightOverride | None = None) -> bool:
-        """History is not rewritten."""
+        """Overrides cannot be changed, so that the history stays true."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: WeightOverride | None = None) -> bool:
-        """History is not thrown away."""
+        """Overrides cannot be deleted, so that the history stays complete."""
         return False
 
 
@@ -79,12 +79,12 @@ class WorkerPinAdmin(ConfigAdmin):
     list_select_related = ["pool"]
 
     def view_on_site(self, pin: WorkerPin) -> str:
-        """The worker's page."""
+        """The worker's page on the dashboard."""
         return reverse("worker", args=[pin.worker])
 
     @admin.display(description=_("pool"), ordering="pool__key")
     def pool_link(self, pin: WorkerPin) -> str:
-        """Where it mines."""
+        """Link to the pool of the pin."""
         return link_to(pin.pool)
 
 
@@ -95,24 +95,24 @@ class WorkerTraceAdmin(ConfigAdmin):
     list_display = ["worker", "until"]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """A quarter of an hour, if nothing else is said."""
+        """Default: trace for a quarter of an hour."""
         return {"until": timezone.now() + TRACE_FOR, **super().get_changeform_initial_data(request)}
 
 
 @admin.register(ConfigRevision)
 class ConfigRevisionAdmin(ConfigAdmin):
-    """What the proxy made of the newest configuration; to be read only."""
+    """Read-only state of the newest configuration: applied or refused."""
 
     list_display = ["number", "changed_at", "applied_revision", "applied_at", "refused_revision"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """The row is the proxy's."""
+        """Only the proxy writes this row."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: ConfigRevision | None = None) -> bool:
-        """The row is the proxy's."""
+        """Only the proxy writes this row."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ConfigRevision | None = None) -> bool:
-        """The row is the proxy's."""
+        """Only the proxy writes this row."""
         return False

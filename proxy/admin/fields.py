@@ -20,15 +20,15 @@ class WeekdaysField(forms.MultipleChoiceField):
         super().__init__(choices=[(str(day), name) for day, name in WEEKDAYS_ABBR.items()], **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        """The mask as boxes."""
+        """Turn the bit mask into the list of chosen days."""
         return [str(day) for day in range(7) if value >> day & 1] if isinstance(value, int) else value
 
     def clean(self, value: Any) -> Any:
-        """The boxes as a mask."""
+        """Turn the chosen days into the bit mask."""
         return sum(1 << int(day) for day in super().clean(value))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compare boxes with boxes."""
+        """Compare the chosen days, in any order."""
         return set(self.prepare_value(initial) or []) != set(data or [])
 
 
@@ -36,13 +36,13 @@ class WeightsField(forms.CharField):
     """Weights as ``A 70, B 30``; the value is a mapping of pool key to number."""
 
     def prepare_value(self, value: Any) -> Any:
-        """The mapping as text."""
+        """Format the weights as text."""
         if isinstance(value, dict):
             return ", ".join(f"{key} {weight:g}" for key, weight in value.items())
         return value
 
     def clean(self, value: Any) -> Any:
-        """The text as a mapping."""
+        """Parse the weights from text."""
         weights: dict[str, float] = {}
         for part in filter(None, (part.strip() for part in super().clean(value).split(","))):
             entry = _ENTRY.fullmatch(part)
@@ -52,5 +52,5 @@ class WeightsField(forms.CharField):
         return weights
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compare text with text."""
+        """Compare the weights as text."""
         return (self.prepare_value(initial) or "") != (data or "")

@@ -36,20 +36,20 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only the proxy adds."""
+        """Only the proxy adds rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """What has happened stays as it is."""
+        """History cannot be edited."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """The retention settings decide what goes."""
+        """Rows are deleted by the retention settings only."""
         return False
 
 
 class ExportForm(forms.Form):
-    """Which period, and how."""
+    """Form of the share export: period, grouping and format."""
 
     first = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}))
     last = forms.DateField(label=_("Last day"), widget=forms.DateInput(attrs={"type": "date"}))
@@ -118,16 +118,16 @@ class ShareBucketAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("start"), ordering="start")
     def time(self, bucket: ShareBucket) -> datetime:
-        """Where the bucket begins."""
+        """Start of the bucket."""
         return bucket.begins
 
     def get_urls(self) -> list[URLPattern]:
-        """The export's page comes before the rows'."""
+        """Add the export page; it comes before the pages of rows."""
         own = path("export/", self.admin_site.admin_view(self.export), name="proxy_sharebucket_export")
         return [own, *super().get_urls()]
 
     def export(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-        """The form, or the file it asks for."""
+        """Show the export form, or send the requested file."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         today = datetime.now(UTC).date()
@@ -152,7 +152,7 @@ class ShareBucketAdmin(ReadOnlyAdmin):
 
 @admin.register(ShareTotal)
 class ShareTotalAdmin(ReadOnlyAdmin):
-    """Shares of all time."""
+    """Read-only share totals since the installation."""
 
     list_display = ["worker", "pool", "accepted", "rejected", "stale", "duplicate", "unanswered", "credited", "best"]
     list_filter = ["pool"]
@@ -162,7 +162,7 @@ class ShareTotalAdmin(ReadOnlyAdmin):
 
 @admin.register(BestShare)
 class BestShareAdmin(ReadOnlyAdmin):
-    """The top list."""
+    """Read-only list of the best shares."""
 
     list_display = ["true_difficulty", "worker", "chain", "pool", "at", "header_hash"]
     list_filter = ["chain", "pool"]
@@ -171,7 +171,7 @@ class BestShareAdmin(ReadOnlyAdmin):
 
 @admin.register(V2BestShare)
 class V2BestShareAdmin(ReadOnlyAdmin):
-    """What was imported from v2."""
+    """Read-only best shares imported from version 2."""
 
     list_display = ["worker", "assigned_difficulty", "imported_at"]
     search_fields = ["worker"]
@@ -179,7 +179,7 @@ class V2BestShareAdmin(ReadOnlyAdmin):
 
 @admin.register(Block)
 class BlockAdmin(ReadOnlyAdmin):
-    """Blocks found."""
+    """Read-only list of blocks found."""
 
     list_display = ["at", "chain", "height", "worker", "pool", "verdict", "fate", "header_hash"]
     list_filter = ["verdict", "fate", "chain", "pool"]
@@ -188,7 +188,7 @@ class BlockAdmin(ReadOnlyAdmin):
 
 @admin.register(ChainTip)
 class ChainTipAdmin(ReadOnlyAdmin):
-    """Who told of a block, and when."""
+    """Read-only list of when each pool announced a block."""
 
     list_display = ["seen_at", "chain", "height", "pool", "behind_ms", "prevhash"]
     list_filter = ["chain", "pool"]
@@ -196,7 +196,7 @@ class ChainTipAdmin(ReadOnlyAdmin):
 
 @admin.register(PayoutRecord)
 class PayoutRecordAdmin(ReadOnlyAdmin):
-    """Whom the pools' coinbases paid."""
+    """Read-only results of the payout check."""
 
     list_display = ["at", "pool", "percent", "ok"]
     list_filter = ["pool", "ok"]
@@ -204,7 +204,7 @@ class PayoutRecordAdmin(ReadOnlyAdmin):
 
 @admin.register(Retention)
 class RetentionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """How long history is kept: one row."""
+    """Admin of the retention settings, a single row."""
 
     fieldsets = [
         (_("Shares"), {"fields": ["minutes_days", "ten_minutes_days", "hours_days", "days_days"]}),
@@ -212,7 +212,7 @@ class RetentionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Straight to the one row."""
+        """Redirect to the form of the only row."""
         return redirect("admin:proxy_retention_change", "1")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Retention | None:
@@ -220,9 +220,9 @@ class RetentionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return Retention.load() if object_id == "1" else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is one row."""
+        """There is a single row: none can be added."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """There is always one row."""
+        """There is a single row: it cannot be deleted."""
         return False

@@ -28,27 +28,27 @@ _MARKS = {True: "✓", False: "✗", None: "·"}
 
 @admin.register(Wallet)
 class WalletAdmin(ConfigAdmin):
-    """Who is paid."""
+    """Admin of wallets."""
 
     list_display = ["label", "chain", "kind", "address", "used_by"]
     list_filter = ["chain", "kind"]
     search_fields = ["label", "address"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Wallet]:
-        """With the pools, in one more query."""
+        """Load the pools too, with one more query."""
         return super().get_queryset(request).prefetch_related("pools")
 
     @admin.display(description=_("pools"))
     def used_by(self, wallet: Wallet) -> str:
-        """The pools that pay it."""
+        """Keys of the pools that pay to this wallet."""
         return ", ".join(pool.key for pool in wallet.pools.all()) or "-"
 
 
 class EndpointFormSet(LabelledInlineFormSet):
-    """The addresses of one pool."""
+    """Validates a pool's addresses."""
 
     def clean(self) -> None:
-        """At least one must stay."""
+        """Check that the pool keeps at least one address."""
         super().clean()
         kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
         if not any(self.errors) and not any(not form.cleaned_data.get("DELETE") for form in kept):
@@ -67,7 +67,7 @@ class EndpointInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Pool)
 class PoolAdmin(ConfigAdmin):
-    """Where miners are sent."""
+    """Admin of pools, with a connection test."""
 
     list_display = ["key", "name", "chain", "wallet_link", "addresses", "status", "state", "solo", "extranonce2"]
     list_filter = ["status", "chain", "solo"]
@@ -91,16 +91,16 @@ class PoolAdmin(ConfigAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pool]:
-        """With wallet, addresses and facts in few queries."""
+        """Load wallet, addresses and facts with few queries."""
         return super().get_queryset(request).select_related("wallet", "fact").prefetch_related("endpoints")
 
     def view_on_site(self, pool: Pool) -> str:
-        """Its page."""
+        """The pool's page on the dashboard."""
         return reverse("pool", args=[pool.key])
 
     @admin.display(description=_("now"))
     def state(self, pool: Pool) -> str:
-        """How the running proxy finds it, and why where it is down."""
+        """The pool's present state; why, where it is down."""
         snap = store.current()
         view = snap.pool(pool.key) if snap else None
         if view is None:
@@ -111,17 +111,17 @@ class PoolAdmin(ConfigAdmin):
 
     @admin.display(description=_("wallet"), ordering="wallet__label")
     def wallet_link(self, pool: Pool) -> str:
-        """Who is paid."""
+        """Link to the pool's wallet."""
         return link_to(pool.wallet)
 
     @admin.display(description=_("addresses"))
     def addresses(self, pool: Pool) -> str:
-        """In order of preference."""
+        """The pool's addresses, in order of preference."""
         return ", ".join(f"{entry}{'' if entry.tls == 'off' else ' TLS'}" for entry in pool.endpoints.all()) or "-"
 
     @admin.display(description=_("extranonce2"))
     def extranonce2(self, pool: Pool) -> str:
-        """The size last seen, in bytes."""
+        """Size of extranonce2 that the pool last gave, in bytes."""
         fact = getattr(pool, "fact", None)
         return str(fact.extranonce2_size) if fact else "-"
 

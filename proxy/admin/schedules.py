@@ -39,7 +39,7 @@ class AllocationFormSet(LabelledInlineFormSet):
 
 
 class AllocationInline(admin.TabularInline):  # type: ignore[type-arg]
-    """Pool and weight."""
+    """Inline rows of a schedule's pools and weights."""
 
     model = Allocation
     formset = AllocationFormSet
@@ -48,7 +48,7 @@ class AllocationInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 class FallbackInline(admin.TabularInline):  # type: ignore[type-arg]
-    """Pools for when all of the above are down."""
+    """Inline rows of the pools used when all the others are down."""
 
     model = Fallback
     formset = LabelledInlineFormSet
@@ -57,7 +57,7 @@ class FallbackInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A window with a box for each day."""
+    """Form of a window, with a checkbox for each day."""
 
     weekdays = WeekdaysField(label=_("days"), initial=ALL_DAYS, help_text=_("The days on which the window starts."))
 
@@ -77,7 +77,7 @@ class WindowInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Schedule)
 class ScheduleAdmin(ConfigAdmin):
-    """Who mines where, and when."""
+    """Admin of schedules."""
 
     list_display = ["name", "mode", "weights", "hours", "workers", "priority", "is_default", "enabled"]
     list_filter = ["enabled", "mode", "policy"]
@@ -98,18 +98,18 @@ class ScheduleAdmin(ConfigAdmin):
     readonly_fields = ["coming_week"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
-        """With weights and windows in few queries."""
+        """Load weights and windows with few queries."""
         return super().get_queryset(request).prefetch_related("allocations__pool", "windows")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """The first schedule is likely to be the default."""
+        """Preset the first schedule as the default."""
         return {
             "is_default": not Schedule.objects.filter(is_default=True).exists(),
             **super().get_changeform_initial_data(request),
         }
 
     def view_on_site(self, schedule: Schedule) -> str:
-        """The week as a picture."""
+        """The Schedule page of the dashboard."""
         return reverse("schedule")
 
     @admin.display(description=_("in force"))
@@ -126,12 +126,12 @@ class ScheduleAdmin(ConfigAdmin):
 
     @admin.display(description=_("weights"))
     def weights(self, schedule: Schedule) -> str:
-        """Pools with their weights."""
+        """The schedule's pools and weights."""
         return ", ".join(f"{entry.pool.key} {entry.weight:g}" for entry in schedule.allocations.all()) or "-"
 
     @admin.display(description=_("windows"))
     def hours(self, schedule: Schedule) -> str:
-        """When it is in force."""
+        """The schedule's windows, or "always"."""
         return "; ".join(describe_window(window) for window in schedule.windows.all()) or gettext("always")
 
 

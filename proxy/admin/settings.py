@@ -57,7 +57,7 @@ class ProxySettingsAdmin(ConfigAdmin):
     ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Straight to the one row."""
+        """Redirect to the form of the only row."""
         return redirect("admin:proxy_proxysettings_change", "1")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ProxySettings | None:
@@ -65,16 +65,16 @@ class ProxySettingsAdmin(ConfigAdmin):
         return ProxySettings.load() if object_id == "1" else None
 
     def save_model(self, request: HttpRequest, obj: ProxySettings, form: Any, change: bool) -> None:
-        """Warn of event names that nothing will ever have."""
+        """Save, and warn of event names that do not exist."""
         super().save_model(request, obj, form, change)
         unknown = [name for name in event_names(f"{obj.log_allow} {obj.log_deny}") if name not in events.REGISTRY]
         if unknown:
             messages.warning(request, gettext("No event has the name %s: check for a typo.") % ", ".join(unknown))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is one row."""
+        """There is a single row: none can be added."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ProxySettings | None = None) -> bool:
-        """There is always one row."""
+        """There is a single row: it cannot be deleted."""
         return False

@@ -75,8 +75,8 @@ def suitable_difficulty(
 ) -> float | None:
     """The difficulty to ask a pool for on behalf of a miner, whole from 1 on (ckpool reads integers); None for none.
 
-    ``productive``: what it last worked at there; ``suggested``: its own; 0 where they are not known. Without both, and with
-    ``estimated``, its ``hashrate`` (H/s) says it. Where the hash rate is known the answer gives between
+    ``productive``: what it last worked at there; ``suggested``: its own; 0 where they are not known. Without both, and
+    with ``estimated``, its ``hashrate`` (H/s) says it. Where the hash rate is known the answer gives between
     ``MOST_SHARES_PER_S`` and a share in ``RAREST_SHARE_S``: public-pool hears one suggestion for each connection, which
     is not to be wasted on a value that is far too low. Within the operator's limits.
     """

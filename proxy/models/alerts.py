@@ -22,7 +22,7 @@ LOCAL_SERVICES = frozenset({"dbus", "glib", "kde", "qt", "gnome", "macosx", "win
 
 
 class DeliveryState(models.TextChoices):
-    """What became of a message."""
+    """Delivery state of a message."""
 
     WAITING = "waiting", _("waiting")
     SENT = "sent", _("sent")
@@ -30,7 +30,7 @@ class DeliveryState(models.TextChoices):
 
 
 class AlertTarget(ConfigModel):
-    """Somebody who can be told, as an Apprise address. The address holds passwords and tokens: it is a secret."""
+    """An alert target as an Apprise address, which may hold passwords and tokens: it is a secret."""
 
     label = models.CharField(_("label"), max_length=80, unique=True, help_text=_("Your name for it."))
     url = models.CharField(
@@ -219,7 +219,7 @@ class AlertSettings(SingleRow):
         return gettext("alert settings")
 
     def check_rules(self) -> None:
-        """The time zone must exist."""
+        """Check that the time zone exists."""
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:

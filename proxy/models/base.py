@@ -40,13 +40,13 @@ class ConfigModel(models.Model):
 
 
 class SingleRow(ConfigModel):
-    """Settings of which there is exactly one row; its table refuses any other by a constraint of its own."""
+    """Settings in a single row. A check constraint enforces it."""
 
     class Meta:
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Always the one row."""
+        """Save as the only row (primary key 1)."""
         self.pk = self.pk or 1
         super().save(*args, **kwargs)
 

@@ -47,7 +47,7 @@ class Step(models.IntegerChoices):
 
 
 class BlockVerdict(models.TextChoices):
-    """What became of a block."""
+    """Fate of a block found."""
 
     PENDING = "pending", _("no answer known")
     ACCEPTED = Verdict.ACCEPTED.value, _("accepted by the pool")
@@ -113,7 +113,7 @@ class ShareBucket(ShareSums):
 
     @property
     def begins(self) -> datetime:
-        """``start`` as a time."""
+        """``start`` as a datetime."""
         return datetime.fromtimestamp(self.start, UTC)
 
 
@@ -268,7 +268,7 @@ class BlockMark(models.Model):
 
 
 class ChainTip(models.Model):
-    """A block of the network, and when a pool told of it."""
+    """A block of the network, and when a pool announced it."""
 
     chain = models.CharField(_("chain"), max_length=8, choices=_CHAINS)
     pool = models.CharField(_("pool"), max_length=POOL_CHARS)

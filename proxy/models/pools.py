@@ -1,4 +1,4 @@
-"""Who is paid, and where miners are sent."""
+"""Wallets, pools and their addresses."""
 
 import ipaddress
 import re

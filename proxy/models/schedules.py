@@ -1,4 +1,4 @@
-"""Who mines where, and when."""
+"""Schedules: weights of pools by worker and time."""
 
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

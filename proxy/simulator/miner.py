@@ -75,7 +75,7 @@ class SimMiner:
         time_scale: float = 1.0,
         seed: int = 0,
     ) -> None:
-        """``suggest`` None asks for a share every three seconds; a suggestion is whole and at least 1, as in firmware."""
+        """``suggest`` None asks for a share every three seconds; it is whole and at least 1, as in firmware."""
         self.profile = profile
         self.host = host
         self.port = port

@@ -450,14 +450,14 @@ def three(revision: int = 1) -> LiveSnapshot:
         payout_percent=None,
         endpoint="stratum.a-very-long-host-name.pool.example.com:33333",
     )
-    workers = tuple(
+    many = tuple(
         replace(workers()[index % 4], name=WorkerName(f"rack-{index:02d}-position-with-a-long-name"))
         for index in range(24)
     )
     return replace(
         rich(revision),
         pools=(replace(pool_a(), weight=0.5, target=0.5), pool_b(), third),
-        workers=workers,
+        workers=many,
         control=ControlView(
             source="auto-balance",
             detail="network hash rates",
