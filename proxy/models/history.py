@@ -275,7 +275,7 @@ class ChainTip(models.Model):
     height = models.BigIntegerField(_("height"), null=True, blank=True)
     prevhash = models.CharField(_("block hash"), max_length=64)
     nbits = models.BigIntegerField(_("nbits of the next block"))
-    seen_at = models.DateTimeField(_("told"))
+    seen_at = models.DateTimeField(_("announced"))
     behind_ms = models.FloatField(_("behind the first pool, ms"))
 
     class Meta:

@@ -45,7 +45,7 @@ COUNTER_LABELS: Mapping[str, Label] = {
     "duplicate": Label(_("duplicate"), _("Part of the rejected.")),
     "unanswered": Label(_("no reply")),
     "credited": Label(_("credited difficulty"), _("Sum of the pool's difficulty over accepted shares.")),
-    "work": Label(_("work"), _("Sum of the told difficulty over shares that proved work.")),
+    "work": Label(_("work"), _("Sum of the assigned difficulty over shares that proved work.")),
     "work_squares": Label(_("sum of squares of work")),
     "work_shares": Label(_("shares that proved work")),
     "best": Label(_("best share")),
