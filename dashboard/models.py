@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Permissions(models.Model):
-    """No table: the home of the dashboard's permissions, which the groups are made of."""
+    """No table: declares the dashboard's permissions, of which the groups consist."""
 
     class Meta:
         managed = False

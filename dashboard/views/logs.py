@@ -100,7 +100,7 @@ def _pack(archive: zipfile.ZipFile, name: str, text: str, plain: bool, redactor:
 @require_GET
 @needs(LOGS, ADMINISTER)
 def switches(request: HttpRequest) -> HttpResponseBase:
-    """Which events are written."""
+    """The log filter: which events are written."""
     row = ProxySettings.load()
     allow, deny = event_names(row.log_allow), event_names(row.log_deny)
     events = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 KEEP_S = 60.0
-"""How long a job stays known after a clean job or a switch; its pool judges what comes for it."""
+"""How long a job stays known after a clean job or a switch; its pool decides what comes for it."""
 MAX_JOBS = 256
 MAX_SHARES_REMEMBERED = 65_536
 """Per job, for the duplicate check."""

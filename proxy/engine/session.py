@@ -178,7 +178,7 @@ class Session:
     # --- DownstreamOwner ------------------------------------------------------------------------------------------
 
     def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
-        """Log it in one line; a browser is told where the dashboard is."""
+        """Log it in one line; a browser is sent the address of the dashboard."""
         self._events.emit(
             MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening, reason=REASONS[opening])
         )
@@ -212,7 +212,7 @@ class Session:
         return version_mask
 
     def miner_authorized(self, user: str, password: str) -> None:
-        """The first worker names the session; others are told apart in our books only."""
+        """The first worker names the session; others are distinguished in the counts only."""
         worker = worker_of(user)
         first = not self.submits.workers
         self.submits.workers[user] = worker
@@ -497,7 +497,7 @@ class Session:
             self._let_go_if_it_would_fit(job)
 
     def _fits(self, key: PoolKey, job: PoolJob, *, elsewhere: bool) -> bool:
-        """See whether this miner can use the pool's jobs; where not, the pool is left out and people are told."""
+        """Whether this miner can use the pool's jobs; where not, the pool is excluded and the operator notified."""
         extranonce = self.downstream.extranonce
         assert extranonce is not None
         why = why_not(

@@ -97,7 +97,7 @@ class Dialect:
     """How far a share's ntime may be after its job's, seconds."""
     rebuild: Rebuild = Rebuild.REPLACE
     low_block: LowBlock = LowBlock.LOST
-    judges_at_present: bool = False
+    checks_at_present: bool = False
     """A share needs the session's difficulty of now, however low its job's was."""
     resumes: bool = False
     """Subscribe with the session id of a connection that has ended gives its extranonce1 and jobs again."""
@@ -139,7 +139,7 @@ PUBLIC_POOL = Dialect(
     exact_authorize_params=True,
     job_after_retarget=True,
     rebuild=Rebuild.XOR,
-    judges_at_present=True,
+    checks_at_present=True,
 )
 """src/models/StratumV1Client.ts. Its socket times out after five minutes without traffic of either side, so never."""
 

@@ -311,7 +311,7 @@ class SimPool:
             session.retarget(difficulty)
 
     def no_answer_to_submits(self, on: bool = True) -> None:
-        """Judge and book submits but never answer them."""
+        """Check and count submits but never answer them."""
         self.swallows_submits = on
 
     def refuse_authorize(self, *users: str, on: bool = True) -> None:

@@ -364,7 +364,7 @@ class PoolSession(asyncio.Protocol):
         target = hashing.target_of(job.difficulty, self.pool.hashes_per_difficulty)
         proof = check_share(job, share, self.dialect, self.version_mask, target, self.pool.chain.network_target)
         present = hashing.target_of(self.difficulty, self.pool.hashes_per_difficulty)
-        if self.dialect.judges_at_present and proof.number > present:
+        if self.dialect.checks_at_present and proof.number > present:
             self.pool.raised_ages_s.append(self.pool.uptime() - self._set_at)
             raise Refused(Refusal.RAISED, proof.number)
         return proof

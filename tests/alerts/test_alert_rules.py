@@ -36,7 +36,7 @@ def test_pool_event_counts_at_once_and_an_older_snapshot_does_not_undo_it():
 
 
 @pytest.mark.parametrize("admin", [AdminStatus.DRAIN, AdminStatus.DISABLED])
-def test_pool_that_was_taken_out_is_not_told(admin):
+def test_pool_that_is_draining_or_disabled_is_not_reported(admin):
     running = RunningEngine(AlertKind.POOL_DOWN)
     running.set("A", status=PoolStatus.DOWN, admin=admin)
     assert running.run(600) == []

@@ -1,4 +1,4 @@
-"""A pool that pays a stranger is flagged with its first job, taken out of work, and put back when it is right."""
+"""A pool that pays somebody else is flagged with its first job, excluded, and used again when it pays right."""
 
 import asyncio
 import os

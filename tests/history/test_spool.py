@@ -1,4 +1,4 @@
-"""What the database does not take at the end of a run is in it after the next start, once, whatever happens."""
+"""Batches not written at shutdown are in the database after the next start, once, whatever happens."""
 
 import json
 import stat

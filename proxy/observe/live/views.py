@@ -152,7 +152,7 @@ class WorkerView:
     version_mask: int | None = None
     suggested_difficulty: float | None = None
     control: str = ""
-    """What decides where it works, in words."""
+    """What controls where the worker mines, in words."""
     sessions: tuple[SessionView, ...] = ()
     """Its newest connections, oldest of them first; ``connections`` counts them all."""
 
