@@ -11,6 +11,9 @@ TEST_DATA := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
 UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance \
 	tests/alerts tests/config tests/admin
 
+# Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
+PROCESSES := tests/e2e tests/simulator tests/installer tests/browser
+
 .PHONY: help run demo templates static units check test migrate clean
 
 help:
@@ -70,8 +73,10 @@ check: $(VENV)/.test
 
 test: export DPMP_DATA_DIR := $(TEST_DATA)
 test: static
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --ignore=tests/browser $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
 	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
 
 clean:
