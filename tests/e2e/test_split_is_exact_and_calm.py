@@ -46,6 +46,8 @@ MEASURED_FLEETS = tuple(FLEETS) if LONG else ("12 mixed",)
 PROFILES = (CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER)
 FIRST, SECOND = {"A": 0.7, "B": 0.3}, {"A": 0.3, "B": 0.7}
 CALM_S = 100.0 if LONG else 1.0
+SHARE_S = 3.0 if LONG else 0.6
+"""What a share takes: a minority pool keeps a miner for five of them, and in a short test that must not be long."""
 SETTLING_S = 0.5
 """What no book holds: a look of the meter, shares on their way, a loop that shares its core with others."""
 
@@ -63,7 +65,10 @@ def dwell_s(weights: dict[str, float]) -> float:
 def make_fleet(port: int, rates: Sequence[float]) -> Fleet:
     fleet = Fleet(port, [PROFILES[number % len(PROFILES)] for number in range(len(rates))])
     for miner, rate in zip(fleet.miners, rates, strict=True):
-        miner.hashrate, miner.suggest = rate * TERA, max(1.0, round(3 * rate * TERA / miner.hashes_per_difficulty))
+        miner.hashrate, miner.suggest = (
+            rate * TERA,
+            max(1.0, round(SHARE_S * rate * TERA / miner.hashes_per_difficulty)),
+        )
     return fleet
 
 
