@@ -94,30 +94,6 @@ async def test_six_of_six_found_while_the_line_is_down_reach_the_pool_once(
 
 
 @pytest.mark.slow
-async def test_a_pool_that_gives_a_new_session_is_sent_none_of_them(
-    start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
-) -> None:
-    pool = await easy_pool(start_pool, resumes=False)
-    proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 100}))
-    fleet = await start_fleet(proxy.stratum, [CPUMINER])
-    await fleet.mined(2)
-    await fleet.settle()
-    await pool.refuse_connections()
-    pool.drop_connections()
-    await proxy.until("pool_down", pool="A")
-    hashes = await find_six(proxy, fleet)
-    await pool.accept_connections()
-    await told_of(proxy, "block_kept", hashes)
-    await proxy.until("pool_up", pool="A")
-    await fleet.settle()
-    assert checked(pool, hashes) == Counter()
-    code, _ = await proxy.end()
-    assert code == 0
-    rows = blocks_in_database(proxy.data_dir)
-    assert {rows[each]["fate"] for each in hashes}.isdisjoint({"accepted", "arrived"})
-    assert not proxy.lines("block_resent"), "the pool is asked for the old session, and sent nothing on another one"
-
-
 @pytest.mark.slow
 async def test_six_of_six_without_an_answer_are_known_to_have_arrived_after_a_kill(
     request: pytest.FixtureRequest, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
