@@ -94,7 +94,6 @@ async def test_six_of_six_found_while_the_line_is_down_reach_the_pool_once(
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 async def test_six_of_six_without_an_answer_are_known_to_have_arrived_after_a_kill(
     request: pytest.FixtureRequest, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
 ) -> None:
