@@ -6,6 +6,7 @@ every few minutes while no miner works there.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
@@ -25,9 +26,9 @@ from proxy.observe.events import (
 )
 from proxy.ports import Clock, Dialer
 from proxy.stratum.patience import Patience
+from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache
 from proxy.stratum.upstream import Credentials
-from proxy.stratum.version_rolling import PoolReading
 from proxy.types import AdminStatus, LineCount, PoolKey, PoolStatus, SessionId, WorkerName
 
 if TYPE_CHECKING:
@@ -95,10 +96,10 @@ class UpstreamPool:
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
         self._open: set[UpstreamConnection] = set()
         """Connections of all kinds that have not ended."""
-        self._notify_cache = NotifyCache()
-        self._reading = PoolReading()
-        self._lines = engine.pool_lines.setdefault(config.key, LineCount())
         self._patience = Patience(health.request_stall_s)
+        self._context = PoolContext(
+            patience=self._patience, lines=engine.pool_lines.setdefault(config.key, LineCount())
+        )
 
     # --- Facts ----------------------------------------------------------------------------------------------------
 
@@ -175,7 +176,7 @@ class UpstreamPool:
             self.probe.cancel()
         elif moved or returned:
             self.version_mask = None  # perhaps another pool: until it has said, rolling is offered
-            self._notify_cache = NotifyCache()  # what it sends is told anew
+            self._context = replace(self._context, notify_cache=NotifyCache())  # what it sends is announced anew
             self._endpoint = 0
             self._backoff.reset()
             self.probe.cancel()
@@ -425,20 +426,15 @@ class UpstreamPool:
     ) -> UpstreamConnection:
         connection = UpstreamConnection(
             connection_id=self._engine.next_connection_id(),
-            pool=self.key,
-            chain=self.config.chain,
+            pool=self.config,
+            context=self._context,
             endpoint=endpoint,
-            known=self.config.endpoints,
             credentials=credentials,
             user=user,
             clock=self._clock,
             events=self._events,
             session=session,
-            patience=self._patience,
             job_stall_s=self._limits.job_stall_min_s,
-            notify_cache=self._notify_cache,
-            reading=self._reading,
-            lines=self._lines,
             resume=resume,
         )
         self._open.add(connection)

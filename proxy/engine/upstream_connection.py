@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from proxy.chains.coinbase import height_of
-from proxy.config.snapshot import Endpoint
+from proxy.config.snapshot import Endpoint, PoolConfig
+from proxy.engine.job_watch import JobWatch
 from proxy.engine.redirect import redirect_target
 from proxy.errors import RemoteProtocolError
 from proxy.observe.events import (
@@ -27,21 +28,14 @@ from proxy.observe.events import (
     SubscribeResult,
     UpstreamTraffic,
 )
-from proxy.ports import Clock, Dialer, Link, Timer
+from proxy.ports import Clock, Dialer, Link
 from proxy.stratum.codec import Request
 from proxy.stratum.extranonce import ExtranoncePadding
-from proxy.stratum.patience import Patience
-from proxy.stratum.pool_job import NotifyCache, PoolJob
+from proxy.stratum.pool_context import PoolContext
+from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
 from proxy.stratum.upstream_owner import PendingSubmit
-from proxy.stratum.version_rolling import PoolReading
-from proxy.types import Chain, ConnectionId, LineCount, PoolKey, SessionId
-
-FIRST_JOB_S = 20.0
-"""A connection that has brought no job by then is no use: the pool accepts and says nothing."""
-HANDSHAKE_ANSWERS = 3
-"""The first job waits for so many: to subscribe, to authorize, and itself."""
-
+from proxy.types import ConnectionId, SessionId
 
 GOLDEN = 0.618033988749895
 """Its multiples are spread evenly over every interval (as phases of slicing are)."""
@@ -77,18 +71,13 @@ class UpstreamConnection:
         "_clock",
         "_dialed_at",
         "_events",
-        "_gap_s",
-        "_job_stall_s",
+        "_job_watch",
         "_known",
-        "_last_job_at",
         "_notify_cache",
         "_opened_at",
-        "_patience",
         "_session",
         "_tip",
         "_user",
-        "_user_name",
-        "_watch",
         "asked",
         "chain",
         "ended",
@@ -108,25 +97,20 @@ class UpstreamConnection:
         self,
         *,
         connection_id: ConnectionId,
-        pool: PoolKey,
-        chain: Chain,
+        pool: PoolConfig,
+        context: PoolContext,
         endpoint: Endpoint,
-        known: tuple[Endpoint, ...],
         credentials: Credentials,
         user: ConnectionUser,
         clock: Clock,
         events: EventStream,
         session: SessionId | None,
-        patience: Patience,
         job_stall_s: float,
-        notify_cache: NotifyCache,
-        reading: PoolReading,
-        lines: LineCount,
         resume: str = "",
     ) -> None:
         self.id = connection_id
-        self.pool = pool
-        self.chain = chain
+        self.pool = pool.key
+        self.chain = pool.chain
         self.endpoint = endpoint
         self.padding = ExtranoncePadding(connection_id << 8)
         """Another start for each connection: some pools give the same extranonce1 to all (p2pool an empty one)."""
@@ -140,36 +124,28 @@ class UpstreamConnection:
             clock=clock,
             owner=self,
             credentials=credentials,
-            patience=patience,
-            notify_cache=notify_cache,
-            reading=reading,
+            context=context,
             spread=connection_id * GOLDEN % 1.0,
             resume=resume,
-            lines=lines,
         )
-        self.reading = reading
-        self._patience = patience
-        self._notify_cache = notify_cache
+        self.reading = context.reading
+        self._notify_cache = context.notify_cache
         self._tip = (b"", 0)
         """Previous block and compact target of the newest job."""
-        self._known = known
-        self._user_name = credentials.user
+        self._known = pool.endpoints
         self._user = user
         self._clock = clock
         self._events = events
         self._session = session
-        self._job_stall_s = job_stall_s
+        self._job_watch = JobWatch(self, clock, context.patience, job_stall_s)
         self.asked: float | None = None
         """The difficulty that this connection is to have, where one is known that suits the miner."""
         self.pinned = 0.0
         """What the pool was asked for in the handshake, by the minimum or the password, and may keep for good; 0 for
         nothing."""
-        self._gap_s = 0.0
-        self._last_job_at: float | None = None
         self._cancel_dial: Callable[[], None] | None = None
         self._opened_at: float | None = None
         self._dialed_at = 0.0
-        self._watch: Timer | None = None
 
     # --- What a session does with it ------------------------------------------------------------------------------
 
@@ -225,7 +201,7 @@ class UpstreamConnection:
     @property
     def gap_s(self) -> float:
         """The usual time between two jobs (seconds); 0 until two were heard."""
-        return self._gap_s
+        return self._job_watch.gap_s
 
     @property
     def silent_for_s(self) -> float:
@@ -279,6 +255,10 @@ class UpstreamConnection:
         """``Upstream.suggest``."""
         return self.upstream.suggest
 
+    def job_overdue(self) -> None:
+        """No job came for much longer than usual."""
+        self._user.connection_stale(self)
+
     def close_when_answered(self, reason: str) -> None:
         """Close once its last open submit has ended."""
         self.upstream.on_all_answered = lambda: self.close(reason)
@@ -308,7 +288,7 @@ class UpstreamConnection:
             link.close()
             return
         self._opened_at = self._clock.now()
-        self._watch = self._clock.call_at(self._opened_at + FIRST_JOB_S, self._look)
+        self._job_watch.start()
         self._events.emit(
             PoolConnected(
                 pool=self.pool,
@@ -352,13 +332,17 @@ class UpstreamConnection:
         self.refused = "" if ok else message or "refused without a reason"
         self._events.emit(
             AuthResult(
-                pool=self.pool, connection=self.id, user=self._user_name, ok=ok, message=message, session=self._session
+                pool=self.pool,
+                connection=self.id,
+                user=self.credentials.user,
+                ok=ok,
+                message=message,
+                session=self._session,
             )
         )
 
     def upstream_job(self, job: PoolJob) -> None:
         """Announce a job that is new, hand it over, and look out for the next one."""
-        now = self._clock.now()
         template = job.template
         if self._notify_cache.announce(template) and self._events.wants(PoolNotify):
             self._events.emit(
@@ -392,7 +376,7 @@ class UpstreamConnection:
                     session=self._session,
                 )
             )
-        self._learn_gap(now)
+        self._job_watch.job_came()
         self.reached = True
         self._user.connection_job(self, job)
 
@@ -465,37 +449,5 @@ class UpstreamConnection:
         if self.ended:
             return
         self.ended = True
-        if self._watch is not None:
-            self._watch.cancel()
+        self._job_watch.stop()
         self._user.connection_lost(self, reason)
-
-    def _learn_gap(self, now: float) -> None:
-        """Keep the usual time between jobs; the watch looks at it when it is due, not at each job."""
-        previous, self._last_job_at = self._last_job_at, now
-        if previous is not None:
-            gap = now - previous
-            self._gap_s = gap if not self._gap_s else 0.8 * self._gap_s + 0.2 * gap
-
-    def _patience_s(self) -> float:
-        return max(self._job_stall_s, 3.0 * self._gap_s)
-
-    def _first_job_within_s(self) -> float:
-        """A slow pool has the time of its answers on top, and a handshake that goes on the patience with it."""
-        more = 0.0 if self.upstream.ready else self._patience.handshake_s
-        return FIRST_JOB_S + HANDSHAKE_ANSWERS * (self._patience.latency_s or 0.0) + more
-
-    def _look(self) -> None:
-        now = self._clock.now()
-        self._watch = None
-        if self._last_job_at is None:
-            within = self._first_job_within_s()
-            if self.lived_s < within - 1e-6:
-                self._watch = self._clock.call_at(now + within - self.lived_s, self._look)
-            else:
-                self.close(f"no job within {within:.0f} s", wanted=False)
-            return
-        due = self._last_job_at + self._patience_s()
-        if now >= due - 1e-6:
-            self._user.connection_stale(self)
-            due = now + self._patience_s()
-        self._watch = None if self.ended else self._clock.call_at(due, self._look)

@@ -13,6 +13,7 @@ from proxy.net.dialer import NetDialer
 from proxy.ports import Link
 from proxy.stratum.codec import Request
 from proxy.stratum.patience import Patience
+from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
 
@@ -95,7 +96,10 @@ class _HandshakeLink:
         """Set when the result is complete."""
         self._loop = asyncio.get_running_loop()
         self._upstream = Upstream(
-            clock=LoopClock(self._loop), owner=self, credentials=credentials, patience=Patience(timeout_s)
+            clock=LoopClock(self._loop),
+            owner=self,
+            credentials=credentials,
+            context=PoolContext(patience=Patience(timeout_s)),
         )
         self._dialed_at = self._opened_at = self._loop.time()
         self._is_open = False

@@ -19,21 +19,24 @@ import orjson
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.ports import Clock, Link, Timer
 from proxy.stratum.codec import ErrorInfo, Request, Response, decode, encode_request
-from proxy.stratum.extranonce import MAX_POOL_SIZE
 from proxy.stratum.framing import LineFramer
-from proxy.stratum.patience import Patience
-from proxy.stratum.pool_job import NotifyCache, NotifyTemplate, PoolJob, parse_notify
+from proxy.stratum.pool_context import PoolContext
+from proxy.stratum.pool_job import NotifyTemplate, PoolJob, parse_notify
+from proxy.stratum.pool_messages import (
+    PoolExtranonce,
+    parse_configure,
+    parse_difficulty,
+    parse_extranonce,
+    parse_subscribe,
+)
 from proxy.stratum.upstream_owner import PendingSubmit, ShareAnswer, UpstreamOwner
-from proxy.stratum.version_rolling import USUAL_MASK, PoolReading, mask_text, parse_mask
-from proxy.types import LineCount
+from proxy.stratum.version_rolling import USUAL_MASK, mask_text, parse_mask
 
 MAX_LINE_OUT = 1_023
 """Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
 MAX_LINE_IN = 65_536
 LARGEST_ID = 10**12
 """No connection sends as many requests."""
-MAX_SESSION_ID = 128
-"""Characters of a pool's session id that we would send back: ckpool's has 8, most are random hex of up to 32."""
 MIN_NOTIFY = 192
 """Bytes: no job is shorter, and the cache is not asked for shorter lines, such as answers to submits."""
 OPTIONAL_TIMEOUT_S = 2.5
@@ -90,26 +93,36 @@ class _SentSubmit(NamedTuple):
     version_bits: int | None
 
 
+@dataclass(slots=True)
+class _Handshake:
+    """What the handshake has brought so far."""
+
+    minimum_asked: bool = False
+    configured: bool = False
+    """Configure was answered, or nobody waits for the answer any more."""
+    configure_late: int | None = None
+    """The id of configure once nobody waits for its answer: it is taken whenever it comes."""
+    authorized: bool = False
+    early_job: NotifyTemplate | None = None
+    """A job that came before the answer to subscribe."""
+    difficulty_seen: bool = False
+
+
 class Upstream:
     """The pool's side of the proxy. Implements ``LinkHandler``."""
 
     __slots__ = (
-        "_authorized",
         "_calls",
         "_clock",
         "_close_reason",
-        "_configure_late",
-        "_configured",
-        "_difficulty_seen",
-        "_early",
         "_errors",
         "_expired",
         "_framer",
+        "_handshake",
         "_idle_s",
         "_idle_watch",
         "_lines",
         "_link",
-        "_minimum_asked",
         "_next_id",
         "_notify_cache",
         "_owner",
@@ -142,12 +155,9 @@ class Upstream:
         clock: Clock,
         owner: UpstreamOwner,
         credentials: Credentials,
-        patience: Patience | None = None,
-        notify_cache: NotifyCache | None = None,
-        reading: PoolReading | None = None,
+        context: PoolContext,
         spread: float = 0.0,
         resume: str = "",
-        lines: LineCount | None = None,
     ) -> None:
         """``spread``: 0 to 1, another for each connection; when an idle one speaks.
 
@@ -171,13 +181,14 @@ class Upstream:
         """Whether the connection was given up because the pool fell silent."""
         self._clock = clock
         self._owner = owner
-        self._patience = patience if patience is not None else Patience()
+        self._patience = context.patience
+        self._notify_cache = context.notify_cache
+        self._lines = context.lines
+        self.reading = context.reading
         self._resume = resume
-        self._lines = lines if lines is not None else LineCount()
         self._link: Link | None = None
         self._framer = LineFramer(MAX_LINE_IN)
-        self._notify_cache = notify_cache if notify_cache is not None else NotifyCache()
-        self.reading = reading if reading is not None else PoolReading()
+        self._handshake = _Handshake()
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
         self._submits: dict[int, _SentSubmit] = {}
@@ -191,14 +202,6 @@ class Upstream:
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
         self._idle_watch: Timer | None = None
         self._sent_at = 0.0
-        self._configured = False
-        self._configure_late: int | None = None
-        """The id of configure once nobody waits for its answer: it is taken whenever it comes."""
-        self._early: NotifyTemplate | None = None
-        """A job that came before the answer to subscribe."""
-        self._minimum_asked = False
-        self._authorized = False
-        self._difficulty_seen = False
         self._errors = 0
         self._wanted_close = False
         self._close_reason = ""
@@ -372,7 +375,7 @@ class Upstream:
             case "" if ident in self._expired:
                 self._owner.upstream_late(accepted)
                 self._expired.pop(ident).answered_late(ShareAnswer(accepted, answer.error, SUBMIT_TIMEOUT_S))
-            case "" if ident == self._configure_late:
+            case "" if ident == self._handshake.configure_late:
                 self._configure_answered(answer)
             case "mining.configure":
                 self._configure_answered(answer)
@@ -384,7 +387,7 @@ class Upstream:
     def _notification(self, message: Request) -> None:
         match message.method:
             case "mining.set_difficulty":
-                self._set_difficulty(message)
+                self._set_difficulty(parse_difficulty(message.params))
             case "mining.set_extranonce":
                 self._set_extranonce(message)
             case "mining.set_version_mask":
@@ -407,7 +410,7 @@ class Upstream:
         """``minimum-difficulty`` keeps MiningCore from lowering an idle connection's difficulty; others ignore it."""
         extensions = ["version-rolling"]
         parameters: dict[str, Any] = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
-        self._minimum_asked = minimum is not None
+        self._handshake.minimum_asked = minimum is not None
         if minimum is not None:
             extensions.append("minimum-difficulty")
             parameters["minimum-difficulty.value"] = int(minimum) if minimum >= 1 else minimum
@@ -415,52 +418,45 @@ class Upstream:
 
     def _configure_answered(self, answer: Response) -> None:
         """An answer, however late, says whether versions may be rolled; an unreadable mask says nothing."""
-        if answer.error is not None and self._minimum_asked:
+        if answer.error is not None and self._handshake.minimum_asked:
             self._send(self._configure(None), 1)  # perhaps it was that which the pool did not like
             return
-        self._configured, self._configure_late = True, None
-        result = answer.result if isinstance(answer.result, dict) else {}
-        version_mask = 0
+        self._handshake.configured, self._handshake.configure_late = True, None
         try:
-            if answer.error is None and result.get("version-rolling") is True:
-                version_mask = parse_mask(result.get("version-rolling.mask", mask_text(USUAL_MASK)))
-            self._set_version_mask(version_mask)
+            self._set_version_mask(parse_configure(answer))
         except RemoteProtocolError as problem:
             self._owner.upstream_problem(problem)
         self._maybe_ready()
 
     def _subscribe_answered(self, answer: Response) -> None:
-        result = answer.result
-        if answer.error is not None or not isinstance(result, list) or len(result) < 3:
-            text = answer.error.text if answer.error else "unreadable answer"
-            self.close(f"subscribe refused: {text}", wanted=False)
-            return
         try:
-            self._take_extranonce(result[-2], result[-1])
+            self.session_id, extranonce = parse_subscribe(answer)
         except RemoteProtocolError as problem:
-            self.close(f"subscribe: {problem}", wanted=False)
+            self.close(str(problem), wanted=False)
             return
-        self.session_id = _session_id(result[0])
+        self._take_extranonce(extranonce)
         self._move(UpstreamState.AUTHORIZING)
         user, password = self.credentials.user, self.credentials.password
         if len(user.encode()) + len(password.encode()) > MAX_LINE_OUT - 123:
             password = "x"
         self._send(self._call("mining.authorize", [user, password]), 1)
-        early, self._early = self._early, None
+        early, self._handshake.early_job = self._handshake.early_job, None
         if early is not None:
             self._job(early)
 
     def _authorize_answered(self, answer: Response) -> None:
-        self._authorized = answer.error is None and answer.result is not False and answer.result is not None
+        authorized = answer.error is None and answer.result is not False and answer.result is not None
         message = answer.error.text if answer.error else ""
-        self._owner.upstream_authorized(self._authorized, message)
-        if not self._authorized:
+        self._owner.upstream_authorized(authorized, message)
+        if not authorized:
             self.close(f"authorize refused: {message or 'no reason given'}", wanted=False)
             return
+        self._handshake.authorized = True
         self._maybe_ready()
 
     def _maybe_ready(self) -> None:
-        if self.state is not UpstreamState.AUTHORIZING or not (self._authorized and self._configured):
+        handshake = self._handshake
+        if self.state is not UpstreamState.AUTHORIZING or not (handshake.authorized and handshake.configured):
             return
         self._move(UpstreamState.READY)
         self._patience.reached()
@@ -476,7 +472,7 @@ class Upstream:
 
     def _job(self, template: NotifyTemplate) -> None:
         if self.state is UpstreamState.SUBSCRIBING:
-            self._early = template
+            self._handshake.early_job = template
             return
         self._check_submit_fits(template)
         self.job = PoolJob(
@@ -498,19 +494,11 @@ class Upstream:
             over = size - self._submit_room
             raise RemoteProtocolError(f"notify with a job id that makes a submit {over} bytes too long")
 
-    def _set_difficulty(self, message: Request) -> None:
-        value = message.params[0] if message.params else None
-        if isinstance(value, str):
-            try:
-                value = float(value)
-            except ValueError:
-                value = None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e18:
-            raise RemoteProtocolError("set_difficulty without a number above 0")
-        first, self._difficulty_seen = not self._difficulty_seen, True
-        self.difficulty = float(value)
-        self._owner.upstream_difficulty(self.difficulty)
-        if first and self.job is not None and self.job.difficulty != self.difficulty:
+    def _set_difficulty(self, difficulty: float) -> None:
+        first, self._handshake.difficulty_seen = not self._handshake.difficulty_seen, True
+        self.difficulty = difficulty
+        self._owner.upstream_difficulty(difficulty)
+        if first and self.job is not None and self.job.difficulty != difficulty:
             self._reissue()
 
     def _set_version_mask(self, version_mask: int) -> None:
@@ -537,19 +525,11 @@ class Upstream:
             raise RemoteProtocolError("set_extranonce with fewer than 2 parameters")
         extranonce1 = self.extranonce1.hex() if params[0] is None else params[0]
         size = self.extranonce2_size if params[1] is None else params[1]
-        self._take_extranonce(extranonce1, size)
+        self._take_extranonce(parse_extranonce(extranonce1, size))
 
-    def _take_extranonce(self, extranonce1: object, size: object) -> None:
-        if not isinstance(extranonce1, str) or len(extranonce1) > 64:
-            raise RemoteProtocolError("extranonce1 must be hex of at most 32 bytes")
-        if type(size) is not int or not 1 <= size <= MAX_POOL_SIZE:
-            raise RemoteProtocolError(f"extranonce2 size {size!r:.20} is not between 1 and {MAX_POOL_SIZE}")
-        try:
-            self.extranonce1 = bytes.fromhex(extranonce1)
-        except ValueError as error:
-            raise RemoteProtocolError("extranonce1 is not hex") from error
-        self.extranonce2_size = size
-        self._owner.upstream_subscribed(self.extranonce1, size)
+    def _take_extranonce(self, extranonce: PoolExtranonce) -> None:
+        self.extranonce1, self.extranonce2_size = extranonce
+        self._owner.upstream_subscribed(*extranonce)
 
     # --- Requests and their time ----------------------------------------------------------------------------------
 
@@ -621,7 +601,7 @@ class Upstream:
                 continue
             del self._calls[ident]
             if method == "mining.configure":
-                self._configured, self._configure_late = True, ident
+                self._handshake.configured, self._handshake.configure_late = True, ident
                 self._maybe_ready()
 
     def _oldest_wait(self) -> float | None:
@@ -649,16 +629,3 @@ class Upstream:
 def submit_fits(params: Sequence[str | int]) -> bool:
     """Whether a ``mining.submit`` with ``params`` is short enough for all pools, on whatever connection."""
     return len(encode_request(LARGEST_ID, "mining.submit", list(params))) <= MAX_LINE_OUT
-
-
-def _session_id(subscriptions: object) -> str:
-    """The id that the pool gave to the subscription of jobs, which names the session (cgminer 4.11.1, util.c).
-
-    Both shapes occur: ``[["mining.notify", id], ...]`` and the bare ``["mining.notify", id]``.
-    """
-    entries = subscriptions if isinstance(subscriptions, list) else []
-    for entry in (entries, *entries):
-        if isinstance(entry, list) and len(entry) > 1 and entry[0] == "mining.notify":
-            ident = entry[1]
-            return ident if isinstance(ident, str) and len(ident) <= MAX_SESSION_ID else ""
-    return ""

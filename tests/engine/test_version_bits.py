@@ -215,7 +215,7 @@ def test_a_refusal_below_the_difficulty_of_the_moment_says_nothing_of_a_pools_re
     world, miner = world_of()
     pool = world.pools["A"]
     pool.verdict = lambda params: {"result": None, "error": [23, "Difficulty too low", None]}
-    reading = world.engine.pools[PoolKey("A")]._reading
+    reading = world.engine.pools[PoolKey("A")]._context.reading
     version = 0x2000A000
     before = reading.bits_for(OWN, MASK, version)
     nonce = solve(miner, version)

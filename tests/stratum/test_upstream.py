@@ -8,6 +8,7 @@ import pytest
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.stratum.codec import Request
+from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache, PoolJob
 from proxy.stratum.upstream import MAX_LINE_OUT, Credentials, Upstream, UpstreamState
 from proxy.stratum.upstream_owner import ShareAnswer
@@ -99,7 +100,7 @@ class Bench:
             credentials=Credentials(
                 agent="cpuminer/2.5.1", user=user, password="x", minimum_difficulty=minimum_difficulty
             ),
-            notify_cache=notify_cache,
+            context=PoolContext() if notify_cache is None else PoolContext(notify_cache=notify_cache),
             resume=resume,
         )
         self.upstream.opened(self)
