@@ -288,7 +288,7 @@ def _running(row: ProxySettings) -> Iterator[Finding]:
     try:
         parts = json.loads(answer)
         missing = [name for name in ("listening", "pool", "database") if not parts[name]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         missing = ["an answer at /readyz"]
     if missing:
         yield _warn(
@@ -405,7 +405,7 @@ def wait_until_listening(
         try:
             parts = json.loads(answer)
             missing = [name for name in ("listening", "database") if not parts[name]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, RecursionError, KeyError, TypeError):
             missing = ["an answer from the dashboard's port"]
         if not missing or now() >= until:
             return ", ".join(missing)

@@ -14,6 +14,10 @@ from proxy.errors import RemoteProtocolError
 JsonId: TypeAlias = Any
 """A peer's request id, any JSON value, kept so that it can be echoed exactly."""
 
+MAX_DEPTH = 32
+"""Arrays and objects within each other. A subscribe's answer has 4; orjson writes 254, and text of 1,000 ends Python's
+recursion, so what is read must be less to be echoed and logged."""
+
 
 class Request(NamedTuple):
     """A call (``id`` present) or a notification (``id`` None: null or absent)."""
@@ -58,7 +62,7 @@ def decode(line: bytes) -> Message:
 
     Raises:
         NotJson: not JSON.
-        RemoteProtocolError: not an object, nested too deep, or neither a call nor an answer.
+        RemoteProtocolError: not an object, nested deeper than ``MAX_DEPTH``, or neither a call nor an answer.
     """
     try:
         message = orjson.loads(line)
@@ -66,6 +70,8 @@ def decode(line: bytes) -> Message:
         raise NotJson(f"not JSON: {error}") from error
     if type(message) is not dict:
         raise RemoteProtocolError("a message must be a JSON object")
+    if line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(message):
+        raise RemoteProtocolError(f"arrays or objects nested more than {MAX_DEPTH} deep")
     ident = message.get("id")
     if type(ident) is float:
         ident = _exact_number(line)
@@ -75,6 +81,17 @@ def decode(line: bytes) -> Message:
     if "result" in message or "error" in message:
         return Response(ident, message.get("result"), _error_of(message))
     raise RemoteProtocolError("neither a method nor a result")
+
+
+def _is_too_deep(message: dict[str, Any]) -> bool:
+    """Whether arrays and objects stand in each other deeper than ``MAX_DEPTH``, counting ``message``."""
+    level: list[Any] = [message]
+    for _ in range(MAX_DEPTH):
+        within = (inner for each in level for inner in (each.values() if type(each) is dict else each))
+        level = [inner for inner in within if type(inner) is dict or type(inner) is list]
+        if not level:
+            return False
+    return True
 
 
 def _request(method: Any, message: dict[str, Any], ident: JsonId) -> Request:

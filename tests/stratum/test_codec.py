@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import RemoteProtocolError
-from proxy.stratum.codec import ErrorInfo, Request, Response, decode, encode_response
+from proxy.stratum.codec import MAX_DEPTH, ErrorInfo, Request, Response, decode, encode_response
 
 
 @given(st.binary(max_size=300))
@@ -64,6 +64,32 @@ def test_every_error_dialect_is_read(line: bytes, error: ErrorInfo | None) -> No
 def test_deep_json_is_refused() -> None:
     with pytest.raises(RemoteProtocolError, match="not JSON"):
         decode(b'{"id":1,"method":"x","params":' + b"[" * 5000 + b"]" * 5000 + b"}")
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 253, 254, 1000, 1023])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id":%s,"method":"mining.ping","params":[]}',
+        '{"id":1.5,"method":"mining.ping","params":%s}',
+        '{"id":1,"result":%s,"error":null}',
+        '{"id":1,"result":null,"error":[20,%s]}',
+        '{"id":1,"result":null,"error":{"message":%s}}',
+    ],
+)
+def test_what_is_nested_deeper_than_can_be_echoed_or_shown_is_a_protocol_error(line: str, depth: int) -> None:
+    for left, right in (("[", "]"), ('{"a":', "}")):
+        nested = left * depth + ("1" if left != "[" else "") + right * depth
+        with pytest.raises(RemoteProtocolError):
+            decode((line % nested).encode())
+
+
+@pytest.mark.parametrize("depth", [1, MAX_DEPTH - 1])
+def test_an_id_that_is_nested_less_is_echoed_and_brackets_in_texts_are_no_nesting(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    request = decode(f'{{"id":{nested},"method":"mining.ping","params":["{"[{" * 400}"]}}'.encode())
+    assert isinstance(request, Request)
+    assert encode_response(request.id, True) == f'{{"id":{nested},"result":true,"error":null}}\n'.encode()
 
 
 @pytest.mark.parametrize("line", [b'{"method":5}', b'{"method":"x","params":{}}', b"[]", b"1", b"{}", b'{"id":1}'])
