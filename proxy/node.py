@@ -405,6 +405,7 @@ class Node:
         while True:
             began = self.clock.now()
             store.put(self.builder.build())
+            self.logs.write_left_out()
             took = self.clock.now() - began
             await self._notify_pages()
             self._urgent.clear()

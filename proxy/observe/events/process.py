@@ -66,6 +66,20 @@ class LibraryLog(Event):
     text: str
 
 
+@event("log_lines_left_out", WARNING)
+class LinesLeftOut(Event):
+    """A peer caused more lines of one event than are written; counted for a minute, over all peers.
+
+    ``left_out``: the event. ``most_by`` is the peer with most of them: an address, a pool, or a library.
+    """
+
+    left_out: str
+    lines: int
+    peers: int
+    most_by: str
+    most: int
+
+
 @event("shutdown_signal")
 class ShutdownSignal(Event):
     """The process was asked to end."""

@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import TextIO
 
 from proxy.config.snapshot import LogConfig
-from proxy.observe.events import Event, EventStream, MinerAuthorized, MinerDisconnected, PoolSwitched
+from proxy.observe.events import (
+    Event,
+    EventStream,
+    LibraryLog,
+    MinerAuthorized,
+    MinerConnected,
+    MinerDisconnected,
+    PoolSwitched,
+)
+from proxy.observe.log.line_limit import LineLimit
 from proxy.observe.log.lines import Entry
 from proxy.observe.log.log_filter import kinds_to_write
 from proxy.observe.log.outlets import Outlet, RotatedFile, Stream
@@ -14,8 +23,8 @@ from proxy.observe.log.ring import RecentLines
 from proxy.observe.log.writer import CAPACITY, LogWriter
 from proxy.types import PoolKey, SessionId, WorkerName
 
-_SESSION_EVENTS: tuple[type[Event], ...] = (MinerAuthorized, PoolSwitched, MinerDisconnected)
-"""Tell worker and pool of a session; subscribed to whether they are written or not."""
+_SESSION_EVENTS: tuple[type[Event], ...] = (MinerConnected, MinerAuthorized, PoolSwitched, MinerDisconnected)
+"""Tell address, worker and pool of a session; subscribed to whether they are written or not."""
 
 
 class LogSink:
@@ -46,6 +55,8 @@ class LogSink:
         self._writer = LogWriter(outlets, capacity)
         self._written: frozenset[type[Event]] = frozenset()
         self._sessions: dict[SessionId, tuple[WorkerName | None, PoolKey | None]] = {}
+        self._addresses: dict[SessionId, str] = {}
+        self._limit = LineLimit()
         self._next_id = self.ring.last_id + 1
         for kind in _SESSION_EVENTS:
             events.subscribe(kind, self._note_session)
@@ -57,6 +68,7 @@ class LogSink:
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Unsubscribe and write what is queued. Blocks up to ``timeout_s``; returns whether all was written."""
+        self._emit_left_out()
         self._subscribe_to(frozenset())
         for kind in _SESSION_EVENTS:
             self._events.unsubscribe(kind, self._note_session)
@@ -97,18 +109,41 @@ class LogSink:
                 self._events.subscribe(kind, self._write)
         self._written = kinds
 
+    def write_left_out(self) -> None:
+        """Log how many lines were left out, if that is due. Call it now and then."""
+        if self._limit.is_due(self._wall()):
+            self._emit_left_out()
+
+    def _emit_left_out(self) -> None:
+        for left_out in self._limit.report():
+            self._events.emit(left_out)
+
     def _write(self, event: Event) -> None:
         session: SessionId | None = getattr(event, "session", None)
+        now = self._wall()
+        if not self._limit.admits(event, self._cause(event, session), now):
+            return
         worker, pool = (None, None) if session is None else self._sessions.get(session, (None, None))
         entry = Entry(
-            self._next_id, self._wall(), event, session, getattr(event, "worker", worker), getattr(event, "pool", pool)
+            self._next_id, now, event, session, getattr(event, "worker", worker), getattr(event, "pool", pool)
         )
         self._next_id += 1
         self.ring.append(entry)
         self._writer.put(entry)
 
+    def _cause(self, event: Event, session: SessionId | None) -> str:
+        """Who caused ``event``: the address of a miner, else a pool, else a library."""
+        if session is not None and session in self._addresses:
+            return self._addresses[session]
+        peer = getattr(event, "peer", "")
+        if peer:
+            return address_of(peer)
+        return event.logger if isinstance(event, LibraryLog) else getattr(event, "pool", None) or ""
+
     def _note_session(self, event: Event) -> None:
-        if isinstance(event, MinerAuthorized) and event.first:
+        if isinstance(event, MinerConnected):
+            self._addresses[event.session] = address_of(event.peer)
+        elif isinstance(event, MinerAuthorized) and event.first:
             self._sessions[event.session] = (event.worker, self._sessions.get(event.session, (None, None))[1])
         elif isinstance(event, PoolSwitched):
             self._sessions[event.session] = (event.worker, event.new)
@@ -116,3 +151,9 @@ class LogSink:
             self._write(event)
         if isinstance(event, MinerDisconnected):
             self._sessions.pop(event.session, None)
+            self._addresses.pop(event.session, None)
+
+
+def address_of(peer: str) -> str:
+    """The address in ``address:port``."""
+    return peer.rpartition(":")[0] or peer
