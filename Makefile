@@ -14,13 +14,14 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
 PROCESSES := tests/e2e tests/installer tests/browser
 
-.PHONY: help run demo templates static units check test migrate clean
+.PHONY: help run demo templates static units check test abuse migrate clean
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
 	@echo "make demo   two test pools and six test miners on a throw-away database"
 	@echo "make check  format, lint, types, templates, migrations and the quick tests, before each commit"
 	@echo "make test   all checks and tests, with coverage (TESTARGS=... for pytest)"
+	@echo "make abuse  attack a proxy with honest miners beside, print what it did to them (ARGS=--help; 10 minutes)"
 	@echo "make clean  remove the virtual environment and caches; the data directory stays"
 
 $(BIN)/python:
@@ -78,6 +79,9 @@ test: static
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
 	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
+
+abuse: $(VENV)/.test
+	$(BIN)/python -m tests.abuse $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,1 @@
+"""Attacks on a running proxy with honest miners beside: ``python -m tests.abuse``."""

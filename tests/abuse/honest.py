@@ -1,0 +1,98 @@
+"""Five honest miners, and how long their submits wait for an answer."""
+
+import asyncio
+from dataclasses import dataclass
+
+from proxy.net.tasks import spawn
+from proxy.simulator.miner import Answer, SimMiner
+from proxy.simulator.profiles import CGMINER, CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
+
+PROFILES = (CPUMINER, ESP_MINER, NERDQAXE, CGMINER, WHATSMINER)
+SHARES_PER_S = 8.0
+"""Of each miner at difficulty 1: with five of them some hundred answers are heard in a few seconds."""
+SETTLE_S = 60.0
+STALE = 21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treatment:
+    """How the miners were treated over a while; latencies in milliseconds, submit to answer."""
+
+    answers: int
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+    refused: int
+    unanswered: int
+    disconnects: int
+
+
+class HonestMiners:
+    """They mine from ``start`` to ``stop``; each ``treatment`` tells of the time since the one before."""
+
+    def __init__(self, port: int, hashes_per_difficulty: int, *, user: str = "their-wallet") -> None:
+        self.miners = [
+            SimMiner(
+                profile,
+                "127.0.0.1",
+                port,
+                user=f"{user}.{profile.name}",
+                hashrate=SHARES_PER_S * hashes_per_difficulty,
+                hashes_per_difficulty=hashes_per_difficulty,
+                suggest=1.0,
+            )
+            for profile in PROFILES
+        ]
+        self._since: dict[str, tuple[int, int]] = {}
+
+    async def start(self, timeout_s: float = 60.0) -> None:
+        """Connect all, and return when each has had an answer to a share."""
+        for miner in self.miners:
+            miner.start(spawn)
+        await asyncio.gather(*(miner.until(lambda each: each.tally.accepted > 0, timeout_s) for miner in self.miners))
+        self.treatment()
+
+    async def stop(self) -> None:
+        """Disconnect all."""
+        await asyncio.gather(*(miner.stop() for miner in self.miners))
+
+    async def settled(self) -> None:
+        """Submit nothing until every submit was answered, or a minute was waited for that; then mine on."""
+        for miner in self.miners:
+            miner.mining = False
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                while any(miner.unanswered for miner in self.miners):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pass
+
+    def mine(self) -> None:
+        """Go on after ``settled``."""
+        for miner in self.miners:
+            miner.mining = True
+
+    def treatment(self) -> Treatment:
+        """Of the time since it was asked last. A submit that is still without an answer waited for ever."""
+        answers: list[Answer] = [answer for miner in self.miners for answer in miner.answers]
+        open_ones = sum(miner.unanswered for miner in self.miners)
+        waits = sorted([answer.latency_s * 1e3 for answer in answers] + [SETTLE_S * 1e3] * open_ones)
+        now = {miner.user: (miner.connections, miner.tally.lost) for miner in self.miners}
+        lost = sum(lost - self._since.get(user, (0, 0))[1] for user, (_, lost) in now.items())
+        disconnects = sum(made - self._since.get(user, (1, 0))[0] for user, (made, _) in now.items())
+        self._since = now
+        for miner in self.miners:
+            miner.answers.clear()
+        return Treatment(
+            answers=len(answers),
+            p50_ms=_quantile(waits, 0.50),
+            p99_ms=_quantile(waits, 0.99),
+            worst_ms=waits[-1] if waits else 0.0,
+            refused=sum(not answer.accepted for answer in answers),
+            unanswered=open_ones + lost,
+            disconnects=disconnects,
+        )
+
+
+def _quantile(ascending: list[float], part: float) -> float:
+    return ascending[min(len(ascending) - 1, int(part * len(ascending)))] if ascending else 0.0
