@@ -1,4 +1,4 @@
-# DPMP: make run, make demo, make check, make test. ARGS go to runproxy, as in: make run ARGS="--listen 127.0.0.1:3351"
+# DPMP: make run, make demo, make check, make test, make bench. ARGS go to runproxy, as in: make run ARGS="--listen 127.0.0.1:3351"
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
 PROCESSES := tests/e2e tests/installer tests/browser
 
-.PHONY: help run demo templates static units check test abuse migrate clean
+.PHONY: help run demo templates static units check test abuse bench migrate clean
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -22,6 +22,7 @@ help:
 	@echo "make check  format, lint, types, templates, migrations and the quick tests, before each commit"
 	@echo "make test   all checks and tests, with coverage (TESTARGS=... for pytest)"
 	@echo "make abuse  attack a proxy with honest miners beside, print what it did to them (ARGS=--help; 10 minutes)"
+	@echo "make bench  what a miner costs the proxy beside a bare relay, under ten minutes (ARGS=... for tests.bench.budget)"
 	@echo "make clean  remove the virtual environment and caches; the data directory stays"
 
 $(BIN)/python:
@@ -82,6 +83,9 @@ test: static
 
 abuse: $(VENV)/.test
 	$(BIN)/python -m tests.abuse $(ARGS)
+
+bench: $(VENV)/.test
+	@$(BIN)/python -m tests.bench.budget $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -10,7 +10,7 @@ from typing import cast
 import uvloop
 
 from proxy.net.tasks import spawn
-from tests.bench.load import allow_open_files
+from tests.bench.farm import allow_open_files
 
 
 class Side(asyncio.Protocol):

@@ -1,7 +1,7 @@
 """A process under load, as the system sees it: where it listens, processor seconds, memory, its end.
 
-``start_proxy`` is a real ``manage.py runproxy --no-web`` with a data directory of its own; ``start_relay`` is the
-yardstick.
+``start_proxy`` is a real ``manage.py runproxy --no-web`` with a data directory of its own and default settings;
+``start_relay`` is the yardstick. Both may be bound to a processor of their own.
 """
 
 import asyncio
@@ -15,13 +15,12 @@ from pathlib import Path
 
 import orjson
 
-from tests.bench.load import HASHES_PER_DIFFICULTY, Pool
+from tests.bench.farm import HASHES_PER_DIFFICULTY
 from tests.e2e.process import ROOT, clean_environment, run_python
 from tests.e2e.rows import PoolRow, RowWriter, SetUp
 
 START_S = 60.0
 STOP_S = 20.0
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CHAINS = {"A": "BTC", "B": "BCH"}
 
@@ -37,8 +36,8 @@ class Subject:
     @property
     def cpu_s(self) -> float:
         """Processor seconds so far, all threads, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        threads = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((each / "schedstat").read_text().split()[0]) for each in threads) / 1e9
 
     @property
     def rss(self) -> int:
@@ -57,18 +56,19 @@ class Subject:
             await self.process.wait()
 
 
-async def start_relay(pool: Pool) -> Subject:
-    """Start a relay to ``pool``."""
+async def start_relay(pool_port: int, processor: int | None) -> Subject:
+    """Start a relay to a pool."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.relay", str(pool.port), cwd=ROOT, stdout=PIPE
+        sys.executable, "-m", "tests.bench.relay", str(pool_port), cwd=ROOT, stdout=PIPE
     )
+    _bind(process, processor)
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), START_S)
     return Subject(name="relay", process=process, port=int(line))
 
 
-async def start_proxy(pools: Mapping[str, Pool], data_dir: Path, *, prefix: tuple[str, ...] = ()) -> Subject:
-    """Make a database with ``pools`` at equal weights and start the proxy on it; ``prefix`` comes before its command.
+async def start_proxy(pool_ports: Mapping[str, int], data_dir: Path, processor: int | None) -> Subject:
+    """Make a database with pools at equal weights and start the proxy on it.
 
     Raises:
         RuntimeError: it does not start; the text is what it said.
@@ -78,18 +78,16 @@ async def start_proxy(pools: Mapping[str, Pool], data_dir: Path, *, prefix: tupl
     if code:
         raise RuntimeError(text)
     set_up = SetUp(
-        pools=[PoolRow(key=key, chain=CHAINS[key], ports=[pool.port]) for key, pool in pools.items()],
-        weights=dict.fromkeys(pools, 50.0),
+        pools=[PoolRow(key=key, chain=CHAINS[key], ports=[port]) for key, port in pool_ports.items()],
+        weights=dict.fromkeys(pool_ports, 50.0),
         min_switch_s=30.0,
         slice_s=15.0,
         policy="automatic",
-        settings={"max_sessions": 5000, "max_sessions_per_address": 5000},
     )
     await asyncio.to_thread(_write, environment, data_dir, set_up)
     said = data_dir / "said"
     with said.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *prefix,
             sys.executable,
             "manage.py",
             "runproxy",
@@ -105,7 +103,14 @@ async def start_proxy(pools: Mapping[str, Pool], data_dir: Path, *, prefix: tupl
             stdout=output,
             stderr=output,
         )
+    _bind(process, processor)
     return Subject(name="proxy", process=process, port=await _port(process, said))
+
+
+def _bind(process: Process, processor: int | None) -> None:
+    """Keep a process that has just begun, and all threads it will have, on one processor."""
+    if processor is not None:
+        os.sched_setaffinity(process.pid, {processor})
 
 
 def _write(environment: Mapping[str, str], data_dir: Path, set_up: SetUp) -> None:
