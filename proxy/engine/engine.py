@@ -205,7 +205,7 @@ class Engine:
     def share_s(self, session: SessionId) -> float:
         """The seconds that a session needs for a share at the difficulty assigned to it; 0 while that is not known."""
         miner, rate = self.sessions.get(session), self.scheduler.rate(session)
-        difficulty = miner.assigned_difficulty if miner is not None else None
+        difficulty = miner.sender.assigned_difficulty if miner is not None else None
         return difficulty * self.hashes_per_difficulty / rate if difficulty and rate > 0 else 0.0
 
     def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:

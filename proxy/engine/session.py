@@ -1,60 +1,46 @@
 """One miner's session: its handshake, which pool's jobs it works on, and what it is sent.
 
 The session owns its ``Downstream`` and one ``PoolLink`` for each pool; where it works is decided by the scheduler
-through ``switch_to``. Everything that reaches the miner goes through ``_issue`` (one write) or a reply to its request.
+through ``switch_to``. Everything that reaches the miner goes through ``WorkSender`` or is a reply to its request.
 """
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint
-from proxy.engine.assigned_difficulty import (
-    TOO_RARE_SHARE_S,
-    as_number,
-    assigned_difficulty_for,
-    difficulty_to_suggest,
-    suitable_difficulty,
-)
-from proxy.engine.eligibility import search_space, too_small, why_not
-from proxy.engine.jobs import JobTable, notify_line
+from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
+from proxy.engine.eligible_pools import EligiblePools
+from proxy.engine.jobs import JobTable
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.submits import SubmitHandler
+from proxy.engine.work_sender import KEEP_ALIVE_S, WorkSender
 from proxy.engine.worker_names import worker_of
-from proxy.errors import LocalProtocolError, RemoteProtocolError
+from proxy.errors import RemoteProtocolError
 from proxy.observe.events import (
-    DifficultySent,
     DownstreamTraffic,
     EmergencySwitch,
-    JobForwarded,
     MinerAuthorized,
     MinerBadMessage,
     MinerConfigured,
     MinerDisconnected,
     MinerMethod,
     MinerOtherProtocol,
-    MinerReady,
     MinerSubscribed,
     MinerWaiting,
-    PoolExcluded,
     PoolSwitched,
     SwitchSkipped,
 )
 from proxy.ports import Link, Timer
-from proxy.stratum.codec import encode_notification, encode_request
-from proxy.stratum.downstream import KEEP_ALIVE_ID, Downstream
+from proxy.stratum.downstream import Downstream
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
 from proxy.stratum.opening import REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.version_rolling import USUAL_MASK, mask_text, undisputed_mask
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
-
-KEEP_ALIVE_S = 50.0
-"""cgminer and bfgminer give a pool up after 90 s of silence, others later."""
 
 GO_BACK_S = 30.0
 """A miner that left a pool for a stale tip returns at once if the pool has the block within this time. Otherwise a pool
@@ -70,27 +56,22 @@ class Session:
         "_ended",
         "_engine",
         "_events",
-        "_exhausted",
-        "_extranonce1",
-        "_left_out",
         "_left_tip",
         "_link",
-        "_prevhash",
         "_ready",
         "_timer",
         "_worked_on",
-        "assigned_difficulty",
         "connected_at",
         "current",
         "downstream",
-        "excluded",
+        "eligible",
         "id",
         "links",
         "minimum_difficulty",
         "password",
         "peer",
         "profile",
-        "sent_version_mask",
+        "sender",
         "started",
         "submits",
         "suggested_difficulty",
@@ -113,15 +94,14 @@ class Session:
         self.wanted: frozenset[PoolKey] = frozenset()
         """Pools that are to be kept warm."""
         self.current: PoolKey | None = None
-        self.excluded: dict[PoolKey, str] = {}
         self.suggested_difficulty: float | None = None
         self.minimum_difficulty = 0.0
         """The miner gets no lower difficulty: it was granted this minimum (BIP 310); 0 for none."""
-        self.assigned_difficulty: float | None = None
-        """The difficulty last sent."""
         self.waiting = ""
         """Why there is no work, for people."""
         self.started = False
+        self.eligible = EligiblePools(self, engine)
+        self.sender = WorkSender(self, engine)
         self._engine = engine
         self._clock = engine.clock
         self._events = engine.events
@@ -140,14 +120,6 @@ class Session:
         """Where the miner worked last."""
         self._worked_on: PoolKey | None = None
         """The pool of the last job, also after that pool was lost."""
-        self.sent_version_mask: int | None = None
-        """The version bits last allowed; None: none were negotiated."""
-        self._prevhash = b""
-        self._extranonce1 = b""
-        self._exhausted: dict[PoolKey, str] = {}
-        """Pools whose jobs end before the next one comes, at this miner's hash rate, and why."""
-        self._left_out: frozenset[PoolKey] = frozenset()
-        """Those of them that it is not sent to: only while another one that the scheduler aims at has work for it."""
         self._began = engine.clock.now()
         self._timer: Timer | None = None
         """For the handshake's end first, for keeping the miner later."""
@@ -207,7 +179,7 @@ class Session:
     def miner_version_mask(self, requested: int) -> int:
         """Offer what all pools allow."""
         version_mask = self._engine.offered_mask(requested)
-        self.sent_version_mask = version_mask or None
+        self.sender.version_mask = version_mask or None
         self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=version_mask))
         return version_mask
 
@@ -288,6 +260,9 @@ class Session:
         )
         self._engine.session_ended(self)
 
+    def _keep(self) -> None:
+        self._timer = self._clock.call_at(self.sender.keep_alive(), self._keep)
+
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -321,7 +296,7 @@ class Session:
         self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
         if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
             self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
-        self._issue(link, clean=True, switch=True)
+        self.sender.send(link, clean=True, switch=True)
         if old is not None and old not in self.wanted and old in self.links:
             self.links[old].drain()
         return True
@@ -342,7 +317,7 @@ class Session:
                 self.links[key] = self._engine.new_link(self, key)
                 self.links[key].trace(self.downstream.traced)
             self.links[key].open()
-        if self._left_out:
+        if self.eligible.any_left_out:
             self.update_ready()  # the aim has changed: the last pool with work for a miner is never left out
         for key, link in self.links.items():
             if key not in pools and key != self.current:
@@ -351,8 +326,7 @@ class Session:
     def leave(self, pool: PoolKey, why: str) -> None:
         """The pool cannot be used any more: close the connection; the scheduler hears of it first."""
         link = self.links.pop(pool, None)
-        self.excluded.pop(pool, None)
-        self._exhausted.pop(pool, None)
+        self.eligible.forget(pool)
         self.update_ready()
         if link is not None:
             link.close(why)
@@ -376,7 +350,7 @@ class Session:
     def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
         usable = self._usable() or self._usable_after_all()
-        usable -= self._leave_exhausted_out(usable)
+        usable -= self.eligible.leave_out(usable)
         left = self._to_be_left(usable)
         ready = shared(usable - left)
         if ready == self._ready:
@@ -401,29 +375,16 @@ class Session:
         return frozenset(
             key
             for key, link in self.links.items()
-            if link.job is not None and key not in self.excluded and self._may_work_on(key)
+            if link.job is not None and key not in self.eligible.excluded and self._may_work_on(key)
         )
 
     def _usable_after_all(self) -> frozenset[PoolKey]:
         """Look again at pools that were only left alone while there was work elsewhere: now there is none."""
-        for key in [key for key in self.excluded if self._may_work_on(key)]:
+        for key in [key for key in self.eligible.excluded if self._may_work_on(key)]:
             link = self.links.get(key)
             if link is not None and link.job is not None:
-                self._fits(key, link.job, elsewhere=False)
+                self.eligible.fits(key, link.job, elsewhere=False)
         return self._usable()
-
-    def _leave_exhausted_out(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
-        """Pools whose jobs are too small for this miner, where it has work elsewhere: a job tried twice earns nothing
-        the second time, but no work at all is worse."""
-        if not self._exhausted and not self._left_out:
-            return self._left_out
-        small = frozenset(usable & self._exhausted.keys())
-        if small and not (usable - small) & self._engine.scheduler.aimed_at(self.id):
-            small = frozenset()
-        for key in sorted(small - self._left_out):
-            self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=self._exhausted[key]))
-        self._left_out = shared(small)
-        return small
 
     def _to_be_left(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
         """Pools whose connection is late with a block, where the scheduler has another one for this miner."""
@@ -458,11 +419,9 @@ class Session:
     def _why_lost(self, key: PoolKey) -> str:
         """Why the miner cannot stay on a pool; "" while it can. The pool's own reasons come before its connection's."""
         link = self.links.get(key)
-        left_out = self._exhausted[key] if key in self._left_out else ""
         return (
             self._engine.unusable(key)
-            or self.excluded.get(key, "")
-            or left_out
+            or self.eligible.why_not(key)
             or (link.loss if link is not None and link.job is None else "")
         )
 
@@ -483,181 +442,40 @@ class Session:
     def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
         """A connection has a job: check that this miner can use it, and pass it on if it works there."""
         key = link.pool.key
-        fits, worked_here = self._fits(key, job, elsewhere=bool(self._ready - {key})), key == self.current
-        if self._is_exhausted(key, job) is not (key in self._left_out):
+        fits = self.eligible.fits(key, job, elsewhere=bool(self._ready - {key}))
+        worked_here = key == self.current
+        if self.eligible.space_changed(key, job):
             self.update_ready()
         if fits and worked_here and key == self.current:  # one that just came here got this job with the switch
             self._work_through(link)
-            self._issue(link, clean=job.clean or new_connection, switch=new_connection)
+            self.sender.send(link, clean=job.clean or new_connection, switch=new_connection)
             self._ask_for_less(link, job.difficulty)
         self._suggest(link)
         if fits is not (key in self._ready):
             self.update_ready()
-        if not fits:
-            self._let_go_if_it_would_fit(job)
-
-    def _fits(self, key: PoolKey, job: PoolJob, *, elsewhere: bool) -> bool:
-        """Whether this miner can use the pool's jobs; where not, the pool is excluded and the operator notified."""
-        extranonce = self.downstream.extranonce
-        assert extranonce is not None
-        why = why_not(
-            job,
-            extranonce,
-            self.profile,
-            rolls=self._rolls,
-            version_mask=self._known_version_mask(key, job),
-            elsewhere=elsewhere,
-        )
-        if not why:
-            self.excluded.pop(key, None)
-        elif self.excluded.get(key) != why:
-            self.excluded[key] = why
-            self._events.emit(PoolExcluded(session=self.id, worker=self.worker, pool=key, reason=why))
-        return not why
-
-    def _is_exhausted(self, key: PoolKey, job: PoolJob) -> bool:
-        """Note whether the miner is through with ``job`` long before the pool's next one."""
-        extranonce, rate = self.downstream.extranonce, self._engine.scheduler.sure_rate(self.id)
-        if not rate:
-            return key in self._exhausted  # nothing new is known of it
-        assert extranonce is not None
-        why = too_small(
-            search_space(extranonce, self.profile, self._version_mask_for(key, job) if self._rolls else 0),
-            rate,
-            self._engine.pools[key].job_gap_s,
-            was=key in self._exhausted,
-        )
-        if not why:
-            self._exhausted.pop(key, None)
-        elif key not in self._exhausted:
-            self._exhausted[key] = why
-        return bool(why)
-
-    @property
-    def _rolls(self) -> bool:
-        return self.downstream.requested_version_mask is not None and not self.downstream.declined
-
-    @property
-    def _takes_version_masks(self) -> bool:
-        """Firmware that was told of no rolling hears of masks only where it would roll all the same (ESP-Miner)."""
-        return self._rolls or (self.downstream.declined and self.profile.stops_rolling)
-
-    def _let_go_if_it_would_fit(self, job: PoolJob) -> None:
-        """A miner that no pool has room for has nothing to lose by connecting again; not where that would not help.
-
-        A new connection gets an extranonce that fits, and is told that no pool lets it roll versions any more. Firmware
-        that cannot do without rolling uses its own fallback pool then; kept alive, it never would.
-        """
-        extranonce = self.downstream.extranonce
-        if self._ready or self.current is not None or extranonce is None:
-            return
-        if job.extranonce2_size < extranonce.room:
-            helps = self._engine.extranonce_for(self, self.profile).room <= job.extranonce2_size
-        else:
-            helps = self._rolls and not self.profile.stops_rolling and not self._engine.offered_mask(USUAL_MASK)
-        if helps:
+        if not fits and not self._ready and self.current is None and self.eligible.helped_by_a_new_connection(job):
             self.downstream.close("no pool fits this connection, but one fits the next")
 
-    # --- What the miner is sent -----------------------------------------------------------------------------------
+    # --- Version rolling ------------------------------------------------------------------------------------------
 
-    def _issue(self, link: PoolLink, *, clean: bool, switch: bool = False) -> None:
-        """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
-        job, jobs, pool = link.job, self.jobs, link.pool
-        if job is None or jobs is None:
-            raise LocalProtocolError("no job to issue")
-        new_block = job.template.prevhash != self._prevhash
-        clean = clean or new_block or job.extranonce1 != self._extranonce1
-        now = self._clock.now()
-        if clean:
-            jobs.retire(now)
-        held = link.held_difficulty(job.difficulty)
-        difficulty = assigned_difficulty_for(
-            job.difficulty,
-            pool.config,
-            self.profile,
-            hashrate=self._engine.scheduler.rate(self.id) if held else 0.0,
-            held=held,
-            hashes_per_difficulty=self._engine.hashes_per_difficulty,
-            network_difficulty=self._engine.network_difficulties.credible(pool.config.chain, job.template.nbits),
-            miner_minimum=self.minimum_difficulty,
-        )
-        version_mask = self._version_mask_for(pool.key, job)
-        first = not jobs.any_issued
-        issued = jobs.issue(link, job, difficulty=difficulty, version_mask=version_mask, now=now)
-        self._prevhash, self._extranonce1 = job.template.prevhash, job.extranonce1
-        lines: list[bytes] = []
-        sent_version_mask = undisputed_mask(version_mask, job.template.version)
-        if self._takes_version_masks and (
-            sent_version_mask != self.sent_version_mask or (first and self.profile.repeats_mask)
-        ):
-            self.sent_version_mask = sent_version_mask
-            lines.append(encode_notification("mining.set_version_mask", [mask_text(sent_version_mask)]))
-        if switch or difficulty != self.assigned_difficulty:
-            self.assigned_difficulty = difficulty
-            lines.append(encode_notification("mining.set_difficulty", [as_number(difficulty)]))
-            self._emit_difficulty(pool.key, job.difficulty)
-        lines.append(notify_line(issued, clean=clean))
-        self.downstream.push(*lines)
-        if self._events.wants(JobForwarded):
-            self._events.emit(
-                JobForwarded(
-                    session=self.id,
-                    worker=self.worker,
-                    pool=pool.key,
-                    job=issued.id,
-                    pool_job=str(job.template.job_id),
-                    difficulty=difficulty,
-                    pool_difficulty=job.difficulty,
-                    clean=clean,
-                    age_s=now - job.received_at,
-                    new_block=new_block,
-                )
-            )
-        if first:
-            self._events.emit(MinerReady(session=self.id, worker=self.worker, pool=pool.key))
+    @property
+    def rolls(self) -> bool:
+        """Whether the miner negotiated version rolling."""
+        return self.downstream.requested_version_mask is not None and not self.downstream.declined
 
-    def _known_version_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
+    def known_version_mask(self, pool: PoolKey, job: PoolJob) -> int | None:
         """What the pool said on the job's connection, else on another; None: nothing yet."""
         return self._engine.pools[pool].version_mask if job.version_mask is None else job.version_mask
 
-    def _version_mask_for(self, pool: PoolKey, job: PoolJob) -> int:
+    def version_mask_for(self, pool: PoolKey, job: PoolJob) -> int:
         """The bits that this miner may roll on ``job``. Where the pool has not said, firmware that can stop waits with
         rolling until it has: a pool that does not know BIP 310 stays silent too, and would refuse its shares."""
-        if self.profile.stops_rolling and self._known_version_mask(pool, job) is None:
+        if self.profile.stops_rolling and self.known_version_mask(pool, job) is None:
             return 0
         requested = self.downstream.requested_version_mask
         return job.allowed_version_mask if requested is None else job.allowed_version_mask & requested
 
-    def _emit_difficulty(self, pool: PoolKey | None, pool_difficulty: float) -> None:
-        if self._events.wants(DifficultySent):
-            self._events.emit(
-                DifficultySent(
-                    session=self.id,
-                    worker=self.worker,
-                    pool=pool,
-                    difficulty=self.assigned_difficulty or 0.0,
-                    pool_difficulty=pool_difficulty,
-                )
-            )
-
-    def _keep(self) -> None:
-        """Send something before the miner takes silence for a dead pool; nothing that changes what it works on.
-
-        Never a difficulty: cgminer 4.11.1 (util.c, cgminer.c) and Avalon queue them and use one up with each notify,
-        so one without a job behind it shifts all later ones by a job. The mask it has, to firmware that negotiated
-        rolling; else a call that firmware answers and otherwise ignores.
-        """
-        now = self._clock.now()
-        due = self.downstream.last_sent + KEEP_ALIVE_S
-        if now >= due - 1e-6:
-            if self._rolls and self.sent_version_mask is not None:
-                self.downstream.push(
-                    encode_notification("mining.set_version_mask", [mask_text(self.sent_version_mask)])
-                )
-            else:
-                self.downstream.push(encode_request(KEEP_ALIVE_ID, self.profile.keep_alive, []))
-            due = now + KEEP_ALIVE_S
-        self._timer = self._clock.call_at(due, self._keep)
+    # --- Difficulty -----------------------------------------------------------------------------------------------
 
     def _suggest(self, link: PoolLink) -> None:
         link.suggest(difficulty_to_suggest(self.suggested_difficulty, link.pool.config, link.difficulty))
@@ -695,10 +513,4 @@ class Session:
         refused = {
             key: f"the pool refuses this user: {link.refused}" for key, link in self.links.items() if link.refused
         }
-        left_out = {key: self._exhausted[key] for key in self._left_out if key in self._exhausted}
-        return {**left_out, **self.excluded, **refused}
-
-    @property
-    def unusable_pools(self) -> frozenset[PoolKey]:
-        """Pools that it is not sent to for its own limits."""
-        return self._left_out | self.excluded.keys() if self._left_out else frozenset(self.excluded)
+        return {**self.eligible.reasons(), **refused}

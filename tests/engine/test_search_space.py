@@ -75,7 +75,7 @@ def test_a_pool_whose_jobs_are_too_small_is_left_out_visibly_and_taken_again() -
     (event,) = trial.world.events_of(PoolExcluded)
     assert (event.pool, event.reason) == ("B", trial.facts["B"])
     assert "14.4 s" in event.reason
-    assert trial.miner.session.unusable_pools == {"B"}
+    assert trial.miner.session.eligible.unusable == {"B"}
     trial.rate = 900 * TERA  # 80 s: enough for two jobs, not for three
     assert set(trial.minutes(5)) == {"A"}
     trial.rate = 500 * TERA

@@ -190,8 +190,8 @@ def _key(session: Session) -> SessionKey:
     return SessionKey(
         session.id,
         session.current,
-        session.assigned_difficulty,
-        session.sent_version_mask,
+        session.sender.assigned_difficulty,
+        session.sender.version_mask,
         session.suggested_difficulty,
         session.waiting,
         session.profile,
@@ -208,8 +208,8 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
         if (
             ident != session.id
             or pool != session.current
-            or difficulty != session.assigned_difficulty
-            or version_mask != session.sent_version_mask
+            or difficulty != session.sender.assigned_difficulty
+            or version_mask != session.sender.version_mask
             or suggested != session.suggested_difficulty
             or waiting != session.waiting
             or profile is not session.profile
@@ -221,7 +221,7 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
 
 def _facts_of(session: Session) -> Mapping[PoolKey, str] | None:
     """What ``Session.facts`` says, if it says anything."""
-    if session.unusable_pools:
+    if session.eligible.unusable:
         return session.facts()
     for link in session.links.values():
         if link.refused:
@@ -243,10 +243,10 @@ def _session(session: Session) -> SessionView:
         firmware=session.profile.label,
         connected_at=session.connected_at,
         pool=session.current,
-        difficulty=session.assigned_difficulty or 0.0,
+        difficulty=session.sender.assigned_difficulty or 0.0,
         extranonce1=extranonce.extranonce1.hex() if extranonce else "",
         extranonce2_size=extranonce.size if extranonce else None,
-        version_mask=session.sent_version_mask,
+        version_mask=session.sender.version_mask,
         suggested_difficulty=session.suggested_difficulty,
         waiting=session.waiting if session.current is None else "",
     )

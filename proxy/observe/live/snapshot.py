@@ -87,7 +87,7 @@ class SnapshotBuilder:
         by_worker = _sessions_by_worker(here.engine)
         fleet = here.accounting.fleet()
         seconds = sum(part.seconds for part in schedule.pools.values())
-        excluded = Counter(key for session in here.engine.sessions.values() for key in session.unusable_pools)
+        excluded = Counter(key for session in here.engine.sessions.values() for key in session.eligible.unusable)
         pools = tuple(
             self._pool(pool, schedule, number, seconds, excluded[pool.key])
             for number, pool in enumerate(_ordered(here.engine))
