@@ -12,7 +12,7 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 	tests/alerts tests/config tests/admin
 
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
-PROCESSES := tests/e2e tests/installer tests/browser
+PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
 
 .PHONY: help run demo templates static units check test abuse bench migrate clean
 

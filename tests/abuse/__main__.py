@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from tests.abuse.clients import SOURCE, Target
-from tests.abuse.measure import Measured, measure
+from tests.abuse.measure import Measured, honest_miners, measure
 from tests.abuse.rows import ROWS, Row
 from tests.abuse.subject import HASHES_PER_DIFFICULTY, Attacked, workshop
 from tests.bench.load import allow_open_files
@@ -59,9 +59,10 @@ async def run(options: argparse.Namespace) -> int:
         for name in options.attacks or ROWS:
             row = ROWS[name]
             proxy: AbstractAsyncContextManager[Attacked] = _one_that_runs(options) if options.proxy else shop.proxy()
-            async with proxy as attacked:
+            async with proxy as attacked, honest_miners(attacked) as honest:
                 found = await measure(
                     attacked,
+                    honest,
                     name,
                     options.seconds or row.seconds,
                     during=row.during,

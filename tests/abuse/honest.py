@@ -11,20 +11,19 @@ PROFILES = (CPUMINER, ESP_MINER, NERDQAXE, CGMINER, WHATSMINER)
 SHARES_PER_S = 8.0
 """Of each miner at difficulty 1: with five of them some hundred answers are heard in a few seconds."""
 SETTLE_S = 60.0
-STALE = 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treatment:
     """How the miners were treated over a while; latencies in milliseconds, submit to answer."""
 
-    answers: int
-    p50_ms: float
-    p99_ms: float
-    worst_ms: float
-    refused: int
-    unanswered: int
-    disconnects: int
+    answers: int = 0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    worst_ms: float = 0.0
+    refused: int = 0
+    unanswered: int = 0
+    disconnects: int = 0
 
 
 class HonestMiners:
@@ -44,6 +43,8 @@ class HonestMiners:
             for profile in PROFILES
         ]
         self._since: dict[str, tuple[int, int]] = {}
+        self.rest = Treatment()
+        """What was found while nobody attacked."""
 
     async def start(self, timeout_s: float = 60.0) -> None:
         """Connect all, and return when each has had an answer to a share."""
@@ -57,7 +58,7 @@ class HonestMiners:
         await asyncio.gather(*(miner.stop() for miner in self.miners))
 
     async def settled(self) -> None:
-        """Submit nothing until every submit was answered, or a minute was waited for that; then mine on."""
+        """Find no more shares, and wait until every submit was answered, for a minute at most."""
         for miner in self.miners:
             miner.mining = False
         try:

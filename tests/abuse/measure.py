@@ -5,8 +5,8 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 
 from tests.abuse.clients import Counts
@@ -50,41 +50,52 @@ class Measured:
     """What a row measured beside."""
 
 
-async def measure(
-    attacked: Attacked,
-    attack: str,
-    seconds: float,
-    *,
-    during: Probe | None = None,
-    after: Probe | None = None,
-    rest_s: float = REST_S,
-    calm_s: float = REST_S,
-) -> Measured:
-    """Mine at rest for ``rest_s``, then under attack; ``during`` runs beside, ``after`` at once when it is over.
-    Memory is looked at again ``calm_s`` later."""
+@asynccontextmanager
+async def honest_miners(attacked: Attacked, rest_s: float = REST_S) -> AsyncIterator[HonestMiners]:
+    """They mine, and know how they are treated at rest."""
     honest = HonestMiners(attacked.target.stratum, attacked.target.hashes_per_difficulty)
     try:
         await honest.start()
         await asyncio.sleep(rest_s)
         await honest.settled()
-        rest = honest.treatment()
-        honest.mine()
-        watch = _Watch(attacked)
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(watch.run())
-            counts, notes = await _attack(attacked, attack, seconds, during)
-            if after is not None:
-                notes |= await after(attacked)
-            await honest.settled()
-            under = honest.treatment()
-            honest.mine()
-            watching.cancel()
-        await asyncio.sleep(calm_s)
-        return Measured(
-            seconds=seconds, rest=rest, under=under, kept_mb=watch.grown(), counts=counts, notes=notes, **watch.found()
-        )
+        honest.rest = honest.treatment()
+        yield honest
     finally:
         await honest.stop()
+
+
+async def measure(
+    attacked: Attacked,
+    honest: HonestMiners,
+    attack: str,
+    seconds: float,
+    *,
+    during: Probe | None = None,
+    after: Probe | None = None,
+    calm_s: float = REST_S,
+) -> Measured:
+    """Attack while the honest miners mine; ``during`` runs beside, ``after`` at once when it is over. Memory is looked
+    at again ``calm_s`` later."""
+    honest.mine()
+    watch = _Watch(attacked)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watch.run())
+        counts, notes = await _attack(attacked, attack, seconds, during)
+        if after is not None:
+            notes |= await after(attacked)
+        await honest.settled()
+        under = honest.treatment()
+        watching.cancel()
+    await asyncio.sleep(calm_s)
+    return Measured(
+        seconds=seconds,
+        rest=honest.rest,
+        under=under,
+        kept_mb=watch.grown(),
+        counts=counts,
+        notes=notes,
+        **watch.found(),
+    )
 
 
 class _Watch:

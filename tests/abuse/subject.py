@@ -4,10 +4,11 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -35,6 +36,11 @@ class Attacked:
     pid: int = 0
     pools: tuple[SimPool, ...] = ()
     data: Path | None = None
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """Of its log."""
+        assert self.data is not None
+        return [line for line in _log(self.data / "said") if line["event"] == event]
 
     @property
     def rss(self) -> int:
@@ -151,12 +157,16 @@ async def _start(data: Path) -> tuple[Subject, Target]:
 
 def _ports(said: Path) -> dict[str, int]:
     """What it says that it listens on, so far."""
-    ports: dict[str, int] = {}
+    return {
+        ANNOUNCED[line["event"]]: int(line["address"].rpartition(":")[2])
+        for line in _log(said)
+        if line["event"] in ANNOUNCED
+    }
+
+
+def _log(said: Path) -> Iterator[dict[str, Any]]:
     for text in said.read_bytes().splitlines():
-        try:
+        with suppress(ValueError):
             line = orjson.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and line.get("event") in ANNOUNCED:
-            ports[ANNOUNCED[line["event"]]] = int(line["address"].rpartition(":")[2])
-    return ports
+            if isinstance(line, dict) and "event" in line:
+                yield line
