@@ -27,7 +27,3 @@ class ConfigError(DPMPError):
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-class UpstreamUnavailable(DPMPError):
-    """A pool cannot be reached or does not behave as a pool."""

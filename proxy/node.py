@@ -5,14 +5,12 @@ import gc
 import random
 import sys
 import traceback
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DjangoError
 
@@ -27,20 +25,10 @@ from proxy.config import loader
 from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig
 from proxy.config.watcher import ConfigWatcher
 from proxy.engine.engine import Engine
-from proxy.errors import UpstreamUnavailable
-from proxy.history import Accounting
-from proxy.history.batch_journal import BatchJournal, JournalReplay
-from proxy.history.effort import EffortMeter
 from proxy.history.journal import BlockJournal
-from proxy.history.journal_import import JournalImporter
 from proxy.history.journal_undelivered import JournalBlock, read_undelivered
-from proxy.history.records import Records
-from proxy.history.retention import RetentionJob
-from proxy.history.split import SplitMeter
-from proxy.history.spool import BatchSpool
+from proxy.history.service import HistoryService
 from proxy.history.state_saver import StateSaver
-from proxy.history.store import History, read_history
-from proxy.history.writer import HistoryWriter
 from proxy.models.settings import networks_of
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
@@ -49,7 +37,6 @@ from proxy.net.listener import StratumListener
 from proxy.net.servers import Application, MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.observe.events import (
-    ConfigLoaded,
     ConfigRefused,
     DatabaseTrouble,
     Event,
@@ -57,14 +44,6 @@ from proxy.observe.events import (
     InternalError,
     Listening,
     MetricsStarted,
-    MinerDisconnected,
-    MinerReady,
-    NoPoolForLong,
-    OverrideChanged,
-    PoolDown,
-    PoolSwitched,
-    PoolUp,
-    PoolWorksAgain,
     ShareResult,
     ShutdownBegin,
     ShutdownDone,
@@ -73,6 +52,7 @@ from proxy.observe.events import (
 )
 from proxy.observe.live.broadcast import Ticker
 from proxy.observe.live.gauges import SnapshotGauges
+from proxy.observe.live.publisher import Publisher
 from proxy.observe.live.snapshot import SnapshotBuilder, Sources
 from proxy.observe.live.views import store
 from proxy.observe.log import LibraryHandler, LogSink
@@ -81,32 +61,12 @@ from proxy.observe.metrics import MetricsSink
 from proxy.ops.undelivered import resume_delivery
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
 
-SNAPSHOT_S = 1.0
-SNAPSHOT_MIN_S = 0.5
-SNAPSHOT_PART = 0.01
-"""Part of the loop's time that building snapshots may use."""
-SNAPSHOT_MAX_S = 5.0
-"""Longest pause between snapshots: pages stand still meanwhile, and ``/readyz`` expects one every 15 s."""
 LAST_VERDICTS_S = 1.5
-HISTORY_CLOSE_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
 """How long a busy thread may hold the GIL while the loop has work (CPython's default is 10 times as long)."""
 GC_YOUNG = 10_000
 """New objects per garbage collection. There are few cycles here, and a thousand miners that connect make objects that
 stay: with CPython's 700 these would be scanned again and again."""
-_SHOW_AT_ONCE: tuple[type[Event], ...] = (
-    PoolDown,
-    PoolUp,
-    ConfigLoaded,
-    ConfigRefused,
-    OverrideChanged,
-    PoolSwitched,
-    MinerReady,
-    MinerDisconnected,
-    DatabaseTrouble,
-    NoPoolForLong,
-    PoolWorksAgain,
-)
 
 
 class StartError(Exception):
@@ -137,8 +97,8 @@ class Node:
         self.clock = LoopClock(loop)
         self.events = EventStream(on_error=self._handler_failed)
         hashes = options.hashes_per_difficulty
-        self.accounting = Accounting(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
-        self.metrics = MetricsSink(self.events, self.accounting.counts_of_run)
+        blocks = options.data_dir / "blocks.jsonl"
+        # Whoever hears an event does so in this order: it is in the log and in the journal before what follows from it.
         self.logs = LogSink(
             self.events,
             self.clock.wall,
@@ -149,15 +109,20 @@ class Node:
         )
         self.library = LibraryHandler(self.events, loop.call_soon_threadsafe)
         self.journal = BlockJournal(
-            options.data_dir / "blocks.jsonl",
+            blocks,
             clock=self.clock,
             events=self.events,
             in_background=lambda call: loop.run_in_executor(None, call),
         )
+        self.history = HistoryService(
+            clock=self.clock,
+            events=self.events,
+            hashes_per_difficulty=hashes,
+            data_dir=options.data_dir,
+            blocks=blocks,
+        )
+        self.metrics = MetricsSink(self.events, self.history.accounting.counts_of_run)
         self.chain = ChainObserver(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
-        self.records = Records(clock=self.clock, events=self.events)
-        self.effort = EffortMeter(clock=self.clock, events=self.events, accounting=self.accounting)
-        self.splits = SplitMeter(clock=self.clock, events=self.events, accounting=self.accounting)
         self.engine = Engine(
             clock=self.clock,
             events=self.events,
@@ -175,25 +140,6 @@ class Node:
             auto=self.auto, clock=self.clock, set_weights=self.engine.scheduler.set_balance_weights
         )
         self.alerts = AlertService(events=self.events)
-        self.spool = BatchSpool(options.data_dir / "unwritten.jsonl")
-        self.replay = JournalReplay(options.data_dir)
-        writer = uuid.uuid4().hex
-        self.history = HistoryWriter(
-            writer=writer,
-            clock=self.clock,
-            events=self.events,
-            accounting=self.accounting,
-            records=self.records,
-            effort=self.effort,
-            journal=BatchJournal(options.data_dir, writer),
-            execute=self.spool.execute,
-            jobs=(
-                self.spool.retry,
-                self.replay,
-                JournalImporter(options.data_dir / "blocks.jsonl"),
-                RetentionJob(clock=self.clock),
-            ),
-        )
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.watcher = ConfigWatcher(
             loader, on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
@@ -203,12 +149,12 @@ class Node:
             demo=options.demo,
             sources=Sources(
                 engine=self.engine,
-                accounting=self.accounting,
+                accounting=self.history.accounting,
                 chain=self.chain,
-                splits=self.splits,
+                splits=self.history.splits,
                 payouts=self.payouts,
-                records=self.records,
-                effort=self.effort,
+                records=self.history.records,
+                effort=self.history.effort,
                 clock=self.clock,
                 database_trouble=self._database_trouble,
                 extra=self._extra,
@@ -217,17 +163,20 @@ class Node:
         self.memory = StateSaver(self.events, self.engine.scheduler)
         self.listener = StratumListener(self.engine.connect)
         self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if options.web else None
+        self.publisher = Publisher(
+            self.builder,
+            clock=self.clock,
+            events=self.events,
+            ticker=Ticker() if options.web else None,
+            report=self._report,
+        )
         self.metrics_server: MetricsServer | None = None
         self.listeners = Listeners()
-        self._ticker = Ticker()
         self._stop = asyncio.Event()
-        self._urgent = asyncio.Event()
         self._trouble = ""
         self._tasks: list[asyncio.Task[Any]] = []
         self._undelivered: list[JournalBlock] = []
         """Block candidates of an earlier run that their pool never answered."""
-        for kind in _SHOW_AT_ONCE:
-            self.events.subscribe(kind, lambda _: self._urgent.set())
 
     # --- Life -----------------------------------------------------------------------------------------------------
 
@@ -268,17 +217,16 @@ class Node:
                 queues=self._queues,
                 dropped=lambda: self.logs.dropped,
                 write_errors=lambda: self.logs.write_errors,
-                write_lag_s=lambda: self.history.lag_s,
+                write_lag_s=lambda: self.history.writer.lag_s,
             )
         )
         self.lag.start()
         for name, work in (
             ("configuration", self.watcher.run()),
-            ("history", self.history.run()),
-            ("batch journal", self.history.keep_journal()),
+            *self.history.tasks(),
             ("memory", self.memory.run()),
             ("balance", self.balance.run()),
-            ("pages", self._publish_snapshots()),
+            ("pages", self.publisher.run()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
         gc.collect()
@@ -287,22 +235,13 @@ class Node:
 
     async def _restore(self) -> None:
         try:
-            history = await sync_to_async(self._read_history, thread_sensitive=False)()
+            await self.history.restore()
         except DjangoError as error:
             raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
         try:
             self._undelivered = await asyncio.to_thread(read_undelivered, self.options.data_dir / "blocks.jsonl")
         except OSError as error:
             self._report("block journal", error)
-        self.accounting.restore(history.totals)
-        self.records.restore(history.records)
-        self.effort.restore(history.marks)
-
-    def _read_history(self) -> History:
-        with suppress(DjangoError, OSError):  # the ledger writer tries again
-            self.spool.replay()
-            self.replay()  # after the spool: a journal's number marks all earlier batches as written
-        return read_history()
 
     async def _listen(self) -> None:
         configured, options = self.listeners, self.options
@@ -338,9 +277,9 @@ class Node:
         await self._last_verdicts()
         self.engine.close()
         self.lag.stop()
-        self.spool.shutdown_begins()
+        self.history.shutdown_begins()
         await asyncio.gather(
-            self.history.close(HISTORY_CLOSE_S),
+            self.history.close(),
             self.memory.close(),
             self.balance.save(at_the_end=True),
             *(server.stop() for server in self._servers()),
@@ -377,7 +316,7 @@ class Node:
             self.listeners = config.listeners
         self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
         self.metrics.limit_worker_series(config.worker_series)
-        for part in (self.accounting, self.records, self.effort, self.payouts, self.balance):
+        for part in (self.history, self.payouts, self.balance):
             part.apply(config)
         self.alerts.apply(config.alerts)
         self.engine.apply(config)
@@ -393,40 +332,18 @@ class Node:
         )
 
     def _database_trouble(self) -> str:
-        return self._trouble or self.history.trouble
+        return self._trouble or self.history.writer.trouble
 
     def _payout(self, pool: PoolKey, ok: bool) -> None:
         self.engine.exclude_pool(pool, not ok)
 
     # --- The read model -------------------------------------------------------------------------------------------
 
-    async def _publish_snapshots(self) -> None:
-        """Build a snapshot each second, sooner after important events, and notify the open pages."""
-        while True:
-            began = self.clock.now()
-            store.put(self.builder.build())
-            self.logs.write_left_out()
-            took = self.clock.now() - began
-            await self._notify_pages()
-            self._urgent.clear()
-            await asyncio.sleep(snapshot_pause_s(took))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_MIN_S)
-
-    async def _notify_pages(self) -> None:
-        live = store.current()
-        if live is None or self.web is None:
-            return
-        try:
-            await self._ticker.tick(live.revision)
-        except (OSError, UpstreamUnavailable) as error:
-            self._report("pages", error)
-
     def _extra(self) -> Mapping[str, object]:
         return {"balance": self.auto.view()}
 
     def _queues(self) -> Mapping[str, int]:
-        return {"log": self.logs.queued, "database": self.history.waiting_rows}
+        return {"log": self.logs.queued, "database": self.history.writer.waiting_rows}
 
     # --- Faults of ours ---------------------------------------------------------------------------------------------
 
@@ -453,11 +370,6 @@ def _pages() -> Application:
 
     pages: Application = application
     return pages
-
-
-def snapshot_pause_s(took: float) -> float:
-    """How long to wait before the next snapshot when the last took ``took`` seconds."""
-    return min(max(SNAPSHOT_MIN_S, took / SNAPSHOT_PART), SNAPSHOT_MAX_S)
 
 
 def _address(pair: tuple[str, int]) -> str:

@@ -96,7 +96,7 @@ async def test_split_follows_a_chain_that_becomes_harder(
 
         await asyncio.sleep(max(20.0, seconds / 3))
         took = time.monotonic() - changed_at
-        part = {each.pool: each for each in node.splits.fleet(Span.CHANGE).parts}["A"]
+        part = {each.pool: each for each in node.history.splits.fleet(Span.CHANGE).parts}["A"]
         measured(
             f"{took:.0f} s after the weights moved: delivered to BTC {part.delivered * 100:.1f} % +- "
             f"{part.error * 100:.1f}, wanted {part.wanted * 100:.1f}"

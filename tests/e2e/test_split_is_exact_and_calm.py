@@ -84,7 +84,7 @@ def sliced(node: Node, fleet: Fleet) -> list[SimMiner]:
 
 def rate_of(node: Node, miner: SimMiner) -> Rate:
     """Reported for five minutes."""
-    tally = node.accounting.worker(name_of(miner))
+    tally = node.history.accounting.worker(name_of(miner))
     assert tally is not None
     return tally.rates.m5
 
@@ -230,7 +230,7 @@ async def test_restart_keeps_the_ledger_and_the_estimates(tmp_path: Path, start_
         fleet = make_fleet(port, (20.0, 10.0))
         await fleet.start()
         await fleet.mined(6)
-        before, counted = scheduler_oracle.fleet(node.engine.scheduler), node.accounting.fleet().total
+        before, counted = scheduler_oracle.fleet(node.engine.scheduler), node.history.accounting.fleet().total
         rates = {part.worker: part.rate for part in scheduler_oracle.miners(node.engine.scheduler)}
     try:
         async with running(tmp_path, port) as again:

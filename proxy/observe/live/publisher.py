@@ -1,0 +1,99 @@
+"""Publishes the live snapshot: once a second, sooner after important events, and notifies the open pages."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from proxy.observe.events import (
+    ConfigLoaded,
+    ConfigRefused,
+    DatabaseTrouble,
+    Event,
+    EventStream,
+    MinerDisconnected,
+    MinerReady,
+    NoPoolForLong,
+    OverrideChanged,
+    PoolDown,
+    PoolSwitched,
+    PoolUp,
+    PoolWorksAgain,
+)
+from proxy.observe.live.broadcast import Ticker
+from proxy.observe.live.snapshot import SnapshotBuilder
+from proxy.observe.live.views import store
+from proxy.ports import Clock
+
+SNAPSHOT_S = 1.0
+SNAPSHOT_MIN_S = 0.5
+SNAPSHOT_PART = 0.01
+"""Part of the loop's time that building snapshots may use."""
+SNAPSHOT_MAX_S = 5.0
+"""Longest pause between snapshots: pages stand still meanwhile, and ``/readyz`` expects one every 15 s."""
+_SHOW_AT_ONCE: tuple[type[Event], ...] = (
+    PoolDown,
+    PoolUp,
+    ConfigLoaded,
+    ConfigRefused,
+    OverrideChanged,
+    PoolSwitched,
+    MinerReady,
+    MinerDisconnected,
+    DatabaseTrouble,
+    NoPoolForLong,
+    PoolWorksAgain,
+)
+
+
+class Publisher:
+    """Builds snapshots for the rest of the process; ``ticker`` None where this process serves no pages."""
+
+    def __init__(
+        self,
+        builder: SnapshotBuilder,
+        *,
+        clock: Clock,
+        events: EventStream,
+        ticker: Ticker | None,
+        report: Callable[[str, Exception], None],
+    ) -> None:
+        """``report``: takes where a notification failed, and how."""
+        self._builder = builder
+        self._clock = clock
+        self._ticker = ticker
+        self._report = report
+        self._troubled = False
+        """Whether the last notification failed: that is reported once, not with each snapshot."""
+        self._urgent = asyncio.Event()
+        for kind in _SHOW_AT_ONCE:
+            events.subscribe(kind, lambda _: self._urgent.set())
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            began = self._clock.now()
+            snapshot = self._builder.build()
+            store.put(snapshot)
+            took = self._clock.now() - began
+            await self._notify_pages(snapshot.revision)
+            self._urgent.clear()
+            await asyncio.sleep(snapshot_pause_s(took))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_MIN_S)
+
+    async def _notify_pages(self, revision: int) -> None:
+        """A channel layer that fails, as Redis may in ways of its own, costs the pages their ticks and nothing else."""
+        if self._ticker is None:
+            return
+        try:
+            await self._ticker.tick(revision)
+            self._troubled = False
+        except Exception as error:
+            if not self._troubled:
+                self._report("pages", error)
+            self._troubled = True
+
+
+def snapshot_pause_s(took: float) -> float:
+    """How long to wait before the next snapshot when the last took ``took`` seconds."""
+    return min(max(SNAPSHOT_MIN_S, took / SNAPSHOT_PART), SNAPSHOT_MAX_S)

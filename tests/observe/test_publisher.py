@@ -1,0 +1,76 @@
+"""Snapshots cost little of the loop's time, and never make the pages stand still."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.net.clock import LoopClock
+from proxy.net.tasks import cancel_and_wait, spawn
+from proxy.observe.events import EventStream, PoolDown
+from proxy.observe.live.broadcast import Ticker
+from proxy.observe.live.publisher import SNAPSHOT_MAX_S, SNAPSHOT_MIN_S, Publisher, snapshot_pause_s
+from proxy.observe.live.views import LiveSnapshot, LiveStore
+from proxy.ops.health import FRESH_S
+from proxy.types import PoolKey
+from tests.support.patience import PATIENCE_S
+
+
+class RedisGone(Exception):
+    """As redis-py's, which are no ``OSError``."""
+
+
+class Layer:
+    """Fails twice, then takes ticks."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.works = asyncio.Event()
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        self.asked += 1
+        if self.asked <= 2:
+            raise RedisGone
+        self.works.set()
+
+
+class Builder:
+    """Makes snapshots that say nothing."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def build(self) -> LiveSnapshot:
+        self.made += 1
+        return LiveSnapshot(revision=self.made, at=0.0, version="test", started_at=0.0)
+
+
+def test_pause_grows_with_what_a_snapshot_took():
+    assert snapshot_pause_s(0.001) == SNAPSHOT_MIN_S
+    assert snapshot_pause_s(0.02) == 2.0
+
+
+def test_pause_after_a_snapshot_that_was_held_up_is_short_enough_to_stay_ready():
+    assert snapshot_pause_s(8.6) == SNAPSHOT_MAX_S
+    assert FRESH_S / 2 > SNAPSHOT_MAX_S
+
+
+async def test_pages_get_their_ticks_again_after_the_channel_layer_failed_which_is_reported_once(monkeypatch):
+    monkeypatch.setattr("proxy.observe.live.publisher.SNAPSHOT_MIN_S", 0.0)
+    monkeypatch.setattr("proxy.observe.live.publisher.store", LiveStore())
+    reports: list[str] = []
+    events, layer = EventStream(on_error=lambda error, event: pytest.fail(str(error))), Layer()
+    publisher = Publisher(
+        Builder(),  # type: ignore[arg-type]
+        clock=LoopClock(asyncio.get_running_loop()),
+        events=events,
+        ticker=Ticker(layer),
+        report=lambda where, error: reports.append(f"{where}: {type(error).__name__}"),
+    )
+    task = spawn(publisher.run(), name="pages", report=lambda name, error: reports.append(f"{name} ended: {error!r}"))
+    async with asyncio.timeout(PATIENCE_S):
+        while not layer.works.is_set() and not task.done():
+            events.emit(PoolDown(pool=PoolKey("A"), reason="is shown at once"))
+            await asyncio.sleep(0)
+    await cancel_and_wait(task, timeout_s=PATIENCE_S)
+    assert reports == ["pages: RedisGone"]
