@@ -21,6 +21,7 @@ from dashboard.access import SEE, Access
 from dashboard.redacting import account_names, hide_wallets
 from dashboard.single_flight import SingleFlight
 from proxy.observe.live.views import LiveSnapshot, store
+from proxy.text import escape_in_page
 
 Context = Callable[[LiveSnapshot, Access, str], Mapping[str, object]]
 Version = Callable[[LiveSnapshot, str], Hashable]
@@ -139,7 +140,7 @@ class Renderings:
                 found.template,
                 {"snap": snap, "access": access, "argument": argument, **found.context(snap, access, argument)},
             ).strip()
-        body = INDENTATION.sub(" ", body)
+        body = escape_in_page(INDENTATION.sub(" ", body))
         if not access.wallets:
             body = hide_wallets(body, account_names())
         html = f'<div id="{element_id(key)}" class="region" hx-swap-oob="morph">{body}</div>'

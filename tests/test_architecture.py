@@ -16,6 +16,7 @@ PURE = {
     "proxy.types",
     "proxy.errors",
     "proxy.ports",
+    "proxy.text",
     "proxy.observe.events",
     "proxy.stratum",
     "proxy.engine",
@@ -54,13 +55,14 @@ PURE = {
 }
 """Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""
 
-BASE = {"proxy.types", "proxy.errors", "proxy.ports", "proxy.observe.events"}
+BASE = {"proxy.types", "proxy.errors", "proxy.ports", "proxy.text", "proxy.observe.events"}
 
 # Folder -> our own modules that its files may import beside BASE and itself.
 MAY_IMPORT = {
     "proxy.types": set(),
     "proxy.errors": set(),
     "proxy.ports": {"proxy.config.snapshot"},
+    "proxy.text": set(),
     "proxy.observe.events": set(),
     "proxy.stratum": set(),
     "proxy.scheduling": {"proxy.config.snapshot"},

@@ -35,6 +35,7 @@ from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
 from proxy.stratum.upstream_owner import PendingSubmit
+from proxy.text import visible
 from proxy.types import ConnectionId, SessionId
 
 GOLDEN = 0.618033988749895
@@ -404,13 +405,14 @@ class UpstreamConnection:
                 PoolRedirect(
                     pool=self.pool,
                     honoured=target is not None,
-                    target=" ".join(str(param)[:80] for param in request.params[:2]),
+                    target=visible(" ".join(str(param)[:80] for param in request.params[:2])),
                 )
             )
             if target is not None:
                 self._user.connection_redirected(self, target)
         elif request.method == "client.show_message":
-            self._events.emit(PoolMessage(pool=self.pool, text=str(request.params[0])[:500] if request.params else ""))
+            text = visible(str(request.params[0])[:500]) if request.params else ""
+            self._events.emit(PoolMessage(pool=self.pool, text=text))
 
     def upstream_problem(self, problem: RemoteProtocolError) -> None:
         """Emit ``PoolProtocolError``."""

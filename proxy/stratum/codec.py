@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 
 from proxy.errors import RemoteProtocolError
+from proxy.text import visible
 
 JsonId: TypeAlias = Any
 """A peer's request id, any JSON value, kept so that it can be echoed exactly."""
@@ -28,7 +29,7 @@ class Request(NamedTuple):
 
 
 class ErrorInfo(NamedTuple):
-    """A refused answer: Stratum code (20 where the peer gave none) and text."""
+    """A refused answer: Stratum code (20 where the peer gave none) and text, which can be shown."""
 
     code: int
     text: str
@@ -138,7 +139,7 @@ def _code(value: Any) -> int:
 
 
 def _text(value: Any) -> str:
-    return str(value)[:200]
+    return visible(str(value)[:200])
 
 
 def encode_response(ident: JsonId, result: Any) -> bytes:

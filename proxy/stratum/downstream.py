@@ -25,6 +25,9 @@ OPENING_S = 2.0
 """How long a connection may take from its first byte to what tells Stratum from other protocols."""
 MAX_USERS = 64
 """Workers authorised on one connection (rented hash brings a few)."""
+MAX_USER = 256
+"""Characters of a user name. A taproot address, a dot and a worker are below 100; pools that take options in the name
+(``address+difficulty.worker``, ``address*percent``) and mail addresses stay below 200."""
 COST_LIMIT = 500.0
 COST_DECAY_PER_S = 1.0
 """A miner pays for what no firmware sends; past the limit its connection is closed."""
@@ -326,6 +329,8 @@ class Downstream:
         password = request.params[1] if len(request.params) > 1 else ""
         if not isinstance(user, str) or not user.strip():
             raise RemoteProtocolError("authorize needs a user name", code=24)
+        if len(user) > MAX_USER:
+            raise RemoteProtocolError(f"user name longer than {MAX_USER} characters", code=24)
         if user not in self.users and len(self.users) >= MAX_USERS:
             raise RemoteProtocolError(f"more than {MAX_USERS} workers on one connection", code=24)
         self.users[user] = None

@@ -5,6 +5,7 @@ import pytest
 
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.stratum.codec import decode, encode_response
+from proxy.stratum.downstream import MAX_USER
 from proxy.stratum.pool_job import parse_notify
 from proxy.stratum.upstream import MAX_PENDING, UpstreamState
 from tests.stratum.test_upstream import NOTIFY, Bench, Owner, Share
@@ -28,6 +29,17 @@ def miner() -> ScriptedMiner:
 def test_authorize_without_a_user_is_refused(miner: ScriptedMiner, user: object) -> None:
     miner.call("mining.authorize", [user, "x"], 99)  # type: ignore[list-item]
     assert miner.answers(99)[0]["error"][:2] == [24, "authorize needs a user name"]
+
+
+def test_a_user_name_that_is_too_long_is_refused_with_a_word_and_the_miner_goes_on(miner: ScriptedMiner) -> None:
+    taproot = "bc1p" + "q" * 58
+    names = [f"{taproot}.{'w' * 32}", f"{taproot}+65536.rig*2%", "u" * MAX_USER, "u" * (MAX_USER + 1)]
+    for ident, name in enumerate(names):
+        miner.call("mining.authorize", [name, "x"], 90 + ident)
+    assert [miner.answers(90 + ident)[0]["result"] for ident in range(4)] == [True, True, True, None]
+    assert miner.answers(93)[0]["error"][:2] == [24, "user name longer than 256 characters"]
+    assert names[3] not in miner.session.downstream.users
+    assert miner.session.downstream.peer, "still connected"
 
 
 @pytest.mark.parametrize("params", [[], ["version-rolling"], [["version-rolling"], 5]])

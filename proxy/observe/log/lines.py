@@ -12,6 +12,7 @@ import orjson
 from proxy.observe.events import DownstreamTraffic, Event, UpstreamTraffic
 from proxy.observe.log.log_filter import LEVEL_NAMES
 from proxy.observe.log.redact import hide_passwords
+from proxy.text import escape_hidden
 
 LONGEST_TEXT = 8192
 """Maximum characters of one field."""
@@ -76,7 +77,10 @@ def _field_names(kind: type[Event]) -> tuple[str, ...]:
 
 
 def line_of(entry: Entry, redact: Redact | None) -> LogLine:
-    """Make the line: raw traffic without passwords, all texts through ``redact`` where it is given."""
+    """Make the line: raw traffic without passwords, all texts through ``redact`` where it is given.
+
+    Bidirectional controls and C1 characters are escaped in the texts: JSON leaves them as they are, a terminal obeys.
+    """
     event = entry.event
     values = {name: getattr(event, name) for name in _field_names(type(event))}  # type: ignore[arg-type]
     if isinstance(event, DownstreamTraffic | UpstreamTraffic):
@@ -97,7 +101,7 @@ def line_of(entry: Entry, redact: Redact | None) -> LogLine:
 def _plain(value: object, redact: Redact | None) -> object:
     match value:
         case str():
-            text = str(value) if redact is None else redact(value)
+            text = escape_hidden(str(value) if redact is None else redact(value))
             return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
         case bytes():
             return value.hex()
