@@ -6,6 +6,7 @@ from proxy.alerts.incidents import Phase
 from proxy.alerts.outbox import Notification
 from proxy.alerts.rules import AlertKind, AlertLevel
 from proxy.observe.events import BestShare, BlockFound, ChainSplit
+from proxy.text import visible
 
 MAX_NAME_CHARS = 64
 FLEET = ""
@@ -32,9 +33,13 @@ def pool_subject(key: str) -> str:
 
 @lru_cache(maxsize=4096)
 def worker_subject(name: str) -> str:
-    """Subject of a worker. The miner chooses its name: no control characters, no mentions in a chat."""
-    shown = "".join(char if char.isprintable() else "?" for char in name[:MAX_NAME_CHARS])
-    return f"Worker {shown.replace('@', '(at)')}"
+    """Subject of a worker. The miner chooses its name."""
+    return f"Worker {_harmless(name[:MAX_NAME_CHARS])}"
+
+
+def _harmless(text: str) -> str:
+    """A peer's text for a chat or a mail: on one line, without hidden characters, mentioning nobody."""
+    return visible(text).replace("@", "(at)")
 
 
 def chain_subject(chain: str) -> str:
@@ -73,7 +78,7 @@ def notification(
     kind: AlertKind, subject: str, phase: Phase, *, at: float, reason: str, lasted_s: float, falls: int
 ) -> Notification:
     """The text for ``phase`` of ``subject``; ``reason`` says what is or was wrong."""
-    who = subject or "The fleet"
+    who, reason = subject or "The fleet", _harmless(reason)
     titles = _SPLIT_TITLES if subject.startswith(_CHAIN) else _TITLES[kind]
     bad, good = (title.format(who) for title in titles)
     match phase:

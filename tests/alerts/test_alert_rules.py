@@ -22,6 +22,13 @@ def test_pool_that_is_down_longer_than_the_delay_is_reported_and_its_return():
     assert "after 110 seconds" in back.body
 
 
+def test_what_a_pool_says_mentions_nobody_in_a_chat_and_hides_nothing():
+    running = RunningEngine(AlertKind.POOL_DOWN)
+    running.set("A", status=PoolStatus.DOWN, reason="authorize refused: @everyone \u202e\nSubject: x")
+    [down] = running.run(120)
+    assert "authorize refused: (at)everyone \\u202e Subject: x" in down.body
+
+
 def test_pool_event_counts_at_once_and_an_older_snapshot_does_not_undo_it():
     running = RunningEngine(rules=(rule("pool_down", delay_s=0),), group_s=0)
     running.evaluate()
