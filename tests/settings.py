@@ -23,7 +23,9 @@ from dpmp_site.settings import *  # noqa: E402, F403
 from dpmp_site.settings import DATABASES  # noqa: E402
 
 os.environ.pop("DPMP_DATABASE_URL", None)
-if not _url:
+if _url:
+    DATABASES["default"]["CONN_MAX_AGE"] = 0  # threads that outlive a test would hold its connections open
+else:
     # A file: threads share it as in life.
     DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
