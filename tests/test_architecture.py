@@ -30,6 +30,7 @@ PURE = {
     "proxy.history.counters",
     "proxy.history.effort",
     "proxy.history.latency",
+    "proxy.history.new_names",
     "proxy.history.accumulators",
     "proxy.history.rates",
     "proxy.history.records",

@@ -15,6 +15,7 @@ from proxy.history.accumulators import (
     rates_of,
 )
 from proxy.history.counters import Counts, proves_work, tally_of
+from proxy.history.new_names import HOUR_S, NewNames
 from proxy.history.rates import NO_RATE, Rate, Work
 from proxy.history.tallies import (
     NO_POOL,
@@ -26,7 +27,7 @@ from proxy.history.tallies import (
     Stored,
     WorkerTally,
 )
-from proxy.observe.events import EventStream, MinerDisconnected, MinerReady, ShareResult
+from proxy.observe.events import EventStream, MinerDisconnected, MinerReady, NamesStoredTogether, ShareResult
 from proxy.ports import Clock
 from proxy.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, SessionId, Verdict, WorkerName
 
@@ -45,6 +46,7 @@ class Accounting:
     ) -> None:
         self.hashes_per_difficulty = hashes_per_difficulty
         self._clock = clock
+        self._events = events
         self._workers: dict[WorkerName, WorkerState] = {}
         self._pools: dict[PoolKey, PoolAccumulator] = {}
         self._present: dict[SessionId, tuple[WorkerName, ...] | set[WorkerName]] = {}
@@ -55,6 +57,9 @@ class Accounting:
         self._minute = 0
         self._minute_end = 0.0
         self._limit = Limits().max_workers
+        self._new_names = NewNames(self._limit)
+        self._told_at = -inf
+        """When the log said last that names are stored together."""
         self._begin_minute(clock.now())
         events.subscribe(ShareResult, self._on_share)
         events.subscribe(MinerReady, self._on_ready)
@@ -62,7 +67,9 @@ class Accounting:
 
     def apply(self, config: ConfigSnapshot) -> None:
         """Take the limit of names and the pools from a configuration; pools that went keep their tallies."""
-        self._limit = config.limits.max_workers
+        if config.limits.max_workers != self._limit:
+            self._limit = config.limits.max_workers
+            self._new_names.apply(self._limit)
         for key in config.pools:
             self._pool(key)
 
@@ -71,6 +78,7 @@ class Accounting:
         now, wall = self._clock.now(), self._clock.wall()
         for row in stored:
             self._pool(row.pool).total.add(row.counts)
+            self._new_names.knows(row.worker)
             worker = self._worker(row.worker, now)
             mine = self._accumulator(worker, row.pool, now)
             mine.total.add(row.counts)
@@ -87,7 +95,7 @@ class Accounting:
         worker = self._workers.get(share.worker)
         mine = worker.pools.get(key) if worker is not None else None
         if worker is None or mine is None or not worker.presence.connections:
-            worker, mine = self._first_share(share.session, share.worker, key, now)
+            worker, mine = self._first_share(share, key, now)
         fresh = mine.fresh
         if fresh is None:
             fresh = mine.fresh = Counts()
@@ -125,12 +133,10 @@ class Accounting:
 
     # --- Accumulators -----------------------------------------------------------------------------------------------
 
-    def _first_share(
-        self, session: SessionId, name: WorkerName, key: PoolKey, now: float
-    ) -> tuple[WorkerState, WorkerAccumulator]:
-        worker = self._worker(name, now)
+    def _first_share(self, share: ShareResult, key: PoolKey, now: float) -> tuple[WorkerState, WorkerAccumulator]:
+        worker = self._worker(share.worker, now, works=share.verdict is _ACCEPTED)
         if not worker.presence.connections:
-            self._arrive(session, worker, now)
+            self._arrive(share.session, worker, now)
         self._pool(key)
         return worker, self._accumulator(worker, key, now)
 
@@ -146,22 +152,24 @@ class Accounting:
         worker.stamp += 1
         self._fleet.arrive(now)
 
-    def _worker(self, name: WorkerName, now: float) -> WorkerState:
+    def _worker(self, name: WorkerName, now: float, *, works: bool = False) -> WorkerState:
         worker = self._workers.get(name)
         if worker is not None:
             return worker
-        if len(self._workers) >= self._limit and not self._evict():
+        if len(self._workers) >= self._limit and not self._evict(for_work=works):
             return self._workers.setdefault(OTHERS, WorkerState(OTHERS))
         worker = self._workers[name] = WorkerState(name)
         return worker
 
-    def _evict(self) -> bool:
-        for name in islice(self._workers, _EVICTION_LOOKS):
-            worker = self._workers[name]
+    def _evict(self, *, for_work: bool) -> bool:
+        """Forget a name that has left, or one without any accepted share in favour of one that works."""
+        for name in list(islice(self._workers, _EVICTION_LOOKS)):
+            worker = self._workers.pop(name)
             waits = any(each.fresh is not None for each in worker.pools.values())
-            if name != OTHERS and not worker.presence.connections and not waits:
-                del self._workers[name]
+            gone = not worker.presence.connections or (for_work and not worker.works())
+            if name != OTHERS and gone and not waits:
                 return True
+            self._workers[name] = worker  # the next look is at others
         return False
 
     def _pool(self, key: PoolKey) -> PoolAccumulator:
@@ -189,9 +197,17 @@ class Accounting:
         for name, key, each in self._fresh:
             counts = each.close()
             if counts is not None:
-                self._deltas.append(ShareDelta(minute=self._minute, worker=name, pool=key, counts=counts))
+                worker = self._stored_as(name, now, counts)
+                self._deltas.append(ShareDelta(minute=self._minute, worker=worker, pool=key, counts=counts))
         self._fresh.clear()
         self._begin_minute(now)
+
+    def _stored_as(self, name: WorkerName, now: float, counts: Counts) -> WorkerName:
+        stored = self._new_names.stored_as(name, now, proven=counts.accepted > 0)
+        if stored != name and now - self._told_at >= HOUR_S:
+            self._told_at = now
+            self._events.emit(NamesStoredTogether(worker=name, stored_as=stored))
+        return stored
 
     def _begin_minute(self, now: float) -> None:
         wall = self._clock.wall()

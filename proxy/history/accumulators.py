@@ -120,6 +120,10 @@ class WorkerState:
         self.stamp = 0
         """Grows with each share and connection."""
 
+    def works(self) -> bool:
+        """Whether any pool has ever accepted a share of it."""
+        return any(part.accepted for each in self.pools.values() for part in each.counts())
+
     def last(self) -> float | None:
         """Monotonic time of the last share on any pool."""
         last = None

@@ -7,7 +7,8 @@ from bisect import insort_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from proxy.config.snapshot import ConfigSnapshot
+from proxy.config.snapshot import ConfigSnapshot, Limits
+from proxy.history.new_names import NewNames
 from proxy.observe.events import BestShare, EventStream, ShareResult
 from proxy.ports import Clock
 from proxy.types import Chain, PoolKey, Verdict, WorkerName
@@ -74,16 +75,22 @@ class Records:
         self._best: dict[WorkerName, Record] = {}
         """The best of a worker's own."""
         self._fresh: list[Record] = []
+        self._limit = Limits().max_workers
+        self._new_names = NewNames(self._limit)
         events.subscribe(ShareResult, self._on_share)
 
     def apply(self, config: ConfigSnapshot) -> None:
-        """Learn the pools' chains."""
+        """Learn the pools' chains and the limit of names."""
+        if config.limits.max_workers != self._limit:
+            self._limit = config.limits.max_workers
+            self._new_names.apply(self._limit)
         self._chain_of = {key: pool.chain for key, pool in config.pools.items()}
         self._board_of = {key: self._boards[chain] for key, chain in self._chain_of.items()}
 
     def restore(self, records: Iterable[Record]) -> None:
         """Go on from what earlier runs kept; call once, before the first share."""
         for record in records:
+            self._new_names.knows(record.worker)
             board = self._boards[record.chain]
             own = board.own.get(record.worker)
             if own is None or record.true_difficulty > own.true_difficulty:
@@ -126,6 +133,9 @@ class Records:
 
     def _record(self, share: ShareResult, board: _Board, own: Record | None) -> None:
         assert share.pool is not None
+        named = own is not None or self._takes(share.worker)
+        if not named and share.true_difficulty <= board.floor:
+            return
         record = Record(
             worker=share.worker,
             chain=self._chain_of.get(share.pool, Chain.OTHER),
@@ -136,8 +146,12 @@ class Records:
         )
         board.place(record)
         self._keep(record)
-        if own is None or record.true_difficulty > own.true_difficulty:
+        if named and (own is None or record.true_difficulty > own.true_difficulty):
             self._set_own(record, board, own)
+
+    def _takes(self, worker: WorkerName) -> bool:
+        """Whether a new name may have a best share of its own; one for the top list is kept in any case."""
+        return self._new_names.stored_as(worker, self._clock.now(), proven=True) == worker
 
     def _set_own(self, record: Record, board: _Board, before: Record | None) -> None:
         if before is None and sum(len(each.own) for each in self._boards.values()) >= MAX_OWN:

@@ -1,12 +1,13 @@
 """Every share is counted once, where it belongs."""
 
 import random
+from collections import Counter
 
 import pytest
 
 from proxy.config.snapshot import ConfigSnapshot, Limits
 from proxy.history import NO_POOL, OTHERS, Accounting, Counts, Stored
-from proxy.observe.events import EventStream
+from proxy.observe.events import EventStream, NamesStoredTogether
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import DecidedBy, Reason, Verdict, WorkerName
 from tests.support.shares import ANN, BOB, A, B, all_workers, gone, ready, refused, share
@@ -104,6 +105,54 @@ def test_names_that_left_make_room_for_new_ones(accounting, events):
         events.emit(ready(number, WorkerName(f"w{number}")))
         events.emit(gone(number, WorkerName(f"w{number}")))
     assert [tally.worker for tally in all_workers(accounting)] == ["w7", "w8", "w9"]
+
+
+def stored(accounting):
+    """What the writer gets: shares by the name under which they are stored."""
+    sums = Counter()
+    for delta in accounting.take():
+        sums[delta.worker] += delta.counts.accepted + sum((delta.counts.rejects or {}).values())
+    return sums
+
+
+def test_new_names_beyond_what_history_takes_are_stored_together_and_shown_by_their_own(accounting, events, clock):
+    told: list[NamesStoredTogether] = []
+    events.subscribe(NamesStoredTogether, told.append)
+    accounting.restore([Stored(worker=WorkerName("old"), pool=A, counts=Counts())])
+    accounting.apply(ConfigSnapshot(limits=Limits(max_workers=20)))
+
+    def stored_of(numbers):
+        sums = Counter()
+        for number in numbers:
+            events.emit(share(WorkerName(f"w{number}"), session=number))
+            sums += stored(accounting)
+            assert accounting.worker(WorkerName(f"w{number}")).total.accepted == 1, "shown by its own name"
+            events.emit(gone(number, WorkerName(f"w{number}")))
+        return sums
+
+    assert len(stored_of(range(20))) == 20 and not told
+    assert stored_of(range(100, 130)) == {OTHERS: 30}, "nothing is lost"
+    assert [event.stored_as for event in told] == [OTHERS]
+    events.emit(share(WorkerName("old"), session=200))
+    events.emit(share(WorkerName("w0"), session=0))
+    assert set(stored(accounting)) == {"old", "w0"}, "whoever is known stays known"
+    clock.advance(3600)
+    assert len(set(stored_of(range(300, 310))) - {OTHERS}) == 2, "a tenth of the limit in each hour after"
+    assert len(told) == 2
+
+
+def test_names_without_an_accepted_share_cannot_take_the_places_of_those_that_work(accounting, events):
+    accounting.apply(ConfigSnapshot(limits=Limits(max_workers=200)))
+    for number in range(150):
+        events.emit(share(WorkerName(f"honest{number}"), session=number))
+    for number in range(1000):
+        events.emit(refused(Reason.LOW_DIFFICULTY, worker=WorkerName(f"w{number}"), session=1000 + number // 64))
+        stored(accounting)
+    events.emit(ready(5000, ANN))
+    events.emit(share(ANN, session=5000))
+    assert stored(accounting) == {ANN: 1}
+    assert accounting.worker(ANN).connections == 1
+    assert all(accounting.worker(WorkerName(f"honest{number}")) for number in range(150))
 
 
 def test_slices_hold_each_share_once_in_its_minute(accounting, events, clock):

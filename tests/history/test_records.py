@@ -1,17 +1,18 @@
 """Best shares, luck, effort."""
 
+from dataclasses import replace
 from math import exp
 
 import pytest
 
 from proxy.chains.luck import DAY_S, best_luck, block_odds, effort, expected_best, seconds_per_block
-from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig
+from proxy.config.snapshot import ConfigSnapshot, Endpoint, Limits, PoolConfig
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
 from proxy.history.records import TOP, Records
 from proxy.observe.events import BestShare, BlockFound, EventStream
 from proxy.scheduling.virtual_clock import VirtualClock
-from proxy.types import Chain, Reason
+from proxy.types import Chain, Reason, WorkerName
 from tests.support.shares import ANN, BOB, A, B, Heard, refused, share
 
 
@@ -55,6 +56,19 @@ def test_chains_and_workers_have_records_of_their_own(world):
     assert world.records.best_of(ANN).true_difficulty == 5.0
     assert world.records.best().worker == BOB
     assert [record.worker for record in world.records.top(Chain.BCH)] == [BOB, ANN]
+
+
+def test_new_names_without_end_have_no_records_of_their_own_but_a_place_in_the_top_list(world):
+    world.records.apply(replace(config(), limits=Limits(max_workers=100)))
+    for number in range(200):
+        world.events.emit(share(WorkerName(f"w{number}"), A, true=1000.0 + number))
+    names = [record.worker for record in world.records.take()]
+    assert world.records.own(WorkerName("w99"), Chain.BTC) and not world.records.own(WorkerName("w100"), Chain.BTC)
+    assert "w199" in names and world.records.top(Chain.BTC)[0].worker == "w199"
+    before = len(world.heard.all)
+    world.events.emit(share(WorkerName("w200"), A, true=1.0))
+    world.events.emit(share(WorkerName("w0"), A, true=2000.0))
+    assert [event.worker for event in world.heard.all[before:]] == ["w0"]
 
 
 def test_refused_shares_set_no_record(world):

@@ -127,3 +127,14 @@ class PayoutChecked(Event):
     ok: bool
     outputs: tuple[tuple[str, int], ...]
     """Address or script type, and satoshis."""
+
+
+@event("names_stored_together", WARNING)
+class NamesStoredTogether(Event):
+    """More new worker names came than history takes in an hour; the shares of further ones are stored together.
+
+    Told once an hour, with one of them. The pages show each worker by its name.
+    """
+
+    worker: WorkerName
+    stored_as: WorkerName
