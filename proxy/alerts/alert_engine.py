@@ -14,13 +14,14 @@ from proxy.observe.events import (
     ChainSplit,
     DatabaseTrouble,
     EventStream,
+    NetworkDifficultyDoubted,
     PoolBehind,
     PoolDown,
     PoolUp,
 )
 from proxy.observe.live.views import LiveSnapshot
 from proxy.ports import TimeSource
-from proxy.types import Chain
+from proxy.types import Chain, PoolKey
 
 EVENT_DECIDES_S = 5.0
 """A snapshot may be older than an event: for so long after it, the event decides."""
@@ -43,12 +44,17 @@ class AlertEngine:
         self._pool_event_at: dict[str, float] = {}
         self._names: dict[str, str] = {}
         """Subject of a pool -> subject with the pool's name."""
+        self._doubted: dict[str, str] = {}
+        """Subject of a pool whose network difficulty is not believed -> the sentence."""
+        self._behind: dict[str, str] = {}
+        """Subject of a pool that is behind its chain -> the sentence."""
         self._best: dict[Chain, float] | None = None
         self._due: dict[AlertKind, float] = {}
         self._plan_summaries()
         events.subscribe(PoolDown, self._pool_down)
         events.subscribe(PoolUp, self._pool_up)
         events.subscribe(PoolBehind, self._pool_behind)
+        events.subscribe(NetworkDifficultyDoubted, self._doubt)
         events.subscribe(ChainSplit, self._chain_split)
         events.subscribe(DatabaseTrouble, self._database)
         events.subscribe(BestShare, self._best_share)
@@ -149,7 +155,19 @@ class AlertEngine:
         self._observe(AlertKind.POOL_DOWN, subject, None)
 
     def _pool_behind(self, event: PoolBehind) -> None:
-        self._observe(AlertKind.CHAIN, texts.pool_subject(event.pool), None if event.cleared else event.detail)
+        self._chain_of_pool(self._behind, event.pool, "" if event.cleared else event.detail)
+
+    def _doubt(self, event: NetworkDifficultyDoubted) -> None:
+        sentence = texts.doubt_sentence(event.chain, event.claimed, event.known)
+        self._chain_of_pool(self._doubted, event.pool, "" if event.cleared else f"It {sentence}")
+
+    def _chain_of_pool(self, troubles: dict[str, str], pool: PoolKey, text: str) -> None:
+        """Take one of the two troubles that a pool can have with its chain; all is well where it has neither."""
+        subject = texts.pool_subject(pool)
+        troubles.pop(subject, None)
+        if text:
+            troubles[subject] = text
+        self._observe(AlertKind.CHAIN, subject, self._behind.get(subject) or self._doubted.get(subject))
 
     def _chain_split(self, event: ChainSplit) -> None:
         self._observe(

@@ -20,7 +20,7 @@ _TITLES: dict[AlertKind, tuple[str, str]] = {
     AlertKind.HASHRATE_DROP: ("{} is slower than usual", "{} is as fast as usual again"),
     AlertKind.REJECT_RATE: ("{}: too many shares are refused", "{}: refused shares are few again"),
     AlertKind.PAYOUT: ("{}: the payout check fails", "{}: the payout is right again"),
-    AlertKind.CHAIN: ("{} is behind its chain", "{} is with its chain again"),
+    AlertKind.CHAIN: ("{} disagrees with its chain", "{} agrees with its chain again"),
     AlertKind.DATABASE: ("The database cannot be used", "The database can be used again"),
 }
 _STEPS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -54,6 +54,15 @@ def split_sentence(event: ChainSplit) -> str:
         f"From height {event.height} on, the pools follow different branches, and each grows: {sides}. "
         "Miners are not moved. What is mined on the branch that loses is worth nothing: find out which your pools "
         "follow on purpose, and set the weights."
+    )
+
+
+def doubt_sentence(chain: str, claimed: float, known: float) -> str:
+    """What is wrong with a pool that names an impossible network difficulty."""
+    return (
+        f"names a network difficulty of {short(claimed)}, but {chain} has at least {short(known)}. Its shares are sent "
+        "as before; what it calls a block is believed only by the chain's difficulty. If it is a pool of a test chain, "
+        "choose the chain “other” for it."
     )
 
 

@@ -2,22 +2,31 @@
 
 A miner gets no difficulty above the network's, whatever floors were set, for above it it would keep blocks to itself.
 A pool could take all floors away by naming an nbits that every hash meets; together with a tiny difficulty of its own,
-miners would flood the proxy. Bitcoin's own rules let the difficulty fall to a quarter within two weeks.
+miners would flood the proxy, and each of their shares would count as a block. Bitcoin's own rules let the difficulty
+fall to a quarter within two weeks.
+
+Naming a difficulty that is too high would harm the other pools of the chain, whose blocks would not count as blocks.
+So it counts for others only where the block that the pool builds on was about as hard to find.
 """
 
 from dataclasses import dataclass, field
 
-from proxy.observe.events import ConnectionTipChanged, EventStream
+from proxy.observe.events import ConnectionTipChanged, EventStream, NetworkDifficultyDoubted
 from proxy.ports import Clock
 from proxy.stratum.difficulty import DIFF1_TARGET, target_of_nbits, true_difficulty
 from proxy.types import Chain, PoolKey
 
+LEAST_OF_CHAIN = {Chain.BTC: 1e12, Chain.BCH: 1e10, Chain.DGB: 1e6}
+"""Far below what these chains have had for years (Bitcoin's passed 1e12 in October 2017), and far above what a test
+chain has. Only where a share of difficulty 1 costs what it costs in the world outside."""
 FALL_MOST = 4.0
 """A difficulty that is lower than the hardest known by more than this factor is not believed."""
 FORGET_BLOCKS = 6
 FORGET_S = 6 * 3600.0
 """The hardest is forgotten once so many blocks came, for so long, without a pool that was anywhere near it:
 no block of Bitcoin takes so long, so a pool that says the truth is heard in time."""
+CALM_S = 60.0
+"""A pool is believed again once it has made sense for so long: it may alternate with each job."""
 MAX_POOLS = 64
 """Of a chain whose words are kept."""
 
@@ -35,12 +44,28 @@ class _KnownChain:
     """What each pool said last."""
 
 
+@dataclass(slots=True)
+class Doubt:
+    """A pool that says what cannot be."""
+
+    claimed: float
+    known: float
+    since: float
+    """Unix seconds."""
+    last_at: float
+    """Monotonic seconds."""
+
+
 class NetworkDifficulties:
     """The hardest difficulty known of each chain. ``Chain.OTHER``, test chains among them, is left to its pools."""
 
     def __init__(self, *, clock: Clock, events: EventStream, diff1: int = DIFF1_TARGET) -> None:
+        self.doubts: dict[PoolKey, Doubt] = {}
+        """Pools whose last word was not believed."""
         self._clock = clock
+        self._events = events
         self._diff1 = diff1
+        self._least = LEAST_OF_CHAIN if diff1 == DIFF1_TARGET else {}
         self._chains: dict[Chain, _KnownChain] = {}
         events.subscribe(ConnectionTipChanged, self._on_tip)
 
@@ -50,14 +75,36 @@ class NetworkDifficulties:
         With nothing to compare with, the pool's word counts.
         """
         difficulty = true_difficulty(target_of_nbits(nbits), self._diff1)
+        known = self._known(chain)
+        return known if difficulty * FALL_MOST < known else difficulty
+
+    def block_target(self, chain: Chain, nbits: int) -> int:
+        """A hash up to this solves a block of ``chain``, as far as the job's ``nbits`` are to be believed."""
+        target = target_of_nbits(nbits)
+        known = self._known(chain)
+        doubtful = known and true_difficulty(target, self._diff1) * FALL_MOST < known
+        return min(target, int(self._diff1 / known)) if doubtful else target
+
+    def _known(self, chain: Chain) -> float:
+        """What the difficulty of ``chain`` is measured by; 0 for nothing."""
         known = self._chains.get(chain)
-        return known.hardest if known is not None and difficulty * FALL_MOST < known.hardest else difficulty
+        return max(self._least.get(chain, 0.0), known.hardest if known is not None else 0.0)
 
     def _on_tip(self, event: ConnectionTipChanged) -> None:
         target = target_of_nbits(event.nbits)
-        if event.chain is Chain.OTHER or not target:
+        if event.chain is Chain.OTHER:
+            self.doubts.pop(event.pool, None)
             return
-        now, difficulty = self._clock.now(), true_difficulty(target, self._diff1)
+        if not target:
+            return
+        difficulty = true_difficulty(target, self._diff1)
+        found = true_difficulty(int.from_bytes(event.prevhash, "little"), self._diff1)
+        if difficulty <= FALL_MOST * found:
+            self._take_word(event, difficulty)
+        self._doubt(event.pool, event.chain, difficulty)
+
+    def _take_word(self, event: ConnectionTipChanged, difficulty: float) -> None:
+        now = self._clock.now()
         known = self._chains.get(event.chain)
         if known is None:
             known = self._chains[event.chain] = _KnownChain(difficulty, now)
@@ -75,3 +122,23 @@ class NetworkDifficulties:
             known.hardest = highest
         if difficulty * FALL_MOST >= known.hardest:
             known.named_at, known.blocks = now, 0
+
+    def _doubt(self, pool: PoolKey, chain: Chain, difficulty: float) -> None:
+        """Tell once that a pool is not believed, and once that it is again."""
+        now, known, doubt = self._clock.now(), self._known(chain), self.doubts.get(pool)
+        if difficulty * FALL_MOST < known:
+            if doubt is None:
+                while len(self.doubts) >= MAX_POOLS:
+                    del self.doubts[next(iter(self.doubts))]
+                self.doubts[pool] = Doubt(difficulty, known, self._clock.wall(), now)
+                self._tell(pool, chain, difficulty, known, cleared=False)
+            else:
+                doubt.last_at = now
+        elif doubt is not None and now - doubt.last_at >= CALM_S:
+            del self.doubts[pool]
+            self._tell(pool, chain, difficulty, known, cleared=True)
+
+    def _tell(self, pool: PoolKey, chain: Chain, claimed: float, known: float, *, cleared: bool) -> None:
+        self._events.emit(
+            NetworkDifficultyDoubted(pool=pool, chain=chain, claimed=claimed, known=known, cleared=cleared)
+        )

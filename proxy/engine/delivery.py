@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.backoff import Backoff, Random
+from proxy.engine.candidate_limit import CandidateLimit
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.reject_reasons import reason_of
 from proxy.engine.upstream_connection import UpstreamConnection
@@ -131,6 +132,7 @@ class BlockDelivery:
         self.pools = pools
         self.clock = clock
         self.random = random
+        self.candidates = CandidateLimit(clock=clock, events=events)
         self._events = events
         self._sessions: dict[tuple[object, ...], _BrokenSession] = {}
         self._closed = False

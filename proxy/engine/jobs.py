@@ -45,6 +45,8 @@ class IssuedJob:
     """Version bits that the miner may roll on it."""
     extranonce1: bytes
     """The miner's."""
+    block_target: int
+    """A hash up to it solves a block."""
     retired_at: float | None = None
     _shares: set[ShareKey] | None = None
     """What went up for it. Most jobs never see a share."""
@@ -117,7 +119,9 @@ class JobTable:
         """Whether this miner ever got a job."""
         return self._issued > 0
 
-    def issue(self, link: PoolLink, job: PoolJob, *, difficulty: float, version_mask: int, now: float) -> IssuedJob:
+    def issue(
+        self, link: PoolLink, job: PoolJob, *, difficulty: float, version_mask: int, block_target: int, now: float
+    ) -> IssuedJob:
         """Make ``job`` a job of ours whose search space was never handed out before: another padding, else ntime."""
         connection = link.connection
         if connection is None:
@@ -135,6 +139,7 @@ class JobTable:
             difficulty=difficulty,
             version_mask=version_mask,
             extranonce1=self._extranonce.extranonce1,
+            block_target=block_target,
         )
         self._forget(now)
         self._jobs[issued.id] = issued

@@ -93,7 +93,7 @@ def _hashed(issued: IssuedJob, submit: Submit, root: bytes, version: int, diff1:
     digest, value = hash_value(made)
     reached = true_difficulty(value, diff1)
     return ShareCheck(
-        _reason(issued, submit, version, reached), reached, made, digest, value <= template.network_target, version
+        _reason(issued, submit, version, reached), reached, made, digest, value <= issued.block_target, version
     )
 
 

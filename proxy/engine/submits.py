@@ -61,7 +61,7 @@ class PendingShare:
     def answered(self, answer: ShareAnswer) -> None:
         """Give the pool's verdict to the miner, unchanged in meaning, and to the scheduler as evidence."""
         handler, issued, check, ident = self.handler, self.issued, self.check, self.submit.id
-        connection, credited = issued.connection, issued.job.difficulty
+        connection, credited = issued.connection, min(issued.job.difficulty, check.true_difficulty)
         if answer.lost:
             if self.block is not None and not connection.ready:
                 handler.deliver_later(self, self.block, self.answered)
@@ -205,7 +205,7 @@ class SubmitHandler:
     def _forward(self, share: PendingShare) -> None:
         submit, issued, check = share.submit, share.issued, share.check
         connection = issued.connection
-        if check.meets_network:
+        if check.meets_network and self._delivery.candidates.take(connection.pool):
             share.block = self._block(share)
             self._events.emit(share.block)
         if not connection.ready:

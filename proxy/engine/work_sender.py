@@ -58,7 +58,14 @@ class WorkSender:
         )
         job_mask = session.version_mask_for(pool.key, job)
         first = not jobs.any_issued
-        issued = jobs.issue(link, job, difficulty=difficulty, version_mask=job_mask, now=now)
+        issued = jobs.issue(
+            link,
+            job,
+            difficulty=difficulty,
+            version_mask=job_mask,
+            block_target=engine.network_difficulties.block_target(pool.config.chain, job.template.nbits),
+            now=now,
+        )
         self._prevhash, self._extranonce1 = job.template.prevhash, job.extranonce1
         lines: list[bytes] = []
         version_mask = undisputed_mask(job_mask, job.template.version)

@@ -11,8 +11,8 @@ from proxy.types import HASHES_PER_DIFFICULTY
 DIFF1_TARGET = 0xFFFF << 208
 MAX_DIFFICULTY = 1e18
 """No real one comes near it; as an integer it still fits the 64 bits of JSON."""
-LEAST_DIFFICULTY = 1e-12
-"""Below it every hash is a share, and more than one (2^-32 is a hash for difficulty 1)."""
+LEAST_DIFFICULTY = 2.0**-32
+"""At it every hash is a share (difficulty 1 are 2^32 hashes); there is no less."""
 
 
 @lru_cache(maxsize=8)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from proxy.errors import RemoteProtocolError
 from proxy.stratum.codec import Response
+from proxy.stratum.difficulty import LEAST_DIFFICULTY, MAX_DIFFICULTY
 from proxy.stratum.extranonce import MAX_POOL_SIZE
 from proxy.stratum.version_rolling import USUAL_MASK, mask_text, parse_mask
 
@@ -67,7 +68,7 @@ def parse_difficulty(params: Sequence[object]) -> float:
     """Check ``mining.set_difficulty``; some pools write the number as text.
 
     Raises:
-        RemoteProtocolError: no number above 0.
+        RemoteProtocolError: no number, or one below that of every hash or above all that there is.
     """
     value = params[0] if params else None
     if isinstance(value, str):
@@ -75,8 +76,10 @@ def parse_difficulty(params: Sequence[object]) -> float:
             value = float(value)
         except ValueError:
             value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e18:
-        raise RemoteProtocolError("set_difficulty without a number above 0")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RemoteProtocolError("set_difficulty without a number")
+    if not LEAST_DIFFICULTY <= value < MAX_DIFFICULTY:
+        raise RemoteProtocolError("set_difficulty to what no miner can work at")
     return float(value)
 
 

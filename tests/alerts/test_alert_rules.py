@@ -3,7 +3,16 @@
 import pytest
 
 from proxy.alerts.rules import AlertKind, AlertLevel
-from proxy.observe.events import BestShare, BlockFound, ChainSplit, DatabaseTrouble, PoolBehind, PoolDown, PoolUp
+from proxy.observe.events import (
+    BestShare,
+    BlockFound,
+    ChainSplit,
+    DatabaseTrouble,
+    NetworkDifficultyDoubted,
+    PoolBehind,
+    PoolDown,
+    PoolUp,
+)
 from proxy.types import AdminStatus, Chain, PoolStatus
 from tests.alerts.alert_cast import RunningEngine, rate, rule
 
@@ -215,9 +224,22 @@ def test_pool_behind_its_chain_is_reported_and_that_it_caught_up():
     running.evaluate()
     running.events.emit(PoolBehind(pool="B", chain=Chain.BTC, detail="It is on another block than A.", cleared=False))
     [message] = running.run(180)
-    assert message.title == "DPMP: Pool B (pool B) is behind its chain" and "another block than A" in message.body
+    assert message.title == "DPMP: Pool B (pool B) disagrees with its chain" and "another block than A" in message.body
     running.events.emit(PoolBehind(pool="B", chain=Chain.BTC, detail="", cleared=True))
-    assert running.titles(60) == ["DPMP: Pool B (pool B) is with its chain again"]
+    assert running.titles(60) == ["DPMP: Pool B (pool B) agrees with its chain again"]
+
+
+def test_a_pool_that_names_an_impossible_network_difficulty_is_reported_once():
+    running = RunningEngine(AlertKind.CHAIN)
+    running.evaluate()
+    lie = {"pool": "B", "chain": Chain.BTC, "claimed": 4.7e-10, "known": 1.1e14}
+    running.events.emit(NetworkDifficultyDoubted(**lie, cleared=False))
+    running.events.emit(PoolBehind(pool="B", chain=Chain.BTC, detail="It is late.", cleared=False))
+    running.events.emit(PoolBehind(pool="B", chain=Chain.BTC, detail="", cleared=True))
+    [message] = running.run(180)
+    assert "BTC has at least 110 T" in message.body
+    running.events.emit(NetworkDifficultyDoubted(**lie, cleared=True))
+    assert running.titles(60) == ["DPMP: Pool B (pool B) agrees with its chain again"]
 
 
 def test_a_chain_split_is_reported_as_what_it_is_and_its_end():

@@ -91,7 +91,7 @@ def trouble(living):
 
 EXPECTED = {
     "Pool A (pool A) is down",
-    "Pool B (pool B) is behind its chain",
+    "Pool B (pool B) disagrees with its chain",
     "The database cannot be used",
     "found a share of difficulty 1 G",
     "BTC block was found",
@@ -144,7 +144,7 @@ def test_what_is_over_reaches_webhook_and_mail():
         "Worker gone is back",
         "The database can be used again",
         "Pool B (pool B): the payout is right again",
-        "Pool B (pool B) is with its chain again",
+        "Pool B (pool B) agrees with its chain again",
     )
     with Webhook() as webhook, Mailbox() as mailbox:
         target(webhook.url)

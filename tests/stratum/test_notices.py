@@ -91,7 +91,9 @@ def test_a_miner_gets_the_pools_job_with_its_extranonce_moved(
         version_mask=0,
         received_at=0.0,
     )
-    issued = JobTable(MinerExtranonce(b"", 4)).issue(QuietLink(), job, difficulty=1.0, version_mask=0, now=0.0)
+    issued = JobTable(MinerExtranonce(b"", 4)).issue(
+        QuietLink(), job, difficulty=1.0, version_mask=0, block_target=0, now=0.0
+    )
     line = notify_line(issued, clean=clean)
     assert line.endswith(b"\n")
     assert json.loads(line) == {

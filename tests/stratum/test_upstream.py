@@ -419,3 +419,17 @@ def test_a_pool_that_answers_about_the_minimum_is_understood(granted: object) ->
         result={"version-rolling": True, "version-rolling.mask": "1fffe000", "minimum-difficulty": granted},
     )
     assert bench.upstream.version_mask == 0x1FFFE000
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, 2.0**-33, 1e-300, 1e18, 1e300, "nan", "inf", "-1", "0", "x", "", True, None, [], {}]
+)
+def test_a_difficulty_that_no_miner_can_work_at_changes_nothing(value: Any) -> None:
+    bench = Bench()
+    bench.ready()
+    bench.push("mining.set_difficulty", [512])
+    bench.push("mining.set_difficulty", [value])
+    bench.push("mining.set_difficulty", [])
+    assert bench.upstream.difficulty == 512.0
+    bench.push("mining.set_difficulty", [2.0**-32])
+    assert bench.upstream.difficulty == 2.0**-32

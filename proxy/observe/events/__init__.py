@@ -66,6 +66,7 @@ from proxy.observe.events.records import (
     BlockResent,
     ChainSplit,
     NamesStoredTogether,
+    NetworkDifficultyDoubted,
     NewBlockSeen,
     PayoutChecked,
     PoolBehind,
@@ -81,6 +82,7 @@ from proxy.observe.events.scheduling import (
 from proxy.observe.events.stream import DEBUG, ERROR, INFO, REGISTRY, WARNING, Event, EventStream, event
 from proxy.observe.events.work import (
     BlockCandidate,
+    BlockCandidatesLeftOut,
     DifficultySent,
     DownstreamTraffic,
     EmergencySwitch,
@@ -107,6 +109,7 @@ __all__ = [
     "AuthorizeRewrite",
     "BestShare",
     "BlockCandidate",
+    "BlockCandidatesLeftOut",
     "BlockDelivered",
     "BlockFound",
     "BlockKept",
@@ -143,6 +146,7 @@ __all__ = [
     "MinerSubscribed",
     "MinerWaiting",
     "NamesStoredTogether",
+    "NetworkDifficultyDoubted",
     "NewBlockSeen",
     "NoPoolForLong",
     "OracleApplied",

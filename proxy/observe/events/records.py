@@ -95,6 +95,21 @@ class PoolBehind(Event):
     cleared: bool
 
 
+@event("network_difficulty_doubted", WARNING)
+class NetworkDifficultyDoubted(Event):
+    """A pool's jobs name a network difficulty that its chain cannot have; ``cleared`` once they make sense again.
+
+    Its shares go up as before, and what reaches the difficulty known of the chain counts as a block.
+    """
+
+    pool: PoolKey
+    chain: Chain
+    claimed: float
+    known: float
+    """The least that the chain is known to have."""
+    cleared: bool
+
+
 @event("stale_tip_left", WARNING)
 class StaleTipLeft(Event):
     """Miners are moved off connections on which a pool still builds on an old block."""

@@ -131,6 +131,15 @@ class BlockCandidate(Event):
     """Parameters of `mining.submit`, the user name first."""
 
 
+@event("block_candidates_left_out", WARNING)
+class BlockCandidatesLeftOut(Event):
+    """A pool had more block candidates than are written down; these went up as ordinary shares."""
+
+    pool: PoolKey
+    count: int
+    """In the last minute."""
+
+
 @event("submit_dropped_unknown_jid")
 class SubmitUnknownJob(Event):
     """A share names a job that this session does not know, or no longer."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.alerts.texts import split_sentence
+from proxy.alerts.texts import doubt_sentence, split_sentence
 from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.luck import effort
 from proxy.chains.payout import PayoutCheck
@@ -32,7 +32,7 @@ from proxy.observe.live.views import (
 )
 from proxy.ports import Clock
 from proxy.scheduling.snapshot import SchedulerSnapshot
-from proxy.types import PoolStatus, WorkerName
+from proxy.types import Chain, PoolStatus, WorkerName
 
 _QUIET_TROUBLE_S = 5.0
 """A pool that is down for less raises no alarm yet."""
@@ -189,6 +189,10 @@ class SnapshotBuilder:
             alarms.append(Alarm(level="warn", kind="config", text=NO_POOL))
         for pool in pools:
             alarms += _pool_alarms(pool, self.sources.chain, now)
+            doubt = self.sources.engine.network_difficulties.doubts.get(pool.key)
+            if doubt is not None and pool.chain != Chain.OTHER:
+                text = f"{pool.name} {doubt_sentence(pool.chain, doubt.claimed, doubt.known)}"
+                alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, since=doubt.since, text=text))
         alarms += [
             Alarm(
                 level="bad", kind="chain", subject=split.chain, text=f"{split.chain} has split. {split_sentence(split)}"
