@@ -227,6 +227,7 @@ class Node:
             ("memory", self.memory.run()),
             ("balance", self.balance.run()),
             ("pages", self.publisher.run()),
+            ("log limit", self.logs.run()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
         gc.collect()

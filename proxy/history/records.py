@@ -4,7 +4,7 @@ Only shares that the pool accepted count. In the usual case a share costs three 
 """
 
 from bisect import insort_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy.config.snapshot import ConfigSnapshot, Limits
@@ -98,25 +98,9 @@ class Records:
                 self._note_best(record.worker)
             board.place(record)
 
-    def own(self, worker: WorkerName, chain: Chain) -> Record | None:
-        """A worker's best on a chain."""
-        return self._boards[chain].own.get(worker)
-
     def best_of(self, worker: WorkerName) -> Record | None:
         """A worker's best on any chain."""
         return self._best.get(worker)
-
-    def top(self, chain: Chain) -> Sequence[Record]:
-        """A chain's best shares, best first."""
-        return tuple(self._boards[chain].top)
-
-    def best(self) -> Record | None:
-        """The best share of all time on any chain."""
-        return max(
-            (board.top[0] for board in self._boards.values() if board.top),
-            key=lambda record: record.true_difficulty,
-            default=None,
-        )
 
     def take(self) -> list[Record]:
         """Records set since the last call, for the writer."""

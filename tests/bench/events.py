@@ -88,8 +88,9 @@ async def storm(path: Path | None) -> str:
     """Emit in bursts every 10 ms; the bursts' own lateness is the lag. Returns a line for people."""
     events, loop, lags = EventStream(), asyncio.get_running_loop(), list[float]()
     sink = LogSink(events, loop.time, LogConfig(), path=path, stdout=None)
-    metrics = MetricsSink(events, shares_of(events), CollectorRegistry())
-    meter = LagMeter(LoopClock(), metrics.loop_lag.observe)
+    MetricsSink(events, shares_of(events), CollectorRegistry())
+    measured: list[float] = []
+    meter = LagMeter(LoopClock(), measured.append)
     meter.start()
     sink.start()
     done, due = asyncio.Event(), loop.time()
@@ -107,10 +108,11 @@ async def storm(path: Path | None) -> str:
     meter.stop()
     await asyncio.to_thread(sink.stop, 30.0)
     lags.sort()
+    measured.sort()
     p50, p99, worst = (lags[min(int(len(lags) * part), len(lags) - 1)] * 1e3 for part in (0.5, 0.99, 1.0))
     return (
         f"{len(lags)} bursts: lag p50 {p50:.2f} ms, p99 {p99:.2f} ms, worst {worst:.2f} ms; "
-        f"meter p99 {meter.percentile(99) * 1e3:.2f} ms; dropped {sum(sink.dropped.values())}"
+        f"meter p99 {measured[len(measured) * 99 // 100] * 1e3:.2f} ms; dropped {sum(sink.dropped.values())}"
     )
 
 

@@ -9,7 +9,7 @@ from proxy.chains.luck import DAY_S, best_luck, block_odds, effort, expected_bes
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, Limits, PoolConfig
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
-from proxy.history.records import TOP, Records
+from proxy.history.records import TOP, Record, Records
 from proxy.observe.events import BestShare, BlockFound, EventStream
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import Chain, Reason, WorkerName
@@ -36,6 +36,15 @@ def world():
     return World
 
 
+def own(records: Records, worker: WorkerName, chain: Chain) -> Record:
+    return records._boards[chain].own[worker]
+
+
+def top(records: Records, chain: Chain) -> list[Record]:
+    """The chain's best shares, best first: what is not among them is not written."""
+    return list(records._boards[chain].top)
+
+
 def test_a_record_is_told_with_what_it_beat(world):
     for true in (5.0, 3.0, 9.0, 9.0):
         world.events.emit(share(true=true, header_hash=bytes([int(true)]) * 32))
@@ -43,7 +52,7 @@ def test_a_record_is_told_with_what_it_beat(world):
         (5.0, 0.0, Chain.BTC),
         (9.0, 5.0, Chain.BTC),
     ]
-    record = world.records.own(ANN, Chain.BTC)
+    record = own(world.records, ANN, Chain.BTC)
     assert (record.true_difficulty, record.pool, record.header_hash) == (9.0, A, b"\x09" * 32)
     assert record.at == world.clock.wall()
 
@@ -52,10 +61,9 @@ def test_chains_and_workers_have_records_of_their_own(world):
     world.events.emit(share(ANN, A, true=5.0))
     world.events.emit(share(ANN, B, true=4.0))
     world.events.emit(share(BOB, B, true=7.0))
-    assert world.records.own(ANN, Chain.BCH).true_difficulty == 4.0
+    assert own(world.records, ANN, Chain.BCH).true_difficulty == 4.0
     assert world.records.best_of(ANN).true_difficulty == 5.0
-    assert world.records.best().worker == BOB
-    assert [record.worker for record in world.records.top(Chain.BCH)] == [BOB, ANN]
+    assert [record.worker for record in top(world.records, Chain.BCH)] == [BOB, ANN]
 
 
 def test_new_names_without_end_have_no_records_of_their_own_but_a_place_in_the_top_list(world):
@@ -73,13 +81,13 @@ def test_new_names_without_end_have_no_records_of_their_own_but_a_place_in_the_t
 
 def test_refused_shares_set_no_record(world):
     world.events.emit(refused(Reason.STALE, true=1e12))
-    assert world.records.best() is None and world.heard.all == []
+    assert world.records.take() == [] and world.heard.all == []
 
 
 def test_the_top_list_is_the_best_of_all_and_bounded(world):
     for number in range(500):
         world.events.emit(share(true=float(number * 7919 % 500 + 1), header_hash=number.to_bytes(32, "big")))
-    assert [record.true_difficulty for record in world.records.top(Chain.BTC)] == [500.0 - n for n in range(TOP)]
+    assert [record.true_difficulty for record in top(world.records, Chain.BTC)] == [500.0 - n for n in range(TOP)]
 
 
 def test_records_go_on_after_a_restart(world):
@@ -90,7 +98,7 @@ def test_records_go_on_after_a_restart(world):
     world.heard.all.clear()
     world.events.emit(share(true=50.0))
     assert [event for event in world.heard.all if event.true_difficulty == 50.0] == []
-    assert later.best().true_difficulty == 100.0
+    assert later.best_of(ANN).true_difficulty == 100.0
 
 
 def test_expected_best_is_the_median_of_the_best():

@@ -1,5 +1,6 @@
 """The sink that writes the log."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +26,8 @@ from proxy.types import PoolKey, SessionId, WorkerName
 
 _SESSION_EVENTS: tuple[type[Event], ...] = (MinerConnected, MinerAuthorized, PoolSwitched, MinerDisconnected)
 """Tell address, worker and pool of a session; subscribed to whether they are written or not."""
+LOOK_S = 1.0
+"""How often it is checked whether lines that were left out are to be reported."""
 
 
 class LogSink:
@@ -109,8 +112,14 @@ class LogSink:
                 self._events.subscribe(kind, self._write)
         self._written = kinds
 
+    async def run(self) -> None:
+        """Log from time to time how many lines were left out, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.write_left_out()
+
     def write_left_out(self) -> None:
-        """Log how many lines were left out, if that is due. Call it now and then."""
+        """Log how many lines were left out, if that is due."""
         if self._limit.is_due(self._wall()):
             self._emit_left_out()
 
