@@ -8,7 +8,7 @@ class DPMPError(Exception):
 class RemoteProtocolError(DPMPError):
     """A peer broke the protocol: counted and logged at INFO.
 
-    ``code`` is the Stratum error code that a reply should carry; ``cost`` is deducted from the peer's error budget.
+    ``code`` is the Stratum error code that a reply should carry; ``cost`` is in points of ``proxy.engine.peer_costs``.
     """
 
     def __init__(self, message: str, *, code: int = 20, cost: float = 10.0) -> None:

@@ -320,6 +320,7 @@ class Node:
         for part in (self.history, self.payouts, self.balance):
             part.apply(config)
         self.alerts.apply(config.alerts)
+        self.listener.limit_input(config.limits)
         self.engine.apply(config)
 
     def _refused(self, problems: Sequence[str]) -> None:

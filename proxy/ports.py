@@ -43,6 +43,9 @@ class Link(Protocol):
     def close(self) -> None:
         """Close after what is queued has been sent. ``LinkHandler.closed`` still follows, later."""
 
+    def slow(self, seconds: float) -> None:
+        """Read nothing for ``seconds``, beside what it waits already; nothing of a peer that may send what it likes."""
+
 
 class LinkHandler(Protocol):
     """Callbacks of a link. Each runs on the loop and must not block."""

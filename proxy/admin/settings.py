@@ -37,7 +37,18 @@ class ProxySettingsAdmin(ConfigAdmin):
                 ),
             },
         ),
-        (_("Limits"), {"fields": ["max_sessions", "max_sessions_per_address", "handshake_timeout_s", "max_workers"]}),
+        (
+            _("Limits"),
+            {
+                "fields": [
+                    "max_sessions",
+                    "max_sessions_per_address",
+                    "handshake_timeout_s",
+                    "max_workers",
+                    ("input_bytes_per_s", "input_burst_bytes", "input_lines_per_s"),
+                ]
+            },
+        ),
         (
             _("When a pool is down, and up again"),
             {

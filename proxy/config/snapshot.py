@@ -284,6 +284,11 @@ class Limits:
     """A connection that is not authorised by then is closed."""
     max_workers: int = 5000
     """Names whose estimate and tallies are kept in memory."""
+    input_bytes_per_s: int = 32_768
+    """How fast a miner's connection is read; what an accepted share took is not counted."""
+    input_burst_bytes: int = 65_536
+    """So much of it at once."""
+    input_lines_per_s: int = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

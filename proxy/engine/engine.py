@@ -19,11 +19,14 @@ from proxy.engine.connection_limits import ConnectionLimits
 from proxy.engine.delivery import BlockDelivery
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
+from proxy.engine.peer_address import address_of
+from proxy.engine.peer_costs import AddressCost, PeerCosts
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
-from proxy.engine.session import Session
+from proxy.engine.refusals import Refusals
+from proxy.engine.session import COSTLY, Session
 from proxy.engine.tracing import WorkerTracing
-from proxy.observe.events import EventStream, MinerConnected, MinerRefused
+from proxy.observe.events import AddressRefused, EventStream, MinerConnected
 from proxy.ports import Clock, Dialer, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.difficulty import diff1_target
@@ -90,6 +93,8 @@ class Engine:
         self._connection_ids = count(1)
         self._extranonces = count(int(random.random() * 2**16))
         self._limits = ConnectionLimits()
+        self.peer_costs = PeerCosts()
+        self._refusals = Refusals(clock, events)
         self._pacer = Pacer(clock)
         self.tracing = WorkerTracing(self.sessions, clock)
         self._update_timer: Timer | None = None
@@ -165,18 +170,41 @@ class Engine:
 
     def connect(self, peer: str) -> Session | None:
         """A miner connected from ``peer`` (``address:port``): its link handler, or None where a limit is reached."""
-        limits = self.config.limits
-        limit = self._limits.reached(peer, limits) if self._accepting else "shutting down"
+        limits, address, now = self.config.limits, address_of(peer), self.clock.now()
+        limit = self._limit_for(peer, address, now)
         if limit:
-            self.events.emit(MinerRefused(peer=peer, limit=limit))
+            self._refusals.add(address, peer, limit)
             return None
-        session = Session(SessionId(next(self._session_ids)), self)
-        session.peer = peer
+        ident = SessionId(next(self._session_ids))
+        session = Session(ident, self, peer, self.peer_costs.connect(ident, address, now))
         self.sessions[session.id] = session
         self._limits.add(peer)
         self.events.emit(MinerConnected(session=session.id, peer=peer))
         session.expect_handshake(limits.handshake_timeout_s)
         return session
+
+    def _limit_for(self, peer: str, address: str, now: float) -> str:
+        """What forbids another connection of ``peer``; "" for nothing."""
+        if not self._accepting:
+            return "shutting down"
+        refused_s = self.peer_costs.refused_s(address, now)
+        if refused_s:
+            return f"refused for {refused_s:.0f} s: connections of this address sent too much that earns nothing"
+        return self._limits.reached(peer, self.config.limits)
+
+    def refuse_address(self, address: AddressCost) -> None:
+        """An address is refused from now on: close those of its connections that cost much, and tell the operator."""
+        now = self.clock.now()
+        offenders = [self.sessions[ident] for ident in self.peer_costs.offenders(address, now)]
+        self.events.emit(
+            AddressRefused(
+                address=address.name,
+                seconds=self.peer_costs.refused_s(address.name, now),
+                closed=len(offenders),
+            )
+        )
+        for session in offenders:
+            session.downstream.cut_off(COSTLY)
 
     @property
     def web_address(self) -> tuple[str, int]:
@@ -198,6 +226,7 @@ class Engine:
         if self.sessions.pop(session.id, None) is None:
             return
         self._limits.remove(session.peer)
+        self.peer_costs.disconnect(session.cost, self.clock.now())
         self.stale_tips.forget(session.id)
         if session.started:
             self.scheduler.remove_miner(session.id)
@@ -359,6 +388,7 @@ class Engine:
     def stop_accepting(self) -> None:
         """Refuse new miners from now on."""
         self._accepting = False
+        self._refusals.close()
 
     def close(self) -> None:
         """End everything: pools first, so that miners hear the last verdicts."""

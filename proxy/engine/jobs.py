@@ -115,6 +115,14 @@ class JobTable:
         return self._jobs.get(job_id)
 
     @property
+    def lowest_difficulty(self) -> float:
+        """The lowest one that a job still known was issued at: what a miner may work at that has not heard of more.
+
+        Some firmware (Avalon) takes a new difficulty over only after many seconds.
+        """
+        return min((issued.difficulty for issued in self._jobs.values()), default=0.0)
+
+    @property
     def any_issued(self) -> bool:
         """Whether this miner ever got a job."""
         return self._issued > 0

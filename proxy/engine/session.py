@@ -11,6 +11,7 @@ from proxy.config.snapshot import Endpoint
 from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
 from proxy.engine.eligible_pools import EligiblePools
 from proxy.engine.jobs import JobTable
+from proxy.engine.peer_costs import PAUSE_S, Measure, PeerCost
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.submits import SubmitHandler
@@ -26,6 +27,7 @@ from proxy.observe.events import (
     MinerDisconnected,
     MinerMethod,
     MinerOtherProtocol,
+    MinerSlowed,
     MinerSubscribed,
     MinerWaiting,
     PoolSwitched,
@@ -42,6 +44,9 @@ from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
 
+COSTLY = "it sent too much that earns nothing"
+"""Why a connection is closed, for the log."""
+
 GO_BACK_S = 30.0
 """A miner that left a pool for a stale tip returns at once if the pool has the block within this time. Otherwise a pool
 that is always 2 s late would lose the whole dwell of another one with each block."""
@@ -53,15 +58,18 @@ class Session:
     __slots__ = (
         "_began",
         "_clock",
+        "_earned",
         "_ended",
         "_engine",
         "_events",
         "_left_tip",
         "_link",
         "_ready",
+        "_slowed",
         "_timer",
         "_worked_on",
         "connected_at",
+        "cost",
         "current",
         "downstream",
         "eligible",
@@ -81,14 +89,16 @@ class Session:
         "worker",
     )
 
-    def __init__(self, session_id: SessionId, engine: "Engine") -> None:
+    def __init__(self, session_id: SessionId, engine: "Engine", peer: str, cost: PeerCost) -> None:
         self.id = session_id
+        self.cost = cost
+        """What it costs without earning anything."""
         self.downstream = Downstream(clock=engine.clock, owner=self, lines=engine.lines, diff1=engine.diff1)
         self.profile: Profile = UNKNOWN
         self.worker = WorkerName("")
         self.user = ""
         self.password = ""
-        self.peer = ""
+        self.peer = peer
         self.connected_at = engine.clock.wall()
         self.links: dict[PoolKey, PoolLink] = {}
         self.wanted: frozenset[PoolKey] = frozenset()
@@ -108,6 +118,8 @@ class Session:
         self.submits = SubmitHandler(
             session_id,
             self.downstream,
+            cost=cost,
+            charge=self.miner_cost,
             events=engine.events,
             scheduler=engine.scheduler,
             delivery=engine.delivery,
@@ -124,6 +136,10 @@ class Session:
         self._timer: Timer | None = None
         """For the handshake's end first, for keeping the miner later."""
         self._ended = False
+        self._earned = 0
+        """Accepted shares that its link has heard of."""
+        self._slowed = False
+        """Whether the operator was told."""
 
     def expect_handshake(self, within_s: float) -> None:
         """Close the connection unless the miner has subscribed and authorised by then."""
@@ -135,7 +151,6 @@ class Session:
 
     def opened(self, link: Link) -> None:
         """The connection is open."""
-        self.peer = link.peer
         self.downstream.opened(link)
 
     @property
@@ -146,6 +161,11 @@ class Session:
     def closed(self, reason: str) -> None:
         """The connection is gone."""
         self.downstream.closed(reason)
+
+    def earned_lines(self) -> int:
+        """How many shares were accepted since the last call."""
+        earned, self._earned = self.cost.accepted - self._earned, self.cost.accepted
+        return earned
 
     # --- DownstreamOwner ------------------------------------------------------------------------------------------
 
@@ -231,6 +251,23 @@ class Session:
     def miner_problem(self, problem: RemoteProtocolError) -> None:
         """Emit ``MinerBadMessage``."""
         self._events.emit(MinerBadMessage(session=self.id, worker=self.worker, problem=str(problem)))
+
+    def miner_cost(self, points: float) -> None:
+        """Slow the miner down, or close its connection, where it costs too much that earns nothing."""
+        if self._ended:
+            return
+        measure = self._engine.peer_costs.charge(self.cost, points, self._clock.now())
+        if measure is Measure.NOTHING:
+            return
+        if measure is Measure.SLOW:
+            self.downstream.slow(points * PAUSE_S)
+            if not self._slowed:
+                self._slowed = True
+                self._events.emit(MinerSlowed(session=self.id, worker=self.worker, peer=self.peer))
+            return
+        self.downstream.cut_off(COSTLY)
+        if measure is Measure.REFUSE:
+            self._engine.refuse_address(self.cost.address)
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
         """Emit ``DownstreamTraffic``."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
 from proxy.engine.jobs import IssuedJob, JobTable
+from proxy.engine.peer_costs import PeerCost
 from proxy.engine.reject_reasons import code_of, reason_of
 from proxy.engine.share_check import ShareCheck, check_share
 from proxy.observe.events import (
@@ -38,6 +39,8 @@ _TEXTS = {
     Reason.POOL_LOST: "Connection to the pool was lost, share not judged",
     Reason.TIMEOUT: "The pool did not answer",
 }
+REFUSED_COST = 1.0
+"""Points for a share that is refused here, unless it was worked for."""
 _HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
 """How a pool refuses a share whose version it rebuilt as another."""
 
@@ -70,6 +73,7 @@ class PendingShare:
                 handler.end_unanswered(self, reason, answer.latency_s)
             return
         if answer.accepted:
+            handler.cost.accepted += 1
             issued.productive.accepted(credited)
         # A block below the assigned difficulty says nothing about the miner's hash rate.
         proven = issued.difficulty if check.true_difficulty >= issued.difficulty else 0.0
@@ -113,10 +117,12 @@ class SubmitHandler:
     """One miner's. Implements ``SubmitTaker`` for its ``Downstream``."""
 
     __slots__ = (
+        "_charge",
         "_delivery",
         "_diff1",
         "_events",
         "_reading",
+        "cost",
         "downstream",
         "jobs",
         "scheduler",
@@ -129,6 +135,8 @@ class SubmitHandler:
         session: SessionId,
         downstream: Downstream,
         *,
+        cost: PeerCost,
+        charge: Callable[[float], None],
         events: EventStream,
         scheduler: Scheduler,
         delivery: BlockDelivery,
@@ -136,6 +144,10 @@ class SubmitHandler:
     ) -> None:
         self.session = session
         self.downstream = downstream
+        self.cost = cost
+        """Its accepted shares are counted here."""
+        self._charge = charge
+        """Takes points (see ``PeerCosts``) for what earned nothing."""
         self.scheduler = scheduler
         self.workers: dict[str, WorkerName] = {}
         """By the user names that were authorised; the first is the session's."""
@@ -176,6 +188,14 @@ class SubmitHandler:
         self.emit_result(
             worker, issued, issued.id, Verdict.REJECTED, check.reason, DecidedBy.PROXY, check, message=text
         )
+        if not self._was_worked_for(check):
+            self._charge(REFUSED_COST)
+
+    def _was_worked_for(self, check: ShareCheck) -> bool:
+        """Whether the hash took the work of a share, at a difficulty that the miner was given not long ago."""
+        if check.reason is Reason.DUPLICATE or self.jobs is None:
+            return False
+        return 0.0 < self.jobs.lowest_difficulty <= check.true_difficulty
 
     def _submit_of_stranger(self, submit: Submit) -> None:
         issued = self.jobs.find(submit.job_id) if self.jobs is not None else None
@@ -198,6 +218,7 @@ class SubmitHandler:
             self._events.emit(SubmitUnknownJob(session=self.session, worker=worker, job=submit.job_id))
         else:
             self._events.emit(SubmitNoJobYet(session=self.session, worker=worker))
+        self._charge(REFUSED_COST)
         reason, text = Reason.UNKNOWN_JOB, _TEXTS[Reason.UNKNOWN_JOB]
         self.downstream.refuse(submit.id, code_of(reason), text)
         self.emit_result(worker, None, submit.job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)

@@ -17,6 +17,8 @@ from proxy.models.pools import is_host
 
 _LIMITS, _HEALTH, _LISTEN, _LOG = Limits(), HealthConfig(), Listeners(), LogConfig()
 LEAST_FILE_BYTES, MOST_FILE_BYTES, LEAST_FILES, MOST_FILES, MOST_SERIES = 10_000, 2_000_000_000, 2, 1000, 1000
+LEAST_INPUT, LEAST_LINES, MOST_INPUT = 4_096, 20, 1_000_000_000
+"""A handshake of several calls fits in one second."""
 _PORT = [MinValueValidator(1), MaxValueValidator(65535)]
 _EVENT_NAME = re.compile(r"[a-z0-9_]{1,80}")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -72,6 +74,27 @@ class ProxySettings(SingleRow):
         _("workers remembered"),
         default=_LIMITS.max_workers,
         help_text=_("Workers whose estimates and counters are kept in memory."),
+    )
+    input_bytes_per_s = models.PositiveIntegerField(
+        _("bytes read per second"),
+        default=_LIMITS.input_bytes_per_s,
+        validators=[MinValueValidator(LEAST_INPUT)],
+        help_text=_(
+            "Of one miner's connection. A busy miner sends a few hundred. One that sends more than this is read more "
+            "slowly; accepted shares do not count."
+        ),
+    )
+    input_burst_bytes = models.PositiveIntegerField(
+        _("bytes read at once"),
+        default=_LIMITS.input_burst_bytes,
+        validators=[MinValueValidator(LEAST_INPUT)],
+        help_text=_("After a pause, before the connection is read more slowly."),
+    )
+    input_lines_per_s = models.PositiveIntegerField(
+        _("lines read per second"),
+        default=_LIMITS.input_lines_per_s,
+        validators=[MinValueValidator(LEAST_LINES)],
+        help_text=_("Of one miner's connection. Accepted shares do not count."),
     )
 
     rise = models.PositiveIntegerField(
@@ -236,6 +259,9 @@ class ProxySettings(SingleRow):
                     ("file_bytes", LEAST_FILE_BYTES, MOST_FILE_BYTES),
                     ("file_count", LEAST_FILES, MOST_FILES),
                     ("worker_series", 0, MOST_SERIES),
+                    ("input_bytes_per_s", LEAST_INPUT, MOST_INPUT),
+                    ("input_burst_bytes", LEAST_INPUT, MOST_INPUT),
+                    ("input_lines_per_s", LEAST_LINES, MOST_INPUT),
                 )
             ),
             models.CheckConstraint(

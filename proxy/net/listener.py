@@ -3,21 +3,39 @@
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Protocol
 
+from proxy.config.snapshot import Limits
 from proxy.net.transport import InputBudget, StreamLink, keep_alive
 from proxy.ports import LinkHandler
 
 BACKLOG = 1024
-MINER_BUDGET = InputBudget()
-"""A busy miner sends a few hundred bytes a second; an aggregating proxy with 150 shares a second still fits."""
+
+
+class MinerHandler(LinkHandler, Protocol):
+    """The handler of a miner's connection."""
+
+    def earned_lines(self) -> int:
+        """How many shares were accepted since the last call."""
 
 
 class StratumListener:
-    """Accepts miners; ``accept(peer)`` returns the handler of a connection, None to refuse it."""
+    """Accepts miners; ``accept(peer)`` returns the handler of a connection, None to refuse it.
 
-    def __init__(self, accept: Callable[[str], LinkHandler | None]) -> None:
+    ``budget`` is what each of them may send. A busy miner sends a few hundred bytes a second; accepted shares are free,
+    so that a farm's proxy or rented hash may send hundreds a second on one connection.
+    """
+
+    def __init__(self, accept: Callable[[str], MinerHandler | None], budget: InputBudget | None = None) -> None:
+        self.budget = budget or InputBudget()
         self._accept = accept
         self._server: asyncio.Server | None = None
+
+    def limit_input(self, limits: Limits) -> None:
+        """Set what each miner may send, those included that are connected."""
+        self.budget.bytes_per_s = float(limits.input_bytes_per_s)
+        self.budget.burst = float(limits.input_burst_bytes)
+        self.budget.lines_per_s = float(limits.input_lines_per_s)
 
     @property
     def started(self) -> bool:
@@ -33,7 +51,7 @@ class StratumListener:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _MinerLink(self._accept), host or None, port, backlog=BACKLOG, start_serving=True
+                lambda: _MinerLink(self._accept, self.budget), host or None, port, backlog=BACKLOG, start_serving=True
             )
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
@@ -53,11 +71,16 @@ class StratumListener:
 class _MinerLink(StreamLink):
     """A connection whose handler is chosen when the peer is known."""
 
-    __slots__ = ("_accept",)
+    __slots__ = ("_accept", "_miner")
 
-    def __init__(self, accept: Callable[[str], LinkHandler | None]) -> None:
-        super().__init__(None, MINER_BUDGET)
+    def __init__(self, accept: Callable[[str], MinerHandler | None], budget: InputBudget) -> None:
+        super().__init__(None, budget)
         self._accept = accept
+        self._miner: MinerHandler | None = None
 
     def _find_handler(self) -> LinkHandler | None:
-        return self._accept(self.peer)
+        self._miner = self._accept(self.peer)
+        return self._miner
+
+    def _earned_lines(self) -> int:
+        return self._miner.earned_lines() if self._miner is not None else 0

@@ -4,7 +4,8 @@ An error while received bytes are handled closes only that connection: asyncio r
 handler, from where it becomes an event, and calls ``connection_lost``.
 
 No peer gets more than ``LINES_A_TURN`` lines of work in one turn of the loop, however much one read brought: the rest
-waits, and nothing more is read meanwhile. A peer with an ``InputBudget`` waits longer where it sends more than that.
+waits, and nothing more is read meanwhile. A peer with an ``InputBudget`` waits longer where it sends more than that, or
+where its handler wants it slowed down.
 """
 
 import asyncio
@@ -21,8 +22,10 @@ MAX_UNSENT = 1 << 20
 SLOW_READER_S = 30.0
 LINES_A_TURN = 16
 """A read can bring 256 KiB, some ten thousand short lines: seconds of work in which nobody else is served."""
-LINE_COST = 64
-"""What a line costs of a budget beside its bytes: reading an empty one is work, too."""
+EARNED = 512
+"""Bytes of its budget that a line which earned something gives back; a submit has about 150, at most 1,024 or so."""
+MOST_EARNED_PER_S = 1_000
+"""Of such lines: on a test network every hash may be a share."""
 KEEP_ALIVE = (
     (socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
     (getattr(socket, "TCP_KEEPIDLE", None), socket.IPPROTO_TCP, 60),
@@ -41,12 +44,23 @@ def keep_alive(sock: socket.socket) -> None:
                 sock.setsockopt(level, option, value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class InputBudget:
-    """What a peer may send without being slowed down: bytes (each line costs ``LINE_COST`` more)."""
+    """What a peer may send without being slowed down. Shared by the peers of a listener: a change acts on all of them.
+
+    A line uses up its bytes and, for reading an empty one is work too, as many more as ``lines_per_s`` makes of a
+    second's.
+    """
 
     bytes_per_s: float = 32_768.0
     burst: float = 65_536.0
+    """Bytes at once; a peer may be a burst further before it is noticed."""
+    lines_per_s: float = 500.0
+
+    @property
+    def line_cost(self) -> float:
+        """Bytes that a line uses up beside its own."""
+        return self.bytes_per_s / self.lines_per_s
 
 
 class StreamLink(asyncio.Protocol):
@@ -57,7 +71,9 @@ class StreamLink(asyncio.Protocol):
         "_budget",
         "_burst",
         "_handler",
+        "_line_cost",
         "_loop",
+        "_paused",
         "_receive",
         "_slow_timer",
         "_spent",
@@ -75,12 +91,15 @@ class StreamLink(asyncio.Protocol):
         self._budget = budget
         self._spent = 0.0
         self._burst = budget.burst if budget is not None else inf
+        self._line_cost = budget.line_cost if budget is not None else 0.0
         self._spent_at = 0.0
         """When ``_spent`` was settled (the loop's time); since then it has fallen by the budget's rate."""
         self._unread = b""
         """What was read and is not worked off yet."""
         self._waiting: asyncio.Handle | None = None
         """Goes on with ``_unread``; while it is set nothing is read."""
+        self._paused = False
+        """Whether reading is paused."""
         self._handler = handler
         self._receive: Callable[[bytes], None] = _ignore
         self._transport: asyncio.Transport | None = None
@@ -109,6 +128,13 @@ class StreamLink(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def slow(self, seconds: float) -> None:
+        """Read nothing for ``seconds`` (more than it waits already); only of a peer with a budget."""
+        budget = self._budget
+        if budget is not None:
+            self._settle(budget)
+            self._spent = max(self._spent, budget.burst) + seconds * budget.bytes_per_s
+
     # --- asyncio.Protocol -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -128,6 +154,8 @@ class StreamLink(asyncio.Protocol):
             if self._budget is not None:
                 self._charge(data)
             self._receive(data)
+            if self._spent > self._burst:
+                self._work()
             return
         self._unread += data
         if self._waiting is None:
@@ -135,35 +163,48 @@ class StreamLink(asyncio.Protocol):
 
     def _work(self) -> None:
         """Hand on what one turn may hold of what was read, and arrange for the rest; nothing is read meanwhile."""
-        paused, self._waiting = self._waiting is not None, None
+        self._waiting = None
         delay = self._delay()
-        if not delay:
+        if self._unread and not delay:
             piece, self._unread = _first_lines(self._unread)
             self._charge(piece)
             self._receive(piece)
+            delay = self._delay()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if not self._unread:
-            if paused:
+        if not self._unread and not delay:
+            if self._paused:
+                self._paused = False
                 transport.resume_reading()
             return
-        if not paused:
+        if not self._paused:
+            self._paused = True
             transport.pause_reading()
         self._waiting = self._loop.call_later(delay, self._work) if delay else self._loop.call_soon(self._work)
 
     def _charge(self, piece: bytes) -> None:
-        self._spent += len(piece) + LINE_COST * piece.count(b"\n")
+        self._spent += len(piece) + self._line_cost * piece.count(b"\n")
 
     def _delay(self) -> float:
         """Seconds until the peer is within its budget again; time is looked at only where it seems to be over it."""
         budget = self._budget
-        if budget is None or self._spent <= budget.burst:
+        if budget is None or self._spent <= self._burst:
             return 0.0
-        now = self._loop.time()
-        self._spent = max(0.0, self._spent - (now - self._spent_at) * budget.bytes_per_s)
-        self._spent_at = now
+        self._settle(budget)
         return max(0.0, self._spent - budget.burst) / budget.bytes_per_s
+
+    def _settle(self, budget: InputBudget) -> None:
+        """Let ``_spent`` be what it is now; changes of the budget act from here on."""
+        now = self._loop.time()
+        passed = now - self._spent_at
+        earned = min(self._earned_lines(), MOST_EARNED_PER_S * passed)
+        self._spent = max(0.0, self._spent - passed * budget.bytes_per_s - earned * (EARNED + budget.line_cost))
+        self._spent_at, self._burst, self._line_cost = now, budget.burst, budget.line_cost
+
+    def _earned_lines(self) -> int:
+        """How many lines since the last call earned something: those are free."""
+        return 0
 
     def pause_writing(self) -> None:
         """The peer reads slowly: abort after ``SLOW_READER_S``."""

@@ -28,9 +28,9 @@ MAX_USERS = 64
 MAX_USER = 256
 """Characters of a user name. A taproot address, a dot and a worker are below 100; pools that take options in the name
 (``address+difficulty.worker``, ``address*percent``) and mail addresses stay below 200."""
-COST_LIMIT = 500.0
-COST_DECAY_PER_S = 1.0
-"""A miner pays for what no firmware sends; past the limit its connection is closed."""
+CALL_COST = 1.0
+"""Points (see ``DownstreamOwner.miner_cost``) of each call but a submit, and of each answer: they earn nothing."""
+BLANK_COST = 0.25
 KEEP_ALIVE_ID = 2_000_000_000
 """The id of a call of ours that only keeps the connection alive. Far from the ids that miners count up for their
 shares: firmware that does not know the call may take the line for an answer and look for a share with that id."""
@@ -101,7 +101,10 @@ class DownstreamOwner(Protocol):
         """Any request but submit."""
 
     def miner_problem(self, problem: RemoteProtocolError) -> None:
-        """The miner broke the protocol."""
+        """The miner broke the protocol; ``miner_cost`` follows."""
+
+    def miner_cost(self, points: float) -> None:
+        """The miner sent what earns nothing; a point is about the work of one line. It may be slowed or cut off."""
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
         """Raw bytes (only if ``Downstream.traced``)."""
@@ -119,8 +122,6 @@ class Downstream:
     __slots__ = (
         "_clock",
         "_closed",
-        "_cost",
-        "_cost_at",
         "_diff1",
         "_framer",
         "_head",
@@ -161,8 +162,6 @@ class Downstream:
         self._framer = LineFramer(MAX_LINE_IN)
         self._replies: list[bytes] = []
         self._reading = False
-        self._cost = 0.0
-        self._cost_at = 0.0
         self._closed = False
         self._why = ""
         """Why we closed the connection."""
@@ -172,7 +171,7 @@ class Downstream:
     def opened(self, link: Link) -> None:
         """A miner is there; it speaks first."""
         self._link = link
-        self.last_sent = self._cost_at = self._clock.now()
+        self.last_sent = self._clock.now()
 
     def received(self, payload: bytes) -> None:
         """Take what the miner sent; all replies leave in one write."""
@@ -186,6 +185,8 @@ class Downstream:
                 return
         lines = self._framer.feed(payload)
         self._lines.received += len(lines)
+        if len(lines) != 1:
+            self._charge_blanks(payload.count(b"\n") - len(lines))
         self._reading = True
         for line in lines:
             if not self._closed:
@@ -219,6 +220,16 @@ class Downstream:
     def refuse(self, ident: JsonId, code: int, text: str) -> None:
         """Answer a submit: refused, and why."""
         self._reply(encode_error(ident, code, text))
+
+    def slow(self, seconds: float) -> None:
+        """Read nothing from the miner for ``seconds``, beside what it waits already."""
+        if self._link is not None:
+            self._link.slow(seconds)
+
+    def cut_off(self, why: str) -> None:
+        """Close, and leave unread what the miner has sent."""
+        self._closed = True
+        self.close(why)
 
     def close(self, why: str = "closed by the proxy") -> None:
         """End the connection after what is queued has been sent; ``miner_closed`` follows with ``why``."""
@@ -275,6 +286,8 @@ class Downstream:
             message = decode(line)
             if isinstance(message, Request):
                 self._request(message)
+            else:
+                self._owner.miner_cost(CALL_COST)
         except UnreadableCall as problem:
             if problem.ident == KEEP_ALIVE_ID:
                 return
@@ -293,6 +306,8 @@ class Downstream:
             self._submit(request)
             return
         self._owner.miner_called(request.method[:64])
+        if request.method != "mining.authorize":  # a connection may have many users, and each has to log in
+            self._owner.miner_cost(CALL_COST)
         method = _METHODS.get(request.method)
         silent = request.method in _NEVER_ANSWERED or (request.id is None and request.method not in _ANSWER_WITHOUT_ID)
         try:
@@ -331,7 +346,9 @@ class Downstream:
             raise RemoteProtocolError("authorize needs a user name", code=24)
         if len(user) > MAX_USER:
             raise RemoteProtocolError(f"user name longer than {MAX_USER} characters", code=24)
-        if user not in self.users and len(self.users) >= MAX_USERS:
+        if user in self.users:
+            self._owner.miner_cost(CALL_COST)
+        elif len(self.users) >= MAX_USERS:
             raise RemoteProtocolError(f"more than {MAX_USERS} workers on one connection", code=24)
         self.users[user] = None
         self._owner.miner_authorized(user, password if isinstance(password, str) else "")
@@ -459,13 +476,12 @@ class Downstream:
         self._lines.sent += lines
 
     def _charge(self, problem: RemoteProtocolError) -> None:
-        now = self._clock.now()
-        self._cost = max(0.0, self._cost - (now - self._cost_at) * COST_DECAY_PER_S) + problem.cost
-        self._cost_at = now
         self._owner.miner_problem(problem)
-        if self._cost > COST_LIMIT:
-            self._closed = True
-            self.close("it sent too much that is no Stratum")
+        self._owner.miner_cost(problem.cost)
+
+    def _charge_blanks(self, blanks: int) -> None:
+        if blanks > 0:
+            self._owner.miner_cost(BLANK_COST * blanks)
 
 
 def _unsupported(request: Request) -> bytes:

@@ -66,6 +66,9 @@ class NullLink:
     def close(self) -> None:
         """Never."""
 
+    def slow(self, seconds: float) -> None:
+        """Never."""
+
 
 class SharePath:
     """One miner on one pool whose shares are all accepted."""

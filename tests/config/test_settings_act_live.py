@@ -62,6 +62,12 @@ async def test_workers_get_series_of_their_own(node: Node) -> None:
     assert node.metrics._gauges.worker_limit == 7
 
 
+async def test_what_a_miner_may_send_changes_for_those_that_are_connected(node: Node) -> None:
+    await save(node, ProxySettings(input_bytes_per_s=5_000, input_burst_bytes=6_000, input_lines_per_s=50))
+    budget = node.listener.budget
+    assert (budget.bytes_per_s, budget.burst, budget.lines_per_s) == (5_000.0, 6_000.0, 50.0)
+
+
 async def test_worker_is_traced_from_the_save_on(node: Node) -> None:
     rig = WorkerName("rig")
     assert not node.engine.tracing.is_traced(rig)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.net.transport import LINE_COST, LINES_A_TURN, InputBudget, StreamLink
+from proxy.net.transport import LINES_A_TURN, InputBudget, StreamLink
 
 
 class Handler:
@@ -76,8 +76,8 @@ async def test_a_peer_over_its_budget_is_read_at_the_budgets_rate():
     began = loop.time()
     writer.write(LINES[:9_000])
     await until(lambda: len(handler.data) == 9_000)
-    cost = 9_000 + LINE_COST * LINES[:9_000].count(b"\n")
-    last = 2 * (max(map(len, handler.pieces)) + LINE_COST * LINES_A_TURN)
+    cost = 9_000 + budget.line_cost * LINES[:9_000].count(b"\n")
+    last = 2 * (max(map(len, handler.pieces)) + budget.line_cost * LINES_A_TURN)
     assert loop.time() - began >= (cost - last - 2 * budget.burst) / budget.bytes_per_s  # settled a burst late
     assert handler.data == LINES[:9_000]
     writer.close()
@@ -110,4 +110,87 @@ async def test_a_miner_that_closes_leaves_nothing_behind():
     handler.link._abort("enough")  # as a peer that vanishes while it is over its budget
     await until(lambda: handler.reason is not None)
     assert handler.reason == "enough" and len(handler.data) < len(LINES)
+    server.close()
+
+
+async def test_a_slowed_peer_is_not_read_for_as_long_and_then_goes_on():
+    handler, writer, server = await connected(InputBudget())
+    loop = asyncio.get_running_loop()
+    writer.write(b"one\n")
+    await until(lambda: handler.data)
+    handler.link.slow(0.3)
+    began = loop.time()
+    writer.write(b"two\n")
+    await until(lambda: handler.data == b"one\ntwo\n")
+    writer.write(b"three\n")
+    await until(lambda: handler.data.endswith(b"three\n"))
+    assert loop.time() - began >= 0.3
+    writer.close()
+    await until(lambda: handler.reason is not None)
+    server.close()
+
+
+class Slowing(Handler):
+    """Wants its peer slowed down for each line."""
+
+    def received(self, payload: bytes) -> None:
+        super().received(payload)
+        self.link.slow(0.05)
+
+
+async def test_a_handler_can_slow_its_peer_while_it_is_handed_lines():
+    handler = Slowing()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: StreamLink(handler, InputBudget()), "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    began = loop.time()
+    writer.write(LINES[:1_000])
+    await until(lambda: len(handler.data) == 1_000)
+    assert loop.time() - began >= 0.05 * (len(handler.pieces) - 1)
+    writer.close()
+    server.close()
+
+
+async def test_blank_lines_use_up_the_budget_too():
+    budget = InputBudget(bytes_per_s=1e6, burst=1e4, lines_per_s=100.0)  # 10,000 bytes each
+    handler, writer, server = await connected(budget)
+    writer.write(b"\n" * 100)
+    await until(lambda: handler.link._waiting is not None)
+    assert len(handler.data) < 100
+    writer.close()
+    server.close()
+
+
+async def test_a_change_of_the_budget_acts_on_those_that_are_connected():
+    budget = InputBudget(bytes_per_s=1_000.0, burst=1_000.0, lines_per_s=1_000.0)
+    handler, writer, server = await connected(budget)
+    writer.write(LINES[:6_000])
+    await until(lambda: handler.link._waiting is not None)
+    budget.bytes_per_s = budget.burst = 1e6
+    await until(lambda: len(handler.data) == 6_000)
+    writer.close()
+    server.close()
+
+
+class Earning(StreamLink):
+    """Each of its lines earned something."""
+
+    def _earned_lines(self) -> int:
+        before, self._handler.seen = self._handler.seen, self._handler.data.count(b"\n")
+        return self._handler.seen - before
+
+
+async def test_lines_that_earned_something_are_free():
+    handler = Handler()
+    handler.seen = 0
+    budget = InputBudget(bytes_per_s=1_000.0, burst=2_000.0, lines_per_s=100.0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Earning(handler, budget), "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    began = loop.time()
+    for number in range(600):
+        writer.write(b"a share of a hundred bytes" * 4 + b"\n")
+        await until(lambda number=number: handler.data.count(b"\n") == number + 1)
+    assert loop.time() - began < 20.0  # a minute and more by the budget alone
+    writer.close()
     server.close()

@@ -57,6 +57,8 @@ NEW = {
     "dpmp_blocks_found": ("counter", ("pool",)),
     "dpmp_miner_bad_messages": ("counter", ()),
     "dpmp_miners_refused": ("counter", ()),
+    "dpmp_miners_slowed": ("counter", ()),
+    "dpmp_addresses_refused": ("counter", ()),
     "dpmp_internal_errors": ("counter", ()),
     "dpmp_config_refused": ("counter", ()),
     "dpmp_database_errors": ("counter", ()),

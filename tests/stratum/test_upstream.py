@@ -114,6 +114,9 @@ class Bench:
     def close(self) -> None:
         self.upstream.closed("closed by us")
 
+    def slow(self, seconds: float) -> None:
+        raise AssertionError("a pool may send what it likes")
+
     def id_of(self, method: str) -> Any:
         return next(m["id"] for m in reversed(self.sent) if m["method"] == method)
 

@@ -40,6 +40,7 @@ class MemoryLink:
     def __init__(self, handler: LinkHandler, on_send: Callable[[bytes], None], clock: VirtualClock, peer: str) -> None:
         self.peer = peer
         self.closed = False
+        self.slowed_s = 0.0
         self._handler = handler
         self._on_send = on_send
         self._clock = clock
@@ -47,6 +48,9 @@ class MemoryLink:
     def send(self, payload: bytes) -> None:
         if not self.closed:
             self._on_send(payload)
+
+    def slow(self, seconds: float) -> None:
+        self.slowed_s += seconds
 
     def close(self, reason: str = "closed by us") -> None:
         if not self.closed:
@@ -232,7 +236,7 @@ class ScriptedMiner:
         self.world = world
         self.lines: list[dict[str, Any]] = []
         self.writes: list[list[dict[str, Any]]] = []
-        peer = f"10.0.0.{world.miners + 1}:{40000 + world.miners}"
+        peer = world.next_peer or f"10.0.0.{world.miners + 1}:{40000 + world.miners}"
         world.miners += 1
         session = world.engine.connect(peer)
         assert session is not None
@@ -333,6 +337,8 @@ class World:
         self.ports = {1000 + n: pool for n, pool in enumerate(self.pools.values())}
         self.dialer = Dialer(self.ports, self.clock)
         self.miners = 0
+        self.next_peer = ""
+        """Where miners connect from; empty: each from an address of its own."""
         self.weights = weights or {key: 50.0 for key in sizes}
         self.min_switch_s = min_switch_s
         self.remember_sizes = remember_sizes

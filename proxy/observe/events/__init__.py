@@ -8,6 +8,7 @@ from proxy.observe.events.balance import (
     OracleResult,
 )
 from proxy.observe.events.miners import (
+    AddressRefused,
     AuthorizeRewrite,
     MinerAuthorized,
     MinerBadMessage,
@@ -18,6 +19,7 @@ from proxy.observe.events.miners import (
     MinerOtherProtocol,
     MinerReady,
     MinerRefused,
+    MinerSlowed,
     MinerSubscribed,
     MinerWaiting,
     PoolExcluded,
@@ -105,6 +107,7 @@ __all__ = [
     "INFO",
     "REGISTRY",
     "WARNING",
+    "AddressRefused",
     "AuthResult",
     "AuthorizeRewrite",
     "BestShare",
@@ -143,6 +146,7 @@ __all__ = [
     "MinerOtherProtocol",
     "MinerReady",
     "MinerRefused",
+    "MinerSlowed",
     "MinerSubscribed",
     "MinerWaiting",
     "NamesStoredTogether",

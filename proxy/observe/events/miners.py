@@ -14,10 +14,38 @@ class MinerConnected(Event):
 
 @event("miner_refused", WARNING)
 class MinerRefused(Event):
-    """A connection was closed at once because a limit is reached."""
+    """Connections were closed at once because of a limit: the first of an address, or further ones of a minute.
+
+    ``peer``: the last of them. ``connections``: how many.
+    """
 
     peer: str
     limit: str
+    connections: int = 1
+
+
+@event("miner_slowed")
+class MinerSlowed(Event):
+    """A miner is read more slowly because it sends much that earns nothing: refused shares, bad or needless messages.
+
+    Once for each connection.
+    """
+
+    session: SessionId
+    worker: WorkerName
+    peer: str
+
+
+@event("address_refused", WARNING)
+class AddressRefused(Event):
+    """Connections from an address are refused for a while, as those it had sent too much that earns nothing.
+
+    ``closed``: how many connections of it were closed for that.
+    """
+
+    address: str
+    seconds: float
+    closed: int
 
 
 @event("miner_disconnected")

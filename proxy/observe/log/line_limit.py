@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from proxy.observe.events import (
+    AddressRefused,
     AuthResult,
     BestShare,
     Event,
@@ -17,6 +18,7 @@ from proxy.observe.events import (
     MinerOtherProtocol,
     MinerReady,
     MinerRefused,
+    MinerSlowed,
     MinerSubscribed,
     MinerWaiting,
     PoolConnected,
@@ -34,6 +36,7 @@ from proxy.observe.events import (
 
 LIMITED: frozenset[type[Event]] = frozenset(
     {
+        AddressRefused,
         AuthResult,
         BestShare,
         InternalError,
@@ -45,6 +48,7 @@ LIMITED: frozenset[type[Event]] = frozenset(
         MinerOtherProtocol,
         MinerReady,
         MinerRefused,
+        MinerSlowed,
         MinerSubscribed,
         MinerWaiting,
         PoolConnected,

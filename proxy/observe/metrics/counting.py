@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from proxy.observe.events import (
+    AddressRefused,
     BlockCandidate,
     BlockFound,
     ConfigLoaded,
@@ -17,6 +18,7 @@ from proxy.observe.events import (
     MinerBadMessage,
     MinerDisconnected,
     MinerRefused,
+    MinerSlowed,
     PoolDisconnected,
     PoolDown,
     PoolProtocolError,
@@ -103,6 +105,11 @@ def _trouble(event: Event) -> tuple[str, ...] | None:
     return None if event.recovered else ()
 
 
+def _connections(event: Event) -> int:
+    assert isinstance(event, MinerRefused)
+    return event.connections
+
+
 class RareCounter:
     """One counter of something that happens seldom: an event class and the labels to take from it."""
 
@@ -113,6 +120,7 @@ class RareCounter:
         event: type[Event],
         labels: tuple[str, ...] = (),
         values: Callable[[Event], tuple[str, ...] | None] = _nothing,
+        number: Callable[[Event], int] = lambda event: 1,
     ) -> None:
         self.name = name
         self.says = says
@@ -120,6 +128,8 @@ class RareCounter:
         self.labels = labels
         self.values = values
         """Label values; None: this one does not count."""
+        self.number = number
+        """How often it happened, where one event tells of several times."""
 
 
 RARE = (
@@ -145,7 +155,11 @@ RARE = (
     RareCounter("dpmp_block_candidates", "Shares that meet the network target", BlockCandidate, ("pool",), _pool),
     RareCounter("dpmp_blocks_found", "Block candidates that the pool accepted", BlockFound, ("pool",), _found),
     RareCounter("dpmp_miner_bad_messages", "What miners sent that is no message", MinerBadMessage),
-    RareCounter("dpmp_miners_refused", "Connections closed at once because of a limit", MinerRefused),
+    RareCounter(
+        "dpmp_miners_refused", "Connections closed at once because of a limit", MinerRefused, number=_connections
+    ),
+    RareCounter("dpmp_miners_slowed", "Connections read slowly for what earns nothing", MinerSlowed),
+    RareCounter("dpmp_addresses_refused", "Times an address was refused for what it cost", AddressRefused),
     RareCounter("dpmp_internal_errors", "Faults of the proxy itself", InternalError),
     RareCounter("dpmp_config_refused", "Configurations that could not be used", ConfigRefused),
     RareCounter(
@@ -183,6 +197,6 @@ def _counter(into: Counter[tuple[str, tuple[str, ...]]], rare: RareCounter) -> C
     def count(event: Event) -> None:
         values = rare.values(event)
         if values is not None:
-            into[rare.name, values] += 1
+            into[rare.name, values] += rare.number(event)
 
     return count

@@ -1,0 +1,48 @@
+"""Tells of connections that were closed at once: of an address's first one immediately, then once a minute."""
+
+from collections.abc import Callable
+
+from proxy.observe.events import EventStream, MinerRefused
+from proxy.ports import Clock, Timer
+
+PAUSE_S = 60.0
+MAX_ADDRESSES = 256
+"""Told of by name at a time; what more there are is told of together."""
+OTHERS = "many addresses"
+
+
+class Refusals:
+    """Emits ``MinerRefused``; what several connections of an address have in common is one event."""
+
+    def __init__(self, clock: Clock, events: EventStream) -> None:
+        self._clock = clock
+        self._emit: Callable[[MinerRefused], None] = events.emit
+        self._waiting: dict[str, tuple[str, str, int]] = {}
+        """By address: peer, limit and number of the connections that were not told of."""
+        self._timer: Timer | None = None
+
+    def add(self, address: str, peer: str, limit: str) -> None:
+        """A connection of ``peer`` was closed at once for ``limit``."""
+        known = self._waiting.get(address)
+        if known is None and len(self._waiting) >= MAX_ADDRESSES:
+            address, known = OTHERS, self._waiting.get(OTHERS, ("", "", 0))
+        if known is None:
+            self._waiting[address] = (peer, limit, 0)
+            self._emit(MinerRefused(peer=peer, limit=limit, connections=1))
+        else:
+            self._waiting[address] = (peer if address != OTHERS else OTHERS, limit, known[2] + 1)
+        if self._timer is None:
+            self._timer = self._clock.call_at(self._clock.now() + PAUSE_S, self._tell)
+
+    def _tell(self) -> None:
+        self._timer = None
+        waiting = [entry for entry in self._waiting.values() if entry[2]]
+        self._waiting.clear()
+        for peer, limit, connections in waiting:
+            self._emit(MinerRefused(peer=peer, limit=limit, connections=connections))
+
+    def close(self) -> None:
+        """Tell of what is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._tell()
