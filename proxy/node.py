@@ -129,7 +129,9 @@ class Node:
             random=random.Random(),
             version=VERSION,
             hashes_per_difficulty=hashes,
-            dialer=NetDialer(timeout_s=lambda: self.engine.config.health.dial_timeout_s),
+            dialer=NetDialer(
+                timeout_s=lambda: self.engine.config.health.dial_timeout_s, deadlines=self.clock.deadlines
+            ),
         )
         self.metrics.attach_lines(self.engine.lines, self.engine.pool_lines)
         self.payouts = PayoutCheck(

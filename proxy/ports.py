@@ -26,6 +26,10 @@ class TimeSource(Protocol):
 class Clock(TimeSource, Protocol):
     """The time, with timers."""
 
+    @property
+    def deadlines(self) -> "Clock":
+        """Another clock, for what a peer has to do in time: it counts only time in which it could be heard."""
+
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Run ``callback`` once at monotonic time ``when`` (at the next turn if that is past)."""
 

@@ -53,6 +53,7 @@ PURE = {
     "proxy.alerts.rules",
     "proxy.alerts.texts",
     "proxy.observe.live.views",
+    "proxy.net.free_time",
 }
 """Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""
 

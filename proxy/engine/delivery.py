@@ -89,7 +89,10 @@ class _Kept:
         self.late = False
         """Whether the miner was told that there is no answer."""
         self._reply = answered
-        self._timer = clock.call_at(now + ANSWER_WITHIN_S, self._give_up) if answered is not None else None
+        deadlines = clock.deadlines
+        self._timer = (
+            deadlines.call_at(deadlines.now() + ANSWER_WITHIN_S, self._give_up) if answered is not None else None
+        )
 
     @property
     def is_sent(self) -> bool:

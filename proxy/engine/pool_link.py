@@ -187,8 +187,8 @@ class PoolLink:
                 self._cancel_timer()
                 self._move(LinkState.DRAINING)
                 self._drop_replacement("not wanted")
-                since = self._clock.now()
-                self._timer = self._clock.call_at(since + DRAIN_GRACE_S, lambda: self._drained(since))
+                since = self._clock.deadlines.now()
+                self._timer = self._clock.deadlines.call_at(since + DRAIN_GRACE_S, lambda: self._drained(since))
             case LinkState.OPENING | LinkState.WAITING:
                 self.close("not wanted")
 
@@ -387,11 +387,11 @@ class PoolLink:
         connection = self.connection
         if self.state is not LinkState.DRAINING or connection is None:
             return
-        now, in_use = self._clock.now(), self._session.current == self.pool.key
+        now, in_use = self._clock.deadlines.now(), self._session.current == self.pool.key
         if now < since + DRAIN_MOST_S and (connection.open_submits or in_use):
-            self._timer = self._clock.call_at(since + DRAIN_MOST_S, lambda: self._drained(since))
+            self._timer = self._clock.deadlines.call_at(since + DRAIN_MOST_S, lambda: self._drained(since))
         elif in_use:
-            self._timer = self._clock.call_at(now + DRAIN_GRACE_S, lambda: self._drained(since))
+            self._timer = self._clock.deadlines.call_at(now + DRAIN_GRACE_S, lambda: self._drained(since))
         else:
             self.close("drained")
 
@@ -405,7 +405,7 @@ class PoolLink:
 
     def _close_later(self, connection: UpstreamConnection, reason: str) -> None:
         """Close it once its shares in flight had their chance."""
-        self._clock.call_at(self._clock.now() + DRAIN_GRACE_S, lambda: connection.close(reason))
+        self._clock.deadlines.call_at(self._clock.deadlines.now() + DRAIN_GRACE_S, lambda: connection.close(reason))
 
     def _drop_replacement(self, reason: str) -> None:
         replacement, self._replacement = self._replacement, None

@@ -143,8 +143,9 @@ class Session:
 
     def expect_handshake(self, within_s: float) -> None:
         """Close the connection unless the miner has subscribed and authorised by then."""
-        self._timer = self._clock.call_at(
-            self._clock.now() + within_s, lambda: self.downstream.close(f"not authorised within {within_s:g} s")
+        deadlines = self._clock.deadlines
+        self._timer = deadlines.call_at(
+            deadlines.now() + within_s, lambda: self.downstream.close(f"not authorised within {within_s:g} s")
         )
 
     # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------

@@ -69,7 +69,7 @@ class UpstreamConnection:
 
     __slots__ = (
         "_cancel_dial",
-        "_clock",
+        "_deadlines",
         "_dialed_at",
         "_events",
         "_job_watch",
@@ -135,7 +135,7 @@ class UpstreamConnection:
         """Previous block and compact target of the newest job."""
         self._known = pool.endpoints
         self._user = user
-        self._clock = clock
+        self._deadlines = clock.deadlines
         self._events = events
         self._session = session
         self._job_watch = JobWatch(self, clock, context.patience, job_stall_s)
@@ -152,7 +152,7 @@ class UpstreamConnection:
 
     def dial(self, dialer: Dialer) -> None:
         """Start connecting."""
-        self._dialed_at = self._clock.now()
+        self._dialed_at = self._deadlines.now()
         self._events.emit(
             PoolConnecting(
                 pool=self.pool,
@@ -197,7 +197,7 @@ class UpstreamConnection:
     @property
     def lived_s(self) -> float:
         """Seconds since the connection stood; 0 if it never did."""
-        return 0.0 if self._opened_at is None else self._clock.now() - self._opened_at
+        return 0.0 if self._opened_at is None else self._deadlines.now() - self._opened_at
 
     @property
     def gap_s(self) -> float:
@@ -207,7 +207,7 @@ class UpstreamConnection:
     @property
     def silent_for_s(self) -> float:
         """Seconds since anything came from the pool."""
-        return self._clock.now() - self.upstream.last_received
+        return self._deadlines.now() - self.upstream.last_received
 
     @property
     def difficulty(self) -> float:
@@ -288,7 +288,7 @@ class UpstreamConnection:
         if self.ended:
             link.close()
             return
-        self._opened_at = self._clock.now()
+        self._opened_at = self._deadlines.now()
         self._job_watch.start()
         self._events.emit(
             PoolConnected(

@@ -10,10 +10,11 @@ from typing import Any
 from aiohappyeyeballs import start_connection
 
 from proxy.config.snapshot import Endpoint, Tls
+from proxy.net.clock import LoopClock
 from proxy.net.resolver import AddressInfo, Resolver
 from proxy.net.tasks import spawn
 from proxy.net.transport import StreamLink, keep_alive
-from proxy.ports import LinkHandler
+from proxy.ports import Clock, LinkHandler
 
 RACE_DELAY_S = 0.25
 TLS_SHUTDOWN_S = 1.0
@@ -23,8 +24,10 @@ TLS_SHUTDOWN_S = 1.0
 class NetDialer:
     """``Dialer`` on real sockets."""
 
-    def __init__(self, *, timeout_s: Callable[[], float]) -> None:
+    def __init__(self, *, timeout_s: Callable[[], float], deadlines: Clock | None = None) -> None:
+        """``deadlines``: its time tells when a dial has taken longer than ``timeout_s``; None: the loop's own does."""
         self._timeout_s = timeout_s
+        self._deadlines = deadlines
         self._resolver = Resolver()
         self._contexts: dict[Tls, ssl.SSLContext | None] = {Tls.OFF: None}
 
@@ -38,8 +41,12 @@ class NetDialer:
         return cancel
 
     async def _connect(self, endpoint: Endpoint, handler: LinkHandler) -> None:
+        timeout = asyncio.timeout(None)
+        loop = asyncio.get_running_loop()
+        deadlines = self._deadlines or LoopClock(loop)
+        timer = deadlines.call_at(deadlines.now() + self._timeout_s(), lambda: timeout.reschedule(loop.time()))
         try:
-            async with asyncio.timeout(self._timeout_s()):
+            async with timeout:
                 await self._open(endpoint, handler)
         except TimeoutError:
             handler.closed(f"no connection within {self._timeout_s():.0f} s")
@@ -51,6 +58,8 @@ class NetDialer:
             handler.closed(f"the name {endpoint.host} is not known: {error.strerror}")
         except (OSError, UnicodeError) as error:
             handler.closed(_reason(error))
+        finally:
+            timer.cancel()
 
     async def _open(self, endpoint: Endpoint, handler: LinkHandler) -> None:
         loop = asyncio.get_running_loop()

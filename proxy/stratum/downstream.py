@@ -253,7 +253,8 @@ class Downstream:
             return b""
         self._head = head
         if self._opening_timer is None:
-            self._opening_timer = self._clock.call_at(self._clock.now() + OPENING_S, self._opening_is_late)
+            deadlines = self._clock.deadlines
+            self._opening_timer = deadlines.call_at(deadlines.now() + OPENING_S, self._opening_is_late)
         return b""
 
     def _opening_is_late(self) -> None:

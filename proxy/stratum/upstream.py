@@ -115,6 +115,7 @@ class Upstream:
         "_calls",
         "_clock",
         "_close_reason",
+        "_deadlines",
         "_errors",
         "_expired",
         "_framer",
@@ -180,6 +181,7 @@ class Upstream:
         self.stalled = False
         """Whether the connection was given up because the pool fell silent."""
         self._clock = clock
+        self._deadlines = clock.deadlines
         self._owner = owner
         self._patience = context.patience
         self._notify_cache = context.notify_cache
@@ -212,7 +214,7 @@ class Upstream:
     def opened(self, link: Link) -> None:
         """Start the handshake: configure and subscribe in one write, as most firmware does."""
         self._link = link
-        self.last_received = self._clock.now()
+        self.last_received = self._deadlines.now()
         self._move(UpstreamState.SUBSCRIBING)
         configure = self._configure(self.credentials.minimum_difficulty)
         session = [self._resume] if self._resume else []
@@ -220,7 +222,7 @@ class Upstream:
 
     def received(self, payload: bytes) -> None:
         """Take what the pool sent."""
-        self.last_received = self._clock.now()
+        self.last_received = self._deadlines.now()
         lines = self._framer.feed(payload)
         self._lines.received += len(lines)
         for line in lines:
@@ -238,7 +240,7 @@ class Upstream:
                 timer.cancel()
         submits, self._submits = self._submits, {}
         for sent in submits.values():
-            sent.pending.answered(ShareAnswer(False, None, self._clock.now() - sent.sent_at, lost=True))
+            sent.pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent.sent_at, lost=True))
         expired, self._expired = self._expired, {}
         for pending in expired.values():
             pending.given_up()
@@ -299,7 +301,7 @@ class Upstream:
             return False
         if len(self._submits) >= MAX_PENDING:
             self._expire(next(iter(self._submits)))
-        self._submits[ident] = _SentSubmit(pending, self._clock.now(), version_bits)
+        self._submits[ident] = _SentSubmit(pending, self._deadlines.now(), version_bits)
         self._send(line, 1)
         self._arm(self._patience.limit_s)
         return True
@@ -361,7 +363,7 @@ class Upstream:
         accepted = answer.error is None and answer.result is not False and answer.result is not None
         if sent is not None:
             error = answer.error if accepted or answer.error else ErrorInfo(20, "refused without a reason")
-            latency = self._clock.now() - sent.sent_at
+            latency = self._deadlines.now() - sent.sent_at
             self._patience.heard(latency)
             self._patience.shares_answered += 1
             sent.pending.answered(ShareAnswer(accepted, error, latency, version_bits=sent.version_bits))
@@ -370,7 +372,7 @@ class Upstream:
             return
         method, sent_at = self._calls.pop(ident, ("", 0.0))
         if method in _NEEDED:
-            self._patience.heard(self._clock.now() - sent_at)
+            self._patience.heard(self._deadlines.now() - sent_at)
         match method:
             case "" if ident in self._expired:
                 self._owner.upstream_late(accepted)
@@ -536,7 +538,7 @@ class Upstream:
     def _call(self, method: str, params: list[Any]) -> bytes:
         ident = self._next_id
         self._next_id = ident + 1
-        self._calls[ident] = (method, self._clock.now())
+        self._calls[ident] = (method, self._deadlines.now())
         self._arm(OPTIONAL_TIMEOUT_S)
         return encode_request(ident, method, params)
 
@@ -554,14 +556,14 @@ class Upstream:
 
     def _arm(self, delay_s: float) -> None:
         if self._watch is None:
-            self._watch = self._clock.call_at(self._clock.now() + delay_s, self._look)
+            self._watch = self._deadlines.call_at(self._deadlines.now() + delay_s, self._look)
 
     def _look(self) -> None:
         """Look after requests that wait: the only timer, alive only while something is open."""
         self._watch = None
         if self.state is UpstreamState.CLOSED:
             return
-        now = self._clock.now()
+        now = self._deadlines.now()
         self._drop_optional(now)
         while self._submits:
             ident, sent = next(iter(self._submits.items()))
@@ -616,7 +618,7 @@ class Upstream:
         if len(self._expired) >= MAX_EXPIRED:
             self._expired.pop(next(iter(self._expired))).given_up()
         self._expired[ident] = sent.pending
-        sent.pending.answered(ShareAnswer(False, None, self._clock.now() - sent.sent_at, lost=True))
+        sent.pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent.sent_at, lost=True))
         if self.on_all_answered is not None and not self._submits:
             self.on_all_answered()
 

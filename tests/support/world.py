@@ -326,8 +326,9 @@ class World:
         settle: bool = True,
         chains: dict[str, Chain] | None = None,
         health: HealthConfig | None = None,
+        clock: VirtualClock | None = None,
     ) -> None:
-        self.clock = VirtualClock()
+        self.clock = clock or VirtualClock()
         self.seen: list[Event] = []
         self.events = EventStream()
         for kind in REGISTRY.values():
