@@ -269,6 +269,13 @@ class Accounting:
         """What this run has counted on each pool, ``NO_POOL`` included; not copies: any thread may read them now."""
         return [(key, pool.run) for key, pool in list(self._pools.items())]
 
+    def pool_rate_5m(self, key: PoolKey) -> Rate:
+        """What the miners have delivered to one pool in the last five minutes, a second."""
+        pool = self._pools.get(key)
+        if pool is None:
+            return NO_RATE
+        return rate_5m_of((pool,), self._fleet, self._clock.now(), self.hashes_per_difficulty)
+
     def pool_work_sum(self, key: PoolKey) -> float:
         """Sum of difficulties on one pool, of all time."""
         pool = self._pools.get(key)

@@ -12,7 +12,7 @@ from math import sqrt
 
 from proxy.history import WINDOWS_S, Accounting, Work
 from proxy.history.rates import Z_95
-from proxy.observe.events import EventStream, SchedulerTick
+from proxy.observe.events import EventStream, SplitTargetChanged
 from proxy.ports import Clock
 from proxy.types import PoolKey
 
@@ -51,7 +51,7 @@ class Split:
 
     span: Span
     since: float
-    """Unix seconds."""
+    """Unix seconds; later than the span's beginning where nobody watched before."""
     parts: tuple[Part, ...] = ()
 
 
@@ -94,18 +94,18 @@ def parts_of(work: Mapping[PoolKey, Work], wanted: Mapping[PoolKey, float]) -> t
 
 
 class SplitMeter:
-    """Splits of the fleet; follows the wanted weights through ``SchedulerTick``."""
+    """Splits of the fleet; follows the wanted weights through ``SplitTargetChanged``."""
 
     def __init__(self, *, clock: Clock, events: EventStream, accounting: Accounting) -> None:
         self._clock = clock
         self._accounting = accounting
         self._changes: deque[tuple[float, dict[PoolKey, float]]] = deque(maxlen=CHANGES_KEPT)
-        self._changed_at = clock.now()
+        self._changed_at = self._watched_since = clock.now()
         self._base: dict[PoolKey, Work] = {}
         self._rebase()
-        events.subscribe(SchedulerTick, self._on_tick)
+        events.subscribe(SplitTargetChanged, self._on_target)
 
-    def _on_tick(self, event: SchedulerTick) -> None:
+    def _on_target(self, event: SplitTargetChanged) -> None:
         self.set_wanted(event.weights)
 
     def set_wanted(self, weights: Mapping[PoolKey, float]) -> None:
@@ -139,7 +139,9 @@ class SplitMeter:
 
     def _split(self, span: Span, work: Mapping[PoolKey, Work]) -> Split:
         now = self._clock.now()
-        length = now - self._changed_at if span is Span.CHANGE else WINDOWS_S[_WINDOW[span]]
+        length = now - self._changed_at
+        if span is not Span.CHANGE:
+            length = min(WINDOWS_S[_WINDOW[span]], now - self._watched_since)
         return Split(
             span=span, since=self._clock.wall() - length, parts=parts_of(work, self._wanted(now - length, now))
         )

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from proxy.config.snapshot import ConfigSnapshot, OverrideKind
-from proxy.observe.events import ControlChanged, EventStream, FailoverWeights, OverrideChanged, SchedulerTick
+from proxy.observe.events import (
+    ControlChanged,
+    EventStream,
+    FailoverWeights,
+    OverrideChanged,
+    SchedulerTick,
+    SplitTargetChanged,
+)
 from proxy.ports import Clock
 from proxy.scheduling import state
 from proxy.scheduling.control import Control, effective, usable, wanted_pools
@@ -70,6 +77,8 @@ class Scheduler:
         """Moves made in the present turn."""
         self._announced: tuple[object, ...] = ()
         """What the last ``ControlChanged`` said."""
+        self._target: dict[PoolKey, float] = {}
+        """What the last ``SplitTargetChanged`` said."""
 
     @property
     def _config(self) -> ConfigSnapshot:
@@ -325,6 +334,7 @@ class Scheduler:
                 self._aim(fleet, self.control(worker), cause)
             self._timers.plan_all(fleet)
         self._emit_control()
+        self._emit_target()
         self._run()
         if self._pools_wanted_by_session() != before:
             self.on_pools_wanted_changed()
@@ -362,6 +372,12 @@ class Scheduler:
                     source=control.source, detail=control.detail, mode=control.mode.value, weights=dict(control.weights)
                 )
             )
+
+    def _emit_target(self) -> None:
+        weights = effective(self._main_control(), self._up)
+        if weights != self._target:
+            self._target = weights
+            self._events.emit(SplitTargetChanged(weights=dict(weights)))
 
     def _emit_override(self, old: ConfigSnapshot, new: ConfigSnapshot) -> None:
         if old.override == new.override:
@@ -410,9 +426,10 @@ class Scheduler:
                 self._timers.plan_all(target)
         if now >= self._timetable_due:
             self._check_timetable()
-        if self._decisions and self._events.wants(SchedulerTick):
-            weights = dict(effective(self._main_control(), self._up))
-            self._events.emit(SchedulerTick(decisions=self._decisions, weights=weights))
+        if self._decisions:
+            self._emit_target()  # another fleet may be the largest now
+            if self._events.wants(SchedulerTick):
+                self._events.emit(SchedulerTick(decisions=self._decisions, weights=dict(self._target)))
         self._rearm()
 
     def _run_miner(self, miner: FleetMiner, now: float) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.history import Accounting, Counts, Stored, Work
 from proxy.history.split import Span, SplitMeter, parts_of, variance
-from proxy.observe.events import EventStream, SchedulerTick
+from proxy.observe.events import EventStream, SplitTargetChanged
 from proxy.scheduling.virtual_clock import VirtualClock
 from tests.support.shares import ANN, BOB, A, B, ready, share
 
@@ -18,7 +18,7 @@ class World:
         self.meter = SplitMeter(clock=self.clock, events=self.events, accounting=self.accounting)
 
     def want(self, **weights):
-        self.events.emit(SchedulerTick(decisions=1, weights=weights))
+        self.events.emit(SplitTargetChanged(weights=weights))
 
 
 def test_the_variance_is_that_of_a_compound_poisson_process():
@@ -114,3 +114,14 @@ def test_all_three_spans_are_told():
     world.want(A=1, B=1)
     world.events.emit(share())
     assert [split.span for split in world.meter.splits()] == [Span.CHANGE, Span.HOUR, Span.DAY]
+
+
+def test_a_span_begins_no_earlier_than_somebody_watched():
+    world = World()
+    world.want(A=1, B=1)
+    world.clock.advance(600)
+    world.events.emit(share())
+    hour, day = world.meter.fleet(Span.HOUR), world.meter.fleet(Span.DAY)
+    assert hour.since == day.since == pytest.approx(world.clock.wall() - 600)
+    world.clock.advance(3600)
+    assert world.meter.fleet(Span.HOUR).since == pytest.approx(world.clock.wall() - 3600)

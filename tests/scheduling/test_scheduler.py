@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.config.snapshot import Limits
+from proxy.observe.events import SplitTargetChanged
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies.policy import Assignment, Role
 from proxy.scheduling.rate import Estimate
@@ -74,3 +75,22 @@ def test_rounds_of_a_fleet_that_has_switched_more_often_than_allowed_are_longer_
         rounds.of_residual(miner, working=20, age_s=3600, switches=switches) for switches in (0, 150, 100_000)
     )
     assert calm < restless < wild == pytest.approx(3 * calm)
+
+
+def test_a_change_of_the_target_is_told_also_where_nobody_has_to_move():
+    fleet = SchedulerHarness(HALVES)
+    fleet.join(1)
+    told = [event.weights for event in fleet.emitted if isinstance(event, SplitTargetChanged)]
+    assert told == [{A: 1.0}, {A: 0.5, B: 0.5}], "pools come up one after the other"
+    for weights in ({A: 100}, {A: 50, B: 50}):
+        fleet.scheduler.apply(config(schedule(weights)))
+    fleet.scheduler.pool_status(B, False)
+    fleet.scheduler.pool_status(A, False)
+    fleet.scheduler.pool_status(A, True)
+    told = [event.weights for event in fleet.emitted if isinstance(event, SplitTargetChanged)][2:]
+    assert told == [{A: 1.0}, {A: 0.5, B: 0.5}, {A: 1.0}, {}, {A: 1.0}]
+
+
+def test_a_target_is_told_without_any_miner():
+    fleet = SchedulerHarness(config(schedule({A: 30, B: 70})))
+    assert [event.weights for event in fleet.emitted if isinstance(event, SplitTargetChanged)][-1] == {A: 0.3, B: 0.7}

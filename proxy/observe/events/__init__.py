@@ -79,6 +79,7 @@ from proxy.observe.events.scheduling import (
     FailoverWeights,
     OverrideChanged,
     SchedulerTick,
+    SplitTargetChanged,
     WeightsNormalized,
 )
 from proxy.observe.events.stream import DEBUG, ERROR, INFO, REGISTRY, WARNING, Event, EventStream, event
@@ -183,6 +184,7 @@ __all__ = [
     "ShutdownBegin",
     "ShutdownDone",
     "ShutdownSignal",
+    "SplitTargetChanged",
     "StaleTipLeft",
     "SubmitDuplicate",
     "SubmitNoJobYet",

@@ -12,6 +12,14 @@ class SchedulerTick(Event):
     weights: dict[PoolKey, float]
 
 
+@event("split_target_changed", DEBUG)
+class SplitTargetChanged(Event):
+    """Most of the fleet is to split its work in another way: other weights, or a pool went down or came back."""
+
+    weights: dict[PoolKey, float]
+    """Pools that are down left out, normalised to 1; empty while no pool can be used."""
+
+
 @event("control_changed")
 class ControlChanged(Event):
     """Another source controls the weights of most of the fleet."""

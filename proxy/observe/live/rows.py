@@ -170,7 +170,7 @@ def rate_view(rate: Rate) -> RateView:
     """A rate as pages see it."""
     if not rate.shares and not rate.high:
         return UNKNOWN_RATE
-    return RateView(value=rate.value, low=rate.low, high=rate.high, known=rate.shares > 0)
+    return RateView(value=rate.value, low=rate.low, high=rate.high, known=rate.shares > 0, span_s=rate.span_s)
 
 
 def _rates(tally: WorkerTally | None) -> tuple[RateView, RateView, RateView]:

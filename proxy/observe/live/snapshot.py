@@ -143,6 +143,7 @@ class SnapshotBuilder:
             miners=part.miners if part else 0,
             connections=pool.connections,
             rate=RateView(value=part.rate, low=part.rate, high=part.rate, known=part.rate > 0) if part else RateView(),
+            delivered_5m=rate_view(here.accounting.pool_rate_5m(key)),
             difficulty=pool.difficulty,
             **_latency(tally),
             counts=tally.total if tally else NO_SHARES,

@@ -20,6 +20,8 @@ class RateView(NamedTuple):
     low: float = 0.0
     high: float = 0.0
     known: bool = False
+    span_s: float = 0.0
+    """Seconds that it covers; less than its window while nobody has watched for as long."""
 
 
 UNKNOWN_RATE = RateView()
@@ -63,6 +65,8 @@ class PoolView:
     connections: int = 0
     rate: RateView = UNKNOWN_RATE
     """Of the miners that work on it now."""
+    delivered_5m: RateView = UNKNOWN_RATE
+    """What its shares of the last five minutes prove, of whichever miners."""
     difficulty: float = 0.0
     """Last set by the pool on any connection."""
     latency_ms: float | None = None
