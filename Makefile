@@ -14,11 +14,12 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
 PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
 
-.PHONY: help run demo templates static units check test abuse bench migrate clean
+.PHONY: help run demo screenshots templates static units check test abuse bench migrate clean
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
 	@echo "make demo   two test pools and six test miners on a throw-away database"
+	@echo "make screenshots   pictures of all pages in three states, to look at (ARGS=\"--page / --state trouble\")"
 	@echo "make check  format, lint, types, templates, migrations and the quick tests, before each commit"
 	@echo "make test   all checks and tests, with coverage (TESTARGS=... for pytest)"
 	@echo "make abuse  attack a proxy with honest miners beside, print what it did to them (ARGS=--help; 10 minutes)"
@@ -47,6 +48,10 @@ migrate: $(VENV)/.run
 
 run: migrate
 	@exec $(MANAGE) runproxy $(ARGS)
+
+screenshots: export DPMP_DATA_DIR := $(TEST_DATA)
+screenshots: $(VENV)/.test
+	@$(BIN)/python -m tests.browser.screenshots screenshots $(ARGS)
 
 demo: $(VENV)/.run
 	@exec $(MANAGE) runproxy --demo $(ARGS)

@@ -7,6 +7,8 @@ from proxy.observe.live.views import LiveSnapshot, PoolView, SplitView
 from proxy.types import PoolKey
 
 PALETTE = 8
+EDGE = 0.3
+"""Percent of the bar's width that a mark keeps from its ends, so that it is seen there."""
 SPARK_WIDTH, SPARK_HEIGHT, _SPARK_TOP = 600, 80, 4
 
 
@@ -41,6 +43,17 @@ def spark(snap: LiveSnapshot) -> list[Area]:
             areas.append(Area(pool, pool.colour % PALETTE, *_area(floor, top, peak, first)))
         floor = top
     return areas[::-1]
+
+
+def pool_line(snap: LiveSnapshot, key: PoolKey) -> str:
+    """One pool's part of the last hour as an SVG path in a box of 100 x 24; empty while there is nothing."""
+    values = [rates.get(key, 0.0) for _start, rates in snap.spark]
+    peak = max(values, default=0.0)
+    if len(values) < 2 or peak <= 0:
+        return ""
+    return "M" + " ".join(
+        f"{100 * index / (len(values) - 1):.0f} {22 - 20 * value / peak:.1f}" for index, value in enumerate(values)
+    )
 
 
 def _area(floor: Sequence[float], top: Sequence[float], peak: float, first: int) -> tuple[str, str]:
@@ -79,7 +92,7 @@ def split_bar(snap: LiveSnapshot, split: SplitView) -> list[Piece]:
     shown = [(part, pool) for part in split.parts if (pool := snap.pool(part.pool)) is not None]
     for index, (part, pool) in enumerate(shown):
         mark += part.wanted * 100
-        inner = index < len(shown) - 1 and 0 < mark < 100
+        inner = index < len(shown) - 1
         pieces.append(
             Piece(
                 pool,
@@ -89,7 +102,7 @@ def split_bar(snap: LiveSnapshot, split: SplitView) -> list[Piece]:
                 part.delivered,
                 part.error,
                 part.wanted,
-                round(mark, 2) if inner else None,
+                min(max(round(mark, 2), EDGE), 100 - EDGE) if inner else None,
             )
         )
         left += part.delivered * 100

@@ -21,6 +21,7 @@ urlpatterns = [
     path("workers/<worker:name>/forget/", workers.forget, name="worker-forget"),
     path("pools/", pools.pools, name="pools"),
     path("pools/<str:key>/", pools.pool, name="pool"),
+    path("pools/<str:key>/edit/", pools.edit, name="pool-edit"),
     path("pools/<str:key>/test/", pools.test, name="pool-test"),
     path("schedule/", plans.schedule, name="schedule"),
     path("balance/", plans.balance, name="balance"),

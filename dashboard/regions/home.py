@@ -1,24 +1,65 @@
 """The live regions of Home, and the alarms that every page shows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from dashboard import presenters
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from dashboard import presenters, troubles
 from dashboard.access import Access
 from dashboard.live import region
 from dashboard.models import WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, is_forgotten
-from dashboard.svg import spark, split_bar, whole_percents
-from proxy.observe.live.views import LiveSnapshot
+from dashboard.svg import Piece, pool_line, spark, split_bar, whole_percents
+from proxy.observe.live.views import Alarm, LiveSnapshot, PoolView, RateView, SplitView
+from proxy.types import PoolKey, PoolStatus
 
 HOME_WORKERS = 12
+MINUTES_S, HOUR_S, DAY_S = 300.0, 3600.0, 86400.0
+"""The windows of rates and splits."""
+COVERED = 0.9
+"""Part of a window that must have been watched to call a figure that of the window."""
+SURE_ERROR = 0.1
+"""Error of a split from which on nobody can say whether it is on target."""
+START_S = 60.0
+"""A span that begins so soon after the process began is one since the start."""
 
 
 @region("alarms")
 def alarms(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """What somebody should know now, the worst first; and whether a proxy runs at all."""
     ordered = sorted(snap.alarms, key=lambda alarm: (alarm.level != "bad", -alarm.since))
-    return {"alarms": ordered, "running": snap.revision >= 0}
+    return {"alarms": [_shown(snap, alarm) for alarm in ordered], "running": snap.revision >= 0}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlarm:
+    """An alarm; of a pool that is down also what follows and what to do."""
+
+    alarm: Alarm
+    pool: PoolView | None = None
+    follows: str = ""
+
+
+def _shown(snap: LiveSnapshot, alarm: Alarm) -> ShownAlarm:
+    pool = snap.pool(alarm.subject) if alarm.kind == "pool" else None
+    if pool is None or pool.status is not PoolStatus.DOWN or alarm.level != "bad":
+        return ShownAlarm(alarm)
+    return ShownAlarm(alarm, pool, troubles.consequence(snap, pool))
+
+
+@region("tab")
+def tab(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """What the browser's tab says: the hash rate, or the worst that is wrong."""
+    down = next((pool for pool in snap.pools if pool.status is PoolStatus.DOWN), None)
+    if troubles.is_stopped(snap):
+        return {"title": _("Mining is stopped"), "alarm": True}
+    if down is not None:
+        return {"title": _("%(pool)s is down") % {"pool": down.name or down.key}, "alarm": True}
+    title = presenters.rate(snap.rate_5m) if snap.revision >= 0 else ""
+    return {"title": title, "alarm": any(alarm.level == "bad" for alarm in snap.alarms)}
 
 
 @region("headline")
@@ -37,7 +78,33 @@ def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
         "alarm_count": len(snap.alarms),
         "worst": "bad" if any(alarm.level == "bad" for alarm in snap.alarms) else "warn" if snap.alarms else "",
         "uptime": snap.at - snap.started_at,
+        "stopped": troubles.is_stopped(snap),
+        "stopped_since": troubles.stopped_since(snap),
+        "begun": None if _is_covered(snap.rate_5m, MINUTES_S) else snap.at - snap.rate_5m.span_s,
+        "spans": _spans(snap),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRate:
+    """The hash rate of a span; ``since`` where less than the span was watched."""
+
+    label: str | Promise
+    rate: RateView
+    since: float | None = None
+
+
+def _spans(snap: LiveSnapshot) -> list[SpanRate]:
+    """The rates of the hour and the day; only one of them, with its beginning, while neither is covered."""
+    hour, day = snap.rate_1h, snap.rate_24h
+    if not _is_covered(hour, HOUR_S):
+        return [SpanRate("", hour, snap.at - hour.span_s)]
+    spans = [SpanRate(_("1 h"), hour)]
+    return [*spans, SpanRate(_("24 h"), day) if _is_covered(day, DAY_S) else SpanRate("", day, snap.at - day.span_s)]
+
+
+def _is_covered(rate: RateView, window_s: float) -> bool:
+    return not rate.known or not rate.span_s or rate.span_s >= COVERED * window_s
 
 
 @region("split")
@@ -45,21 +112,73 @@ def split(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
     """Delivered against wanted, and who is in control."""
     order = [pool.key for pool in snap.pools]
     main = snap.splits[0] if snap.splits else None
+    pieces = split_bar(snap, main) if main else []
+    weights = snap.control.weights
+    targets = {pool.key: pool.target for pool in snap.pools}
+    aimed = targets if any(targets.values()) else weights
     return {
         "main": main,
-        "pieces": split_bar(snap, main) if main else [],
+        "span": _span_name(snap, main) if main else "",
+        "pieces": pieces,
         "control": snap.control,
-        "others": [(view, split_bar(snap, view)) for view in snap.splits[1:]],
+        "others": [(_span_name(snap, view), view, split_bar(snap, view)) for view in snap.splits[1:]],
         "pinned": sum(1 for worker in snap.workers if worker.pinned),
-        "wanted": presenters.ratio(snap.control.weights, order) if snap.control.weights else "",
-        "applied": json.dumps(whole_percents(snap.control.weights, order) if snap.control.weights else {}),
+        "wanted": presenters.ratio(aimed, order) if aimed else "",
+        "set_to": presenters.ratio(weights, order) if aimed and _differ(aimed, weights, order) else "",
+        "missing": [pool for pool in snap.pools if pool.weight and pool.status is PoolStatus.DOWN],
+        "applied": json.dumps(whole_percents(weights, order) if weights else {}),
+        "stopped": troubles.is_stopped(snap),
+        "state": _state_of(pieces),
+        "worst": max(pieces, key=lambda piece: abs(piece.delivered - piece.wanted), default=None),
     }
+
+
+def _differ(one: Mapping[PoolKey, float], other: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> bool:
+    return any(abs(one.get(key, 0.0) - other.get(key, 0.0)) > 0.0005 for key in order)
+
+
+def _state_of(pieces: Sequence[Piece]) -> str:
+    """``on``, ``off``, or ``early`` while too few shares came to tell; empty before the first."""
+    if not pieces:
+        return ""
+    if max(piece.error for piece in pieces) > SURE_ERROR:
+        return "early"
+    return "on" if all(abs(piece.delivered - piece.wanted) <= piece.error + 0.0005 for piece in pieces) else "off"
+
+
+def _span_name(snap: LiveSnapshot, view: SplitView) -> str:
+    """``change``, ``hour`` or ``day``; ``start`` for what has been watched for less."""
+    at_start = view.since - snap.started_at < START_S
+    whole = {"hour": HOUR_S, "day": DAY_S}.get(view.label)
+    if whole is None:
+        return "start" if at_start else view.label
+    return view.label if snap.at - view.since >= COVERED * whole else "start"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCard:
+    """A pool with what it was delivered, and what to do where it is down."""
+
+    pool: PoolView
+    part: float | None
+    line: str
+    follows: str = ""
+    advice: str = ""
 
 
 @region("pools")
 def pools(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """A card for each pool."""
-    return {}
+    return {"cards": [_card(snap, pool) for pool in snap.pools]}
+
+
+def _card(snap: LiveSnapshot, pool: PoolView) -> PoolCard:
+    whole = sum(other.delivered_5m.value for other in snap.pools)
+    part = pool.delivered_5m.value / whole if whole else None
+    line = pool_line(snap, pool.key)
+    if pool.status is not PoolStatus.DOWN:
+        return PoolCard(pool, part, line)
+    return PoolCard(pool, part, line, troubles.consequence(snap, pool), troubles.advice(pool))
 
 
 @region("fleet")

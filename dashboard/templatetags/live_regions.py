@@ -31,7 +31,7 @@ def live_socket(context: template.Context) -> SafeString | str:
         return ""
     query = urlencode([("r", key) for key in keys], safe=":")
     return format_html(
-        '<div id="live" hx-ext="ws,morph" ws-connect="/live/?{}" data-poll="{}?{}">'
+        '<div id="live" hx-ext="ws" ws-connect="/live/?{}" data-poll="{}?{}">'
         '<data id="live-beat" value=""></data></div>',
         query,
         reverse("poll"),

@@ -1,6 +1,7 @@
 """Template filters: the presenters under the names that templates use."""
 
 import json
+from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 from dashboard import labels, presenters
 from proxy.history.counters import COUNTERS, Tally
 from proxy.models.labels import COUNTER_LABELS, Text
+from proxy.observe.live.views import PoolView
 
 register = template.Library()
 
@@ -46,6 +48,12 @@ def figure(view: presenters.RateView) -> SafeString:
     """A hash rate whose unit is set small."""
     number, unit = presenters.hash_rate(view.value if view.known else None)
     return format_html("{} <small>{}</small>", number, unit)
+
+
+@register.filter
+def names(pools: Iterable[PoolView]) -> str:
+    """The names of pools in a row."""
+    return ", ".join(pool.name or pool.key for pool in pools)
 
 
 @register.filter

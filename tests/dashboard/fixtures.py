@@ -46,6 +46,7 @@ def pool_a() -> PoolView:
         miners=3,
         connections=4,
         rate=rate(81.2e12),
+        delivered_5m=rate(61.9e12),
         difficulty=52_700,
         latency_ms=41,
         latency_p90_ms=60,
@@ -90,6 +91,7 @@ def pool_b() -> PoolView:
         miners=1,
         connections=4,
         rate=rate(7.2e12),
+        delivered_5m=rate(26.5e12),
         difficulty=3220,
         latency_ms=2,
         latency_p90_ms=3,
@@ -374,6 +376,7 @@ def waiting(revision: int = 1) -> LiveSnapshot:
     idle = {
         "miners": 0,
         "rate": RateView(),
+        "delivered_5m": RateView(),
         "counts": NO_SHARES,
         "last_share_at": None,
         "effort": None,
@@ -481,4 +484,28 @@ def three(revision: int = 1) -> LiveSnapshot:
         spark=spark((A, B, C)),
         config_problems=("Pool C has no wallet.",),
         demo=True,
+    )
+
+
+def stopped(revision: int = 3) -> LiveSnapshot:
+    """Both pools were lost: nobody has work."""
+    lost = down(revision)
+    other = replace(
+        pool_b(),
+        status=PoolStatus.DOWN,
+        reason="no answer within 10 s",
+        since=NOW - 40,
+        target=0.0,
+        miners=0,
+        rate=RateView(),
+        delivered_5m=rate(9e12),
+    )
+    return replace(
+        lost,
+        pools=(lost.pools[0], other),
+        alarms=(
+            *lost.alarms,
+            Alarm(level="bad", text="MiningCore BCH is down: no answer", subject="B", kind="pool", since=other.since),
+            Alarm(level="bad", text="No pool works. Miners are kept.", kind="pools"),
+        ),
     )

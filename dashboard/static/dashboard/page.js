@@ -68,6 +68,17 @@
     if (line && event.detail.successful && loud(event)) line.remove();
   });
 
+  // The tab says how the mining goes, also while another page is in front.
+  const title = document.title;
+  const retitle = () => {
+    const tab = document.getElementById("tab-title");
+    const said = tab && tab.getAttribute("value");
+    const text = said ? `${tab.dataset.alarm ? "⚠ " : ""}${said} · ${title}` : title;
+    if (document.title !== text) document.title = text;
+  };
+  retitle();
+  document.addEventListener("dpmp:live", retitle);
+
   // On a narrow screen the row of pages scrolls: show where we are.
   const here = document.querySelector(".bar nav [aria-current]");
   if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 40;

@@ -1,0 +1,64 @@
+"""Live parts are updated, not replaced: what somebody does on a page outlasts its frames."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+PAGES = ["/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/"]
+FRAMES = 10
+HOLD = """() => {
+    const size = (one) => one.textContent.length;
+    const region = [...document.querySelectorAll('main .region')].reduce((one, two) => size(two) > size(one) ? two : one);
+    const texts = document.createTreeWalker(region, NodeFilter.SHOW_TEXT);
+    let text = texts.nextNode();
+    while (text.data.trim().length < 4 || text.parentElement.closest('time, svg, a, .sr, caption, thead')) text = texts.nextNode();
+    const link = region.querySelector('a, summary');
+    window.held = { link, text, node: text.parentElement, frames: 0 };
+    if (link) link.focus();
+    const at = text.data.search(/\\S/);
+    getSelection().setBaseAndExtent(text, at, text, at + 3);
+    document.addEventListener('dpmp:live', () => { window.held.frames += 1; });
+}"""
+HELD = """() => [
+    !held.link || document.activeElement === held.link && held.link.isConnected,
+    getSelection().toString().length === 3 && getSelection().anchorNode === held.text,
+    held.node.isConnected,
+]"""
+
+
+def test_focus_selection_and_what_a_tooltip_hangs_on_outlast_ten_frames_of_each_page(visit):
+    page = visit("vera", PAGES[0])
+    tabs = [page, *(page.context.new_page() for _ in PAGES[1:])]
+    for tab, path in zip(tabs, PAGES, strict=True):
+        tab.goto(path)
+        tab.wait_for_selector('#live-state[data-state="live"]')
+        tab.evaluate(HOLD)
+    for tab, path in zip(tabs, PAGES, strict=True):
+        tab.wait_for_function(f"() => window.held.frames >= {FRAMES}")
+        assert tab.evaluate(HELD) == [True, True, True], path
+    assert not page.bad, page.bad
+
+
+def test_open_details_of_a_pool_stay_open_while_its_numbers_change(visit, dashboard):
+    page = visit("vera")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    details = page.locator(".pool.p0 details")
+    details.locator("summary").click()
+    dashboard.show("down")
+    expect(page.locator(".pool.p0 .state.down")).to_be_visible()
+    assert details.get_attribute("open") is not None
+
+
+def test_tab_says_the_hash_rate_and_then_the_alarm(visit, dashboard):
+    page = visit("vera", "/schedule/")
+    expect(page).to_have_title("88.4 TH/s · Schedule · DPMP")
+    dashboard.show("stopped")
+    expect(page).to_have_title("⚠ Mining is stopped · Schedule · DPMP")
+
+
+def test_alarm_of_a_dead_pool_offers_the_test_in_the_page(visit, dashboard):
+    page = visit("otto", "/records/")
+    dashboard.show("down")
+    page.locator("#alarm-A").get_by_role("link", name="Test").click()
+    expect(page.locator("#trouble-report .report li").first).to_be_visible()
+    assert page.url.endswith("/records/") and not page.bad, page.bad
