@@ -101,7 +101,7 @@ def test_slider_moves_the_split_of_a_running_proxy(page):
     page.keyboard.press("Home")
     expect(page.locator("#slider-state")).to_contain_text("Applied.")
     expect(page.locator("#live-split")).to_contain_text("slider")
-    expect(page.locator(".pool.p0 dl")).to_contain_text("0 miners")
+    expect(page.locator(".pool.p0 dl").first).to_contain_text("0 miners")
     page.get_by_role("button", name="Reset to schedule").click()
     expect(page.locator("#slider-state")).to_contain_text("Applied.")
     expect(page.locator("#live-split")).to_contain_text("Demo 70:30")

@@ -8,10 +8,12 @@ PAGES = ["/", "/workers/AvalonQ/", "/pools/", "/pools/A/", "/schedule/", "/balan
 FRAMES = 10
 HOLD = """() => {
     const size = (one) => one.textContent.length;
-    const region = [...document.querySelectorAll('main .region')].reduce((one, two) => size(two) > size(one) ? two : one);
+    const all = [...document.querySelectorAll('main .region')];
+    const region = all.reduce((one, two) => size(two) > size(one) ? two : one);
     const texts = document.createTreeWalker(region, NodeFilter.SHOW_TEXT);
+    const skipped = (one) => one.data.trim().length < 4 || one.parentElement.closest('time, svg, a, .sr, thead');
     let text = texts.nextNode();
-    while (text.data.trim().length < 4 || text.parentElement.closest('time, svg, a, .sr, caption, thead')) text = texts.nextNode();
+    while (skipped(text)) text = texts.nextNode();
     const link = region.querySelector('a, summary');
     window.held = { link, text, node: text.parentElement, frames: 0 };
     if (link) link.focus();

@@ -21,7 +21,7 @@ def test_killed_pool_changes_its_card_within_two_seconds_without_a_reload(visit,
         expect(page.locator(f".pool.p0 .state.{state}")).to_be_visible()
         assert time.monotonic() - began - waited.look() < 2
         if state == "down":
-            expect(page.locator("#live-alarms .notice.bad")).to_contain_text("Pool A is down")
+            expect(page.locator("#live-alarms .notice.bad")).to_contain_text("Solo CK is down")
     assert page.evaluate("() => window.same")
 
 
