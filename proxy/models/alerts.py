@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.models.base import ConfigModel, SingleRow
+from proxy.models.constraints import check, single_row, within
 from proxy.models.labels import choices_of, values_of
 
 __all__ = ["AlertDelivery", "AlertRule", "AlertSettings", "AlertTarget", "DeliveryState"]
@@ -46,11 +47,7 @@ class AlertTarget(ConfigModel):
     class Meta:
         verbose_name, verbose_name_plural = _("alert target"), _("alert targets")
         ordering = ["label"]
-        constraints = [
-            models.CheckConstraint(
-                condition=~Q(url=""), name="alert_target_url_given", violation_error_message=_("Give the address.")
-            )
-        ]
+        constraints = [check("alert_target_url_given", ~Q(url=""), _("Give the address."))]
 
     def __str__(self) -> str:
         return self.label
@@ -113,26 +110,16 @@ class AlertRule(ConfigModel):
         verbose_name, verbose_name_plural = _("alert rule"), _("alert rules")
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(kind__in=values_of(AlertKind)),
-                name="alert_rule_kind_known",
-                violation_error_message=_("That kind of alert is not known."),
+            check("alert_rule_kind_known", Q(kind__in=values_of(AlertKind)), _("That kind of alert is not known.")),
+            check(
+                "alert_rule_threshold", Q(threshold__gte=0, threshold__lt=1e18), _("The threshold must be 0 or more.")
             ),
-            models.CheckConstraint(
-                condition=Q(threshold__gte=0, threshold__lt=1e18),
-                name="alert_rule_threshold",
-                violation_error_message=_("The threshold must be 0 or more."),
-            ),
-            models.CheckConstraint(
-                condition=Q(delay_s__gte=0, delay_s__lte=86400),
-                name="alert_rule_delay",
-                violation_error_message=_("The delay is 0 seconds to a day."),
-            ),
-            models.CheckConstraint(
-                condition=Q(quiet_from__isnull=True, quiet_until__isnull=True)
+            within("alert_rule_delay", "delay_s", 0, 86400, _("The delay is 0 seconds to a day.")),
+            check(
+                "alert_rule_quiet_pair",
+                Q(quiet_from__isnull=True, quiet_until__isnull=True)
                 | Q(quiet_from__isnull=False, quiet_until__isnull=False),
-                name="alert_rule_quiet_pair",
-                violation_error_message=_("Quiet hours need both times, or none."),
+                _("Quiet hours need both times, or none."),
             ),
         ]
 
@@ -188,31 +175,11 @@ class AlertSettings(SingleRow):
     class Meta:
         verbose_name, verbose_name_plural = _("alert settings"), _("alert settings")
         constraints = [
-            models.CheckConstraint(
-                condition=Q(id=1),
-                name="alert_settings_single_row",
-                violation_error_message=_("There is one row of settings: change that one."),
-            ),
-            models.CheckConstraint(
-                condition=Q(group_s__gte=0, group_s__lte=3600),
-                name="alert_settings_group",
-                violation_error_message=_("Group within 0 to 3600 seconds."),
-            ),
-            models.CheckConstraint(
-                condition=Q(max_per_hour__gte=1, max_per_hour__lte=1000),
-                name="alert_settings_rate",
-                violation_error_message=_("Allow 1 to 1000 messages an hour."),
-            ),
-            models.CheckConstraint(
-                condition=Q(flaps__gte=2, flaps__lte=50),
-                name="alert_settings_flaps",
-                violation_error_message=_("Flapping begins at 2 to 50 failures an hour."),
-            ),
-            models.CheckConstraint(
-                condition=Q(calm_s__gte=10, calm_s__lte=86400),
-                name="alert_settings_calm",
-                violation_error_message=_("Stable after 10 seconds to a day."),
-            ),
+            single_row("alert_settings_single_row"),
+            within("alert_settings_group", "group_s", 0, 3600, _("Group within 0 to 3600 seconds.")),
+            within("alert_settings_rate", "max_per_hour", 1, 1000, _("Allow 1 to 1000 messages an hour.")),
+            within("alert_settings_flaps", "flaps", 2, 50, _("Flapping begins at 2 to 50 failures an hour.")),
+            within("alert_settings_calm", "calm_s", 10, 86400, _("Stable after 10 seconds to a day.")),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.config.snapshot import BalanceConfig, BalanceStrategy
 from proxy.models.base import ConfigModel, SingleRow
+from proxy.models.constraints import check, single_row, within
 from proxy.models.labels import SourceKind, choices_of, values_of
 from proxy.types import Chain
 
@@ -94,53 +95,29 @@ class BalanceSettings(SingleRow):
     class Meta:
         verbose_name, verbose_name_plural = _("auto-balance"), _("auto-balance")
         constraints = [
-            models.CheckConstraint(
-                condition=Q(id=1),
-                name="balance_single_row",
-                violation_error_message=_("There is one row of settings: change that one."),
+            single_row("balance_single_row"),
+            check(
+                "balance_strategy_known", Q(strategy__in=values_of(BalanceStrategy)), _("That strategy is not known.")
             ),
-            models.CheckConstraint(
-                condition=Q(strategy__in=values_of(BalanceStrategy)),
-                name="balance_strategy_known",
-                violation_error_message=_("That strategy is not known."),
+            check(
+                "balance_failure_known",
+                Q(on_failure__in=FailureChoice.values),
+                _("After failures: even, or the schedule's weights."),
             ),
-            models.CheckConstraint(
-                condition=Q(on_failure__in=FailureChoice.values),
-                name="balance_failure_known",
-                violation_error_message=_("After failures: even, or the schedule's weights."),
+            check(
+                "balance_windows",
+                Q(short_window__gte=2, long_window__lte=250, long_window__gte=2 * F("short_window")),
+                _("The short window has 2 blocks at least, the long one twice as many at least and 250 at most."),
             ),
-            models.CheckConstraint(
-                condition=Q(short_window__gte=2, long_window__lte=250, long_window__gte=2 * F("short_window")),
-                name="balance_windows",
-                violation_error_message=_(
-                    "The short window has 2 blocks at least, the long one twice as many at least and 250 at most."
-                ),
+            within("balance_deviation", "max_deviation", 5, 45, _("The largest deviation is 5 to 45 points.")),
+            check(
+                "balance_weight_bounds",
+                Q(min_weight__gte=0, min_weight__lte=50, max_weight__gte=50, max_weight__lte=100),
+                _("The smallest weight is 0 to 50 percent, the largest 50 to 100."),
             ),
-            models.CheckConstraint(
-                condition=Q(max_deviation__gte=5, max_deviation__lte=45),
-                name="balance_deviation",
-                violation_error_message=_("The largest deviation is 5 to 45 points."),
-            ),
-            models.CheckConstraint(
-                condition=Q(min_weight__gte=0, min_weight__lte=50, max_weight__gte=50, max_weight__lte=100),
-                name="balance_weight_bounds",
-                violation_error_message=_("The smallest weight is 0 to 50 percent, the largest 50 to 100."),
-            ),
-            models.CheckConstraint(
-                condition=Q(max_step_per_hour__gte=1, max_step_per_hour__lte=100),
-                name="balance_step",
-                violation_error_message=_("The largest step per hour is 1 to 100 points."),
-            ),
-            models.CheckConstraint(
-                condition=Q(dead_band__gte=0, dead_band__lte=50),
-                name="balance_dead_band",
-                violation_error_message=_("The dead-band is 0 to 50 points."),
-            ),
-            models.CheckConstraint(
-                condition=Q(significance__gte=0, significance__lte=0.9999),
-                name="balance_significance",
-                violation_error_message=_("The confidence is 0 to 0.9999."),
-            ),
+            within("balance_step", "max_step_per_hour", 1, 100, _("The largest step per hour is 1 to 100 points.")),
+            within("balance_dead_band", "dead_band", 0, 50, _("The dead-band is 0 to 50 points.")),
+            within("balance_significance", "significance", 0, 0.9999, _("The confidence is 0 to 0.9999.")),
         ]
 
     def __str__(self) -> str:
@@ -177,30 +154,20 @@ class BalanceSource(ConfigModel):
         verbose_name, verbose_name_plural = _("source of auto-balance"), _("sources of auto-balance")
         ordering = ["position", "id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(kind__in=values_of(SourceKind)),
-                name="balance_source_kind_known",
-                violation_error_message=_("That kind of source is not known."),
+            check(
+                "balance_source_kind_known", Q(kind__in=values_of(SourceKind)), _("That kind of source is not known.")
             ),
-            models.CheckConstraint(
-                condition=Q(chain="") | Q(chain__in=values_of(KNOWN_CHAINS)),
-                name="balance_source_chain_known",
-                violation_error_message=_("That chain is not known."),
+            check(
+                "balance_source_chain_known",
+                Q(chain="") | Q(chain__in=values_of(KNOWN_CHAINS)),
+                _("That chain is not known."),
             ),
-            models.CheckConstraint(
-                condition=~Q(kind="node") | ~Q(chain=""),
-                name="balance_source_node_chain",
-                violation_error_message=_("Say which chain the node is on."),
-            ),
-            models.CheckConstraint(
-                condition=Q(kind="observed") | ~Q(url=""),
-                name="balance_source_url_given",
-                violation_error_message=_("Give the address of the source."),
-            ),
-            models.CheckConstraint(
-                condition=Q(poll_s__gte=MIN_POLL_S) | Q(kind="observed", poll_s__gte=MIN_OBSERVED_POLL_S),
-                name="balance_source_poll",
-                violation_error_message=_("Poll a server at most every 600 seconds, pool jobs at most every 60."),
+            check("balance_source_node_chain", ~Q(kind="node") | ~Q(chain=""), _("Say which chain the node is on.")),
+            check("balance_source_url_given", Q(kind="observed") | ~Q(url=""), _("Give the address of the source.")),
+            check(
+                "balance_source_poll",
+                Q(poll_s__gte=MIN_POLL_S) | Q(kind="observed", poll_s__gte=MIN_OBSERVED_POLL_S),
+                _("Poll a server at most every 600 seconds, pool jobs at most every 60."),
             ),
             models.UniqueConstraint(
                 fields=["kind"],
@@ -247,16 +214,8 @@ class ChainPrice(ConfigModel):
         verbose_name, verbose_name_plural = _("price"), _("prices")
         ordering = ["chain"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(price__gt=0, price__lt=1e15),
-                name="balance_price_positive",
-                violation_error_message=_("A price is a number above 0."),
-            ),
-            models.CheckConstraint(
-                condition=Q(chain__in=values_of(KNOWN_CHAINS)),
-                name="balance_price_chain_known",
-                violation_error_message=_("That chain is not known."),
-            ),
+            check("balance_price_positive", Q(price__gt=0, price__lt=1e15), _("A price is a number above 0.")),
+            check("balance_price_chain_known", Q(chain__in=values_of(KNOWN_CHAINS)), _("That chain is not known.")),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.config.snapshot import OverrideKind
 from proxy.models.base import ConfigModel
+from proxy.models.constraints import check
 from proxy.models.labels import choices_of, values_of
 from proxy.models.pools import Pool
 from proxy.models.schedules import MAX_WEIGHT
@@ -45,11 +46,7 @@ class WeightOverride(ConfigModel):
                 name="override_one_active",
                 violation_error_message=_("Another override is in force: clear it first."),
             ),
-            models.CheckConstraint(
-                condition=Q(kind__in=values_of(OverrideKind)),
-                name="override_kind_known",
-                violation_error_message=_("That kind is not known."),
-            ),
+            check("override_kind_known", Q(kind__in=values_of(OverrideKind)), _("That kind is not known.")),
         ]
 
     def __str__(self) -> str:
@@ -144,11 +141,7 @@ class WorkerPin(ConfigModel):
     class Meta:
         verbose_name, verbose_name_plural = _("pinned worker"), _("pinned workers")
         ordering = ["worker"]
-        constraints = [
-            models.CheckConstraint(
-                condition=~Q(worker=""), name="pin_worker_given", violation_error_message=_("Name the worker.")
-            )
-        ]
+        constraints = [check("pin_worker_given", ~Q(worker=""), _("Name the worker."))]
 
     def __str__(self) -> str:
         return f"{self.worker} → {self.pool}"
@@ -163,11 +156,7 @@ class WorkerTrace(ConfigModel):
     class Meta:
         verbose_name, verbose_name_plural = _("traced worker"), _("traced workers")
         ordering = ["worker"]
-        constraints = [
-            models.CheckConstraint(
-                condition=~Q(worker=""), name="trace_worker_given", violation_error_message=_("Name the worker.")
-            )
-        ]
+        constraints = [check("trace_worker_given", ~Q(worker=""), _("Name the worker."))]
 
     def __str__(self) -> str:
         return self.worker
@@ -186,13 +175,7 @@ class ConfigRevision(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("configuration revision"), _("configuration revisions")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(id=1),
-                name="revision_single_row",
-                violation_error_message=_("There is one revision counter."),
-            )
-        ]
+        constraints = [check("revision_single_row", Q(id=1), _("There is one revision counter."))]
 
     def __str__(self) -> str:
         return str(self.number)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.models.base import ConfigModel
+from proxy.models.constraints import check
 from proxy.stratum.firmware import BY_NAME
 
 
@@ -46,11 +47,7 @@ class FirmwareRule(ConfigModel):
     class Meta:
         verbose_name, verbose_name_plural = _("firmware rule"), _("firmware rules")
         ordering = ["position", "id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=~Q(agent=""), name="firmware_agent_given", violation_error_message=_("Name the user agent.")
-            )
-        ]
+        constraints = [check("firmware_agent_given", ~Q(agent=""), _("Name the user agent."))]
 
     def __str__(self) -> str:
         return f"{self.agent} → {self.profile}"

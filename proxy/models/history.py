@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from proxy.history.counters import STORED
+from proxy.models.constraints import check
 from proxy.models.labels import COUNTER_LABELS
 from proxy.types import BlockFate, Chain, DecidedBy, Reason, Verdict
 
@@ -117,16 +118,27 @@ class ShareBucket(ShareSums):
         return datetime.fromtimestamp(self.start, UTC)
 
 
-class RejectBucket(models.Model):
-    """Refused shares by reason, beside a ``ShareBucket``."""
+class RejectSums(models.Model):
+    """How many shares of one worker were refused on one pool, for one reason."""
 
-    step = models.IntegerField(_("width"), choices=Step.choices)
-    start = models.BigIntegerField(_("start"), help_text=_("Unix seconds."))
     worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
     pool = models.CharField(_("pool"), max_length=POOL_CHARS, blank=True)
     reason = models.CharField(_("reason"), max_length=20, choices=_REASONS)
     decided_by = models.CharField(_("decided by"), max_length=8, choices=_DECIDERS)
     count = models.BigIntegerField(_("shares"), default=0)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.worker} / {self.pool or '-'} {self.reason}: {self.count}"
+
+
+class RejectBucket(RejectSums):
+    """Refused shares by reason, beside a ``ShareBucket``."""
+
+    step = models.IntegerField(_("width"), choices=Step.choices)
+    start = models.BigIntegerField(_("start"), help_text=_("Unix seconds."))
 
     class Meta:
         verbose_name = _("refused shares")
@@ -137,9 +149,6 @@ class RejectBucket(models.Model):
             )
         ]
         indexes = [models.Index(fields=["start"], name="reject_bucket_start")]
-
-    def __str__(self) -> str:
-        return f"{self.worker} / {self.pool or '-'} {self.reason}: {self.count}"
 
 
 class ShareTotal(ShareSums):
@@ -156,14 +165,8 @@ class ShareTotal(ShareSums):
         return f"{self.worker} / {self.pool or '-'}"
 
 
-class RejectTotal(models.Model):
+class RejectTotal(RejectSums):
     """All refused shares ever of one worker on one pool, by reason."""
-
-    worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
-    pool = models.CharField(_("pool"), max_length=POOL_CHARS, blank=True)
-    reason = models.CharField(_("reason"), max_length=20, choices=_REASONS)
-    decided_by = models.CharField(_("decided by"), max_length=8, choices=_DECIDERS)
-    count = models.BigIntegerField(_("shares"), default=0)
 
     class Meta:
         verbose_name = _("total of refused shares")
@@ -171,9 +174,6 @@ class RejectTotal(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["worker", "pool", "reason", "decided_by"], name="reject_total_once")
         ]
-
-    def __str__(self) -> str:
-        return f"{self.worker} / {self.pool or '-'} {self.reason}: {self.count}"
 
 
 class BestShare(models.Model):
@@ -360,13 +360,7 @@ class Retention(models.Model):
     class Meta:
         verbose_name = _("retention")
         verbose_name_plural = _("retention")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(id=1),
-                name="retention_single_row",
-                violation_error_message=_("There is one row of retention settings."),
-            )
-        ]
+        constraints = [check("retention_single_row", Q(id=1), _("There is one row of retention settings."))]
 
     def __str__(self) -> str:
         return str(_("Retention"))

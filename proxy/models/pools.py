@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from proxy.chains.addresses import AddressError, validate_address
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, POOL_KEY, PayoutAction, Tls
 from proxy.models.base import ConfigModel
+from proxy.models.constraints import check, within
 from proxy.models.labels import WalletKind, choices_of, values_of
 from proxy.types import AdminStatus, Chain
 
@@ -60,21 +61,9 @@ class Wallet(ConfigModel):
         verbose_name, verbose_name_plural = _("wallet"), _("wallets")
         ordering = ["label"]
         constraints = [
-            models.CheckConstraint(
-                condition=~Q(address=""),
-                name="wallet_address_given",
-                violation_error_message=_("Give an address or an account name."),
-            ),
-            models.CheckConstraint(
-                condition=Q(chain__in=values_of(Chain)),
-                name="wallet_chain_known",
-                violation_error_message=_("That chain is not known."),
-            ),
-            models.CheckConstraint(
-                condition=Q(kind__in=WalletKind.values),
-                name="wallet_kind_known",
-                violation_error_message=_("A wallet is an address or an account name."),
-            ),
+            check("wallet_address_given", ~Q(address=""), _("Give an address or an account name.")),
+            check("wallet_chain_known", Q(chain__in=values_of(Chain)), _("That chain is not known.")),
+            check("wallet_kind_known", Q(kind__in=WalletKind.values), _("A wallet is an address or an account name.")),
         ]
 
     def __str__(self) -> str:
@@ -183,45 +172,35 @@ class Pool(ConfigModel):
         verbose_name, verbose_name_plural = _("pool"), _("pools")
         ordering = ["key"]
         constraints = [
-            models.CheckConstraint(
-                condition=~Q(key=""), name="pool_key_given", violation_error_message=_("Give the pool a key.")
+            check("pool_key_given", ~Q(key=""), _("Give the pool a key.")),
+            check("pool_chain_known", Q(chain__in=values_of(Chain)), _("That chain is not known.")),
+            check("pool_status_known", Q(status__in=values_of(AdminStatus)), _("That status is not known.")),
+            check(
+                "pool_min_difficulty_positive",
+                Q(min_difficulty__isnull=True) | Q(min_difficulty__gt=0, min_difficulty__lt=MAX_DIFFICULTY),
+                _("The minimum difficulty must be a number above 0."),
             ),
-            models.CheckConstraint(
-                condition=Q(chain__in=values_of(Chain)),
-                name="pool_chain_known",
-                violation_error_message=_("That chain is not known."),
+            check(
+                "pool_max_difficulty_positive",
+                Q(max_difficulty__isnull=True) | Q(max_difficulty__gt=0, max_difficulty__lt=MAX_DIFFICULTY),
+                _("The maximum difficulty must be a number above 0."),
             ),
-            models.CheckConstraint(
-                condition=Q(status__in=values_of(AdminStatus)),
-                name="pool_status_known",
-                violation_error_message=_("That status is not known."),
-            ),
-            models.CheckConstraint(
-                condition=Q(min_difficulty__isnull=True) | Q(min_difficulty__gt=0, min_difficulty__lt=MAX_DIFFICULTY),
-                name="pool_min_difficulty_positive",
-                violation_error_message=_("The minimum difficulty must be a number above 0."),
-            ),
-            models.CheckConstraint(
-                condition=Q(max_difficulty__isnull=True) | Q(max_difficulty__gt=0, max_difficulty__lt=MAX_DIFFICULTY),
-                name="pool_max_difficulty_positive",
-                violation_error_message=_("The maximum difficulty must be a number above 0."),
-            ),
-            models.CheckConstraint(
-                condition=Q(min_difficulty__isnull=True)
+            check(
+                "pool_min_not_above_max",
+                Q(min_difficulty__isnull=True)
                 | Q(max_difficulty__isnull=True)
                 | Q(min_difficulty__lte=F("max_difficulty")),
-                name="pool_min_not_above_max",
-                violation_error_message=_("The minimum difficulty is above the maximum."),
+                _("The minimum difficulty is above the maximum."),
             ),
-            models.CheckConstraint(
-                condition=Q(payout_min_percent__gte=0, payout_min_percent__lte=100),
-                name="pool_payout_is_percent",
-                violation_error_message=_("The minimum payout is a percentage, 0 to 100."),
+            within(
+                "pool_payout_is_percent",
+                "payout_min_percent",
+                0,
+                100,
+                _("The minimum payout is a percentage, 0 to 100."),
             ),
-            models.CheckConstraint(
-                condition=Q(payout_action__in=values_of(PayoutAction)),
-                name="pool_payout_action_known",
-                violation_error_message=_("That action is not known."),
+            check(
+                "pool_payout_action_known", Q(payout_action__in=values_of(PayoutAction)), _("That action is not known.")
             ),
         ]
 
@@ -290,21 +269,9 @@ class PoolEndpoint(ConfigModel):
         verbose_name, verbose_name_plural = _("address of the pool"), _("addresses of the pool")
         ordering = ["position", "id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(port__gte=1, port__lte=65535),
-                name="endpoint_port_range",
-                violation_error_message=_("A port is a number from 1 to 65535."),
-            ),
-            models.CheckConstraint(
-                condition=~Q(host=""),
-                name="endpoint_host_given",
-                violation_error_message=_("Give a host name or an IP address."),
-            ),
-            models.CheckConstraint(
-                condition=Q(tls__in=values_of(Tls)),
-                name="endpoint_tls_known",
-                violation_error_message=_("TLS is off, verify or insecure."),
-            ),
+            within("endpoint_port_range", "port", 1, 65535, _("A port is a number from 1 to 65535.")),
+            check("endpoint_host_given", ~Q(host=""), _("Give a host name or an IP address.")),
+            check("endpoint_tls_known", Q(tls__in=values_of(Tls)), _("TLS is off, verify or insecure.")),
             models.UniqueConstraint(
                 fields=["pool", "host", "port"],
                 name="endpoint_once_per_pool",
@@ -350,11 +317,7 @@ class PoolFact(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("pool fact"), _("pool facts")
         constraints = [
-            models.CheckConstraint(
-                condition=Q(extranonce2_size__lte=64),
-                name="fact_extranonce2_size",
-                violation_error_message=_("An extranonce2 has 64 bytes at most."),
-            )
+            check("fact_extranonce2_size", Q(extranonce2_size__lte=64), _("An extranonce2 has 64 bytes at most."))
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.config.snapshot import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR, Mode, Policy
 from proxy.models.base import ConfigModel
+from proxy.models.constraints import check, within
 from proxy.models.labels import choices_of, values_of
 from proxy.models.pools import Pool
 
@@ -67,36 +68,22 @@ class Schedule(ConfigModel):
                 name="schedule_one_default",
                 violation_error_message=_("Only one schedule can be the default."),
             ),
-            models.CheckConstraint(
-                condition=Q(min_switch_s__gte=MIN_SWITCH_S_FLOOR, min_switch_s__lte=86400),
-                name="schedule_min_switch",
-                violation_error_message=_("The minimum time between switches is 5 seconds or more, at most a day."),
+            within(
+                "schedule_min_switch",
+                "min_switch_s",
+                MIN_SWITCH_S_FLOOR,
+                86400,
+                _("The minimum time between switches is 5 seconds or more, at most a day."),
             ),
-            models.CheckConstraint(
-                condition=Q(slice_s__gt=0),
-                name="schedule_slice_positive",
-                violation_error_message=_("The slice must be above 0 seconds."),
+            check("schedule_slice_positive", Q(slice_s__gt=0), _("The slice must be above 0 seconds.")),
+            check(
+                "schedule_slice_not_above_min_switch",
+                Q(slice_s__lte=F("min_switch_s")),
+                _("The slice is above the minimum time between switches."),
             ),
-            models.CheckConstraint(
-                condition=Q(slice_s__lte=F("min_switch_s")),
-                name="schedule_slice_not_above_min_switch",
-                violation_error_message=_("The slice is above the minimum time between switches."),
-            ),
-            models.CheckConstraint(
-                condition=Q(mode__in=values_of(Mode)),
-                name="schedule_mode_known",
-                violation_error_message=_("That mode is not known."),
-            ),
-            models.CheckConstraint(
-                condition=Q(policy__in=values_of(Policy)),
-                name="schedule_policy_known",
-                violation_error_message=_("That policy is not known."),
-            ),
-            models.CheckConstraint(
-                condition=~Q(workers=""),
-                name="schedule_workers_given",
-                violation_error_message=_("Name the workers; * means all workers."),
-            ),
+            check("schedule_mode_known", Q(mode__in=values_of(Mode)), _("That mode is not known.")),
+            check("schedule_policy_known", Q(policy__in=values_of(Policy)), _("That policy is not known.")),
+            check("schedule_workers_given", ~Q(workers=""), _("Name the workers; * means all workers.")),
         ]
 
     def __str__(self) -> str:
@@ -133,11 +120,7 @@ class Allocation(ConfigModel):
         verbose_name, verbose_name_plural = _("allocation"), _("allocations")
         ordering = ["position", "id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(weight__gte=0, weight__lt=MAX_WEIGHT),
-                name="allocation_weight_range",
-                violation_error_message=_("A weight must be 0 or more."),
-            ),
+            check("allocation_weight_range", Q(weight__gte=0, weight__lt=MAX_WEIGHT), _("A weight must be 0 or more.")),
             models.UniqueConstraint(
                 fields=["schedule", "pool"],
                 name="allocation_pool_once",
@@ -185,13 +168,7 @@ class ScheduleWindow(ConfigModel):
     class Meta:
         verbose_name, verbose_name_plural = _("window"), _("windows")
         ordering = ["start", "id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(weekdays__gte=1, weekdays__lte=ALL_DAYS),
-                name="window_has_days",
-                violation_error_message=_("Choose at least one day of the week."),
-            )
-        ]
+        constraints = [within("window_has_days", "weekdays", 1, ALL_DAYS, _("Choose at least one day of the week."))]
 
     def __str__(self) -> str:
         return f"{self.start:%H:%M}-{self.end:%H:%M}"
