@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
+from tests.support.tls import write_certificate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -93,28 +94,7 @@ def front(dashboard, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nginx")
     (folder / "logs").mkdir()
     port = steady_port()
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            f"/CN={NAME}",
-            "-addext",
-            f"subjectAltName=DNS:{NAME}",
-            "-keyout",
-            folder / "privkey.pem",
-            "-out",
-            folder / "fullchain.pem",
-        ],
-        check=True,
-        capture_output=True,
-    )
+    write_certificate(folder, NAME)
     server = (
         example()
         .replace(f"/etc/letsencrypt/live/{NAME}", str(folder))

@@ -2,14 +2,13 @@
 
 import asyncio
 import socket
-import ssl
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
 
 from proxy.config.snapshot import Endpoint, Tls
 from proxy.net.dialer import NetDialer
+from tests.support.tls import server_context
 
 
 class Ends:
@@ -27,35 +26,8 @@ class Ends:
         self.over.set_result(reason)
 
 
-def certificate(folder: Path) -> ssl.SSLContext:
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-keyout",
-            str(key),
-            "-out",
-            str(cert),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return context
-
-
 def test_a_tls_peer_that_went_silent_is_left_within_two_seconds(tmp_path: Path) -> None:
-    context = certificate(tmp_path)
+    context = server_context(tmp_path, "localhost")
     done = threading.Event()
 
     async def main() -> None:

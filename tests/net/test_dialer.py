@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from proxy.config.snapshot import Endpoint, Tls
 from proxy.net.dialer import NetDialer
+from tests.support.tls import server_context
 
 
 class Ends:
@@ -42,30 +42,7 @@ async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @pytest.fixture(scope="module")
 def server_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    folder: Path = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=somebody",
-            "-keyout",
-            str(folder / "key"),
-            "-out",
-            str(folder / "cert"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert", folder / "key")
-    return context
+    return server_context(tmp_path_factory.mktemp("tls"), "somebody")
 
 
 async def outcome(host: str, *, server: ssl.SSLContext | None, tls: Tls) -> bytes | str:
