@@ -104,6 +104,10 @@ class _Kept:
         if self.sent_by is not None:
             self.sent_by.candidate_answered(self, answer)
 
+    def accepted(self, latency_s: float, version_bits: int | None) -> None:
+        """The pool accepted it."""
+        self.answered(ShareAnswer(True, None, latency_s, version_bits=version_bits))
+
     def answered_late(self, answer: ShareAnswer) -> None:
         """The verdict of a pool that took longer than it was waited for."""
         if self.sent_by is not None:

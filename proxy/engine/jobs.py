@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
+from proxy.engine.plain_share import PlainWork, plain_work_of
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.upstream_connection import UpstreamConnection
@@ -51,6 +52,9 @@ class IssuedJob:
     _shares: set[ShareKey] | None = None
     """What went up for it. Most jobs never see a share."""
     _head: "_Hash | None" = None
+    _plain: PlainWork | None = None
+    _is_plain: bool | None = None
+    """Whether its shares can be checked on the short way; None while nobody asked."""
 
     def has_gone_up(self, key: ShareKey) -> bool:
         """Whether this share was given to the pool before."""
@@ -65,14 +69,27 @@ class IssuedJob:
             shares.pop()
         shares.add(key)
 
-    def coinbase_hash(self, extranonce2: bytes) -> bytes:
-        """SHA-256 of the coinbase with the miner's ``extranonce2``, once; what comes before it is hashed only once."""
+    @property
+    def plain(self) -> PlainWork | None:
+        """What its plain shares are checked with; None where it has none."""
+        if self._is_plain is None:
+            self._plain = plain_work_of(self)
+            self._is_plain = self._plain is not None
+        return self._plain
+
+    @property
+    def coinbase_head(self) -> "_Hash":
+        """SHA-256 so far of the coinbase up to the miner's extranonce2: to be copied."""
         head = self._head
         if head is None:
             head = self._head = sha256(
                 self.job.template.coinb1 + self.job.extranonce1 + self.padding + self.extranonce1
             )
-        whole = head.copy()
+        return head
+
+    def coinbase_hash(self, extranonce2: bytes) -> bytes:
+        """SHA-256 of the coinbase with the miner's ``extranonce2``, once; what comes before it is hashed only once."""
+        whole = self.coinbase_head.copy()
         whole.update(extranonce2 + self.job.template.coinb2)
         return whole.digest()
 
@@ -92,27 +109,28 @@ class JobTable:
         "_extranonce",
         "_first",
         "_issued",
-        "_jobs",
         "_ntimes",
+        "by_id",
     )
 
     def __init__(self, extranonce: MinerExtranonce, *, first: int = 0) -> None:
         """Ids count from ``first`` on: another for each connection, for cgminer sends old shares again on a new one."""
         self._extranonce = extranonce
         self._first = first
-        self._jobs: dict[str, IssuedJob] = {}
+        self.by_id: dict[str, IssuedJob] = {}
+        """By the id that the miner knows, the oldest first."""
         self._issued = 0
         self._ntimes: dict[tuple[object, ...], int] = {}
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self.by_id)
 
     def __iter__(self) -> Iterator[IssuedJob]:
-        return iter(self._jobs.values())
+        return iter(self.by_id.values())
 
     def find(self, job_id: str) -> IssuedJob | None:
         """The job that the miner knows as ``job_id``."""
-        return self._jobs.get(job_id)
+        return self.by_id.get(job_id)
 
     @property
     def lowest_difficulty(self) -> float:
@@ -120,7 +138,7 @@ class JobTable:
 
         Some firmware (Avalon) takes a new difficulty over only after many seconds.
         """
-        return min((issued.difficulty for issued in self._jobs.values()), default=0.0)
+        return min((issued.difficulty for issued in self.by_id.values()), default=0.0)
 
     @property
     def any_issued(self) -> bool:
@@ -150,12 +168,12 @@ class JobTable:
             block_target=block_target,
         )
         self._forget(now)
-        self._jobs[issued.id] = issued
+        self.by_id[issued.id] = issued
         return issued
 
     def retire(self, now: float) -> None:
         """A clean job or a switch: what is there stays known for ``KEEP_S``."""
-        for issued in reversed(self._jobs.values()):
+        for issued in reversed(self.by_id.values()):
             if issued.retired_at is not None:
                 break
             issued.retired_at = now
@@ -173,12 +191,12 @@ class JobTable:
         return ntime
 
     def _forget(self, now: float) -> None:
-        while self._jobs:
-            job_id, oldest = next(iter(self._jobs.items()))
+        while self.by_id:
+            job_id, oldest = next(iter(self.by_id.items()))
             old = oldest.retired_at is not None and now - oldest.retired_at > KEEP_S
-            if not old and len(self._jobs) < MAX_JOBS:
+            if not old and len(self.by_id) < MAX_JOBS:
                 return
-            del self._jobs[job_id]
+            del self.by_id[job_id]
 
 
 def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:

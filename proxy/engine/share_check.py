@@ -93,7 +93,7 @@ def _hashed(issued: IssuedJob, submit: Submit, root: bytes, version: int, diff1:
     digest, value = hash_value(made)
     reached = true_difficulty(value, diff1)
     return ShareCheck(
-        _reason(issued, submit, version, reached), reached, made, digest, value <= issued.block_target, version
+        reason_for(issued, submit, version, reached), reached, made, digest, value <= issued.block_target, version
     )
 
 
@@ -104,7 +104,8 @@ def _merkle_root(issued: IssuedJob, extranonce2: bytes) -> bytes:
     return root
 
 
-def _reason(issued: IssuedJob, submit: Submit, version: int, reached: float) -> Reason:
+def reason_for(issued: IssuedJob, submit: Submit, version: int, reached: float) -> Reason:
+    """Why a share whose hash reached ``reached`` is not to be sent; NONE where it is."""
     job = issued.job
     if not 0 <= submit.ntime - job.template.ntime <= MAX_NTIME_AHEAD_S:
         return Reason.NTIME

@@ -4,13 +4,14 @@ A share is answered exactly once, with its own id, and ends in exactly one ``Sha
 target goes up whatever else is wrong with it, duplicates excepted: its pool decides, and its answer is the miner's.
 """
 
+import struct
 from collections.abc import Callable
 
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
 from proxy.engine.jobs import IssuedJob, JobTable
 from proxy.engine.peer_costs import PeerCost
 from proxy.engine.reject_reasons import code_of, reason_of
-from proxy.engine.share_check import ShareCheck, check_share
+from proxy.engine.share_check import MAX_NTIME_AHEAD_S, ShareCheck, check_share, reason_for
 from proxy.observe.events import (
     BlockCandidate,
     EventStream,
@@ -23,7 +24,7 @@ from proxy.observe.events import (
 )
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.codec import ErrorInfo, JsonId
-from proxy.stratum.difficulty import network_difficulty
+from proxy.stratum.difficulty import network_difficulty, true_difficulty
 from proxy.stratum.downstream import UNAUTHORIZED, Downstream, Submit
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.version_rolling import BitsReading
@@ -41,6 +42,7 @@ _TEXTS = {
 }
 REFUSED_COST = 1.0
 """Points for a share that is refused here, unless it was worked for."""
+_words = struct.Struct(">LLL").unpack
 _HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
 """How a pool refuses a share whose version it rebuilt as another."""
 
@@ -48,49 +50,92 @@ _HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
 class PendingShare:
     """A share sent to its pool: takes the answer straight from the connection that carried it."""
 
-    __slots__ = ("block", "check", "handler", "issued", "submit", "worker")
+    __slots__ = ("block", "handler", "header_hash", "ident", "issued", "true_difficulty", "version", "worker")
 
     def __init__(
-        self, handler: "SubmitHandler", submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck
+        self,
+        handler: "SubmitHandler",
+        ident: JsonId,
+        worker: WorkerName,
+        issued: IssuedJob,
+        true_difficulty: float,
+        header_hash: bytes,
+        version: int,
     ) -> None:
         self.handler = handler
-        self.submit = submit
+        self.ident = ident
+        """The miner's, to be echoed."""
         self.worker = worker
         self.issued = issued
-        self.check = check
+        self.true_difficulty = true_difficulty
+        self.header_hash = header_hash
+        """32 bytes, most significant first."""
+        self.version = version
+        """As hashed."""
         self.block: BlockCandidate | None = None
         """What it is as well, until it was given to the delivery of blocks."""
 
+    def accepted(self, latency_s: float, version_bits: int | None) -> None:
+        """The pool accepted it: tell the miner, and the scheduler, for it is evidence."""
+        handler, issued, reached = self.handler, self.issued, self.true_difficulty
+        credited = min(issued.job.difficulty, reached)
+        handler.cost.accepted += 1
+        issued.productive.accepted(credited)
+        # A block below the assigned difficulty says nothing about the miner's hash rate.
+        proven = issued.difficulty if reached >= issued.difficulty else 0.0
+        handler.scheduler.share(handler.session, issued.connection.pool, proven, True, credited)
+        self._learn_reading(version_bits, accepted=True)
+        handler.downstream.accept(self.ident)
+        handler.emit_result(
+            self.worker,
+            issued,
+            issued.id,
+            Verdict.ACCEPTED,
+            Reason.NONE,
+            DecidedBy.POOL,
+            reached,
+            self.header_hash,
+            latency_s,
+        )
+
     def answered(self, answer: ShareAnswer) -> None:
         """Give the pool's verdict to the miner, unchanged in meaning, and to the scheduler as evidence."""
-        handler, issued, check, ident = self.handler, self.issued, self.check, self.submit.id
-        connection, credited = issued.connection, min(issued.job.difficulty, check.true_difficulty)
         if answer.lost:
-            if self.block is not None and not connection.ready:
-                handler.deliver_later(self, self.block, self.answered)
-            else:  # a block whose connection still stands may get its answer late
-                reason = Reason.TIMEOUT if connection.ready else Reason.POOL_LOST
-                handler.end_unanswered(self, reason, answer.latency_s)
-            return
-        if answer.accepted:
-            handler.cost.accepted += 1
-            issued.productive.accepted(credited)
-        # A block below the assigned difficulty says nothing about the miner's hash rate.
-        proven = issued.difficulty if check.true_difficulty >= issued.difficulty else 0.0
-        handler.scheduler.share(handler.session, connection.pool, proven, answer.accepted, credited)
-        if answer.accepted:
-            verdict, reason, text = Verdict.ACCEPTED, Reason.NONE, ""
-            self._learn_reading(answer.version_bits, accepted=True)
-            handler.downstream.accept(ident)
+            self._lost(answer)
+        elif answer.accepted:
+            self.accepted(answer.latency_s, answer.version_bits)
         else:
-            error = answer.error or ErrorInfo(20, "refused")
-            verdict, reason, text = Verdict.REJECTED, reason_of(error), error.text
-            # Some pools (public-pool) judge by the difficulty of the moment, not by the job's.
-            if reason in _HASH_REFUSED and check.true_difficulty >= max(credited, connection.difficulty):
-                self._learn_reading(answer.version_bits, accepted=False)
-            handler.downstream.refuse(ident, code_of(reason), text)
+            self._rejected(answer)
+
+    def _lost(self, answer: ShareAnswer) -> None:
+        connection = self.issued.connection
+        if self.block is not None and not connection.ready:
+            self.handler.deliver_later(self, self.block, self.answered)
+        else:  # a block whose connection still stands may get its answer late
+            reason = Reason.TIMEOUT if connection.ready else Reason.POOL_LOST
+            self.handler.end_unanswered(self, reason, answer.latency_s)
+
+    def _rejected(self, answer: ShareAnswer) -> None:
+        handler, issued, reached = self.handler, self.issued, self.true_difficulty
+        connection, credited = issued.connection, min(issued.job.difficulty, reached)
+        handler.scheduler.share(handler.session, connection.pool, issued.difficulty, False, credited)
+        error = answer.error or ErrorInfo(20, "refused")
+        reason, text = reason_of(error), error.text
+        # Some pools (public-pool) judge by the difficulty of the moment, not by the job's.
+        if reason in _HASH_REFUSED and reached >= max(credited, connection.difficulty):
+            self._learn_reading(answer.version_bits, accepted=False)
+        handler.downstream.refuse(self.ident, code_of(reason), text)
         handler.emit_result(
-            self.worker, issued, issued.id, verdict, reason, DecidedBy.POOL, check, answer.latency_s, text
+            self.worker,
+            issued,
+            issued.id,
+            Verdict.REJECTED,
+            reason,
+            DecidedBy.POOL,
+            reached,
+            self.header_hash,
+            answer.latency_s,
+            text,
         )
 
     def answered_late(self, answer: ShareAnswer) -> None:
@@ -109,7 +154,7 @@ class PendingShare:
         if version_bits is not None:
             job = self.issued.job
             self.issued.connection.reading.answered(
-                job.template.version, job.allowed_version_mask, self.check.version, version_bits, accepted=accepted
+                job.template.version, job.allowed_version_mask, self.version, version_bits, accepted=accepted
             )
 
 
@@ -178,15 +223,73 @@ class SubmitHandler:
         check = check_share(issued, submit, self._diff1, self._reading)
         if check.reading is not None:
             self._reading = check.reading
+        self._checked(submit, worker, issued, check)
+
+    def plain_submit(self, ident: object, params: object) -> bool:
+        """Check a share in the usual form and forward it, as ``submit`` would; False where it is not in that form."""
+        jobs = self.jobs
+        if jobs is None or type(ident) is not int or type(params) is not list:
+            return False
+        try:
+            user, job_id, extranonce2_hex, ntime_hex, nonce_hex, bits_hex = params
+            worker, issued = self.workers[user], jobs.by_id[job_id]
+            extranonce2 = bytes.fromhex(extranonce2_hex)
+            ntime, nonce, bits = _words(bytes.fromhex(ntime_hex + nonce_hex + bits_hex))
+        except (KeyError, TypeError, ValueError, struct.error):
+            return False
+        work = issued.plain
+        if (
+            work is None
+            or bits & work.other_bits
+            or len(extranonce2) != work.size
+            or len(extranonce2_hex) != 2 * work.size
+            or not len(ntime_hex) == len(nonce_hex) == 8
+        ):
+            return False
+        version = work.version | bits
+        key = (extranonce2, ntime, nonce, version)
+        if issued.has_gone_up(key):
+            return False
+        header, digest = work.hashed(extranonce2, version, ntime, nonce)
+        value = int.from_bytes(digest, "little")
+        reached, meets_network = true_difficulty(value, self._diff1), value <= work.block_target
+        if reached >= work.difficulty and not meets_network and 0 <= ntime - work.ntime <= MAX_NTIME_AHEAD_S:
+            issued.went_up(key)
+            share = PendingShare(self, ident, worker, issued, reached, digest[::-1], version)
+            text = f'{work.params}{extranonce2.hex()}","{ntime:08x}","{nonce:08x}","{bits:08x}"'
+            if issued.connection.submit_ready_made(share, text, bits):
+                if self._events.wants(SubmitRouted):
+                    self._emit_route(share)
+            else:
+                check = ShareCheck(Reason.NONE, reached, header, digest[::-1], False, version)
+                self._forward(Submit(ident, user, job_id, extranonce2, ntime, nonce, bits), worker, issued, check)
+            return True
+        submit = Submit(ident, user, job_id, extranonce2, ntime, nonce, bits)
+        reason = reason_for(issued, submit, version, reached)
+        if meets_network:
+            issued.went_up(key)
+        self._checked(submit, worker, issued, ShareCheck(reason, reached, header, digest[::-1], meets_network, version))
+        return True
+
+    def _checked(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> None:
+        """Forward what is to go up, refuse the rest."""
         if check.goes_up:
-            self._forward(PendingShare(self, submit, worker, issued, check))
+            self._forward(submit, worker, issued, check)
             return
         if check.reason is Reason.DUPLICATE:
             self._events.emit(SubmitDuplicate(session=self.session, worker=worker, job=submit.job_id))
         text = _TEXTS[check.reason]
         self.downstream.refuse(submit.id, code_of(check.reason), text)
         self.emit_result(
-            worker, issued, issued.id, Verdict.REJECTED, check.reason, DecidedBy.PROXY, check, message=text
+            worker,
+            issued,
+            issued.id,
+            Verdict.REJECTED,
+            check.reason,
+            DecidedBy.PROXY,
+            check.true_difficulty,
+            check.header_hash,
+            message=text,
         )
         if not self._was_worked_for(check):
             self._charge(REFUSED_COST)
@@ -202,7 +305,7 @@ class SubmitHandler:
         if issued is not None:
             check = check_share(issued, submit, self._diff1, self._reading)
             if check.meets_network and check.goes_up:
-                self._forward(PendingShare(self, submit, next(iter(self.workers.values())), issued, check))
+                self._forward(submit, next(iter(self.workers.values())), issued, check)
                 return
         self.bad_submit(submit.id, submit.job_id, 24, UNAUTHORIZED)
 
@@ -223,11 +326,11 @@ class SubmitHandler:
         self.downstream.refuse(submit.id, code_of(reason), text)
         self.emit_result(worker, None, submit.job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
 
-    def _forward(self, share: PendingShare) -> None:
-        submit, issued, check = share.submit, share.issued, share.check
+    def _forward(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> None:
         connection = issued.connection
+        share = PendingShare(self, submit.id, worker, issued, check.true_difficulty, check.header_hash, check.version)
         if check.meets_network and self._delivery.candidates.take(connection.pool):
-            share.block = self._block(share)
+            share.block = self._block(submit, worker, issued, check)
             self._events.emit(share.block)
         if not connection.ready:
             if share.block is not None:
@@ -239,19 +342,23 @@ class SubmitHandler:
             self.end_unanswered(share, Reason.POOL_LOST, 0.0)
             return
         if self._events.wants(SubmitRouted):
-            self._events.emit(
-                SubmitRouted(
-                    session=self.session,
-                    worker=share.worker,
-                    pool=connection.pool,
-                    connection=connection.id,
-                    job=issued.id,
-                    pool_job=str(issued.job.template.job_id),
-                )
-            )
+            self._emit_route(share)
         extranonce2 = issued.padding + issued.extranonce1 + submit.extranonce2
         if not connection.submit(share, issued.job, extranonce2, submit.ntime, submit.nonce, check.version):
             self._end_too_long(share)
+
+    def _emit_route(self, share: PendingShare) -> None:
+        issued, connection = share.issued, share.issued.connection
+        self._events.emit(
+            SubmitRouted(
+                session=self.session,
+                worker=share.worker,
+                pool=connection.pool,
+                connection=connection.id,
+                job=issued.id,
+                pool_job=str(issued.job.template.job_id),
+            )
+        )
 
     def _end_too_long(self, share: PendingShare) -> None:
         if share.block is not None:
@@ -288,7 +395,7 @@ class SubmitHandler:
     def end_unanswered(self, share: PendingShare, reason: Reason, latency_s: float, text: str = "") -> None:
         """The one place where a share ends that could not be given to its pool, or got no answer there."""
         text = text or _TEXTS[reason]
-        self.downstream.refuse(share.submit.id, 20, text)
+        self.downstream.refuse(share.ident, 20, text)
         self.emit_result(
             share.worker,
             share.issued,
@@ -296,7 +403,8 @@ class SubmitHandler:
             Verdict.UNANSWERED,
             reason,
             DecidedBy.PROXY,
-            share.check,
+            share.true_difficulty,
+            share.header_hash,
             latency_s,
             text,
         )
@@ -309,7 +417,8 @@ class SubmitHandler:
         verdict: Verdict,
         reason: Reason,
         decided_by: DecidedBy,
-        check: ShareCheck | None = None,
+        true_difficulty: float = 0.0,
+        header_hash: bytes = b"",
         latency_s: float = 0.0,
         message: str = "",
     ) -> None:
@@ -322,23 +431,22 @@ class SubmitHandler:
                 job=job_id,
                 difficulty=issued.difficulty if issued else 0.0,
                 pool_difficulty=issued.job.difficulty if issued else 0.0,
-                true_difficulty=check.true_difficulty if check else 0.0,
+                true_difficulty=true_difficulty,
                 verdict=verdict,
                 reason=reason,
                 decided_by=decided_by,
                 message=message,
                 latency_s=latency_s,
-                header_hash=check.header_hash if check else b"",
+                header_hash=header_hash,
             )
         )
 
-    def _block(self, share: PendingShare) -> BlockCandidate:
-        submit, issued, check = share.submit, share.issued, share.check
+    def _block(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> BlockCandidate:
         job, connection = issued.job, issued.connection
         extranonce2 = issued.padding + issued.extranonce1 + submit.extranonce2
         return BlockCandidate(
             session=self.session,
-            worker=share.worker,
+            worker=worker,
             pool=connection.pool,
             chain=connection.chain,
             job=issued.id,

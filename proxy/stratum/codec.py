@@ -65,6 +65,16 @@ def decode(line: bytes) -> Message:
         NotJson: not JSON.
         RemoteProtocolError: not an object, nested deeper than ``MAX_DEPTH``, or neither a call nor an answer.
     """
+    return interpret(parse(line), line)
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """The first half of ``decode``: JSON to an object, whatever it says.
+
+    Raises:
+        NotJson: not JSON.
+        RemoteProtocolError: not an object, or nested deeper than ``MAX_DEPTH``.
+    """
     try:
         message = orjson.loads(line)
     except (orjson.JSONDecodeError, RecursionError) as error:
@@ -73,6 +83,15 @@ def decode(line: bytes) -> Message:
         raise RemoteProtocolError("a message must be a JSON object")
     if line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(message):
         raise RemoteProtocolError(f"arrays or objects nested more than {MAX_DEPTH} deep")
+    return message
+
+
+def interpret(message: dict[str, Any], line: bytes) -> Message:
+    """The second half of ``decode``: ``message`` is what ``parse`` made of ``line``.
+
+    Raises:
+        RemoteProtocolError: neither a call nor an answer.
+    """
     ident = message.get("id")
     if type(ident) is float:
         ident = _exact_number(line)
@@ -147,6 +166,11 @@ def encode_response(ident: JsonId, result: Any) -> bytes:
     return orjson.dumps({"id": ident, "result": result, "error": None}, option=orjson.OPT_APPEND_NEWLINE)
 
 
+def encode_true(ident: int) -> bytes:
+    """``encode_response(ident, True)`` for an integer: the answer to nearly every share, in a fixed form."""
+    return b'{"id":%d,"result":true,"error":null}\n' % ident
+
+
 def encode_error(ident: JsonId, code: int, text: str) -> bytes:
     """A refused answer in the array dialect that every firmware reads."""
     return orjson.dumps({"id": ident, "result": None, "error": [code, text, None]}, option=orjson.OPT_APPEND_NEWLINE)
@@ -155,6 +179,11 @@ def encode_error(ident: JsonId, code: int, text: str) -> bytes:
 def encode_notification(method: str, params: list[Any]) -> bytes:
     """A message without an answer; ``id`` is null, which all firmware tolerates (an absent id not all)."""
     return orjson.dumps({"id": None, "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def encode_submit(ident: int, params: str) -> bytes:
+    """``encode_request(ident, "mining.submit", ...)``; ``params`` are JSON ready made, without their brackets."""
+    return f'{{"id":{ident},"method":"mining.submit","params":[{params}]}}\n'.encode()
 
 
 def encode_request(ident: int, method: str, params: list[Any]) -> bytes:

@@ -11,7 +11,17 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from proxy.errors import RemoteProtocolError
 from proxy.ports import Clock, Link, Timer
-from proxy.stratum.codec import JsonId, NotJson, Request, UnreadableCall, decode, encode_error, encode_response
+from proxy.stratum.codec import (
+    JsonId,
+    NotJson,
+    Request,
+    UnreadableCall,
+    encode_error,
+    encode_response,
+    encode_true,
+    interpret,
+    parse,
+)
 from proxy.stratum.difficulty import DIFF1_TARGET, LEAST_DIFFICULTY, MAX_DIFFICULTY, difficulty_of_target
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.framing import LineFramer
@@ -63,6 +73,9 @@ class Submit(NamedTuple):
 
 class SubmitTaker(Protocol):
     """Who takes a miner's submits. Each is answered once, now or later, by ``accept`` or ``refuse``."""
+
+    def plain_submit(self, ident: object, params: object) -> bool:
+        """Take a submit as nearly all are, straight from its line. False: nothing was done, it is for ``submit``."""
 
     def submit(self, submit: Submit) -> None:
         """A share to check."""
@@ -215,7 +228,7 @@ class Downstream:
 
     def accept(self, ident: JsonId) -> None:
         """Answer a submit: accepted."""
-        self._reply(encode_response(ident, True))
+        self._reply(encode_true(ident) if type(ident) is int else encode_response(ident, True))
 
     def refuse(self, ident: JsonId, code: int, text: str) -> None:
         """Answer a submit: refused, and why."""
@@ -284,7 +297,12 @@ class Downstream:
         try:
             if isinstance(line, RemoteProtocolError):
                 raise line
-            message = decode(line)
+            parsed = parse(line)
+            if parsed.get("method") == "mining.submit" and self._owner.submits.plain_submit(
+                parsed.get("id"), parsed.get("params")
+            ):
+                return
+            message = interpret(parsed, line)
             if isinstance(message, Request):
                 self._request(message)
             else:

@@ -12,13 +12,13 @@ expired, or lost with the connection.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import orjson
 
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.ports import Clock, Link, Timer
-from proxy.stratum.codec import ErrorInfo, Request, Response, decode, encode_request
+from proxy.stratum.codec import ErrorInfo, Request, Response, encode_request, encode_submit, interpret, parse
 from proxy.stratum.framing import LineFramer
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyTemplate, PoolJob, parse_notify
@@ -87,10 +87,8 @@ _NEEDED = ("mining.subscribe", "mining.authorize")
 """Calls without whose answer a connection is no use."""
 
 
-class _SentSubmit(NamedTuple):
-    pending: PendingSubmit
-    sent_at: float
-    version_bits: int | None
+_SentSubmit: TypeAlias = tuple[PendingSubmit, float, int | None]
+"""Who waits, since when, and the version bits that were sent."""
 
 
 @dataclass(slots=True)
@@ -239,11 +237,11 @@ class Upstream:
             if timer is not None:
                 timer.cancel()
         submits, self._submits = self._submits, {}
-        for sent in submits.values():
-            sent.pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent.sent_at, lost=True))
+        for pending, sent_at, _ in submits.values():
+            pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent_at, lost=True))
         expired, self._expired = self._expired, {}
-        for pending in expired.values():
-            pending.given_up()
+        for late in expired.values():
+            late.given_up()
         self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
 
     # --- Commands -------------------------------------------------------------------------------------------------
@@ -301,9 +299,29 @@ class Upstream:
             return False
         if len(self._submits) >= MAX_PENDING:
             self._expire(next(iter(self._submits)))
-        self._submits[ident] = _SentSubmit(pending, self._deadlines.now(), version_bits)
+        self._submits[ident] = (pending, self._deadlines.now(), version_bits)
         self._send(line, 1)
         self._arm(self._patience.limit_s)
+        return True
+
+    def submit_ready_made(self, pending: PendingSubmit, params: str, version_bits: int) -> bool:
+        """``submit_params`` with ``params`` as JSON without brackets: the way of nearly every share.
+
+        False: nothing was sent, for ``submit_params`` to say why or to find a way.
+        """
+        link, ident = self._link, self._next_id
+        if link is None or self.state is not UpstreamState.READY or self.traced or len(self._submits) >= MAX_PENDING:
+            return False
+        line = encode_submit(ident, params)
+        if len(line) > MAX_LINE_OUT:
+            return False
+        self._next_id = ident + 1
+        self._sent_at = self._clock.now()
+        self._submits[ident] = (pending, self._deadlines.now(), version_bits)
+        link.send(line)
+        self._lines.sent += 1
+        if self._watch is None:
+            self._arm(self._patience.limit_s)
         return True
 
     def suggest(self, difficulty: float) -> None:
@@ -334,7 +352,9 @@ class Upstream:
             if template is not None:
                 self._job(template)
             else:
-                self._decoded(line)
+                message = parse(line)
+                if not self._plainly_accepted(message):
+                    self._decoded(message, line)
             self._errors = 0
         except RemoteProtocolError as problem:
             self._errors += 1
@@ -342,8 +362,24 @@ class Upstream:
             if self._errors >= MAX_ERRORS:
                 self.close(f"{MAX_ERRORS} malformed messages in a row", wanted=False)
 
-    def _decoded(self, line: bytes) -> None:
-        message = decode(line)
+    def _plainly_accepted(self, message: dict[str, Any]) -> bool:
+        """Deal with the plain answer "true" to an open share, the usual case; False: it is something else."""
+        ident = message.get("id")
+        if message.get("result") is not True or message.get("error") is not None or type(ident) is not int:
+            return False
+        if message.get("method") is not None or ident not in self._submits:
+            return False
+        pending, sent_at, version_bits = self._submits.pop(ident)
+        latency = self._deadlines.now() - sent_at
+        self._patience.heard(latency)
+        self._patience.shares_answered += 1
+        pending.accepted(latency, version_bits)
+        if self.on_all_answered is not None and not self._submits:
+            self.on_all_answered()
+        return True
+
+    def _decoded(self, parsed: dict[str, Any], line: bytes) -> None:
+        message = interpret(parsed, line)
         if isinstance(message, Response):
             self._response(message)
         elif message.method == "mining.notify":
@@ -363,10 +399,11 @@ class Upstream:
         accepted = answer.error is None and answer.result is not False and answer.result is not None
         if sent is not None:
             error = answer.error if accepted or answer.error else ErrorInfo(20, "refused without a reason")
-            latency = self._deadlines.now() - sent.sent_at
+            pending, asked_at, version_bits = sent
+            latency = self._deadlines.now() - asked_at
             self._patience.heard(latency)
             self._patience.shares_answered += 1
-            sent.pending.answered(ShareAnswer(accepted, error, latency, version_bits=sent.version_bits))
+            pending.answered(ShareAnswer(accepted, error, latency, version_bits=version_bits))
             if self.on_all_answered is not None and not self._submits:
                 self.on_all_answered()
             return
@@ -566,8 +603,8 @@ class Upstream:
         now = self._deadlines.now()
         self._drop_optional(now)
         while self._submits:
-            ident, sent = next(iter(self._submits.items()))
-            if now - sent.sent_at < SUBMIT_TIMEOUT_S:
+            ident, (_, sent_at, _) = next(iter(self._submits.items()))
+            if now - sent_at < SUBMIT_TIMEOUT_S:
                 break
             self._expire(ident)
         since = self._oldest_wait()
@@ -610,15 +647,15 @@ class Upstream:
         """When the oldest request that must be answered was sent."""
         waits = [sent_at for method, sent_at in self._calls.values() if method in _NEEDED]
         if self._submits:
-            waits.append(next(iter(self._submits.values())).sent_at)
+            waits.append(next(iter(self._submits.values()))[1])
         return min(waits, default=None)
 
     def _expire(self, ident: int) -> None:
-        sent = self._submits.pop(ident)
+        pending, sent_at, _ = self._submits.pop(ident)
         if len(self._expired) >= MAX_EXPIRED:
             self._expired.pop(next(iter(self._expired))).given_up()
-        self._expired[ident] = sent.pending
-        sent.pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent.sent_at, lost=True))
+        self._expired[ident] = pending
+        pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent_at, lost=True))
         if self.on_all_answered is not None and not self._submits:
             self.on_all_answered()
 

@@ -25,6 +25,9 @@ class PendingSubmit(Protocol):
     def answered(self, answer: ShareAnswer) -> None:
         """Take the pool's answer, or that there is none. Called exactly once."""
 
+    def accepted(self, latency_s: float, version_bits: int | None) -> None:
+        """As ``answered`` with a ``ShareAnswer`` that the pool accepted it: the usual case, without making one."""
+
     def answered_late(self, answer: ShareAnswer) -> None:
         """Take the answer to a share that ended as lost because time ran out: its connection still stood."""
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.engine import share_check
+from proxy.engine.plain_share import PlainWork
 from proxy.observe.events import ShareResult
 from proxy.stratum.downstream import Submit
 from proxy.stratum.version_rolling import BitsReading, PoolReading, other_versions, undisputed_mask, version_of
@@ -130,8 +131,9 @@ def test_a_bad_share_costs_one_hash_where_there_is_no_doubt(monkeypatch: pytest.
     miner = world.miner(mask="1fffe000")
     world.advance(1)
     tried: list[int] = []
-    hashed = share_check._hashed
+    hashed, plainly = share_check._hashed, PlainWork.hashed
     monkeypatch.setattr(share_check, "_hashed", lambda *rest: tried.append(1) or hashed(*rest))
+    monkeypatch.setattr(PlainWork, "hashed", lambda *rest: tried.append(1) or plainly(*rest))
     miner.submit(bits="0000c000")
     assert len(tried) == 1
     assert world.events_of(ShareResult)[-1].reason is Reason.LOW_DIFFICULTY

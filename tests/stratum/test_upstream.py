@@ -71,6 +71,9 @@ class Share:
     def answered(self, answer: ShareAnswer) -> None:
         self.owner.answers.append((self.name, answer))
 
+    def accepted(self, latency_s: float, version_bits: int | None) -> None:
+        self.answered(ShareAnswer(True, None, latency_s, version_bits=version_bits))
+
     def answered_late(self, answer: ShareAnswer) -> None:
         self.owner.late_answers.append((self.name, answer.accepted))
 

@@ -1,0 +1,92 @@
+"""The share as nearly all are, checked on the short way: its version bits can be read in one way only.
+
+What all such shares of a job have in common is prepared once (``PlainWork``). The result is the same as that of
+``share_check``, which deals with everything else; a property test holds the two together.
+"""
+
+from hashlib import sha256
+from struct import Struct
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from proxy.engine.jobs import IssuedJob
+
+_HEADER = Struct("<L32s32sLLL")
+_new = sha256().copy
+"""An empty hash; a copy is cheaper than a look-up of the algorithm."""
+
+
+class PlainWork:
+    """What the plain shares of one issued job are checked and sent with."""
+
+    __slots__ = (
+        "_branches",
+        "_coinb2",
+        "_head",
+        "_nbits",
+        "_prevhash",
+        "block_target",
+        "difficulty",
+        "ntime",
+        "other_bits",
+        "params",
+        "size",
+        "version",
+    )
+
+    def __init__(self, issued: "IssuedJob") -> None:
+        job, template = issued.job, issued.job.template
+        before = issued.padding + issued.extranonce1
+        self.version = template.version
+        self.other_bits = ~issued.version_mask
+        """Version bits that the miner may not roll."""
+        self.ntime = template.ntime
+        """The pool's."""
+        self.difficulty = max(issued.difficulty, job.difficulty)
+        """What suits the miner's difficulty and the pool's."""
+        self.block_target = issued.block_target
+        self.size = job.extranonce2_size - len(before)
+        """Bytes of the miner's extranonce2."""
+        self.params = f'{_json(issued.connection.credentials.user)},{_json(template.job_id)},"{before.hex()}'
+        """Parameters of ``mining.submit`` to the pool, up to the miner's extranonce2."""
+        self._head = issued.coinbase_head
+        self._coinb2 = template.coinb2
+        self._branches = template.branches
+        self._prevhash = template.prevhash
+        self._nbits = template.nbits
+
+    def hashed(self, extranonce2: bytes, version: int, ntime: int, nonce: int) -> tuple[bytes, bytes]:
+        """Return the header and its hash, least significant byte first."""
+        whole, outer = self._head.copy(), _new()
+        whole.update(extranonce2 + self._coinb2)
+        outer.update(whole.digest())
+        root = outer.digest()
+        for branch in self._branches:
+            inner, outer = _new(), _new()
+            inner.update(root + branch)
+            outer.update(inner.digest())
+            root = outer.digest()
+        header = _HEADER.pack(version, self._prevhash, root, ntime, self._nbits, nonce)
+        inner, outer = _new(), _new()
+        inner.update(header)
+        outer.update(inner.digest())
+        return header, outer.digest()
+
+
+def plain_work_of(issued: "IssuedJob") -> PlainWork | None:
+    """Prepare ``issued`` for plain shares; None where each share has to be looked at with care.
+
+    That is where the job's own version has bits that may be rolled (a miner's can be read in several ways then), and
+    where the pool lets nobody roll (it gets no version bits).
+    """
+    job = issued.job
+    allowed = job.allowed_version_mask
+    if not allowed or job.template.version & allowed or issued.version_mask & ~allowed:
+        return None
+    return PlainWork(issued)
+
+
+def _json(value: str | int) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,144 @@
+"""A share in the usual form takes a short way, and nothing else about it is different."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.observe.events import ShareResult, SubmitRouted
+from proxy.stratum.codec import Request, decode
+from proxy.types import Verdict
+from tests.support.world import EASY, World
+
+HALF = 2.0 / EASY
+"""A difficulty that every second hash reaches."""
+BLOCKS = "203fffff"
+"""Every fourth hash solves a block."""
+
+
+class Twins:
+    """Two worlds alike: in one each share goes as it comes, in the other none takes the short way."""
+
+    def __init__(self, *, version: str, nbits: str, mask: int | None, miners_mask: str | None) -> None:
+        self.worlds = World({"A": 8}, difficulty=HALF), World({"A": 8}, difficulty=HALF)
+        self.miners = []
+        for world in self.worlds:
+            pool = world.pools["A"]
+            pool.version, pool.nbits, pool.mask = version, nbits, mask
+            self.miners.append(world.miner(mask=miners_mask))
+            world.advance(5)
+        self.told = [len(miner.lines) for miner in self.miners]
+        self.seen = [len(world.seen) for world in self.worlds]
+
+    def submit(self, ident: Any, params: Any) -> None:
+        line = orjson.dumps({"id": ident, "method": "mining.submit", "params": params})
+        short, careful = self.miners
+        short.raw(line + b"\n")
+        request = decode(line)
+        assert isinstance(request, Request)
+        careful.session.downstream._lines.received += 1
+        careful.session.downstream._request(request)
+        for world in self.worlds:
+            world.advance(0.25)
+
+    def outcome(self, at: int) -> tuple[Any, ...]:
+        """Everything that can be seen: what the miner and the pool got, and what was told."""
+        world, miner = self.worlds[at], self.miners[at]
+        lines = world.engine.lines
+        return (
+            miner.lines[self.told[at] :],
+            world.pools["A"].submits,
+            sorted(map(str, world.seen[self.seen[at] :])),
+            (lines.received, lines.sent),
+        )
+
+
+def nearly(usual: list[Any], *others: Any) -> st.SearchStrategy[Any]:
+    """Mostly what is usual, sometimes something odd."""
+    return st.one_of(*([st.sampled_from(usual)] * 4), st.sampled_from(others))
+
+
+SHARES = st.lists(
+    st.tuples(
+        nearly([7, 8, 9], None, "a", 2**63 - 1, 1.5, True),
+        nearly(["addr.rig"], "addr.other", 5, None),
+        nearly([0], "7f", "", 3),
+        nearly(["00000000", "0000000A", "0000000a"], "00", "0000 000", "0x000000", "gg000000", None),
+        nearly([0, 1, 7000], 7001, -1, "0x68000001", "6800 001", "+8000001", 5),
+        nearly([f"{nonce:08x}" for nonce in range(6)], "1", "0000000g", "000_0001", "0x000001", [], None),
+        nearly(["00002000", "00000000", "1FFFE000"], "e0000000", "2000", "", "0_000000", None, "none"),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60)
+@given(
+    SHARES,
+    st.sampled_from(["20000000", "20006000"]),
+    st.sampled_from(["1d00ffff", BLOCKS]),
+    st.sampled_from([0x1FFFE000, 0x1FFFE000, None]),
+    st.sampled_from(["1fffe000", "1fffe000", "00ffe000", None]),
+)
+def test_a_share_ends_the_same_on_either_way(
+    shares: list[tuple[Any, ...]], version: str, nbits: str, mask: int | None, miners_mask: str | None
+) -> None:
+    twins = Twins(version=version, nbits=nbits, mask=mask, miners_mask=miners_mask)
+    job = twins.miners[0].job
+    for ident, user, job_id, extranonce2, ntime, nonce, bits in shares:
+        time = f"{int(job[7], 16) + ntime:08x}" if type(ntime) is int and ntime != 5 else ntime
+        params = [user, job[0] if job_id == 0 else job_id, extranonce2, time, nonce, bits]
+        twins.submit(ident, params[:5] if bits == "none" else params)
+    assert twins.outcome(0) == twins.outcome(1)
+
+
+@pytest.mark.parametrize("params", [{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}, "abcdef", None, [], [[]] * 6])
+def test_parameters_that_are_no_list_of_texts_are_refused_as_before(params: Any) -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    miner.call("mining.submit", params, 99)
+    assert miner.answers(99)[0]["error"] is not None
+    assert not world.pools["A"].submits
+
+
+def test_a_share_in_the_usual_form_takes_the_short_way_and_is_accepted() -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    careful = miner.session.submits.submit
+    ident = miner.submit(bits="00002000")
+    world.advance(1)
+    assert careful.__self__.plain_submit(5, [miner.user, miner.job[0], "00", "0", "0", "0"]) is False
+    assert miner.answers(ident)[0]["result"] is True
+    assert [event.verdict for event in world.events_of(ShareResult)] == [Verdict.ACCEPTED]
+    assert len(world.events_of(SubmitRouted)) == 1
+
+
+def test_a_share_for_a_connection_that_is_lost_is_told_as_lost() -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    job = miner.job
+    world.pools["A"].reachable = False
+    world.pools["A"].drop()
+    world.advance(0.5)
+    ident = miner.submit(job, bits="00002000")
+    world.advance(1)
+    assert miner.answers(ident)[0]["error"][0] == 20
+    assert [event.verdict for event in world.events_of(ShareResult)] == [Verdict.UNANSWERED]
+
+
+def test_a_traced_share_is_logged_like_any_line() -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    miner.session.trace(True)
+    ident = miner.submit(bits="00002000")
+    world.advance(1)
+    assert miner.answers(ident)[0]["result"] is True
+    traffic = [event.line for event in world.seen if event.name == "upstream_tx"]
+    assert any("mining.submit" in line for line in traffic)
