@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -107,3 +108,17 @@ class WorkerNote(models.Model):
         """Worker -> when it was forgotten, unix seconds."""
         rows = cls.objects.filter(forgotten_at__isnull=False).values_list("worker", "forgotten_at")
         return {worker: at.timestamp() for worker, at in rows}
+
+
+class ClosedBlocks(models.Model):
+    """Up to which block found a person has closed the message."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="closed_blocks")
+    last = models.BigIntegerField(_("last block"), default=0)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("closed message about blocks"), _("closed messages about blocks")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.last}"

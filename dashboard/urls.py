@@ -25,6 +25,7 @@ urlpatterns = [
     path("pools/<str:key>/test/", pools.test, name="pool-test"),
     path("schedule/", plans.schedule, name="schedule"),
     path("balance/", plans.balance, name="balance"),
+    path("blocks/close/", records.close_blocks, name="blocks-close"),
     path("records/", records.records, name="records"),
     path("logs/", logs.logs, name="logs"),
     path("logs/download/", logs.download, name="logs-download"),

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from dashboard.access import Access
+from dashboard.explorers import block_page
 from dashboard.live import region
 from dashboard.svg import pool_style_key
 from proxy.chains import luck
@@ -59,6 +60,9 @@ def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
 def records(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Blocks and the best shares of all time."""
     return {
-        "blocks": list(Block.objects.all()[:SHOWN]),
+        "blocks": [
+            (block, "" if snap.demo else block_page(block.chain, block.header_hash))
+            for block in Block.objects.all()[:SHOWN]
+        ],
         "best": list(BestShare.objects.order_by("-true_difficulty")[:SHOWN]),
     }

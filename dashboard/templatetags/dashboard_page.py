@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dashboard.access import LOGS, SEE, Access, of_request
+from dashboard.banners import closed_by
 from dashboard.charts import DEFAULT_SPAN, span_choices
 from dashboard.presenters import DASH
 from proxy.observe.live.views import LiveSnapshot
@@ -61,6 +62,19 @@ def pool_key(snap: LiveSnapshot, key: str | None) -> SafeString:
     if pool is None:
         return format_html('<span class="key none">{}</span>', key or DASH)
     return format_html('<span class="key p{}" title="{}">{}</span>', pool.colour % 8, pool.name or pool.key, pool.key)
+
+
+@register.simple_tag
+def pool_name(snap: LiveSnapshot, key: str) -> str:
+    """A pool's name; its key where it has none, or is not configured any more."""
+    pool = snap.pool(key)
+    return (pool.name if pool else "") or key
+
+
+@register.simple_tag(takes_context=True)
+def closed_blocks(context: template.Context) -> str:
+    """Which blocks the viewer needs no message about, as the region ``found`` takes it."""
+    return closed_by(context["request"])
 
 
 @register.simple_tag

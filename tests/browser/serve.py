@@ -91,6 +91,28 @@ def history(now: float) -> None:
     PayoutRecord(pool="A", at=moment, percent=98.0, ok=True).save()
 
 
+def find_block() -> None:
+    """A block of pool A, accepted this moment."""
+    from django.utils import timezone
+
+    from proxy.models.history import Block
+
+    Block(
+        header_hash=f"{Block.objects.count():064x}",
+        worker="AvalonQ",
+        pool="A",
+        chain="BTC",
+        height=968_413,
+        at=timezone.now(),
+        header="00" * 80,
+        coinbase="00",
+        nbits=0x17053894,
+        true_difficulty=2e14,
+        network_difficulty=1.423e14,
+        verdict="accepted",
+    ).save()
+
+
 def shifted(snap, now: float, revision: int):
     """``snap`` with all its times moved to now."""
     from tests.dashboard.fixtures import NOW
@@ -178,12 +200,21 @@ async def tick_for_ever(chosen: list[str]) -> None:
 
 
 async def obey(chosen: list[str]) -> None:
-    """Lines on standard input choose the snapshot; each is the first name from then on, and is to be said."""
+    """Lines on standard input choose the snapshot; each is the first name from then on, and is to be said.
+
+    The line ``block`` makes a block that was found just now.
+    """
+    from channels.db import database_sync_to_async
+
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
-        chosen[0] = line.decode().strip()
-        chosen.append(chosen[0])
+        if line.strip() == b"block":
+            await database_sync_to_async(find_block)()
+            chosen.append("block")
+        else:
+            chosen[0] = line.decode().strip()
+            chosen.append(chosen[0])
     os._exit(0)  # the tests are gone
 
 

@@ -64,3 +64,20 @@ def test_alarm_of_a_dead_pool_offers_the_test_in_the_page(visit, dashboard):
     page.locator("#alarm-A").get_by_role("link", name="Test").click()
     expect(page.locator("#trouble-report .report li").first).to_be_visible()
     assert page.url.endswith("/records/") and not page.bad, page.bad
+
+
+def test_block_found_is_on_every_open_page_in_its_tab_and_stays_until_it_is_closed(visit, dashboard):
+    page = visit("vera", "/help/")
+    other = page.context.new_page()
+    other.goto("/records/")
+    other.wait_for_selector('#live-state[data-state="live"]')
+    dashboard.show("block")
+    expect(page.locator(".found")).to_contain_text("You found a block! BTC 968,413 by AvalonQ, accepted by Solo CK")
+    expect(page).to_have_title("★ Block found! · Help · DPMP")
+    assert page.get_attribute("link[rel=icon]", "href").endswith("icon-block.svg")
+    expect(other.locator("#blocks-h")).to_be_visible()
+    page.get_by_role("button", name="Close the message about blocks").click()
+    expect(page.locator(".found")).to_have_count(0)
+    assert page.url.endswith("/help/") and not page.bad, page.bad
+    other.reload()
+    expect(other.locator(".found")).to_have_count(0)

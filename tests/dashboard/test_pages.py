@@ -149,14 +149,14 @@ def test_theme_does_not_redirect_to_strangers(browser_of):
 @pytest.mark.parametrize(
     "page, most",
     [
-        ("/", 6),
-        ("/workers/", 6),
-        ("/pools/", 5),
-        ("/pools/A/", 11),
-        ("/schedule/", 27),
-        ("/balance/", 5),
-        ("/records/", 9),
-        ("/help/", 5),
+        ("/", 8),
+        ("/workers/", 8),
+        ("/pools/", 7),
+        ("/pools/A/", 13),
+        ("/schedule/", 29),
+        ("/balance/", 7),
+        ("/records/", 11),
+        ("/help/", 7),
     ],
 )
 def test_queries_of_a_page_do_not_grow_with_the_fleet(browser_of, pools, django_assert_max_num_queries, page, most):

@@ -69,13 +69,32 @@
   });
 
   // The tab says how the mining goes, also while another page is in front.
-  const title = document.title;
+  const title = document.title, closing = document.getElementById("close-blocks");
   const retitle = () => {
     const tab = document.getElementById("tab-title");
-    const said = tab && tab.getAttribute("value");
-    const text = said ? `${tab.dataset.alarm ? "⚠ " : ""}${said} · ${title}` : title;
+    const said = tab && tab.getAttribute("value"), found = document.querySelector(".found");
+    const text = found ? `★ ${closing.dataset.title} · ${title}` : said ? `${tab.dataset.alarm ? "⚠ " : ""}${said} · ${title}` : title;
     if (document.title !== text) document.title = text;
+    if (found) announce();
   };
+  // A block is the event of a year: the icon turns to gold, and a browser that may notify does so, once for each block.
+  const announce = () => {
+    const icon = document.querySelector("link[rel=icon]");
+    if (icon.getAttribute("href") !== closing.dataset.icon) icon.setAttribute("href", closing.dataset.icon);
+    if (!window.Notification || Notification.permission !== "granted") return;
+    let told = [];
+    try { told = JSON.parse(localStorage.getItem("dpmp_blocks") || "[]"); } catch { /* another format: tell again */ }
+    document.querySelectorAll(".found").forEach((one) => {
+      if (told.includes(one.dataset.block)) return;
+      told = [...told, one.dataset.block].slice(-50);
+      localStorage.setItem("dpmp_blocks", JSON.stringify(told));
+      try { new Notification(closing.dataset.title, { body: one.querySelector("p").textContent.trim().replace(/\s+/g, " "), icon: closing.dataset.icon, tag: one.dataset.block }); } catch { /* phones allow it to service workers only */ }
+    });
+  };
+  document.querySelectorAll("[data-notify]").forEach((button) => {
+    button.hidden = !window.Notification || Notification.permission !== "default";
+    button.addEventListener("click", () => Notification.requestPermission().then(() => { button.hidden = true; }));
+  });
   retitle();
   document.addEventListener("dpmp:live", retitle);
 
