@@ -1,7 +1,6 @@
 """The composition root: makes every part of a running proxy, connects them, and starts and stops them in order."""
 
 import asyncio
-import gc
 import random
 import sys
 import traceback
@@ -32,6 +31,7 @@ from proxy.history.state_saver import StateSaver
 from proxy.models.settings import networks_of
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
+from proxy.net.garbage import GarbageCollection
 from proxy.net.lag_meter import LagMeter
 from proxy.net.listener import StratumListener
 from proxy.net.servers import Application, MetricsServer, WebServer
@@ -64,9 +64,6 @@ from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
 LAST_VERDICTS_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
 """How long a busy thread may hold the GIL while the loop has work (CPython's default is 10 times as long)."""
-GC_YOUNG = 10_000
-"""New objects per garbage collection. There are few cycles here, and a thousand miners that connect make objects that
-stay: with CPython's 700 these would be scanned again and again."""
 
 
 class StartError(Exception):
@@ -142,6 +139,7 @@ class Node:
             auto=self.auto, clock=self.clock, set_weights=self.engine.scheduler.set_balance_weights
         )
         self.alerts = AlertService(events=self.events)
+        self.garbage = GarbageCollection(clock=self.clock, events=self.events)
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.watcher = ConfigWatcher(
             loader, on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
@@ -232,9 +230,7 @@ class Node:
             ("log limit", self.logs.run()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GC_YOUNG)
+        self.garbage.start()
 
     async def _restore(self) -> None:
         try:
