@@ -215,7 +215,7 @@ class Engine:
         """Subscribed and authorised: it wants work."""
         if not self.config.pools:
             session.wait(NO_POOL)
-        self.scheduler.add_miner(session.id, session.worker, session.suggested_difficulty)
+        self.scheduler.add_miner(session.id, session.worker)
         self._update_wanted(session)
         if session.current is None and self.config.pools:
             hopeless = not any(pool.may_dial for pool in self.pools.values())

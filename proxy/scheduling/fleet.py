@@ -61,6 +61,7 @@ class Fleet:
         self._policy = self._policies[Policy.SLICING]
         self._rounds = Rounds({}, min_switch_s=control.min_switch_s, slice_s=control.slice_s, tuning=tuning)
         self._packed_at = -math.inf
+        self._corrected_at = now
         self._totals: FleetTotals | None = None
         self._pool_load = PoolLoad(tuning)
         self._started = 0
@@ -265,6 +266,7 @@ class Fleet:
             loads, self.weights, surplus=totals.surplus, sigma=totals.sigma, horizon_s=self._horizon(now)
         ):
             self._assign(loads, totals, now, strict=strict)
+        self._spread_correction(totals, now)
         young = now - self.ledger.started < self._tuning.young_s or self.is_returning
         pause = self._tuning.young_check_s if young else self._tuning.check_s
         self.due = now + pause if self.miners else math.inf
@@ -386,6 +388,29 @@ class Fleet:
             if session not in decided and miner.assignment.role is Role.RESIDUAL:
                 miner.assignment = Assignment()
 
+    def _spread_correction(self, totals: FleetTotals, now: float) -> None:
+        """Have miners that are sliced by themselves work off what the correction has grown by, a little at a time.
+
+        Each is told once and keeps it in its own surplus, so neither a miner that leaves nor a restart makes the others
+        pay again.
+        """
+        ledger, (span, self._corrected_at) = self.ledger, (now - self._corrected_at, now)
+        if self._policy.name != slicing.Slicing.name or ledger.corrected is None:
+            ledger.corrected = dict(totals.correction)
+            return
+        told = ledger.corrected
+        owed = {pool: amount - told[pool] for pool, amount in totals.correction.items()}
+        owed = clamped(owed, self.weights, self._tuning.correction_pace * min(span, self._tuning.check_s) * totals.rate)
+        if not totals.rate or not any(owed.values()):
+            return
+        ledger.corrected = {pool: told[pool] + amount for pool, amount in owed.items()}
+        seconds = {pool: work / totals.rate for pool, work in owed.items()}
+        for miner in self.miners.values():
+            if miner.assignment.role is Role.SLICED and miner.current is not None:
+                for pool, extra in clamped(seconds, miner.assignment.time_shares, math.inf).items():
+                    miner.surplus[pool] = miner.surplus.get(pool, 0.0) + extra
+                miner.due = min(miner.due, now)
+
     def _horizon(self, now: float) -> float:
         """Return the seconds in which surplus should be worked off: the younger the ledger, the sooner."""
         tuning = self._tuning
@@ -414,7 +439,7 @@ class Fleet:
                 self._step_fixed(miner, now)
             case Role.SLICED:
                 period = self._rounds.of_slices(miner, first=miner.in_first_slice)
-                self._step_slice(miner, now, self._own_surplus(miner), period, math.inf)
+                self._step_slice(miner, now, miner.surplus, period, math.inf)
             case Role.RESIDUAL:
                 surplus = self._fleet_surplus(miner, now)
                 period = self._rounds.of_residual(
@@ -476,15 +501,6 @@ class Fleet:
             self._switches += 1
         else:
             miner.due = now + self._tuning.retry_s
-
-    def _own_surplus(self, miner: FleetMiner) -> Mapping[PoolKey, float]:
-        """Return the surplus, in seconds, of a miner that is sliced by itself, with its part of a correction."""
-        totals = self._totals
-        if totals is None or not totals.rate or self._policy.name != slicing.Slicing.name:
-            return miner.surplus
-        return {
-            pool: seconds + totals.correction.get(pool, 0.0) / totals.rate for pool, seconds in miner.surplus.items()
-        }
 
     def _fleet_surplus(self, miner: FleetMiner, now: float) -> Mapping[PoolKey, float]:
         """Return the part of the fleet's surplus, in seconds of its own, that this residual miner works off."""

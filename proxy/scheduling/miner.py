@@ -168,10 +168,14 @@ class FleetMiner:
             self.open_seconds.clear()
 
     def inherit(self, known: "FleetMiner") -> None:
-        """Take over what is known of the same worker from an earlier connection."""
+        """Take over the surplus of the same worker from an earlier connection; its rate follows by ``prove``."""
+        self.surplus, known.surplus = known.surplus, {}
+
+    def prove(self, known: "FleetMiner") -> None:
+        """Take over what is known of the worker's rate: its first share of this connection was accepted."""
         if known.estimate.rate:
-            self.estimate = known.estimate
-        self.surplus = known.surplus
+            known.estimate.pause()
+            self.estimate.go_on_from(known.estimate)
 
     def end_quiet(self, now: float) -> None:
         """Let time count again: a share came after a silence."""

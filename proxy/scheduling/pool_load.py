@@ -33,8 +33,8 @@ class PoolLoad:
                 self._add(miner.current, self.size(miner))
 
     def size(self, miner: FleetMiner) -> float:
-        """Return the hash rate that ``miner`` counts as."""
-        return miner.estimate.rate or self._usual
+        """Return the hash rate that ``miner`` counts as: none where its first share is overdue."""
+        return miner.estimate.rate or (0.0 if miner.is_quiet else self._usual)
 
     def excess(self, miner: FleetMiner, weights: Mapping[PoolKey, float], pool: PoolKey) -> float:
         """Return the hash rate above its part that ``pool`` has from the others, were ``miner`` at work anywhere."""

@@ -34,7 +34,6 @@ class Estimate:
         "_block_expected",
         "_block_seconds",
         "_block_shares",
-        "_prior",
         "_tuning",
         "expected_shares",
         "exposure",
@@ -42,14 +41,13 @@ class Estimate:
         "shares",
     )
 
-    def __init__(self, tuning: SchedulerTuning, suggested_work: float | None = None) -> None:
+    def __init__(self, tuning: SchedulerTuning) -> None:
         self.shares = 0.0
         """Shares that it rests on, the older ones counting less."""
         self.expected_shares = 0.0
         """Shares to expect of a miner of one hash a second in the same time."""
         self.seconds = 0.0
         self._tuning = tuning
-        self._prior = suggested_work / tuning.suggested_interval_s if suggested_work else 0.0
         self.exposure = Exposure()
         self._block_shares = 0
         self._block_expected = 0.0
@@ -69,6 +67,13 @@ class Estimate:
                 exposure.expected_shares -= excess
                 self.expected_shares -= excess
         return exposure
+
+    def go_on_from(self, known: "Estimate") -> None:
+        """Take over what was ``known`` of the same miner, as of before the present exposure."""
+        self.shares += known.shares
+        self.expected_shares += known.expected_shares
+        self.seconds += known.seconds
+        self._begin_block()
 
     def add(self, work: float, unsettled: float = 0.0) -> bool:
         """Count an accepted share of ``work`` hashes; the last ``unsettled`` seconds before it are passed later.
@@ -95,10 +100,8 @@ class Estimate:
 
     @property
     def rate(self) -> float:
-        """Hashes a second; 0 while nothing is known."""
-        if self.shares and self.expected_shares > 0:
-            return self.shares / self.expected_shares
-        return self._prior
+        """Hashes a second; 0 until a share was accepted, whatever the miner says of itself."""
+        return self.shares / self.expected_shares if self.shares and self.expected_shares > 0 else 0.0
 
     @property
     def error(self) -> float:

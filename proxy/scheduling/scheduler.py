@@ -122,12 +122,15 @@ class Scheduler:
 
     # --- miners ---------------------------------------------------------------------------------------------------
 
-    def add_miner(self, session: SessionId, worker: WorkerName, suggested_difficulty: float | None = None) -> None:
-        """Take in a miner that has authorised, with what is known of its worker name."""
+    def add_miner(self, session: SessionId, worker: WorkerName) -> None:
+        """Take in a miner that has authorised. It weighs nothing until its first share is accepted.
+
+        What it says of itself, its worker's name included, anybody can say. What is known of that name counts again
+        from the first accepted share on, for whoever finds it first.
+        """
         now = self._clock.now()
-        suggested = suggested_difficulty * self._hashes if suggested_difficulty and suggested_difficulty > 0 else None
-        miner = FleetMiner(session, worker, Estimate(self._tuning, suggested), now, self._tuning)
-        known = self._disconnected.pop(worker, None)
+        miner = FleetMiner(session, worker, Estimate(self._tuning), now, self._tuning)
+        known = self._disconnected.get(worker)
         if known is not None:
             miner.inherit(known)
         self._miners[session] = miner
@@ -142,8 +145,12 @@ class Scheduler:
         fleet = self._fleet_of.pop(session)
         fleet.remove(miner, self._clock.now())
         self._keep_seconds(miner)
-        self._disconnected[miner.worker] = miner
-        self._disconnected.move_to_end(miner.worker)
+        known = self._disconnected.get(miner.worker)
+        if known is not None and not miner.estimate.rate:
+            known.surplus = miner.surplus  # it proved nothing: what is known stays
+        else:
+            self._disconnected[miner.worker] = miner
+            self._disconnected.move_to_end(miner.worker)
         self._trim_disconnected()
         self._timers.plan_check(fleet)
         self._rearm()
@@ -197,6 +204,8 @@ class Scheduler:
         if not accepted or not (0 <= difficulty < _LARGEST_DIFFICULTY and 0 <= credited < _LARGEST_DIFFICULTY):
             return
         fleet.ledger.accept(pool, credited * self._hashes)
+        if difficulty and not miner.estimate.shares and miner.worker in self._disconnected:
+            miner.prove(self._disconnected.pop(miner.worker))
         if difficulty and miner.count_share(pool, difficulty * self._hashes, now):
             miner.settle(now, fleet.ledger)
             miner.review(fleet.ledger)
@@ -219,12 +228,17 @@ class Scheduler:
         return miner.current if miner is not None else None
 
     def rate(self, session: SessionId) -> float:
-        """Return the session's estimated hashes a second; 0 while nothing is known."""
+        """Return the session's estimated hashes a second; 0 while nothing is known.
+
+        Before its first accepted share that is what is known of its worker's name: good enough to ask a pool for a
+        difficulty, and of no weight in the split.
+        """
         miner = self._miners.get(session)
         if miner is None:
             return 0.0
         miner.settle(self._clock.now(), self._fleet_of[session].ledger)
-        return miner.estimate.rate
+        known = self._disconnected.get(miner.worker) if not miner.estimate.shares else None
+        return known.estimate.rate if known is not None else miner.estimate.rate
 
     def sure_rate(self, session: SessionId) -> float:
         """Return the estimate of a session that rests on ``sure_shares``; 0 while it rests on fewer."""
@@ -466,10 +480,14 @@ class Scheduler:
         for key, fleet in self._fleets.items():
             if fleet.weights and (key is None or isinstance(key, int)):
                 ledgers.append([key, fleet.dump(now)])
-        workers = [*self._disconnected.values(), *self._miners.values()]
-        kept = state.dump_workers(
-            ((miner.worker, miner.estimate, miner.surplus) for miner in workers), self._config.limits.max_workers
-        )
+        known = self._disconnected
+        workers = [(miner.worker, miner.estimate, miner.surplus) for miner in known.values()]
+        for miner in self._miners.values():
+            is_unproven = miner.worker in known and not miner.estimate.shares
+            workers.append(
+                (miner.worker, known[miner.worker].estimate if is_unproven else miner.estimate, miner.surplus)
+            )
+        kept = state.dump_workers(workers, self._config.limits.max_workers)
         seconds = dict(self._pool_seconds)
         for miner in self._miners.values():
             for pool, spent in miner.pool_time.items():

@@ -25,6 +25,7 @@ def dump_ledger(ledger: Ledger, surplus: Mapping[PoolKey, float], worked: Mappin
         "accepted": dict(ledger.accepted),
         "squares": dict(ledger.squares),
         "variance": dict(ledger.closed_variance),
+        "corrected": dict(ledger.corrected or {}),
     }
 
 
@@ -48,6 +49,8 @@ def load_ledger(state: object, *, now: float, wall: float, tuning: SchedulerTuni
         totals.update(
             {pool: amount for pool, amount in numbers(state.get(name)).items() if pool in weights and amount >= 0}
         )
+    corrected = numbers(state.get("corrected"))
+    ledger.corrected = {pool: corrected.get(pool, 0.0) for pool in weights} if corrected else None
     closed = ledger.closed_surplus()
     ledger.carried_surplus = {pool: surplus.get(pool, 0.0) - closed[pool] for pool in weights}
     return ledger

@@ -19,6 +19,7 @@ class Ledger:
         "carried_surplus",
         "closed",
         "closed_variance",
+        "corrected",
         "since",
         "squares",
         "started",
@@ -44,6 +45,8 @@ class Ledger:
         self.carried_surplus = {pool: (carried_surplus or {}).get(pool, 0.0) for pool in weights}
         self.closed = dict.fromkeys(weights, 0.0)
         self.closed_variance = dict.fromkeys(weights, 0.0)
+        self.corrected: dict[PoolKey, float] | None = dict.fromkeys(weights, 0.0)
+        """What of the correction miners that are sliced by themselves were told to work off; None: not known."""
         self.accepted = dict.fromkeys(weights, 0.0)
         self.squares = dict.fromkeys(weights, 0.0)
 

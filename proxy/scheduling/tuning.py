@@ -32,10 +32,6 @@ class SchedulerTuning:
     Chosen by: the Poisson distribution: luck alone takes longer once in 20. tests.bench.split, 12 mixed at 60:30:10,
     mean error of 4 seeds at 15 and 60 minutes: 0.62 and 0.43 points; with 1.5 it is 0.89 and 0.42, with 6 0.94 and
     0.66."""
-    suggested_interval_s: float = 3.33
-    """Unit: seconds a share.
-    Why: a suggested difficulty is read as a request for this pace, which gives a first rate.
-    Chosen by: convention; pools aim at about 18 shares a minute."""
     sure_shares: float = 30.0
     """Unit: shares (those of an hour ago count half).
     Why: decisions for good (excluding a pool) need a rate within a fifth or so of the truth.
@@ -257,6 +253,10 @@ class SchedulerTuning:
     Why: where the band is narrowest in relation to luck.
     Chosen by: judgement; with it a pool that refuses a tenth is paid 0.485 to 0.51 of 0.5 after a day, instead of 0.474
     (tests/scheduling/test_split.py)."""
+    correction_pace: float = 0.1
+    """Unit: part of the fleet's work since the last check.
+    Why: miners that are sliced by themselves work a correction off together; at once, all would stand on one pool.
+    Chosen by: tests/scheduling/test_memory.py; a pool that refuses a tenth is owed at that pace."""
     correction_most_part: float = 0.1
     """Unit: part of a pool's target.
     Why: a pool that refuses everything must not get everything.

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.config.snapshot import Limits, OverrideConfig
-from proxy.scheduling.simulation import TERA, Simulation
+from proxy.config.snapshot import Limits, OverrideConfig, Policy
+from proxy.scheduling.simulation import TERA, PoolBehaviour, SimulatedMiner, Simulation
+from proxy.types import PoolKey, SwitchReason
 from tests.bench.split import bound_dwell, config_for, target_of
 from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
 from tests.support import scheduler_oracle
@@ -122,6 +123,91 @@ def test_a_restart_in_the_middle_does_not_disturb_the_split():
     second.run_to(900)
     sample = second.measure(target_of(second.config), bound_dwell(second.config))
     assert sample.error <= sample.bound
+
+
+class Restarts:
+    """Runs of one fleet, sliced by itself or packed, on halves; pool B refuses a part of its shares."""
+
+    def __init__(self, policy: Policy, reject: float) -> None:
+        plan = config_for((50, 50), 30)
+        self.plan = replace(plan, schedules=(replace(plan.schedules[0], policy=policy),))
+        self.reject = reject
+        self.state: dict[str, object] = {}
+        self.wall = 0.0
+        self.longest_s = 0.0
+        """That all five stood on one pool at once in the last run."""
+        self.paid = 0.0
+        """Pool A's part of what the last run was credited."""
+        self._runs = 0
+
+    def run(self, seconds: float) -> None:
+        """From the start to the dump at the end; the miners connect one by one."""
+        sim = Simulation(
+            self.plan,
+            random.Random(self._runs),
+            behaviour={B: PoolBehaviour(reject=self.reject)},
+            on_move=self._moved,
+        )
+        self._runs += 1
+        if self.state:
+            sim.clock.set_wall(self.wall + 10)
+            sim.scheduler.restore(json.loads(json.dumps(self.state)))
+        self._places: dict[int, PoolKey] = {}
+        self._since, self.longest_s, self._sim = None, 0.0, sim
+        for number in range(5):
+            sim.add(100 * TERA, f"rig{number}")
+            sim.run_to(sim.clock.now() + 2)
+        sim.run_to(seconds)
+        self._together(is_so=False)
+        self.state, self.wall = sim.scheduler.dump(), sim.clock.wall()
+        self.paid = sim.accepted[A] / sum(sim.accepted.values())
+
+    def _moved(self, miner: SimulatedMiner, pool: PoolKey, reason: SwitchReason) -> None:
+        self._places[miner.session] = pool
+        self._together(is_so=len(self._places) == 5 and len(set(self._places.values())) == 1)
+
+    def _together(self, *, is_so: bool) -> None:
+        now = self._sim.clock.now()
+        if self._since is not None:
+            self.longest_s = max(self.longest_s, now - self._since)
+        self._since: float | None = now if is_so else None
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("policy", [Policy.SLICING, Policy.PACKING])
+def test_what_was_corrected_before_a_restart_is_not_corrected_again(policy: Policy):
+    runs = Restarts(policy, reject=0.08)
+    runs.run(3 * 3600)
+    for _ in range(4):
+        runs.run(600)
+        assert runs.longest_s < 45
+        assert runs.paid == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_correction_is_worked_off_a_little_at_a_time_and_once():
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50}, policy=Policy.SLICING)))
+    rigs = [fleet.join(number) for number in range(2)]
+    fleet.work(600)
+    [inner] = fleet.scheduler._fleets.values()
+    assert inner.ledger.corrected == {A: 0.0, B: 0.0}
+    for rig in rigs:
+        for _ in range(2000):
+            fleet.scheduler.share(rig, A, 0.0, True, 1000.0)  # blocks below the assigned difficulty: credit, no rate
+    spent = fleet.work(120)
+    owed = inner.totals(fleet.clock.now()).correction[A]
+    assert owed > 0 and inner.ledger.corrected is not None
+    assert 0 < inner.ledger.corrected[A] < owed
+    assert 0.3 < spent[A] / sum(spent.values()) < 0.5
+    kept = json.loads(json.dumps(fleet.scheduler.dump()))
+    after = SchedulerHarness(config(schedule({A: 50, B: 50}, policy=Policy.SLICING)), up=())
+    after.clock.set_wall(fleet.clock.wall())
+    after.scheduler.restore(kept)
+    after.scheduler.apply(config(schedule({A: 50, B: 50}, policy=Policy.SLICING)))
+    after.scheduler.pool_status(A, True)
+    after.scheduler.pool_status(B, True)
+    after.join(1)
+    [again] = after.scheduler._fleets.values()
+    assert again.ledger.corrected == pytest.approx(inner.ledger.corrected)
 
 
 @pytest.mark.simulation

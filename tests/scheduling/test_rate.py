@@ -23,9 +23,8 @@ def feed(estimate: Estimate, rng: random.Random, rate: float, seconds: float, wo
             estimate.age()
 
 
-def test_nothing_is_known_before_the_first_share_but_what_the_miner_suggested():
+def test_nothing_is_known_before_the_first_share():
     assert Estimate(DEFAULT_TUNING).rate == 0
-    assert Estimate(DEFAULT_TUNING, suggested_work=333.0).rate == pytest.approx(100)
     assert Estimate(DEFAULT_TUNING).error == 1
 
 
