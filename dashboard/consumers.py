@@ -25,6 +25,8 @@ LOGGED_OUT = 4401
 NOT_READING = 4408
 ACK_TIMEOUT_S = 30.0
 MAX_MESSAGE = 200
+JOIN_AGAIN_S = 3600.0
+"""Channel layers put a page out of its group a day after it joined; one on a wall stays open for months."""
 
 _ids = itertools.count(1)
 
@@ -46,7 +48,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._waiting_since: float | None = None
         self._behind = False
         viewer_access.add(self._id, self._viewer)
-        await self.channel_layer.group_add(GROUP, self.channel_name)
+        await self._join()
         await self.accept()
         await self._push(live.snapshot().revision)
 
@@ -57,6 +59,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def live_tick(self, message: dict[str, Any]) -> None:
         """There is a newer snapshot: show it, or remember to when the viewer has caught up."""
+        if time.monotonic() - self._joined_at >= JOIN_AGAIN_S:
+            await self._join()
         if self._waiting_since is None:
             await self._push(message["revision"])
             return
@@ -74,6 +78,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._waiting_since = None
         if self._behind:
             await self._push(live.snapshot().revision)
+
+    async def _join(self) -> None:
+        """Hear of new snapshots for another day."""
+        self._joined_at = time.monotonic()
+        await self.channel_layer.group_add(GROUP, self.channel_name)
 
     async def _push(self, revision: int) -> None:
         async with per_loop_lock():

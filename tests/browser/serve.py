@@ -140,12 +140,16 @@ def shifted(snap, now: float, revision: int):
     )
 
 
-def controlled(snap, override, fallback_since: float):
+def controlled(snap, override):
     """``snap`` under what was set by hand, as the proxy would say it."""
     from proxy.observe.live.views import ControlView
 
-    if override is None or not snap.pools:
+    if not snap.pools:
         return snap
+    if override is None:
+        by_hand = snap.control.source == "override"
+        scheduled = replace(snap.control, source="schedule", detail="Always", set_by="", until=None)
+        return replace(snap, control=scheduled) if by_hand else snap
     if not override.weights:
         return replace(
             snap,
@@ -192,7 +196,7 @@ async def tick_for_ever(chosen: list[str]) -> None:
         wanted, chosen[1:] = chosen[1:], []
         snap = shifted(getattr(fixtures, chosen[0])(), now, revision)
         override = await database_sync_to_async(current_override)()
-        store.put(controlled(snap, override, now))
+        store.put(controlled(snap, override))
         await ticker.tick(revision)
         for name in wanted:
             print("shows", name, flush=True)  # noqa: T201 - the tests wait for this line

@@ -100,10 +100,9 @@ def test_refusal_is_told_in_the_page(visit):
     expect(page.get_by_role("slider")).to_have_value("70")
     page.unroute("**/split/set/")
     page.get_by_role("slider").press("ArrowRight")
-    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    expect(page.locator("#slider-state")).to_contain_text("Applied.")
     expect(page.locator("#flash .notice.bad")).to_have_count(0)
-    page.get_by_role("button", name="Reset to schedule").click()
-    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    reset(page)
 
 
 def test_keys_move_the_slider_to_its_ends_and_say_where_it_is(visit):
@@ -115,9 +114,99 @@ def test_keys_move_the_slider_to_its_ends_and_say_where_it_is(visit):
         page.keyboard.press(key)
         expect(slider).to_have_value(str(value))
         expect(slider).to_have_attribute("aria-valuetext", f"A {value} %, B {100 - value} %")
-    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
-    page.get_by_role("button", name="Reset to schedule").click()
-    expect(page.locator("#slider-state")).to_contain_text("Applied.", timeout=5000)
+    expect(page.locator("#slider-state")).to_contain_text("Applied.")
+    reset(page)
+
+
+def reset(page):
+    """Press it; the line says "Applied." of what went before until the answer is there."""
+    with page.expect_response("**/split/reset/"):
+        page.get_by_role("button", name="Reset to schedule").click()
+    expect(page.locator("#applied")).to_have_attribute("data-source", "schedule")
+    expect(page.locator("#slider-state")).to_have_text("Applied.")
+
+
+def test_button_is_the_last_word_after_a_move_that_was_not_sent_yet(visit):
+    page = visit("otto")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/split/" in request.url else None)
+    with page.expect_response("**/split/reset/"):
+        page.evaluate(f"() => {{ {MOVE} [...document.querySelectorAll('#slider button')].at(-1).click(); }}")
+    page.wait_for_timeout(300)  # a move is sent 250 ms after the last change
+    expect(page.locator("#slider-state")).to_have_text("Applied.")
+    assert len(sent) == 1
+
+
+def test_move_after_a_button_is_a_move_also_where_the_button_keeps_the_focus(visit):
+    page = visit("otto")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    reset(page)
+    with page.expect_request("**/split/*/") as asked:
+        page.evaluate(f"() => {{ {MOVE} }}")
+    assert asked.value.url.endswith("/split/set/")
+    expect(page.locator("#live-split")).to_contain_text("12 : 88")
+
+
+MOVE = """
+    const range = document.querySelector("#slider input[type=range]");
+    range.value = "12";
+    range.dispatchEvent(new Event("change"));
+"""
+
+
+def test_wait_for_a_proxy_that_does_not_answer_is_told(visit):
+    page = visit("otto", path="")
+    page.clock.install()
+    page.route_web_socket("**/live/**", lambda socket: None)
+    page.route("**/live/poll/**", lambda route: route.fulfill(body=""))
+    page.goto("/")
+    page.get_by_role("slider").press("ArrowRight")
+    with page.expect_response("**/split/set/"):
+        page.clock.run_for(1000)
+    with page.expect_request("**/live/poll/**"):
+        page.clock.run_for(5000)
+    page.clock.run_for(5000)
+    expect(page.locator("#slider-state")).to_contain_text("the proxy has not confirmed it yet")
+
+
+def test_socket_that_says_nothing_any_more_is_replaced(visit):
+    page, sockets, muted = visit("vera", path=""), [], []
+
+    def pass_on(socket):
+        server = socket.connect_to_server()
+        sockets.append(socket)
+        server.on_message(lambda message: None if socket in muted else socket.send(message))
+
+    page.route_web_socket("**/live/**", pass_on)
+    page.goto("/")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    muted += sockets
+    page.evaluate("() => { const now = Date.now; Date.now = () => now() + 20000; }")
+    page.wait_for_function("before => document.getElementById('live-beat').value > before + 3", arg=beat(page))
+    assert len(sockets) == 2
+    expect(page.locator('#live-state[data-state="live"]')).to_be_visible()
+
+
+def test_late_answer_to_a_poll_does_not_bring_back_what_was(visit):
+    page, asked = visit("vera", path=""), []
+    page.route("**/live/poll/**", lambda route: asked.append(route))
+    page.goto("/")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    asked.clear()
+    before = beat(page)
+    page.evaluate("() => document.dispatchEvent(new CustomEvent('dpmp:ask'))")
+    page.wait_for_function("before => document.getElementById('live-beat').value > before + 1", arg=before)
+    with page.expect_response("**/live/poll/**"):
+        asked[0].fulfill(body='<div id="flash" hx-swap-oob="innerHTML"><p>old</p></div>')
+    page.wait_for_function("before => document.getElementById('live-beat').value > before + 1", arg=beat(page))
+    expect(page.locator("#flash")).not_to_contain_text("old")
+    expect(page.locator('#live-state[data-state="live"]')).to_be_visible()
+
+
+def beat(page):
+    """The revision that the page shows."""
+    return page.evaluate("() => Number(document.getElementById('live-beat').value)")
 
 
 def test_schedule_follows_an_edit_without_a_reload(visit):

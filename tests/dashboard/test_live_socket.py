@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from dashboard import live, viewers
+from dashboard import consumers, live, viewers
 from dashboard.models import ReadOnlyLink
 from dpmp_site.asgi import application
 from proxy.observe.live.broadcast import GROUP, Ticker
@@ -150,6 +150,19 @@ async def test_revoked_link_is_dropped(db):
     await database_sync_to_async(link.save)()
     await tick(2)
     assert (await socket.receive_output(timeout=PATIENCE_S))["code"] == 4401
+
+
+async def test_page_on_a_wall_is_live_for_more_than_a_day(browser_of, monkeypatch):
+    monkeypatch.setattr(consumers, "JOIN_AGAIN_S", 0.0)
+    socket, _ = await opened(await sync_to_async(browser_of)("viewer"))
+    await frame(socket)
+    layer = get_channel_layer()
+    for revision in (2, 3, 4):
+        for channel in layer.groups[GROUP]:
+            layer.groups[GROUP][channel] -= 0.9 * layer.group_expiry
+        await tick(revision)
+        assert f'value="{revision}"' in await frame(socket)
+    await socket.disconnect()
 
 
 async def test_viewer_that_does_not_keep_up_skips_frames_and_gets_the_newest(browser_of):

@@ -7,6 +7,8 @@
   const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
   const POLL_MS = 2000, QUIET_MS = 12000, LOGGED_OUT = 4401;
   let last = 0, poll = null, grace = setTimeout(startPolling, 3000);
+  // When the socket was opened or last spoke, when the last poll was asked, and what connects the socket again.
+  let heard = 0, asked = 0, wrapper = null;
 
   function show(state) {
     light.hidden = false;
@@ -18,22 +20,33 @@
     document.dispatchEvent(new CustomEvent("dpmp:live"));
     document.body.dispatchEvent(new CustomEvent("tick"));
   }
+  function ask() {
+    if (document.hidden) return;
+    asked = Date.now();
+    htmx.ajax("GET", socket.dataset.poll, { source: socket, target: socket, swap: "none" });
+  }
   function startPolling() {
     clearTimeout(grace);
     if (poll !== null) return;
-    const ask = () => { if (!document.hidden) htmx.ajax("GET", socket.dataset.poll, { source: socket, target: socket, swap: "none" }); };
     poll = setInterval(ask, POLL_MS);
     ask();
   }
   function stopPolling() { clearTimeout(grace); clearInterval(poll); poll = null; }
 
   socket.dataset.quiet = "";
-  document.addEventListener("htmx:wsOpen", stopPolling);
+  function heardOf(event) { wrapper = event.detail.socketWrapper; heard = Date.now(); stopPolling(); }
+  document.addEventListener("htmx:wsOpen", heardOf);
   document.addEventListener("htmx:wsAfterMessage", (event) => {
     event.detail.socketWrapper.send('{"ack": 1}', socket);
+    heardOf(event);
     arrived("live");
   });
+  // What the socket said meanwhile is newer than a poll's answer, and would not be said again.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target === socket && heard > asked) event.detail.shouldSwap = false;
+  });
   document.addEventListener("htmx:wsClose", (event) => {
+    wrapper = null;
     // Refused or logged out: the server decides what this page may be now.
     if (event.detail.event && event.detail.event.code === LOGGED_OUT) { location.reload(); return; }
     grace = setTimeout(startPolling, 1500);
@@ -41,13 +54,19 @@
   document.addEventListener("htmx:wsError", () => startPolling());
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.elt !== socket) return;
-    if (event.detail.successful) arrived("polling");
+    if (event.detail.successful) arrived(poll === null && light.dataset.state ? light.dataset.state : "polling");
     else if (event.detail.xhr && event.detail.xhr.status === 401) location.reload();
     else show("lost");
   });
   setInterval(() => {
-    if (!last) return;
-    light.title = `${light.dataset.updated}: ${relative.format(-Math.round((Date.now() - last) / 1000), "second")}`;
-    if (Date.now() - last > QUIET_MS) show("lost");
+    if (last) light.title = `${light.dataset.updated}: ${relative.format(-Math.round((Date.now() - last) / 1000), "second")}`;
+    if (last && Date.now() - last > QUIET_MS) show("lost");
+    // An open socket that says nothing is no better than none: ask instead, and try another one.
+    if (wrapper && Date.now() - heard > QUIET_MS) {
+      heard = Date.now();
+      startPolling();
+      wrapper.reconnect();
+    }
   }, 1000);
+  document.addEventListener("dpmp:ask", ask);
 })();

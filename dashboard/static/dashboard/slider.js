@@ -5,7 +5,8 @@
   if (!form) return;
   const ranges = [...form.querySelectorAll("input[type=range]")];
   const line = document.getElementById("slider-state");
-  let dragging = null, busyUntil = 0, timer = null;
+  const ASK_MS = 4000;
+  let dragging = null, busyUntil = 0, timer = null, patience = null;
 
   const out = (key, value) => form.querySelectorAll(`[data-out="${CSS.escape(key)}"]`).forEach((node) => { node.textContent = value; });
   const paint = () => ranges.forEach((range) => {
@@ -30,6 +31,10 @@
   };
   const send = () => { clearTimeout(timer); timer = setTimeout(() => { line.textContent = form.dataset.sending; form.requestSubmit(); }, 250); };
 
+  // What a button says is newer than a move that has not been sent yet.
+  form.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => clearTimeout(timer)));
+  // A move goes to the form's own address: htmx would take that of the button pressed last, if it kept the focus.
+  form.addEventListener("htmx:configRequest", (event) => { if (event.detail.elt === form) event.detail.path = form.getAttribute("hx-post"); });
   ranges.forEach((range) => {
     range.addEventListener("pointerdown", () => { dragging = range; });
     range.addEventListener("pointerup", () => { dragging = null; });
@@ -54,6 +59,7 @@
       const same = wanted ? source === "override" && Object.keys(wanted).every((key) => (weights[key] || 0) === wanted[key])
         : wait.dataset.expect === "auto" ? source === "auto-balance" : source !== "override";
       if (!same) return;
+      clearTimeout(patience);
       wait.removeAttribute("data-expect");
       wait.textContent = form.dataset.appliedText;
       busyUntil = 0;
@@ -61,6 +67,17 @@
     if (dragging || Date.now() < busyUntil) return;
     ranges.forEach((range) => { if (range.name in weights) range.value = String(weights[range.name]); });
     paint();
+  };
+  // Nobody waits for ever: the page asks once itself, and then says that the proxy has not answered; it still may.
+  const waitFor = () => {
+    clearTimeout(patience);
+    patience = setTimeout(() => {
+      document.dispatchEvent(new CustomEvent("dpmp:ask"));
+      patience = setTimeout(() => {
+        const waiting = line.querySelector("[data-expect] [data-waiting]");
+        if (waiting) waiting.textContent = form.dataset.unanswered;
+      }, ASK_MS);
+    }, ASK_MS);
   };
   // What was not taken over is not "sending" any longer: the handles go back to what the proxy says.
   const failed = (event) => {
@@ -73,6 +90,6 @@
   document.addEventListener("htmx:responseError", failed);
   document.addEventListener("dpmp:live", follow);
   document.addEventListener("dpmp:theme", paint);
-  document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target === line) follow(); });
+  document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target === line) { waitFor(); follow(); } });
   paint();
 })();
