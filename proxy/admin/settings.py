@@ -37,13 +37,15 @@ class ProxySettingsAdmin(ConfigAdmin):
                 ),
             },
         ),
+        (_("Who may mine"), {"fields": ["miner_allow", "miner_password"]}),
         (
             _("Limits"),
             {
                 "fields": [
                     "max_sessions",
                     "max_sessions_per_address",
-                    "handshake_timeout_s",
+                    "connects_per_minute",
+                    ("subscribe_timeout_s", "handshake_timeout_s"),
                     "max_workers",
                     ("input_bytes_per_s", "input_burst_bytes", "input_lines_per_s"),
                 ]

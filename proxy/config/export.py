@@ -68,7 +68,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(name="schedules", model=Schedule, key="name"),
     Section(name="pins", model=WorkerPin, key="worker"),
     Section(name="firmware_rules", model=FirmwareRule, key="agent"),
-    Section(name="settings", model=ProxySettings, single=True),
+    Section(name="settings", model=ProxySettings, single=True, secrets=("miner_password",)),
     Section(name="retention", model=Retention, single=True),
     Section(name="balance", model=BalanceSettings, single=True),
     Section(name="balance_sources", model=BalanceSource, secrets=("password",)),

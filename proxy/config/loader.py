@@ -20,6 +20,7 @@ from proxy.config.snapshot import (
     Limits,
     Listeners,
     LogConfig,
+    MinerAccess,
     Mode,
     OverrideConfig,
     OverrideKind,
@@ -44,7 +45,7 @@ from proxy.models import (
 )
 from proxy.models import FirmwareRule as FirmwareRow
 from proxy.models.labels import WalletKind
-from proxy.models.settings import event_names
+from proxy.models.settings import event_names, networks_of
 from proxy.stratum.firmware import BY_NAME
 from proxy.types import AdminStatus, Chain, PoolKey, WorkerName
 
@@ -107,6 +108,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
     settings = ProxySettings.load()
     firmware = _firmware(problems)
     balance, log = _balance(problems), _log(settings, environ, problems)
+    access = _access(settings, problems)
     if problems:
         raise ConfigError(*problems)
     return ConfigSnapshot(
@@ -118,6 +120,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
         trace_workers=traces,
         balance=balance,
         limits=_group(Limits, settings),
+        access=access,
         health=_group(HealthConfig, settings),
         listeners=_group(Listeners, settings),
         log=log,
@@ -125,6 +128,14 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
         firmware=firmware,
         worker_series=settings.worker_series,
     )
+
+
+def _access(settings: ProxySettings, problems: list[str]) -> MinerAccess:
+    try:
+        return MinerAccess(networks=tuple(networks_of(settings.miner_allow)), password=settings.miner_password)
+    except ValueError as error:
+        problems.append(f"Where miners may connect from: {error}.")
+        return MinerAccess()
 
 
 def _balance(problems: list[str]) -> BalanceConfig:

@@ -16,6 +16,7 @@ from proxy.models import AlertSettings, BalanceSettings, ProxySettings, Retentio
 
 HIDDEN = gettext_lazy("(set)")
 _SECRET_WORDS = ("PASSWORD", "URL", "SECRET", "TOKEN")
+_SECRET_FIELDS = ("miner_password",)
 _ROWS: tuple[type[models.Model], ...] = (ProxySettings, Retention, BalanceSettings, AlertSettings)
 _OVERRIDES = {"log_level": "DPMP_LOG_LEVEL", "log_allow": "DPMP_LOG_ALLOW", "log_deny": "DPMP_LOG_DENY"}
 """Fields of ``ProxySettings`` that the environment wins over."""
@@ -73,7 +74,8 @@ def _field(row: models.Model, field: "models.Field[Any, Any]", environ: Mapping[
         return SettingLine(group=group, name=name, value=override, origin=Origin.ENVIRONMENT, detail=variable)
     value, default = getattr(row, field.name), field.get_default()
     origin = Origin.DEFAULT if value == default else Origin.ADMIN
-    return SettingLine(group=group, name=name, value=_shown(value), origin=origin, detail=_shown(default))
+    shown = str(HIDDEN) if value and field.name in _SECRET_FIELDS else _shown(value)
+    return SettingLine(group=group, name=name, value=shown, origin=origin, detail=_shown(default))
 
 
 def _shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from ipaddress import IPv4Network, IPv6Network
 
 from proxy.alerts.rules import AlertSetup
 from proxy.types import AdminStatus, Chain, PoolKey, WorkerName
@@ -17,6 +18,7 @@ from proxy.types import AdminStatus, Chain, PoolKey, WorkerName
 MIN_SWITCH_S_FLOOR = 5.0
 DEFAULT_MIN_SWITCH_S = 30.0
 DEFAULT_SLICE_S = 15.0
+Network = IPv4Network | IPv6Network
 POOL_KEY = re.compile(r"[A-Z][A-Z0-9]{0,7}")
 ALL_WORKERS = "*"
 DIFFICULTY_PLACEHOLDER = "{difficulty}"
@@ -278,10 +280,14 @@ class Limits:
     """Upper limits on sessions and workers."""
 
     max_sessions: int = 2000
-    max_sessions_per_address: int = 500
+    max_sessions_per_address: int = 1000
     """A farm behind one NAT shares its address."""
-    handshake_timeout_s: float = 60.0
-    """A connection that is not authorised by then is closed."""
+    connects_per_minute: int = 2000
+    """New connections of one address; so many at once: a farm of 1,000 after a power cut, bfgminer connects twice."""
+    subscribe_timeout_s: float = 10.0
+    """A connection that has made no call at all by then is closed."""
+    handshake_timeout_s: float = 30.0
+    """A connection that has not subscribed and authorised by then is closed."""
     max_workers: int = 5000
     """Names whose estimate and tallies are kept in memory."""
     input_bytes_per_s: int = 32_768
@@ -289,6 +295,16 @@ class Limits:
     input_burst_bytes: int = 65_536
     """So much of it at once."""
     input_lines_per_s: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinerAccess:
+    """Who may mine."""
+
+    networks: tuple[Network, ...] = ()
+    """Where miners may connect from, beside this machine; empty: from anywhere."""
+    password: str = field(default="", repr=False)
+    """What a miner's password has to be or to contain; empty: anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +368,7 @@ class ConfigSnapshot:
     pins: Mapping[WorkerName, PoolKey] = field(default_factory=dict)
     balance: BalanceConfig = BalanceConfig()
     limits: Limits = Limits()
+    access: MinerAccess = MinerAccess()
     health: HealthConfig = HealthConfig()
     listeners: Listeners = Listeners()
     log: LogConfig = LogConfig()

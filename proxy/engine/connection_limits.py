@@ -1,38 +1,106 @@
-"""How many miners may be connected, in all and from one address."""
+"""Which miners may connect: how many in all and from one address, how fast, and who makes room where it is full.
+
+A connection holds its place for good once its miner has subscribed and authorised. One that has not makes room for a
+newcomer: the oldest of the address with the most of them goes. So nobody keeps miners out by connections that never
+authorise, and a farm whose miners all come back at once is not hurt as long as others hold more such connections.
+"""
 
 from collections import Counter
+from collections.abc import Callable
+from itertools import islice
 
 from proxy.config.snapshot import Limits
+from proxy.types import SessionId
+
+SURELY_IDLE_S = 3.0
+"""A handshake takes less, so connections that are older and not authorised go before any that is younger."""
+MOST_COMPARED = 64
+"""Addresses that are compared for it, those first whose connections are pending for longest."""
+MAX_ADDRESSES = 4_096
+"""Addresses whose rate of connections is remembered."""
 
 
 class ConnectionLimits:
-    """Counts connections by address."""
+    """Counts connections by address. Time is handed in, in seconds."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._addresses: dict[SessionId, str] = {}
         self._by_address: Counter[str] = Counter()
+        self._pending: dict[str, dict[SessionId, float]] = {}
+        """By address: the connections that are not authorised, oldest first, and since when they are there."""
 
-    def reached(self, peer: str, limits: Limits) -> str:
-        """Which limit forbids another connection of ``peer`` (``address:port``); "" for none."""
-        if self._count >= limits.max_sessions:
-            return f"{limits.max_sessions} connections"
-        if self._by_address[_address(peer)] >= limits.max_sessions_per_address:
+    def __contains__(self, session: SessionId) -> bool:
+        """Whether ``session`` holds a place."""
+        return session in self._addresses
+
+    def has_place_for(self, address: str, limits: Limits) -> bool:
+        """Whether ``address`` may have another connection, were it not for all others."""
+        return self._by_address[address] < limits.max_sessions_per_address
+
+    def reached(self, address: str, limits: Limits) -> str:
+        """Which limit forbids another connection of ``address``; "" for none."""
+        if not self.has_place_for(address, limits):
             return f"{limits.max_sessions_per_address} connections from one address"
+        if len(self._addresses) >= limits.max_sessions:
+            return f"{limits.max_sessions} connections"
         return ""
 
-    def add(self, peer: str) -> None:
-        """``peer`` is connected."""
-        self._count += 1
-        self._by_address[_address(peer)] += 1
+    def makes_room(self, address: str, limits: Limits, now: float, is_known: Callable[[str], bool]) -> SessionId | None:
+        """Which connection is closed for another one of ``address`` where a limit is reached; None: there is none.
 
-    def remove(self, peer: str) -> None:
-        """``peer`` is connected no more."""
-        address = _address(peer)
-        self._count -= 1
+        ``is_known``: whether miners of an address have had accepted shares lately. Their connections go last.
+        """
+        if not self.has_place_for(address, limits):
+            return next(iter(self._pending.get(address, ())), None)
+        most, chosen = (False, False, 0), None
+        for other, pending in islice(self._pending.items(), MOST_COMPARED):
+            oldest, since = next(iter(pending.items()))
+            rank = (now - since >= SURELY_IDLE_S, not is_known(other), len(pending))
+            if rank > most:
+                most, chosen = rank, oldest
+        return chosen
+
+    def add(self, session: SessionId, address: str, now: float) -> None:
+        """``session`` of ``address`` is connected."""
+        self._addresses[session] = address
+        self._by_address[address] += 1
+        self._pending.setdefault(address, {})[session] = now
+
+    def authorized(self, session: SessionId) -> None:
+        """Its miner has subscribed and authorised: it keeps its place."""
+        address = self._addresses.get(session)
+        if address is not None:
+            self._no_longer_pending(session, address)
+
+    def remove(self, session: SessionId) -> None:
+        """``session`` is connected no more; does nothing the second time."""
+        address = self._addresses.pop(session, None)
+        if address is None:
+            return
+        self._no_longer_pending(session, address)
         self._by_address[address] -= 1
-        if self._by_address[address] <= 0:
+        if not self._by_address[address]:
             del self._by_address[address]
 
+    def _no_longer_pending(self, session: SessionId, address: str) -> None:
+        pending = self._pending.get(address)
+        if pending is not None and pending.pop(session, None) is not None and not pending:
+            del self._pending[address]
 
-def _address(peer: str) -> str:
-    return peer.rpartition(":")[0]
+
+class ConnectRates:
+    """How fast each address opens connections: as many at once as it may open in a minute, then evenly."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, tuple[float, float]] = {}
+        """By address, the one that connected last stands last: connections of the last minute, as of when."""
+
+    def admits(self, address: str, per_minute: float, now: float) -> bool:
+        """Count a connection of ``address``, unless there are too many."""
+        used, at = self._used.pop(address, (0.0, now))
+        used = max(0.0, used - (now - at) * per_minute / 60.0)
+        admitted = used + 1.0 <= per_minute
+        if len(self._used) >= MAX_ADDRESSES:
+            del self._used[next(iter(self._used))]
+        self._used[address] = (used + admitted, now)
+        return admitted

@@ -15,8 +15,9 @@ from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, PoolConfig
 from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
-from proxy.engine.connection_limits import ConnectionLimits
+from proxy.engine.connection_limits import ConnectionLimits, ConnectRates
 from proxy.engine.delivery import BlockDelivery
+from proxy.engine.miner_access import may_connect
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
 from proxy.engine.peer_address import address_of
@@ -93,6 +94,7 @@ class Engine:
         self._connection_ids = count(1)
         self._extranonces = count(int(random.random() * 2**16))
         self._limits = ConnectionLimits()
+        self._connect_rates = ConnectRates()
         self.peer_costs = PeerCosts()
         self._refusals = Refusals(clock, events)
         self._pacer = Pacer(clock)
@@ -171,16 +173,16 @@ class Engine:
     def connect(self, peer: str) -> Session | None:
         """A miner connected from ``peer`` (``address:port``): its link handler, or None where a limit is reached."""
         limits, address, now = self.config.limits, address_of(peer), self.clock.now()
-        limit = self._limit_for(peer, address, now)
+        limit = self._limit_for(peer, address, now) or self._make_room(address, now)
         if limit:
             self._refusals.add(address, peer, limit)
             return None
         ident = SessionId(next(self._session_ids))
         session = Session(ident, self, peer, self.peer_costs.connect(ident, address, now))
         self.sessions[session.id] = session
-        self._limits.add(peer)
+        self._limits.add(ident, address, now)
         self.events.emit(MinerConnected(session=session.id, peer=peer))
-        session.expect_handshake(limits.handshake_timeout_s)
+        session.expect_handshake(limits.subscribe_timeout_s, limits.handshake_timeout_s)
         return session
 
     def _limit_for(self, peer: str, address: str, now: float) -> str:
@@ -190,7 +192,38 @@ class Engine:
         refused_s = self.peer_costs.refused_s(address, now)
         if refused_s:
             return f"refused for {refused_s:.0f} s: connections of this address sent too much that earns nothing"
-        return self._limits.reached(peer, self.config.limits)
+        if not may_connect(self.config.access, peer):
+            return "not an address that may mine here"
+        per_minute = self.config.limits.connects_per_minute
+        if not self._connect_rates.admits(address, per_minute, now):
+            return f"{per_minute} new connections from one address in a minute"
+        return ""
+
+    def _make_room(self, address: str, now: float) -> str:
+        """Where it is full, close a connection that has less claim to its place; returns the limit if there is none."""
+        limits = self.config.limits
+        limit = self._limits.reached(address, limits)
+        if not limit:
+            return ""
+        closed = self._limits.makes_room(address, limits, now, lambda other: self.peer_costs.is_good(other, now))
+        if closed is None and self._limits.has_place_for(address, limits) and self.peer_costs.is_good(address, now):
+            closed = self._stranger(now)
+        if closed is None:
+            return limit
+        self._limits.remove(closed)
+        self.sessions[closed].downstream.cut_off(f"made room for another miner: {limit}")
+        return ""
+
+    def _stranger(self, now: float) -> SessionId | None:
+        """The oldest connection without an accepted share, at an address without any: known miners go before it."""
+        return next(
+            (
+                ident
+                for ident, session in self.sessions.items()
+                if ident in self._limits and not session.cost.accepted and not session.cost.address.is_good(now)
+            ),
+            None,
+        )
 
     def refuse_address(self, address: AddressCost) -> None:
         """An address is refused from now on: close those of its connections that cost much, and tell the operator."""
@@ -215,6 +248,7 @@ class Engine:
         """Subscribed and authorised: it wants work."""
         if not self.config.pools:
             session.wait(NO_POOL)
+        self._limits.authorized(session.id)
         self.scheduler.add_miner(session.id, session.worker)
         self._update_wanted(session)
         if session.current is None and self.config.pools:
@@ -225,7 +259,7 @@ class Engine:
         """The miner is gone."""
         if self.sessions.pop(session.id, None) is None:
             return
-        self._limits.remove(session.peer)
+        self._limits.remove(session.id)
         self.peer_costs.disconnect(session.cost, self.clock.now())
         self.stale_tips.forget(session.id)
         if session.started:

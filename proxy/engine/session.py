@@ -5,12 +5,15 @@ through ``switch_to``. Everything that reaches the miner goes through ``WorkSend
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
 from proxy.engine.eligible_pools import EligiblePools
+from proxy.engine.idle_miners import overdue_s
 from proxy.engine.jobs import JobTable
+from proxy.engine.miner_access import WRONG_PASSWORD, password_for_pool
 from proxy.engine.peer_costs import PAUSE_S, Measure, PeerCost
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
@@ -30,6 +33,7 @@ from proxy.observe.events import (
     MinerSlowed,
     MinerSubscribed,
     MinerWaiting,
+    MinerWrongPassword,
     PoolSwitched,
     SwitchSkipped,
 )
@@ -57,6 +61,7 @@ class Session:
 
     __slots__ = (
         "_began",
+        "_called",
         "_clock",
         "_earned",
         "_ended",
@@ -64,6 +69,8 @@ class Session:
         "_events",
         "_left_tip",
         "_link",
+        "_most_difficulty",
+        "_no_share_since",
         "_ready",
         "_slowed",
         "_timer",
@@ -140,12 +147,26 @@ class Session:
         """Accepted shares that its link has heard of."""
         self._slowed = False
         """Whether the operator was told."""
+        self._called = False
+        """Whether it has made any call."""
+        self._no_share_since: float | None = None
+        self._most_difficulty = 0.0
+        """The highest one that it was seen at before its first share."""
 
-    def expect_handshake(self, within_s: float) -> None:
-        """Close the connection unless the miner has subscribed and authorised by then."""
+    def expect_handshake(self, call_s: float, handshake_s: float) -> None:
+        """Close the connection unless the miner has made a call after ``call_s``, and subscribed and authorised after
+        ``handshake_s``. Some firmware configures or authorises before it subscribes."""
+        deadlines = self._clock.deadlines
+        self._timer = deadlines.call_at(deadlines.now() + call_s, partial(self._end_silence, call_s, handshake_s))
+
+    def _end_silence(self, call_s: float, handshake_s: float) -> None:
+        if not self._called:
+            self.downstream.close(f"nothing to subscribe with within {call_s:g} s")
+            return
         deadlines = self._clock.deadlines
         self._timer = deadlines.call_at(
-            deadlines.now() + within_s, lambda: self.downstream.close(f"not authorised within {within_s:g} s")
+            deadlines.now() + max(0.0, handshake_s - call_s),
+            lambda: self.downstream.close(f"not subscribed and authorised within {handshake_s:g} s"),
         )
 
     # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
@@ -204,13 +225,21 @@ class Session:
         self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=version_mask))
         return version_mask
 
+    def miner_may_authorize(self, user: str, password: str) -> str:
+        """Ask for the operator's password for miners, if there is one."""
+        if password_for_pool(self._engine.config.access, password) is not None:
+            return ""
+        self._events.emit(MinerWrongPassword(session=self.id, user=user, peer=self.peer))
+        return WRONG_PASSWORD
+
     def miner_authorized(self, user: str, password: str) -> None:
         """The first worker names the session; others are distinguished in the counts only."""
         worker = worker_of(user)
         first = not self.submits.workers
         self.submits.workers[user] = worker
         if first:
-            self.worker, self.user, self.password = worker, user, password
+            self.worker, self.user = worker, user
+            self.password = password_for_pool(self._engine.config.access, password) or ""
             self.trace(self._engine.tracing.is_traced(worker))
         self._events.emit(
             MinerAuthorized(
@@ -246,6 +275,7 @@ class Session:
 
     def miner_called(self, method: str) -> None:
         """Emit ``MinerMethod``."""
+        self._called = True
         if self._events.wants(MinerMethod):
             self._events.emit(MinerMethod(session=self.id, worker=self.worker, method=method))
 
@@ -300,6 +330,19 @@ class Session:
 
     def _keep(self) -> None:
         self._timer = self._clock.call_at(self.sender.keep_alive(), self._keep)
+        if not self.submits.any_share:
+            self._let_go_if_overdue()
+
+    def _let_go_if_overdue(self) -> None:
+        """Close a connection that holds its place without ever having found a share, where the difficulty is no
+        reason for it."""
+        now = self._clock.now()
+        if self.current is None or self._no_share_since is None:
+            self._no_share_since = now  # what it waited without work does not count
+        self._most_difficulty = max(self._most_difficulty, self.sender.assigned_difficulty or 0.0)
+        worked_s = now - self._no_share_since
+        if worked_s >= overdue_s(self._most_difficulty, self.profile):
+            self.downstream.close(f"no share in {worked_s / 60.0:.0f} minutes")
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

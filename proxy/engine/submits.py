@@ -167,6 +167,7 @@ class SubmitHandler:
         "_diff1",
         "_events",
         "_reading",
+        "any_share",
         "cost",
         "downstream",
         "jobs",
@@ -194,6 +195,8 @@ class SubmitHandler:
         self._charge = charge
         """Takes points (see ``PeerCosts``) for what earned nothing."""
         self.scheduler = scheduler
+        self.any_share = False
+        """Whether a share of it has passed the check."""
         self.workers: dict[str, WorkerName] = {}
         """By the user names that were authorised; the first is the session's."""
         self.jobs: JobTable | None = None
@@ -329,6 +332,7 @@ class SubmitHandler:
     def _forward(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> None:
         connection = issued.connection
         share = PendingShare(self, submit.id, worker, issued, check.true_difficulty, check.header_hash, check.version)
+        self.any_share = True
         if check.meets_network and self._delivery.candidates.take(connection.pool):
             share.block = self._block(submit, worker, issued, check)
             self._events.emit(share.block)

@@ -65,6 +65,16 @@ class ProxySettings(SingleRow):
         default=_LIMITS.max_sessions_per_address,
         help_text=_("A farm behind one router shares its address."),
     )
+    connects_per_minute = models.PositiveIntegerField(
+        _("new connections per address and minute"),
+        default=_LIMITS.connects_per_minute,
+        help_text=_("Also so many at once: after a power cut all miners of a farm come back together."),
+    )
+    subscribe_timeout_s = models.FloatField(
+        _("first message timeout"),
+        default=_LIMITS.subscribe_timeout_s,
+        help_text=_("Seconds; a connection that has not begun to log in by then is closed."),
+    )
     handshake_timeout_s = models.FloatField(
         _("authorise timeout"),
         default=_LIMITS.handshake_timeout_s,
@@ -95,6 +105,25 @@ class ProxySettings(SingleRow):
         default=_LIMITS.input_lines_per_s,
         validators=[MinValueValidator(LEAST_LINES)],
         help_text=_("Of one miner's connection. Accepted shares do not count."),
+    )
+    miner_allow = models.TextField(
+        _("miners: where from"),
+        blank=True,
+        default="",
+        help_text=_(
+            "Addresses or networks such as 192.168.1.0/24, separated by commas or lines, that miners may connect from; "
+            "empty for all that reach the port. This machine always may."
+        ),
+    )
+    miner_password = models.CharField(
+        _("miners: password"),
+        max_length=64,
+        blank=True,
+        default="",
+        help_text=_(
+            "If set, only miners whose own password is this one are accepted (NerdMiner takes 19 characters at most). "
+            "Requests to the pool may follow it in the miner, as in secret,d=1000; the pool does not see this password."
+        ),
     )
 
     rise = models.PositiveIntegerField(
@@ -228,6 +257,8 @@ class ProxySettings(SingleRow):
                 for name in (
                     "max_sessions",
                     "max_sessions_per_address",
+                    "connects_per_minute",
+                    "subscribe_timeout_s",
                     "handshake_timeout_s",
                     "max_workers",
                     "rise",
@@ -284,10 +315,13 @@ class ProxySettings(SingleRow):
         ports = [self.stratum_port, self.web_port, *([self.metrics_port] if self.metrics_enabled else [])]
         if len(set(ports)) < len(ports):
             raise ValidationError(gettext("Miners, pages and metrics need a port each: two are the same."))
-        try:
-            networks_of(self.metrics_allow)
-        except ValueError as error:
-            raise ValidationError({"metrics_allow": gettext("This is no network: %s") % error}) from error
+        for name in ("metrics_allow", "miner_allow"):
+            try:
+                networks_of(getattr(self, name))
+            except ValueError as error:
+                raise ValidationError({name: gettext("This is no network: %s") % error}) from error
+        if re.search(r"[\s,;]", self.miner_password or ""):
+            raise ValidationError({"miner_password": gettext("It cannot contain commas, semicolons or blanks.")})
         for name in ("log_allow", "log_deny"):
             wrong = [event for event in event_names(getattr(self, name)) if not _EVENT_NAME.fullmatch(event)]
             if wrong:

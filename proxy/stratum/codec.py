@@ -176,6 +176,11 @@ def encode_error(ident: JsonId, code: int, text: str) -> bytes:
     return orjson.dumps({"id": ident, "result": None, "error": [code, text, None]}, option=orjson.OPT_APPEND_NEWLINE)
 
 
+def encode_false(ident: JsonId, code: int, text: str) -> bytes:
+    """A refused login: cgminer 4.11.1 (util.c) and ESP-Miner look at the result, which is to be a bare false."""
+    return orjson.dumps({"id": ident, "result": False, "error": [code, text, None]}, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def encode_notification(method: str, params: list[Any]) -> bytes:
     """A message without an answer; ``id`` is null, which all firmware tolerates (an absent id not all)."""
     return orjson.dumps({"id": None, "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)

@@ -17,6 +17,7 @@ from proxy.stratum.codec import (
     Request,
     UnreadableCall,
     encode_error,
+    encode_false,
     encode_response,
     encode_true,
     interpret,
@@ -41,6 +42,7 @@ MAX_USER = 256
 CALL_COST = 1.0
 """Points (see ``DownstreamOwner.miner_cost``) of each call but a submit, and of each answer: they earn nothing."""
 BLANK_COST = 0.25
+WRONG_PASSWORD_COST = 10.0
 KEEP_ALIVE_ID = 2_000_000_000
 """The id of a call of ours that only keeps the connection alive. Far from the ids that miners count up for their
 shares: firmware that does not know the call may take the line for an answer and look for a share with that id."""
@@ -100,6 +102,9 @@ class DownstreamOwner(Protocol):
 
     def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
         """The peer speaks no Stratum V1, its bytes were ``head``; return what it is sent before it is closed."""
+
+    def miner_may_authorize(self, user: str, password: str) -> str:
+        """Why the user may not log in, as a sentence for the miner; "" if it may."""
 
     def miner_authorized(self, user: str, password: str) -> None:
         """A user logged in."""
@@ -369,8 +374,12 @@ class Downstream:
             self._owner.miner_cost(CALL_COST)
         elif len(self.users) >= MAX_USERS:
             raise RemoteProtocolError(f"more than {MAX_USERS} workers on one connection", code=24)
+        password = password if isinstance(password, str) else ""
+        if why := self._owner.miner_may_authorize(user, password):
+            self._owner.miner_cost(WRONG_PASSWORD_COST)
+            return encode_false(request.id, 24, why)
         self.users[user] = None
-        self._owner.miner_authorized(user, password if isinstance(password, str) else "")
+        self._owner.miner_authorized(user, password)
         return encode_response(request.id, True)
 
     def _configure(self, request: Request) -> bytes:

@@ -47,10 +47,14 @@ class Profile:
     """Merkle branches that it has room for."""
     most_masks: int | None = None
     """Version masks that it makes use of, however many bits it may roll (Avalon's drivers: 8)."""
+    least_hashrate: float = 10_000.0
+    """Hashes a second that no device with it stays below, estimated: a lottery miner on an ESP32 has tens of thousands,
+    an ASIC that is not a USB stick hundreds of billions."""
     min_difficulty: float | None = None
     """Leaves, or refuses the pool, below it. Not applied where difficulty 1 is not 2^32 hashes."""
 
 
+ASIC_HASHRATE = 1e11
 BY_HAND = r"(?!)"
 """Matches no agent: such a profile is only chosen by hand."""
 
@@ -68,6 +72,7 @@ PROFILES = (
         least_extranonce2=4,
         min_difficulty=524_288.0,
         max_coinbase=500,
+        least_hashrate=ASIC_HASHRATE,
     ),
     # NerdMiner v2 and what descends from it; the first models of Lucky Miner, later ones run an ESP-Miner.
     _profile(
@@ -88,6 +93,7 @@ PROFILES = (
         accepts_empty_extranonce1=True,
         least_extranonce2=3,
         max_coinbase=7_000,
+        least_hashrate=ASIC_HASHRATE,
     ),
     _profile(
         "sparkminer", "SparkMiner", r"sparkminer", max_coinb1=256, max_coinb2=128, max_branches=16, stops_rolling=True
@@ -106,6 +112,7 @@ PROFILES = (
         stops_rolling=True,
         max_coinbase=5_000,
         max_branches=32,
+        least_hashrate=ASIC_HASHRATE,
     ),
     _profile(
         "avalon",
@@ -117,11 +124,32 @@ PROFILES = (
         max_branches=30,
         most_masks=8,
     ),
-    _profile("whatsminer", "Whatsminer", r"whatsminer|btminer", max_coinbase=6_500, repeats_mask=True),
-    _profile("braiins", "Braiins OS", r"bosminer|braiins|bmm-?10"),
+    _profile(
+        "whatsminer",
+        "Whatsminer",
+        r"whatsminer|btminer",
+        max_coinbase=6_500,
+        repeats_mask=True,
+        least_hashrate=ASIC_HASHRATE,
+    ),
+    _profile("braiins", "Braiins OS", r"bosminer|braiins|bmm-?10", least_hashrate=ASIC_HASHRATE),
     # Other firmware on Antminers; what coinbase it holds is not known, so it gets the stock firmware's least.
-    _profile("luxos", "LuxOS", r"luxminer|luxos", accepts_empty_extranonce1=True, max_coinbase=750),
-    _profile("vnish", "VNish", r"\bxminer-|vnish", accepts_empty_extranonce1=True, max_coinbase=750),
+    _profile(
+        "luxos",
+        "LuxOS",
+        r"luxminer|luxos",
+        accepts_empty_extranonce1=True,
+        max_coinbase=750,
+        least_hashrate=ASIC_HASHRATE,
+    ),
+    _profile(
+        "vnish",
+        "VNish",
+        r"\bxminer-|vnish",
+        accepts_empty_extranonce1=True,
+        max_coinbase=750,
+        least_hashrate=ASIC_HASHRATE,
+    ),
     _profile(
         "antminer-s21",
         "Antminer S21",
@@ -129,6 +157,7 @@ PROFILES = (
         accepts_empty_extranonce1=True,
         max_coinbase=2_250,
         min_difficulty=1_024.0,
+        least_hashrate=ASIC_HASHRATE,
     ),
     _profile(
         "antminer-s2x",
@@ -137,9 +166,15 @@ PROFILES = (
         accepts_empty_extranonce1=True,
         max_coinbase=750,
         min_difficulty=1_024.0,
+        least_hashrate=ASIC_HASHRATE,
     ),
     _profile(
-        "antminer", "Antminer", r"antminer|bmminer|\bsm-miner|bhb42", accepts_empty_extranonce1=True, max_coinbase=750
+        "antminer",
+        "Antminer",
+        r"antminer|bmminer|\bsm-miner|bhb42",
+        accepts_empty_extranonce1=True,
+        max_coinbase=750,
+        least_hashrate=ASIC_HASHRATE,
     ),
     _profile(
         "bfgminer",
@@ -151,7 +186,7 @@ PROFILES = (
     ),
     _profile("cpuminer", "cpuminer", r"cpuminer|ccminer", accepts_empty_extranonce1=True, stops_rolling=True),
     _profile("cgminer", "cgminer", r"cgminer|sgminer", accepts_empty_extranonce1=True),
-    _profile("apollo", "FutureBit Apollo", r"apollo|futurebit"),
+    _profile("apollo", "FutureBit Apollo", r"apollo|futurebit", least_hashrate=ASIC_HASHRATE),
     # Rented hash is any firmware behind one agent; its checks want 4 bytes, as NiceHash's do.
     _profile("mrr", "Mining Rig Rentals", r"miningrigrentals|mrr", accepts_empty_extranonce1=True, least_extranonce2=4),
     _profile(

@@ -94,6 +94,8 @@ def test_a_pool_has_one_weight_in_a_schedule() -> None:
         {"web_port": 0},
         {"metrics_port": 65536},
         {"max_sessions": 0},
+        {"connects_per_minute": 0},
+        {"subscribe_timeout_s": 0},
         {"input_bytes_per_s": 100},
         {"input_burst_bytes": 100},
         {"input_lines_per_s": 0},

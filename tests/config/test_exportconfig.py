@@ -35,7 +35,7 @@ def configured():
     make_schedule({one: 70, two: 30}, is_default=True)
     WorkerPin(worker="rig", pool=two).save()
     FirmwareRule(agent="odd*", profile="avalon", position=2, note="old board", enabled=True).save()
-    ProxySettings(stratum_port=4444).save()
+    ProxySettings(stratum_port=4444, miner_password="miner-secret").save()
     BalanceSource(kind="node", chain="BTC", url="http://127.0.0.1:8332", user="me", password="node-secret").save()
     target = AlertTarget(label="hook", url="json://me:alert-secret@127.0.0.1/x")
     target.save()
@@ -77,7 +77,7 @@ def run(path, *options):
 
 
 def test_secrets_stay_unless_asked_for(configured):
-    for secret in ("pool-secret", "node-secret", "alert-secret"):
+    for secret in ("pool-secret", "node-secret", "alert-secret", "miner-secret"):
         assert secret not in export_config()
         assert secret in export_config(secrets=True)
 

@@ -137,6 +137,20 @@ def test_the_settings_of_the_log_file_and_of_the_metrics_arrive() -> None:
     assert loaded.worker_series == 12
 
 
+def test_who_may_mine_arrives_as_networks_and_a_password() -> None:
+    ProxySettings(miner_allow="192.168.1.0/24, 10.0.0.7", miner_password="sesame").save()
+    loaded = load_snapshot({})
+    assert [str(network) for network in loaded.access.networks] == ["192.168.1.0/24", "10.0.0.7/32"]
+    assert loaded.access.password == "sesame"
+
+
+def test_networks_that_were_written_past_the_rules_are_refused_with_a_sentence() -> None:
+    ProxySettings().save()
+    ProxySettings.objects.update(miner_allow="192.168.1.7/24")
+    with pytest.raises(ConfigError, match=r"Where miners may connect from: 192\.168\.1\.7/24 has host bits set"):
+        load_snapshot({})
+
+
 def test_the_environment_wins_over_the_log_fields() -> None:
     ProxySettings.objects.create(log_level="DEBUG", log_deny="share_result")
     log = load_snapshot({"DPMP_LOG_LEVEL": "warning", "DPMP_LOG_ALLOW": "pool_up"}).log

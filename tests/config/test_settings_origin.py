@@ -36,5 +36,10 @@ def test_secret_of_the_environment_is_not_told(name):
     assert line(name, {name: "redis://:hunter2@host"}).value == HIDDEN
 
 
+def test_password_of_the_miners_is_not_told():
+    ProxySettings(miner_password="hunter2").save()
+    assert line("Miners: password").value == HIDDEN
+
+
 def test_each_variable_has_its_meaning():
     assert {found.name for found in settings_in_force(VARIABLES, {}) if found.group == "environment"} == set(VARIABLES)

@@ -22,6 +22,7 @@ from proxy.observe.events.miners import (
     MinerSlowed,
     MinerSubscribed,
     MinerWaiting,
+    MinerWrongPassword,
     PoolExcluded,
 )
 from proxy.observe.events.pools import (
@@ -150,6 +151,7 @@ __all__ = [
     "MinerSlowed",
     "MinerSubscribed",
     "MinerWaiting",
+    "MinerWrongPassword",
     "NamesStoredTogether",
     "NetworkDifficultyDoubted",
     "NewBlockSeen",

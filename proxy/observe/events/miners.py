@@ -123,6 +123,15 @@ class MinerAuthorized(Event):
     first: bool
 
 
+@event("miner_wrong_password")
+class MinerWrongPassword(Event):
+    """A miner authorised without the password that the operator set for miners."""
+
+    session: SessionId
+    user: str
+    peer: str
+
+
 @event("authorize_rewrite", DEBUG)
 class AuthorizeRewrite(Event):
     """A miner's user name was replaced by the one for the pool."""
