@@ -122,7 +122,7 @@ class PendingShare:
         error = answer.error or ErrorInfo(20, "refused")
         reason, text = reason_of(error), error.text
         # Some pools (public-pool) judge by the difficulty of the moment, not by the job's.
-        if reason in _HASH_REFUSED and reached >= max(credited, connection.difficulty):
+        if reason in _HASH_REFUSED and reached >= max(issued.job.difficulty, connection.difficulty):
             self._learn_reading(answer.version_bits, accepted=False)
         handler.downstream.refuse(self.ident, code_of(reason), text)
         handler.emit_result(

@@ -45,6 +45,8 @@ MAX_PENDING = 4_096
 MAX_EXPIRED = 64
 MAX_ERRORS = 20
 """Malformed messages in a row before the connection is given up."""
+SUGGEST_PAUSE_S = 30.0
+"""No pool hears suggestions more often on a connection: a miner may send thousands a second, and is one of many."""
 IDLE_LEAST_S = 360.0
 IDLE_SPREAD_S = 90.0
 """A connection that sent nothing for 6 to 7.5 minutes says something: btcpool and its descendants (ViaBTC, AntPool)
@@ -130,7 +132,10 @@ class Upstream:
         "_sent_at",
         "_submit_room",
         "_submits",
+        "_suggest_timer",
         "_suggested",
+        "_suggested_at",
+        "_to_suggest",
         "_wanted_close",
         "_watch",
         "credentials",
@@ -205,7 +210,12 @@ class Upstream:
         self._errors = 0
         self._wanted_close = False
         self._close_reason = ""
+        self._to_suggest: float | None = None
         self._suggested: float | None = None
+        """What the pool was told last."""
+        self._suggested_at = -SUGGEST_PAUSE_S
+        self._suggest_timer: Timer | None = None
+        """Runs while the next suggestion has to wait."""
 
     # --- LinkHandler ----------------------------------------------------------------------------------------------
 
@@ -233,7 +243,7 @@ class Upstream:
         if self.state is UpstreamState.CLOSED:
             return
         self._move(UpstreamState.CLOSED)
-        for timer in (self._watch, self._idle_watch):
+        for timer in (self._watch, self._idle_watch, self._suggest_timer):
             if timer is not None:
                 timer.cancel()
         submits, self._submits = self._submits, {}
@@ -325,13 +335,23 @@ class Upstream:
         return True
 
     def suggest(self, difficulty: float) -> None:
-        """Suggest a difficulty to the pool: an integer from 1 on (ckpool reads no float), sent only when it changes."""
+        """Suggest a difficulty to the pool: an integer from 1 on (ckpool reads no float), sent only when it changes, and
+        once in ``SUGGEST_PAUSE_S`` at most; the latest counts."""
         whole = float(int(difficulty)) if difficulty >= 1 else difficulty
-        if whole == self._suggested or whole <= 0:
+        if whole > 0 and whole != self._to_suggest:
+            self._to_suggest = whole
+            if self.ready and self._suggest_timer is None:
+                self._suggest_now_or_later()
+
+    def _suggest_now_or_later(self) -> None:
+        self._suggest_timer = None
+        if self._to_suggest in (None, self._suggested) or not self.ready:
             return
-        self._suggested = whole
-        if self.ready:
-            self._send(self._suggestion(whole), 1)
+        due = self._suggested_at + SUGGEST_PAUSE_S
+        if self._clock.now() < due - 1e-6:
+            self._suggest_timer = self._clock.call_at(due, self._suggest_now_or_later)
+        else:
+            self._send(self._suggestion(), 1)
 
     def close(self, reason: str, *, wanted: bool = True) -> None:
         """End the connection; ``upstream_closed`` follows."""
@@ -501,8 +521,8 @@ class Upstream:
         self._patience.reached()
         self._idle_watch = self._clock.call_at(self._clock.now() + self._idle_s, self._look_idle)
         lines, count = self._call("mining.extranonce.subscribe", []), 1
-        if self._suggested is not None:
-            lines, count = lines + self._suggestion(self._suggested), 2
+        if self._to_suggest is not None:
+            lines, count = lines + self._suggestion(), 2
         self._send(lines, count)
         if self.job is not None:
             self._owner.upstream_job(self.job)
@@ -579,7 +599,10 @@ class Upstream:
         self._arm(OPTIONAL_TIMEOUT_S)
         return encode_request(ident, method, params)
 
-    def _suggestion(self, difficulty: float) -> bytes:
+    def _suggestion(self) -> bytes:
+        difficulty = self._suggested = self._to_suggest
+        assert difficulty is not None
+        self._suggested_at = self._clock.now()
         return self._call("mining.suggest_difficulty", [int(difficulty) if difficulty >= 1 else difficulty])
 
     def _send(self, payload: bytes, lines: int) -> None:

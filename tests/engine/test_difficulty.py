@@ -7,6 +7,7 @@ from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for,
 from proxy.observe.events import ShareResult
 from proxy.stratum.difficulty import network_difficulty
 from proxy.stratum.firmware import UNKNOWN, profile_of
+from proxy.stratum.upstream import SUGGEST_PAUSE_S
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey, Reason
 from tests.support.world import EASY, World
 
@@ -151,7 +152,7 @@ def test_a_suggestion_reaches_the_pool_after_its_login_once_and_as_an_integer_fr
     world.advance(1)
     miner.call("mining.suggest_difficulty", [512.2], 5)
     miner.call("mining.suggest_difficulty", [0.25], 6)
-    world.advance(1)
+    world.advance(SUGGEST_PAUSE_S)
     (connection,) = world.pools["A"].live()
     methods = [m["method"] for m in connection.received]
     suggested = [m["params"] for m in connection.received if m["method"] == "mining.suggest_difficulty"]

@@ -10,7 +10,7 @@ from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.stratum.codec import Request
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache, PoolJob
-from proxy.stratum.upstream import MAX_LINE_OUT, Credentials, Upstream, UpstreamState
+from proxy.stratum.upstream import MAX_LINE_OUT, SUGGEST_PAUSE_S, Credentials, Upstream, UpstreamState
 from proxy.stratum.upstream_owner import ShareAnswer
 
 NOTIFY = ["1", "00" * 32, "aa", "bb", [], "20000000", "1d00ffff", "68000000", True]
@@ -439,3 +439,49 @@ def test_a_difficulty_that_no_miner_can_work_at_changes_nothing(value: Any) -> N
     assert bench.upstream.difficulty == 512.0
     bench.push("mining.set_difficulty", [2.0**-32])
     assert bench.upstream.difficulty == 2.0**-32
+
+
+def suggestions(bench: Bench) -> list[float]:
+    return [line["params"][0] for line in bench.sent if line["method"] == "mining.suggest_difficulty"]
+
+
+def test_a_pool_hears_one_suggestion_in_30_s_and_the_latest_is_not_lost() -> None:
+    bench = Bench().ready()
+    for difficulty in range(1000, 2000):
+        bench.upstream.suggest(float(difficulty))
+    assert suggestions(bench) == [1000]
+    bench.clock.advance(SUGGEST_PAUSE_S - 0.1)
+    bench.upstream.suggest(7.0)
+    assert suggestions(bench) == [1000]
+    bench.clock.advance(0.2)
+    assert suggestions(bench) == [1000, 7]
+    bench.clock.advance(5 * SUGGEST_PAUSE_S)
+    assert suggestions(bench) == [1000, 7]
+
+
+def test_a_suggestion_that_was_taken_back_while_it_waited_is_not_sent() -> None:
+    bench = Bench().ready()
+    bench.upstream.suggest(64.0)
+    bench.upstream.suggest(128.0)
+    bench.upstream.suggest(64.0)
+    bench.clock.advance(2 * SUGGEST_PAUSE_S)
+    bench.upstream.suggest(0.5)
+    assert suggestions(bench) == [64, 0.5]
+
+
+def test_what_is_suggested_before_a_connection_is_ready_goes_with_its_first_words() -> None:
+    bench = Bench()
+    bench.upstream.suggest(3.0)
+    bench.upstream.suggest(5.0)
+    bench.ready()
+    assert suggestions(bench) == [5]
+
+
+def test_no_suggestion_follows_the_end_of_a_connection() -> None:
+    bench = Bench().ready()
+    bench.upstream.suggest(64.0)
+    bench.upstream.suggest(128.0)
+    bench.upstream.closed("gone")
+    sent = len(bench.sent)
+    bench.clock.advance(2 * SUGGEST_PAUSE_S)
+    assert len(bench.sent) == sent
