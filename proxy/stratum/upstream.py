@@ -335,8 +335,10 @@ class Upstream:
         return True
 
     def suggest(self, difficulty: float) -> None:
-        """Suggest a difficulty to the pool: an integer from 1 on (ckpool reads no float), sent only when it changes, and
-        once in ``SUGGEST_PAUSE_S`` at most; the latest counts."""
+        """Suggest a difficulty to the pool: an integer from 1 on (ckpool reads no float), sent only when it changes.
+
+        Once in ``SUGGEST_PAUSE_S`` at most; the latest counts.
+        """
         whole = float(int(difficulty)) if difficulty >= 1 else difficulty
         if whole > 0 and whole != self._to_suggest:
             self._to_suggest = whole
