@@ -29,6 +29,7 @@ from proxy.history.journal_undelivered import JournalBlock, read_undelivered
 from proxy.history.service import HistoryService
 from proxy.history.state_saver import StateSaver
 from proxy.models.settings import networks_of
+from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
 from proxy.net.garbage import GarbageCollection
@@ -172,6 +173,7 @@ class Node:
         )
         self.metrics_server: MetricsServer | None = None
         self.listeners = Listeners()
+        self._open_files, self._free_memory = raise_open_files(), free_memory()
         self._stop = asyncio.Event()
         self._trouble = ""
         self._tasks: list[asyncio.Task[Any]] = []
@@ -315,6 +317,7 @@ class Node:
             self.listeners = config.listeners
         self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
         self.metrics.limit_worker_series(config.worker_series)
+        self.engine.capacity = miners_that_fit(self._open_files, self._free_memory, len(config.pools))
         for part in (self.history, self.payouts, self.balance):
             part.apply(config)
         self.alerts.apply(config.alerts)

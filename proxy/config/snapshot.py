@@ -279,9 +279,10 @@ def _matches(pattern: str, text: str) -> bool:
 class Limits:
     """Upper limits on sessions and workers."""
 
-    max_sessions: int = 2000
-    max_sessions_per_address: int = 1000
-    """A farm behind one NAT shares its address."""
+    max_sessions: int = 0
+    """0: as many as the machine has room for."""
+    max_sessions_per_address: int = 0
+    """A farm behind one NAT shares its address. 0: half of those in all."""
     connects_per_minute: int = 2000
     """New connections of one address; so many at once: a farm of 1,000 after a power cut, bfgminer connects twice."""
     subscribe_timeout_s: float = 10.0

@@ -7,6 +7,7 @@ authorise, and a farm whose miners all come back at once is not hurt as long as 
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 from proxy.config.snapshot import Limits
@@ -18,6 +19,13 @@ MOST_COMPARED = 64
 """Addresses that are compared for it, those first whose connections are pending for longest."""
 MAX_ADDRESSES = 4_096
 """Addresses whose rate of connections is remembered."""
+
+
+def limits_for(limits: Limits, capacity: int) -> Limits:
+    """``limits`` with what they leave to the machine (0), which has room for ``capacity`` miners."""
+    most = limits.max_sessions or capacity
+    each = limits.max_sessions_per_address or max(1, most // 2)
+    return replace(limits, max_sessions=most, max_sessions_per_address=each)
 
 
 class ConnectionLimits:
@@ -40,9 +48,10 @@ class ConnectionLimits:
     def reached(self, address: str, limits: Limits) -> str:
         """Which limit forbids another connection of ``address``; "" for none."""
         if not self.has_place_for(address, limits):
-            return f"{limits.max_sessions_per_address} connections from one address"
+            most = limits.max_sessions_per_address
+            return f'{most} connections from one address ("maximum miners per address" in the proxy settings)'
         if len(self._addresses) >= limits.max_sessions:
-            return f"{limits.max_sessions} connections"
+            return f'{limits.max_sessions} connections ("maximum miners" in the proxy settings)'
         return ""
 
     def makes_room(self, address: str, limits: Limits, now: float, is_known: Callable[[str], bool]) -> SessionId | None:

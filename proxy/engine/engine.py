@@ -15,7 +15,7 @@ from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, PoolConfig
 from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
-from proxy.engine.connection_limits import ConnectionLimits, ConnectRates
+from proxy.engine.connection_limits import ConnectionLimits, ConnectRates, limits_for
 from proxy.engine.delivery import BlockDelivery
 from proxy.engine.miner_access import may_connect
 from proxy.engine.outage import Outage, any_works
@@ -95,6 +95,10 @@ class Engine:
         self._extranonces = count(int(random.random() * 2**16))
         self._limits = ConnectionLimits()
         self._connect_rates = ConnectRates()
+        self.capacity = 2_000
+        """How many miners the machine has room for."""
+        self.limit_met: tuple[str, float] | None = None
+        """The limit of connections that was met last, and when (monotonic)."""
         self.peer_costs = PeerCosts()
         self._refusals = Refusals(clock, events)
         self._pacer = Pacer(clock)
@@ -201,7 +205,7 @@ class Engine:
 
     def _make_room(self, address: str, now: float) -> str:
         """Where it is full, close a connection that has less claim to its place; returns the limit if there is none."""
-        limits = self.config.limits
+        limits = limits_for(self.config.limits, self.capacity)
         limit = self._limits.reached(address, limits)
         if not limit:
             return ""
@@ -209,6 +213,7 @@ class Engine:
         if closed is None and self._limits.has_place_for(address, limits) and self.peer_costs.is_good(address, now):
             closed = self._stranger(now)
         if closed is None:
+            self.limit_met = limit, now
             return limit
         self._limits.remove(closed)
         self.sessions[closed].downstream.cut_off(f"made room for another miner: {limit}")

@@ -58,12 +58,14 @@ class ProxySettings(SingleRow):
     )
 
     max_sessions = models.PositiveIntegerField(
-        _("maximum miners"), default=_LIMITS.max_sessions, help_text=_("Connections accepted at the same time.")
+        _("maximum miners"),
+        default=_LIMITS.max_sessions,
+        help_text=_("Connections accepted at the same time. 0: as many as the machine has room for."),
     )
     max_sessions_per_address = models.PositiveIntegerField(
         _("maximum miners per address"),
         default=_LIMITS.max_sessions_per_address,
-        help_text=_("A farm behind one router shares its address."),
+        help_text=_("A farm behind one router shares its address. 0: half of the maximum."),
     )
     connects_per_minute = models.PositiveIntegerField(
         _("new connections per address and minute"),
@@ -255,8 +257,6 @@ class ProxySettings(SingleRow):
                     violation_error_message=_("This must be above 0."),
                 )
                 for name in (
-                    "max_sessions",
-                    "max_sessions_per_address",
                     "connects_per_minute",
                     "subscribe_timeout_s",
                     "handshake_timeout_s",

@@ -9,7 +9,13 @@ from proxy.config.snapshot import Limits
 from proxy.net.transport import InputBudget, StreamLink, keep_alive
 from proxy.ports import LinkHandler
 
-BACKLOG = 1024
+BACKLOG = 8192
+"""The system takes less where it allows less (Linux: 4,096). A farm that comes back connects all at once, and whoever
+finds the queue full tries again only after a second."""
+HOLD_S = 5.0
+"""A refused connection stays open for so long, unread: firmware that connects again at once would do nothing else."""
+MAX_HELD = 256
+"""More than these are closed at once."""
 
 
 class MinerHandler(LinkHandler, Protocol):
@@ -29,6 +35,7 @@ class StratumListener:
     def __init__(self, accept: Callable[[str], MinerHandler | None], budget: InputBudget | None = None) -> None:
         self.budget = budget or InputBudget()
         self._accept = accept
+        self._held: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
 
     def limit_input(self, limits: Limits) -> None:
@@ -51,7 +58,11 @@ class StratumListener:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _MinerLink(self._accept, self.budget), host or None, port, backlog=BACKLOG, start_serving=True
+                lambda: _MinerLink(self._accept, self.budget, self._held),
+                host or None,
+                port,
+                backlog=BACKLOG,
+                start_serving=True,
             )
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
@@ -63,6 +74,8 @@ class StratumListener:
 
     async def stop(self) -> None:
         """Stop listening; open connections stay."""
+        for transport in self._held:
+            transport.close()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -71,16 +84,32 @@ class StratumListener:
 class _MinerLink(StreamLink):
     """A connection whose handler is chosen when the peer is known."""
 
-    __slots__ = ("_accept", "_miner")
+    __slots__ = ("_accept", "_held", "_miner")
 
-    def __init__(self, accept: Callable[[str], MinerHandler | None], budget: InputBudget) -> None:
+    def __init__(
+        self, accept: Callable[[str], MinerHandler | None], budget: InputBudget, held: set[asyncio.Transport]
+    ) -> None:
         super().__init__(None, budget)
         self._accept = accept
+        self._held = held
         self._miner: MinerHandler | None = None
 
     def _find_handler(self) -> LinkHandler | None:
         self._miner = self._accept(self.peer)
         return self._miner
+
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        """Close a moment later, without an answer."""
+        if len(self._held) >= MAX_HELD:
+            transport.close()
+            return
+        transport.pause_reading()
+        self._held.add(transport)
+        self._loop.call_later(HOLD_S, self._let_go, transport)
+
+    def _let_go(self, transport: asyncio.Transport) -> None:
+        self._held.discard(transport)
+        transport.close()
 
     def _earned_lines(self) -> int:
         return self._miner.earned_lines() if self._miner is not None else 0

@@ -109,6 +109,10 @@ class StreamLink(asyncio.Protocol):
         self._slow_timer: asyncio.TimerHandle | None = None
         self._abort_reason = ""
 
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        """End a connection for which there is no handler."""
+        transport.close()
+
     def _find_handler(self) -> LinkHandler | None:
         return self._handler
 
@@ -143,7 +147,7 @@ class StreamLink(asyncio.Protocol):
         self.peer = _address(transport.get_extra_info("peername"))
         self._handler = self._find_handler()
         if self._handler is None:
-            transport.close()
+            self._refuse(self._transport)
             return
         self._receive = self._handler.received
         self._handler.opened(self)

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import resource
 import shutil
 import socket
 import subprocess
@@ -30,6 +29,7 @@ from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ConfigSnapshot, Tls
 from proxy.errors import ConfigError, DPMPError
 from proxy.models import ProxySettings
+from proxy.net.capacity import SPARE_FILES, free_memory, miners_that_fit, raise_open_files
 from proxy.ops.check_pool import check_all
 from proxy.ops.health import can_write
 from proxy.ops.private_files import open_to_others
@@ -37,8 +37,6 @@ from proxy.types import AdminStatus
 
 ASK_S = 3.0
 LOW_DISK_BYTES = 500 * 1024 * 1024
-SPARE_FILES = 500
-"""Descriptors for pages and metrics (their maximum of connections), the database and the log."""
 EARLIEST = 1_750_000_000.0
 """June 2025: an earlier time is wrong."""
 RESTORE = (
@@ -319,19 +317,22 @@ def ask(url: str) -> str:
 
 def open_files() -> Iterator[Finding]:
     """The limit suffices for the configured maximum of miners and their pool connections."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    row = ProxySettings.load()
+    files, row = raise_open_files(), ProxySettings.load()
     try:
-        connections = 1 + max(2, len(_enabled(load_snapshot())))
+        pools = len(_enabled(load_snapshot()))
     except ConfigError:
-        connections = 3
-    wanted = row.max_sessions * connections + SPARE_FILES
-    text = f"{soft} allowed (at most {hard}); {row.max_sessions} miners would need {wanted}"
-    if soft < wanted:
+        pools = 2
+    fit = miners_that_fit(files, free_memory(), pools)
+    if not row.max_sessions:
+        yield _ok("open files", f"{files} allowed; with its memory this machine has room for {fit} miners.")
+        return
+    wanted = row.max_sessions * (1 + max(2, pools)) + SPARE_FILES
+    text = f"{files} allowed; {row.max_sessions} miners would need {wanted}"
+    if files < wanted:
         yield _warn(
             "open files",
             f"{text}.",
-            f"For about {(soft - SPARE_FILES) // connections} miners it is enough. "
+            f"For about {fit} miners it is enough. "
             f"For more: LimitNOFILE={wanted} in the service, or: ulimit -n {wanted}",
         )
     else:

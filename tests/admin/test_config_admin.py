@@ -210,7 +210,7 @@ def test_the_settings_are_saved_as_the_one_row(admin) -> None:
         ({"web_port": 3351}, "Miners, pages and metrics need a port each"),
         ({"stratum_port": 0}, "greater than or equal to 1"),
         ({"backoff_max_s": 0.5}, "The longest wait is below the shortest."),
-        ({"max_sessions": 0}, "This must be above 0."),
+        ({"max_workers": 0}, "This must be above 0."),
         ({"stratum_host": "every where"}, "Give an IP address of this machine"),
         ({"file_bytes": 100}, "greater than or equal to 10000"),
         ({"worker_series": 5000}, "less than or equal to 1000"),

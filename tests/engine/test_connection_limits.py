@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.config.snapshot import Limits
-from proxy.engine.connection_limits import MAX_ADDRESSES, SURELY_IDLE_S, ConnectionLimits, ConnectRates
+from proxy.engine.connection_limits import MAX_ADDRESSES, SURELY_IDLE_S, ConnectionLimits, ConnectRates, limits_for
 from proxy.observe.events import MinerDisconnected, MinerRefused
 from proxy.types import SessionId
 from tests.support.world import ScriptedMiner, World
@@ -21,7 +21,7 @@ class Table:
 
     def __init__(self, **limits: int) -> None:
         self.table = ConnectionLimits()
-        self.limits = Limits(**limits)
+        self.limits = Limits(**{"max_sessions_per_address": 1000, **limits})
         self.number = 0
 
     def add(self, address: str, now: float = 0.0, *, authorized: bool = False) -> SessionId:
@@ -43,10 +43,11 @@ def test_connections_are_limited_in_all_and_by_address() -> None:
     table = Table(max_sessions=3, max_sessions_per_address=2)
     assert table.reached("a") == ""
     first, second = table.add("a"), table.add("a")
-    assert table.reached("a") == "2 connections from one address"
+    each = '2 connections from one address ("maximum miners per address" in the proxy settings)'
+    assert table.reached("a") == each
     assert table.reached("b") == ""
     table.add("b")
-    assert table.reached("c") == "3 connections"
+    assert table.reached("c") == '3 connections ("maximum miners" in the proxy settings)'
     for _ in range(2):  # the second time does nothing
         table.table.remove(first)
     assert first not in table.table and second in table.table
@@ -109,7 +110,7 @@ def test_the_table_of_rates_is_bounded() -> None:
 
 def limited(**limits: Any) -> World:
     world = World({"A": 8})
-    world.config = replace(world.config, limits=Limits(**limits))
+    world.config = replace(world.config, limits=Limits(**{"max_sessions_per_address": 1000, **limits}))
     world.engine.apply(world.config)
     return world
 
@@ -134,7 +135,8 @@ def test_new_miners_are_served_while_half_open_connections_hold_all_places() -> 
     assert all(each.all("mining.notify") for each in new)
     assert not works.link.closed
     assert len(world.engine.sessions) == 60
-    assert "made room for another miner: 60 connections" in {e.reason for e in world.events_of(MinerDisconnected)}
+    reasons = {event.reason for event in world.events_of(MinerDisconnected)}
+    assert any(reason.startswith("made room for another miner: 60 connections") for reason in reasons)
 
 
 def test_a_known_miner_goes_before_authorised_strangers_that_found_nothing() -> None:
@@ -150,7 +152,9 @@ def test_a_known_miner_goes_before_authorised_strangers_that_found_nothing() -> 
     assert again.answers(2)
     assert [each.link.closed for each in strangers] == [True] + [False] * 8
     assert not known.link.closed
-    assert [event.limit for event in world.events_of(MinerRefused)] == ["10 connections"]
+    [refusal] = world.events_of(MinerRefused)
+    assert refusal.limit == '10 connections ("maximum miners" in the proxy settings)'
+    assert world.engine.limit_met == (refusal.limit, world.clock.now())
 
 
 def test_where_all_work_a_newcomer_is_refused() -> None:
@@ -217,3 +221,20 @@ def test_firmware_that_authorises_first_and_subscribes_late_is_served() -> None:
     late.call("mining.subscribe", ["odd/1"], 2)
     world.advance(60)
     assert late.all("mining.notify") and not late.link.closed
+
+
+def test_where_the_operator_sets_no_limits_the_machine_decides() -> None:
+    assert limits_for(Limits(), 6000) == Limits(max_sessions=6000, max_sessions_per_address=3000)
+    assert limits_for(Limits(max_sessions=10), 6000) == Limits(max_sessions=10, max_sessions_per_address=5)
+    most = Limits(max_sessions=10, max_sessions_per_address=9)
+    assert limits_for(most, 6000) == most
+    assert limits_for(Limits(), 1).max_sessions_per_address == 1
+
+
+def test_a_farm_is_taken_up_to_the_room_that_the_machine_has() -> None:
+    world = World({"A": 8})
+    world.engine.capacity = 4
+    for number in range(6):
+        half_open(world, f"192.0.2.{number}:1")
+    world.advance(1)
+    assert len(world.engine.sessions) == 4  # two made room for those that came later

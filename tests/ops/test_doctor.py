@@ -72,9 +72,14 @@ def test_no_pool_is_a_warning_and_a_broken_row_is_bad(free):
 
 
 def test_too_few_open_files_are_told_with_the_number_needed(free, monkeypatch):
-    monkeypatch.setattr(doctor.resource, "getrlimit", lambda which: (1024, 4096))
+    monkeypatch.setattr(doctor, "raise_open_files", lambda: 4096)
     [finding] = of("open files")
-    assert finding.level is Level.WARN and "LimitNOFILE=6500" in finding.mend
+    assert finding.level is Level.OK and "room for 1109 miners" in finding.text
+    ProxySettings(max_sessions=2000).save()
+    [finding] = of("open files")
+    assert finding.level is Level.WARN and "LimitNOFILE=6768" in finding.mend
+    ProxySettings(max_sessions=1000).save()
+    assert of("open files")[0].level is Level.OK
 
 
 def test_wrong_clock_is_bad(free, monkeypatch):

@@ -36,6 +36,8 @@ from proxy.types import Chain, PoolStatus, WorkerName
 
 _QUIET_TROUBLE_S = 5.0
 """A pool that is down for less raises no alarm yet."""
+LIMIT_SHOWN_S = 300.0
+"""How long it is said that miners were refused for a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,7 @@ class SnapshotBuilder:
         trouble = self.sources.database_trouble()
         if trouble:
             alarms.append(Alarm(level="bad", kind="database", text=f"History cannot be written: {trouble}"))
+        alarms += self._limit_alarm()
         waiting = [name for name, sessions in by_worker.items() if sessions[-1].current is None]
         if waiting and pools:
             alarms.append(
@@ -216,6 +219,12 @@ class SnapshotBuilder:
                 )
             )
         return tuple(alarms)
+
+    def _limit_alarm(self) -> list[Alarm]:
+        met = self.sources.engine.limit_met
+        if met is None or self.sources.clock.now() - met[1] > LIMIT_SHOWN_S:
+            return []
+        return [Alarm(level="bad", kind="limit", text=f"Miners are refused, the limit is met: {met[0]}.")]
 
     def _wall(self, monotonic: float) -> float:
         clock = self.sources.clock

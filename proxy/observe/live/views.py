@@ -37,7 +37,7 @@ class Alarm:
     subject: str = ""
     """Pool key or worker name, for a link."""
     kind: str = ""
-    """``pool``, ``worker``, ``config``, ``database``, ``payout``, ``chain``, ``clock``."""
+    """``pool``, ``worker``, ``config``, ``database``, ``payout``, ``chain``, ``clock``, ``limit``."""
     since: float = 0.0
 
 
