@@ -1,4 +1,4 @@
-"""Who looks, and what they may: the same answer for pages, partials and WebSockets."""
+"""Who a viewer is and what they may see and do: the same answer for pages, partials and WebSockets."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from dashboard.redacting import account_names, hide_wallets
 SEE, LOGS, STEER, ADMINISTER, WALLETS = "see", "view_logs", "steer", "administer", "wallets"
 TEXTS = ("text/html", "application/json")
 LINK_KEY = "read_only_link"
-"""Session key under which the id of the read-only link stands."""
+"""Session key of the read-only link's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Access:
 
     @property
     def steer(self) -> bool:
-        """May move the split, switch modes and pin workers."""
+        """May change the split, switch modes and pin workers."""
         return STEER in self.may
 
     @property
@@ -108,7 +108,7 @@ def needs(*names: str) -> Callable[[View], View]:
 
 
 def without_wallets(response: HttpResponseBase) -> HttpResponseBase:
-    """The page without addresses and accounts: a miner without a worker's name is called by its wallet."""
+    """The page without wallet addresses and account names; a miner without a worker name is shown by its wallet."""
     kind = response.headers.get("Content-Type", "")
     if isinstance(response, HttpResponse) and kind.startswith(TEXTS):
         shown = hide_wallets(response.content.decode(), account_names(), html=kind.startswith("text/html"))
@@ -117,7 +117,7 @@ def without_wallets(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def refuse(request: HttpRequest, names: Iterable[str]) -> HttpResponseBase:
-    """The answer to somebody who may not: the login page for strangers, an explanation for others."""
+    """The answer where a permission is missing: the login page for strangers, an explanation for others."""
     if of_request(request) == NOBODY and not request.user.is_authenticated:
         if request.headers.get("HX-Request"):
             return HttpResponse(status=401, headers={"HX-Redirect": f"/{settings.LOGIN_URL}/"})

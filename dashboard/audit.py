@@ -1,4 +1,4 @@
-"""The audit log hears of every change by a person: steering, and rows edited in the admin."""
+"""Writes every change by a person to the audit log: steering, and rows edited in the admin."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from proxy.ops.steering import steered
 
 @receiver(steered, dispatch_uid="dashboard.audit.steered")
 def on_steered(*, by: str, action: str, subject: str, old: str, new: str, **_: Any) -> None:
-    """Fires inside the transaction of a steering verb, so that change and entry stand or fall together."""
+    """Runs inside the transaction of a steering function, so that change and entry are saved together or not at all."""
     AuditEntry.write(by=by, action=action, subject=subject, old=old, new=new)
 
 
 @receiver(post_save, sender=LogEntry, dispatch_uid="dashboard.audit.admin")
 def on_admin_change(instance: LogEntry, created: bool, **_: Any) -> None:
-    """Fires for each add, change and delete in the admin; the admin's own words say which fields changed."""
+    """Runs for each add, change and delete in the admin; the admin's own text says which fields changed."""
     if created:
         model = _model_name(instance.content_type)
         AuditEntry.write(
@@ -34,7 +34,7 @@ def on_admin_change(instance: LogEntry, created: bool, **_: Any) -> None:
 
 @receiver(user_logged_in, dispatch_uid="dashboard.audit.login")
 def on_login(request: HttpRequest | None, user: Any, **_: Any) -> None:
-    """Fires after a login: the sessions list shows from where and with what."""
+    """Runs after a login: the list of sessions shows its address and browser."""
     if request is not None and hasattr(request, "session"):
         request.session["address"] = request.META.get("REMOTE_ADDR", "")
         request.session["browser"] = request.headers.get("User-Agent", "")[:200]

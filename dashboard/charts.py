@@ -76,7 +76,7 @@ def series(
 ) -> Series:
     """A line for each pool: hash rate in H/s (``rate``) or accepted shares per minute (``accepted``).
 
-    The stretch that is not over and written yet is left out, for it would look like a fall.
+    The newest period is left out until it is over and written: it would look like a drop.
     """
     length, width, _label = SPANS.get(span, SPANS[DEFAULT_SPAN])
     until = int((time.time() if now is None else now) - WRITTEN_AFTER_S) // width * width

@@ -35,7 +35,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
     """One viewer of one page."""
 
     async def connect(self) -> None:
-        """Let in whom the session allows; the page's regions come in the query."""
+        """Accept viewers whose session allows it; the query names the page's regions."""
         self._id = next(_ids)
         self._viewer: Viewer = await database_sync_to_async(viewer_of)(self.scope["session"])
         access = (await database_sync_to_async(check)([self._viewer]))[self._viewer]
@@ -58,7 +58,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 
     async def live_tick(self, message: dict[str, Any]) -> None:
-        """There is a newer snapshot: show it, or remember to when the viewer has caught up."""
+        """There is a newer snapshot: send it, or remember to do so when the viewer has caught up."""
         if time.monotonic() - self._joined_at >= JOIN_AGAIN_S:
             await self._join()
         if self._waiting_since is None:
@@ -71,7 +71,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(code=LOGGED_OUT)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """The browser says that it shows the last frame; nothing else is understood."""
+        """The browser shows the last frame; any other message is ignored."""
         if text_data is None or len(text_data) > MAX_MESSAGE or not _is_ack(text_data):
             await self.close(code=1003)
             return
@@ -102,7 +102,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 
 def _wanted(query: bytes) -> tuple[str, ...]:
-    """The regions a page asks for: ``r=split&r=pool:A``; those that do not exist are left out."""
+    """The regions a page asks for: ``r=split&r=pool:A``; unknown ones are ignored."""
     try:
         keys = parse_qs(query.decode(), max_num_fields=live.MAX_REGIONS).get("r", [])
     except ValueError:

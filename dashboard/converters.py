@@ -1,4 +1,4 @@
-"""Workers name themselves: this makes any name, with slashes or nothing but dots, one part of a path."""
+"""Workers name themselves: makes any name, also one with slashes or only dots, one part of a path."""
 
 from urllib.parse import quote, unquote
 

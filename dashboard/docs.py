@@ -1,4 +1,4 @@
-"""The pages of ``docs/`` as Help shows them: the text that stands beside the source, with links and tables."""
+"""The pages of ``docs/`` as Help shows them, with links and tables."""
 
 import re
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ SLUGS = (
     "metrics",
     "log-events",
 )
-"""In the order in which Help lists them."""
+"""The pages, in the order in which Help lists them."""
 FILES = {
     "grafana.json": "application/json",
     "alerts.yml": "text/plain; charset=utf-8",
     "prometheus.yml": "text/plain; charset=utf-8",
 }
-"""What lies beside the pages in ``docs/monitoring`` and may be fetched."""
+"""Files in ``docs/monitoring`` that may be downloaded."""
 
 _COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE)
 _TITLE = re.compile(r"\A# (.+)\n")
@@ -72,7 +72,7 @@ def _rendered(slug: str, path: Path, changed: int) -> Page:
 
 
 def render(text: str) -> SafeString:
-    """Markdown as HTML that the content security policy allows; HTML in the text is shown, not obeyed."""
+    """Markdown as HTML that the content security policy allows; HTML in the text is escaped."""
     markdown = Markdown(extensions=["fenced_code", TableExtension(use_align_attribute=True), TocExtension()])
     markdown.preprocessors.deregister("html_block")
     markdown.inlinePatterns.deregister("html")
@@ -81,7 +81,7 @@ def render(text: str) -> SafeString:
 
 
 def address(link: str) -> str:
-    """Where a link of a page leads to in Help; empty where that is nowhere."""
+    """The address in Help that a page's link leads to; empty where there is none."""
     parts = urlsplit(link)
     if parts.scheme:
         return link if parts.scheme in ("http", "https", "mailto") else ""

@@ -35,7 +35,7 @@ class SplitForm(forms.Form):
         return cleaned
 
     def weights(self) -> dict[str, float]:
-        """Pool key -> percent; what two pools were not told fills up to 100."""
+        """Pool key -> percent; with two pools the one left out gets the rest of 100."""
         given = {key: self.cleaned_data[key] for key in self._keys if self.cleaned_data.get(key) is not None}
         if len(self._keys) == 2 and len(given) == 1:
             rest = next(key for key in self._keys if key not in given)
@@ -44,7 +44,7 @@ class SplitForm(forms.Form):
 
 
 class PinForm(forms.Form):
-    """The pool that a worker is kept on; none lets it go."""
+    """The pool that a worker is pinned to; none removes the pin."""
 
     pool = forms.ModelChoiceField(
         Pool.objects.all(), to_field_name="key", required=False, empty_label=_("not pinned"), label=_("Pin to pool")
@@ -81,7 +81,7 @@ class PersonForm(forms.ModelForm):
         fields = ["username"]
 
     def clean_password(self) -> str:
-        """By the rules of Django's validators."""
+        """Check it with Django's password validators."""
         from django.contrib.auth.password_validation import validate_password
 
         password: str = self.cleaned_data["password"]

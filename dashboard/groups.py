@@ -1,4 +1,4 @@
-"""The group *administrator* may do all: its permissions and its members' way into the admin follow by themselves."""
+"""Keeps the group *administrator* complete: all permissions, and access to the admin for its members."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _APPS = ("proxy", "dashboard", "auth")
 
 @receiver(post_migrate, dispatch_uid="dashboard.groups.permissions")
 def grant_everything(app_config: AppConfig, using: str, **_: Any) -> None:
-    """Fires after each migrate: permissions of models that are new go to the administrators too."""
+    """Runs after each migration: administrators get the permissions of new models too."""
     group = Group.objects.using(using).filter(name=ADMINISTRATOR).first()
     if group is not None and app_config.label in _APPS:
         group.permissions.add(*Permission.objects.using(using).filter(content_type__app_label=app_config.label))
@@ -21,7 +21,7 @@ def grant_everything(app_config: AppConfig, using: str, **_: Any) -> None:
 
 @receiver(m2m_changed, sender=User.groups.through, dispatch_uid="dashboard.groups.staff")
 def follow_group(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **_: Any) -> None:
-    """Fires when people enter or leave groups: administrators are staff, others are not (superusers always are)."""
+    """Runs when people enter or leave groups: administrators are staff, others are not (superusers always are)."""
     if action not in ("post_add", "post_remove", "post_clear"):
         return
     people = User.objects.filter(pk__in=pk_set or ()) if reverse else [instance]

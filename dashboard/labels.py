@@ -1,4 +1,4 @@
-"""Fixed values (a mode, an action, a source) as a person reads them, in the language of the viewer.
+"""Labels of fixed values (a mode, an action, a source) in the viewer's language.
 
 Labels of enums come from ``proxy.models.labels``. A value that is not listed is shown as it is.
 """
@@ -53,17 +53,17 @@ def chain_name(chain: Chain) -> str:
 
 
 def mode_name(mode: str) -> str:
-    """What decides the weights of a schedule."""
+    """Label of what decides a schedule's weights."""
     return str(label_of(Mode, mode).name)
 
 
 def policy_name(policy: str) -> str:
-    """How weights become assignments."""
+    """Label of the policy that turns weights into assignments."""
     return str(label_of(Policy, policy).name)
 
 
 def admin_state(status: str) -> str:
-    """What the operator wants of a pool."""
+    """Label of the state that the operator gave a pool."""
     return str(label_of(AdminStatus, status).name)
 
 
@@ -78,11 +78,11 @@ def balance_look(state: str) -> str:
 
 
 def source_name(source: str) -> str:
-    """A source of auto-balance; what tells it from another of its kind (a chain, a number) follows."""
+    """Label of a source of auto-balance, with what distinguishes it from others of its kind (a chain, a number)."""
     kind, _space, which = source.partition(" ")
     return f"{label_of(SourceKind, kind).name} {which}".strip()
 
 
 def action_name(action: str) -> str:
-    """What somebody did, for the audit log."""
+    """Label of an action in the audit log."""
     return str(_ACTIONS.get(action, action))

@@ -1,8 +1,7 @@
 """Live regions: parts of pages that follow the proxy. The same template makes the first paint and every push.
 
-A region is rendered once per snapshot for all who may see the same in the same language, whoever asks first; one whose
-content comes from the database only when that has changed. Pushed regions hold no forms and no tokens, so they may be
-shared.
+A region is rendered once per snapshot for all viewers with the same permissions and language; one whose content comes
+from the database, only when that has changed. Pushed regions hold no forms and no tokens, so they may be shared.
 """
 
 import hashlib
@@ -27,24 +26,24 @@ Context = Callable[[LiveSnapshot, Access, str], Mapping[str, object]]
 Version = Callable[[LiveSnapshot, str], Hashable]
 
 MAX_REGIONS = 12
-"""Of one page."""
+"""Most regions of one page."""
 MAX_KEY = 200
 KEPT_RENDERINGS = 2000
 INDENTATION = re.compile(r"\s*\n\s*")
-"""What templates are indented with: nobody needs it on the way to a browser."""
+"""The templates' indentation, which is removed before HTML is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A live part of a page: its template, what it shows, and the permission it takes."""
+    """A live part of a page: its template, its context, and the permission it needs."""
 
     name: str
     template: str
     context: Context
     needs: str = SEE
     version: Version | None = None
-    """What its content follows, cheap to ask for: while the answer stays equal, so does the rendering. None: each
-    snapshot."""
+    """Returns, cheaply, what its content depends on: while the answer stays equal, so does the rendering. None: render
+    with each snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Rendering:
 
 REGIONS: dict[str, Region] = {}
 Place = tuple[str, frozenset[str], str]
-"""Key, rights and language: who gets the same rendering."""
+"""Key, permissions and language: whoever has the same gets the same rendering."""
 
 
 def region(name: str, needs: str = SEE, version: Version | None = None) -> Callable[[Context], Context]:
@@ -76,7 +75,7 @@ def snapshot() -> LiveSnapshot:
 
 
 def find(key: str) -> tuple[Region, str] | None:
-    """The region and its argument of a key such as ``split`` or ``pool:A``; None for what is no region."""
+    """The region and argument of a key such as ``split`` or ``pool:A``; None for an unknown key."""
     name, _colon, argument = key.partition(":")
     found = REGIONS.get(name)
     return (found, argument) if found and len(key) <= MAX_KEY else None
@@ -97,7 +96,7 @@ class Renderings:
         self._known: dict[Place, Rendering] = {}
         self._kept: dict[Place, tuple[Hashable, Rendering]] = {}
         self.made = 0
-        """How many renderings were made, for measuring."""
+        """How many renderings were made, for measurements."""
 
     def get(self, key: str, access: Access, language: str, snap: LiveSnapshot) -> Rendering:
         """The region ``key`` as it stands in ``snap``; empty for those who may not see it."""
@@ -113,7 +112,7 @@ class Renderings:
             return rendering
 
     def _current(self, place: Place, found: Region, argument: str, access: Access, snap: LiveSnapshot) -> Rendering:
-        """The rendering before, where its content has not changed since; else a new one."""
+        """The previous rendering if its content has not changed; else a new one."""
         key, _may, language = place
         if found.version is None:
             return self._make(key, found, argument, access, language, snap)
@@ -164,7 +163,7 @@ class Frame:
     parts: tuple[tuple[str, Rendering], ...]
 
     def html(self, known: Mapping[str, str]) -> str:
-        """What changed against the fingerprints in ``known``, and the beat that shows that the page is live."""
+        """The regions that differ from the fingerprints in ``known``, and the beat that shows that the page is live."""
         changed = [part.html for key, part in self.parts if part.html and known.get(key) != part.digest]
         return "".join([*changed, f'<data id="live-beat" hx-swap-oob="outerHTML" value="{self.revision}"></data>'])
 
@@ -174,7 +173,7 @@ class Frame:
 
 
 class Frames:
-    """Frames for WebSockets: viewers of the same page with the same rights share one piece of work in a thread."""
+    """Frames for WebSockets: viewers of the same page with the same permissions share one rendering in a thread."""
 
     def __init__(self) -> None:
         self._flights: SingleFlight[Frame] = SingleFlight()

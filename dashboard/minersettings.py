@@ -26,7 +26,7 @@ class MinerSettings:
 
 
 def miner_settings(request: HttpRequest) -> MinerSettings:
-    """The address under which the viewer reached this page is the one that miners in the same network reach too."""
+    """Uses the address at which the viewer reached this page: miners in the same network can reach it too."""
     host, port = _listening()
     if host in ANYWHERE:
         host = request.get_host().rsplit(":", 1)[0] if not request.get_host().endswith("]") else request.get_host()

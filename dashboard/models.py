@@ -1,4 +1,4 @@
-"""Rows about people: what they changed, and the links that may look without a login."""
+"""Tables about people: what they changed, read-only links, and notes about workers."""
 
 import hashlib
 import secrets
@@ -88,7 +88,7 @@ class ReadOnlyLink(models.Model):
 
 
 class WorkerNote(models.Model):
-    """What people keep about a worker: a note, and since when they do not want to see it."""
+    """A person's note about a worker, and since when it is hidden."""
 
     worker = models.CharField(_("worker"), max_length=128, unique=True)
     text = models.CharField(_("note"), max_length=500, blank=True)
@@ -105,7 +105,7 @@ class WorkerNote(models.Model):
 
     @classmethod
     def forgotten(cls) -> dict[str, float]:
-        """Worker -> when it was forgotten, unix seconds."""
+        """Worker -> when it was hidden (unix seconds)."""
         rows = cls.objects.filter(forgotten_at__isnull=False).values_list("worker", "forgotten_at")
         return {worker: at.timestamp() for worker, at in rows}
 

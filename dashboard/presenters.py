@@ -77,7 +77,7 @@ def percent(fraction: float | None, decimals: int = 1) -> str:
 
 
 def percent_figure(fraction: float | None, decimals: int = 1) -> str:
-    """As ``percent`` without the sign, for where the unit stands elsewhere."""
+    """As ``percent``, without the sign where the unit is shown elsewhere."""
     return percent(fraction, decimals).removesuffix(" %")
 
 
@@ -136,7 +136,7 @@ def iso(unix: float | None) -> str:
 
 
 def utc_text(unix: float | None) -> str:
-    """What stands there where no script runs."""
+    """The text shown where no script runs."""
     return DASH if unix is None else datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

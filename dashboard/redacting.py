@@ -13,11 +13,11 @@ _TAG = re.compile(r"(<[^<>]*>)")
 _SHOWN = re.compile(
     r"\b(href|title|value|alt|aria-label|placeholder|content|action|data-[\w-]+|(?:hx|ws)-[\w-]+)=\"([^\"]*)\""
 )
-"""Attributes in which a name may stand; in others an account called "card" would spoil the page's form."""
+"""Attributes that may contain a name; in others, an account called "card" would break the page's layout."""
 
 
 def account_names() -> list[str]:
-    """The accounts that pools pay to, where they are no addresses. Blocks on the database."""
+    """Names of the accounts that pools pay to instead of an address. Blocks on the database."""
     found = Wallet.objects.filter(kind=WalletKind.ACCOUNT).values_list("address", flat=True)
     return [name for name in found if len(name) >= MIN_NAME_CHARS]
 

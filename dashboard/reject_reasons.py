@@ -1,4 +1,4 @@
-"""Why shares are refused, in plain words, and what to do about it."""
+"""Plain explanations why shares are rejected, and what to do about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from dashboard.consumers import LiveConsumer
 
 
 async def no_such_socket(scope: Any, receive: Any, send: Any) -> None:
-    """Close what asks for an address that is none: before it is accepted, so it is refused."""
+    """Refuse a WebSocket at an unknown address, by closing it before it is accepted."""
     await receive()
     await send({"type": "websocket.close", "code": 4404})
 

@@ -1,4 +1,4 @@
-"""The week as a picture: which schedule is in force when, for everybody or one worker."""
+"""The week as a chart: which schedule is in force when, for all workers or one."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ LEFT, ROW, DAY_WIDTH, RIGHT = 84, 34, 672, 14
 """``LEFT`` takes the longest label, a short weekday and date; ``RIGHT`` half of the last hour's number."""
 TOP = 22
 GLYPH, PADDING = 7.0, 6.0
-"""Width of a letter of a cell's name at most, and the room around it."""
+"""Maximum width of a letter in a cell's name, and the padding around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A stretch of one day in one schedule; positions in the picture's own units."""
+    """A part of one day in one schedule; positions in the chart's own units."""
 
     x: float
     y: float
@@ -68,7 +68,7 @@ def present_and_next(schedules: Sequence[ScheduleConfig], worker: str, now: floa
 
 
 def week(snap: LiveSnapshot, schedules: Sequence[ScheduleConfig], worker: str, now: float) -> Week:
-    """The picture, in the time zone of the first schedule that has windows."""
+    """The chart, in the time zone of the first schedule that has windows."""
     zone = next((schedule.time_zone for schedule in schedules if schedule.windows), "UTC")
     midnight = datetime.fromtimestamp(now, ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
     by_id = {schedule.id: schedule for schedule in schedules}
@@ -127,7 +127,7 @@ def _cells(
 
 
 def _label_x(name: str, left: float, width: float, now_x: float | None) -> float | None:
-    """Where a cell's name begins: at its left edge, or behind the line of now; None where there is no room."""
+    """Where a cell's name begins: at its left edge, or behind the line that marks now; None where there is no room."""
     wanted = GLYPH * len(name) + PADDING
     begins = left + PADDING
     if now_x is not None and begins - PADDING <= now_x <= begins + wanted:

@@ -1,4 +1,4 @@
-"""Work that many coroutines ask for at the same moment and that is done once."""
+"""Does work once that many coroutines ask for at the same moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -13,7 +13,7 @@ _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDict
 def per_loop_lock() -> asyncio.Lock:
     """A lock that lets one viewer through per turn of the loop, so that what miners wait for runs in between.
 
-    Fifty viewers that wake at the same tick would else hold the loop for as long as fifty of them take.
+    Fifty viewers that wake at the same tick would otherwise block the loop for as long as all of them take.
     """
     return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 

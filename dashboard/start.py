@@ -18,7 +18,7 @@ _FIELD_OF = {"host": "address", "port": "address", "tls": "address", "label": "w
 
 
 class PoolForm(forms.Form):
-    """What a pool needs at least; everything else has good defaults and is in the configuration."""
+    """The minimum that a pool needs; everything else has good defaults and is edited in the configuration."""
 
     name = forms.CharField(label=_("Name"), max_length=80)
     chain = forms.ChoiceField(label=_("Coin"), choices=choices_of(Chain))
@@ -88,7 +88,8 @@ class PoolForm(forms.Form):
         return Wallet(label=label, chain=said["chain"], kind=said["kind"], address=said["wallet"])
 
     def save(self, key: str) -> bool:
-        """Make wallet, pool, address and its part in the default schedule, all or nothing; whether that worked."""
+        """Save wallet, pool, address and its weight in the default schedule, all or nothing; returns whether that
+        worked."""
         try:
             with transaction.atomic():
                 self._save(key)
@@ -129,7 +130,7 @@ def _allocate(pool: Pool) -> None:
 
 
 def next_key() -> str | None:
-    """The key of the pool that the guided setup asks for next; None when both are there."""
+    """The key of the pool that the guided setup asks for next; None when both exist."""
     if Pool.objects.count() >= len(KEYS):
         return None
     taken = set(Pool.objects.values_list("key", flat=True))

@@ -1,4 +1,4 @@
-"""Whether the people behind open WebSockets are still let in: asked at each push, for all of them at once.
+"""Checks at each push, for all viewers at once, whether those with open WebSockets are still allowed in.
 
 One check serves all viewers of a tick, with a fixed number of queries, so that fifty viewers cost what one costs.
 """
@@ -20,7 +20,7 @@ from dashboard.single_flight import SingleFlight
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who stands behind a WebSocket, as its session said when it was opened."""
+    """The viewer behind a WebSocket, as of its session when it was opened."""
 
     session_key: str
     user_id: int | None
@@ -106,7 +106,7 @@ class ViewerAccess:
         self._viewers.pop(viewer_id, None)
 
     async def access(self, viewer: Viewer, revision: int) -> Access:
-        """What ``viewer`` may at the tick ``revision``; asked once per tick for all who are in."""
+        """What ``viewer`` may at the tick ``revision``; determined once per tick for all who are connected."""
         answers = await self._flights.get(revision, "all", self._ask)
         if viewer not in answers:  # came in after this tick's check
             return (await database_sync_to_async(check)([viewer]))[viewer]

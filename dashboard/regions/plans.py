@@ -1,4 +1,4 @@
-"""The live regions of Schedule and Balance: what decides the split by itself."""
+"""The live regions of Schedule and Balance: what decides the split automatically."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
@@ -53,7 +53,7 @@ def schedule(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
 
 
 def _waits(snap: LiveSnapshot) -> bool:
-    """Whether something set by hand decides instead of the schedules."""
+    """Whether an override decides instead of the schedules."""
     control = snap.control
     return control.source == "override" or (control.source == "auto-balance" and control.schedule_id is None)
 

@@ -15,7 +15,7 @@ from proxy.stratum.firmware import PROFILES, UNKNOWN
 from proxy.types import Chain
 
 TIPS = 400
-"""Newest blocks of a chain that its pools are compared by."""
+"""How many of a chain's newest blocks its pools are compared by."""
 PAYOUTS_SHOWN = 10
 
 
@@ -49,7 +49,7 @@ def pool(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obje
 
 
 def _checks_shown(snap: LiveSnapshot, argument: str) -> Hashable:
-    """The configuration, and the newest of what was noted of any pool."""
+    """The configuration's revision, and the newest record of any pool."""
     newest = (
         PayoutRecord.objects.order_by("-pk").values_list("pk", "pool", "percent", "ok").first(),
         ChainTip.objects.order_by("-pk").values_list("pk", flat=True).first(),
@@ -59,7 +59,7 @@ def _checks_shown(snap: LiveSnapshot, argument: str) -> Hashable:
 
 @region("poolchecks", version=_checks_shown)
 def poolchecks(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
-    """Whom the pool's jobs would pay, and how soon it tells of a block."""
+    """Whom the pool's jobs would pay, and how soon it announces blocks."""
     row = Pool.objects.filter(key=argument).select_related("wallet").first()
     announcers = block_times(str(row.chain)) if row and row.chain != Chain.OTHER else []
     return {

@@ -16,7 +16,7 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """What a pool's chain promises at the rate that this pool is meant to get."""
+    """The odds on a pool's chain at the hash rate that this pool is meant to get."""
 
     pool: PoolView
     rate: float
@@ -48,7 +48,7 @@ def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
 
 
 def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
-    """Which rows the tables show, and how far it is known what became of the blocks."""
+    """Which rows the tables show, and the known outcome of each block."""
     return (
         tuple(Block.objects.values_list("pk", "verdict", "fate")[:SHOWN]),
         tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]),

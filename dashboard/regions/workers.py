@@ -10,7 +10,7 @@ from dashboard.reject_reasons import refused
 from proxy.observe.live.views import LiveSnapshot, WorkerView
 
 AWAY_AFTER_S = 7 * 86400.0
-"""A worker that was not seen for so long folds away."""
+"""A worker that has not been seen for this long is folded away."""
 
 SORTS: dict[str, Callable[[WorkerView], object]] = {
     "name": lambda worker: worker.name.casefold(),
@@ -47,7 +47,7 @@ def matches(worker: WorkerView, text: str, pool: str) -> bool:
 
 
 def is_forgotten(worker: WorkerView, forgotten: Mapping[str, float]) -> bool:
-    """Whether somebody took the worker off the lists and it was not seen since."""
+    """Whether somebody hid the worker and it has not been seen since."""
     at = forgotten.get(worker.name)
     return at is not None and not worker.connections and (worker.last_seen_at or 0.0) <= at
 

@@ -79,7 +79,7 @@ def closed_blocks(context: template.Context) -> str:
 
 @register.simple_tag
 def table_query(sort: str, text: str, pool: str) -> str:
-    """The query of the workers' table as it is shown."""
+    """The query string that the workers' table was shown with."""
     return urlencode({name: value for name, value in (("sort", sort), ("q", text), ("pool", pool)) if value})
 
 

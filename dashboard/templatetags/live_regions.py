@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def region(context: template.Context, name: str, argument: str = "") -> SafeString:
-    """A live region, rendered now and followed from then on."""
+    """A live region: rendered now, updated from then on."""
     request = context["request"]
     key = f"{name}:{argument}" if argument else name
     keys = getattr(request, "live_keys", [])

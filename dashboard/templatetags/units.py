@@ -52,7 +52,7 @@ def figure(view: presenters.RateView) -> SafeString:
 
 @register.filter
 def names(pools: Iterable[PoolView]) -> str:
-    """The names of pools in a row."""
+    """The names of pools, one after the other."""
     return ", ".join(pool.name or pool.key for pool in pools)
 
 

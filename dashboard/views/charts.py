@@ -1,4 +1,4 @@
-"""What the charts ask for, as JSON."""
+"""The charts' data as JSON."""
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_GET

@@ -1,4 +1,4 @@
-"""Home, and the polling that stands in for a blocked WebSocket."""
+"""Home, and the polling that replaces a blocked WebSocket."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Handle:
 @require_GET
 @needs(SEE)
 def home(request: HttpRequest) -> HttpResponseBase:
-    """All at a glance; the guided setup while there is nothing to see."""
+    """The overview; the guided setup while no pool is set up."""
     snap = live.snapshot()
     if not snap.pools and of_request(request).administer and not Pool.objects.exists():
         return redirect("start")
@@ -51,7 +51,7 @@ def handles(snap: LiveSnapshot) -> list[Handle]:
 @require_GET
 @never_cache
 def poll(request: HttpRequest) -> HttpResponseBase:
-    """The same regions that the WebSocket would send, for browsers that it does not reach."""
+    """The same regions that the WebSocket would send, for browsers that cannot open one."""
     access = of_request(request)
     if access == NOBODY:
         return HttpResponse(status=401)

@@ -111,14 +111,14 @@ def switches(request: HttpRequest) -> HttpResponseBase:
 
 
 def _description(kind: type) -> str:
-    """What an event's own words say of it, to somebody who does not read the program."""
+    """An event's description, from its docstring, for somebody who does not read the source."""
     return " ".join((kind.__doc__ or "").split("\n\n")[0].split()).replace("``", "")
 
 
 @require_POST
 @needs(LOGS, ADMINISTER)
 def save_switches(request: HttpRequest) -> HttpResponseBase:
-    """Keep the switches; the proxy takes them over at once."""
+    """Save the switches; the proxy uses them at once."""
     row = ProxySettings.load()
     before = (row.log_allow, row.log_deny)
     chosen = {name: request.POST.get(f"event-{name}", "") for name in REGISTRY}

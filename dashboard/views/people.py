@@ -81,7 +81,7 @@ def account(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @login_required
 def end_session(request: HttpRequest) -> HttpResponseBase:
-    """Log one of one's own other browsers out; its pages go dark at the next tick."""
+    """Log out one of one's own other browsers; its pages close at the next tick."""
     mine = {one.handle for one in open_sessions(request.session.session_key, request.user.pk)}
     handle = request.POST.get("session", "")
     if handle in mine and len(handle) == 12:
@@ -143,7 +143,7 @@ def _make_link(request: HttpRequest, label: str) -> str:
 @require_POST
 @needs(SEE, ADMINISTER)
 def revoke_link(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """End a read-only link; open pages that came by it close at the next tick."""
+    """Revoke a read-only link; pages opened with it close at the next tick."""
     link = get_object_or_404(ReadOnlyLink, pk=pk, revoked_at__isnull=True)
     link.revoked_at = timezone.now()
     link.save(update_fields=["revoked_at"])
@@ -155,7 +155,7 @@ def revoke_link(request: HttpRequest, pk: int) -> HttpResponseBase:
 @never_cache
 @require_GET
 def open_link(request: HttpRequest, secret: str) -> HttpResponseBase:
-    """Somebody came by a read-only link: the session remembers which, the address bar forgets the secret."""
+    """Open a read-only link: the session remembers which; a redirect removes the secret from the address bar."""
     link = ReadOnlyLink.find(secret)
     if link is None:
         return render(request, "dashboard/refused.html", {"message": _("This link no longer works.")}, status=404)

@@ -1,4 +1,4 @@
-"""Schedule and Balance: what decides the split by itself."""
+"""Schedule and Balance: what decides the split automatically."""
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render

@@ -59,14 +59,14 @@ def pool(request: HttpRequest, key: str) -> HttpResponseBase:
 @require_GET
 @needs(ADMINISTER)
 def edit(request: HttpRequest, key: str) -> HttpResponseBase:
-    """Where a pool is edited, by its key."""
+    """Redirect to the admin page of a pool, by its key."""
     return redirect("admin:proxy_pool_change", get_object_or_404(Pool, key=key).pk)
 
 
 @require_POST
 @needs(STEER)
 def test(request: HttpRequest, key: str) -> HttpResponseBase:
-    """Test the connection now and say what came of each step."""
+    """Test the connection now and report each step."""
     if not Pool.objects.filter(key=key).exists():
         raise Http404
     lines, problem = run_check(key, show_wallets=of_request(request).wallets)

@@ -14,7 +14,7 @@ from proxy.models.history import V2BestShare
 @require_GET
 @needs(SEE)
 def records(request: HttpRequest) -> HttpResponseBase:
-    """Luck, blocks and best shares, which are live, and what v2 had noted."""
+    """Luck, blocks and best shares, all live, and the best shares imported from v2."""
     return render(
         request, "dashboard/records.html", {"snap": live.snapshot(), "v2_best": list(V2BestShare.objects.all()[:SHOWN])}
     )

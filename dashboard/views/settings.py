@@ -1,4 +1,4 @@
-"""Which setting holds, and where it comes from."""
+"""The current settings, and where each comes from."""
 
 from itertools import groupby
 

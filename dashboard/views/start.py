@@ -19,7 +19,7 @@ from proxy.types import Chain
 @require_http_methods(["GET", "POST"])
 @needs(SEE, ADMINISTER)
 def start(request: HttpRequest) -> HttpResponseBase:
-    """Ask for a pool at a time; then show what to type into the miner."""
+    """Ask for one pool at a time; then show what to enter in the miner."""
     key = next_key() if request.GET.get("step") != "miners" else None
     steps = [
         {"name": _("Pool %(key)s") % {"key": one}, "done": Pool.objects.filter(key=one).exists(), "current": one == key}

@@ -1,4 +1,5 @@
-"""What operators do: move the split, switch modes, pin workers. Each answers in the page, or redirects without htmx."""
+"""Actions of operators: change the split, switch modes, pin workers. Each answers in the page, or redirects without
+htmx."""
 
 import json
 from datetime import timedelta
@@ -59,7 +60,7 @@ def split_reset(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @needs(STEER)
 def pin(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Pin a worker to a pool, or let it go."""
+    """Pin a worker to a pool, or remove the pin."""
     form = PinForm(request.POST)
     if not form.is_valid():
         return _pinned(request, name, problem=_("Choose one of the pools."))

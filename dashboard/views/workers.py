@@ -118,7 +118,7 @@ def _is_remembered(name: str) -> bool:
 @require_POST
 @needs(STEER)
 def note(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Keep a note about a worker."""
+    """Save a note about a worker."""
     text = request.POST.get("note", "")[:500].strip()
     WorkerNote.objects.update_or_create(worker=name[:128], defaults={"text": text})
     if request.headers.get("HX-Request"):
@@ -129,7 +129,7 @@ def note(request: HttpRequest, name: str) -> HttpResponseBase:
 @require_POST
 @needs(STEER)
 def forget(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Take a worker that is away off the lists, until it is seen again."""
+    """Hide an offline worker from the lists until it is seen again."""
     WorkerNote.objects.update_or_create(worker=name[:128], defaults={"forgotten_at": timezone.now()})
     AuditEntry.write(by=request.user.get_username(), action="forget", subject=name)
     messages.success(request, _("%(worker)s is off the lists until it connects again.") % {"worker": name})

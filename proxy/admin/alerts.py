@@ -58,7 +58,7 @@ class AlertTargetAdmin(ConfigAdmin):
 
     @admin.action(description=_("Send a test"), permissions=["change"])
     def send_a_test(self, request: HttpRequest, targets: QuerySet[AlertTarget]) -> None:
-        """Send a test to each chosen target and say what became of it."""
+        """Send a test message to each selected target and report the result."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         for target in targets[:MAX_TESTS]:
@@ -98,7 +98,7 @@ class AlertRuleAdmin(ConfigAdmin):
     readonly_fields = ("kind",)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """All kinds, also those nobody has changed yet."""
+        """List all kinds, also those that nobody has changed yet."""
         if self.has_change_permission(request):
             AlertRule.ensure()
         return super().changelist_view(request, extra_context)

@@ -101,7 +101,7 @@ class BalanceSourceAdmin(ConfigAdmin):
 
     @admin.action(description=_("Try now"), permissions=["change"])
     def try_now(self, request: HttpRequest, sources: QuerySet[BalanceSource]) -> None:
-        """Ask each chosen source once and say what it answered."""
+        """Ask each selected source once and report its answer."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         for source in sources[:5]:

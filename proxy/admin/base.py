@@ -36,7 +36,7 @@ def tell_refusal(request: HttpRequest) -> None:
 
 
 def label_fields(form: Form) -> None:
-    """Let each field of a form that is shown as a row of a table say its label itself: the column's head does not."""
+    """Label each field of a form that is shown as a table row: for screen readers the column's heading does not."""
     for field in form.fields.values():
         widget: Any = getattr(field.widget, "widget", field.widget)  # that of a related row is wrapped
         if field.label and not widget.is_hidden:
@@ -56,7 +56,7 @@ class LabelledInlineFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     """The rows of an inline table."""
 
     def add_fields(self, form: Any, index: int | None) -> None:
-        """The fields with their labels, also that which deletes."""
+        """The fields with their labels, also the one that deletes the row."""
         super().add_fields(form, index)
         label_fields(form)
 

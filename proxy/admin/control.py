@@ -1,4 +1,4 @@
-"""Overrides, pins and traces in the admin, and what the proxy made of it all."""
+"""Overrides, pins and traces in the admin, and whether the proxy applied the configuration."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(WeightOverride)
 class WeightOverrideAdmin(ConfigAdmin):
-    """What was set by hand: rows are made and cleared, never changed, so that they stay a history."""
+    """Overrides set by hand: rows are added and cleared, never changed, so that they remain a history."""
 
     form = OverrideForm
     list_display = ["set_at", "set_by", "kind", "__str__", "until", "in_force", "cleared_at", "cleared_by"]

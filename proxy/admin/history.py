@@ -1,4 +1,4 @@
-"""History in the admin: to look at and to export, not to edit; and how long it is kept."""
+"""History in the admin: read and exported, never edited; and how long it is kept."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -84,7 +84,7 @@ class ExportForm(forms.Form):
         return values
 
     def query(self) -> Query:
-        """What was asked for; the last day is included."""
+        """The requested period and format; the last day is included."""
         values = self.cleaned_data
         zone = ZoneInfo(values["zone"])
         begin, end = (

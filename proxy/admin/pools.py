@@ -127,7 +127,7 @@ class PoolAdmin(ConfigAdmin):
 
     @admin.action(description=_("Test connection"), permissions=["change"])
     def test_connection(self, request: HttpRequest, queryset: QuerySet[Pool]) -> None:
-        """Shake hands with the selected pools and say what came of each step."""
+        """Test the connection to the selected pools and report each step."""
         keys = [PoolKey(pool.key) for pool in queryset[: MAX_TESTED + 1]]
         if len(keys) > MAX_TESTED:
             self.message_user(request, gettext("Test at most %d pools at once.") % MAX_TESTED, messages.ERROR)
@@ -145,7 +145,7 @@ class PoolAdmin(ConfigAdmin):
             )
 
     def get_deleted_objects(self, objs: Iterable[Pool], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Also names the override in force, which knows pools by their keys only."""
+        """List the override in force as well: it refers to pools by key."""
         objs = list(objs)
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
         override = WeightOverride.objects.filter(cleared_at__isnull=True).first()

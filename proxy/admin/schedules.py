@@ -26,7 +26,7 @@ from proxy.models.schedules import ALL_DAYS
 
 
 class AllocationFormSet(LabelledInlineFormSet):
-    """The weights of one schedule, which only make sense together."""
+    """The weights of one schedule, checked together."""
 
     def clean(self) -> None:
         """At least one weight must be above 0."""

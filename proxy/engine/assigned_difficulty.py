@@ -1,4 +1,4 @@
-"""What a miner is told: the pool's difficulty, floors and caps of the operator, and what its firmware can read."""
+"""The difficulty assigned to a miner: the pool's, within the operator's limits and what its firmware can read."""
 
 from math import floor
 

@@ -114,7 +114,7 @@ class _Kept:
             self.sent_by.delivery.tell_verdict(self.block, answer)
 
     def given_up(self) -> None:
-        """It was told as unanswered already, and is not sent a third time."""
+        """It was reported as unanswered already, and is not sent a third time."""
 
     def reply(self, answer: ShareAnswer) -> None:
         """Answer the miner, unless it has its answer."""

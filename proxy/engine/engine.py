@@ -159,7 +159,7 @@ class Engine:
 
     def _remove_pool(self, key: PoolKey) -> None:
         for session in list(self.sessions.values()):
-            session.leave(key, REMOVED)
+            session.remove_pool(key, REMOVED)
         self.pools.pop(key).stop()
 
     def _configure_pool(self, key: PoolKey, old: PoolConfig) -> None:
@@ -168,7 +168,7 @@ class Engine:
         self.scheduler.pool_status(key, pool.may_dial)
         if not pool.usable:
             for session in list(self.sessions.values()):
-                session.leave(key, SWITCHED_OFF)
+                session.remove_pool(key, SWITCHED_OFF)
         elif new.moved_from(old):
             self._renew_all(key)
 
@@ -294,11 +294,11 @@ class Engine:
         known = {pool.version_mask for pool in self.pools.values() if pool.usable}
         if known == {0}:
             return 0
-        mask = USUAL_MASK
+        version_mask = USUAL_MASK
         for pool in self.pools.values():
             if pool.usable and pool.version_mask:
-                mask &= pool.version_mask
-        return mask & requested
+                version_mask &= pool.version_mask
+        return version_mask & requested
 
     # --- Pools ----------------------------------------------------------------------------------------------------
 

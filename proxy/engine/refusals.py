@@ -1,4 +1,4 @@
-"""Tells of connections that were closed at once: of an address's first one immediately, then once a minute."""
+"""Reports connections that were closed at once: an address's first one immediately, then once a minute."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from proxy.ports import Clock, Timer
 
 PAUSE_S = 60.0
 MAX_ADDRESSES = 256
-"""Told of by name at a time; what more there are is told of together."""
+"""Addresses reported one by one at a time; any further ones are reported together."""
 OTHERS = "many addresses"
 
 
@@ -18,7 +18,7 @@ class Refusals:
         self._clock = clock
         self._emit: Callable[[MinerRefused], None] = events.emit
         self._waiting: dict[str, tuple[str, str, int]] = {}
-        """By address: peer, limit and number of the connections that were not told of."""
+        """By address: peer, limit and number of the connections that were not reported yet."""
         self._timer: Timer | None = None
 
     def add(self, address: str, peer: str, limit: str) -> None:
@@ -32,9 +32,9 @@ class Refusals:
         else:
             self._waiting[address] = (peer if address != OTHERS else OTHERS, limit, known[2] + 1)
         if self._timer is None:
-            self._timer = self._clock.call_at(self._clock.now() + PAUSE_S, self._tell)
+            self._timer = self._clock.call_at(self._clock.now() + PAUSE_S, self._report)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._timer = None
         waiting = [entry for entry in self._waiting.values() if entry[2]]
         self._waiting.clear()
@@ -42,7 +42,7 @@ class Refusals:
             self._emit(MinerRefused(peer=peer, limit=limit, connections=connections))
 
     def close(self) -> None:
-        """Tell of what is left."""
+        """Report what is left."""
         if self._timer is not None:
             self._timer.cancel()
-            self._tell()
+            self._report()

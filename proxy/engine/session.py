@@ -404,7 +404,7 @@ class Session:
             if key not in pools and key != self.current:
                 link.drain()
 
-    def leave(self, pool: PoolKey, why: str) -> None:
+    def remove_pool(self, pool: PoolKey, why: str) -> None:
         """The pool cannot be used any more: close the connection; the scheduler hears of it first."""
         link = self.links.pop(pool, None)
         self.eligible.forget(pool)

@@ -176,7 +176,7 @@ class UpstreamConnection:
 
     @property
     def credentials(self) -> Credentials:
-        """Who the pool was told we are."""
+        """How we logged in to the pool."""
         return self.upstream.credentials
 
     @property

@@ -58,7 +58,7 @@ class Accounting:
         self._minute_end = 0.0
         self._limit = Limits().max_workers
         self._new_names = NewNames(self._limit)
-        self._told_at = -inf
+        self._reported_at = -inf
         """When the log said last that names are stored together."""
         self._begin_minute(clock.now())
         events.subscribe(ShareResult, self._on_share)
@@ -204,8 +204,8 @@ class Accounting:
 
     def _stored_as(self, name: WorkerName, now: float, counts: Counts) -> WorkerName:
         stored = self._new_names.stored_as(name, now, proven=counts.accepted > 0)
-        if stored != name and now - self._told_at >= HOUR_S:
-            self._told_at = now
+        if stored != name and now - self._reported_at >= HOUR_S:
+            self._reported_at = now
             self._events.emit(NamesStoredTogether(worker=name, stored_as=stored))
         return stored
 

@@ -5,7 +5,7 @@ single times say nothing, and the many visits that end without a share must not 
 would count. Each visit has its *exposure*, the time until its first share or its end, and is expected to bring
 ``exposure / time of a share`` first shares. What is missing of them was lost to switches. The number of first shares is
 Poisson, which gives the error. A miner's rate is estimated from all its shares, those after switches too, so where
-visits are short the cost is told a little too low.
+visits are short the reported cost is a little too low.
 """
 
 import math

@@ -3,7 +3,7 @@
 In between it is in the journal's file (``proxy.history.batch_journal``), which is cheaper than a transaction, so that a
 kill costs a second and not the seconds between two writes.
 
-While the database is locked, full or away, everything waits merged in memory and mining goes on; people are told once
+While the database is locked, full or away, everything waits merged in memory and mining goes on; that is reported once
 when it starts and once when it is over.
 """
 
@@ -197,7 +197,7 @@ class HistoryWriter:
             self._journal_trouble = ""
 
     async def _in_journal(self, work: Callable[[BatchJournal], None]) -> bool:
-        """Let a thread do ``work``; a fault is told once, and mining and the database go on."""
+        """Let a thread do ``work``; a fault is reported once, and mining and the database go on."""
         journal = self._journal
         if journal is None:
             return True

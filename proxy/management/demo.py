@@ -15,7 +15,7 @@ from proxy.simulator.demo import DEMO_HASHES_PER_DIFFICULTY
 
 
 class Demo:
-    """A context: the simulator runs inside it; it ends with the proxy, whatever ends that."""
+    """A context manager: the simulator runs inside it and ends with the proxy, however that ends."""
 
     hashes_per_difficulty = float(DEMO_HASHES_PER_DIFFICULTY)
 
@@ -54,7 +54,8 @@ class Demo:
 
 @transaction.atomic
 def configure(pools: list[dict[str, Any]]) -> None:
-    """Write the rows of the simulated pools and a 70:30 schedule: all miners go to and fro, soon after the start."""
+    """Write the rows of the simulated pools and a 70:30 schedule: all miners alternate between the pools soon after the
+    start."""
     schedule = Schedule.objects.create(
         name="Demo 70:30", is_default=True, policy=Policy.SLICING.value, min_switch_s=12, slice_s=6
     )

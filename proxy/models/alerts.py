@@ -19,7 +19,7 @@ __all__ = ["AlertDelivery", "AlertRule", "AlertSettings", "AlertTarget", "Delive
 
 _DEFAULT = AlertConfig()
 LOCAL_SERVICES = frozenset({"dbus", "glib", "kde", "qt", "gnome", "macosx", "windows", "syslog"})
-"""Apprise services that show something on the machine itself: nobody sits before a proxy."""
+"""Apprise services that show something on the proxy's own machine, where nobody would see it."""
 
 
 class DeliveryState(models.TextChoices):
@@ -69,7 +69,7 @@ class AlertTarget(ConfigModel):
 
 
 class AlertRule(ConfigModel):
-    """When and whom to tell about one kind of thing."""
+    """When and whom to notify about one kind of event."""
 
     kind = models.CharField(_("about"), max_length=20, choices=choices_of(AlertKind), unique=True)
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -103,7 +103,11 @@ class AlertRule(ConfigModel):
         ),
     )
     targets = models.ManyToManyField(
-        AlertTarget, blank=True, related_name="rules", verbose_name=_("who"), help_text=_("None chosen: all targets.")
+        AlertTarget,
+        blank=True,
+        related_name="rules",
+        verbose_name=_("targets"),
+        help_text=_("None chosen: all targets."),
     )
 
     class Meta:
@@ -127,7 +131,7 @@ class AlertRule(ConfigModel):
         return self.get_kind_display()
 
     def check_rules(self) -> None:
-        """Percentages are percentages, minutes are above 0, each pattern says something."""
+        """Check that percentages are percentages, minutes at least 1, and no pattern empty."""
         percent = self.kind in (AlertKind.HASHRATE_DROP, AlertKind.REJECT_RATE)
         if percent and not 0 < self.threshold < 100:
             raise ValidationError({"threshold": gettext("This is a percentage above 0 and below 100.")})
@@ -152,7 +156,7 @@ class AlertSettings(SingleRow):
         _("time zone"),
         max_length=64,
         default="UTC",
-        help_text=_("Of quiet hours, summaries and the times in messages, for example Europe/Berlin."),
+        help_text=_("For quiet hours, summaries and the times in messages, for example Europe/Berlin."),
     )
     summary_at = models.TimeField(_("time of summaries"), default=time(8, 0))
     group_s = models.FloatField(
@@ -196,7 +200,7 @@ class AlertSettings(SingleRow):
 
 
 class AlertDelivery(models.Model):
-    """A message and what became of it."""
+    """A message and its delivery."""
 
     target = models.ForeignKey(
         AlertTarget, models.SET_NULL, null=True, related_name="deliveries", verbose_name=_("target")

@@ -1,4 +1,4 @@
-"""Auto-balance: how the owner set it, whom it asks, and what was seen of the chains."""
+"""Auto-balance: its settings, its sources, and the blocks it has observed."""
 
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ MIN_OBSERVED_POLL_S = 60.0
 
 
 class FailureChoice(models.TextChoices):
-    """What holds after three failures."""
+    """What applies after three failures of the sources."""
 
     EVEN = "even", _("even: 50/50 between two chains")
     SCHEDULE = "schedule", _("the schedule's own weights")
@@ -57,12 +57,12 @@ class BalanceSettings(SingleRow):
     long_window = models.PositiveSmallIntegerField(
         _("long window"),
         default=_DEFAULT.long_window,
-        help_text=_("Blocks. With the test of significance on, up to four long windows are looked back."),
+        help_text=_("Blocks. With the significance test on, up to four long windows are evaluated."),
     )
     max_deviation = models.FloatField(
         _("largest deviation"),
         default=_DEFAULT.max_deviation,
-        help_text=_("Points from an even split that hash rate ratio may go, 5 to 45."),
+        help_text=_("Percentage points that hash rate ratio may move from an even split, 5 to 45."),
     )
     min_weight = models.FloatField(
         _("smallest weight"), default=_DEFAULT.min_weight, help_text=_("Percent that each chain gets at least.")
@@ -73,10 +73,10 @@ class BalanceSettings(SingleRow):
     max_step_per_hour = models.FloatField(
         _("largest step per hour"),
         default=_DEFAULT.max_step_per_hour,
-        help_text=_("Points that a weight may move in any hour."),
+        help_text=_("Percentage points that a weight may move within an hour."),
     )
     dead_band = models.FloatField(
-        _("dead-band"), default=_DEFAULT.dead_band, help_text=_("Points; a smaller change is left undone.")
+        _("dead-band"), default=_DEFAULT.dead_band, help_text=_("Percentage points; a smaller change is not made.")
     )
     significance = models.FloatField(
         _("confidence"),
@@ -125,7 +125,7 @@ class BalanceSettings(SingleRow):
 
 
 class BalanceSource(ConfigModel):
-    """Whom auto-balance asks, in this order; no rows: it observes."""
+    """A source that auto-balance asks; without any it observes the pools' jobs."""
 
     position = models.PositiveSmallIntegerField(_("order"), default=0, help_text=_("The smallest is asked first."))
     kind = models.CharField(_("kind"), max_length=8, choices=choices_of(SourceKind), default=SourceKind.OBSERVED.value)
@@ -139,9 +139,9 @@ class BalanceSource(ConfigModel):
         ),
     )
     chain = models.CharField(
-        _("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), blank=True, help_text=_("Of a node.")
+        _("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), blank=True, help_text=_("For a node only.")
     )
-    user = models.CharField(_("user name"), max_length=128, blank=True, help_text=_("Of a node's RPC."))
+    user = models.CharField(_("user name"), max_length=128, blank=True, help_text=_("For a node's RPC."))
     password = models.CharField(_("password"), max_length=256, blank=True)
     poll_s = models.FloatField(
         _("time between polls"),
@@ -198,14 +198,14 @@ class BalanceSource(ConfigModel):
 
 
 class ChainPrice(ConfigModel):
-    """What a coin is worth, typed in by hand; it wins over a source's price."""
+    """The price of a coin, entered by hand; it takes precedence over a source's."""
 
     chain = models.CharField(_("chain"), max_length=8, choices=choices_of(KNOWN_CHAINS), unique=True)
     price = models.FloatField(
         _("price of a coin"),
         help_text=_(
-            "The same currency for all chains; US dollars if a source tells prices too. It counts only when each chain "
-            "that is balanced has one."
+            "In the same currency for all chains; in US dollars if a source gives prices too. Prices count only when "
+            "every balanced chain has one."
         ),
     )
     set_at = models.DateTimeField(_("set"), auto_now=True)
@@ -249,14 +249,14 @@ class ChainBlock(models.Model):
 
 
 class BalanceMemory(models.Model):
-    """The parts that held last, for a restart; written by the proxy. No configuration."""
+    """The last weights by chain, kept for a restart; written by the proxy, so no configuration."""
 
     parts = models.JSONField(_("parts"), help_text=_("Chain and percent."))
     at = models.FloatField(_("at"), help_text=_("Unix seconds."))
 
     class Meta:
-        verbose_name, verbose_name_plural = _("memory of auto-balance"), _("memory of auto-balance")
+        verbose_name, verbose_name_plural = _("state of auto-balance"), _("state of auto-balance")
         constraints = [models.CheckConstraint(condition=Q(id=1), name="balance_memory_single_row")]
 
     def __str__(self) -> str:
-        return gettext("memory of auto-balance")
+        return gettext("state of auto-balance")

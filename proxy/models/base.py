@@ -1,4 +1,4 @@
-"""What all rows of the configuration have in common."""
+"""Base classes of the configuration's tables."""
 
 from typing import Any, Self
 
@@ -9,14 +9,14 @@ class ConfigModel(models.Model):
     """A row that the proxy's configuration is made of.
 
     ``proxy.signals`` counts the configuration's revision up with every save and delete of a subclass, in the same
-    transaction. So save and delete rows one by one: ``QuerySet.update`` would pass the proxy by unnoticed.
+    transaction. So save and delete rows one by one: the proxy would not notice ``QuerySet.update``.
     """
 
     class Meta:
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save by the rules, in one transaction with the revision."""
+        """Check the rules and save, in one transaction with the revision."""
         with transaction.atomic():
             self.check_rules()
             super().save(*args, **kwargs)
@@ -34,7 +34,7 @@ class ConfigModel(models.Model):
         """
 
     def clean(self) -> None:
-        """Tell the person; the same rules hold for a save without a form."""
+        """Report violations in the form; a save without a form checks the same rules."""
         super().clean()
         self.check_rules()
 
@@ -51,7 +51,7 @@ class SingleRow(ConfigModel):
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
-        """A new form is about the one row, too."""
+        """A new form edits the same row."""
         self.pk = self.pk or 1
         super().clean()
 

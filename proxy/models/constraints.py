@@ -1,4 +1,4 @@
-"""Check constraints as the tables write them: a name, what must hold, and what a person is told otherwise."""
+"""Check constraints as the tables write them: a name, what must hold, and the sentence that a form shows otherwise."""
 
 from typing import TYPE_CHECKING
 

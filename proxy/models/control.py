@@ -55,7 +55,7 @@ class WeightOverride(ConfigModel):
         return " ".join(f"{key} {weight:g}" for key, weight in self.weights.items())
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """A new one ends those whose time is over."""
+        """Clear overrides that have expired before a new one is saved."""
         with transaction.atomic():
             if self._state.adding and self.cleared_at is None:
                 for old in type(self).objects.filter(cleared_at=None, until__lte=timezone.now()):
@@ -65,14 +65,14 @@ class WeightOverride(ConfigModel):
 
     @property
     def active(self) -> bool:
-        """Whether it has not been cleared and its time is not over."""
+        """Whether it is neither cleared nor expired."""
         return self.cleared_at is None and (self.until is None or self.until > timezone.now())
 
     def clean(self) -> None:
-        """Tell the person what the database would refuse."""
+        """Report in the form what the database would refuse."""
         super().clean()
         if self._state.adding and self.until is not None and self.until <= timezone.now():
-            raise ValidationError({"until": gettext("That moment is over already.")})
+            raise ValidationError({"until": gettext("That time has already passed.")})
         others = type(self).objects.filter(cleared_at=None).exclude(pk=self.pk)
         if self.cleared_at is None and any(other.active for other in others):
             raise ValidationError(gettext("Another override is in force: clear it first."))
@@ -133,7 +133,7 @@ class WorkerPin(ConfigModel):
         _("worker"),
         max_length=128,
         unique=True,
-        help_text=_("The miner's own name: what stands after the last dot of its user name."),
+        help_text=_("The worker's name: the part of the miner's user name after the last dot."),
     )
     pool = models.ForeignKey(Pool, models.PROTECT, related_name="pins", verbose_name=_("pool"))
     note = models.CharField(_("note"), max_length=200, blank=True)
@@ -163,7 +163,7 @@ class WorkerTrace(ConfigModel):
 
 
 class ConfigRevision(models.Model):
-    """One row: how often the configuration changed, and what the proxy made of it."""
+    """One row: the number of the last change, and whether the proxy applied or refused it."""
 
     number = models.PositiveBigIntegerField(_("revision"), default=0)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now)

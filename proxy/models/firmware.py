@@ -17,10 +17,10 @@ def profile_choices() -> list[tuple[str, str]]:
 
 
 class FirmwareRule(ConfigModel):
-    """Which profile miners with a certain user agent get, whatever else is known of it."""
+    """The profile for miners with a certain user agent, instead of the one DPMP knows for it."""
 
     position = models.PositiveIntegerField(
-        _("order"), default=0, help_text=_("The first rule that fits wins, the smallest number first.")
+        _("order"), default=0, help_text=_("Rules are tried in this order; the first that matches applies.")
     )
     agent = models.CharField(
         _("user agent"),
@@ -53,7 +53,7 @@ class FirmwareRule(ConfigModel):
         return f"{self.agent} → {self.profile}"
 
     def check_rules(self) -> None:
-        """The agent says something, and the profile exists."""
+        """Check that the agent is not empty and the profile exists."""
         if not self.agent.strip():
             raise ValidationError({"agent": gettext("Name the user agent.")})
         if self.profile not in BY_NAME:

@@ -1,4 +1,4 @@
-"""What has happened, kept: shares by time, totals, best shares, blocks, tips of the chains, payouts.
+"""History: shares by time, totals, best shares, blocks, tips of the chains, payouts.
 
 Rows of shares hold each share exactly once: a row moves to a coarser ``step`` when it gets old, it is never copied. The
 writer (``proxy.history.writer``) adds to rows with plain SQL; nothing here has behaviour on save.
@@ -63,7 +63,7 @@ _FATES = [
     (BlockFate.ARRIVED.value, _("it had reached the pool before the connection broke")),
     (BlockFate.REJECTED.value, _("sent after reconnecting, refused by the pool")),
     (BlockFate.NO_ANSWER.value, _("sent after reconnecting, the pool did not answer")),
-    (BlockFate.NO_SESSION.value, _("could not be sent (again): this pool cannot take up a broken session")),
+    (BlockFate.NO_SESSION.value, _("could not be sent (again): this pool cannot resume a broken session")),
     (BlockFate.NEW_SESSION.value, _("could not be sent (again): the pool gave a new session")),
     (BlockFate.LOGIN_REFUSED.value, _("could not be sent (again): the pool refused the login")),
     (BlockFate.EXPIRED.value, _("could not be sent (again) in time")),
@@ -76,11 +76,11 @@ _DECIDERS = [(who.value, who.value) for who in DecidedBy]
 
 
 class ShareSums(models.Model):
-    """What is summed up of shares: a column for each counter of the schema that is stored."""
+    """Sums over shares: a column for each counter of the schema that is stored."""
 
     worker = models.CharField(_("worker"), max_length=WORKER_CHARS)
     pool = models.CharField(
-        _("pool"), max_length=POOL_CHARS, blank=True, help_text=_("Empty for shares that named no job of the proxy's.")
+        _("pool"), max_length=POOL_CHARS, blank=True, help_text=_("Empty for shares that named no known job.")
     )
 
     class Meta:
@@ -233,13 +233,13 @@ class Block(models.Model):
     true_difficulty = models.FloatField(_("true difficulty"))
     network_difficulty = models.FloatField(_("network difficulty"))
     verdict = models.CharField(_("verdict"), max_length=10, choices=BlockVerdict.choices, default=BlockVerdict.PENDING)
-    message = models.CharField(_("the pool's words"), max_length=200, blank=True)
+    message = models.CharField(_("message of the pool"), max_length=200, blank=True)
     fate = models.CharField(
         _("after a lost connection"),
         max_length=16,
         blank=True,
         choices=_FATES,
-        help_text=_("What became of it where the connection broke before the pool had answered; else empty."),
+        help_text=_("What became of the block if the connection broke before the pool had answered; else empty."),
     )
 
     class Meta:
@@ -290,12 +290,12 @@ class ChainTip(models.Model):
 
 
 class PayoutRecord(models.Model):
-    """Whom a pool's coinbase paid, when that changed."""
+    """Whom a pool's coinbase pays; a row for each change."""
 
     pool = models.CharField(_("pool"), max_length=POOL_CHARS)
     at = models.DateTimeField(_("time"))
-    percent = models.FloatField(_("part of the wallet, percent"))
-    ok = models.BooleanField(_("right"))
+    percent = models.FloatField(_("paid to the wallet, percent"))
+    ok = models.BooleanField(_("OK"))
     outputs = models.JSONField(_("outputs"), default=list)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What each value of an enum is called on pages and in forms: one name, one meaning, one look, for every reader."""
+"""The label of each enum's values on pages and in forms: name, meaning and CSS class."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -52,7 +52,7 @@ COUNTER_LABELS: Mapping[str, Label] = {
     "latency_s": Label(_("sum of the pool's answer times")),
     "latency_n": Label(_("answers timed")),
 }
-"""Of ``proxy.history.counters``, by name: each that the database has a column for."""
+"""Labels of ``proxy.history.counters`` that have a column in the database, by name."""
 
 LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
     Chain: {

@@ -19,7 +19,7 @@ from proxy.types import AdminStatus, Chain
 
 MAX_DIFFICULTY = 1e18
 MAX_USER_CHARS = 200
-"""Of a pool's user name without the worker; ckpool reads lines of 1,024 bytes and other pools less."""
+"""Longest user name at a pool without the worker; ckpool reads lines of 1,024 bytes and other pools less."""
 
 _ACCOUNT = re.compile(r"[^\s\x00-\x1f\x7f]{1,128}")
 _PLACE = re.compile(r"\{\w*\}")
@@ -98,7 +98,7 @@ class Wallet(ConfigModel):
 
 
 class Pool(ConfigModel):
-    """One pool: who is paid there, and what its miners are given."""
+    """One pool: the wallet that is paid there, its user name and password, and limits of difficulty."""
 
     key = models.CharField(
         _("key"),
@@ -283,7 +283,7 @@ class PoolEndpoint(ConfigModel):
         return f"{self.host}:{self.port}"
 
     def take_url_apart(self) -> None:
-        """Move scheme and port of a pasted ``stratum+tcp://host:port`` to where they belong."""
+        """Move scheme and port of a pasted ``stratum+tcp://host:port`` to their own fields."""
         self.host = (self.host or "").strip()
         match = _SCHEME.fullmatch(self.host)
         if match:
@@ -308,7 +308,7 @@ class PoolEndpoint(ConfigModel):
 
 
 class PoolFact(models.Model):
-    """What the proxy learned about a pool; written by the proxy, so that a restart knows it. No configuration."""
+    """What the proxy learned about a pool, kept for a restart; written by the proxy, so no configuration."""
 
     pool = models.OneToOneField(Pool, models.CASCADE, related_name="fact", verbose_name=_("pool"))
     extranonce2_size = models.PositiveSmallIntegerField(_("extranonce2 size"), help_text=_("Bytes, as last seen."))

@@ -27,7 +27,7 @@ class Schedule(ConfigModel):
     is_default = models.BooleanField(
         _("default"),
         default=False,
-        help_text=_("In force where no other schedule is. One schedule can be the default."),
+        help_text=_("In force when no other schedule is. One schedule can be the default."),
     )
     mode = models.CharField(_("mode"), max_length=12, choices=choices_of(Mode), default=Mode.RATIO.value)
     policy = models.CharField(_("policy"), max_length=10, choices=choices_of(Policy), default=Policy.AUTOMATIC.value)
@@ -46,10 +46,10 @@ class Schedule(ConfigModel):
         ),
     )
     time_zone = models.CharField(
-        _("time zone"), max_length=64, default="UTC", help_text=_("Of the windows, for example Europe/Berlin.")
+        _("time zone"), max_length=64, default="UTC", help_text=_("For the windows, for example Europe/Berlin.")
     )
     priority = models.IntegerField(
-        _("priority"), default=0, help_text=_("The largest wins where the windows of two schedules overlap.")
+        _("priority"), default=0, help_text=_("The largest wins when the windows of two schedules overlap.")
     )
     workers = models.CharField(
         _("workers"),
@@ -90,7 +90,7 @@ class Schedule(ConfigModel):
         return self.name
 
     def check_rules(self) -> None:
-        """The time zone must exist and each worker pattern say something."""
+        """The time zone must exist, and no worker pattern be empty."""
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -113,7 +113,7 @@ class Allocation(ConfigModel):
         help_text=_("Relative to the others: 70 and 30, or 7 and 3. 0: none."),
     )
     position = models.PositiveSmallIntegerField(
-        _("order"), default=0, help_text=_("Matters in priority mode: the smallest first.")
+        _("order"), default=0, help_text=_("For priority mode: the smallest first.")
     )
 
     class Meta:
@@ -163,7 +163,7 @@ class ScheduleWindow(ConfigModel):
     )
     """Bit 0 is Monday."""
     start = models.TimeField(_("from"))
-    end = models.TimeField(_("until"), help_text=_("Not after the start: over midnight. The same time: 24 hours."))
+    end = models.TimeField(_("until"), help_text=_("At or before the start: the window ends on the next day."))
 
     class Meta:
         verbose_name, verbose_name_plural = _("window"), _("windows")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.config.snapshot import HealthConfig, Limits, Listeners, LogConfig
 from proxy.models.base import SingleRow
+from proxy.models.constraints import check, single_row, within
 from proxy.models.labels import LevelChoice
 from proxy.models.pools import is_host
 
@@ -170,18 +171,18 @@ class ProxySettings(SingleRow):
         _("minutes without any pool"),
         default=_HEALTH.no_pool_minutes,
         help_text=_(
-            "After so long without any pool that works, miners are let go and not taken, so that the fallback pool "
-            "set in the miner itself can work; when a pool is back they are taken again. 0: miners are always kept."
+            "After so long without any working pool, miners are disconnected and refused, so that the fallback pool "
+            "set in the miner itself can take over, until a pool works again. 0: miners are always kept."
         ),
     )
 
     metrics_allow = models.TextField(
-        _("metrics: who may read them"),
+        _("metrics: allowed addresses"),
         blank=True,
         default=_LISTEN.metrics_allow,
         help_text=_(
-            "Addresses or networks such as 192.168.1.0/24, separated by commas or lines; empty for all that reach the "
-            "port. This machine always may. Needs a restart of the proxy."
+            "Addresses or networks such as 192.168.1.0/24, separated by commas or newlines; empty for all that reach "
+            "the port. This machine always may. Needs a restart of the proxy."
         ),
     )
 
@@ -190,21 +191,21 @@ class ProxySettings(SingleRow):
         max_length=8,
         choices=LevelChoice,
         default=LevelChoice.INFO,
-        help_text=_("The environment variable DPMP_LOG_LEVEL, overrides this if set."),
+        help_text=_("The environment variable DPMP_LOG_LEVEL overrides this if set."),
     )
     log_allow = models.TextField(
         _("events always logged"),
         blank=True,
         help_text=_(
-            "Names, separated by commas or lines, written whatever their level. The environment variable "
-            "DPMP_LOG_ALLOW, overrides this if set."
+            "Names, separated by commas or newlines, written whatever their level. The environment variable "
+            "DPMP_LOG_ALLOW overrides this if set."
         ),
     )
     log_deny = models.TextField(
         _("events never logged"),
         blank=True,
         help_text=_(
-            "Names, separated by commas or lines. The environment variable DPMP_LOG_DENY, overrides this if set."
+            "Names, separated by commas or newlines. The environment variable DPMP_LOG_DENY overrides this if set."
         ),
     )
     file_bytes = models.PositiveIntegerField(
@@ -229,33 +230,21 @@ class ProxySettings(SingleRow):
         default=0,
         validators=[MaxValueValidator(MOST_SERIES)],
         help_text=_(
-            "The strongest ones, at most 1000; 0 for none. Each has several series in Prometheus, and its name can be "
-            "read by everybody who reaches the metrics port."
+            "Those with the highest hash rates, at most 1000; 0 for none. Each has several series in Prometheus, and "
+            "everybody who reaches the metrics port can read its name."
         ),
     )
 
     class Meta:
         verbose_name, verbose_name_plural = _("proxy settings"), _("proxy settings")
         constraints = [
-            models.CheckConstraint(
-                condition=Q(id=1),
-                name="settings_single_row",
-                violation_error_message=_("There is one row of settings: change that one."),
-            ),
+            single_row("settings_single_row"),
             *(
-                models.CheckConstraint(
-                    condition=Q(**{f"{name}__gte": 1, f"{name}__lte": 65535}),
-                    name=f"settings_{name}_range",
-                    violation_error_message=_("A port is a number from 1 to 65535."),
-                )
+                within(f"settings_{name}_range", name, 1, 65535, _("A port is a number from 1 to 65535."))
                 for name in ("stratum_port", "web_port", "metrics_port")
             ),
             *(
-                models.CheckConstraint(
-                    condition=Q(**{f"{name}__gt": 0}),
-                    name=f"settings_{name}_positive",
-                    violation_error_message=_("This must be above 0."),
-                )
+                check(f"settings_{name}_positive", Q(**{f"{name}__gt": 0}), _("This must be above 0."))
                 for name in (
                     "connects_per_minute",
                     "subscribe_timeout_s",
@@ -270,22 +259,14 @@ class ProxySettings(SingleRow):
                     "returns_per_s",
                 )
             ),
-            models.CheckConstraint(
-                condition=Q(no_pool_minutes__gte=0),
-                name="settings_no_pool_minutes_positive",
-                violation_error_message=_("This must be 0 or more."),
-            ),
-            models.CheckConstraint(
-                condition=Q(backoff_max_s__gte=F("backoff_min_s")),
-                name="settings_backoff_order",
-                violation_error_message=_("The longest wait is below the shortest."),
+            check("settings_no_pool_minutes_positive", Q(no_pool_minutes__gte=0), _("This must be 0 or more.")),
+            check(
+                "settings_backoff_order",
+                Q(backoff_max_s__gte=F("backoff_min_s")),
+                _("The longest wait is below the shortest."),
             ),
             *(
-                models.CheckConstraint(
-                    condition=Q(**{f"{name}__gte": least, f"{name}__lte": most}),
-                    name=f"settings_{name}_range",
-                    violation_error_message=_("That is too small or too large a number."),
-                )
+                within(f"settings_{name}_range", name, least, most, _("That is too small or too large a number."))
                 for name, least, most in (
                     ("file_bytes", LEAST_FILE_BYTES, MOST_FILE_BYTES),
                     ("file_count", LEAST_FILES, MOST_FILES),
@@ -295,18 +276,14 @@ class ProxySettings(SingleRow):
                     ("input_lines_per_s", LEAST_LINES, MOST_INPUT),
                 )
             ),
-            models.CheckConstraint(
-                condition=Q(log_level__in=LevelChoice.values),
-                name="settings_log_level_known",
-                violation_error_message=_("That log level is not known."),
-            ),
+            check("settings_log_level_known", Q(log_level__in=LevelChoice.values), _("That log level is not known.")),
         ]
 
     def __str__(self) -> str:
         return gettext("proxy settings")
 
     def check_rules(self) -> None:
-        """Hosts must be addresses, ports apart, event names well formed."""
+        """Check that hosts are addresses, ports differ and event names are well formed."""
         for name in ("stratum_host", "web_host", "metrics_host"):
             if not is_host(getattr(self, name) or ""):
                 raise ValidationError(
@@ -329,7 +306,7 @@ class ProxySettings(SingleRow):
 
 
 def networks_of(text: str) -> list[Network]:
-    """The networks in a list separated by commas, blanks or lines; a single address is a network of one.
+    """The networks in a list separated by commas, spaces or newlines; a single address is a network of one.
 
     Raises:
         ValueError: one is none, ``192.168.1.7/24`` (bits after the mask) included.
@@ -338,5 +315,5 @@ def networks_of(text: str) -> list[Network]:
 
 
 def event_names(text: str) -> list[str]:
-    """The names in a list separated by commas, blanks or lines; each once, in order."""
+    """The names in a list separated by commas, spaces or newlines; each once, in order."""
     return list(dict.fromkeys(re.split(r"[\s,;]+", text.strip()))) if text and text.strip() else []

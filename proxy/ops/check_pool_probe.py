@@ -21,7 +21,7 @@ DIAL_PART = 2 / 3
 """Part of the time-out for connecting (with TLS)."""
 SETTLE_S = 0.5
 """How long to wait for a difficulty after the job: some pools send it late."""
-LEAVE_S = 1.0
+FINISH_S = 1.0
 MAX_BYTES = 1 << 20
 """Maximum before the first job."""
 MAX_REMARKS = 5
@@ -69,7 +69,7 @@ async def probe(endpoint: Endpoint, credentials: Credentials, *, timeout_s: floa
         await _within(link.done, timeout_s)
     finally:
         cancel()
-        await link.leave()
+        await link.finish()
     return link.result
 
 
@@ -107,14 +107,14 @@ class _HandshakeLink:
         self._received = 0
         self._difficulty_timer: asyncio.TimerHandle | None = None
 
-    async def leave(self) -> None:
-        """Complete the result and close the connection; waits for its end at most ``LEAVE_S``."""
+    async def finish(self) -> None:
+        """Complete the result and close the connection; waits for its end at most ``FINISH_S``."""
         if self._difficulty_timer is not None:
             self._difficulty_timer.cancel()
         self.result.version_mask, self.result.job = self._upstream.version_mask, self._upstream.job
         if self._is_open and not self._closed.is_set():
             self._upstream.close("the check is done")
-            await _within(self._closed, LEAVE_S)
+            await _within(self._closed, FINISH_S)
 
     # --- LinkHandler ----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A simulated fleet from what a person types, and a table of how its split came out."""
+"""Simulates a fleet that is described on the command line, and tabulates how its split comes out."""
 
 import math
 import random

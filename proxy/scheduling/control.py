@@ -26,13 +26,13 @@ class Control:
     source: str = "none"
     """``pin``, ``override``, ``auto-balance`` (switched on by hand), ``schedule``, ``default`` or ``none``."""
     detail: str = ""
-    """A part of a sentence: the schedule's name, or who moved the slider."""
+    """Detail for a sentence: the schedule's name, or who moved the slider."""
     mode: Mode = Mode.RATIO
     weights: Weights = field(default_factory=dict)
-    """Normalised to 1, pools of weight 0 and pools that the operator took out left away; in order of preference."""
+    """Normalised to 1 and in order of preference, without pools of weight 0 or pools that the operator excluded."""
     fallbacks: tuple[PoolKey, ...] = ()
     schedule_id: int | None = None
-    """The schedule that gives the timing, also below an override or a pin."""
+    """The schedule whose timing applies, also under an override or a pin."""
     until: float | None = None
     """Unix seconds."""
     since: float = 0.0

@@ -1,4 +1,5 @@
-"""Who is in control of each worker now: found out once for all workers that are alike, until something changes."""
+"""Who is in control of each worker now: determined once for all workers that the same rules match, until something
+changes."""
 
 import math
 from collections.abc import Mapping
@@ -12,9 +13,9 @@ from proxy.types import PoolKey, WorkerName
 
 
 class Controls:
-    """Control by worker, under a configuration, auto-balance's weights and what is in force by the wall clock.
+    """Control by worker, from the configuration, auto-balance's weights and the wall clock.
 
-    The wall clock is looked at in ``refresh`` and ``is_outdated`` only.
+    Only ``refresh`` and ``is_outdated`` read the wall clock.
     """
 
     def __init__(self, clock: Clock, tuning: SchedulerTuning) -> None:
@@ -27,25 +28,25 @@ class Controls:
         self._known: dict[tuple[int | None, PoolKey | None, bool], Control] = {}
 
     def set_config(self, config: ConfigSnapshot) -> None:
-        """Take over a configuration; call ``refresh`` to have it acted on."""
+        """Use another configuration from the next ``refresh`` on."""
         self.config = config
         self._known.clear()
 
     def set_balance_weights(self, weights: Mapping[PoolKey, float] | None) -> None:
-        """Take over what auto-balance computed; None (or nothing of use): the schedule's own weights hold."""
+        """Use the weights that auto-balance computed; with None (or nothing usable) the schedule's own apply."""
         sound = {pool: weight for pool, weight in (weights or {}).items() if 0 < weight < math.inf}
         self._balance = sound or None
         self._known.clear()
 
     def refresh(self) -> None:
-        """Look anew at what is in force at this instant."""
+        """Determine what is in force now."""
         wall = self._clock.wall()
         self._open_now = timetable.open_schedules(self.config.schedules, wall)
         self._is_overridden = override_in_force(self.config, wall) is not None
         self._known.clear()
 
     def is_outdated(self) -> bool:
-        """Whether the passing of time (or a jump of the clock) has put something else in force since ``refresh``."""
+        """Whether something else has come into force since ``refresh``, by time or by a jump of the clock."""
         wall = self._clock.wall()
         is_open = timetable.open_schedules(self.config.schedules, wall)
         is_overridden = override_in_force(self.config, wall) is not None

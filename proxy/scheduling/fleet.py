@@ -24,7 +24,7 @@ Wait = Callable[[FleetMiner, PoolKey], float]
 
 
 class Fleet:
-    """Miners that meet one target together. All times are monotonic seconds."""
+    """Miners that share one target. All times are monotonic seconds."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Fleet:
         self._started = 0
         """Miners that have started a round."""
         self._switches = 0
-        """Of this ledger."""
+        """Switches since this ledger began."""
 
     # --- what others see ------------------------------------------------------------------------------------------
 
@@ -87,7 +87,8 @@ class Fleet:
         return self._totals
 
     def follows_in(self, now: float) -> float:
-        """Return the seconds until the split since the last change is surely as wanted, to ``follow_tolerance``."""
+        """Return the seconds until the split since the last change is certain to be within ``follow_tolerance`` of the
+        target."""
         working = [miner for miner in self.miners.values() if miner.current is not None]
         whole = sum(miner.estimate.rate for miner in working)
         if not whole or len(self.weights) < 2:
@@ -101,7 +102,7 @@ class Fleet:
         return max(0.0, most / whole / self._tuning.follow_tolerance - (now - self.ledger.started))
 
     def dump(self, now: float) -> dict[str, object]:
-        """Return the ledger for a restart; corrections are found again from what was accepted."""
+        """Return the ledger for a restart; corrections are derived again from accepted work."""
         totals = self.totals(now)
         surplus = {pool: totals.surplus[pool] - totals.correction[pool] for pool in self.weights}
         return state.dump_ledger(self.ledger, surplus, totals.work)
@@ -117,7 +118,7 @@ class Fleet:
         *,
         kept: Ledger | None = None,
     ) -> None:
-        """Aim at other weights from now on: a new ledger (or the one ``kept``), and whoever cannot stay moves."""
+        """Use other weights from now on: begin a ledger (or go on with ``kept``) and move miners that cannot stay."""
         totals = self.totals(now)
         self._rounds = Rounds(
             weights, min_switch_s=self.control.min_switch_s, slice_s=self.control.slice_s, tuning=self._tuning
@@ -141,7 +142,7 @@ class Fleet:
     def _begin_ledger(
         self, weights: Mapping[PoolKey, float], totals: FleetTotals, now: float, wall: float, *, is_change: bool
     ) -> None:
-        """Start a new ledger that carries over at most as much surplus as leaves room for half a dwell of its own."""
+        """Start a new ledger; it carries over at most as much surplus as leaves room for half a dwell of its own."""
         spare = min(weights.values(), default=0.0) * min(self._rounds.dwells.values(), default=0.0) / 2
         sliced_rate = sum(
             miner.estimate.rate for miner in self.miners.values() if miner.assignment.role is Role.RESIDUAL
@@ -160,7 +161,7 @@ class Fleet:
     # --- who is in it ---------------------------------------------------------------------------------------------
 
     def add(self, miner: FleetMiner, now: float) -> None:
-        """Take a miner in; it is placed at the next check."""
+        """Add a miner; it is placed at the next check."""
         miner.settled = now
         miner.assignment, miner.in_first_slice = Assignment(), True
         miner.open_seconds.clear()
@@ -168,7 +169,7 @@ class Fleet:
         self.check_by(now + (self._tuning.placement_delay_s if miner.current is None else 0.0))
 
     def remove(self, miner: FleetMiner, now: float) -> None:
-        """Let a miner go; what it worked stays in the ledger."""
+        """Remove a miner; its work stays in the ledger."""
         miner.settle(now, self.ledger)
         miner.close(self.ledger)
         del self.miners[miner.session]
@@ -177,16 +178,16 @@ class Fleet:
         self.check_by(now + self._tuning.placement_delay_s)
 
     def unassign(self, miner: FleetMiner) -> None:
-        """Take a miner off the pool that is lost to it."""
+        """Take a miner off a pool that it lost."""
         self._pool_load.remove(miner, miner.current)
         miner.unassign()
 
     def check_by(self, when: float) -> None:
-        """Check at ``when`` at the latest."""
+        """Check no later than ``when``."""
         self.due = min(self.due, when)
 
     def start(self, miner: FleetMiner, now: float, allowed: Iterable[PoolKey], reason: SwitchReason) -> bool:
-        """Put a miner without work on the pool of ``allowed`` that lacks most; False: none has a job for it."""
+        """Put a miner without work on the pool of ``allowed`` that needs it most; False: none has a job for it."""
         if self._place(miner, now, allowed, reason):
             miner.in_first_slice = reason is SwitchReason.START
             return True
@@ -224,7 +225,7 @@ class Fleet:
         return self._pool_load.by_need(miner, self.weights, choices)
 
     def ready_changed(self, miner: FleetMiner, now: float) -> None:
-        """Take note that a working miner can go to other pools than before: its next step is thought over now."""
+        """A working miner can use other pools than before: plan its next step again."""
         if miner.in_first_slice and miner.assignment.role is Role.NEW:
             self._rebalance_new_miner(miner, now)
         if miner.assignment.role is Role.SLICED:
@@ -252,7 +253,7 @@ class Fleet:
     # --- decisions ------------------------------------------------------------------------------------------------
 
     def check(self, now: float, *, strict: bool = False) -> None:
-        """Bring assignments up to date where they are wrong (all of them if ``strict``), and let everybody step."""
+        """Correct the assignments that are wrong (all of them if ``strict``), and let every miner take its step."""
         totals = self.totals(now)
         loads = self._loads(totals, now)
         self._choose_policy(len(loads), totals)
@@ -383,7 +384,8 @@ class Fleet:
                 shift.miner.due = now
 
     def _replace_residual(self, decided: Set[SessionId]) -> None:
-        """Take the part of a residual miner that does not work (it is quiet, or waits) away: others do its work now."""
+        """Take its part away from a residual miner that does not work (it is quiet, or waits), so that others do that
+        work."""
         for session, miner in self.miners.items():
             if session not in decided and miner.assignment.role is Role.RESIDUAL:
                 miner.assignment = Assignment()

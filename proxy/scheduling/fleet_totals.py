@@ -1,4 +1,4 @@
-"""A fleet summed up at one instant: rates, the surplus on each pool, and how badly they may be known."""
+"""A fleet summed up at one instant: rates, the surplus on each pool, and their standard errors."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,14 +15,14 @@ class FleetTotals:
     """A fleet at one instant: work and surplus in hashes, rates in hashes a second."""
 
     rate: float
-    """Of all working miners."""
+    """Sum over all working miners."""
     work: Mapping[PoolKey, float]
     surplus: Mapping[PoolKey, float]
-    """Work above target, carried surplus and corrections included, that of miners sliced by themselves left out."""
+    """Work above target with carried surplus and corrections, but without miners that are sliced by themselves."""
     sigma: Mapping[PoolKey, float]
     """Standard error of ``surplus``."""
     rate_sigma: float
-    """Standard error of a pool's part of the rates, the worst one."""
+    """The largest standard error of any pool's part of the rates."""
     correction: Mapping[PoolKey, float]
 
 

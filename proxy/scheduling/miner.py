@@ -45,22 +45,22 @@ class FleetMiner:
         self.joined = now
         self.settled = now
         self.since = now
-        """Of its last switch."""
+        """When it last switched."""
         self.last_share: float | None = None
         self.paused: dict[PoolKey, Exposure] = {}
-        """Exposure on the pools that it left, to go on with when it comes back."""
+        """Exposure on the pools that it left, resumed when it returns."""
         self.is_quiet = False
         self.ready: frozenset[PoolKey] = frozenset()
         self.current: PoolKey | None = None
         self.assignment = Assignment()
         self.open_seconds: dict[PoolKey, float] = {}
-        """Working seconds by pool that are not valued for good."""
+        """Working seconds by pool that are not converted to work yet."""
         self.surplus: dict[PoolKey, float] = {}
         """Seconds on each pool above its time shares, while sliced."""
         self.in_first_slice = True
         """Whether it is in the first slice of a ledger, which may end before the dwell."""
         self.move_reason = SwitchReason.ASSIGN
-        """Why it would be moved to another fixed pool."""
+        """The reason to give when it is moved to another fixed pool."""
         self.due = math.inf
         """When its next step is due."""
         self.armed = math.inf
@@ -73,7 +73,7 @@ class FleetMiner:
         return self.ready if self.current is None else self.ready | {self.current}
 
     def is_known(self, now: float, enough: float) -> bool:
-        """Whether its rate is good enough to be packed by: at least to ``enough`` hashes a second, or to a seventh."""
+        """Whether its rate is known well enough for packing: to within ``enough`` hashes a second, or to a seventh."""
         shares, tuning = self.estimate.shares, self.tuning
         if shares >= tuning.known_shares or now - self.joined > tuning.learning_s:
             return True
@@ -87,7 +87,7 @@ class FleetMiner:
         return exposure.size / self.estimate.rate
 
     def settle(self, now: float, ledger: Ledger) -> None:
-        """Book the time since the last call; none of it while the miner is quiet."""
+        """Account for the time since the last call, except while the miner is quiet."""
         span, self.settled = now - self.settled, now
         if self.current is None or span <= 0 or self.is_quiet:
             return
@@ -136,7 +136,7 @@ class FleetMiner:
         return is_full
 
     def close(self, ledger: Ledger) -> None:
-        """Value the open seconds for good, with the present estimate."""
+        """Convert the open seconds to work, with the present estimate."""
         ledger.close(self.open_seconds, self.estimate.rate, self.estimate.shares)
         self.open_seconds.clear()
 
@@ -161,7 +161,7 @@ class FleetMiner:
         self.current = None
 
     def review(self, ledger: Ledger) -> None:
-        """See whether the rate has changed, when a block of shares is complete."""
+        """Check whether the rate has changed, when a block of shares is complete."""
         before, shares = self.estimate.rate, self.estimate.shares
         if self.estimate.review():
             ledger.close(self.open_seconds, before, shares)

@@ -37,7 +37,7 @@ class Shift(NamedTuple):
     miner: FleetMiner
     pool: PoolKey
     seconds: float
-    """To add to the surplus on ``pool``, at the cost of its other pools."""
+    """Added to the surplus on ``pool`` and taken from that on its other pools."""
     round_s: float
 
 

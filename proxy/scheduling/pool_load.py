@@ -21,7 +21,7 @@ class PoolLoad:
         self._whole = 0.0
 
     def count(self, miners: Collection[FleetMiner], now: float) -> None:
-        """Count anew, if the last count is old; in between, moves are counted in."""
+        """Count again if the last count is old; in between, moves update it."""
         if 0 <= now - self._at < self._tuning.load_count_s:
             return
         self._at = now

@@ -43,7 +43,7 @@ class Estimate:
 
     def __init__(self, tuning: SchedulerTuning) -> None:
         self.shares = 0.0
-        """Shares that it rests on, the older ones counting less."""
+        """Shares that it is based on; older ones count less."""
         self.expected_shares = 0.0
         """Shares to expect of a miner of one hash a second in the same time."""
         self.seconds = 0.0
@@ -89,7 +89,7 @@ class Estimate:
         return self._block_shares >= self._tuning.rate_block_shares
 
     def add_time(self, seconds: float) -> None:
-        """Count ``seconds`` of work; what is negative was not worked after all."""
+        """Add ``seconds`` of work; negative ones take back time that was not worked after all."""
         exposure = self.exposure
         self.seconds = max(0.0, self.seconds + seconds)
         exposure.seconds += seconds
@@ -114,7 +114,7 @@ class Estimate:
         return self.seconds >= self._tuning.rate_window_s
 
     def age(self) -> None:
-        """Let what is known count half from now on."""
+        """Halve the weight of what is known."""
         self.shares /= 2
         self.expected_shares /= 2
         self.seconds /= 2

@@ -1,6 +1,6 @@
 """How long a miner stays on a pool at least, and how long a round over all its pools is.
 
-Half a stay is the error of the split, and each switch costs work: these are the two that are weighed here.
+Half a dwell is the error of the split, and each switch costs work: these two are weighed against each other.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def round_period(time_shares: Mapping[PoolKey, float], dwells: Mapping[PoolKey, 
 
 
 class Rounds:
-    """Stays and rounds under one set of weights and one timing. All in seconds."""
+    """Dwells and rounds under one set of weights and one timing. All in seconds."""
 
     def __init__(
         self, weights: Mapping[PoolKey, float], *, min_switch_s: float, slice_s: float, tuning: SchedulerTuning
@@ -44,7 +44,7 @@ class Rounds:
             for pool, weight in weights.items()
         }
         self.period = round_period(weights, self.dwells)
-        """Of a round of slices by the weights."""
+        """Length of a round of slices by the weights."""
         self._weights = weights
         self._min_switch_s = min_switch_s
         self._tuning = tuning

@@ -34,7 +34,7 @@ _LARGEST_DIFFICULTY = 1e30
 
 
 class Mover(Protocol):
-    """Whoever can put a session to work."""
+    """Puts sessions to work: the engine, or a simulation."""
 
     def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
         """Put the session to work on ``pool`` now. False: no fresh job there; it stays where it was."""
@@ -66,7 +66,7 @@ class Scheduler:
         self._fleet_of: dict[SessionId, Fleet] = {}
         self._fleets: dict[object, Fleet] = {}
         self._disconnected: OrderedDict[WorkerName, FleetMiner] = OrderedDict()
-        """What is known of workers without a connection, the latest last."""
+        """What is known of workers without a connection; the most recent last."""
         self._timers = TimerQueue(clock, self._run, tuning)
         self._timetable_due = math.inf
         self._budget = SwitchBudget(tuning.switches_least_per_s, tuning.switch_burst_least)
@@ -74,7 +74,7 @@ class Scheduler:
         self._pool_seconds: dict[PoolKey, float] = {}
         self._kept_ledgers: dict[int | None, Ledger] = {}
         self._decisions = 0
-        """Moves made in the present turn."""
+        """Moves made in this run of the scheduler."""
         self._announced: tuple[object, ...] = ()
         """What the last ``ControlChanged`` said."""
         self._target: dict[PoolKey, float] = {}
@@ -87,7 +87,7 @@ class Scheduler:
     # --- configuration and state of the world ---------------------------------------------------------------------
 
     def apply(self, config: ConfigSnapshot) -> None:
-        """Take over a configuration; whatever it changes about weights acts at once."""
+        """Use another configuration; changed weights take effect at once."""
         wanted = self._pools_wanted_by_session()
         old = self._config
         self._controls.set_config(config)
@@ -99,13 +99,13 @@ class Scheduler:
         self._assign_fleets(SwitchReason.OPERATOR if lost else SwitchReason.WEIGHT, wanted)
 
     def set_balance_weights(self, weights: Mapping[PoolKey, float] | None) -> None:
-        """Take over what auto-balance computed; None: not known, the schedule's own weights hold."""
+        """Use the weights that auto-balance computed; with None the schedule's own apply."""
         wanted = self._pools_wanted_by_session()
         self._controls.set_balance_weights(weights)
         self._assign_fleets(SwitchReason.WEIGHT, wanted)
 
     def pool_status(self, pool: PoolKey, up: bool) -> None:
-        """Take note that a pool counts as up or down: targets are computed anew without those that are down."""
+        """A pool went up or down: compute the targets again, without the pools that are down."""
         before = self._up.get(pool)
         if before is up:
             return
@@ -123,7 +123,7 @@ class Scheduler:
     # --- miners ---------------------------------------------------------------------------------------------------
 
     def add_miner(self, session: SessionId, worker: WorkerName) -> None:
-        """Take in a miner that has authorised. It weighs nothing until its first share is accepted.
+        """Add a miner that has authorised. It weighs nothing until its first share is accepted.
 
         What it says of itself, its worker's name included, anybody can say. What is known of that name counts again
         from the first accepted share on, for whoever finds it first.
@@ -138,7 +138,7 @@ class Scheduler:
         self._rearm()
 
     def remove_miner(self, session: SessionId) -> None:
-        """Let a miner go; what it worked stays in the ledger, what is known of it is kept by its worker name."""
+        """Remove a miner; its work stays in the ledger, and what is known of it is kept under its worker name."""
         miner = self._miners.pop(session, None)
         if miner is None:
             return
@@ -218,7 +218,7 @@ class Scheduler:
         return wanted_pools(fleet.control, self._up) if fleet is not None else frozenset()
 
     def aimed_at(self, session: SessionId) -> frozenset[PoolKey]:
-        """Return the pools that the session is to work on now, those that are down left out."""
+        """Return the pools that the session is to work on now, without those that are down."""
         fleet = self._fleet_of.get(session)
         return frozenset(fleet.weights) if fleet is not None else frozenset()
 
@@ -250,7 +250,7 @@ class Scheduler:
         return self._controls.of(worker)
 
     def role(self, session: SessionId) -> Role:
-        """Return what part the session has in its fleet."""
+        """Return the session's role in its fleet."""
         miner = self._miners.get(session)
         return miner.assignment.role if miner is not None else Role.NEW
 
@@ -276,7 +276,7 @@ class Scheduler:
     # --- who belongs where ----------------------------------------------------------------------------------------
 
     def _assign_fleets(self, cause: SwitchReason, wanted: object) -> None:
-        """Find out again who is in control of whom, and aim at what they want."""
+        """Determine again who controls each miner, and aim at the weights that follow."""
         now = self._clock.now()
         self._controls.refresh()
         self._timetable_due = self._controls.next_check()
@@ -317,7 +317,7 @@ class Scheduler:
         self._timers.plan_check(fleet)
 
     def _aim(self, fleet: Fleet, control: Control, cause: SwitchReason) -> bool:
-        """Let a fleet follow ``control`` and what is up; True: it has to go for other weights, so all may move."""
+        """Let a fleet follow ``control`` and the pools that are up; True: its weights changed, so all may move."""
         old, fleet.control = fleet.control, control
         weights = effective(control, self._up)
         if weights == fleet.weights and _timing(control) == _timing(old):
@@ -407,7 +407,7 @@ class Scheduler:
     # --- moves ----------------------------------------------------------------------------------------------------
 
     def _lost(self, miner: FleetMiner, fleet: Fleet, now: float) -> None:
-        """The pool that a miner works on is lost to it: elsewhere at once, or wait."""
+        """A miner lost the pool that it works on: move it at once, or let it wait."""
         miner.settle(now, fleet.ledger)
         allowed = [pool for pool in self._allowed(miner, fleet) if pool != miner.current]
         fleet.unassign(miner)
@@ -429,7 +429,7 @@ class Scheduler:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        """Do all that is due, then ask to be called for the next."""
+        """Run every step that is due, then set the timer for the next."""
         now, self._decisions = self._clock.now(), 0
         while (target := self._timers.take(now)) is not None:
             if isinstance(target, FleetMiner):
@@ -495,9 +495,9 @@ class Scheduler:
         return {"version": state.VERSION, "ledgers": ledgers, "workers": kept, "seconds": seconds}
 
     def restore(self, dumped: Mapping[str, object]) -> None:
-        """Take over what ``dump`` returned, best before the first ``apply``; what makes no sense is left out.
+        """Load what ``dump`` returned, preferably before the first ``apply``; invalid parts are skipped.
 
-        A ledger goes on when its schedule comes to aim at the same weights again.
+        A ledger continues when its schedule aims at the same weights again.
         """
         if not isinstance(dumped, Mapping) or dumped.get("version") != state.VERSION:
             return

@@ -13,9 +13,9 @@ class PoolAllocation:
     """What one pool is to get of the fleet, and what it has now."""
 
     weight: float = 0.0
-    """What is in control wants, 0..1."""
+    """As whoever is in control wants it, 0..1."""
     target: float = 0.0
-    """What is aimed at now, pools that are down left out, 0..1."""
+    """Aimed at now, without pools that are down, 0..1."""
     seconds: float = 0.0
     """Miner-seconds spent on it since the scheduler was made (or the dump it was restored from)."""
     miners: int = 0
@@ -28,7 +28,7 @@ class SchedulerSnapshot:
     """The scheduler at one instant."""
 
     control: Control
-    """Of (most of) the fleet."""
+    """Who is in control of the fleet, or of most of it."""
     policy: str
     follows_in_s: float
     """How long until the split is within a point of the target after the last change; 0 when it is."""

@@ -1,4 +1,4 @@
-"""What survives a restart, as JSON-able values. Read back, anything that makes no sense is left out."""
+"""What survives a restart, as JSON-able values. When they are read back, invalid ones are skipped."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ _KEY_MAX = 8
 
 
 def dump_ledger(ledger: Ledger, surplus: Mapping[PoolKey, float], worked: Mapping[PoolKey, float]) -> dict[str, object]:
-    """Return a ledger with everything valued."""
+    """Return a ledger with all seconds converted to work."""
     return {
         "weights": dict(ledger.weights),
         "since": ledger.since,

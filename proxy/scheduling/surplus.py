@@ -1,7 +1,7 @@
 """What has been worked and where, against what was wanted: one ledger from one change of weights to the next.
 
 A miner's recent working time is kept as seconds and valued with its present estimate, so that a first wrong guess does
-no lasting harm; when the estimate ages or jumps, the seconds are valued for good.
+no lasting harm; when the estimate ages or jumps, the seconds are converted to work.
 """
 
 import math
@@ -39,9 +39,9 @@ class Ledger:
         self.weights = dict(weights)
         self.tuning = tuning
         self.started = now
-        """Monotonic seconds."""
+        """When it began, in monotonic seconds."""
         self.since = wall
-        """Unix seconds."""
+        """When it began, in unix seconds."""
         self.carried_surplus = {pool: (carried_surplus or {}).get(pool, 0.0) for pool in weights}
         self.closed = dict.fromkeys(weights, 0.0)
         self.closed_variance = dict.fromkeys(weights, 0.0)
@@ -57,7 +57,7 @@ class Ledger:
             self.squares[pool] += work * work
 
     def close(self, seconds: Mapping[PoolKey, float], rate: float, shares: float) -> None:
-        """Value a miner's ``seconds`` on each pool for good."""
+        """Convert a miner's ``seconds`` on each pool to work."""
         total = sum(seconds.get(pool, 0.0) for pool in self.weights)
         for pool, weight in self.weights.items():
             spent = seconds.get(pool, 0.0)

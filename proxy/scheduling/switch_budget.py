@@ -6,7 +6,8 @@ import math
 class SwitchBudget:
     """Switches that the fleet may make: ``rate`` a second on average, ``burst`` at once.
 
-    Who is refused gets a time to ask again: a thousand that wait do not all ask for each switch that comes free.
+    A miner that is refused gets a time to ask again, so that a thousand do not all ask for each switch that becomes
+    free.
     """
 
     __slots__ = ("_last_retry", "_left", "_when", "burst", "rate")
@@ -25,7 +26,7 @@ class SwitchBudget:
         self._left = min(self._left, burst)
 
     def reset_retries(self) -> None:
-        """Hand out times to ask again from the beginning: those that wait are all planned anew."""
+        """Hand out times to ask from the beginning again: all that wait are planned again."""
         self._last_retry = -math.inf
 
     def take(self, now: float) -> bool:

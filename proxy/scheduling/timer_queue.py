@@ -46,7 +46,7 @@ class TimerQueue:
         self.plan_check(fleet)
 
     def take(self, now: float) -> FleetMiner | Fleet | None:
-        """Take who is due at monotonic time ``now``, the earliest first; None: nobody (any more)."""
+        """Take the earliest that is due at monotonic time ``now``; None: nothing is due."""
         while self._queue and self._queue[0][0] <= now:
             due, _, target = heapq.heappop(self._queue)
             if target.armed == due:

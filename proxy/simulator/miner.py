@@ -245,7 +245,7 @@ class SimMiner:
                 self._submit(wire, entry.share)
 
     def got_job(self, wire: MinerWire, job: MinerJob, again: bool = False) -> None:
-        """Take up a job: at once if clean or nothing is being done, else when the span in hand is through."""
+        """Take up a job: at once if clean or nothing is being done, else when the present span is through."""
         self.jobs_received += not again
         if wire.authorized and (job.clean or self._search is None):
             self._begin(wire, job)
@@ -254,9 +254,9 @@ class SimMiner:
         if self._search is not None:
             self._search.difficulty = difficulty
 
-    def mask_changed(self, mask: int, hides_bits: bool) -> None:
-        if self._search is not None and self._search.mask is not None:
-            self._search.mask, self._search.hides_bits = mask, hides_bits
+    def mask_changed(self, version_mask: int, hides_bits: bool) -> None:
+        if self._search is not None and self._search.version_mask is not None:
+            self._search.version_mask, self._search.hides_bits = version_mask, hides_bits
 
     def answered(self, entry: PendingCall, response: Response) -> None:
         share, error = entry.share, response.error
@@ -285,7 +285,7 @@ class SimMiner:
             job,
             extranonce1=wire.subscription.extranonce1,
             extranonce2_size=wire.subscription.extranonce2_size,
-            mask=(wire.mask or 0) if rolls else None,
+            version_mask=(wire.version_mask or 0) if rolls else None,
             version_bits=self.profile.version_bits,
             hides_bits=wire.hides_bits,
             on_candidate=self.candidates.append,

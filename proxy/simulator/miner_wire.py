@@ -34,7 +34,7 @@ class MinerWire(asyncio.Protocol):
         self.profile = miner.profile
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.subscription: Subscription | None = None
-        self.mask: int | None = None
+        self.version_mask: int | None = None
         self.authorized = False
         self.job: MinerJob | None = None
         self.difficulty = 1.0
@@ -192,7 +192,7 @@ class MinerWire(asyncio.Protocol):
 
     def _configured(self, entry: PendingCall, response: Response) -> None:
         if response.error is None:
-            self.mask = strictness.check_configure(self.profile, entry.params, response.result)
+            self.version_mask = strictness.check_configure(self.profile, entry.params, response.result)
 
     def _subscribed(self, entry: PendingCall, response: Response) -> None:
         if response.error is not None:
@@ -253,12 +253,12 @@ class MinerWire(asyncio.Protocol):
         return self.queued.pop(0) if self.queued else self.difficulty
 
     def _set_version_mask(self, call: Request) -> None:
-        mask = strictness.read_mask(call.params[0] if call.params else None)
-        self.hides_bits = self.profile.rolls_on and not mask and bool(self.mask)
+        version_mask = strictness.read_mask(call.params[0] if call.params else None)
+        self.hides_bits = self.profile.rolls_on and not version_mask and bool(self.version_mask)
         if not self.hides_bits:
-            self.mask = mask
+            self.version_mask = version_mask
         if self.profile.rolls_version:
-            self.miner.mask_changed(self.mask or 0, self.hides_bits)
+            self.miner.mask_changed(self.version_mask or 0, self.hides_bits)
 
     def _set_extranonce(self, call: Request) -> None:
         extranonce1, size = [*call.params, None, None][:2]

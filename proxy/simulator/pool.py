@@ -276,13 +276,13 @@ class SimPool:
                 session.notify("mining.set_extranonce", [session.extranonce1.hex(), self.extranonce2_size])
         self.refresh(clean=True)
 
-    def set_version_mask(self, mask: int) -> None:
+    def set_version_mask(self, version_mask: int) -> None:
         """Another mask for all, from the next job on; shares of earlier jobs may keep to theirs."""
-        self.version_mask = mask
+        self.version_mask = version_mask
         for session in self.sessions:
             if session.in_work:
-                session.version_mask = mask
-                session.notify("mining.set_version_mask", [f"{mask:08x}"])
+                session.version_mask = version_mask
+                session.notify("mining.set_version_mask", [f"{version_mask:08x}"])
 
     def reconnect(self, host: str = "", port: int = 0, wait_s: int = 0) -> None:
         """Ask all clients to reconnect elsewhere."""

@@ -337,7 +337,7 @@ class PoolSession(asyncio.Protocol):
         try:
             share = read_submission(call.params)
             job = self._jobs.get(share.job_id)
-            proof = self._judged(share, job)
+            proof = self._checked(share, job)
             number = proof.number
         except Refused as refused:
             refusal, number, proof = refused.reason, refused.number, refused.block
@@ -352,7 +352,7 @@ class PoolSession(asyncio.Protocol):
         if is_block and proof is not None:
             self.pool.new_block(proof.digest)
 
-    def _judged(self, share: Submission, job: IssuedJob | None) -> Proof:
+    def _checked(self, share: Submission, job: IssuedJob | None) -> Proof:
         if not self.subscribed:
             raise Refused(Refusal.NOT_SUBSCRIBED)
         if share.worker not in self.users:

@@ -107,10 +107,10 @@ class Profile:
     reconnect_s: float = 5.0
 
 
-def _configure(mask: str, then: Await, ident: Ident | Ids = Ids.NEXT, **options: object) -> Call:
+def _configure(version_mask: str, then: Await, ident: Ident | Ids = Ids.NEXT, **options: object) -> Call:
     return Call(
         method="mining.configure",
-        params=(["version-rolling"], {"version-rolling.mask": mask, **options}),
+        params=(["version-rolling"], {"version-rolling.mask": version_mask, **options}),
         ident=ident,
         then=then,
     )

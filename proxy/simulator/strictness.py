@@ -80,10 +80,10 @@ def check_configure(profile: Profile, params: Sequence[object], result: object) 
     if extra:
         raise BrokenRule(Rule.CONFIGURE, f"keys not asked for: {sorted(extra)}", fatal=profile.strict_configure)
     rolling = result.get("version-rolling") is True
-    mask = read_mask(result.get("version-rolling.mask"), Rule.CONFIGURE) if rolling else None
-    if profile.needs_rolling and not mask:
+    version_mask = read_mask(result.get("version-rolling.mask"), Rule.CONFIGURE) if rolling else None
+    if profile.needs_rolling and not version_mask:
         raise BrokenRule(Rule.CONFIGURE, f"no version rolling: {result!r}", fatal=True)
-    return mask
+    return version_mask
 
 
 def read_mask(value: object, rule: Rule = Rule.VERSION_MASK) -> int:

@@ -98,37 +98,37 @@ def _octets(value: object, size: int | None = None) -> bytes:
     return bytes.fromhex(value)
 
 
-def spread(number: int, mask: int) -> int:
-    """The low bits of ``number`` laid out over the set bits of ``mask``."""
-    bits, place = 0, 0
-    while mask:
-        lowest = mask & -mask
+def spread(number: int, version_mask: int) -> int:
+    """The low bits of ``number`` laid out over the set bits of ``version_mask``."""
+    rolled, place = 0, 0
+    while version_mask:
+        lowest = version_mask & -version_mask
         if number >> place & 1:
-            bits |= lowest
-        mask ^= lowest
+            rolled |= lowest
+        version_mask ^= lowest
         place += 1
-    return bits
+    return rolled
 
 
-def patterns(mask: int) -> tuple[int, int, int, int]:
+def patterns(version_mask: int) -> tuple[int, int, int, int]:
     """cgminer's four version patterns: none, the lowest hex digit of ``mask``, the others, all (``vmask_003``)."""
-    if not mask:
+    if not version_mask:
         return 0, 0, 0, 0
-    place = (mask & -mask).bit_length() - 1 & ~3
-    low = mask & 0xF << place
-    return 0, low, mask - low, mask
+    place = (version_mask & -version_mask).bit_length() - 1 & ~3
+    low = version_mask & 0xF << place
+    return 0, low, version_mask - low, version_mask
 
 
-def rolled_version(version: int, mask: int, number: int, habit: VersionBits) -> tuple[int, int]:
+def rolled_version(version: int, version_mask: int, number: int, habit: VersionBits) -> tuple[int, int]:
     """(version that is hashed, bits that are reported) of the ``number``-th roll, as the firmware's habit has it."""
     if habit is VersionBits.ADDED:
-        pattern = patterns(mask)[number % VERSIONS_PER_EXTRANONCE]
+        pattern = patterns(version_mask)[number % VERSIONS_PER_EXTRANONCE]
         return version | pattern, pattern
     if habit is VersionBits.XOR:
-        added = spread(number, mask & ~version)
+        added = spread(number, version_mask & ~version)
         return version | added, added
-    bits = spread(number, mask)
-    return version & ~mask | bits, bits
+    rolled = spread(number, version_mask)
+    return version & ~version_mask | rolled, rolled
 
 
 class Search:
@@ -145,7 +145,7 @@ class Search:
         *,
         extranonce1: bytes,
         extranonce2_size: int,
-        mask: int | None,
+        version_mask: int | None,
         difficulty: float,
         hashes_per_difficulty: int,
         span: int,
@@ -154,7 +154,7 @@ class Search:
         on_candidate: Callable[[Candidate], None] = lambda _: None,
     ) -> None:
         self.job = job
-        self.mask = mask
+        self.version_mask = version_mask
         self.difficulty = difficulty
         self._extranonce1 = extranonce1
         self._size = extranonce2_size
@@ -210,11 +210,11 @@ class Search:
         self._roll += 1
         self._nonce = 0
         counter, version_number = self._roll, 0
-        if self.mask:
+        if self.version_mask:
             counter, version_number = divmod(self._roll, VERSIONS_PER_EXTRANONCE)
         job = self.job
-        version, bits = rolled_version(job.version, self.mask or 0, version_number, self._version_bits)
-        self._bits = None if self.mask is None or self.hides_bits else bits
+        version, rolled = rolled_version(job.version, self.version_mask or 0, version_number, self._version_bits)
+        self._sent_bits = None if self.version_mask is None or self.hides_bits else rolled
         self._extranonce2 = (counter % 256**self._size).to_bytes(self._size, "little")
         self._rolled_difficulty = self.difficulty
         self._target = hashing.target_of(self.difficulty, self._hashes_per_difficulty)
@@ -228,6 +228,6 @@ class Search:
             extranonce2=self._extranonce2,
             ntime=self.job.ntime,
             nonce=nonce,
-            version_bits=self._bits,
+            version_bits=self._sent_bits,
             difficulty=self._rolled_difficulty,
         )

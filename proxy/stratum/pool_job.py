@@ -131,7 +131,7 @@ class NotifyCache:
         self._read[line] = template
 
     def announce(self, template: NotifyTemplate) -> bool:
-        """Note that the pool's job is told; False where it was before, on whatever connection."""
+        """Note that the pool's job is announced; False where it was before, on whatever connection."""
         if any(each is template for each in self._announced):
             return False
         self._announced.appendleft(template)

@@ -5,8 +5,8 @@ States and legal moves are the table ``_MOVES``. The handshake is ``configure`` 
 for no longer. ``extranonce.subscribe`` and ``suggest_difficulty`` follow the authorisation (ckpool ignores or drops
 earlier ones). Pools that send their job before they authorise (MiningCore, ckpool) are READY when both are there.
 
-The owner is told through ``UpstreamOwner``; requests that wait are bounded and each ends exactly once: answered,
-expired, or lost with the connection.
+The owner hears of everything through ``UpstreamOwner``; requests that wait are bounded and each ends exactly once:
+answered, expired, or lost with the connection.
 """
 
 from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ _MOVES: dict[UpstreamState, tuple[UpstreamState, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a pool is told about who we are."""
+    """How we log in to a pool."""
 
     agent: str
     user: str
@@ -239,7 +239,7 @@ class Upstream:
             self._take(line)
 
     def closed(self, reason: str) -> None:
-        """The stream is gone: every open submit ends as lost, then the owner is told."""
+        """The stream is gone: every open submit ends as lost, then the owner is notified."""
         if self.state is UpstreamState.CLOSED:
             return
         self._move(UpstreamState.CLOSED)

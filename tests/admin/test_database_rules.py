@@ -153,7 +153,7 @@ def test_an_override_whose_time_is_over_makes_room() -> None:
     fresh.clean()
     fresh.save()
     assert WeightOverride.objects.get(set_by="", cleared_at=over).weights == {"A": 1}
-    with pytest.raises(ValidationError, match="over already"):
+    with pytest.raises(ValidationError, match="already passed"):
         WeightOverride(weights={"A": 1}, until=over).clean()
 
 

@@ -71,8 +71,9 @@ def test_new_names_without_end_have_no_records_of_their_own_but_a_place_in_the_t
     for number in range(200):
         world.events.emit(share(WorkerName(f"w{number}"), A, true=1000.0 + number))
     names = [record.worker for record in world.records.take()]
-    assert world.records.own(WorkerName("w99"), Chain.BTC) and not world.records.own(WorkerName("w100"), Chain.BTC)
-    assert "w199" in names and world.records.top(Chain.BTC)[0].worker == "w199"
+    assert WorkerName("w99") in world.records._boards[Chain.BTC].own
+    assert WorkerName("w100") not in world.records._boards[Chain.BTC].own
+    assert "w199" in names and top(world.records, Chain.BTC)[0].worker == "w199"
     before = len(world.heard.all)
     world.events.emit(share(WorkerName("w200"), A, true=1.0))
     world.events.emit(share(WorkerName("w0"), A, true=2000.0))

@@ -31,8 +31,8 @@ def of_size(coinbase: int) -> dict[str, Any]:
     return {**NOTIFY, "params": ["2", params[1], "01" * (coinbase - 46), *params[3:]]}
 
 
-def set_mask(mask: int) -> dict[str, Any]:
-    return {"id": None, "method": "mining.set_version_mask", "params": [f"{mask:08x}"]}
+def set_mask(version_mask: int) -> dict[str, Any]:
+    return {"id": None, "method": "mining.set_version_mask", "params": [f"{version_mask:08x}"]}
 
 
 async def test_cgminer_hashes_each_job_at_the_difficulty_it_took_from_the_queue(
@@ -117,7 +117,7 @@ async def test_a_mask_of_zero_takes_the_bits_from_avalons_submits_while_its_chip
     await miner.until(lambda m: m.jobs_received == 2)
     assert len(miner.find_share().params("w")) == 5
     assert miner.wire is not None
-    assert miner.wire.mask == MASK
+    assert miner.wire.version_mask == MASK
     scripted.push(set_mask(MASK))
     scripted.push(notify("3"))
     await miner.until(lambda m: m.jobs_received == 3)

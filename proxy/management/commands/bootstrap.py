@@ -1,4 +1,4 @@
-"""``manage.py bootstrap``: the first administrator, so that a fresh installation can be signed in to."""
+"""``manage.py bootstrap``: the first administrator, so that somebody can log in to a fresh installation."""
 
 import secrets
 from typing import Any

@@ -14,7 +14,7 @@ _MARKS = {Level.OK: "ok", Level.WARN: "!", Level.BAD: "!!"}
 
 
 class Command(BaseCommand):
-    """Prints a line for each thing looked at; exits 1 if one of them is bad."""
+    """Prints a line for each check; exits 1 if one of them failed."""
 
     help = "Look at versions, files, database, configuration, ports, open files, clock and pools; say how to fix it."
     requires_system_checks: list[str] = []  # it runs them itself, and goes on

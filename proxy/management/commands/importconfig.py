@@ -1,4 +1,4 @@
-"""``manage.py importconfig FILE``: take over the set-up of a DPMP v2, or an export of ``exportconfig``."""
+"""``manage.py importconfig FILE``: import the settings of DPMP v2, or an export of ``exportconfig``."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""``manage.py restore FILE``: a backup in the place of the database, also while the proxy runs."""
+"""``manage.py restore FILE``: replace the database by a backup, also while the proxy runs."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from proxy.ops.backup import BackupError, restore
 
 
 class Command(BaseCommand):
-    """Asks before, unless told not to; says where the database of before was kept."""
+    """Asks first, unless told not to; says where the replaced database was saved."""
 
     help = "Restore a backup. The database as it is now is backed up first."
 

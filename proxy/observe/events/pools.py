@@ -108,7 +108,7 @@ class AuthResult(Event):
 
 @event("pool_notify", DEBUG)
 class PoolNotify(Event):
-    """A pool sent a job; told once, on however many connections it comes. ``connection``: the first of them."""
+    """A pool sent a job; emitted once, on however many connections it comes. ``connection``: the first of them."""
 
     pool: PoolKey
     connection: ConnectionId

@@ -19,7 +19,7 @@ from proxy.types import PoolKey, SessionId, WorkerName
 AWAY_KEPT = 500
 """Workers without a connection that are shown beside those that are there."""
 SESSIONS_SHOWN = 20
-"""Newest connections of one worker that are told one by one."""
+"""How many of a worker's newest connections are shown one by one."""
 ROW_KEPT_S = 5.0
 """Age of a row that nothing but time has changed: its rates move by 2 % of themselves at most."""
 RATES_KEPT_S = 60.0

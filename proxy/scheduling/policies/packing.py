@@ -117,7 +117,7 @@ class _Packed:
     moves: int
 
     def cost(self, sigma: float, tuning: SchedulerTuning) -> float:
-        """Hashes a second that are in swing while slicing, with what doubt may make impossible, and moves."""
+        """What this packing costs, in hashes a second: swings while slicing, room too small to rely on, and moves."""
         swinging = sum(
             load.rate * max(part * (1 - part) for part in self.assignments[load.session].time_shares.values())
             for load in self.left_over

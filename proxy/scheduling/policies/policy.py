@@ -27,9 +27,9 @@ class Assignment:
 
     role: Role = Role.NEW
     pool: PoolKey | None = None
-    """Of a fixed miner."""
+    """Where a fixed miner stays."""
     time_shares: Mapping[PoolKey, float] = field(default_factory=dict)
-    """Part of its time for each pool, of a sliced or residual miner."""
+    """The part of its time that a sliced or residual miner spends on each pool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,9 @@ class SplitPolicy(Protocol):
     ) -> dict[SessionId, Assignment]:
         """Return an assignment for every load.
 
-        ``surplus`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is how badly the sum
-        of the rates may be known. ``strict``: miners leave their places where those are full; otherwise only where
-        they are fuller than by ``sigma``.
+        ``surplus`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is the standard error
+        of the sum of the rates. ``strict``: miners leave their places where those are full; otherwise only where they
+        are fuller than by ``sigma``.
         """
 
     def is_due(

@@ -76,6 +76,6 @@ def next_pool(
     current: PoolKey | None,
     ready: frozenset[PoolKey],
 ) -> PoolKey | None:
-    """Return the pool that waits most for its slice, in slices of its own; None if there is none to go to."""
+    """Return the pool whose slice is most overdue, measured in its own slices; None if there is none to go to."""
     waiting = [pool for pool, part in time_shares.items() if part > 0 and pool != current and pool in ready]
     return min(waiting, key=lambda pool: surplus.get(pool, 0.0) / time_shares[pool], default=None)
