@@ -15,15 +15,19 @@ from django.utils import timezone
 
 from dashboard import consumers, live, viewers
 from dashboard.models import ReadOnlyLink
+from dashboard.routing import websocket_urlpatterns
 from dpmp_site.asgi import application
 from proxy.observe.live.broadcast import GROUP, Ticker
 from proxy.observe.live.views import store
 from tests.dashboard import fixtures
+from tests.dashboard.test_every_address import ALL, SEE, browser_as  # noqa: F401
 from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OF_ONE = {"pool": "A", "poolchecks": "A", "worker": "AvalonQ"}
 """Regions of one thing, and which."""
+WHO_MAY = {"live/": SEE, "": frozenset()}
+"""Address of a socket -> who is let in; the last is any other address."""
 HOME = "/live/?r=alarms&r=headline&r=split&r=pools&r=fleet"
 
 
@@ -46,6 +50,17 @@ async def opened(browser, path=HOME):
     socket = WebsocketCommunicator(application, path, headers=headers)
     accepted, _ = await socket.connect(timeout=PATIENCE_S)
     return socket, accepted
+
+
+async def test_each_socket_lets_in_whom_it_should_and_nobody_else(browser_as):  # noqa: F811
+    assert {str(pattern.pattern) for pattern in websocket_urlpatterns} == set(WHO_MAY)
+    browsers = {who: await sync_to_async(browser_as)(who) for who in ALL}
+    for route, may in WHO_MAY.items():
+        for who, browser in browsers.items():
+            socket, accepted = await opened(browser, f"/{route}?r=split")
+            assert accepted is (who in may), (route, who)
+            if accepted:
+                await socket.disconnect()
 
 
 async def tick(revision, snap=None):
