@@ -125,6 +125,32 @@ def test_target_without_its_address_is_left_out_and_said(configured, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ('{"pools": [{"key": "A", "name": null}]}', "must not be null"),
+        ('{"pools": [{"key": ["A"]}]}', "key cannot be"),
+        ('{"balance_sources": [{"position": "first", "kind": "node"}]}', "expected a number"),
+        ('{"balance_sources": [{"position": 9223372036854775808, "kind": "node"}]}', "less than or equal"),
+        ('{"settings": {"stratum_port": [1]}}', "must be an integer"),
+        ('{"settings": {"stratum_port": 1e999}}', "cannot be inf"),
+        ('{"settings": {"stratum_port": NaN}}', "must be an integer|cannot be nan"),
+        ('{"settings": {"stratum_port": 9223372036854775808}}', "less than or equal"),
+        ('{"settings": {"dial_timeout_s": "nan"}}', "cannot be nan"),
+        ('{"wallets": [{"label": "\\ud800"}]}', "is no JSON"),
+        ('{"alert_settings": {"summary_at": 8}}', "cannot be 8"),
+        ('{"alert_rules": [{"kind": "pool_down", "targets": 5}]}', "must be a list"),
+        ('{"override": {"kind": "weights", "weights": "A"}}', "weights must be an object"),
+        ('{"override": {"kind": "weights", "weights": {"A": 1}, "until": "2026-13-40T25:00:00"}}', "is no moment"),
+    ],
+)
+def test_values_that_no_column_can_hold_are_a_sentence(tmp_path, values, sentence):
+    path = tmp_path / "export.json"
+    path.write_text('{"format": "dpmp-config", "format_version": 1, ' + values[1:])
+    with pytest.raises(CommandError, match=sentence):
+        call_command("importconfig", str(path), stdout=io.StringIO())
+
+
+@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"pools": [{"key": "A", "wallet": "nobody"}]}, 'there is no wallet "nobody"'),

@@ -1,6 +1,8 @@
 """Imports an export of the configuration: rows are found by name, changed or added, never deleted."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +106,18 @@ def _find(section: Section, values: Mapping[str, Any], place: int) -> models.Mod
     manager = section.model._default_manager
     if section.single:
         return manager.filter(pk=1).first() or section.model(pk=1)
-    if section.key:
-        found = manager.filter(**{section.key: values.get(section.key)}).first()
-    else:
-        found = manager.filter(**{"position": values.get("position", place), "kind": values.get("kind")}).first()
-    return found or section.model()
+    wanted = (
+        {section.key: values.get(section.key)}
+        if section.key
+        else {"position": values.get("position", place), "kind": values.get("kind")}
+    )
+    for name, value in wanted.items():
+        if not isinstance(value, str | int | None):
+            raise ConfigError(f'"{section.name}": {name} cannot be {str(value)[:40]}.')
+    try:
+        return manager.filter(**wanted).first() or section.model()
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f'"{section.name}": {error}.') from error
 
 
 def _fill(section: Section, row: models.Model, values: Mapping[str, Any], who: str) -> bool:
@@ -125,12 +134,19 @@ def _fill(section: Section, row: models.Model, values: Mapping[str, Any], who: s
 
 
 def _resolve(field: "models.Field[Any, Any]", value: Any, who: str) -> Any:
+    if value is None and not field.null:
+        raise ConfigError(f"{who}, {field.verbose_name}: must not be null.")
     if field.remote_field is not None and value is not None:
         return _named(field.remote_field.model, value, who)
     try:
-        return field.to_python(value)
+        found = field.to_python(value)
+        if isinstance(found, float) and not isfinite(found):
+            raise ValueError(found)
     except ValidationError as error:
         raise ConfigError(f"{who}, {field.verbose_name}: {' '.join(error.messages)}") from error
+    except (TypeError, ValueError, OverflowError) as error:  # such as what is no text where the field parses one
+        raise ConfigError(f"{who}, {field.verbose_name}: cannot be {str(value)[:40]}.") from error
+    return found
 
 
 def _named(model: type[models.Model], name: Any, who: str) -> models.Model:
@@ -165,6 +181,8 @@ def _values(part: Section, row: models.Model) -> list[Any]:
 
 def _set_many(row: models.Model, field: Any, names: Any, who: str) -> bool:
     """Set a many-to-many field. Names without a row (alert targets without an address) are skipped."""
+    if not isinstance(names, list | None):
+        raise ConfigError(f'{who}: "{field.name}" must be a list.')
     others = field.remote_field.model._default_manager.filter(
         **{f"{NAMES[field.remote_field.model]}__in": [str(name) for name in names or ()]}
     )
@@ -178,8 +196,10 @@ def _set_many(row: models.Model, field: Any, names: Any, who: str) -> bool:
 def _override(found: Any) -> list[str]:
     if not isinstance(found, dict):
         return []
-    weights = None if found.get("kind") == "auto-balance" else dict(found.get("weights") or {})
-    until = parse_datetime(str(found["until"])) if found.get("until") else None
+    weights = None if found.get("kind") == "auto-balance" else found.get("weights") or {}
+    if not isinstance(weights, dict | None):
+        raise ConfigError("Override: the weights must be an object of pools and numbers.")
+    until = _moment(found.get("until"))
     current = WeightOverride.objects.filter(cleared_at__isnull=True).first()
     if current and (current.kind, current.weights, current.until) == (found.get("kind"), weights or {}, until):
         return ["Override: unchanged"]
@@ -188,6 +208,16 @@ def _override(found: Any) -> list[str]:
     except ValidationError as error:
         raise ConfigError(f"Override: {' '.join(error.messages)}") from error
     return ["Override: changed" if current else "Override: added"]
+
+
+def _moment(found: Any) -> datetime | None:
+    try:
+        moment = parse_datetime(found) if isinstance(found, str) else None
+    except ValueError:
+        moment = None
+    if found and moment is None:
+        raise ConfigError(f'Override: "until" is no moment: {str(found)[:40]!r}.')
+    return moment
 
 
 def _save(who: str, row: models.Model) -> None:

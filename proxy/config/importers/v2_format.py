@@ -77,6 +77,7 @@ def read_json(path: Path) -> dict[str, Any]:
         if len(raw) > MAX_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_BYTES // 1024} KiB: this is no configuration.")
         found = json.loads(raw)
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is a text that nothing can keep
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
