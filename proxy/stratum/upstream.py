@@ -37,6 +37,8 @@ MAX_LINE_OUT = 1_023
 MAX_LINE_IN = 65_536
 LARGEST_ID = 10**12
 """No connection sends as many requests."""
+LONGEST_ID = len(str(LARGEST_ID))
+"""Digits, where a pool answers with a number as text."""
 MIN_NOTIFY = 192
 """Bytes: no job is shorter, and the cache is not asked for shorter lines, such as answers to submits."""
 OPTIONAL_TIMEOUT_S = 2.5
@@ -413,7 +415,7 @@ class Upstream:
 
     def _response(self, answer: Response) -> None:
         ident = answer.id
-        if type(ident) is str and ident.isdecimal():
+        if type(ident) is str and len(ident) <= LONGEST_ID and ident.isdecimal():
             ident = int(ident)
         if type(ident) is not int:
             raise RemoteProtocolError("an answer without a request of ours")
