@@ -14,7 +14,7 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
 PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
 
-.PHONY: help run demo screenshots templates static units check test abuse bench migrate clean
+.PHONY: help run demo screenshots templates static units check test abuse fuzz bench migrate clean
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -24,6 +24,7 @@ help:
 	@echo "make test   all checks and tests, with coverage (TESTARGS=... for pytest)"
 	@echo "make abuse  attack a proxy with honest miners beside, print what it did to them (ARGS=--help; 10 minutes)"
 	@echo "make bench  what a miner costs the proxy beside a bare relay, under ten minutes (ARGS=... for tests.bench.budget)"
+	@echo "make fuzz   mutated lines, files and configurations (MINUTES=10, for each kind; findings in FINDINGS)"
 	@echo "make clean  remove the virtual environment and caches; the data directory stays"
 
 $(BIN)/python:
@@ -85,6 +86,12 @@ test: static
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
 	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
+
+fuzz: export DPMP_FUZZ_MINUTES := $(or $(MINUTES),10)
+fuzz: export DPMP_FUZZ_FINDINGS := $(abspath $(or $(FINDINGS),$(VENV)/fuzz))
+fuzz: export DPMP_DATA_DIR := $(TEST_DATA)
+fuzz: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/fuzz $(TESTARGS)
 
 abuse: $(VENV)/.test
 	$(BIN)/python -m tests.abuse $(ARGS)

@@ -47,6 +47,8 @@ WHO_MAY = {
     "pools/": SEE,
     "pools/<str:key>/": SEE,
     "pools/<str:key>/test/": STEER,
+    "pools/<str:key>/edit/": ADMINISTER,
+    "blocks/close/": SEE,
     "schedule/": SEE,
     "balance/": SEE,
     "records/": SEE,

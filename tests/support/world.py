@@ -88,6 +88,8 @@ class ScriptedPool:
         """Whether subscribe is answered with a session id."""
         self.resumes = False
         """Whether a session whose connection is closed can be taken up again (ckpool)."""
+        self.spoil: Callable[[bytes], bytes] = lambda line: line
+        """What becomes of each line that it sends."""
 
     def live(self) -> "list[Connection]":
         """Connections of miners (not probes) that are open."""
@@ -146,7 +148,7 @@ class Connection:
         self.say({"id": None, "method": method, "params": params})
 
     def say(self, message: dict[str, Any], *, later_s: float = 0.0) -> None:
-        line = orjson.dumps(message) + b"\n"
+        line = self.pool.spoil(orjson.dumps(message) + b"\n")
         self.pool.clock.call_at(
             self.pool.clock.now() + self.pool.delay_s + later_s,
             lambda: None if self.link.closed or self.pool.silent else self.handler.received(line),
@@ -161,7 +163,8 @@ class Connection:
         for line in payload.splitlines():
             message = orjson.loads(line)
             self.received.append(message)
-            self.answer(message)
+            if "method" in message:
+                self.answer(message)
 
     def close_if_idle(self, heard: int) -> None:
         if heard == self.heard:

@@ -1,0 +1,67 @@
+"""Whatever a file says that is imported: a sentence, or a configuration with which a proxy works. Never a traceback."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+
+from proxy.config.export import export_config
+from proxy.config.loader import load_snapshot
+from tests.fuzz.conftest import Fuzz, seeds
+from tests.fuzz.mutation import Mutator
+from tests.fuzz.world import FuzzedWorld
+
+pytestmark = pytest.mark.django_db
+
+CASES = 30
+
+V4 = Path(__file__).parents[1] / "upgrade" / "data" / "export_4.0.0.json"
+
+
+def made_of(documents: list[Any]) -> Callable[[str], str]:
+    """Makes files: changed documents, seldom no JSON at all."""
+
+    def make(seed: str) -> str:
+        mutator = Mutator(seed)
+        document = mutator.random.choice(documents)
+        text = json.dumps(document if mutator.random.random() < 0.05 else mutator.document(document))
+        return mutator.octets(text.encode()).decode("latin-1") if mutator.random.random() < 0.05 else text
+
+    return make
+
+
+def imported(text: str, folder: Path) -> None:
+    """Import it for good, load it, export it, apply it to an engine at work, and take it back."""
+    path = folder / "config_v2.json"
+    path.write_text(text, encoding="latin-1", errors="replace")
+    with transaction.atomic():
+        try:
+            call_command("importconfig", str(path), stdout=StringIO())
+        except CommandError as refused:
+            assert str(refused)
+        else:
+            export_config()
+            world = FuzzedWorld()
+            world.engine.apply(load_snapshot())
+            world.advance(60)
+            world.look()
+        transaction.set_rollback(True)
+
+
+def test_no_file_of_v2_is_a_traceback(fuzz: Fuzz, tmp_path: Path) -> None:
+    fuzz(made_of(seeds("v2")), lambda text: imported(text, tmp_path), CASES)
+
+
+def test_no_export_is_a_traceback_and_what_is_taken_runs(fuzz: Fuzz, tmp_path: Path) -> None:
+    documents = [json.loads(V4.read_text()), *seeds("export")]
+    fuzz(made_of(documents), lambda text: imported(text, tmp_path), CASES)
+
+
+def test_found_files_are_no_traceback(tmp_path: Path) -> None:
+    for document in [*seeds("v2"), *seeds("export")]:
+        imported(json.dumps(document), tmp_path)
