@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('proxy', '0018_who_may_mine'),
+        ('proxy', '0019_limits_follow_the_machine'),
     ]
 
     operations = [
