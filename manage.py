@@ -12,8 +12,11 @@ def main() -> int:
     from django.db import OperationalError
 
     from dpmp_site import bootstrap
+    from proxy.net import inherited
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "dpmp_site.settings"  # the environment configures, not another module
+    if sys.argv[1:2] == ["runproxy"]:
+        inherited.taken.update(inherited.take_inherited(os.environ, os.getpid()))
     bootstrap.use_uvloop()
     if bootstrap.is_demo(sys.argv):
         bootstrap.demo_data_dir()

@@ -25,6 +25,7 @@ if [ -r "$ENV_FILE" ] && grep -q '^DPMP_DATA_DIR=.' "$ENV_FILE"; then
     DATA="$(sed -n 's/^DPMP_DATA_DIR=//p' "$ENV_FILE" | tail -n 1 | tr -d "\"'")"
 fi
 UNIT=dpmp.service
+SOCKETS="dpmp-stratum.socket dpmp-web.socket"
 UNIT_DIR="${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user"
 SOURCE="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 CHECK=no
@@ -143,8 +144,19 @@ make_current() {
 
 write_unit() {
     mkdir -p -- "$UNIT_DIR"
-    sed -e "s|@HOME@|$DPMP_HOME|g" "$SOURCE/installer/dpmp.service" >"$UNIT_DIR/.$UNIT.new"
+    sed -e "s|@HOME@|$DPMP_HOME|g" -e "s|@DATA@|$DATA|g" "$SOURCE/installer/dpmp.service" >"$UNIT_DIR/.$UNIT.new"
     mv -f -- "$UNIT_DIR/.$UNIT.new" "$UNIT_DIR/$UNIT"
+    systemctl --user daemon-reload
+}
+
+# close_sockets: ends and removes the socket units, where there are any.
+close_sockets() {
+    local socket
+    for socket in $SOCKETS; do
+        [ -e "$UNIT_DIR/$socket" ] || continue
+        systemctl --user disable --now "$socket" || true
+        rm -f -- "$UNIT_DIR/$socket"
+    done
     systemctl --user daemon-reload
 }
 

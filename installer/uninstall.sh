@@ -11,6 +11,7 @@ usage() {
 
 stop_service() {
     systemctl --user disable --now "$UNIT" || true
+    close_sockets
     rm -f -- "$UNIT_DIR/$UNIT"
     systemctl --user daemon-reload
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
 from proxy.net.garbage import GarbageCollection
+from proxy.net.inherited import METRICS, STRATUM, WEB, fits
 from proxy.net.lag_meter import LagMeter
 from proxy.net.listener import StratumListener
 from proxy.net.servers import Application, MetricsServer, WebServer
@@ -42,6 +44,7 @@ from proxy.observe.events import (
     DatabaseTrouble,
     Event,
     EventStream,
+    InheritedSocketUnused,
     InternalError,
     Listening,
     MetricsStarted,
@@ -82,6 +85,8 @@ class Options:
     metrics: tuple[str, int] | None = None
     hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
     demo: bool = False
+    inherited: Mapping[str, socket.socket] = field(default_factory=dict)
+    """Listening sockets of a parent, by name."""
     data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
 
 
@@ -255,13 +260,13 @@ class Node:
                     networks=networks_of(configured.metrics_allow),
                     is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS),
                 )
-                await self.metrics_server.start(*metrics)
+                await self.metrics_server.start(*metrics, self._inherited(METRICS, *metrics))
                 self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
             if self.web is not None:
-                await self.web.start(*web)
+                await self.web.start(*web, self._inherited(WEB, *web))
                 self.engine.web_bound = self.web.address
                 self.events.emit(WebStarted(address=_address(self.web.address)))
-            bound = await self.listener.start(*stratum)
+            bound = await self.listener.start(*stratum, self._inherited(STRATUM, *stratum))
         except OSError as error:
             raise StartError(
                 f"{error.strerror or error}. Is another program, or another dpmp, using it? "
@@ -269,6 +274,16 @@ class Node:
             ) from error
         self.builder.miner_address = _address(bound)
         self.events.emit(Listening(address=_address(bound)))
+
+    def _inherited(self, name: str, host: str, port: int) -> socket.socket | None:
+        """The socket that a parent passed for this, unless another port was configured since."""
+        sock = self.options.inherited.get(name)
+        if sock is None or fits(sock, port):
+            return sock
+        unused = _address(sock.getsockname()[:2])
+        self.events.emit(InheritedSocketUnused(socket=name, address=unused, configured=_address((host, port))))
+        sock.close()
+        return None
 
     async def _end(self) -> None:
         began = self.clock.now()

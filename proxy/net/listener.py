@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from typing import Protocol
 
@@ -49,20 +50,17 @@ class StratumListener:
         """Whether it is listening."""
         return self._server is not None
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Bind and listen; return the address (port 0 asks for any free one).
+    async def start(self, host: str, port: int, inherited: socket.socket | None = None) -> tuple[str, int]:
+        """Bind and listen, or use ``inherited``; return the address (port 0 asks for any free one).
 
         Raises:
             OSError: the address cannot be used; the message says which and why.
         """
         loop = asyncio.get_running_loop()
         try:
+            where = {"host": host or None, "port": port} if inherited is None else {"sock": inherited}
             self._server = await loop.create_server(
-                lambda: _MinerLink(self._accept, self.budget, self._held),
-                host or None,
-                port,
-                backlog=BACKLOG,
-                start_serving=True,
+                lambda: _MinerLink(self._accept, self.budget, self._held), backlog=BACKLOG, start_serving=True, **where
             )
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)

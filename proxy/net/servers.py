@@ -8,6 +8,7 @@ import asyncio
 import functools
 import ipaddress
 import logging
+import socket
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
@@ -223,14 +224,19 @@ class ListeningServer:
         bound = self._port.getHost()
         return bound.host, bound.port
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen on ``host`` (an IPv4 or IPv6 address) and ``port`` (0: any free one).
+    async def start(self, host: str, port: int, inherited: socket.socket | None = None) -> None:
+        """Listen on ``host`` (an IPv4 or IPv6 address) and ``port`` (0: any free one), or on ``inherited``.
 
         Raises:
             OSError: it failed; the message names the address and the reason.
         """
         _start_reactor()
         interface = host.strip("[]")
+        if inherited is not None:
+            self._port = _reactor.adoptStreamPort(inherited.fileno(), inherited.family, self._server.http_factory)
+            inherited.close()  # the reactor has a descriptor of its own
+            self._server.start_checks()
+            return
         try:
             self._port = _reactor.listenTCP(port, self._server.http_factory, BACKLOG, interface)
         except CannotListenError as error:

@@ -61,13 +61,16 @@ class ProxyProcess:
         self.said: list[str] = []
         """Everything else that it wrote, standard error included."""
         self.stratum = self.web = self.metrics_port = 0
+        self.before: tuple[str, ...] = ()
+        """A program that becomes the proxy, in place of Python alone, and its arguments."""
+        self.pass_fds: tuple[int, ...] = ()
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
 
     # --- Life -----------------------------------------------------------------------------------------------------
 
-    async def start(self, *arguments: str, listen: int = 0) -> None:
+    async def start(self, *arguments: str, listen: int = 0, web: int = 0) -> None:
         """Start, and return when miners can connect.
 
         Raises:
@@ -77,7 +80,7 @@ class ProxyProcess:
             "--listen",
             f"127.0.0.1:{listen or steady_port()}",
             "--web",
-            "127.0.0.1:0",
+            f"127.0.0.1:{web}",
             "--metrics",
             "127.0.0.1:0",
             *arguments,
@@ -93,10 +96,11 @@ class ProxyProcess:
         if "--demo" not in arguments:
             arguments = (*arguments, "--hashes-per-difficulty", str(HASHES_PER_DIFFICULTY))
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            *(self.before or (sys.executable,)),
             "manage.py",
             "runproxy",
             *arguments,
+            pass_fds=self.pass_fds,
             cwd=ROOT,
             env=self.environment,
             stdin=PIPE,

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from proxy.net import inherited
 from proxy.node import Node, Options, StartError, serve
 from proxy.types import HASHES_PER_DIFFICULTY
 
@@ -48,6 +49,7 @@ class Command(BaseCommand):
                     metrics=options["metrics"],
                     hashes_per_difficulty=hashes,
                     demo=options["demo"],
+                    inherited=dict(inherited.taken),
                 )
             )
 

@@ -49,6 +49,18 @@ class WebStarted(Event):
     address: str
 
 
+@event("inherited_socket_unused", WARNING)
+class InheritedSocketUnused(Event):
+    """A listening socket that systemd passed is on another port than the configured one, which is opened instead.
+
+    Whoever connects to the old port is not answered: change the port in the socket unit, too, or remove the unit.
+    """
+
+    socket: str
+    address: str
+    configured: str
+
+
 @event("session_error", ERROR)
 class InternalError(Event):
     """A bug in DPMP, with its place and traceback. A session that it concerns is closed; the others go on."""
