@@ -15,7 +15,7 @@ from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import WorkerName
 from tests.support.shares import Heard, share
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite_only]
 
 
 def test_a_full_database_is_told_once_and_gets_everything_when_there_is_room():
