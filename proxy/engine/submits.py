@@ -237,19 +237,19 @@ class SubmitHandler:
             user, job_id, extranonce2_hex, ntime_hex, nonce_hex, bits_hex = params
             worker, issued = self.workers[user], jobs.by_id[job_id]
             extranonce2 = bytes.fromhex(extranonce2_hex)
-            ntime, nonce, bits = _words(bytes.fromhex(ntime_hex + nonce_hex + bits_hex))
+            ntime, nonce, version_bits = _words(bytes.fromhex(ntime_hex + nonce_hex + bits_hex))
         except (KeyError, TypeError, ValueError, struct.error):
             return False
         work = issued.plain
         if (
             work is None
-            or bits & work.other_bits
+            or version_bits & work.other_bits
             or len(extranonce2) != work.size
             or len(extranonce2_hex) != 2 * work.size
             or not len(ntime_hex) == len(nonce_hex) == 8
         ):
             return False
-        version = work.version | bits
+        version = work.version | version_bits
         key = (extranonce2, ntime, nonce, version)
         if issued.has_gone_up(key):
             return False
@@ -259,15 +259,17 @@ class SubmitHandler:
         if reached >= work.difficulty and not meets_network and 0 <= ntime - work.ntime <= MAX_NTIME_AHEAD_S:
             issued.went_up(key)
             share = PendingShare(self, ident, worker, issued, reached, digest[::-1], version)
-            text = f'{work.params}{extranonce2.hex()}","{ntime:08x}","{nonce:08x}","{bits:08x}"'
-            if issued.connection.submit_ready_made(share, text, bits):
+            text = f'{work.params}{extranonce2.hex()}","{ntime:08x}","{nonce:08x}","{version_bits:08x}"'
+            if issued.connection.submit_ready_made(share, text, version_bits):
                 if self._events.wants(SubmitRouted):
                     self._emit_route(share)
             else:
                 check = ShareCheck(Reason.NONE, reached, header, digest[::-1], False, version)
-                self._forward(Submit(ident, user, job_id, extranonce2, ntime, nonce, bits), worker, issued, check)
+                self._forward(
+                    Submit(ident, user, job_id, extranonce2, ntime, nonce, version_bits), worker, issued, check
+                )
             return True
-        submit = Submit(ident, user, job_id, extranonce2, ntime, nonce, bits)
+        submit = Submit(ident, user, job_id, extranonce2, ntime, nonce, version_bits)
         reason = reason_for(issued, submit, version, reached)
         if meets_network:
             issued.went_up(key)

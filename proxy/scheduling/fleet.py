@@ -400,12 +400,12 @@ class Fleet:
         if self._policy.name != slicing.Slicing.name or ledger.corrected is None:
             ledger.corrected = dict(totals.correction)
             return
-        told = ledger.corrected
-        owed = {pool: amount - told[pool] for pool, amount in totals.correction.items()}
+        corrected = ledger.corrected
+        owed = {pool: amount - corrected[pool] for pool, amount in totals.correction.items()}
         owed = clamped(owed, self.weights, self._tuning.correction_pace * min(span, self._tuning.check_s) * totals.rate)
         if not totals.rate or not any(owed.values()):
             return
-        ledger.corrected = {pool: told[pool] + amount for pool, amount in owed.items()}
+        ledger.corrected = {pool: corrected[pool] + amount for pool, amount in owed.items()}
         seconds = {pool: work / totals.rate for pool, work in owed.items()}
         for miner in self.miners.values():
             if miner.assignment.role is Role.SLICED and miner.current is not None:
