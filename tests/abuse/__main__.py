@@ -10,12 +10,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from tests.abuse.clients import SOURCE, Target
 from tests.abuse.measure import Measured, honest_miners, measure
 from tests.abuse.rows import ROWS, Row
 from tests.abuse.subject import HASHES_PER_DIFFICULTY, Attacked, workshop
-from tests.bench.load import allow_open_files
+from tests.bench.farm import allow_open_files
 
 
 def parsed() -> argparse.Namespace:
@@ -59,20 +60,22 @@ async def run(options: argparse.Namespace) -> int:
         for name in options.attacks or ROWS:
             row = ROWS[name]
             proxy: AbstractAsyncContextManager[Attacked] = _one_that_runs(options) if options.proxy else shop.proxy()
-            async with proxy as attacked, honest_miners(attacked) as honest:
-                found = await measure(
-                    attacked,
-                    honest,
-                    name,
-                    options.seconds or row.seconds,
-                    during=row.during,
-                    after=row.after,
-                    calm_s=row.calm_s,
-                )
+            async with proxy as attacked:
+                found = await _measured(attacked, row, options.seconds or row.seconds)
             missed = [text for judge in row.judges for text in judge(found)]
             failed += bool(missed)
             _say(f"| {name} | {row.before} | {row.wanted} | {_told(row, found)} | {'; '.join(missed) or 'ok'} |")
     return failed
+
+
+async def _measured(attacked: Attacked, row: Row, seconds: float) -> Measured:
+    if row.prepare is not None:
+        row.prepare(attacked)
+    if row.beside:
+        attacked = replace(attacked, target=replace(attacked.target, source="127.0.0.1"))
+    async with honest_miners(attacked) as honest:
+        name = row.sends or row.attack
+        return await measure(attacked, honest, name, seconds, during=row.during, after=row.after, calm_s=row.calm_s)
 
 
 def _told(row: Row, found: Measured) -> str:

@@ -27,7 +27,7 @@ from tests.abuse.clients import (
     http,
     status_of,
 )
-from tests.bench.load import allow_open_files
+from tests.bench.farm import allow_open_files
 
 Attack = Callable[[Target, float, Counts], Awaitable[None]]
 ATTACKS: dict[str, Attack] = {}

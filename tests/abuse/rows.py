@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.net.tasks import spawn
 from proxy.simulator.miner import SimMiner
@@ -26,6 +26,12 @@ class Row:
     wanted: str
     judges: tuple[Judge, ...]
     seconds: float = 10.0
+    prepare: Callable[[Attacked], None] | None = None
+    """Before the attack, and before the miners come."""
+    sends: str = ""
+    """The attack that is made, where it is not the row's own name."""
+    beside: bool = False
+    """Attack from the honest miners' own address."""
     during: Probe | None = None
     after: Probe | None = None
     calm_s: float = 5.0
@@ -147,6 +153,20 @@ async def pages(attacked: Attacked) -> Notes:
     return notes
 
 
+def one_pool_makes_blocks_easy(attacked: Attacked) -> None:
+    """Pool B names nbits that every second hash meets."""
+    for pool in attacked.pools[1:]:
+        real = pool.chain.template
+        pool.chain.template = lambda *sizes, real=real: replace(real(*sizes), nbits=0x207FFFFF)  # type: ignore[method-assign]
+        pool.refresh()
+
+
+async def blocks(attacked: Attacked) -> Notes:
+    """How many of the honest and other shares were told as blocks, and how many shares each pool took."""
+    found = len(attacked.lines("block_found")) + len(attacked.lines("block_candidate")) if attacked.data else 0
+    return {"blocks told": found, "pools took": min((pool.accepted for pool in attacked.pools), default=0)}
+
+
 ONE_CONNECTION = {
     "subscribes": "2974",
     "authorizes": "3685",
@@ -176,6 +196,24 @@ ROWS: dict[str, Row] = {
             wanted="below 100; none refused; +20 MB, given back",
             judges=(p99_below(100), unharmed, memory(20, 10)),
             seconds=20,
+        ),
+        Row(
+            attack="a-neighbour",
+            sends="low-shares-of-20",
+            beside=True,
+            before="as above",
+            wanted="below 100; miners in good standing are not punished",
+            judges=(p99_below(100), unharmed),
+        ),
+        Row(
+            attack="easy-blocks",
+            sends="low-shares",
+            prepare=one_pool_makes_blocks_easy,
+            before="168 false blocks; 832 MB written",
+            wanted="one alarm, nothing of size",
+            judges=(noted("blocks told", 10), written(10), unharmed),
+            seconds=6,
+            after=blocks,
         ),
         Row(
             attack="web-logins",
