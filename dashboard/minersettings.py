@@ -20,8 +20,12 @@ class MinerSettings:
     host: str
     port: str
     url: str
+    tls_url: str
+    """For miners that speak TLS; empty where there is no port for them."""
     user: str
     password: str
+    needs_password: bool
+    """Whether ``password`` is the one that the operator set for miners (which is not shown)."""
     qr: SafeString
 
 
@@ -31,7 +35,17 @@ def miner_settings(request: HttpRequest) -> MinerSettings:
     if host in ANYWHERE:
         host = request.get_host().rsplit(":", 1)[0] if not request.get_host().endswith("]") else request.get_host()
     url = f"stratum+tcp://{host}:{port}"
-    return MinerSettings(host, port, url, "worker1", "x", qr_svg(url))
+    row = ProxySettings.load()
+    return MinerSettings(
+        host,
+        port,
+        url,
+        f"stratum+ssl://{host}:{row.tls_port}" if row.tls_port else "",
+        "worker1",
+        "x",
+        bool(row.miner_password),
+        qr_svg(url),
+    )
 
 
 def _listening() -> tuple[str, str]:

@@ -37,6 +37,7 @@ from proxy.net.garbage import GarbageCollection
 from proxy.net.inherited import METRICS, STRATUM, WEB, fits
 from proxy.net.lag_meter import LagMeter
 from proxy.net.listener import StratumListener
+from proxy.net.miner_tls import MinerTls
 from proxy.net.servers import Application, MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.observe.events import (
@@ -52,6 +53,9 @@ from proxy.observe.events import (
     ShutdownBegin,
     ShutdownDone,
     ShutdownSignal,
+    TlsCertificateLoaded,
+    TlsCertificateRefused,
+    TlsListening,
     WebStarted,
 )
 from proxy.observe.live.broadcast import Ticker
@@ -168,6 +172,13 @@ class Node:
         )
         self.memory = StateSaver(self.events, self.engine.scheduler)
         self.listener = StratumListener(self.engine.connect)
+        self.tls = MinerTls(
+            on_loaded=lambda path, until: self.events.emit(
+                TlsCertificateLoaded(certificate=path, valid_until=until.isoformat())
+            ),
+            on_refused=lambda problem: self.events.emit(TlsCertificateRefused(problem=problem)),
+        )
+        self.tls_listener = StratumListener(self.engine.connect, self.listener.budget, self.tls)
         self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if options.web else None
         self.publisher = Publisher(
             self.builder,
@@ -267,6 +278,10 @@ class Node:
                 self.engine.web_bound = self.web.address
                 self.events.emit(WebStarted(address=_address(self.web.address)))
             bound = await self.listener.start(*stratum, self._inherited(STRATUM, *stratum))
+            if configured.tls_port:
+                await self.tls.refresh()
+                with_tls = await self.tls_listener.start(stratum[0], configured.tls_port)
+                self.events.emit(TlsListening(address=_address(with_tls)))
         except OSError as error:
             raise StartError(
                 f"{error.strerror or error}. Is another program, or another dpmp, using it? "
@@ -289,6 +304,7 @@ class Node:
         began = self.clock.now()
         self.events.emit(ShutdownBegin(sessions=len(self.engine.sessions), open_submits=self.engine.open_submits))
         await self.listener.stop()
+        await self.tls_listener.stop()
         self.engine.stop_accepting()
         await self._last_verdicts()
         self.engine.close()
@@ -337,6 +353,9 @@ class Node:
             part.apply(config)
         self.alerts.apply(config.alerts)
         self.listener.limit_input(config.limits)
+        self.tls.configure(config.listeners.tls_certificate, config.listeners.tls_key)
+        if self.tls_listener.started:
+            self.tls.look()
         self.engine.apply(config)
 
     def _refused(self, problems: Sequence[str]) -> None:

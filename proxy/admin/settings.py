@@ -13,6 +13,7 @@ from proxy.admin.base import ConfigAdmin
 from proxy.models import ProxySettings
 from proxy.models.settings import event_names
 from proxy.observe import events
+from proxy.ops.miner_certificate import certificate_problem
 
 
 @admin.register(ProxySettings)
@@ -25,6 +26,8 @@ class ProxySettingsAdmin(ConfigAdmin):
             {
                 "fields": [
                     ("stratum_host", "stratum_port"),
+                    "tls_port",
+                    ("tls_certificate", "tls_key"),
                     ("web_host", "web_port"),
                     "metrics_enabled",
                     ("metrics_host", "metrics_port"),
@@ -32,7 +35,7 @@ class ProxySettingsAdmin(ConfigAdmin):
                 ],
                 "description": format_lazy(
                     '{} <a href="/settings/">{}</a>',
-                    _("The only settings that need a restart of the proxy."),
+                    _("Addresses and ports are the only settings that need a restart of the proxy."),
                     _("Where each setting comes from"),
                 ),
             },
@@ -80,6 +83,8 @@ class ProxySettingsAdmin(ConfigAdmin):
     def save_model(self, request: HttpRequest, obj: ProxySettings, form: Any, change: bool) -> None:
         """Save, and warn of event names that do not exist."""
         super().save_model(request, obj, form, change)
+        if obj.tls_port and (problem := certificate_problem(obj.tls_certificate, obj.tls_key)):
+            messages.warning(request, gettext("Miners cannot use TLS yet: %s.") % problem)
         unknown = [name for name in event_names(f"{obj.log_allow} {obj.log_deny}") if name not in events.REGISTRY]
         if unknown:
             messages.warning(request, gettext("No event has the name %s: check for a typo.") % ", ".join(unknown))

@@ -331,6 +331,12 @@ class Listeners:
 
     stratum_host: str = "0.0.0.0"
     stratum_port: int = 3351
+    tls_port: int = 0
+    """For miners with TLS, on the address of ``stratum_host``; 0: none."""
+    tls_certificate: str = ""
+    """Path of a PEM file; it and the key are read again when they change, and may be changed without a restart."""
+    tls_key: str = ""
+    """Path of a PEM file; empty: the key is in the certificate's file."""
     web_host: str = "0.0.0.0"
     web_port: int = 8855
     metrics_host: str = "127.0.0.1"

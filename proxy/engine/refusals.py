@@ -6,6 +6,7 @@ from proxy.observe.events import EventStream, MinerRefused
 from proxy.ports import Clock, Timer
 
 PAUSE_S = 60.0
+TOLD_S = 3_600.0
 MAX_ADDRESSES = 256
 """Addresses reported one by one at a time; any further ones are reported together."""
 OTHERS = "many addresses"
@@ -46,3 +47,20 @@ class Refusals:
         if self._timer is not None:
             self._timer.cancel()
             self._report()
+
+
+class ProtocolsTold:
+    """Which addresses the operator was told of for speaking another protocol: a miner tries again every few seconds."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str], float] = {}
+
+    def is_new(self, address: str, protocol: str, now: float) -> bool:
+        """Whether ``protocol`` of ``address`` was not told of in the last hour; it is, from now on."""
+        at = self._told.get((address, protocol))
+        if at is not None and now < at + TOLD_S:
+            return False
+        if len(self._told) >= MAX_ADDRESSES:
+            del self._told[next(iter(self._told))]
+        self._told[address, protocol] = now
+        return True

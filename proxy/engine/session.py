@@ -41,7 +41,7 @@ from proxy.ports import Link, Timer
 from proxy.stratum.downstream import Downstream
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
-from proxy.stratum.opening import REASONS, Opening, http_answer
+from proxy.stratum.opening import NOT_TLS, REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
 
@@ -193,10 +193,19 @@ class Session:
 
     def miner_speaks_otherwise(self, opening: Opening, head: bytes) -> bytes:
         """Log it in one line; a browser is sent the address of the dashboard."""
-        self._events.emit(
-            MinerOtherProtocol(session=self.id, peer=self.peer, protocol=opening, reason=REASONS[opening])
-        )
+        reason, tls_port = REASONS[opening], self._engine.config.listeners.tls_port
+        if opening is Opening.TLS and tls_port:
+            reason += f"; for TLS use stratum+ssl:// and port {tls_port}"
+        self._tell_protocol(opening, reason)
         return http_answer(head, *self._engine.web_address) if opening is Opening.HTTP else b""
+
+    def not_tls(self) -> None:
+        """Log it in one line: the port is for TLS."""
+        self._tell_protocol("plain", NOT_TLS)
+
+    def _tell_protocol(self, protocol: str, reason: str) -> None:
+        if self._engine.protocols_told.is_new(self.cost.address.name, protocol, self._clock.now()):
+            self._events.emit(MinerOtherProtocol(session=self.id, peer=self.peer, protocol=protocol, reason=reason))
 
     def miner_may_subscribe(self) -> bool:
         """Not while no pool has worked for long."""

@@ -38,6 +38,31 @@ class ProxySettings(SingleRow):
     stratum_port = models.PositiveIntegerField(
         _("miners: port"), default=_LISTEN.stratum_port, validators=_PORT, help_text=_RESTART
     )
+    tls_port = models.PositiveIntegerField(
+        _("miners: port with TLS"),
+        default=_LISTEN.tls_port,
+        validators=[MaxValueValidator(65535)],
+        help_text=_(
+            "For miners that are set to stratum+ssl://, beside the port without TLS; 0: none. 3352 is free on most "
+            "machines. Needs a restart of the proxy."
+        ),
+    )
+    tls_certificate = models.CharField(
+        _("certificate for miners"),
+        max_length=500,
+        blank=True,
+        default=_LISTEN.tls_certificate,
+        help_text=_(
+            "Path of a PEM file on this machine with the certificate and its chain. It is read again when it changes."
+        ),
+    )
+    tls_key = models.CharField(
+        _("key of the certificate"),
+        max_length=500,
+        blank=True,
+        default=_LISTEN.tls_key,
+        help_text=_("Path of a PEM file without a password; empty if the key is in the certificate's file."),
+    )
     web_host = models.CharField(_("pages: address"), max_length=253, default=_LISTEN.web_host, help_text=_RESTART)
     web_port = models.PositiveIntegerField(
         _("pages: port"), default=_LISTEN.web_port, validators=_PORT, help_text=_RESTART
@@ -259,6 +284,11 @@ class ProxySettings(SingleRow):
                     "returns_per_s",
                 )
             ),
+            check(
+                "settings_tls_certificate",
+                Q(tls_port__lte=65535) & (Q(tls_port=0) | ~Q(tls_certificate="")),
+                _("TLS for miners needs a port up to 65535 and a certificate."),
+            ),
             check("settings_no_pool_minutes_positive", Q(no_pool_minutes__gte=0), _("This must be 0 or more.")),
             check(
                 "settings_backoff_order",
@@ -290,6 +320,10 @@ class ProxySettings(SingleRow):
                     {name: gettext("Give an IP address of this machine, or 0.0.0.0 for all of them.")}
                 )
         ports = [self.stratum_port, self.web_port, *([self.metrics_port] if self.metrics_enabled else [])]
+        if self.tls_port:
+            ports.append(self.tls_port)
+            if not self.tls_certificate:
+                raise ValidationError({"tls_certificate": gettext("TLS for miners needs a certificate.")})
         if len(set(ports)) < len(ports):
             raise ValidationError(gettext("Miners, pages and metrics need a port each: two are the same."))
         for name in ("metrics_allow", "miner_allow"):

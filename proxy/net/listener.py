@@ -3,10 +3,12 @@
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Protocol
 
 from proxy.config.snapshot import Limits
+from proxy.net.miner_tls import HANDSHAKE_RECORD, MAX_HELLO, MinerTls, TlsStream, tls_failure
 from proxy.net.transport import InputBudget, StreamLink, keep_alive
 from proxy.ports import LinkHandler
 
@@ -25,17 +27,26 @@ class MinerHandler(LinkHandler, Protocol):
     def earned_lines(self) -> int:
         """How many shares were accepted since the last call."""
 
+    def not_tls(self) -> None:
+        """The peer does not speak TLS where it should; its connection is being closed."""
+
 
 class StratumListener:
     """Accepts miners; ``accept(peer)`` returns the handler of a connection, None to refuse it.
 
     ``budget`` is what each of them may send. A busy miner sends a few hundred bytes a second; accepted shares are free,
-    so that a farm's proxy or rented hash may send hundreds a second on one connection.
+    so that a farm's proxy or rented hash may send hundreds a second on one connection. ``tls``: what they are to speak.
     """
 
-    def __init__(self, accept: Callable[[str], MinerHandler | None], budget: InputBudget | None = None) -> None:
+    def __init__(
+        self,
+        accept: Callable[[str], MinerHandler | None],
+        budget: InputBudget | None = None,
+        tls: MinerTls | None = None,
+    ) -> None:
         self.budget = budget or InputBudget()
         self._accept = accept
+        self._tls = tls
         self._held: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
 
@@ -59,9 +70,7 @@ class StratumListener:
         loop = asyncio.get_running_loop()
         try:
             where = {"host": host or None, "port": port} if inherited is None else {"sock": inherited}
-            self._server = await loop.create_server(
-                lambda: _MinerLink(self._accept, self.budget, self._held), backlog=BACKLOG, start_serving=True, **where
-            )
+            self._server = await loop.create_server(self._link, backlog=BACKLOG, start_serving=True, **where)
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(error.errno, f"miners cannot connect to {host}:{port}: {why}") from error
@@ -69,6 +78,11 @@ class StratumListener:
             keep_alive(sock)
         bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
+
+    def _link(self) -> StreamLink:
+        if self._tls is not None:
+            return _TlsMinerLink(self._accept, self.budget, self._held, self._tls)
+        return _MinerLink(self._accept, self.budget, self._held)
 
     async def stop(self) -> None:
         """Stop listening; open connections stay."""
@@ -111,3 +125,103 @@ class _MinerLink(StreamLink):
 
     def _earned_lines(self) -> int:
         return self._miner.earned_lines() if self._miner is not None else 0
+
+
+class _TlsMinerLink(_MinerLink):
+    """A connection that speaks TLS. Its place counts from the first byte on, and so does the time for its handshake."""
+
+    __slots__ = ("_queued", "_stream", "_tls")
+
+    def __init__(
+        self,
+        accept: Callable[[str], MinerHandler | None],
+        budget: InputBudget,
+        held: set[asyncio.Transport],
+        tls: MinerTls,
+    ) -> None:
+        super().__init__(accept, budget, held)
+        self._tls = tls
+        self._stream: TlsStream | None = None
+        self._queued = False
+
+    def data_received(self, data: bytes) -> None:
+        """Decrypt what the network brought; the handshake goes on when it is its turn."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        stream = self._stream or self._begin(data)
+        if stream is None:
+            return
+        stream.feed(data)
+        if stream.ready:
+            self._decrypt(stream, len(data))
+        elif stream.fed > MAX_HELLO:
+            self._abort("TLS failed (too much before the handshake)")
+        elif not self._queued:
+            self._queued = True
+            self._tls.take_turn(self._shake)
+
+    def _begin(self, data: bytes) -> TlsStream | None:
+        self._tls.look()
+        if data[:1] != HANDSHAKE_RECORD:
+            if self._miner is not None:
+                self._miner.not_tls()
+            self._end("it does not speak TLS")
+        elif self._tls.context is None:
+            self._end("there is no certificate that can be used")
+        else:
+            self._stream = TlsStream(self._tls.context)
+        return self._stream
+
+    def _shake(self) -> None:
+        self._queued = False
+        stream, transport = self._stream, self._transport
+        if stream is None or transport is None or transport.is_closing():
+            return
+        try:
+            ready = stream.shake()
+        except ssl.SSLError as error:
+            self._end(tls_failure(error))
+            return
+        transport.write(stream.pending())
+        if ready:
+            self._decrypt(stream, 0)
+
+    def _decrypt(self, stream: TlsStream, octets: int) -> None:
+        try:
+            plain = stream.read()
+        except ssl.SSLError as error:
+            self._end(tls_failure(error))
+            return
+        if self._transport is not None and (answer := stream.pending()):
+            self._transport.write(answer)
+        self._spent += max(0, octets - len(plain))  # records without content are work, too
+        if plain or self._spent > self._burst:
+            super().data_received(plain)
+        if stream.ended and self._transport is not None:
+            self._transport.close()
+
+    def _end(self, why: str) -> None:
+        """Close once what TLS has to say about it has been sent."""
+        self._abort_reason = why
+        if self._transport is not None:
+            if self._stream is not None:
+                self._transport.write(self._stream.pending())
+            self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The socket is gone."""
+        if self._stream is not None and not self._stream.ready and not self._abort_reason:
+            self._abort_reason = "left during the TLS handshake: it may not trust the certificate"
+        super().connection_lost(error)
+
+    def send(self, payload: bytes) -> None:
+        """Encrypt and queue bytes."""
+        if self._stream is not None and self._stream.ready:
+            super().send(self._stream.write(payload))
+
+    def close(self) -> None:
+        """Say that nothing follows, and close once what is queued has been sent."""
+        if self._stream is not None and self._stream.ready:
+            super().send(self._stream.farewell())
+        super().close()

@@ -32,10 +32,12 @@ from proxy.models import ProxySettings
 from proxy.net.capacity import SPARE_FILES, free_memory, miners_that_fit, raise_open_files
 from proxy.ops.check_pool import check_all
 from proxy.ops.health import can_write
+from proxy.ops.miner_certificate import certificate_problem, days_left
 from proxy.ops.private_files import open_to_others
 from proxy.types import AdminStatus
 
 ASK_S = 3.0
+EXPIRES_SOON_DAYS = 14.0
 LOW_DISK_BYTES = 500 * 1024 * 1024
 EARLIEST = 1_750_000_000.0
 """June 2025: an earlier time is wrong."""
@@ -74,6 +76,7 @@ def examine(*, network: bool = True) -> list[Finding]:
         ("system checks", system_checks),
         ("configuration", configuration),
         ("ports", ports),
+        ("TLS for miners", miner_tls),
         ("open files", open_files),
         ("clock", clock),
     ]
@@ -239,6 +242,8 @@ def ports() -> Iterator[Finding]:
             continue
         host, port = getattr(row, f"{name}_host"), getattr(row, f"{name}_port")
         yield _port(who, host, port, running)
+        if name == "stratum" and row.tls_port:
+            yield _port("Miners with TLS", host, row.tls_port, running)
     if running:
         yield from _running(row)
 
@@ -313,6 +318,25 @@ def ask(url: str) -> str:
         return error.read(4096).decode("utf-8", "replace").strip() if error.code == 503 else ""
     except (OSError, ValueError):
         return ""
+
+
+def miner_tls() -> Iterator[Finding]:
+    """The certificate for miners can be read, fits its key and is valid; nothing is said where TLS is off."""
+    row = ProxySettings.load()
+    if not row.tls_port:
+        return
+    problem = certificate_problem(row.tls_certificate, row.tls_key)
+    if problem:
+        mend = "Put it right, readable by the service's user: the proxy reads it again by itself; or see Proxy settings"
+        yield _bad("TLS for miners", f"Miners cannot use TLS: {problem}.", mend)
+        return
+    days = days_left(row.tls_certificate)
+    if days < EXPIRES_SOON_DAYS:
+        yield _warn(
+            "TLS for miners", f"The certificate expires in {days:.0f} days.", "Renew it; a restart is not needed."
+        )
+    else:
+        yield _ok("TLS for miners", f"The certificate is valid for {days:.0f} days and fits its key.")
 
 
 def open_files() -> Iterator[Finding]:

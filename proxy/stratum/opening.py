@@ -40,6 +40,9 @@ REASONS = {
 }
 """Why a connection is closed, for the log."""
 
+NOT_TLS = "it spoke without TLS, this port is for TLS: use stratum+ssl:// in the miner, or the port without TLS"
+"""Why a connection to the port with TLS is closed, for the log."""
+
 
 def opening_of(head: bytes, *, final: bool = False) -> Opening:
     """Say what ``head``, all bytes so far, opens; ``final``: decide now, no more is waited for.

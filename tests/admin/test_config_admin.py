@@ -214,6 +214,10 @@ def test_the_settings_are_saved_as_the_one_row(admin) -> None:
         ({"stratum_host": "every where"}, "Give an IP address of this machine"),
         ({"file_bytes": 100}, "greater than or equal to 10000"),
         ({"worker_series": 5000}, "less than or equal to 1000"),
+        ({"tls_port": 3352}, "TLS for miners needs a certificate."),
+        ({"tls_port": 8855, "tls_certificate": "/x"}, "Miners, pages and metrics need a port each"),
+        ({"miner_password": "two words"}, "It cannot contain commas, semicolons or blanks."),
+        ({"miner_allow": "192.168.1.7/24"}, "This is no network"),
         ({"log_deny": "share-result"}, '"share-result" is no name of an event.'),
     ],
 )
@@ -226,6 +230,12 @@ def test_an_event_name_that_nothing_has_is_warned_of(admin) -> None:
     form = settings_form(admin) | {"log_deny": "share_result, share_resluts"}
     page = text_of(admin.post("/admin/proxy/proxysettings/1/change/", form, follow=True))
     assert "No event has the name share_resluts: check for a typo." in page
+
+
+def test_a_certificate_that_cannot_be_used_is_warned_of(admin) -> None:
+    form = settings_form(admin) | {"tls_port": 3352, "tls_certificate": "/no/such/file"}
+    page = text_of(admin.post("/admin/proxy/proxysettings/1/change/", form, follow=True))
+    assert "Miners cannot use TLS yet: /no/such/file cannot be read" in page
 
 
 def test_an_override_is_typed_as_plain_text_and_signed(admin) -> None:

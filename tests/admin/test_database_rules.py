@@ -93,6 +93,8 @@ def test_a_pool_has_one_weight_in_a_schedule() -> None:
         {"id": 2},
         {"web_port": 0},
         {"metrics_port": 65536},
+        {"tls_port": 3352},
+        {"tls_port": 70_000, "tls_certificate": "/x"},
         {"connects_per_minute": 0},
         {"subscribe_timeout_s": 0},
         {"max_workers": 0},

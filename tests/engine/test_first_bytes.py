@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from proxy.config.snapshot import Listeners
+from proxy.engine.refusals import MAX_ADDRESSES, ProtocolsTold
 from proxy.observe.events import MinerBadMessage, MinerOtherProtocol
 from tests.support.world import MemoryLink, World
 
@@ -131,3 +133,29 @@ def test_what_comes_behind_the_verdict_is_not_read() -> None:
     world.advance(10)
     assert client.got == b""
     assert len(world.events_of(MinerOtherProtocol)) == 1
+
+
+def test_an_address_that_tries_again_and_again_is_told_of_once_an_hour() -> None:
+    world = World()
+    for _ in range(5):
+        RawClient(world).send(TLS_HELLO)
+        RawClient(world).send(b"hello\n")
+        RawClient(world).session.not_tls()
+        world.advance(60)
+    assert [event.protocol for event in world.events_of(MinerOtherProtocol)] == ["tls", "text", "plain"]
+    world.advance(3_600)
+    RawClient(world).send(TLS_HELLO)
+    assert len(world.events_of(MinerOtherProtocol)) == 4
+
+
+def test_where_there_is_a_port_with_tls_the_log_names_it() -> None:
+    world = World()
+    world.engine.apply(world.snapshot(listeners=Listeners(tls_port=3352, tls_certificate="/x")))
+    RawClient(world).send(TLS_HELLO)
+    assert world.events_of(MinerOtherProtocol)[0].reason.endswith("for TLS use stratum+ssl:// and port 3352")
+
+
+def test_the_addresses_told_of_are_bounded() -> None:
+    told = ProtocolsTold()
+    assert all(told.is_new(str(number), "tls", 0.0) for number in range(2 * MAX_ADDRESSES))
+    assert told.is_new("0", "tls", 0.0) and not told.is_new(str(2 * MAX_ADDRESSES - 1), "tls", 0.0)

@@ -12,6 +12,7 @@ from proxy.ops import doctor
 from proxy.ops.doctor import Level, examine
 from tests.config.rows import make_pool
 from tests.support.ports import steady_port
+from tests.support.tls import CERTIFICATE, KEY, write_certificate
 
 pytestmark = pytest.mark.django_db
 
@@ -158,3 +159,25 @@ def test_files_that_others_can_read_are_told_also_when_this_start_closed_them(fr
     (tmp_path / "dpmp.sqlite3").chmod(0o644)
     [told] = [finding for finding in of("files") if finding.level is Level.WARN and "Other users" in finding.text]
     assert "dpmp.sqlite3" in told.text and "chmod" in told.mend
+
+
+def test_certificate_for_miners_is_looked_at_where_tls_is_on(free, tmp_path):
+    assert not of("TLS for miners")
+    free.tls_port = steady_port()
+    free.tls_certificate, free.tls_key = str(tmp_path / CERTIFICATE), str(tmp_path / KEY)
+    free.save()
+    (finding,) = of("TLS for miners")
+    assert finding.level is Level.BAD and "cannot be read" in finding.text
+    write_certificate(tmp_path, "localhost")
+    (finding,) = of("TLS for miners")
+    assert finding.level is Level.WARN and "expires in 2 days" in finding.text
+    assert any(f"127.0.0.1:{free.tls_port} is free" in found.text for found in of("ports"))
+
+
+def test_certificate_that_is_valid_for_long_is_fine(free, tmp_path, monkeypatch):
+    write_certificate(tmp_path, "localhost")
+    free.tls_port, free.tls_certificate, free.tls_key = 3352, str(tmp_path / CERTIFICATE), str(tmp_path / KEY)
+    free.save()
+    monkeypatch.setattr(doctor, "EXPIRES_SOON_DAYS", 1.0)
+    (finding,) = of("TLS for miners")
+    assert finding.level is Level.OK

@@ -59,6 +59,9 @@ from proxy.observe.events.process import (
     ShutdownBegin,
     ShutdownDone,
     ShutdownSignal,
+    TlsCertificateLoaded,
+    TlsCertificateRefused,
+    TlsListening,
     WebStarted,
 )
 from proxy.observe.events.records import (
@@ -197,6 +200,9 @@ __all__ = [
     "SubmitUnknownJob",
     "SubscribeResult",
     "SwitchSkipped",
+    "TlsCertificateLoaded",
+    "TlsCertificateRefused",
+    "TlsListening",
     "UpstreamTraffic",
     "WebStarted",
     "WeightsNormalized",

@@ -61,9 +61,9 @@ class MinerDisconnected(Event):
 
 @event("miner_other_protocol")
 class MinerOtherProtocol(Event):
-    """A connection was closed at once because it speaks no Stratum V1.
+    """A connection was closed at once because it speaks no Stratum V1, or not with TLS where it should.
 
-    ``protocol``: ``tls``, ``http``, ``stratum-v2``, ``binary`` or ``text``.
+    ``protocol``: ``tls``, ``http``, ``stratum-v2``, ``binary``, ``text`` or ``plain``. Once an hour for each address.
     """
 
     session: SessionId

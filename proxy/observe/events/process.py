@@ -42,6 +42,28 @@ class Listening(Event):
     address: str
 
 
+@event("miner_tls_listening")
+class TlsListening(Event):
+    """Miners can connect with TLS."""
+
+    address: str
+
+
+@event("miner_tls_certificate")
+class TlsCertificateLoaded(Event):
+    """Miners that connect with TLS are shown this certificate from now on."""
+
+    certificate: str
+    valid_until: str
+
+
+@event("miner_tls_refused", ERROR)
+class TlsCertificateRefused(Event):
+    """The certificate for miners cannot be used; the one before stays in use, if there was one."""
+
+    problem: str
+
+
 @event("dashboard_started")
 class WebStarted(Event):
     """The dashboard can be opened."""
