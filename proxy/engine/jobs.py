@@ -53,8 +53,8 @@ class IssuedJob:
     """What went up for it. Most jobs never see a share."""
     _head: "_Hash | None" = None
     _plain: PlainWork | None = None
-    _is_plain: bool | None = None
-    """Whether its shares can be checked on the short way; None while nobody asked."""
+    _is_looked_at: bool = False
+    """Whether it is known if its shares can be checked on the short way."""
 
     def has_gone_up(self, key: ShareKey) -> bool:
         """Whether this share was given to the pool before."""
@@ -72,9 +72,8 @@ class IssuedJob:
     @property
     def plain(self) -> PlainWork | None:
         """What its plain shares are checked with; None where it has none."""
-        if self._is_plain is None:
-            self._plain = plain_work_of(self)
-            self._is_plain = self._plain is not None
+        if self._plain is None and not self._is_looked_at:
+            self._plain, self._is_looked_at = plain_work_of(self), True
         return self._plain
 
     @property

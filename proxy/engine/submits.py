@@ -42,6 +42,7 @@ _TEXTS = {
 }
 REFUSED_COST = 1.0
 """Points for a share that is refused here, unless it was worked for."""
+_ACCEPTED, _NONE, _POOL = Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL
 _words = struct.Struct(">LLL").unpack
 _HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
 """How a pool refuses a share whose version it rebuilt as another."""
@@ -84,18 +85,25 @@ class PendingShare:
         # A block below the assigned difficulty says nothing about the miner's hash rate.
         proven = issued.difficulty if reached >= issued.difficulty else 0.0
         handler.scheduler.share(handler.session, issued.connection.pool, proven, True, credited)
-        self._learn_reading(version_bits, accepted=True)
+        if issued.plain is None:  # else there is nothing to learn: its bits can be read in one way only
+            self._learn_reading(version_bits, accepted=True)
         handler.downstream.accept(self.ident)
-        handler.emit_result(
-            self.worker,
-            issued,
-            issued.id,
-            Verdict.ACCEPTED,
-            Reason.NONE,
-            DecidedBy.POOL,
-            reached,
-            self.header_hash,
-            latency_s,
+        handler.emit(
+            ShareResult(
+                session=handler.session,
+                worker=self.worker,
+                pool=issued.connection.pool,
+                job=issued.id,
+                difficulty=issued.difficulty,
+                pool_difficulty=issued.job.difficulty,
+                true_difficulty=reached,
+                verdict=_ACCEPTED,
+                reason=_NONE,
+                decided_by=_POOL,
+                message="",
+                latency_s=latency_s,
+                header_hash=self.header_hash,
+            )
         )
 
     def answered(self, answer: ShareAnswer) -> None:
@@ -170,6 +178,7 @@ class SubmitHandler:
         "any_share",
         "cost",
         "downstream",
+        "emit",
         "jobs",
         "scheduler",
         "session",
@@ -202,6 +211,7 @@ class SubmitHandler:
         self.jobs: JobTable | None = None
         """None until the miner has subscribed."""
         self._events = events
+        self.emit = events.emit
         self._delivery = delivery
         self._diff1 = diff1
         self._reading = BitsReading.REPLACE

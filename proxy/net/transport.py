@@ -154,9 +154,10 @@ class StreamLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass received bytes to the handler."""
-        if self._waiting is None and data.count(b"\n") <= LINES_A_TURN and self._spent <= self._burst:
+        lines = data.count(b"\n")
+        if self._waiting is None and lines <= LINES_A_TURN and self._spent <= self._burst:
             if self._budget is not None:
-                self._charge(data)
+                self._spent += len(data) + self._line_cost * lines
             self._receive(data)
             if self._spent > self._burst:
                 self._work()

@@ -210,7 +210,8 @@ class Downstream:
             if not self._closed:
                 self._take(line)
         self._reading = False
-        self._flush()
+        if self._replies:
+            self._flush()
         self._owner.miner_handled()
 
     def closed(self, reason: str) -> None:
@@ -233,7 +234,13 @@ class Downstream:
 
     def accept(self, ident: JsonId) -> None:
         """Answer a submit: accepted."""
-        self._reply(encode_true(ident) if type(ident) is int else encode_response(ident, True))
+        line, link = encode_true(ident) if type(ident) is int else encode_response(ident, True), self._link
+        if self._reading or self._replies or self.traced or link is None:
+            self._reply(line)
+            return
+        self.last_sent = self._clock.now()  # as ``_write`` does; this is the way of nearly every line to a miner
+        link.send(line)
+        self._lines.sent += 1
 
     def refuse(self, ident: JsonId, code: int, text: str) -> None:
         """Answer a submit: refused, and why."""

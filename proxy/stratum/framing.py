@@ -38,6 +38,8 @@ class LineFramer:
         return lines
 
     def _checked(self, line: bytes) -> list[bytes | RemoteProtocolError]:
+        if line[:1] == b"{" and line[-1:] == b"}" and len(line) <= self._limit:
+            return [line]
         line = line.rstrip(b"\r")
         if len(line) > self._limit:
             return [self._too_long()]

@@ -64,7 +64,7 @@ class EventStream:
 
     def emit(self, event: Event) -> None:
         """Call all subscribers. An error in one goes to ``on_error`` and stops neither the others nor the caller."""
-        for handler in self._handlers.get(type(event), ()):
+        for handler in self._handlers.get(event.__class__, ()):
             try:
                 handler(event)
             except Exception as error:
