@@ -4,15 +4,19 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.db.models import F, QuerySet, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.labels import action_name
+from dashboard.logring import ring
+from dashboard.models import AuditEntry
 from dashboard.svg import PALETTE
 from proxy.balance.balance_view import HistoryPoint
-from proxy.models.history import ShareBucket
+from proxy.models.history import Block, ShareBucket
 from proxy.observe.live.views import LiveSnapshot
 from proxy.types import Chain
 
@@ -29,6 +33,9 @@ SPANS: dict[str, tuple[int, int, str | Promise]] = {
 DEFAULT_SPAN = "1h"
 WRITTEN_AFTER_S = 5
 """Shares are in the database some seconds after they were counted."""
+MARKS = 40
+"""Most marks of one chart; the newest are shown."""
+STEERING = ("weights", "auto-balance", "reset")
 COLUMNS = {"rate": "work", "accepted": "accepted"}
 
 
@@ -48,11 +55,22 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened, as a line across a chart."""
+
+    at: float
+    kind: str
+    """``block``, ``down`` or ``split``."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
-    """Points in time (unix seconds) and the lines over them."""
+    """Points in time (unix seconds), the lines over them, and marks."""
 
     times: list[int]
     lines: list[Line]
+    marks: tuple[Mark, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """As ``chart.js`` wants it."""
@@ -62,6 +80,7 @@ class Series:
                 {"label": line.label, "colour": line.colour, "values": line.values, "dashed": line.dashed}
                 for line in self.lines
             ],
+            "marks": [{"at": mark.at, "kind": mark.kind, "text": mark.text} for mark in self.marks],
         }
 
 
@@ -97,6 +116,34 @@ def series(
             for key in keys
         ],
     )
+
+
+def fleet(snap: LiveSnapshot, span: str) -> Series:
+    """The fleet's hash rate by pool, with what happened meanwhile."""
+    found = series(snap, kind="rate", span=span)
+    begin = found.times[0] if found.times else 0
+    marks = sorted([*_blocks(begin), *_changes(begin), *_outages(snap, begin)], key=lambda mark: mark.at)
+    return Series(found.times, found.lines, tuple(marks[-MARKS:]))
+
+
+def _blocks(begin: float) -> list[Mark]:
+    rows = Block.objects.filter(at__gte=datetime.fromtimestamp(begin, UTC))[:MARKS]
+    return [Mark(row.at.timestamp(), "block", gettext("block by %(worker)s") % {"worker": row.worker}) for row in rows]
+
+
+def _changes(begin: float) -> list[Mark]:
+    rows = AuditEntry.objects.filter(action__in=STEERING, at__gte=datetime.fromtimestamp(begin, UTC))[:MARKS]
+    return [Mark(row.at.timestamp(), "split", f"{action_name(row.action)} {row.new}".strip()) for row in rows]
+
+
+def _outages(snap: LiveSnapshot, begin: float) -> list[Mark]:
+    """As far as the log's newest lines go back."""
+    lines = ring().recent(limit=MARKS, events=("pool_down",))
+    marks = []
+    for line in lines:
+        if line.ts >= begin:
+            marks.append(Mark(line.ts, "down", gettext("%(pool)s is down") % {"pool": _name(snap, line.pool or "")}))
+    return marks
 
 
 def _rows(worker: str | None, pool: str | None, since: int, until: int) -> QuerySet[ShareBucket]:

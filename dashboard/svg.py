@@ -1,4 +1,4 @@
-"""Small pictures that templates draw as SVG: the hour's line, the split's bar, the week."""
+"""Small pictures that templates draw as SVG: a pool's last hour, the split's bar, the week."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,40 +9,11 @@ from proxy.types import PoolKey
 PALETTE = 8
 EDGE = 0.3
 """Percent of the bar's width that a mark keeps from its ends, so that it is seen there."""
-SPARK_WIDTH, SPARK_HEIGHT, _SPARK_TOP = 600, 80, 4
 
 
 def pool_style_key(snap: LiveSnapshot) -> Hashable:
     """What a picture shows of the pools themselves: it stays equal while none is added, renamed or coloured anew."""
     return tuple((pool.key, pool.name, pool.colour) for pool in snap.pools)
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """One pool's area in a stacked line."""
-
-    pool: PoolView
-    colour: int
-    path: str
-    line: str
-    """Its upper edge alone."""
-
-
-def spark(snap: LiveSnapshot) -> list[Area]:
-    """The last hour's hash rate, stacked by pool, as SVG paths in a box of 600 x 80; empty while there is nothing."""
-    points = snap.spark
-    peak = max((sum(rates.values()) for _start, rates in points), default=0.0)
-    if len(points) < 2 or peak <= 0:
-        return []
-    first = next(index for index, (_start, rates) in enumerate(points) if any(rates.values()))
-    floor = [0.0] * len(points)
-    areas = []
-    for pool in snap.pools:
-        top = [below + rates.get(pool.key, 0.0) for below, (_start, rates) in zip(floor, points, strict=True)]
-        if top != floor:
-            areas.append(Area(pool, pool.colour % PALETTE, *_area(floor, top, peak, first)))
-        floor = top
-    return areas[::-1]
 
 
 def pool_line(snap: LiveSnapshot, key: PoolKey) -> str:
@@ -54,20 +25,6 @@ def pool_line(snap: LiveSnapshot, key: PoolKey) -> str:
     return "M" + " ".join(
         f"{100 * index / (len(values) - 1):.0f} {22 - 20 * value / peak:.1f}" for index, value in enumerate(values)
     )
-
-
-def _area(floor: Sequence[float], top: Sequence[float], peak: float, first: int) -> tuple[str, str]:
-    """The area between two lines and its upper edge, from the point ``first`` on: what was before is not known."""
-    shown = range(first, len(top))
-    forth = " ".join(_point(index, top[index], len(top), peak) for index in shown)
-    back = " ".join(_point(index, floor[index], len(top), peak) for index in reversed(shown))
-    return f"M{forth} L{back} Z", f"M{forth}"
-
-
-def _point(index: int, value: float, points: int, peak: float) -> str:
-    left = SPARK_WIDTH * index / (points - 1)
-    down = SPARK_HEIGHT - (SPARK_HEIGHT - _SPARK_TOP) * value / peak
-    return f"{left:.0f} {down:.1f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """The live regions of Home, and the alarms that every page shows."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Max
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -12,13 +14,16 @@ from dashboard.access import Access
 from dashboard.live import region
 from dashboard.models import WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, is_forgotten
-from dashboard.svg import Piece, pool_line, spark, split_bar, whole_percents
+from dashboard.svg import Piece, pool_line, split_bar, whole_percents
+from proxy.chains import luck
+from proxy.models.history import Block, ShareBucket
 from proxy.observe.live.views import Alarm, LiveSnapshot, PoolView, RateView, SplitView
 from proxy.types import PoolKey, PoolStatus
 
 HOME_WORKERS = 12
 MINUTES_S, HOUR_S, DAY_S = 300.0, 3600.0, 86400.0
 """The windows of rates and splits."""
+FACTS_KEPT_S = 30.0
 COVERED = 0.9
 """Part of a window that must have been watched to call a figure that of the window."""
 SURE_ERROR = 0.1
@@ -72,7 +77,9 @@ def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
         if not worker.connections and worker.last_seen_at is not None and snap.at - worker.last_seen_at < AWAY_AFTER_S
     )
     return {
-        "areas": spark(snap),
+        "facts": day_facts.get(snap.at),
+        "best": snap.counts.best or None,
+        "block_s": _block_s(snap),
         "working": working,
         "away": away,
         "alarm_count": len(snap.alarms),
@@ -83,6 +90,47 @@ def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
         "begun": None if _is_covered(snap.rate_5m, MINUTES_S) else snap.at - snap.rate_5m.span_s,
         "spans": _spans(snap),
     }
+
+
+def _block_s(snap: LiveSnapshot) -> float | None:
+    """Average time to a block on any of the pools, at the rates that they are to get."""
+    often = 0.0
+    for pool in snap.pools:
+        if pool.network_difficulty:
+            rate = snap.rate_24h.value * pool.target
+            every = luck.seconds_per_block(rate, pool.network_difficulty, snap.hashes_per_difficulty)
+            often += 1 / every if every else 0.0
+    return 1 / often if often else None
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """What the database says of the last 24 hours, and of blocks."""
+
+    best_of_day: float | None
+    blocks: int
+
+
+class _DayFactsCache:
+    """Asks the database at most once in ``FACTS_KEPT_S``."""
+
+    def __init__(self) -> None:
+        self._asked_at = -math.inf
+        self._facts = DayFacts(None, 0)
+
+    def get(self, now: float) -> DayFacts:
+        """As of ``now`` (unix seconds), or of some seconds before."""
+        if not 0 <= now - self._asked_at < FACTS_KEPT_S:
+            best = ShareBucket.objects.filter(start__gte=int(now - DAY_S)).aggregate(best=Max("best"))["best"]
+            self._asked_at, self._facts = now, DayFacts(best or None, Block.objects.count())
+        return self._facts
+
+    def forget(self) -> None:
+        """Ask again."""
+        self._asked_at = -math.inf
+
+
+day_facts = _DayFactsCache()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ def pool(request: HttpRequest, key: str) -> HttpResponseBase:
 @require_GET
 @needs(SEE)
 def fleet(request: HttpRequest) -> HttpResponseBase:
-    """The fleet's hash rate by pool."""
-    return _answer(charts.series(live.snapshot(), kind="rate", span=_span(request)))
+    """The fleet's hash rate by pool, and what happened."""
+    return _answer(charts.fleet(live.snapshot(), _span(request)))
 
 
 @require_GET

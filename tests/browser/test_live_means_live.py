@@ -81,3 +81,48 @@ def test_block_found_is_on_every_open_page_in_its_tab_and_stays_until_it_is_clos
     assert page.url.endswith("/help/") and not page.bad, page.bad
     other.reload()
     expect(other.locator(".found")).to_have_count(0)
+
+
+GONE = """() => {
+    window.WebSocket = class extends EventTarget {
+        constructor() { super(); this.readyState = 3; }
+        send() {}
+        close() {}
+    };
+    window.sockets.forEach((one) => one.close());
+}"""
+KEEP_SOCKETS = """window.sockets = []; window.WebSocket = new Proxy(WebSocket, { construct(kind, given) {
+    const made = new kind(...given); window.sockets.push(made); return made; } });"""
+
+
+def test_page_is_dim_and_says_since_when_while_the_server_is_away_and_comes_back_by_itself(visit):
+    page = visit("otto", path="")
+    page.add_init_script(KEEP_SOCKETS)
+    page.goto("/")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    page.route("**/live/poll/**", lambda route: route.abort())
+    page.route("**/split/set/", lambda route: route.abort())
+    page.evaluate(GONE)
+    expect(page.locator("#lost")).to_be_visible()
+    assert page.locator("#lost time").inner_text().count(":") == 2
+    assert page.evaluate("getComputedStyle(document.querySelector('.headline').parentElement).opacity") != "1"
+    page.get_by_role("slider").press("ArrowLeft")
+    expect(page.locator("#flash .notice.bad")).to_be_visible()
+    page.unroute("**/live/poll/**")
+    expect(page.locator("#lost")).to_be_hidden()
+    expect(page.locator("#flash .notice.bad")).to_have_count(0)
+    assert page.evaluate("document.documentElement.hasAttribute('data-lost')") is False
+
+
+def test_chart_of_home_tells_the_values_under_the_pointer_and_remembers_its_span(visit):
+    page = visit("vera")
+    chart = page.locator("[data-chart] canvas")
+    expect(chart).to_be_visible()
+    page.get_by_role("button", name="24 h").click()
+    page.reload()
+    expect(page.get_by_role("button", name="24 h")).to_have_attribute("aria-pressed", "true")
+    box = page.locator("[data-chart] .u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 40)
+    expect(page.locator(".tip")).to_contain_text("Total")
+    expect(page.locator(".tip")).to_contain_text("A Solo CK")
+    assert not page.bad, page.bad

@@ -6,6 +6,7 @@ from django.test import Client
 
 from dashboard import live
 from dashboard.models import ReadOnlyLink
+from dashboard.regions import home
 from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.observe.live.views import store
 from tests.dashboard import fixtures
@@ -19,6 +20,7 @@ def clean_live():
     store.put(fixtures.rich())
     live.renderings.__init__()
     live.frames.__init__()
+    home.day_facts.forget()
     yield
     store.__init__()
 

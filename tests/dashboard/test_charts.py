@@ -3,9 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from django.utils import timezone
 
+from dashboard import charts
 from dashboard.charts import SPANS, network, series
-from proxy.models.history import ShareBucket
+from dashboard.models import AuditEntry
+from proxy.models.history import Block, ShareBucket
+from proxy.observe.events import PoolDown
+from proxy.observe.log import RecentLines
+from proxy.observe.log.lines import Entry
 from tests.dashboard import fixtures
 
 NOW = 1_790_000_050
@@ -96,3 +102,40 @@ def test_what_no_poll_has_told_is_no_line(db):
 
 def test_no_balance_is_no_line():
     assert network(fixtures.empty(), "rate").lines == []
+
+
+def test_chart_of_the_fleet_is_marked_with_what_happened(db, monkeypatch):
+    now = timezone.now()
+    Block.objects.create(
+        header_hash="0" * 64,
+        worker="desk",
+        pool="A",
+        chain="BTC",
+        at=now,
+        header="",
+        coinbase="",
+        nbits=1,
+        true_difficulty=2.0,
+        network_difficulty=1.0,
+    )
+    AuditEntry.write(by="otto", action="weights", new="A 80, B 20")
+    AuditEntry.write(by="otto", action="pin", subject="desk", new="A")
+    lines = RecentLines()
+    lines.append(
+        Entry(
+            id=1,
+            ts=now.timestamp(),
+            event=PoolDown(pool=fixtures.A, reason="gone"),
+            session=None,
+            worker=None,
+            pool="A",
+        )
+    )
+    monkeypatch.setattr(charts, "ring", lambda: lines)
+    found = charts.fleet(fixtures.rich(), "1h")
+    assert {(mark.kind, mark.text) for mark in found.marks} == {
+        ("block", "block by desk"),
+        ("split", "set the split A 80, B 20"),
+        ("down", "A Solo CK is down"),
+    }
+    assert len(found.as_json()["marks"]) == 3

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.models.history import ShareBucket
 from proxy.observe.live.views import LiveSnapshot, RateView, SplitPart, SplitView, store
 from tests.dashboard import fixtures
 from tests.dashboard.fixtures import NOW, A, B, rate
+from tests.support.tallies import tally
 
 
 @pytest.fixture
@@ -103,3 +105,12 @@ def test_tab_carries_the_hash_rate_or_the_alarm(browser_of, pools):
         store.put(snap)
         html = viewer.get("/schedule/").content.decode()
         assert re.search(r'id="tab-title" value="([^"]*)"', html).group(1) == title
+
+
+def test_best_shares_blocks_and_the_time_to_a_block_are_at_a_glance(home, db):
+    snap = replace(fixtures.rich(), counts=tally(accepted=127_591, best=662_000.0))
+    ShareBucket.objects.create(worker="desk", pool="A", step=60, start=int(NOW) - 7200, best=13_100.0)
+    ShareBucket.objects.create(worker="desk", pool="A", step=60, start=int(NOW) - 100_000, best=99_000.0)
+    text = home(snap)
+    assert "best today 13.1 K" in text and "best ever 662 K" in text and "0 blocks found" in text
+    assert "a block in 4" in text and "years" in text

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dashboard import presenters
 from dashboard.reject_reasons import refused
-from dashboard.svg import spark, split_bar, whole_percents
+from dashboard.svg import pool_line, split_bar, whole_percents
 from proxy.observe.live.views import RateView
 from proxy.types import PoolKey, Reason
 from tests.dashboard import fixtures
@@ -101,9 +101,10 @@ def test_bar_marks_the_wanted_boundary():
     assert (first.left, first.width, first.mark) == (0, 70.3, 70) and (second.left, second.mark) == (70.3, None)
 
 
-def test_line_of_the_hour_has_an_area_for_each_pool_and_none_without_work():
-    assert len(spark(fixtures.three())) == 3
-    assert spark(fixtures.empty()) == []
+def test_line_of_a_pool_s_hour_is_none_without_work():
+    line = pool_line(fixtures.three(), "A")
+    assert line.startswith("M0 ") and line.split()[-2] == "100" and line.count(" ") == 119
+    assert pool_line(fixtures.three(), "nobody") == pool_line(fixtures.empty(), "A") == ""
 
 
 def test_every_reason_has_plain_words():

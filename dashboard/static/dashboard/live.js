@@ -12,7 +12,7 @@
 
   function show(state) {
     light.hidden = false;
-    if (light.dataset.state !== state) { light.dataset.state = state; light.textContent = light.dataset[state]; }
+    if (light.dataset.state !== state) { light.dataset.state = state; light.textContent = light.dataset[state]; document.dispatchEvent(new CustomEvent("dpmp:state", { detail: state })); }
   }
   function arrived(state) {
     last = Date.now();

@@ -68,6 +68,19 @@
     if (line && event.detail.successful && loud(event)) line.remove();
   });
 
+  // While the server cannot be reached the page is dim and says since when; what was said of it goes when it is back.
+  const lost = document.getElementById("lost");
+  let heardAt = Date.now();
+  document.addEventListener("dpmp:live", () => { heardAt = Date.now(); });
+  document.addEventListener("dpmp:state", (event) => {
+    const gone = event.detail === "lost";
+    document.documentElement.toggleAttribute("data-lost", gone);
+    if (!lost) return;
+    if (gone) { const since = lost.querySelector("time"); since.dateTime = new Date(heardAt).toISOString(); write(since, Date.now()); }
+    else if (!lost.hidden && flash) flash.querySelectorAll("[data-said]").forEach((line) => line.remove());
+    lost.hidden = !gone;
+  });
+
   // The tab says how the mining goes, also while another page is in front.
   const title = document.title, closing = document.getElementById("close-blocks");
   const retitle = () => {
