@@ -13,6 +13,7 @@ urlpatterns = [
     path("theme/", home.theme, name="theme"),
     path("split/set/", steer.split_set, name="split-set"),
     path("split/auto/", steer.split_auto, name="split-auto"),
+    path("split/undo/", steer.split_undo, name="split-undo"),
     path("split/reset/", steer.split_reset, name="split-reset"),
     path("workers/", workers.workers, name="workers"),
     path("workers/<worker:name>/", workers.worker, name="worker"),

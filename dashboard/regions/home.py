@@ -177,8 +177,17 @@ def split(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
         "applied": json.dumps(whole_percents(weights, order) if weights else {}),
         "stopped": troubles.is_stopped(snap),
         "state": _state_of(pieces),
+        "switch_s": _switch_cost_s(snap) if access.steer else None,
         "worst": max(pieces, key=lambda piece: abs(piece.delivered - piece.wanted), default=None),
     }
+
+
+def _switch_cost_s(snap: LiveSnapshot) -> float | None:
+    """What a switch costs a miner of this fleet on average, as measured; None before anything was."""
+    switches = sum(cost.switches for cost in snap.switch_costs)
+    if not switches:
+        return None
+    return max(0.0, sum(cost.cost_s * cost.switches for cost in snap.switch_costs) / switches)
 
 
 def _differ(one: Mapping[PoolKey, float], other: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> bool:
@@ -212,6 +221,15 @@ class PoolCard:
     line: str
     follows: str = ""
     advice: str = ""
+
+
+@region("auto")
+def auto(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """What auto-balance does, or would do, and why, in a sentence."""
+    view = snap.extra.get("balance")
+    weights: Mapping[PoolKey, float] = getattr(view, "weights", {})
+    parts = [f"{key} {whole} %" for key, whole in whole_percents(weights, list(weights)).items()]
+    return {"view": view, "on": getattr(view, "in_control", False), "split": ", ".join(parts)}
 
 
 @region("pools")

@@ -29,6 +29,11 @@ def schedule(request: HttpRequest) -> HttpResponseBase:
 @needs(SEE)
 def balance(request: HttpRequest) -> HttpResponseBase:
     """What auto-balance sees, computes and why."""
+    snap = live.snapshot()
     what = "difficulty" if request.GET.get("show") == "difficulty" else "rate"
     title = _("Network difficulty") if what == "difficulty" else _("Network hash rate, short and long window")
-    return render(request, "dashboard/balance.html", {"snap": live.snapshot(), "what": what, "title": title})
+    return render(
+        request,
+        "dashboard/balance.html",
+        {"snap": snap, "what": what, "title": title, "auto": snap.control.source == "auto-balance"},
+    )

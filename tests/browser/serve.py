@@ -165,6 +165,7 @@ def controlled(snap, override):
     weights = {pool.key: override.weights.get(pool.key, 0) / total for pool in snap.pools}
     return replace(
         snap,
+        pools=tuple(replace(pool, weight=weights[pool.key], target=weights[pool.key]) for pool in snap.pools),
         control=ControlView(
             source="override",
             detail="slider",

@@ -1,12 +1,14 @@
 """What operators do: the rows it makes, the audit list, the answers in the page."""
 
 import json
+import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from dashboard.models import AuditEntry
-from proxy.models import ConfigRevision, WeightOverride, WorkerPin
+from proxy.models import Allocation, ConfigRevision, Pool, WeightOverride, WorkerPin
 from proxy.ops import steering
 
 HTMX = {"HX-Request": "true"}
@@ -120,3 +122,58 @@ def test_change_in_the_admin_is_in_the_audit_list(browser_of, pools):
     assert response.status_code == 302, response.content[-3000:]
     who, action, subject, _old, new = last()
     assert (who, action) == ("administrator", "change") and "A" in subject and "name" in new.casefold()
+
+
+def undo_of(response):
+    """What the answer's button to undo would send."""
+    return {"before": re.search(r'name="before" value="([^"]+)"', response.content.decode()).group(1)}
+
+
+def test_each_change_can_be_undone(browser_of, pools):
+    operator = browser_of("operator")
+    first = operator.post("/split/set/", {"A": "65", "hours": "4"}, headers=HTMX)
+    until = WeightOverride.objects.get().until
+    second = operator.post("/split/auto/", headers=HTMX)
+    third = operator.post("/split/reset/", headers=HTMX)
+    operator.post("/split/undo/", undo_of(third), headers=HTMX)
+    assert steering.current_override().kind == "auto-balance"
+    html = operator.post("/split/undo/", undo_of(second), headers=HTMX).content.decode()
+    row = steering.current_override()
+    assert row.weights == {"A": 65, "B": 35} and row.until == until
+    assert "data-undo" not in html, "what is undone is not undone again"
+    operator.post("/split/undo/", undo_of(first), headers=HTMX)
+    assert steering.current_override() is None
+
+
+@pytest.mark.parametrize("before", ["", "nonsense", "e30:1abc:def"])
+def test_nothing_is_undone_that_was_not_offered(browser_of, pools, before):
+    response = browser_of("operator").post("/split/undo/", {"before": before}, headers=HTMX)
+    assert response.status_code == 422 and b"no longer be undone" in response.content
+    assert not WeightOverride.objects.exists()
+    assert browser_of("viewer").post("/split/undo/", {"before": before}, headers=HTMX).status_code == 403
+
+
+def test_undo_of_what_names_a_pool_that_is_gone_says_so(browser_of, pools):
+    operator = browser_of("operator")
+    operator.post("/split/set/", {"A": "65"}, headers=HTMX)
+    answer = operator.post("/split/set/", {"A": "60"}, headers=HTMX)
+    Allocation.objects.all().delete()
+    Pool.objects.filter(key="B").delete()
+    assert operator.post("/split/undo/", undo_of(answer), headers=HTMX).status_code == 422
+
+
+def test_undo_of_a_time_that_is_over_is_the_schedule(browser_of, pools):
+    operator = browser_of("operator")
+    operator.post("/split/set/", {"A": "65"}, headers=HTMX)
+    WeightOverride.objects.update(until=timezone.now() + timedelta(milliseconds=1))
+    answer = operator.post("/split/set/", {"A": "60"}, headers=HTMX)
+    operator.post("/split/undo/", undo_of(answer), headers=HTMX)
+    assert steering.current_override() is None
+
+
+def test_auto_balance_is_a_switch_on_its_own_page(browser_of, pools):
+    operator = browser_of("operator")
+    assert operator.post("/split/auto/", {"next": "balance"})["Location"] == "/balance/"
+    html = operator.get("/balance/").content.decode()
+    assert 'role="switch"' in html and "It would set A 55 %, B 45 % now." in html
+    assert 'role="switch"' not in browser_of("viewer").get("/balance/").content.decode()

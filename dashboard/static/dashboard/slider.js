@@ -5,7 +5,7 @@
   if (!form) return;
   const ranges = [...form.querySelectorAll("input[type=range]")];
   const line = document.getElementById("slider-state");
-  const ASK_MS = 4000;
+  const ASK_MS = 4000, UNDO_MS = 10000;
   let dragging = null, busyUntil = 0, timer = null, patience = null;
 
   const out = (key, value) => form.querySelectorAll(`[data-out="${CSS.escape(key)}"]`).forEach((node) => { node.textContent = value; });
@@ -31,28 +31,48 @@
   };
   const send = () => { clearTimeout(timer); timer = setTimeout(() => { line.textContent = form.dataset.sending; form.requestSubmit(); }, 250); };
 
+  // A finger that goes up or down scrolls the page: the handles are as before it came.
+  let touch = null;
+  const touched = (event) => event.pointerType === "mouse" ? null
+    : { x: event.clientX, y: event.clientY, values: ranges.map((range) => range.value), over: false };
+  const takeBack = () => {
+    if (!touch) return;
+    clearTimeout(timer);
+    touch.over = true;
+    ranges.forEach((range, index) => { range.value = touch.values[index]; });
+    busyUntil = 0;
+    paint();
+  };
+
   // What a button says is newer than a move that has not been sent yet.
   form.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => clearTimeout(timer)));
   // A move goes to the form's own address: htmx would take that of the button pressed last, if it kept the focus.
   form.addEventListener("htmx:configRequest", (event) => { if (event.detail.elt === form) event.detail.path = form.getAttribute("hx-post"); });
   ranges.forEach((range) => {
-    range.addEventListener("pointerdown", () => { dragging = range; });
-    range.addEventListener("pointerup", () => { dragging = null; });
-    range.addEventListener("pointercancel", () => { dragging = null; });
+    range.addEventListener("pointerdown", (event) => { dragging = range; touch = touched(event); });
+    range.addEventListener("pointerup", (event) => {
+      dragging = null;
+      const { x, y } = touch || { x: event.clientX, y: event.clientY };
+      if (Math.abs(event.clientY - y) > 12 && Math.abs(event.clientY - y) > Math.abs(event.clientX - x)) takeBack();
+    });
+    range.addEventListener("pointercancel", () => { dragging = null; takeBack(); });
     range.addEventListener("input", () => {
       if (dragging === range) range.value = String(Math.round(Number(range.value) / 5) * 5);
+      if (touch && touch.over) { takeBack(); return; }
       busyUntil = Date.now() + 4000;
       share(range); paint();
     });
-    range.addEventListener("change", send);
+    range.addEventListener("change", () => { if (touch && touch.over) takeBack(); else send(); });
   });
+  // "Keep it for" acts at once, with the split as it stands.
+  form.elements.namedItem("hours").addEventListener("change", send);
 
   // What the proxy says: it moves the handles (unless a hand is on them) and ends the wait for "applied".
   const follow = () => {
     const said = document.getElementById("applied");
     if (!said) return;
     const weights = JSON.parse(said.dataset.applied || "{}"), source = said.dataset.source;
-    document.getElementById("auto-balance").setAttribute("aria-pressed", String(source === "auto-balance"));
+    document.getElementById("auto-balance").setAttribute("aria-checked", String(source === "auto-balance"));
     const wait = line.querySelector("[data-expect]");
     if (wait) {
       const wanted = wait.dataset.weights ? JSON.parse(wait.dataset.weights) : null;
@@ -79,6 +99,11 @@
       }, ASK_MS);
     }, ASK_MS);
   };
+  // What was done can be undone for ten seconds.
+  const offerUndo = () => {
+    const button = line.querySelector("[data-undo]");
+    if (button) setTimeout(() => button.remove(), UNDO_MS);
+  };
   // What was not taken over is not "sending" any longer: the handles go back to what the proxy says.
   const failed = (event) => {
     if (!form.contains(event.detail.elt)) return;
@@ -90,6 +115,6 @@
   document.addEventListener("htmx:responseError", failed);
   document.addEventListener("dpmp:live", follow);
   document.addEventListener("dpmp:theme", paint);
-  document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target === line) { waitFor(); follow(); } });
+  document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target === line) { waitFor(); follow(); offerUndo(); } });
   paint();
 })();
