@@ -50,6 +50,7 @@ class ProxySettingsAdmin(ConfigAdmin):
                     "connects_per_minute",
                     ("subscribe_timeout_s", "handshake_timeout_s"),
                     "max_workers",
+                    "dials_per_s",
                     ("input_bytes_per_s", "input_burst_bytes", "input_lines_per_s"),
                 ]
             },

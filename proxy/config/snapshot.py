@@ -291,6 +291,9 @@ class Limits:
     """A connection that has not subscribed and authorised by then is closed."""
     max_workers: int = 5000
     """Names whose estimate and tallies are kept in memory."""
+    dials_per_s: float = 20.0
+    """New connections to one pool for miners of one address that have not had an accepted share; others are dialled at
+    once."""
     input_bytes_per_s: int = 32_768
     """How fast a miner's connection is read; what an accepted share took is not counted."""
     input_burst_bytes: int = 65_536

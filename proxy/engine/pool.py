@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
 from proxy.engine.backoff import Backoff, Random
+from proxy.engine.dial_pace import DialPace, Waiting
 from proxy.engine.pool_health import SUSPECTED, PoolHealth, PoolState
 from proxy.engine.probe import Probe, ProbeReason
 from proxy.engine.productive import ProductiveDifficulty
@@ -89,6 +90,7 @@ class UpstreamPool:
         self._clock = clock
         self._dialer = dialer
         self._events = events
+        self._pace = DialPace(clock, lambda: engine.config.limits.dials_per_s)
         self._endpoint = 0
         """Index of the endpoint in use; 0 is the primary one."""
         self._answers_at_silence = -1
@@ -205,16 +207,24 @@ class UpstreamPool:
         self._events.emit(
             AuthorizeRewrite(session=session.id, pool=self.key, user=session.user, upstream_user=credentials.user)
         )
-        connection = self._dial(user, credentials, endpoint or self.endpoint, session.id)
+        connection = self._make(user, credentials, endpoint or self.endpoint, session.id)
         connection.asked = asked
         connection.pinned = max(asked or 0.0, suitable or 0.0)
+        if session.has_earned or (
+            self._engine.scheduler.is_known(session.worker) and self._pace.is_free_for(session.worker)
+        ):
+            connection.dial(self._dialer)
+        else:
+            self._pace.dial_in_turn(
+                session.address, Waiting(connection, session.is_unconnected, lambda: connection.dial(self._dialer))
+            )
         return connection
 
     def resume(
         self, user: ConnectionUser, credentials: Credentials, endpoint: Endpoint, session_id: str
     ) -> UpstreamConnection:
         """Dial ``endpoint`` and ask for the session ``session_id`` again; ``forget`` the connection when it ends."""
-        return self._dial(user, credentials, endpoint, None, resume=session_id)
+        return self._dial(user, credentials, endpoint, resume=session_id)
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection of ``resume`` ended; it says nothing of the pool's health."""
@@ -312,7 +322,7 @@ class UpstreamPool:
             user=self.config.user_for(PROBE_WORKER),
             password=self.config.password_for(None) or "x",
         )
-        return self._dial(probe, credentials, endpoint, None)
+        return self._dial(probe, credentials, endpoint)
 
     def probe_answered(self, connection: UpstreamConnection, reason: ProbeReason) -> None:
         """The probe got a job."""
@@ -415,7 +425,7 @@ class UpstreamPool:
         elif self.ready_connections and (before in SUSPECTED) is not self.suspected:
             self._engine.pool_suspected(self)
 
-    def _dial(
+    def _make(
         self,
         user: ConnectionUser,
         credentials: Credentials,
@@ -438,5 +448,12 @@ class UpstreamPool:
             resume=resume,
         )
         self._open.add(connection)
+        return connection
+
+    def _dial(
+        self, user: ConnectionUser, credentials: Credentials, endpoint: Endpoint, *, resume: str = ""
+    ) -> UpstreamConnection:
+        """Dial a connection that serves no miner."""
+        connection = self._make(user, credentials, endpoint, None, resume=resume)
         connection.dial(self._dialer)
         return connection

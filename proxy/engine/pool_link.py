@@ -132,6 +132,11 @@ class PoolLink:
         return sum(each.open_submits for each in (self.connection, *self._draining) if each is not None)
 
     @property
+    def is_dialled(self) -> bool:
+        """Whether the connection in use stands, or is being dialled."""
+        return self.connection is not None and self.connection.is_dialled
+
+    @property
     def connections(self) -> int:
         """Connections that exist in any stage."""
         return len(self._draining) + (self.connection is not None) + (self._replacement is not None)

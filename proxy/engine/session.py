@@ -184,6 +184,20 @@ class Session:
         """The connection is gone."""
         self.downstream.closed(reason)
 
+    @property
+    def has_earned(self) -> bool:
+        """Whether a share of this connection was accepted."""
+        return self.cost.accepted > 0
+
+    @property
+    def address(self) -> str:
+        """Which address it counts for."""
+        return self.cost.address.name
+
+    def is_unconnected(self) -> bool:
+        """Whether it has no connection to any pool, nor is one being dialled."""
+        return not any(link.is_dialled for link in self.links.values())
+
     def earned_lines(self) -> int:
         """How many shares were accepted since the last call."""
         earned, self._earned = self.cost.accepted - self._earned, self.cost.accepted

@@ -195,6 +195,11 @@ class UpstreamConnection:
         return self._opened_at is not None and not self.ended
 
     @property
+    def is_dialled(self) -> bool:
+        """Whether it is being dialled, or stands: one that waits for its turn is neither."""
+        return not self.ended and (self._cancel_dial is not None or self._opened_at is not None)
+
+    @property
     def lived_s(self) -> float:
         """Seconds since the connection stood; 0 if it never did."""
         return 0.0 if self._opened_at is None else self._deadlines.now() - self._opened_at

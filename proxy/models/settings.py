@@ -19,6 +19,7 @@ from proxy.models.pools import is_host
 _LIMITS, _HEALTH, _LISTEN, _LOG = Limits(), HealthConfig(), Listeners(), LogConfig()
 LEAST_FILE_BYTES, MOST_FILE_BYTES, LEAST_FILES, MOST_FILES, MOST_SERIES = 10_000, 2_000_000_000, 2, 1000, 1000
 LEAST_INPUT, LEAST_LINES, MOST_INPUT = 4_096, 20, 1_000_000_000
+LEAST_DIALS, MOST_DIALS = 1.0, 10_000.0
 """A handshake of several calls fits in one second."""
 _PORT = [MinValueValidator(1), MaxValueValidator(65535)]
 _EVENT_NAME = re.compile(r"[a-z0-9_]{1,80}")
@@ -112,6 +113,12 @@ class ProxySettings(SingleRow):
         _("workers remembered"),
         default=_LIMITS.max_workers,
         help_text=_("Workers whose estimates and counters are kept in memory."),
+    )
+    dials_per_s = models.FloatField(
+        _("new pool connections per second"),
+        default=_LIMITS.dials_per_s,
+        validators=[MinValueValidator(LEAST_DIALS)],
+        help_text=_("To each pool, for new miners of one address. Miners that have had an accepted share do not wait."),
     )
     input_bytes_per_s = models.PositiveIntegerField(
         _("bytes read per second"),
@@ -301,6 +308,7 @@ class ProxySettings(SingleRow):
                     ("file_bytes", LEAST_FILE_BYTES, MOST_FILE_BYTES),
                     ("file_count", LEAST_FILES, MOST_FILES),
                     ("worker_series", 0, MOST_SERIES),
+                    ("dials_per_s", LEAST_DIALS, MOST_DIALS),
                     ("input_bytes_per_s", LEAST_INPUT, MOST_INPUT),
                     ("input_burst_bytes", LEAST_INPUT, MOST_INPUT),
                     ("input_lines_per_s", LEAST_LINES, MOST_INPUT),

@@ -19,6 +19,7 @@ class FleetMiner:
         "due",
         "estimate",
         "in_first_slice",
+        "is_proven",
         "is_quiet",
         "joined",
         "last_share",
@@ -49,6 +50,8 @@ class FleetMiner:
         self.last_share: float | None = None
         self.paused: dict[PoolKey, Exposure] = {}
         """Exposure on the pools that it left, resumed when it returns."""
+        self.is_proven = False
+        """Whether a share of this connection was accepted."""
         self.is_quiet = False
         self.ready: frozenset[PoolKey] = frozenset()
         self.current: PoolKey | None = None
@@ -171,9 +174,10 @@ class FleetMiner:
         """Take over the surplus of the same worker from an earlier connection; its rate follows by ``prove``."""
         self.surplus, known.surplus = known.surplus, {}
 
-    def prove(self, known: "FleetMiner") -> None:
-        """Take over what is known of the worker's rate: its first share of this connection was accepted."""
-        if known.estimate.rate:
+    def prove(self, known: "FleetMiner | None") -> None:
+        """Its first share of this connection was accepted: take over what is known of the worker's rate."""
+        self.is_proven = True
+        if known is not None and known.estimate.rate:
             known.estimate.pause()
             self.estimate.go_on_from(known.estimate)
 

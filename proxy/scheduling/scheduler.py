@@ -1,7 +1,7 @@
 """What the engine tells the scheduler and asks of it. How it decides: docs/dev/decisions, 0011 to 0014."""
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -67,6 +67,8 @@ class Scheduler:
         self._fleets: dict[object, Fleet] = {}
         self._disconnected: OrderedDict[WorkerName, FleetMiner] = OrderedDict()
         """What is known of workers without a connection; the most recent last."""
+        self._proven: Counter[WorkerName] = Counter()
+        """Names of connections that have had an accepted share, and of how many."""
         self._timers = TimerQueue(clock, self._run, tuning)
         self._timetable_due = math.inf
         self._budget = SwitchBudget(tuning.switches_least_per_s, tuning.switch_burst_least)
@@ -145,6 +147,10 @@ class Scheduler:
         fleet = self._fleet_of.pop(session)
         fleet.remove(miner, self._clock.now())
         self._keep_seconds(miner)
+        if miner.is_proven:
+            self._proven[miner.worker] -= 1
+            if not self._proven[miner.worker]:
+                del self._proven[miner.worker]
         known = self._disconnected.get(miner.worker)
         if known is not None and not miner.estimate.rate:
             known.surplus = miner.surplus  # it proved nothing: what is known stays
@@ -204,8 +210,9 @@ class Scheduler:
         if not accepted or not (0 <= difficulty < _LARGEST_DIFFICULTY and 0 <= credited < _LARGEST_DIFFICULTY):
             return
         fleet.ledger.accept(pool, credited * self._hashes)
-        if difficulty and not miner.estimate.shares and miner.worker in self._disconnected:
-            miner.prove(self._disconnected.pop(miner.worker))
+        if difficulty and not miner.is_proven:
+            miner.prove(self._disconnected.pop(miner.worker, None))
+            self._proven[miner.worker] += 1
         if difficulty and miner.count_share(pool, difficulty * self._hashes, now):
             miner.settle(now, fleet.ledger)
             miner.review(fleet.ledger)
@@ -221,6 +228,11 @@ class Scheduler:
         """Return the pools that the session is to work on now, without those that are down."""
         fleet = self._fleet_of.get(session)
         return frozenset(fleet.weights) if fleet is not None else frozenset()
+
+    def is_known(self, worker: WorkerName) -> bool:
+        """Whether a worker of that name has had an accepted share, as far as names are remembered."""
+        known = self._disconnected.get(worker)
+        return worker in self._proven or (known is not None and known.estimate.rate > 0)
 
     def current(self, session: SessionId) -> PoolKey | None:
         """Return the pool that the session works on."""

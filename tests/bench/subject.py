@@ -83,6 +83,7 @@ async def start_proxy(pool_ports: Mapping[str, int], data_dir: Path, processor: 
         min_switch_s=30.0,
         slice_s=15.0,
         policy="automatic",
+        settings={"dials_per_s": 10_000.0},  # all miners are strangers here, at one address
     )
     await asyncio.to_thread(_write, environment, data_dir, set_up)
     said = data_dir / "said"
