@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('proxy', '0020_help_texts_reworded'),
+        ('proxy', '0021_tls_for_miners'),
     ]
 
     operations = [
