@@ -50,6 +50,7 @@ class Fast:
         self.world.engine.scheduler.sure_rate = lambda session: self.rate  # type: ignore[method-assign]
         self.miner = self.world.miner("bitaxe/BM1370/v2.15.0", mask="1fffe000")
         self.minutes(3)
+        self.miner.submit()  # one that never had an accepted share would be let go
 
     def minutes(self, count: int) -> list[str]:
         """A job a minute from each pool; the pools that the miner's jobs were of."""
