@@ -124,13 +124,13 @@ class AlertEngine:
     def _report_if_due(self, key: Key, incident: Incident) -> None:
         kind, subject = key
         rule = self._config.rule(kind)
-        if rule is None:
-            return
+        assert rule is not None, "incidents end with their rule, in ``apply``"
         began, now = incident.since, self._clock.now()
         phase = incident.due(now, rule.delay_s, self._config)
         if phase is None or (phase in (Phase.CLEARED, Phase.STABLE) and not rule.recovery):
             return
         self._queue(
+            rule,
             texts.notification(
                 kind,
                 self._names.get(subject, subject),
@@ -139,7 +139,7 @@ class AlertEngine:
                 reason=incident.text,
                 lasted_s=incident.lasted_s,
                 falls=incident.falls,
-            )
+            ),
         )
 
     # --- Events ---
@@ -185,11 +185,12 @@ class AlertEngine:
             return
         self._best[event.chain] = event.true_difficulty
         if rule is not None and event.true_difficulty >= rule.threshold and rule.concerns(event.worker):
-            self._queue(texts.best_share(event, self._clock.wall()))
+            self._queue(rule, texts.best_share(event, self._clock.wall()))
 
     def _block_found(self, event: BlockFound) -> None:
-        if self._config.rule(AlertKind.BLOCK_FOUND) is not None:
-            self._queue(texts.block_found(event, self._clock.wall()))
+        rule = self._config.rule(AlertKind.BLOCK_FOUND)
+        if rule is not None:
+            self._queue(rule, texts.block_found(event, self._clock.wall()))
             self._flush()
 
     def _note_best_shares(self, snapshot: LiveSnapshot) -> None:
@@ -200,10 +201,7 @@ class AlertEngine:
 
     # --- Sending ---
 
-    def _queue(self, notification: Notification) -> None:
-        rule = self._config.rule(notification.kind)
-        if rule is None:
-            return
+    def _queue(self, rule: AlertRuleConfig, notification: Notification) -> None:
         wall = self._clock.wall()
         not_before = rule.quiet.over_at(wall, self._config.zone()) if rule.quiet else wall
         for target in self._targets_of(rule):

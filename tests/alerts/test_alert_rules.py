@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.alerts.rules import AlertKind, AlertLevel
+from proxy.alerts.rules import AlertConfig, AlertKind, AlertLevel
 from proxy.observe.events import (
     BestShare,
     BlockFound,
@@ -326,3 +326,16 @@ def test_rule_that_is_switched_off_tells_nothing():
     for event in (PoolDown(pool="A", reason=""), DatabaseTrouble(problem="x", recovered=False), found(), best(1e12)):
         running.events.emit(event)
     assert running.run(3600) == []
+
+
+def test_a_slow_worker_that_goes_offline_is_not_called_as_usual_again():
+    running = RunningEngine(AlertKind.HASHRATE_DROP)
+    long_ago = running.clock.wall() - 86400
+    running.put("rig", connected_at=long_ago, rate_1h=rate(0.5e12, 0.1), rate_24h=rate(1e12, 0.05))
+    running.run(700)
+    running.put("rig", connections=0)
+    assert running.run(700) == []
+
+
+def test_a_time_zone_that_this_machine_does_not_know_is_utc():
+    assert AlertConfig(time_zone="Mars/Olympus").zone().key == "UTC"

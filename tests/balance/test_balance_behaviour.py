@@ -352,3 +352,18 @@ def test_bounded_parts_keep_bounds_and_sum(amounts, low, high):
     assert sum(parts.values()) == pytest.approx(100.0, abs=1e-6)
     assert all(min(low, share) - 1e-9 <= part <= max(high, share) + 1e-9 for part in parts.values())
     assert sum(rounded(parts).values()) == 100.0
+
+
+def test_only_a_change_that_is_more_than_noise_moves_the_weights():
+    balance = Balance(significance=0.95)
+    assert balance.poll() == EVEN
+    assert balance.poll(btc_short_s=14_400) != EVEN
+    assert "times what it was before" in balance.auto.view().chains[0].reason
+
+
+def test_a_change_of_the_configuration_while_the_sources_fail_keeps_the_weights():
+    balance = Balance()
+    held = balance.poll(btc_short_s=7200)
+    balance.fail()
+    balance.configure(max_deviation=40.0)
+    assert balance.given[-1] == balance.auto.weights() == held

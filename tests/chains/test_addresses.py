@@ -233,3 +233,30 @@ def test_any_text_is_an_address_or_a_sentence(chain, text) -> None:
 def test_any_script_has_an_address_or_none(chain, script) -> None:
     text = address_of_script(chain, script)
     assert text is None or script_of(chain, text) == script
+
+
+def cashaddr(version: int, payload: bytes) -> str:
+    """A CashAddr with any version byte, and a checksum that fits."""
+    from proxy.chains import addresses
+
+    number = int.from_bytes(bytes([version]) + payload, "big")
+    size = 8 * (1 + len(payload))
+    groups = -(-size // 5)
+    number <<= groups * 5 - size
+    digits = [number >> 5 * (groups - 1 - at) & 31 for at in range(groups)]
+    sum_ = addresses._cashaddr("bitcoincash", digits + [0] * 8)
+    digits += [sum_ >> 5 * (7 - at) & 31 for at in range(8)]
+    return "bitcoincash:" + "".join("qpzry9x8gf2tvdw0s3jn54khce6mua7l"[digit] for digit in digits)
+
+
+def test_cashaddr_of_a_wrong_length_or_kind_is_refused() -> None:
+    assert validate_address(BCH, cashaddr(0, bytes(20)))
+    with pytest.raises(AddressError, match="length is wrong"):
+        validate_address(BCH, cashaddr(0, bytes(24)))
+    with pytest.raises(AddressError, match="do not pay this kind"):
+        validate_address(BCH, cashaddr(2 << 3, bytes(20)))
+
+
+def test_a_segwit_address_longer_than_any_is_refused() -> None:
+    with pytest.raises(AddressError, match="too long"):
+        validate_address(BTC, "bc1q" + "q" * 90)

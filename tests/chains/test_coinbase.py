@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chains.coinbase import assemble, height_of, parse_coinbase, script_height
+from proxy.chains.coinbase import MAX_BYTES, assemble, height_of, parse_coinbase, script_height
 from proxy.errors import RemoteProtocolError
 from tests.support.shares import coinbase_parts
 
@@ -88,3 +88,8 @@ def test_a_coinbase_that_claims_millions_of_outputs_is_refused():
 def test_a_transaction_that_spends_something_is_no_coinbase():
     with pytest.raises(RemoteProtocolError, match="spends"):
         parse_coinbase(RAW[:5] + b"\1" + RAW[6:])
+
+
+def test_a_coinbase_larger_than_any_is_refused():
+    with pytest.raises(RemoteProtocolError, match="too large"):
+        parse_coinbase(bytes(MAX_BYTES + 1))

@@ -195,3 +195,17 @@ def test_a_wallet_with_a_worker_in_it_counts_and_an_account_name_is_told():
     world.apply(wallet="my-account", solo=False)
     world.job((WALLETS[2][2], 100))
     assert "no address" in world.check.view(A).problem
+
+
+def test_a_pool_that_was_removed_is_forgotten():
+    world = World()
+    world.job((STRANGER, 10))
+    assert world.check.view(A) is not None
+    world.check.apply(ConfigSnapshot())
+    assert world.check.view(A) is None
+
+
+def test_outputs_that_no_address_describes_are_named_by_their_kind():
+    world = World(solo=False)
+    world.job((b"\x21" + b"\2" * 33 + b"\xac", 3), (b"\x6a\4data", 2), (b"\x51", 1))
+    assert world.heard.all[0].outputs == (("public key", 3), ("OP_RETURN", 2), ("script of 1 bytes", 1))

@@ -47,3 +47,8 @@ def test_each_fault_has_its_sentence(wrong: ConfigSnapshot, sentence: str) -> No
     with pytest.raises(ConfigError) as refused:
         validate(wrong)
     assert sentence in str(refused.value)
+
+
+def test_a_negative_weight_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a weight must be 0 or more"):
+        validate(config(POOL, replace(SCHEDULE, allocations=((A, -1.0),))))

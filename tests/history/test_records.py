@@ -9,7 +9,7 @@ from proxy.chains.luck import DAY_S, best_luck, block_odds, effort, expected_bes
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, Limits, PoolConfig
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
-from proxy.history.records import TOP, Record, Records
+from proxy.history.records import FRESH_KEPT, TOP, Record, Records
 from proxy.observe.events import BestShare, BlockFound, EventStream
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import Chain, Reason, WorkerName
@@ -148,3 +148,10 @@ def test_first_shares_of_a_large_fleet_all_wait_for_the_ledger(world):
         world.events.emit(share(f"rig{number}", A, true=float(number + 1), header_hash=number.to_bytes(32, "big")))
     assert len({record.worker for record in world.records.take()}) == 1000
     assert world.records.take() == []
+
+
+def test_records_that_nobody_takes_are_bounded_and_the_strongest_stay(world):
+    for number in range(1, FRESH_KEPT + 2):
+        world.events.emit(share(true=float(number), header_hash=number.to_bytes(32, "big")))
+    kept = world.records.take()
+    assert len(kept) <= FRESH_KEPT and kept[0].true_difficulty == FRESH_KEPT + 1
