@@ -55,7 +55,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChartMark:
     """Something that happened, as a line across a chart."""
 
     at: float
@@ -70,7 +70,7 @@ class Series:
 
     times: list[int]
     lines: list[Line]
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[ChartMark, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """As ``chart.js`` wants it."""
@@ -126,23 +126,27 @@ def fleet(snap: LiveSnapshot, span: str) -> Series:
     return Series(found.times, found.lines, tuple(marks[-MARKS:]))
 
 
-def _blocks(begin: float) -> list[Mark]:
+def _blocks(begin: float) -> list[ChartMark]:
     rows = Block.objects.filter(at__gte=datetime.fromtimestamp(begin, UTC))[:MARKS]
-    return [Mark(row.at.timestamp(), "block", gettext("block by %(worker)s") % {"worker": row.worker}) for row in rows]
+    return [
+        ChartMark(row.at.timestamp(), "block", gettext("block by %(worker)s") % {"worker": row.worker}) for row in rows
+    ]
 
 
-def _changes(begin: float) -> list[Mark]:
+def _changes(begin: float) -> list[ChartMark]:
     rows = AuditEntry.objects.filter(action__in=STEERING, at__gte=datetime.fromtimestamp(begin, UTC))[:MARKS]
-    return [Mark(row.at.timestamp(), "split", f"{action_name(row.action)} {row.new}".strip()) for row in rows]
+    return [ChartMark(row.at.timestamp(), "split", f"{action_name(row.action)} {row.new}".strip()) for row in rows]
 
 
-def _outages(snap: LiveSnapshot, begin: float) -> list[Mark]:
+def _outages(snap: LiveSnapshot, begin: float) -> list[ChartMark]:
     """As far as the log's newest lines go back."""
     lines = ring().recent(limit=MARKS, events=("pool_down",))
     marks = []
     for line in lines:
         if line.ts >= begin:
-            marks.append(Mark(line.ts, "down", gettext("%(pool)s is down") % {"pool": _name(snap, line.pool or "")}))
+            marks.append(
+                ChartMark(line.ts, "down", gettext("%(pool)s is down") % {"pool": _name(snap, line.pool or "")})
+            )
     return marks
 
 

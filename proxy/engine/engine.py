@@ -24,7 +24,7 @@ from proxy.engine.peer_address import address_of
 from proxy.engine.peer_costs import AddressCost, PeerCosts
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
-from proxy.engine.refusals import ProtocolsTold, Refusals
+from proxy.engine.refusals import ReportedProtocols, Refusals
 from proxy.engine.session import COSTLY, Session
 from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import AddressRefused, EventStream, MinerConnected
@@ -101,7 +101,7 @@ class Engine:
         """The limit of connections that was met last, and when (monotonic)."""
         self.peer_costs = PeerCosts()
         self._refusals = Refusals(clock, events)
-        self.protocols_told = ProtocolsTold()
+        self.reported_protocols = ReportedProtocols()
         self._pacer = Pacer(clock)
         self.tracing = WorkerTracing(self.sessions, clock)
         self._update_timer: Timer | None = None

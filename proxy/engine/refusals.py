@@ -6,7 +6,7 @@ from proxy.observe.events import EventStream, MinerRefused
 from proxy.ports import Clock, Timer
 
 PAUSE_S = 60.0
-TOLD_S = 3_600.0
+REPORTED_FOR_S = 3_600.0
 MAX_ADDRESSES = 256
 """Addresses reported one by one at a time; any further ones are reported together."""
 OTHERS = "many addresses"
@@ -49,18 +49,18 @@ class Refusals:
             self._report()
 
 
-class ProtocolsTold:
-    """Which addresses the operator was told of for speaking another protocol: a miner tries again every few seconds."""
+class ReportedProtocols:
+    """Which addresses were reported for speaking another protocol: a miner tries again every few seconds."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], float] = {}
+        self._reported: dict[tuple[str, str], float] = {}
 
     def is_new(self, address: str, protocol: str, now: float) -> bool:
-        """Whether ``protocol`` of ``address`` was not told of in the last hour; it is, from now on."""
-        at = self._told.get((address, protocol))
-        if at is not None and now < at + TOLD_S:
+        """Whether ``protocol`` of ``address`` was not reported in the last hour; it is, from now on."""
+        at = self._reported.get((address, protocol))
+        if at is not None and now < at + REPORTED_FOR_S:
             return False
-        if len(self._told) >= MAX_ADDRESSES:
-            del self._told[next(iter(self._told))]
-        self._told[address, protocol] = now
+        if len(self._reported) >= MAX_ADDRESSES:
+            del self._reported[next(iter(self._reported))]
+        self._reported[address, protocol] = now
         return True

@@ -218,7 +218,7 @@ class Session:
         self._tell_protocol("plain", NOT_TLS)
 
     def _tell_protocol(self, protocol: str, reason: str) -> None:
-        if self._engine.protocols_told.is_new(self.cost.address.name, protocol, self._clock.now()):
+        if self._engine.reported_protocols.is_new(self.cost.address.name, protocol, self._clock.now()):
             self._events.emit(MinerOtherProtocol(session=self.id, peer=self.peer, protocol=protocol, reason=reason))
 
     def miner_may_subscribe(self) -> bool:
