@@ -37,6 +37,7 @@ from proxy.net.garbage import GarbageCollection
 from proxy.net.inherited import METRICS, STRATUM, WEB, fits
 from proxy.net.lag_meter import LagMeter
 from proxy.net.listener import StratumListener
+from proxy.net.loop_watch import LoopWatch
 from proxy.net.miner_tls import MinerTls
 from proxy.net.servers import Application, MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
@@ -48,6 +49,7 @@ from proxy.observe.events import (
     InheritedSocketUnused,
     InternalError,
     Listening,
+    LoopHeld,
     MetricsStarted,
     ShareResult,
     ShutdownBegin,
@@ -151,6 +153,7 @@ class Node:
         self.alerts = AlertService(events=self.events)
         self.garbage = GarbageCollection(clock=self.clock, events=self.events)
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
+        self.loop_watch = LoopWatch(self._loop_held) if settings.WATCH_LOOP else None
         self.watcher = ConfigWatcher(
             loader, on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
         )
@@ -239,6 +242,8 @@ class Node:
             )
         )
         self.lag.start()
+        if self.loop_watch is not None:
+            self.loop_watch.start()
         for name, work in (
             ("configuration", self.watcher.run()),
             *self.history.tasks(),
@@ -309,6 +314,8 @@ class Node:
         await self._last_verdicts()
         self.engine.close()
         self.lag.stop()
+        if self.loop_watch is not None:
+            self.loop_watch.stop()
         self.history.shutdown_begins()
         await asyncio.gather(
             self.history.close(),
@@ -387,6 +394,9 @@ class Node:
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         self._report(str(context.get("message", "the loop")), error)
+
+    def _loop_held(self, seconds: float, where: str) -> None:
+        self.events.emit(LoopHeld(seconds=round(seconds, 3), where=where))
 
     def _handler_failed(self, error: Exception, event: Event) -> None:
         self.metrics.handler_failed(error, event)

@@ -92,6 +92,17 @@ class InternalError(Event):
     session: SessionId | None = None
 
 
+@event("loop_held", WARNING)
+class LoopHeld(Event):
+    """The event loop was held for ``seconds``: nobody was served. Only with ``DPMP_WATCH_LOOP``.
+
+    ``where``: the innermost call, and the calls of DPMP that led to it.
+    """
+
+    seconds: float
+    where: str
+
+
 @event("library_log", WARNING)
 class LibraryLog(Event):
     """A warning or error of a library (Django, Daphne, Twisted, Python itself); ``text`` ends with its traceback."""
