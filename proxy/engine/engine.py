@@ -24,7 +24,7 @@ from proxy.engine.peer_address import address_of
 from proxy.engine.peer_costs import AddressCost, PeerCosts
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
-from proxy.engine.refusals import ReportedProtocols, Refusals
+from proxy.engine.refusals import Refusals, ReportedProtocols
 from proxy.engine.session import COSTLY, Session
 from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import AddressRefused, EventStream, MinerConnected

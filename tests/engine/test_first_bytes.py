@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.config.snapshot import Listeners
-from proxy.engine.refusals import MAX_ADDRESSES, ProtocolsTold
+from proxy.engine.refusals import MAX_ADDRESSES, ReportedProtocols
 from proxy.observe.events import MinerBadMessage, MinerOtherProtocol
 from tests.support.world import MemoryLink, World
 
@@ -156,6 +156,6 @@ def test_where_there_is_a_port_with_tls_the_log_names_it() -> None:
 
 
 def test_the_addresses_told_of_are_bounded() -> None:
-    told = ProtocolsTold()
+    told = ReportedProtocols()
     assert all(told.is_new(str(number), "tls", 0.0) for number in range(2 * MAX_ADDRESSES))
     assert told.is_new("0", "tls", 0.0) and not told.is_new(str(2 * MAX_ADDRESSES - 1), "tls", 0.0)
