@@ -99,8 +99,8 @@ def _remove_demo(path: Path, owner: int) -> None:
 def use_uvloop() -> None:
     """Make asyncio loops uvloop's where it is installed.
 
-    Has to run before Django sets up: ``daphne`` in INSTALLED_APPS then makes the loop that Twisted's reactor, the
-    dashboard and the proxy share.
+    Has to run before ``daphne.server`` is imported, which makes the loop that Twisted's reactor, the dashboard and the
+    proxy share.
     """
     if sys.platform == "win32":
         return

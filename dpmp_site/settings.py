@@ -25,7 +25,6 @@ DPMP_VARIABLES = VARIABLES
 """For the page that says which setting comes from where."""
 
 INSTALLED_APPS = [
-    "daphne",  # first: it installs Twisted's reactor on the event loop
     "dpmp_site.apps.ConfigurationConfig",  # Django's admin
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -14,8 +14,8 @@ import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import daphne.server  # before all else of Twisted: it installs the reactor that asyncio's loop drives
 from daphne.http_protocol import HTTPFactory, WebRequest
-from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
@@ -99,7 +99,7 @@ class _BoundedRequest(WebRequest):
 class _TrackedFactory(HTTPFactory):
     """Daphne's factory, with a set of its open connections, idle ones too, to count and close them."""
 
-    def __init__(self, server: Server, most: int, most_of_an_address: int) -> None:
+    def __init__(self, server: daphne.server.Server, most: int, most_of_an_address: int) -> None:
         super().__init__(server)
         self.timeOut = IDLE_TIMEOUT_S
         self.transports: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -129,7 +129,7 @@ class _TrackedFactory(HTTPFactory):
         make_connection(transport)
 
 
-class _GuestServer(Server):
+class _GuestServer(daphne.server.Server):
     """Daphne's server, without running or stopping the reactor."""
 
     def __init__(self, application: Application, max_body_bytes: int, most: int, most_of_an_address: int) -> None:
