@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -158,11 +159,13 @@ def modules() -> Iterator[tuple[str, Path]]:
 MODULES = dict(modules())
 
 
+@cache
 def tree(name: str) -> ast.Module:
     return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
-def imports(name: str) -> set[str]:
+@cache
+def imports(name: str) -> frozenset[str]:
     """Every module that ``name`` imports, also inside functions; ``from a import b`` counts as a.b if that is one."""
     found = set()
     for node in ast.walk(tree(name)):
@@ -171,7 +174,7 @@ def imports(name: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = absolute(name, node)
             found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def absolute(name: str, node: ast.ImportFrom) -> str:
