@@ -27,9 +27,10 @@ pytestmark = pytest.mark.django_db
 
 
 def refuse(rows: models.QuerySet[Any], **values: Any) -> None:
-    """The database itself refuses ``values``, past all Python rules."""
-    with pytest.raises(IntegrityError), transaction.atomic():
+    """The database itself refuses ``values``, past all Python rules, by a constraint that the model names."""
+    with pytest.raises(IntegrityError) as refused, transaction.atomic():
         rows.update(**values)
+    assert any(rule.name in str(refused.value) for rule in rows.model._meta.constraints), refused.value
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,8 @@ def test_a_second_default_schedule_cannot_be() -> None:
     pool = make_pool()
     make_schedule({pool: 1}, "one", is_default=True)
     make_schedule({pool: 1}, "two")
-    refuse(Schedule.objects.filter(name="two"), is_default=True)
+    with pytest.raises(IntegrityError, match=r"is_default|one_default"):
+        Schedule.objects.filter(name="two").update(is_default=True)
 
 
 def test_a_second_override_in_force_cannot_be() -> None:
