@@ -2,20 +2,25 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from proxy.simulator.profiles import CPUMINER, ESP_MINER
 from tests.e2e.books import check_treatment
-from tests.e2e.conftest import StartFleet, StartPool, StartProxy
+from tests.e2e.conftest import PROXIES
 from tests.e2e.fleet import Fleet, eventually
-from tests.e2e.pools import row
-from tests.e2e.process import ProxyProcess
-from tests.e2e.rows import SetUp
+from tests.e2e.pools import make_pool, row
+from tests.e2e.process import ProxyProcess, clean_environment
+from tests.e2e.rows import RowWriter, SetUp
 from tests.support.patience import PATIENCE_S
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Raw:
@@ -50,19 +55,42 @@ class Raw:
                     pass
 
 
-@pytest.fixture
+World = tuple[ProxyProcess, Fleet]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(
-    start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
-) -> AsyncIterator[tuple[ProxyProcess, Fleet, Raw]]:
-    """A proxy with two good miners, and a connection to it; afterwards the good ones must not have noticed a thing."""
-    pool = await start_pool("A", block_s=None)
-    proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 1}))
-    fleet = await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER])
+    migrated: Path, tmp_path_factory: pytest.TempPathFactory, row_writer: RowWriter
+) -> AsyncIterator[World]:
+    """A proxy with two good miners, for all tests of this file."""
+    data_dir = shutil.copytree(migrated, tmp_path_factory.mktemp("bad-miners") / "data")
+    pool, proxy = make_pool("A", block_s=None), ProxyProcess(clean_environment(data_dir))
+    await pool.start()
+    try:
+        wanted = SetUp(pools=[row(pool)], weights={"A": 1})
+        await asyncio.to_thread(row_writer.write, data_dir / "dpmp.sqlite3", wanted)
+        await proxy.start()
+        fleet = Fleet(proxy.stratum, [CPUMINER, ESP_MINER])
+        await fleet.start()
+        yield proxy, fleet
+        await fleet.stop()
+    finally:
+        await proxy.clear_away()
+        await pool.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def raw(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Raw]:
+    """A connection to the proxy; afterwards the good miners must not have noticed a thing."""
+    proxy, fleet = world
+    request.node.stash[PROXIES] = [proxy]
+    for miner in fleet.miners:
+        miner.mining = True
     await fleet.mined(1)
     raw = Raw(*await asyncio.open_connection("127.0.0.1", proxy.stratum))
     await raw.send(b'{"id":"hello","method":"mining.subscribe","params":["raw/1.0"]}\n')
     assert (await raw.answer_to("hello"))["error"] is None
-    yield proxy, fleet, raw
+    yield raw
     raw.writer.close()
     await fleet.mined(1)
     await fleet.settle()
@@ -70,8 +98,8 @@ async def world(
     assert proxy.running
 
 
-async def test_bad_lines_are_survived_and_answered(world: tuple[ProxyProcess, Fleet, Raw]) -> None:
-    proxy, _, raw = world
+async def test_bad_lines_are_survived_and_answered(world: World, raw: Raw) -> None:
+    proxy, _ = world
     await raw.send(b"x" * 9_000 + b"\n")
     await raw.ping()
     await raw.send(b"[" * 8_000 + b"\n")
@@ -105,8 +133,9 @@ WRONG_TYPES: list[dict[str, Any]] = [
 ]
 
 
-async def test_floods_cost_only_the_connection_that_sends_them(world: tuple[ProxyProcess, Fleet, Raw]) -> None:
-    proxy, fleet, endless = world
+async def test_floods_cost_only_the_connection_that_sends_them(world: World, raw: Raw) -> None:
+    proxy, fleet = world
+    endless = raw
     for _ in range(3):
         await endless.send(b"z" * 65_536)  # one line, read at the rate that miners are read at
     await endless.send(b"\n")
@@ -128,8 +157,8 @@ async def test_floods_cost_only_the_connection_that_sends_them(world: tuple[Prox
     await endless.ping()
 
 
-async def test_refused_shares_say_why(world: tuple[ProxyProcess, Fleet, Raw]) -> None:
-    _, fleet, _ = world
+async def test_refused_shares_say_why(world: World, raw: Raw) -> None:
+    _, fleet = world
     miner = fleet.miners[0]
     miner.mining = False
     await miner.until(lambda each: not each.unanswered)

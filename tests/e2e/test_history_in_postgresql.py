@@ -1,6 +1,8 @@
 """With PostgreSQL in place of SQLite: history is written, agrees with the pools, outlives a server that goes away."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.e2e.process import ROOT, ProxyProcess, clean_environment, run_python
 from tests.e2e.rows import RowWriter, SetUp
 from tests.support.postgres import DATABASE, Cluster, cluster
 
+TEMPLATE = "migrated"
 PROFILES = (CPUMINER, ESP_MINER, WHATSMINER)
 SWEEP = """
 import django, time
@@ -31,15 +34,36 @@ def server() -> Iterator[Cluster]:
         yield made
 
 
-@pytest.fixture
-async def environment(server: Cluster, tmp_path: Path) -> dict[str, str]:
-    """Of a proxy with an empty database of its own."""
-    server.sql(f"DROP DATABASE {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE}", database="postgres")
-    made = clean_environment(tmp_path / "data") | {"DPMP_DATABASE_URL": server.url}
+@pytest.fixture(scope="module")
+def migrated_there(server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """The environment of a proxy on that server, whose database is of the newest shape and has an administrator."""
+    made = clean_environment(tmp_path_factory.mktemp("made") / "data") | {"DPMP_DATABASE_URL": server.url}
     for command in (["migrate", "--verbosity", "0"], ["bootstrap"]):
-        code, output = await run_python(made, "manage.py", *command)
-        assert code == 0, output
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=made, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    server.sql(f"ALTER DATABASE {DATABASE} RENAME TO {TEMPLATE}", database="postgres")
     return made
+
+
+@pytest.fixture
+async def environment(server: Cluster, migrated_there: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
+    """Of a proxy with an empty database of its own."""
+    server.sql(
+        f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)",
+        f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}",
+        database="postgres",
+    )
+    return dict(migrated_there) | {"DPMP_DATA_DIR": str(tmp_path / "data")}
+
+
+@pytest.fixture(scope="module")
+def writer(migrated_there: Mapping[str, str]) -> Iterator[RowWriter]:
+    """A process that writes rows for all tests of this file."""
+    made = RowWriter(migrated_there, ROOT)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -48,14 +72,6 @@ async def proxy(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
     request.node.stash[PROXIES] = [made]
     yield made
     await made.clear_away()
-
-
-def configure(environment: Mapping[str, str], set_up: SetUp) -> None:
-    writer = RowWriter(environment, ROOT)
-    try:
-        writer.write(Path(DATABASE), set_up)
-    finally:
-        writer.close()
 
 
 async def exported(environment: Mapping[str, str]) -> dict[tuple[str, str], Counted]:
@@ -83,11 +99,11 @@ async def exported(environment: Mapping[str, str]) -> dict[tuple[str, str], Coun
 
 
 async def at_work(
-    proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, *, shares: int
+    proxy: ProxyProcess, writer: RowWriter, start_pool: StartPool, start_fleet: StartFleet, *, shares: int
 ) -> tuple[list[TimedPool], Fleet]:
     """Start two pools, the proxy and its miners, and wait until each has ``shares`` on its books."""
     pools = [await start_pool(key) for key in "AB"]
-    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
+    writer.write(Path(DATABASE), SetUp(pools=[row(pool) for pool in pools], weights={"A": 50, "B": 50}))
     await proxy.start("--no-web")
     fleet = await start_fleet(proxy.stratum, PROFILES)
     await fleet.mined(shares, 60)
@@ -96,10 +112,15 @@ async def at_work(
 
 @pytest.mark.slow
 async def test_history_agrees_with_the_pools_and_is_rolled_up(
-    server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
+    server: Cluster,
+    proxy: ProxyProcess,
+    writer: RowWriter,
+    start_pool: StartPool,
+    start_fleet: StartFleet,
+    measured: Measured,
 ) -> None:
     pools = [await start_pool(key, block_s=4.0) for key in "AB"]
-    configure(proxy.environment, SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40}))
+    writer.write(Path(DATABASE), SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40}))
     await proxy.start("--no-web")
     fleet = await start_fleet(proxy.stratum, PROFILES)
     await fleet.mined(5, 60)
@@ -120,9 +141,14 @@ async def test_history_agrees_with_the_pools_and_is_rolled_up(
 
 @pytest.mark.slow
 async def test_server_that_goes_away_and_returns_costs_no_share(
-    server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
+    server: Cluster,
+    proxy: ProxyProcess,
+    writer: RowWriter,
+    start_pool: StartPool,
+    start_fleet: StartFleet,
+    measured: Measured,
 ) -> None:
-    pools, fleet = await at_work(proxy, start_pool, start_fleet, shares=1)
+    pools, fleet = await at_work(proxy, writer, start_pool, start_fleet, shares=1)
     server.stop()
     try:
         line = await proxy.until("database_trouble", recovered=False, timeout_s=20)
@@ -142,11 +168,16 @@ async def test_server_that_goes_away_and_returns_costs_no_share(
 
 @pytest.mark.slow
 async def test_locked_table_stops_neither_mining_nor_the_end(
-    server: Cluster, proxy: ProxyProcess, start_pool: StartPool, start_fleet: StartFleet, measured: Measured
+    server: Cluster,
+    proxy: ProxyProcess,
+    writer: RowWriter,
+    start_pool: StartPool,
+    start_fleet: StartFleet,
+    measured: Measured,
 ) -> None:
     import psycopg
 
-    pools, fleet = await at_work(proxy, start_pool, start_fleet, shares=1)
+    pools, fleet = await at_work(proxy, writer, start_pool, start_fleet, shares=1)
     with psycopg.connect(server.url) as other:
         other.execute("LOCK TABLE proxy_sharetotal, proxy_writermark IN ACCESS EXCLUSIVE MODE")
         line = await proxy.until("database_trouble", recovered=False, timeout_s=20)

@@ -105,7 +105,6 @@ async def test_full_disk_loses_nothing(
     try:
         line = await proxy.until("database_trouble", recovered=False)
         lag = await mines_on(proxy, fleet, browser)
-        await asyncio.sleep(1)
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, usual)
     await proxy.until("database_trouble", recovered=True)
