@@ -1,16 +1,23 @@
 """``runproxy --demo``: simulated pools and miners in a process of their own, and a throw-away database."""
 
 import json
+import os
+import secrets
 import subprocess
 import sys
+from contextlib import suppress
+from threading import Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 
 from dpmp_site.bootstrap import prepare_database
 from proxy.config.snapshot import Policy
 from proxy.models.config import Allocation, Pool, PoolEndpoint, Schedule, Wallet
+from proxy.models.history import Block, BlockVerdict
+from proxy.simulator.commands import Lines
 from proxy.simulator.demo import DEMO_HASHES_PER_DIFFICULTY
 
 
@@ -36,7 +43,25 @@ class Demo:
         if not line:
             raise RuntimeError("the simulator did not start")
         configure(json.loads(line)["pools"])
+        if may_be_read(sys.stdin):
+            Thread(target=self._pass_on, name="demo commands", daemon=True).start()
         return self
+
+    def _pass_on(self) -> None:
+        """Lines of the terminal: ``block`` is done here, all others by the simulator."""
+        lines = Lines(self._said)
+        with suppress(OSError):  # the terminal is gone
+            while data := os.read(sys.stdin.fileno(), 4096):
+                lines.received(data)
+
+    def _said(self, line: str) -> None:
+        if line.split()[:1] == ["block"]:
+            make_block()
+            connection.close()
+        elif self._process is not None and self._process.stdin is not None:
+            with suppress(OSError):  # it has ended
+                self._process.stdin.write(line.encode() + b"\n")
+                self._process.stdin.flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -50,6 +75,35 @@ class Demo:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def may_be_read(stream: TextIO | None) -> bool:
+    """Whether reading ``stream`` cannot stop this process, as a terminal does that another job has in front."""
+    if stream is None or stream.closed:
+        return False
+    try:
+        return not stream.isatty() or os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
+def make_block() -> None:
+    """A made-up block in the demo's own database: what pages show on the day that one is found."""
+    number = Block.objects.count() + 1
+    Block.objects.create(
+        header_hash=f"{secrets.token_hex(24):0>64}",
+        worker="garage",
+        pool="A",
+        chain="BTC",
+        height=840_000 + number,
+        at=timezone.now(),
+        header="00" * 80,
+        coinbase="00",
+        nbits=0x1D00FFFF,
+        true_difficulty=1.3e6,
+        network_difficulty=1e6,
+        verdict=BlockVerdict.ACCEPTED,
+    )
 
 
 @transaction.atomic

@@ -1,7 +1,8 @@
 """``python -m proxy.simulator``: the demo's pools and miners in a process of their own.
 
 Prints one JSON line ``{"ready": true, "ports": [a, b], "pools": [...]}`` when the pools listen. The miners start as
-soon as the proxy's port answers. Ends within a second on SIGTERM, SIGINT or the end of its standard input.
+soon as the proxy's port answers. Lines on its standard input are commands (``proxy.simulator.commands``).
+Ends within a second on SIGTERM, SIGINT or the end of its standard input.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from proxy.simulator import demo
+from proxy.simulator.commands import DemoCommands, Lines
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,8 +32,18 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 async def serve(options: argparse.Namespace) -> int:
     """Run until told to stop; return the exit code."""
     ended = asyncio.Event()
-    _listen_for_the_end(ended)
     pools = demo.build_pools(options.hashes_per_difficulty, options.seed)
+    host, _, port = options.proxy.rpartition(":")
+    miners = demo.build_miners(
+        host,
+        int(port),
+        total_hashrate=options.hashrate,
+        hashes_per_difficulty=options.hashes_per_difficulty,
+        seed=options.seed,
+    )
+    commands = demo.commands_of(pools, miners)
+    said: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
+    _listen(ended, said)
     try:
         ports = await demo.start_pools(pools, options.host, [int(port) for port in options.ports.split(",")])
     except (OSError, ValueError) as error:
@@ -40,30 +52,36 @@ async def serve(options: argparse.Namespace) -> int:
     ready = {"ready": True, "ports": ports, "pools": demo.demo_pools(ports, options.host)}
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
-    host, _, port = options.proxy.rpartition(":")
     async with asyncio.TaskGroup() as group:
-        mining = group.create_task(
-            demo.run_demo(
-                host,
-                int(port),
-                pools,
-                hashes_per_difficulty=options.hashes_per_difficulty,
-                total_hashrate=options.hashrate,
-                seed=options.seed,
-            )
-        )
+        mining = group.create_task(demo.run_demo(host, int(port), pools, commands))
+        obeying = group.create_task(_obey(said, commands))
         await ended.wait()
         mining.cancel()
+        obeying.cancel()
     return 0
 
 
-def _listen_for_the_end(ended: asyncio.Event) -> None:
+async def _obey(said: asyncio.Queue[str], commands: DemoCommands) -> None:
+    while True:
+        answer = await commands.obey(await said.get())
+        sys.stderr.write(f"demo: {answer}\n")
+
+
+def _listen(ended: asyncio.Event, said: asyncio.Queue[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
 
+    def take(line: str) -> None:
+        if not said.full():
+            said.put_nowait(line)
+
+    lines = Lines(take)
+
     def read() -> None:
-        if not os.read(sys.stdin.fileno(), 4096):
+        data = os.read(sys.stdin.fileno(), 4096)
+        lines.received(data)
+        if not data:
             loop.remove_reader(sys.stdin.fileno())
             ended.set()
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
+from proxy.simulator.commands import DemoCommands
 from proxy.simulator.dialect import CKPOOL, PLAIN
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool
@@ -151,27 +152,18 @@ async def stop_all(pools: Sequence[SimPool]) -> None:
     await asyncio.gather(*(pool.stop() for pool in pools))
 
 
-async def run_demo(
-    proxy_host: str,
-    proxy_port: int,
-    pools: Sequence[SimPool],
-    *,
-    hashes_per_difficulty: int = DEMO_HASHES_PER_DIFFICULTY,
-    total_hashrate: float = TOTAL_HASHRATE,
-    seed: int = 1,
-) -> None:
+def commands_of(pools: Sequence[SimPool], miners: Sequence[SimMiner]) -> DemoCommands:
+    """What can be made to happen: pools by their keys, miners by their workers' names."""
+    keys = [row["key"] for row in demo_pools()]
+    return DemoCommands(dict(zip(keys, pools, strict=True)), {miner.user.partition(".")[2]: miner for miner in miners})
+
+
+async def run_demo(proxy_host: str, proxy_port: int, pools: Sequence[SimPool], commands: DemoCommands) -> None:
     """Mine on the proxy for as long as the coroutine lives; ``pools`` are started already and stopped at its end."""
-    miners = build_miners(
-        proxy_host,
-        proxy_port,
-        total_hashrate=total_hashrate,
-        hashes_per_difficulty=hashes_per_difficulty,
-        seed=seed,
-    )
     try:
         await answers(proxy_host, proxy_port)
         async with asyncio.TaskGroup() as group:
-            for miner in miners:
-                group.create_task(miner.run(), name=f"miner {miner.user}")
+            commands.start(group.create_task)
+            group.create_task(asyncio.Event().wait(), name="demo")  # also while every worker is off
     finally:
         await stop_all(pools)

@@ -31,7 +31,7 @@ RETRY_S = 120.0
 class Spawn(Protocol):
     """What gives birth to tasks, such as ``proxy.net.tasks.spawn``, which this room may not import."""
 
-    def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]": ...
+    def __call__(self, coroutine: Coroutine[Any, Any, None], /, *, name: str) -> "asyncio.Task[None]": ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
