@@ -4,6 +4,7 @@ Everything here comes from outside: what is no coinbase raises ``RemoteProtocolE
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from proxy.errors import RemoteProtocolError
 
@@ -112,8 +113,12 @@ def script_height(script: bytes) -> int | None:
     return height if height < MAX_HEIGHT else None
 
 
+@lru_cache(maxsize=64)
 def height_of(coinbase1: bytes) -> int | None:
-    """The height from the part of a coinbase before the extranonce; None where it is not to be found there."""
+    """The height from the part of a coinbase before the extranonce; None where it is not to be found there.
+
+    A thousand connections bring the same job, so the last answers are kept.
+    """
     at = 6 if coinbase1[4:6] == b"\0\1" else 4
     if coinbase1[at : at + 37] != b"\1" + bytes(32) + b"\xff" * 4:
         return None

@@ -10,6 +10,7 @@ So it counts for others only where the block that the pool builds on was about a
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from proxy.observe.events import ConnectionTipChanged, EventStream, NetworkDifficultyDoubted
 from proxy.ports import Clock
@@ -98,7 +99,7 @@ class NetworkDifficulties:
         if not target:
             return
         difficulty = true_difficulty(target, self._diff1)
-        found = true_difficulty(int.from_bytes(event.prevhash, "little"), self._diff1)
+        found = _reached(event.prevhash, self._diff1)
         if difficulty <= FALL_MOST * found:
             self._take_word(event, difficulty)
         self._doubt(event.pool, event.chain, difficulty)
@@ -142,3 +143,9 @@ class NetworkDifficulties:
         self._events.emit(
             NetworkDifficultyDoubted(pool=pool, chain=chain, claimed=claimed, known=known, cleared=cleared)
         )
+
+
+@lru_cache(maxsize=64)
+def _reached(block: bytes, diff1: int) -> float:
+    """The difficulty that a block's hash reached; all connections to a chain's pools name the same block."""
+    return true_difficulty(int.from_bytes(block, "little"), diff1)

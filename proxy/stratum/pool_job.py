@@ -47,6 +47,8 @@ class NotifyTemplate:
     network_target: int = field(init=False)
     content: bytes = field(init=False)
     """Equal for two templates whose search space is the same, whatever they are called; 32 bytes."""
+    job_id_size: int = field(init=False)
+    """Bytes of the id in JSON, without quotation marks."""
     opening: str = field(init=False)
     """JSON parameters from the previous hash up to where the pool's extranonce1 belongs, in a miner's notify."""
     ending: str = field(init=False)
@@ -72,6 +74,7 @@ class NotifyTemplate:
                     )
                 )
             ).digest(),
+            "job_id_size": len(orjson.dumps(self.job_id)) - 2,
             "opening": f'"{self.prevhash_hex}","{self.coinb1.hex()}',
             "ending": f'","{self.coinb2.hex()}",{branches},"{self.version:08x}","{self.nbits:08x}","',
         }

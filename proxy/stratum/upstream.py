@@ -552,7 +552,7 @@ class Upstream:
 
     def _check_submit_fits(self, template: NotifyTemplate) -> None:
         """A job whose shares could never be sent is no work: JSON may write a character of its id in 6 bytes."""
-        size = len(orjson.dumps(template.job_id)) - 2 + 2 * self.extranonce2_size
+        size = template.job_id_size + 2 * self.extranonce2_size
         if size > self._submit_room:
             over = size - self._submit_room
             raise RemoteProtocolError(f"notify with a job id that makes a submit {over} bytes too long")
