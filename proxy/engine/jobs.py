@@ -1,6 +1,5 @@
 """Jobs as miners know them: our ids, each with the context it was issued under (docs/dev/decisions, 0001, 0002)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
@@ -9,7 +8,6 @@ from proxy.engine.plain_share import PlainWork, plain_work_of
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.upstream_connection import UpstreamConnection
-from proxy.errors import LocalProtocolError
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import JobId
@@ -124,9 +122,6 @@ class JobTable:
     def __len__(self) -> int:
         return len(self.by_id)
 
-    def __iter__(self) -> Iterator[IssuedJob]:
-        return iter(self.by_id.values())
-
     def find(self, job_id: str) -> IssuedJob | None:
         """The job that the miner knows as ``job_id``."""
         return self.by_id.get(job_id)
@@ -149,8 +144,7 @@ class JobTable:
     ) -> IssuedJob:
         """Make ``job`` a job of ours whose search space was never handed out before: another padding, else ntime."""
         connection = link.connection
-        if connection is None:
-            raise LocalProtocolError("no connection to issue a job of")
+        assert connection is not None, "a link with a job has a connection"
         padding = connection.padding.take(job.extranonce2_size - self._extranonce.room)
         ntime = job.template.ntime if padding else self._fresh_ntime(job, now)
         self._issued += 1

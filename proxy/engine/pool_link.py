@@ -390,8 +390,7 @@ class PoolLink:
     def _drained(self, since: float) -> None:
         self._timer = None
         connection = self.connection
-        if self.state is not LinkState.DRAINING or connection is None:
-            return
+        assert connection is not None, "the timer ends with the state"
         now, in_use = self._clock.deadlines.now(), self._session.current == self.pool.key
         if now < since + DRAIN_MOST_S and (connection.open_submits or in_use):
             self._timer = self._clock.deadlines.call_at(since + DRAIN_MOST_S, lambda: self._drained(since))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
 from proxy.engine.jobs import notify_line
 from proxy.engine.pool_link import PoolLink
-from proxy.errors import LocalProtocolError
 from proxy.observe.events import DifficultySent, JobForwarded, MinerReady
 from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.downstream import KEEP_ALIVE_ID
@@ -38,8 +37,7 @@ class WorkSender:
         """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
         session, engine = self._session, self._engine
         job, jobs, pool = link.job, session.jobs, link.pool
-        if job is None or jobs is None:
-            raise LocalProtocolError("no job to issue")
+        assert job is not None and jobs is not None, "work is sent where there is a job, after the handshake"
         new_block = job.template.prevhash != self._prevhash
         clean = clean or new_block or job.extranonce1 != self._extranonce1
         now = engine.clock.now()
