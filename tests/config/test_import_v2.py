@@ -295,3 +295,11 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 
 def test_a_wrong_override_refuses_everything(tmp_path) -> None:
     assert "at least one pool needs a weight" in refusal(written(tmp_path, v2(), weights_override={"poolA_weight": 0}))
+
+
+def test_what_a_file_says_moves_no_terminals_cursor(tmp_path) -> None:
+    config = v2()
+    config["pools"]["A"]["host"] = "\u202eevil\x1b[2J\x9b"
+    config["scheduler"]["odd\x1b]0;title\x07"] = 1
+    said = run(written(tmp_path, v2(**{"odd\x9b2J": 1})), "--check") + refusal(written(tmp_path, config))
+    assert "\\u009b2J" in said and all(letter.isprintable() or letter == "\n" for letter in said), ascii(said)

@@ -4,11 +4,12 @@ import json
 import stat
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from proxy.history import Counts
 from proxy.history.batch import Batch
 from proxy.history.effort import WorkAtBlock
+from proxy.history.locks import wait_at_most
 from proxy.history.records import Record
 from proxy.history.spool import BatchSpool
 from proxy.history.store import write_batch
@@ -42,8 +43,7 @@ def locked(batch):
 def _usual_patience(db):
     """The tests share one connection; a run that ends has its own."""
     yield
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 5000")
+    wait_at_most(5.0)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from proxy.config.importers.own_import import import_own, is_own
 from proxy.config.importers.v2_format import read_json
 from proxy.config.importers.v2_import import import_v2
 from proxy.errors import ConfigError
+from proxy.text import visible
 
 
 class Command(BaseCommand):
@@ -27,8 +28,8 @@ class Command(BaseCommand):
         try:
             lines = (import_own if is_own(read_json(file)) else import_v2)(file, check=check)
         except ConfigError as error:
-            raise CommandError("\n".join(["Nothing was changed.", *error.problems])) from error
+            raise CommandError("\n".join(["Nothing was changed.", *map(visible, error.problems)])) from error
         for line in lines:
-            self.stdout.write(line)
+            self.stdout.write(visible(line))
         if check:
             self.stdout.write("This was a check: nothing was changed.")
