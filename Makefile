@@ -14,7 +14,7 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
 PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
 
-.PHONY: help run demo screenshots templates static units check test abuse fuzz bench migrate clean
+.PHONY: help run demo screenshots templates static units check test abuse fuzz bench migrate clean lock audit sbom
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -25,6 +25,7 @@ help:
 	@echo "make abuse  attack a proxy with honest miners beside, print what it did to them (ARGS=--help; 10 minutes)"
 	@echo "make bench  what a miner costs the proxy beside a bare relay, under ten minutes (ARGS=... for tests.bench.budget)"
 	@echo "make fuzz   mutated lines, files and configurations (MINUTES=10, for each kind; findings in FINDINGS)"
+	@echo "make lock   requirements.lock with hashes; make audit: known vulnerabilities; make sbom: sbom.json (CycloneDX)"
 	@echo "make clean  remove the virtual environment and caches; the data directory stays"
 
 $(BIN)/python:
@@ -98,6 +99,17 @@ abuse: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.bench.budget $(ARGS)
+
+# For a release: versions and hashes of everything that requirements.txt brings, on every platform; it names no index.
+lock: $(VENV)/.test
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--upgrade requirements.txt --output-file requirements.lock
+
+audit: $(VENV)/.test
+	@$(BIN)/python -m tests.support.audit
+
+sbom: $(VENV)/.test
+	$(BIN)/python -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -72,6 +72,7 @@ def pragma(name):
         return cursor.fetchone()[0]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.django_db
 def test_sqlite_runs_as_it_is_meant_to():
     assert pragma("journal_mode") == "wal"
