@@ -198,3 +198,15 @@ def test_the_readme_lists_every_environment_variable():
     section = text_of(ROOT / "README.md").partition("### Environment variables")[2].partition("###")[0]
     named = re.findall(r"`(DPMP_\w+)`", "\n".join(line.split("|")[1] for line in section.splitlines() if "|" in line))
     assert sorted(named) == sorted(VARIABLES)
+
+
+def test_each_test_that_the_threat_model_names_exists():
+    text = (ROOT / "docs" / "dev" / "threat-model.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 30 and text.count("::") == len(named)
+    missing = [
+        f"{path}::{test}"
+        for path, test in named
+        if not (ROOT / path).is_file() or not re.search(rf"def {test}\(", (ROOT / path).read_text())
+    ]
+    assert not missing
