@@ -91,6 +91,7 @@ class Options:
     metrics: tuple[str, int] | None = None
     hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
     demo: bool = False
+    log_to_stdout: bool = True
     inherited: Mapping[str, socket.socket] = field(default_factory=dict)
     """Listening sockets of a parent, by name."""
     data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
@@ -112,7 +113,7 @@ class Node:
             self.events,
             self.clock.wall,
             LogConfig(),
-            stdout=sys.stdout,
+            stdout=sys.stdout if options.log_to_stdout else None,
             ring=log_lines,
             path=options.data_dir / "logs" / "dpmp.log",
         )
@@ -290,7 +291,7 @@ class Node:
         except OSError as error:
             raise StartError(
                 f"{error.strerror or error}. Is another program, or another dpmp, using it? "
-                "Ports are set in the admin (Proxy settings) or with --listen."
+                "Ports are set in the admin (Proxy settings), or by --listen, --web and --metrics HOST:PORT."
             ) from error
         self.builder.miner_address = _address(bound)
         self.events.emit(Listening(address=_address(bound)))

@@ -2,14 +2,18 @@
 
 import asyncio
 import signal
+import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from proxy.management.banner import banner
 from proxy.net import inherited
 from proxy.node import Node, Options, StartError, serve
+from proxy.observe.events import Listening, WebStarted
 from proxy.types import HASHES_PER_DIFFICULTY
 
 
@@ -25,6 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("--metrics", type=_address, metavar="HOST:PORT", help="where Prometheus asks")
         parser.add_argument(
             "--demo", action="store_true", help="two simulated pools and six simulated miners on a throw-away database"
+        )
+        parser.add_argument(
+            "--log-to-stdout", action="store_true", help="also on a terminal, where the log else goes to the file alone"
         )
         parser.add_argument(
             "--hashes-per-difficulty",
@@ -49,6 +56,7 @@ class Command(BaseCommand):
                     metrics=options["metrics"],
                     hashes_per_difficulty=hashes,
                     demo=options["demo"],
+                    log_to_stdout=options["log_to_stdout"] or not sys.stdout.isatty(),
                     inherited=dict(inherited.taken),
                 )
             )
@@ -59,12 +67,26 @@ class Command(BaseCommand):
         def ready(node: Node) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 twisted_loop.add_signal_handler(number, node.stop, number.name)
+            if not options.log_to_stdout:
+                _announce(node, self.stdout.write)
 
         asyncio.set_event_loop(twisted_loop)
         try:
             twisted_loop.run_until_complete(serve(options, ready))
         except StartError as error:
             raise CommandError(str(error)) from error
+
+
+def _announce(node: Node, write: Callable[[str], object]) -> None:
+    """Write the banner once miners can connect; the dashboard has started before."""
+    web: list[str] = []
+
+    def listening(event: Listening) -> None:
+        log = node.options.data_dir / "logs" / "dpmp.log"
+        write(banner(web="".join(web), miners=event.address, log=log, demo=node.options.demo))
+
+    node.events.subscribe(WebStarted, lambda event: web.append(event.address))
+    node.events.subscribe(Listening, listening)
 
 
 def _address(text: str) -> tuple[str, int]:
