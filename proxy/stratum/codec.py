@@ -131,7 +131,7 @@ def _exact_number(line: bytes) -> JsonId:
     """A number as the peer wrote it: an integer over 64 bits would change on its way through a double."""
     try:
         ident = json.loads(line, parse_float=_Raw, parse_int=_Raw).get("id")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # pragma: no cover - orjson has read the line, and it is not deep
         raise NotJson(f"not JSON: {error}") from error
     return orjson.Fragment(str(ident)) if isinstance(ident, _Raw) else ident
 

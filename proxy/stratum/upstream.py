@@ -610,8 +610,7 @@ class Upstream:
         return self._call("mining.suggest_difficulty", [int(difficulty) if difficulty >= 1 else difficulty])
 
     def _send(self, payload: bytes, lines: int) -> None:
-        if self._link is None:
-            return
+        assert self._link is not None, "nothing is sent before the connection stands"
         if self.traced:
             self._owner.upstream_traffic("tx", payload)
         self._sent_at = self._clock.now()

@@ -7,7 +7,9 @@ from proxy.engine import jobs
 from proxy.engine.assigned_difficulty import suitable_difficulty
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.refusals import Refusals
+from proxy.engine.session import Session
 from proxy.observe.events import EventStream, MinerRefused
+from proxy.stratum import downstream
 from proxy.types import PoolKey
 from tests.support.clock import VirtualClock
 from tests.support.world import World
@@ -48,3 +50,36 @@ def test_shares_and_times_that_are_remembered_are_bounded(monkeypatch: pytest.Mo
         world.pools["A"].notify(new_block=True)
     table = miner.session.jobs
     assert table is not None and len(table._ntimes) <= jobs.MAX_CONTENTS
+
+
+def test_one_connection_has_a_bounded_number_of_workers_and_submits_only_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(downstream, "MAX_USERS", 3)
+    world = World({"A": 8})
+    miner = world.miner(handshake=False)
+    miner.call("mining.subscribe", ["cpuminer/2.5.1"], 2)
+    miner.call("mining.submit", ["addr.rig", "1", "00", "68000000", "00000001"], 3)
+    assert miner.answers(3)[0]["error"][0] == 24
+    for number in range(4):
+        miner.call("mining.authorize", [f"addr.rig{number}", "x"], 10 + number)
+    assert [miner.answers(10 + number)[0]["error"] is None for number in range(4)] == [True, True, True, False]
+
+
+def test_what_is_sent_while_replies_wait_comes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World({"A": 8})
+    miner = world.miner()
+    world.advance(2)
+    monkeypatch.setattr(Session, "miner_suggested", lambda self, _: self.downstream.push(b'{"id": "pushed"}\n'))
+    before = len(miner.lines)
+    unknown = b'{"id": 50, "method": "mining.unheard_of", "params": []}\n'
+    miner.raw(unknown + b'{"id": 51, "method": "mining.suggest_difficulty", "params": [4]}\n')
+    assert [line["id"] for line in miner.lines[before:]][:2] == [50, "pushed"]
+
+
+def test_nothing_is_read_of_a_connection_that_was_cut_off() -> None:
+    world = World({"A": 8})
+    miner = world.miner(handshake=False)
+    miner.session.downstream.cut_off("it costs too much")
+    miner.raw(b"GET / HTTP/1.1\r\n\r\n")
+    assert miner.lines == []

@@ -10,7 +10,15 @@ from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.stratum.codec import Request
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache, PoolJob
-from proxy.stratum.upstream import MAX_LINE_OUT, SUGGEST_PAUSE_S, Credentials, Upstream, UpstreamState
+from proxy.stratum.upstream import (
+    MAX_EXPIRED,
+    MAX_LINE_IN,
+    MAX_LINE_OUT,
+    SUGGEST_PAUSE_S,
+    Credentials,
+    Upstream,
+    UpstreamState,
+)
 from proxy.stratum.upstream_owner import ShareAnswer
 
 NOTIFY = ["1", "00" * 32, "aa", "bb", [], "20000000", "1d00ffff", "68000000", True]
@@ -485,3 +493,32 @@ def test_no_suggestion_follows_the_end_of_a_connection() -> None:
     sent = len(bench.sent)
     bench.clock.advance(2 * SUGGEST_PAUSE_S)
     assert len(bench.sent) == sent
+
+
+def test_a_line_longer_than_any_is_a_fault_of_the_pool() -> None:
+    bench = Bench().ready()
+    bench.upstream.received(b"x" * (MAX_LINE_IN + 1) + b"\n")
+    assert bench.owner.problems
+
+
+def test_a_connection_is_opened_once_and_its_timers_end_with_it() -> None:
+    bench = Bench().ready()
+    with pytest.raises(LocalProtocolError):
+        bench.upstream.opened(bench)
+    bench.upstream.closed("gone")
+    bench.upstream._look()
+    assert bench.upstream.state is UpstreamState.CLOSED
+
+
+def test_shares_that_nobody_answers_are_remembered_up_to_a_bound_and_the_last_one_is_told() -> None:
+    bench = Bench().ready()
+    bench.push("mining.notify", NOTIFY)
+    job, ended = bench.upstream.job, list[str]()
+    assert job is not None
+    bench.upstream.on_all_answered = lambda: ended.append("all")
+    for number in range(MAX_EXPIRED + 3):
+        bench.submit(number, job, bytes(8), 0, number, job.template.version)
+    for _ in range(15):  # a pool that talks, and says nothing of the shares
+        bench.clock.advance(5.0)
+        bench.push("mining.notify", NOTIFY)
+    assert ended == ["all"] and len(bench.owner.given_up) == 3
