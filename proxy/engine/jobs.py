@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 KEEP_S = 60.0
 """How long a job stays known after a clean job or a switch; its pool decides what comes for it."""
 MAX_JOBS = 256
-MAX_SHARES_REMEMBERED = 65_536
+MAX_SHARES_REMEMBERED = 8_192
 """Per job, for the duplicate check."""
+MAX_SHARES_OF_SESSION = 16_384
+"""Over all jobs, looked at with each new one: two hours at two shares a second, and 4 MB. The oldest jobs' go first."""
 ShareKey: TypeAlias = tuple[bytes, int, int, int]
 """What tells two shares of a job apart: extranonce2, ntime, nonce, and the version as hashed."""
 MAX_NTIME_ROLL_S = 600
@@ -66,6 +68,15 @@ class IssuedJob:
         if len(shares) >= MAX_SHARES_REMEMBERED:
             shares.pop()
         shares.add(key)
+
+    @property
+    def shares_remembered(self) -> int:
+        """How many shares are known to have gone up."""
+        return len(self._shares) if self._shares is not None else 0
+
+    def forget_shares(self) -> None:
+        """Give the memory back; a share that is sent again goes up again, and its pool refuses it."""
+        self._shares = None
 
     @property
     def plain(self) -> PlainWork | None:
@@ -161,6 +172,7 @@ class JobTable:
             block_target=block_target,
         )
         self._forget(now)
+        self._forget_shares()
         self.by_id[issued.id] = issued
         return issued
 
@@ -190,6 +202,13 @@ class JobTable:
             if not old and len(self.by_id) < MAX_JOBS:
                 return
             del self.by_id[job_id]
+
+    def _forget_shares(self) -> None:
+        left = MAX_SHARES_OF_SESSION
+        for issued in reversed(self.by_id.values()):
+            left -= issued.shares_remembered
+            if left < 0:
+                issued.forget_shares()
 
 
 def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:

@@ -83,3 +83,23 @@ def test_nothing_is_read_of_a_connection_that_was_cut_off() -> None:
     miner.session.downstream.cut_off("it costs too much")
     miner.raw(b"GET / HTTP/1.1\r\n\r\n")
     assert miner.lines == []
+
+
+def test_the_shares_that_a_session_remembers_are_bounded_over_all_its_jobs_and_the_oldest_go_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "MAX_SHARES_OF_SESSION", 10)
+    world = World({"A": 8})
+    miner = world.miner()
+    world.advance(1)
+    for _ in range(6):
+        for nonce in range(4):
+            miner.submit(nonce=f"{nonce:08x}")
+        world.pools["A"].notify()
+        world.advance(1)
+    table = miner.session.jobs
+    assert table is not None
+    assert [issued.shares_remembered for issued in table.by_id.values()][-5:] == [0, 0, 4, 4, 0]
+    last = miner.all("mining.notify")[-2]
+    again = miner.submit(last, nonce="00000001")
+    assert miner.answers(again)[0]["error"][0] == 22, "what was sent lately is still known"
