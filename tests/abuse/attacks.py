@@ -126,7 +126,7 @@ def _share(target: Target, job: MinerJob, subscription: Subscription) -> list[st
         job,
         extranonce1=subscription.extranonce1,
         extranonce2_size=subscription.extranonce2_size,
-        mask=None,
+        version_mask=None,
         difficulty=1.0,
         hashes_per_difficulty=target.hashes_per_difficulty,
         span=1 << 16,
