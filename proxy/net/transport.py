@@ -3,9 +3,9 @@
 An error while received bytes are handled closes only that connection: asyncio reports it to the loop's exception
 handler, from where it becomes an event, and calls ``connection_lost``.
 
-No peer gets more than ``LINES_A_TURN`` lines of work in one turn of the loop, however much one read brought: the rest
-waits, and nothing more is read meanwhile. A peer with an ``InputBudget`` waits longer where it sends more than that, or
-where its handler wants it slowed down.
+No peer gets more than ``LINES_A_TURN`` lines of work (fewer by its budget) in one turn of the loop, however much one
+read brought: the rest waits, and nothing more is read meanwhile. A peer with an ``InputBudget`` waits longer where it
+sends more than that, or where its handler wants it slowed down.
 """
 
 import asyncio
@@ -56,6 +56,9 @@ class InputBudget:
     burst: float = 65_536.0
     """Bytes at once; a peer may be a burst further before it is noticed."""
     lines_per_s: float = 500.0
+    lines_a_turn: int = 6
+    """In place of ``LINES_A_TURN``: there may be hundreds of such peers that all send at once. A handshake fits, so no
+    job comes between a call of it and its answer."""
 
     @property
     def line_cost(self) -> float:
@@ -72,6 +75,7 @@ class StreamLink(asyncio.Protocol):
         "_burst",
         "_handler",
         "_line_cost",
+        "_lines_a_turn",
         "_loop",
         "_paused",
         "_receive",
@@ -92,6 +96,7 @@ class StreamLink(asyncio.Protocol):
         self._spent = 0.0
         self._burst = budget.burst if budget is not None else inf
         self._line_cost = budget.line_cost if budget is not None else 0.0
+        self._lines_a_turn = budget.lines_a_turn if budget is not None else LINES_A_TURN
         self._spent_at = 0.0
         """When ``_spent`` was settled (the loop's time); since then it has fallen by the budget's rate."""
         self._unread = b""
@@ -171,7 +176,7 @@ class StreamLink(asyncio.Protocol):
         self._waiting = None
         delay = self._delay()
         if self._unread and not delay:
-            piece, self._unread = _first_lines(self._unread)
+            piece, self._unread = _first_lines(self._unread, self._lines_a_turn)
             self._charge(piece)
             self._receive(piece)
             delay = self._delay()
@@ -243,12 +248,12 @@ class StreamLink(asyncio.Protocol):
             self._transport.abort()
 
 
-def _first_lines(data: bytes) -> tuple[bytes, bytes]:
-    """Cut ``data`` after its first ``LINES_A_TURN`` lines."""
-    if data.count(b"\n") <= LINES_A_TURN:
+def _first_lines(data: bytes, most: int) -> tuple[bytes, bytes]:
+    """Cut ``data`` after its first ``most`` lines."""
+    if data.count(b"\n") <= most:
         return data, b""
     end = 0
-    for _ in range(LINES_A_TURN):
+    for _ in range(most):
         end = data.index(b"\n", end) + 1
     return data[:end], data[end:]
 
