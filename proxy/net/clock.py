@@ -5,7 +5,16 @@ import time
 from collections.abc import Callable
 
 from proxy.net.free_time import FreeTimeClock
+from proxy.net.timer_wheel import COARSE_FROM_S, TimerWheel
 from proxy.ports import Timer
+
+
+class _LoopTimers:
+    """The loop's own timers."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time
+        self.call_at = loop.call_at
 
 
 class LoopClock:
@@ -13,6 +22,7 @@ class LoopClock:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._wheel = TimerWheel(_LoopTimers(loop), self._failed)
         self.now = loop.time
         self.wall = time.time
         self._deadlines: FreeTimeClock | None = None
@@ -25,5 +35,13 @@ class LoopClock:
         return self._deadlines
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Run ``callback`` at loop time ``when``; its errors reach the loop's exception handler."""
+        """Run ``callback`` at loop time ``when``; its errors reach the loop's exception handler.
+
+        What is due in ``COARSE_FROM_S`` or later may be called a quarter of a second after its time.
+        """
+        if when - self.now() >= COARSE_FROM_S:
+            return self._wheel.call_at(when, callback)
         return self._loop.call_at(when, callback)
+
+    def _failed(self, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": "a timer's call failed", "exception": error})

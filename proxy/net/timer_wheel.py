@@ -1,0 +1,83 @@
+"""Timers whose exact time does not matter, in slots of a quarter of a second: one timer of the loop for all of them.
+
+A miner and its connections to pools wait for a dozen things that seldom come (silence, idle time, a first job). As
+timers of the loop these are objects of some hundred bytes each, and each is put in order among thousands.
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from math import ceil
+from typing import Protocol
+
+from proxy.ports import Timer
+
+SLOT_S = 0.25
+COARSE_FROM_S = 5.0
+"""What is due sooner is called at its time; what is due later up to a slot after it."""
+_EARLY_S = 0.002
+"""A loop may call that much before the time."""
+
+
+class ExactTimers(Protocol):
+    """Where the one timer runs."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Run ``callback`` at ``when``."""
+
+
+class _Call:
+    """A call that waits in its slot; a cancelled one stays there, empty."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Let go of the call."""
+        self.callback = None
+
+
+class TimerWheel:
+    """The coarse timers of one loop. ``on_error`` is given what a call raised; the others go on."""
+
+    def __init__(self, timers: ExactTimers, on_error: Callable[[Exception], None]) -> None:
+        self._timers = timers
+        self._on_error = on_error
+        self._slots: dict[int, list[_Call]] = {}
+        self._order: list[int] = []
+        self._timer: Timer | None = None
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Run ``callback`` at ``when`` or up to a slot later."""
+        slot, call = ceil(when / SLOT_S), _Call(callback)
+        calls = self._slots.get(slot)
+        if calls is not None:
+            calls.append(call)
+            return call
+        self._slots[slot] = [call]
+        heappush(self._order, slot)
+        if self._order[0] == slot:
+            self._arm()
+        return call
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._timers.call_at(self._order[0] * SLOT_S, self._due) if self._order else None
+
+    def _due(self) -> None:
+        self._timer = None
+        until = self._timers.now() + _EARLY_S
+        while self._order and self._order[0] * SLOT_S <= until:
+            for call in self._slots.pop(heappop(self._order)):
+                callback, call.callback = call.callback, None
+                if callback is not None:
+                    try:
+                        callback()
+                    except Exception as error:
+                        self._on_error(error)
+        self._arm()
