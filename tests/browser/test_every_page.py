@@ -30,7 +30,7 @@ PAGES = [
     "/audit/",
     "/logs/events/",
 ]
-WIDTHS = (390, 820, 1440)
+WIDTHS = (360, 768, 1440)
 STICKS_OUT = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
 VIOLATIONS = """async (rules) => (await axe.run({resultTypes: ["violations"], ...rules})).violations
     .filter((one) => ["serious", "critical"].includes(one.impact))

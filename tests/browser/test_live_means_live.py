@@ -126,3 +126,10 @@ def test_chart_of_home_tells_the_values_under_the_pointer_and_remembers_its_span
     expect(page.locator(".tip")).to_contain_text("Total")
     expect(page.locator(".tip")).to_contain_text("A Solo CK")
     assert not page.bad, page.bad
+
+
+def test_what_a_pool_was_delivered_is_seen_at_every_width(visit):
+    page = visit("vera")
+    for width in (360, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(page.locator(".pool.p0 .delivered strong")).to_be_visible()
