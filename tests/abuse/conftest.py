@@ -1,11 +1,11 @@
 """Fixtures of the attacks that are short enough for the suite."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.abuse.subject import Workshop, workshop
+from tests.abuse.subject import Workshop
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,8 +15,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture
-async def shop() -> AsyncIterator[Workshop]:
+@pytest.fixture(scope="session")
+def shop(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """Where proxies are made."""
-    async with workshop() as made:
-        yield made
+    made = Workshop(tmp_path_factory.mktemp("attacked"), migrated)
+    yield made
+    made.close()

@@ -97,10 +97,10 @@ def one_suggestion_per_connection(found: Measured) -> Missed:
 
 
 def dials_at_most(per_s: int) -> Judge:
-    """New connections to a pool within any second; the window that is looked at is a bit more than one."""
+    """New connections to a pool within any second, and as many at once before; the window is a bit more than one."""
 
     def judge(found: Measured) -> Missed:
-        if found.dials_per_s > per_s * 1.2 + 2:
+        if found.dials_per_s > 2.2 * per_s + 2:
             yield f"{found.dials_per_s} dials a second"
 
     return judge

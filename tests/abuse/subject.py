@@ -59,24 +59,24 @@ class Workshop:
     """Makes proxies, each with a new database; what is slow about that is done once."""
 
     folder: Path
+    empty: Path | None = None
+    """A data directory with an empty database, if there is one already."""
     _writer: RowWriter | None = field(default=None)
     _made: int = 0
 
-    @property
-    def _empty(self) -> Path:
-        return self.folder / "empty"
-
     async def data_dir(self, set_up: SetUp) -> Path:
         """A data directory with these rows."""
-        if self._writer is None:
-            self._empty.mkdir()
-            code, text = await run_python(clean_environment(self._empty), "manage.py", "migrate", "--verbosity", "0")
+        if self.empty is None:
+            self.empty = self.folder / "empty"
+            self.empty.mkdir()
+            code, text = await run_python(clean_environment(self.empty), "manage.py", "migrate", "--verbosity", "0")
             if code:
                 raise RuntimeError(text)
-            self._writer = RowWriter(clean_environment(self._empty), ROOT)
+        if self._writer is None:
+            self._writer = RowWriter(clean_environment(self.empty), ROOT)
         self._made += 1
         data = self.folder / f"proxy{self._made}"
-        shutil.copytree(self._empty, data)
+        shutil.copytree(self.empty, data)
         await asyncio.to_thread(self._writer.write, data / "dpmp.sqlite3", set_up)
         return data
 

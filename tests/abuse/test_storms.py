@@ -6,10 +6,10 @@ import pytest
 
 from tests.abuse.honest import Treatment
 from tests.abuse.measure import honest_miners, measure
-from tests.abuse.rows import ONE_CONNECTION, ROWS, unharmed
+from tests.abuse.rows import ONE_CONNECTION, ROWS, dials_at_most, unharmed
 from tests.abuse.subject import Workshop
 
-STORM_S = 1.5
+STORM_S = 1.0
 REST_S = 2.0
 
 
@@ -37,3 +37,10 @@ async def test_no_storm_on_many_connections_keeps_honest_miners_waiting(shop: Wo
         found = await measure(proxy, honest, attack, 2 * STORM_S, after=ROWS[attack].after, calm_s=0)
     assert list(unharmed(found)) == []
     assert found.under.p99_ms <= moment_ms(found.rest)
+
+
+async def test_strangers_who_log_in_by_the_hundred_are_no_burden_to_the_pools(shop: Workshop) -> None:
+    async with shop.proxy() as proxy, honest_miners(proxy, 0) as honest:
+        found = await measure(proxy, honest, "logins-of-miners", 3 * STORM_S, calm_s=0)
+    assert found.counts["connections"] > 50
+    assert [*unharmed(found), *dials_at_most(20)(found)] == []
