@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from proxy.net.tasks import spawn
 from proxy.simulator.miner import Answer, SimMiner
 from proxy.simulator.profiles import CGMINER, CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
+from tests.support.patience import PATIENCE_S
 
 PROFILES = (CPUMINER, ESP_MINER, NERDQAXE, CGMINER, WHATSMINER)
 SHARES_PER_S = 8.0
@@ -46,7 +47,7 @@ class HonestMiners:
         self.rest = Treatment()
         """What was found while nobody attacked."""
 
-    async def start(self, timeout_s: float = 60.0) -> None:
+    async def start(self, timeout_s: float = 2 * PATIENCE_S) -> None:
         """Connect all, and return when each has had an answer to a share."""
         for miner in self.miners:
             miner.start(spawn)
