@@ -81,6 +81,8 @@ check: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static units
 
 test: export DPMP_DATA_DIR := $(TEST_DATA)
+# Some machines keep Python from writing bytecode: each process that a test starts would compile everything anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: static
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
