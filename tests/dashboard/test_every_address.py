@@ -39,6 +39,7 @@ WHO_MAY = {
     "split/set/": STEER,
     "split/auto/": STEER,
     "split/reset/": STEER,
+    "split/undo/": STEER,
     "workers/": SEE,
     "workers/<worker:name>/": SEE,
     "workers/<worker:name>/pin/": STEER,

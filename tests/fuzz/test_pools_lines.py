@@ -7,6 +7,8 @@ from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import FuzzedWorld
 
 WAITS_S = (0.0, 0.0, 0.1, 1.0, 20.0, 130.0)
+CASES = 25
+"""In the suite: a case is minutes of a whole proxy."""
 Case = dict[str, Any]
 """``answers``: a seed by which what the pool says anyway is changed, or nothing. ``steps``: bytes as Latin-1 text that
 it says beside, and the seconds after them."""
@@ -47,4 +49,4 @@ def run(case: Case) -> None:
 def test_no_line_of_a_pool_is_an_exception(fuzz: Fuzz) -> None:
     for case in seeds("pool"):
         run(case)
-    fuzz(make, run)
+    fuzz(make, run, CASES)
