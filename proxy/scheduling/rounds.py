@@ -77,7 +77,7 @@ class Rounds:
         if len(time_shares) > 2:
             # A pool with a small part does not need its turn in every round.
             natural = min(natural, self.period)
-        if working < tuning.calm_from:
+        if working < tuning.calm_from or len(time_shares) < 2:  # with one pool it has nowhere to switch to
             return natural
         sliced = len(self._weights) - 1
         calm = max(tuning.calm_part, tuning.calm_per_residual * sliced / working)

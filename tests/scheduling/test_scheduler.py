@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.config.snapshot import Limits
+from proxy.config.snapshot import Limits, Policy
 from proxy.observe.events import SplitTargetChanged
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies.policy import Assignment, Role
@@ -94,3 +94,17 @@ def test_a_change_of_the_target_is_told_also_where_nobody_has_to_move():
 def test_a_target_is_told_without_any_miner():
     fleet = SchedulerHarness(config(schedule({A: 30, B: 70})))
     assert [event.weights for event in fleet.emitted if isinstance(event, SplitTargetChanged)][-1] == {A: 0.3, B: 0.7}
+
+
+def test_a_residual_miner_that_works_for_one_pool_alone_stops_nothing():
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50}, policy=Policy.PACKING)))
+    for number in range(40):
+        fleet.join(number)
+    were_alone, spent = False, {A: 0.0, B: 0.0}
+    for _ in range(150):
+        for pool, seconds in fleet.work(3).items():
+            spent[pool] += seconds
+        assignments = [miner.assignment for miner in fleet.scheduler._miners.values()]
+        were_alone |= any(each.role is Role.RESIDUAL and len(each.time_shares) == 1 for each in assignments)
+    assert were_alone, "what this is about"
+    assert spent[A] / sum(spent.values()) == pytest.approx(0.5, abs=0.03)
