@@ -6,7 +6,6 @@ from math import inf
 
 from proxy.config.snapshot import ConfigSnapshot, Limits
 from proxy.history.accumulators import (
-    Accumulator,
     PoolAccumulator,
     Presence,
     WorkerAccumulator,
@@ -258,7 +257,7 @@ class Accounting:
     def fleet(self) -> FleetTally:
         """Everybody together."""
         now = self._clock.now()
-        pools: list[Accumulator] = list(self._pools.values())
+        pools = list(self._pools.values())
         return FleetTally(
             total=tally_of(*(part for pool in pools for part in pool.counts())),
             rates=rates_of(pools, self._fleet, now, self.hashes_per_difficulty),
@@ -338,7 +337,7 @@ def _last_share(worker: WorkerState) -> float:
     return -inf if last is None else last
 
 
-def _work(pool: Accumulator) -> Work:
+def _work(pool: PoolAccumulator) -> Work:
     parts = pool.counts()
     return Work(
         sum(part.work for part in parts),

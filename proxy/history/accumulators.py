@@ -1,6 +1,6 @@
 """What is counted in memory: an accumulator for each worker on each pool, and one for each pool."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from proxy.history.counters import Counts
 from proxy.history.latency import Recent
@@ -64,10 +64,6 @@ class Accumulator:
         """Monotonic time of the last share."""
         self.reference = 0.0
         """Difficulty of the last share that proved work."""
-
-    def counts(self) -> tuple[Counts, ...]:
-        """Everything, in parts."""
-        return (self.total,)
 
 
 class WorkerAccumulator(Accumulator):
@@ -144,7 +140,7 @@ def rate_5m_of(parts: Iterable[Accumulator], presence: Presence, now: float, has
     return estimate_sums(total, squares, shares, presence.spans(now)[0], WINDOWS_S[0], hashes, reference)
 
 
-def rates_of(parts: list[Accumulator], presence: Presence, now: float, hashes: float) -> Rates:
+def rates_of(parts: Sequence[Accumulator], presence: Presence, now: float, hashes: float) -> Rates:
     """Rates of the sum of ``parts``, watched for as long as ``presence`` says."""
     if not parts:
         return Rates()

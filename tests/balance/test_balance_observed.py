@@ -247,3 +247,10 @@ def test_history_is_bounded_even_if_nobody_stores_it():
     assert len(stream.observer.blocks(Chain.BTC)) == KEPT_BLOCKS[Chain.BTC]
     assert len(stream.observer.take_new()) <= sum(KEPT_BLOCKS.values())
     assert stream.observer.take_new() == []
+
+
+def test_what_nobody_stores_is_kept_up_to_a_bound_the_newest(monkeypatch):
+    monkeypatch.setattr("proxy.balance.observed.KEPT_BLOCKS", {Chain.BTC: 5})
+    stream = Stream()
+    stream.tell_steadily(HEIGHT, HEIGHT + 20)
+    assert [block.height for block in stream.observer.take_new()] == list(range(HEIGHT + 16, HEIGHT + 21))

@@ -7,7 +7,7 @@ from proxy.balance.strategies import value_per_hash, value_target
 from proxy.config.snapshot import BalanceSourceConfig, BalanceStrategy
 from proxy.observe.events import EventStream
 from proxy.types import Chain
-from tests.balance.balance_cast import job, oracle_reading, pool, snapshot
+from tests.balance.balance_cast import ORACLE, job, oracle_reading, pool, snapshot
 from tests.support.clock import VirtualClock
 
 BTC = oracle_reading(Chain.BTC, 3600, 43200, at=0, difficulty=1.2e14, height=900_000)
@@ -96,3 +96,11 @@ def test_noisy_fees_alone_do_not_move_the_weights():
             events.emit(job(chain, 900_000 + number, bits=0x17020000, reward=subsidy + fee))
         seen.add(auto.conclude()["A"])
     assert len(seen) <= 6
+
+
+def test_where_a_height_is_missing_that_is_what_is_told():
+    clock, _, auto = observed(sources=(ORACLE,))
+    for chain in (Chain.BTC, Chain.BCH, Chain.DGB):
+        auto.feed(oracle_reading(chain, 3600, 43200, at=clock.wall()))
+    assert auto.conclude() is None
+    assert auto.view().decision.endswith(": The height of a chain is not known, so its subsidy is not.")

@@ -254,3 +254,14 @@ def test_pools_on_two_branches_of_a_split_chain_are_not_called_late(chain, clock
     clock.advance(ALARM_DELAY_S + 1)
     assert chain.splits() == ()
     assert heard.of(PoolBehind)[-1].cleared is False
+
+
+def test_a_pool_whose_jobs_tell_no_height_is_told_of_without_one(chain, clock, events, heard):
+    unreadable = (b"\1" * 8, b"")
+    events.emit(notify(A, block(1), connection=1, parts=unreadable))
+    events.emit(notify(B, block(1), connection=2, parts=unreadable))
+    clock.advance(100)
+    events.emit(notify(A, block(2), connection=1, parts=unreadable))
+    clock.advance(ALARM_DELAY_S + 1)
+    [alarm] = heard.of(PoolBehind)
+    assert (alarm.pool, alarm.detail) == (B, "not on the newest block of its chain for 45 s")

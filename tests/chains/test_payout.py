@@ -209,3 +209,12 @@ def test_outputs_that_no_address_describes_are_named_by_their_kind():
     world = World(solo=False)
     world.job((b"\x21" + b"\2" * 33 + b"\xac", 3), (b"\x6a\4data", 2), (b"\x51", 1))
     assert world.heard.all[0].outputs == (("public key", 3), ("OP_RETURN", 2), ("script of 1 bytes", 1))
+
+
+def test_a_wrong_coinbase_whose_connection_ended_at_once_is_held_against_nobody():
+    world = World(payout_action=PayoutAction.EXCLUDE)
+    world.events.emit(notify(A, connection=1, parts=coinbase_parts(outputs=((STRANGER, 100),))))
+    world.events.emit(PoolDisconnected(pool=A, connection=ConnectionId(1), reason="gone", wanted=False))
+    world.clock.advance(0)
+    assert world.check.view(A) is None
+    assert (world.heard.all, world.calls) == ([], [])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from proxy.config.snapshot import Endpoint
@@ -17,7 +18,7 @@ from proxy.observe.events import (
     ShareResult,
 )
 from proxy.types import AdminStatus, BlockFate, PoolKey, Reason, Verdict
-from tests.support.world import ScriptedMiner, ScriptedPool, World
+from tests.support.world import Connection, ScriptedMiner, ScriptedPool, World
 
 NBITS = "2100ffff"
 """A network on which nearly every hash is a block (65,535 of 65,536)."""
@@ -417,3 +418,133 @@ def test_a_block_whose_submit_is_too_long_for_pools_is_given_up_with_a_word(monk
     assert farm.world.engine.delivery.open_submits == 0
     assert len(farm.miner.answers(share)) == 1
     assert farm.verdicts() == [Verdict.UNANSWERED]
+
+
+class Resumed(Farm):
+    """The session was resumed for a first block, which the pool accepted; its connection is still open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.old_job = self.miner.job
+        self.break_off()
+        self.first = self.miner.submit(self.old_job, nonce=SIX[0])
+        self.pool.reachable = True
+        while not self.of(BlockDelivered):
+            self.world.advance(0.5)
+            assert self.world.clock.now() < 60
+        [self.carrier] = self.carriers()
+
+    def carriers(self) -> list[Connection]:
+        """The pool's ends of the connections that were dialled for blocks."""
+        return [
+            each
+            for each in self.pool.connections
+            if any(line["method"] == "mining.subscribe" and len(line["params"]) > 1 for line in each.received)
+        ]
+
+    def second(self) -> Any:
+        return self.miner.submit(self.old_job, nonce=SIX[1])
+
+    def job_line(self) -> bytes:
+        return orjson.dumps({"id": None, "method": "mining.notify", "params": self.pool.job(clean=False)}) + b"\n"
+
+    def last_submit(self) -> Any:
+        return [line for line in self.carrier.received if line["method"] == "mining.submit"][-1]["id"]
+
+
+def test_a_block_found_while_the_resumed_session_is_open_goes_over_it_and_keeps_it_open() -> None:
+    farm = Resumed()
+    farm.pool.answer_submits = False
+    farm.world.advance(1)
+    second = farm.second()
+    farm.world.advance(7)
+    assert farm.carriers() == [farm.carrier] and not farm.carrier.link.closed
+    farm.carrier.say({"id": farm.last_submit(), "result": True, "error": None})
+    farm.world.advance(1)
+    assert farm.answers([farm.first, second]) == [True, True]
+    assert farm.fates() == [BlockFate.ACCEPTED] * 2
+    farm.world.advance(10)
+    assert farm.carrier.link.closed and len(farm.pool.submits) == 2
+
+
+def test_a_block_waits_for_the_session_where_the_pool_took_its_extranonce_away() -> None:
+    farm = Resumed()
+    farm.carrier.push("mining.set_extranonce", ["deadbeef", 8])
+    farm.world.advance(0.1)
+    second = farm.second()
+    farm.world.advance(1)
+    assert len(farm.pool.submits) == 1
+    farm.world.advance(10)
+    assert farm.carrier.link.closed
+    assert [params[4] for params in farm.pool.submits] == SIX[:2]
+    assert farm.answers([farm.first, second]) == [True, True]
+
+
+def test_the_verdict_on_a_block_that_comes_long_after_it_was_sent_again_is_told() -> None:
+    farm = Resumed()
+    farm.pool.answer_submits = False
+    second = farm.second()
+    ident = farm.last_submit()
+    for _ in range(30):
+        farm.world.advance(3)
+        if BlockFate.NO_ANSWER in farm.fates():
+            break
+        farm.pool.push("mining.set_difficulty", [1.0])  # it talks, so the connection is not given up
+    assert farm.answers([second]) == [None]
+    farm.carrier.say({"id": ident, "result": True, "error": None})
+    farm.world.advance(0.1)
+    assert farm.fates() == [BlockFate.ACCEPTED, BlockFate.NO_ANSWER, BlockFate.ACCEPTED]
+    assert len(farm.miner.answers(second)) == 1
+
+
+def test_the_end_of_the_proxy_leaves_open_what_became_of_a_block_that_was_sent_again() -> None:
+    farm = Resumed()
+    farm.pool.answer_submits = False
+    second = farm.second()
+    farm.world.engine.close()
+    farm.carrier.handler.received(farm.job_line())  # it was on its way
+    farm.world.advance(1)
+    assert farm.fates() == [BlockFate.ACCEPTED]
+    assert farm.verdicts() == [Verdict.ACCEPTED, Verdict.UNANSWERED]
+    assert farm.answers([second]) == [None]
+    assert len(farm.pool.submits) == 2
+
+
+@pytest.mark.parametrize("how", ["removed", "disabled"])
+def test_a_pool_that_is_taken_away_while_the_session_is_resumed_is_sent_nothing(how: str) -> None:
+    farm = Farm()
+    farm.break_off()
+    farm.mine(SIX[:1])
+    farm.pool.spoil = lambda line: b"" if b'"method":"mining.notify"' in line else line
+    farm.pool.reachable = True
+    farm.world.advance(3)
+    off = replace(farm.world.config.pools[PoolKey("A")], status=AdminStatus.DISABLED)
+    changes: dict[str, Any] = {"pools": {}, "schedules": ()} if how == "removed" else {"pools": {PoolKey("A"): off}}
+    farm.world.engine.apply(replace(farm.world.config, revision=2, **changes))
+    farm.pool.spoil = lambda line: line
+    farm.pool.notify()
+    farm.world.advance(1)
+    assert farm.fates() == [BlockFate.POOL_REMOVED]
+    farm.world.advance(60)
+    assert farm.pool.submits == []
+    assert all(each.link.closed for each in farm.pool.connections)
+
+
+def test_blocks_behind_one_whose_sending_broke_the_connection_go_on_the_next() -> None:
+    farm = Farm()
+    farm.break_off()
+
+    def verdict(params: list[Any]) -> bool:
+        if len(farm.pool.submits) == 1:
+            [carrier] = [each for each in farm.pool.connections if each.received[-1]["method"] == "mining.submit"]
+            carrier.link.closed = True
+            carrier.handler.closed("broken pipe")
+        return True
+
+    farm.pool.verdict = verdict
+    shares = farm.mine(SIX[:3])
+    farm.pool.reachable = True
+    farm.world.advance(40)
+    assert [params[4] for params in farm.pool.submits] == SIX[:3]
+    assert farm.fates() == [BlockFate.NO_ANSWER, BlockFate.ACCEPTED, BlockFate.ACCEPTED]
+    assert farm.answers(shares) == [None, True, True]

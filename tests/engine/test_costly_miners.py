@@ -187,3 +187,14 @@ def test_refusals_of_more_addresses_than_are_told_of_are_told_of_together() -> N
     assert sum(event.connections for event in told) == 2_000
     assert told[-1].peer == "many addresses"
     assert PoolKey("A") in world.engine.pools
+
+
+def test_what_is_charged_after_the_end_of_a_connection_is_held_against_nobody() -> None:
+    world = World({"A": 8})
+    miner = ready(world, "10.9.9.9:5000")
+    miner.leave()
+    world.advance(1)
+    for _ in range(100):
+        miner.session.miner_cost(CLOSE_AT)
+    assert not world.events_of(MinerSlowed) and not world.events_of(AddressRefused)
+    assert ready(world, "10.9.9.9:5001").all("mining.notify")

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from proxy.config.snapshot import Limits
-from proxy.engine.dial_pace import ALL_ADDRESSES, MAX_BUCKETS, NAME_BURST, DialPace, _Buckets
+from proxy.engine.dial_pace import _PURGE_LEAST, ALL_ADDRESSES, MAX_BUCKETS, NAME_BURST, DialPace, Waiting, _Buckets
 from proxy.types import WorkerName
+from tests.support.clock import VirtualClock
 from tests.support.world import ScriptedMiner, World
 
 PER_S = Limits().dials_per_s
@@ -144,3 +145,27 @@ def test_names_get_their_dials_back_in_time() -> None:
     assert sum(pace.is_free_for(WorkerName("attic")) for _ in range(100)) == NAME_BURST
     world.advance(10)
     assert sum(pace.is_free_for(WorkerName("attic")) for _ in range(100)) == pytest.approx(2)
+
+
+class Ending:
+    """What ``DialPace`` asks a connection."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+
+def test_an_address_whose_connections_all_ended_while_they_waited_is_forgotten() -> None:
+    pace = DialPace(VirtualClock(), lambda: 1.0)
+    dialled: list[Ending] = []
+
+    def wait(address: str) -> Ending:
+        connection = Ending()
+        pace.dial_in_turn(address, Waiting(connection, lambda: False, lambda: dialled.append(connection)))  # type: ignore[arg-type]
+        return connection
+
+    strangers = [wait("192.0.2.1") for _ in range(_PURGE_LEAST + 1)]
+    for stranger in strangers:
+        stranger.ended = True
+    wait("192.0.2.2")
+    assert list(pace._queues) == ["192.0.2.2"] and pace.waiting == 1
+    assert dialled == strangers[:1]

@@ -159,3 +159,14 @@ def test_the_addresses_told_of_are_bounded() -> None:
     told = ReportedProtocols()
     assert all(told.is_new(str(number), "tls", 0.0) for number in range(2 * MAX_ADDRESSES))
     assert told.is_new("0", "tls", 0.0) and not told.is_new(str(2 * MAX_ADDRESSES - 1), "tls", 0.0)
+
+
+def test_the_beginning_of_a_line_is_judged_no_more_once_its_connection_was_cut_off() -> None:
+    world = World({"A": 8})
+    client = RawClient(world)
+    client.send(b"GE")
+    client.link.close = lambda reason="": None  # type: ignore[method-assign]  # its end is told later
+    client.session.downstream.cut_off("it costs too much")
+    world.advance(10)
+    assert client.got == b""
+    assert not world.events_of(MinerOtherProtocol) and not world.events_of(MinerBadMessage)

@@ -131,3 +131,18 @@ def test_a_pool_that_is_not_configured_has_no_coinbases() -> None:
     world, _, _ = working()
     assert world.engine.coinbases_of(PoolKey("Z")) == ()
     world.engine.close()
+
+
+def test_a_dial_that_was_given_up_ends_once_though_its_failure_is_told_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World({"A": 8}, settle=False)
+    miner = world.miner()
+    link = miner.session.links[A]
+    connection = link.connection
+    assert connection is not None and not connection.is_open
+    lost: list[str] = []
+    monkeypatch.setattr(PoolLink, "connection_lost", lambda self, connection, reason: lost.append(reason))
+    connection.close("not wanted any more")
+    connection.closed("connection refused")
+    assert connection.ended and lost == ["not wanted any more"]

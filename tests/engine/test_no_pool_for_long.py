@@ -241,3 +241,15 @@ def test_a_refusal_of_a_miner_keeps_others_away_for_a_while_and_not_for_ever(mon
     again = world.miner()
     world.advance(30)
     assert again.all("mining.notify")
+
+
+def test_nothing_is_told_of_pools_after_the_end_although_the_last_one_was_looked_after() -> None:
+    world = World({"A": 8})
+    world.miner()
+    world.advance(2)
+    drained = {PoolKey("A"): replace(world.config.pools[PoolKey("A")], status=AdminStatus.DRAIN)}
+    world.engine.apply(replace(world.config, pools=drained, revision=2))
+    assert world.engine._outage_timer is not None
+    world.engine.close()
+    world.advance(60 * MINUTE)
+    assert not world.events_of(NoPoolForLong) and not world.events_of(PoolWorksAgain)

@@ -506,3 +506,15 @@ def test_a_stale_tip_that_is_left_for_nowhere_is_told_with_its_reason(monkeypatc
     [switch] = world.events_of(EmergencySwitch)
     assert (switch.old, switch.new) == (A, None)
     assert "newest block" in switch.why
+
+
+def test_leaving_a_connection_that_is_on_the_newest_block_holds_nothing_against_its_pool():
+    world, _ = chained(min_switch_s=600)
+    miner = miner_on(world, "A")
+    connection = miner.session.links[A].connection
+    assert connection is not None
+    tips = world.engine.stale_tips
+    tips.left(miner.session.id, A, connection.id)
+    assert not tips.is_to_be_left(miner.session.id, A, connection.id)
+    assert tips.wait_s(connection.id) == 0.0
+    assert not world.events_of(StaleTipLeft)

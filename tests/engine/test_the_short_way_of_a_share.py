@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.observe.events import ShareResult, SubmitRouted
+from proxy.observe.events import BlockCandidate, ShareResult, SubmitRouted
 from proxy.stratum.codec import Request, decode
 from proxy.types import Verdict
 from tests.support.world import EASY, World
@@ -142,3 +142,16 @@ def test_a_traced_share_is_logged_like_any_line() -> None:
     assert miner.answers(ident)[0]["result"] is True
     traffic = [event.line for event in world.seen if event.name == "upstream_tx"]
     assert any("mining.submit" in line for line in traffic)
+
+
+def test_a_block_in_the_usual_form_goes_up_once() -> None:
+    world = World({"A": 8})
+    world.pools["A"].nbits = "2100ffff"  # nearly every hash is a block
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    first = miner.submit(bits="00002000")
+    again = miner.submit(bits="00002000")
+    world.advance(1)
+    assert miner.answers(first)[0]["result"] is True
+    assert miner.answers(again)[0]["error"][0] == 22
+    assert len(world.pools["A"].submits) == len(world.events_of(BlockCandidate)) == 1

@@ -211,3 +211,11 @@ def test_waiting_times_are_bounded_in_memory(accounting, events):
         events.emit(share(latency_s=0.001))
     assert accounting.pool(A).round_trip.count == 512
     assert accounting.pool(A).round_trip.p99 == 0.001
+
+
+def test_a_connection_that_is_announced_twice_counts_once(accounting, events):
+    events.emit(ready(1))
+    events.emit(ready(1))
+    assert accounting.worker(ANN).connections == accounting.fleet().connections == 1
+    events.emit(gone(1))
+    assert accounting.worker(ANN).connections == accounting.fleet().connections == 0

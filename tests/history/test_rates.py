@@ -223,3 +223,11 @@ def test_the_interval_is_that_of_the_quantiles(difficulty, span, shares, length)
     seen = estimate(work, span, length, HASHES)
     assert seen.low == pytest.approx(gamma_quantile(shares + 0.5, -1.959964) * difficulty * HASHES / max(span, 30.0))
     assert seen.high == pytest.approx(gamma_quantile(shares + 0.5, 1.959964) * difficulty * HASHES / max(span, 1.0))
+
+
+def test_the_hour_as_a_series_moves_on_while_no_share_comes():
+    window = RateWindow(0.0)
+    window.add(1.0, 5.0)
+    assert window.hour(2.0)[-1] == 5.0
+    later = window.hour(601.0)
+    assert (later[-1], later[-6], sum(later)) == (0.0, 5.0, 5.0)

@@ -2,12 +2,13 @@
 
 import pytest
 
-from proxy.config.snapshot import Mode
+from proxy.config.snapshot import Mode, Policy
 from proxy.scheduling.phases import start_phase
 from proxy.scheduling.rounds import dwell, miner_dwell, round_period
 from proxy.scheduling.switch_budget import SwitchBudget
 from proxy.scheduling.tuning import DEFAULT_TUNING
-from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
+from proxy.types import PoolKey, SessionId, SwitchReason
+from tests.scheduling.harness import A, B, C, SchedulerHarness, config, schedule
 from tests.support import scheduler_oracle
 
 
@@ -130,3 +131,62 @@ def test_a_lost_connection_moves_its_miner_at_once_and_nobody_else():
     after = fleet.pools()
     assert after[victim] != lost
     assert {rig: after[rig] for rig in rigs[1:]} == {rig: before[rig] for rig in rigs[1:]}
+
+
+def test_a_quiet_miner_leaves_a_pool_that_it_is_not_to_work_on_as_soon_as_another_has_a_job():
+    fleet = SchedulerHarness(config(schedule({A: 100})))
+    rig = fleet.join(1)
+    fleet.work(300)
+    fleet.clock.advance(3600)
+    assert scheduler_oracle.miners(fleet.scheduler)[0].is_quiet
+    fleet.without_job.add(B)
+    fleet.scheduler.apply(config(schedule({B: 100})))
+    fleet.clock.advance(10)
+    assert fleet.scheduler.current(rig) == A
+    fleet.without_job.clear()
+    fleet.clock.advance(3)
+    assert fleet.scheduler.current(rig) == B
+    assert fleet.moves[-1][3] is SwitchReason.WEIGHT
+
+
+def test_a_fleet_counts_from_anew_although_some_cannot_return_to_a_pool_that_came_back():
+    fleet = SchedulerHarness(config(schedule({A: 40, B: 30, C: 30}, policy=Policy.PACKING), pools=(A, B, C)))
+    fleet.without_job.add(C)
+    rigs = [fleet.join(number, (A, B, C)) for number in range(12)]
+    fleet.work(600)
+    [inner] = fleet.scheduler._fleets.values()
+    fleet.scheduler.pool_status(B, False)
+    fleet.work(300)
+    fleet.scheduler.pool_status(B, True)
+    began = fleet.clock.now()
+    fleet.work(20)
+    assert inner.is_returning and inner.ledger.started == began
+    fleet.work(60)
+    assert not inner.is_returning and inner.ledger.started > began
+    assert C not in {fleet.scheduler.current(rig) for rig in rigs}
+
+
+class Leaving(SchedulerHarness):
+    """Miners whose connection breaks while they are told of a switch."""
+
+    is_breaking = False
+
+    def move(self, session: SessionId, pool: PoolKey, reason: SwitchReason) -> bool:
+        if self.is_breaking:
+            self.scheduler.remove_miner(session)
+        return super().move(session, pool, reason)
+
+
+def test_a_miner_that_leaves_in_the_middle_of_its_switch_is_not_moved_again():
+    fleet = Leaving(config(schedule({A: 50, B: 50})))
+    fleet.join(1)
+    stays = fleet.join(2)
+    fleet.work(300)
+    fleet.is_breaking = True
+    moves = len(fleet.moves)
+    fleet.scheduler.set_ready(SessionId(1), frozenset({A, B} - {fleet.scheduler.current(SessionId(1))}))
+    fleet.is_breaking = False
+    assert len(fleet.moves) == moves + 1
+    fleet.work(600)
+    assert fleet.scheduler.current(SessionId(1)) is None
+    assert {session for _, session, _, _ in fleet.moves[moves + 1 :]} == {stays}

@@ -26,9 +26,12 @@ def test_a_pool_that_is_down_gets_no_work_until_it_is_back() -> None:
     simulation.run_to(600.0, [Fault(at=300.0, duration=300.0, pool=B)])
     before = simulation.work()[B]
     simulation.run_to(601.0)
-    assert set(moves) == {A, B} and simulation.up[A] is not False
-    assert simulation.move(next(iter(simulation.miners)), B, SwitchReason.SLICE) is simulation.up[B]
+    assert set(moves) == {A, B} and simulation.up[B]
     assert simulation.work()[B] == pytest.approx(before, rel=0.1)
+    simulation.set_pool(B, False)
+    session, switches = next(iter(simulation.miners)), simulation.switches
+    assert simulation.move(session, B, SwitchReason.SLICE) is False
+    assert (simulation.miners[session].pool, simulation.switches) == (A, switches)
 
 
 def test_a_miner_that_falls_silent_finds_no_shares() -> None:

@@ -7,7 +7,7 @@ from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.stratum.codec import decode, encode_response
 from proxy.stratum.downstream import MAX_USER
 from proxy.stratum.pool_job import parse_notify
-from proxy.stratum.upstream import MAX_PENDING, UpstreamState
+from proxy.stratum.upstream import MAX_LINE_OUT, MAX_PENDING, UpstreamState
 from tests.stratum.test_upstream import NOTIFY, Bench, Owner, Share
 from tests.support.world import ScriptedMiner, World
 
@@ -158,11 +158,12 @@ def test_the_oldest_of_too_many_open_submits_ends_as_lost() -> None:
     assert (name, answer.lost) == (0, True)
 
 
-def test_whoever_waits_for_all_answers_is_told_after_the_last_one() -> None:
-    bench, answered = Bench().ready(), []
+@pytest.mark.parametrize(("result", "error"), [(True, None), (None, [21, "Stale", None])])
+def test_whoever_waits_for_all_answers_is_told_after_the_last_one(result: object, error: object) -> None:
+    bench, answered = Bench().ready(), list[str]()
     bench.upstream.on_all_answered = lambda: answered.append("all")
     bench.upstream.submit_params(Share(bench.owner, 1), ["wallet.rig", *SHARE])
-    bench.pool(id=bench.id_of("mining.submit"), result=True, error=None)
+    bench.pool(id=bench.id_of("mining.submit"), result=result, error=error)
     assert answered == ["all"]
 
 
@@ -188,3 +189,11 @@ def test_an_answer_to_nothing_is_a_problem_of_the_pool() -> None:
     bench = Bench().ready()
     bench.pool(id=True, result=True, error=None)
     assert len(bench.owner.problems) == 1
+
+
+def test_a_share_in_ready_made_form_that_is_too_long_for_pools_is_not_sent() -> None:
+    bench = Bench().ready()
+    sent = len(bench.sent)
+    assert bench.upstream.submit_ready_made(Share(bench.owner, 1), '"' + "x" * MAX_LINE_OUT + '"', 0) is False
+    assert (len(bench.sent), bench.upstream.open_submits) == (sent, 0)
+    assert bench.upstream.submit_ready_made(Share(bench.owner, 2), '"x"', 0) is True
