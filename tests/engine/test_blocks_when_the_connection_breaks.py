@@ -18,7 +18,7 @@ from proxy.observe.events import (
     ShareResult,
 )
 from proxy.types import AdminStatus, BlockFate, PoolKey, Reason, Verdict
-from tests.support.world import Connection, ScriptedMiner, ScriptedPool, World
+from tests.support.world import Connection, MemoryLink, ScriptedMiner, ScriptedPool, World
 
 NBITS = "2100ffff"
 """A network on which nearly every hash is a block (65,535 of 65,536)."""
@@ -61,6 +61,17 @@ class Farm:
 
     def verdicts(self) -> list[Verdict]:
         return [result.verdict for result in self.of(ShareResult)]
+
+    def carriers(self) -> list[Connection]:
+        """The pool's ends of the connections that were dialled for blocks."""
+        return [
+            each
+            for each in self.pool.connections
+            if any(line["method"] == "mining.subscribe" and len(line["params"]) > 1 for line in each.received)
+        ]
+
+    def job_line(self) -> bytes:
+        return orjson.dumps({"id": None, "method": "mining.notify", "params": self.pool.job(clean=False)}) + b"\n"
 
     def refuse_duplicates(self) -> None:
         seen: list[Any] = []
@@ -434,19 +445,8 @@ class Resumed(Farm):
             assert self.world.clock.now() < 60
         [self.carrier] = self.carriers()
 
-    def carriers(self) -> list[Connection]:
-        """The pool's ends of the connections that were dialled for blocks."""
-        return [
-            each
-            for each in self.pool.connections
-            if any(line["method"] == "mining.subscribe" and len(line["params"]) > 1 for line in each.received)
-        ]
-
     def second(self) -> Any:
         return self.miner.submit(self.old_job, nonce=SIX[1])
-
-    def job_line(self) -> bytes:
-        return orjson.dumps({"id": None, "method": "mining.notify", "params": self.pool.job(clean=False)}) + b"\n"
 
     def last_submit(self) -> Any:
         return [line for line in self.carrier.received if line["method"] == "mining.submit"][-1]["id"]
@@ -548,3 +548,27 @@ def test_blocks_behind_one_whose_sending_broke_the_connection_go_on_the_next() -
     assert [params[4] for params in farm.pool.submits] == SIX[:3]
     assert farm.fates() == [BlockFate.NO_ANSWER, BlockFate.ACCEPTED, BlockFate.ACCEPTED]
     assert farm.answers(shares) == [None, True, True]
+
+
+def test_a_job_on_a_connection_that_was_dropped_does_not_end_the_next_dial(monkeypatch: pytest.MonkeyPatch) -> None:
+    farm = Farm(resumes=False)
+    farm.break_off()
+    farm.mine(SIX[:1])
+    monkeypatch.setattr(MemoryLink, "close", lambda self, reason="": None)  # its end takes long
+    farm.pool.reachable = True
+    while len(farm.carriers()) < 2:
+        farm.world.advance(0.1)
+        assert farm.world.clock.now() < 60
+        if farm.carriers() and farm.carriers()[0].received[-1]["method"] != "mining.subscribe":
+            farm.pool.spoil = lambda line: b"" if b'"method":"mining.notify"' in line else line
+    dropped, dialled = farm.carriers()
+    dropped.handler.received(farm.job_line())
+    farm.world.advance(7)
+    assert farm.carriers() == [dropped, dialled]
+    dialled.handler.received(
+        orjson.dumps({"id": None, "method": "mining.set_extranonce", "params": [farm.extranonce1, 8]}) + b"\n"
+    )
+    dialled.handler.received(farm.job_line())
+    farm.world.advance(1)
+    assert farm.fates() == [BlockFate.ACCEPTED]
+    assert dialled.received[-1]["method"] == "mining.submit"
