@@ -227,7 +227,7 @@ class PoolCard:
 def auto(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """What auto-balance does, or would do, and why, in a sentence."""
     view = snap.extra.get("balance")
-    weights: Mapping[PoolKey, float] = getattr(view, "weights", {})
+    weights: Mapping[PoolKey, float] = getattr(view, "weights", None) or {}  # None until it has seen enough
     parts = [f"{key} {whole} %" for key, whole in whole_percents(weights, list(weights)).items()]
     return {"view": view, "on": getattr(view, "in_control", False), "split": ", ".join(parts)}
 

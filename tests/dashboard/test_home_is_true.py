@@ -114,3 +114,9 @@ def test_best_shares_blocks_and_the_time_to_a_block_are_at_a_glance(home, db):
     text = home(snap)
     assert "best today 13.1 K" in text and "best ever 662 K" in text and "0 blocks found" in text
     assert "a block in 4" in text and "years" in text
+
+
+def test_home_is_there_while_auto_balance_knows_no_weights_yet(home):
+    snap = fixtures.rich()
+    text = home(replace(snap, extra={"balance": replace(fixtures.balance(), weights=None)}))
+    assert "Auto-balance" in text and "It would set" not in text
