@@ -11,7 +11,8 @@ TEST_DATA := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
 UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance \
 	tests/alerts tests/config tests/admin
 
-# Where the tests work through processes of their own: coverage would see nothing of them and slow them down.
+# Where the tests work through processes of their own: coverage would see nothing of them and slow them down. They wait
+# for one another most of the time: three at a time use two processors well.
 PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
 
 .PHONY: help run demo screenshots templates static units check test abuse fuzz bench migrate clean lock audit sbom
@@ -87,7 +88,7 @@ test: static
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
 	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
 
 fuzz: export DPMP_FUZZ_MINUTES := $(or $(MINUTES),10)
