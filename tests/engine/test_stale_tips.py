@@ -518,3 +518,13 @@ def test_leaving_a_connection_that_is_on_the_newest_block_holds_nothing_against_
     assert not tips.is_to_be_left(miner.session.id, A, connection.id)
     assert tips.wait_s(connection.id) == 0.0
     assert not world.events_of(StaleTipLeft)
+
+
+def test_a_block_that_a_pool_has_named_before_claims_no_miners_when_it_is_named_again():
+    world, chain = chained(min_switch_s=600)
+    miner = miner_on(world, "A")
+    for height, number in ((HEIGHT + 2, 3), (HEIGHT + 1, 2), (HEIGHT + 2, 3)):
+        chain.announce("B", height, block_hash(number))
+        world.advance(STALE_S + 1)
+    assert miner.session.current == A
+    assert not world.events_of(StaleTipLeft)
