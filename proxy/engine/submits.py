@@ -75,6 +75,7 @@ class PendingShare:
         """As hashed."""
         self.block: BlockCandidate | None = None
         """What it is as well, until it was given to the delivery of blocks."""
+        handler.any_share = True
 
     def accepted(self, latency_s: float, version_bits: int | None) -> None:
         """The pool accepted it: tell the miner, and the scheduler, for it is evidence."""
@@ -344,7 +345,6 @@ class SubmitHandler:
     def _forward(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> None:
         connection = issued.connection
         share = PendingShare(self, submit.id, worker, issued, check.true_difficulty, check.header_hash, check.version)
-        self.any_share = True
         if check.meets_network and self._delivery.candidates.take(connection.pool):
             share.block = self._block(submit, worker, issued, check)
             self._events.emit(share.block)

@@ -31,11 +31,12 @@ def test_every_profile_has_a_hash_rate_and_unknown_firmware_the_least() -> None:
     assert all(profile.least_hashrate >= UNKNOWN.least_hashrate > 0 for profile in PROFILES)
 
 
-def test_an_asic_without_any_share_is_let_go_after_ten_minutes() -> None:
+@pytest.mark.parametrize("mask", [None, "1fffe000"])
+def test_an_asic_without_any_share_is_let_go_after_ten_minutes(mask: str | None) -> None:
     world = World({"A": 8})
-    idle, works = world.miner("bmminer/2.0"), world.miner("bmminer/2.0", "addr.other")
+    idle, works = world.miner("bmminer/2.0"), world.miner("bmminer/2.0", "addr.other", mask=mask)
     world.advance(1)
-    works.submit()
+    works.submit(bits=mask and "00002000")
     world.advance(590)
     assert not idle.link.closed
     world.advance(120)

@@ -44,10 +44,14 @@ class Twins:
             world.advance(0.25)
 
     def outcome(self, at: int) -> tuple[Any, ...]:
-        """Everything that can be seen: what the miner and the pool got, and what was told."""
+        """Everything that counts: what the miner and the pool got, what was told, and what is kept of the miner."""
         world, miner = self.worlds[at], self.miners[at]
-        lines = world.engine.lines
+        lines, session = world.engine.lines, miner.session
         return (
+            session.submits.any_share,
+            session.cost.accepted,
+            session.cost.points(world.clock.now()),
+            world.engine.scheduler.rate(session.id),
             miner.lines[self.told[at] :],
             world.pools["A"].submits,
             sorted(map(str, world.seen[self.seen[at] :])),
@@ -116,6 +120,7 @@ def test_a_share_in_the_usual_form_takes_the_short_way_and_is_accepted() -> None
     assert miner.answers(ident)[0]["result"] is True
     assert [event.verdict for event in world.events_of(ShareResult)] == [Verdict.ACCEPTED]
     assert len(world.events_of(SubmitRouted)) == 1
+    assert miner.session.submits.any_share
 
 
 def test_a_share_for_a_connection_that_is_lost_is_told_as_lost() -> None:
