@@ -20,7 +20,6 @@ from proxy.engine.delivery import BlockDelivery
 from proxy.engine.miner_access import may_connect
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
-from proxy.engine.peer_address import address_of
 from proxy.engine.peer_costs import AddressCost, PeerCosts
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
@@ -28,6 +27,7 @@ from proxy.engine.refusals import Refusals, ReportedProtocols
 from proxy.engine.session import COSTLY, Session
 from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import AddressRefused, EventStream, MinerConnected
+from proxy.peer_address import address_of
 from proxy.ports import Clock, Dialer, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.difficulty import diff1_target

@@ -5,6 +5,7 @@ from hmac import compare_digest
 from ipaddress import ip_address
 
 from proxy.config.snapshot import MinerAccess
+from proxy.peer_address import host_of
 
 WRONG_PASSWORD = "Wrong password: this proxy asks miners for one, set it in the miner"
 """What a miner is told."""
@@ -16,7 +17,7 @@ def may_connect(access: MinerAccess, peer: str) -> bool:
     if not access.networks:
         return True
     try:
-        address = ip_address(peer.rpartition(":")[0].strip("[]").partition("%")[0])
+        address = ip_address(host_of(peer))
     except ValueError:
         return False
     return address.is_loopback or any(address in network for network in access.networks)

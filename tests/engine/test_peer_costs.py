@@ -2,7 +2,6 @@
 
 import pytest
 
-from proxy.engine.peer_address import address_of
 from proxy.engine.peer_costs import (
     ALLOWANCE,
     CLOSE_AT,
@@ -18,6 +17,7 @@ from proxy.engine.peer_costs import (
     PeerCost,
     PeerCosts,
 )
+from proxy.peer_address import address_of
 from proxy.types import SessionId
 
 

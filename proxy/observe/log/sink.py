@@ -22,6 +22,7 @@ from proxy.observe.log.outlets import Outlet, RotatedFile, Stream
 from proxy.observe.log.redact import Redactor
 from proxy.observe.log.ring import RecentLines
 from proxy.observe.log.writer import CAPACITY, LogWriter
+from proxy.peer_address import address_of
 from proxy.types import PoolKey, SessionId, WorkerName
 
 _SESSION_EVENTS: tuple[type[Event], ...] = (MinerConnected, MinerAuthorized, PoolSwitched, MinerDisconnected)
@@ -146,12 +147,12 @@ class LogSink:
             return self._addresses[session]
         peer = getattr(event, "peer", "")
         if peer:
-            return address_of(peer)
+            return address_of(peer) or peer
         return event.logger if isinstance(event, LibraryLog) else getattr(event, "pool", None) or ""
 
     def _note_session(self, event: Event) -> None:
         if isinstance(event, MinerConnected):
-            self._addresses[event.session] = address_of(event.peer)
+            self._addresses[event.session] = address_of(event.peer) or event.peer
         elif isinstance(event, MinerAuthorized) and event.first:
             self._sessions[event.session] = (event.worker, self._sessions.get(event.session, (None, None))[1])
         elif isinstance(event, PoolSwitched):
@@ -161,8 +162,3 @@ class LogSink:
         if isinstance(event, MinerDisconnected):
             self._sessions.pop(event.session, None)
             self._addresses.pop(event.session, None)
-
-
-def address_of(peer: str) -> str:
-    """The address in ``address:port``."""
-    return peer.rpartition(":")[0] or peer
