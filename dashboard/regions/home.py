@@ -15,6 +15,7 @@ from dashboard.live import region
 from dashboard.models import WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, is_forgotten
 from dashboard.svg import Piece, pool_line, split_bar, whole_percents
+from proxy.balance.balance_view import BalanceView
 from proxy.chains import luck
 from proxy.models.history import Block, ShareBucket
 from proxy.observe.live.views import Alarm, LiveSnapshot, PoolView, RateView, SplitView
@@ -227,9 +228,11 @@ class PoolCard:
 def auto(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """What auto-balance does, or would do, and why, in a sentence."""
     view = snap.extra.get("balance")
-    weights: Mapping[PoolKey, float] = getattr(view, "weights", None) or {}  # None until it has seen enough
+    if not isinstance(view, BalanceView):
+        return {"view": None}
+    weights = view.weights or {}  # None until it has seen enough
     parts = [f"{key} {whole} %" for key, whole in whole_percents(weights, list(weights)).items()]
-    return {"view": view, "on": getattr(view, "in_control", False), "split": ", ".join(parts)}
+    return {"view": view, "on": view.in_control, "split": ", ".join(parts)}
 
 
 @region("pools")
