@@ -131,6 +131,15 @@ def test_a_miner_is_known_by_its_address_whatever_its_connections() -> None:
     assert left_out["most_by"] == "10.0.0.5", "told at the end, although no minute has passed"
 
 
+def test_a_host_with_many_addresses_of_ipv6_is_one_peer() -> None:
+    scene = Scene(capacity=10 * BURST_LINES)
+    for session in range(1, 11):
+        scene.events.emit(connected(session, f"[2001:db8:1:2::{session}]"))
+        for _ in range(BURST_LINES // 5):
+            scene.events.emit(bad(session))
+    assert [line["event"] for line in scene.written()].count("miner_bad_json") == BURST_LINES
+
+
 def test_two_hundred_miners_behind_one_address_that_all_return_at_once_are_all_in_the_log() -> None:
     scene = Scene(capacity=10 * BURST_LINES)
     for session in range(1, 201):
