@@ -13,32 +13,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser.pages import ADMIN, PAGES, WIDTHS
 from tests.browser.serve import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
 STATES = {"fresh": "waiting", "busy": "rich", "trouble": "down", "stopped": "stopped"}
 """State -> snapshot of ``tests.dashboard.fixtures``."""
 THREE = ("fresh", "busy", "trouble")
-WIDTHS = (360, 768, 1440)
-PAGES = (
-    "/",
-    "/workers/",
-    "/workers/AvalonQ/",
-    "/pools/",
-    "/pools/A/",
-    "/schedule/",
-    "/balance/",
-    "/records/",
-    "/logs/",
-    "/help/",
-    "/settings/",
-    "/start/",
-    "/account/",
-    "/people/",
-    "/audit/",
-    "/admin/",
-    "/admin/proxy/pool/1/change/",
-)
 
 
 def main() -> None:
@@ -61,7 +42,7 @@ def main() -> None:
         _log_in(page)
         for state in wanted.state or THREE:
             _show(server, STATES[state])
-            for path in wanted.page or PAGES:
+            for path in wanted.page or [*PAGES, *ADMIN]:
                 _take(page, path, state, wanted)
         browser.close()
         assert server.stdin is not None

@@ -5,46 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.pages import ADMIN, PAGES, WIDTHS
 from tests.support.patience import ProcessorWait
 
 pytestmark = pytest.mark.browser
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-PAGES = [
-    "/",
-    "/workers/",
-    "/workers/AvalonQ/",
-    "/pools/",
-    "/pools/A/",
-    "/schedule/",
-    "/balance/",
-    "/records/",
-    "/logs/",
-    "/help/",
-    "/help/troubleshooting/",
-    "/help/log-events/",
-    "/help/reverse-proxy/",
-    "/settings/",
-    "/start/",
-    "/account/",
-    "/people/",
-    "/audit/",
-    "/logs/events/",
-]
-WIDTHS = (360, 768, 1440)
 STICKS_OUT = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
 VIOLATIONS = """async (rules) => (await axe.run({resultTypes: ["violations"], ...rules})).violations
     .filter((one) => ["serious", "critical"].includes(one.impact))
     .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
-
-ADMIN = [
-    "/admin/",
-    "/admin/proxy/pool/",
-    "/admin/proxy/pool/1/change/",
-    "/admin/proxy/schedule/1/change/",
-    "/admin/proxy/alertrule/",
-    "/admin/proxy/balancesettings/1/change/",
-    "/admin/proxy/sharebucket/export/",
-]
 RULES = {"dark": {}, "light": {"runOnly": ["color-contrast"]}}
 """What axe looks at: all in one theme; in the other what a theme can change, its colours."""
 

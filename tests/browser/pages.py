@@ -1,0 +1,33 @@
+"""Every page that an administrator can open, and the widths at which it is looked at."""
+
+PAGES = [
+    "/",
+    "/workers/",
+    "/workers/AvalonQ/",
+    "/pools/",
+    "/pools/A/",
+    "/schedule/",
+    "/balance/",
+    "/records/",
+    "/logs/",
+    "/help/",
+    "/help/troubleshooting/",
+    "/help/log-events/",
+    "/help/reverse-proxy/",
+    "/settings/",
+    "/start/",
+    "/account/",
+    "/people/",
+    "/audit/",
+    "/logs/events/",
+]
+ADMIN = [
+    "/admin/",
+    "/admin/proxy/pool/",
+    "/admin/proxy/pool/1/change/",
+    "/admin/proxy/schedule/1/change/",
+    "/admin/proxy/alertrule/",
+    "/admin/proxy/balancesettings/1/change/",
+    "/admin/proxy/sharebucket/export/",
+]
+WIDTHS = (360, 768, 1440)
