@@ -148,6 +148,15 @@ def test_move_after_a_button_is_a_move_also_where_the_button_keeps_the_focus(vis
     expect(page.locator("#live-split")).to_contain_text("12 : 88")
 
 
+def test_frame_that_comes_before_a_move_is_sent_does_not_take_the_handle_back(visit):
+    page = visit("otto")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    with page.expect_request("**/split/set/") as asked:
+        page.evaluate(f"() => {{ {MOVE} document.dispatchEvent(new CustomEvent('dpmp:live')); }}")
+    assert "=12" in asked.value.post_data, asked.value.post_data
+    reset(page)
+
+
 MOVE = """
     const range = document.querySelector("#slider input[type=range]");
     range.value = "12";

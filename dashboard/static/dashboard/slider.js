@@ -5,7 +5,7 @@
   if (!form) return;
   const ranges = [...form.querySelectorAll("input[type=range]")];
   const line = document.getElementById("slider-state");
-  const ASK_MS = 4000, UNDO_MS = 10000;
+  const ASK_MS = 4000, UNDO_MS = 10000, HAND_MS = 4000;
   let dragging = null, busyUntil = 0, timer = null, patience = null;
 
   const out = (key, value) => form.querySelectorAll(`[data-out="${CSS.escape(key)}"]`).forEach((node) => { node.textContent = value; });
@@ -59,10 +59,15 @@
     range.addEventListener("input", () => {
       if (dragging === range) range.value = String(Math.round(Number(range.value) / 5) * 5);
       if (touch && touch.over) { takeBack(); return; }
-      busyUntil = Date.now() + 4000;
+      busyUntil = Date.now() + HAND_MS;
       share(range); paint();
     });
-    range.addEventListener("change", () => { if (touch && touch.over) takeBack(); else send(); });
+    // What the proxy says before the move is sent must not take the handle back: the old value would be sent.
+    range.addEventListener("change", () => {
+      if (touch && touch.over) { takeBack(); return; }
+      busyUntil = Date.now() + HAND_MS;
+      send();
+    });
   });
   // "Keep it for" acts at once, with the split as it stands.
   form.elements.namedItem("hours").addEventListener("change", send);
