@@ -1,7 +1,6 @@
 """Actions of operators: change the split, switch modes, pin workers. Each answers in the page, or redirects without
 htmx."""
 
-import json
 from datetime import datetime, timedelta
 
 from django.contrib import messages
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_POST
 from dashboard import live
 from dashboard.access import STEER, needs
 from dashboard.forms import PinForm, SplitForm
+from proxy.config.loader import current_revision
 from proxy.models import Pool
 from proxy.ops import steering
 
@@ -39,7 +39,7 @@ def split_set(request: HttpRequest) -> HttpResponseBase:
     except ValidationError as error:
         return _answer(request, problem=" ".join(error.messages))
     outcome = _("Set to %(split)s.") % {"split": " : ".join(f"{part:g}" for part in weights.values())}
-    return _answer(request, outcome=outcome, expect="weights", weights=json.dumps(weights), before=before)
+    return _answer(request, outcome=outcome, before=before)
 
 
 @require_POST
@@ -51,8 +51,8 @@ def split_auto(request: HttpRequest) -> HttpResponseBase:
     on = not (row is not None and row.active and not row.weights)
     steering.switch_auto_balance(request.user, on)
     if on:
-        return _answer(request, outcome=_("Auto-balance is on."), expect="auto", before=before)
-    return _answer(request, outcome=_("Back to the schedule."), expect="schedule", before=before)
+        return _answer(request, outcome=_("Auto-balance is on."), before=before)
+    return _answer(request, outcome=_("Back to the schedule."), before=before)
 
 
 @require_POST
@@ -61,7 +61,7 @@ def split_reset(request: HttpRequest) -> HttpResponseBase:
     """Back to the schedule."""
     before = _before()
     steering.reset(request.user)
-    return _answer(request, outcome=_("Back to the schedule."), expect="schedule", before=before)
+    return _answer(request, outcome=_("Back to the schedule."), before=before)
 
 
 @require_POST
@@ -76,15 +76,15 @@ def split_undo(request: HttpRequest) -> HttpResponseBase:
     moment = datetime.fromisoformat(until) if until else None
     if before["kind"] == "schedule" or (moment is not None and moment <= timezone.now()):
         steering.reset(request.user)
-        return _answer(request, outcome=_("Undone: back to the schedule."), expect="schedule")
+        return _answer(request, outcome=_("Undone: back to the schedule."))
     if weights is None:
         steering.switch_auto_balance(request.user, True)
-        return _answer(request, outcome=_("Undone: auto-balance is on."), expect="auto")
+        return _answer(request, outcome=_("Undone: auto-balance is on."))
     try:
         steering.set_weights(request.user, weights, moment)
     except ValidationError as error:
         return _answer(request, problem=" ".join(error.messages))
-    return _answer(request, outcome=_("Undone."), expect="weights", weights=json.dumps(weights))
+    return _answer(request, outcome=_("Undone."))
 
 
 def _before() -> str:
@@ -113,9 +113,7 @@ def pin(request: HttpRequest, name: str) -> HttpResponseBase:
     return _pinned(request, name, outcome=outcome)
 
 
-def _answer(
-    request: HttpRequest, *, outcome: str = "", problem: str = "", expect: str = "", weights: str = "", before: str = ""
-) -> HttpResponseBase:
+def _answer(request: HttpRequest, *, outcome: str = "", problem: str = "", before: str = "") -> HttpResponseBase:
     if request.headers.get("HX-Request"):
         return render(
             request,
@@ -123,8 +121,7 @@ def _answer(
             {
                 "outcome": outcome,
                 "problem": problem,
-                "expect": expect,
-                "weights": weights,
+                "expect": current_revision(),
                 "before": before,
                 "snap": live.snapshot(),
             },

@@ -1,7 +1,7 @@
 """A process of its own that serves the dashboard with made-up snapshots, for the browser tests.
 
 Started with a free port; obeys lines on its standard input: the name of a snapshot of ``tests.dashboard.fixtures``;
-says on standard output when it is shown.
+says on standard output when it is shown; ``hold`` and ``go on``: it takes nothing over in between.
 Like the proxy it takes over what the operator sets by hand, half a second later.
 """
 
@@ -185,19 +185,26 @@ async def tick_for_ever(chosen: list[str]) -> None:
     """A new snapshot of the first name and a tick twice a second; the other names are said once they are shown."""
     from channels.db import database_sync_to_async
 
+    from proxy.config.loader import current_revision
     from proxy.observe.live.broadcast import Ticker
     from proxy.observe.live.views import store
     from proxy.ops.steering import current_override
     from tests.dashboard import fixtures
 
-    ticker, revision = Ticker(), 0
+    def configuration():
+        return current_revision(), current_override()
+
+    ticker, revision, holds = Ticker(), 0, False
     while True:
         revision += 1
         now = time.time()
         wanted, chosen[1:] = chosen[1:], []
         snap = shifted(getattr(fixtures, chosen[0])(), now, revision)
-        override = await database_sync_to_async(current_override)()
-        store.put(controlled(snap, override))
+        for name in wanted:
+            holds = {"hold": True, "go on": False}.get(name, holds)
+        if not holds:
+            applied, override = await database_sync_to_async(configuration)()
+        store.put(replace(controlled(snap, override), config_revision=applied))
         await ticker.tick(revision)
         for name in wanted:
             print("shows", name, flush=True)  # noqa: T201 - the tests wait for this line
@@ -217,6 +224,8 @@ async def obey(chosen: list[str]) -> None:
         if line.strip() == b"block":
             await database_sync_to_async(find_block)()
             chosen.append("block")
+        elif line.strip() in (b"hold", b"go on"):
+            chosen.append(line.decode().strip())
         else:
             chosen[0] = line.decode().strip()
             chosen.append(chosen[0])

@@ -44,3 +44,19 @@ def test_change_can_be_undone_and_keeping_it_acts_at_once(visit):
     page.get_by_role("button", name="Reset to schedule").click()
     expect(page.locator("#slider-state")).to_contain_text("Applied.")
     assert not page.bad, page.bad
+
+
+def test_what_the_proxy_has_not_taken_over_yet_is_not_called_applied(visit, dashboard):
+    page = visit("otto")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    said = page.locator("#slider-state")
+    page.get_by_role("switch", name="Auto-balance").click()
+    expect(said).to_contain_text("Applied.")
+    dashboard.show("hold")
+    page.get_by_role("button", name="Reset to schedule").click()
+    expect(said).to_contain_text("Back to the schedule.")
+    for _ in range(2):
+        page.evaluate("() => new Promise((heard) => document.addEventListener('dpmp:live', heard, {once: true}))")
+    expect(said).to_contain_text("Waiting for the proxy")
+    dashboard.show("go on")
+    expect(said).to_contain_text("Applied.")

@@ -80,10 +80,8 @@
     document.getElementById("auto-balance").setAttribute("aria-checked", String(source === "auto-balance"));
     const wait = line.querySelector("[data-expect]");
     if (wait) {
-      const wanted = wait.dataset.weights ? JSON.parse(wait.dataset.weights) : null;
-      const same = wanted ? source === "override" && Object.keys(wanted).every((key) => (weights[key] || 0) === wanted[key])
-        : wait.dataset.expect === "auto" ? source === "auto-balance" : source !== "override";
-      if (!same) return;
+      // The number of the change that was asked for, and that of the newest one which the proxy has taken over.
+      if (Number(said.dataset.revision) < Number(wait.dataset.expect)) return;
       clearTimeout(patience);
       wait.removeAttribute("data-expect");
       wait.textContent = form.dataset.appliedText;

@@ -115,6 +115,7 @@ class SnapshotBuilder:
             hashes_per_difficulty=here.engine.hashes_per_difficulty,
             demo=self.demo,
             config_problems=self.config_problems,
+            config_revision=here.engine.config.revision,
             extra=here.extra(),
             switch_costs=self._switch_costs.costs(),
         )

@@ -229,6 +229,8 @@ class LiveSnapshot:
     hashes_per_difficulty: float = float(2**32)
     demo: bool = False
     config_problems: tuple[str, ...] = ()
+    config_revision: int = 0
+    """The configuration that is in force."""
     switch_costs: tuple[SwitchCost, ...] = ()
     """By firmware, since the process started."""
     extra: Mapping[str, object] = field(default_factory=dict)
