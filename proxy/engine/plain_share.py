@@ -27,6 +27,8 @@ class PlainWork:
         "_head",
         "_nbits",
         "_prevhash",
+        "_root",
+        "_root_of",
         "block_target",
         "difficulty",
         "ntime",
@@ -56,9 +58,24 @@ class PlainWork:
         self._branches = template.branches
         self._prevhash = template.prevhash
         self._nbits = template.nbits
+        self._root = b""
+        self._root_of: bytes | None = None
+        """The extranonce2 whose merkle root is known: the last share's."""
 
     def hashed(self, extranonce2: bytes, version: int, ntime: int, nonce: int) -> tuple[bytes, bytes]:
-        """Return the header and its hash, least significant byte first."""
+        """Return the header and its hash, least significant byte first.
+
+        25 of the 27 hashes of a share are those of its extranonce2. A miner with many shares a second has many in the
+        search space of one (2^48 headers with the usual version bits), so the last one's merkle root is kept.
+        """
+        root = self._root if extranonce2 == self._root_of else self._merkle_root(extranonce2)
+        header = _HEADER.pack(version, self._prevhash, root, ntime, self._nbits, nonce)
+        inner, outer = _new(), _new()
+        inner.update(header)
+        outer.update(inner.digest())
+        return header, outer.digest()
+
+    def _merkle_root(self, extranonce2: bytes) -> bytes:
         whole, outer = self._head.copy(), _new()
         whole.update(extranonce2 + self._coinb2)
         outer.update(whole.digest())
@@ -68,11 +85,8 @@ class PlainWork:
             inner.update(root + branch)
             outer.update(inner.digest())
             root = outer.digest()
-        header = _HEADER.pack(version, self._prevhash, root, ntime, self._nbits, nonce)
-        inner, outer = _new(), _new()
-        inner.update(header)
-        outer.update(inner.digest())
-        return header, outer.digest()
+        self._root, self._root_of = root, extranonce2
+        return root
 
 
 def plain_work_of(issued: "IssuedJob") -> PlainWork | None:
