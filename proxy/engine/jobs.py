@@ -49,22 +49,23 @@ class IssuedJob:
     block_target: int
     """A hash up to it solves a block."""
     retired_at: float | None = None
-    _shares: set[ShareKey] | None = None
+    shares: set[ShareKey] | None = None
     """What went up for it. Most jobs never see a share."""
     _head: "_Hash | None" = None
-    _plain: PlainWork | None = None
+    plain: PlainWork | None = None
+    """What its plain shares are checked with, prepared with the first of them; None where it has none."""
     _is_looked_at: bool = False
     """Whether it is known if its shares can be checked on the short way."""
 
     def has_gone_up(self, key: ShareKey) -> bool:
         """Whether this share was given to the pool before."""
-        return self._shares is not None and key in self._shares
+        return self.shares is not None and key in self.shares
 
     def went_up(self, key: ShareKey) -> None:
         """Remember a share; what was refused here is not remembered, it would be refused again."""
-        shares = self._shares
+        shares = self.shares
         if shares is None:
-            shares = self._shares = set()
+            shares = self.shares = set()
         if len(shares) >= MAX_SHARES_REMEMBERED:
             shares.pop()
         shares.add(key)
@@ -72,18 +73,17 @@ class IssuedJob:
     @property
     def shares_remembered(self) -> int:
         """How many shares are known to have gone up."""
-        return len(self._shares) if self._shares is not None else 0
+        return len(self.shares) if self.shares is not None else 0
 
     def forget_shares(self) -> None:
         """Give the memory back; a share that is sent again goes up again, and its pool refuses it."""
-        self._shares = None
+        self.shares = None
 
-    @property
-    def plain(self) -> PlainWork | None:
-        """What its plain shares are checked with; None where it has none."""
-        if self._plain is None and not self._is_looked_at:
-            self._plain, self._is_looked_at = plain_work_of(self), True
-        return self._plain
+    def prepare(self) -> PlainWork | None:
+        """``plain``, from the first share on."""
+        if not self._is_looked_at:
+            self.plain, self._is_looked_at = plain_work_of(self), True
+        return self.plain
 
     @property
     def coinbase_head(self) -> "_Hash":

@@ -51,7 +51,8 @@ class PlainWork:
         self.block_target = issued.block_target
         self.size = job.extranonce2_size - len(before)
         """Bytes of the miner's extranonce2."""
-        self.params = f'{_json(issued.connection.credentials.user)},{_json(template.job_id)},"{before.hex()}'
+        user, job_id = orjson.dumps(issued.connection.credentials.user), orjson.dumps(template.job_id)
+        self.params = b'%b,%b,"%b' % (user, job_id, before.hex().encode())
         """Parameters of ``mining.submit`` to the pool, up to the miner's extranonce2."""
         self._head = issued.coinbase_head
         self._coinb2 = template.coinb2
@@ -100,7 +101,3 @@ def plain_work_of(issued: "IssuedJob") -> PlainWork | None:
     if not allowed or job.template.version & allowed or issued.version_mask & ~allowed:
         return None
     return PlainWork(issued)
-
-
-def _json(value: str | int) -> str:
-    return orjson.dumps(value).decode()

@@ -5,6 +5,7 @@ target goes up whatever else is wrong with it, duplicates excepted: its pool dec
 """
 
 import struct
+from binascii import unhexlify
 from collections.abc import Callable
 
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
@@ -27,6 +28,7 @@ from proxy.stratum.codec import ErrorInfo, JsonId
 from proxy.stratum.difficulty import network_difficulty, true_difficulty
 from proxy.stratum.downstream import UNAUTHORIZED, Downstream, Submit
 from proxy.stratum.upstream_owner import ShareAnswer
+from proxy.stratum.usual_forms import UsualSubmit
 from proxy.stratum.version_rolling import BitsReading
 from proxy.types import BlockFate, DecidedBy, Reason, SessionId, Verdict, WorkerName
 
@@ -44,6 +46,7 @@ REFUSED_COST = 1.0
 """Points for a share that is refused here, unless it was worked for."""
 _ACCEPTED, _NONE, _POOL = Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL
 _words = struct.Struct(">LLL").unpack
+_from_bytes = int.from_bytes
 _HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
 """How a pool refuses a share whose version it rebuilt as another."""
 
@@ -82,7 +85,9 @@ class PendingShare:
         handler, issued, reached = self.handler, self.issued, self.true_difficulty
         credited = min(issued.job.difficulty, reached)
         handler.cost.accepted += 1
-        issued.productive.accepted(credited)
+        productive = issued.productive
+        if credited > productive.value or not productive.earned:
+            productive.accepted(credited)
         # A block below the assigned difficulty says nothing about the miner's hash rate.
         proven = issued.difficulty if reached >= issued.difficulty else 0.0
         handler.scheduler.share(handler.session, issued.connection.pool, proven, True, credited)
@@ -239,39 +244,41 @@ class SubmitHandler:
             self._reading = check.reading
         self._checked(submit, worker, issued, check)
 
-    def plain_submit(self, ident: object, params: object) -> bool:
+    def plain_submit(self, submit: UsualSubmit) -> bool:
         """Check a share in the usual form and forward it, as ``submit`` would; False where it is not in that form."""
         jobs = self.jobs
-        if jobs is None or type(ident) is not int or type(params) is not list:
+        if jobs is None:
             return False
+        ident, user, texts = submit
+        job, extranonce2_hex, ntime_hex, nonce_hex, bits_hex = texts
         try:
-            user, job_id, extranonce2_hex, ntime_hex, nonce_hex, bits_hex = params
+            job_id = job.decode()
             worker, issued = self.workers[user], jobs.by_id[job_id]
-            extranonce2 = bytes.fromhex(extranonce2_hex)
-            ntime, nonce, version_bits = _words(bytes.fromhex(ntime_hex + nonce_hex + bits_hex))
-        except (KeyError, TypeError, ValueError, struct.error):
+            extranonce2 = unhexlify(extranonce2_hex)
+            ntime, nonce, version_bits = _words(unhexlify(ntime_hex + nonce_hex + bits_hex))
+        except (KeyError, ValueError, struct.error):
             return False
-        work = issued.plain
+        work = issued.plain or issued.prepare()
         if (
             work is None
             or version_bits & work.other_bits
             or len(extranonce2) != work.size
-            or len(extranonce2_hex) != 2 * work.size
             or not len(ntime_hex) == len(nonce_hex) == 8
         ):
             return False
         version = work.version | version_bits
         key = (extranonce2, ntime, nonce, version)
-        if issued.has_gone_up(key):
+        if issued.shares is not None and key in issued.shares:
             return False
         header, digest = work.hashed(extranonce2, version, ntime, nonce)
-        value = int.from_bytes(digest, "little")
+        value = _from_bytes(digest, "little")
         reached, meets_network = true_difficulty(value, self._diff1), value <= work.block_target
         if reached >= work.difficulty and not meets_network and 0 <= ntime - work.ntime <= MAX_NTIME_AHEAD_S:
             issued.went_up(key)
             share = PendingShare(self, ident, worker, issued, reached, digest[::-1], version)
-            text = f'{work.params}{extranonce2.hex()}","{ntime:08x}","{nonce:08x}","{version_bits:08x}"'
-            if issued.connection.submit_ready_made(share, text, version_bits):
+            del texts[0]
+            params = work.params + b'","'.join(texts).lower() + b'"'
+            if issued.connection.upstream.submit_ready_made(share, params, version_bits):
                 if self._events.wants(SubmitRouted):
                     self._emit_route(share)
             else:
@@ -280,11 +287,11 @@ class SubmitHandler:
                     Submit(ident, user, job_id, extranonce2, ntime, nonce, version_bits), worker, issued, check
                 )
             return True
-        submit = Submit(ident, user, job_id, extranonce2, ntime, nonce, version_bits)
-        reason = reason_for(issued, submit, version, reached)
+        whole = Submit(ident, user, job_id, extranonce2, ntime, nonce, version_bits)
+        reason = reason_for(issued, whole, version, reached)
         if meets_network:
             issued.went_up(key)
-        self._checked(submit, worker, issued, ShareCheck(reason, reached, header, digest[::-1], meets_network, version))
+        self._checked(whole, worker, issued, ShareCheck(reason, reached, header, digest[::-1], meets_network, version))
         return True
 
     def _checked(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> None:

@@ -247,11 +247,6 @@ class UpstreamConnection:
         return self.upstream.submit
 
     @property
-    def submit_ready_made(self) -> Callable[[PendingSubmit, str, int], bool]:
-        """``Upstream.submit_ready_made``."""
-        return self.upstream.submit_ready_made
-
-    @property
     def submit_params(self) -> Callable[[PendingSubmit, Sequence[str | int]], bool]:
         """``Upstream.submit_params``."""
         return self.upstream.submit_params

@@ -166,9 +166,8 @@ def encode_response(ident: JsonId, result: Any) -> bytes:
     return orjson.dumps({"id": ident, "result": result, "error": None}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def encode_true(ident: int) -> bytes:
-    """``encode_response(ident, True)`` for an integer: the answer to nearly every share, in a fixed form."""
-    return b'{"id":%d,"result":true,"error":null}\n' % ident
+TRUE = b'{"id":%d,"result":true,"error":null}\n'
+"""``encode_response(ident, True)`` for an integer: the answer to nearly every share."""
 
 
 def encode_error(ident: JsonId, code: int, text: str) -> bytes:
@@ -186,9 +185,8 @@ def encode_notification(method: str, params: list[Any]) -> bytes:
     return orjson.dumps({"id": None, "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def encode_submit(ident: int, params: str) -> bytes:
-    """``encode_request(ident, "mining.submit", ...)``; ``params`` are JSON ready made, without their brackets."""
-    return f'{{"id":{ident},"method":"mining.submit","params":[{params}]}}\n'.encode()
+SUBMIT = b'{"id":%d,"method":"mining.submit","params":[%b]}\n'
+"""``encode_request(ident, "mining.submit", ...)`` with parameters that are JSON ready made, without their brackets."""
 
 
 def encode_request(ident: int, method: str, params: list[Any]) -> bytes:

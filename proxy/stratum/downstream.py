@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 from proxy.errors import RemoteProtocolError
 from proxy.ports import Clock, Link, Timer
 from proxy.stratum.codec import (
+    TRUE,
     JsonId,
     NotJson,
     Request,
@@ -19,7 +20,6 @@ from proxy.stratum.codec import (
     encode_error,
     encode_false,
     encode_response,
-    encode_true,
     interpret,
     parse,
 )
@@ -27,6 +27,7 @@ from proxy.stratum.difficulty import DIFF1_TARGET, LEAST_DIFFICULTY, MAX_DIFFICU
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.framing import LineFramer
 from proxy.stratum.opening import Opening, opening_of
+from proxy.stratum.usual_forms import MOST_LEARNT, SubmitForm, UsualSubmit, learn_submit
 from proxy.stratum.version_rolling import mask_text, parse_mask
 from proxy.types import LineCount
 
@@ -76,7 +77,7 @@ class Submit(NamedTuple):
 class SubmitTaker(Protocol):
     """Who takes a miner's submits. Each is answered once, now or later, by ``accept`` or ``refuse``."""
 
-    def plain_submit(self, ident: object, params: object) -> bool:
+    def plain_submit(self, submit: UsualSubmit) -> bool:
         """Take a submit as nearly all are, straight from its line. False: nothing was done, it is for ``submit``."""
 
     def submit(self, submit: Submit) -> None:
@@ -141,6 +142,8 @@ class Downstream:
         "_clock",
         "_closed",
         "_diff1",
+        "_form",
+        "_forms_learnt",
         "_framer",
         "_head",
         "_lines",
@@ -178,6 +181,8 @@ class Downstream:
         """What came so far; None once it is known to be Stratum V1."""
         self._opening_timer: Timer | None = None
         self._framer = LineFramer(MAX_LINE_IN)
+        self._form: SubmitForm | None = None
+        self._forms_learnt = 0
         self._replies: list[bytes] = []
         self._reading = False
         self._closed = False
@@ -201,18 +206,25 @@ class Downstream:
             payload = self._opening(self._head + payload)
             if not payload:
                 return
-        lines = self._framer.feed(payload)
-        self._lines.received += len(lines)
-        if len(lines) != 1:
-            self._charge_blanks(payload.count(b"\n") - len(lines))
         self._reading = True
-        for line in lines:
-            if not self._closed:
-                self._take(line)
+        if line := self._framer.whole(payload):
+            self._lines.received += 1
+            self._take(line)
+        else:
+            self._take_all(payload)
         self._reading = False
         if self._replies:
             self._flush()
         self._owner.miner_handled()
+
+    def _take_all(self, payload: bytes) -> None:
+        lines = self._framer.feed(payload)
+        self._lines.received += len(lines)
+        if len(lines) != 1:
+            self._charge_blanks(payload.count(b"\n") - len(lines))
+        for line in lines:
+            if not self._closed:
+                self._take(line)
 
     def closed(self, reason: str) -> None:
         """The stream is gone."""
@@ -234,7 +246,7 @@ class Downstream:
 
     def accept(self, ident: JsonId) -> None:
         """Answer a submit: accepted."""
-        line, link = encode_true(ident) if type(ident) is int else encode_response(ident, True), self._link
+        line, link = TRUE % ident if type(ident) is int else encode_response(ident, True), self._link
         if self._reading or self._replies or self.traced or link is None:
             self._reply(line)
             return
@@ -309,10 +321,15 @@ class Downstream:
         try:
             if isinstance(line, RemoteProtocolError):
                 raise line
-            parsed = parse(line)
-            if parsed.get("method") == "mining.submit" and self._owner.submits.plain_submit(
-                parsed.get("id"), parsed.get("params")
+            form = self._form
+            if (
+                form is not None
+                and (submit := form.read(line)) is not None
+                and self._owner.submits.plain_submit(submit)
             ):
+                return
+            parsed = parse(line)
+            if parsed.get("method") == "mining.submit" and self._is_learnt(line, parsed):
                 return
             message = interpret(parsed, line)
             if isinstance(message, Request):
@@ -331,6 +348,15 @@ class Downstream:
                 self._charge(problem)
         except RemoteProtocolError as problem:
             self._charge(problem)
+
+    def _is_learnt(self, line: bytes, parsed: dict[str, Any]) -> bool:
+        """Learn how the miner writes its submits, of one that it wrote otherwise; whether that dealt with this one."""
+        if self._forms_learnt >= MOST_LEARNT or (self._form is not None and self._form.read(line) is not None):
+            return False
+        self._forms_learnt += 1
+        form = self._form = learn_submit(line, parsed, self._form)
+        submit = form.read(line) if form is not None else None
+        return submit is not None and self._owner.submits.plain_submit(submit)
 
     def _request(self, request: Request) -> None:
         if request.method == "mining.submit":

@@ -20,10 +20,22 @@ class LineFramer:
         self._limit = limit
         self._skipping = False
 
+    def whole(self, payload: bytes) -> bytes:
+        """The line that ``payload`` is, if it is one message and nothing else; b"": it is for ``feed``."""
+        if (
+            payload[-2:] == b"}\n"
+            and payload[:1] == b"{"
+            and payload.find(b"\n") == len(payload) - 1 <= self._limit
+            and not self._buffer
+            and not self._skipping
+        ):
+            return payload[:-1]
+        return b""
+
     def feed(self, payload: bytes) -> list[bytes | RemoteProtocolError]:
         """Take ``payload``; return what became complete, in order. Any chunking of a stream gives the same result."""
-        if not self._buffer and not self._skipping and payload.find(b"\n") == len(payload) - 1 and payload:
-            return self._checked(payload[:-1])
+        if line := self.whole(payload):
+            return [line]
         *complete, rest = (self._buffer + payload).split(b"\n")
         lines: list[bytes | RemoteProtocolError] = []
         for line in complete:

@@ -18,7 +18,7 @@ import orjson
 
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.ports import Clock, Link, Timer
-from proxy.stratum.codec import ErrorInfo, Request, Response, encode_request, encode_submit, interpret, parse
+from proxy.stratum.codec import SUBMIT, ErrorInfo, Request, Response, encode_request, interpret, parse
 from proxy.stratum.framing import LineFramer
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyTemplate, PoolJob, parse_notify
@@ -30,6 +30,7 @@ from proxy.stratum.pool_messages import (
     parse_subscribe,
 )
 from proxy.stratum.upstream_owner import PendingSubmit, ShareAnswer, UpstreamOwner
+from proxy.stratum.usual_forms import MOST_LEARNT, AnswerForm, learn_answer
 from proxy.stratum.version_rolling import USUAL_MASK, mask_text, parse_mask
 
 MAX_LINE_OUT = 1_023
@@ -114,12 +115,14 @@ class Upstream:
     """The pool's side of the proxy. Implements ``LinkHandler``."""
 
     __slots__ = (
+        "_answer_form",
         "_calls",
         "_clock",
         "_close_reason",
         "_deadlines",
         "_errors",
         "_expired",
+        "_forms_learnt",
         "_framer",
         "_handshake",
         "_idle_s",
@@ -195,6 +198,9 @@ class Upstream:
         self._resume = resume
         self._link: Link | None = None
         self._framer = LineFramer(MAX_LINE_IN)
+        self._answer_form: AnswerForm | None = None
+        """How the pool writes that it accepts a share."""
+        self._forms_learnt = 0
         self._handshake = _Handshake()
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
@@ -233,6 +239,11 @@ class Upstream:
     def received(self, payload: bytes) -> None:
         """Take what the pool sent."""
         self.last_received = self._deadlines.now()
+        if whole := self._framer.whole(payload):
+            self._lines.received += 1
+            if self.state is not UpstreamState.CLOSED:
+                self._take(whole)
+            return
         lines = self._framer.feed(payload)
         self._lines.received += len(lines)
         for line in lines:
@@ -316,7 +327,7 @@ class Upstream:
         self._arm(self._patience.limit_s)
         return True
 
-    def submit_ready_made(self, pending: PendingSubmit, params: str, version_bits: int) -> bool:
+    def submit_ready_made(self, pending: PendingSubmit, params: bytes, version_bits: int) -> bool:
         """``submit_params`` with ``params`` as JSON without brackets: the way of nearly every share.
 
         False: nothing was sent, for ``submit_params`` to say why or to find a way.
@@ -324,7 +335,7 @@ class Upstream:
         link, ident = self._link, self._next_id
         if link is None or self.state is not UpstreamState.READY or self.traced or len(self._submits) >= MAX_PENDING:
             return False
-        line = encode_submit(ident, params)
+        line = SUBMIT % (ident, params)
         if len(line) > MAX_LINE_OUT:
             return False
         self._next_id = ident + 1
@@ -372,12 +383,17 @@ class Upstream:
                 raise line
             if self.traced:
                 self._owner.upstream_traffic("rx", line)
+            form = self._answer_form
+            if form is not None and (ident := form.ident(line)) in self._submits:
+                self._accepted(ident)
+                self._errors = 0
+                return
             template = self._notify_cache.find(line) if len(line) >= MIN_NOTIFY else None
             if template is not None:
                 self._job(template)
             else:
                 message = parse(line)
-                if not self._plainly_accepted(message):
+                if not self._plainly_accepted(message, line):
                     self._decoded(message, line)
             self._errors = 0
         except RemoteProtocolError as problem:
@@ -386,21 +402,27 @@ class Upstream:
             if self._errors >= MAX_ERRORS:
                 self.close(f"{MAX_ERRORS} malformed messages in a row", wanted=False)
 
-    def _plainly_accepted(self, message: dict[str, Any]) -> bool:
-        """Deal with the plain answer "true" to an open share, the usual case; False: it is something else."""
+    def _plainly_accepted(self, message: dict[str, Any], line: bytes) -> bool:
+        """Deal with the plain answer "true" to an open share, and learn its form; False: it is something else."""
         ident = message.get("id")
         if message.get("result") is not True or message.get("error") is not None or type(ident) is not int:
             return False
         if message.get("method") is not None or ident not in self._submits:
             return False
+        if self._forms_learnt < MOST_LEARNT:
+            self._forms_learnt += 1
+            self._answer_form = learn_answer(line, message)
+        self._accepted(ident)
+        return True
+
+    def _accepted(self, ident: int) -> None:
         pending, sent_at, version_bits = self._submits.pop(ident)
-        latency = self._deadlines.now() - sent_at
+        latency = self.last_received - sent_at
         self._patience.heard(latency)
         self._patience.shares_answered += 1
         pending.accepted(latency, version_bits)
         if self.on_all_answered is not None and not self._submits:
             self.on_all_answered()
-        return True
 
     def _decoded(self, parsed: dict[str, Any], line: bytes) -> None:
         message = interpret(parsed, line)

@@ -14,13 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from proxy.chains.chain_observer import ChainObserver
 from proxy.config.snapshot import LogConfig
-from proxy.engine.share_check import check_share
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
@@ -28,8 +28,9 @@ from proxy.history.split import SplitMeter
 from proxy.observe.events import REGISTRY, ShareResult
 from proxy.observe.log import LogSink
 from proxy.observe.metrics import MetricsSink
-from proxy.stratum.codec import Request, decode, encode_request, encode_response
+from proxy.stratum.codec import SUBMIT, TRUE, parse
 from proxy.stratum.framing import LineFramer
+from proxy.stratum.usual_forms import AnswerForm, SubmitForm, learn_answer, learn_submit
 from tests.support.world import ScriptedMiner, ScriptedPool, World
 
 HASHES_PER_DIFFICULTY = 2.0**-40
@@ -147,36 +148,36 @@ class SharePath:
 
     def parts(self) -> dict[str, float]:
         """Microseconds of each part, alone."""
-        framer, line = LineFramer(), self.line()
-        bare = line[:-1]
-        request = decode(bare)
-        assert isinstance(request, Request)
-        downstream = self.miner.session.downstream
-        submit = downstream._parse_submit(request)
+        framer, line, answer = LineFramer(), self.line(), b'{"id":123456,"result":true,"error":null}\n'
+        submits, answers = learnt(line[:-1], answer[:-1])
+        _, job_id, _, *words = parse(line)["params"]
         assert self.miner.session.jobs is not None
-        issued = self.miner.session.jobs.find(submit.job_id)
+        issued = self.miner.session.jobs.find(job_id)
         assert issued is not None
-        params = ["wallet.rig", "1", "00" * 8, "68000000", "00000001", "00002000"]
+        work = issued.prepare()
+        assert work is not None
+        ntime, nonce, bits = (int(word, 16) for word in words)
+        spaces = count()
         seen: list[ShareResult] = []
         self.world.events.subscribe(ShareResult, seen.append)
         self.submit(line)
         self.answer()
         self.world.events.unsubscribe(ShareResult, seen.append)
-        emit, result = self.world.events.emit, seen[0]
-
-        def check_and_hash() -> None:
-            issued._shares = None
-            check_share(issued, submit, self.world.engine.diff1)
-
-        reply = b'{"id":123456,"result":true,"error":null}'
+        emit, result, plain = self.world.events.emit, seen[0], b"0" * 150
         return {
-            "framing, both lines": us(lambda: (framer.feed(line), framer.feed(b'{"id":1,"result":true}\n'))),
-            "decode, both lines": us(lambda: (decode(bare), decode(reply))),
-            "parameters": us(lambda: downstream._parse_submit(request)),
-            "duplicate check, hash, verdict": us(check_and_hash),
-            "encode, both lines": us(lambda: (encode_request(123, "mining.submit", params), encode_response(9, True))),
+            "framing, both lines": us(lambda: (framer.whole(line), framer.whole(answer))),
+            "reading both lines": us(lambda: (submits.read(line[:-1]), answers.ident(answer[:-1]))),
+            "hashes": us(lambda: work.hashed(next(spaces).to_bytes(4), bits, ntime, nonce)),
+            "writing both lines": us(lambda: (SUBMIT % (123, plain), TRUE % 9)),
             "event share_result with its sinks": us(lambda: emit(result)),
         }
+
+
+def learnt(submit: bytes, answer: bytes) -> tuple[SubmitForm, AnswerForm]:
+    """Return the usual forms of two lines."""
+    form, answers = learn_submit(submit, parse(submit), None), learn_answer(answer, parse(answer))
+    assert form is not None and answers is not None
+    return form, answers
 
 
 def us(call: Callable[[], object], repeats: int = REPEATS) -> float:

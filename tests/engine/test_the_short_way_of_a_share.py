@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.observe.events import BlockCandidate, ShareResult, SubmitRouted
+from proxy.observe.events import BlockCandidate, ShareResult, SubmitRouted, UpstreamTraffic
 from proxy.stratum.codec import Request, decode
 from proxy.types import Verdict
 from tests.support.world import EASY, World
@@ -113,10 +113,10 @@ def test_a_share_in_the_usual_form_takes_the_short_way_and_is_accepted() -> None
     world = World({"A": 8})
     miner = world.miner(mask="1fffe000")
     world.advance(1)
-    careful = miner.session.submits.submit
     ident = miner.submit(bits="00002000")
     world.advance(1)
-    assert careful.__self__.plain_submit(5, [miner.user, miner.job[0], "00", "0", "0", "0"]) is False
+    odd = [miner.job[0].encode(), b"00", b"0", b"0", b"0"]
+    assert miner.session.submits.plain_submit((5, miner.user, odd)) is False
     assert miner.answers(ident)[0]["result"] is True
     assert [event.verdict for event in world.events_of(ShareResult)] == [Verdict.ACCEPTED]
     assert len(world.events_of(SubmitRouted)) == 1
@@ -145,7 +145,7 @@ def test_a_traced_share_is_logged_like_any_line() -> None:
     ident = miner.submit(bits="00002000")
     world.advance(1)
     assert miner.answers(ident)[0]["result"] is True
-    traffic = [event.line for event in world.seen if event.name == "upstream_tx"]
+    traffic = [event.line for event in world.events_of(UpstreamTraffic)]
     assert any("mining.submit" in line for line in traffic)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import RemoteProtocolError
-from proxy.stratum.codec import encode_request, encode_response, encode_submit, encode_true, parse
+from proxy.stratum.codec import SUBMIT, TRUE, encode_request, encode_response, parse
 from tests.stratum.test_upstream import Bench
 
 IDS = st.integers(-(2**63), 2**64 - 1)
@@ -17,13 +17,13 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 @given(IDS)
 def test_the_answer_true_is_the_encoders(ident: int) -> None:
-    assert encode_true(ident) == encode_response(ident, True)
+    assert TRUE % ident == encode_response(ident, True)
 
 
 @given(st.integers(0, 10**12), st.lists(TEXTS | st.integers(0, 2**53), min_size=1, max_size=6))
 def test_a_submit_is_the_encoders(ident: int, params: list[str | int]) -> None:
-    ready_made = ",".join(orjson.dumps(each).decode() for each in params)
-    assert encode_submit(ident, ready_made) == encode_request(ident, "mining.submit", params)
+    ready_made = b",".join(orjson.dumps(each) for each in params)
+    assert SUBMIT % (ident, ready_made) == encode_request(ident, "mining.submit", params)
 
 
 ANSWERS = st.fixed_dictionaries(

@@ -194,6 +194,6 @@ def test_an_answer_to_nothing_is_a_problem_of_the_pool() -> None:
 def test_a_share_in_ready_made_form_that_is_too_long_for_pools_is_not_sent() -> None:
     bench = Bench().ready()
     sent = len(bench.sent)
-    assert bench.upstream.submit_ready_made(Share(bench.owner, 1), '"' + "x" * MAX_LINE_OUT + '"', 0) is False
+    assert bench.upstream.submit_ready_made(Share(bench.owner, 1), b'"%b"' % (b"x" * MAX_LINE_OUT), 0) is False
     assert (len(bench.sent), bench.upstream.open_submits) == (sent, 0)
-    assert bench.upstream.submit_ready_made(Share(bench.owner, 2), '"x"', 0) is True
+    assert bench.upstream.submit_ready_made(Share(bench.owner, 2), b'"x"', 0) is True
