@@ -16,6 +16,9 @@ from proxy.observe.live.views import RateView
 from proxy.types import PoolKey
 
 DASH = "–"
+COVERED = 0.9
+"""Part of a window that must have been watched to call a figure that of the window."""
+HOUR_S, DAY_S = 3600.0, 86400.0
 _PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -50,6 +53,11 @@ def rate(view: RateView | float | None) -> str:
     value = view if not isinstance(view, RateView) else (view.value if view.known else None)
     number, unit = hash_rate(value)
     return f"{number} {unit}".strip()
+
+
+def covers(view: RateView, window_s: float) -> bool:
+    """Whether a rate is one of the whole window; one of which nothing is known does not say otherwise."""
+    return not view.known or not view.span_s or view.span_s >= COVERED * window_s
 
 
 def rate_error(view: RateView) -> str:

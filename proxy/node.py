@@ -174,7 +174,7 @@ class Node:
                 extra=self._extra,
             ),
         )
-        self.memory = StateSaver(self.events, self.engine.scheduler)
+        self.memory = StateSaver(self.events, self.engine.scheduler, self.history.splits)
         self.listener = StratumListener(self.engine.connect)
         self.tls = MinerTls(
             on_loaded=lambda path, until: self.events.emit(

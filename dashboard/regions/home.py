@@ -13,6 +13,7 @@ from dashboard import presenters, troubles
 from dashboard.access import Access
 from dashboard.live import region
 from dashboard.models import WorkerNote
+from dashboard.presenters import COVERED, DAY_S, HOUR_S, covers
 from dashboard.regions.workers import AWAY_AFTER_S, is_forgotten
 from dashboard.svg import Piece, pool_line, split_bar, whole_percents
 from proxy.balance.balance_view import BalanceView
@@ -22,11 +23,9 @@ from proxy.observe.live.views import Alarm, LiveSnapshot, PoolView, RateView, Sp
 from proxy.types import PoolKey, PoolStatus
 
 HOME_WORKERS = 12
-MINUTES_S, HOUR_S, DAY_S = 300.0, 3600.0, 86400.0
-"""The windows of rates and splits."""
+MINUTES_S = 300.0
+"""The shortest window of rates."""
 FACTS_KEPT_S = 30.0
-COVERED = 0.9
-"""Part of a window that must have been watched to call a figure that of the window."""
 SURE_ERROR = 0.1
 """Error of a split from which on nobody can say whether it is on target."""
 START_S = 60.0
@@ -88,7 +87,7 @@ def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
         "uptime": snap.at - snap.started_at,
         "stopped": troubles.is_stopped(snap),
         "stopped_since": troubles.stopped_since(snap),
-        "begun": None if _is_covered(snap.rate_5m, MINUTES_S) else snap.at - snap.rate_5m.span_s,
+        "begun": None if covers(snap.rate_5m, MINUTES_S) else snap.at - snap.rate_5m.span_s,
         "spans": _spans(snap),
     }
 
@@ -146,14 +145,10 @@ class SpanRate:
 def _spans(snap: LiveSnapshot) -> list[SpanRate]:
     """The rates of the hour and the day; only one of them, with its beginning, while neither is covered."""
     hour, day = snap.rate_1h, snap.rate_24h
-    if not _is_covered(hour, HOUR_S):
+    if not covers(hour, HOUR_S):
         return [SpanRate("", hour, snap.at - hour.span_s)]
     spans = [SpanRate(_("1 h"), hour)]
-    return [*spans, SpanRate(_("24 h"), day) if _is_covered(day, DAY_S) else SpanRate("", day, snap.at - day.span_s)]
-
-
-def _is_covered(rate: RateView, window_s: float) -> bool:
-    return not rate.known or not rate.span_s or rate.span_s >= COVERED * window_s
+    return [*spans, SpanRate(_("24 h"), day) if covers(day, DAY_S) else SpanRate("", day, snap.at - day.span_s)]
 
 
 @region("split")

@@ -9,6 +9,7 @@ from django import template
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from dashboard import labels, presenters
 from proxy.history.counters import COUNTERS, Tally
@@ -48,6 +49,36 @@ def figure(view: presenters.RateView) -> SafeString:
     """A hash rate whose unit is set small."""
     number, unit = presenters.hash_rate(view.value if view.known else None)
     return format_html("{} <small>{}</small>", number, unit)
+
+
+@register.simple_tag
+def rate_of_hour(rate: presenters.RateView, at: float) -> SafeString | str:
+    """The rate of the last hour; with its beginning where less was watched. ``at`` is now, unix seconds."""
+    text = presenters.rate(rate)
+    return text if presenters.covers(rate, presenters.HOUR_S) else _since(text, at - rate.span_s)
+
+
+@register.simple_tag
+def rate_of_day(rate: presenters.RateView, hour: presenters.RateView, at: float) -> SafeString | str:
+    """As ``rate_of_hour``; a dash where not even the hour is covered, which says the same."""
+    if presenters.covers(rate, presenters.DAY_S):
+        return presenters.rate(rate)
+    return (
+        _since(presenters.rate(rate), at - rate.span_s)
+        if presenters.covers(hour, presenters.HOUR_S)
+        else presenters.DASH
+    )
+
+
+def _since(text: str, unix: float) -> SafeString:
+    since = SafeString(gettext("since %(time)s") % {"time": _moment(unix, "hours")})
+    return format_html('{} <small class="since">{}</small>', text, since)
+
+
+@register.filter
+def hours(unix: float | None) -> SafeString | str:
+    """A moment that the browser shows as hours and minutes in the viewer's zone."""
+    return _moment(unix, "hours")
 
 
 @register.filter

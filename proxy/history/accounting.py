@@ -20,6 +20,8 @@ from proxy.history.tallies import (
     NO_POOL,
     OTHERS,
     FleetTally,
+    PastPresence,
+    PastWork,
     PoolTally,
     Rates,
     ShareDelta,
@@ -83,6 +85,25 @@ class Accounting:
             mine.total.add(row.counts)
             if row.last_share_at is not None:
                 mine.last = min(now, now - (wall - row.last_share_at))
+
+    def resume(self, past: PastWork) -> None:
+        """Add one worker's last day of earlier runs to the rates of the hour and the day; once for each worker.
+
+        A worker that is not in memory counts for its pools alone.
+        """
+        now = self._clock.now()
+        worker = self._workers.get(past.worker)
+        for key, at, work in past.slots:
+            self._pool(key).window.add_past(at, work, now)
+            if worker is not None:
+                self._accumulator(worker, key, now).window.add_past(at, work, now)
+        if worker is not None:
+            worker.presence.resume(past.presence)
+            worker.stamp += 1
+
+    def resume_fleet(self, seen: PastPresence) -> None:
+        """The fleet was there in earlier runs too."""
+        self._fleet.resume(seen)
 
     # --- What happened ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from proxy.history.counters import Counts
 from proxy.history.latency import Recent
 from proxy.history.rates import WINDOWS_S, Rate, RateWindow, estimate_sums, starts
-from proxy.history.tallies import Rates
+from proxy.history.tallies import PastPresence, Rates
 from proxy.types import PoolKey, WorkerName
 
 _NEVER: tuple[float | None, ...] = (None,) * len(WINDOWS_S)
@@ -33,7 +33,7 @@ class Presence:
         gone = self.gone
         self.since = tuple(
             [
-                now if gone is None or now - gone >= length else before
+                now if before is None or gone is None or now - gone >= length else before
                 for length, before in zip(WINDOWS_S, self.since, strict=True)
             ]
         )
@@ -44,12 +44,23 @@ class Presence:
         if not self.connections:
             self.gone = now
 
+    def resume(self, seen: PastPresence) -> None:
+        """Somebody was there in an earlier run too: the time between the runs counts as silence."""
+        minutes, hour, day = self.since
+        self.since = (minutes, _earlier(hour, seen.hour), _earlier(day, seen.day))
+        if not self.connections:
+            self.gone = seen.last if self.gone is None else max(self.gone, seen.last)
+
     def spans(self, now: float) -> list[float]:
         """Seconds of each window in which there was somebody to watch."""
         return [
             0.0 if since is None else max(0.0, now - (since if since > begin else begin))
             for since, begin in zip(self.since, starts(now), strict=True)
         ]
+
+
+def _earlier(one: float | None, other: float) -> float:
+    return other if one is None else min(one, other)
 
 
 class Accumulator:

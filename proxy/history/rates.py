@@ -22,6 +22,7 @@ _CELL = Struct("=ffI")
 """A full slot: sum of difficulties, of their squares, shares."""
 _MOST = 3e38
 """What single precision holds."""
+_MOST_SHARES = 2**32 - 1
 _PER_RING = 6
 _NOTHING = array("d", bytes(8 * _PER_RING * len(_RINGS)))
 Z_95 = 1.959964
@@ -149,6 +150,24 @@ class RateWindow:
             sums[place + 2] += mine[at + 2] + self._count
             place += 3
 
+    def add_past(self, at: float, work: Work, now: float) -> None:
+        """Add what earlier runs proved around ``at`` to the hour and the day; the minutes begin with the run."""
+        if now >= self._end:
+            self._roll(now)
+        if self._sums is None or self._rings is None:
+            self._sums, self._rings = array("d", _NOTHING), [None] * len(_RINGS)
+        for ring in range(1, len(_RINGS)):
+            width, slots = _RINGS[ring]
+            slot, current = int(at // _TICK_S) // width, self._last // width
+            if current - slots < slot <= current:
+                first = _PER_RING * ring
+                if slot < current:
+                    cells = self._rings[ring] = self._rings[ring] or bytearray(slots * _CELL.size)
+                    _add_to_cell(cells, slot % slots, work, self._sums, first)
+                else:
+                    _add_sums(self._sums, first, work)
+                    _add_sums(self._sums, first + 3, work)
+
     def hour(self, now: float) -> tuple[float, ...]:
         """Sums of difficulty of the last hour in 30 slots of two minutes, oldest first; the last is still filling."""
         if now >= self._end:
@@ -195,6 +214,22 @@ class RateWindow:
             _expire(cells_now, range(last + 1, last + 1 + min(current - last, slots)), sums, at)
 
 
+def _add_sums(sums: "array[float]", place: int, work: Work) -> None:
+    sums[place] += work.sum
+    sums[place + 1] += work.squares
+    sums[place + 2] += work.shares
+
+
+def _add_to_cell(cells: bytearray, slot: int, work: Work, sums: "array[float]", at: int) -> None:
+    """Add to a full slot, and to the ring's sums what the cell holds more than before."""
+    before = _CELL.unpack_from(cells, slot * _CELL.size)
+    total, squares, shares = before[0] + work.sum, before[1] + work.squares, before[2] + work.shares
+    _CELL.pack_into(cells, slot * _CELL.size, min(total, _MOST), min(squares, _MOST), min(shares, _MOST_SHARES))
+    kept = _CELL.unpack_from(cells, slot * _CELL.size)
+    for place in range(3):
+        sums[at + place] += kept[place] - before[place]
+
+
 def _close(cells: bytearray, slot: int, sums: "array[float]", at: int) -> None:
     """Put what the open slot of a ring holds into its cell, and round the ring's sums as the cell is rounded."""
     _CELL.pack_into(cells, slot * _CELL.size, min(sums[at + 3], _MOST), min(sums[at + 4], _MOST), int(sums[at + 5]))
@@ -225,6 +260,12 @@ def starts(now: float) -> tuple[float, ...]:
 @lru_cache(maxsize=4)
 def _starts(tick: int) -> tuple[float, ...]:
     return tuple(start(tick * _TICK_S, window) for window in range(len(_RINGS)))
+
+
+def slot_start(now: float, window: int) -> float:
+    """The monotonic time at which the slot of window 1 or 2 that ``now`` lies in began."""
+    width_s = _RINGS[window][0] * _TICK_S
+    return now // width_s * width_s
 
 
 def start(now: float, window: int) -> float:

@@ -14,6 +14,7 @@ from proxy.history.accounting import Accounting
 from proxy.history.batch_journal import BatchJournal, JournalReplay
 from proxy.history.effort import EffortMeter
 from proxy.history.journal_import import JournalImporter
+from proxy.history.past_work import resume_rates
 from proxy.history.records import Records
 from proxy.history.retention import RetentionJob
 from proxy.history.split import SplitMeter
@@ -34,6 +35,7 @@ class HistoryService:
         self, *, clock: Clock, events: EventStream, hashes_per_difficulty: float, data_dir: Path, blocks: Path
     ) -> None:
         """``blocks``: the block journal, whose entries are stored in the database."""
+        self._clock = clock
         self.accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=hashes_per_difficulty)
         self.records = Records(clock=clock, events=events)
         self.effort = EffortMeter(clock=clock, events=events, accounting=self.accounting)
@@ -77,7 +79,18 @@ class HistoryService:
 
     def tasks(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
         """What is to run until the end, with names."""
-        return ("history", self.writer.run()), ("batch journal", self.writer.keep_journal())
+        return (
+            ("history", self.writer.run()),
+            ("batch journal", self.writer.keep_journal()),
+            ("rates of earlier runs", self._resume()),
+        )
+
+    async def _resume(self) -> None:
+        """Not before miners are served: a large history takes some seconds to read."""
+        with suppress(DjangoError):  # the writer says so if the database cannot be used; the rates begin with this run
+            since = await resume_rates(self.accounting, self._clock)
+            if since is not None:
+                self.splits.watched_since(since)
 
     def shutdown_begins(self) -> None:
         """A database that is locked is not waited for any more."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
+from typing import Any
 
 from proxy.history import WINDOWS_S, Accounting, Work
 from proxy.history.rates import Z_95
@@ -18,6 +19,10 @@ from proxy.types import PoolKey
 
 CHANGES_KEPT = 2000
 """Changes of weights kept for the average that was wanted; older ones count as the oldest that is kept."""
+CHANGES_SAVED = 200
+"""How many of them outlive a restart."""
+RESUMED_WITHIN_S = 60.0
+"""If the weights are the last run's again by then, the span since their change goes on."""
 
 
 class Span(StrEnum):
@@ -93,6 +98,15 @@ def parts_of(work: Mapping[PoolKey, Work], wanted: Mapping[PoolKey, float]) -> t
     return tuple(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """When the weights changed (monotonic), to which, and the work until then."""
+
+    changed_at: float
+    wanted: Mapping[PoolKey, float]
+    base: dict[PoolKey, Work]
+
+
 class SplitMeter:
     """Splits of the fleet; follows the wanted weights through ``SplitTargetChanged``."""
 
@@ -100,8 +114,12 @@ class SplitMeter:
         self._clock = clock
         self._accounting = accounting
         self._changes: deque[tuple[float, dict[PoolKey, float]]] = deque(maxlen=CHANGES_KEPT)
-        self._changed_at = self._watched_since = clock.now()
+        self._changed_at = self._watched_since = self._started_at = clock.now()
         self._base: dict[PoolKey, Work] = {}
+        self._said = False
+        """Whether anybody has said what is wanted in this run."""
+        self._resumed: _Change | None = None
+        """Of the last run."""
         self._rebase()
         events.subscribe(SplitTargetChanged, self._on_target)
 
@@ -114,10 +132,49 @@ class SplitMeter:
         if total <= 0:
             return
         wanted = {key: weight / total for key, weight in weights.items() if weight > 0}
-        if self._changes and _same(self._changes[-1][1], wanted):
+        if self._said and _same(self._changes[-1][1], wanted):
             return
-        self._changes.append((self._clock.now(), wanted))
-        self._rebase()
+        self._said, now, before = True, self._clock.now(), self._resumed
+        self._changes.append((now, wanted))
+        if before is not None and now - self._started_at <= RESUMED_WITHIN_S and _same(before.wanted, wanted):
+            self._changed_at, self._base, self._resumed = before.changed_at, before.base, None
+        else:
+            self._rebase()
+
+    def dump(self) -> dict[str, object]:
+        """What the next run needs, in unix seconds, as JSON takes it."""
+        offset = self._clock.wall() - self._clock.now()
+        return {
+            "changed_at": self._changed_at + offset,
+            "base": {key: [work.sum, work.squares, work.shares] for key, work in self._base.items()},
+            "changes": [[at + offset, weights] for at, weights in list(self._changes)[-CHANGES_SAVED:]],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the ``dump`` of the last run; call after ``Accounting.restore``, before the first weights.
+
+        What is not as ``dump`` writes it is not used.
+        """
+        now = self._clock.now()
+        offset = self._clock.wall() - now
+        try:
+            changes = [
+                (min(float(at) - offset, now), {PoolKey(key): float(weight) for key, weight in weights.items()})
+                for at, weights in state["changes"]
+            ]
+            base = {
+                PoolKey(key): Work(float(sums[0]), float(sums[1]), int(sums[2])) for key, sums in state["base"].items()
+            }
+            changed_at = min(float(state["changed_at"]) - offset, now)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return
+        if changes:
+            self._changes.extendleft(reversed(changes))
+            self._resumed = _Change(changed_at, changes[-1][1], base)
+
+    def watched_since(self, wall: float) -> None:
+        """Earlier runs' work is counted too, from ``wall`` (unix seconds) on."""
+        self._watched_since = min(self._watched_since, wall - self._clock.wall() + self._clock.now())
 
     def _rebase(self) -> None:
         self._changed_at = self._clock.now()
@@ -125,7 +182,7 @@ class SplitMeter:
 
     def fleet(self, span: Span) -> Split:
         """The whole fleet's split."""
-        if span is Span.CHANGE and not self._changes:
+        if span is Span.CHANGE and not self._said:
             work = {}  # nobody has said yet what is wanted in this run
         elif span is Span.CHANGE:
             work = {key: _less(now, self._base.get(key)) for key, now in self._accounting.pool_work_total().items()}

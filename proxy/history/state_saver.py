@@ -1,4 +1,4 @@
-"""What the engine finds again after a restart: the scheduler's state, and facts about pools.
+"""What the engine finds again after a restart: the scheduler's state, the weights that were wanted, facts about pools.
 
 Everything is read and written in threads; what cannot be written now is written the next time.
 """
@@ -6,13 +6,13 @@ Everything is read and written in threads; what cannot be written now is written
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import Error as DjangoError
 from django.db import close_old_connections
 
 from proxy.history.locks import AT_THE_END_S, wait_at_most
+from proxy.history.split import SplitMeter
 from proxy.models.config import Pool, PoolFact
 from proxy.models.state import SchedulerState
 from proxy.observe.events import EventStream, SubscribeResult
@@ -25,19 +25,22 @@ SAVE_S = 30.0
 class StateSaver:
     """Saves every ``SAVE_S`` seconds, and once more on ``close``."""
 
-    def __init__(self, events: EventStream, scheduler: Scheduler) -> None:
+    def __init__(self, events: EventStream, scheduler: Scheduler, splits: SplitMeter) -> None:
         self._scheduler = scheduler
+        self._splits = splits
         self._known: dict[PoolKey, int] = {}
         self._learned: dict[PoolKey, int] = {}
         self._closing = asyncio.Event()
         events.subscribe(SubscribeResult, self._on_subscribe)
 
     async def restore(self) -> None:
-        """Give the scheduler what the last run left, before it hears of a configuration; nothing if it left nothing."""
+        """Give the parts what the last run left, before they hear of a configuration; nothing if it left nothing."""
         with suppress(DjangoError):
-            state = await sync_to_async(_load, thread_sensitive=False)()
-            if state:
-                self._scheduler.restore(state)
+            row = await sync_to_async(_load, thread_sensitive=False)()
+            if row.scheduler:
+                self._scheduler.restore(row.scheduler)
+            if row.split:
+                self._splits.restore(row.split)
 
     async def run(self) -> None:
         """Save now and then until ``close``."""
@@ -59,22 +62,22 @@ class StateSaver:
     async def _save(self, *, at_the_end: bool = False) -> None:
         learned, self._learned = self._learned, {}
         try:
-            await sync_to_async(_store, thread_sensitive=False)(self._scheduler.dump(), learned, at_the_end)
+            parts = {"scheduler": dict(self._scheduler.dump()), "split": self._splits.dump()}
+            await sync_to_async(_store, thread_sensitive=False)(parts, learned, at_the_end)
         except (DjangoError, OSError):
             self._learned = {**learned, **self._learned}
 
 
-def _load() -> Mapping[str, Any]:
+def _load() -> SchedulerState:
     close_old_connections()
-    row = SchedulerState.objects.filter(pk=1).first()
-    return row.scheduler if row is not None and isinstance(row.scheduler, dict) else {}
+    return SchedulerState.objects.filter(pk=1).first() or SchedulerState()
 
 
-def _store(state: Mapping[str, object], learned: Mapping[PoolKey, int], at_the_end: bool) -> None:
+def _store(parts: Mapping[str, object], learned: Mapping[PoolKey, int], at_the_end: bool) -> None:
     close_old_connections()
     if at_the_end:
         wait_at_most(AT_THE_END_S)
-    SchedulerState.objects.update_or_create(pk=1, defaults={"scheduler": dict(state)})
+    SchedulerState.objects.update_or_create(pk=1, defaults=parts)
     for key, size in learned.items():
         pool = Pool.objects.filter(key=key).first()
         if pool is not None:

@@ -1,12 +1,12 @@
 """The frozen values that readers get of what was counted, and the unit in which history is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.history.counters import Counts, Tally
 from proxy.history.latency import Percentiles
-from proxy.history.rates import NO_RATE, Rate
+from proxy.history.rates import NO_RATE, Rate, Work
 from proxy.types import PoolKey, WorkerName
 
 NO_POOL = PoolKey("")
@@ -22,6 +22,24 @@ class Rates(NamedTuple):
     m5: Rate = NO_RATE
     h1: Rate = NO_RATE
     h24: Rate = NO_RATE
+
+
+class PastPresence(NamedTuple):
+    """Since when somebody was seen in earlier runs (monotonic seconds), for the hour and the day; and last."""
+
+    hour: float
+    day: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastWork:
+    """What one worker proved in the last day of earlier runs."""
+
+    worker: WorkerName
+    slots: Sequence[tuple[PoolKey, float, Work]]
+    """Pool, a monotonic time in the slot of the windows in which the work was done, and the work."""
+    presence: PastPresence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ class SchedulerState(models.Model):
     """The scheduler's ledger and rates: one row, written every half minute and at the end."""
 
     scheduler = models.JSONField(_("scheduler"), default=dict)
+    split = models.JSONField(_("weights that were wanted"), default=dict)
     saved_at = models.DateTimeField(_("saved"), auto_now=True)
 
     class Meta:
