@@ -1,7 +1,11 @@
 """A peer that causes more lines than anybody reads gets no more, and the log says how many were left out."""
 
+import asyncio
 import inspect
 
+import pytest
+
+from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.observe.events import (
     INFO,
     REGISTRY,
@@ -19,17 +23,18 @@ from proxy.observe.events import (
     SubmitDuplicate,
     miners,
 )
+from proxy.observe.log import sink
 from proxy.observe.log.line_limit import (
     ALL_BURST,
     BURST,
     LIMITED,
     MOST_PEERS,
     PER_S,
-    REPORT_S,
     LineLimit,
 )
 from proxy.types import PoolKey, SessionId, WorkerName
 from tests.observe.logs_cast import RIG, A, B, Scene, pool_down
+from tests.support.patience import PATIENCE_S
 
 BURST_LINES = int(BURST)
 
@@ -68,23 +73,21 @@ def test_a_clock_that_is_set_back_stops_nothing_for_long() -> None:
     limit = LineLimit()
     year_s = 365 * 86_400.0
     admitted(limit, bad(), "10.0.0.5", year_s, BURST_LINES + 1)
-    assert limit.is_due(0.0), "the report does not wait for a year"
     assert not limit.admits(bad(), "10.0.0.5", 0.0)
     assert limit.admits(bad(), "10.0.0.5", 1.0)
 
 
-def test_what_was_left_out_is_reported_once_a_minute_in_one_entry_for_each_event() -> None:
+def test_what_was_left_out_is_reported_once_in_one_entry_for_each_event() -> None:
     limit = LineLimit()
-    assert not limit.is_due(0.0) and limit.report() == []
+    assert limit.report() == []
     admitted(limit, bad(), "10.0.0.5", 0.0, BURST_LINES + 7)
     admitted(limit, bad(), "10.0.0.6", 0.0, BURST_LINES + 2)
     admitted(limit, refused(), "10.0.0.6", 0.0, BURST_LINES + 1)
-    assert not limit.is_due(REPORT_S - 0.1) and limit.is_due(REPORT_S)
     assert limit.report() == [
         LinesLeftOut(left_out="miner_bad_json", lines=9, peers=2, most_by="10.0.0.5", most=7),
         LinesLeftOut(left_out="miner_refused", lines=1, peers=1, most_by="10.0.0.6", most=1),
     ]
-    assert not limit.is_due(2 * REPORT_S) and limit.report() == []
+    assert limit.report() == []
 
 
 def test_the_table_is_bounded_and_what_it_forgets_is_still_reported() -> None:
@@ -169,16 +172,26 @@ def test_pools_and_libraries_have_limits_of_their_own() -> None:
     ]
 
 
-def test_a_running_proxy_reports_it_after_a_minute() -> None:
-    wall = [1000.0]
-    scene = Scene()
-    scene.sink._wall = lambda: wall[0]
-    seen: list[LinesLeftOut] = []
-    scene.events.subscribe(LinesLeftOut, seen.append)
-    for _ in range(BURST_LINES + 1):
-        scene.events.emit(SubmitDuplicate(session=SessionId(1), worker=RIG, job="1"))
-    scene.sink.write_left_out()
-    assert not seen
-    wall[0] += REPORT_S
-    scene.sink.write_left_out()
-    assert [each.lines for each in seen] == [1]
+async def test_a_running_proxy_reports_it_after_a_while_and_does_nothing_while_all_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sink, "REPORT_S", 0.0)
+    scene, loop = Scene(), asyncio.get_running_loop()
+    told: asyncio.Queue[LinesLeftOut] = asyncio.Queue()
+    scene.events.subscribe(LinesLeftOut, told.put_nowait)
+    slept: list[float] = []
+    monkeypatch.setattr(asyncio, "sleep", lambda delay_s: slept.append(delay_s) or loop.run_in_executor(None, int))
+    running = spawn(scene.sink.run(), name="log limit")
+    duplicate = SubmitDuplicate(session=SessionId(1), worker=RIG, job="1")
+    try:
+        for _ in range(BURST_LINES):
+            scene.events.emit(duplicate)
+        for times in (1, 2):
+            await loop.run_in_executor(None, int)
+            assert len(slept) == times - 1, "nothing has been left out since"
+            for _ in range(times):
+                scene.events.emit(duplicate)
+            assert (await asyncio.wait_for(told.get(), PATIENCE_S)).lines == times
+            assert slept == [sink.REPORT_S] * times and told.empty()
+    finally:
+        await cancel_and_wait(running, timeout_s=PATIENCE_S)

@@ -76,7 +76,6 @@ ALL_BURST, ALL_PER_S = 10_000.0, 50.0
 """The same for all peers together: addresses are cheap."""
 MOST_PEERS = 4096
 """Pairs of event and peer that are remembered; the one not heard of for longest is forgotten."""
-REPORT_S = 60.0
 
 
 class _Budget:
@@ -118,7 +117,6 @@ class LineLimit:
         self._all: dict[type[Event], _Budget] = {}
         self._peers: OrderedDict[tuple[type[Event], str], _Budget] = OrderedDict()
         self._forgotten: dict[type[Event], _Sum] = {}
-        self._report_at: float | None = None
 
     def admits(self, event: Event, peer: str, now: float) -> bool:
         """Whether the line of ``event`` is written; if not, it is counted. ``peer`` is who caused it."""
@@ -136,17 +134,11 @@ class LineLimit:
             all_of_it.lines -= 1.0
             return True
         mine.left_out += 1
-        if self._report_at is None:
-            self._report_at = now + REPORT_S
         return False
-
-    def is_due(self, now: float) -> bool:
-        """Whether something was left out and is to be reported now."""
-        return self._report_at is not None and not self._report_at - REPORT_S <= now < self._report_at
 
     def report(self) -> list[LinesLeftOut]:
         """What was left out since the last report: an entry for each event."""
-        sums, self._forgotten, self._report_at = self._forgotten, {}, None
+        sums, self._forgotten = self._forgotten, {}
         for (kind, peer), budget in self._peers.items():
             if budget.left_out:
                 sums.setdefault(kind, _Sum()).add(peer, budget.left_out)

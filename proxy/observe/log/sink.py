@@ -27,8 +27,8 @@ from proxy.types import PoolKey, SessionId, WorkerName
 
 _SESSION_EVENTS: tuple[type[Event], ...] = (MinerConnected, MinerAuthorized, PoolSwitched, MinerDisconnected)
 """Tell address, worker and pool of a session; subscribed to whether they are written or not."""
-LOOK_S = 1.0
-"""How often it is checked whether lines that were left out are to be reported."""
+REPORT_S = 60.0
+"""From the first line that was left out until the log says how many were."""
 
 
 class LogSink:
@@ -61,6 +61,7 @@ class LogSink:
         self._sessions: dict[SessionId, tuple[WorkerName | None, PoolKey | None]] = {}
         self._addresses: dict[SessionId, str] = {}
         self._limit = LineLimit()
+        self._left_out = asyncio.Event()
         self._next_id = self.ring.last_id + 1
         for kind in _SESSION_EVENTS:
             events.subscribe(kind, self._note_session)
@@ -114,14 +115,11 @@ class LogSink:
         self._written = kinds
 
     async def run(self) -> None:
-        """Log from time to time how many lines were left out, until cancelled."""
+        """Log how many lines were left out, ``REPORT_S`` after the first of them, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_S)
-            self.write_left_out()
-
-    def write_left_out(self) -> None:
-        """Log how many lines were left out, if that is due."""
-        if self._limit.is_due(self._wall()):
+            await self._left_out.wait()
+            await asyncio.sleep(REPORT_S)
+            self._left_out.clear()
             self._emit_left_out()
 
     def _emit_left_out(self) -> None:
@@ -132,6 +130,7 @@ class LogSink:
         session: SessionId | None = getattr(event, "session", None)
         now = self._wall()
         if not self._limit.admits(event, self._cause(event, session), now):
+            self._left_out.set()
             return
         worker, pool = (None, None) if session is None else self._sessions.get(session, (None, None))
         entry = Entry(
