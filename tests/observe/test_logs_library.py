@@ -4,11 +4,17 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+from django.urls import Resolver404, resolve
+from django.utils.log import log_response
 
-from proxy.observe.events import LibraryLog
+from proxy.observe.events import InternalError, LibraryLog
 from proxy.observe.log import LibraryHandler
 from proxy.observe.log.library import MOST_WAITING
 from tests.observe.logs_cast import Scene
@@ -68,12 +74,45 @@ def test_warning_of_a_library_is_a_line_of_the_log(stage: Stage) -> None:
 
 def test_error_comes_with_its_traceback(stage: Stage) -> None:
     try:
-        raise ValueError("broken page")
+        raise ValueError("broken")
     except ValueError:
-        logging.getLogger("django.request").exception("Internal Server Error: /x/", extra={"status_code": 500})
+        logging.getLogger("some.library").exception("It failed")
     [text] = stage.texts()
-    assert text.startswith("Internal Server Error: /x/\nTraceback")
-    assert text.endswith("ValueError: broken page")
+    assert text.startswith("It failed\nTraceback")
+    assert text.endswith("ValueError: broken")
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/pools/A/?next=secret", "GET /pools/A/"),
+        ("/view/a-secret-link/", "GET /view/.../"),
+        ("/no/such/page/", "GET /no/..."),
+    ],
+)
+def test_page_that_fails_is_a_fault_of_ours_with_its_path_and_no_secret(stage: Stage, path: str, named: str) -> None:
+    faults: list[InternalError] = []
+    stage.scene.events.subscribe(InternalError, faults.append)
+
+    def fail(request: HttpRequest) -> HttpResponse:
+        with suppress(Resolver404):  # before that a request has none: a middleware can fail, too
+            request.resolver_match = resolve(request.path)
+        raise ValueError("broken page")
+
+    answer = convert_exception_to_response(fail)(RequestFactory().get(path))
+    assert answer.status_code == 500
+    assert stage.texts() == [], "said once"
+    [fault] = faults
+    assert fault.where == f"page {named}"
+    assert fault.traceback.startswith("Traceback") and fault.traceback.endswith("ValueError: broken page")
+    [line] = stage.scene.written()
+    assert (line["event"], line["level"]) == ("session_error", "ERROR")
+    assert "secret" not in str(line)
+
+
+def test_page_that_answers_that_something_is_unavailable_is_a_line_of_the_library(stage: Stage) -> None:
+    log_response("Service Unavailable: %s", "/healthz", response=HttpResponse(status=503), request=HttpRequest())
+    assert stage.texts() == ["Service Unavailable: /healthz"]
 
 
 def test_what_is_less_than_a_warning_is_not_heard(stage: Stage) -> None:

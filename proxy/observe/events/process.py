@@ -85,7 +85,10 @@ class InheritedSocketUnused(Event):
 
 @event("session_error", ERROR)
 class InternalError(Event):
-    """A bug in DPMP, with its place and traceback. A session that it concerns is closed; the others go on."""
+    """A bug in DPMP, with its place and traceback. A session that it concerns is closed; the others go on.
+
+    ``where`` of a page that failed is its method and path, without query and secrets.
+    """
 
     where: str
     traceback: str
