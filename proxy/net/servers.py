@@ -129,6 +129,24 @@ class _TrackedFactory(HTTPFactory):
         make_connection(transport)
 
 
+class _PageSocket(WebSocketProtocol):
+    """A WebSocket of a page. The limits on messages are for what a browser sends; pages are as large as they are."""
+
+    maxMessagePayloadSize: int
+    maxFramePayloadSize: int
+
+    def serverSend(self, content: Any, binary: bool = False) -> None:
+        """Send; nothing to a page that is leaving, whose end the application is about to hear of."""
+        if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
+            return
+        limits = self.maxMessagePayloadSize, self.maxFramePayloadSize
+        self.maxMessagePayloadSize = self.maxFramePayloadSize = 0
+        try:
+            super().serverSend(content, binary)
+        finally:
+            self.maxMessagePayloadSize, self.maxFramePayloadSize = limits
+
+
 class _GuestServer(daphne.server.Server):
     """Daphne's server, without running or stopping the reactor."""
 
@@ -152,6 +170,7 @@ class _GuestServer(daphne.server.Server):
         self.connections: dict[Any, dict[str, Any]] = {}
         self.http_factory = _TrackedFactory(self, most, most_of_an_address)
         self.ws_factory = WebSocketFactory(self, server="")
+        self.ws_factory.protocol = _PageSocket
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=PING_TIMEOUT_S,
             allowNullOrigin=True,  # autobahn's own check; dpmp_site.hosts decides

@@ -21,9 +21,47 @@ from proxy.net.servers import ListeningServer, MetricsServer  # noqa: E402
 from tests.support.patience import PATIENCE_S, ProcessorWait  # noqa: E402
 
 
+class Unread:
+    """A page that leaves in the middle of a frame: it says so, and reads nothing more."""
+
+    def __init__(self):
+        self.was_sent, self.has_left = asyncio.Event(), asyncio.Event()
+        self.heard = asyncio.Queue()
+
+    async def serve(self, receive, send):
+        try:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": "x" * 16_000_000})
+            self.was_sent.set()
+            await self.has_left.wait()
+            await send({"type": "websocket.send", "text": "more"})
+            self.heard.put_nowait((await receive())["type"])
+        except Exception as error:
+            self.heard.put_nowait(str(error))
+            raise
+
+    async def leave(self, web):
+        """Close the page's WebSocket; what the application heard of it."""
+        _, _, writer = await open_websocket(web.address[1], "/unread")
+        await self.was_sent.wait()
+        [page] = [socket for socket in web._server.websockets() if socket.request.path == "/unread"]
+        writer.write(bytes([0x88, 0x80, 0, 0, 0, 0]))
+        while page.state == page.STATE_OPEN:
+            await asyncio.sleep(0.01)
+        self.has_left.set()
+        await asyncio.sleep(0)
+        writer.close()
+        return await self.heard.get()
+
+
+unread = Unread()
+
+
 async def application(scope, receive, send):
     if scope["type"] == "websocket":
         await receive()
+        if scope["path"] == "/unread":
+            return await unread.serve(receive, send)
         await send({"type": "websocket.accept"})
         while (event := await receive())["type"] == "websocket.receive":
             await send({"type": "websocket.send", "text": event["text"].upper()})
@@ -60,12 +98,13 @@ async def named(port, host):
     return head.split()[1].decode()
 
 
-async def open_websocket(port):
+async def open_websocket(port, path="/ws"):
     key = base64.b64encode(bytes(16)).decode()
     return await ask(
         port,
         (
-            f"GET /ws HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: http://localhost:{port}\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: http://localhost:{port}\r\n"
+            f"Upgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
         ).encode(),
     )
@@ -171,6 +210,7 @@ async def main():
     head, reader, writer = await open_websocket(port)
     found["upgrade"] = head.split()[1].decode()
     found["echo"] = await say(reader, writer, "hello")
+    found["left"] = await asyncio.wait_for(unread.leave(web), PATIENCE_S)
     found["thread"] = await threads.deferToThread(lambda: "from a thread").asFuture(asyncio.get_running_loop())
     found["metrics"] = await get(metrics_port, "/metrics")
     found["head"] = await get(metrics_port, "/metrics", method="HEAD")

@@ -35,6 +35,10 @@ def test_pages_websockets_and_threads_work_under_uvloop(found):
     assert found["thread"] == "from a thread"
 
 
+def test_page_that_leaves_in_the_middle_of_a_frame_is_no_error(found):
+    assert found["left"] == "websocket.disconnect"
+
+
 def test_client_can_not_set_the_root_path(found):
     assert found["page"] == ["200", "b none"]
 
