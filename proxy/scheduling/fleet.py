@@ -258,7 +258,7 @@ class Fleet:
         loads = self._loads(totals, now)
         self._choose_policy(len(loads), totals)
         self._resize_budget(len(loads))
-        if self.is_returning and self._has_returned(now):
+        if self.is_returning and not strict and self._has_returned(now):  # a strict check says who is to return
             self.is_returning = False
             wall = self.ledger.since + now - self.ledger.started
             self._begin_ledger(self.weights, totals, now, wall, is_change=False)

@@ -190,3 +190,21 @@ def test_a_miner_that_leaves_in_the_middle_of_its_switch_is_not_moved_again():
     fleet.work(600)
     assert fleet.scheduler.current(SessionId(1)) is None
     assert {session for _, session, _, _ in fleet.moves[moves + 1 :]} == {stays}
+
+
+def test_a_fleet_counts_from_anew_once_its_miners_are_back_on_a_pool_that_came_back():
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50}, policy=Policy.PACKING)))
+    rigs = [fleet.join(number) for number in range(40)]
+    fleet.work(600)
+    [inner] = fleet.scheduler._fleets.values()
+    fleet.scheduler.pool_status(B, False)
+    fleet.work(300)
+    fleet.scheduler.pool_status(B, True)
+    began = fleet.clock.now()
+    assert inner.is_returning and inner.ledger.started == began
+    while inner.is_returning:
+        away = sum(fleet.scheduler.current(rig) == A for rig in rigs)
+        fleet.work(1)
+        assert fleet.clock.now() < began + 60
+    assert away <= 22, "nearly all that belong to the other pool are there"
+    assert inner.ledger.started > began
