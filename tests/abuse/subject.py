@@ -16,7 +16,7 @@ from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
 from proxy.simulator.dialect import PLAIN, Suggestion
 from proxy.simulator.pool import SimPool
 from tests.abuse.clients import Target
-from tests.bench.subject import PAGE, Subject
+from tests.bench.subject import PAGE, Subject, bind
 from tests.e2e.process import ROOT, clean_environment, run_python
 from tests.e2e.rows import PoolRow, RowWriter, SetUp
 
@@ -61,6 +61,8 @@ class Workshop:
     folder: Path
     empty: Path | None = None
     """A data directory with an empty database, if there is one already."""
+    processor: int | None = None
+    """Where proxies run; None: where the system lets them."""
     _writer: RowWriter | None = field(default=None)
     _made: int = 0
 
@@ -89,7 +91,7 @@ class Workshop:
         rows = [PoolRow(key=pool.name, chain=pool.chain.name, ports=(pool.port,)) for pool in pools]
         weights = {pool.name: 50.0 for pool in pools}
         data = await self.data_dir(SetUp(pools=rows, weights=weights, settings=settings, policy="automatic"))
-        subject, target = await _start(data)
+        subject, target = await _start(data, self.processor)
         try:
             yield Attacked(target=target, pid=subject.process.pid, pools=pools, data=data)
         finally:
@@ -105,10 +107,10 @@ class Workshop:
 
 
 @asynccontextmanager
-async def workshop() -> AsyncIterator[Workshop]:
+async def workshop(processor: int | None = None) -> AsyncIterator[Workshop]:
     """One in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="dpmp-abuse-") as folder:
-        made = Workshop(Path(folder))
+        made = Workshop(Path(folder), processor=processor)
         try:
             yield made
         finally:
@@ -126,7 +128,7 @@ def make_pool(key: str) -> SimPool:
     )
 
 
-async def _start(data: Path) -> tuple[Subject, Target]:
+async def _start(data: Path, processor: int | None) -> tuple[Subject, Target]:
     said = data / "said"
     listening = ("--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     hashes = ("--hashes-per-difficulty", str(HASHES_PER_DIFFICULTY))
@@ -142,6 +144,7 @@ async def _start(data: Path) -> tuple[Subject, Target]:
             stdout=output,
             stderr=output,
         )
+    bind(process, processor)
     subject = Subject(name="proxy", process=process, port=0)
     try:
         async with asyncio.timeout(START_S):

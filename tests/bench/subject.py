@@ -61,7 +61,7 @@ async def start_relay(pool_port: int, processor: int | None) -> Subject:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.relay", str(pool_port), cwd=ROOT, stdout=PIPE
     )
-    _bind(process, processor)
+    bind(process, processor)
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), START_S)
     return Subject(name="relay", process=process, port=int(line))
@@ -104,11 +104,11 @@ async def start_proxy(pool_ports: Mapping[str, int], data_dir: Path, processor: 
             stdout=output,
             stderr=output,
         )
-    _bind(process, processor)
+    bind(process, processor)
     return Subject(name="proxy", process=process, port=await _port(process, said))
 
 
-def _bind(process: Process, processor: int | None) -> None:
+def bind(process: Process, processor: int | None) -> None:
     """Keep a process that has just begun, and all threads it will have, on one processor."""
     if processor is not None:
         os.sched_setaffinity(process.pid, {processor})
