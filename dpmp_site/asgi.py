@@ -4,7 +4,6 @@
 """
 
 import os
-from functools import cache
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -20,16 +19,13 @@ _pages: Application = get_asgi_application()  # type: ignore[assignment]
 
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
 
-
-@cache
-def login_paths() -> frozenset[str]:
-    """Paths that accept a login."""
-    return frozenset({reverse("login"), reverse("admin:login")})
-
+LOGIN_PATHS = frozenset({reverse("login"), reverse("admin:login")})
+"""Paths that accept a login. Made here, because the first ``reverse`` loads all pages: a second in which the loop would
+not serve miners."""
 
 application = ProtocolTypeRouter(
     {
-        "http": LoginGate(RequestGate(_pages), login_paths),
+        "http": LoginGate(RequestGate(_pages), LOGIN_PATHS),
         "websocket": WebSocketGuard(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

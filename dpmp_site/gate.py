@@ -8,7 +8,7 @@ comes then is told to try again. One address has few places, so that a stranger'
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from dpmp_site.hosts import Application, Receive, Scope, Send, scope_address
 
@@ -36,7 +36,7 @@ class RequestGate:
 class LoginGate:
     """Sends POSTs to the login pages through a queue of their own; answers 429 at once where it is full."""
 
-    def __init__(self, application: Application, login_paths: Callable[[], Collection[str]]) -> None:
+    def __init__(self, application: Application, login_paths: Collection[str]) -> None:
         self._application = application
         self._login_paths = login_paths
         self._free = asyncio.Semaphore(LOGINS_AT_ONCE)
@@ -44,7 +44,7 @@ class LoginGate:
         """Logins by address; only of those that are here, so it is as small as the queue."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST" or scope["path"] not in self._login_paths():
+        if scope["method"] != "POST" or scope["path"] not in self._login_paths:
             await self._application(scope, receive, send)
             return
         address = scope_address(scope)

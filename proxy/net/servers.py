@@ -11,6 +11,7 @@ import logging
 import socket
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 
 from proxy.net.tasks import spawn
+from proxy.net.web_turns import Turns, pace
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -103,6 +105,8 @@ class _TrackedFactory(HTTPFactory):
         super().__init__(server)
         self.timeOut = IDLE_TIMEOUT_S
         self.transports: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._present: Counter[str] = Counter()
+        """Open connections by address."""
         self._most, self._most_of_an_address = most, most_of_an_address
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -116,17 +120,24 @@ class _TrackedFactory(HTTPFactory):
         return channel
 
     def _has_room(self, host: str) -> bool:
-        peers = [transport.getPeer().host for transport in self.transports if transport.connected]
-        if len(peers) >= self._most:
+        if self._present.total() >= self._most:
             return False
-        return _address(host).is_loopback or peers.count(host) < self._most_of_an_address
+        return self._present[host] < self._most_of_an_address or _address(host).is_loopback
 
     def log(self, request: Any) -> None:
         """No line per request: a dashboard polls, and Prometheus scrapes."""
 
     def _connect(self, make_connection: Callable[[Any], None], transport: Any) -> None:
+        host = transport.getPeer().host
         self.transports.add(transport)
+        self._present[host] += 1
+        transport.on_lost = functools.partial(self._left, host)
         make_connection(transport)
+
+    def _left(self, host: str) -> None:
+        self._present[host] -= 1
+        if not self._present[host]:
+            del self._present[host]
 
 
 class _PageSocket(WebSocketProtocol):
@@ -233,6 +244,7 @@ class ListeningServer:
 
     def __init__(self, application: Application, most_of_an_address: int = MAX_CONNECTIONS_OF_AN_ADDRESS) -> None:
         self._server = _GuestServer(application, self.max_body_bytes, self.max_connections, most_of_an_address)
+        self._turns = Turns()
         self._port: Any = None
 
     @property
@@ -254,7 +266,7 @@ class ListeningServer:
         if inherited is not None:
             self._port = _reactor.adoptStreamPort(inherited.fileno(), inherited.family, self._server.http_factory)
             inherited.close()  # the reactor has a descriptor of its own
-            self._server.start_checks()
+            self._begin()
             return
         try:
             self._port = _reactor.listenTCP(port, self._server.http_factory, BACKLOG, interface)
@@ -262,6 +274,10 @@ class ListeningServer:
             cause = error.socketError
             reason = getattr(cause, "strerror", None) or str(cause)
             raise OSError(getattr(cause, "errno", None), f"cannot listen on {host}:{port}: {reason}") from error
+        self._begin()
+
+    def _begin(self) -> None:
+        pace(self._port, self._turns)
         self._server.start_checks()
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections import Counter as Counted
 
 from dpmp_site.bootstrap import use_uvloop
 
@@ -18,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter  # noqa: E402
 from twisted.internet import threads  # noqa: E402
 
 from proxy.net.servers import ListeningServer, MetricsServer  # noqa: E402
+from proxy.net.tasks import spawn  # noqa: E402
 from tests.support.patience import PATIENCE_S, ProcessorWait  # noqa: E402
 
 
@@ -57,7 +59,21 @@ class Unread:
 unread = Unread()
 
 
+class Loop:
+    """Which turn it is, where somebody counts."""
+
+    turn = 0
+    requests: Counted[int] = Counted()
+
+    @classmethod
+    async def count(cls):
+        while True:
+            await asyncio.sleep(0)
+            cls.turn += 1
+
+
 async def application(scope, receive, send):
+    Loop.requests[Loop.turn] += 1
     if scope["type"] == "websocket":
         await receive()
         if scope["path"] == "/unread":
@@ -163,6 +179,20 @@ async def many_clients(port, number):
     return stay
 
 
+async def in_turns(port, number):
+    """How many of so many requests at once are answered, and the most of them whose work began in the same turn."""
+    pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(number)]
+    Loop.requests.clear()
+    counting = spawn(Loop.count(), name="turns")
+    for _, writer in pairs:
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answers = await asyncio.gather(*(reader.read() for reader, _ in pairs))
+    counting.cancel()
+    for _, writer in pairs:
+        writer.close()
+    return sum(answer.startswith(b"HTTP/1.1 200") for answer in answers), max(Loop.requests.values())
+
+
 class Slow:
     """A collector that takes its time in the thread that asks."""
 
@@ -221,6 +251,7 @@ async def main():
     found["page_too_large"] = await too_large(port, length=31_000_000, path="/")
     found["endless"] = await endless(port, 31_000_000)
     found["many_clients"] = await many_clients(port, 300), await many_clients(metrics_port, 40)
+    found["in_turns"] = await in_turns(port, 200)
     found["scrapes"] = await scrapes(metrics_port, 12)
     found["taken"] = await refused_on(port)
     found["port"] = port

@@ -51,7 +51,7 @@ async def stage():
 
 
 def gate_of(stage):
-    return LoginGate(stage, lambda: {"/login/", "/admin/login/"})
+    return LoginGate(stage, {"/login/", "/admin/login/"})
 
 
 async def settle():

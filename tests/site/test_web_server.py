@@ -17,8 +17,17 @@ from proxy.net.servers import (
     ListeningServer,
     MetricsServer,
 )
+from proxy.net.web_turns import READS_A_TURN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Peer:
+    """A transport of Twisted."""
+
+    def __init__(self, host):
+        self.getPeer = lambda: SimpleNamespace(host=host)
+        self.on_lost = lambda: None
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +103,18 @@ def test_metrics_answer_the_listed_networks_and_this_machine(client, answered):
 @pytest.mark.parametrize(("host", "room"), [("192.168.1.7", False), ("192.168.1.8", True), ("127.0.0.1", True)])
 def test_one_address_cannot_take_all_connections(host, room):
     factory = ListeningServer(lambda *_: None)._server.http_factory
-    peers = [
-        SimpleNamespace(connected=1, getPeer=lambda: SimpleNamespace(host="192.168.1.7"))
-        for _ in range(MAX_CONNECTIONS_OF_AN_ADDRESS)
-    ]
-    factory.transports = peers
+    peers = [Peer("192.168.1.7") for _ in range(MAX_CONNECTIONS_OF_AN_ADDRESS)]
+    for peer in peers:
+        factory._connect(lambda transport: None, peer)
     assert factory._has_room(host) is room
+    peers[0].on_lost()
+    assert factory._has_room(host)
+
+
+def test_many_requests_at_once_leave_the_loop_a_turn_for_others_after_a_few(found):
+    requests, of_a_turn = found["in_turns"]
+    assert requests == 200
+    assert of_a_turn <= READS_A_TURN
 
 
 def test_taken_port_says_which_and_why(found):
