@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
 from dashboard.models import ReadOnlyLink
+from dashboard.sentences import kinds
 from proxy.models import Pool
 
 MAX_HOURS = 24 * 365
@@ -111,3 +112,18 @@ class LogFilter(forms.Form):
     )
     worker = forms.CharField(required=False, max_length=128, label=_("Worker"))
     pool = forms.CharField(required=False, max_length=8, label=_("Pool"))
+    kind = forms.ChoiceField(required=False, label=_("About"), choices=[("", _("all")), *kinds()])
+    span = forms.TypedChoiceField(
+        required=False,
+        coerce=int,
+        empty_value=None,
+        label=_("Time"),
+        choices=[
+            ("", _("all that is kept")),
+            ("600", _("last 10 minutes")),
+            ("3600", _("last hour")),
+            ("86400", _("last 24 hours")),
+        ],
+    )
+    until = forms.FloatField(required=False, min_value=0, widget=forms.HiddenInput)
+    """Unix seconds: the address of a line."""

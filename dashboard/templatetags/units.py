@@ -76,6 +76,12 @@ def _since(text: str, unix: float) -> SafeString:
 
 
 @register.filter
+def stamp(unix: float | None) -> SafeString | str:
+    """A moment that the browser shows as day and time of day with seconds in the viewer's zone."""
+    return _moment(unix, "stamp")
+
+
+@register.filter
 def hours(unix: float | None) -> SafeString | str:
     """A moment that the browser shows as hours and minutes in the viewer's zone."""
     return _moment(unix, "hours")

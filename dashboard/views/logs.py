@@ -1,6 +1,8 @@
 """Logs: live, newest first, filtered; a download with wallets taken out; which events are written."""
 
 import io
+import math
+import time
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from dashboard.access import ADMINISTER, LOGS, needs, of_request
 from dashboard.forms import LogFilter
 from dashboard.logring import LogLine, ring
 from dashboard.models import AuditEntry
+from dashboard.sentences import events_of, sentence, stays
 from proxy.models import ProxySettings, Wallet
 from proxy.models.settings import event_names
 from proxy.observe.events import DEBUG, REGISTRY
@@ -43,7 +46,9 @@ def logs(request: HttpRequest) -> HttpResponseBase:
         {
             "snap": live.snapshot(),
             "form": form,
-            "lines": lines,
+            "lines": with_sentences(lines),
+            "until": form.is_valid() and form.cleaned_data["until"],
+            "link": _without_until(request),
             "events": sorted(REGISTRY),
             "query": request.GET.urlencode(),
         },
@@ -58,10 +63,25 @@ def _lines(form: LogFilter, limit: int) -> list[LogLine]:
         limit=limit,
         level=said["level"] or 0,
         text=said["text"],
-        events={said["event"]} if said["event"] else frozenset(),
+        events={said["event"]} if said["event"] else events_of(said["kind"]) if said["kind"] else frozenset(),
+        since=time.time() - said["span"] if said["span"] else 0.0,
+        until=said["until"] or math.inf,
         worker=said["worker"] or None,
         pool=said["pool"] or None,
     )
+
+
+def with_sentences(lines: list[LogLine]) -> list[tuple[LogLine, str]]:
+    """Each line with its sentence."""
+    snap, stayed = live.snapshot(), stays(lines)
+    return [(line, sentence(line, snap, stayed.get(line.id))) for line in lines]
+
+
+def _without_until(request: HttpRequest) -> str:
+    """The query of what is shown, to which a line adds its own time."""
+    query = request.GET.copy()
+    query.pop("until", None)
+    return f"{query.urlencode()}&" if query else ""
 
 
 @require_GET
@@ -107,7 +127,11 @@ def switches(request: HttpRequest) -> HttpResponseBase:
         (name, _description(kind), "allow" if name in allow else "deny" if name in deny else "", kind.level <= DEBUG)
         for name, kind in REGISTRY.items()
     ]
-    return render(request, "dashboard/log_switches.html", {"events": events, "settings": row, "snap": live.snapshot()})
+    return render(
+        request,
+        "dashboard/log_switches.html",
+        {"events": events, "changed": bool(allow or deny), "settings": row, "snap": live.snapshot()},
+    )
 
 
 def _description(kind: type) -> str:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import live
 from dashboard.access import ADMINISTER, LOGS, SEE, STEER, needs, of_request
 from dashboard.logring import ring
+from dashboard.views.logs import with_sentences
 from proxy.config.snapshot import Endpoint
 from proxy.errors import DPMPError
 from proxy.models import Pool
@@ -51,7 +52,7 @@ def pool(request: HttpRequest, key: str) -> HttpResponseBase:
     if snap.pool(key) is None and row is None:
         raise Http404
     access = of_request(request)
-    lines = ring().recent(limit=40, pool=key, events=CONNECTION_EVENTS) if LOGS in access.may else []
+    lines = with_sentences(ring().recent(limit=40, pool=key, events=CONNECTION_EVENTS)) if LOGS in access.may else []
     template = "dashboard/_pool_log.html" if request.headers.get("HX-Request") else "dashboard/pool.html"
     return render(request, template, {"snap": snap, "key": key, "pool": snap.pool(key), "row": row, "lines": lines})
 

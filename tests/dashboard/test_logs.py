@@ -47,11 +47,26 @@ def test_newest_stands_first_and_peers_words_are_escaped(browser_of):
         ("?pool=B", [3]),
         ("?text=nothing", []),
         ("?level=abc", []),
+        ("?kind=pools", [3, 1]),
+        ("?kind=miners&worker=Nano3S", [2]),
+        ("?kind=nonsense", []),
+        ("?until=1790000000.5", [3, 2, 1]),
+        ("?until=1789999999", []),
+        ("?span=3600", []),
     ],
 )
 def test_filters(browser_of, query, lines):
     html = shown(browser_of("operator"), query)
     assert [number for number in (3, 2, 1) if f"line-{number}" in html] == lines
+
+
+def test_line_has_a_sentence_the_raw_line_and_an_address(browser_of, pools):
+    otto = browser_of("operator")
+    html = shown(otto, "?pool=A")
+    assert " is down · refused" in html and "pool_down" in html
+    assert 'href="/logs/?pool=A&amp;until=1790000000.0#line-1"' in html
+    page = otto.get("/logs/?until=1790000000.0").content.decode()
+    assert 'class="meant"' in page and "Show the newest" in page
 
 
 def unzipped(response):

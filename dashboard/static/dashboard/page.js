@@ -7,6 +7,7 @@
   const exact = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" });
   const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const minutes = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const stamp = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const dayClock = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
   const UNITS = [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
@@ -20,7 +21,7 @@
   const write = (node, now) => {
     const then = new Date(node.dateTime);
     if (Number.isNaN(then.getTime())) return;
-    const text = "ago" in node.dataset ? ago(then, now) : "clock" in node.dataset ? clock.format(then) : "hours" in node.dataset ? minutes.format(then) : dayClock.format(then);
+    const text = "ago" in node.dataset ? ago(then, now) : "clock" in node.dataset ? clock.format(then) : "hours" in node.dataset ? minutes.format(then) : "stamp" in node.dataset ? stamp.format(then) : dayClock.format(then);
     if (node.textContent !== text) node.textContent = text;
     const hover = exact.format(then);
     if (node.title !== hover) node.title = hover;

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterator
 from itertools import islice
+from math import inf
 from threading import Lock
 
 from proxy.observe.log.lines import Entry, LogLine, Redact, line_of
@@ -41,12 +42,15 @@ class RecentLines:
         worker: str | None = None,
         pool: str | None = None,
         text: str = "",
+        since: float = 0.0,
+        until: float = inf,
         redact: Redact | None = None,
     ) -> list[LogLine]:
         """Up to ``limit`` lines newer than the id ``after``, newest first. May be called from any thread.
 
         ``level`` is the least level (10, 20, ...), ``events`` names (none: all), ``text`` is searched for in the whole
-        line without regard to case. ``redact`` is used where the configuration sets none.
+        line without regard to case, ``since`` and ``until`` (unix seconds) bound the time. ``redact`` is used where the
+        configuration sets none.
         """
         with self._lock:
             entries = list(self._entries)
@@ -55,6 +59,7 @@ class RecentLines:
             for entry in reversed(entries)
             if entry.id > after
             and entry.event.level >= level
+            and since <= entry.ts <= until
             and (not events or entry.event.name in events)
             and (session is None or entry.session == session)
             and (worker is None or entry.worker == worker)
