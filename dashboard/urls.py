@@ -3,7 +3,21 @@
 from django.urls import path, register_converter
 
 from dashboard.converters import WorkerConverter
-from dashboard.views import charts, help, home, logs, people, plans, pools, records, settings, start, steer, workers
+from dashboard.views import (
+    charts,
+    help,
+    home,
+    logs,
+    people,
+    plans,
+    pools,
+    records,
+    settings,
+    start,
+    steer,
+    week,
+    workers,
+)
 
 register_converter(WorkerConverter, "worker")
 
@@ -25,6 +39,12 @@ urlpatterns = [
     path("pools/<str:key>/edit/", pools.edit, name="pool-edit"),
     path("pools/<str:key>/test/", pools.test, name="pool-test"),
     path("schedule/", plans.schedule, name="schedule"),
+    path("schedule/edit/", week.editor, name="schedule-edit"),
+    path("schedule/edit/preview/", week.preview, name="schedule-preview"),
+    path("schedule/windows/new/", week.window_new, name="schedule-window-new"),
+    path("schedule/windows/<int:pk>/", week.window_edit, name="schedule-window"),
+    path("schedule/new/", week.plan, name="schedule-plan-new"),
+    path("schedule/<int:pk>/", week.plan, name="schedule-plan"),
     path("balance/", plans.balance, name="balance"),
     path("blocks/close/", records.close_blocks, name="blocks-close"),
     path("records/", records.records, name="records"),

@@ -136,6 +136,7 @@ MAY_IMPORT = {
         "proxy.scheduling",
     },
     "dashboard": {
+        "proxy.admin",
         "proxy.balance",
         "proxy.chains",
         "proxy.config",

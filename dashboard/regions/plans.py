@@ -5,12 +5,13 @@ from itertools import pairwise
 
 from dashboard.access import Access
 from dashboard.live import region
-from dashboard.schedules import present_and_next, week
+from dashboard.schedules import coming, for_worker, present_and_next, week
 from dashboard.svg import pool_style_key
 from proxy.balance.balance_view import BalanceView, HistoryPoint
 from proxy.config.loader import current_revision, load_snapshot
-from proxy.config.snapshot import ALL_WORKERS, ScheduleConfig
+from proxy.config.snapshot import ScheduleConfig
 from proxy.errors import ConfigError
+from proxy.models import Schedule
 from proxy.observe.live.views import LiveSnapshot
 
 MINUTE_S = 60.0
@@ -32,21 +33,27 @@ def _plan_shown(snap: LiveSnapshot, argument: str) -> Hashable:
 
 @region("schedule", version=_plan_shown)
 def schedule(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
-    """The week, what is in force and what comes next, for everybody or for the worker ``argument``."""
+    """The week, what is in force and what comes next; ``argument`` is a time zone and, after a space, a worker.
+
+    Both may be empty: the zone is that of the first windows then, and the worker stands for all.
+    """
+    zone, _space, worker = argument.partition(" ")
     problems: Sequence[str] = ()
     schedules: tuple[ScheduleConfig, ...] = ()
     try:
         schedules = load_snapshot().schedules
     except ConfigError as error:
         problems = error.problems
-    shown = schedules if argument else [one for one in schedules if one.workers.strip() == ALL_WORKERS]
-    present, following = present_and_next(shown, argument, snap.at)
+    shown = for_worker(schedules, worker)
+    present, following = present_and_next(shown, worker, snap.at)
     return {
         "schedules": schedules,
+        "disabled": Schedule.objects.filter(enabled=False).values_list("pk", "name"),
         "problems": problems,
         "present": present.schedule,
         "following": following,
-        "week": week(snap, shown, argument, snap.at) if shown else None,
+        "week": week(snap, shown, worker, snap.at, zone) if shown else None,
+        "steps": coming(shown, worker, snap.at),
         "waits": _waits(snap),
         "names": {pool.key: pool for pool in snap.pools},
     }

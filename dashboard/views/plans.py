@@ -7,21 +7,26 @@ from django.views.decorators.http import require_GET
 
 from dashboard import live
 from dashboard.access import SEE, needs
+from dashboard.views.week import MAX_NAME, viewers_zone
 from proxy.config.snapshot import ALL_WORKERS
 from proxy.models import Schedule
-
-MAX_NAME = 128
 
 
 @require_GET
 @needs(SEE)
 def schedule(request: HttpRequest) -> HttpResponseBase:
     """The week, what is in force and what comes next; for one worker where one is asked for."""
+    worker = request.GET.get("worker", "")[:MAX_NAME]
     special = Schedule.objects.filter(enabled=True).exclude(workers=ALL_WORKERS).exists()
     return render(
         request,
         "dashboard/schedule.html",
-        {"snap": live.snapshot(), "worker": request.GET.get("worker", "")[:MAX_NAME], "special": special},
+        {
+            "snap": live.snapshot(),
+            "worker": worker,
+            "shown": f"{viewers_zone(request)} {worker}".rstrip(),
+            "special": special,
+        },
     )
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, LabelledInlineFormSet
-from proxy.admin.fields import WeekdaysField
+from proxy.admin.fields import ClockField, WeekdaysField
 from proxy.admin.preview import sample_worker, week_lines
 from proxy.config.loader import load_snapshot
 from proxy.errors import ConfigError
@@ -60,6 +60,10 @@ class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
     """Form of a window, with a checkbox for each day."""
 
     weekdays = WeekdaysField(label=_("days"), initial=ALL_DAYS, help_text=_("The days on which the window starts."))
+    start = ClockField(label=_("from"))
+    end = ClockField(
+        label=_("until"), ends=True, help_text=_("At or before the start: the window ends on the next day.")
+    )
 
     class Meta:
         model = ScheduleWindow

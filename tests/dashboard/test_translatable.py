@@ -169,7 +169,8 @@ def unmarked(source):
     hidden = {id(part) for call in _marked(tree) for part in ast.walk(call)}
     hidden |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     hidden |= {id(key) for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
-    hidden |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "action"}
+    actions = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "action"]
+    hidden |= {id(part) for action in actions for part in ast.walk(action)}
     hidden |= {id(node.annotation) for node in ast.walk(tree) if isinstance(node, ast.AnnAssign | ast.arg)}
     found = [
         node

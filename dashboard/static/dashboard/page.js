@@ -43,6 +43,10 @@
     Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.nodeName === "DETAILS");
   }
 
+  // The server shows times of schedules in the browser's zone.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.includes(`dpmp_zone=${zone}`)) document.cookie = `dpmp_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
   // Colours: the cookie is read by the server, so that the next page comes in them at once.
   document.querySelectorAll("[data-theme-switch]").forEach((form) => form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -52,6 +56,11 @@
     form.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button === event.submitter)));
     document.dispatchEvent(new CustomEvent("dpmp:theme"));
   }));
+
+  // A form shows the fields that belong to what was chosen in it.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("form[data-mode] [name=mode]")) event.target.form.dataset.mode = event.target.value;
+  });
 
   // Errors belong in the page.
   const flash = document.getElementById("flash");
