@@ -11,6 +11,7 @@ So it counts for others only where the block that the pool builds on was about a
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from proxy.observe.events import ConnectionTipChanged, EventStream, NetworkDifficultyDoubted
 from proxy.ports import Clock
@@ -30,6 +31,7 @@ CALM_S = 60.0
 """A pool is believed again once it has made sense for so long: it may alternate with each job."""
 MAX_POOLS = 64
 """Of a chain whose words are kept."""
+MAX_BELIEVED = 64
 
 
 @dataclass(slots=True)
@@ -43,6 +45,15 @@ class _KnownChain:
     """Since ``named_at``."""
     words: dict[PoolKey, float] = field(default_factory=dict)
     """What each pool said last."""
+
+
+class Believed(NamedTuple):
+    """What is believed of a job's ``nbits``."""
+
+    credible: float
+    """The difficulty that it says, or the hardest known of its chain where that is out of all proportion."""
+    block_target: int
+    """A hash up to this solves a block, as far as ``nbits`` are to be believed."""
 
 
 @dataclass(slots=True)
@@ -68,23 +79,25 @@ class NetworkDifficulties:
         self._diff1 = diff1
         self._least = LEAST_OF_CHAIN if diff1 == DIFF1_TARGET else {}
         self._chains: dict[Chain, _KnownChain] = {}
+        self._believed: dict[tuple[Chain, int], Believed] = {}
+        """Worked out once for all miners that get a job; until what is known of a chain changes."""
         events.subscribe(ConnectionTipChanged, self._on_tip)
 
-    def credible(self, chain: Chain, nbits: int) -> float:
-        """The difficulty of a job's ``nbits``, or the hardest known of ``chain`` where that is out of all proportion.
+    def believe(self, chain: Chain, nbits: int) -> Believed:
+        """What to believe of a job's ``nbits`` on ``chain``. With nothing to compare with, the pool's word counts."""
+        believed = self._believed.get((chain, nbits))
+        if believed is None:
+            while len(self._believed) >= MAX_BELIEVED:
+                del self._believed[next(iter(self._believed))]
+            believed = self._believed[chain, nbits] = self._work_out(chain, nbits)
+        return believed
 
-        With nothing to compare with, the pool's word counts.
-        """
-        difficulty = true_difficulty(target_of_nbits(nbits), self._diff1)
-        known = self._known(chain)
-        return known if difficulty * FALL_MOST < known else difficulty
-
-    def block_target(self, chain: Chain, nbits: int) -> int:
-        """A hash up to this solves a block of ``chain``, as far as the job's ``nbits`` are to be believed."""
-        target = target_of_nbits(nbits)
-        known = self._known(chain)
-        doubtful = known and true_difficulty(target, self._diff1) * FALL_MOST < known
-        return min(target, int(self._diff1 / known)) if doubtful else target
+    def _work_out(self, chain: Chain, nbits: int) -> Believed:
+        target, known = target_of_nbits(nbits), self._known(chain)
+        difficulty = true_difficulty(target, self._diff1)
+        if difficulty * FALL_MOST < known:
+            return Believed(known, min(target, int(self._diff1 / known)))
+        return Believed(difficulty, target)
 
     def _known(self, chain: Chain) -> float:
         """What the difficulty of ``chain`` is measured by; 0 for nothing."""
@@ -107,6 +120,7 @@ class NetworkDifficulties:
     def _take_word(self, event: ConnectionTipChanged, difficulty: float) -> None:
         now = self._clock.now()
         known = self._chains.get(event.chain)
+        is_new = known is None
         if known is None:
             known = self._chains[event.chain] = _KnownChain(difficulty, now)
         known.blocks += event.prevhash != known.prevhash
@@ -115,12 +129,14 @@ class NetworkDifficulties:
         while len(known.words) >= MAX_POOLS:
             del known.words[next(iter(known.words))]
         known.words[event.pool] = difficulty
-        highest = max(known.words.values())
+        highest, hardest = max(known.words.values()), known.hardest
         if now - known.named_at >= FORGET_S and known.blocks > FORGET_BLOCKS:
             known.words = {event.pool: difficulty}
             known.hardest = difficulty
         elif highest >= known.hardest or len(known.words) > 1:  # all pools agree that it is lower
             known.hardest = highest
+        if known.hardest != hardest or is_new:
+            self._believed.clear()
         if difficulty * FALL_MOST >= known.hardest:
             known.named_at, known.blocks = now, 0
 

@@ -319,6 +319,13 @@ class _BrokenSession:
 
     # --- ConnectionUser -------------------------------------------------------------------------------------------
 
+    def job_may_wait(self, connection: UpstreamConnection) -> bool:
+        """Never."""
+        return False
+
+    def connection_job_noted(self, connection: UpstreamConnection, job: PoolJob) -> None:
+        """There is no more to it."""
+
     def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
         """Logged in, with a first job: see whose session it is."""
         if connection is not self._connection:

@@ -8,6 +8,8 @@ NEEDED_JOBS = 2.0
 """The search space of a job must last for so many times the pool's usual time between jobs."""
 REGAINED_JOBS = 3.0
 """A pool that was left out for it comes back at so many times: the hash rate is an estimate, and moves."""
+KINDS_KEPT = 256
+"""Kinds of miners whose verdict is kept with a job; a fleet has a dozen."""
 JOB_GAP_S = 30.0
 """Time between two jobs of a pool that has not sent two yet."""
 
@@ -26,8 +28,30 @@ def why_not(
     ``rolls``: it negotiated version rolling; ``version_mask``: what the pool allows, None while it has not said;
     ``elsewhere``: another pool has work for it. A pool that has not said is only left alone by firmware that may not
     stop rolling and has work elsewhere: a pool that does not know BIP 310 stays silent too, and would refuse its
-    shares.
+    shares. The same for all miners of a kind, so it is worked out once for each.
     """
+    room, size = extranonce.room, extranonce.size
+    kind = (profile.name, room, size, job.extranonce2_size, len(job.extranonce1), rolls, version_mask, elsewhere)
+    verdicts = job.template.verdicts
+    why = verdicts.get(kind)
+    if why is None:
+        if len(verdicts) >= KINDS_KEPT:
+            verdicts.clear()
+        why = verdicts[kind] = _why_not(
+            job, extranonce, profile, rolls=rolls, version_mask=version_mask, elsewhere=elsewhere
+        )
+    return why
+
+
+def _why_not(
+    job: PoolJob,
+    extranonce: MinerExtranonce,
+    profile: Profile,
+    *,
+    rolls: bool,
+    version_mask: int | None,
+    elsewhere: bool,
+) -> str:
     if job.extranonce2_size < extranonce.room:
         needed = profile.least_extranonce2 + (not profile.accepts_empty_extranonce1)
         fits = "it fits" if job.extranonce2_size >= needed else "it may fit"

@@ -17,6 +17,7 @@ from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_limits import ConnectionLimits, ConnectRates, limits_for
 from proxy.engine.delivery import BlockDelivery
+from proxy.engine.job_backlog import JobBacklog
 from proxy.engine.miner_access import may_connect
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
@@ -88,6 +89,7 @@ class Engine:
         self.stale_tips = StaleTips(clock=clock, events=events)
         self.network_difficulties = NetworkDifficulties(clock=clock, events=events, diff1=self.diff1)
         self.stale_tips.on_change = self._tips_changed
+        self.job_backlog = JobBacklog(clock)
         self._dialer = dialer
         self._random = random
         self._session_ids = count(1)

@@ -122,6 +122,11 @@ class PoolLink:
         return self.connection.job if self.connection is not None else None
 
     @property
+    def has_new_job(self) -> bool:
+        """Whether nobody has looked yet if the miner can use ``job``."""
+        return self.connection is not None and self.connection.has_new_job
+
+    @property
     def difficulty(self) -> float:
         """The pool's, for the jobs to come; 0 without a connection."""
         return self.connection.difficulty if self.connection is not None else 0.0
@@ -279,6 +284,11 @@ class PoolLink:
 
     # --- ConnectionUser -------------------------------------------------------------------------------------------
 
+    def job_may_wait(self, connection: UpstreamConnection) -> bool:
+        """Where the miner has work elsewhere."""
+        in_use = connection is self.connection and self.state is not LinkState.OPENING
+        return in_use and self._session.current not in (None, self.pool.key)
+
     def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
         """Take work from the connection in use; a replacement takes over at its first job."""
         self.pool.job_heard(connection)
@@ -298,6 +308,11 @@ class PoolLink:
                 self.refused = ""
                 self.pool.connection_ready(connection)
             self._session.work_came(self, job, new_connection=first)
+
+    def connection_job_noted(self, connection: UpstreamConnection, job: PoolJob) -> None:
+        """Look at what the connection in use is to be asked for, and whether the miner can stay."""
+        if connection is self.connection:
+            self._session.work_noted(self, job)
 
     def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """Find out what was lost; the connection in use is replaced after its backoff."""

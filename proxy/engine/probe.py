@@ -106,6 +106,13 @@ class Probe:
 
     # --- ConnectionUser -------------------------------------------------------------------------------------------
 
+    def job_may_wait(self, connection: UpstreamConnection) -> bool:
+        """Never."""
+        return False
+
+    def connection_job_noted(self, connection: UpstreamConnection, job: PoolJob) -> None:
+        """There is no more to it."""
+
     def connection_job(self, connection: UpstreamConnection, job: PoolJob) -> None:
         """The pool works."""
         if connection is not self._connection:

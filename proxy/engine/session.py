@@ -389,7 +389,7 @@ class Session:
         if pool == self.current:
             return True
         link = self.links.get(pool)
-        if link is None or link.job is None or pool not in self._ready:
+        if link is None or link.job is None or pool not in self._ready or self._lost_its_use(link):
             self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
             return False
         old, self.current = self.current, pool
@@ -404,6 +404,10 @@ class Session:
         if old is not None and old not in self.wanted and old in self.links:
             self.links[old].drain()
         return True
+
+    def _lost_its_use(self, link: PoolLink) -> bool:
+        """Whether the newest job, which was not looked at yet, is not for this miner; ``work_came`` follows."""
+        return link.has_new_job and link.job is not None and not self._fits(link.pool.key, link.job)
 
     def _work_through(self, link: PoolLink) -> None:
         before, self._link = self._link, link
@@ -544,21 +548,31 @@ class Session:
     # --- Its links ------------------------------------------------------------------------------------------------
 
     def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
-        """A connection has a job: check that this miner can use it, and pass it on if it works there."""
+        """A connection has a job: check that this miner can use it, and pass it on if it works there.
+
+        ``work_noted`` follows, once all miners have their jobs.
+        """
         key = link.pool.key
-        fits = self.eligible.fits(key, job, elsewhere=bool(self._ready - {key}))
-        worked_here = key == self.current
-        if self.eligible.space_changed(key, job):
-            self.update_ready()
-        if fits and worked_here and key == self.current:  # one that just came here got this job with the switch
+        fits = self._fits(key, job)
+        if fits and key == self.current and not self.sender.has_sent(job):  # a switch since it came has sent it
             self._work_through(link)
             self.sender.send(link, clean=job.clean or new_connection, switch=new_connection)
-            self._ask_for_less(link, job.difficulty)
-        self._suggest(link)
         if fits is not (key in self._ready):
             self.update_ready()
         if not fits and not self._ready and self.current is None and self.eligible.helped_by_a_new_connection(job):
             self.downstream.close("no pool fits this connection, but one fits the next")
+
+    def work_noted(self, link: PoolLink, job: PoolJob) -> None:
+        """See whether the miner is quick for jobs of this size, and what its pool is to be asked for."""
+        key = link.pool.key
+        if self.eligible.space_changed(key, job):
+            self.update_ready()
+        if key == self.current:
+            self._ask_for_less(link, job.difficulty)
+        self._suggest(link)
+
+    def _fits(self, key: PoolKey, job: PoolJob) -> bool:
+        return self.eligible.fits(key, job, elsewhere=len(self._ready) > (key in self._ready))
 
     # --- Version rolling ------------------------------------------------------------------------------------------
 

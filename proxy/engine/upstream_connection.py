@@ -8,6 +8,7 @@ from typing import Protocol
 
 from proxy.chains.coinbase import height_of
 from proxy.config.snapshot import Endpoint, PoolConfig
+from proxy.engine.job_backlog import JobBacklog
 from proxy.engine.job_watch import JobWatch
 from proxy.engine.redirect import redirect_target
 from proxy.errors import RemoteProtocolError
@@ -32,7 +33,7 @@ from proxy.ports import Clock, Dialer, Link
 from proxy.stratum.codec import Request
 from proxy.stratum.extranonce import ExtranoncePadding
 from proxy.stratum.pool_context import PoolContext
-from proxy.stratum.pool_job import PoolJob
+from proxy.stratum.pool_job import NotifyTemplate, PoolJob
 from proxy.stratum.upstream import Credentials, Upstream
 from proxy.stratum.upstream_owner import PendingSubmit
 from proxy.text import visible
@@ -45,8 +46,14 @@ GOLDEN = 0.618033988749895
 class ConnectionUser(Protocol):
     """Who uses a connection: a session's link to the pool, a probe, the delivery of a block."""
 
+    def job_may_wait(self, connection: "UpstreamConnection") -> bool:
+        """Whether nobody works through the connection, so that ``connection_job`` may follow a moment later."""
+
     def connection_job(self, connection: "UpstreamConnection", job: PoolJob) -> None:
         """A job came; the first one says that the connection is ready."""
+
+    def connection_job_noted(self, connection: "UpstreamConnection", job: PoolJob) -> None:
+        """The same job again, once all miners at work have theirs."""
 
     def connection_lost(self, connection: "UpstreamConnection", reason: str) -> None:
         """The connection is over. Called once, last."""
@@ -68,16 +75,19 @@ class UpstreamConnection:
     """A connection of its own to ``endpoint`` of a pool; owner of one ``Upstream``."""
 
     __slots__ = (
+        "_backlog",
         "_cancel_dial",
         "_deadlines",
         "_dialed_at",
         "_events",
+        "_is_new",
         "_job_watch",
         "_known",
         "_notify_cache",
         "_opened_at",
         "_session",
         "_tip",
+        "_unnoted",
         "_user",
         "asked",
         "chain",
@@ -100,6 +110,7 @@ class UpstreamConnection:
         connection_id: ConnectionId,
         pool: PoolConfig,
         context: PoolContext,
+        backlog: JobBacklog,
         endpoint: Endpoint,
         credentials: Credentials,
         user: ConnectionUser,
@@ -131,8 +142,13 @@ class UpstreamConnection:
         )
         self.reading = context.reading
         self._notify_cache = context.notify_cache
-        self._tip = (b"", 0)
-        """Previous block and compact target of the newest job."""
+        self._tip: tuple[bytes, int] | None = None
+        """Previous block and compact target of the newest job that was noted."""
+        self._backlog = backlog
+        self._unnoted: PoolJob | None = None
+        """The newest job, while it waits in the backlog."""
+        self._is_new = False
+        """Whether ``_unnoted`` was not handed over yet."""
         self._known = pool.endpoints
         self._user = user
         self._deadlines = clock.deadlines
@@ -168,6 +184,11 @@ class UpstreamConnection:
     def job(self) -> PoolJob | None:
         """The newest job, once the connection is ready."""
         return self.upstream.job if self.upstream.ready else None
+
+    @property
+    def has_new_job(self) -> bool:
+        """Whether the newest job was not handed over yet."""
+        return self._unnoted is not None and self._is_new
 
     @property
     def ready(self) -> bool:
@@ -348,9 +369,39 @@ class UpstreamConnection:
         )
 
     def upstream_job(self, job: PoolJob) -> None:
-        """Announce a job that is new, hand it over, and look out for the next one."""
+        """Announce a job that is new, hand it over, and look out for the next one.
+
+        A new block comes on all connections of a fleet at once: what no miner waits for is done afterwards.
+        """
+        self.note_job()
         template = job.template
-        if self._notify_cache.announce(template) and self._events.wants(PoolNotify):
+        is_first = self._notify_cache.announce(template)
+        if is_first:
+            self._announce(job)
+        if is_first or self._tip is None:
+            self._note_tip(template)
+        self._job_watch.job_came()
+        self.reached = True
+        self._is_new = self._user.job_may_wait(self)
+        if not self._is_new:
+            self._user.connection_job(self, job)
+        if not self.ended:
+            self._unnoted = job
+            self._backlog.add(self)
+
+    def note_job(self) -> None:
+        """Do what remains to be done for the newest job; harmless where nothing does."""
+        job, self._unnoted = self._unnoted, None
+        if job is None or self.ended:
+            return
+        self._note_tip(job.template)
+        if self._is_new:
+            self._user.connection_job(self, job)
+        self._user.connection_job_noted(self, job)
+
+    def _announce(self, job: PoolJob) -> None:
+        template = job.template
+        if self._events.wants(PoolNotify):
             self._events.emit(
                 PoolNotify(
                     pool=self.pool,
@@ -369,8 +420,10 @@ class UpstreamConnection:
                     session=self._session,
                 )
             )
-        if self._tip != (template.prevhash, template.nbits):
-            self._tip = template.prevhash, template.nbits
+
+    def _note_tip(self, template: NotifyTemplate) -> None:
+        if self._tip is not template.tip and self._tip != template.tip:
+            self._tip = template.tip
             self._events.emit(
                 ConnectionTipChanged(
                     pool=self.pool,
@@ -382,9 +435,6 @@ class UpstreamConnection:
                     session=self._session,
                 )
             )
-        self._job_watch.job_came()
-        self.reached = True
-        self._user.connection_job(self, job)
 
     def upstream_difficulty(self, difficulty: float) -> None:
         """Emit ``PoolDifficulty``; it holds from the next job on."""

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
-from proxy.engine.jobs import notify_line
+from proxy.engine.jobs import IssuedJob, JobTable, notify_line
 from proxy.engine.pool_link import PoolLink
 from proxy.observe.events import DifficultySent, JobForwarded, MinerReady
 from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.downstream import KEEP_ALIVE_ID
+from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import mask_text, undisputed_mask
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ KEEP_ALIVE_S = 50.0
 class WorkSender:
     """One session's; knows what the miner was last sent."""
 
-    __slots__ = ("_engine", "_extranonce1", "_prevhash", "_session", "assigned_difficulty", "version_mask")
+    __slots__ = ("_engine", "_job", "_session", "assigned_difficulty", "version_mask")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
         self.assigned_difficulty: float | None = None
@@ -30,20 +31,41 @@ class WorkSender:
         """The version bits last allowed; None: none were negotiated."""
         self._session = session
         self._engine = engine
-        self._prevhash = b""
-        self._extranonce1 = b""
+        self._job: PoolJob | None = None
+        """The job last sent, as its pool sent it."""
+
+    def has_sent(self, job: PoolJob) -> bool:
+        """Whether this is the job that the miner was sent last."""
+        return self._job is job
 
     def send(self, link: PoolLink, *, clean: bool, switch: bool = False) -> None:
         """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
-        session, engine = self._session, self._engine
-        job, jobs, pool = link.job, session.jobs, link.pool
+        job, jobs, before = link.job, self._session.jobs, self._job
         assert job is not None and jobs is not None, "work is sent where there is a job, after the handshake"
-        new_block = job.template.prevhash != self._prevhash
-        clean = clean or new_block or job.extranonce1 != self._extranonce1
-        now = engine.clock.now()
+        new_block = before is None or job.template.prevhash != before.template.prevhash
+        clean = clean or new_block or before is None or job.extranonce1 != before.extranonce1
+        first, now = not jobs.any_issued, self._engine.clock.now()
         if clean:
             jobs.retire(now)
+        issued, self._job = self._issue(link, job, jobs, now), job
+        push, notify = self._session.downstream.push, notify_line(issued, clean=clean)
+        version_mask = self._mask_to_tell(issued, first=first)
+        if version_mask is None and not switch and issued.difficulty == self.assigned_difficulty:
+            push(notify)
+        else:
+            lines = [] if version_mask is None else [_mask_line(version_mask)]
+            if switch or issued.difficulty != self.assigned_difficulty:
+                lines.append(self._difficulty_line(issued, link))
+            push(*lines, notify)
+        self._tell(issued, link, clean=clean, new_block=new_block, age_s=now - job.received_at)
+        if first:
+            session = self._session
+            self._engine.events.emit(MinerReady(session=session.id, worker=session.worker, pool=link.pool.key))
+
+    def _issue(self, link: PoolLink, job: PoolJob, jobs: JobTable, now: float) -> IssuedJob:
+        session, engine, pool = self._session, self._engine, link.pool
         held = link.held_difficulty(job.difficulty)
+        network = engine.network_difficulties.believe(pool.config.chain, job.template.nbits)
         difficulty = assigned_difficulty_for(
             job.difficulty,
             pool.config,
@@ -51,59 +73,64 @@ class WorkSender:
             hashrate=engine.scheduler.rate(session.id) if held else 0.0,
             held=held,
             hashes_per_difficulty=engine.hashes_per_difficulty,
-            network_difficulty=engine.network_difficulties.credible(pool.config.chain, job.template.nbits),
+            network_difficulty=network.credible,
             miner_minimum=session.minimum_difficulty,
         )
-        job_mask = session.version_mask_for(pool.key, job)
-        first = not jobs.any_issued
-        issued = jobs.issue(
+        return jobs.issue(
             link,
             job,
             difficulty=difficulty,
-            version_mask=job_mask,
-            block_target=engine.network_difficulties.block_target(pool.config.chain, job.template.nbits),
+            version_mask=session.version_mask_for(pool.key, job),
+            block_target=network.block_target,
             now=now,
         )
-        self._prevhash, self._extranonce1 = job.template.prevhash, job.extranonce1
-        lines: list[bytes] = []
-        version_mask = undisputed_mask(job_mask, job.template.version)
-        # Firmware that was told of no rolling hears of masks only where it would roll all the same (ESP-Miner).
-        takes_masks = session.rolls or (session.downstream.declined and session.profile.stops_rolling)
-        if takes_masks and (version_mask != self.version_mask or (first and session.profile.repeats_mask)):
-            self.version_mask = version_mask
-            lines.append(encode_notification("mining.set_version_mask", [mask_text(version_mask)]))
-        if switch or difficulty != self.assigned_difficulty:
-            self.assigned_difficulty = difficulty
-            lines.append(encode_notification("mining.set_difficulty", [as_number(difficulty)]))
-            if engine.events.wants(DifficultySent):
-                engine.events.emit(
-                    DifficultySent(
-                        session=session.id,
-                        worker=session.worker,
-                        pool=pool.key,
-                        difficulty=difficulty,
-                        pool_difficulty=job.difficulty,
-                    )
+
+    def _mask_to_tell(self, issued: IssuedJob, *, first: bool) -> int | None:
+        """The mask to send before the job; None where the miner has it, or takes none.
+
+        Firmware that was told of no rolling hears of masks only where it would roll all the same (ESP-Miner).
+        """
+        session = self._session
+        version_mask = undisputed_mask(issued.version_mask, issued.job.template.version)
+        if version_mask == self.version_mask and not (first and session.profile.repeats_mask):
+            return None
+        if not session.rolls and not (session.downstream.declined and session.profile.stops_rolling):
+            return None
+        self.version_mask = version_mask
+        return version_mask
+
+    def _difficulty_line(self, issued: IssuedJob, link: PoolLink) -> bytes:
+        session, events = self._session, self._engine.events
+        self.assigned_difficulty = issued.difficulty
+        if events.wants(DifficultySent):
+            events.emit(
+                DifficultySent(
+                    session=session.id,
+                    worker=session.worker,
+                    pool=link.pool.key,
+                    difficulty=issued.difficulty,
+                    pool_difficulty=issued.job.difficulty,
                 )
-        lines.append(notify_line(issued, clean=clean))
-        session.downstream.push(*lines)
-        if engine.events.wants(JobForwarded):
-            engine.events.emit(
+            )
+        return encode_notification("mining.set_difficulty", [as_number(issued.difficulty)])
+
+    def _tell(self, issued: IssuedJob, link: PoolLink, *, clean: bool, new_block: bool, age_s: float) -> None:
+        session, events = self._session, self._engine.events
+        if events.wants(JobForwarded):
+            events.emit(
                 JobForwarded(
                     session=session.id,
                     worker=session.worker,
-                    pool=pool.key,
+                    pool=link.pool.key,
                     job=issued.id,
-                    pool_job=str(job.template.job_id),
-                    difficulty=difficulty,
-                    pool_difficulty=job.difficulty,
+                    pool_job=str(issued.job.template.job_id),
+                    difficulty=issued.difficulty,
+                    pool_difficulty=issued.job.difficulty,
                     clean=clean,
-                    age_s=now - job.received_at,
+                    age_s=age_s,
                     new_block=new_block,
                 )
             )
-        if first:
-            engine.events.emit(MinerReady(session=session.id, worker=session.worker, pool=pool.key))
 
     def keep_alive(self) -> float:
         """Send something before the miner takes silence for a dead pool; nothing that changes what it works on.
@@ -118,8 +145,12 @@ class WorkSender:
         if now < due - 1e-6:
             return due
         if session.rolls and self.version_mask is not None:
-            line = encode_notification("mining.set_version_mask", [mask_text(self.version_mask)])
+            line = _mask_line(self.version_mask)
         else:
             line = encode_request(KEEP_ALIVE_ID, session.profile.keep_alive, [])
         session.downstream.push(line)
         return now + KEEP_ALIVE_S
+
+
+def _mask_line(version_mask: int) -> bytes:
+    return encode_notification("mining.set_version_mask", [mask_text(version_mask)])

@@ -49,6 +49,11 @@ class LineFramer:
         self._buffer = b"" if self._skipping else rest
         return lines
 
+    @property
+    def is_between_lines(self) -> bool:
+        """Whether what comes next begins a line."""
+        return not self._buffer and not self._skipping
+
     def _checked(self, line: bytes) -> list[bytes | RemoteProtocolError]:
         if line[:1] == b"{" and line[-1:] == b"}" and len(line) <= self._limit:
             return [line]

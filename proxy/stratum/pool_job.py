@@ -53,6 +53,10 @@ class NotifyTemplate:
     """JSON parameters from the previous hash up to where the pool's extranonce1 belongs, in a miner's notify."""
     ending: str = field(init=False)
     """JSON parameters from the coinbase's second part up to the time."""
+    tip: tuple[bytes, int] = field(init=False)
+    """``prevhash`` and ``nbits``: one object for all connections that the line comes on."""
+    verdicts: dict[tuple[object, ...], str] = field(init=False, compare=False, repr=False)
+    """For ``eligibility``: why a kind of miner cannot use the job, looked at once for all miners of the kind."""
 
     def __post_init__(self) -> None:
         """Work out what depends on nothing else."""
@@ -75,6 +79,8 @@ class NotifyTemplate:
                 )
             ).digest(),
             "job_id_size": len(orjson.dumps(self.job_id)) - 2,
+            "tip": (prevhash, self.nbits),
+            "verdicts": {},
             "opening": f'"{self.prevhash_hex}","{self.coinb1.hex()}',
             "ending": f'","{self.coinb2.hex()}",{branches},"{self.version:08x}","{self.nbits:08x}","',
         }
@@ -116,10 +122,14 @@ class PoolJob:
 class NotifyCache:
     """The lines of ``mining.notify`` that a pool sent lately, each read once; for all connections to one pool."""
 
-    __slots__ = ("_announced", "_read")
+    __slots__ = ("_announced", "_newest", "_read", "_whole")
 
     def __init__(self) -> None:
         self._read: dict[bytes, NotifyTemplate] = {}
+        self._whole: dict[bytes, NotifyTemplate] = {}
+        """The same by the line with its newline: what a read from a socket mostly brings."""
+        self._newest: NotifyTemplate | None = None
+        """The one that was announced last."""
         self._announced: deque[NotifyTemplate] = deque(maxlen=CACHED_LINES)
         """The newest first."""
 
@@ -127,16 +137,24 @@ class NotifyCache:
         """Return what ``line`` was read as, if it was."""
         return self._read.get(line)
 
+    def find_whole(self, payload: bytes) -> NotifyTemplate | None:
+        """As ``find``, for a line with its newline."""
+        return self._whole.get(payload)
+
     def put(self, line: bytes, template: NotifyTemplate) -> None:
         """Remember what ``line`` says, in place of the oldest."""
         while len(self._read) >= CACHED_LINES:
-            del self._read[next(iter(self._read))]
-        self._read[line] = template
+            oldest = next(iter(self._read))
+            del self._read[oldest], self._whole[oldest + b"\n"]
+        self._read[line] = self._whole[line + b"\n"] = template
 
     def announce(self, template: NotifyTemplate) -> bool:
         """Note that the pool's job is announced; False where it was before, on whatever connection."""
+        if template is self._newest:
+            return False
         if any(each is template for each in self._announced):
             return False
+        self._newest = template
         self._announced.appendleft(template)
         return True
 

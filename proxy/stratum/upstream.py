@@ -239,6 +239,8 @@ class Upstream:
     def received(self, payload: bytes) -> None:
         """Take what the pool sent."""
         self.last_received = self._deadlines.now()
+        if len(payload) >= MIN_NOTIFY and self._is_known_job(payload):
+            return
         if whole := self._framer.whole(payload):
             self._lines.received += 1
             if self.state is not UpstreamState.CLOSED:
@@ -402,6 +404,19 @@ class Upstream:
             if self._errors >= MAX_ERRORS:
                 self.close(f"{MAX_ERRORS} malformed messages in a row", wanted=False)
 
+    def _is_known_job(self, payload: bytes) -> bool:
+        """Take a read that is just a job which the pool sent on another connection, byte for byte: with a thousand
+        connections all reads but one of a new job are. False: it is for the framer."""
+        template = self._notify_cache.find_whole(payload)
+        if template is None or self.state is not UpstreamState.READY or self.traced:
+            return False
+        if not self._framer.is_between_lines or self._too_long_by(template) > 0:
+            return False
+        self._lines.received += 1
+        self._errors = 0
+        self._take_job(template)
+        return True
+
     def _plainly_accepted(self, message: dict[str, Any], line: bytes) -> bool:
         """Deal with the plain answer "true" to an open share, and learn its form; False: it is something else."""
         ident = message.get("id")
@@ -559,7 +574,12 @@ class Upstream:
         if self.state is UpstreamState.SUBSCRIBING:
             self._handshake.early_job = template
             return
-        self._check_submit_fits(template)
+        over = self._too_long_by(template)
+        if over > 0:
+            raise RemoteProtocolError(f"notify with a job id that makes a submit {over} bytes too long")
+        self._take_job(template)
+
+    def _take_job(self, template: NotifyTemplate) -> None:
         self.job = PoolJob(
             template=template,
             clean=template.clean,
@@ -572,12 +592,10 @@ class Upstream:
         if self.state is UpstreamState.READY:
             self._owner.upstream_job(self.job)
 
-    def _check_submit_fits(self, template: NotifyTemplate) -> None:
-        """A job whose shares could never be sent is no work: JSON may write a character of its id in 6 bytes."""
-        size = template.job_id_size + 2 * self.extranonce2_size
-        if size > self._submit_room:
-            over = size - self._submit_room
-            raise RemoteProtocolError(f"notify with a job id that makes a submit {over} bytes too long")
+    def _too_long_by(self, template: NotifyTemplate) -> int:
+        """How many bytes too long a submit for a job would be; up to 0: it fits. A job whose shares could never be sent
+        is no work: JSON may write a character of its id in 6 bytes."""
+        return template.job_id_size + 2 * self.extranonce2_size - self._submit_room
 
     def _set_difficulty(self, difficulty: float) -> None:
         first, self._handshake.difficulty_seen = not self._handshake.difficulty_seen, True

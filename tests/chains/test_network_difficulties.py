@@ -11,6 +11,7 @@ from proxy.chains.network_difficulties import (
     FORGET_BLOCKS,
     FORGET_S,
     LEAST_OF_CHAIN,
+    MAX_BELIEVED,
     MAX_POOLS,
     NetworkDifficulties,
 )
@@ -54,7 +55,7 @@ class Trial:
                 session=None,
             )
         )
-        return self.known.credible(chain, nbits)
+        return self.known.believe(chain, nbits).credible
 
 
 def test_with_nothing_to_compare_with_the_pools_word_counts() -> None:
@@ -83,21 +84,21 @@ def test_a_pool_cannot_walk_down_in_small_steps() -> None:
 def test_no_pool_is_believed_a_difficulty_that_its_chain_has_not_had_for_years(chain: Chain) -> None:
     trial = Trial()
     assert trial.say("A", REGTEST, chain) == LEAST_OF_CHAIN[chain]
-    assert trial.known.block_target(chain, REGTEST) < target_of_nbits(0x1C000FFF)
+    assert trial.known.believe(chain, REGTEST).block_target < target_of_nbits(0x1C000FFF)
 
 
 def test_a_regtest_pool_is_believed_where_its_setting_says_another_chain() -> None:
     trial = Trial()
     assert trial.say("A", REGTEST, Chain.OTHER) == network_difficulty(REGTEST)
-    assert trial.known.block_target(Chain.OTHER, REGTEST) == target_of_nbits(REGTEST)
+    assert trial.known.believe(Chain.OTHER, REGTEST).block_target == target_of_nbits(REGTEST)
 
 
 def test_a_block_is_what_reaches_the_chains_difficulty_whatever_the_pool_says() -> None:
     trial = Trial()
     trial.say("A", HARD)
-    assert trial.known.block_target(Chain.BTC, HARD) == target_of_nbits(HARD)
-    assert trial.known.block_target(Chain.BTC, REGTEST) == pytest.approx(target_of_nbits(HARD), rel=1e-9)
-    assert trial.known.block_target(Chain.BTC, 0x17FF0000) == 0, "no consensus allows it, so nothing solves it"
+    assert trial.known.believe(Chain.BTC, HARD).block_target == target_of_nbits(HARD)
+    assert trial.known.believe(Chain.BTC, REGTEST).block_target == pytest.approx(target_of_nbits(HARD), rel=1e-9)
+    assert trial.known.believe(Chain.BTC, 0x17FF0000).block_target == 0, "no consensus allows it, so nothing solves it"
 
 
 def test_a_pool_that_names_too_high_a_difficulty_takes_no_blocks_from_the_others() -> None:
@@ -105,7 +106,7 @@ def test_a_pool_that_names_too_high_a_difficulty_takes_no_blocks_from_the_others
     trial.say("A", HARD)
     trial.say("B", 0x10000FFF, carries_work=False)
     assert trial.say("A", HARD) == network_difficulty(HARD)
-    assert trial.known.block_target(Chain.BTC, HARD) == target_of_nbits(HARD)
+    assert trial.known.believe(Chain.BTC, HARD).block_target == target_of_nbits(HARD)
     assert not trial.known.doubts
 
 
@@ -158,7 +159,7 @@ def test_a_fall_that_all_pools_of_the_chain_name_is_believed_at_once() -> None:
     trial.say("B", HARD)
     assert trial.say("A", EASY_NBITS) == network_difficulty(HARD)
     assert trial.say("B", EASY_NBITS, new_block=False) == network_difficulty(EASY_NBITS)
-    assert trial.known.credible(Chain.BTC, EASY_NBITS) == network_difficulty(EASY_NBITS)
+    assert trial.known.believe(Chain.BTC, EASY_NBITS).credible == network_difficulty(EASY_NBITS)
 
 
 def test_a_fall_that_the_only_pool_names_is_believed_after_some_blocks() -> None:
@@ -248,3 +249,12 @@ def test_a_main_chain_pool_that_calls_each_share_a_block_makes_none() -> None:
     assert world.events_of(BlockCandidate) == []
     [doubt] = world.events_of(NetworkDifficultyDoubted)
     assert (doubt.pool, doubt.known) == ("A", LEAST_OF_CHAIN[Chain.BTC])
+
+
+def test_what_was_believed_is_worked_out_anew_once_more_is_known() -> None:
+    trial = Trial()
+    assert trial.say("A", EASY_NBITS) == network_difficulty(EASY_NBITS)
+    for nbits in range(0x1C000001, 0x1C000001 + 2 * MAX_BELIEVED):
+        trial.known.believe(Chain.BTC, nbits)
+    assert trial.say("B", HARD) == network_difficulty(HARD)
+    assert trial.known.believe(Chain.BTC, EASY_NBITS).credible == network_difficulty(HARD)

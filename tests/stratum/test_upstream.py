@@ -522,3 +522,43 @@ def test_shares_that_nobody_answers_are_remembered_up_to_a_bound_and_the_last_on
         bench.clock.advance(5.0)
         bench.push("mining.notify", NOTIFY)
     assert ended == ["all"] and len(bench.owner.given_up) == 3
+
+
+KNOWN = ["2", "00" * 32, "aa" * 60, "bb" * 60, [], "20000000", "1d00ffff", "68000000", False]
+
+
+def test_a_known_line_is_taken_only_where_it_stands_alone_between_lines() -> None:
+    notify_cache = NotifyCache()
+    first, second = Bench(notify_cache=notify_cache).ready(), Bench(notify_cache=notify_cache).ready()
+    line = orjson.dumps({"id": None, "method": "mining.notify", "params": KNOWN}) + b"\n"
+    first.upstream.received(line)
+    jobs = len(second.owner.jobs)
+    second.upstream.received(b'{"id":null,"method":"mining.set_difficulty",')
+    second.upstream.received(line)
+    assert len(second.owner.jobs) == jobs, "half a line and a known one are no job"
+    assert len(second.owner.problems) == 1
+    second.upstream.received(line + line)
+    assert len(second.owner.jobs) == jobs + 2
+    second.upstream.received(line[:100])
+    second.upstream.received(line[100:])
+    assert len(second.owner.jobs) == jobs + 3
+    assert len(second.owner.problems) == 1
+
+
+def test_a_known_job_whose_submits_would_be_too_long_on_this_connection_is_refused_as_any_other() -> None:
+    notify_cache = NotifyCache()
+    first, second = Bench(notify_cache=notify_cache).ready(), Bench("w" * 850, notify_cache=notify_cache).ready()
+    long_id = ["x" * 100, *KNOWN[1:]]
+    first.push("mining.notify", long_id)
+    jobs = len(second.owner.jobs)
+    second.push("mining.notify", long_id)
+    assert len(second.owner.jobs) == jobs
+    assert "too long" in str(second.owner.problems[-1])
+
+
+def test_a_pool_may_send_more_lines_than_are_remembered() -> None:
+    bench = Bench(notify_cache=NotifyCache()).ready()
+    for number in (*range(100, 140), *range(100, 110)):
+        bench.push("mining.notify", [str(number), *KNOWN[1:]])
+        assert bench.upstream.job is not None
+        assert bench.upstream.job.template.job_id == str(number)

@@ -1,0 +1,33 @@
+"""What is noted of a block waits its turn, a few connections at a time."""
+
+import pytest
+
+from proxy.engine.job_backlog import A_TURN, JobBacklog
+from proxy.scheduling.virtual_clock import VirtualClock
+
+
+class Connection:
+    def __init__(self, noted: list[int], number: int) -> None:
+        self.noted, self.number = noted, number
+
+    def note_job(self) -> None:
+        self.noted.append(self.number)
+        if self.number == 3:
+            raise ValueError("a connection whose job cannot be noted")
+
+
+def test_a_turn_of_the_loop_notes_a_few_and_a_failure_stops_no_other() -> None:
+    clock, noted, between = VirtualClock(), list[int](), list[int]()
+    backlog = JobBacklog(clock)
+    for number in range(4, 4 + A_TURN + 5):
+        backlog.add(Connection(noted, number))
+    clock.call_at(0.0, lambda: between.append(len(noted)))
+    clock.advance(0)
+    assert between == [A_TURN], "others have their turn in between"
+    assert noted == list(range(4, 4 + A_TURN + 5))
+    for number in (1, 2, 3, 4, 5):
+        backlog.add(Connection(noted, number))
+    with pytest.raises(ValueError, match="cannot be noted"):
+        clock.advance(0)
+    clock.advance(0)
+    assert noted[-5:] == [1, 2, 3, 4, 5]

@@ -1,0 +1,151 @@
+"""A new block comes on all connections at once: those whose miners wait for it are served first, the rest is noted."""
+
+from typing import Any
+
+import orjson
+
+from proxy.observe.events import ConnectionTipChanged, PoolExcluded, SwitchSkipped
+from proxy.stratum.firmware import Profile
+from proxy.types import PoolKey, SwitchReason
+from tests.support.world import Connection, ScriptedMiner, World
+
+
+def connection_of(world: World, miner: ScriptedMiner, key: str) -> Connection:
+    """The pool's end of the miner's connection."""
+    link = miner.session.links[PoolKey(key)].connection
+    return next(each for each in world.pools[key].live() if each.handler is link)
+
+
+def elsewhere(miner: ScriptedMiner) -> str:
+    """The pool that the miner does not work on."""
+    return "B" if miner.session.current == "A" else "A"
+
+
+def say(connection: Connection, params: list[Any]) -> None:
+    """A job comes now, in this very turn of the loop."""
+    connection.handler.received(orjson.dumps({"id": None, "method": "mining.notify", "params": params}) + b"\n")
+
+
+def next_job(world: World, key: str, **changes: Any) -> list[Any]:
+    pool = world.pools[key]
+    pool.height += 1
+    job = pool.job(clean=True)
+    return [changes.get("coinbase2", part) if place == 3 else part for place, part in enumerate(job)]
+
+
+def working(*, miners: int = 1, agent: str = "cpuminer/2.5.1") -> tuple[World, list[ScriptedMiner]]:
+    world = World(min_switch_s=300.0)
+    made = [world.miner(agent, user=f"addr.{number}") for number in range(miners)]
+    world.advance(5)
+    assert all(miner.session.current and len(miner.session.ready) == 2 for miner in made)
+    return world, made
+
+
+def test_what_a_block_means_for_idle_connections_is_noted_after_the_miners_at_work_have_it() -> None:
+    world, miners = working(miners=6)
+    jobs = {key: next_job(world, key) for key in "AB"}
+    tips = len(world.events_of(ConnectionTipChanged))
+    for miner in miners:
+        say(connection_of(world, miner, elsewhere(miner)), jobs[elsewhere(miner)])
+    for miner in miners:
+        say(connection_of(world, miner, str(miner.session.current)), jobs[str(miner.session.current)])
+        assert miner.job[1] == jobs[str(miner.session.current)][1]
+    told = {event.connection for event in world.events_of(ConnectionTipChanged)[tips:]}
+    assert len(told) == 2, "the first connection of each pool tells the block for all"
+    world.advance(0)
+    told_later = [event.connection for event in world.events_of(ConnectionTipChanged)[tips:]]
+    assert len(told_later) == len(set(told_later)) == 12
+
+
+def test_a_miner_without_work_does_not_wait_for_others() -> None:
+    world = World({"A": 8})
+    miner = world.miner()
+    world.advance(3)
+    world.pools["A"].drop()
+    world.advance(3)
+    assert miner.pool_of(miner.job) == "A"
+    job = next_job(world, "A")
+    say(connection_of(world, miner, "A"), job)
+    assert miner.job[1] == job[1]
+
+
+def test_a_switch_before_the_job_was_noted_sends_it_once() -> None:
+    world, (miner,) = working()
+    other = elsewhere(miner)
+    job = next_job(world, other)
+    say(connection_of(world, miner, other), job)
+    assert miner.session.switch_to(PoolKey(other), SwitchReason.SLICE)
+    assert (miner.job[1], miner.job[8]) == (job[1], True)
+    count = len(miner.all("mining.notify"))
+    world.advance(1)
+    assert len(miner.all("mining.notify")) == count
+    following = next_job(world, other)
+    say(connection_of(world, miner, other), following)
+    assert miner.job[1] == following[1]
+    miner.submit()
+    world.advance(1)
+    assert world.pools[other].submits[-1][1] == following[0]
+
+
+def test_a_switch_to_a_job_that_nobody_has_looked_at_and_that_does_not_fit_is_not_made() -> None:
+    world, (miner,) = working()
+    here, other = miner.session.current, elsewhere(miner)
+    profile: Profile = miner.session.profile
+    assert profile.max_coinbase is None
+    miner.session.profile = Profile(**{**_fields(profile), "name": "small", "max_coinbase": 200})
+    say(connection_of(world, miner, other), next_job(world, other, coinbase2="ff" * 300))
+    assert not miner.session.switch_to(PoolKey(other), SwitchReason.SLICE)
+    assert world.events_of(SwitchSkipped)[-1].pool == other
+    world.advance(1)
+    assert miner.session.current == here
+    assert miner.session.ready == {here}
+    assert [event.pool for event in world.events_of(PoolExcluded)] == [other]
+
+
+def _fields(profile: Profile) -> dict[str, Any]:
+    return {name: getattr(profile, name) for name in profile.__dataclass_fields__}
+
+
+def test_every_block_of_a_connection_is_noted_in_its_order() -> None:
+    world, miners = working(miners=2)
+    miner = next(each for each in miners if each.session.current == miners[0].session.current)
+    other = elsewhere(miner)
+    first, second = next_job(world, other), next_job(world, other)
+    for end in world.pools[other].live():
+        say(end, first)
+        say(end, second)
+    world.advance(1)
+    for end in world.pools[other].live():
+        link = end.handler
+        told = [each for each in world.events_of(ConnectionTipChanged) if each.connection == link.id]  # type: ignore[attr-defined]
+        heights = [each.prevhash for each in told[-2:]]
+        assert heights[0] != heights[1], "none was left out"
+
+
+def test_a_connection_that_ends_before_its_job_was_noted_leaves_nothing_behind() -> None:
+    world, (miner,) = working()
+    other = elsewhere(miner)
+    end = connection_of(world, miner, other)
+    link = miner.session.links[PoolKey(other)].connection
+    assert link is not None
+    say(end, next_job(world, other))
+    say(end, next_job(world, other))
+    link.closed("closed by the other side")
+    tips = [each for each in world.events_of(ConnectionTipChanged) if each.connection == link.id]
+    world.advance(0.1)
+    assert [each for each in world.events_of(ConnectionTipChanged) if each.connection == link.id] == tips
+    assert link.id not in world.engine.stale_tips._tips
+
+
+def test_jobs_that_differ_for_each_connection_are_taken_for_what_they_are() -> None:
+    world, miners = working(miners=4)
+    job = next_job(world, "A")
+    own = {}
+    for number, miner in enumerate(miners):
+        own[miner.user] = f"ff{number:02x}" * 8
+        say(connection_of(world, miner, "A"), [*job[:3], own[miner.user], *job[4:]])
+    world.advance(0)
+    for miner in miners:
+        if miner.session.current != "A":
+            assert miner.session.switch_to(PoolKey("A"), SwitchReason.SLICE)
+        assert miner.job[3] == own[miner.user], "a pool may pay each worker by a coinbase of its own"
