@@ -1,6 +1,7 @@
 """The Django app of the live pages."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,3 +13,5 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from dashboard import audit, groups, regions  # noqa: F401
+
+        post_migrate.connect(groups.grant_everything, dispatch_uid="dashboard.groups.permissions")

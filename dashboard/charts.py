@@ -84,6 +84,16 @@ class Series:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class PoolSeries:
+    """Values by pool at points in time; None where nothing was recorded."""
+
+    times: list[int]
+    """When each point begins, unix seconds."""
+    width_s: int
+    by_pool: dict[str, list[float | None]]
+
+
 def series(
     snap: LiveSnapshot,
     *,
@@ -93,7 +103,22 @@ def series(
     pool: str | None = None,
     now: float | None = None,
 ) -> Series:
-    """A line for each pool: hash rate in H/s (``rate``) or accepted shares per minute (``accepted``).
+    """A line for each pool: hash rate in H/s (``rate``) or accepted shares per minute (``accepted``)."""
+    found = by_pool(snap, kind=kind, span=span, worker=worker, pool=pool, now=now)
+    lines = [Line(_name(snap, key), _colour(snap, key), values) for key, values in found.by_pool.items()]
+    return Series(found.times, lines)
+
+
+def by_pool(
+    snap: LiveSnapshot,
+    *,
+    kind: str,
+    span: str,
+    worker: str | None = None,
+    pool: str | None = None,
+    now: float | None = None,
+) -> PoolSeries:
+    """The values that ``series`` draws.
 
     The newest period is left out until it is over and written: it would look like a drop.
     """
@@ -105,16 +130,10 @@ def series(
     known = {start for (start, _pool) in sums}
     order: dict[str, int] = {one.key: index for index, one in enumerate(snap.pools)}
     keys = sorted({key for (_start, key) in sums if key}, key=lambda key: (order.get(key, len(order)), key))
-    return Series(
+    return PoolSeries(
         times,
-        [
-            Line(
-                _name(snap, key),
-                _colour(snap, key),
-                [sums.get((start, key), 0.0) * factor if start in known else None for start in times],
-            )
-            for key in keys
-        ],
+        width,
+        {key: [sums.get((start, key), 0.0) * factor if start in known else None for start in times] for key in keys},
     )
 
 

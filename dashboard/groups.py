@@ -4,16 +4,18 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.contrib.auth.models import Group, Permission, User
-from django.db.models.signals import m2m_changed, post_migrate
+from django.db.models.signals import m2m_changed
 from django.dispatch import receiver
 
 VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
 _APPS = ("proxy", "dashboard", "auth")
 
 
-@receiver(post_migrate, dispatch_uid="dashboard.groups.permissions")
 def grant_everything(app_config: AppConfig, using: str, **_: Any) -> None:
-    """Runs after each migration: administrators get the permissions of new models too."""
+    """Runs after each migration: administrators get the permissions of new models too.
+
+    Connected when all apps are ready, for it must come after Django's own receiver, which makes the permissions.
+    """
     group = Group.objects.using(using).filter(name=ADMINISTRATOR).first()
     if group is not None and app_config.label in _APPS:
         group.permissions.add(*Permission.objects.using(using).filter(content_type__app_label=app_config.label))

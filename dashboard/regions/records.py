@@ -30,7 +30,12 @@ class Odds:
 @region("odds")
 def odds(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Effort, average time to a block and expected best share, pool by pool."""
-    return {"odds": [_odds(snap, pool) for pool in snap.pools if pool.network_difficulty]}
+    return {"odds": all_odds(snap)}
+
+
+def all_odds(snap: LiveSnapshot) -> list[Odds]:
+    """Of each pool whose network's difficulty is known."""
+    return [_odds(snap, pool) for pool in snap.pools if pool.network_difficulty]
 
 
 def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:

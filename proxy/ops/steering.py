@@ -6,20 +6,26 @@ write its audit log in the same transaction.
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.dispatch import Signal
 
 from proxy.models import Pool, WeightOverride, WorkerPin
 
-User = AbstractBaseUser | AnonymousUser
+
+class Person(Protocol):
+    """Who changes something: a user, or a token of the API in a user's name."""
+
+    def get_username(self) -> str:
+        """The name that is kept with the change; at most 150 characters."""
+
 
 steered = Signal()
 """Sent with ``by`` (name), ``action``, ``subject``, ``old`` and ``new`` (texts), inside the transaction."""
 
 
-def set_weights(user: User, weights: Mapping[str, float], until: datetime | None = None) -> None:
+def set_weights(user: Person, weights: Mapping[str, float], until: datetime | None = None) -> None:
     """Give each pool its part of the work (relative numbers, one above 0), until ``until`` or until reset.
 
     Raises:
@@ -28,7 +34,7 @@ def set_weights(user: User, weights: Mapping[str, float], until: datetime | None
     _override(user, "weights", dict(weights), until)
 
 
-def switch_auto_balance(user: User, on: bool) -> None:
+def switch_auto_balance(user: Person, on: bool) -> None:
     """Switch auto-balance on, or return control to the schedule."""
     if on:
         _override(user, "auto-balance", None, None)
@@ -36,7 +42,7 @@ def switch_auto_balance(user: User, on: bool) -> None:
         reset(user)
 
 
-def reset(user: User) -> None:
+def reset(user: Person) -> None:
     """Clear the override: the schedule is in control again. Does nothing without an override."""
     with transaction.atomic():
         old = current_override()
@@ -44,7 +50,7 @@ def reset(user: User) -> None:
             _send(user, "reset", "", _override_text(old), "schedule")
 
 
-def pin(user: User, worker: str, pool: str | None) -> None:
+def pin(user: Person, worker: str, pool: str | None) -> None:
     """Pin ``worker`` to the pool with key ``pool``; None: remove the pin.
 
     Raises:
@@ -71,7 +77,7 @@ def current_override() -> WeightOverride | None:
     return WeightOverride.objects.filter(cleared_at__isnull=True).first()
 
 
-def _override(user: User, action: str, weights: dict[str, float] | None, until: datetime | None) -> None:
+def _override(user: Person, action: str, weights: dict[str, float] | None, until: datetime | None) -> None:
     with transaction.atomic():
         old = current_override()
         new = WeightOverride.put(by=user.get_username(), weights=weights, until=until)
@@ -82,5 +88,5 @@ def _override_text(row: WeightOverride | None) -> str:
     return "schedule" if row is None or not row.active else str(row)
 
 
-def _send(user: User, action: str, subject: str, old: str, new: str) -> None:
+def _send(user: Person, action: str, subject: str, old: str, new: str) -> None:
     steered.send(sender=None, by=user.get_username(), action=action, subject=subject, old=old, new=new)
