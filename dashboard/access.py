@@ -1,6 +1,6 @@
 """Who a viewer is and what they may see and do: the same answer for pages, partials and WebSockets."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from dashboard.models import ReadOnlyLink
+from dashboard.models import ApiToken, ReadOnlyLink, TokenRole
 from dashboard.redacting import account_names, hide_wallets
 
 SEE, LOGS, STEER, ADMINISTER, WALLETS = "see", "view_logs", "steer", "administer", "wallets"
@@ -71,6 +71,26 @@ def of_link(link_id: int | None) -> Access:
     if link_id is None or not ReadOnlyLink.objects.filter(pk=link_id, revoked_at__isnull=True).exists():
         return NOBODY
     return BY_LINK
+
+
+OF_ROLE: Mapping[str, frozenset[str]] = {
+    TokenRole.READ_ONLY: BY_LINK.may,
+    TokenRole.VIEWER: frozenset({SEE, WALLETS}),
+    TokenRole.OPERATOR: frozenset({SEE, WALLETS, LOGS, STEER}),
+    TokenRole.ADMINISTRATOR: frozenset({SEE, WALLETS, LOGS, STEER, ADMINISTER}),
+}
+"""Role of a token -> what it may at most."""
+
+
+def of_token(token: ApiToken) -> Access:
+    """What a token of the API may: what its role says, as far as its person may that now."""
+    own = of_user(token.user)
+    return Access(own.may & OF_ROLE.get(token.role, NOBODY.may)) if token.state == "live" else NOBODY
+
+
+def roles_for(access: Access) -> list[tuple[str, str]]:
+    """The roles that a person may give to a token, least first."""
+    return [(role.value, str(role.label)) for role in TokenRole if OF_ROLE[role] <= access.may]
 
 
 def of_request(request: HttpRequest) -> Access:

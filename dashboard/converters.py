@@ -1,4 +1,4 @@
-"""Workers name themselves: makes any name, also one with slashes or only dots, one part of a path."""
+"""Parts of addresses: the name of a worker, which may hold slashes or only dots, and whatever is below an address."""
 
 from urllib.parse import quote, unquote
 
@@ -20,3 +20,17 @@ class WorkerConverter:
             return NAMELESS
         quoted = quote(value, safe="")
         return quoted.replace(".", "%2E") if set(value) == {"."} else quoted.replace("~", "%7E")
+
+
+class AnyConverter:
+    """The rest of a path whatever it holds, line ends too: what is below the API's address is answered by the API."""
+
+    regex = "(?s:.+)"
+
+    def to_python(self, value: str) -> str:
+        """As it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """As it is."""
+        return value

@@ -17,6 +17,7 @@ from markdown.treeprocessors import Treeprocessor
 
 SLUGS = (
     "operations",
+    "api",
     "reverse-proxy",
     "stored-data",
     "security",

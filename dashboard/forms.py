@@ -6,8 +6,9 @@ from django import forms
 from django.contrib.auth.models import Group, User
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.access import Access, roles_for
 from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
-from dashboard.models import ReadOnlyLink
+from dashboard.models import ApiToken, ReadOnlyLink
 from dashboard.sentences import kinds
 from proxy.models import Pool
 
@@ -58,6 +59,21 @@ class LinkForm(forms.ModelForm):
     class Meta:
         model = ReadOnlyLink
         fields = ["label"]
+
+
+class TokenForm(forms.ModelForm):
+    """A new token of the API."""
+
+    LIFE_DAYS = ((7, _("a week")), (30, _("30 days")), (90, _("90 days")), (366, _("a year")))
+    days = forms.TypedChoiceField(label=_("Works for"), coerce=int, choices=LIFE_DAYS, initial=90)
+
+    class Meta:
+        model = ApiToken
+        fields = ["label", "role"]
+
+    def __init__(self, *args: Any, access: Access, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"] = forms.ChoiceField(label=_("May"), choices=roles_for(access))
 
 
 class PersonForm(forms.ModelForm):

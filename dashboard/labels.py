@@ -29,6 +29,8 @@ _ACTIONS: Mapping[str, Text] = {
     "add person": _("added the person"),
     "make link": _("made the link"),
     "revoke link": _("revoked the link"),
+    "make token": _("made the API token"),
+    "revoke token": _("revoked the API token"),
     "log download": _("downloaded the log"),
     "log events": _("chose the events of the log"),
     "add window": _("added a window of"),

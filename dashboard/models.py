@@ -1,11 +1,15 @@
-"""Tables about people: what they changed, read-only links, and notes about workers."""
+"""Tables about people: what they changed, read-only links, tokens of the API, and notes about workers."""
 
 import hashlib
 import secrets
+from datetime import timedelta
 
 from django.conf import settings
-from django.db import models
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -85,6 +89,105 @@ class ReadOnlyLink(models.Model):
     def find(cls, secret: str) -> "ReadOnlyLink | None":
         """The link with this secret, unless it was revoked."""
         return cls.objects.filter(token_hash=cls.hash_of(secret), revoked_at__isnull=True).first()
+
+
+class TokenRole(models.TextChoices):
+    """What a token of the API may at most; never more than its person."""
+
+    READ_ONLY = "read-only", _("read-only: no wallets, no logs, no changes")
+    VIEWER = "viewer", _("viewer: sees what the pages show")
+    OPERATOR = "operator", _("operator: also moves the split and pins workers")
+    ADMINISTRATOR = "administrator", _("administrator: also edits schedules")
+
+
+class ApiToken(models.Model):
+    """A secret with which a program uses the API in the name of a person, until it expires or is revoked.
+
+    Only the hash of the secret is kept. A changed password ends it, as it ends the person's sessions.
+    """
+
+    PREFIX = "dpmp_"
+    SECRET_CHARS = len(PREFIX) + 43
+    MOST = 20
+    """Of one person, those that are over not counted."""
+    OVER_KEPT = 20
+    """Expired and revoked ones of one person that stay in the list."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens", verbose_name=_("person"), editable=False
+    )
+    label = models.CharField(_("label"), max_length=80, help_text=_("What uses it, for example: Home Assistant."))
+    role = models.CharField(_("may"), max_length=13, choices=TokenRole.choices, default=TokenRole.VIEWER)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    password_mark = models.CharField(max_length=64, editable=False)
+    """The person's session hash when the token was made: another one follows from another password."""
+    created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"))
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    last_used_from = models.CharField(_("last used from"), max_length=45, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("API token"), _("API tokens")
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @staticmethod
+    def hash_of(secret: str) -> str:
+        """What is stored of a secret. 256 random bits need no slow hash."""
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    @classmethod
+    def make(cls, user: User, label: str, *, role: str, days: int) -> tuple["ApiToken", str]:
+        """A new token that lives ``days``, and its secret, which is shown once.
+
+        Raises:
+            ValidationError: the person has ``MOST`` already.
+        """
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=user.pk)
+            if cls.objects.filter(cls.lives(), user=user).count() >= cls.MOST:
+                raise ValidationError(
+                    gettext("You have %d tokens already. Revoke one that is no longer used.") % cls.MOST
+                )
+            over = cls.objects.filter(user=user).exclude(cls.lives()).values_list("pk", flat=True)[cls.OVER_KEPT :]
+            cls.objects.filter(pk__in=list(over)).delete()
+            secret = cls.PREFIX + secrets.token_urlsafe(32)
+            token = cls(
+                user=user,
+                label=label,
+                role=role,
+                token_hash=cls.hash_of(secret),
+                password_mark=user.get_session_auth_hash(),
+                expires_at=timezone.now() + timedelta(days=days),
+            )
+            token.save()
+            AuditEntry.write(by=user.get_username(), action="make token", subject=label, new=f"{role}, {days} d")
+            return token, secret
+
+    def revoke(self, by: str) -> None:
+        """End it now; does nothing where it was revoked before."""
+        with transaction.atomic():
+            changed = type(self).objects.filter(pk=self.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
+            if changed:
+                owner = self.user.get_username()
+                AuditEntry.write(by=by, action="revoke token", subject=self.label, old=owner if owner != by else "")
+
+    @staticmethod
+    def lives() -> models.Q:
+        """Neither revoked nor expired."""
+        return models.Q(revoked_at__isnull=True, expires_at__gt=timezone.now())
+
+    @property
+    def state(self) -> str:
+        """``live``, ``expired``, ``revoked``, or ``password``: ended by a new password."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at <= timezone.now():
+            return "expired"
+        return "live" if self.password_mark == self.user.get_session_auth_hash() else "password"
 
 
 class WorkerNote(models.Model):

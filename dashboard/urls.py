@@ -2,7 +2,8 @@
 
 from django.urls import path, register_converter
 
-from dashboard.converters import WorkerConverter
+from dashboard.api import entry as api
+from dashboard.converters import AnyConverter, WorkerConverter
 from dashboard.views import (
     charts,
     help,
@@ -19,6 +20,7 @@ from dashboard.views import (
     workers,
 )
 
+register_converter(AnyConverter, "any")
 register_converter(WorkerConverter, "worker")
 
 urlpatterns = [
@@ -60,6 +62,11 @@ urlpatterns = [
     path("start/test/", start.test, name="start-test"),
     path("account/", people.account, name="account"),
     path("account/sessions/end/", people.end_session, name="session-end"),
+    path("account/tokens/make/", people.make_token, name="token-make"),
+    path("account/tokens/<int:pk>/revoke/", people.revoke_token, name="token-revoke"),
+    path("api/v1/", api.about, name="api"),
+    path("api/v1/openapi.json", api.schema, name="api-schema"),
+    path("api/v1/<any:rest>", api.entry, name="api-call"),
     path("people/", people.people, name="people"),
     path("people/links/<int:pk>/revoke/", people.revoke_link, name="link-revoke"),
     path("view/<str:secret>/", people.open_link, name="link-open"),

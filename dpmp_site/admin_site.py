@@ -12,7 +12,7 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
     ("balance", _("Auto-balance"), ("BalanceSettings", "BalanceSource", "ChainPrice")),
     ("alerts", _("Alerts"), ("AlertTarget", "AlertRule", "AlertSettings", "AlertDelivery")),
     ("settings", _("Settings"), ("ProxySettings", "FirmwareRule", "Retention", "WorkerTrace", "ConfigRevision")),
-    ("people", _("People"), ("User", "Group", "AccessAttempt", "AccessFailureLog", "AccessLog")),
+    ("people", _("People"), ("User", "Group", "ApiToken", "AccessAttempt", "AccessFailureLog", "AccessLog")),
     (
         "history",
         _("History"),

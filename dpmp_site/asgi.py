@@ -17,6 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dpmp_site.settings")
 # Sets Django up, so the consumers are imported after it.
 _pages: Application = get_asgi_application()  # type: ignore[assignment]
 
+from dashboard.api.gate import ApiGate  # noqa: E402
+from dashboard.api.streaming import EventStream  # noqa: E402
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
 
 LOGIN_PATHS = frozenset({reverse("login"), reverse("admin:login")})
@@ -25,7 +27,7 @@ not serve miners."""
 
 application = ProtocolTypeRouter(
     {
-        "http": LoginGate(RequestGate(_pages), LOGIN_PATHS),
+        "http": ApiGate(LoginGate(RequestGate(_pages), LOGIN_PATHS), EventStream()),
         "websocket": WebSocketGuard(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

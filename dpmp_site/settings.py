@@ -133,6 +133,10 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = None
+# The page about the API shows the OpenAPI document with the files that django-ninja brings; as one of INSTALLED_APPS
+# it would be loaded by everybody, and it is large.
+_ninja = find_spec("ninja")
+STATICFILES_DIRS = [Path(_ninja.origin).parent / "static"] if _ninja and _ninja.origin else []
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 300

@@ -136,6 +136,7 @@ MAY_IMPORT = {
         "proxy.scheduling",
     },
     "dashboard": {
+        "dpmp_site.hosts",
         "proxy.admin",
         "proxy.balance",
         "proxy.chains",

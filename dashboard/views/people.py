@@ -1,4 +1,4 @@
-"""People: one's own account and sessions, the others and their groups, read-only links, the audit log."""
+"""People: one's own account, sessions and tokens, the others and their groups, read-only links, the audit log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,9 +20,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.access import ADMINISTER, LINK_KEY, SEE, STEER, needs
-from dashboard.forms import LinkForm, PersonForm
-from dashboard.models import AuditEntry, ReadOnlyLink
+from dashboard.access import ADMINISTER, LINK_KEY, SEE, STEER, needs, of_request, refuse
+from dashboard.forms import LinkForm, PersonForm, TokenForm
+from dashboard.models import ApiToken, AuditEntry, ReadOnlyLink
 
 AUDIT_PAGE = 50
 MAX_SESSIONS = 2000
@@ -63,19 +64,78 @@ def open_sessions(current_key: str | None, user_id: int | None = None) -> list[O
 @require_http_methods(["GET", "POST"])
 @login_required
 def account(request: HttpRequest) -> HttpResponseBase:
-    """One's own password and sessions."""
-    person = get_object_or_404(User, username=request.user.get_username())
+    """One's own password, sessions and tokens of the API."""
+    person = _self(request)
     form = PasswordChangeForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
-        messages.success(request, _("Your password has been changed. Other browsers are logged out."))
+        messages.success(
+            request, _("Your password has been changed. Other browsers are logged out, API tokens no longer work.")
+        )
         return redirect("account")
+    return _account(request, person, form, status=422 if request.method == "POST" else 200)
+
+
+def _self(request: HttpRequest) -> User:
+    return get_object_or_404(User, username=request.user.get_username())
+
+
+def _account(
+    request: HttpRequest,
+    person: User,
+    form: PasswordChangeForm,
+    token_form: TokenForm | None = None,
+    *,
+    secret: str = "",
+    status: int = 200,
+) -> HttpResponseBase:
+    access = of_request(request)
     return render(
         request,
         "dashboard/account.html",
-        {"form": form, "sessions": open_sessions(request.session.session_key, request.user.pk)},
-        status=422 if request.method == "POST" else 200,
+        {
+            "form": form,
+            "sessions": open_sessions(request.session.session_key, request.user.pk),
+            "tokens": ApiToken.objects.filter(user=person).select_related("user"),
+            "token_form": token_form or (TokenForm(access=access, prefix="token") if access.see else None),
+            "secret": secret,
+        },
+        status=status,
     )
+
+
+@never_cache
+@require_POST
+@login_required
+def make_token(request: HttpRequest) -> HttpResponseBase:
+    """Make a token of the API and show its secret, once."""
+    access, person = of_request(request), _self(request)
+    if not access.see:
+        return refuse(request, [SEE])
+    form, secret = TokenForm(request.POST, access=access, prefix="token"), ""
+    if form.is_valid():
+        chosen = form.cleaned_data
+        try:
+            _token, secret = ApiToken.make(person, chosen["label"], role=chosen["role"], days=chosen["days"])
+        except ValidationError as error:
+            form.add_error(None, error)
+    return _account(
+        request,
+        person,
+        PasswordChangeForm(person),
+        None if secret else form,
+        secret=secret,
+        status=200 if secret else 422,
+    )
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """End one of one's own tokens."""
+    get_object_or_404(ApiToken, pk=pk, user=_self(request)).revoke(request.user.get_username())
+    messages.success(request, _("The token no longer works."))
+    return redirect("account")
 
 
 @require_POST

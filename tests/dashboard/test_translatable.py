@@ -24,7 +24,7 @@ ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 READ = ("title", "aria-label", "placeholder", "alt")
 """Attributes that people read or hear."""
-NAMES = {"DPMP", "p99", "admin", "html", "theme", "toggle", "color"}
+NAMES = {"DPMP", "API", "p99", "admin", "html", "theme", "toggle", "color"}
 """Words that are the same in every language."""
 WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -129,7 +129,7 @@ def _sources():
             yield from (
                 one
                 for one in ([path] if path.is_file() else sorted(path.rglob("*.py")))
-                if "migrations" not in one.parts
+                if not {"migrations", "api"} & set(one.relative_to(ROOT).parts)  # the API speaks English to programs
             )
 
 

@@ -16,6 +16,10 @@ CALLED_BY_FRAMEWORKS = {
     # asyncio's protocols, Django's admin, forms and path converters, Channels' consumers
     "pause_writing",
     "get_fields",
+    "response_add",
+    # django-ninja's own classes
+    "parse_body",
+    "get_openapi_operation_id",
     "get_readonly_fields",
     "clean_url",
     "clean_zone",

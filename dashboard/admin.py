@@ -1,0 +1,90 @@
+"""The dashboard's tables in the admin: tokens of the API."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.access import of_request
+from dashboard.forms import TokenForm
+from dashboard.models import ApiToken
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Everybody's tokens, to revoke them; one that is made here is one's own."""
+
+    list_display = ["label", "user", "role", "in_force", "created_at", "expires_at", "last_used_at", "last_used_from"]
+    list_filter = ["role"]
+    search_fields = ["label", "user__username"]
+    list_select_related = ["user"]
+    actions = ["revoke"]
+
+    @admin.display(boolean=True, description=_("works"))
+    def in_force(self, token: ApiToken) -> bool:
+        """Whether it is neither revoked nor over."""
+        return token.state == "live"
+
+    @admin.action(description=_("Revoke the chosen tokens"), permissions=["change"])
+    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
+        """End them now."""
+        for token in chosen.select_related("user"):
+            token.revoke(request.user.get_username())
+
+    def get_form(self, request: HttpRequest, obj: ApiToken | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """A new token's form knows what its maker may."""
+        if change:
+            return super().get_form(request, obj, change, **kwargs)
+        access = of_request(request)
+
+        class OwnTokenForm(TokenForm):
+            def __init__(self, *args: Any, **more: Any) -> None:
+                super().__init__(*args, access=access, **more)
+
+        return OwnTokenForm
+
+    def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        """A token is made once and never edited."""
+        return ["label", "role", "days"] if obj is None else self._all()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> list[str]:
+        """All of one that exists."""
+        return [] if obj is None else self._all()
+
+    @staticmethod
+    def _all() -> list[str]:
+        return ["label", "user", "role", "created_at", "expires_at", "last_used_at", "last_used_from", "revoked_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Not beyond what one person may have."""
+        mine = ApiToken.objects.filter(ApiToken.lives(), user__username=request.user.get_username())
+        return super().has_add_permission(request) and mine.count() < ApiToken.MOST
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        """Make it; the secret waits for the answer."""
+        chosen = form.cleaned_data
+        made, request.token_secret = ApiToken.make(  # type: ignore[attr-defined]
+            request.user,  # type: ignore[arg-type]
+            chosen["label"],
+            role=chosen["role"],
+            days=chosen["days"],
+        )
+        obj.__dict__.update(made.__dict__)
+
+    def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
+        """The secret, shown once."""
+        response = render(
+            request,
+            "admin/token_made.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": obj.label,
+                "secret": request.token_secret,  # type: ignore[attr-defined]
+            },
+        )
+        response["Cache-Control"] = "no-store"
+        return response
