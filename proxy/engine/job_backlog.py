@@ -5,7 +5,6 @@ have been served by then. What is to be noted about each connection waits here, 
 two turns all sockets are read again, and what they bring for miners at work goes first.
 """
 
-from collections import deque
 from typing import Protocol
 
 from proxy.ports import Clock
@@ -25,21 +24,27 @@ class JobBacklog:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: deque[Noting] = deque()
+        self._is_armed = False
+        self._waiting: dict[Noting, None] = {}
+        """Each once, however many jobs its pool sends: a flood of them must not fill memory."""
 
     def add(self, connection: Noting) -> None:
         """Have ``connection`` note its job in a later turn of the loop."""
-        self._waiting.append(connection)
-        if len(self._waiting) == 1:
-            self._arm()
+        self._waiting[connection] = None
+        self._arm()
 
     def _arm(self) -> None:
-        self._clock.call_at(self._clock.now(), self._work)
+        if not self._is_armed:
+            self._is_armed = True
+            self._clock.call_at(self._clock.now(), self._work)
 
     def _work(self) -> None:
+        self._is_armed = False
         try:
             for _ in range(min(A_TURN, len(self._waiting))):
-                self._waiting.popleft().note_job()
+                connection = next(iter(self._waiting))
+                del self._waiting[connection]
+                connection.note_job()
         finally:
             if self._waiting:
                 self._arm()

@@ -31,3 +31,29 @@ def test_a_turn_of_the_loop_notes_a_few_and_a_failure_stops_no_other() -> None:
         clock.advance(0)
     clock.advance(0)
     assert noted[-5:] == [1, 2, 3, 4, 5]
+
+
+def test_a_connection_waits_once_however_many_jobs_its_pool_sends() -> None:
+    clock, noted = VirtualClock(), list[int]()
+    backlog, flooded, other = JobBacklog(clock), Connection(noted, 1), Connection(noted, 2)
+    for _ in range(10 * A_TURN):
+        backlog.add(flooded)
+    backlog.add(other)
+    clock.advance(0)
+    assert noted == [1, 2]
+
+
+def test_what_comes_while_the_last_one_is_noted_has_one_turn_of_its_own() -> None:
+    clock, noted = VirtualClock(), list[int]()
+    backlog = JobBacklog(clock)
+
+    class Again(Connection):
+        def note_job(self) -> None:
+            super().note_job()
+            if len(noted) < 3:
+                backlog.add(self)
+
+    backlog.add(Again(noted, 7))
+    clock.advance(0)
+    assert noted == [7, 7, 7]
+    assert clock.pending == 0
