@@ -21,6 +21,8 @@ from proxy import VERSION
 
 ROOT = "/api/v1"
 _logger = logging.getLogger(__name__)
+_faults = logging.getLogger("django.request")
+"""Its errors become the log's ``session_error``, as those of pages do."""
 
 
 class StrictParser(Parser):
@@ -97,7 +99,7 @@ def database_away(request: HttpRequest, error: OperationalError) -> HttpResponse
 @api.exception_handler(Exception)
 def fault(request: HttpRequest, error: Exception) -> HttpResponse:
     """A fault of ours, with its traceback in the log."""
-    _logger.error("A call of the API failed: %s %s", request.method, request.path, exc_info=error)
+    _faults.error("A call of the API failed.", exc_info=error, extra={"request": request})
     return problem(500, "This is a fault of the program; its log has more.")
 
 

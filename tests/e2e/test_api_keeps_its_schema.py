@@ -3,6 +3,7 @@
 import asyncio
 import json
 from itertools import cycle
+from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -19,11 +20,11 @@ from dashboard.api.v1 import openapi
 from proxy.simulator.profiles import CPUMINER
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
 from tests.e2e.pools import row
-from tests.e2e.process import run_python
+from tests.e2e.process import ProxyProcess, run_python
 from tests.e2e.rows import SetUp
 from tests.support.patience import PATIENCE_S
 
-EXAMPLES = 4
+EXAMPLES = 3
 """Of each operation, right and wrong ones each."""
 TOKENS = 8
 """Their budgets together are above what this test takes, so that no answer is "too many"."""
@@ -72,6 +73,19 @@ def call_all(url: str, tokens: list[str]) -> int:
     return made
 
 
+async def events_of(proxy: ProxyProcess, token: str, number: int) -> list[Any]:
+    """The first events of the stream, as curl would see them."""
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.web)
+        ask = f"GET {ENDLESS}?events={number} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        writer.write(f"{ask}Connection: close\r\n\r\n".encode())
+        try:
+            answer = await reader.read()
+        finally:
+            writer.close()
+    return [json.loads(line[6:]) for line in answer.split(b"\n") if line.startswith(b"data: ")]
+
+
 async def test_no_call_is_a_fault_and_each_answer_is_as_the_document_says(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
 ) -> None:
@@ -82,9 +96,11 @@ async def test_no_call_is_a_fault_and_each_answer_is_as_the_document_says(
     code, said = await run_python(proxy.environment, "manage.py", "shell", "-v", "0", "-c", MAKE_TOKENS)
     tokens = [line for line in said.split() if line.startswith("dpmp_")]
     assert (code, len(tokens)) == (0, TOKENS), said
+    first, second = await events_of(proxy, tokens[0], 2)
+    assert second["fleet"]["revision"] > first["fleet"]["revision"]
     made = await asyncio.to_thread(call_all, f"http://127.0.0.1:{proxy.web}", tokens)
     measured(f"{made} calls")
     assert not [token for token in tokens if token in proxy.text]
-    assert "failed" not in "\n".join(proxy.said)
+    assert not proxy.lines("session_error")
     assert fleet.wrongly_refused() == {}
     await fleet.mined(1)

@@ -156,7 +156,7 @@ def test_a_fault_of_ours_is_a_problem_too_and_logged(calls, monkeypatch, caplog)
     program = calls()
     answer = program("GET", "/fleet")
     assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
-    assert "ZeroDivisionError" in caplog.text
+    assert "ZeroDivisionError" in caplog.text and caplog.records[-1].name == "django.request"
     assert program.secret not in caplog.text
 
 
