@@ -4,13 +4,15 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Group, User
+from django.contrib.auth.password_validation import validate_password
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.access import Access, roles_for
 from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
 from dashboard.models import ApiToken, ReadOnlyLink
 from dashboard.sentences import kinds
-from proxy.models import Pool
+from proxy.models import Pool, Wallet
 
 MAX_HOURS = 24 * 365
 
@@ -76,16 +78,64 @@ class TokenForm(forms.ModelForm):
         self.fields["role"] = forms.ChoiceField(label=_("May"), choices=roles_for(access))
 
 
+class WalletForm(forms.ModelForm):
+    """A wallet by the rules of its model."""
+
+    class Meta:
+        model = Wallet
+        fields = ["chain", "kind", "address", "label"]
+        widgets = {"address": forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"})}
+
+
+ROLES = [
+    (VIEWER, _("viewer: sees the pages")),
+    (OPERATOR, _("operator: also moves the split, edits the week and pins workers")),
+    (ADMINISTRATOR, _("administrator: everything")),
+]
+
+
+class PersonEditForm(forms.Form):
+    """A person's role, and a new password where one is entered."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES)
+    password = forms.CharField(
+        label=_("New password"),
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Empty: stays as it is. A new one logs out all of the person's browsers."),
+    )
+
+    def __init__(self, *args: Any, person: User, itself: bool, **kwargs: Any) -> None:
+        self.person = person
+        group = person.groups.first()
+        kwargs["initial"] = {"role": group.name if group else VIEWER}
+        super().__init__(*args, **kwargs)
+        if itself or person.is_superuser:
+            del self.fields["role"]
+
+    def clean_password(self) -> str:
+        """Check it with Django's password validators."""
+        password: str = self.cleaned_data["password"]
+        if password:
+            validate_password(password, self.person)
+        return password
+
+    def save(self) -> None:
+        """Write what was entered."""
+        with transaction.atomic():
+            if self.cleaned_data["password"]:
+                self.person.set_password(self.cleaned_data["password"])
+                self.person.save()
+            if role := self.cleaned_data.get("role"):
+                self.person.groups.set([Group.objects.get(name=role)])
+
+
 class PersonForm(forms.ModelForm):
     """A new login in one of the three groups."""
 
     role = forms.ChoiceField(
         label=_("Role"),
-        choices=[
-            (VIEWER, _("viewer: sees the pages")),
-            (OPERATOR, _("operator: also moves the split and pins workers")),
-            (ADMINISTRATOR, _("administrator: everything")),
-        ],
+        choices=ROLES,
     )
     password = forms.CharField(
         label=_("First password"),
@@ -99,8 +149,6 @@ class PersonForm(forms.ModelForm):
 
     def clean_password(self) -> str:
         """Check it with Django's password validators."""
-        from django.contrib.auth.password_validation import validate_password
-
         password: str = self.cleaned_data["password"]
         validate_password(password, User(username=self.cleaned_data.get("username", "")))
         return password

@@ -43,8 +43,9 @@ def _short(percent: float) -> float:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def _help(name: str) -> Any:
-    return getattr(Schedule._meta.get_field(name), "help_text", "")
+_MIN_SWITCH_HELP, _SLICE_HELP = (
+    getattr(Schedule._meta.get_field(name), "help_text", "") for name in ("min_switch_s", "slice_s")
+)
 
 
 class ScheduleForm(forms.Form):
@@ -199,8 +200,8 @@ class PlanForm(ScheduleForm):
     """A whole schedule: also how it switches. Its windows are edited in the week."""
 
     policy = forms.ChoiceField(label=_("Policy"), choices=choices_of(Policy))
-    min_switch_s = forms.FloatField(label=_("Minimum time between switches"), help_text=_help("min_switch_s"))
-    slice_s = forms.FloatField(label=_("Shortest slice"), help_text=_help("slice_s"))
+    min_switch_s = forms.FloatField(label=_("Minimum time between switches"), help_text=_MIN_SWITCH_HELP)
+    slice_s = forms.FloatField(label=_("Shortest slice"), help_text=_SLICE_HELP)
     is_default = forms.BooleanField(label=_("Default: in force when no other schedule is"), required=False)
 
     MORE = ("policy", "min_switch_s", "slice_s", "is_default")

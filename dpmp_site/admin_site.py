@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +26,13 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
 
 class ConfigSite(AdminSite):
     """Django's admin with sections of our own on its front page and in its side bar."""
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Who is logged in and is no administrator has nothing to do here: Home, with a word about it."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            messages.info(request, _("The configuration is for administrators. This is what you can see and do."))
+            return redirect("home")
+        return super().login(request, extra_context)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The tables that the person may see, by section; what no section names follows as Django lists it."""

@@ -138,6 +138,7 @@ MAY_IMPORT = {
     "dashboard": {
         "dpmp_site.hosts",
         "proxy.admin",
+        "proxy.alerts.sending",
         "proxy.balance",
         "proxy.chains",
         "proxy.config",

@@ -252,3 +252,9 @@ def fleet(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
     known = [worker for worker in snap.workers if not is_forgotten(worker, forgotten)]
     ordered = sorted(known, key=lambda worker: (not worker.connections, -worker.rate_5m.value, worker.name))
     return {"workers": ordered[:HOME_WORKERS], "more": max(0, len(ordered) - HOME_WORKERS)}
+
+
+@region("firstshare")
+def firstshare(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
+    """The end of the guided setup: whether any share has been accepted."""
+    return {}

@@ -4,12 +4,12 @@ import asyncio
 
 from asgiref.sync import async_to_sync
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import live
-from dashboard.access import ADMINISTER, LOGS, SEE, STEER, needs, of_request
+from dashboard.access import LOGS, SEE, STEER, needs, of_request
 from dashboard.logring import ring
 from dashboard.views.logs import with_sentences
 from proxy.config.snapshot import Endpoint
@@ -55,13 +55,6 @@ def pool(request: HttpRequest, key: str) -> HttpResponseBase:
     lines = with_sentences(ring().recent(limit=40, pool=key, events=CONNECTION_EVENTS)) if LOGS in access.may else []
     template = "dashboard/_pool_log.html" if request.headers.get("HX-Request") else "dashboard/pool.html"
     return render(request, template, {"snap": snap, "key": key, "pool": snap.pool(key), "row": row, "lines": lines})
-
-
-@require_GET
-@needs(ADMINISTER)
-def edit(request: HttpRequest, key: str) -> HttpResponseBase:
-    """Redirect to the admin page of a pool, by its key."""
-    return redirect("admin:proxy_pool_change", get_object_or_404(Pool, key=key).pk)
 
 
 @require_POST

@@ -12,28 +12,46 @@ from dashboard.minersettings import miner_settings
 from dashboard.models import AuditEntry
 from dashboard.start import KEYS, PoolForm, next_key
 from dashboard.views.pools import run_check
-from proxy.models import Pool
+from proxy.models import Pool, Wallet
 from proxy.types import Chain
 
 
 @require_http_methods(["GET", "POST"])
 @needs(SEE, ADMINISTER)
 def start(request: HttpRequest) -> HttpResponseBase:
-    """Ask for one pool at a time; then show what to enter in the miner."""
-    key = next_key() if request.GET.get("step") != "miners" else None
+    """Ask for one pool at a time, each step can be gone back to; then show what to enter in the miner."""
+    wanted = request.GET.get("step", "")
+    done = {pool.key: pool for pool in Pool.objects.select_related("wallet").filter(key__in=KEYS)}
+    key = wanted if wanted in done else next_key() if wanted != "miners" else None
     steps = [
-        {"name": _("Pool %(key)s") % {"key": one}, "done": Pool.objects.filter(key=one).exists(), "current": one == key}
+        {"key": one, "name": _("Pool %(key)s") % {"key": one}, "done": one in done, "current": one == key}
         for one in KEYS
     ]
-    context = {"snap": live.snapshot(), "key": key, "steps": steps, "pools": Pool.objects.count()}
+    before = [one for one in KEYS if one in done and (key is None or one < key)]
+    context = {
+        "snap": live.snapshot(),
+        "key": key,
+        "steps": steps,
+        "pools": Pool.objects.count(),
+        "back": before[-1] if before else "",
+    }
     if key is None:
         return render(request, "dashboard/start_miners.html", {**context, "settings": miner_settings(request)})
-    form = PoolForm(request.POST or None)
+    row = done.get(key)
+    form = PoolForm(request.POST or None, pool=row)
     if request.method == "POST" and form.is_valid() and form.save(key):
-        AuditEntry.write(by=request.user.get_username(), action="add pool", subject=key, new=form.cleaned_data["name"])
+        AuditEntry.write(
+            by=request.user.get_username(),
+            action="change pool" if row else "add pool",
+            subject=key,
+            new=form.cleaned_data["name"],
+        )
         return redirect("start")
     return render(
-        request, "dashboard/start.html", {**context, "form": form}, status=422 if request.method == "POST" else 200
+        request,
+        "dashboard/start.html",
+        {**context, "form": form, "row": row, "wallets": Wallet.objects.all()},
+        status=422 if request.method == "POST" else 200,
     )
 
 

@@ -288,6 +288,13 @@ class PoolEndpoint(ConfigModel):
         match = _SCHEME.fullmatch(self.host)
         if match:
             scheme = match["scheme"].lower()
+            if scheme in ("http", "https"):
+                raise ValidationError(
+                    {
+                        "host": gettext("%s:// is not needed here: an address is for example pool.example.org:3333.")
+                        % scheme
+                    }
+                )
             if scheme not in _TLS_OF_SCHEME:
                 raise ValidationError({"host": gettext('"%s" is no Stratum v1 address.') % self.host})
             if _TLS_OF_SCHEME[scheme] != Tls.OFF and self.tls == Tls.OFF:
@@ -295,7 +302,9 @@ class PoolEndpoint(ConfigModel):
             self.host = match["rest"].split("/", 1)[0]
         name, colon, port = self.host.rpartition(":")
         if colon and port.isascii() and port.isdigit() and (":" not in name or name.endswith("]")):
-            self.host, self.port = name, int(port)
+            self.host, self.port = name, int(port) if len(port) < 10 else 0
+        elif colon and port and ":" not in name and not port.isdigit():
+            raise ValidationError({"host": gettext('"%s" is no port: a port is a number from 1 to 65535.') % port[:20]})
         self.host = self.host.strip("[]")
 
     def check_rules(self) -> None:
