@@ -6,6 +6,7 @@ needs a CSRF token.
 
 import hashlib
 
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.access import SEE, needs
 from dashboard.api.callers import caller_of
-from dashboard.api.gate import CHALLENGE, NO_TOKEN
+from dashboard.api.gate import CHALLENGE, NO_DATABASE, NO_TOKEN
 from dashboard.api.problems import CONTENT_TYPE, problem
 from dashboard.api.shown import shown_to
 from dpmp_site.hosts import client_address
@@ -43,7 +44,10 @@ def schema(request: HttpRequest) -> HttpResponseBase:
 @csrf_exempt
 def entry(request: HttpRequest, rest: str) -> HttpResponseBase:
     """One call of the API."""
-    caller = caller_of(request.headers.get("Authorization", ""), client_address(request))
+    try:
+        caller = caller_of(request.headers.get("Authorization", ""), client_address(request))
+    except DatabaseError:
+        return problem(503, NO_DATABASE, headers={"Retry-After": "5"})
     if caller is None:
         return problem(401, NO_TOKEN, headers={"WWW-Authenticate": CHALLENGE})
     if request.method == "HEAD":

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from channels.db import database_sync_to_async
+from django.db import DatabaseError
 
 from dashboard.api.budgets import Budgets
 from dashboard.api.callers import hash_in, hashes_of_live_tokens
@@ -36,6 +37,8 @@ class ApiGate:
         self._read_at = -math.inf
         self._reading: SingleFlight[frozenset[str]] = SingleFlight()
         self.of_tokens = Budgets(burst=300, per_s=20)
+        self.of_changes = Budgets(burst=60, per_s=0.5)
+        """Each change is kept: in the audit log, and many as a row of their own."""
         self.of_addresses = Budgets(burst=30, per_s=0.5)
         """Without a token that works."""
 
@@ -45,9 +48,15 @@ class ApiGate:
             await self._application(scope, receive, send)
             return
         digest = hash_in(_authorization(scope))
-        known = digest is not None and await self._knows(digest)
+        try:
+            known = digest is not None and await self._knows(digest)
+        except DatabaseError:
+            await _refuse(send, 503, NO_DATABASE, (b"retry-after", b"5"))
+            return
         budgets, key = (self.of_tokens, digest or "") if known else (self.of_addresses, _address(scope))
         wait = budgets.take(key, self._clock())
+        if known and not wait and scope["method"] not in ("GET", "HEAD"):
+            wait = self.of_changes.take(key, self._clock())
         if wait:
             detail = "Too many requests with this token." if known else "Too many requests without a token that works."
             await _refuse(send, 429, detail, (b"retry-after", str(math.ceil(wait)).encode()))
@@ -66,6 +75,7 @@ class ApiGate:
         return digest in self._known
 
 
+NO_DATABASE = "The database does not answer."
 NO_TOKEN = "Send a token: 'Authorization: Bearer dpmp_...'. Tokens are made under Your account."
 CHALLENGE = 'Bearer realm="dpmp"'
 

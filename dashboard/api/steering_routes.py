@@ -1,5 +1,6 @@
 """Operations that steer: weights, auto-balance, pins, notes, the test of a pool. Changes are in the audit log."""
 
+import threading
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
@@ -16,6 +17,8 @@ from dashboard.views.pools import run_check
 from proxy.models import Pool, WorkerPin
 from proxy.ops import steering
 
+_tests = threading.BoundedSemaphore(2)
+"""A test holds one of the few places that pages have."""
 router = Router(auth=MAY_STEER, tags=["steering"])
 
 
@@ -37,6 +40,9 @@ def override(request: HttpRequest) -> schemas.Override:
 @router.put("/override/weights", response=schemas.Override)
 def set_weights(request: HttpRequest, wanted: schemas.WeightsWanted) -> schemas.Override:
     """Set the split, until it is reset or for some hours."""
+    before = steering.current_override()
+    if not wanted.hours and before is not None and before.until is None and before.weights == wanted.weights:
+        return override(request)  # a program that repeats itself fills neither the audit log nor the history
     until = timezone.now() + timedelta(hours=wanted.hours) if wanted.hours else None
     try:
         steering.set_weights(caller_in(request), wanted.weights, until)
@@ -48,6 +54,9 @@ def set_weights(request: HttpRequest, wanted: schemas.WeightsWanted) -> schemas.
 @router.put("/override/auto-balance", response=schemas.Override)
 def switch_auto_balance(request: HttpRequest, wanted: schemas.Switch) -> schemas.Override:
     """Switch auto-balance on; off: back to the schedules."""
+    before = steering.current_override()
+    if wanted.on and before is not None and before.active and not before.weights:
+        return override(request)
     steering.switch_auto_balance(caller_in(request), wanted.on)
     return override(request)
 
@@ -112,7 +121,12 @@ def test_pool(request: HttpRequest, key: Key) -> schemas.Check:
     """Connect to a pool and report each step; may take half a minute."""
     if not Pool.objects.filter(key=key).exists():
         raise Http404
-    lines, trouble = run_check(key, show_wallets=caller_in(request).access.wallets)
+    if not _tests.acquire(blocking=False):
+        raise Refused(409, "Other tests are under way: try again in half a minute.")
+    try:
+        lines, trouble = run_check(key, show_wallets=caller_in(request).access.wallets)
+    finally:
+        _tests.release()
     return schemas.Check(
         lines=[schemas.CheckLine(step=step, text=text, ok=ok) for step, text, ok in lines], problem=trouble
     )

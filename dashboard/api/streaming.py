@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import DatabaseError
 
 from dashboard import live
 from dashboard.access import Access
@@ -69,7 +70,11 @@ class EventStream:
         if wanted is None:
             await _refuse(send, 422, f"events: a number from 1 to {MOST_EVENTS}.")
             return
-        caller = await _caller(scope)
+        try:
+            caller = await _caller(scope)
+        except DatabaseError:
+            await _refuse(send, 503, "The database does not answer.")
+            return
         if caller is None:
             await _refuse(send, 401, "This token no longer works.")
             return
@@ -102,7 +107,7 @@ class EventStream:
         channel = await layer.new_channel()
         await layer.group_add(GROUP, channel)
         try:
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, DatabaseError):  # the reader comes again, and is told then
                 async with asyncio.timeout(LASTS_S):
                     await self._send_events(scope, send, caller, wanted, lambda: _tick(layer, channel))
         finally:
@@ -164,7 +169,7 @@ async def _refuse(send: Send, status: int, detail: str) -> None:
     headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", str(len(said)).encode())]
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="dpmp"'))
-    if status == 429:
+    if status in (429, 503):
         headers.append((b"retry-after", b"5"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": said})

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import ValidationError as RuleBroken
-from django.db import OperationalError
+from django.db import Error as DatabaseFault
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.constants import NOT_SET
@@ -16,6 +17,7 @@ from ninja.parser import Parser
 
 from dashboard.api import history_routes, live_routes, schedule_routes, schemas, steering_routes
 from dashboard.api.errors import Refused
+from dashboard.api.gate import NO_DATABASE
 from dashboard.api.problems import CONTENT_TYPE, problem
 from proxy import VERSION
 
@@ -90,10 +92,11 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 @api.exception_handler(OperationalError)
-def database_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
+@api.exception_handler(InterfaceError)
+def database_away(request: HttpRequest, error: DatabaseFault) -> HttpResponse:
     """The database is locked or gone."""
     _logger.warning("The database did not answer a call of the API: %s", error)
-    return problem(503, "The database does not answer.", headers={"Retry-After": "5"})
+    return problem(503, NO_DATABASE, headers={"Retry-After": "5"})
 
 
 @api.exception_handler(Exception)

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from dashboard.api.v1 import needs
@@ -158,6 +159,18 @@ def test_a_fault_of_ours_is_a_problem_too_and_logged(calls, monkeypatch, caplog)
     assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
     assert "ZeroDivisionError" in caplog.text and caplog.records[-1].name == "django.request"
     assert program.secret not in caplog.text
+
+
+def test_without_a_database_a_call_is_told_so(calls, monkeypatch):
+    def away(*_args):
+        raise OperationalError("gone")
+
+    program = calls()
+    monkeypatch.setattr("dashboard.api.live_routes.WorkerNote.forgotten", away)
+    assert program("GET", "/workers").status_code == 503
+    monkeypatch.setattr("dashboard.api.entry.caller_of", away)
+    answer = program("GET", "/fleet")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
 
 
 def test_what_did_not_change_is_not_sent_again(calls):

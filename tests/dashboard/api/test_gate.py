@@ -10,6 +10,7 @@ from asgiref.testing import ApplicationCommunicator
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import Group, User
+from django.db import OperationalError
 from django.utils import timezone
 
 from dashboard.api import streaming
@@ -63,11 +64,11 @@ class Behind:
         await send({"type": "http.response.body", "body": b"ok"})
 
 
-def scope_of(path="/api/v1/fleet", secret="", address="10.0.0.1", query=b"", host=b"dpmp.local"):
+def scope_of(path="/api/v1/fleet", secret="", address="10.0.0.1", query=b"", host=b"dpmp.local", method="GET"):
     headers = [(b"host", host)] + ([(b"authorization", f"Bearer {secret}".encode())] if secret else [])
     return {
         "type": "http",
-        "method": "GET",
+        "method": method,
         "path": path,
         "headers": headers,
         "client": (address, 1),
@@ -135,6 +136,29 @@ async def test_each_token_has_a_budget_of_its_own():
     codes = [(await answer(gate, secret=one))[0] for _ in range(7)]
     assert codes == [200] * 5 + [429] * 2
     assert (await answer(gate, secret=other))[0] == 200
+
+
+async def test_changes_have_a_smaller_budget():
+    behind = Behind()
+    gate = ApiGate(behind, behind, Clock())
+    secret, _ = await database_sync_to_async(token_of)()
+    gate.of_changes.__init__(burst=2, per_s=1)
+    codes = [(await answer(gate, secret=secret, method="PUT"))[0] for _ in range(3)]
+    assert codes == [200, 200, 429]
+    assert (await answer(gate, secret=secret))[0] == 200
+
+
+async def test_without_a_database_a_call_is_told_so(monkeypatch):
+    def away(*_args):
+        raise OperationalError("gone")
+
+    secret, _ = await database_sync_to_async(token_of)()
+    stream = EventStream()
+    monkeypatch.setattr("dashboard.api.gate.hashes_of_live_tokens", away)
+    monkeypatch.setattr("dashboard.api.streaming.caller_of", away)
+    status, headers, _ = await answer(ApiGate(stream, stream, Clock()), secret=secret)
+    assert (status, headers[b"retry-after"]) == (503, b"5")
+    assert await Reader(stream, secret=secret).begin() == 503
 
 
 async def test_the_other_addresses_are_none_of_its_business():

@@ -33,6 +33,18 @@ def test_the_split_is_set_for_some_hours_and_reset(calls, pools):
     ]
 
 
+def test_a_program_that_repeats_itself_changes_nothing(calls, pools):
+    program = calls("operator")
+    for said in ({"weights": {"A": 60, "B": 40}}, {"weights": {"B": 40, "A": 60}}):
+        program("PUT", "/override/weights", said)
+    for _ in range(2):
+        program("PUT", "/override/auto-balance", {"on": True})
+    assert AuditEntry.objects.filter(action__in=["weights", "auto-balance"]).count() == 2
+    program("PUT", "/override/weights", {"weights": {"A": 60, "B": 40}, "hours": 1})
+    timed = program("PUT", "/override/weights", {"weights": {"A": 60, "B": 40}}).json()
+    assert timed["until_unix_s"] is None
+
+
 def test_auto_balance_is_switched_on_and_off(calls, pools):
     program = calls("operator")
     assert program("PUT", "/override/auto-balance", {"on": True}).json()["kind"] == "auto-balance"
@@ -69,6 +81,19 @@ def test_a_pool_is_tested(calls, pools, monkeypatch):
         "lines": [{"step": "TCP", "text": "A connects", "ok": True}],
         "problem": "",
     }
+
+
+def test_tests_of_pools_do_not_take_the_places_of_pages(calls, pools, monkeypatch):
+    program, answers = calls("operator"), []
+
+    def test_within(key, show_wallets):
+        answers.append(program("POST", "/pools/A/test").status_code)
+        return [], ""
+
+    monkeypatch.setattr("dashboard.api.steering_routes.run_check", test_within)
+    assert program("POST", "/pools/A/test").status_code == 200
+    assert answers == [409, 200]
+    assert program("POST", "/pools/A/test").status_code == 200
 
 
 def test_a_schedule_is_added_replaced_and_deleted(calls, pools):
