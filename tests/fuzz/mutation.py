@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from copy import deepcopy
 from typing import Any
 
 WORDS = (
@@ -14,6 +15,8 @@ NUMBERS = (
     2**31, 2**32 - 1, 2**32, 2**53, 2**63, 2**64, 10**30, -(2**63),
 )  # fmt: skip
 OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [[]], [None] * 300, {"": None}, [[["x"]]])
+MAX_DEPTH = 40
+"""A document that is put into itself again and again becomes deeper than JSON is written."""
 PIECES = (
     b"\n",
     b"\r\n",
@@ -68,7 +71,7 @@ class Mutator:
 
     def value(self) -> Any:
         """Some value that is somewhere on an edge."""
-        return self.random.choice(self.random.choice((WORDS, NUMBERS, OTHERS)))
+        return deepcopy(self.random.choice(self.random.choice((WORDS, NUMBERS, OTHERS))))
 
     def _change(self, node: Any) -> Any:
         places = list(_places(node))
@@ -106,9 +109,10 @@ class Mutator:
         return [value]
 
 
-def _places(node: Any) -> Any:
-    """Every (container, key) below ``node``."""
+def _places(node: Any, depth: int = MAX_DEPTH) -> Any:
+    """Every (container, key) below ``node``, down to a depth."""
     pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, inner in list(pairs):
         yield node, key
-        yield from _places(inner)
+        if depth:
+            yield from _places(inner, depth - 1)
