@@ -25,7 +25,7 @@ if [ -r "$ENV_FILE" ] && grep -q '^DPMP_DATA_DIR=.' "$ENV_FILE"; then
     DATA="$(sed -n 's/^DPMP_DATA_DIR=//p' "$ENV_FILE" | tail -n 1 | tr -d "\"'")"
 fi
 UNIT=dpmp.service
-SOCKETS="dpmp-stratum.socket dpmp-web.socket"
+SOCKETS="dpmp-stratum.socket dpmp-tls.socket dpmp-web.socket"
 UNIT_DIR="${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user"
 SOURCE="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 CHECK=no

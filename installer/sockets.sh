@@ -11,28 +11,33 @@ usage() {
     say "  --check   say what would be done; change nothing"
 }
 
-# address PREFIX: host and port of the configuration, as a socket unit wants them.
+# address HOST PORT: of these settings, as a socket unit wants them; nothing where the port is off.
 address() {
     manage "$CURRENT" exportconfig | "$DPMP_PYTHON" -c '
 import json, sys
 settings = json.load(sys.stdin)["settings"]
-host = settings[sys.argv[1] + "_host"] or "0.0.0.0"
-print(f"[{host}]" if ":" in host.strip("[]") and not host.startswith("[") else host, settings[sys.argv[1] + "_port"], sep=":")
-' "$1"
+host, port = settings[sys.argv[1]] or "0.0.0.0", settings[sys.argv[2]]
+if port:
+    print(f"[{host}]" if ":" in host.strip("[]") and not host.startswith("[") else host, port, sep=":")
+' "$1" "$2"
 }
 
+# write_socket NAME ADDRESS: no address, no socket.
 write_socket() {
+    [ -n "$2" ] || return 0
     sed -e "s|@ADDRESS@|$2|g" "$SOURCE/installer/dpmp-$1.socket" >"$UNIT_DIR/dpmp-$1.socket"
+    WRITTEN+=("dpmp-$1.socket")
 }
 
 open_sockets() {
     systemctl --user stop "$UNIT"
     close_sockets
+    WRITTEN=()
     write_socket stratum "$STRATUM"
+    write_socket tls "$TLS"
     write_socket web "$WEB"
     systemctl --user daemon-reload
-    # shellcheck disable=SC2086 # two names
-    systemctl --user enable --now $SOCKETS || say "They could not be opened: DPMP opens its ports itself."
+    systemctl --user enable --now "${WRITTEN[@]}" || say "They could not be opened: DPMP opens its ports itself."
     systemctl --user start "$UNIT"
 }
 
@@ -57,9 +62,10 @@ stop_on_problems
 if [ "$REMOVE" = yes ]; then
     step "restart the service without socket units" remove_sockets
 else
-    STRATUM="$(address stratum)" || fail "The configuration cannot be read; the lines above say why."
-    WEB="$(address web)"
-    step "restart the service with sockets on $STRATUM (miners) and $WEB (dashboard)" open_sockets
+    STRATUM="$(address stratum_host stratum_port)" || fail "The configuration cannot be read; the lines above say why."
+    TLS="$(address stratum_host tls_port)"
+    WEB="$(address web_host web_port)"
+    step "restart the service with sockets on $STRATUM (miners)${TLS:+, $TLS (miners with TLS)} and $WEB (dashboard)" open_sockets
 fi
 if [ "$CHECK" = yes ]; then
     say "Nothing was changed."

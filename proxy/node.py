@@ -34,7 +34,7 @@ from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
 from proxy.net.garbage import GarbageCollection
-from proxy.net.inherited import METRICS, STRATUM, WEB, fits
+from proxy.net.inherited import METRICS, STRATUM, TLS, WEB, fits
 from proxy.net.lag_meter import LagMeter
 from proxy.net.listener import StratumListener
 from proxy.net.loop_watch import LoopWatch
@@ -286,8 +286,11 @@ class Node:
             bound = await self.listener.start(*stratum, self._inherited(STRATUM, *stratum))
             if configured.tls_port:
                 await self.tls.refresh()
-                with_tls = await self.tls_listener.start(stratum[0], configured.tls_port)
+                inherited = self._inherited(TLS, stratum[0], configured.tls_port)
+                with_tls = await self.tls_listener.start(stratum[0], configured.tls_port, inherited)
                 self.events.emit(TlsListening(address=_address(with_tls)))
+            elif TLS in options.inherited:
+                self._leave_unused(TLS, "off")
         except OSError as error:
             raise StartError(
                 f"{error.strerror or error}. Is another program, or another dpmp, using it? "
@@ -301,10 +304,14 @@ class Node:
         sock = self.options.inherited.get(name)
         if sock is None or fits(sock, port):
             return sock
-        unused = _address(sock.getsockname()[:2])
-        self.events.emit(InheritedSocketUnused(socket=name, address=unused, configured=_address((host, port))))
-        sock.close()
+        self._leave_unused(name, _address((host, port)))
         return None
+
+    def _leave_unused(self, name: str, configured: str) -> None:
+        sock = self.options.inherited[name]
+        unused = _address(sock.getsockname()[:2])
+        self.events.emit(InheritedSocketUnused(socket=name, address=unused, configured=configured))
+        sock.close()
 
     async def _end(self) -> None:
         began = self.clock.now()

@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import MutableMapping
 
-STRATUM, WEB, METRICS = "stratum", "web", "metrics"
+STRATUM, TLS, WEB, METRICS = "stratum", "tls", "web", "metrics"
 """Names of the sockets that are taken (``FileDescriptorName=`` of a socket unit)."""
 FIRST_FD = 3
 
@@ -22,7 +22,7 @@ def take_inherited(environment: MutableMapping[str, str], pid: int) -> dict[str,
         return {}
     found: dict[str, socket.socket] = {}
     for fd, name in zip(range(FIRST_FD, FIRST_FD + int(count)), names.split(":"), strict=False):
-        if name in (STRATUM, WEB, METRICS) and name not in found and (sock := _listening(fd)) is not None:
+        if name in (STRATUM, TLS, WEB, METRICS) and name not in found and (sock := _listening(fd)) is not None:
             found[name] = sock
     return found
 

@@ -34,6 +34,7 @@ from proxy.ops.check_pool import check_all
 from proxy.ops.health import can_write
 from proxy.ops.miner_certificate import certificate_problem, days_left
 from proxy.ops.private_files import open_to_others
+from proxy.ops.socket_units import disagreements, unit_folder
 from proxy.types import AdminStatus
 
 ASK_S = 3.0
@@ -244,8 +245,19 @@ def ports() -> Iterator[Finding]:
         yield _port(who, host, port, running)
         if name == "stratum" and row.tls_port:
             yield _port("Miners with TLS", host, row.tls_port, running)
+    yield from _sockets(row)
     if running:
         yield from _running(row)
+
+
+def _sockets(row: ProxySettings) -> Iterator[Finding]:
+    wanted = {
+        "stratum": (row.stratum_host, row.stratum_port),
+        "tls": (row.stratum_host, row.tls_port or 0),
+        "web": (row.web_host, row.web_port),
+    }
+    for disagreement in disagreements(unit_folder(), wanted):
+        yield _warn("ports", f"systemd's sockets: {disagreement}.", "Run installer/sockets.sh again.")
 
 
 def _port(who: str, host: str, port: int, running: bool) -> Finding:

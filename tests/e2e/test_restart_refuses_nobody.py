@@ -2,12 +2,17 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from proxy.net.tasks import spawn
+from tests.e2e.conftest import Write
 from tests.e2e.process import ProxyProcess, clean_environment
+from tests.e2e.rows import SetUp
+from tests.support.patience import PATIENCE_S
+from tests.support.tls import CERTIFICATE, KEY, write_certificate
 
 PASS_SOCKETS = """
 import fcntl, os, sys
@@ -76,6 +81,35 @@ async def test_no_connection_is_refused_while_the_proxy_restarts(new_data_dir: P
             await asyncio.gather(*tasks, return_exceptions=True)
         assert visitors.refused == []
         assert all(count >= 15 for count in visitors.answered.values())
+
+
+async def test_the_port_with_tls_is_taken_over_while_it_is_configured_and_told_to_be_unused_otherwise(
+    new_data_dir: Path, write: Write, tmp_path: Path
+) -> None:
+    write_certificate(tmp_path, "localhost")
+    trusting = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE))
+    files = {"tls_certificate": str(tmp_path / CERTIFICATE), "tls_key": str(tmp_path / KEY)}
+    with socket.create_server(("127.0.0.1", 0)) as parents:
+        port = parents.getsockname()[1]
+        for configured in (port, 0):
+            proxy = ProxyProcess(clean_environment(new_data_dir))
+            proxy.before = (sys.executable, "-c", PASS_SOCKETS, str(parents.fileno()), "tls")
+            proxy.pass_fds = (parents.fileno(),)
+            await write(proxy, SetUp(settings={"tls_port": configured, **files}))
+            try:
+                await proxy.start("--no-web")
+                if configured:
+                    async with asyncio.timeout(PATIENCE_S):
+                        reader, writer = await asyncio.open_connection(
+                            "127.0.0.1", port, ssl=trusting, server_hostname="localhost"
+                        )
+                        writer.write(b'{"id":1,"method":"mining.ping","params":[]}\n')
+                        assert b"pong" in await reader.readline()
+                    writer.close()
+                unused = [(line["socket"], line["configured"]) for line in proxy.lines("inherited_socket_unused")]
+                assert unused == ([] if configured else [("tls", "off")])
+            finally:
+                await proxy.clear_away()
 
 
 async def test_a_socket_on_another_port_than_the_configured_one_is_not_used_and_that_is_logged(

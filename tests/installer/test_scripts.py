@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.net.inherited import STRATUM, WEB
+from proxy.net.inherited import STRATUM, TLS, WEB
 
 MOST_EXPOSED = 28
 """Tenths of systemd's exposure level, from 0 (safe) to 100; a service without any of these lines has 96."""
@@ -45,7 +45,7 @@ def units(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["dpmp.service", "dpmp-stratum.socket", "dpmp-web.socket"])
+@pytest.mark.parametrize("name", ["dpmp.service", "dpmp-stratum.socket", "dpmp-tls.socket", "dpmp-web.socket"])
 def test_unit_file_is_right_for_systemd(units, name):
     done = subprocess.run(
         [tool("systemd-analyze"), "verify", "--user", "--man=no", units / name],
@@ -78,7 +78,7 @@ def test_sockets_have_the_names_that_the_proxy_takes():
         for line in unit.read_text().splitlines()
         if line.startswith("FileDescriptorName=")
     ]
-    assert names == [STRATUM, WEB]
+    assert names == [STRATUM, TLS, WEB]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can try it as root")

@@ -76,6 +76,7 @@ class InheritedSocketUnused(Event):
     """A listening socket that systemd passed is on another port than the configured one, which is opened instead.
 
     Whoever connects to the old port is not answered: change the port in the socket unit, too, or remove the unit.
+    ``configured``: ``off`` where that port is switched off.
     """
 
     socket: str
