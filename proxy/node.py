@@ -276,6 +276,7 @@ class Node:
                 self.metrics_server = MetricsServer(
                     networks=networks_of(configured.metrics_allow),
                     is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS),
+                    settle=self.events.settle,
                 )
                 await self.metrics_server.start(*metrics, self._inherited(METRICS, *metrics))
                 self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))

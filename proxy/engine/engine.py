@@ -26,6 +26,7 @@ from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.refusals import Refusals, ReportedProtocols
 from proxy.engine.session import COSTLY, Session
+from proxy.engine.share_sums import ShareSums
 from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import AddressRefused, EventStream, MinerConnected
 from proxy.peer_address import address_of
@@ -70,6 +71,7 @@ class Engine:
     ) -> None:
         self.clock = clock
         self.events = events
+        self.share_sums = ShareSums(clock, events)
         self.version = version
         self.hashes_per_difficulty = hashes_per_difficulty
         self.diff1 = diff1_target(hashes_per_difficulty)

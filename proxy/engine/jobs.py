@@ -8,6 +8,7 @@ from proxy.engine.plain_share import PlainWork, plain_work_of
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.upstream_connection import UpstreamConnection
+from proxy.observe.events import AcceptedShares
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import JobId
@@ -51,6 +52,10 @@ class IssuedJob:
     retired_at: float | None = None
     shares: set[ShareKey] | None = None
     """What went up for it. Most jobs never see a share."""
+    total: AcceptedShares | None = None
+    """The sum of its shares that were accepted since the last fold, if there are any to sum up."""
+    fold: int = -1
+    """At which fold a share of it was told last (see ``ShareSums``)."""
     _head: "_Hash | None" = None
     plain: PlainWork | None = None
     """What its plain shares are checked with, prepared with the first of them; None where it has none."""

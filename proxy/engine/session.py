@@ -128,6 +128,7 @@ class Session:
             cost=cost,
             charge=self.miner_cost,
             events=engine.events,
+            sums=engine.share_sums,
             scheduler=engine.scheduler,
             delivery=engine.delivery,
             diff1=engine.diff1,

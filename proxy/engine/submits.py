@@ -13,6 +13,7 @@ from proxy.engine.jobs import IssuedJob, JobTable
 from proxy.engine.peer_costs import PeerCost
 from proxy.engine.reject_reasons import code_of, reason_of
 from proxy.engine.share_check import MAX_NTIME_AHEAD_S, ShareCheck, check_share, reason_for
+from proxy.engine.share_sums import ShareSums
 from proxy.observe.events import (
     BlockCandidate,
     EventStream,
@@ -94,7 +95,11 @@ class PendingShare:
         if issued.plain is None:  # else there is nothing to learn: its bits can be read in one way only
             self._learn_reading(version_bits, accepted=True)
         handler.downstream.accept(self.ident)
-        handler.emit(
+        is_summed = self.block is None and handler.sums.add(handler.session, self.worker, issued, reached, latency_s)
+        if is_summed and not handler.events.wants_each(ShareResult):
+            return
+        emit = handler.events.emit_each if is_summed else handler.events.emit
+        emit(
             ShareResult(
                 session=handler.session,
                 worker=self.worker,
@@ -179,15 +184,15 @@ class SubmitHandler:
         "_charge",
         "_delivery",
         "_diff1",
-        "_events",
         "_reading",
         "any_share",
         "cost",
         "downstream",
-        "emit",
+        "events",
         "jobs",
         "scheduler",
         "session",
+        "sums",
         "workers",
     )
 
@@ -199,6 +204,7 @@ class SubmitHandler:
         cost: PeerCost,
         charge: Callable[[float], None],
         events: EventStream,
+        sums: ShareSums,
         scheduler: Scheduler,
         delivery: BlockDelivery,
         diff1: int,
@@ -216,8 +222,8 @@ class SubmitHandler:
         """By the user names that were authorised; the first is the session's."""
         self.jobs: JobTable | None = None
         """None until the miner has subscribed."""
-        self._events = events
-        self.emit = events.emit
+        self.events = events
+        self.sums = sums
         self._delivery = delivery
         self._diff1 = diff1
         self._reading = BitsReading.REPLACE
@@ -279,7 +285,7 @@ class SubmitHandler:
             del texts[0]
             params = work.params + b'","'.join(texts).lower() + b'"'
             if issued.connection.upstream.submit_ready_made(share, params, version_bits):
-                if self._events.wants(SubmitRouted):
+                if self.events.wants(SubmitRouted):
                     self._emit_route(share)
             else:
                 check = ShareCheck(Reason.NONE, reached, header, digest[::-1], False, version)
@@ -300,7 +306,7 @@ class SubmitHandler:
             self._forward(submit, worker, issued, check)
             return
         if check.reason is Reason.DUPLICATE:
-            self._events.emit(SubmitDuplicate(session=self.session, worker=worker, job=submit.job_id))
+            self.events.emit(SubmitDuplicate(session=self.session, worker=worker, job=submit.job_id))
         text = _TEXTS[check.reason]
         self.downstream.refuse(submit.id, code_of(check.reason), text)
         self.emit_result(
@@ -341,9 +347,9 @@ class SubmitHandler:
 
     def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
         if known:
-            self._events.emit(SubmitUnknownJob(session=self.session, worker=worker, job=submit.job_id))
+            self.events.emit(SubmitUnknownJob(session=self.session, worker=worker, job=submit.job_id))
         else:
-            self._events.emit(SubmitNoJobYet(session=self.session, worker=worker))
+            self.events.emit(SubmitNoJobYet(session=self.session, worker=worker))
         self._charge(REFUSED_COST)
         reason, text = Reason.UNKNOWN_JOB, _TEXTS[Reason.UNKNOWN_JOB]
         self.downstream.refuse(submit.id, code_of(reason), text)
@@ -354,17 +360,17 @@ class SubmitHandler:
         share = PendingShare(self, submit.id, worker, issued, check.true_difficulty, check.header_hash, check.version)
         if check.meets_network and self._delivery.candidates.take(connection.pool):
             share.block = self._block(submit, worker, issued, check)
-            self._events.emit(share.block)
+            self.events.emit(share.block)
         if not connection.ready:
             if share.block is not None:
                 self.deliver_later(share, share.block, share.answered)
                 return
-            self._events.emit(
+            self.events.emit(
                 SubmitPoolDead(session=self.session, worker=share.worker, pool=connection.pool, job=issued.id)
             )
             self.end_unanswered(share, Reason.POOL_LOST, 0.0)
             return
-        if self._events.wants(SubmitRouted):
+        if self.events.wants(SubmitRouted):
             self._emit_route(share)
         extranonce2 = issued.padding + issued.extranonce1 + submit.extranonce2
         if not connection.submit(share, issued.job, extranonce2, submit.ntime, submit.nonce, check.version):
@@ -372,7 +378,7 @@ class SubmitHandler:
 
     def _emit_route(self, share: PendingShare) -> None:
         issued, connection = share.issued, share.issued.connection
-        self._events.emit(
+        self.events.emit(
             SubmitRouted(
                 session=self.session,
                 worker=share.worker,
@@ -445,8 +451,9 @@ class SubmitHandler:
         latency_s: float = 0.0,
         message: str = "",
     ) -> None:
-        """Emit the share's one ``ShareResult``."""
-        self._events.emit(
+        """Emit the share's one ``ShareResult``, after all that came before it."""
+        self.events.settle()
+        self.events.emit(
             ShareResult(
                 session=self.session,
                 worker=worker,

@@ -28,7 +28,14 @@ from proxy.history.tallies import (
     Stored,
     WorkerTally,
 )
-from proxy.observe.events import EventStream, MinerDisconnected, MinerReady, NamesStoredTogether, ShareResult
+from proxy.observe.events import (
+    AcceptedShares,
+    EventStream,
+    MinerDisconnected,
+    MinerReady,
+    NamesStoredTogether,
+    ShareResult,
+)
 from proxy.ports import Clock
 from proxy.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, SessionId, Verdict, WorkerName
 
@@ -62,7 +69,8 @@ class Accounting:
         self._reported_at = -inf
         """When the log said last that names are stored together."""
         self._begin_minute(clock.now())
-        events.subscribe(ShareResult, self._on_share)
+        events.subscribe_counting(ShareResult, self._on_share)
+        events.subscribe(AcceptedShares, self._on_sum)
         events.subscribe(MinerReady, self._on_ready)
         events.subscribe(MinerDisconnected, self._on_gone)
 
@@ -115,7 +123,8 @@ class Accounting:
         worker = self._workers.get(share.worker)
         mine = worker.pools.get(key) if worker is not None else None
         if worker is None or mine is None or not worker.presence.connections:
-            worker, mine = self._first_share(share, key, now)
+            works = share.verdict is _ACCEPTED
+            worker, mine = self._first_share(share.session, share.worker, key, now, works=works)
         fresh = mine.fresh
         if fresh is None:
             fresh = mine.fresh = Counts()
@@ -137,12 +146,35 @@ class Accounting:
         mine.window.add(now, difficulty)
         pool.window.add(now, difficulty)
         mine.reference = pool.reference = difficulty
+        mine.proved_at = pool.proved_at = now
+
+    def _on_sum(self, shares: AcceptedShares) -> None:
+        # The minute has begun: a sum lies within one, and the share before its first was told by itself.
+        now, key = shares.last_at, shares.pool
+        worker = self._workers.get(shares.worker)
+        mine = worker.pools.get(key) if worker is not None else None
+        if worker is None or mine is None or not worker.presence.connections:
+            worker, mine = self._first_share(shares.session, shares.worker, key, now, works=True)
+        fresh = mine.fresh
+        if fresh is None:
+            fresh = mine.fresh = Counts()
+            self._fresh.append((worker.name, key, mine))
+        worker.stamp += 1
+        pool = self._pools[key]
+        for latency_s in shares.latencies:
+            if latency_s > 0.0:
+                pool.round_trip.add(latency_s)
+        fresh.accept_all(shares)
+        pool.run.accept_all(shares)
+        mine.add_all(shares)
+        pool.add_all(shares)
 
     def _on_ready(self, event: MinerReady) -> None:
         now = self._clock.now()
         self._arrive(event.session, self._worker(event.worker, now), now)
 
     def _on_gone(self, event: MinerDisconnected) -> None:
+        self._events.settle()
         now = self._clock.now()
         for name in self._present.pop(event.session, ()):
             self._fleet.leave(now)
@@ -153,10 +185,12 @@ class Accounting:
 
     # --- Accumulators -----------------------------------------------------------------------------------------------
 
-    def _first_share(self, share: ShareResult, key: PoolKey, now: float) -> tuple[WorkerState, WorkerAccumulator]:
-        worker = self._worker(share.worker, now, works=share.verdict is _ACCEPTED)
+    def _first_share(
+        self, session: SessionId, name: WorkerName, key: PoolKey, now: float, *, works: bool
+    ) -> tuple[WorkerState, WorkerAccumulator]:
+        worker = self._worker(name, now, works=works)
         if not worker.presence.connections:
-            self._arrive(share.session, worker, now)
+            self._arrive(session, worker, now)
         self._pool(key)
         return worker, self._accumulator(worker, key, now)
 
@@ -209,6 +243,7 @@ class Accounting:
 
     def take(self) -> list[ShareDelta]:
         """Everything counted since the last call, each share once, in the minute in which it came."""
+        self._events.settle()
         self._cut(self._clock.now())
         deltas, self._deltas = self._deltas, []
         return deltas
@@ -237,18 +272,23 @@ class Accounting:
     # --- Reading ---------------------------------------------------------------------------------------------------
 
     def stamp(self, name: WorkerName) -> int:
-        """Grows with each share and connection of a worker, so that readers know when to look again; -1: unknown."""
+        """Grows as more is counted of a worker, so that readers know when to look again; -1: unknown.
+
+        For many at once, so it does not settle; ``latest`` does.
+        """
         worker = self._workers.get(name)
         return -1 if worker is None else worker.stamp
 
     def latest(self, limit: int, besides: Container[WorkerName]) -> list[WorkerName]:
         """Up to ``limit`` workers in memory that are not in ``besides``, the latest share first."""
+        self._events.settle()
         others = [worker for name, worker in self._workers.items() if name not in besides]
         others.sort(key=_last_share, reverse=True)
         return [worker.name for worker in others[:limit]]
 
     def rates(self, name: WorkerName) -> Rates:
         """One worker's rates; all unknown if it is not in memory."""
+        self._events.settle()
         worker = self._workers.get(name)
         return (
             Rates()
@@ -257,7 +297,7 @@ class Accounting:
         )
 
     def rate_5m(self, name: WorkerName) -> Rate:
-        """The first of ``rates``, for less."""
+        """The first of ``rates``, for less: without what stands in open sums."""
         worker = self._workers.get(name)
         return (
             NO_RATE
@@ -267,16 +307,19 @@ class Accounting:
 
     def worker(self, name: WorkerName) -> WorkerTally | None:
         """One worker, if it is in memory."""
+        self._events.settle()
         worker = self._workers.get(name)
         return None if worker is None else self._worker_tally(worker, self._clock.now())
 
     def pool(self, key: PoolKey) -> PoolTally | None:
         """One pool, if it has ever been configured."""
+        self._events.settle()
         pool = self._pools.get(key)
         return None if pool is None else self._pool_tally(key, pool, self._clock.now())
 
     def fleet(self) -> FleetTally:
         """Everybody together."""
+        self._events.settle()
         now = self._clock.now()
         pools = list(self._pools.values())
         return FleetTally(
@@ -286,11 +329,15 @@ class Accounting:
         )
 
     def counts_of_run(self) -> list[tuple[PoolKey, Counts]]:
-        """What this run has counted on each pool, ``NO_POOL`` included; not copies: any thread may read them now."""
+        """What this run has counted on each pool, ``NO_POOL`` included; not copies: any thread may read them now.
+
+        Without what stands in open sums: whoever can, settles before, on the loop's thread.
+        """
         return [(key, pool.run) for key, pool in list(self._pools.items())]
 
     def pool_rate_5m(self, key: PoolKey) -> Rate:
         """What the miners have delivered to one pool in the last five minutes, a second."""
+        self._events.settle()
         pool = self._pools.get(key)
         if pool is None:
             return NO_RATE
@@ -298,20 +345,24 @@ class Accounting:
 
     def pool_work_sum(self, key: PoolKey) -> float:
         """Sum of difficulties on one pool, of all time."""
+        self._events.settle()
         pool = self._pools.get(key)
         return sum(part.work for part in pool.counts()) if pool is not None else 0.0
 
     def pool_work_total(self) -> dict[PoolKey, Work]:
         """Work on each pool of all time, also of workers that are not in memory any more."""
+        self._events.settle()
         return {key: _work(each) for key, each in self._pools.items() if key != NO_POOL}
 
     def pool_work(self, window: int) -> dict[PoolKey, Work]:
         """Work on each pool in a window."""
+        self._events.settle()
         now = self._clock.now()
         return {key: each.window.work(now, window) for key, each in self._pools.items() if key != NO_POOL}
 
     def spark(self) -> tuple[tuple[float, dict[PoolKey, float]], ...]:
         """The last hour in 30 slots: unix seconds of its start, pool -> H/s; the last is still filling."""
+        self._events.settle()
         now = self._clock.now()
         newest = now // 120.0 * 120.0
         pools = {key: each.window.hour(now) for key, each in self._pools.items() if key != NO_POOL}

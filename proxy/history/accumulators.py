@@ -1,11 +1,13 @@
 """What is counted in memory: an accumulator for each worker on each pool, and one for each pool."""
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from proxy.history.counters import Counts
 from proxy.history.latency import Recent
 from proxy.history.rates import WINDOWS_S, Rate, RateWindow, estimate_sums, starts
 from proxy.history.tallies import PastPresence, Rates
+from proxy.observe.events import AcceptedShares
 from proxy.types import PoolKey, WorkerName
 
 _NEVER: tuple[float | None, ...] = (None,) * len(WINDOWS_S)
@@ -66,7 +68,7 @@ def _earlier(one: float | None, other: float) -> float:
 class Accumulator:
     """Shares of one worker or of all workers, on one pool."""
 
-    __slots__ = ("last", "reference", "total", "window")
+    __slots__ = ("last", "proved_at", "reference", "total", "window")
 
     def __init__(self, now: float) -> None:
         self.total = Counts()
@@ -75,6 +77,16 @@ class Accumulator:
         """Monotonic time of the last share."""
         self.reference = 0.0
         """Difficulty of the last share that proved work."""
+        self.proved_at = -inf
+        """Monotonic time of that share."""
+
+    def add_all(self, shares: AcceptedShares) -> None:
+        """Count when the shares of a sum came, and what they proved."""
+        self.last = shares.last_at if self.last is None else max(self.last, shares.last_at)
+        if shares.proven:
+            self.window.add_all(shares.proven_at, shares.difficulty, shares.proven)
+            if shares.proven_at >= self.proved_at:
+                self.reference, self.proved_at = shares.difficulty, shares.proven_at
 
 
 class WorkerAccumulator(Accumulator):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from proxy.observe.events import ShareResult
+from proxy.observe.events import AcceptedShares, ShareResult
 from proxy.types import DecidedBy, Reason, Verdict
 
 RejectKey = tuple[Reason, DecidedBy]
@@ -180,6 +180,19 @@ class Counts:
             self.work += difficulty
             self.work_squares += difficulty * difficulty
             self.work_shares += 1
+
+    def accept_all(self, shares: AcceptedShares) -> None:
+        """Add a sum of accepted shares."""
+        difficulty, proven = shares.difficulty, shares.proven
+        self.accepted += shares.number
+        self.credited += shares.pool_difficulty * shares.number
+        self.best = max(self.best, shares.best)
+        timed = [latency_s for latency_s in shares.latencies if latency_s > 0.0]
+        self.latency_s += sum(timed)
+        self.latency_n += len(timed)
+        self.work += difficulty * proven
+        self.work_squares += difficulty * difficulty * proven
+        self.work_shares += proven
 
     def count(self, share: ShareResult) -> None:
         """Add one share that was not accepted, and its work if it proves any."""

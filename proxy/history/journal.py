@@ -48,7 +48,7 @@ class BlockJournal:
         self._unwritten: list[bytes] = []
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         events.subscribe(BlockCandidate, self._on_candidate)
-        events.subscribe(ShareResult, self._on_share)
+        events.subscribe_counting(ShareResult, self._on_share)
         events.subscribe(BlockKept, lambda block: self._fate(block.header_hash, BlockFate.WAITING))
         events.subscribe(BlockResent, lambda block: self._fate(block.header_hash, BlockFate.SENT))
         events.subscribe(BlockDelivered, self._on_delivered)

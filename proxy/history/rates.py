@@ -128,6 +128,16 @@ class RateWindow:
         self._square += difficulty * difficulty
         self._count += 1
 
+    def add_all(self, now: float, difficulty: float, number: int) -> None:
+        """Count several shares alike."""
+        if now >= self._end:
+            self._roll(now)
+        if difficulty > _LARGEST:
+            difficulty = _LARGEST
+        self._sum += difficulty * number
+        self._square += difficulty * difficulty * number
+        self._count += number
+
     def work(self, now: float, window: int) -> Work:
         """Work within window 0, 1 or 2 (see ``start``)."""
         if now >= self._end:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from proxy.config.snapshot import ConfigSnapshot, Limits
 from proxy.history.new_names import NewNames
-from proxy.observe.events import BestShare, EventStream, ShareResult
+from proxy.observe.events import AcceptedShares, BestShare, EventStream, ShareResult
 from proxy.ports import Clock
 from proxy.types import Chain, PoolKey, Verdict, WorkerName
 
@@ -77,10 +77,11 @@ class Records:
         self._fresh: list[Record] = []
         self._limit = Limits().max_workers
         self._new_names = NewNames(self._limit)
-        events.subscribe(ShareResult, self._on_share)
+        events.subscribe_counting(ShareResult, self._on_share, self._bar)
 
     def apply(self, config: ConfigSnapshot) -> None:
         """Learn the pools' chains and the limit of names."""
+        self._events.settle()
         if config.limits.max_workers != self._limit:
             self._limit = config.limits.max_workers
             self._new_names.apply(self._limit)
@@ -114,6 +115,12 @@ class Records:
         own = board.own.get(share.worker)
         if own is None or share.true_difficulty > own.true_difficulty or share.true_difficulty > board.floor:
             self._record(share, board, own)
+
+    def _bar(self, shares: AcceptedShares) -> float:
+        """Above what true difficulty a share of that worker on that pool may be a record."""
+        board = self._board_of.get(shares.pool, self._other)
+        own = board.own.get(shares.worker)
+        return -1.0 if own is None else min(own.true_difficulty, board.floor)
 
     def _record(self, share: ShareResult, board: _Board, own: Record | None) -> None:
         assert share.pool is not None
@@ -153,6 +160,7 @@ class Records:
         )
 
     def _forget_weakest(self) -> None:
+        self._events.settle()  # whoever is forgotten may have a record with its next share
         weakest = min(
             (record for board in self._boards.values() for record in board.own.values()),
             key=lambda record: record.true_difficulty,

@@ -68,18 +68,22 @@ class SwitchCosts:
         self._sums: dict[str, _Sum] = {}
         events.subscribe(MinerAuthorized, self._on_authorized)
         events.subscribe(PoolSwitched, self._on_switched)
-        events.subscribe(ShareResult, self._on_share)
+        self._events = events
+        events.subscribe_counting(ShareResult, self._on_share)
         events.subscribe(MinerDisconnected, self._on_gone)
 
     def costs(self) -> tuple[SwitchCost, ...]:
         """What is known, by profile."""
-        return tuple(_cost(profile, each) for profile, each in sorted(self._sums.items()) if each.shares)
+        return tuple(
+            _cost(profile, each) for profile, each in sorted(self._sums.items()) if each.shares and each.exposure
+        )
 
     def _on_authorized(self, event: MinerAuthorized) -> None:
         if event.first:
             self._profiles[event.session] = event.profile
 
     def _on_switched(self, event: PoolSwitched) -> None:
+        self._events.settle()  # the first share from here on is told by itself
         self._end(event.session, self._clock.now(), found=False)
         if event.old is not None:
             self._visits[event.session] = _Visit(event.new, self._clock.now())

@@ -329,8 +329,11 @@ class MetricsServer(ListeningServer):
         *,
         networks: Sequence[Network] = (),
         is_allowed: Callable[[str], bool] = lambda host: True,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
+        """``settle`` is called on the loop before each scrape."""
         super().__init__(self._answer)
+        self._settle = settle
         self._exposition = _Exposition(registry)
         self._networks = networks
         self._is_allowed = is_allowed
@@ -349,6 +352,7 @@ class MetricsServer(ListeningServer):
         elif scope["method"] not in ("GET", "HEAD"):
             await _answer(send, 405, b"GET or HEAD.\n")
         else:
+            self._settle()
             accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
             await _answer(send, 200, *await self._exposition.text(accept.decode("latin-1")))
 

@@ -41,7 +41,7 @@ COINB2 = "ffffffff02" + "11" * 34 + "22" * 52 + "00000000"
 BATCH = 100
 REPEATS = 150
 """Many short turns: on a machine that does other work some of them are undisturbed."""
-COMMITTED = {False: 3.3, True: 2.5}
+COMMITTED = {False: 2.9, True: 1.75}
 """What a share costs there and back, in bare hashes of one (Python 3.11, the sinks of ``runproxy``): with another
 extranonce2 than the last one's, and (True) with the same, as most shares have of a miner that sends many a second."""
 WORSE = 0.15

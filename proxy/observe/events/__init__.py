@@ -90,6 +90,7 @@ from proxy.observe.events.scheduling import (
 )
 from proxy.observe.events.stream import DEBUG, ERROR, INFO, REGISTRY, WARNING, Event, EventStream, event
 from proxy.observe.events.work import (
+    AcceptedShares,
     BlockCandidate,
     BlockCandidatesLeftOut,
     DifficultySent,
@@ -114,6 +115,7 @@ __all__ = [
     "INFO",
     "REGISTRY",
     "WARNING",
+    "AcceptedShares",
     "AddressRefused",
     "AuthResult",
     "AuthorizeRewrite",

@@ -8,7 +8,7 @@ class in one of the modules here, its name in ``__init__``, a test, and a new ``
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 
@@ -44,23 +44,61 @@ def event(name: str, level: int = INFO) -> Callable[[type[E]], type[E]]:
 
 
 class EventStream:
-    """Calls the subscribers of an event's class at once, in the order of their subscriptions."""
+    """Calls the subscribers of an event's class at once, in the order of their subscriptions.
+
+    Some events may be summed up for those who only count them (``subscribe_counting``): whoever sums tells the others
+    of each by ``emit_each`` and of the sum by ``emit``, and is asked for what is open by ``settle``.
+    """
 
     def __init__(self, on_error: Callable[[Exception, Event], None] | None = None) -> None:
         self._handlers: dict[type[Event], list[Callable[[Event], None]]] = defaultdict(list)
+        self._counting: dict[type[Event], list[Callable[[Event], None]]] = defaultdict(list)
+        """Those of the handlers that get sums in place of what stands in them."""
+        self._bars: dict[type[Event], list[Callable[[Any], float]]] = defaultdict(list)
+        self._fold: Callable[[], None] = _nothing
         self._on_error = on_error
 
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
         """Call ``handler`` for each event of exactly the class ``kind``."""
         self._handlers[kind].append(handler)  # type: ignore[arg-type]
 
+    def subscribe_counting(
+        self, kind: type[E], handler: Callable[[E], None], bar: Callable[[Any], float] | None = None
+    ) -> None:
+        """As ``subscribe``, but what stands in a sum is left out: for handlers that hear of the sums instead.
+
+        ``bar`` is given a sum that begins and returns above what true difficulty a share must not stand in it.
+        """
+        self._handlers[kind].append(handler)  # type: ignore[arg-type]
+        self._counting[kind].append(handler)  # type: ignore[arg-type]
+        if bar is not None:
+            self._bars[kind].append(bar)
+
     def unsubscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
         """End a subscription."""
         self._handlers[kind].remove(handler)  # type: ignore[arg-type]
+        if handler in self._counting[kind]:
+            self._counting[kind].remove(handler)  # type: ignore[arg-type]
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether ``kind`` has a subscriber."""
         return bool(self._handlers.get(kind))
+
+    def wants_each(self, kind: type[Event]) -> bool:
+        """Whether ``kind`` has a subscriber that is not content with sums."""
+        return len(self._handlers.get(kind, ())) > len(self._counting.get(kind, ()))
+
+    def bars(self, kind: type[Event]) -> list[Callable[[Any], float]]:
+        """What subscribers of ``kind`` gave as ``bar``."""
+        return self._bars.get(kind, [])
+
+    def settle_by(self, fold: Callable[[], None]) -> None:
+        """Call ``fold`` when somebody wants to know all that has happened; it emits what is still open."""
+        self._fold = fold
+
+    def settle(self) -> None:
+        """Have all sums emitted; for whoever reads what was counted, and before what must come after it."""
+        self._fold()
 
     def emit(self, event: Event) -> None:
         """Call all subscribers. An error in one goes to ``on_error`` and stops neither the others nor the caller."""
@@ -68,6 +106,24 @@ class EventStream:
             try:
                 handler(event)
             except Exception as error:
-                if self._on_error is None:
-                    raise
-                self._on_error(error, event)
+                self._failed(error, event)
+
+    def emit_each(self, event: Event) -> None:
+        """As ``emit``, for an event that stands in a sum: those who count hear of that."""
+        counting = self._counting.get(event.__class__, ())
+        for handler in self._handlers.get(event.__class__, ()):
+            if handler in counting:
+                continue
+            try:
+                handler(event)
+            except Exception as error:
+                self._failed(error, event)
+
+    def _failed(self, error: Exception, event: Event) -> None:
+        if self._on_error is None:
+            raise error
+        self._on_error(error, event)
+
+
+def _nothing() -> None:
+    """Do nothing: nobody sums."""

@@ -1,5 +1,9 @@
 """Jobs, shares, and the lines that carry them."""
 
+from dataclasses import dataclass, field
+from math import inf
+from typing import ClassVar
+
 from proxy.observe.events.stream import DEBUG, WARNING, Event, event
 from proxy.types import Chain, ConnectionId, DecidedBy, PoolKey, Reason, SessionId, SwitchReason, Verdict, WorkerName
 
@@ -102,6 +106,34 @@ class ShareResult(Event):
     """Seconds from forwarding to the pool's answer; 0 if it was not forwarded."""
     header_hash: bytes
     """32 bytes, most significant first; empty where no hash could be made."""
+
+
+@dataclass(slots=True, kw_only=True)
+class AcceptedShares(Event):
+    """Accepted shares of one job within one second, in place of their ``ShareResult``s for those who only count.
+
+    Each of them was decided by the pool, and none is a block or a record. Not in the registry: no part of the log.
+    """
+
+    name: ClassVar[str] = "accepted_shares"
+    session: SessionId
+    worker: WorkerName
+    pool: PoolKey
+    difficulty: float
+    pool_difficulty: float
+    number: int = 0
+    proven: int = 0
+    """How many reached ``difficulty``: a block below it is accepted as well, and proves nothing."""
+    best: float = 0.0
+    """Their largest true difficulty."""
+    last_at: float = 0.0
+    """Monotonic seconds of the last one."""
+    proven_at: float = 0.0
+    """The same of the last one that reached ``difficulty``."""
+    latencies: list[float] = field(default_factory=list)
+    """Seconds from forwarding to the pool's answer, of each."""
+    least_remarkable: float = inf
+    """Shares above this true difficulty are told by themselves."""
 
 
 @event("block_candidate", WARNING)

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from proxy.observe.events import (
+    AcceptedShares,
     AddressRefused,
     BlockCandidate,
     BlockFound,
@@ -45,6 +46,12 @@ class EventCounts:
         pool, verdict = result.pool, result.verdict
         if pool is not None and (verdict is _ACCEPTED or (verdict is _REJECTED and result.decided_by is _POOL)):
             self.pools[pool].share_latency.observe(result.latency_s)
+
+    def shares(self, shares: AcceptedShares) -> None:
+        """The same for a sum."""
+        observe = self.pools[shares.pool].share_latency.observe
+        for latency_s in shares.latencies:
+            observe(latency_s)
 
     def job(self, job: JobForwarded) -> None:
         """Count a job, and how late it came if the miner was waiting for it.
@@ -176,8 +183,10 @@ def connect(counts: EventCounts, events: EventStream) -> Callable[[], None]:
         events.subscribe(kind, handler)
         undo.append(lambda: events.unsubscribe(kind, handler))
 
+    events.subscribe_counting(ShareResult, counts.share)
+    undo.append(lambda: events.unsubscribe(ShareResult, counts.share))
     for kind, handler in (
-        (ShareResult, counts.share),
+        (AcceptedShares, counts.shares),
         (JobForwarded, counts.job),
         (MinerDisconnected, counts.forget),
         (ConfigLoaded, counts.show_pools),

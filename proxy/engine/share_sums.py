@@ -1,0 +1,84 @@
+"""Sums of accepted shares: what is only counted goes to those who count once a second, not with each share.
+
+The first share of a job after each fold is told at once, as a ``ShareResult``; so are rejected and unanswered ones,
+blocks, and those that may be a record. The others are added up by job, and told together (``AcceptedShares``) before
+anything else about shares is told, when somebody asks (``EventStream.settle``), and after a second at most once the
+next share comes. A sum lies within one second and one minute of the clock, so that whoever counts by time counts it
+where its shares were.
+"""
+
+from math import floor, inf
+
+from proxy.engine.jobs import IssuedJob
+from proxy.observe.events import AcceptedShares, EventStream, ShareResult
+from proxy.ports import TimeSource
+from proxy.types import SessionId, WorkerName
+
+MINUTE_S = 60.0
+
+
+class ShareSums:
+    """All miners' open sums; one for each job with several accepted shares since the last fold."""
+
+    def __init__(self, clock: TimeSource, events: EventStream) -> None:
+        self._clock = clock
+        self._events = events
+        self._open: list[AcceptedShares] = []
+        self._until = -inf
+        """Until when shares may be added to the open sums."""
+        self._fold = 0
+        """Another number after each fold."""
+        events.settle_by(self.fold)
+
+    def add(self, session: SessionId, worker: WorkerName, issued: IssuedJob, reached: float, latency_s: float) -> bool:
+        """Add an accepted share to its job's sum; False: it is to be told at once."""
+        now = self._clock.now()
+        if now >= self._until:
+            self._begin(now)
+        total = issued.total
+        if total is None or issued.fold != self._fold or total.worker != worker:
+            total = self._sum_of(session, worker, issued)
+        if total is None or reached > total.least_remarkable:
+            return False
+        total.number += 1
+        total.last_at = now
+        total.latencies.append(latency_s)
+        if reached >= total.difficulty:
+            total.proven += 1
+            total.proven_at = now
+        if reached > total.best:
+            total.best = reached
+        return True
+
+    def fold(self) -> None:
+        """Tell all sums; the next share of each job is told at once."""
+        self._fold += 1
+        self._until = -inf
+        if not self._open:
+            return
+        sums, self._open = self._open, []
+        for total in sums:
+            if total.number:
+                self._events.emit(total)
+
+    def _begin(self, now: float) -> None:
+        self.fold()
+        self._until = min(floor(now) + 1.0, now + MINUTE_S - self._clock.wall() % MINUTE_S)
+
+    def _sum_of(self, session: SessionId, worker: WorkerName, issued: IssuedJob) -> AcceptedShares | None:
+        """Begin the sum of a job; None for the first share since the last fold, and for other workers than its."""
+        if issued.fold != self._fold:
+            issued.fold, issued.total = self._fold, None
+            return None
+        if issued.total is not None:
+            return None
+        total = issued.total = AcceptedShares(
+            session=session,
+            worker=worker,
+            pool=issued.connection.pool,
+            difficulty=issued.difficulty,
+            pool_difficulty=issued.job.difficulty,
+        )
+        total.least_remarkable = min((bar(total) for bar in self._events.bars(ShareResult)), default=inf)
+        self._open.append(total)
+        return total

@@ -1,0 +1,231 @@
+"""Shares that are told as sums count like shares that are told one by one, whatever happens between them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from proxy.history import Accounting
+from proxy.history.effort import EffortMeter
+from proxy.history.records import TOP, Record, Records
+from proxy.history.split import SplitMeter
+from proxy.history.switch_cost import SwitchCosts
+from proxy.observe.events import REGISTRY, AcceptedShares, Event, EventStream, ShareResult
+from proxy.observe.metrics import MetricsSink
+from proxy.types import Chain, PoolKey, WorkerName
+from tests.support.world import EASY, ScriptedMiner, World
+
+ALL, HALF = 0.25 / EASY, 2.0 / EASY
+"""Difficulties that every hash reaches, and every second."""
+BLOCKS = "203fffff"
+"""Every fourth hash solves a block."""
+
+
+RECORDS = [
+    Record(
+        worker=WorkerName(name), chain=Chain.BTC, pool=PoolKey("A"), true_difficulty=best * HALF, at=0, header_hash=b""
+    )
+    for name, best in [("rig0", 4.0), ("rig1", 20.0), *((f"other{number}", 30.0 + number) for number in range(TOP))]
+]
+"""Most shares are no records any more."""
+
+
+class Books:
+    """All who count, on one stream."""
+
+    def __init__(self, world: World, events: EventStream) -> None:
+        clock = world.clock
+        self.accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=EASY)
+        self.accounting.apply(world.config)
+        self.records = Records(clock=clock, events=events)
+        self.records.apply(world.config)
+        self.records.restore(RECORDS)
+        self.costs = SwitchCosts(clock=clock, events=events, share_s=lambda session: 2.0)
+        self.metrics = MetricsSink(events, self.accounting.counts_of_run, CollectorRegistry())
+        self.effort = EffortMeter(clock=clock, events=events, accounting=self.accounting)
+        self.split = SplitMeter(clock=clock, events=events, accounting=self.accounting)
+
+    def written(self) -> Any:
+        """What the writer gets."""
+        deltas = [(each.minute, each.worker, each.pool, _numbers(each.counts)) for each in self.accounting.take()]
+        records = [(each.worker, each.pool, each.true_difficulty, each.at) for each in self.records.take()]
+        return sorted(deltas), records
+
+    def shown(self) -> Any:
+        """What pages and metrics get."""
+        here, pools = self.accounting, (PoolKey("A"), PoolKey("B"))
+        names = sorted(here.latest(100, ()))
+        return {
+            "fleet": _numbers(here.fleet().total),
+            "workers": {name: _worker(here.worker(name)) for name in names},
+            "rates": {name: here.rates(name) for name in names},
+            "pools": [(pool.last_share_at, _numbers(pool.total)) for pool in map(here.pool, pools) if pool],
+            "trips": [pool.round_trip.count for pool in map(here.pool, pools) if pool],
+            "work": [here.pool_work(window) for window in range(3)],
+            "spark": here.spark(),
+            "run": [(key, _numbers(counts)) for key, counts in here.counts_of_run()],
+            "bests": {name: self.records.best_of(name) for name in names},
+            "costs": self.costs.costs(),
+            "trip buckets": {key: pool.share_latency.buckets() for key, pool in self.metrics.counts.pools.items()},
+            "effort": [self.effort.since_block(pool) for pool in pools],
+            "split": self.split.splits(),
+        }
+
+
+def _numbers(counts: Any) -> Any:
+    return (
+        counts.accepted,
+        counts.unanswered,
+        dict(counts.rejects or {}),
+        counts.credited,
+        (counts.work, counts.work_squares, counts.work_shares),
+        counts.best,
+        pytest.approx(counts.latency_s),
+        counts.latency_n,
+    )
+
+
+def _worker(tally: Any) -> Any:
+    return _numbers(tally.total), {key: _numbers(each) for key, each in tally.pools.items()}, tally.last_share_at
+
+
+class Scene:
+    """A farm whose shares are counted twice: as they are told to those who count, and each by itself."""
+
+    def __init__(self, nbits: str = "1d00ffff", *, difficulty: float = ALL) -> None:
+        self.world = World({"A": 8, "B": 8}, difficulty=difficulty)
+        for pool in self.world.pools.values():
+            pool.nbits = nbits
+            pool.delay_s = 0.01
+        each = EventStream()
+        self.sums = Books(self.world, self.world.events)
+        self.single = Books(self.world, each)
+        for kind in REGISTRY.values():
+            self.world.events.subscribe(kind, each.emit)
+        self.told: list[AcceptedShares] = []
+        self.world.events.subscribe(AcceptedShares, self.told.append)
+        self.miners = [self.miner(0), self.miner(1), self.miner(1)]
+        self.nonce = 0
+        self.world.advance(5)
+
+    def miner(self, name: int) -> ScriptedMiner:
+        return self.world.miner(user=f"addr.rig{name}", mask="1fffe000")
+
+    def shares(self, at: int, number: int, gap_s: float) -> None:
+        miner = self.miners[at]
+        for _ in range(number):
+            self.nonce += 1
+            if not miner.link.closed and miner.all("mining.notify"):
+                miner.submit(nonce=f"{self.nonce:08x}", bits="00002000")
+            self.world.advance(gap_s)
+
+    def step(self, what: str, at: int, number: int, gap_s: float) -> None:
+        world, pool = self.world, self.world.pools["AB"[number % 2]]
+        match what:
+            case "shares":
+                self.shares(at, number, gap_s)
+            case "again":
+                self.nonce -= number
+            case "switch":
+                world.slider(A=float(number % 2), B=float(1 - number % 2))
+            case "job":
+                pool.notify(clean=number > 6)
+            case "difficulty":
+                pool.push("mining.set_difficulty", [(ALL, ALL, ALL * 2, HALF)[number % 4]])
+                pool.notify()
+            case "drop":
+                pool.drop()
+            case "silence":
+                pool.answer_submits = number % 3 == 0
+            case "refusals":
+                refusal = {"result": None, "error": [21, "stale", None]}
+                pool.verdict = lambda params: True if number % 2 else refusal
+            case "late":
+                pool.delay_s = gap_s
+            case "leave":
+                self.miners[at].leave()
+                world.advance(gap_s)
+                self.miners[at] = self.miner(at)
+            case "wait":
+                world.advance(10 * gap_s * number)
+            case "write":
+                assert self.sums.written() == self.single.written()
+
+    def compare(self) -> None:
+        assert self.sums.written() == self.single.written()
+        assert self.sums.shown() == self.single.shown()
+
+
+SUMMED: list[int] = []
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["shares"] * 12
+            + ["again", "switch", "job", "difficulty", "drop", "silence", "refusals", "late", "leave", "wait", "write"]
+        ),
+        st.integers(0, 2),
+        st.integers(1, 12),
+        st.sampled_from([0.0, 0.001, 0.05, 0.3, 1.5]),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=60)
+@given(STEPS, st.sampled_from(["1d00ffff", "1d00ffff", BLOCKS]))
+def test_sums_count_as_each_share_does(steps: list[tuple[str, int, int, float]], nbits: str) -> None:
+    scene = Scene(nbits)
+    for step in steps:
+        scene.step(*step)
+    scene.compare()
+    scene.world.advance(70)
+    scene.compare()
+    SUMMED.append(sum(each.number for each in scene.told))
+
+
+def test_the_histories_above_have_sums_in_them() -> None:
+    """Else they would show nothing."""
+    assert not SUMMED or max(SUMMED) > 20
+
+
+def test_shares_of_a_busy_miner_are_told_as_one_sum_a_second() -> None:
+    scene = Scene(difficulty=1.0)
+    scene.world.events._bars[ShareResult] = [lambda shares: 1e300]
+    scene.world.advance(1 - scene.world.clock.now() % 1)
+    scene.shares(0, 80, 0.01)
+    assert scene.told == []
+    scene.world.events.settle()
+    [told] = scene.told
+    accepted = sum(counts.accepted for _, counts in scene.sums.accounting.counts_of_run())
+    assert told.number == accepted - 1
+    assert len(told.latencies) == told.number
+
+
+def test_a_share_that_may_be_a_record_is_told_at_once() -> None:
+    scene = Scene(difficulty=1.0)
+    scene.world.events._bars[ShareResult] = [lambda shares: 0.0]
+    scene.shares(0, 20, 0.01)
+    scene.world.events.settle()
+    assert scene.told == []
+
+
+def test_nothing_is_made_of_a_summed_share_that_nobody_wants_to_hear_of() -> None:
+    world = World({"A": 8})
+    world.events._bars[ShareResult] = [lambda shares: 1e300]
+    told: list[Event] = []
+    for kind in REGISTRY.values():
+        world.events.unsubscribe(kind, world.seen.append)
+    world.events.subscribe_counting(ShareResult, told.append)
+    sums: list[AcceptedShares] = []
+    world.events.subscribe(AcceptedShares, sums.append)
+    miner = world.miner(mask="1fffe000")
+    world.advance(5)
+    for nonce in range(10):
+        miner.submit(nonce=f"{nonce:08x}", bits="00002000")
+    world.advance(2)
+    miner.submit(nonce="000000ff", bits="00002000")
+    world.advance(0.1)
+    assert (len(told), [each.number for each in sums]) == (2, [9])
