@@ -17,7 +17,7 @@ from dashboard.models import ApiToken, ReadOnlyLink, TokenRole
 from dashboard.redacting import account_names, hide_wallets
 
 SEE, LOGS, STEER, ADMINISTER, WALLETS = "see", "view_logs", "steer", "administer", "wallets"
-TEXTS = ("text/html", "application/json")
+TEXTS = ("text/html", "text/csv", "application/json")
 LINK_KEY = "read_only_link"
 """Session key of the read-only link's id."""
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.access import Access, roles_for
 from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
-from dashboard.models import ApiToken, ReadOnlyLink
+from dashboard.models import ApiToken, ReadOnlyLink, WorkerNote
 from dashboard.sentences import kinds
 from proxy.models import Pool, Wallet
 
@@ -53,6 +53,14 @@ class PinForm(forms.Form):
     pool = forms.ModelChoiceField(
         Pool.objects.all(), to_field_name="key", required=False, empty_label=_("not pinned"), label=_("Pin to pool")
     )
+
+
+class NoteForm(forms.ModelForm):
+    """What a person says of a worker."""
+
+    class Meta:
+        model = WorkerNote
+        fields = ["name", "groups", "text"]
 
 
 class LinkForm(forms.ModelForm):

@@ -191,9 +191,15 @@ class ApiToken(models.Model):
 
 
 class WorkerNote(models.Model):
-    """A person's note about a worker, and since when it is hidden."""
+    """What people say of a worker: a name of their own, groups, a note; and since when it is hidden."""
 
     worker = models.CharField(_("worker"), max_length=128, unique=True)
+    name = models.CharField(
+        _("name"), max_length=60, blank=True, help_text=_("What you call it, for example: garage, left.")
+    )
+    groups = models.CharField(
+        _("groups"), max_length=120, blank=True, help_text=_("Words with commas between them: garage, test.")
+    )
     text = models.CharField(_("note"), max_length=500, blank=True)
     forgotten_at = models.DateTimeField(
         _("forgotten"), null=True, blank=True, help_text=_("It is off the lists until it is seen again.")
@@ -204,13 +210,22 @@ class WorkerNote(models.Model):
         ordering = ["worker"]
 
     def __str__(self) -> str:
-        return self.worker
+        return self.name or self.worker
+
+    @property
+    def group_list(self) -> list[str]:
+        """The groups, each once, in the order in which they were given."""
+        return list(dict.fromkeys(word for each in self.groups.split(",") if (word := each.strip())))
+
+    @property
+    def hidden_at(self) -> float | None:
+        """When it was hidden (unix seconds)."""
+        return self.forgotten_at.timestamp() if self.forgotten_at else None
 
     @classmethod
-    def forgotten(cls) -> dict[str, float]:
-        """Worker -> when it was hidden (unix seconds)."""
-        rows = cls.objects.filter(forgotten_at__isnull=False).values_list("worker", "forgotten_at")
-        return {worker: at.timestamp() for worker, at in rows}
+    def by_worker(cls) -> dict[str, "WorkerNote"]:
+        """Worker -> what is said of it."""
+        return {note.worker: note for note in cls.objects.all()}
 
 
 class ClosedBlocks(models.Model):

@@ -48,9 +48,11 @@ def hash_rate(value: float | None, digits: int = 3) -> tuple[str, str]:
     return number, f"{prefix.replace('K', 'k')}H/s"
 
 
-def rate(view: RateView | float | None) -> str:
-    """A hash rate in one piece, ``88.4 TH/s``."""
+def rate(view: RateView | float | None, prefix: str = "") -> str:
+    """A hash rate in one piece, ``88.4 TH/s``; in the unit of ``prefix`` where one is given."""
     value = view if not isinstance(view, RateView) else (view.value if view.known else None)
+    if prefix and value is not None and math.isfinite(value):
+        return f"{significant(max(value, 0.0) / 1000.0 ** _PREFIXES.index(prefix))} {prefix}H/s"
     number, unit = hash_rate(value)
     return f"{number} {unit}".strip()
 

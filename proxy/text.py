@@ -30,6 +30,11 @@ def escape_in_page(html: str) -> str:
     return html if html.isascii() else _IN_PAGES.sub(_escaped_match, html)
 
 
+def harmless_cell(text: str) -> str:
+    """``text`` of a peer in a cell of a CSV file: a spreadsheet must not take it for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}"
 

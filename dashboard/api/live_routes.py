@@ -13,6 +13,7 @@ from dashboard.api.paging import DEFAULT, Cursor, Limit, cursor_after, position_
 from dashboard.api.problems import problem
 from dashboard.api.security import MAY_SEE, caller_in
 from dashboard.api.streaming import event_of
+from dashboard.columns import Row
 from dashboard.models import WorkerNote
 from dashboard.regions.workers import is_forgotten, matches
 from proxy.observe.live.views import WorkerView
@@ -67,9 +68,10 @@ def workers(
     pool: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9]{0,7})?$")] = "",
 ) -> schemas.Workers:
     """Workers by name, page by page; those with ``text`` in what their row shows, or on ``pool``."""
-    forgotten = WorkerNote.forgotten()
+    notes = WorkerNote.by_worker()
+    rows = [Row(one, notes.get(one.name)) for one in live.snapshot().workers]
     found = sorted(
-        (one for one in live.snapshot().workers if matches(one, text, pool) and not is_forgotten(one, forgotten)),
+        (row.worker for row in rows if matches(row, text, pool) and not is_forgotten(row.worker, row.note)),
         key=lambda one: one.name,
     )
     begin = 0

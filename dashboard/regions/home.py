@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import presenters, troubles
 from dashboard.access import Access
+from dashboard.columns import Choice, Row
 from dashboard.live import region
 from dashboard.models import WorkerNote
 from dashboard.presenters import COVERED, DAY_S, HOUR_S, covers
@@ -23,6 +24,8 @@ from proxy.observe.live.views import Alarm, LiveSnapshot, PoolView, RateView, Sp
 from proxy.types import PoolKey, PoolStatus
 
 HOME_WORKERS = 12
+HOME_COLUMNS = Choice(frozenset({"pool", "rate", "hour", "day", "shares", "difficulty", "best", "rejected", "seen"}))
+"""Of the table of workers on Home."""
 MINUTES_S = 300.0
 """The shortest window of rates."""
 FACTS_KEPT_S = 30.0
@@ -248,10 +251,11 @@ def _card(snap: LiveSnapshot, pool: PoolView) -> PoolCard:
 @region("fleet")
 def fleet(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """The workers with the highest rate; the whole table has its own page."""
-    forgotten = WorkerNote.forgotten()
-    known = [worker for worker in snap.workers if not is_forgotten(worker, forgotten)]
+    notes = WorkerNote.by_worker()
+    known = [worker for worker in snap.workers if not is_forgotten(worker, notes.get(worker.name))]
     ordered = sorted(known, key=lambda worker: (not worker.connections, -worker.rate_5m.value, worker.name))
-    return {"workers": ordered[:HOME_WORKERS], "more": max(0, len(ordered) - HOME_WORKERS)}
+    rows = [Row(worker, notes.get(worker.name)) for worker in ordered[:HOME_WORKERS]]
+    return {"rows": rows, "choice": HOME_COLUMNS, "more": max(0, len(ordered) - HOME_WORKERS)}
 
 
 @region("firstshare")

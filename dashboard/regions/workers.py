@@ -5,50 +5,51 @@ from math import inf
 
 from dashboard import presenters
 from dashboard.access import Access
+from dashboard.columns import Row
 from dashboard.live import region
+from dashboard.models import WorkerNote
 from dashboard.reject_reasons import refused
 from proxy.observe.live.views import LiveSnapshot, WorkerView
 
 AWAY_AFTER_S = 7 * 86400.0
 """A worker that has not been seen for this long is folded away."""
 
-SORTS: dict[str, Callable[[WorkerView], object]] = {
-    "name": lambda worker: worker.name.casefold(),
-    "firmware": lambda worker: worker.firmware.casefold(),
-    "pool": lambda worker: worker.pool or "~",
-    "rate": lambda worker: worker.rate_5m.value,
-    "hour": lambda worker: worker.rate_1h.value,
-    "day": lambda worker: worker.rate_24h.value,
-    "shares": lambda worker: worker.shares_per_s,
-    "difficulty": lambda worker: worker.difficulty,
-    "accepted": lambda worker: worker.counts.accepted,
-    "best": lambda worker: worker.best,
-    "rejected": lambda worker: presenters.rejected_fraction(worker.counts.accepted, worker.counts.rejected) or 0.0,
-    "seen": lambda worker: inf if worker.connections else worker.last_seen_at or 0.0,
+SORTS: dict[str, Callable[[Row], object]] = {
+    "name": lambda row: row.shown_name.casefold(),
+    "firmware": lambda row: row.worker.firmware.casefold(),
+    "pool": lambda row: row.worker.pool or "~",
+    "rate": lambda row: row.worker.rate_5m.value,
+    "hour": lambda row: row.worker.rate_1h.value,
+    "day": lambda row: row.worker.rate_24h.value,
+    "shares": lambda row: row.worker.shares_per_s,
+    "difficulty": lambda row: row.worker.difficulty,
+    "accepted": lambda row: row.worker.counts.accepted,
+    "best": lambda row: row.worker.best,
+    "rejected": lambda row: presenters.rejected_fraction(row.worker.counts.accepted, row.worker.counts.rejected) or 0.0,
+    "seen": lambda row: inf if row.worker.connections else row.worker.last_seen_at or 0.0,
 }
 DEFAULT_SORT = "-rate"
 
 
-def ordered(workers: list[WorkerView], sort: str) -> list[WorkerView]:
+def ordered(rows: list[Row], sort: str) -> list[Row]:
     """By a column of ``SORTS``, largest first with a minus before it; the name decides between equals."""
-    name = sort.removeprefix("-")
-    key = SORTS.get(name, SORTS["rate"])
-    by_name = sorted(workers, key=lambda worker: worker.name.casefold())
+    key = SORTS.get(sort.removeprefix("-"), SORTS["rate"])
+    by_name = sorted(rows, key=lambda row: row.shown_name.casefold())
     return sorted(by_name, key=key, reverse=sort.startswith("-"))  # type: ignore[arg-type]
 
 
-def matches(worker: WorkerView, text: str, pool: str) -> bool:
-    """Whether a worker passes the table's filter."""
-    wanted = text.casefold()
-    return (not pool or worker.pool == pool) and (
-        not wanted
-        or any(wanted in field.casefold() for field in (worker.name, worker.firmware, worker.agent, worker.peer))
-    )
+def matches(row: Row, text: str, pool: str, group: str = "") -> bool:
+    """Whether a worker passes the table's filter; what people say of it is searched too."""
+    worker, wanted = row.worker, text.casefold()
+    if (pool and worker.pool != pool) or (group and group not in row.groups):
+        return False
+    fields = (worker.name, worker.firmware, worker.agent, worker.peer, row.shown_name, row.text, *row.groups)
+    return not wanted or any(wanted in field.casefold() for field in fields)
 
 
-def is_forgotten(worker: WorkerView, forgotten: Mapping[str, float]) -> bool:
+def is_forgotten(worker: WorkerView, note: WorkerNote | None) -> bool:
     """Whether somebody hid the worker and it has not been seen since."""
-    at = forgotten.get(worker.name)
+    at = note.hidden_at if note is not None else None
     return at is not None and not worker.connections and (worker.last_seen_at or 0.0) <= at
 
 

@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from dashboard.access import LOGS, SEE, Access, of_request
 from dashboard.banners import closed_by
 from dashboard.charts import DEFAULT_SPAN, span_choices
+from dashboard.columns import COLUMNS, Column
 from dashboard.presenters import DASH
+from dashboard.regions.workers import SORTS
 from proxy.observe.live.views import LiveSnapshot
 
 register = template.Library()
@@ -78,9 +80,10 @@ def closed_blocks(context: template.Context) -> str:
 
 
 @register.simple_tag
-def table_query(sort: str, text: str, pool: str) -> str:
+def table_query(sort: str, text: str, pool: str, group: str = "") -> str:
     """The query string that the workers' table was shown with."""
-    return urlencode({name: value for name, value in (("sort", sort), ("q", text), ("pool", pool)) if value})
+    shown = (("sort", sort), ("q", text), ("pool", pool), ("group", group))
+    return urlencode({name: value for name, value in shown if value})
 
 
 @register.simple_tag(takes_context=True)
@@ -95,7 +98,7 @@ def sort_head(context: template.Context, name: str, label: str, where: str = "")
     text_first = name in ("name", "firmware", "pool")
     following = name if falling or (text_first and not current) else f"-{name}"
     state = SafeString(f' aria-sort="{"descending" if falling else "ascending"}"' if current else "")
-    query = table_query(following, context["q"], context["pool"])
+    query = table_query(following, context["q"], context["pool"], context["group"])
     address = f"{reverse('workers')}?{query}"
     kind = where if text_first else f"r {where}".strip()
     return format_html(
@@ -107,6 +110,33 @@ def sort_head(context: template.Context, name: str, label: str, where: str = "")
         address,
         label,
     )
+
+
+_WHERE = {"firmware": "wide-only", "line": "wide-only", "shares": "mid", "difficulty": "mid"}
+"""Columns that not every screen shows."""
+
+
+@register.simple_tag(takes_context=True)
+def column_head(context: template.Context, column: Column) -> SafeString:
+    """The head of a column that can be left out; it sorts where the column has an order."""
+    if column.name in SORTS:
+        return sort_head(context, column.name, str(column.label), _WHERE.get(column.name, ""))
+    return format_html('<th scope="col" class="{}">{}</th>', _WHERE.get(column.name, ""), column.label)
+
+
+@register.simple_tag
+def column_class(column: Column) -> str:
+    """The class of a cell in a column that not every screen shows."""
+    return _WHERE.get(column.name, "")
+
+
+@register.simple_tag
+def sort_choices() -> list[tuple[str, str]]:
+    """The orders in which the workers can be shown where there are no heads to press."""
+    named = {column.name: str(column.label) for column in COLUMNS if column.name in SORTS}
+    texts = [(name, label) for name, label in named.items() if name in ("firmware", "pool")]
+    numbers = [(f"-{name}", label) for name, label in named.items() if name not in ("firmware", "pool")]
+    return [*numbers, ("name", _("Name")), *texts]
 
 
 @register.simple_tag

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable
 from datetime import date
+from hashlib import sha256
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from django import template
@@ -52,22 +54,51 @@ def figure(view: presenters.RateView) -> SafeString:
 
 
 @register.simple_tag
-def rate_of_hour(rate: presenters.RateView, at: float) -> SafeString | str:
+def rate_in(rate: presenters.RateView | float, unit: str = "") -> str:
+    """A hash rate in the unit that the viewer chose."""
+    return presenters.rate(rate, unit)
+
+
+@register.simple_tag
+def rate_of_hour(rate: presenters.RateView, at: float, unit: str = "") -> SafeString | str:
     """The rate of the last hour; with its beginning where less was watched. ``at`` is now, unix seconds."""
-    text = presenters.rate(rate)
+    text = presenters.rate(rate, unit)
     return text if presenters.covers(rate, presenters.HOUR_S) else _since(text, at - rate.span_s)
 
 
 @register.simple_tag
-def rate_of_day(rate: presenters.RateView, hour: presenters.RateView, at: float) -> SafeString | str:
+def rate_of_day(rate: presenters.RateView, hour: presenters.RateView, at: float, unit: str = "") -> SafeString | str:
     """As ``rate_of_hour``; a dash where not even the hour is covered, which says the same."""
+    text = presenters.rate(rate, unit)
     if presenters.covers(rate, presenters.DAY_S):
-        return presenters.rate(rate)
-    return (
-        _since(presenters.rate(rate), at - rate.span_s)
-        if presenters.covers(hour, presenters.HOUR_S)
-        else presenters.DASH
-    )
+        return text
+    return _since(text, at - rate.span_s) if presenters.covers(hour, presenters.HOUR_S) else presenters.DASH
+
+
+@register.filter
+def day_path(line: bytes) -> str:
+    """A worker's last day as an SVG path in a box of 96 x 20; empty where there is nothing."""
+    if not any(line):
+        return ""
+    return "M" + " ".join(f"{96 * at / (len(line) - 1):.0f} {19 - 18 * part / 255:.0f}" for at, part in enumerate(line))
+
+
+@register.filter
+def own_page(address: str) -> str:
+    """The address of a miner's own page: only of one in the own network, which the viewer can reach as well."""
+    try:
+        found = ip_address(address.strip("[]").partition("%")[0])
+    except ValueError:
+        return ""
+    if not found.is_private or found.is_loopback or found.is_unspecified:
+        return ""
+    return f"http://[{found}]/" if found.version == 6 else f"http://{found}/"
+
+
+@register.filter
+def dom_id(name: str) -> str:
+    """A part of an element's id for any name."""
+    return sha256(name.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def _since(text: str, unix: float) -> SafeString:

@@ -305,6 +305,14 @@ class Accounting:
             else rate_5m_of(worker.pools.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
         )
 
+    def day_line(self, name: WorkerName) -> bytes:
+        """One worker's last day in half hours, oldest first, as parts of the best of them (255); empty without work."""
+        worker, now = self._workers.get(name), self._clock.now()
+        days = [part.window.day(now) for part in worker.pools.values()] if worker is not None else []
+        sums = [sum(slots) for slots in zip(*days, strict=True)]
+        most = max(sums, default=0.0)
+        return bytes([round(255 * each / most) for each in sums]) if most > 0.0 else b""
+
     def worker(self, name: WorkerName) -> WorkerTally | None:
         """One worker, if it is in memory."""
         self._events.settle()

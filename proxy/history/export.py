@@ -11,6 +11,7 @@ from typing import Any
 
 from proxy.history.counters import EXPORTED, Adding
 from proxy.models.history import ShareBucket
+from proxy.text import harmless_cell
 from proxy.types import HASHES_PER_DIFFICULTY
 
 TOTAL = "total"
@@ -164,12 +165,7 @@ def _csv(query: Query) -> Iterator[str]:
 
 
 def _cells(row: ExportRow) -> list[object]:
-    return [_harmless(value) if isinstance(value, str) else value for value in row.values.values()]
-
-
-def _harmless(text: str) -> str:
-    """A miner chooses its name: a spreadsheet must not take it for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return [harmless_cell(value) if isinstance(value, str) else value for value in row.values.values()]
 
 
 def _taker(text: io.StringIO) -> Callable[[], str]:

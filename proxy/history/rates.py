@@ -180,17 +180,24 @@ class RateWindow:
 
     def hour(self, now: float) -> tuple[float, ...]:
         """Sums of difficulty of the last hour in 30 slots of two minutes, oldest first; the last is still filling."""
+        return self._line(now, 1)
+
+    def day(self, now: float) -> tuple[float, ...]:
+        """The same of the last day in 48 slots of half an hour."""
+        return self._line(now, 2)
+
+    def _line(self, now: float, ring: int) -> tuple[float, ...]:
         if now >= self._end:
             self._roll(now)
-        width, slots = _RINGS[1]
+        width, slots = _RINGS[ring]
         newest = self._last // width
-        cells = self._rings[1] if self._rings is not None else None
+        cells = self._rings[ring] if self._rings is not None else None
         full = (
             [0.0] * (slots - 1)
             if cells is None
             else [_CELL.unpack_from(cells, (newest - back) % slots * _CELL.size)[0] for back in range(slots - 1, 0, -1)]
         )
-        return (*full, (self._sums or _NOTHING)[_PER_RING + 3] + self._sum)
+        return (*full, (self._sums or _NOTHING)[_PER_RING * ring + 3] + self._sum)
 
     def _roll(self, now: float) -> None:
         tick = int(now // _TICK_S)

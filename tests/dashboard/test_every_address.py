@@ -41,6 +41,8 @@ WHO_MAY = {
     "split/reset/": STEER,
     "split/undo/": STEER,
     "workers/": SEE,
+    "workers.csv": SEE,
+    "pins/set/": STEER,
     "workers/<worker:name>/": SEE,
     "workers/<worker:name>/pin/": STEER,
     "workers/<worker:name>/note/": STEER,

@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from dashboard.models import WorkerNote
+from dashboard.templatetags.units import own_page
+from proxy.models import WorkerPin
 from proxy.observe.live.views import RateView, store
 from tests.dashboard import fixtures
 
@@ -35,3 +38,115 @@ def with_first(**changes):
 def test_span_that_was_not_watched_whole_says_since_when(browser_of, pools, path, hour_s, day_s, said):
     store.put(with_first(rate_1h=watched(11e12, hour_s), rate_24h=watched(12e12, day_s)))
     assert said in text_of(browser_of("viewer").get(path))
+
+
+@pytest.fixture
+def noted(pools):
+    """The busy fleet with names, groups and notes of people."""
+    store.put(with_first(day_line=bytes([0, 128, 255])))
+    WorkerNote.objects.create(worker="AvalonQ", name="office heater", groups="ground floor, loud", text="fan replaced")
+    WorkerNote.objects.create(worker="Nano3S", groups="loud")
+
+
+def names(page):
+    return re.findall(r'<a class="worker" href="/workers/(\w+)/"', page.content.decode())
+
+
+@pytest.mark.parametrize(
+    "query, found",
+    [
+        ("?q=HEATER", ["AvalonQ"]),
+        ("?q=fan+rep", ["AvalonQ"]),
+        ("?q=ground", ["AvalonQ"]),
+        ("?group=loud&sort=-rate", ["AvalonQ", "Nano3S"]),
+        ("?group=loud&pool=B", ["Nano3S"]),
+        ("?group=floor", []),
+        ("?sort=name&pool=A", ["BitAxe1", "AvalonQ"]),
+    ],
+)
+def test_names_groups_and_notes_are_found_and_ordered(browser_of, noted, query, found):
+    assert names(browser_of("viewer").get(f"/workers/{query}")) == found
+
+
+def test_columns_and_unit_are_chosen_and_kept_in_the_browser(browser_of, noted):
+    vera = browser_of("viewer")
+    answer = vera.get("/workers/?column=hour&column=note&column=nonsense&unit=G&q=a&choose=1")
+    assert answer.headers["Location"] == "/workers/?sort=-rate&q=a"
+    text = text_of(vera.get("/workers/?sort=name"))
+    assert "79100 GH/s fan replaced" in text and "662 K" not in text
+    vera.get("/workers/?column=&unit=Q&choose=1")
+    assert "79.1 TH/s" not in text_of(vera.get("/workers/?sort=name"))
+
+
+def test_a_small_line_shows_the_last_day_and_a_link_leads_to_the_miner_itself(browser_of, noted):
+    html = browser_of("viewer").get("/workers/").content.decode()
+    assert '<path d="M0 19 48 10 96 1"/>' in html
+    assert 'href="http://192.168.1.51/"' in html
+
+
+@pytest.mark.parametrize(
+    "address, page",
+    [
+        ("192.168.1.5", "http://192.168.1.5/"),
+        ("fd00::5", "http://[fd00::5]/"),
+        ("8.8.8.8", ""),
+        ("127.0.0.1", ""),
+        ("javascript:alert(1)", ""),
+        ("", ""),
+    ],
+)
+def test_only_an_address_of_the_own_network_is_a_link(address, page):
+    assert own_page(address) == page
+
+
+def test_csv_file_has_what_is_shown_and_no_formula(browser_of, noted):
+    snap = fixtures.rich()
+    store.put(replace(snap, workers=(*snap.workers, replace(snap.workers[2], name="=1+1"))))
+    vera = browser_of("viewer")
+    vera.get("/workers/?column=rate&column=line&column=groups&choose=1")
+    answer = vera.get("/workers.csv?sort=name")
+    assert (
+        answer.headers["Content-Type"].startswith("text/csv") and "attachment" in answer.headers["Content-Disposition"]
+    )
+    assert answer.content.decode().splitlines() == [
+        "Worker,Name,Groups,5 min (H/s)",
+        "'=1+1,,,1060000000000",
+        "BitAxe1,,,1060000000000",
+        "BitAxe2,,,",
+        "Nano3S,,loud,6100000000000",
+        'AvalonQ,office heater,"ground floor, loud",79700000000000',
+    ]
+
+
+def test_csv_file_of_a_read_only_link_shows_no_wallet(link_browser, noted):
+    snap = fixtures.rich()
+    store.put(replace(snap, workers=(replace(snap.workers[0], name="bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"),)))
+    assert "bc1q" not in link_browser[0].get("/workers.csv").content.decode()
+
+
+def test_several_are_pinned_at_once_and_let_go(browser_of, noted):
+    otto = browser_of("operator")
+    answer = otto.post("/pins/set/", {"worker": ["AvalonQ", "Nano3S", "AvalonQ"], "pool": "B", "q": "a"}, follow=True)
+    assert "2 workers are pinned to" in text_of(answer) and answer.redirect_chain[-1][0] == "/workers/?q=a"
+    assert dict(WorkerPin.objects.values_list("worker", "pool__key")) == {"AvalonQ": "B", "Nano3S": "B"}
+    otto.post("/pins/set/", {"worker": ["AvalonQ"], "pool": ""})
+    assert list(WorkerPin.objects.values_list("worker", flat=True)) == ["Nano3S"]
+
+
+@pytest.mark.parametrize(
+    "said", [{"pool": "B"}, {"worker": ["AvalonQ"], "pool": "X"}, {"worker": ["x" * 999], "pool": "B"}]
+)
+def test_pin_of_nobody_or_to_nowhere_changes_nothing(browser_of, noted, said):
+    answer = browser_of("operator").post("/pins/set/", said, follow=True)
+    assert answer.status_code == 200 and not WorkerPin.objects.exists()
+
+
+def test_what_people_say_of_a_worker_is_saved_together_and_shown_on_its_page(browser_of, noted):
+    otto = browser_of("operator")
+    otto.post("/workers/AvalonQ/note/", {"text": "sold"})
+    note = WorkerNote.objects.get(worker="AvalonQ")
+    assert (note.name, note.group_list, note.text) == ("office heater", ["ground floor", "loud"], "sold")
+    assert "office heater" in text_of(otto.get("/workers/AvalonQ/"))
+    answer = otto.post("/workers/AvalonQ/note/", {"name": "x" * 99}, headers={"HX-Request": "true"})
+    assert answer.status_code == 422 and "60" in answer.content.decode()
+    assert "at most 60" in text_of(otto.post("/workers/AvalonQ/note/", {"name": "x" * 99}, follow=True))

@@ -12,7 +12,7 @@ from proxy.history import WINDOWS_S, Accounting, Work, estimate
 from proxy.history.rates import RateWindow, start
 from proxy.observe.events import EventStream
 from proxy.scheduling.virtual_clock import VirtualClock
-from tests.support.shares import ANN, A, B, gone, ready, share
+from tests.support.shares import ANN, BOB, A, B, gone, ready, share
 
 HASHES = 1000.0
 QUANTILES = [  # chi-square tables: shape k is k/2 degrees of freedom, quantile half of the table's
@@ -231,3 +231,16 @@ def test_the_hour_as_a_series_moves_on_while_no_share_comes():
     assert window.hour(2.0)[-1] == 5.0
     later = window.hour(601.0)
     assert (later[-1], later[-6], sum(later)) == (0.0, 5.0, 5.0)
+
+
+def test_line_of_the_day_is_a_worker_s_work_in_half_hours_as_parts_of_the_best():
+    mine = Mine(1.0, 1.0, seed=1)
+    mine.events.emit(ready())
+    assert mine.accounting.day_line(ANN) == b""
+    mine.events.emit(share(ANN, A, 10.0))
+    mine.clock.advance(1800)
+    mine.events.emit(share(ANN, A, 20.0))
+    mine.events.emit(share(ANN, B, 20.0))
+    line = mine.accounting.day_line(ANN)
+    assert len(line) == 48 and list(line[-2:]) == [64, 255] and not any(line[:-2])
+    assert mine.accounting.day_line(BOB) == b""

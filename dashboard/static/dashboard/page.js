@@ -35,7 +35,9 @@
   // A time that only moved on keeps its text until the next second: morphing would set the raw one for a moment.
   if (window.Idiomorph) {
     Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) =>
-      !(old.nodeName === "TIME" && fresh.nodeName === "TIME" && old.dateTime === fresh.dateTime);
+      !(old.nodeName === "TIME" && fresh.nodeName === "TIME" && old.dateTime === fresh.dateTime)
+      // What somebody chose in a table stays chosen while its numbers change.
+      && !(old.nodeType === 1 && "keep" in old.dataset && old.id === fresh.id);
     Idiomorph.defaults.callbacks.afterNodeMorphed = (old) => { if (old.nodeName === "TIME") write(old, Date.now()); };
     Idiomorph.defaults.callbacks.afterNodeAdded = (node) => {
       if (node.nodeType === 1) (node.matches("time") ? [node] : node.querySelectorAll("time[datetime]")).forEach((one) => write(one, Date.now()));

@@ -55,6 +55,8 @@ class WorkerRow(NamedTuple):
     """Monotonic seconds."""
     rates_at: float
     """When the rates of the hour and the day were made."""
+    line_at: float
+    """When the day's line was made."""
 
 
 class WorkerRows:
@@ -84,7 +86,7 @@ class WorkerRows:
             if row is None or row.stamp != stamp or row.record is not record:
                 keys = row.keys if row else tuple([_key(session) for session in sessions])
                 view = self._view(name, sessions, record, self._control(name, control if alike else None), row)
-                rows[name] = WorkerRow(view, keys, stamp, record, now, now)
+                rows[name] = WorkerRow(view, keys, stamp, record, now, now, self._line_at(row, now))
             elif not 0.0 <= now - row.made_at < ROW_KEPT_S:
                 rows[name] = self._older(row, now, wall, self._control(name, control if alike else None))
             else:
@@ -108,8 +110,10 @@ class WorkerRows:
             )
         else:
             rates_at, rates = now, self._accounting.rates(view.name)
+            row = row._replace(line_at=now)
             view = replace(
                 view,
+                day_line=self._accounting.day_line(view.name),
                 rate_5m=rate_view(rates.m5),
                 rate_1h=rate_view(rates.h1),
                 rate_24h=rate_view(rates.h24),
@@ -118,6 +122,11 @@ class WorkerRows:
                 last_seen_at=seen,
             )
         return row._replace(view=view, made_at=now, rates_at=rates_at)
+
+    @staticmethod
+    def _line_at(row: WorkerRow | None, now: float) -> float:
+        """When the line of the row to be made is from: that of ``row`` for a minute, then a new one."""
+        return row.line_at if row is not None and 0.0 <= now - row.line_at < RATES_KEPT_S else now
 
     def _view(
         self,
@@ -129,6 +138,10 @@ class WorkerRows:
     ) -> WorkerView:
         tally = self._accounting.worker(name)
         total = tally.total if tally else NO_SHARES
+        if before is not None and self._line_at(before, self._clock.now()) == before.line_at:
+            line = before.view.day_line
+        else:
+            line = self._accounting.day_line(name)
         if before is not None:
             shown, excluded = before.view.sessions, before.view.excluded
         else:
@@ -154,6 +167,7 @@ class WorkerRows:
             rate_5m=rate_5m,
             rate_1h=rate_1h,
             rate_24h=rate_24h,
+            day_line=line,
             shares_per_s=tally.rates.m5.shares_per_s if tally else 0.0,
             counts=total,
             by_pool=_by_pool(tally),

@@ -137,6 +137,8 @@ class WorkerView:
     rate_5m: RateView = UNKNOWN_RATE
     rate_1h: RateView = UNKNOWN_RATE
     rate_24h: RateView = UNKNOWN_RATE
+    day_line: bytes = b""
+    """Work of the last day in half hours, oldest first, as parts of the best of them (255); empty without any."""
     shares_per_s: float = 0.0
     difficulty: float = 0.0
     counts: Tally = NO_SHARES
