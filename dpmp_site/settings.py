@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "dpmp_site.headers.SecurityHeadersMiddleware",
+    "dpmp_site.compression.CompressionMiddleware",  # before all that reads the text of an answer
     "dpmp_site.visible.VisibleTextMiddleware",
     "dpmp_site.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
