@@ -10,7 +10,7 @@ from proxy.simulator.chain import SimChain
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import CPUMINER, Profile
-from tests.simulator.scripted import ScriptedServer
+from tests.simulator.scripted import RuleBreakingPool
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
 
@@ -52,8 +52,8 @@ async def start_pool() -> AsyncIterator[StartPool]:
 
 
 @pytest.fixture
-async def scripted() -> AsyncIterator[ScriptedServer]:
-    pool = ScriptedServer()
+async def scripted() -> AsyncIterator[RuleBreakingPool]:
+    pool = RuleBreakingPool()
     await pool.start()
     yield pool
     await pool.stop()
@@ -63,9 +63,7 @@ async def scripted() -> AsyncIterator[ScriptedServer]:
 async def start_miner() -> AsyncIterator[StartMiner]:
     miners: list[SimMiner] = []
 
-    async def start(
-        pool: SimPool | ScriptedServer, profile: Profile = CPUMINER, *, mining: bool = False, **settings: Any
-    ) -> SimMiner:
+    async def start(pool: SimPool, profile: Profile = CPUMINER, *, mining: bool = False, **settings: Any) -> SimMiner:
         settings = {"user": f"wallet.{profile.name}", "hashes_per_difficulty": HASHES_PER_DIFFICULTY, **settings}
         miner = PatientMiner(profile, "127.0.0.1", pool.port, **settings)
         miner.mining = mining

@@ -18,7 +18,7 @@ from proxy.simulator.profiles import (
 from proxy.simulator.strictness import Rule
 from proxy.simulator.work import patterns, rolled_version
 from tests.simulator.conftest import StartMiner, StartPool
-from tests.simulator.scripted import NOTIFY, ScriptedServer, difficulty, notify
+from tests.simulator.scripted import NOTIFY, RuleBreakingPool, difficulty, notify
 
 MASK = 0x1FFFE000
 EASY = 1e-9
@@ -36,7 +36,7 @@ def set_mask(version_mask: int) -> dict[str, Any]:
 
 
 async def test_cgminer_hashes_each_job_at_the_difficulty_it_took_from_the_queue(
-    scripted: ScriptedServer, start_miner: StartMiner
+    scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
     miner = await start_miner(scripted, CGMINER)
     await miner.until(lambda m: m.in_work)
@@ -53,7 +53,7 @@ async def test_cgminer_hashes_each_job_at_the_difficulty_it_took_from_the_queue(
 
 @pytest.mark.parametrize("profile", [CGMINER, AVALON], ids=lambda profile: profile.name)
 async def test_a_difficulty_without_a_job_makes_cgminer_late_by_a_job_from_then_on(
-    profile: Profile, scripted: ScriptedServer, start_miner: StartMiner
+    profile: Profile, scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
     miner = await start_miner(scripted, profile)
     await miner.until(lambda m: m.in_work)
@@ -70,7 +70,7 @@ async def test_a_difficulty_without_a_job_makes_cgminer_late_by_a_job_from_then_
 
 
 async def test_other_firmware_takes_the_newest_difficulty_with_the_next_job(
-    scripted: ScriptedServer, start_miner: StartMiner
+    scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
     miner = await start_miner(scripted, CPUMINER)
     await miner.until(lambda m: m.in_work)
@@ -83,9 +83,9 @@ async def test_other_firmware_takes_the_newest_difficulty_with_the_next_job(
 
 
 async def test_han_solo_aborts_again_after_each_reconnect_while_its_extranonce1_is_empty(
-    scripted: ScriptedServer, start_miner: StartMiner
+    scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
-    scripted.replies["mining.subscribe"] = [ScriptedServer.ok([[["mining.notify", "s"]], "", 4])]
+    scripted.replies["mining.subscribe"] = [RuleBreakingPool.ok([[["mining.notify", "s"]], "", 4])]
     miner = await start_miner(scripted, HAN_SOLO, time_scale=0.01)
     await miner.until(lambda m: m.connections >= 3)
     assert miner.jobs_received == 0
@@ -93,7 +93,7 @@ async def test_han_solo_aborts_again_after_each_reconnect_while_its_extranonce1_
 
 
 async def test_esp_miner_crashes_on_a_coinbase_above_5000_bytes_and_not_on_one_of_5000(
-    scripted: ScriptedServer, start_miner: StartMiner
+    scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
     miner = await start_miner(scripted, ESP_MINER, time_scale=0.01)
     await miner.until(lambda m: m.in_work)
@@ -106,9 +106,9 @@ async def test_esp_miner_crashes_on_a_coinbase_above_5000_bytes_and_not_on_one_o
 
 
 async def test_a_mask_of_zero_takes_the_bits_from_avalons_submits_while_its_chips_roll_on(
-    scripted: ScriptedServer, start_miner: StartMiner
+    scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
-    scripted.replies["mining.authorize"] = [ScriptedServer.ok(True), difficulty(EASY), NOTIFY]
+    scripted.replies["mining.authorize"] = [RuleBreakingPool.ok(True), difficulty(EASY), NOTIFY]
     miner = await start_miner(scripted, AVALON)
     await miner.until(lambda m: m.in_work)
     assert miner.find_share().version_bits == 0

@@ -20,41 +20,46 @@ from proxy.simulator.profiles import (
 )
 from proxy.simulator.strictness import Rule
 from tests.simulator.conftest import StartMiner
-from tests.simulator.scripted import NOTIFY, ScriptedServer, difficulty, notify
+from tests.simulator.scripted import NOTIFY, RuleBreakingPool, difficulty, notify
 
 MASK = {"version-rolling": True, "version-rolling.mask": "1fffe000"}
 
 
 def extranonce(extranonce1: str, size: int) -> list[Any]:
-    return [ScriptedServer.ok([[["mining.notify", "s"]], extranonce1, size])]
+    return [RuleBreakingPool.ok([[["mining.notify", "s"]], extranonce1, size])]
 
 
 HANDSHAKES: list[tuple[Profile, str, list[Any], Rule]] = [
     (CPUMINER, "mining.subscribe", [difficulty(1), *extranonce("0a0b", 4)], Rule.UNEXPECTED_LINE),
     (NERDMINER, "mining.subscribe", [NOTIFY, *extranonce("0a0b", 4)], Rule.UNEXPECTED_LINE),
-    (CGMINER, "mining.configure", [difficulty(1), ScriptedServer.ok(MASK)], Rule.UNEXPECTED_LINE),
+    (CGMINER, "mining.configure", [difficulty(1), RuleBreakingPool.ok(MASK)], Rule.UNEXPECTED_LINE),
     (NERDMINER, "mining.subscribe", extranonce("", 4), Rule.EXTRANONCE),
     (HAN_SOLO, "mining.subscribe", extranonce("", 4), Rule.EXTRANONCE),
-    (AVALON, "mining.configure", [ScriptedServer.ok({"version-rolling": False})], Rule.CONFIGURE),
-    (CGMINER, "mining.configure", [ScriptedServer.ok({**MASK, "version-rolling.mask": "00000000"})], Rule.CONFIGURE),
+    (AVALON, "mining.configure", [RuleBreakingPool.ok({"version-rolling": False})], Rule.CONFIGURE),
+    (CGMINER, "mining.configure", [RuleBreakingPool.ok({**MASK, "version-rolling.mask": "00000000"})], Rule.CONFIGURE),
     (AVALON, "mining.subscribe", extranonce("0a0b", 2), Rule.EXTRANONCE),
     (AVALON, "mining.subscribe", extranonce("0a0b", 8), Rule.EXTRANONCE),
     (CGMINER, "mining.subscribe", extranonce("0a0b", 9), Rule.EXTRANONCE),
     (NICEHASH, "mining.subscribe", extranonce("0a0b", 3), Rule.EXTRANONCE),
     (NICEHASH, "mining.subscribe", extranonce("00" * 10, 7), Rule.EXTRANONCE),
-    (CPUMINER, "mining.subscribe", [ScriptedServer.ok([[], None, 4])], Rule.SUBSCRIBE),
-    (WHATSMINER, "mining.configure", [ScriptedServer.ok({**MASK, "minimum-difficulty": True})], Rule.CONFIGURE),
-    (ESP_MINER, "mining.configure", [ScriptedServer.ok({"version-rolling": True})], Rule.CONFIGURE),
+    (CPUMINER, "mining.subscribe", [RuleBreakingPool.ok([[], None, 4])], Rule.SUBSCRIBE),
+    (WHATSMINER, "mining.configure", [RuleBreakingPool.ok({**MASK, "minimum-difficulty": True})], Rule.CONFIGURE),
+    (ESP_MINER, "mining.configure", [RuleBreakingPool.ok({"version-rolling": True})], Rule.CONFIGURE),
     (NERDQAXE, "mining.authorize", [{"id": "3", "result": True, "error": None}], Rule.ID_TYPE),
-    (NERDQAXE, "mining.authorize", [ScriptedServer.ok("true")], Rule.AUTHORIZE),
+    (NERDQAXE, "mining.authorize", [RuleBreakingPool.ok("true")], Rule.AUTHORIZE),
     (BRAIINS, "mining.configure", [{"id": "0", "result": MASK, "error": None}], Rule.ID_TYPE),
-    (BFGMINER, "mining.extranonce.subscribe", [ScriptedServer.ok(True), ScriptedServer.ok(True)], Rule.ANSWERED_TWICE),
+    (
+        BFGMINER,
+        "mining.extranonce.subscribe",
+        [RuleBreakingPool.ok(True), RuleBreakingPool.ok(True)],
+        Rule.ANSWERED_TWICE,
+    ),
 ]
 
 
 @pytest.mark.parametrize(("profile", "method", "reply", "rule"), HANDSHAKES)
 async def test_wrong_handshake_is_noticed(
-    profile: Profile, method: str, reply: list[Any], rule: Rule, scripted: ScriptedServer, start_miner: StartMiner
+    profile: Profile, method: str, reply: list[Any], rule: Rule, scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
     scripted.replies[method] = reply
     miner = await start_miner(scripted, profile)
@@ -82,7 +87,7 @@ MESSAGES: list[tuple[Profile, list[Any], Rule]] = [
 
 @pytest.mark.parametrize(("profile", "messages", "rule"), MESSAGES)
 async def test_wrong_message_is_noticed(
-    profile: Profile, messages: list[Any], rule: Rule, scripted: ScriptedServer, start_miner: StartMiner
+    profile: Profile, messages: list[Any], rule: Rule, scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
     miner = await start_miner(scripted, profile)
     await miner.until(lambda m: m.in_work)
@@ -93,13 +98,13 @@ async def test_wrong_message_is_noticed(
     assert miner.violations[0].rule is rule
 
 
-async def test_silence_ends_the_connection(scripted: ScriptedServer, start_miner: StartMiner) -> None:
+async def test_silence_ends_the_connection(scripted: RuleBreakingPool, start_miner: StartMiner) -> None:
     miner = await start_miner(scripted, CGMINER, time_scale=0.01)
     await miner.until(lambda m: m.connections >= 2)
     assert miner.violations[0].rule is Rule.SILENCE
 
 
-async def test_nerdminer_keeps_suggesting_its_difficulty(scripted: ScriptedServer, start_miner: StartMiner) -> None:
+async def test_nerdminer_keeps_suggesting_its_difficulty(scripted: RuleBreakingPool, start_miner: StartMiner) -> None:
     miner = await start_miner(scripted, NERDMINER, time_scale=0.01)
     await miner.until(lambda m: m.connections >= 2)
     suggestions = [call for call in scripted.calls if call["method"] == "mining.suggest_difficulty"]
@@ -107,7 +112,7 @@ async def test_nerdminer_keeps_suggesting_its_difficulty(scripted: ScriptedServe
     assert suggestions[0]["params"] == [0.00015]
 
 
-async def test_handshakes_are_those_of_the_firmware(scripted: ScriptedServer, start_miner: StartMiner) -> None:
+async def test_handshakes_are_those_of_the_firmware(scripted: RuleBreakingPool, start_miner: StartMiner) -> None:
     expected = {
         ESP_MINER: ["mining.configure", "mining.subscribe", "mining.authorize", "mining.suggest_difficulty"],
         WHATSMINER: ["mining.suggest_difficulty", "mining.configure", "mining.subscribe", "mining.authorize"],
@@ -125,15 +130,15 @@ async def test_handshakes_are_those_of_the_firmware(scripted: ScriptedServer, st
 
 
 async def test_cgminer_tries_an_unanswered_submit_again_when_its_extranonce1_is_the_same(
-    scripted: ScriptedServer, start_miner: StartMiner
+    scripted: RuleBreakingPool, start_miner: StartMiner
 ) -> None:
-    scripted.replies["mining.authorize"] = [ScriptedServer.ok(True), difficulty(1e-9), NOTIFY]
+    scripted.replies["mining.authorize"] = [RuleBreakingPool.ok(True), difficulty(1e-9), NOTIFY]
     miner = await start_miner(scripted, CGMINER, mining=True, hashrate=100, time_scale=0.2)
     await scripted.until_submits(1)
     miner.mining = False
     first = miner.tally.submitted
     await scripted.until_submits(first)
-    scripted.drop()
+    scripted.drop_connections()
     await scripted.until_submits(2 * first)
     submits = scripted.submits()
     assert submits[first:] == submits[:first]
