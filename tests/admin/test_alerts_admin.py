@@ -51,7 +51,7 @@ def test_target_is_saved(admin):
         ("dbus://", "on the screen of this machine only"),
     ],
 )
-def test_address_that_can_not_be_used_is_explained(admin, url, sentence):
+def test_address_that_cannot_be_used_is_explained(admin, url, sentence):
     response = admin.post("/admin/proxy/alerttarget/add/", {"label": "x", "url": url})
     assert sentence in text_of(response)
 

@@ -304,7 +304,7 @@ def test_database_trouble_is_reported_and_its_end():
     assert running.titles(60) == ["DPMP: The database can be used again"]
 
 
-def test_worker_name_can_not_shout_at_everybody_in_a_chat():
+def test_worker_name_cannot_shout_at_everybody_in_a_chat():
     running = RunningEngine(AlertKind.WORKER_OFFLINE)
     running.put("@everyone\n" + "x" * 200, connections=0, last_seen_at=running.clock.wall())
     [message] = running.run(400)

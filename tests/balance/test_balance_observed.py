@@ -112,7 +112,7 @@ def test_pools_on_different_tips_do_not_make_blocks_by_taking_turns(stream):
     assert stream.heights == list(range(HEIGHT, HEIGHT + 6))
 
 
-def test_a_height_that_can_not_be_true_yet_is_not_believed(stream):
+def test_a_height_that_cannot_be_true_yet_is_not_believed(stream):
     stream.tell_steadily(HEIGHT, HEIGHT + 10, pool="A")
     stream.tell(HEIGHT + 100_000, 60, pool="C")
     stream.tell(HEIGHT + 11, 540, pool="A")
@@ -153,7 +153,7 @@ def test_a_job_that_is_no_coinbase_is_survived(stream):
     assert stream.heights == [HEIGHT]
 
 
-def test_a_job_whose_height_can_not_be_read_is_named_as_the_problem():
+def test_a_job_whose_height_cannot_be_read_is_named_as_the_problem():
     stream = Stream()
     stream.observer.observe(replace(job(Chain.BTC, HEIGHT), coinbase1=b"\1"))
     assert "do not tell the block's height" in stream.observer.problem(Chain.BTC)

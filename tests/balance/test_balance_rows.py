@@ -85,7 +85,7 @@ def test_settings_that_make_no_sense_are_refused(fields):
         {"kind": "oracle", "url": "http://o:99999/"},
     ],
 )
-def test_sources_that_can_not_be_asked_are_refused(fields):
+def test_sources_that_cannot_be_asked_are_refused(fields):
     with pytest.raises((IntegrityError, ValidationError)):
         BalanceSource.objects.create(**fields)
     with pytest.raises(ValidationError):

@@ -78,7 +78,7 @@ async def test_oracle_windows_default_to_v2s():
         ({"short_window": 1e9}, "cannot be"),
     ],
 )
-async def test_oracle_answers_that_can_not_be_used_are_explained(change, words):
+async def test_oracle_answers_that_cannot_be_used_are_explained(change, words):
     with pytest.raises(SourceError, match=words):
         await ask(reply(ORACLE | change), "oracle")
 
@@ -250,11 +250,11 @@ async def test_esplora_without_prices_is_enough():
         ({"block": {"height": 3, "timestamp": 1, "difficulty": 1}}, "got another"),
     ],
 )
-async def test_mempool_answers_that_can_not_be_used_are_explained(paths, words):
+async def test_mempool_answers_that_cannot_be_used_are_explained(paths, words):
     with pytest.raises(SourceError, match=words):
         await ask(Mempool(**paths), "mempool")
 
 
-async def test_what_can_not_be_asked_is_refused():
+async def test_what_cannot_be_asked_is_refused():
     with pytest.raises(SourceRefused, match="no source"):
         await ask(reply({}), "observed")

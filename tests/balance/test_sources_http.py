@@ -79,7 +79,7 @@ async def test_a_closed_port_is_no_connection():
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "nonsense", "", "http://[::1"])
-async def test_an_address_that_can_not_be_asked_is_an_error_of_ours(url):
+async def test_an_address_that_cannot_be_asked_is_an_error_of_ours(url):
     async with make_client() as client:
         with pytest.raises(SourceUnreachable):
             await HttpFetcher(client, LIMITS).json(url)

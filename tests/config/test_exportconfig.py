@@ -160,7 +160,7 @@ def test_values_that_no_column_can_hold_are_a_sentence(tmp_path, values, sentenc
         ({"settings": {"stratum_port": 0}}, "greater than or equal to 1"),
     ],
 )
-def test_what_can_not_be_used_is_explained_and_changes_nothing(configured, tmp_path, change, sentence):
+def test_what_cannot_be_used_is_explained_and_changes_nothing(configured, tmp_path, change, sentence):
     (tmp_path / "mine.json").write_text(json.dumps(json.loads(export_config()) | change))
     before = plain(export_config())
     with pytest.raises(CommandError, match=sentence):

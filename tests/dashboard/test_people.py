@@ -40,7 +40,7 @@ def test_password_change_logs_other_browsers_out(browser_of):
     assert there.get("/").status_code == 302
 
 
-def test_own_other_session_can_be_ended_and_a_stranger_s_can_not(browser_of, person):
+def test_own_other_session_can_be_ended_and_a_stranger_s_cannot(browser_of, person):
     browser_of("operator")
     here = browser_of("viewer")
     there = Client()

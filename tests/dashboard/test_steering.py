@@ -42,7 +42,7 @@ def test_slider_for_some_hours_ends_by_itself(browser_of, pools):
 @pytest.mark.parametrize(
     "said", [{}, {"A": "0", "B": "0"}, {"A": "-1"}, {"A": "101"}, {"A": "x"}, {"A": "nan"}, {"A": "50", "hours": "-2"}]
 )
-def test_what_can_not_be_is_refused_in_the_page_and_changes_nothing(browser_of, pools, said):
+def test_what_cannot_be_is_refused_in_the_page_and_changes_nothing(browser_of, pools, said):
     response = browser_of("operator").post("/split/set/", said, headers=HTMX)
     assert response.status_code == 422 and b'class="bad"' in response.content
     assert not WeightOverride.objects.exists() and not AuditEntry.objects.exists()

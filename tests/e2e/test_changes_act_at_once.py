@@ -126,7 +126,7 @@ async def test_change_of_nothing_that_matters_opens_no_connection(
 
 
 @pytest.mark.slow
-async def test_configuration_that_can_not_be_used_is_refused_visibly_and_the_old_one_goes_on(
+async def test_configuration_that_cannot_be_used_is_refused_visibly_and_the_old_one_goes_on(
     start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, write: Write, measured: Measured
 ) -> None:
     pools = [await start_pool(key, block_s=7.0) for key in "AB"]

@@ -123,7 +123,7 @@ async def test_database_that_is_none_is_said_in_one_line(new_data_dir: Path) -> 
     assert "not a database" in await refusal(clean_environment(new_data_dir), *FREE)
 
 
-async def test_database_that_can_not_be_opened_is_said_in_one_line(new_data_dir: Path) -> None:
+async def test_database_that_cannot_be_opened_is_said_in_one_line(new_data_dir: Path) -> None:
     (new_data_dir / "dpmp.sqlite3").unlink()
     (new_data_dir / "dpmp.sqlite3").mkdir()
     assert "unable to open" in await refusal(clean_environment(new_data_dir), *FREE)
@@ -136,7 +136,7 @@ async def test_unreachable_database_server_is_said_in_one_line(new_data_dir: Pat
     assert "secret" not in said
 
 
-async def test_data_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+async def test_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = await refusal(clean_environment(tmp_path / "file" / "data"), *FREE)
     assert str(tmp_path / "file" / "data") in said

@@ -90,7 +90,7 @@ def test_a_share_below_its_jobs_difficulty_is_23_and_no_pool_is_asked() -> None:
         (["stranger", "1", "00000000", "68000000", "00000001"], 24),
     ],
 )
-def test_a_share_that_can_not_be_judged_is_answered_with_why(params: list[object], code: int) -> None:
+def test_a_share_that_cannot_be_judged_is_answered_with_why(params: list[object], code: int) -> None:
     world, miner = ready_world()
     miner.call("mining.submit", params, 9)
     (answer,) = miner.answers(9)

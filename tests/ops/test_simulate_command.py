@@ -145,7 +145,7 @@ def test_a_pool_that_refuses_shares_pays_less_than_luck_explains():
         ({"mute": ["rig99@1+1"]}, "There is no miner rig99"),
     ],
 )
-def test_what_can_not_be_simulated_is_said_before_anything_is_printed(options: dict[str, object], says: str):
+def test_what_cannot_be_simulated_is_said_before_anything_is_printed(options: dict[str, object], says: str):
     out = io.StringIO()
     with pytest.raises(CommandError) as refused:
         call_command("simulate", stdout=out, **options)

@@ -80,7 +80,7 @@ def test_damaged_secret_key_is_said_and_not_used(tmp_path):
         secret_key(tmp_path)
 
 
-def test_data_directory_that_can_not_be_made_is_said(tmp_path):
+def test_data_directory_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataDirectoryError, match=r"data directory .*/file cannot be written.*DPMP_DATA_DIR"):
         prepare_data_dir(tmp_path / "file")

@@ -41,6 +41,6 @@ def test_mistyped_name_is_found():
     assert Environment({"DPMP_DEBUGG": "1", "PATH": "/bin", "DPMP_DEBUG": "1"}).unknown() == ["DPMP_DEBUGG"]
 
 
-def test_variable_that_is_not_in_the_table_can_not_be_read():
+def test_variable_that_is_not_in_the_table_cannot_be_read():
     with pytest.raises(LookupError):
         Environment({}).text("DPMP_SECRET")

@@ -48,7 +48,7 @@ def test_page_that_leaves_in_the_middle_of_a_frame_is_no_error(found):
     assert found["left"] == "websocket.disconnect"
 
 
-def test_client_can_not_set_the_root_path(found):
+def test_client_cannot_set_the_root_path(found):
     assert found["page"] == ["200", "b none"]
 
 

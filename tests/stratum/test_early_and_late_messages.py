@@ -68,7 +68,7 @@ def test_while_the_pool_has_not_said_bits_go_up_and_after_a_refusal_they_do_not(
 
 
 @pytest.mark.parametrize("mask", [536862720, "", "1fffe0001fffe000", None])
-def test_a_mask_that_can_not_be_read_costs_the_mask_and_not_the_pool(mask: object) -> None:
+def test_a_mask_that_cannot_be_read_costs_the_mask_and_not_the_pool(mask: object) -> None:
     bench = Bench()
     bench.subscribe()
     bench.pool(id=bench.id_of("mining.authorize"), result=True, error=None)
