@@ -15,7 +15,7 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 # for one another most of the time: three at a time use two processors well.
 PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
 
-.PHONY: help run demo screenshots templates static units check test abuse fuzz bench migrate clean lock audit sbom
+.PHONY: help run demo screenshots templates static units simulations check test abuse fuzz bench migrate clean lock audit sbom
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -75,19 +75,24 @@ static: $(VENV)/.test
 
 units: export DPMP_DATA_DIR := $(TEST_DATA)
 units: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not simulation and not slow" $(UNITS) $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation and not slow" $(UNITS) $(TESTARGS)
 
-# Two at a time: the checks on one processor, the quick tests on the other.
+# Hours of virtual time: without coverage, which would make them take twice as long.
+simulations: export DPMP_DATA_DIR := $(TEST_DATA)
+simulations: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
+
+# Both at once: the quick tests take what the checks leave of two processors.
 check: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static units
 
 test: export DPMP_DATA_DIR := $(TEST_DATA)
 # Some machines keep Python from writing bytecode: each process that a test starts would compile everything anew.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: static
+test: $(VENV)/.test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static simulations
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
 	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
 

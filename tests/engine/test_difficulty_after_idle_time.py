@@ -188,7 +188,12 @@ def three_visits(
 
 @pytest.mark.parametrize(
     ("model", "away_s", "stay_s"),
-    [(PublicPool, 300, 45), (MiningCore, 300, 45), (MiningCore, 600, 90), (CkPool, 300, 45)],
+    [
+        (PublicPool, 300, 45),
+        (MiningCore, 300, 45),
+        pytest.param(MiningCore, 600, 90, marks=pytest.mark.slow),
+        (CkPool, 300, 45),
+    ],
 )
 def test_three_visits_of_100_terahashes_give_a_few_shares_a_second_each(
     model: Callable[[World, str], VardiffPool], away_s: int, stay_s: int

@@ -47,6 +47,7 @@ class Bench:
         return cost
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("cost_s", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("stay_s", [4.0, 30.0])
 def test_the_cost_is_found_within_its_stated_error_also_where_many_visits_bring_no_share(cost_s, stay_s):
