@@ -106,9 +106,23 @@ class Node:
         self.options = options
         self.clock = LoopClock(loop)
         self.events = EventStream(on_error=self._handler_failed)
-        hashes = options.hashes_per_difficulty
-        blocks = options.data_dir / "blocks.jsonl"
         # Whoever hears an event does so in this order: it is in the log and in the journal before what follows from it.
+        self._make_history(loop)
+        self._make_engine()
+        self._make_services()
+        self._make_servers()
+        self.listeners = Listeners()
+        self._open_files, self._free_memory = raise_open_files(), free_memory()
+        self._stop = asyncio.Event()
+        self._trouble = ""
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._undelivered: list[JournalBlock] = []
+        """Block candidates of an earlier run that their pool never answered."""
+
+    def _make_history(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What writes down what happens: log, block journal, history, metrics."""
+        options = self.options
+        blocks = options.data_dir / "blocks.jsonl"
         self.logs = LogSink(
             self.events,
             self.clock.wall,
@@ -127,11 +141,15 @@ class Node:
         self.history = HistoryService(
             clock=self.clock,
             events=self.events,
-            hashes_per_difficulty=hashes,
+            hashes_per_difficulty=options.hashes_per_difficulty,
             data_dir=options.data_dir,
             blocks=blocks,
         )
         self.metrics = MetricsSink(self.events, self.history.accounting.counts_of_run)
+
+    def _make_engine(self) -> None:
+        """Mining itself, and what knows of its chains."""
+        hashes = self.options.hashes_per_difficulty
         self.chain = ChainObserver(clock=self.clock, events=self.events, hashes_per_difficulty=hashes)
         self.engine = Engine(
             clock=self.clock,
@@ -144,6 +162,9 @@ class Node:
             ),
         )
         self.metrics.attach_lines(self.engine.lines, self.engine.pool_lines)
+
+    def _make_services(self) -> None:
+        """What follows from mining and steers it: payout check, auto-balance, alerts, configuration, memory."""
         self.payouts = PayoutCheck(
             clock=self.clock, events=self.events, coinbases_of=self.engine.coinbases_of, on_payout=self._payout
         )
@@ -158,9 +179,22 @@ class Node:
         self.watcher = ConfigWatcher(
             loader, on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
         )
+        self.memory = StateSaver(self.events, self.engine.scheduler, self.history.splits)
+
+    def _make_servers(self) -> None:
+        """What miners and viewers connect to, and the live snapshot that viewers see."""
+        self.listener = StratumListener(self.engine.connect)
+        self.tls = MinerTls(
+            on_loaded=lambda path, until: self.events.emit(
+                TlsCertificateLoaded(certificate=path, valid_until=until.isoformat())
+            ),
+            on_refused=lambda problem: self.events.emit(TlsCertificateRefused(problem=problem)),
+        )
+        self.tls_listener = StratumListener(self.engine.connect, self.listener.budget, self.tls)
+        self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if self.options.web else None
         self.builder = SnapshotBuilder(
             version=VERSION,
-            demo=options.demo,
+            demo=self.options.demo,
             sources=Sources(
                 engine=self.engine,
                 accounting=self.history.accounting,
@@ -174,31 +208,14 @@ class Node:
                 extra=self._extra,
             ),
         )
-        self.memory = StateSaver(self.events, self.engine.scheduler, self.history.splits)
-        self.listener = StratumListener(self.engine.connect)
-        self.tls = MinerTls(
-            on_loaded=lambda path, until: self.events.emit(
-                TlsCertificateLoaded(certificate=path, valid_until=until.isoformat())
-            ),
-            on_refused=lambda problem: self.events.emit(TlsCertificateRefused(problem=problem)),
-        )
-        self.tls_listener = StratumListener(self.engine.connect, self.listener.budget, self.tls)
-        self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if options.web else None
         self.publisher = Publisher(
             self.builder,
             clock=self.clock,
             events=self.events,
-            ticker=Ticker() if options.web else None,
+            ticker=Ticker() if self.options.web else None,
             report=self._report,
         )
         self.metrics_server: MetricsServer | None = None
-        self.listeners = Listeners()
-        self._open_files, self._free_memory = raise_open_files(), free_memory()
-        self._stop = asyncio.Event()
-        self._trouble = ""
-        self._tasks: list[asyncio.Task[Any]] = []
-        self._undelivered: list[JournalBlock] = []
-        """Block candidates of an earlier run that their pool never answered."""
 
     # --- Life -----------------------------------------------------------------------------------------------------
 
