@@ -10,7 +10,8 @@
 # Environment:
 #   DPMP_HOME         another folder than ~/dpmp
 #   DPMP_PYTHON       another Python than python3 (3.11 or newer)
-#   DPMP_WAIT_S       how long a started version may take until it listens (default 60)
+#   DPMP_WAIT_S       how long a started version may take until it listens (default 60); the old one after a failed
+#                     upgrade has 120 at least
 #   PIP_FIND_LINKS, PIP_NO_INDEX, ...   pip's own settings, for example for an installation without the Internet
 
 DPMP_HOME="${DPMP_HOME:-$HOME/dpmp}"
@@ -186,8 +187,9 @@ write_manage() {
     mv -f -- "$DPMP_HOME/.manage.new" "$MANAGE"
 }
 
+# wait_until_listening VERSION SECONDS
 wait_until_listening() {
-    manage "$1" doctor --wait-listening "$DPMP_WAIT_S"
+    manage "$1" doctor --wait-listening "$2"
 }
 
 parse_options() {

@@ -137,7 +137,7 @@ make_current "$VERSION"
 write_manage
 write_unit
 start_service
-if wait_until_listening "$VERSION"; then
+if wait_until_listening "$VERSION" "$DPMP_WAIT_S"; then
     say
     say "Dashboard:  http://$(hostname):$DASHBOARD/"
     say "Miners:     stratum+tcp://$(hostname):$MINERS"

@@ -71,4 +71,4 @@ if [ "$CHECK" = yes ]; then
     say "Nothing was changed."
     exit 0
 fi
-wait_until_listening "$CURRENT" || fail "DPMP does not listen. Look at: journalctl --user -u dpmp"
+wait_until_listening "$CURRENT" "$DPMP_WAIT_S" || fail "DPMP does not listen. Look at: journalctl --user -u dpmp"

@@ -26,7 +26,8 @@ roll_back() {
     restore_unit
     systemctl --user restart "$UNIT" || true
     rm -rf -- "$NEW"
-    if wait_until_listening "$1"; then
+    # It did listen before: whoever gives a new version little time does not mean this one.
+    if wait_until_listening "$1" "$((DPMP_WAIT_S > 120 ? DPMP_WAIT_S : 120))"; then
         fail "The upgrade failed; the version of before runs again, with its data."
     fi
     fail "The upgrade failed, and the version of before does not listen either. Look at: journalctl --user -u dpmp"
@@ -89,7 +90,7 @@ manage "$NEW" migrate --verbosity 0 || roll_back "$OLD" "$BACKUP" "The data coul
 make_current "$NEW"
 write_unit || roll_back "$OLD" "$BACKUP" "The service could not be written."
 systemctl --user restart "$UNIT" || roll_back "$OLD" "$BACKUP" "The new version could not be started."
-wait_until_listening "$NEW" || roll_back "$OLD" "$BACKUP" "The new version does not listen."
+wait_until_listening "$NEW" "$DPMP_WAIT_S" || roll_back "$OLD" "$BACKUP" "The new version does not listen."
 trap - INT TERM HUP
 write_manage
 rm -f -- "$DPMP_HOME/.$UNIT.before"
