@@ -68,6 +68,7 @@ from proxy.observe.live.views import store
 from proxy.observe.log import LibraryHandler, LogSink
 from proxy.observe.log import lines as log_lines
 from proxy.observe.metrics import MetricsSink
+from proxy.ops.running import remove_running, replaced, write_running
 from proxy.ops.undelivered import resume_delivery
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
 
@@ -315,7 +316,23 @@ class Node:
                 "Ports are set in the admin (Proxy settings), or by --listen, --web and --metrics HOST:PORT."
             ) from error
         self.builder.miner_address = _address(bound)
+        await self._say_what_was_replaced(bound)
         self.events.emit(Listening(address=_address(bound)))
+
+    async def _say_what_was_replaced(self, miners: tuple[str, int]) -> None:
+        """Current settings and ``doctor`` know what the command line said."""
+        options = self.options
+        bound = (
+            ("stratum", options.stratum, miners),
+            ("web", options.web_address, self.web.address if self.web else None),
+            ("metrics", options.metrics, self.metrics_server.address if self.metrics_server else None),
+        )
+        given = {name: (asked[0], at[1]) for name, asked, at in bound if asked is not None and at is not None}
+        self.builder.command_line = replaced(given)
+        try:
+            await asyncio.to_thread(write_running, options.data_dir, self.builder.command_line)
+        except OSError as error:
+            self._report("running.json", error)
 
     def _inherited(self, name: str, host: str, port: int) -> socket.socket | None:
         """The socket that a parent passed for this, unless another port was configured since."""
@@ -353,6 +370,7 @@ class Node:
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.library.remove()
         self.journal.close()
+        remove_running(self.options.data_dir)
         self.events.emit(ShutdownDone(duration_s=round(self.clock.now() - began, 3)))
         await asyncio.to_thread(self.logs.stop, 1.0)
         self.metrics.close()

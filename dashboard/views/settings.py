@@ -18,6 +18,7 @@ from proxy.config.origin import settings_in_force
 @needs(SEE, ADMINISTER)
 def in_force(request: HttpRequest) -> HttpResponseBase:
     """All settings by group, without secrets."""
-    lines = settings_in_force(settings.DPMP_VARIABLES)
+    snap = live.snapshot()
+    lines = settings_in_force(settings.DPMP_VARIABLES, command_line=snap.command_line)
     groups = [(name, list(found)) for name, found in groupby(lines, key=lambda line: line.group)]
-    return render(request, "dashboard/settings.html", {"snap": live.snapshot(), "groups": groups})
+    return render(request, "dashboard/settings.html", {"snap": snap, "groups": groups})

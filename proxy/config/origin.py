@@ -1,4 +1,4 @@
-"""Lists the current settings, each with its origin: the environment, the admin, or the default."""
+"""Lists the current settings, each with its origin: the command line, the environment, the admin, or the default."""
 
 import os
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ _OVERRIDES = {"log_level": "DPMP_LOG_LEVEL", "log_allow": "DPMP_LOG_ALLOW", "log
 class Origin(StrEnum):
     """Where a value comes from."""
 
+    COMMAND_LINE = "command line"
     ENVIRONMENT = "environment"
     ADMIN = "admin"
     DEFAULT = "default"
@@ -44,13 +45,23 @@ class SettingLine:
 
 
 def settings_in_force(
-    variables: Mapping[str, str | Promise], environ: Mapping[str, str] = os.environ
+    variables: Mapping[str, str | Promise],
+    environ: Mapping[str, str] = os.environ,
+    command_line: Mapping[str, str | int] | None = None,
 ) -> list[SettingLine]:
-    """All current settings; ``variables`` is ``dpmp_site.env.VARIABLES``: name -> meaning."""
+    """All current settings; ``variables`` is ``dpmp_site.env.VARIABLES``: name -> meaning.
+
+    ``command_line`` holds what it replaced, by the names of the columns of ``ProxySettings``.
+    """
+    given = command_line or {}
     lines = [_variable(name, meaning, environ) for name, meaning in variables.items()]
     for model in _ROWS:
         row = model.load()  # type: ignore[attr-defined]
-        lines += [_field(row, field, environ) for field in model._meta.concrete_fields if field.name != "id"]
+        lines += [
+            _field(row, field, environ, given if model is ProxySettings else {})
+            for field in model._meta.concrete_fields
+            if field.name != "id"
+        ]
     return lines
 
 
@@ -66,8 +77,21 @@ def _variable(name: str, meaning: str | Promise, environ: Mapping[str, str]) -> 
     )
 
 
-def _field(row: models.Model, field: "models.Field[Any, Any]", environ: Mapping[str, str]) -> SettingLine:
+def _field(
+    row: models.Model,
+    field: "models.Field[Any, Any]",
+    environ: Mapping[str, str],
+    command_line: Mapping[str, str | int],
+) -> SettingLine:
     group, name = str(capfirst(row._meta.verbose_name or "")), str(capfirst(field.verbose_name))
+    if field.name in command_line:
+        return SettingLine(
+            group=group,
+            name=name,
+            value=str(command_line[field.name]),
+            origin=Origin.COMMAND_LINE,
+            detail=_shown(getattr(row, field.name)),
+        )
     variable = _OVERRIDES.get(field.name, "")
     override = environ.get(variable, "").strip() if variable and isinstance(row, ProxySettings) else ""
     if override:

@@ -34,6 +34,7 @@ from proxy.ops.check_pool import check_all
 from proxy.ops.health import can_write
 from proxy.ops.miner_certificate import certificate_problem, days_left
 from proxy.ops.private_files import open_to_others
+from proxy.ops.running import OPTIONS, read_running
 from proxy.ops.socket_units import disagreements, unit_folder
 from proxy.types import AdminStatus
 
@@ -236,8 +237,15 @@ def _enabled(snapshot: ConfigSnapshot) -> list[str]:
 
 def ports() -> Iterator[Finding]:
     """Each port is free or used by DPMP."""
-    row = ProxySettings.load()
+    row, given = _settings()
     running = _ask(row, "/healthz") == "ok"
+    if given:
+        options = " ".join(
+            f"{option} {given[f'{name}_host']}:{given[f'{name}_port']}"
+            for name, option in OPTIONS.items()
+            if f"{name}_host" in given and f"{name}_port" in given
+        )
+        yield _ok("ports", f"The running DPMP was started with {options}.")
     for name, who in _PORTS:
         if name == "metrics" and not row.metrics_enabled:
             continue
@@ -245,7 +253,7 @@ def ports() -> Iterator[Finding]:
         yield _port(who, host, port, running)
         if name == "stratum" and row.tls_port:
             yield _port("Miners with TLS", host, row.tls_port, running)
-    yield from _sockets(row)
+    yield from _sockets(ProxySettings.load())
     if running:
         yield from _running(row)
 
@@ -258,6 +266,18 @@ def _sockets(row: ProxySettings) -> Iterator[Finding]:
     }
     for disagreement in disagreements(unit_folder(), wanted):
         yield _warn("ports", f"systemd's sockets: {disagreement}.", "Run installer/sockets.sh again.")
+
+
+def _settings() -> tuple[ProxySettings, dict[str, str | int]]:
+    """The settings as the running proxy uses them, and what its command line replaced; as saved where none answers."""
+    given = read_running(Path(settings.DATA_DIR))
+    if given:
+        row = ProxySettings.load()
+        for name, value in given.items():
+            setattr(row, name, value)
+        if _ask(row, "/healthz") == "ok":
+            return row, given
+    return ProxySettings.load(), {}
 
 
 def _port(who: str, host: str, port: int, running: bool) -> Finding:

@@ -1,11 +1,14 @@
 """The page that says which setting holds and where it comes from; for administrators, without secrets."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from dpmp_site.env import VARIABLES
 from proxy.models import ProxySettings
+from proxy.observe.live.views import store
+from tests.dashboard import fixtures
 
 
 @pytest.mark.parametrize(("group", "status"), [("viewer", 403), ("operator", 403), ("administrator", 200), ("", 403)])
@@ -27,6 +30,14 @@ def test_each_value_says_where_it_comes_from(browser_of, monkeypatch):
     assert '<th scope="row">Log level</th><td>WARNING</td><td><span class="chip warn">environment</span>' in html
     assert '<th scope="row">Pages: port</th><td>8855</td><td><span class="muted">default</span>' in html
     assert all(f"<code>{name}</code>" in html for name in VARIABLES)
+
+
+def test_option_of_the_command_line_is_named_with_what_is_saved(browser_of):
+    ProxySettings(stratum_port=4444).save()
+    store.put(replace(fixtures.rich(), command_line={"stratum_host": "127.0.0.1", "stratum_port": 5555}))
+    html = re.sub(r"\s*(<[^>]+>)\s*", r"\1", browser_of("administrator").get("/settings/").content.decode())
+    assert '<th scope="row">Miners: port</th><td>5555</td><td><span class="chip warn">command line</span>' in html
+    assert "saved for a start without it: 4444" in html
 
 
 @pytest.mark.parametrize("name", ["DPMP_ADMIN_PASSWORD", "DPMP_DATABASE_URL", "DPMP_REDIS_URL"])

@@ -64,6 +64,7 @@ class ProxyProcess:
         self.before: tuple[str, ...] = ()
         """A program that becomes the proxy, in place of Python alone, and its arguments."""
         self.pass_fds: tuple[int, ...] = ()
+        self.checkout = ROOT
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
@@ -101,7 +102,7 @@ class ProxyProcess:
             "runproxy",
             *arguments,
             pass_fds=self.pass_fds,
-            cwd=ROOT,
+            cwd=self.checkout,
             env=self.environment,
             stdin=PIPE,
             stdout=PIPE,

@@ -1,12 +1,14 @@
 """``runproxy --demo`` shows a newcomer, within a minute and with nothing but itself, a proxy at work."""
 
 import asyncio
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import PROXIES, Measured
-from tests.e2e.process import START_S, ProxyProcess, clean_environment
+from tests.e2e.process import ROOT, START_S, ProxyProcess, clean_environment
 from tests.support.patience import PATIENCE_S, ProcessorWait
 from tests.support.ports import steady_port
 
@@ -20,6 +22,8 @@ async def test_demo_shows_both_pools_accepting_shares_of_all_miners_within_a_min
 ) -> None:
     environment = clean_environment(tmp_path / "not used") | {"DPMP_LOG_ALLOW": "share_result"}
     proxy = ProxyProcess(environment)
+    proxy.checkout = copied_checkout(tmp_path / "checkout")
+    before = files(proxy.checkout)
     request.node.stash.setdefault(PROXIES, []).append(proxy)
     began = time.monotonic()
     try:
@@ -50,7 +54,22 @@ async def test_demo_shows_both_pools_accepting_shares_of_all_miners_within_a_min
     assert code == 0
     assert took < 5
     assert not (tmp_path / "not used").exists()
+    assert files(proxy.checkout) == before, "the demo leaves nothing behind"
     assert any("Password" in text for text in proxy.said)
+
+
+def copied_checkout(place: Path) -> Path:
+    """What a checkout has for running the proxy."""
+    for name in ("dashboard", "docs", "dpmp_site", "proxy", "templates"):
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("manage.py", "requirements.txt", "CHANGELOG.md", "README.md"):
+        shutil.copy(ROOT / name, place / name)
+    return place
+
+
+def files(place: Path) -> set[str]:
+    """All files below ``place`` but for Python's bytecode."""
+    return {str(path.relative_to(place)) for path in place.rglob("*") if "__pycache__" not in path.parts}
 
 
 async def accepted_pairs(proxy: ProxyProcess, until: float) -> set[tuple[str, str]]:

@@ -65,6 +65,7 @@ class SnapshotBuilder:
     demo: bool = False
     miner_address: str = ""
     config_problems: tuple[str, ...] = ()
+    command_line: Mapping[str, str | int] = field(default_factory=dict)
     _last_difficulty: float = 0.0
     _revision: int = 0
     _started_at: float = field(default=0.0)
@@ -116,6 +117,7 @@ class SnapshotBuilder:
             demo=self.demo,
             config_problems=self.config_problems,
             config_revision=here.engine.config.revision,
+            command_line=self.command_line,
             extra=here.extra(),
             switch_costs=self._switch_costs.costs(),
         )

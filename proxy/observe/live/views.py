@@ -233,6 +233,8 @@ class LiveSnapshot:
     config_problems: tuple[str, ...] = ()
     config_revision: int = 0
     """The configuration that is in force."""
+    command_line: Mapping[str, str | int] = field(default_factory=dict)
+    """Settings that the command line replaced, by their columns' names."""
     switch_costs: tuple[SwitchCost, ...] = ()
     """By firmware, since the process started."""
     extra: Mapping[str, object] = field(default_factory=dict)
