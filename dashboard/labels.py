@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from proxy.balance.balance_view import BalanceState
 from proxy.config.snapshot import Mode, Policy
 from proxy.models.labels import SourceKind, Text, label_of
-from proxy.types import AdminStatus, Chain, PoolStatus
+from proxy.types import AdminStatus, Chain, PoolStatus, Waste
 
 _CONTROL: Mapping[str, Text] = {
     "override": _("slider"),
@@ -25,6 +25,7 @@ _ACTIONS: Mapping[str, Text] = {
     "reset": _("back to the schedule"),
     "pin": _("pinned"),
     "forget": _("forgot the worker"),
+    "let in": _("let the address in again"),
     "add pool": _("added the pool"),
     "add person": _("added the person"),
     "make link": _("made the link"),
@@ -61,6 +62,20 @@ _ACTIONS: Mapping[str, Text] = {
     "change": _("changed"),
     "delete": _("deleted"),
 }
+
+
+_WASTE: Mapping[Waste, Text] = {
+    Waste.SHARES: _("refused shares"),
+    Waste.CALLS: _("calls that change nothing, again and again"),
+    Waste.LINES: _("lines that are no Stratum"),
+    Waste.BLANKS: _("blank lines"),
+    Waste.PASSWORDS: _("wrong passwords"),
+}
+
+
+def waste(what: Waste) -> str:
+    """What an address sent that earns nothing."""
+    return str(_WASTE[what])
 
 
 def control_source(source: str) -> str:

@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 from dashboard.api import entry as api
 from dashboard.converters import AnyConverter, WorkerConverter
 from dashboard.views import (
+    addresses,
     charts,
     configure,
     help,
@@ -39,6 +40,7 @@ urlpatterns = [
     path("workers/<worker:name>/pin/", steer.pin, name="worker-pin"),
     path("workers/<worker:name>/note/", workers.note, name="worker-note"),
     path("workers/<worker:name>/forget/", workers.forget, name="worker-forget"),
+    path("addresses/let-in/", addresses.let_in, name="let-in"),
     path("pools/", pools.pools, name="pools"),
     path("pools/new/", configure.pool, name="pool-new"),
     path("pools/<str:key>/", pools.pool, name="pool"),

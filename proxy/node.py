@@ -60,6 +60,7 @@ from proxy.observe.events import (
     TlsListening,
     WebStarted,
 )
+from proxy.observe.live.admission import admission
 from proxy.observe.live.broadcast import Ticker
 from proxy.observe.live.gauges import SnapshotGauges
 from proxy.observe.live.publisher import Publisher
@@ -272,6 +273,7 @@ class Node:
             ("log limit", self.logs.run()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
+        admission.connect(self.engine.let_in)
         self.garbage.start()
 
     async def _restore(self) -> None:
@@ -350,6 +352,7 @@ class Node:
 
     async def _end(self) -> None:
         began = self.clock.now()
+        admission.disconnect()
         self.events.emit(ShutdownBegin(sessions=len(self.engine.sessions), open_submits=self.engine.open_submits))
         await self.listener.stop()
         await self.tls_listener.stop()

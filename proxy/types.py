@@ -99,6 +99,20 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+class Waste(StrEnum):
+    """What a miner sends that earns nothing."""
+
+    SHARES = "shares"
+    """Refused by the proxy itself."""
+    CALLS = "calls"
+    """Handshakes, suggestions, unknown methods, answers to nothing."""
+    LINES = "lines"
+    """No messages, or wrong ones."""
+    BLANKS = "blanks"
+    PASSWORDS = "passwords"
+    """Wrong ones."""
+
+
 class BlockFate(StrEnum):
     """What became of a block candidate whose upstream session broke before its pool had answered."""
 

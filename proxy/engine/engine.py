@@ -249,6 +249,10 @@ class Engine:
         for session in offenders:
             session.downstream.cut_off(COSTLY)
 
+    def let_in(self, address: str) -> None:
+        """Forget what an address cost: an operator says that it is an honest one."""
+        self.peer_costs.let_in(address, self.clock.now())
+
     @property
     def web_address(self) -> tuple[str, int]:
         """Host and port of the dashboard: where it was bound, else as configured (another process may serve it)."""

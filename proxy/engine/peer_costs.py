@@ -8,12 +8,14 @@ miners send in trouble (shares from before a reconnect, a late difficulty) stays
 What a connection costs beyond its first few points counts for its address as well. An address over its limit is
 refused for a minute, then longer; where a miner at it has had accepted shares lately (a farm behind one router), it is
 not refused: connections there that have earned nothing yet get a small allowance instead. All of it is forgotten in
-time, and the number of addresses is bounded.
+time, and the number of addresses is bounded. An operator sees whom that hits now, and can let an address in again.
 """
 
+from collections import Counter
 from enum import Enum
+from typing import NamedTuple
 
-from proxy.types import SessionId
+from proxy.types import SessionId, Waste
 
 ALLOWANCE = 100.0
 """Points that a connection may have before it is slowed down: cgminer 4.11.1 sends shares of its last connection again
@@ -42,6 +44,8 @@ FORGET_S = 3_600.0
 """So long after its end a refusal is forgotten, and so long an accepted share counts for its address."""
 MAX_ADDRESSES = 4_096
 """Addresses remembered that have no connection."""
+MAX_NOTED = 100
+"""Addresses that an operator is shown: those that were slowed, closed or refused last."""
 
 
 class Measure(Enum):
@@ -52,6 +56,18 @@ class Measure(Enum):
     CLOSE = "close"
     REFUSE = "refuse"
     """Close it, and refuse its address."""
+
+
+class CostlyAddress(NamedTuple):
+    """An address that is slowed down or refused now."""
+
+    name: str
+    refused_s: float
+    """For how long still; 0: it is not."""
+    slowed: int
+    """Connections that are over their allowance."""
+    what: Waste
+    """What it sent most of, since it was noted."""
 
 
 class PeerCost:
@@ -98,7 +114,7 @@ class PeerCost:
 class AddressCost:
     """What the connections of one address cost together."""
 
-    __slots__ = ("_at", "_points", "connections", "good_at", "name", "refusals", "refused_until")
+    __slots__ = ("_at", "_points", "connections", "good_at", "name", "refusals", "refused_until", "wasted")
 
     def __init__(self, name: str, now: float) -> None:
         self.name = name
@@ -108,6 +124,8 @@ class AddressCost:
         """In a row, without an hour of peace between them."""
         self.good_at: float | None = None
         """When a connection ended that had had accepted shares and cost little."""
+        self.wasted: Counter[Waste] = Counter()
+        """Points while a connection was over its allowance."""
         self._points = 0.0
         self._at = now
 
@@ -141,6 +159,12 @@ class AddressCost:
         self.refusals = min(self.refusals + 1, 16)
         self._points = 0.0
 
+    def clear(self, now: float) -> None:
+        """Forget what it and its connections cost."""
+        self.refused_until, self.refusals, self._points = None, 0, 0.0
+        for peer in self.connections.values():
+            peer.add(-peer.points(now), now)
+
 
 class PeerCosts:
     """All connections and their addresses. Time is handed in, in seconds."""
@@ -148,6 +172,8 @@ class PeerCosts:
     def __init__(self) -> None:
         self._addresses: dict[str, AddressCost] = {}
         """The one that connected last stands last."""
+        self._noted: dict[str, AddressCost] = {}
+        """Those that something was done about; the latest stands last."""
 
     def __len__(self) -> int:
         return len(self._addresses)
@@ -183,8 +209,43 @@ class PeerCosts:
         elif SMALL_ALLOWANCE < points <= HANDSHAKE:
             address.add(points, now)
 
-    def charge(self, peer: PeerCost, points: float, now: float) -> Measure:
+    def charge(self, peer: PeerCost, points: float, what: Waste, now: float) -> Measure:
         """Add what ``peer`` did that earns nothing; returns what is to be done."""
+        measure = self._measure(peer, points, now)
+        if measure is not Measure.NOTHING:
+            self._note(peer.address)
+            peer.address.wasted[what] += round(points) or 1
+        return measure
+
+    def costly(self, now: float) -> list[CostlyAddress]:
+        """Whom something is done about now, the latest first; ``MAX_NOTED`` at most."""
+        found = []
+        for name, address in list(self._noted.items()):
+            refused_s = max(0.0, (address.refused_until or now) - now)
+            slowed = sum(peer.points(now) > peer.allowance for peer in address.connections.values())
+            if refused_s or slowed:
+                found.append(CostlyAddress(name, refused_s, slowed, address.wasted.most_common(1)[0][0]))
+            else:
+                del self._noted[name]
+                address.wasted.clear()
+        return found[::-1]
+
+    def let_in(self, name: str, now: float) -> bool:
+        """Forget what an address cost; whether it was noted."""
+        address = self._noted.pop(name, None)
+        if address is None:
+            return False
+        address.clear(now)
+        address.wasted.clear()
+        return True
+
+    def _note(self, address: AddressCost) -> None:
+        self._noted.pop(address.name, None)
+        self._noted[address.name] = address
+        if len(self._noted) > MAX_NOTED:
+            del self._noted[next(iter(self._noted))]
+
+    def _measure(self, peer: PeerCost, points: float, now: float) -> Measure:
         total_of_peer = peer.add(points, now)
         address = peer.address
         if total_of_peer > HANDSHAKE and (not peer.accepted or total_of_peer > ALLOWANCE):
@@ -211,3 +272,4 @@ class PeerCosts:
         idle = next((name for name, address in self._addresses.items() if not address.connections), None)
         if idle is not None:
             del self._addresses[idle]
+            self._noted.pop(idle, None)

@@ -43,7 +43,7 @@ from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
 from proxy.stratum.opening import NOT_TLS, REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
-from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName, shared
+from proxy.types import PoolKey, SessionId, SwitchReason, Waste, WorkerName, shared
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
@@ -307,11 +307,11 @@ class Session:
         """Emit ``MinerBadMessage``."""
         self._events.emit(MinerBadMessage(session=self.id, worker=self.worker, problem=str(problem)))
 
-    def miner_cost(self, points: float) -> None:
+    def miner_cost(self, points: float, what: Waste) -> None:
         """Slow the miner down, or close its connection, where it costs too much that earns nothing."""
         if self._ended:
             return
-        measure = self._engine.peer_costs.charge(self.cost, points, self._clock.now())
+        measure = self._engine.peer_costs.charge(self.cost, points, what, self._clock.now())
         if measure is Measure.NOTHING:
             return
         if measure is Measure.SLOW:

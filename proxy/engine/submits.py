@@ -31,7 +31,7 @@ from proxy.stratum.downstream import UNAUTHORIZED, Downstream, Submit
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.usual_forms import UsualSubmit
 from proxy.stratum.version_rolling import BitsReading
-from proxy.types import BlockFate, DecidedBy, Reason, SessionId, Verdict, WorkerName
+from proxy.types import BlockFate, DecidedBy, Reason, SessionId, Verdict, Waste, WorkerName
 
 _TEXTS = {
     Reason.UNKNOWN_JOB: "Job not found",
@@ -202,7 +202,7 @@ class SubmitHandler:
         downstream: Downstream,
         *,
         cost: PeerCost,
-        charge: Callable[[float], None],
+        charge: Callable[[float, Waste], None],
         events: EventStream,
         sums: ShareSums,
         scheduler: Scheduler,
@@ -321,7 +321,7 @@ class SubmitHandler:
             message=text,
         )
         if not self._was_worked_for(check):
-            self._charge(REFUSED_COST)
+            self._charge(REFUSED_COST, Waste.SHARES)
 
     def _was_worked_for(self, check: ShareCheck) -> bool:
         """Whether the hash took the work of a share, at a difficulty that the miner was given not long ago."""
@@ -350,7 +350,7 @@ class SubmitHandler:
             self.events.emit(SubmitUnknownJob(session=self.session, worker=worker, job=submit.job_id))
         else:
             self.events.emit(SubmitNoJobYet(session=self.session, worker=worker))
-        self._charge(REFUSED_COST)
+        self._charge(REFUSED_COST, Waste.SHARES)
         reason, text = Reason.UNKNOWN_JOB, _TEXTS[Reason.UNKNOWN_JOB]
         self.downstream.refuse(submit.id, code_of(reason), text)
         self.emit_result(worker, None, submit.job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)

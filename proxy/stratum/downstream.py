@@ -29,7 +29,7 @@ from proxy.stratum.framing import LineFramer
 from proxy.stratum.opening import Opening, opening_of
 from proxy.stratum.usual_forms import MOST_LEARNT, SubmitForm, UsualSubmit, learn_submit
 from proxy.stratum.version_rolling import mask_text, parse_mask
-from proxy.types import LineCount
+from proxy.types import LineCount, Waste
 
 MAX_LINE_IN = 8_192
 """Bytes. Real requests stay below 1,024."""
@@ -122,7 +122,7 @@ class DownstreamOwner(Protocol):
     def miner_problem(self, problem: RemoteProtocolError) -> None:
         """The miner broke the protocol; ``miner_cost`` follows."""
 
-    def miner_cost(self, points: float) -> None:
+    def miner_cost(self, points: float, what: Waste) -> None:
         """The miner sent what earns nothing; a point is about the work of one line. It may be slowed or cut off."""
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
@@ -335,7 +335,7 @@ class Downstream:
             if isinstance(message, Request):
                 self._request(message)
             else:
-                self._owner.miner_cost(CALL_COST)
+                self._owner.miner_cost(CALL_COST, Waste.CALLS)
         except UnreadableCall as problem:
             if problem.ident == KEEP_ALIVE_ID:
                 return
@@ -364,7 +364,7 @@ class Downstream:
             return
         self._owner.miner_called(request.method[:64])
         if request.method != "mining.authorize":  # a connection may have many users, and each has to log in
-            self._owner.miner_cost(CALL_COST)
+            self._owner.miner_cost(CALL_COST, Waste.CALLS)
         method = _METHODS.get(request.method)
         silent = request.method in _NEVER_ANSWERED or (request.id is None and request.method not in _ANSWER_WITHOUT_ID)
         try:
@@ -404,12 +404,12 @@ class Downstream:
         if len(user) > MAX_USER:
             raise RemoteProtocolError(f"user name longer than {MAX_USER} characters", code=24)
         if user in self.users:
-            self._owner.miner_cost(CALL_COST)
+            self._owner.miner_cost(CALL_COST, Waste.CALLS)
         elif len(self.users) >= MAX_USERS:
             raise RemoteProtocolError(f"more than {MAX_USERS} workers on one connection", code=24)
         password = password if isinstance(password, str) else ""
         if why := self._owner.miner_may_authorize(user, password):
-            self._owner.miner_cost(WRONG_PASSWORD_COST)
+            self._owner.miner_cost(WRONG_PASSWORD_COST, Waste.PASSWORDS)
             return encode_false(request.id, 24, why)
         self.users[user] = None
         self._owner.miner_authorized(user, password)
@@ -538,11 +538,11 @@ class Downstream:
 
     def _charge(self, problem: RemoteProtocolError) -> None:
         self._owner.miner_problem(problem)
-        self._owner.miner_cost(problem.cost)
+        self._owner.miner_cost(problem.cost, Waste.LINES)
 
     def _charge_blanks(self, blanks: int) -> None:
         if blanks > 0:
-            self._owner.miner_cost(BLANK_COST * blanks)
+            self._owner.miner_cost(BLANK_COST * blanks, Waste.BLANKS)
 
 
 def _unsupported(request: Request) -> bytes:

@@ -61,6 +61,7 @@ WHO_MAY = {
     "alerts/<int:pk>/": ADMINISTER,
     "people/<int:pk>/": ADMINISTER,
     "blocks/close/": SEE,
+    "addresses/let-in/": STEER,
     "schedule/": SEE,
     "schedule/edit/": STEER,
     "schedule/edit/preview/": STEER,

@@ -8,7 +8,7 @@ import pytest
 from proxy.engine.peer_costs import ALLOWANCE, CLOSE_AT
 from proxy.engine.session import COSTLY
 from proxy.observe.events import AddressRefused, MinerDisconnected, MinerRefused, MinerSlowed
-from proxy.types import PoolKey
+from proxy.types import PoolKey, Waste
 from tests.support.world import ScriptedMiner, World
 
 
@@ -195,6 +195,6 @@ def test_what_is_charged_after_the_end_of_a_connection_is_held_against_nobody() 
     miner.leave()
     world.advance(1)
     for _ in range(100):
-        miner.session.miner_cost(CLOSE_AT)
+        miner.session.miner_cost(CLOSE_AT, Waste.CALLS)
     assert not world.events_of(MinerSlowed) and not world.events_of(AddressRefused)
     assert ready(world, "10.9.9.9:5001").all("mining.notify")

@@ -9,6 +9,7 @@ from proxy.engine.peer_costs import (
     FORGET_S,
     HANDSHAKE,
     MAX_ADDRESSES,
+    MAX_NOTED,
     MOST_REFUSE_S,
     REFUSE_AT,
     REFUSE_S,
@@ -18,7 +19,7 @@ from proxy.engine.peer_costs import (
     PeerCosts,
 )
 from proxy.peer_address import address_of
-from proxy.types import SessionId
+from proxy.types import SessionId, Waste
 
 
 class Costs:
@@ -36,7 +37,7 @@ class Costs:
         return peer
 
     def charge(self, peer: PeerCost, points: float = 1.0) -> Measure:
-        return self.table.charge(peer, points, self.now)
+        return self.table.charge(peer, points, Waste.CALLS, self.now)
 
     def flood(self, peer: PeerCost, until: Measure, points: float = 1.0) -> int:
         """How many charges it takes."""
@@ -206,3 +207,43 @@ def test_a_table_full_of_connected_addresses_grows_with_them() -> None:
 )
 def test_addresses_are_counted_as_one_host_has_them(peer: str, address: str) -> None:
     assert address_of(peer) == address
+
+
+def test_who_is_slowed_or_refused_is_listed_for_as_long_as_it_is_and_with_what_it_sent_most() -> None:
+    costs = Costs()
+    slow = costs.peer("slow")
+    costs.flood(slow, Measure.SLOW)
+    costs.table.charge(slow, 20.0, Waste.BLANKS, costs.now)
+    costs.refuse("refused")
+    assert costs.table.costly(costs.now) == [
+        ("refused", REFUSE_S, 0, Waste.CALLS),
+        ("slow", 0.0, 1, Waste.BLANKS),
+    ]
+    costs.now += REFUSE_S / 2
+    assert [(one.name, one.refused_s) for one in costs.table.costly(costs.now)] == [("refused", REFUSE_S / 2)]
+    costs.now += REFUSE_S
+    assert costs.table.costly(costs.now) == []
+
+
+def test_an_address_that_is_let_in_has_cost_nothing() -> None:
+    costs = Costs()
+    slow = costs.peer("a")
+    costs.flood(slow, Measure.SLOW)
+    costs.refuse("a")
+    assert costs.table.let_in("a", costs.now)
+    assert (costs.table.refused_s("a", costs.now), slow.points(costs.now)) == (0.0, 0.0)
+    assert costs.table.costly(costs.now) == []
+    assert not costs.table.let_in("a", costs.now), "it is not on the list any more"
+    costs.refuse("a")
+    assert costs.table.refused_s("a", costs.now) == REFUSE_S, "for the first time again"
+
+
+def test_so_many_addresses_are_listed_at_most_and_none_that_was_forgotten() -> None:
+    costs = Costs()
+    for number in range(MAX_NOTED + 10):
+        costs.refuse(f"{number}")
+    listed = [one.name for one in costs.table.costly(costs.now)]
+    assert (len(listed), listed[0]) == (MAX_NOTED, f"{MAX_NOTED + 9}")
+    for number in range(MAX_ADDRESSES):
+        costs.peer(f"other {number}")
+    assert costs.table.costly(costs.now) == []

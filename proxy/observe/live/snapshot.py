@@ -24,6 +24,7 @@ from proxy.observe.live.rows import WorkerRows, rate_view
 from proxy.observe.live.views import (
     Alarm,
     ControlView,
+    CostlyView,
     LiveSnapshot,
     PoolView,
     RateView,
@@ -120,6 +121,7 @@ class SnapshotBuilder:
             command_line=self.command_line,
             extra=here.extra(),
             switch_costs=self._switch_costs.costs(),
+            costly=_costly(here.engine, here.clock),
         )
 
     # --- Pools ----------------------------------------------------------------------------------------------------
@@ -350,4 +352,16 @@ def _control(schedule: SchedulerSnapshot) -> ControlView:
         policy=schedule.policy,
         min_switch_s=control.min_switch_s,
         follows_in_s=schedule.follows_in_s,
+    )
+
+
+def _costly(engine: Engine, clock: Clock) -> tuple[CostlyView, ...]:
+    return tuple(
+        CostlyView(
+            address=costly.name,
+            until=round(clock.wall() + costly.refused_s) if costly.refused_s else None,
+            slowed=costly.slowed,
+            what=costly.what,
+        )
+        for costly in engine.peer_costs.costly(clock.now())
     )

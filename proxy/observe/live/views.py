@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from proxy.history.counters import NO_SHARES, Tally
 from proxy.history.switch_cost import SwitchCost
-from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
+from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, Waste, WorkerName
 
 
 class RateView(NamedTuple):
@@ -204,6 +204,19 @@ class SplitView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostlyView:
+    """An address that is slowed down or refused, for sending too much that earns nothing."""
+
+    address: str
+    until: float | None
+    """Unix seconds until which it is refused; None: it is not."""
+    slowed: int
+    """Connections that are read slowly."""
+    what: Waste
+    """What it sent most of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSnapshot:
     """Everything about now."""
 
@@ -237,6 +250,7 @@ class LiveSnapshot:
     """Settings that the command line replaced, by their columns' names."""
     switch_costs: tuple[SwitchCost, ...] = ()
     """By firmware, since the process started."""
+    costly: tuple[CostlyView, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
     """Read models of other parts: ``balance`` (BalanceView), ``chain``, ``records``."""
 
