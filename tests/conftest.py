@@ -1,5 +1,6 @@
 """What all tests share: the rule about skipped tests, Chromium, environments of processes."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -89,15 +90,26 @@ def own_environment(tmp_path):
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
-    """A data directory with an empty database of the newest shape, to be copied; made once in each test process."""
+    """A data directory with an empty database of the newest shape, to be copied; made once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "migrated-once"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            made = tmp_path_factory.mktemp("migrating")
+            migrate(made)
+            made.rename(shared)
+    return shutil.copytree(shared, tmp_path_factory.mktemp("migrated"), dirs_exist_ok=True)
+
+
+def migrate(data_dir):
+    """Make the database in ``data_dir``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
-    path = tmp_path_factory.mktemp("migrated")
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     done = subprocess.run(
-        command, cwd=ROOT, env=kept | {"DPMP_DATA_DIR": str(path)}, capture_output=True, text=True, timeout=300
+        command, cwd=ROOT, env=kept | {"DPMP_DATA_DIR": str(data_dir)}, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    return path
 
 
 @pytest.fixture
