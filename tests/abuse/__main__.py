@@ -57,7 +57,7 @@ async def run(options: argparse.Namespace) -> int:
     """Make all attacks that were asked for; return how many rows were not as wanted."""
     failed = 0
     _say("| attack | 4.0.0 | wanted | measured | |\n|---|---|---|---|---|")
-    async with workshop(_processor_for_the_proxy()) as shop:
+    async with workshop(None if options.proxy else _processor_for_the_proxy()) as shop:
         for name in options.attacks or ROWS:
             row = ROWS[name]
             proxy: AbstractAsyncContextManager[Attacked] = _one_that_runs(options) if options.proxy else shop.proxy()
