@@ -66,6 +66,7 @@ class PoolLink:
         "_draining",
         "_events",
         "_outdated",
+        "_random",
         "_redirected_to",
         "_refused_backoff",
         "_replacement",
@@ -97,7 +98,7 @@ class PoolLink:
         """Why the last connection in use ended; known before the pool or the session hears of the end."""
         self._replacement: UpstreamConnection | None = None
         """Takes the place of the connection in use at its first job."""
-        self._draining: list[UpstreamConnection] = []
+        self._draining: tuple[UpstreamConnection, ...] = ()
         """Not in use any more, and not ended yet."""
         self._redirected_to: Endpoint | None = None
         """Where the pool sent the connection that had no job yet: the next dial goes there."""
@@ -109,8 +110,10 @@ class PoolLink:
         self._session = session
         self._clock = clock
         self._events = events
-        self._retry_backoff = Backoff(RETRY_LEAST_S, RETRY_MOST_S, random)
-        self._refused_backoff = Backoff(REFUSED_LEAST_S, REFUSED_MOST_S, random)
+        self._random = random
+        self._retry_backoff: Backoff | None = None
+        """None from a success on: most links never wait."""
+        self._refused_backoff: Backoff | None = None
         self._timer: Timer | None = None
         self._traced = False
 
@@ -173,7 +176,7 @@ class PoolLink:
             self._dial()
         elif self.state is LinkState.WAITING:
             self.refused = ""
-            self._refused_backoff.reset()
+            self._refused_backoff = None
             self._cancel_timer()
             self._dial()
 
@@ -304,7 +307,7 @@ class PoolLink:
             first = self.state is LinkState.OPENING
             if first:
                 self._move(LinkState.WARM)
-                self._refused_backoff.reset()
+                self._refused_backoff = None
                 self.refused = ""
                 self.pool.connection_ready(connection)
             self._session.work_came(self, job, new_connection=first)
@@ -317,16 +320,16 @@ class PoolLink:
     def connection_lost(self, connection: UpstreamConnection, reason: str) -> None:
         """Find out what was lost; the connection in use is replaced after its backoff."""
         if connection in self._draining:
-            self._draining.remove(connection)
+            self._draining = tuple(each for each in self._draining if each is not connection)
         if connection is self._replacement:
             self._replacement = None
             self.pool.connection_ended(connection, reason)
             if self.state is LinkState.WARM:
-                delay = (self._refused_backoff if connection.refused else self._retry_backoff).next()
+                delay = self._next_delay_s(refused=bool(connection.refused))
                 self._timer = self._clock.call_at(self._clock.now() + delay, self._renew_again)
         elif connection is self.connection:
             if connection.lived_s >= STEADY_S:
-                self._retry_backoff.reset()
+                self._retry_backoff = None
             self.loss = connection.refused or reason
             self.connection, self._replacement = self._replacement, None
             self._cancel_timer()
@@ -382,9 +385,19 @@ class PoolLink:
         return connection
 
     def _wait(self) -> None:
-        delay = (self._refused_backoff if self.refused else self._retry_backoff).next()
+        delay = self._next_delay_s(refused=bool(self.refused))
         self._events.emit(PoolReconnectWait(pool=self.pool.key, delay_s=round(delay, 3), session=self._session.id))
         self._timer = self._clock.call_at(self._clock.now() + delay, self._try_again)
+
+    def _next_delay_s(self, *, refused: bool) -> float:
+        """How long to wait before the next try."""
+        if refused:
+            backoff = self._refused_backoff = self._refused_backoff or Backoff(
+                REFUSED_LEAST_S, REFUSED_MOST_S, self._random
+            )
+        else:
+            backoff = self._retry_backoff = self._retry_backoff or Backoff(RETRY_LEAST_S, RETRY_MOST_S, self._random)
+        return backoff.next()
 
     def _after_loss(self) -> LinkState:
         """What follows a loss: the connection that was to replace it anyway, an end, or another try."""
@@ -416,7 +429,7 @@ class PoolLink:
 
     def _retire(self, connection: UpstreamConnection) -> None:
         if connection not in self._draining:
-            self._draining.append(connection)
+            self._draining = (*self._draining, connection)
 
     def _close(self, connection: UpstreamConnection, reason: str) -> None:
         self._retire(connection)

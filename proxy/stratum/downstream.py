@@ -7,6 +7,7 @@ read leave in one write.
 """
 
 import re
+from sys import intern
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from proxy.errors import RemoteProtocolError
@@ -377,7 +378,7 @@ class Downstream:
 
     def _subscribe(self, request: Request) -> bytes:
         agent = request.params[0] if request.params else ""
-        self.agent = _printable(agent, 128)
+        self.agent = intern(_printable(agent, 128))  # one for all miners of a kind
         if self.extranonce is None:
             if not self._owner.miner_may_subscribe():
                 self._leave_unanswered()

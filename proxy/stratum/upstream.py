@@ -209,7 +209,7 @@ class Upstream:
         bare = encode_request(LARGEST_ID, "mining.submit", [credentials.user, "", "", word, word, word])
         self._submit_room = MAX_LINE_OUT - len(bare)
         """Bytes of a submit that are left for a job id and an extranonce2."""
-        self._expired: dict[int, PendingSubmit] = {}
+        self._expired: dict[int, PendingSubmit] | None = None
         """Shares that ended as lost because time ran out; their answers may still come."""
         self._watch: Timer | None = None
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
@@ -264,8 +264,8 @@ class Upstream:
         submits, self._submits = self._submits, {}
         for pending, sent_at, _ in submits.values():
             pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent_at, lost=True))
-        expired, self._expired = self._expired, {}
-        for late in expired.values():
+        expired, self._expired = self._expired, None
+        for late in (expired or {}).values():
             late.given_up()
         self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
 
@@ -469,10 +469,12 @@ class Upstream:
                 self.on_all_answered()
             return
         method, sent_at = self._calls.pop(ident, ("", 0.0))
+        if method and not self._calls:
+            self._calls = {}  # an emptied table keeps its size, on each of thousands of connections
         if method in _NEEDED:
             self._patience.heard(self._deadlines.now() - sent_at)
         match method:
-            case "" if ident in self._expired:
+            case "" if self._expired and ident in self._expired:
                 self._owner.upstream_late(accepted)
                 self._expired.pop(ident).answered_late(ShareAnswer(accepted, answer.error, SUBMIT_TIMEOUT_S))
             case "" if ident == self._handshake.configure_late:
@@ -708,6 +710,8 @@ class Upstream:
             if method == "mining.configure":
                 self._handshake.configured, self._handshake.configure_late = True, ident
                 self._maybe_ready()
+        if not self._calls:
+            self._calls = {}
 
     def _oldest_wait(self) -> float | None:
         """When the oldest request that must be answered was sent."""
@@ -718,6 +722,8 @@ class Upstream:
 
     def _expire(self, ident: int) -> None:
         pending, sent_at, _ = self._submits.pop(ident)
+        if self._expired is None:
+            self._expired = {}
         if len(self._expired) >= MAX_EXPIRED:
             self._expired.pop(next(iter(self._expired))).given_up()
         self._expired[ident] = pending
