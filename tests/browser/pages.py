@@ -23,12 +23,8 @@ PAGES = [
     "/people/",
     "/people/1/",
     "/pools/A/edit/",
-    "/pools/new/",
-    "/wallets/",
-    "/wallets/1/",
     "/alerts/",
     "/alerts/new/",
-    "/start/?step=A",
     "/audit/",
     "/logs/events/",
 ]
