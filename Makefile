@@ -15,7 +15,7 @@ UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains test
 # for one another most of the time: three at a time use two processors well.
 PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
 
-.PHONY: help run demo screenshots templates static units simulations check test abuse fuzz bench migrate clean lock audit sbom
+.PHONY: help run demo screenshots templates static units simulations check test abuse fuzz bench migrate clean lock wheel audit sbom
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench  what a miner costs the proxy beside a bare relay, under ten minutes (ARGS=... for tests.bench.budget)"
 	@echo "make fuzz   mutated lines, files and configurations (MINUTES=10, for each kind; findings in FINDINGS)"
 	@echo "make lock   requirements.lock with hashes; make audit: known vulnerabilities; make sbom: sbom.json (CycloneDX)"
+	@echo "make wheel  a package for pip in dist/"
 	@echo "make clean  remove the virtual environment and caches; the data directory stays"
 
 $(BIN)/python:
@@ -112,6 +113,9 @@ bench: $(VENV)/.test
 lock: $(VENV)/.test
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--upgrade requirements.txt --output-file requirements.lock
+
+wheel: $(VENV)/.test
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 audit: $(VENV)/.test
 	@$(BIN)/python -m tests.support.audit

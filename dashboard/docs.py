@@ -49,7 +49,7 @@ class Page:
 
 def folder() -> Path:
     """Where the pages are, in a checkout as in an installation."""
-    return Path(settings.BASE_DIR) / "docs"
+    return Path(settings.RESOURCES) / "docs"
 
 
 def pages() -> list[Page]:

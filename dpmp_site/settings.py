@@ -13,6 +13,9 @@ from dpmp_site.languages import languages
 from proxy.ops.private_files import close_to_others
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+IN_CHECKOUT = (BASE_DIR / "manage.py").is_file()
+RESOURCES = BASE_DIR if IN_CHECKOUT else Path(__file__).resolve().parent
+"""Where ``templates`` and ``docs`` are: a wheel has them in this package."""
 _env = Environment()
 
 DATA_DIR = prepare_data_dir(_env.path("DPMP_DATA_DIR", BASE_DIR / "data"))
@@ -65,7 +68,7 @@ ASGI_APPLICATION = "dpmp_site.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [RESOURCES / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

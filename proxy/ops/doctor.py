@@ -136,7 +136,7 @@ def _bad(topic: str, text: str, mend: str) -> Finding:
 def versions() -> Iterator[Finding]:
     """Python, and the packages of requirements.txt."""
     missing = []
-    for line in (Path(settings.BASE_DIR) / "requirements.txt").read_text(encoding="utf-8").splitlines():
+    for line in _requirements():
         name = re.match(r"[A-Za-z0-9_.-]+", line)
         if name is None or ("win32" in line and platform.system() == "Windows"):
             continue
@@ -149,6 +149,14 @@ def versions() -> Iterator[Finding]:
         yield _bad("versions", f"{about}; not installed: {', '.join(missing)}.", "Run: pip install -r requirements.txt")
     else:
         yield _ok("versions", f"{about}.")
+
+
+def _requirements() -> list[str]:
+    """Of a checkout, or those that a wheel names."""
+    listed = Path(settings.BASE_DIR) / "requirements.txt"
+    if settings.IN_CHECKOUT:
+        return listed.read_text(encoding="utf-8").splitlines()
+    return importlib.metadata.requires("dpmp") or []
 
 
 def files() -> Iterator[Finding]:

@@ -102,6 +102,6 @@ def test_headings_can_be_linked_to():
 
 
 def test_help_works_where_the_pages_are_missing(viewer, settings, tmp_path):
-    settings.BASE_DIR = tmp_path
+    settings.RESOURCES = tmp_path
     assert viewer.get("/help/").status_code == 200
     assert viewer.get("/help/security/").status_code == 404
