@@ -231,7 +231,8 @@ async def test_a_refused_typed_user_is_a_problem() -> None:
     [
         ("pool.example:", "neither a host name nor an IP address"),
         ("127.0.0.1:99999", "A port is a number from 1 to 65535."),
-        ("http://pool.example:80", "is no Stratum v1 address"),
+        ("http://pool.example:80", "http:// is not needed here"),
+        ("stratum2+tcp://pool.example:80", "is no Stratum v1 address"),
         ("a b:3333", "neither a host name nor an IP address"),
         (":3333", "Give a host name or an IP address."),
         ("x" * 5000 + ":1", "neither a host name nor an IP address"),
