@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from django.db.models import F, QuerySet, Sum
@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.labels import action_name
 from dashboard.logring import ring
 from dashboard.models import AuditEntry
+from dashboard.reject_reasons import words_for
 from dashboard.svg import PALETTE
 from proxy.balance.balance_view import HistoryPoint
-from proxy.models.history import Block, ShareBucket
+from proxy.models.history import Block, RejectBucket, ShareBucket
 from proxy.observe.live.views import LiveSnapshot
 from proxy.types import Chain
 
@@ -37,6 +38,9 @@ MARKS = 40
 """Most marks of one chart; the newest are shown."""
 STEERING = ("weights", "auto-balance", "reset")
 COLUMNS = {"rate": "work", "accepted": "accepted"}
+MEANS = {"latency": ("latency_s", "latency_n", 1000.0), "difficulty": ("work", "work_shares", 1.0)}
+"""Kind -> sum, what it is divided by, and a factor."""
+KINDS = (*COLUMNS, *MEANS, "rejected")
 
 
 def span_choices() -> list[tuple[str, str | Promise]]:
@@ -103,7 +107,12 @@ def series(
     pool: str | None = None,
     now: float | None = None,
 ) -> Series:
-    """A line for each pool: hash rate in H/s (``rate``) or accepted shares per minute (``accepted``)."""
+    """A line for each pool: hash rate in H/s (``rate``), accepted shares per minute (``accepted``), the mean time of
+    the pool's answers in ms (``latency``) or the mean difficulty of shares (``difficulty``); or one for each reason of
+    refusals, a minute (``rejected``).
+    """
+    if kind == "rejected":
+        return _rejected(_points(span, now), worker, pool)
     found = by_pool(snap, kind=kind, span=span, worker=worker, pool=pool, now=now)
     lines = [Line(_name(snap, key), _colour(snap, key), values) for key, values in found.by_pool.items()]
     return Series(found.times, lines)
@@ -122,19 +131,115 @@ def by_pool(
 
     The newest period is left out until it is over and written: it would look like a drop.
     """
-    length, width, _label = SPANS.get(span, SPANS[DEFAULT_SPAN])
-    until = int((time.time() if now is None else now) - WRITTEN_AFTER_S) // width * width
-    times = list(range(until - length, until, width))
-    sums = _sums(_rows(worker, pool, times[0], until), COLUMNS[kind], width)
-    factor = snap.hashes_per_difficulty / width if kind == "rate" else 60.0 / width
+    times, width = _points(span, now)
+    rows = _rows(worker, pool, times[0], times[-1] + width)
+    if kind in MEANS:
+        sums, factor = _means(rows, *MEANS[kind][:2], width), MEANS[kind][2]
+    else:
+        sums = _sums(rows, COLUMNS[kind], width)
+        factor = snap.hashes_per_difficulty / width if kind == "rate" else 60.0 / width
     known = {start for (start, _pool) in sums}
     order: dict[str, int] = {one.key: index for index, one in enumerate(snap.pools)}
     keys = sorted({key for (_start, key) in sums if key}, key=lambda key: (order.get(key, len(order)), key))
     return PoolSeries(
         times,
         width,
-        {key: [sums.get((start, key), 0.0) * factor if start in known else None for start in times] for key in keys},
+        {
+            key: [
+                None
+                if start not in known or (kind in MEANS and (start, key) not in sums)
+                else sums.get((start, key), 0.0) * factor
+                for start in times
+            ]
+            for key in keys
+        },
     )
+
+
+def _points(span: str, now: float | None) -> tuple[list[int], int]:
+    """The times of a span's points, and their width in seconds."""
+    length, width, _label = SPANS.get(span, SPANS[DEFAULT_SPAN])
+    until = int((time.time() if now is None else now) - WRITTEN_AFTER_S) // width * width
+    return list(range(until - length, until, width)), width
+
+
+def _means(rows: QuerySet[ShareBucket], total: str, number: str, width: int) -> Mapping[tuple[int, str], float]:
+    """Sum of a column by that of another, where there is anything to divide by."""
+    numbers = _sums(rows, number, width)
+    return {place: amount / numbers[place] for place, amount in _sums(rows, total, width).items() if numbers.get(place)}
+
+
+def _rejected(points: tuple[list[int], int], worker: str | None, pool: str | None) -> Series:
+    times, width = points
+    rows = RejectBucket.objects.filter(start__gte=times[0] - 86400, start__lt=times[-1] + width)
+    if worker is not None:
+        rows = rows.filter(worker=worker)
+    if pool is not None:
+        rows = rows.filter(pool=pool)
+    grouped = rows.annotate(point=F("start") - F("start") % width).values_list("step", "point", "reason")
+    sums: dict[tuple[int, str], float] = defaultdict(float)
+    for step, point, reason, amount in grouped.annotate(amount=Sum("count")).order_by():
+        for start, part in _spread(point, step, width):
+            sums[start, reason] += amount * part
+    reasons = sorted({reason for _start, reason in sums if times[0] <= _start <= times[-1]})
+    return Series(
+        times,
+        [
+            Line(words_for(reason), index % PALETTE, [sums.get((start, reason), 0.0) * 60.0 / width for start in times])
+            for index, reason in enumerate(reasons)
+        ],
+    )
+
+
+STRIP_S = 600
+"""Width of a piece of a worker's day."""
+
+
+@dataclass(frozen=True, slots=True)
+class StripPiece:
+    """Some minutes of a worker's day that were alike; positions are percent of the day."""
+
+    left: float
+    width: float
+    kind: str
+    """``pool``, ``mixed`` (several pools), ``idle`` (no share) or ``off`` (no share of anybody)."""
+    colour: int
+    text: str
+    begin: int
+    """Unix seconds."""
+
+
+def day_strip(snap: LiveSnapshot, worker: str, now: float | None = None) -> list[StripPiece]:
+    """On which pool a worker was in the last 24 hours, ten minutes by ten; empty where it has no history."""
+    times, _width = _points("24h", now)
+    sums = _sums(_rows(worker, None, times[0], times[-1] + STRIP_S), "work", STRIP_S)
+    by_time: dict[int, dict[str, float]] = defaultdict(dict)
+    for (start, key), amount in sums.items():
+        if key and amount > 0:
+            by_time[start][key] = amount
+    if not any(start in by_time for start in times):
+        return []
+    pieces: list[StripPiece] = []
+    for start in times:
+        kind, colour, text = _what_of(snap, by_time.get(start, {}), start)
+        width = 100 / len(times)
+        if pieces and (pieces[-1].kind, pieces[-1].text) == (kind, text):
+            pieces[-1] = replace(pieces[-1], width=pieces[-1].width + width)
+        else:
+            pieces.append(StripPiece((start - times[0]) / STRIP_S * width, width, kind, colour, text, start))
+    return pieces
+
+
+def _what_of(snap: LiveSnapshot, parts: Mapping[str, float], start: int) -> tuple[str, int, str]:
+    """Kind, colour and text of ten minutes."""
+    if not parts:
+        if ShareBucket.objects.filter(start__gte=start, start__lt=start + STRIP_S).exists():
+            return "idle", 0, gettext("no shares")
+        return "off", 0, gettext("nothing was recorded")
+    main = max(parts, key=lambda key: parts[key])
+    if parts[main] >= 0.9 * sum(parts.values()):
+        return "pool", _colour(snap, main), _name(snap, main)
+    return "mixed", _colour(snap, main), gettext("several pools, most of it %(pool)s") % {"pool": _name(snap, main)}
 
 
 def fleet(snap: LiveSnapshot, span: str) -> Series:

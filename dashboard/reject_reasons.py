@@ -54,6 +54,11 @@ REASONS: dict[str, tuple[Text, Text]] = {
 }
 
 
+def words_for(reason: str) -> str:
+    """A reason in plain words."""
+    return str(REASONS[reason][0]) if reason in REASONS else reason.replace("_", " ")
+
+
 def refused(counts: Mapping[str, int]) -> list[Refused]:
     """The reasons that occurred, the most frequent first."""
     lines = [

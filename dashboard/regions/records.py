@@ -3,6 +3,8 @@
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
+from django.db.models import Max
+
 from dashboard.access import Access
 from dashboard.explorers import block_page
 from dashboard.live import region
@@ -12,6 +14,8 @@ from proxy.models.history import BestShare, Block
 from proxy.observe.live.views import LiveSnapshot, PoolView
 
 SHOWN = 50
+TOP = 10
+"""Best shares that are seen at once; the others are behind a fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """Which rows the tables show, and the known outcome of each block."""
     return (
         tuple(Block.objects.values_list("pk", "verdict", "fate")[:SHOWN]),
-        tuple(BestShare.objects.order_by("-true_difficulty").values_list("pk", flat=True)[:SHOWN]),
+        BestShare.objects.aggregate(newest=Max("pk"))["newest"],
         pool_style_key(snap),
     )
 
@@ -64,10 +68,19 @@ def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
 @region("records", version=_rows_shown)
 def records(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Blocks and the best shares of all time."""
+    best = list(BestShare.objects.order_by("-true_difficulty")[:SHOWN])
     return {
         "blocks": [
             (block, "" if snap.demo else block_page(block.chain, block.header_hash))
             for block in Block.objects.all()[:SHOWN]
         ],
-        "best": list(BestShare.objects.order_by("-true_difficulty")[:SHOWN]),
+        "top": best[:TOP],
+        "others": best[TOP:],
+        "by_worker": _best_of_each(),
     }
+
+
+def _best_of_each() -> list[tuple[str, str, float]]:
+    """Worker, chain and its best share there; the best first."""
+    rows = BestShare.objects.values_list("worker", "chain").annotate(best=Max("true_difficulty")).order_by("-best")
+    return list(rows[:SHOWN])

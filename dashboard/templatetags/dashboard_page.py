@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from dashboard.access import LOGS, SEE, Access, of_request
@@ -15,6 +16,8 @@ from dashboard.charts import DEFAULT_SPAN, span_choices
 from dashboard.columns import COLUMNS, Column
 from dashboard.presenters import DASH
 from dashboard.regions.workers import SORTS
+from dashboard.templatetags.units import Figure
+from dashboard.terms import TERMS
 from proxy.observe.live.views import LiveSnapshot
 
 register = template.Library()
@@ -110,6 +113,24 @@ def sort_head(context: template.Context, name: str, label: str, where: str = "")
         address,
         label,
     )
+
+
+@register.simple_tag
+def term(name: str, label: str) -> SafeString:
+    """A term that explains itself in a sentence under the pointer, with the focus, and at a touch."""
+    text = TERMS[name]
+    return format_html('<button type="button" class="term" title="{}" data-tip="{}">{}</button>', text, text, label)
+
+
+_TERM_OF = {"stale": "stale", "unanswered": "no_reply"}
+"""Counter -> the term that explains it."""
+
+
+@register.simple_tag
+def counter_term(figure: Figure) -> SafeString | str:
+    """The name of a counter, with its explanation where it has one."""
+    label = capfirst(str(figure.name))
+    return term(_TERM_OF[figure.key], label) if figure.key in _TERM_OF else label
 
 
 _WHERE = {"firmware": "wide-only", "line": "wide-only", "shares": "mid", "difficulty": "mid"}

@@ -171,6 +171,7 @@ def at_key(mapping: object, key: object) -> object:
 class Figure(NamedTuple):
     """A counter on a page."""
 
+    key: str
     name: Text
     number: float
 
@@ -178,7 +179,9 @@ class Figure(NamedTuple):
 @register.filter
 def figures(counts: Tally) -> list[Figure]:
     """The counters that are listed, in the order of the schema."""
-    return [Figure(COUNTER_LABELS[each.name].name, getattr(counts, each.name)) for each in COUNTERS if each.shown]
+    return [
+        Figure(each.name, COUNTER_LABELS[each.name].name, getattr(counts, each.name)) for each in COUNTERS if each.shown
+    ]
 
 
 @register.filter

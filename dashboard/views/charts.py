@@ -12,15 +12,15 @@ NETWORK = {"rate", "difficulty", "weights"}
 @require_GET
 @needs(SEE)
 def worker(request: HttpRequest, name: str) -> HttpResponseBase:
-    """A worker's hash rate by pool."""
-    return _answer(charts.series(live.snapshot(), kind="rate", span=_span(request), worker=name))
+    """A worker's hash rate by pool, or what else ``what`` asks for."""
+    return _answer(charts.series(live.snapshot(), kind=_kind(request, "rate"), span=_span(request), worker=name))
 
 
 @require_GET
 @needs(SEE)
 def pool(request: HttpRequest, key: str) -> HttpResponseBase:
-    """A pool's accepted shares per minute."""
-    return _answer(charts.series(live.snapshot(), kind="accepted", span=_span(request), pool=key))
+    """A pool's accepted shares per minute, or what else ``what`` asks for."""
+    return _answer(charts.series(live.snapshot(), kind=_kind(request, "accepted"), span=_span(request), pool=key))
 
 
 @require_GET
@@ -35,6 +35,11 @@ def fleet(request: HttpRequest) -> HttpResponseBase:
 def network(request: HttpRequest, what: str) -> HttpResponseBase:
     """What auto-balance saw of the networks."""
     return _answer(charts.network(live.snapshot(), what if what in NETWORK else "rate"))
+
+
+def _kind(request: HttpRequest, usual: str) -> str:
+    what = request.GET.get("what", usual)
+    return what if what in charts.KINDS else usual
 
 
 def _span(request: HttpRequest) -> str:

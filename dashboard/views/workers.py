@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard import live
+from dashboard import charts, live
 from dashboard.access import LOGS, SEE, STEER, needs, of_request
 from dashboard.columns import COLUMNS, COLUMNS_COOKIE, KEPT_S, UNIT_COOKIE, UNITS, Row, asked_for, chosen, table
 from dashboard.forms import NoteForm, PinForm
@@ -202,6 +202,7 @@ def worker(request: HttpRequest, name: str) -> HttpResponseBase:
             "worker": snap.worker(name),
             "pin": pinned,
             "row": row,
+            "strip": charts.day_strip(snap, name),
             "note": row.text,
             "note_form": NoteForm(instance=note),
             "forgotten": is_forgotten(known, note),

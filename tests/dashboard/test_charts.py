@@ -8,7 +8,7 @@ from django.utils import timezone
 from dashboard import charts
 from dashboard.charts import SPANS, network, series
 from dashboard.models import AuditEntry
-from proxy.models.history import Block, ShareBucket
+from proxy.models.history import Block, RejectBucket, ShareBucket
 from proxy.observe.events import PoolDown
 from proxy.observe.log import RecentLines
 from proxy.observe.log.lines import Entry
@@ -16,6 +16,7 @@ from tests.dashboard import fixtures
 
 NOW = 1_790_000_050
 MINUTE = NOW // 60 * 60
+BEGIN = NOW // 86400 * 86400
 
 
 def bucket(start, pool="A", worker="w", step=60, **sums):
@@ -139,3 +140,53 @@ def test_chart_of_the_fleet_is_marked_with_what_happened(db, monkeypatch):
         ("down", "A Solo CK is down"),
     }
     assert len(found.as_json()["marks"]) == 3
+
+
+def test_latency_difficulty_and_reasons_of_refusals_are_drawn_over_time(db):
+    for minute, work in ((0, 300.0), (1, 0.0)):
+        ShareBucket.objects.create(
+            step=60,
+            start=BEGIN + 60 * minute,
+            worker="ann",
+            pool="A",
+            accepted=1,
+            work=work,
+            work_shares=3 if work else 0,
+            latency_s=0.12,
+            latency_n=3,
+        )
+    RejectBucket.objects.create(
+        step=60, start=BEGIN, worker="ann", pool="A", reason="stale", decided_by="pool", count=4
+    )
+
+    def drawn(kind, **whose):
+        found = charts.series(fixtures.rich(), kind=kind, span="15m", now=BEGIN + 905, **whose)
+        return {line.label: line.values[:2] for line in found.lines}
+
+    assert drawn("latency", worker="ann") == {"A Solo CK": [pytest.approx(40.0)] * 2}
+    assert drawn("difficulty", pool="A") == {"A Solo CK": [100.0, None]}
+    assert drawn("rejected", worker="ann", pool="A") == {"Stale: the block had changed": [4.0, 0.0]}
+    assert drawn("rejected", worker="bob") == {}
+
+
+def test_strip_of_a_day_tells_pool_several_pools_idle_and_nothing_recorded(db):
+    def worked(piece, worker="ann", **work):
+        for pool, amount in work.items():
+            start = BEGIN + 600 * piece
+            ShareBucket.objects.create(step=600, start=start, worker=worker, pool=pool, work=amount, work_shares=1)
+
+    worked(0, A=9.0)
+    worked(1, A=1.0)
+    worked(2, A=1.0, B=1.0)
+    worked(3, worker="bob", A=1.0)
+    pieces = charts.day_strip(fixtures.rich(), "ann", BEGIN + 86400 + 5)
+    assert [(piece.kind, piece.colour) for piece in pieces] == [("pool", 0), ("mixed", 0), ("idle", 0), ("off", 0)]
+    assert sum(piece.width for piece in pieces) == pytest.approx(100)
+    assert pieces[1].left == pytest.approx(2 * 100 / 144)
+    assert charts.day_strip(fixtures.rich(), "nobody", BEGIN) == []
+
+
+def test_unknown_kind_of_a_chart_is_the_usual_one(browser_of, pools):
+    vera = browser_of("viewer")
+    assert vera.get("/charts/worker/ann/?what=x").json()["lines"] == []
+    assert vera.get("/charts/pool/A/?what=rejected").status_code == 200

@@ -155,7 +155,7 @@ def test_theme_does_not_redirect_to_strangers(browser_of):
         ("/pools/A/", 13),
         ("/schedule/", 29),
         ("/balance/", 7),
-        ("/records/", 11),
+        ("/records/", 12),
         ("/help/", 7),
     ],
 )

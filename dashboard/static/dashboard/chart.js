@@ -24,6 +24,8 @@
   const FORMATS = {
     rate: (value) => scaled(value, "H/s"),
     accepted: (value) => value === null || value === undefined ? "–" : value.toLocaleString(lang, { maximumSignificantDigits: 3 }),
+    difficulty: (value) => scaled(value, ""),
+    latency: (value) => value === null || value === undefined ? "–" : `${value.toLocaleString(lang, { maximumSignificantDigits: 3 })} ms`,
     percent: (value) => value === null || value === undefined ? "–" : `${value.toLocaleString(lang, { maximumFractionDigits: 1 })} %`,
   };
 
@@ -36,6 +38,8 @@
       // The span is remembered for each kind of chart.
       const kept = card.querySelector(`[data-span="${CSS.escape(this.remembered() || "")}"]`);
       if (kept) this.choose(kept, false);
+      this.what = "";
+      card.querySelectorAll("[data-what]").forEach((button) => button.addEventListener("click", () => this.turnTo(button)));
       card.querySelectorAll("[data-span]").forEach((button) => button.addEventListener("click", () => this.choose(button, true)));
       new ResizeObserver(() => { if (this.plot && this.width() !== this.plot.width) this.plot.setSize({ width: this.width(), height: this.height() }); }).observe(this.box);
       document.addEventListener("dpmp:theme", () => this.draw());
@@ -51,6 +55,11 @@
       try { localStorage.setItem(`dpmp_span_${this.card.dataset.kind}`, this.span); } catch { /* private window: not remembered */ }
       this.load(true);
     }
+    turnTo(button) {
+      this.what = `&what=${button.dataset.what}`; this.format = FORMATS[button.dataset.as] || FORMATS.accepted;
+      this.card.querySelectorAll("[data-what]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+      this.load(true);
+    }
     width() { return Math.max(200, this.box.clientWidth); }
     height() { return this.box.classList.contains("low") ? 160 : 240; }
     say(text) {
@@ -59,7 +68,7 @@
     }
     async load(fresh) {
       try {
-        const answer = await fetch(`${this.card.dataset.chart}?span=${encodeURIComponent(this.span)}`, { headers: { Accept: "application/json" } });
+        const answer = await fetch(`${this.card.dataset.chart}?span=${encodeURIComponent(this.span)}${this.what}`, { headers: { Accept: "application/json" } });
         if (!answer.ok) throw new Error(String(answer.status));
         this.found = await answer.json();
       } catch { if (!this.plot) this.say(this.card.dataset.failed); return; }

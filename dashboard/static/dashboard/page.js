@@ -124,6 +124,27 @@
   retitle();
   document.addEventListener("dpmp:live", retitle);
 
+  // A term explains itself under the pointer, with the focus, and at a touch; Escape closes it.
+  const tip = document.createElement("div");
+  tip.id = "term-tip"; tip.popover = "manual"; tip.setAttribute("role", "tooltip");
+  document.body.append(tip);
+  const hide = () => { if (tip.matches(":popover-open")) tip.hidePopover(); };
+  const explain = (event) => {
+    const term = event.target.closest && event.target.closest("[data-tip]");
+    if (!term || !tip.showPopover) { hide(); return; }
+    term.removeAttribute("title");
+    term.setAttribute("aria-describedby", tip.id);
+    tip.textContent = term.dataset.tip;
+    if (!tip.matches(":popover-open")) tip.showPopover();
+    const place = term.getBoundingClientRect(), below = place.bottom + 8 + tip.offsetHeight < innerHeight;
+    tip.style.top = `${below ? place.bottom + 6 : place.top - tip.offsetHeight - 6}px`;
+    tip.style.left = `${Math.max(12, Math.min(place.left, innerWidth - tip.offsetWidth - 12))}px`;
+  };
+  ["mouseover", "focusin", "click"].forEach((kind) => document.addEventListener(kind, explain));
+  document.addEventListener("focusout", hide);
+  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+
   // On a narrow screen the row of pages scrolls: show where we are.
   const here = document.querySelector(".bar nav [aria-current]");
   if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 40;

@@ -39,3 +39,27 @@ def test_phone_orders_the_table_and_chooses_its_columns(visit):
     expect(page.locator("tbody tr").first).to_contain_text("AvalonQ")
     expect(page.locator('#workers [data-label="Rejected"]')).to_have_count(0)
     assert not page.bad, page.bad
+
+
+def test_term_explains_itself_with_keys_and_at_a_touch(visit):
+    page = visit("vera", "/pools/A/")
+    term, tip = page.get_by_role("button", name="p99"), page.locator("#term-tip")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    term.focus()
+    expect(tip).to_have_text("99 of 100 answers came faster.")
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    phone = visit("vera", "/pools/A/", width=360, has_touch=True)
+    phone.get_by_role("button", name="p99").tap()
+    expect(phone.locator("#term-tip")).to_be_visible()
+    assert phone.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+    assert not page.bad and not phone.bad, (page.bad, phone.bad)
+
+
+def test_worker_s_page_draws_its_day_and_turns_to_latency(visit):
+    page = visit("vera", "/workers/AvalonQ/")
+    expect(page.locator(".strip rect.mixed, .strip rect.pool").first).to_be_visible()
+    with page.expect_response("**/charts/worker/AvalonQ/?span=1h&what=difficulty"):
+        page.get_by_role("group", name="What is drawn").get_by_role("button", name="Difficulty").click()
+    expect(page.locator("canvas")).to_be_visible()
+    assert not page.bad, page.bad
