@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from django.db import Error as DjangoError
@@ -35,7 +36,7 @@ EVALUATE_EVERY_S = 10.0
 PAUSE_S = 5.0
 """Pause after a fault before the next attempt."""
 MAX_EVENTS, MAX_MESSAGES = 1000, 500
-FORWARDED: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BestShare, BlockFound)
+FORWARDED: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BlockFound)
 
 _logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class AlertService:
     """``start`` once on the loop, ``stop`` once (from a thread: it waits); ``apply`` before or after, from any thread.
 
     On the loop, events are only put in a queue; when it is full they are dropped and counted in ``dropped``. They wait
-    there until the first ``apply``.
+    there until the first ``apply``. Best shares wait until the rules are evaluated: up to ``EVALUATE_EVERY_S``.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class AlertService:
         self._events = events
         self._snapshot, self._evaluate_every_s = snapshot, evaluate_every_s
         self._events_in: queue.Queue[Event | None] = queue.Queue(MAX_EVENTS)
+        self._aside: deque[Event] = deque()
+        """Events that wait until the thread of the rules wakes by itself: a farm has many, and each wake-up costs."""
         self._messages: queue.Queue[AlertMessage | None] = queue.Queue(MAX_MESSAGES)
         self._engine_events = EventStream(on_error=self._failed)
         self._deliverer = Deliverer(clock=clock, send=send)
@@ -88,6 +91,7 @@ class AlertService:
         """Subscribe to the events and start the threads."""
         for kind in FORWARDED:
             self._events.subscribe(kind, self._enqueue)
+        self._events.subscribe(BestShare, self._put_aside)
         for thread in self._threads:
             thread.start()
 
@@ -109,6 +113,7 @@ class AlertService:
             return True
         for kind in FORWARDED:
             self._events.unsubscribe(kind, self._enqueue)
+        self._events.unsubscribe(BestShare, self._put_aside)
         self._stopping.set()
         self._wake()
         for thread in self._threads:
@@ -121,11 +126,18 @@ class AlertService:
         except queue.Full:
             self.dropped += 1
 
+    def _put_aside(self, event: Event) -> None:
+        if len(self._aside) < MAX_EVENTS:
+            self._aside.append(event)
+        else:
+            self.dropped += 1
+
     # --- The thread of the rules ---
 
     def _run_rules(self) -> None:
         while not self._stopping.is_set():
             self._safely(self._apply_setup)
+            self._safely(self._take_aside)
             self._safely(self._evaluate_if_due)
             self._next_event(max(0.05, self._evaluate_at - self._clock.now()))
 
@@ -140,6 +152,10 @@ class AlertService:
             return
         if event is not None:
             self._engine_events.emit(event)
+
+    def _take_aside(self) -> None:
+        while self._aside and self._engine is not None:
+            self._engine_events.emit(self._aside.popleft())
 
     def _apply_setup(self) -> None:
         setup = self._setup
