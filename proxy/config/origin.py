@@ -25,7 +25,7 @@ _OVERRIDES = {"log_level": "DPMP_LOG_LEVEL", "log_allow": "DPMP_LOG_ALLOW", "log
 class Origin(StrEnum):
     """Where a value comes from."""
 
-    COMMAND_LINE = "command line"
+    COMMAND_LINE = "command-line"
     ENVIRONMENT = "environment"
     ADMIN = "admin"
     DEFAULT = "default"
