@@ -189,7 +189,7 @@ class Accounting:
         self, session: SessionId, name: WorkerName, key: PoolKey, now: float, *, works: bool
     ) -> tuple[WorkerState, WorkerAccumulator]:
         worker = self._worker(name, now, works=works)
-        if not worker.presence.connections:
+        if not worker.presence.connections and session in self._present:  # a late verdict brings nobody back
             self._arrive(session, worker, now)
         self._pool(key)
         return worker, self._accumulator(worker, key, now)

@@ -144,6 +144,7 @@ def test_new_names_beyond_what_history_takes_are_stored_together_and_shown_by_th
 def test_names_without_an_accepted_share_cannot_take_the_places_of_those_that_work(accounting, events):
     accounting.apply(ConfigSnapshot(limits=Limits(max_workers=200)))
     for number in range(150):
+        events.emit(ready(number, WorkerName(f"honest{number}")))
         events.emit(share(WorkerName(f"honest{number}"), session=number))
     for number in range(1000):
         events.emit(refused(Reason.LOW_DIFFICULTY, worker=WorkerName(f"w{number}"), session=1000 + number // 64))
@@ -219,3 +220,14 @@ def test_a_connection_that_is_announced_twice_counts_once(accounting, events):
     assert accounting.worker(ANN).connections == accounting.fleet().connections == 1
     events.emit(gone(1))
     assert accounting.worker(ANN).connections == accounting.fleet().connections == 0
+
+
+def test_a_verdict_that_comes_after_its_miner_has_left_brings_nobody_back(accounting, events, clock):
+    events.emit(ready(1, ANN))
+    events.emit(share(ANN, session=1))
+    events.emit(gone(1, ANN))
+    events.emit(share(ANN, session=1))
+    assert accounting.worker(ANN).total.accepted == 2
+    assert accounting.worker(ANN).connections == 0
+    events.emit(ready(2, ANN))
+    assert accounting.worker(ANN).connections == 1
