@@ -14,7 +14,7 @@ from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
 from proxy.observe.events import REGISTRY, AcceptedShares, Event, EventStream, ShareResult
 from proxy.observe.metrics import MetricsSink
-from proxy.types import Chain, PoolKey, WorkerName
+from proxy.types import Chain, PoolKey, Reason, WorkerName
 from tests.support.world import EASY, ScriptedMiner, World
 
 ALL, HALF = 0.25 / EASY, 2.0 / EASY
@@ -229,3 +229,19 @@ def test_nothing_is_made_of_a_summed_share_that_nobody_wants_to_hear_of() -> Non
     miner.submit(nonce="000000ff", bits="00002000")
     world.advance(0.1)
     assert (len(told), [each.number for each in sums]) == (2, [9])
+
+
+def test_a_sum_is_told_before_a_share_that_was_refused() -> None:
+    scene = Scene(difficulty=1.0)
+    scene.world.events._bars[ShareResult] = [lambda shares: 1e300]
+    scene.world.advance(1 - scene.world.clock.now() % 1)
+    heard: list[Event] = []
+    for kind in (AcceptedShares, ShareResult):
+        scene.world.events.subscribe(kind, heard.append)
+    scene.shares(0, 5, 0.02)
+    scene.nonce -= 1
+    scene.shares(0, 1, 0.02)
+    told, refused = heard[-2:]
+    assert isinstance(told, AcceptedShares) and isinstance(refused, ShareResult)
+    assert refused.reason is Reason.DUPLICATE
+    scene.compare()
