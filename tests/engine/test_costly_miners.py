@@ -198,3 +198,17 @@ def test_what_is_charged_after_the_end_of_a_connection_is_held_against_nobody() 
         miner.session.miner_cost(CLOSE_AT, Waste.CALLS)
     assert not world.events_of(MinerSlowed) and not world.events_of(AddressRefused)
     assert ready(world, "10.9.9.9:5001").all("mining.notify")
+
+
+def test_an_address_that_an_operator_lets_in_may_connect_at_once() -> None:
+    world = World({"A": 8})
+    for number in range(20):
+        if world.engine.peer_costs.refused_s("192.0.2.7", world.clock.now()):
+            break
+        bad = ready(world, f"192.0.2.7:{number + 1}")
+        while not bad.link.closed:
+            bad.raw(FLOODS["unknown job"])
+        world.advance(1)
+    assert world.engine.connect("192.0.2.7:500") is None
+    world.engine.let_in("192.0.2.7")
+    assert ready(world, "192.0.2.7:501").answers(2)

@@ -1,5 +1,6 @@
 """Shares that are told as sums count like shares that are told one by one, whatever happens between them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from prometheus_client import CollectorRegistry
 
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
+from proxy.history.rates import RateWindow
 from proxy.history.records import TOP, Record, Records
 from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
 from proxy.observe.events import REGISTRY, AcceptedShares, Event, EventStream, ShareResult
 from proxy.observe.metrics import MetricsSink
-from proxy.types import Chain, PoolKey, Reason, WorkerName
+from proxy.scheduling.virtual_clock import VirtualClock
+from proxy.types import Chain, PoolKey, Reason, SessionId, WorkerName
+from tests.support.shares import ANN
 from tests.support.world import EASY, ScriptedMiner, World
 
 ALL, HALF = 0.25 / EASY, 2.0 / EASY
@@ -245,3 +249,44 @@ def test_a_sum_is_told_before_a_share_that_was_refused() -> None:
     assert isinstance(told, AcceptedShares) and isinstance(refused, ShareResult)
     assert refused.reason is Reason.DUPLICATE
     scene.compare()
+
+
+def test_two_names_on_one_connection_have_no_sum_together() -> None:
+    scene = Scene(difficulty=1.0)
+    scene.world.events._bars[ShareResult] = [lambda shares: 1e300]
+    miner = scene.miners[0]
+    miner.call("mining.authorize", ["addr.other", "x"], 900)
+    scene.world.advance(1 - scene.world.clock.now() % 1)
+    for number in range(9):
+        miner.user = "addr.other" if number % 3 == 2 else "addr.rig0"
+        scene.shares(0, 1, 0.02)
+    scene.world.events.settle()
+    counted = {name: scene.sums.accounting.worker(WorkerName(name)) for name in ("rig0", "other")}
+    assert {name: tally.total.accepted for name, tally in counted.items() if tally} == {"rig0": 6, "other": 3}
+    [told] = scene.told
+    assert (told.worker, told.number) == ("rig0", 5)
+
+
+def test_a_sum_counts_also_where_its_worker_was_written_or_forgotten_since_its_first_share() -> None:
+    events, clock = EventStream(), VirtualClock()
+    accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=EASY)
+    shares = AcceptedShares(
+        session=SessionId(1), worker=ANN, pool=PoolKey("A"), difficulty=2.0, pool_difficulty=2.0, number=3, proven=3
+    )
+    events.emit(shares)
+    tally = accounting.worker(ANN)
+    assert tally is not None and (tally.total.accepted, tally.total.credited) == (3, 6.0)
+    assert [each.counts.accepted for each in accounting.take()] == [3]
+    events.emit(replace(shares, number=4))
+    assert [each.counts.accepted for each in accounting.take()] == [4]
+
+
+@pytest.mark.parametrize("difficulty", [3.0, 1e300])
+def test_several_shares_alike_count_as_one_by_one(difficulty: float) -> None:
+    together, single = RateWindow(0.0), RateWindow(0.0)
+    for at in (1.0, 100.0, 5000.0):
+        together.add_all(at, difficulty, 3)
+        for _ in range(3):
+            single.add(at, difficulty)
+    for window in range(3):
+        assert together.work(5001.0, window) == single.work(5001.0, window)

@@ -25,3 +25,17 @@ def test_an_error_that_nobody_takes_reaches_whoever_emits() -> None:
     events.subscribe(MinerReady, fail)
     with pytest.raises(ValueError, match="ann"):
         events.emit(ready())
+
+
+def test_what_stands_in_a_sum_is_told_to_those_who_do_not_count_and_an_error_is_handed_on() -> None:
+    errors: list[str] = []
+    counted: list[Event] = []
+    told: list[Event] = []
+    events = EventStream(on_error=lambda error, event: errors.append(str(error)))
+    events.subscribe_counting(MinerReady, counted.append)
+    assert not events.wants_each(MinerReady)
+    events.subscribe(MinerReady, fail)
+    events.subscribe(MinerReady, told.append)
+    assert events.wants_each(MinerReady)
+    events.emit_each(ready())
+    assert (counted, told, errors) == ([], [ready()], ["ann"])

@@ -166,7 +166,7 @@ def test_without_a_database_a_call_is_told_so(calls, monkeypatch):
         raise OperationalError("gone")
 
     program = calls()
-    monkeypatch.setattr("dashboard.api.live_routes.WorkerNote.forgotten", away)
+    monkeypatch.setattr("dashboard.api.live_routes.WorkerNote.by_worker", away)
     assert program("GET", "/workers").status_code == 503
     monkeypatch.setattr("dashboard.api.entry.caller_of", away)
     answer = program("GET", "/fleet")
