@@ -103,9 +103,11 @@ async def connected(target: Target, counts: Counts, source: str = "") -> AsyncIt
 
 async def again_and_again(seconds: float, attempt: Callable[[], Any], counts: Counts) -> None:
     """Make the attempt until the time is over, again whenever it was cut off."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while True:
+        async with asyncio.timeout_at(ends):
+            while loop.time() < ends:  # a task group that fails in the moment it is cancelled says only that it failed
                 try:
                     await attempt()
                 except* (OSError, json.JSONDecodeError, ValueError):
