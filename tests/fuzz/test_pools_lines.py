@@ -1,5 +1,6 @@
 """Whatever a pool says, in answers or by itself: no exception of ours, and without it the other pool is enough."""
 
+import json
 from typing import Any
 
 from tests.fuzz.conftest import Fuzz, seeds
@@ -34,7 +35,7 @@ def run(case: Case) -> None:
         pool.spoil = lambda line: mutator.line(line) if mutator.random.random() < 0.3 else line
     for text, wait_s in case["steps"]:
         for connection in list(pool.connections):
-            asked = str(next(iter(connection.received[-1:]), {}).get("id", 1))
+            asked = json.dumps(next(iter(connection.received[-1:]), {}).get("id", 1))
             if not connection.link.closed:
                 connection.handler.received(text.replace('"{id}"', asked).encode("latin-1"))
         if not miner.link.closed and miner.all("mining.notify"):
