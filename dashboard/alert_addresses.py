@@ -39,6 +39,8 @@ class TargetForm(forms.Form):
 
     label = AlertTargetForm.base_fields["label"]
     OWN: tuple[str, ...] = ()
+    NEEDED: tuple[str, ...] = ()
+    """Of its own fields, once one of them is entered, and for a new target."""
 
     def __init__(self, *args: Any, target: AlertTarget | None = None, **kwargs: Any) -> None:
         self.target = target
@@ -52,12 +54,15 @@ class TargetForm(forms.Form):
 
     def url(self) -> str:
         """The address that was entered, else the saved one."""
-        entered = any(self.cleaned_data.get(name) for name in self.OWN)
-        return self.address() if entered or self.target is None else self.target.url
+        return self.target.url if self.target is not None and not self._is_entered() else self.address()
 
     def clean(self) -> dict[str, Any]:
         """The address by the target's own rules."""
         said = super().clean() or {}
+        if self.target is None or self._is_entered():
+            for name in self.NEEDED:
+                if not self.cleaned_data.get(name) and name not in self.errors:
+                    self.add_error(name, _("This is needed."))
         if not self.errors:
             trial = AlertTarget(url=self.url())
             trial.label = said["label"]
@@ -78,10 +83,8 @@ class TargetForm(forms.Form):
         row.save()
         return row
 
-    def _needs(self, *names: str) -> None:
-        for name in names:
-            if not self.cleaned_data.get(name) and name not in self.errors:
-                self.add_error(name, _("This is needed."))
+    def _is_entered(self) -> bool:
+        return any(self.cleaned_data.get(name) for name in self.OWN)
 
 
 class TelegramForm(TargetForm):
@@ -101,16 +104,11 @@ class TelegramForm(TargetForm):
         help_text=_("The number of the chat; @userinfobot tells yours."),
     )
     OWN = ("token", "chat")
+    NEEDED = ("token", "chat")
 
     def address(self) -> str:
         """``tgram://token/chat``."""
         return f"tgram://{quote(self.cleaned_data['token'].strip(), safe=':')}/{_q(self.cleaned_data['chat'])}/"
-
-    def clean(self) -> dict[str, Any]:
-        """Both or neither."""
-        if self.target is None or any(self.cleaned_data.get(name) for name in self.OWN):
-            self._needs("token", "chat")
-        return super().clean()
 
 
 class NtfyForm(TargetForm):
@@ -133,6 +131,7 @@ class NtfyForm(TargetForm):
         help_text=_("Only where the server wants one."),
     )
     OWN = ("topic", "server", "token")
+    NEEDED = ("topic",)
 
     def address(self) -> str:
         """``ntfy://topic``, or ``ntfys://token@host/topic``."""
@@ -143,12 +142,6 @@ class NtfyForm(TargetForm):
             return f"ntfy://{topic}"
         who = f"{token}@" if token else ""
         return f"{'ntfy' if scheme == 'http' else 'ntfys'}://{who}{quote(host or 'ntfy.sh', safe=':[]')}/{topic}"
-
-    def clean(self) -> dict[str, Any]:
-        """A topic."""
-        if self.target is None or any(self.cleaned_data.get(name) for name in self.OWN):
-            self._needs("topic")
-        return super().clean()
 
 
 class DiscordForm(TargetForm):
@@ -195,6 +188,7 @@ class MailForm(TargetForm):
     )
     sender = forms.EmailField(label=_("From"), required=False, help_text=_("Empty: the same as To."))
     OWN = ("to", "server", "port", "user", "password", "sender")
+    NEEDED = ("to", "server")
 
     def address(self) -> str:
         """``mailtos://user:password@server:port?from=..&to=..``."""
@@ -205,12 +199,6 @@ class MailForm(TargetForm):
         query = urlencode({"from": said["sender"] or said["to"], "to": said["to"], "smtp": said["server"].strip()})
         scheme = "mailto" if said["port"] == 25 else "mailtos"
         return f"{scheme}://{who}{server}{port}?{query}"
-
-    def clean(self) -> dict[str, Any]:
-        """Server and recipient."""
-        if self.target is None or any(self.cleaned_data.get(name) for name in self.OWN):
-            self._needs("to", "server")
-        return super().clean()
 
 
 class OtherForm(TargetForm):
@@ -223,17 +211,11 @@ class OtherForm(TargetForm):
         widget=forms.TextInput(_SECRET),
         help_text=_("As Apprise writes it, for example json://host/path or gotify://host/token."),
     )
-    OWN = ("entered",)
+    OWN = NEEDED = ("entered",)
 
     def address(self) -> str:
         """As it was entered."""
         return str(self.cleaned_data["entered"].strip())
-
-    def clean(self) -> dict[str, Any]:
-        """What Apprise understands."""
-        if self.target is None:
-            self._needs("entered")
-        return super().clean()
 
 
 FORMS: dict[str, type[TargetForm]] = {

@@ -74,7 +74,13 @@ def pool(request: HttpRequest, key: str | None = None) -> HttpResponseBase:
     return _page(
         request,
         "dashboard/pool_edit.html",
-        {"form": form, "row": row, "wallets": Wallet.objects.all(), "uses": _uses(row) if row else []},
+        {
+            "form": form,
+            "row": row,
+            "enabled": row is not None and row.status == AdminStatus.ENABLED,
+            "wallets": Wallet.objects.all(),
+            "uses": _uses(row) if row else [],
+        },
     )
 
 
