@@ -29,3 +29,10 @@ def test_plain_log_lines_are_said_to_be_gone() -> None:
         "log lines are always JSON" in note
         for note in parse_config({"pools": {"A": POOL}, "logging": {"json": False}}).notes
     )
+
+
+@pytest.mark.parametrize("name, value", [("assigner_interval_seconds", 3), ("convergence_tolerance", "0.02")])
+def test_what_this_scheduler_does_not_need_is_said_with_its_reason(name: str, value: object) -> None:
+    notes = parse_config({"pools": {"A": POOL}, "scheduler": {name: value}}).notes
+    assert [note for note in notes if f'"scheduler.{name}" was left out: v2' in note and "here" in note]
+    assert not [note for note in notes if "is not known" in note]

@@ -103,7 +103,16 @@ def full_gauges() -> Gauges:
         downstream_difficulty=4096.0,
         pools=(
             PoolGauges(
-                key=A, up=True, active=True, connections=3, share=0.7, time_sum_s=700.0, weight=0.7, hashrate=7e12
+                key=A,
+                up=True,
+                active=True,
+                connections=3,
+                share=0.7,
+                time_sum_s=700.0,
+                weight=0.7,
+                hashrate=7e12,
+                ratio_window=0.7,
+                extranonce2_size=8,
             ),
             PoolGauges(key=B, up=False, active=False, connections=1, share=0.3, time_sum_s=300.0, weight=0.3),
         ),

@@ -38,6 +38,8 @@ OF_V2 = {
     "dpmp_oracle_weight": ("gauge", ("pool",)),
     "dpmp_oracle_status": ("gauge", ()),
     "dpmp_oracle_data_age_seconds": ("gauge", ()),
+    "dpmp_ratio_window": ("gauge", ("pool",)),
+    "dpmp_extranonce2_size": ("gauge", ("pool",)),
 }
 NEW = {
     "dpmp_shares_unanswered": ("counter", ("pool",)),

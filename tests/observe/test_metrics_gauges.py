@@ -5,9 +5,11 @@ from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import REGISTRY
 
 from proxy.observe.events import EventStream, PoolConnected
+from proxy.observe.live.gauges import SnapshotGauges
+from proxy.observe.live.views import LiveSnapshot, LiveStore, PoolView
 from proxy.observe.metrics import Gauges, MetricsSink, PoolGauges, WorkerGauges
-from proxy.types import ConnectionId, WorkerName
-from tests.observe.metrics_cast import A, FixedSource, Scene, full_gauges, share, shares_of
+from proxy.types import AdminStatus, Chain, ConnectionId, PoolKey, PoolStatus, WorkerName
+from tests.observe.metrics_cast import A, B, FixedSource, Scene, full_gauges, share, shares_of
 
 
 @pytest.fixture
@@ -82,3 +84,40 @@ def test_default_registry_shows_the_same_through_django_prometheus() -> None:
     finally:
         sink.close()
     assert 'dpmp_shares_accepted_total{pool="A"} 1.0' in page
+
+
+def parts_of(spark: list[tuple[float, dict[PoolKey, float]]], at: float) -> dict[str, float | None]:
+    snapshots = LiveStore()
+    pools = tuple(
+        PoolView(
+            key=key, name=key, chain=Chain.BTC, status=PoolStatus.UP, admin=AdminStatus.ENABLED, colour=0,
+            extranonce2_size=8 if key == A else None,
+        )
+        for key in (A, B)
+    )  # fmt: skip
+    snapshots.put(LiveSnapshot(revision=1, at=at, started_at=0.0, pools=pools, spark=tuple(spark)))
+    source = SnapshotGauges(
+        snapshots, queues=dict, dropped=dict, write_errors=lambda: 0, write_lag_s=lambda: 0.0
+    ).gauges()
+    assert [pool.extranonce2_size for pool in source.pools] == [8, None]
+    return {pool.key: pool.ratio_window for pool in source.pools}
+
+
+def test_ratio_window_is_the_work_of_the_last_ten_minutes() -> None:
+    spark = [(slot * 120.0, {A: 1e12, B: 0.0}) for slot in range(24)]
+    spark += [(slot * 120.0, {A: 1e12, B: 3e12}) for slot in range(24, 30)]
+    assert parts_of(spark, at=30 * 120.0) == {"A": pytest.approx(0.25), "B": pytest.approx(0.75)}
+
+
+def test_slot_that_still_fills_weighs_by_its_time() -> None:
+    assert parts_of([(0.0, {A: 1e12}), (120.0, {B: 1e12})], at=180.0) == {
+        "A": pytest.approx(2 / 3),
+        "B": pytest.approx(1 / 3),
+    }
+
+
+def test_ratio_window_says_nothing_while_there_was_no_work(scene: Scene) -> None:
+    assert parts_of([(0.0, {A: 0.0, B: 0.0})], at=60.0) == {"A": None, "B": None}
+    scene.sink.attach(FixedSource(Gauges(pools=(PoolGauges(key=A),))))
+    assert scene.value("dpmp_ratio_window", pool="A") is None
+    assert scene.value("dpmp_extranonce2_size", pool="A") is None

@@ -22,6 +22,15 @@ _PLACEHOLDER = re.compile(r"POOL_[A-Z]_(HOST|WALLET)")
 _ADDRESS_CHARS = re.compile(r"[A-Za-z0-9:]{25,}")
 _MISSING = object()
 _SECTIONS = {"listen", "metrics", "logging", "pools", "downstream_diff", "scheduler"}
+_NOT_NEEDED = {
+    "assigner_interval_seconds": (
+        "v2 looked every so many seconds who should work where; here that is decided in the moment in which it is due."
+    ),
+    "convergence_tolerance": (
+        "v2 let the split be off its target by this much before it acted; here what is owed is always worked off."
+    ),
+}
+"""Keys of the scheduler of v2 3.0.3 (``dpmp_fleet.py``, global assigner) without a counterpart, and why."""
 _OLD = {
     "listen_host": ("listen", "host"),
     "listen_port": ("listen", "port"),
@@ -260,6 +269,9 @@ class _Reader:
             self._problems.append(f'"scheduler.mode": {mode!r} is not known; v2 has "ratio" only.')
         min_switch_s = self._take_number("scheduler", "min_switch_seconds", V2_MIN_SWITCH_S) or 0.0
         slice_s = self._take_number("scheduler", "slice_seconds", V2_SLICE_S) or 0.0
+        for name, why in _NOT_NEEDED.items():
+            if scheduler.pop(name, _MISSING) is not _MISSING:
+                self._notes.append(f'"scheduler.{name}" was left out: {why}')
         balanced = scheduler.pop("auto_balance", False) is True
         return Mode.AUTO_BALANCE if balanced else Mode.RATIO, min_switch_s, slice_s
 

@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from proxy.balance.balance_view import BalanceState, BalanceView
 from proxy.observe.live.views import LiveSnapshot, LiveStore
 from proxy.observe.metrics import Gauges, OracleGauges, PoolGauges, WorkerGauges
-from proxy.types import PoolStatus
+from proxy.types import PoolKey, PoolStatus
+
+RATIO_SLOTS, SLOT_S = 5, 120.0
+"""Whole slots of ``LiveSnapshot.spark`` in the window of ``dpmp_ratio_window``; the one that fills comes on top."""
 
 
 class SnapshotGauges:
@@ -63,7 +66,19 @@ class SnapshotGauges:
         )
 
 
+def _ratio_window(live: LiveSnapshot) -> dict[PoolKey, float]:
+    """Pool -> its part of the work of the last ten to twelve minutes; empty while there was none."""
+    work: dict[PoolKey, float] = {}
+    for begin, rates in live.spark[-RATIO_SLOTS - 1 :]:
+        seconds = min(SLOT_S, max(live.at - begin, SLOT_S / 8))
+        for key, rate in rates.items():
+            work[key] = work.get(key, 0.0) + rate * seconds
+    total = sum(work.values())
+    return {key: part / total for key, part in work.items()} if total > 0.0 else {}
+
+
 def _pools(live: LiveSnapshot) -> list[PoolGauges]:
+    ratios = _ratio_window(live)
     return [
         PoolGauges(
             key=pool.key,
@@ -74,6 +89,8 @@ def _pools(live: LiveSnapshot) -> list[PoolGauges]:
             time_sum_s=pool.time_sum_s,
             weight=pool.weight,
             hashrate=pool.rate.value,
+            ratio_window=ratios.get(pool.key),
+            extranonce2_size=pool.extranonce2_size,
         )
         for pool in live.pools
     ]

@@ -178,6 +178,16 @@ def _pools(pools: tuple[PoolGauges, ...]) -> Iterator[Metric]:
         "dpmp_pool_hashrate", "Hash rate of the miners that work on the pool, H/s", label, rows(lambda p: p.hashrate)
     )
 
+    def known(read: Callable[[PoolGauges], float | None]) -> Rows:
+        return [((pool.key,), float(value)) for pool in pools if (value := read(pool)) is not None]
+
+    yield _gauge(
+        "dpmp_ratio_window", "Part of the work of the last ten minutes, 0 to 1", label, known(lambda p: p.ratio_window)
+    )
+    yield _gauge(
+        "dpmp_extranonce2_size", "Bytes of extranonce2 that the pool leaves", label, known(lambda p: p.extranonce2_size)
+    )
+
 
 def _oracle(gauges: Gauges) -> Iterator[Metric]:
     oracle = gauges.oracle

@@ -27,6 +27,10 @@ class PoolGauges:
     """Configured part of the work, 0..1, by what is in control; not 0 because it is down (``PoolView.weight``)."""
     hashrate: float = 0.0
     """H/s of the miners that work on it."""
+    ratio_window: float | None = None
+    """Part of all pools' work of the last ten minutes, 0..1; None while there was none."""
+    extranonce2_size: int | None = None
+    """Bytes; None before the pool said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
