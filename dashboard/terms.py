@@ -8,6 +8,9 @@ from proxy.models.labels import Text
 
 TERMS: Mapping[str, Text] = {
     "best": _("The hardest share ever found here. A block needs one as hard as the network's difficulty."),
+    "confirmations": _(
+        "Blocks of the chain from this one on, as your node or server says. From 100 on the reward can be spent."
+    ),
     "delivered": _("The part of the work that really went to a pool, counted by its shares."),
     "difficulty": _(
         "How hard a share is to find. Twice the difficulty: half as many shares, each worth twice as much."
@@ -20,6 +23,7 @@ TERMS: Mapping[str, Text] = {
     "median": _("Half of the answers came faster."),
     "no_reply": _("Shares that the pool never answered, usually because the connection broke."),
     "odds": _("Average time to a block with this hash rate. Luck decides: it can be much sooner or much later."),
+    "orphaned": _("Another block of the same height became part of the chain instead: this one pays nothing."),
     "p90": _("9 of 10 answers came faster."),
     "p99": _("99 of 100 answers came faster."),
     "packing": _("Whole miners work for one pool each; only the remainder alternates."),

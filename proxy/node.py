@@ -18,6 +18,7 @@ from dpmp_site.hosts import is_allowed
 from proxy import VERSION
 from proxy.alerts.service import AlertService
 from proxy.balance.auto_balance import AutoBalance
+from proxy.balance.confirmations import Confirmations
 from proxy.balance.service import BalanceService
 from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.payout import PayoutCheck
@@ -174,6 +175,7 @@ class Node:
         self.balance = BalanceService(
             auto=self.auto, clock=self.clock, set_weights=self.engine.scheduler.set_balance_weights
         )
+        self.confirmations = Confirmations(clock=self.clock)
         self.alerts = AlertService(events=self.events)
         self.garbage = GarbageCollection(clock=self.clock, events=self.events)
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
@@ -269,6 +271,7 @@ class Node:
             *self.history.tasks(),
             ("memory", self.memory.run()),
             ("balance", self.balance.run()),
+            ("confirmations", self.confirmations.run()),
             ("pages", self.publisher.run()),
             ("log limit", self.logs.run()),
         ):
@@ -403,7 +406,7 @@ class Node:
         self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
         self.metrics.limit_worker_series(config.worker_series)
         self.engine.capacity = miners_that_fit(self._open_files, self._free_memory, len(config.pools))
-        for part in (self.history, self.payouts, self.balance):
+        for part in (self.history, self.payouts, self.balance, self.confirmations):
             part.apply(config)
         self.alerts.apply(config.alerts)
         self.listener.limit_input(config.limits)

@@ -64,6 +64,7 @@ def blocks(request: HttpRequest, cursor: Cursor = "", limit: Limit = DEFAULT) ->
                 verdict=row.verdict,
                 message=row.message,
                 fate=row.fate,
+                confirmations=row.confirmations,
             )
             for row in rows
         ],

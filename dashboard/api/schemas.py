@@ -474,6 +474,8 @@ class Block(Schema):
     message: Text
     fate: str
     """What became of it if the connection broke before the answer; else empty."""
+    confirmations: int | None
+    """As a node or explorer server in the settings of auto-balance said last; -1: orphaned; null: not known."""
 
 
 class Blocks(Schema):

@@ -7,6 +7,7 @@ from dashboard.access import Access
 from dashboard.explorers import block_page
 from dashboard.live import region
 from dashboard.svg import pool_style_key
+from proxy.balance.sources import NOT_IN_CHAIN
 from proxy.models.history import Block, BlockVerdict
 from proxy.observe.live.views import LiveSnapshot
 
@@ -21,7 +22,7 @@ class FoundBlock:
 
     block: Block
     state: str
-    """``accepted``, ``rejected`` or ``pending``."""
+    """``accepted``, ``rejected``, ``orphaned`` or ``pending``."""
     page: str
     """Of an explorer; empty in the demonstration."""
 
@@ -44,7 +45,7 @@ _newest = _Newest()
 
 
 def _shown(snap: LiveSnapshot, argument: str) -> Hashable:
-    known = tuple((block.pk, block.verdict, block.fate) for block in _newest.get(snap))
+    known = tuple((block.pk, block.verdict, block.fate, block.confirmations) for block in _newest.get(snap))
     return known, pool_style_key(snap), snap.demo
 
 
@@ -69,4 +70,6 @@ def _found(snap: LiveSnapshot, block: Block) -> FoundBlock:
     }.get(BlockVerdict(block.verdict), "pending")
     if block.fate in ("accepted", "arrived"):
         state = "accepted"
+    if block.confirmations is not None:  # the chain has the last word
+        state = "orphaned" if block.confirmations == NOT_IN_CHAIN else "accepted"
     return FoundBlock(block, state, "" if snap.demo else block_page(block.chain, block.header_hash))

@@ -59,7 +59,7 @@ def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
 def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     """Which rows the tables show, and the known outcome of each block."""
     return (
-        tuple(Block.objects.values_list("pk", "verdict", "fate")[:SHOWN]),
+        tuple(Block.objects.values_list("pk", "verdict", "fate", "confirmations")[:SHOWN]),
         BestShare.objects.aggregate(newest=Max("pk"))["newest"],
         pool_style_key(snap),
     )

@@ -180,6 +180,12 @@ async def _headers(question: Question, tip: int) -> list[_Header]:
 
 
 async def _rpc(question: Question, calls: Sequence[tuple[str, list[object]]]) -> list[Any]:
+    """The results of one batch of calls."""
+    answers = await _rpc_answers(question, calls)
+    return [_rpc_result(answer, method) for answer, (method, _) in zip(answers, calls, strict=True)]
+
+
+async def _rpc_answers(question: Question, calls: Sequence[tuple[str, list[object]]]) -> list[Mapping[str, Any] | None]:
     """One batch of JSON-RPC 1.0 calls; all three nodes answer batches, in any order."""
     batch = [
         {"jsonrpc": "1.0", "id": number, "method": method, "params": params}
@@ -192,7 +198,7 @@ async def _rpc(question: Question, calls: Sequence[tuple[str, list[object]]]) ->
     if not isinstance(answers, list) or len(answers) != len(calls):
         raise SourceNonsense("The answer is no list of results.")
     by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, Mapping)}
-    return [_rpc_result(by_id.get(number), method) for number, (method, _) in enumerate(calls)]
+    return [by_id.get(number) for number in range(len(calls))]
 
 
 def _rpc_result(answer: Mapping[str, Any] | None, method: str) -> Any:
@@ -283,6 +289,49 @@ async def _rest_price(question: Question) -> float | None:
         return _number(prices, "USD", 1e-12, 1e15)
     except SourceError:
         return None
+
+
+# --- Confirmations --------------------------------------------------------------------------------------------------
+
+NOT_IN_CHAIN = -1
+"""Confirmations of a block that is not part of the best chain, as Bitcoin Core counts (``getblockheader``)."""
+_BLOCK_NOT_FOUND = -5
+"""RPC_INVALID_ADDRESS_OR_KEY of Bitcoin Core, which BCHN and DigiByte Core share."""
+
+
+def can_confirm(source: BalanceSourceConfig, chain: Chain) -> bool:
+    """Whether the source knows the blocks of ``chain``."""
+    return (source.kind == "node" and source.chain is chain) or (source.kind == "mempool" and chain is Chain.BTC)
+
+
+async def ask_confirmations(question: Question, block_hash: str) -> int | None:
+    """How many blocks of the best chain end with or follow the block; ``NOT_IN_CHAIN`` for an orphan, None if unknown.
+
+    Raises:
+        SourceError: there is no usable answer; its text says why.
+    """
+    _block_hash(block_hash)
+    if question.config.kind == "node":
+        return await _node_confirmations(question, block_hash)
+    return await _rest_confirmations(question, block_hash)
+
+
+async def _node_confirmations(question: Question, block_hash: str) -> int | None:
+    method = "getblockheader"
+    [answer] = await _rpc_answers(question, [(method, [block_hash, True])])
+    error = answer.get("error") if answer else None
+    if isinstance(error, Mapping) and error.get("code") == _BLOCK_NOT_FOUND:
+        return None
+    return int(_number(_mapping(_rpc_result(answer, method), method), "confirmations", NOT_IN_CHAIN, 500_000_000))
+
+
+async def _rest_confirmations(question: Question, block_hash: str) -> int:
+    """By Esplora's ``/block/:hash/status``, which mempool passes on."""
+    status = _mapping(await question.ask.json(f"{question.base}/api/block/{block_hash}/status"), "The block's status")
+    if status.get("in_best_chain") is not True:
+        return NOT_IN_CHAIN
+    height = int(_number(status, "height", 0, 500_000_000))
+    return max(0, await _rest_number(question, "/api/blocks/tip/height") - height) + 1
 
 
 # --- Fields ---------------------------------------------------------------------------------------------------------

@@ -241,6 +241,12 @@ class Block(models.Model):
         choices=_FATES,
         help_text=_("What became of the block if the connection broke before the pool had answered; else empty."),
     )
+    confirmations = models.IntegerField(
+        _("confirmations"),
+        null=True,
+        blank=True,
+        help_text=_("As the node or server said last; -1: not part of the chain (orphaned), empty: not known."),
+    )
 
     class Meta:
         verbose_name = _("block")

@@ -50,6 +50,17 @@ def test_block_is_told_on_every_page_until_it_is_closed(browser_of, pools):
     assert "968,414" in operator.get("/").content.decode()
 
 
+def test_block_is_told_in_the_configuration_too(browser_of, pools):
+    administrator = browser_of("administrator")
+    found()
+    for page in ("/admin/", "/admin/proxy/pool/", "/admin/proxy/pool/add/"):
+        html = administrator.get(page).content.decode()
+        assert html.count("You found a block!") == 1 and f'name="next" value="{page}"' in html, page
+    assert "You found a block!" not in administrator.get("/admin/proxy/pool/add/?_popup=1").content.decode()
+    administrator.post("/blocks/close/", {"last": Block.objects.get().pk})
+    assert "You found a block!" not in administrator.get("/admin/").content.decode()
+
+
 def test_block_from_before_a_person_came_is_no_news_to_it(browser_of, pools):
     viewer = browser_of("viewer")
     found(at=User.objects.get().date_joined - timedelta(days=1))
@@ -62,12 +73,28 @@ def test_block_from_before_a_person_came_is_no_news_to_it(browser_of, pools):
         ({"verdict": "rejected", "message": "bad-txns"}, "A block was refused"),
         ({"verdict": "pending"}, "no answer of Solo CK known yet"),
         ({"verdict": "unanswered", "fate": "arrived"}, "accepted by Solo CK"),
+        ({"verdict": "accepted", "confirmations": 6}, "6 confirmations"),
+        ({"verdict": "pending", "confirmations": 1}, "1 confirmation,"),
+        ({"verdict": "accepted", "confirmations": -1}, "A block was orphaned"),
     ],
 )
 def test_what_became_of_a_block_is_said(browser_of, pools, fields, said):
     viewer = browser_of("viewer")
     found(**fields)
     assert said in viewer.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "confirmations, said", [(None, ""), (1, "1 confirmation"), (6, "6 confirmations"), (-1, "orphaned")]
+)
+def test_records_say_hash_worker_pool_verdict_and_confirmations(browser_of, pools, confirmations, said):
+    viewer = browser_of("viewer")
+    block = found(confirmations=confirmations)
+    html = viewer.get("/records/").content.decode()
+    row = html.split(f'id="block-{block.pk}"')[1].split("</tr>")[0]
+    for expected in (block.header_hash, "AvalonQ", "Solo CK", "accepted by the pool", "mempool.space/block/", said):
+        assert expected in row
+    assert ("confirmation" in row or "orphaned" in row) is bool(said)
 
 
 def test_a_read_only_link_closes_it_for_its_own_session(link_browser, pools):
