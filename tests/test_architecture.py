@@ -55,7 +55,9 @@ PURE = {
     "proxy.alerts.outbox",
     "proxy.alerts.rules",
     "proxy.alerts.texts",
+    "proxy.observe.live.moves",
     "proxy.observe.live.views",
+    "proxy.observe.live.worker_health",
     "proxy.net.free_time",
 }
 """Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""

@@ -68,8 +68,8 @@ def workers(
     pool: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9]{0,7})?$")] = "",
 ) -> schemas.Workers:
     """Workers by name, page by page; those with ``text`` in what their row shows, or on ``pool``."""
-    notes = WorkerNote.by_worker()
-    rows = [Row(one, notes.get(one.name)) for one in live.snapshot().workers]
+    notes, snap = WorkerNote.by_worker(), live.snapshot()
+    rows = [Row(one, notes.get(one.name)) for one in snap.workers]
     found = sorted(
         (row.worker for row in rows if matches(row, text, pool) and not is_forgotten(row.worker, row.note)),
         key=lambda one: one.name,
@@ -81,7 +81,7 @@ def workers(
     shown = found[begin : begin + limit]
     more = begin + limit < len(found)
     return schemas.Workers(
-        items=[now.worker(one) for one in shown], next_cursor=cursor_after("workers", shown[-1].name) if more else None
+        items=now.workers(shown, snap), next_cursor=cursor_after("workers", shown[-1].name) if more else None
     )
 
 
@@ -93,12 +93,13 @@ def _after_worker(cursor: str) -> tuple[str, str]:
 @router.get("/workers/{worker:name}", response=schemas.WorkerDetail)
 def worker(request: HttpRequest, name: Name) -> schemas.WorkerDetail:
     """One worker, with its connections."""
-    found = live.snapshot().worker(name)
+    snap = live.snapshot()
+    found = snap.worker(name)
     note = WorkerNote.objects.filter(worker=name).first()
     if found is None and note is None:
         raise Http404
     known = found or WorkerView(name=WorkerName(name), connections=0)
-    return now.worker_detail(known, note.text if note else "")
+    return now.worker_detail(known, note.text if note else "", snap)
 
 
 @router.get("/split", response=list[schemas.Split])

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dashboard.api import schemas
+from dashboard.fleet import Fleet
 from proxy.balance.balance_view import BalanceView, ChainView
 from proxy.balance.readings import Measured
 from proxy.history.counters import Tally
@@ -92,19 +93,29 @@ def pool(view: PoolView) -> schemas.Pool:
     )
 
 
-def worker(view: WorkerView) -> schemas.Worker:
-    """One worker."""
-    return schemas.Worker(**_worker_fields(view))
+def workers(views: Iterable[WorkerView], snap: LiveSnapshot) -> list[schemas.Worker]:
+    """Some of the workers of ``snap``."""
+    everybody = Fleet(snap)
+    return [schemas.Worker(**_worker_fields(view, everybody)) for view in views]
 
 
-def worker_detail(view: WorkerView, note: str) -> schemas.WorkerDetail:
+def worker_detail(view: WorkerView, note: str, snap: LiveSnapshot) -> schemas.WorkerDetail:
     """One worker with its note and connections."""
     sessions = [_connection(one) for one in view.sessions]
-    return schemas.WorkerDetail(**_worker_fields(view), note=note, sessions=sessions)
+    return schemas.WorkerDetail(**_worker_fields(view, Fleet(snap)), note=note, sessions=sessions)
 
 
-def _worker_fields(view: WorkerView) -> dict[str, Any]:
+def _worker_fields(view: WorkerView, everybody: Fleet) -> dict[str, Any]:
+    place = everybody.place(view)
     return {
+        "health": place.level.value,
+        "health_reasons": [
+            schemas.HealthReason(level=finding.level.value, cause=finding.cause.value, text=text)
+            for finding, text in zip(place.health.findings, place.reasons, strict=True)
+        ],
+        "switches": place.switches,
+        "time_by_pool_s": {stay.pool: stay.seconds for stay in place.stays},
+        "fleet_work_percent": None if place.part is None else place.part * 100,
         "name": view.name,
         "connections": view.connections,
         "user_agent": view.agent,

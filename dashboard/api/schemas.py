@@ -127,6 +127,16 @@ class Pool(Schema):
     time_sum_s: Number
 
 
+class HealthReason(Schema):
+    """Why a worker is not healthy."""
+
+    level: str
+    """``attention`` or ``bad``."""
+    cause: str
+    """``away``, ``no_work``, ``silent``, ``no_share_yet``, ``rejects``, ``firmware``, ``slow`` or ``excluded``."""
+    text: Text
+
+
 class Worker(Schema):
     """One worker as it is now."""
 
@@ -151,6 +161,15 @@ class Worker(Schema):
     last_seen_unix_s: Number | None
     waiting_reason: Text
     excluded_reason_by_pool: dict[str, Text]
+    health: str
+    """``healthy``, ``attention`` or ``bad``."""
+    health_reasons: list[HealthReason]
+    switches: int
+    """Between pools, since the process started."""
+    time_by_pool_s: dict[str, Number]
+    """Connected on each pool, since the process started."""
+    fleet_work_percent: Number | None
+    """Of the fleet's work of the last hour."""
 
 
 class Connection(Schema):

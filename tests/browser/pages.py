@@ -4,6 +4,7 @@ PAGES = [
     "/",
     "/workers/",
     "/workers/AvalonQ/",
+    "/fleet/",
     "/pools/",
     "/pools/A/",
     "/schedule/",

@@ -42,6 +42,7 @@ WHO_MAY = {
     "split/undo/": STEER,
     "workers/": SEE,
     "workers.csv": SEE,
+    "fleet/": SEE,
     "pins/set/": STEER,
     "workers/<worker:name>/": SEE,
     "workers/<worker:name>/pin/": STEER,

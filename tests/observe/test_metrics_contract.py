@@ -40,6 +40,7 @@ OF_V2 = {
     "dpmp_oracle_data_age_seconds": ("gauge", ()),
     "dpmp_ratio_window": ("gauge", ("pool",)),
     "dpmp_extranonce2_size": ("gauge", ("pool",)),
+    "dpmp_miner_health": ("gauge", ("worker",)),
 }
 NEW = {
     "dpmp_shares_unanswered": ("counter", ("pool",)),
@@ -154,8 +155,10 @@ def test_names_are_there_before_the_first_event() -> None:
     text = scene.text()
     assert not [
         name
-        for name, (kind, _) in (OF_V2 | NEW).items()
-        if "worker" not in name and f"# TYPE {name}{'_total' if kind == 'counter' else ''} {kind}" not in text
+        for name, (kind, labels) in (OF_V2 | NEW).items()
+        if "worker" not in name
+        and "worker" not in labels
+        and f"# TYPE {name}{'_total' if kind == 'counter' else ''} {kind}" not in text
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from proxy.balance.balance_view import BalanceState, BalanceView
 from proxy.observe.live.views import LiveSnapshot, LiveStore
+from proxy.observe.live.worker_health import health_of
 from proxy.observe.metrics import Gauges, OracleGauges, PoolGauges, WorkerGauges
 from proxy.types import PoolKey, PoolStatus
 
@@ -59,6 +60,7 @@ class SnapshotGauges:
                     connections=worker.connections,
                     hashrate=worker.rate_5m.value,
                     difficulty=worker.difficulty,
+                    health=health_of(worker, live).score,
                     counts=worker.counts,
                 )
                 for worker in live.workers

@@ -20,6 +20,7 @@ from proxy.history.records import Records
 from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
 from proxy.observe.events import DifficultySent
+from proxy.observe.live.moves import FleetMoves
 from proxy.observe.live.rows import WorkerRows, rate_view
 from proxy.observe.live.views import (
     Alarm,
@@ -72,12 +73,16 @@ class SnapshotBuilder:
     _started_at: float = field(default=0.0)
     _switch_costs: SwitchCosts = field(init=False)
     _rows: WorkerRows = field(init=False)
+    _moves: FleetMoves = field(init=False)
 
     def __post_init__(self) -> None:
         here = self.sources
         self._rows = WorkerRows(engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock)
         self._started_at = self.sources.clock.wall()
         self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
+        self._moves = FleetMoves(
+            clock=here.clock, events=here.engine.events, most=lambda: here.engine.config.limits.max_workers
+        )
         self._switch_costs = SwitchCosts(clock=here.clock, events=here.engine.events, share_s=here.engine.share_s)
 
     def _on_difficulty(self, event: DifficultySent) -> None:
@@ -96,13 +101,14 @@ class SnapshotBuilder:
             self._pool(pool, schedule, number, seconds, excluded[pool.key])
             for number, pool in enumerate(_ordered(here.engine))
         )
+        workers = self._rows.build(by_worker, schedule.control)
         return LiveSnapshot(
             revision=self._revision,
             at=here.clock.wall(),
             started_at=self._started_at,
             version=self.version,
             pools=pools,
-            workers=self._rows.build(by_worker, schedule.control),
+            workers=workers,
             control=_control(schedule),
             splits=self._splits(),
             rate_5m=rate_view(fleet.rates.m5),
@@ -122,6 +128,9 @@ class SnapshotBuilder:
             extra=here.extra(),
             switch_costs=self._switch_costs.costs(),
             costly=_costly(here.engine, here.clock),
+            monotonic=here.clock.now(),
+            moves=self._moves.moves(),
+            marks=self._moves.marks([(worker.name, worker.counts) for worker in workers]),
         )
 
     # --- Pools ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from proxy.history.counters import NO_SHARES, Tally
 from proxy.history.switch_cost import SwitchCost
+from proxy.observe.live.moves import Moves, ShareSum
 from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, Waste, WorkerName
 
 
@@ -251,6 +252,11 @@ class LiveSnapshot:
     switch_costs: tuple[SwitchCost, ...] = ()
     """By firmware, since the process started."""
     costly: tuple[CostlyView, ...] = ()
+    monotonic: float = 0.0
+    """``at`` on the loop's clock, which ``moves`` are in."""
+    moves: Mapping[WorkerName, Moves] = field(default_factory=dict)
+    marks: Mapping[WorkerName, ShareSum] = field(default_factory=dict)
+    """Each worker's shares half an hour to an hour ago."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Read models of other parts: ``balance`` (BalanceView), ``chain``, ``records``."""
 

@@ -278,6 +278,7 @@ def _workers(workers: Iterable[WorkerGauges], limit: int) -> Iterator[Metric]:
     )
     yield _gauge("dpmp_worker_connections", "Open connections of the worker", label, rows(lambda w: w.connections))
     yield _gauge("dpmp_worker_difficulty", "Difficulty last sent to the worker", label, rows(lambda w: w.difficulty))
+    yield _gauge("dpmp_miner_health", "1 healthy, 0.5 needs attention, 0.1 bad", label, rows(lambda w: w.health))
     for counter in COUNTERS:
         if counter.worker_metric:
             values = [((worker.name,), float(getattr(worker.counts, counter.name))) for worker in shown]

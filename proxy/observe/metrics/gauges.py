@@ -55,6 +55,8 @@ class WorkerGauges:
     hashrate: float = 0.0
     """H/s over five minutes."""
     difficulty: float = 0.0
+    health: float = 1.0
+    """1 healthy, 0.5 needs attention, 0.1 bad."""
     counts: Tally = NO_SHARES
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from dashboard.models import AuditEntry
 from proxy.models.history import BestShare, Block, ShareBucket
+from proxy.observe.live.moves import Moves, Stay
 from proxy.observe.live.views import UNKNOWN_RATE, store
-from proxy.types import WorkerName
+from proxy.types import PoolKey, WorkerName
 from tests.dashboard import fixtures
 
 pytestmark = pytest.mark.django_db
@@ -154,3 +155,16 @@ def test_where_no_proxy_runs_there_is_an_empty_fleet(calls):
     assert program.get("/fleet")["workers"] == 0
     assert program.get("/workers")["items"] == []
     program.get("/balance", status=503)
+
+
+def test_a_worker_tells_its_health_its_switches_and_its_time_on_each_pool(calls):
+    snap = store.current()
+    away = next(worker for worker in snap.workers if not worker.connections)
+    moves = {away.name: Moves(3, {PoolKey("A"): Stay(90.0)})}
+    store.put(replace(snap, moves=moves))
+    program = calls()
+    found = program.get(f"/workers/{away.name}")
+    assert (found["health"], found["switches"], found["time_by_pool_s"]) == ("bad", 3, {"A": 90.0})
+    assert [(one["level"], one["cause"]) for one in found["health_reasons"]] == [("bad", "away")]
+    parts = [one["fleet_work_percent"] for one in program.get("/workers?limit=100")["items"]]
+    assert sum(parts) == pytest.approx(100)

@@ -10,9 +10,9 @@ from dashboard.api import schemas
 from dashboard.api.v1 import openapi
 
 PLAIN = {
-    "chain", "detail", "event", "extranonce1_hex", "fate", "group", "hash_hex", "kind", "level", "may", "mode", "name",
-    "next_cursor", "origin", "person", "policy", "pool", "role", "source", "span", "strategy", "time_zone", "title",
-    "verdict", "version", "version_mask_hex",
+    "cause", "chain", "detail", "event", "extranonce1_hex", "fate", "group", "hash_hex", "health", "kind", "level",
+    "may", "mode", "name", "next_cursor", "origin", "person", "policy", "pool", "role", "source", "span", "strategy",
+    "time_zone", "title", "verdict", "version", "version_mask_hex",
 }  # fmt: skip
 """Fields of text whose values the program itself makes, or that only roles see which may see wallets."""
 
