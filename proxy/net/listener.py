@@ -15,6 +15,10 @@ from proxy.ports import LinkHandler
 BACKLOG = 8192
 """The system takes less where it allows less (Linux: 4,096). A farm that comes back connects all at once, and whoever
 finds the queue full tries again only after a second."""
+ACCEPTS_A_TURN = 64
+"""libuv, the loop's base, accepts one connection of a listening socket in a turn (src/unix/stream.c, ``uv__server_io``,
+since libuv/libuv#3696). Where each turn has work for hundreds of miners, a farm that comes back would wait in the
+system's queue for minutes, and whoever found that full for longer: so each listening socket is watched that often."""
 HOLD_S = 5.0
 """A refused connection stays open for so long, unread: firmware that connects again at once would do nothing else."""
 MAX_HELD = 256
@@ -49,6 +53,8 @@ class StratumListener:
         self._tls = tls
         self._held: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
+        self._doubles: list[asyncio.Server] = []
+        """The same sockets again."""
 
     def limit_input(self, limits: Limits) -> None:
         """Set what each miner may send, those included that are connected."""
@@ -71,6 +77,8 @@ class StratumListener:
         try:
             where = {"host": host or None, "port": port} if inherited is None else {"sock": inherited}
             self._server = await loop.create_server(self._link, backlog=BACKLOG, start_serving=True, **where)
+            for sock in (sock for sock in self._server.sockets for _ in range(ACCEPTS_A_TURN - 1)):
+                self._doubles.append(await loop.create_server(self._link, sock=sock.dup(), backlog=BACKLOG))
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(error.errno, f"miners cannot connect to {host}:{port}: {why}") from error
@@ -89,7 +97,9 @@ class StratumListener:
         for transport in self._held:
             transport.close()
         if self._server is not None:
-            self._server.close()
+            for server in (self._server, *self._doubles):
+                server.close()
+            self._doubles.clear()
             self._server = None
 
 
