@@ -119,9 +119,9 @@ def groups() -> list[str]:
 @require_GET
 @needs(SEE, STEER)
 def editor(request: HttpRequest) -> HttpResponseBase:
-    """The picture to draw in; htmx gets it alone, as it is when nothing is drawn."""
+    """The picture to draw in; htmx gets it with what happens next, as it is when nothing is drawn."""
     if request.headers.get("HX-Request"):
-        return render(request, "dashboard/_week_preview.html", picture(request))
+        return render(request, "dashboard/_week_frame.html", picture(request))
     return _page(request)
 
 
@@ -296,7 +296,7 @@ def preview(request: HttpRequest) -> HttpResponseBase:
                 "incomplete": [text for found in form.errors.values() for text in found],
             }
         transaction.set_rollback(True)
-    return render(request, "dashboard/_week_preview.html", context)
+    return render(request, "dashboard/_week_frame.html", context)
 
 
 @require_http_methods(["GET", "POST"])

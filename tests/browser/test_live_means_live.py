@@ -105,7 +105,7 @@ def test_page_is_dim_and_says_since_when_while_the_server_is_away_and_comes_back
     page.evaluate(GONE)
     expect(page.locator("#lost")).to_be_visible()
     assert page.locator("#lost time").inner_text().count(":") == 2
-    assert page.evaluate("getComputedStyle(document.querySelector('.headline').parentElement).opacity") != "1"
+    expect(page.locator("main > :has(.headline)").first).not_to_have_css("opacity", "1")
     page.get_by_role("slider").press("ArrowLeft")
     expect(page.locator("#flash .notice.bad")).to_be_visible()
     page.unroute("**/live/poll/**")

@@ -25,7 +25,8 @@ def editor(visit):
 
 
 def spot(page, hour, day):
-    """Where an hour of a day is in the picture; the first day shown is 0."""
+    """Where an hour of a day is in the picture, in sight; the first day shown is 0."""
+    page.locator("#grid").scroll_into_view_if_needed()
     box = page.locator("#grid").bounding_box()
     return box["x"] + box["width"] * hour / 24, box["y"] + 34 * day + 17
 
@@ -40,12 +41,14 @@ def drag(page, begin, end):
 def test_window_is_drawn_shown_saved_moved_and_deleted(editor):
     page = editor()
     expect(page.locator("[name=zone]").first).to_have_value("Europe/Berlin")
+    where = page.evaluate("document.getElementById('grid').getBoundingClientRect().top + scrollY")
     drag(page, spot(page, 9.1, 1), spot(page, 11.9, 2))
     form = page.locator("#window")
     expect(form.locator("[name=start]")).to_have_value("09:00")
     expect(form.locator("[name=end]")).to_have_value("12:00")
     expect(form.locator("[name=weekdays]:checked")).to_have_count(2)
     expect(page.locator("#preview")).to_contain_text("not saved yet")
+    assert page.evaluate("document.getElementById('grid').getBoundingClientRect().top + scrollY") == where
     form.locator("[name=start]").fill("9pm")
     form.locator("[name=end]").fill("24:00")
     form.locator("[name='part-A']").fill("100")
@@ -60,11 +63,11 @@ def test_window_is_drawn_shown_saved_moved_and_deleted(editor):
     drag(page, spot(page, 22.5, 1), spot(page, 20.5, 1))
     expect(form.locator("[name=start]")).to_have_value("19:00")
     expect(form.locator("[name=end]")).to_have_value("22:00")
-    expect(page.locator("#preview")).to_contain_text(re.compile(r"\w{3} 19:00"))
+    expect(page.locator("#steps")).to_contain_text(re.compile(r"\w{3} 19:00"))
     drag(page, spot(page, 21.95, 1), spot(page, 23, 1))
     expect(form.locator("[name=end]")).to_have_value("23:00")
     expect(form.locator("[name=start]")).to_have_value("19:00")
-    expect(page.locator("#preview")).to_contain_text(re.compile(r"\w{3} 23:00"))
+    expect(page.locator("#steps")).to_contain_text(re.compile(r"\w{3} 23:00"))
     blocks.first.focus()
     page.keyboard.press("ArrowRight")
     expect(form.locator("[name=start]")).to_have_value("19:30")
@@ -128,3 +131,18 @@ def test_week_is_edited_without_scripts(visit):
     page.locator("#window [name='part-B']").fill("0")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#panel")).to_contain_text("At least one pool must get work.")
+
+
+def test_answer_to_a_form_that_has_gone_is_not_shown(editor):
+    page = editor()
+    held = []
+    page.route("**/schedule/edit/preview/", lambda route: held.append(route))
+    page.evaluate("document.addEventListener('htmx:beforeSwap', (event) => { window.came = event; })")
+    with page.expect_request("**/schedule/edit/preview/"):
+        page.locator(".presets").get_by_role("link", name="Night").click()
+    page.locator("#window [name=start]").press("Escape")
+    expect(page.locator("#window")).to_have_count(0)
+    held[0].continue_()
+    page.wait_for_function("() => window.came && window.came.detail.xhr.responseURL.endsWith('/preview/')")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(page.locator("#preview")).not_to_contain_text("not saved yet")

@@ -21,9 +21,9 @@
   const form = () => document.getElementById("window");
 
   // The panel: a form that the server makes, from what was drawn and what stands in the form already.
-  let focusFirst = false, returnTo = null;
+  let focusFirst = false, opened = false, returnTo = null;
   const open = (address, focus) => {
-    focusFirst = focus;
+    focusFirst = focus; opened = !form();
     const { zone, worker } = document.getElementById("shown").elements;
     const url = new URL(address, location.href);
     if (!url.searchParams.has("zone")) url.searchParams.set("zone", zone.value);
@@ -161,12 +161,14 @@
   });
   document.addEventListener("focusin", (event) => { if (event.target === grid() && event.target.matches(":focus-visible")) draw({ top: cursor.day, bottom: cursor.day, from: cursor.from, until: cursor.until }); });
 
-  // The form is there: its first field has the focus where a person asked for the form, and not where it only follows the picture.
+  // An answer to a form that has gone meanwhile would show what nobody asks for any longer.
+  document.addEventListener("htmx:beforeSwap", (event) => { if (!event.detail.requestConfig.elt.isConnected) event.detail.shouldSwap = false; });
+  // The form is there, below the picture, so that the picture stays where the hand is. Its first field has the focus where a person
+  // asked for the form, and not where it only follows the picture.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target !== panel) return;
-    if (!focusFirst) return;
-    const first = panel.querySelector("[data-first], input:not([type=hidden]), select");
-    if (first) first.focus();
-    panel.scrollIntoView({ block: "nearest" });
+    const first = focusFirst && panel.querySelector("[data-first], input:not([type=hidden]), select");
+    if (first) first.focus({ preventScroll: true });
+    if (focusFirst || opened) panel.scrollIntoView({ block: "nearest" });
   });
 })();
