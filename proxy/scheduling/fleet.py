@@ -166,7 +166,7 @@ class Fleet:
         miner.assignment, miner.in_first_slice = Assignment(), True
         miner.open_seconds.clear()
         self.miners[miner.session] = miner
-        self.check_by(now + (self._tuning.placement_delay_s if miner.current is None else 0.0))
+        self.check_by(now + (self._placement_delay_s if miner.current is None else 0.0))
 
     def remove(self, miner: FleetMiner, now: float) -> None:
         """Remove a miner; its work stays in the ledger."""
@@ -175,12 +175,18 @@ class Fleet:
         del self.miners[miner.session]
         self._pool_load.remove(miner, miner.current)
         miner.due = math.inf
-        self.check_by(now + self._tuning.placement_delay_s)
+        self.check_by(now + self._placement_delay_s)
 
     def unassign(self, miner: FleetMiner) -> None:
         """Take a miner off a pool that it lost."""
         self._pool_load.remove(miner, miner.current)
         miner.unassign()
+
+    @property
+    def _placement_delay_s(self) -> float:
+        """How long a check waits for others that join or leave. It looks at all miners, so a large fleet waits longer:
+        five thousand that come within a minute would be looked at sixty times."""
+        return max(self._tuning.placement_delay_s, len(self.miners) * self._tuning.placement_delay_each_s)
 
     def check_by(self, when: float) -> None:
         """Check no later than ``when``."""
@@ -212,7 +218,7 @@ class Fleet:
                 self._pool_load.remove(miner, old)
                 self._pool_load.add(miner, pool)
                 miner.due = now
-                self.check_by(now + self._tuning.placement_delay_s)
+                self.check_by(now + self._placement_delay_s)
                 return True
         return False
 
@@ -339,13 +345,18 @@ class Fleet:
             horizon_s=self._horizon(now),
             strict=stuck,
         )
-        for session, assignment in decided.items():
-            self._set_assignment(self.miners[session], assignment)
+        changed = [
+            (miner, assignment)
+            for session, assignment in decided.items()
+            if not _goes_on(miner := self.miners[session], assignment)
+        ]
+        for miner, assignment in changed:
+            self._set_assignment(miner, assignment)
         self._replace_residual(decided.keys())
         self._budget.reset_retries()
         self._returns.reset_retries()
-        for session in decided:
-            self.miners[session].due = now
+        for miner, _ in changed:
+            miner.due = now
 
     def _set_assignment(self, miner: FleetMiner, assignment: Assignment) -> None:
         time_shares = assignment.time_shares
@@ -454,7 +465,7 @@ class Fleet:
             case Role.NEW if miner.is_quiet:
                 self.fail_over(miner, now, miner.move_reason)
             case Role.NEW:
-                miner.due = now + self._tuning.placement_delay_s
+                miner.due = now + self._placement_delay_s
                 self.check_by(miner.due)
 
     def _step_fixed(self, miner: FleetMiner, now: float) -> None:
@@ -516,3 +527,13 @@ class Fleet:
         rate = miner.estimate.rate
         part = parts[residual.index(miner)]
         return {pool: work / rate for pool, work in part.items()} if rate else {}
+
+
+def _goes_on(miner: FleetMiner, assignment: Assignment) -> bool:
+    """Whether there is no step to take for ``assignment``: the miner's slice goes on, or it is where it stays."""
+    before = miner.assignment
+    if before.role is not assignment.role:
+        return False
+    if assignment.role is Role.FIXED:
+        return before.pool == assignment.pool == miner.current
+    return assignment.role is Role.SLICED and before.time_shares == assignment.time_shares

@@ -284,6 +284,10 @@ class SchedulerTuning:
     """Unit: seconds.
     Why: miners that join or leave together are dealt with in one check.
     Chosen by: judgement."""
+    placement_delay_each_s: float = 0.001
+    """Unit: seconds for each miner of the fleet, where that is more.
+    Why: a check looks at all of them, so that the work for each one that joins would grow with the fleet.
+    Chosen by: tests/scheduling/test_starts.py: as much work for a miner in a fleet of 4,000 as of 500."""
     retry_s: float = 2.0
     """Unit: seconds.
     Why: when a move that found no job at the pool is tried again.

@@ -5,7 +5,10 @@ from collections import Counter
 import pytest
 
 from proxy.config.snapshot import Policy
-from proxy.types import SwitchReason
+from proxy.scheduling.fleet import Fleet
+from proxy.scheduling.miner import FleetMiner
+from proxy.scheduling.surplus import Ledger
+from proxy.types import SessionId, SwitchReason
 from tests.scheduling.harness import A, B, C, SchedulerHarness, config, schedule
 
 
@@ -56,3 +59,44 @@ def test_a_fleet_whose_pool_falls_is_spread_over_the_others():
     for session in sessions:
         fleet.ready(session, B, C)
     assert Counter(fleet.pools().values()) == {B: 20, C: 20}
+
+
+def looks_at_miners(monkeypatch: pytest.MonkeyPatch, count: int) -> float:
+    """How often a miner is looked at for each of ``count`` that join, five hundred a second."""
+    looks = 0
+    settle = FleetMiner.settle
+
+    def counted(miner: FleetMiner, now: float, ledger: Ledger) -> None:
+        nonlocal looks
+        looks += 1
+        settle(miner, now, ledger)
+
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
+    with monkeypatch.context() as patched:
+        patched.setattr(FleetMiner, "settle", counted)
+        for number in range(count):
+            fleet.join(number)
+            fleet.clock.advance(0.002)
+    return looks / count
+
+
+def test_a_miner_that_joins_a_large_fleet_is_as_little_work_as_in_a_small_one(monkeypatch: pytest.MonkeyPatch):
+    assert looks_at_miners(monkeypatch, 4000) < 2 * looks_at_miners(monkeypatch, 500)
+
+
+def test_a_step_is_taken_only_where_something_is_to_change(monkeypatch: pytest.MonkeyPatch):
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
+    for number in range(50):
+        fleet.join(number)
+    fleet.clock.advance(5.0)
+    stepped: set[SessionId] = set()
+    step = Fleet.step
+
+    def noted(self: Fleet, miner: FleetMiner, now: float) -> None:
+        stepped.add(miner.session)
+        step(self, miner, now)
+
+    monkeypatch.setattr(Fleet, "step", noted)
+    last = fleet.join(50)
+    fleet.clock.advance(2.0)
+    assert stepped == {last}

@@ -35,7 +35,7 @@ class Packing:
         """Pack the miners whose rates are known, slice those that are new."""
         tuning = self._tuning
         known = sorted((load for load in loads if load.is_known), key=lambda load: _largest_first(load, tuning))
-        assignments = {load.session: sliced(load, weights) for load in loads if not load.is_known}
+        assignments = sliced((load for load in loads if not load.is_known), weights)
         largest = max((abs(work) for work in surplus.values()), default=0.0)
         swing = max(tuning.residual_swing_sigmas * sigma, tuning.residual_swing_surplus * largest / horizon_s)
         options = _residual_options(known, swing, weights, tuning)

@@ -5,7 +5,7 @@ at zero starts in the middle of a slice, and surplus is at most ``w (1 - w) x pe
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from proxy.scheduling.policies.policy import Assignment, MinerLoad, Role
 from proxy.types import PoolKey, SessionId
@@ -27,7 +27,7 @@ class Slicing:
         strict: bool,
     ) -> dict[SessionId, Assignment]:
         """Slice every miner over the pools that it can go to."""
-        return {load.session: sliced(load, weights) for load in loads}
+        return sliced(loads, weights)
 
     def is_due(
         self,
@@ -42,9 +42,17 @@ class Slicing:
         return any(load.assignment.role is Role.NEW for load in loads)
 
 
-def sliced(load: MinerLoad, weights: Mapping[PoolKey, float]) -> Assignment:
-    """Return the assignment of a miner that is sliced to ``weights`` by itself."""
-    return Assignment(role=Role.SLICED, time_shares=reachable(weights, load.pools))
+def sliced(loads: Iterable[MinerLoad], weights: Mapping[PoolKey, float]) -> dict[SessionId, Assignment]:
+    """Return the assignments of miners that are sliced to ``weights``, each by itself; equal ones are one object."""
+    shared: dict[frozenset[PoolKey], Assignment] = {}
+    made = {}
+    for load in loads:
+        assignment = shared.get(load.pools)
+        if assignment is None:
+            time_shares = reachable(weights, load.pools)
+            assignment = shared[load.pools] = Assignment(role=Role.SLICED, time_shares=time_shares)
+        made[load.session] = assignment
+    return made
 
 
 def reachable(weights: Mapping[PoolKey, float], pools: frozenset[PoolKey]) -> dict[PoolKey, float]:
