@@ -171,7 +171,8 @@ class PeerCosts:
 
     def __init__(self) -> None:
         self._addresses: dict[str, AddressCost] = {}
-        """The one that connected last stands last."""
+        self._idle: dict[str, None] = {}
+        """Those without a connection, the one that has been for longest first."""
         self._noted: dict[str, AddressCost] = {}
         """Those that something was done about; the latest stands last."""
 
@@ -190,12 +191,12 @@ class PeerCosts:
 
     def connect(self, session: SessionId, address: str, now: float) -> PeerCost:
         """A connection of ``address`` is accepted."""
-        known = self._addresses.pop(address, None)
+        known = self._addresses.get(address)
         if known is None:
-            known = AddressCost(address, now)
             self._forget()
+            known = self._addresses[address] = AddressCost(address, now)
+        self._idle.pop(address, None)
         known.points(now)
-        self._addresses[address] = known
         peer = known.connections[session] = PeerCost(session, known, now)
         return peer
 
@@ -203,6 +204,8 @@ class PeerCosts:
         """A connection has ended. What it cost without earning anything stays with its address."""
         address, points = peer.address, peer.points(now)
         address.connections.pop(peer.session, None)
+        if not address.connections:
+            self._idle[address.name] = None
         if peer.accepted:
             if points <= ALLOWANCE:
                 address.good_at = now
@@ -266,10 +269,8 @@ class PeerCosts:
         ]
 
     def _forget(self) -> None:
-        """Make room for another address: the one without a connection that connected least lately goes."""
-        if len(self._addresses) < MAX_ADDRESSES:
-            return
-        idle = next((name for name, address in self._addresses.items() if not address.connections), None)
-        if idle is not None:
-            del self._addresses[idle]
+        """Make room for another address: the one that has been without a connection for longest goes."""
+        if len(self._addresses) >= MAX_ADDRESSES and self._idle:
+            idle = next(iter(self._idle))
+            del self._idle[idle], self._addresses[idle]
             self._noted.pop(idle, None)
