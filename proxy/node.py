@@ -299,7 +299,7 @@ class Node:
                 self.metrics_server = MetricsServer(
                     networks=networks_of(configured.metrics_allow),
                     is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS),
-                    settle=self.events.settle,
+                    settle=self._settle,
                 )
                 await self.metrics_server.start(*metrics, self._inherited(METRICS, *metrics))
                 self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
@@ -438,6 +438,11 @@ class Node:
 
     def _queues(self) -> Mapping[str, int]:
         return {"log": self.logs.queued, "database": self.history.writer.waiting_rows}
+
+    def _settle(self) -> None:
+        """Everything is counted and the snapshot is fresh: metrics are about to be read."""
+        self.events.settle()
+        self.publisher.refresh()
 
     # --- Faults of ours ---------------------------------------------------------------------------------------------
 

@@ -7,12 +7,13 @@ import pytest
 
 from proxy.net.clock import LoopClock
 from proxy.net.tasks import cancel_and_wait, spawn
-from proxy.observe.events import EventStream, PoolDown
+from proxy.observe.events import EventStream, PoolDown, PoolSwitched
 from proxy.observe.live.broadcast import Ticker
 from proxy.observe.live.publisher import SNAPSHOT_MAX_S, SNAPSHOT_MIN_S, Publisher, snapshot_pause_s
 from proxy.observe.live.views import LiveSnapshot, LiveStore
 from proxy.ops.health import FRESH_S
-from proxy.types import PoolKey
+from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
+from tests.support.clock import VirtualClock
 from tests.support.patience import PATIENCE_S
 
 
@@ -74,3 +75,51 @@ async def test_pages_get_their_ticks_again_after_the_channel_layer_failed_which_
             await asyncio.sleep(0)
     await cancel_and_wait(task, timeout_s=PATIENCE_S)
     assert reports == ["pages: RedisGone"]
+
+
+def unseen(clock: VirtualClock, events: EventStream, builder: Builder) -> Publisher:
+    """Where this process serves no pages."""
+    return Publisher(
+        builder,  # type: ignore[arg-type]
+        clock=clock,
+        events=events,
+        ticker=None,
+        report=lambda where, error: pytest.fail(f"{where}: {error!r}"),
+    )
+
+
+async def test_without_pages_what_only_they_show_makes_no_snapshot(monkeypatch):
+    monkeypatch.setattr("proxy.observe.live.publisher.store", LiveStore())
+    monkeypatch.setattr("proxy.observe.live.publisher.SNAPSHOT_MIN_S", 0.0)
+    monkeypatch.setattr("proxy.observe.live.publisher.UNSEEN_S", 3600.0)
+    events, builder = EventStream(), Builder()
+    switched = PoolSwitched(
+        session=SessionId(1), worker=WorkerName("rig"), old=None, new=PoolKey("A"), reason=SwitchReason.SLICE
+    )
+    task = spawn(unseen(VirtualClock(), events, builder).run(), name="snapshots")
+    async with asyncio.timeout(PATIENCE_S):
+        while not builder.made:
+            await asyncio.sleep(0)
+        for _ in range(100):
+            events.emit(switched)
+            await asyncio.sleep(0)
+        assert builder.made == 1
+        while builder.made == 1:
+            events.emit(PoolDown(pool=PoolKey("A"), reason="is told at once"))
+            await asyncio.sleep(0)
+    await cancel_and_wait(task, timeout_s=PATIENCE_S)
+
+
+def test_a_scrape_sees_what_is_a_second_old_at_most(monkeypatch):
+    store, clock, builder = LiveStore(), VirtualClock(), Builder()
+    monkeypatch.setattr("proxy.observe.live.publisher.store", store)
+    publisher = unseen(clock, EventStream(), builder)
+    publisher.refresh()
+    clock.advance(0.9)
+    publisher.refresh()
+    assert builder.made == 1
+    clock.advance(0.2)
+    publisher.refresh()
+    newest = store.current()
+    assert newest is not None
+    assert newest.revision == builder.made == 2

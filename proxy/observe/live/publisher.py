@@ -1,8 +1,13 @@
-"""Publishes the live snapshot: once a second, sooner after important events, and notifies the open pages."""
+"""Publishes the live snapshot: once a second, sooner after important events, and notifies the open pages.
+
+Where no pages are served nobody looks at it but the alert rules and who scrapes the metrics: it is made every few
+seconds then, and when it is asked for.
+"""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 
 from proxy.observe.events import (
     ConfigLoaded,
@@ -30,19 +35,21 @@ SNAPSHOT_PART = 0.01
 """Part of the loop's time that building snapshots may use."""
 SNAPSHOT_MAX_S = 5.0
 """Longest pause between snapshots: pages stand still meanwhile, and ``/readyz`` expects one every 15 s."""
-_SHOW_AT_ONCE: tuple[type[Event], ...] = (
+UNSEEN_S = 5.0
+"""Between two snapshots where this process serves no pages. A thousand rows cost as much as some ten shares."""
+_TELL_AT_ONCE: tuple[type[Event], ...] = (
     PoolDown,
     PoolUp,
     ConfigLoaded,
     ConfigRefused,
     OverrideChanged,
-    PoolSwitched,
-    MinerReady,
-    MinerDisconnected,
     DatabaseTrouble,
     NoPoolForLong,
     PoolWorksAgain,
 )
+"""What alerts are about."""
+_SHOW_AT_ONCE: tuple[type[Event], ...] = (PoolSwitched, MinerReady, MinerDisconnected)
+"""What a page is to follow as well."""
 
 
 class Publisher:
@@ -64,29 +71,44 @@ class Publisher:
         self._report = report
         self._troubled = False
         """Whether the last notification failed: that is reported once, not with each snapshot."""
+        self._made_at = -inf
+        self._revision = 0
         self._urgent = asyncio.Event()
-        for kind in _SHOW_AT_ONCE:
+        for kind in _TELL_AT_ONCE if ticker is None else (*_TELL_AT_ONCE, *_SHOW_AT_ONCE):
             events.subscribe(kind, lambda _: self._urgent.set())
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            began = self._clock.now()
-            snapshot = self._builder.build()
-            store.put(snapshot)
-            took = self._clock.now() - began
-            await self._notify_pages(snapshot.revision)
+            took = self._publish()
+            await self._notify_pages()
             self._urgent.clear()
-            await asyncio.sleep(snapshot_pause_s(took))
+            pause = snapshot_pause_s(took)
+            await asyncio.sleep(pause)
+            usual = SNAPSHOT_S - SNAPSHOT_MIN_S if self._ticker is not None else UNSEEN_S - pause
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), SNAPSHOT_S - SNAPSHOT_MIN_S)
+                await asyncio.wait_for(self._urgent.wait(), max(usual, 0.0))
 
-    async def _notify_pages(self, revision: int) -> None:
+    def refresh(self) -> None:
+        """Have a snapshot that is at most a second old, where they come more seldom: somebody is about to read it."""
+        if self._ticker is None and self._clock.now() - self._made_at > SNAPSHOT_S:
+            self._publish()
+
+    def _publish(self) -> float:
+        """Make one; returns the seconds that it took."""
+        began = self._clock.now()
+        snapshot = self._builder.build()
+        store.put(snapshot)
+        self._revision = snapshot.revision
+        self._made_at = self._clock.now()
+        return self._made_at - began
+
+    async def _notify_pages(self) -> None:
         """A channel layer that fails, as Redis may in ways of its own, costs the pages their ticks and nothing else."""
         if self._ticker is None:
             return
         try:
-            await self._ticker.tick(revision)
+            await self._ticker.tick(self._revision)
             self._troubled = False
         except Exception as error:
             if not self._troubled:
