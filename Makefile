@@ -7,15 +7,21 @@ ARGS ?=
 TESTARGS ?=
 TEST_DATA := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
 
-# Where the tests are that need neither processes nor browsers, and are over in a moment.
-UNITS := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance \
-	tests/alerts tests/config tests/admin
+# The tests of make check: those of the pure modules, which need no database, and those of the configuration and the admin.
+PURE := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance tests/alerts
+CONFIGURATION := tests/config tests/admin
 
-# Where the tests work through processes of their own: coverage would see nothing of them and slow them down. They wait
-# for one another most of the time: three at a time use two processors well.
-PROCESSES := tests/e2e tests/abuse tests/installer tests/browser
+# Of what touches the database: constraints, loading, live changes, batches, sums, queries of pages and of the API.
+ON_POSTGRESQL := tests/admin/test_database_rules.py tests/config/test_loader.py tests/config/test_settings_act_live.py \
+	tests/history/test_writer.py tests/history/test_exportshares.py tests/history/test_blocks_found.py \
+	tests/dashboard/test_regions_from_the_database.py tests/dashboard/api/test_reading.py
 
-.PHONY: help run demo screenshots templates static units simulations check test abuse fuzz bench migrate clean lock wheel audit sbom
+# Where the tests work through processes of their own: coverage would see nothing of them and slow them down. But for
+# the browser's they wait for one another most of the time: five at a time use two processors well.
+PROCESSES := tests/installer tests/e2e tests/abuse tests/browser
+
+.PHONY: help run demo screenshots templates static units units-pure units-configuration units-postgresql simulations check test \
+	test-postgresql abuse fuzz bench migrate clean lock wheel audit sbom
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -23,6 +29,7 @@ help:
 	@echo "make screenshots   pictures of all pages in three states, to look at (ARGS=\"--page / --state trouble\")"
 	@echo "make check  format, lint, types, templates, migrations and the quick tests, before each commit"
 	@echo "make test   all checks and tests, with coverage (TESTARGS=... for pytest)"
+	@echo "make test-postgresql  the tests that touch the database, on PostgreSQL"
 	@echo "make abuse  attack a proxy with honest miners beside, print what it did to them (ARGS=--help; 10 minutes)"
 	@echo "make bench  what a miner costs the proxy beside a bare relay, under ten minutes (ARGS=... for tests.bench.budget)"
 	@echo "make fuzz   mutated lines, files and configurations (MINUTES=10, for each kind; findings in FINDINGS)"
@@ -74,28 +81,44 @@ static: $(VENV)/.test
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check --fail-level WARNING
 
-units: export DPMP_DATA_DIR := $(TEST_DATA)
+# Two processes, not workers of one: each finds its own tests only, and just one makes a database.
+units-pure units-configuration: export DPMP_DATA_DIR := $(TEST_DATA)
+units-pure: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not simulation and not slow and not django_db" $(PURE) $(TESTARGS)
+units-configuration: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not simulation and not slow" $(CONFIGURATION) $(TESTARGS)
+
 units: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation and not slow" $(UNITS) $(TESTARGS)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target units-pure units-configuration
 
 # Hours of virtual time: without coverage, which would make them take twice as long.
 simulations: export DPMP_DATA_DIR := $(TEST_DATA)
 simulations: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
 
-# Both at once: the quick tests take what the checks leave of two processors.
+# The longest first: the others share what it leaves of two processors.
+check: export PYTHONDONTWRITEBYTECODE :=
 check: $(VENV)/.test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static units
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target units-pure static units-configuration
 
 test: export DPMP_DATA_DIR := $(TEST_DATA)
 # Some machines keep Python from writing bytecode: each process that a test starts would compile everything anew.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.test
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static simulations
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static simulations units-postgresql
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
-	$(BIN)/python -m pytest -n 2 tests/browser $(TESTARGS)
+	$(BIN)/python -m pytest -n 5 --dist loadgroup --no-loadscope-reorder $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal tests/browser $(TESTARGS)
+
+# On a server of their own, or the one of DPMP_TEST_DATABASE_URL: a few tests in make test, or all.
+test-postgresql units-postgresql: export DPMP_DATA_DIR := $(TEST_DATA)
+units-postgresql: $(VENV)/.test
+	$(BIN)/python -m tests.support.on_postgresql $(ON_POSTGRESQL) $(TESTARGS)
+
+test-postgresql: export PYTHONDONTWRITEBYTECODE :=
+test-postgresql: $(VENV)/.test
+	$(BIN)/python -m tests.support.on_postgresql -n 2 --dist worksteal -m "not simulation" $(PROCESSES:%=--ignore=%) $(TESTARGS)
 
 fuzz: export DPMP_FUZZ_MINUTES := $(or $(MINUTES),10)
 fuzz: export DPMP_FUZZ_FINDINGS := $(abspath $(or $(FINDINGS),$(VENV)/fuzz))

@@ -205,6 +205,7 @@ def test_the_settings_are_saved_as_the_one_row(admin) -> None:
     assert ProxySettings.objects.get().max_sessions == 20
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

@@ -83,6 +83,7 @@ async def test_nobody_is_asked_in_the_first_minute():
     assert service.asked == ["observed"]
 
 
+@pytest.mark.no_cover
 async def test_a_source_is_not_asked_more_often_than_its_time_between_polls():
     async with serve(reply(oracle_answer())) as server:
         service = Service(oracle(server))
@@ -113,6 +114,7 @@ async def test_three_failures_fall_back_and_an_answer_recovers():
     assert len(service.errors) == 3
 
 
+@pytest.mark.no_cover
 async def test_a_source_that_goes_on_failing_is_asked_less_often():
     async with serve(reply({}, 503)) as server:
         service = Service(oracle(server))

@@ -200,6 +200,7 @@ async def test_anything_but_an_acknowledgement_ends_it(browser_of, said):
     assert (await socket.receive_output(timeout=PATIENCE_S))["code"] == 1003
 
 
+@pytest.mark.no_cover
 async def test_fifty_viewers_cost_one_rendering_of_each_region_and_role(browser_of, person):
     browsers = [await sync_to_async(browser_of)("viewer"), await sync_to_async(browser_of)("operator")]
     sockets = [(await opened(browsers[number % 2]))[0] for number in range(50)]

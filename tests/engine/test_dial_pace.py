@@ -62,6 +62,7 @@ def test_many_addresses_together_have_a_pace_as_well_and_take_turns() -> None:
     assert all(in_work(miners) == 30 for miners in waves)
 
 
+@pytest.mark.no_cover
 def test_a_new_farm_behind_one_address_is_at_work_in_seconds_for_one_pool_comes_before_two() -> None:
     world = world_of()
     farm = come(world, 200)
@@ -79,6 +80,7 @@ def test_a_home_with_six_miners_never_waits() -> None:
     assert all(len(pool.live()) == 6 for pool in world.pools.values())
 
 
+@pytest.mark.no_cover
 def test_a_farm_that_was_there_before_comes_back_at_once_also_while_strangers_wait() -> None:
     world = world_of()
     farm = come(world, 100, name="asic")
@@ -94,6 +96,7 @@ def test_a_farm_that_was_there_before_comes_back_at_once_also_while_strangers_wa
     assert in_work(again) == 100
 
 
+@pytest.mark.no_cover
 def test_a_fleet_that_has_earned_moves_to_a_pool_without_connections_at_once() -> None:
     world = world_of(pools={"A": 8, "B": 8}, weights={"A": 100})
     farm = come(world, 200)
@@ -123,6 +126,7 @@ def test_a_known_name_is_no_way_around_the_pace() -> None:
     assert dials(world) <= PER_S + NAME_BURST
 
 
+@pytest.mark.no_cover
 def test_the_pace_follows_the_setting() -> None:
     world = world_of()
     world.engine.apply(replace(world.config, limits=replace(OPEN, dials_per_s=200.0), revision=3))

@@ -186,6 +186,7 @@ def three_visits(
     return world, busiest, visited
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("model", "away_s", "stay_s"),
     [

@@ -139,6 +139,7 @@ def test_a_bad_share_costs_one_hash_where_there_is_no_doubt(monkeypatch: pytest.
     assert world.events_of(ShareResult)[-1].reason is Reason.LOW_DIFFICULTY
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("reading", list(BitsReading))
 def test_a_pool_gets_the_bits_from_which_it_rebuilds_the_version(reading: BitsReading) -> None:
     """At most two shares are lost until its reading is known; a version that cannot be told to an OR pool is lost."""

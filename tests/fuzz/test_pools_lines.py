@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.fuzz.conftest import Fuzz, seeds
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import FuzzedWorld
@@ -47,6 +49,7 @@ def run(case: Case) -> None:
     world.check()
 
 
+@pytest.mark.no_cover
 def test_no_line_of_a_pool_is_an_exception(fuzz: Fuzz) -> None:
     for case in seeds("pool"):
         run(case)

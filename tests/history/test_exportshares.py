@@ -28,6 +28,7 @@ def as_csv(*options):
     return [row for row in rows if row["begin"] != "total"], [row for row in rows if row["begin"] == "total"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("by", ["hour", "day", "month", "period"])
 def test_totals_are_the_sums_of_the_rows_and_of_the_history(by):
     minutes(800)

@@ -142,6 +142,7 @@ def test_a_switch_of_pool_changes_nothing_of_the_workers_rate():
     assert min(seen) > 0.85 and max(seen) < 1.15
 
 
+@pytest.mark.no_cover
 def test_a_short_gap_counts_as_silence_and_a_long_one_starts_the_window_afresh():
     mine = Mine(1e6, 100.0, seed=4)
     mine.events.emit(ready())
@@ -195,6 +196,7 @@ def test_a_window_holds_exactly_what_came_in_it(steps, which):
     assert work.sum == pytest.approx(sum(inside), rel=1e-5, abs=1e-7 * sum(d for _, d in came))
 
 
+@pytest.mark.no_cover
 def test_the_hour_as_a_series_sums_up_to_the_hour():
     mine = Mine(1e6, 100.0, seed=9)
     mine.events.emit(ready())

@@ -69,6 +69,7 @@ def run():
     return run
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db
 def test_the_rates_of_the_hour_and_the_day_go_on_from_history(run):
     worked(run.clock, 2 * 1440)
@@ -102,6 +103,7 @@ def test_a_worker_of_two_hours_is_not_said_to_have_worked_a_day(run):
     assert rates.h24.value == pytest.approx(20.0, rel=0.1)
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db
 def test_time_between_the_runs_counts_as_silence(run):
     worked(run.clock, 1440, until=30)

@@ -255,6 +255,7 @@ async def test_no_turn_of_the_loop_holds_more_than_one_handshake(proxy: Proxy) -
     assert order == ["first", "broken", "last"] and len(said) == 1
 
 
+@pytest.mark.no_cover
 async def test_many_miners_at_once_are_all_served(proxy: Proxy) -> None:
     async def one() -> bytes:
         reader, writer = await connected(proxy.port)

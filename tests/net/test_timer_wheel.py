@@ -21,6 +21,7 @@ class Bench:
         return lambda: self.called.append((name, self.clock.now()))
 
 
+@pytest.mark.no_cover
 @given(st.lists(st.floats(0, 100), max_size=20), st.data())
 def test_every_call_that_is_not_cancelled_comes_once_and_in_time(delays: list[float], data: st.DataObject) -> None:
     bench = Bench()

@@ -136,6 +136,7 @@ def split_of(strangers: int) -> float:
     return counts["A"] / sum(counts.values())
 
 
+@pytest.mark.no_cover
 def test_miners_that_suggest_an_enormous_difficulty_and_send_nothing_move_no_split():
     assert split_of(strangers=5) == pytest.approx(0.7, abs=0.02)
 

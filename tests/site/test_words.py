@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from tests.test_architecture import MODULES, ROOT
 
 # Parts of names (``told_mask`` has told and mask): metaphors and words of our own, and what they are called now.
@@ -89,6 +91,7 @@ def parts_of(name: str) -> set[str]:
     return {*words, *("_".join(pair) for pair in pairwise(words)), "".join(words)}
 
 
+@pytest.mark.no_cover
 def test_no_name_is_a_word_that_was_replaced() -> None:
     wrong = []
     for module, path in MODULES.items():

@@ -23,6 +23,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.no_cover
 @given(st.dictionaries(st.sampled_from(["id", "method", "params", "result", "error", "reject-reason"]), JSON))
 def test_any_json_object_is_a_message_or_a_typed_error(message: dict[str, object]) -> None:
     import json

@@ -37,6 +37,7 @@ ANSWERS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.no_cover
 @given(st.lists(ANSWERS, min_size=1, max_size=4))
 def test_a_pools_answer_means_the_same_on_the_short_way(answers: list[dict[str, Any]]) -> None:
     """``id`` 0 stands for an open share's."""
