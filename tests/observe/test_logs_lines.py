@@ -1,6 +1,7 @@
 """A log line is one JSON object that says what, when, which session, worker and pool."""
 
 import json
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +14,13 @@ from proxy.observe.events import (
     OracleApplied,
     PoolMessage,
     PoolNotify,
+    UpstreamTraffic,
 )
-from proxy.observe.log.lines import LONGEST_TEXT
+from proxy.observe.log.lines import LONGEST_TEXT, Entry, json_of, line_of, timestamp
 from proxy.types import Chain, ConnectionId, JobId
 from tests.observe.logs_cast import ONE, RIG, A, Scene, authorized, everything, pool_down, switched
+
+LOGIN = '{"id":1,"method":"mining.authorize","params":["user","secret"]}'
 
 
 def test_line_begins_with_time_and_event() -> None:
@@ -122,3 +126,28 @@ def test_any_text_of_a_peer_stays_inside_one_line(text: str) -> None:
     scene.written()
     (line,) = scene.stdout.getvalue().split("\n")[:-1]
     assert json.loads(line)["event"] == "pool_message"
+
+
+TIMES = st.floats(0, 4e9) | st.integers(0, 4_000_000_000).map(float) | st.sampled_from([0.9999996, 1e9 - 1e-7])
+
+
+@given(TIMES)
+def test_a_time_is_written_as_the_library_writes_it(ts: float) -> None:
+    expected = datetime.fromtimestamp(ts, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert timestamp(ts) == expected
+
+
+def test_a_line_of_the_file_says_what_the_page_says() -> None:
+    odd = "rig\u202e\x85" + "x" * LONGEST_TEXT
+    events = (
+        pool_down(odd),
+        switched(A),
+        authorized(),
+        OracleApplied(weights={A: 1.0}, reason=odd),
+        UpstreamTraffic(session=ONE, pool=A, direction="tx", line=LOGIN),
+    )
+    for redact in (None, lambda text: text.replace("rig", "***")):
+        for number, event in enumerate(events):
+            entry = Entry(number, 1.5 + number / 7, event, number, odd, A)
+            assert json_of(entry, redact) == line_of(entry, redact).json()
+            assert "secret" not in json_of(entry, redact)

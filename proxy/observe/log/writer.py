@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
 from proxy.observe.events import DEBUG, INFO
-from proxy.observe.log.lines import Entry, Redact, line_of, to_json
+from proxy.observe.log.lines import Entry, Redact, json_of, to_json
 from proxy.observe.log.log_filter import LEVEL_NAMES
 from proxy.observe.log.outlets import Outlet
 
@@ -88,7 +88,7 @@ class LogWriter:
 
     def _text(self, entry: Entry) -> str:
         try:
-            return line_of(entry, self.redact).json()
+            return json_of(entry, self.redact)
         except (RuntimeError, TypeError, ValueError, OverflowError) as error:
             # An event that holds something unusual (a dict that changes meanwhile) must not end the log.
             self._unformatted += 1
