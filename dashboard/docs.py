@@ -18,6 +18,7 @@ from markdown.treeprocessors import Treeprocessor
 SLUGS = (
     "operations",
     "api",
+    "mqtt",
     "reverse-proxy",
     "stored-data",
     "security",

@@ -34,6 +34,7 @@ _ACTIONS: Mapping[str, Text] = {
     "revoke token": _("revoked the API token"),
     "log download": _("downloaded the log"),
     "log events": _("chose the events of the log"),
+    "change MQTT": _("changed MQTT"),
     "change pool": _("changed the pool"),
     "enable pool": _("enabled the pool"),
     "disable pool": _("disabled the pool"),

@@ -56,6 +56,11 @@ SENTENCES: Mapping[str, Text] = {
     "pool_bad_message": _("%(pool)s sent something wrong · %(problem)s"),
     "no_pool_for_long": _("No pool has worked for %(minutes)s min: miners are let go to use their own fallback"),
     "pool_works_again": _("A pool works again after %(after_s)s: miners are welcome"),
+    # --- MQTT ---
+    "mqtt_connected": _("The MQTT broker at %(address)s is connected"),
+    "mqtt_disconnected": _("No connection to the MQTT broker at %(address)s · %(problem)s"),
+    "mqtt_command": _("A command came by MQTT · %(topic)s: %(payload)s"),
+    "mqtt_command_ignored": _("A command by MQTT was ignored · %(topic)s: %(payload)s · %(reason)s"),
     # --- The process ---
     "config_loaded": _("Settings applied · %(changed)s"),
     "config_refused": _("The saved settings cannot be used; the earlier ones stay · %(problems)s"),
@@ -158,6 +163,7 @@ _KINDS: Mapping[str, Text] = {
     "scheduling": _("split and schedule"),
     "work": _("moves, jobs and shares"),
     "balance": _("auto-balance"),
+    "mqtt": _("MQTT"),
     "process": _("DPMP itself"),
 }
 """Kind of an event: the file that declares it."""

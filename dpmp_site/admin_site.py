@@ -13,7 +13,11 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
     ("mining", _("Pools and schedules"), ("Pool", "Wallet", "Schedule", "WorkerPin", "WeightOverride")),
     ("balance", _("Auto-balance"), ("BalanceSettings", "BalanceSource", "ChainPrice")),
     ("alerts", _("Alerts"), ("AlertTarget", "AlertRule", "AlertSettings", "AlertDelivery")),
-    ("settings", _("Settings"), ("ProxySettings", "FirmwareRule", "Retention", "WorkerTrace", "ConfigRevision")),
+    (
+        "settings",
+        _("Settings"),
+        ("ProxySettings", "FirmwareRule", "MqttSettings", "Retention", "WorkerTrace", "ConfigRevision"),
+    ),
     ("people", _("People"), ("User", "Group", "ApiToken", "AccessAttempt", "AccessFailureLog", "AccessLog")),
     (
         "history",

@@ -31,6 +31,7 @@ from proxy.history.journal_undelivered import JournalBlock, read_undelivered
 from proxy.history.service import HistoryService
 from proxy.history.state_saver import StateSaver
 from proxy.models.settings import networks_of
+from proxy.mqtt.switch import MqttSwitch
 from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
@@ -177,6 +178,7 @@ class Node:
         )
         self.confirmations = Confirmations(clock=self.clock)
         self.alerts = AlertService(events=self.events)
+        self.mqtt = MqttSwitch(clock=self.clock, events=self.events, snapshot=store.current, report=self._report)
         self.garbage = GarbageCollection(clock=self.clock, events=self.events)
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.loop_watch = LoopWatch(self._loop_held) if settings.WATCH_LOOP else None
@@ -369,6 +371,7 @@ class Node:
         await asyncio.gather(
             self.history.close(),
             self.memory.close(),
+            self.mqtt.close(),
             self.balance.save(at_the_end=True),
             *(server.stop() for server in self._servers()),
             return_exceptions=True,
@@ -409,6 +412,7 @@ class Node:
         for part in (self.history, self.payouts, self.balance, self.confirmations):
             part.apply(config)
         self.alerts.apply(config.alerts)
+        self.mqtt.apply(config.mqtt)
         self.listener.limit_input(config.limits)
         self.tls.configure(config.listeners.tls_certificate, config.listeners.tls_key)
         if self.tls_listener.started:

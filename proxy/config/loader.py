@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -22,6 +23,7 @@ from proxy.config.snapshot import (
     LogConfig,
     MinerAccess,
     Mode,
+    MqttConfig,
     OverrideConfig,
     OverrideKind,
     PayoutAction,
@@ -35,6 +37,7 @@ from proxy.config.validate import validate
 from proxy.errors import ConfigError
 from proxy.models import (
     ConfigRevision,
+    MqttSettings,
     Pool,
     ProxySettings,
     Schedule,
@@ -126,8 +129,16 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
         log=log,
         alerts=load_alerts(),
         firmware=firmware,
+        mqtt=mqtt_config(MqttSettings.load()),
         worker_series=settings.worker_series,
     )
+
+
+def mqtt_config(row: MqttSettings) -> MqttConfig | None:
+    """What ``row`` says; None where MQTT is off."""
+    if not row.enabled:
+        return None
+    return MqttConfig(**{each.name: getattr(row, each.name) for each in fields(MqttConfig)})
 
 
 def _access(settings: ProxySettings, problems: list[str]) -> MinerAccess:

@@ -312,6 +312,29 @@ class MinerAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MqttConfig:
+    """A broker that states are published to and commands come from."""
+
+    host: str
+    port: int = 1883
+    tls: bool = False
+    ca: str = ""
+    """Path of a PEM file with the authority that signed the broker's certificate; empty: those of the system."""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    base_topic: str = "dpmp"
+    discovery: bool = True
+    """Whether Home Assistant is told what there is."""
+    discovery_prefix: str = "homeassistant"
+    commands: bool = True
+    """Whether the split, auto-balance and pins can be set by messages."""
+    max_workers: int = 100
+    """How many workers are published."""
+    interval_s: float = 5.0
+    """Each topic is sent at most once in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthConfig:
     """When a pool counts as down, and when as up again."""
 
@@ -387,6 +410,8 @@ class ConfigSnapshot:
     """Workers whose raw traffic is logged, until when (unix seconds)."""
     firmware: tuple[FirmwareRule, ...] = ()
     """Profiles chosen by hand, tried in this order before the known agents."""
+    mqtt: MqttConfig | None = None
+    """None: off."""
     worker_series: int = 0
     """How many workers get metrics of their own, the strongest first; 0: none."""
 

@@ -19,6 +19,7 @@ PAGES = [
     "/help/log-events/",
     "/help/reverse-proxy/",
     "/settings/",
+    "/mqtt/",
     "/start/",
     "/account/",
     "/people/",

@@ -80,6 +80,8 @@ WHO_MAY = {
     "help/monitoring/<str:name>": SEE,
     "help/<slug:slug>/": SEE,
     "settings/": ADMINISTER,
+    "mqtt/": ADMINISTER,
+    "mqtt/test/": ADMINISTER,
     "start/": ADMINISTER,
     "start/test/": ADMINISTER,
     "account/": LOGGED_IN,

@@ -25,6 +25,7 @@ from proxy.observe.events.miners import (
     MinerWrongPassword,
     PoolExcluded,
 )
+from proxy.observe.events.mqtt import MqttCommand, MqttCommandIgnored, MqttConnected, MqttDisconnected
 from proxy.observe.events.pools import (
     AuthResult,
     ConnectionTipChanged,
@@ -161,6 +162,10 @@ __all__ = [
     "MinerSubscribed",
     "MinerWaiting",
     "MinerWrongPassword",
+    "MqttCommand",
+    "MqttCommandIgnored",
+    "MqttConnected",
+    "MqttDisconnected",
     "NamesStoredTogether",
     "NetworkDifficultyDoubted",
     "NewBlockSeen",
