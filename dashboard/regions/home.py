@@ -1,7 +1,9 @@
 """The live regions of Home, and the alarms that every page shows."""
 
+import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +25,7 @@ from proxy.models.history import Block, ShareBucket
 from proxy.observe.live.views import Alarm, LiveSnapshot, PoolView, RateView, SplitView
 from proxy.types import PoolKey, PoolStatus
 
+NUMBER = re.compile(r"[\d.,]+")
 HOME_WORKERS = 12
 HOME_COLUMNS = Choice(frozenset({"pool", "rate", "hour", "day", "shares", "difficulty", "best", "rejected", "seen"}))
 """Of the table of workers on Home."""
@@ -47,6 +50,8 @@ class ShownAlarm:
     """An alarm; of a pool that is down also what follows and what to do."""
 
     alarm: Alarm
+    anchor: str
+    """Its id in the page: the same while it lasts, whatever numbers it tells."""
     pool: PoolView | None = None
     follows: str = ""
 
@@ -54,8 +59,9 @@ class ShownAlarm:
 def _shown(snap: LiveSnapshot, alarm: Alarm) -> ShownAlarm:
     pool = snap.pool(alarm.subject) if alarm.kind == "pool" else None
     if pool is None or pool.status is not PoolStatus.DOWN or alarm.level != "bad":
-        return ShownAlarm(alarm)
-    return ShownAlarm(alarm, pool, troubles.consequence(snap, pool))
+        told = f"{alarm.kind} {alarm.subject} {NUMBER.sub('', alarm.text)}"
+        return ShownAlarm(alarm, f"alarm-{hashlib.sha256(told.encode()).hexdigest()[:10]}")
+    return ShownAlarm(alarm, f"alarm-{pool.key}", pool, troubles.consequence(snap, pool))
 
 
 @region("tab")
@@ -168,7 +174,7 @@ def split(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
         "span": _span_name(snap, main) if main else "",
         "pieces": pieces,
         "control": snap.control,
-        "others": [(_span_name(snap, view), view, split_bar(snap, view)) for view in snap.splits[1:]],
+        "others": [(_span_name(snap, view), view, split_bar(snap, view)) for view in _other_splits(snap)],
         "pinned": sum(1 for worker in snap.workers if worker.pinned),
         "wanted": presenters.ratio(aimed, order) if aimed else "",
         "set_to": presenters.ratio(weights, order) if aimed and _differ(aimed, weights, order) else "",
@@ -179,6 +185,15 @@ def split(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obj
         "switch_s": _switch_cost_s(snap) if access.steer else None,
         "worst": max(pieces, key=lambda piece: abs(piece.delivered - piece.wanted), default=None),
     }
+
+
+def _other_splits(snap: LiveSnapshot) -> list[SplitView]:
+    """The splits after the first; of two that began together only one: the hour's and the day's soon after a start."""
+    others: list[SplitView] = []
+    for view in snap.splits[1:]:
+        if not others or abs(view.since - others[-1].since) >= START_S:
+            others.append(view)
+    return others
 
 
 def _switch_cost_s(snap: LiveSnapshot) -> float | None:

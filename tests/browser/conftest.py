@@ -113,7 +113,7 @@ def visit(chromium, dashboard, logged_in):
     ``page.bad`` is what went wrong. ``alone`` is for a test that ends the login.
     """
     contexts = []
-    dashboard.show("rich")
+    dashboard.show("anew")
 
     def make(who=None, path="/", *, width=1440, theme="dark", alone=False, **options):
         state = logged_in(who) if who and not alone else None

@@ -67,6 +67,7 @@ def history(now: float) -> None:
                     start=start,
                     accepted=18 + minute % 5,
                     work=work * (1 + 0.1 * ((minute * 7) % 5)),
+                    work_squares=18 * (work / 18) ** 2,
                     work_shares=18,
                 )
             )
@@ -98,7 +99,7 @@ def find_block() -> None:
     from proxy.models.history import Block
 
     Block(
-        header_hash=f"{Block.objects.count():064x}",
+        header_hash=f"{time.time_ns():064x}",
         worker="AvalonQ",
         pool="A",
         chain="BTC",
@@ -111,6 +112,13 @@ def find_block() -> None:
         network_difficulty=1.423e14,
         verdict="accepted",
     ).save()
+
+
+def forget_blocks() -> None:
+    """No block was found meanwhile."""
+    from proxy.models.history import Block
+
+    Block.objects.filter(pk__gt=Block.objects.earliest("pk").pk).delete()
 
 
 def shifted(snap, now: float, revision: int):
@@ -199,7 +207,7 @@ async def tick_for_ever(chosen: list[str]) -> None:
         revision += 1
         now = time.time()
         wanted, chosen[1:] = chosen[1:], []
-        snap = shifted(getattr(fixtures, chosen[0])(), now, revision)
+        snap = shifted(getattr(fixtures, chosen[0])(revision), now, revision)
         for name in wanted:
             holds = {"hold": True, "go on": False}.get(name, holds)
         if not holds:
@@ -214,7 +222,7 @@ async def tick_for_ever(chosen: list[str]) -> None:
 async def obey(chosen: list[str]) -> None:
     """Lines on standard input choose the snapshot; each is the first name from then on, and is to be said.
 
-    The line ``block`` makes a block that was found just now.
+    The line ``block`` makes a block that was found just now; ``anew`` forgets those and shows what is shown first.
     """
     from channels.db import database_sync_to_async
 
@@ -224,6 +232,10 @@ async def obey(chosen: list[str]) -> None:
         if line.strip() == b"block":
             await database_sync_to_async(find_block)()
             chosen.append("block")
+        elif line.strip() == b"anew":
+            await database_sync_to_async(forget_blocks)()
+            chosen[0] = "rich"
+            chosen.append("anew")
         elif line.strip() in (b"hold", b"go on"):
             chosen.append(line.decode().strip())
         else:

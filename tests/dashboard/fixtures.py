@@ -1,11 +1,12 @@
 """Snapshots as the pages may meet them: a busy fleet, an empty proxy, a pool that is down, three pools, long names."""
 
 import math
+import random
 from dataclasses import replace
 
 from proxy.balance.balance_view import BalanceState, BalanceView, ChainView, HistoryPoint, SourceView
 from proxy.balance.readings import Measured
-from proxy.history.counters import NO_SHARES
+from proxy.history.counters import NO_SHARES, Tally
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.live.views import (
     Alarm,
@@ -357,6 +358,77 @@ def rich(revision: int = 1) -> LiveSnapshot:
                 profile="unknown", switches=4, shares=3, measured_s=2.5, expected_s=3.1, cost_s=-0.6, error_s=3.0
             ),
         ),
+    )
+
+
+def lively(revision: int = 1) -> LiveSnapshot:
+    """``rich`` as it goes on: each figure is another one with each revision, with more digits and with fewer."""
+    dice = random.Random(revision)
+
+    def moved(seen: RateView) -> RateView:
+        return rate(seen.value * dice.uniform(0.6, 1.5), dice.uniform(0.005, 0.2)) if seen.value else seen
+
+    def counted(counts: Tally, shares: int) -> Tally:
+        return tally(
+            accepted=counts.accepted + revision * shares,
+            rejected=dice.choice((19, 99, 104)),
+            reasons={"stale": dice.choice((3, 8)), "low_difficulty": 1},
+            credited=(counts.credited or 1e6) * dice.uniform(0.9, 1.3),
+            best=counts.best,
+        )
+
+    snap = rich(revision)
+    there = dice.uniform(0.58, 0.79)
+    return replace(
+        snap,
+        pools=tuple(
+            replace(
+                pool,
+                miners=dice.choice((0, 2, 11)),
+                connections=dice.choice((4, 12)),
+                rate=moved(pool.rate),
+                delivered_5m=moved(pool.delivered_5m),
+                difficulty=pool.difficulty and pool.difficulty * dice.choice((1, 2, 16)),
+                latency_ms=dice.choice((7, 48, 131)),
+                latency_p90_ms=dice.choice((60, 312)),
+                counts=counted(pool.counts, 700),
+                jobs=pool.jobs + revision,
+                last_share_at=NOW - dice.choice((0, 8, 75)),
+                last_job_at=NOW - dice.choice((1, 22)),
+                effort=dice.choice((0.0004, 0.123, 1.5)),
+            )
+            for pool in snap.pools
+        ),
+        workers=tuple(
+            replace(
+                worker,
+                pool=worker.pool and dice.choice((A, B)),
+                rate_5m=moved(worker.rate_5m),
+                rate_1h=moved(worker.rate_1h),
+                shares_per_s=worker.shares_per_s * dice.uniform(0.5, 30),
+                difficulty=worker.difficulty and worker.difficulty * dice.choice((1, 2, 16)),
+                counts=counted(worker.counts, 300),
+                last_share_at=NOW - dice.choice((0, 8, 75)),
+                last_seen_at=NOW - dice.choice((0, 8, 75)),
+            )
+            if worker.connections
+            else worker
+            for worker in snap.workers
+        ),
+        splits=tuple(
+            replace(
+                view,
+                parts=(
+                    replace(view.parts[0], delivered=there, error=dice.choice((0.012, 0.004))),
+                    replace(view.parts[1], delivered=1 - there, error=dice.choice((0.012, 0.004))),
+                ),
+            )
+            for view in snap.splits
+        ),
+        rate_5m=moved(snap.rate_5m),
+        rate_1h=moved(snap.rate_1h),
+        counts=counted(snap.counts, 1000),
+        sessions=dice.choice((3, 12)),
     )
 
 

@@ -121,3 +121,12 @@ def test_home_is_there_while_auto_balance_knows_no_weights_yet(home):
     snap = fixtures.rich()
     text = home(replace(snap, extra={"balance": replace(fixtures.balance(), weights=None)}))
     assert "Auto-balance" in text and "It would set" not in text
+
+
+def test_spans_that_began_together_are_told_once(home):
+    snap = fixtures.rich()
+    parts = snap.splits[0].parts
+    began = NOW - 1500
+    views = [SplitView(label=label, since=began, parts=parts) for label in ("change", "hour", "day")]
+    said = home(replace(snap, started_at=began, splits=tuple(views), rate_1h=rate(87e12), rate_24h=rate(87e12)))
+    assert said.count("since 20") == 1, said

@@ -11,6 +11,8 @@
   const dayClock = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
   const UNITS = [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
+  const NOTICE = ".notice, .found, .notices > .small, #trouble-report > .card";
+
   // The demonstration and tests may run on another clock than the browser: the page's own time is the server's.
   const ago = (then, now) => {
     const seconds = Math.round((then - now) / 1000);
@@ -42,7 +44,34 @@
     Idiomorph.defaults.callbacks.afterNodeAdded = (node) => {
       if (node.nodeType === 1) (node.matches("time") ? [node] : node.querySelectorAll("time[datetime]")).forEach((one) => write(one, Date.now()));
     };
-    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.nodeName === "DETAILS");
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.nodeName === "DETAILS")
+      && !((name === "style" || name === "data-late") && "late" in node.dataset);
+    // A notice above the page that is over stays, struck through, so that the page does not move up under the reader.
+    Idiomorph.defaults.callbacks.beforeNodeRemoved = (node) => {
+      if (node.nodeType !== 1 || !node.closest("#live-alarms")) return true;
+      const kept = (node.matches(NOTICE) ? [node] : [...node.querySelectorAll(NOTICE)]).filter((one) => !("late" in one.dataset));
+      kept.forEach((one) => { one.dataset.over = ""; });
+      return !kept.length;
+    };
+  }
+
+  // A notice that comes while the page is read lies over its lower end, above the others; the next page has it in its place.
+  const notices = document.getElementById("notices");
+  const told = new WeakSet(notices ? notices.querySelectorAll(NOTICE) : []);
+  const stack = () => {
+    let up = 0;
+    notices.querySelectorAll(NOTICE).forEach((one) => {
+      if (!told.has(one)) { told.add(one); one.dataset.late = ""; }
+      if (!("late" in one.dataset) || one.hidden) return;
+      one.style.setProperty("--up", up);
+      up += one.offsetHeight + 8;
+    });
+    document.documentElement.style.setProperty("--late", `${up}px`);
+  };
+  if (notices) {
+    new MutationObserver(stack).observe(notices, { childList: true, subtree: true, attributeFilter: ["hidden"] });
+    addEventListener("resize", stack);
+    notices.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) event.target.closest(".card").remove(); });
   }
 
   // The server shows times of schedules in the browser's zone.
