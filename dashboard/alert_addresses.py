@@ -47,6 +47,7 @@ class TargetForm(forms.Form):
         if target is not None:
             kwargs["initial"] = {"label": target.label, **kwargs.get("initial", {})}
         super().__init__(*args, **kwargs)
+        self.order_fields([name for name in self.fields if name != "label"])  # the address first, its name last
 
     def address(self) -> str:
         """What Apprise is given; empty where nothing was entered."""

@@ -17,9 +17,12 @@ from dashboard.models import AuditEntry
 from dashboard.reject_reasons import words_for
 from dashboard.svg import PALETTE
 from proxy.balance.balance_view import HistoryPoint
+from proxy.history.rates import Work
+from proxy.history.split import parts_of, saved_changes
 from proxy.models.history import Block, RejectBucket, ShareBucket
+from proxy.models.state import SchedulerState
 from proxy.observe.live.views import LiveSnapshot
-from proxy.types import Chain
+from proxy.types import Chain, PoolKey
 
 SPANS: dict[str, tuple[int, int, str | Promise]] = {
     "15m": (900, 60, _("15 min")),
@@ -56,6 +59,8 @@ class Line:
     colour: int
     values: list[float | None]
     dashed: bool = False
+    errors: list[float | None] | None = None
+    """Half the width of a band around the line, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Series:
             "times": self.times,
             "lines": [
                 {"label": line.label, "colour": line.colour, "values": line.values, "dashed": line.dashed}
+                | ({"errors": line.errors} if line.errors is not None else {})
                 for line in self.lines
             ],
             "marks": [{"at": mark.at, "kind": mark.kind, "text": mark.text} for mark in self.marks],
@@ -189,6 +195,79 @@ def _rejected(points: tuple[list[int], int], worker: str | None, pool: str | Non
             for index, reason in enumerate(reasons)
         ],
     )
+
+
+SPLIT_WIDTHS = {
+    "15m": 60,
+    "1h": 300,
+    "6h": 1200,
+    "24h": 3600,
+    "7d": 6 * 3600,
+    "30d": 86400,
+    "1y": 7 * 86400,
+}
+"""Span -> width of a point of the split, seconds: wide enough for shares to tell something."""
+
+
+def split(snap: LiveSnapshot, span: str, now: float | None = None) -> Series:
+    """Each pool's part of the work in percent with its error, and what was wanted of it, dashed.
+
+    Of two pools only the first is drawn: the other has the rest.
+    """
+    span = span if span in SPANS else DEFAULT_SPAN
+    length, width = SPANS[span][0], SPLIT_WIDTHS[span]
+    moment = time.time() if now is None else now
+    until = int(moment - WRITTEN_AFTER_S) // width * width
+    times = list(range(until - length // width * width, until, width))
+    work = _work(times, width)
+    keys = [pool.key for pool in snap.pools]
+    drawn = keys[:1] if len(keys) == 2 else keys
+    wanted = _wanted_at(snap, times, width, moment)
+    points = [{part.pool: part for part in parts_of(work.get(start, {}), dict.fromkeys(keys, 1.0))} for start in times]
+    lines = []
+    for key in drawn:
+        seen = [point.get(key) for point in points]
+        lines.append(
+            Line(
+                _name(snap, key),
+                _colour(snap, key),
+                [None if part is None else 100 * part.delivered for part in seen],
+                errors=[None if part is None else 100 * part.error for part in seen],
+            )
+        )
+        target = [None if goal is None else 100 * goal.get(key, 0.0) for goal in wanted]
+        lines.append(Line(gettext("target of %(pool)s") % {"pool": key}, _colour(snap, key), target, dashed=True))
+    if not any(point for point in points):
+        return Series(times, [])
+    return Series(times, lines, tuple(_changes(times[0]))[-MARKS:])
+
+
+def _work(times: Sequence[int], width: int) -> Mapping[int, dict[PoolKey, Work]]:
+    """What each pool got in each period."""
+    rows = _rows(None, None, times[0], times[-1] + width).exclude(pool="")
+    sums, squares, shares = (_sums(rows, column, width) for column in ("work", "work_squares", "work_shares"))
+    found: dict[int, dict[PoolKey, Work]] = defaultdict(dict)
+    for (start, key), amount in sums.items():
+        place = start, key
+        found[start][PoolKey(key)] = Work(amount, squares.get(place, 0.0), round(shares.get(place, 0.0)))
+    return found
+
+
+def _wanted_at(
+    snap: LiveSnapshot, times: Sequence[int], width: int, now: float
+) -> list[Mapping[PoolKey, float] | None]:
+    """What was wanted at the end of each period, as far as the last changes are known: the proxy stores 200."""
+    row = SchedulerState.objects.filter(pk=1).first()
+    changes = saved_changes(row.split if row else {})
+    targets = {pool.key: pool.target for pool in snap.pools}
+    if any(targets.values()):
+        since = snap.splits[0].since if snap.splits else now
+        changes = [*(one for one in changes if one[0] < since), (min(since, now), targets)]
+    wanted: list[Mapping[PoolKey, float] | None] = []
+    for start in times:
+        before = [goal for at, goal in changes if at < start + width]
+        wanted.append(before[-1] if before else None)
+    return wanted
 
 
 STRIP_S = 600

@@ -91,6 +91,7 @@ urlpatterns = [
     path("view/<str:secret>/", people.open_link, name="link-open"),
     path("audit/", people.audit, name="audit"),
     path("charts/fleet/", charts.fleet, name="chart-fleet"),
+    path("charts/split/", charts.split, name="chart-split"),
     path("charts/worker/<worker:name>/", charts.worker, name="chart-worker"),
     path("charts/pool/<str:key>/", charts.pool, name="chart-pool"),
     path("charts/network/<str:what>/", charts.network, name="chart-network"),

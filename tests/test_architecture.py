@@ -159,6 +159,8 @@ MAY_IMPORT = {
         "proxy.chains",
         "proxy.config",
         "proxy.history.counters",
+        "proxy.history.rates",
+        "proxy.history.split",
         "proxy.models",
         "proxy.mqtt.connection",
         "proxy.observe",

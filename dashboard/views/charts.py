@@ -32,6 +32,13 @@ def fleet(request: HttpRequest) -> HttpResponseBase:
 
 @require_GET
 @needs(SEE)
+def split(request: HttpRequest) -> HttpResponseBase:
+    """How the work was split, and what was wanted."""
+    return _answer(charts.split(live.snapshot(), _span(request)))
+
+
+@require_GET
+@needs(SEE)
 def network(request: HttpRequest, what: str) -> HttpResponseBase:
     """What auto-balance saw of the networks."""
     return _answer(charts.network(live.snapshot(), what if what in NETWORK else "rate"))

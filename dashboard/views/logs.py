@@ -51,6 +51,7 @@ def logs(request: HttpRequest) -> HttpResponseBase:
             "link": _without_until(request),
             "events": sorted(REGISTRY),
             "query": request.GET.urlencode(),
+            "filtered": any(request.GET.values()),
         },
     )
 

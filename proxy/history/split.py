@@ -158,10 +158,7 @@ class SplitMeter:
         now = self._clock.now()
         offset = self._clock.wall() - now
         try:
-            changes = [
-                (min(float(at) - offset, now), {PoolKey(key): float(weight) for key, weight in weights.items()})
-                for at, weights in state["changes"]
-            ]
+            changes = [(min(at - offset, now), weights) for at, weights in _changes_of(state)]
             base = {
                 PoolKey(key): Work(float(sums[0]), float(sums[1]), int(sums[2])) for key, sums in state["base"].items()
             }
@@ -221,6 +218,21 @@ class SplitMeter:
             if at <= begin:
                 break
         return average
+
+
+def _changes_of(state: Mapping[str, Any]) -> list[tuple[float, dict[PoolKey, float]]]:
+    return [
+        (float(at), {PoolKey(key): float(weight) for key, weight in weights.items()})
+        for at, weights in state["changes"]
+    ]
+
+
+def saved_changes(state: Mapping[str, Any]) -> list[tuple[float, dict[PoolKey, float]]]:
+    """When the weights changed (unix seconds) and to which, from a ``dump``; nothing from what is no dump."""
+    try:
+        return _changes_of(state)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []
 
 
 def _same(one: Mapping[PoolKey, float], other: Mapping[PoolKey, float]) -> bool:

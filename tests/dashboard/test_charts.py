@@ -6,9 +6,10 @@ import pytest
 from django.utils import timezone
 
 from dashboard import charts
-from dashboard.charts import SPANS, network, series
+from dashboard.charts import SPANS, SPLIT_WIDTHS, network, series, split
 from dashboard.models import AuditEntry
 from proxy.models.history import Block, RejectBucket, ShareBucket
+from proxy.models.state import SchedulerState
 from proxy.observe.events import PoolDown
 from proxy.observe.log import RecentLines
 from proxy.observe.log.lines import Entry
@@ -190,3 +191,62 @@ def test_unknown_kind_of_a_chart_is_the_usual_one(browser_of, pools):
     vera = browser_of("viewer")
     assert vera.get("/charts/worker/ann/?what=x").json()["lines"] == []
     assert vera.get("/charts/pool/A/?what=rejected").status_code == 200
+
+
+def half_hour(start, **parts):
+    for pool, work in parts.items():
+        bucket(start, pool=pool, work=work, work_squares=work * work / 100, work_shares=100)
+
+
+def test_split_over_time_has_a_band_that_narrows_with_more_shares_and_the_target_beside_it(db):
+    for minute in range(1, 31):
+        half_hour(MINUTE - 60 * minute, A=70, B=30)
+    for span, least in (("15m", 10), ("1h", 4)):
+        line, target = split(fixtures.rich(), span, now=NOW).lines
+        seen = [value for value in line.values if value is not None]
+        assert seen[-1] == pytest.approx(70) and len(seen) >= least
+        assert line.label == "A Solo CK" and not line.dashed
+        assert target.dashed and target.values[-1] == pytest.approx(70)
+    minute, hour = (split(fixtures.rich(), span, now=NOW).lines[0].errors for span in ("15m", "1h"))
+    assert 0 < hour[-1] < minute[-1] < 15
+
+
+def test_period_without_shares_is_a_gap_in_the_split(db):
+    half_hour(MINUTE - 60, A=70, B=30)
+    half_hour(MINUTE - 180, A=50, B=50)
+    line = split(fixtures.rich(), "15m", now=NOW).lines[0]
+    assert [value and round(value) for value in line.values[-3:]] == [50, None, 70]
+    assert line.errors[-2] is None
+
+
+def test_target_of_the_past_is_what_was_wanted_then(db):
+    SchedulerState.objects.create(
+        pk=1, split={"changes": [[MINUTE - 700, {"A": 0.5, "B": 0.5}], [MINUTE - 400, {"A": 0.9, "B": 0.1}]]}
+    )
+    half_hour(MINUTE - 60, A=70, B=30)
+    snap = fixtures.rich()
+    snap = replace(snap, splits=(replace(snap.splits[0], since=MINUTE - 130),))
+    target = split(snap, "15m", now=NOW).lines[1].values
+    assert target[0] is None, "before the first change that is known"
+    assert target[5] == pytest.approx(50) and target[9] == pytest.approx(90) and target[-1] == pytest.approx(70)
+
+
+@pytest.mark.parametrize("saved", [{}, [], {"changes": 3}, {"changes": [[None, {}]]}, {"changes": [[1, "x"]]}])
+def test_nonsense_of_the_database_leaves_the_target_of_now(db, saved):
+    SchedulerState.objects.create(pk=1, split=saved)
+    half_hour(MINUTE - 900, A=70, B=30)
+    assert split(fixtures.rich(), "1h", now=NOW).lines[1].values[-1] == pytest.approx(70)
+
+
+def test_split_of_three_pools_draws_each_and_that_of_nothing_nothing(db):
+    assert split(fixtures.three(), "1h", now=NOW).lines == []
+    half_hour(MINUTE - 900, A=70, B=30)
+    assert len(split(fixtures.three(), "nonsense", now=NOW).lines) == 6
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_split_has_some_tens_of_points_for_each_span(db, span):
+    half_hour(MINUTE - 60, A=70, B=30)
+    half_hour(BEGIN - 10 * 86400, A=70, B=30)
+    found = split(fixtures.rich(), span, now=NOW)
+    assert 10 <= len(found.times) <= 60 and SPLIT_WIDTHS.keys() == SPANS.keys()

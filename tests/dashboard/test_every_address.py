@@ -96,6 +96,7 @@ WHO_MAY = {
     "view/<str:secret>/": EVERYBODY,
     "audit/": STEER,
     "charts/fleet/": SEE,
+    "charts/split/": SEE,
     "charts/worker/<worker:name>/": SEE,
     "charts/pool/<str:key>/": SEE,
     "charts/network/<str:what>/": SEE,

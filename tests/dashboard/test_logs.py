@@ -102,3 +102,12 @@ def test_switches_of_events_reach_the_settings(browser_of):
 def test_events_are_told_of_in_plain_words(browser_of):
     html = browser_of("administrator").get("/logs/events/").content.decode()
     assert "A connection to a pool is open." in html and "``" not in html
+
+
+def test_empty_log_says_so_and_one_that_is_filtered_offers_all_lines(browser_of):
+    browser = browser_of("operator")
+    html = shown(browser, "?worker=nobody")
+    assert "No line matches" in html and 'href="/logs/"' in html
+    logs.lines.__init__()
+    html = shown(browser)
+    assert "Nothing logged yet" in html and "No line matches" not in html

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from proxy.history import Accounting, Counts, Stored, Work
-from proxy.history.split import Span, SplitMeter, parts_of, variance
+from proxy.history.split import Span, SplitMeter, parts_of, saved_changes, variance
 from proxy.observe.events import EventStream, SplitTargetChanged
 from proxy.scheduling.virtual_clock import VirtualClock
 from tests.support.shares import ANN, BOB, A, B, ready, share
@@ -125,3 +125,9 @@ def test_a_span_begins_no_earlier_than_somebody_watched():
     assert hour.since == day.since == pytest.approx(world.clock.wall() - 600)
     world.clock.advance(3600)
     assert world.meter.fleet(Span.HOUR).since == pytest.approx(world.clock.wall() - 3600)
+
+
+def test_changes_of_a_dump_can_be_read_and_nonsense_tells_none():
+    assert saved_changes({"changes": [[5, {"A": 1}]]}) == [(5.0, {A: 1.0})]
+    for nonsense in ({}, {"changes": 3}, {"changes": [[None, {}]]}, {"changes": [[1, "x"]]}, {"changes": [[1]]}):
+        assert saved_changes(nonsense) == []

@@ -28,6 +28,7 @@
     latency: (value) => value === null || value === undefined ? "–" : `${value.toLocaleString(lang, { maximumSignificantDigits: 3 })} ms`,
     percent: (value) => value === null || value === undefined ? "–" : `${value.toLocaleString(lang, { maximumFractionDigits: 1 })} %`,
   };
+  FORMATS.share = FORMATS.percent;
 
   class Chart {
     constructor(card) {
@@ -82,7 +83,9 @@
       if (this.plot) this.plot.destroy();
       this.box.replaceChildren();
       const axis = { stroke: css("--muted"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), width: 1 }, font: `12px ${css("--font")}` };
-      const percent = this.card.dataset.kind === "percent", stacked = "stacked" in this.card.dataset;
+      // A band around a line: two more lines, neither drawn nor named, and the area between them.
+      const edges = lines.flatMap((line, index) => line.errors ? [-1, 1].map((side) => ({ line, index, values: line.values.map((value, at) => value === null ? null : Math.min(100, Math.max(0, value + side * line.errors[at]))) })) : []);
+      const percent = this.card.dataset.kind === "percent", share = this.card.dataset.kind === "share", stacked = "stacked" in this.card.dataset;
       // Stacked: each line is drawn at the sum of those up to it, the area between two in its colour; values stay its own.
       const sums = times.map(() => 0);
       const drawn = lines.map((line) => stacked ? line.values.map((value, at) => value === null ? null : (sums[at] += value)) : line.values);
@@ -93,12 +96,12 @@
       this.plot = new uPlot({
         width: this.width(), height: this.height(), legend: { live: true },
         cursor: { drag: { x: true, y: false } },
-        scales: { ...(times.length === 1 ? { x: { range: () => [times[0] - 1800, times[0] + 1800] } } : {}), y: { range: (plot, low, high) => percent ? [Math.floor(low * .98), Math.ceil(high * 1.02 + .01)] : [0, (high || 1) * 1.08] } },
+        scales: { ...(times.length === 1 ? { x: { range: () => [times[0] - 1800, times[0] + 1800] } } : {}), y: { range: (plot, low, high) => share ? [Math.max(0, Math.floor(low - 5)), Math.min(100, Math.ceil(high + 5))] : percent ? [Math.floor(low * .98), Math.ceil(high * 1.02 + .01)] : [0, (high || 1) * 1.08] } },
         axes: [{ ...axis, values: ticks }, { ...axis, size: 78, values: (plot, ticks) => ticks.map(this.format) }],
-        series: [{ label: this.card.dataset.time || "", value: (plot, value) => value ? both.format(new Date(value * 1000)) : "–" }, ...lines.map((line) => ({ label: line.label, stroke: css(`--p${line.colour}`), width: line.dashed ? 1.5 : 2, dash: line.dashed ? [6, 5] : undefined, fill: lines.length === 1 || stacked && line === lines[0] ? css(`--p${line.colour}`) + "22" : undefined, spanGaps: false, points: line.values.filter((value) => value !== null).length < 4 ? { show: true, size: 7, fill: css(`--p${line.colour}`) } : { show: false }, value: own(line) })), ...total],
-        bands: stacked ? lines.slice(1).map((line, index) => ({ series: [index + 2, index + 1], fill: css(`--p${line.colour}`) + "33" })) : undefined,
+        series: [{ label: this.card.dataset.time || "", value: (plot, value) => value ? both.format(new Date(value * 1000)) : "–" }, ...lines.map((line) => ({ label: line.label, stroke: css(`--p${line.colour}`), width: line.dashed ? 1.5 : 2, dash: line.dashed ? [6, 5] : undefined, fill: lines.length === 1 || stacked && line === lines[0] ? css(`--p${line.colour}`) + "22" : undefined, spanGaps: false, points: line.values.filter((value) => value !== null).length < 4 ? { show: true, size: 7, fill: css(`--p${line.colour}`) } : { show: false }, value: own(line) })), ...total, ...edges.map((edge) => ({ class: "edge", width: 0, points: { show: false }, spanGaps: false }))],
+        bands: edges.length ? edges.filter((edge, at) => at % 2).map((edge, at) => ({ series: [lines.length + total.length + 2 + 2 * at, lines.length + total.length + 1 + 2 * at], fill: css(`--p${edge.line.colour}`) + "33" })) : stacked ? lines.slice(1).map((line, index) => ({ series: [index + 2, index + 1], fill: css(`--p${line.colour}`) + "33" })) : undefined,
         hooks: { setSelect: [() => { this.zoomed = true; }], draw: [(plot) => this.mark(plot)], setCursor: [(plot) => this.tip(plot)] },
-      }, [times, ...drawn, ...(total.length ? [drawn.at(-1)] : [])], this.box);
+      }, [times, ...drawn, ...(total.length ? [drawn.at(-1)] : []), ...edges.map((edge) => edge.values)], this.box);
       this.bubble = document.createElement("div"); this.bubble.className = "tip"; this.bubble.hidden = true;
       this.plot.over.append(this.bubble);
     }
@@ -126,7 +129,7 @@
     this.bubble.hidden = idx === null || idx === undefined || left < 0;
     if (this.bubble.hidden) return;
     const lines = [[both.format(new Date(this.found.times[idx] * 1000)), "time"]];
-    this.found.lines.forEach((line) => lines.push([`${line.label}  ${this.format(line.values[idx])}`, `p${line.colour}`]));
+    this.found.lines.forEach((line) => lines.push([`${line.label}  ${this.format(line.values[idx])}${line.errors && line.errors[idx] !== null ? ` ± ${line.errors[idx].toLocaleString(lang, { maximumFractionDigits: 1 })}` : ""}`, `p${line.colour}`]));
     if (this.total) lines.push([this.total(idx), "total"]);
     this.marks(plot).filter((mark) => Math.abs(plot.valToPos(mark.at, "x") - left) < 8).forEach((mark) => lines.push([`${clock.format(new Date(mark.at * 1000))} ${mark.text}`, mark.kind]));
     this.bubble.replaceChildren(...lines.map(([text, kind]) => { const row = document.createElement("div"); row.className = kind; row.textContent = text; return row; }));
