@@ -95,7 +95,7 @@ def _told(row: Row, found: Measured) -> str:
         f"measuring itself {under.own_ms:.0f} and {rest.own_ms:.0f}); "
         f"{under.refused} of {under.answers} refused, {under.unanswered} unanswered, {under.disconnects} cut off; "
         f"{found.grown_mb:+.0f} MB, then {found.kept_mb:+.0f}; wrote {found.written_mb:.1f} MB; {found.dials} dials "
-        f"({found.dials_per_s}/s), {found.suggestions} suggestions; {found.notes or ''} {dict(found.counts)}"
+        f"({found.dials_per_s:.0f}/s), {found.suggestions} suggestions; {found.notes or ''} {dict(found.counts)}"
     )
 
 

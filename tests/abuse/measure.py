@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,7 +41,7 @@ class Measured:
     """By which database, journals and logs grew."""
     dials: int
     """Connections to the pool."""
-    dials_per_s: int
+    dials_per_s: float
     """The most of them within a second."""
     suggestions: int
     """Lines to the pool."""
@@ -107,8 +108,9 @@ class _Watch:
         self._dials = [pool.connections for pool in attacked.pools]
         self._suggestions = [pool.received[SUGGEST] for pool in attacked.pools]
         self._peak = 0.0
-        self._most = 0
-        self._seen: list[list[int]] = []
+        self._most = 0.0
+        self._seen: list[tuple[float, list[int]]] = []
+        """When connections to the pools were counted, and how many there were."""
 
     async def run(self) -> None:
         """Look again and again."""
@@ -119,9 +121,14 @@ class _Watch:
 
     def _look(self) -> None:
         self._peak = max(self._peak, self.grown())
-        self._seen.append([pool.connections for pool in self._attacked.pools])
-        second = self._seen[-int(1 / LOOK_S) - 1 :]
-        self._most = max([self._most, *(last - first for first, last in zip(second[0], second[-1], strict=True))])
+        now, counted = time.monotonic(), [pool.connections for pool in self._attacked.pools]
+        self._seen.append((now, counted))
+        old = [number for number, (at, _) in enumerate(self._seen) if at <= now - 1.0]
+        first = self._seen[old[-1] if old else 0][1]
+        # What was accepted since that look may have waited since the one before: the pools share our processor.
+        since_s = now - self._seen[max(old[-1] - 1, 0) if old else 0][0]
+        seconds = max(1.0, since_s - LOOK_S)
+        self._most = max([self._most, *((last - begin) / seconds for begin, last in zip(first, counted, strict=True))])
 
     def grown(self) -> float:
         """MB of memory since the beginning."""

@@ -101,7 +101,7 @@ def dials_at_most(per_s: int) -> Judge:
 
     def judge(found: Measured) -> Missed:
         if found.dials_per_s > 2.2 * per_s + 2:
-            yield f"{found.dials_per_s} dials a second"
+            yield f"{found.dials_per_s:.0f} dials a second"
 
     return judge
 

@@ -1,5 +1,6 @@
 """The alert service from events and snapshots to servers, with its own threads; rules come from the database."""
 
+import os
 import threading
 import time
 
@@ -16,7 +17,7 @@ from proxy.observe.live.views import LiveSnapshot
 from proxy.types import Chain, PoolStatus
 from tests.alerts.alert_cast import pool, rate, worker
 from tests.alerts.alert_receivers import Mailbox, Webhook
-from tests.support.patience import PATIENCE_S
+from tests.support.patience import PATIENCE_S, ProcessorWait
 
 
 def until(condition):
@@ -280,11 +281,12 @@ def test_hanging_mail_server_holds_up_neither_the_loop_nor_the_rules():
     with Living(send=hang) as living:
         living.events.emit(DatabaseTrouble(problem="full.", recovered=False))
         assert hanging.wait(PATIENCE_S)
-        began = time.perf_counter()
+        began, waited = time.perf_counter(), ProcessorWait(os.getpid())
         for _ in range(5000):
             living.events.emit(BlockFound(worker="rig", pool="A", chain=Chain.BTC, header_hash=b"", accepted=True))
-        assert time.perf_counter() - began < 1.0
+        took_s = time.perf_counter() - began - waited.look()
         release.set()
+    assert took_s < 1.0
 
 
 def test_events_beyond_the_queue_are_counted_and_nothing_blocks():
