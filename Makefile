@@ -108,8 +108,8 @@ test: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static simulations units-postgresql
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
-	$(BIN)/python -m pytest -n 5 --dist loadgroup --no-loadscope-reorder $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
-	$(BIN)/python -m pytest -n 3 --dist worksteal tests/browser $(TESTARGS)
+	$(BIN)/python -m pytest -n 5 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(TESTARGS)
 
 # On a server of their own, or the one of DPMP_TEST_DATABASE_URL: a few tests in make test, or all.
 test-postgresql units-postgresql: export DPMP_DATA_DIR := $(TEST_DATA)

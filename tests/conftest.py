@@ -22,15 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 NO_SKIP = Environment().switch("DPMP_TEST_NO_SKIP")
 
 
-@pytest.hookimpl(trylast=True)  # after the folders have marked their tests
 def pytest_collection_modifyitems(config, items):
     """Leave out, not skip, what makes no sense on the database in use: where none may be skipped it would fail.
 
-    Of the tests that start processes the slow ones come first, so that none of them is the last to be waited for. And
-    coverage is not measured in slow tests: it makes Python three times as slow. Tests that are not slow without it are
-    marked ``no_cover`` where others reach the same lines.
+    Coverage is not measured in slow tests: it makes Python three times as slow. Tests and files that are not slow
+    without it are marked ``no_cover`` where they cost much and others reach the same lines of the pure modules.
     """
-    items.sort(key=lambda item: bool(item.get_closest_marker("e2e")) and not item.get_closest_marker("slow"))
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")

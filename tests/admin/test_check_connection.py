@@ -12,7 +12,7 @@ from proxy.simulator.pool import SimPool
 from tests.config.rows import make_pool
 from tests.ops.checkpool_cast import WALLET, sim_pool
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 
 PAGE = "/admin/proxy/pool/"
 

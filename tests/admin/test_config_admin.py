@@ -10,7 +10,7 @@ from proxy.config.loader import current_revision, mark_refused
 from proxy.models import Pool, ProxySettings, Schedule, Wallet, WeightOverride, WorkerPin
 from tests.config.rows import BCH_ADDRESS, BTC_ADDRESS, make_pool, make_schedule, make_wallet
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 
 @pytest.fixture
@@ -205,7 +205,6 @@ def test_the_settings_are_saved_as_the_one_row(admin) -> None:
     assert ProxySettings.objects.get().max_sessions == 20
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

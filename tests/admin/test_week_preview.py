@@ -11,6 +11,8 @@ from proxy.config.snapshot import ScheduleConfig, Window
 from proxy.types import WorkerName
 from tests.config.rows import make_pool, make_schedule
 
+pytestmark = pytest.mark.no_cover
+
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
 DAILY = frozenset(range(7))
 

@@ -10,6 +10,8 @@ from proxy.ops import check_pool as checkpool
 from proxy.types import WorkerName
 from tests.dashboard import fixtures
 
+pytestmark = pytest.mark.no_cover
+
 SEE = [
     "/",
     "/workers/",
@@ -46,7 +48,6 @@ def refused(response) -> bool:
     return response.status_code in (401, 403) or (response.status_code == 302 and "/login/" in response["Location"])
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "group, allowed",
     [("viewer", SEE), ("operator", SEE + LOGS + STEER), ("administrator", SEE + LOGS + STEER + ADMINISTER)],
@@ -85,7 +86,6 @@ def test_only_administrators_administer(browser_of, group):
         assert refused(browser.post(address, said)), f"{group} {address}"
 
 
-@pytest.mark.no_cover
 def test_read_only_link_sees_pages_but_no_logs_and_no_action(link_browser, pools):
     browser, _link = link_browser
     for address in SEE:

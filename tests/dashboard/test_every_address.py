@@ -9,6 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard.models import ReadOnlyLink
 
+pytestmark = pytest.mark.no_cover
+
 STRANGER, NO_GROUP, LINK, VIEWER, OPERATOR, ADMINISTRATOR = (
     "stranger",
     "account without a group",
@@ -166,7 +168,6 @@ def test_every_address_is_listed_and_every_listed_one_is_an_address():
     assert set(ROUTES) >= ADMIN_FOR_ALL
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("who", ALL)
 def test_each_address_lets_in_whom_it_should_and_nobody_else(browser_as, pools, who):
     client = browser_as(who)
@@ -183,7 +184,6 @@ def test_each_address_lets_in_whom_it_should_and_nobody_else(browser_as, pools, 
             assert all(refused(answer) or answer.status_code == 405 for answer in answers), (route, codes)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("who", [who for who in ALL if who != ADMINISTRATOR])
 def test_the_admin_is_for_administrators_only(browser_as, who):
     client = browser_as(who)

@@ -11,6 +11,8 @@ from tests.dashboard import fixtures
 from tests.dashboard.fixtures import NOW, A, B, rate
 from tests.support.tallies import tally
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture
 def home(browser_of, pools):

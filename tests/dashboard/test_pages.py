@@ -15,10 +15,11 @@ from proxy.observe.live.views import Alarm, store
 from proxy.types import Chain, WorkerName
 from tests.dashboard import fixtures
 
+pytestmark = pytest.mark.no_cover
+
 PAGES = ["/", "/workers/", "/pools/", "/pools/A/", "/schedule/", "/balance/", "/records/", "/logs/", "/help/"]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["rich", "empty", "waiting", "down", "three"])
 @pytest.mark.parametrize("group", ["viewer", "administrator"])
 def test_every_page_shows_every_snapshot(browser_of, pools, name, group):

@@ -11,6 +11,8 @@ from proxy.observe.live.views import RateView
 from proxy.types import PoolKey, Reason
 from tests.dashboard import fixtures
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.parametrize(
     "value, text",

@@ -12,6 +12,8 @@ from proxy.models.history import BestShare, Block, ChainTip, PayoutRecord
 from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 
+pytestmark = pytest.mark.no_cover
+
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = Access(frozenset({"see", "steer", "administer", "wallets"}))
 

@@ -10,6 +10,8 @@ from proxy.models import ProxySettings
 from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.parametrize(("group", "status"), [("viewer", 403), ("operator", 403), ("administrator", 200), ("", 403)])
 def test_only_administrators_see_it(browser_of, group, status):

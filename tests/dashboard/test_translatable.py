@@ -20,6 +20,8 @@ from dpmp_site.languages import languages
 from proxy.models.labels import LABELS
 from proxy.types import Reason
 
+pytestmark = pytest.mark.no_cover
+
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 READ = ("title", "aria-label", "placeholder", "alt")

@@ -13,6 +13,8 @@ from proxy.observe.events import ShareResult
 from proxy.types import HASHES_PER_DIFFICULTY, Verdict
 from tests.support.world import EASY, Connection, ScriptedMiner, World
 
+pytestmark = pytest.mark.no_cover
+
 RATE = 100e12 * EASY / HASHES_PER_DIFFICULTY
 SHARES_A_SECOND_AT_ONE = RATE / EASY
 MOST = 500_000.0
@@ -186,7 +188,6 @@ def three_visits(
     return world, busiest, visited
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("model", "away_s", "stay_s"),
     [

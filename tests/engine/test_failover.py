@@ -19,6 +19,8 @@ from proxy.observe.events import (
 from proxy.types import PoolKey, PoolStatus, Verdict, WorkerName
 from tests.support.world import World
 
+pytestmark = pytest.mark.no_cover
+
 
 def test_a_closed_connection_moves_its_miners_at_once_and_nobody_else() -> None:
     world = World(weights={"A": 50, "B": 50})
@@ -278,7 +280,6 @@ def test_nobody_is_moved_to_a_pool_that_fell_silent_while_a_probe_finds_out() ->
     assert [event for event in world.events_of(PoolSwitched) if event.new == silent] == switches
 
 
-@pytest.mark.no_cover
 def test_a_pool_with_jobs_but_no_answers_is_tried_less_and_less_often() -> None:
     world = World()
     miner = world.miner()

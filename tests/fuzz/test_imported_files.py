@@ -16,7 +16,7 @@ from tests.fuzz.conftest import Fuzz, seeds
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import FuzzedWorld
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 CASES = 30
 
@@ -57,7 +57,6 @@ def test_no_file_of_v2_is_a_traceback(fuzz: Fuzz, tmp_path: Path) -> None:
     fuzz(made_of(seeds("v2")), lambda text: imported(text, tmp_path), CASES)
 
 
-@pytest.mark.no_cover
 def test_no_export_is_a_traceback_and_what_is_taken_runs(fuzz: Fuzz, tmp_path: Path) -> None:
     documents = [json.loads(V4.read_text()), *seeds("export")]
     fuzz(made_of(documents), lambda text: imported(text, tmp_path), CASES)

@@ -9,6 +9,8 @@ from tests.fuzz.conftest import Fuzz, seeds
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import FuzzedWorld
 
+pytestmark = pytest.mark.no_cover
+
 WAITS_S = (0.0, 0.0, 0.1, 1.0, 20.0, 130.0)
 CASES = 25
 """In the suite: a case is minutes of a whole proxy."""
@@ -49,7 +51,6 @@ def run(case: Case) -> None:
     world.check()
 
 
-@pytest.mark.no_cover
 def test_no_line_of_a_pool_is_an_exception(fuzz: Fuzz) -> None:
     for case in seeds("pool"):
         run(case)

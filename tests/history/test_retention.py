@@ -12,7 +12,7 @@ from proxy.models.history import BestShare, ChainTip, PayoutRecord, RejectBucket
 from proxy.scheduling.virtual_clock import VirtualClock
 from tests.history.history_cast import DAY, T0, bucket, minutes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 SUMS = ("accepted", "rejected", "stale", "credited", "work", "work_squares", "work_shares", "latency_s", "latency_n")
 
 
@@ -49,7 +49,6 @@ def test_a_years_history_is_rolled_up_without_losing_or_doubling_a_share():
     assert not ShareBucket.objects.annotate(left=F("start") % DAY).exclude(left=0).exists()
 
 
-@pytest.mark.no_cover
 def test_each_age_has_its_step():
     minutes(2000, every_s=2100)  # 48.6 days
     now = T0 + 49 * DAY
@@ -91,7 +90,6 @@ def test_a_sweep_that_is_stopped_midway_is_finished_by_the_next(monkeypatch):
     assert sums() == before and Step.MINUTE not in steps()
 
 
-@pytest.mark.no_cover
 def test_the_operators_settings_count_and_days_can_be_let_go():
     Retention.objects.create(id=1, minutes_days=1, ten_minutes_days=2, hours_days=3, days_days=10)
     minutes(2000, every_s=1000)  # 23 days

@@ -20,8 +20,6 @@ from tests.support.patience import PATIENCE_S
 from tests.support.postgres import cluster
 
 pytestmark = pytest.mark.slow
-one_installation = pytest.mark.xdist_group("one installation")
-"""All tests that use the installation that one of them has made."""
 
 
 def answer(account):
@@ -168,7 +166,6 @@ def test_life_of_an_installation(account):
         (broken_migration, "The data could not be brought up to date.", 1),
     ],
 )
-@one_installation
 def test_failing_upgrade_goes_back_to_the_old_version_and_its_data(installed, change, reason, wait_s):
     note(installed, change.__name__)
     before, kept = (installed.dpmp / "current").resolve(), notes(installed)
@@ -194,7 +191,6 @@ def hung_up(release):
     )
 
 
-@one_installation
 def test_upgrade_whose_terminal_goes_away_leaves_the_old_version_at_work(installed):
     note(installed, "hung up")
     before, kept = (installed.dpmp / "current").resolve(), notes(installed)
@@ -206,7 +202,6 @@ def test_upgrade_whose_terminal_goes_away_leaves_the_old_version_at_work(install
     assert "result" in mine(installed)
 
 
-@one_installation
 def test_commands_know_the_data_and_the_settings_wherever_they_are_called(installed):
     installed.write(installed.dpmp / "dpmp.env", 'DPMP_ALLOWED_HOSTS="dpmp.example.org"\n# DPMP_DEBUG=yes\n', 0o600)
     note(installed, "by command")
@@ -237,7 +232,6 @@ def test_postgresql_named_in_the_settings_is_installed_for_and_upgraded(account)
         account.stop()
 
 
-@one_installation
 def test_version_that_cannot_be_installed_leaves_the_running_one_alone(installed):
     calls = installed.calls()
 

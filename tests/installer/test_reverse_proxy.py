@@ -22,7 +22,7 @@ from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
 from tests.support.tls import write_certificate
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("one web server")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = "dpmp.example.org"

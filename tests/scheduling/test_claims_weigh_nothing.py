@@ -14,6 +14,8 @@ from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
 from tests.support import scheduler_oracle
 from tests.support.world import World
 
+pytestmark = pytest.mark.no_cover
+
 HALVES = config(schedule({A: 50, B: 50}))
 
 
@@ -136,7 +138,6 @@ def split_of(strangers: int) -> float:
     return counts["A"] / sum(counts.values())
 
 
-@pytest.mark.no_cover
 def test_miners_that_suggest_an_enormous_difficulty_and_send_nothing_move_no_split():
     assert split_of(strangers=5) == pytest.approx(0.7, abs=0.02)
 

@@ -20,6 +20,8 @@ from proxy.simulator.profiles import (
 from proxy.simulator.vardiff import RateWatch, Vardiff
 from tests.simulator.conftest import HASHES_PER_DIFFICULTY, StartMiner, StartPool
 
+pytestmark = pytest.mark.no_cover
+
 
 async def block_between_shares(pool: SimPool, miner: SimMiner) -> None:
     """A new block while no share is on its way, so that none can be stale."""
@@ -69,7 +71,6 @@ async def test_pool_software_that_a_firmware_knows_accepts_it(
     assert not miner.violations
 
 
-@pytest.mark.no_cover
 async def test_search_goes_on_to_version_bits_and_extranonce2(start_pool: StartPool, start_miner: StartMiner) -> None:
     pool = await start_pool(difficulty=0.25, extranonce2_size=2)
     miner = await start_miner(pool, ESP_MINER)

@@ -12,6 +12,8 @@ import pytest
 
 from dpmp_site.env import VARIABLES
 
+pytestmark = pytest.mark.no_cover
+
 ROOT = Path(__file__).resolve().parents[2]
 DEV = ROOT / "docs" / "dev"
 DECISIONS = DEV / "decisions"

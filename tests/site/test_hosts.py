@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from dpmp_site.hosts import client_address, is_allowed, is_same_origin, split_host
 
+pytestmark = pytest.mark.no_cover
+
 ALLOWED = [
     "192.168.1.20",
     "192.168.1.20:8855",

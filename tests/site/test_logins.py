@@ -12,6 +12,8 @@ from django.test import override_settings
 
 from dpmp_site.logins import FAILURES_OF_AN_ADDRESS, HASHED_AT_ONCE, QuietPasswordHasher
 
+pytestmark = pytest.mark.no_cover
+
 PASSWORD = "a long pass phrase"
 
 
@@ -30,7 +32,6 @@ def log_in(client, name, password, address):
     return answer.status_code
 
 
-@pytest.mark.no_cover
 def test_address_that_tries_many_names_is_locked_out(client, ada):
     for number in range(FAILURES_OF_AN_ADDRESS):
         assert log_in(client, f"name{number}", "wrong", "10.0.0.1") == 200
@@ -38,7 +39,6 @@ def test_address_that_tries_many_names_is_locked_out(client, ada):
     assert log_in(client, "ada", PASSWORD, "10.0.0.1") == 429
 
 
-@pytest.mark.no_cover
 def test_administrator_at_another_address_is_not_kept_out(client, ada):
     for number in range(30):
         for name in ("ada", f"name{number}"):
@@ -54,7 +54,6 @@ def test_name_at_an_address_is_locked_out_before_the_address(client, ada):
     assert log_in(client, "bert", "wrong", "10.0.0.1") == 200
 
 
-@pytest.mark.no_cover
 def test_success_of_one_name_does_not_forget_the_failures_of_the_others(client, ada):
     for number in range(FAILURES_OF_AN_ADDRESS - 1):
         log_in(client, f"name{number}", "wrong", "10.0.0.1")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.test_architecture import MODULES, ROOT
 
+pytestmark = pytest.mark.no_cover
+
 TEXT_OF = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
 WORD = re.compile(r"[A-Za-z_]\w*")
 SIMULATOR = "proxy.simulator"
@@ -57,7 +59,6 @@ def definitions(tree: ast.Module) -> Iterator[str]:
         yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
-@pytest.mark.no_cover
 def test_nothing_is_defined_that_nobody_uses() -> None:
     words = all_words()
     unused = [

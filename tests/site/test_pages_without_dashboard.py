@@ -6,6 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 
+pytestmark = pytest.mark.no_cover
+
 
 def test_answers_carry_the_strict_headers(client, db):
     headers = client.get("/login/").headers

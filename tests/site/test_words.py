@@ -10,6 +10,8 @@ import pytest
 
 from tests.test_architecture import MODULES, ROOT
 
+pytestmark = pytest.mark.no_cover
+
 # Parts of names (``told_mask`` has told and mask): metaphors and words of our own, and what they are called now.
 PARTS = {
     "agenda": "timer queue",
@@ -91,7 +93,6 @@ def parts_of(name: str) -> set[str]:
     return {*words, *("_".join(pair) for pair in pairwise(words)), "".join(words)}
 
 
-@pytest.mark.no_cover
 def test_no_name_is_a_word_that_was_replaced() -> None:
     wrong = []
     for module, path in MODULES.items():

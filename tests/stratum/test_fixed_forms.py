@@ -11,6 +11,8 @@ from proxy.errors import RemoteProtocolError
 from proxy.stratum.codec import SUBMIT, TRUE, encode_request, encode_response, parse
 from tests.stratum.test_upstream import Bench
 
+pytestmark = pytest.mark.no_cover
+
 IDS = st.integers(-(2**63), 2**64 - 1)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -37,7 +39,6 @@ ANSWERS = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.no_cover
 @given(st.lists(ANSWERS, min_size=1, max_size=4))
 def test_a_pools_answer_means_the_same_on_the_short_way(answers: list[dict[str, Any]]) -> None:
     """``id`` 0 stands for an open share's."""

@@ -15,7 +15,7 @@ from proxy.types import WorkerName
 from tests.dashboard import fixtures
 from tests.dashboard.api.conftest import Calls
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 READ, STEERS, ADMINISTERS, LOGS = "read-only", "operator", "administrator", "operator"
 LEAST = {
@@ -64,7 +64,6 @@ def test_every_operation_is_listed_and_every_listed_one_is_an_operation():
     assert set(needs()) == set(LEAST)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("role", TokenRole.values)
 def test_each_operation_lets_in_the_roles_that_it_should_and_no_others(calls, pools, role, monkeypatch):
     monkeypatch.setattr("dashboard.api.steering_routes.run_check", lambda *_args, **_more: ([], ""))
