@@ -20,7 +20,7 @@ ON_POSTGRESQL := tests/admin/test_database_rules.py tests/config/test_loader.py 
 # the browser's they wait for one another most of the time: five at a time use two processors well.
 PROCESSES := tests/installer tests/e2e tests/abuse tests/browser
 
-.PHONY: help run demo screenshots templates static units units-pure units-configuration units-postgresql simulations check test \
+.PHONY: help run demo messages screenshots templates static units units-pure units-configuration units-postgresql simulations check test \
 	test-postgresql abuse fuzz bench migrate clean lock wheel audit sbom
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make abuse  attack a proxy with honest miners beside, print what it did to them (ARGS=--help; 10 minutes)"
 	@echo "make bench  what a miner costs the proxy beside a bare relay, under ten minutes (ARGS=... for tests.bench.budget)"
 	@echo "make fuzz   mutated lines, files and configurations (MINUTES=10, for each kind; findings in FINDINGS)"
+	@echo "make messages  bring the catalogues of all languages up to the texts, and compile them (needs gettext)"
 	@echo "make lock   requirements.lock with hashes; make audit: known vulnerabilities; make sbom: sbom.json (CycloneDX)"
 	@echo "make wheel  a package for pip in dist/"
 	@echo "make clean  remove the virtual environment and caches; the data directory stays"
@@ -66,6 +67,12 @@ screenshots: $(VENV)/.test
 
 demo: $(VENV)/.run
 	@exec $(MANAGE) runproxy --demo $(ARGS)
+
+# Without what changes with each run, so that a change of a text is all that a comparison shows.
+messages: $(VENV)/.run
+	$(MANAGE) makemessages --all --ignore=$(VENV) --no-location --no-wrap --no-obsolete
+	sed -i '/^"POT-Creation-Date: /d; /^"Report-Msgid-Bugs-To: /d' */locale/*/LC_MESSAGES/django.po
+	$(MANAGE) compilemessages --ignore=$(VENV)
 
 templates: $(VENV)/.test
 	$(BIN)/python -m tests.support.template_layout

@@ -310,6 +310,7 @@ def test_folders_for_translations_are_there():
 
 def test_choice_of_the_language_stands_in_the_menu_when_there_is_one(browser_of, pools, settings):
     viewer = browser_of("viewer")
+    settings.LANGUAGES = [("en", "English")]
     assert 'name="language"' not in viewer.get("/help/").content.decode()
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
     html = viewer.get("/help/").content.decode()
