@@ -103,18 +103,28 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 def _wanted(query: bytes) -> tuple[str, ...]:
     """The regions a page asks for: ``r=split&r=pool:A``; unknown ones are ignored."""
+    return tuple(key for key in dict.fromkeys(_of_query(query, "r")) if live.find(key))
+
+
+def _of_query(query: bytes, name: str) -> list[str]:
+    """What stands for ``name`` in a query of no more than the most regions of a page, and its language."""
     try:
-        keys = parse_qs(query.decode(), max_num_fields=live.MAX_REGIONS).get("r", [])
+        return parse_qs(query.decode(), max_num_fields=live.MAX_REGIONS + 1).get(name, [])
     except ValueError:
-        return ()
-    return tuple(key for key in dict.fromkeys(keys) if live.find(key))
+        return []
 
 
 def _language(scope: dict[str, Any]) -> str:
-    """The language of the page: the cookie that Django's language switch sets, else the browser's preference."""
+    """The language that the page names; else the cookie of Django's language switch, else the browser's preference."""
+    named = _of_query(scope["query_string"], "lang")[:1]
     chosen = scope.get("cookies", {}).get(settings.LANGUAGE_COOKIE_NAME, "")
     accepted = dict(scope.get("headers", [])).get(b"accept-language", b"").decode("latin-1")
-    candidates = [chosen, *(part.split(";")[0].strip() for part in accepted.split(",")[:8]), settings.LANGUAGE_CODE]
+    candidates = [
+        *named,
+        chosen,
+        *(part.split(";")[0].strip() for part in accepted.split(",")[:8]),
+        settings.LANGUAGE_CODE,
+    ]
     for candidate in filter(None, candidates):
         try:
             return translation.get_supported_language_variant(candidate)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.safestring import SafeString, mark_safe
@@ -147,6 +148,17 @@ class Renderings:
 
 
 renderings = Renderings()
+
+
+def language_of(named: str) -> str:
+    """The language that a page names, so that what it gets later is in no other; the reader's where it names none.
+
+    A cookie set in another window, or a browser that sends no preference with a WebSocket, must not change a page.
+    """
+    try:
+        return translation.get_supported_language_variant(named)
+    except LookupError:
+        return translation.get_language() or settings.LANGUAGE_CODE
 
 
 def first_paint(key: str, access: Access, language: str) -> SafeString:

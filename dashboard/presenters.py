@@ -152,7 +152,8 @@ def utc_text(unix: float | None) -> str:
 
 def ratio(weights: Mapping[PoolKey, float], order: Sequence[PoolKey]) -> str:
     """``70 : 30`` in the pools' order; weights are fractions of 1."""
-    return " : ".join(number_format(round(weights.get(key, 0.0) * 100, 1)).removesuffix(".0") for key in order)
+    parts = [round(weights.get(key, 0.0) * 100, 1) for key in order]
+    return " : ".join(number_format(part, 0 if part == round(part) else 1) for part in parts)
 
 
 def miners(number: int) -> str:

@@ -130,6 +130,9 @@ LANGUAGE_CODE = _env.text("DPMP_LANGUAGE", "en")
 LOCALE_PATHS = [BASE_DIR / "dashboard" / "locale", BASE_DIR / "proxy" / "locale"]
 LANGUAGES = languages(LOCALE_PATHS)
 USE_I18N = True
+LANGUAGE_COOKIE_AGE = 365 * 86400  # a choice is for longer than a browser is open
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_HTTPONLY = True
 TIME_ZONE = "UTC"
 USE_TZ = True
 

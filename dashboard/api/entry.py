@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
+from django.utils import translation
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +24,8 @@ from dashboard.api.shown import shown_to
 from dpmp_site.hosts import client_address
 
 OPERATIONS = "dashboard.api.urls"
+LANGUAGE = "en"
+"""Programs read the texts too: they are the same whatever a caller's library sends as its language."""
 
 
 @require_GET
@@ -53,8 +56,9 @@ def entry(request: HttpRequest, rest: str) -> HttpResponseBase:
     if request.method == "HEAD":
         request.method = "GET"  # the server leaves the body out
     request.api_caller = caller  # type: ignore[attr-defined]
-    with shown_to(caller.access):
+    with shown_to(caller.access), translation.override(LANGUAGE):
         response = _answer(request, rest)
+    response.headers.setdefault("Content-Language", LANGUAGE)
     response.headers.setdefault("Cache-Control", "private, no-cache")
     response["Vary"] = "Authorization"
     return response

@@ -29,7 +29,7 @@ def live_socket(context: template.Context) -> SafeString | str:
     keys = getattr(context["request"], "live_keys", [])
     if not keys:
         return ""
-    query = urlencode([("r", key) for key in keys], safe=":")
+    query = urlencode([*(("r", key) for key in keys), ("lang", get_language() or "en")], safe=":")
     return format_html(
         '<div id="live" hx-ext="ws" ws-connect="/live/?{}" data-poll="{}?{}">'
         '<data id="live-beat" value=""></data></div>',

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from django import template
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from dashboard import labels, presenters
 from proxy.history.counters import COUNTERS, Tally
@@ -196,7 +196,7 @@ def effort(part: float | None) -> str:
     """Work done since the last own block against what a block takes, in percent with digits that say something."""
     if part is None:
         return presenters.DASH
-    return f"{presenters.significant(part * 100, 2)} %" if part >= 1e-5 else "< 0.001 %"
+    return f"{presenters.significant(part * 100, 2)} %" if part >= 1e-5 else f"< {number_format(0.001, 3)} %"
 
 
 @register.filter
@@ -220,4 +220,5 @@ def add_up(number: float, more: float) -> float:
 @register.filter
 def isoday(day: str) -> str:
     """An ISO date as a short day of the week with its date."""
-    return date_format(date.fromisoformat(day), "D j M")
+    # Translators: day of the week, day, month, as in "Mon 3 Feb", with Django's format characters.
+    return date_format(date.fromisoformat(day), pgettext("format of a date", "D j M"))

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.formats import date_format
+from django.utils.translation import pgettext
 
 from dashboard.svg import whole_percents
 from dashboard.windows import days_text, described
@@ -20,7 +21,8 @@ register = template.Library()
 @register.filter
 def shortday(day: str) -> str:
     """An ISO date as a short day of the week with its day of the month."""
-    return date_format(date.fromisoformat(day), "D j")
+    # Translators: day of the week and of the month, as in "Mon 3", with Django's format characters.
+    return date_format(date.fromisoformat(day), pgettext("format of a date", "D j"))
 
 
 @register.filter

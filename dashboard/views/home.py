@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -56,7 +55,7 @@ def poll(request: HttpRequest) -> HttpResponseBase:
     if access == NOBODY:
         return HttpResponse(status=401)
     keys = tuple(key for key in dict.fromkeys(request.GET.getlist("r")[: live.MAX_REGIONS]) if live.find(key))
-    frame = live.make_frame(keys, access, get_language() or "en", live.snapshot())
+    frame = live.make_frame(keys, access, live.language_of(request.GET.get("lang", "")), live.snapshot())
     return HttpResponse(frame.html({}))
 
 

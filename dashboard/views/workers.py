@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -99,7 +99,8 @@ def as_csv(request: HttpRequest) -> HttpResponseBase:
     """The table as it is shown, for a spreadsheet."""
     found = _rows(live.snapshot(), _wanted(request))[1]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(table(found, chosen(request)))
+    with translation.override("en"):  # for programs as well: the same for every reader
+        csv.writer(text, lineterminator="\r\n").writerows(table(found, chosen(request)))
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="dpmp-workers-{timezone.now():%Y%m%d-%H%M}.csv"'
     return response
