@@ -35,8 +35,9 @@ SNAPSHOT_PART = 0.01
 """Part of the loop's time that building snapshots may use."""
 SNAPSHOT_MAX_S = 5.0
 """Longest pause between snapshots: pages stand still meanwhile, and ``/readyz`` expects one every 15 s."""
-UNSEEN_S = 5.0
-"""Between two snapshots where this process serves no pages. A thousand rows cost as much as some ten shares."""
+UNSEEN_S = 10.0
+"""Between two snapshots where this process serves no pages: as often as the alert rules look. The rows of a thousand
+workers with a share each since the last one take as long as a thousand shares."""
 _TELL_AT_ONCE: tuple[type[Event], ...] = (
     PoolDown,
     PoolUp,
