@@ -75,15 +75,6 @@ class IssuedJob:
             shares.pop()
         shares.add(key)
 
-    @property
-    def shares_remembered(self) -> int:
-        """How many shares are known to have gone up."""
-        return len(self.shares) if self.shares is not None else 0
-
-    def forget_shares(self) -> None:
-        """Give the memory back; a share that is sent again goes up again, and its pool refuses it."""
-        self.shares = None
-
     def prepare(self) -> PlainWork | None:
         """``plain``, from the first share on."""
         if not self._is_looked_at:
@@ -209,11 +200,13 @@ class JobTable:
             del self.by_id[job_id]
 
     def _forget_shares(self) -> None:
+        """Give the memory back of what is too much; such a share would go up again, and its pool refuses it."""
         left = MAX_SHARES_OF_SESSION
         for issued in reversed(self.by_id.values()):
-            left -= issued.shares_remembered
-            if left < 0:
-                issued.forget_shares()
+            if issued.shares is not None:  # few have any: this is looked at with each job of each miner
+                left -= len(issued.shares)
+                if left < 0:
+                    issued.shares = None
 
 
 def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:
