@@ -67,7 +67,7 @@ from proxy.observe.live.broadcast import Ticker
 from proxy.observe.live.gauges import SnapshotGauges
 from proxy.observe.live.publisher import Publisher
 from proxy.observe.live.snapshot import SnapshotBuilder, Sources
-from proxy.observe.live.views import store
+from proxy.observe.live.views import LiveSnapshot, store
 from proxy.observe.log import LibraryHandler, LogSink
 from proxy.observe.log import lines as log_lines
 from proxy.observe.metrics import MetricsSink
@@ -178,7 +178,7 @@ class Node:
         )
         self.confirmations = Confirmations(clock=self.clock)
         self.alerts = AlertService(events=self.events)
-        self.mqtt = MqttSwitch(clock=self.clock, events=self.events, snapshot=store.current, report=self._report)
+        self.mqtt = MqttSwitch(clock=self.clock, events=self.events, snapshot=self._fresh_snapshot, report=self._report)
         self.garbage = GarbageCollection(clock=self.clock, events=self.events)
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.loop_watch = LoopWatch(self._loop_held) if settings.WATCH_LOOP else None
@@ -447,6 +447,10 @@ class Node:
         """Everything is counted and the snapshot is fresh: metrics are about to be read."""
         self.events.settle()
         self.publisher.refresh()
+
+    def _fresh_snapshot(self) -> LiveSnapshot | None:
+        self.publisher.refresh()
+        return store.current()
 
     # --- Faults of ours ---------------------------------------------------------------------------------------------
 
