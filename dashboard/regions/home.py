@@ -59,8 +59,8 @@ class ShownAlarm:
 def _shown(snap: LiveSnapshot, alarm: Alarm) -> ShownAlarm:
     pool = snap.pool(alarm.subject) if alarm.kind == "pool" else None
     if pool is None or pool.status is not PoolStatus.DOWN or alarm.level != "bad":
-        told = f"{alarm.kind} {alarm.subject} {NUMBER.sub('', alarm.text)}"
-        return ShownAlarm(alarm, f"alarm-{hashlib.sha256(told.encode()).hexdigest()[:10]}")
+        same = f"{alarm.kind} {alarm.subject} {NUMBER.sub('', alarm.text)}"
+        return ShownAlarm(alarm, f"alarm-{hashlib.sha256(same.encode()).hexdigest()[:10]}")
     return ShownAlarm(alarm, f"alarm-{pool.key}", pool, troubles.consequence(snap, pool))
 
 
