@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.config.snapshot import Endpoint, PayoutAction, Tls
+from proxy.config.snapshot import Connections, Endpoint, GroupBy, PayoutAction, Tls
 from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.models.labels import WalletKind, choices_of
 from proxy.types import Chain
@@ -195,9 +195,46 @@ class PoolEditForm(PoolForm):
         label=_("Minimum payout"), initial=95, help_text=_("Of the reward, to the wallet: solo pools keep a fee.")
     )
     payout_action = forms.ChoiceField(label=_("If the payout is wrong"), choices=choices_of(PayoutAction))
+    connections = forms.ChoiceField(
+        label=_("Connections"),
+        required=False,
+        choices=choices_of(Connections),
+        initial=Connections.OWN.value,
+        help_text=_("One for each miner suits a home; shared ones are for many miners. A change loses no share."),
+    )
+    own_up_to = forms.IntegerField(
+        label=_("Shared above"),
+        required=False,
+        initial=50,
+        help_text=_("Miners. For automatic: up to so many each has its own."),
+    )
+    most_miners = forms.IntegerField(label=_("Most miners on a connection"), required=False, initial=250)
+    most_connections = forms.IntegerField(label=_("Most shared connections"), required=False, initial=40)
+    group_by = forms.ChoiceField(
+        label=_("Who shares a connection"),
+        required=False,
+        choices=choices_of(GroupBy),
+        initial=GroupBy.NOTHING.value,
+        help_text=_("All miners are one user at the pool, without {worker}; groups have a user name each."),
+    )
+    shares_per_minute = forms.FloatField(
+        label=_("Shares a minute"),
+        required=False,
+        initial=15,
+        help_text=_("On shared connections each miner gets a difficulty at which it finds about so many."),
+    )
     note = forms.CharField(label=_("Note"), required=False, widget=forms.Textarea(attrs={"rows": 2}))
 
-    DIRECT = ("user_format", "min_difficulty", "max_difficulty", "payout_min_percent", "payout_action", "note")
+    SHARING = ("connections", "own_up_to", "most_miners", "most_connections", "group_by", "shares_per_minute")
+    DIRECT = (
+        "user_format",
+        "min_difficulty",
+        "max_difficulty",
+        "payout_min_percent",
+        "payout_action",
+        "note",
+        *SHARING,
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -226,6 +263,11 @@ class PoolEditForm(PoolForm):
                     self.add_error(name if name in self.fields else None, texts)
         return said
 
+    @property
+    def sharing_errors(self) -> bool:
+        """Whether anything is wrong with how miners are connected."""
+        return any(name in self.errors for name in self.SHARING)
+
     def _more_rows(self) -> list[PoolEndpoint]:
         rows = []
         for line in self.cleaned_data.get("more", "").split():
@@ -240,7 +282,9 @@ class PoolEditForm(PoolForm):
 
     def _fill(self, pool: Pool) -> None:
         for name in self.DIRECT:
-            setattr(pool, name, self.cleaned_data[name])
+            value = self.cleaned_data[name]
+            if name not in self.SHARING or value not in (None, ""):  # left out: as it was
+                setattr(pool, name, value)
 
 
 def _allocate(pool: Pool) -> None:

@@ -68,6 +68,9 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     UNANSWERED = "unanswered"
+    WORK = "work"
+    """It reached the difficulty that the miner was given and not the pool's, so it went no further: a miner on a shared
+    connection was told the truth, that it is accepted."""
 
 
 class DecidedBy(StrEnum):

@@ -28,6 +28,7 @@ def shares(counts: Tally) -> schemas.Shares:
         stale=counts.stale,
         duplicate=counts.duplicate,
         unanswered=counts.unanswered,
+        work_only=counts.work_only,
         credited_difficulty=counts.credited,
         work_difficulty=counts.work,
         best_share_difficulty=counts.best,

@@ -65,6 +65,7 @@ class Shares(Schema):
     stale: int
     duplicate: int
     unanswered: int
+    work_only: int
     credited_difficulty: Number
     work_difficulty: Number
     best_share_difficulty: Number

@@ -79,6 +79,19 @@ class PoolAdmin(ConfigAdmin):
         (_("Who is paid"), {"fields": ["wallet", "user_format", "password"]}),
         (_("Difficulty"), {"fields": ["min_difficulty", "max_difficulty"]}),
         (
+            _("Connections to the pool"),
+            {
+                "fields": [
+                    "connections",
+                    "own_up_to",
+                    "most_miners",
+                    "most_connections",
+                    "group_by",
+                    "shares_per_minute",
+                ],
+            },
+        ),
+        (
             _("Payout check"),
             {
                 "fields": ["solo", "payout_min_percent", "payout_action"],

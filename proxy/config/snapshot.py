@@ -25,6 +25,7 @@ DIFFICULTY_PLACEHOLDER = "{difficulty}"
 """In a pool's password: stands for the difficulty that suits the miner (MiningCore keeps one given as ``d=``)."""
 _MOVING = ("endpoints", "wallet", "password", "user_format")
 """Fields of a pool whose change needs new upstream connections."""
+_WORKER_PART = re.compile(r"[.\-_/+:]*\{worker\}")
 _PASSWORD_PART = re.compile(r"(?:^|[;,])[^;,]*")
 
 
@@ -60,6 +61,28 @@ class OverrideKind(StrEnum):
 
     WEIGHTS = "weights"
     AUTO_BALANCE = "auto-balance"
+
+
+class Connections(StrEnum):
+    """How miners are connected to a pool."""
+
+    OWN = "own"
+    """Each miner has a connection of its own."""
+    SHARED = "shared"
+    """Many miners have one together."""
+    AUTOMATIC = "automatic"
+    """Own ones up to a number of miners, then shared."""
+
+
+class GroupBy(StrEnum):
+    """Which miners may share a connection: those that have the same user name at the pool."""
+
+    NOTHING = "nothing"
+    """All: the user name is without the worker."""
+    ACCOUNT = "account"
+    """Those with the same first part of their user name, up to the dot."""
+    WORKER = "worker"
+    """Those with the same worker name."""
 
 
 class PayoutAction(StrEnum):
@@ -106,6 +129,16 @@ class PoolConfig:
     payout_action: PayoutAction = PayoutAction.ALARM
     extranonce2_size: int | None = None
     """Bytes, as last seen on this pool; None while not known."""
+    connections: Connections = Connections.OWN
+    own_up_to: int = 50
+    """Automatic: miners share connections while more than so many are connected to the proxy."""
+    most_miners: int = 250
+    """On one shared connection."""
+    most_connections: int = 40
+    """Shared connections to this pool."""
+    group_by: GroupBy = GroupBy.NOTHING
+    shares_per_minute: float = 15.0
+    """The aim of each miner's difficulty on shared connections."""
 
     @property
     def label(self) -> str:
@@ -115,6 +148,18 @@ class PoolConfig:
     def moved_from(self, old: "PoolConfig") -> bool:
         """Whether connections made with ``old`` must be replaced."""
         return any(getattr(self, name) != getattr(old, name) for name in _MOVING)
+
+    @property
+    def may_share(self) -> bool:
+        """Whether miners may come to share connections."""
+        return self.connections is not Connections.OWN
+
+    def shared_user(self, group: str) -> str:
+        """The user name of a shared connection for the miners of ``group``; "" for all: without ``{worker}`` and what
+        stands between it and the rest."""
+        if group:
+            return self.user_for(WorkerName(group))
+        return _WORKER_PART.sub("", self.user_format).replace("{wallet}", self.wallet)
 
     def password_for(self, difficulty: float | None) -> str:
         """The password to log in with for a miner that suits ``difficulty`` (None: unknown).

@@ -52,6 +52,32 @@ def assigned_difficulty_for(
     return max(1.0, float(floor(wanted))) if profile.integer_difficulty else wanted
 
 
+def shared_difficulty_for(
+    suitable: float,
+    pool_difficulty: float,
+    pool: PoolConfig,
+    profile: Profile,
+    *,
+    hashes_per_difficulty: float,
+    network_difficulty: float,
+    miner_minimum: float,
+) -> float:
+    """The difficulty that a miner of ``profile`` gets for a job of a shared connection, where ``suitable`` suits it.
+
+    Never above the pool's, which is for all miners of the connection, and never above the network's: beyond them it
+    would keep credit and blocks to itself. But for the least that the operator, the firmware or the miner itself wants:
+    that is bounded as in ``assigned_difficulty_for``.
+    """
+    wanted = min(suitable, pool_difficulty, network_difficulty, pool.max_difficulty or suitable)
+    least = pool.min_difficulty or 0.0
+    if profile.min_difficulty and hashes_per_difficulty == HASHES_PER_DIFFICULTY:
+        least = max(least, profile.min_difficulty)
+    if pool.max_difficulty:
+        least = min(least, pool.max_difficulty)
+    wanted = max(wanted, min(max(least, miner_minimum), max(pool_difficulty, network_difficulty)))
+    return max(1.0, float(floor(wanted))) if profile.integer_difficulty else wanted
+
+
 def difficulty_to_suggest(miner_suggests: float | None, pool: PoolConfig, pool_difficulty: float) -> float | None:
     """The difficulty to suggest to the pool: the miner's own suggestion within the operator's limits; None for none."""
     if miner_suggests is not None:

@@ -12,34 +12,39 @@ from itertools import count
 from proxy.chains.network_difficulties import NetworkDifficulties
 from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
-from proxy.config.snapshot import ConfigSnapshot, PoolConfig
+from proxy.config.snapshot import ConfigSnapshot, Connections, PoolConfig
 from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_limits import ConnectionLimits, ConnectRates, limits_for
 from proxy.engine.delivery import BlockDelivery
 from proxy.engine.job_backlog import JobBacklog
+from proxy.engine.jobs import MinerLink
 from proxy.engine.miner_access import may_connect
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
 from proxy.engine.peer_costs import AddressCost, PeerCosts
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
+from proxy.engine.prefixes import Prefixes
 from proxy.engine.refusals import Refusals, ReportedProtocols
 from proxy.engine.session import COSTLY, Session
 from proxy.engine.share_sums import ShareSums
+from proxy.engine.shared_connections import FIRST_JOB_ID, SharedConnections
+from proxy.engine.shared_link import SharedLink
 from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import AddressRefused, EventStream, MinerConnected
 from proxy.peer_address import address_of
 from proxy.ports import Clock, Dialer, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.difficulty import diff1_target
-from proxy.stratum.extranonce import MinerExtranonce, sizes_for
+from proxy.stratum.extranonce import MinerExtranonce, shared_sizes_for, sizes_for
 from proxy.stratum.firmware import Profile
 from proxy.stratum.version_rolling import USUAL_MASK
 from proxy.types import (
     HASHES_PER_DIFFICULTY,
     AdminStatus,
     ConnectionId,
+    JobId,
     LineCount,
     PoolKey,
     PoolStatus,
@@ -53,6 +58,8 @@ SWITCHED_OFF = "the pool was switched off"
 OUTAGE_LOOK_S = 5.0
 """How often it is checked whether miners still work while no pool takes new ones."""
 RENEWALS_PER_S = 50.0
+OWN_AGAIN = 0.8
+"""Automatic: connections are shared no more once there are so few of the number from which on they are."""
 NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for two (or use the admin)."
 
 
@@ -94,6 +101,17 @@ class Engine:
         self.job_backlog = JobBacklog(clock)
         self._dialer = dialer
         self._random = random
+        self.shared: dict[PoolKey, SharedConnections] = {}
+        """Each pool's; empty where each miner has a connection of its own."""
+        self._sharing: set[PoolKey] = set()
+        """Pools whose miners share connections now."""
+        self._started = 0
+        """How many miners there are that have logged in."""
+        self._prefixes: dict[int, Prefixes] = {}
+        """By length: extranonce1 of miners that may come to share connections."""
+        self._prefix_of: dict[SessionId, bytes] = {}
+        self._shared_ids = count(1)
+        self._shared_job_ids = count(FIRST_JOB_ID)
         self._session_ids = count(1)
         self._connection_ids = count(1)
         self._extranonces = count(int(random.random() * 2**16))
@@ -128,6 +146,7 @@ class Engine:
             self._remove_pool(key)
         for key in change.pools_moved | change.pools_tuned:
             self._configure_pool(key, old.pools[key])
+        self._update_sharing()
         self._update_wanted_pools()
         self.tracing.apply(config.trace_workers)
         self.events.emit(config_loaded(config, change))
@@ -160,11 +179,18 @@ class Engine:
             random=self._random,
         )
         self.pools[config.key] = pool
+        self.shared[config.key] = SharedConnections(
+            pool, engine=self, clock=self.clock, events=self.events, random=self._random
+        )
+        if config.connections is Connections.SHARED:
+            self._sharing.add(config.key)
         pool.start()
 
     def _remove_pool(self, key: PoolKey) -> None:
         for session in list(self.sessions.values()):
             session.remove_pool(key, REMOVED)
+        self.shared.pop(key).close(REMOVED)
+        self._sharing.discard(key)
         self.pools.pop(key).stop()
 
     def _configure_pool(self, key: PoolKey, old: PoolConfig) -> None:
@@ -174,8 +200,42 @@ class Engine:
         if not pool.usable:
             for session in list(self.sessions.values()):
                 session.remove_pool(key, SWITCHED_OFF)
+            self.shared[key].close(SWITCHED_OFF)
         elif new.moved_from(old):
             self._renew_all(key)
+        if new.group_by is not old.group_by and key in self._sharing:
+            self._relink_all(key)
+        self.shared[key].place_is_free()
+
+    # --- Shared connections ---------------------------------------------------------------------------------------
+
+    def _update_sharing(self) -> None:
+        """See whether the miners of a pool are to share connections, or no more."""
+        for key, pool in self.pools.items():
+            match pool.config.connections:
+                case Connections.OWN:
+                    shares = False
+                case Connections.SHARED:
+                    shares = True
+                case Connections.AUTOMATIC:
+                    limit = float(pool.config.own_up_to)
+                    shares = self._started > (OWN_AGAIN * limit if key in self._sharing else limit)
+            if shares is not (key in self._sharing):
+                (self._sharing.add if shares else self._sharing.discard)(key)
+                self._relink_all(key)
+
+    def _relink_all(self, key: PoolKey) -> None:
+        self.shared[key].retire()
+        relinks = [partial(session.relink, key) for session in self.sessions.values()]
+        self._pacer.add(relinks, per_s=RENEWALS_PER_S)
+
+    def next_shared_id(self) -> SessionId:
+        """An id for a shared connection: below 0, so that no session has it."""
+        return SessionId(-next(self._shared_ids))
+
+    def next_shared_job_id(self) -> JobId:
+        """An id for a job of a shared connection."""
+        return JobId(f"{next(self._shared_job_ids):x}")
 
     # --- Miners ---------------------------------------------------------------------------------------------------
 
@@ -263,6 +323,8 @@ class Engine:
         if not self.config.pools:
             session.wait(NO_POOL)
         self._limits.authorized(session.id)
+        self._started += 1
+        self._update_sharing()
         self.scheduler.add_miner(session.id, session.worker)
         self._update_wanted(session)
         if session.current is None and self.config.pools:
@@ -276,7 +338,12 @@ class Engine:
         self._limits.remove(session.id)
         self.peer_costs.disconnect(session.cost, self.clock.now())
         self.stale_tips.forget(session.id)
+        prefix = self._prefix_of.pop(session.id, None)
+        if prefix is not None:
+            self._prefixes[len(prefix)].give_back(prefix)
         if session.started:
+            self._started -= 1
+            self._update_sharing()
             self.scheduler.remove_miner(session.id)
 
     def share_s(self, session: SessionId) -> float:
@@ -287,16 +354,33 @@ class Engine:
 
     def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:
         """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""
-        sizes = [pool.extranonce2_size for pool in self.pools.values() if pool.usable] or [None]
-        length, size = sizes_for(
-            sizes,
-            needs_extranonce1=profile.needs_extranonce1,
-            even=profile.even_extranonce2,
-            wants_extranonce1=not profile.accepts_empty_extranonce1,
-            least=profile.least_extranonce2,
-        )
+        length, size = self.extranonce_sizes(profile)
+        if length and self._may_share:
+            prefixes = self._prefixes.get(length)
+            if prefixes is None:
+                prefixes = self._prefixes[length] = Prefixes(length, next(self._extranonces))
+            prefix = self._prefix_of[session.id] = prefixes.take()
+            return MinerExtranonce(prefix, size)
         number = next(self._extranonces) % (1 << 8 * length) if length else 0
         return MinerExtranonce(number.to_bytes(length, "big"), size)
+
+    @property
+    def _may_share(self) -> bool:
+        return any(pool.config.may_share for pool in self.pools.values() if pool.usable)
+
+    def extranonce_sizes(self, profile: Profile) -> tuple[int, int]:
+        """Bytes of a miner's extranonce1 and extranonce2, as it would get them now."""
+        sizes = [pool.extranonce2_size for pool in self.pools.values() if pool.usable] or [None]
+        least, even = profile.least_extranonce2, profile.even_extranonce2
+        if self._may_share and (shared_sizes := shared_sizes_for(sizes, least=least, even=even)) != (0, 0):
+            return shared_sizes
+        return sizes_for(
+            sizes,
+            needs_extranonce1=profile.needs_extranonce1,
+            even=even,
+            wants_extranonce1=not profile.accepts_empty_extranonce1,
+            least=least,
+        )
 
     def offered_mask(self, requested: int) -> int:
         """The bits that all pools with rolling allow; BIP 320's while none is known, none where no pool rolls."""
@@ -330,8 +414,12 @@ class Engine:
         """An id never used before."""
         return ConnectionId(next(self._connection_ids))
 
-    def new_link(self, session: Session, pool: PoolKey) -> PoolLink:
-        """A link of the session to the pool."""
+    def new_link(self, session: Session, pool: PoolKey) -> MinerLink:
+        """A link of the session to the pool: shared, where the pool's connections are and the miner can be told apart
+        from others."""
+        extranonce = session.downstream.extranonce
+        if pool in self._sharing and extranonce is not None and extranonce.extranonce1:
+            return SharedLink(together=self.shared[pool], session=session, clock=self.clock)
         return PoolLink(
             pool=self.pools[pool], session=session, clock=self.clock, events=self.events, random=self._random
         )
@@ -344,9 +432,10 @@ class Engine:
         if not up:
             for session in sessions:
                 session.update_ready()
-                if pool.key in session.links:
-                    session.links[pool.key].pool_gone(pool.health.reason)
+                session.pool_gone(pool.key, pool.health.reason)
+            self.shared[pool.key].pool_gone(pool.health.reason)
         elif was is PoolStatus.DOWN:
+            self.shared[pool.key].pool_back()
             returns = [partial(session.pool_back, pool.key) for session in sessions]
             self._pacer.add(returns, per_s=self.config.health.returns_per_s)
         self._update_wanted_pools()
@@ -385,6 +474,7 @@ class Engine:
     def _renew_all(self, key: PoolKey) -> None:
         renewals = [partial(session.renew, key) for session in self.sessions.values()]
         self._pacer.add(renewals, per_s=RENEWALS_PER_S)
+        self.shared[key].renew()
 
     # --- Scheduling -----------------------------------------------------------------------------------------------
 
@@ -398,6 +488,11 @@ class Engine:
         for session in sorted(sessions):
             if session in self.sessions:
                 self.sessions[session].update_ready()
+            elif session < 0:
+                for together in self.shared.values():
+                    shared_connection = together.find(session)
+                    if shared_connection is not None:
+                        shared_connection.tips_changed()
 
     def _wait_for_block_s(self, session: SessionId, pool: PoolKey) -> float:
         miner = self.sessions.get(session)
@@ -429,8 +524,10 @@ class Engine:
     @property
     def open_submits(self) -> int:
         """Shares that wait for a pool's verdict."""
-        return self.delivery.open_submits + sum(
-            link.open_submits for session in self.sessions.values() for link in session.links.values()
+        return (
+            self.delivery.open_submits
+            + sum(session.open_submits for session in self.sessions.values())
+            + sum(together.open_submits for together in self.shared.values())
         )
 
     def stop_accepting(self) -> None:

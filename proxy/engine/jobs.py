@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from proxy.engine.plain_share import PlainWork, plain_work_of
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.shared_link import SharedLink
+from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import AcceptedShares
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import PoolJob
-from proxy.types import JobId
+from proxy.types import JobId, SessionId
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -25,8 +27,9 @@ MAX_SHARES_OF_SESSION = 16_384
 """Over all jobs, looked at with each new one: two hours at two shares a second, and 4 MB. The oldest jobs' go first."""
 ShareKey: TypeAlias = tuple[bytes, int, int, int]
 """What tells two shares of a job apart: extranonce2, ntime, nonce, and the version as hashed."""
-MAX_NTIME_ROLL_S = 600
 MAX_CONTENTS = 16
+MinerLink: TypeAlias = PoolLink | SharedLink
+"""A miner's way to a pool."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +59,10 @@ class IssuedJob:
     """The sum of its shares that were accepted since the last fold, if there are any to sum up."""
     fold: int = -1
     """At which fold a share of it was told last (see ``ShareSums``)."""
+    shared: SharedLink | None = None
+    """Through which a miner on a shared connection got it; it takes what proves the miner's rate."""
+    lines: dict[bool, bytes] | None = None
+    """``SharedWork.lines`` where the miner got it as all do."""
     _head: "_Hash | None" = None
     plain: PlainWork | None = None
     """What its plain shares are checked with, prepared with the first of them; None where it has none."""
@@ -114,6 +121,7 @@ class JobTable:
         "_first",
         "_issued",
         "_ntimes",
+        "_shared",
         "by_id",
     )
 
@@ -125,6 +133,8 @@ class JobTable:
         """By the id that the miner knows, the oldest first."""
         self._issued = 0
         self._ntimes: dict[tuple[object, ...], int] = {}
+        self._shared: dict[SessionId, JobId] | None = None
+        """The last job that it got as all miners of a shared connection did, by connection."""
 
     def __len__(self) -> int:
         return len(self.by_id)
@@ -147,16 +157,27 @@ class JobTable:
         return self._issued > 0
 
     def issue(
-        self, link: PoolLink, job: PoolJob, *, difficulty: float, version_mask: int, block_target: int, now: float
+        self, link: MinerLink, job: PoolJob, *, difficulty: float, version_mask: int, block_target: int, now: float
     ) -> IssuedJob:
-        """Make ``job`` a job of ours whose search space was never handed out before: another padding, else ntime."""
+        """Make ``job`` a job of ours whose search space was never handed out before: another padding, else ntime.
+
+        On a shared connection it is the one that all get, the first time; the miner's prefix tells them apart.
+        """
         connection = link.connection
         assert connection is not None, "a link with a job has a connection"
-        padding = connection.padding.take(job.extranonce2_size - self._extranonce.room)
-        ntime = job.template.ntime if padding else self._fresh_ntime(job, now)
         self._issued += 1
+        work = link.work
+        if work is not None and work.job is job and self._may_have(link, work):
+            ident, padding, ntime = work.id, work.padding, work.ntime
+        else:
+            work, ident = None, JobId(f"{self._first + self._issued:x}")
+            padding = connection.padding.take(job.extranonce2_size - self._extranonce.room)
+            tells_apart = len(padding) > (SMALL_PADDING if link.is_shared else 0)
+            ntime = job.template.ntime if tells_apart else self._fresh_ntime(job, now)
+            if isinstance(link, SharedLink):
+                link.had(job, ntime)
         issued = IssuedJob(
-            id=JobId(f"{self._first + self._issued:x}"),
+            id=ident,
             connection=connection,
             productive=link.productive,
             job=job,
@@ -166,6 +187,8 @@ class JobTable:
             version_mask=version_mask,
             extranonce1=self._extranonce.extranonce1,
             block_target=block_target,
+            shared=link if isinstance(link, SharedLink) else None,
+            lines=work.lines if work is not None else None,
         )
         self._forget(now)
         self._forget_shares()
@@ -179,17 +202,37 @@ class JobTable:
                 break
             issued.retired_at = now
 
+    def _may_have(self, link: MinerLink, work: SharedWork) -> bool:
+        """Whether the miner never had the search space that all get; remembers that it has now."""
+        mine = self._shared = self._shared or {}
+        if mine.pop(link.line_id, None) == work.id:
+            mine[link.line_id] = work.id
+            return False
+        if len(work.padding) <= SMALL_PADDING:
+            last = self._ntimes.get(work.job.content)
+            if last is not None and last >= work.ntime:
+                return False
+            self._had(work.job.content, work.ntime)
+        while len(mine) >= MAX_CONTENTS:
+            del mine[next(iter(mine))]
+        mine[link.line_id] = work.id
+        return True
+
     def _fresh_ntime(self, job: PoolJob, now: float) -> int:
         content = job.content
         ntime = job.template.ntime + int(now - job.received_at)
-        last = self._ntimes.pop(content, None)
+        last = self._ntimes.get(content)
         if last is not None:
             ntime = max(ntime, last + 1)
         ntime = min(ntime, job.template.ntime + MAX_NTIME_ROLL_S)
+        self._had(content, ntime)
+        return ntime
+
+    def _had(self, content: tuple[object, ...], ntime: int) -> None:
+        self._ntimes.pop(content, None)
         while len(self._ntimes) >= MAX_CONTENTS:
             del self._ntimes[next(iter(self._ntimes))]
         self._ntimes[content] = ntime
-        return ntime
 
     def _forget(self, now: float) -> None:
         while self.by_id:
@@ -214,10 +257,16 @@ def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:
 
     The text comes ready made from the template; all of it was checked to be hex when the line was read.
     """
+    lines = issued.lines
+    if lines is not None and clean in lines:
+        return lines[clean]
     job = issued.job
     template = job.template
-    return (
+    line = (
         f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{template.opening}'
         f'{job.extranonce1.hex()}{issued.padding.hex()}{template.ending}{issued.ntime:08x}",'
         f"{'true' if clean else 'false'}]}}\n"
     ).encode()
+    if lines is not None:
+        lines[clean] = line
+    return line

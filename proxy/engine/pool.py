@@ -220,6 +220,33 @@ class UpstreamPool:
             )
         return connection
 
+    def make_shared_connection(
+        self,
+        ident: SessionId,
+        user: ConnectionUser,
+        endpoint: Endpoint | None,
+        *,
+        user_group: str,
+        asked_by: "Session | None",
+    ) -> UpstreamConnection:
+        """Dial a connection for many miners, known as ``ident``, under the user name of ``user_group``.
+
+        ``asked_by``: whoever chose that name; a stranger's connection waits for its turn.
+        """
+        credentials = Credentials(
+            agent=self._own_agent,
+            user=self.config.shared_user(user_group),
+            password=self.config.password_for(None) or "x",
+        )
+        connection = self._make(user, credentials, endpoint or self.endpoint, ident)
+        if asked_by is None or asked_by.has_earned or self._engine.scheduler.is_known(asked_by.worker):
+            connection.dial(self._dialer)
+        else:
+            self._pace.dial_in_turn(
+                asked_by.address, Waiting(connection, asked_by.is_unconnected, lambda: connection.dial(self._dialer))
+            )
+        return connection
+
     def resume(
         self, user: ConnectionUser, credentials: Credentials, endpoint: Endpoint, session_id: str
     ) -> UpstreamConnection:

@@ -5,20 +5,20 @@ drained connection ends when no submit of it is open (after a grace for shares i
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Protocol
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.backoff import Backoff, Random
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.shared_work import SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.errors import LocalProtocolError
 from proxy.observe.events import EventStream, PoolReconnectWait
 from proxy.ports import Clock, Timer
 from proxy.stratum.pool_job import PoolJob
-
-if TYPE_CHECKING:
-    from proxy.engine.session import Session
+from proxy.types import PoolKey, SessionId
 
 DRAIN_GRACE_S = 5.0
 DRAIN_MOST_S = 10.0
@@ -53,12 +53,40 @@ _MOVES: dict[LinkState, tuple[LinkState, ...]] = {
 }
 
 
-class PoolLink:
-    """What a session knows of its way to a pool; nobody reaches behind it.
+class LinkOwner(Protocol):
+    """Who works through a link: a session, or the miners of a shared connection together."""
 
-    Here each miner has a connection of its own to the pool. A link whose connection is shared would have the same
-    attributes and methods. Implements ``ConnectionUser``.
+    id: SessionId
+
+    @property
+    def current(self) -> PoolKey | None:
+        """The pool that it works on."""
+
+    def dial(self, link: "PoolLink", endpoint: Endpoint | None) -> UpstreamConnection:
+        """Make a connection that serves the link, and dial it."""
+
+    def work_came(self, link: "PoolLink", job: PoolJob, *, new_connection: bool) -> None:
+        """The connection in use has a job."""
+
+    def work_noted(self, link: "PoolLink", job: PoolJob) -> None:
+        """The same job again, once all miners at work have theirs."""
+
+    def update_ready(self) -> None:
+        """The connection in use was lost."""
+
+
+class PoolLink:
+    """What its owner knows of its way to a pool; nobody reaches behind it.
+
+    Each has a connection of its own to the pool. The link of a miner whose connection is shared (``SharedLink``) has
+    the same attributes and methods as far as sessions use them. Implements ``ConnectionUser``.
     """
+
+    is_shared = False
+    is_current = True
+    """Whether connections of this kind are still made as this one was."""
+    work: SharedWork | None = None
+    """Nobody else gets its jobs."""
 
     __slots__ = (
         "_asked_for_less_at",
@@ -84,7 +112,7 @@ class PoolLink:
     )
 
     def __init__(
-        self, *, pool: UpstreamPool, session: "Session", clock: Clock, events: EventStream, random: Random
+        self, *, pool: UpstreamPool, session: LinkOwner, clock: Clock, events: EventStream, random: Random
     ) -> None:
         self.pool = pool
         self.state = LinkState.IDLE
@@ -138,6 +166,11 @@ class PoolLink:
     def open_submits(self) -> int:
         """Shares without a verdict on any connection, also on those that drain."""
         return sum(each.open_submits for each in (self.connection, *self._draining) if each is not None)
+
+    @property
+    def line_id(self) -> SessionId:
+        """As whose the connection is known."""
+        return self._session.id
 
     @property
     def is_dialled(self) -> bool:
@@ -219,6 +252,21 @@ class PoolLink:
         if self.connection in waiting:
             self.connection = None
         self._end(reason, keep=waiting)
+
+    def retire(self, reason: str) -> None:
+        """Another link took this one's place: shares in flight have their chance, as after a renewal, and those that
+        are open then are waited for a while longer."""
+        self._cancel_timer()
+        if self.state is not LinkState.IDLE:
+            self._move(LinkState.IDLE)
+        self._drop_replacement(reason)
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            self._retire(connection)
+        since = self._clock.deadlines.now()
+        for each in self._draining:
+            self._clock.deadlines.call_at(since + DRAIN_GRACE_S, partial(_close_if_answered, each, reason))
+            self._clock.deadlines.call_at(since + DRAIN_MOST_S, partial(each.close, reason))
 
     def _end(self, reason: str, *, keep: list[UpstreamConnection]) -> None:
         self._cancel_timer()
@@ -380,7 +428,7 @@ class PoolLink:
         self.connection = self._make_connection(endpoint)
 
     def _make_connection(self, endpoint: Endpoint | None = None) -> UpstreamConnection:
-        connection = self.pool.make_connection(self._session, self, endpoint, self.productive)
+        connection = self._session.dial(self, endpoint)
         connection.trace(self._traced)
         return connection
 
@@ -453,3 +501,10 @@ class PoolLink:
         if state not in _MOVES[self.state]:
             raise LocalProtocolError(f"pool link {self.state} -> {state}")
         self.state = state
+
+
+def _close_if_answered(connection: UpstreamConnection, reason: str) -> None:
+    if not connection.open_submits:
+        connection.close(reason)
+    else:
+        connection.close_when_answered(reason)

@@ -12,12 +12,15 @@ from proxy.config.snapshot import Endpoint
 from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
 from proxy.engine.eligible_pools import EligiblePools
 from proxy.engine.idle_miners import overdue_s
-from proxy.engine.jobs import JobTable
+from proxy.engine.jobs import JobTable, MinerLink
 from proxy.engine.miner_access import WRONG_PASSWORD, password_for_pool
 from proxy.engine.peer_costs import PAUSE_S, Measure, PeerCost
+from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.submits import SubmitHandler
+from proxy.engine.upstream_connection import UpstreamConnection
+from proxy.engine.vardiff import Vardiff
 from proxy.engine.work_sender import KEEP_ALIVE_S, WorkSender
 from proxy.engine.worker_names import worker_of
 from proxy.errors import RemoteProtocolError
@@ -67,6 +70,8 @@ class Session:
         "_ended",
         "_engine",
         "_events",
+        "_incoming",
+        "_leaving",
         "_left_tip",
         "_link",
         "_most_difficulty",
@@ -91,6 +96,7 @@ class Session:
         "submits",
         "suggested_difficulty",
         "user",
+        "vardiff",
         "waiting",
         "wanted",
         "worker",
@@ -107,7 +113,7 @@ class Session:
         self.password = ""
         self.peer = peer
         self.connected_at = engine.clock.wall()
-        self.links: dict[PoolKey, PoolLink] = {}
+        self.links: dict[PoolKey, MinerLink] = {}
         self.wanted: frozenset[PoolKey] = frozenset()
         """Pools that are to be kept warm."""
         self.current: PoolKey | None = None
@@ -117,6 +123,8 @@ class Session:
         self.waiting = ""
         """Why there is no work, for people."""
         self.started = False
+        self.vardiff: Vardiff | None = None
+        """Its difficulty on shared connections, from its first job there on."""
         self.eligible = EligiblePools(self, engine)
         self.sender = WorkSender(self, engine)
         self._engine = engine
@@ -136,7 +144,11 @@ class Session:
         self._ready: frozenset[PoolKey] = frozenset()
         self._left_tip: tuple[PoolKey, PoolKey | None, float] | None = None
         """The pool that was last left for a stale tip, the one that took over, and when."""
-        self._link: PoolLink | None = None
+        self._incoming: dict[PoolKey, MinerLink] | None = None
+        """Take the place of links in use at their first job: the pool connects miners in another way by now."""
+        self._leaving: tuple[MinerLink, ...] = ()
+        """Whose place was taken, while shares of theirs may be open."""
+        self._link: MinerLink | None = None
         """Where the miner worked last."""
         self._worked_on: PoolKey | None = None
         """The pool of the last job, also after that pool was lost."""
@@ -339,7 +351,7 @@ class Session:
         """The miner is gone: nobody waits for its verdicts, so every open share ends as unanswered."""
         self._ended = True
         self._cancel_timer()
-        for link in self.links.values():
+        for link in (*self.links.values(), *self._all_incoming()):
             link.finish("miner left")
         self._events.emit(
             MinerDisconnected(
@@ -406,11 +418,11 @@ class Session:
             self.links[old].drain()
         return True
 
-    def _lost_its_use(self, link: PoolLink) -> bool:
+    def _lost_its_use(self, link: MinerLink) -> bool:
         """Whether the newest job, which was not looked at yet, is not for this miner; ``work_came`` follows."""
         return link.has_new_job and link.job is not None and not self._fits(link.pool.key, link.job)
 
-    def _work_through(self, link: PoolLink) -> None:
+    def _work_through(self, link: MinerLink) -> None:
         before, self._link = self._link, link
         if before is not None and before is not link:
             before.stop_work()
@@ -431,19 +443,69 @@ class Session:
         for key, link in self.links.items():
             if key not in pools and key != self.current:
                 link.drain()
+                self._drop_incoming(key, "not wanted")
 
     def remove_pool(self, pool: PoolKey, why: str) -> None:
         """The pool cannot be used any more: close the connection; the scheduler hears of it first."""
+        self._drop_incoming(pool, why)
         link = self.links.pop(pool, None)
         self.eligible.forget(pool)
         self.update_ready()
         if link is not None:
             link.close(why)
 
+    def pool_gone(self, pool: PoolKey, reason: str) -> None:
+        """The pool is down."""
+        for link in self._links_to(pool):
+            link.pool_gone(reason)
+
     def pool_back(self, pool: PoolKey) -> None:
         """The pool may be dialled again."""
-        if pool in self.links:
-            self.links[pool].pool_back()
+        for link in self._links_to(pool):
+            link.pool_back()
+
+    def relink(self, pool: PoolKey) -> None:
+        """Connect to ``pool`` in the way that holds by now, without a gap: the old link stays until the new one has a
+        job, and its open shares get their verdicts."""
+        old = self.links.get(pool)
+        if old is None or self._ended:
+            return
+        new = self._engine.new_link(self, pool)
+        self._drop_incoming(pool, "connected in another way")
+        if old.is_current and old.is_shared is new.is_shared:
+            return
+        self._incoming = {**(self._incoming or {}), pool: new}
+        if pool in self.wanted or pool == self.current:
+            new.open()
+
+    def _take_over(self, key: PoolKey, link: MinerLink) -> None:
+        old, self.links[key] = self.links[key], link
+        assert self._incoming is not None
+        del self._incoming[key]
+        if self._link is old:
+            old.stop_work()
+        old.retire("connected in another way")
+        self._leaving = (*(each for each in self._leaving if each.connections), old)
+
+    def _drop_incoming(self, pool: PoolKey, why: str) -> None:
+        link = self._incoming.pop(pool, None) if self._incoming else None
+        if link is not None:
+            link.close(why)
+
+    def _all_incoming(self) -> tuple[MinerLink, ...]:
+        return tuple(self._incoming.values()) if self._incoming else ()
+
+    def _links_to(self, pool: PoolKey) -> list[MinerLink]:
+        return [links[pool] for links in (self.links, self._incoming) if links and pool in links]
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet on connections of its own."""
+        return sum(link.open_submits for link in (*self.links.values(), *self._leaving))
+
+    def dial(self, link: PoolLink, endpoint: Endpoint | None) -> UpstreamConnection:
+        """Make a connection of its own."""
+        return link.pool.make_connection(self, link, endpoint, link.productive)
 
     def trace(self, on: bool) -> None:
         """Let the raw traffic with the miner and with its pools be heard, or no more."""
@@ -501,7 +563,7 @@ class Session:
             key
             for key in usable
             if (connection := self.links[key].connection) is not None
-            and self._engine.stale_tips.is_to_be_left(self.id, key, connection.id)
+            and self._engine.stale_tips.is_to_be_left(self.links[key].line_id, key, connection.id)
         )
         return left if left and (usable - left) & self._engine.scheduler.aimed_at(self.id) else frozenset()
 
@@ -510,7 +572,7 @@ class Session:
         connection = self.links[old].connection
         assert connection is not None
         self._ready, self.current = ready, None
-        self._engine.stale_tips.left(self.id, old, connection.id)
+        self._engine.stale_tips.left(self.links[old].line_id, old, connection.id)
         self._engine.scheduler.set_ready(self.id, ready)
         self._left_tip = (old, self.current, self._clock.now())
         why = "it has not heard of the newest block of its chain"
@@ -548,12 +610,17 @@ class Session:
 
     # --- Its links ------------------------------------------------------------------------------------------------
 
-    def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
+    def work_came(self, link: MinerLink, job: PoolJob, *, new_connection: bool) -> None:
         """A connection has a job: check that this miner can use it, and pass it on if it works there.
 
         ``work_noted`` follows, once all miners have their jobs.
         """
         key = link.pool.key
+        if self.links.get(key) is not link:
+            if self._incoming is None or self._incoming.get(key) is not link:
+                return
+            self._take_over(key, link)
+            new_connection = True
         fits = self._fits(key, job)
         if fits and key == self.current and not self.sender.has_sent(job):  # a switch since it came has sent it
             self._work_through(link)
@@ -563,9 +630,11 @@ class Session:
         if not fits and not self._ready and self.current is None and self.eligible.helped_by_a_new_connection(job):
             self.downstream.close("no pool fits this connection, but one fits the next")
 
-    def work_noted(self, link: PoolLink, job: PoolJob) -> None:
+    def work_noted(self, link: MinerLink, job: PoolJob) -> None:
         """See whether the miner is quick for jobs of this size, and what its pool is to be asked for."""
         key = link.pool.key
+        if self.links.get(key) is not link:
+            return
         if self.eligible.space_changed(key, job):
             self.update_ready()
         if key == self.current:
@@ -596,16 +665,35 @@ class Session:
 
     # --- Difficulty -----------------------------------------------------------------------------------------------
 
-    def _suggest(self, link: PoolLink) -> None:
+    def _suggest(self, link: MinerLink) -> None:
         link.suggest(difficulty_to_suggest(self.suggested_difficulty, link.pool.config, link.difficulty))
 
-    def _ask_for_less(self, link: PoolLink, difficulty: float) -> None:
+    def _ask_for_less(self, link: MinerLink, difficulty: float) -> None:
         """A miner that has become far slower is not left at the minimum that the pool was once asked for."""
         rate = self._engine.scheduler.sure_rate(self.id)
         if rate and difficulty * self._engine.hashes_per_difficulty > TOO_RARE_SHARE_S * rate:
             suitable = self.asked_difficulty(link.pool.key, link.productive, estimated=True)
             if suitable is not None:
                 link.renew_for_less(suitable)
+
+    @property
+    def hashrate(self) -> float:
+        """H/s, as estimated; 0 while nothing is known."""
+        return self._engine.scheduler.rate(self.id)
+
+    @property
+    def hashes_per_difficulty(self) -> float:
+        """Hashes of a share of difficulty 1."""
+        return self._engine.hashes_per_difficulty
+
+    def network_difficulty(self, pool: UpstreamPool, job: PoolJob) -> float:
+        """The network's for ``job``, as far as it is to be believed."""
+        return self._engine.network_difficulties.believe(pool.config.chain, job.template.nbits).credible
+
+    def give_anew(self, link: MinerLink) -> None:
+        """Give the miner the newest job again: its difficulty is far from what suits it."""
+        if link.pool.key == self.current and link.job is not None and self.links.get(link.pool.key) is link:
+            self.sender.send(link, clean=True)
 
     def asked_difficulty(self, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool) -> float | None:
         """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it suggested;

@@ -32,6 +32,25 @@ class ShareSums:
 
     def add(self, session: SessionId, worker: WorkerName, issued: IssuedJob, reached: float, latency_s: float) -> bool:
         """Add an accepted share to its job's sum; False: it is to be told at once."""
+        total = self._open_sum(session, worker, issued, reached)
+        if total is None:
+            return False
+        total.number += 1
+        total.latencies.append(latency_s)
+        return True
+
+    def add_work(self, session: SessionId, worker: WorkerName, issued: IssuedJob, reached: float) -> bool:
+        """As ``add``, for a share that only proved work."""
+        total = self._open_sum(session, worker, issued, reached)
+        if total is None:
+            return False
+        total.work_only += 1
+        return True
+
+    def _open_sum(
+        self, session: SessionId, worker: WorkerName, issued: IssuedJob, reached: float
+    ) -> AcceptedShares | None:
+        """The sum that a share belongs to, with what is the same for all kinds added; None: it is told by itself."""
         now = self._clock.now()
         if now >= self._until:
             self._begin(now)
@@ -39,16 +58,14 @@ class ShareSums:
         if total is None or issued.fold != self._fold or total.worker != worker:
             total = self._sum_of(session, worker, issued)
         if total is None or reached > total.least_remarkable:
-            return False
-        total.number += 1
+            return None
         total.last_at = now
-        total.latencies.append(latency_s)
         if reached >= total.difficulty:
             total.proven += 1
             total.proven_at = now
         if reached > total.best:
             total.best = reached
-        return True
+        return total
 
     def fold(self) -> None:
         """Tell all sums; the next share of each job is told at once."""
@@ -58,7 +75,7 @@ class ShareSums:
             return
         sums, self._open = self._open, []
         for total in sums:
-            if total.number:
+            if total.number or total.work_only:
                 self._events.emit(total)
 
     def _begin(self, now: float) -> None:

@@ -40,6 +40,7 @@ _TEXTS = {
     Reason.FRACTION: "Low difficulty share (between whole difficulty and the pool's)",
     Reason.VERSION: "Version bits outside the mask",
     Reason.NTIME: "Ntime out of range",
+    Reason.STALE: "Stale",
     Reason.POOL_LOST: "Connection to the pool was lost, share not judged",
     Reason.TIMEOUT: "The pool did not answer",
 }
@@ -91,6 +92,9 @@ class PendingShare:
             productive.accepted(credited)
         # A block below the assigned difficulty says nothing about the miner's hash rate.
         proven = issued.difficulty if reached >= issued.difficulty else 0.0
+        if issued.shared is not None:
+            credited = proven  # the pool's is for many shares of the connection: what counts for the split is the work
+            issued.shared.worked(proven)
         handler.scheduler.share(handler.session, issued.connection.pool, proven, True, credited)
         if issued.plain is None:  # else there is nothing to learn: its bits can be read in one way only
             self._learn_reading(version_bits, accepted=True)
@@ -305,6 +309,9 @@ class SubmitHandler:
         if check.goes_up:
             self._forward(submit, worker, issued, check)
             return
+        if check.reason is Reason.FRACTION and issued.shared is not None:
+            self._work_only(submit, worker, issued, check)
+            return
         if check.reason is Reason.DUPLICATE:
             self.events.emit(SubmitDuplicate(session=self.session, worker=worker, job=submit.job_id))
         text = _TEXTS[check.reason]
@@ -322,6 +329,54 @@ class SubmitHandler:
         )
         if not self._was_worked_for(check):
             self._charge(REFUSED_COST, Waste.SHARES)
+
+    def _work_only(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> None:
+        """A share of a shared connection that reached what the miner was given and not what the pool wants: it is
+        counted as work and goes no further. One for a job that no pool would take any more is refused as there."""
+        shared, newest = issued.shared, issued.connection.job
+        assert shared is not None
+        pool = issued.connection.pool
+        issued.went_up((submit.extranonce2, submit.ntime, submit.nonce, check.version))
+        if newest is None or newest.template.prevhash != issued.job.template.prevhash:
+            reason = Reason.POOL_LOST if newest is None else Reason.STALE
+            verdict = Verdict.UNANSWERED if newest is None else Verdict.REJECTED
+            text = _TEXTS[reason]
+            self.downstream.refuse(submit.id, 20 if newest is None else code_of(reason), text)
+            self.emit_result(
+                worker,
+                issued,
+                issued.id,
+                verdict,
+                reason,
+                DecidedBy.PROXY,
+                check.true_difficulty,
+                check.header_hash,
+                message=text,
+            )
+            return
+        self.any_share = True
+        self.cost.accepted += 1
+        self.scheduler.share(self.session, pool, issued.difficulty, True, issued.difficulty)
+        self.downstream.accept(submit.id)
+        summed = self.sums.add_work(self.session, worker, issued, check.true_difficulty)
+        if not summed or self.events.wants_each(ShareResult):
+            result = ShareResult(
+                session=self.session,
+                worker=worker,
+                pool=pool,
+                job=issued.id,
+                difficulty=issued.difficulty,
+                pool_difficulty=issued.job.difficulty,
+                true_difficulty=check.true_difficulty,
+                verdict=Verdict.WORK,
+                reason=Reason.NONE,
+                decided_by=DecidedBy.PROXY,
+                message="",
+                latency_s=0.0,
+                header_hash=check.header_hash,
+            )
+            (self.events.emit_each if summed else self.events.emit)(result)
+        shared.worked(issued.difficulty)
 
     def _was_worked_for(self, check: ShareCheck) -> bool:
         """Whether the hash took the work of a share, at a difficulty that the miner was given not long ago."""

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
-from proxy.engine.jobs import IssuedJob, JobTable, notify_line
-from proxy.engine.pool_link import PoolLink
+from proxy.engine.jobs import IssuedJob, JobTable, MinerLink, notify_line
+from proxy.engine.shared_link import SharedLink
 from proxy.observe.events import DifficultySent, JobForwarded, MinerReady
 from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.downstream import KEEP_ALIVE_ID
@@ -38,7 +38,7 @@ class WorkSender:
         """Whether this is the job that the miner was sent last."""
         return self._job is job
 
-    def send(self, link: PoolLink, *, clean: bool, switch: bool = False) -> None:
+    def send(self, link: MinerLink, *, clean: bool, switch: bool = False) -> None:
         """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
         job, jobs, before = link.job, self._session.jobs, self._job
         assert job is not None and jobs is not None, "work is sent where there is a job, after the handshake"
@@ -62,20 +62,23 @@ class WorkSender:
             session = self._session
             self._engine.events.emit(MinerReady(session=session.id, worker=session.worker, pool=link.pool.key))
 
-    def _issue(self, link: PoolLink, job: PoolJob, jobs: JobTable, now: float) -> IssuedJob:
+    def _issue(self, link: MinerLink, job: PoolJob, jobs: JobTable, now: float) -> IssuedJob:
         session, engine, pool = self._session, self._engine, link.pool
-        held = link.held_difficulty(job.difficulty)
         network = engine.network_difficulties.believe(pool.config.chain, job.template.nbits)
-        difficulty = assigned_difficulty_for(
-            job.difficulty,
-            pool.config,
-            session.profile,
-            hashrate=engine.scheduler.rate(session.id) if held else 0.0,
-            held=held,
-            hashes_per_difficulty=engine.hashes_per_difficulty,
-            network_difficulty=network.credible,
-            miner_minimum=session.minimum_difficulty,
-        )
+        if isinstance(link, SharedLink):
+            difficulty = link.assign(job, network.credible)
+        else:
+            held = link.held_difficulty(job.difficulty)
+            difficulty = assigned_difficulty_for(
+                job.difficulty,
+                pool.config,
+                session.profile,
+                hashrate=engine.scheduler.rate(session.id) if held else 0.0,
+                held=held,
+                hashes_per_difficulty=engine.hashes_per_difficulty,
+                network_difficulty=network.credible,
+                miner_minimum=session.minimum_difficulty,
+            )
         return jobs.issue(
             link,
             job,
@@ -99,7 +102,7 @@ class WorkSender:
         self.version_mask = version_mask
         return version_mask
 
-    def _difficulty_line(self, issued: IssuedJob, link: PoolLink) -> bytes:
+    def _difficulty_line(self, issued: IssuedJob, link: MinerLink) -> bytes:
         session, events = self._session, self._engine.events
         self.assigned_difficulty = issued.difficulty
         if events.wants(DifficultySent):
@@ -114,7 +117,7 @@ class WorkSender:
             )
         return encode_notification("mining.set_difficulty", [as_number(issued.difficulty)])
 
-    def _tell(self, issued: IssuedJob, link: PoolLink, *, clean: bool, new_block: bool, age_s: float) -> None:
+    def _tell(self, issued: IssuedJob, link: MinerLink, *, clean: bool, new_block: bool, age_s: float) -> None:
         session, events = self._session, self._engine.events
         if events.wants(JobForwarded):
             events.emit(

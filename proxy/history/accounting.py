@@ -123,7 +123,7 @@ class Accounting:
         worker = self._workers.get(share.worker)
         mine = worker.pools.get(key) if worker is not None else None
         if worker is None or mine is None or not worker.presence.connections:
-            works = share.verdict is _ACCEPTED
+            works = share.verdict is _ACCEPTED or share.verdict is Verdict.WORK
             worker, mine = self._first_share(share.session, share.worker, key, now, works=works)
         fresh = mine.fresh
         if fresh is None:
@@ -258,7 +258,7 @@ class Accounting:
         self._begin_minute(now)
 
     def _stored_as(self, name: WorkerName, now: float, counts: Counts) -> WorkerName:
-        stored = self._new_names.stored_as(name, now, proven=counts.accepted > 0)
+        stored = self._new_names.stored_as(name, now, proven=counts.accepted + counts.work_only > 0)
         if stored != name and now - self._reported_at >= HOUR_S:
             self._reported_at = now
             self._events.emit(NamesStoredTogether(worker=name, stored_as=stored))

@@ -141,7 +141,7 @@ class WorkerState:
 
     def works(self) -> bool:
         """Whether any pool has ever accepted a share of it."""
-        return any(part.accepted for each in self.pools.values() for part in each.counts())
+        return any(part.accepted or part.work_only for each in self.pools.values() for part in each.counts())
 
     def last(self) -> float | None:
         """Monotonic time of the last share on any pool."""

@@ -152,7 +152,13 @@ class Counts:
         says="Sum of the difficulty credited for accepted shares",
     )
     """Sum of the pool's difficulty over accepted shares."""
-    work: float = _number("work", Unit.DIFFICULTY, column="work_difficulty")
+    work: float = _number(
+        "work",
+        Unit.DIFFICULTY,
+        column="work_difficulty",
+        pool_metric="dpmp_work_difficulty_sum",
+        says="Sum of the miners' difficulty over shares that proved work",
+    )
     """Sum of the miner's assigned difficulty over shares that proved work."""
     work_squares: float = _number("work_squares", Unit.DIFFICULTY_SQUARED)
     work_shares: int = _number("work_shares", Unit.SHARES)
@@ -163,6 +169,17 @@ class Counts:
     """Sum of the pool's answer times."""
     latency_n: int = _number("latency_n", Unit.SHARES)
     """Shares whose answer was timed."""
+    work_only: int = _number(
+        "work_only",
+        Unit.SHARES,
+        column="work_only",
+        shown=True,
+        pool_metric="dpmp_shares_work_only",
+        says="Shares on shared connections below the pool's difficulty, accepted by the proxy alone",
+        worker_metric="dpmp_worker_shares_work_only",
+        worker_says="Shares of the worker below the pool's difficulty, accepted by the proxy alone",
+    )
+    """They reached what their miner was given and went no further: part of the work, not of ``accepted``."""
     rejects: dict[RejectKey, int] | None = None
     """Refused shares by reason and by who refused them; None (in a ``Tally``: empty) while there are none."""
 
@@ -185,6 +202,7 @@ class Counts:
         """Add a sum of accepted shares."""
         difficulty, proven = shares.difficulty, shares.proven
         self.accepted += shares.number
+        self.work_only += shares.work_only
         self.credited += shares.pool_difficulty * shares.number
         self.best = max(self.best, shares.best)
         timed = [latency_s for latency_s in shares.latencies if latency_s > 0.0]
@@ -195,8 +213,11 @@ class Counts:
         self.work_shares += proven
 
     def count(self, share: ShareResult) -> None:
-        """Add one share that was not accepted, and its work if it proves any."""
-        if share.verdict is Verdict.UNANSWERED:
+        """Add one share that its pool did not accept, and its work if it proves any."""
+        if share.verdict is Verdict.WORK:
+            self.work_only += 1
+            self.best = max(self.best, share.true_difficulty)
+        elif share.verdict is Verdict.UNANSWERED:
             self.unanswered += 1
         else:
             rejects = self.rejects
@@ -224,7 +245,7 @@ class Counts:
     @property
     def submitted(self) -> int:
         """All shares."""
-        return self.accepted + self.rejected + self.unanswered
+        return self.accepted + self.rejected + self.unanswered + self.work_only
 
 
 COUNTERS = tuple(_declared)

@@ -13,7 +13,7 @@ from proxy.observe.events import AcceptedShares, BestShare, EventStream, ShareRe
 from proxy.ports import Clock
 from proxy.types import Chain, PoolKey, Verdict, WorkerName
 
-_ACCEPTED = Verdict.ACCEPTED
+_GOOD = (Verdict.ACCEPTED, Verdict.WORK)
 
 TOP = 50
 """Length of a chain's top list."""
@@ -109,7 +109,7 @@ class Records:
         return fresh
 
     def _on_share(self, share: ShareResult) -> None:
-        if share.verdict is not _ACCEPTED or share.pool is None:
+        if share.verdict not in _GOOD or share.pool is None:
             return
         board = self._board_of.get(share.pool, self._other)
         own = board.own.get(share.worker)

@@ -17,6 +17,7 @@ from proxy.ports import Clock
 from proxy.types import PoolKey, SessionId, Verdict
 
 _PROFILES_KEPT = 64
+_GOOD = (Verdict.ACCEPTED, Verdict.WORK)
 _DEAD_AFTER = 20.0
 """Expected shares without one (1 in 500 million by luck) after which a miner does not work; no switch explains that."""
 
@@ -91,7 +92,7 @@ class SwitchCosts:
     def _on_share(self, event: ShareResult) -> None:
         visit = self._visits.get(event.session)
         sent = self._clock.now() - event.latency_s
-        if visit is not None and event.verdict is Verdict.ACCEPTED and event.pool == visit.pool and sent >= visit.since:
+        if visit is not None and event.verdict in _GOOD and event.pool == visit.pool and sent >= visit.since:
             self._end(event.session, sent, found=True)
 
     def _on_gone(self, event: MinerDisconnected) -> None:

@@ -12,7 +12,16 @@ from django.utils.translation import pgettext_lazy
 
 from proxy.alerts.rules import AlertKind
 from proxy.balance.balance_view import BalanceState
-from proxy.config.snapshot import BalanceStrategy, Mode, OverrideKind, PayoutAction, Policy, Tls
+from proxy.config.snapshot import (
+    BalanceStrategy,
+    Connections,
+    GroupBy,
+    Mode,
+    OverrideKind,
+    PayoutAction,
+    Policy,
+    Tls,
+)
 from proxy.types import AdminStatus, Chain, PoolStatus
 
 Text = str | Promise
@@ -51,6 +60,10 @@ COUNTER_LABELS: Mapping[str, Label] = {
     "best": Label(_("best share")),
     "latency_s": Label(_("sum of the pool's answer times")),
     "latency_n": Label(_("answers timed")),
+    "work_only": Label(
+        _("counted as work alone"),
+        _("On shared connections: below the pool's difficulty, so the pool was not asked."),
+    ),
 }
 """Labels of ``proxy.history.counters`` that have a column in the database, by name."""
 
@@ -74,6 +87,16 @@ LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
     PayoutAction: {
         PayoutAction.ALARM: Label(_("raise an alarm")),
         PayoutAction.EXCLUDE: Label(_("raise an alarm and stop using the pool")),
+    },
+    Connections: {
+        Connections.OWN: Label(_("one for each miner")),
+        Connections.SHARED: Label(_("shared by many miners")),
+        Connections.AUTOMATIC: Label(_("automatic: shared above a number of miners")),
+    },
+    GroupBy: {
+        GroupBy.NOTHING: Label(_("all miners")),
+        GroupBy.ACCOUNT: Label(_("miners of one account: the first part of their user name")),
+        GroupBy.WORKER: Label(_("miners with one worker name")),
     },
     Tls: {
         Tls.OFF: Label(_("no TLS")),

@@ -11,13 +11,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.chains.addresses import AddressError, validate_address
-from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, POOL_KEY, PayoutAction, Tls
+from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, POOL_KEY, Connections, GroupBy, PayoutAction, Tls
 from proxy.models.base import ConfigModel
 from proxy.models.constraints import check, within
 from proxy.models.labels import WalletKind, choices_of, values_of
 from proxy.types import AdminStatus, Chain
 
 MAX_DIFFICULTY = 1e18
+MOST_MINERS = 100_000
+MOST_SHARED = 1_000
 MAX_USER_CHARS = 200
 """Longest user name at a pool without the worker; ckpool reads lines of 1,024 bytes and other pools less."""
 
@@ -166,6 +168,52 @@ class Pool(ConfigModel):
     payout_action = models.CharField(
         _("if the payout is wrong"), max_length=8, choices=choices_of(PayoutAction), default=PayoutAction.ALARM.value
     )
+    connections = models.CharField(
+        _("connections"),
+        max_length=9,
+        choices=choices_of(Connections),
+        default=Connections.OWN.value,
+        help_text=_(
+            "One for each miner suits a home: the pool sees each of them. Shared ones are for many miners: few "
+            "connections, and the proxy itself finds each miner's difficulty. A change moves miners at once, and no "
+            "share is lost."
+        ),
+    )
+    own_up_to = models.PositiveIntegerField(
+        _("shared above"),
+        default=50,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_MINERS)],
+        help_text=_("Miners. Automatic: connections are shared while more miners than this are connected."),
+    )
+    most_miners = models.PositiveIntegerField(
+        _("most miners on a connection"),
+        default=250,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_MINERS)],
+        help_text=_(
+            "A full connection opens another. A pool that leaves 4 bytes of extranonce2 has room for 256 on each."
+        ),
+    )
+    most_connections = models.PositiveIntegerField(
+        _("most shared connections"),
+        default=40,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_SHARED)],
+        help_text=_("Miners for whom there is no place on any of them work on other pools."),
+    )
+    group_by = models.CharField(
+        _("who shares a connection"),
+        max_length=8,
+        choices=choices_of(GroupBy),
+        default=GroupBy.NOTHING.value,
+        help_text=_(
+            "All miners together are one user at the pool, without {worker}. Many pools take one worker on a "
+            "connection: to see more of them there, group by account or worker."
+        ),
+    )
+    shares_per_minute = models.FloatField(
+        _("shares a minute"),
+        default=15.0,
+        help_text=_("On shared connections the proxy gives each miner a difficulty at which it finds about so many."),
+    )
     note = models.TextField(_("note"), blank=True)
 
     class Meta:
@@ -198,6 +246,40 @@ class Pool(ConfigModel):
                 0,
                 100,
                 _("The minimum payout is a percentage, 0 to 100."),
+            ),
+            check(
+                "pool_connections_known",
+                Q(connections__in=values_of(Connections)),
+                _("Connections are one for each miner, shared, or automatic."),
+            ),
+            check("pool_group_by_known", Q(group_by__in=values_of(GroupBy)), _("That way of grouping is not known.")),
+            within(
+                "pool_own_up_to",
+                "own_up_to",
+                1,
+                MOST_MINERS,
+                _("The number of miners is from 1 to 100,000."),
+            ),
+            within(
+                "pool_most_miners",
+                "most_miners",
+                1,
+                MOST_MINERS,
+                _("The number of miners is from 1 to 100,000."),
+            ),
+            within(
+                "pool_most_connections",
+                "most_connections",
+                1,
+                MOST_SHARED,
+                _("The number of shared connections is from 1 to 1,000."),
+            ),
+            within(
+                "pool_shares_per_minute",
+                "shares_per_minute",
+                0.1,
+                600,
+                _("The aim is from 0.1 to 600 shares a minute."),
             ),
             check(
                 "pool_payout_action_known", Q(payout_action__in=values_of(PayoutAction)), _("That action is not known.")

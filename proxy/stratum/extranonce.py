@@ -51,6 +51,22 @@ def sizes_for(
     return max((room - size) // 2, first), size
 
 
+def shared_sizes_for(pool_sizes: Iterable[int | None], *, least: int = 2, even: bool = False) -> tuple[int, int]:
+    """As ``sizes_for``, for a miner that may come to share connections: its extranonce1 tells it apart from the others.
+
+    With 8 bytes (as with 6): 2 and 4; with 4: 1 and 3, or 2 and 2 for firmware that knows only ``even`` sizes (it is
+    slow). (0, 0) where no pool leaves room for both: such a miner has connections of its own.
+    """
+    known = [SIZE_WHILE_UNKNOWN if size is None else size for size in pool_sizes]
+    room = min((size for size in known if size > least), default=0)
+    if room >= USUAL_SIZE + 2:
+        return 2, USUAL_SIZE
+    size = min(USUAL_SIZE, room - 1)
+    if even:
+        size -= size % 2
+    return (min(room - size, 2), size) if size >= least else (0, 0)
+
+
 class ExtranoncePadding:
     """A connection's padding: every issue of a job gets another one, so no search space is handed out twice."""
 

@@ -47,6 +47,9 @@ class Profile:
     """Merkle branches that it has room for."""
     most_masks: int | None = None
     """Version masks that it makes use of, however many bits it may roll (Avalon's drivers: 8)."""
+    settle_s: float = 0.0
+    """Seconds for which it may go on at its old difficulty after it was given a lower one: Avalon miners are slow to
+    apply it, Spiral Pool's source leaves them alone for 30 s after each change."""
     least_hashrate: float = 10_000.0
     """Hashes a second that no device with it stays below, estimated: a lottery miner on an ESP32 has tens of thousands,
     an ASIC that is not a USB stick hundreds of billions."""
@@ -123,6 +126,7 @@ PROFILES = (
         max_coinbase=6_208,
         max_branches=30,
         most_masks=8,
+        settle_s=30.0,
     ),
     _profile(
         "whatsminer",

@@ -44,6 +44,12 @@ def pool_form(wallet: Wallet, *endpoints: dict[str, Any], **fields: Any) -> dict
         "user_format": "{wallet}.{worker}",
         "payout_min_percent": 95,
         "payout_action": "alarm",
+        "connections": "own",
+        "own_up_to": 50,
+        "most_miners": 250,
+        "most_connections": 40,
+        "group_by": "nothing",
+        "shares_per_minute": 15,
         **inline("endpoints", *endpoints),
         **fields,
     }

@@ -14,7 +14,7 @@ ADDED = {
         '    imaginary: int = _number("imaginary", Unit.SHARES, shown=True, column="imaginary_count", '
         'pool_metric="dpmp_imaginary", says="Imaginary")\n',
     ),
-    "proxy.models.labels": ('    "latency_n": Label(', '    "imaginary": Label(_("imaginary things")),\n'),
+    "proxy.models.labels": ('    "work_only": Label(\n', '    "imaginary": Label(_("imaginary things")),\n'),
 }
 """Module -> the line before which something is added, and what."""
 

@@ -20,25 +20,26 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGINARY = ROOT / "tests" / "history" / "imaginary_counter.py"
 
 
-def test_columns_of_the_export_are_those_of_4_0_0():
+def test_columns_of_the_export_are_those_of_4_0_0_and_one_more():
     assert (
         *("begin", "worker", "pool", "accepted", "rejected", "stale", "duplicate", "unanswered"),
-        *("credited_difficulty", "work_difficulty", "work_terahashes", "best_share", "finest_s"),
+        *("credited_difficulty", "work_difficulty", "work_terahashes", "best_share", "work_only", "finest_s"),
     ) == COLUMNS
 
 
-def test_columns_of_the_database_are_those_of_4_0_0():
+def test_columns_of_the_database_are_those_of_4_0_0_and_one_more():
     theirs = {"accepted", "rejected", "stale", "duplicate", "unanswered", "credited", "work", "work_squares"}
-    theirs |= {"work_shares", "best", "latency_s", "latency_n"}
+    theirs |= {"work_shares", "best", "latency_s", "latency_n", "work_only"}
     assert {*SUMS, *LARGEST} == theirs
     for model in (ShareBucket, ShareTotal):
         assert {field.name for field in model._meta.fields} >= theirs
 
 
-def test_keys_of_a_row_in_the_files_are_those_of_4_0_0():
+def test_keys_of_a_row_in_the_files_are_those_of_4_0_0_and_one_more():
     line = encoded(Batch(writer="w", number=1, rows={(60, 0, ANN, A): Counts(accepted=1)}))
     assert set(json.loads(line)["rows"][0][4]) == {
-        *("accepted", "unanswered", "credited", "work", "work_squares", "work_shares", "best", "latency_s", "latency_n")
+        *("accepted", "unanswered", "credited", "work", "work_squares", "work_shares", "best", "latency_s"),
+        *("latency_n", "work_only"),
     }
 
 

@@ -44,6 +44,8 @@ OF_V2 = {
 }
 NEW = {
     "dpmp_shares_unanswered": ("counter", ("pool",)),
+    "dpmp_shares_work_only": ("counter", ("pool",)),
+    "dpmp_work_difficulty_sum": ("counter", ("pool",)),
     "dpmp_share_rejects": ("counter", ("by", "pool", "reason")),
     "dpmp_share_latency_seconds": ("histogram", ("pool",)),
     "dpmp_job_latency_seconds": ("histogram", ("pool",)),
@@ -82,6 +84,7 @@ NEW = {
     "dpmp_worker_difficulty": ("gauge", ("worker",)),
     "dpmp_worker_shares_accepted": ("counter", ("worker",)),
     "dpmp_worker_shares_rejected": ("counter", ("worker",)),
+    "dpmp_worker_shares_work_only": ("counter", ("worker",)),
     "dpmp_workers_without_series": ("gauge", ()),
 }
 

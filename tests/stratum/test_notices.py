@@ -33,6 +33,9 @@ def params(**changed: Any) -> list[Any]:
 class QuietLink:
     """All that issuing a job asks of a link and its connection."""
 
+    work = None
+    is_shared = False
+
     def __init__(self) -> None:
         self.padding = ExtranoncePadding()
         self.connection = self

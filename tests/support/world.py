@@ -329,6 +329,7 @@ class World:
         settle: bool = True,
         chains: dict[str, Chain] | None = None,
         health: HealthConfig | None = None,
+        options: dict[str, dict[str, Any]] | None = None,
         clock: VirtualClock | None = None,
     ) -> None:
         self.clock = clock or VirtualClock()
@@ -348,6 +349,8 @@ class World:
         self.remember_sizes = remember_sizes
         self.chains = chains or {}
         self.health = health or HealthConfig()
+        self.options = options or {}
+        """More fields of a pool's configuration, by pool."""
         self.engine = Engine(
             clock=self.clock,
             events=self.events,
@@ -369,11 +372,14 @@ class World:
         }
         pools = {
             PoolKey(key): PoolConfig(
-                key=PoolKey(key),
-                wallet=f"wallet{key}",
-                endpoints=endpoints[key],
-                chain=self.chains.get(key, Chain.BTC),
-                extranonce2_size=pool.size if self.remember_sizes else None,
+                **{
+                    "key": PoolKey(key),
+                    "wallet": f"wallet{key}",
+                    "endpoints": endpoints[key],
+                    "chain": self.chains.get(key, Chain.BTC),
+                    "extranonce2_size": pool.size if self.remember_sizes else None,
+                    **self.options.get(key, {}),
+                }
             )
             for key, pool in self.pools.items()
         }
@@ -392,6 +398,13 @@ class World:
             "health": self.health,
         }
         return ConfigSnapshot(**{**fields, **changes})
+
+    def configure(self, **options: dict[str, Any]) -> None:
+        """Change fields of pools' configurations: ``configure(A={"connections": ...})``."""
+        for key, fields in options.items():
+            self.options[key] = {**self.options.get(key, {}), **fields}
+        self.config = self.snapshot(revision=self.config.revision + 1, override=self.config.override)
+        self.engine.apply(self.config)
 
     def slider(self, **weights: float) -> None:
         """Move the slider."""

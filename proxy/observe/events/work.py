@@ -112,7 +112,8 @@ class ShareResult(Event):
 class AcceptedShares(Event):
     """Accepted shares of one job within one second, in place of their ``ShareResult``s for those who only count.
 
-    Each of them was decided by the pool, and none is a block or a record. Not in the registry: no part of the log.
+    Each of them was decided by the pool (but for ``work_only``), and none is a block or a record. Not in the registry:
+    no part of the log.
     """
 
     name: ClassVar[str] = "accepted_shares"
@@ -122,6 +123,8 @@ class AcceptedShares(Event):
     difficulty: float
     pool_difficulty: float
     number: int = 0
+    work_only: int = 0
+    """Shares on a shared connection that only proved work: not part of ``number``, no pool was asked."""
     proven: int = 0
     """How many reached ``difficulty``: a block below it is accepted as well, and proves nothing."""
     best: float = 0.0

@@ -1,0 +1,297 @@
+"""Connections to one pool that many miners have together (docs/dev/decisions, 0067).
+
+A shared connection is kept like a miner's own: a ``PoolLink`` dials, renews and retries it. Here is what comes on top:
+which miners are on it (``SharedLink``), with which prefix (``Seats``), and the job as all of them get it.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from proxy.config.snapshot import Endpoint, GroupBy
+from proxy.engine.backoff import Random
+from proxy.engine.pool import UpstreamPool
+from proxy.engine.pool_link import PoolLink
+from proxy.engine.seats import Layout, Seats
+from proxy.engine.shared_work import SearchSpaces, SharedWork
+from proxy.engine.upstream_connection import UpstreamConnection
+from proxy.engine.worker_names import worker_of
+from proxy.observe.events import EventStream
+from proxy.ports import Clock
+from proxy.stratum.pool_job import PoolJob
+from proxy.types import JobId, PoolKey, SessionId
+
+if TYPE_CHECKING:
+    from proxy.engine.engine import Engine
+    from proxy.engine.session import Session
+    from proxy.engine.shared_link import SharedLink
+
+FIRST_JOB_ID = 1 << 40
+"""Shared jobs' ids count from here on; those of a miner alone are below."""
+
+
+def group_of(session: "Session", group_by: GroupBy) -> str:
+    """What the miners of one connection have in common; "" for nothing."""
+    match group_by:
+        case GroupBy.WORKER:
+            return session.worker
+        case GroupBy.ACCOUNT:
+            return worker_of("." + session.user.strip().partition(".")[0])
+    return ""
+
+
+class SharedConnection:
+    """One of them. Implements ``LinkOwner``."""
+
+    __slots__ = (
+        "_spaces",
+        "_through",
+        "_together",
+        "group",
+        "id",
+        "is_retired",
+        "layout",
+        "link",
+        "miners",
+        "seats",
+        "work",
+    )
+
+    def __init__(self, ident: SessionId, group: str, layout: Layout, together: "SharedConnections") -> None:
+        self.id = ident
+        """Below 0: connections and sessions are told apart by it."""
+        self.group = group
+        self.layout = layout
+        self.is_retired = False
+        """Whether it takes no more miners: connections are made in another way by now."""
+        self.miners: dict[SharedLink, None] = {}
+        """The longest here first."""
+        self.seats = Seats()
+        self.work: SharedWork | None = None
+        """The newest job as all get it; None while there is none."""
+        self._spaces = SearchSpaces()
+        self._through: UpstreamConnection | None = None
+        """The connection that the last job came on."""
+        self._together = together
+        self.link = together.new_link(self)
+
+    @property
+    def pool(self) -> UpstreamPool:
+        """Whose it is."""
+        return self._together.pool
+
+    @property
+    def current(self) -> PoolKey | None:
+        """The pool, while any miner is on it."""
+        return self.pool.key if self.miners else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is left."""
+        return not self.miners and not self.link.connections
+
+    # --- Its miners -----------------------------------------------------------------------------------------------
+
+    def has_room_for(self, link: "SharedLink", most: int) -> bool:
+        """Whether the miner may come."""
+        layout, prefix = link.place
+        return (
+            layout == self.layout
+            and len(self.miners) < most
+            and self.seats.has_room_for(link.session.id, prefix, layout)
+        )
+
+    def take(self, link: "SharedLink") -> None:
+        """The miner comes: it has room (``has_room_for``)."""
+        layout, prefix = link.place
+        self.seats.take(link.session.id, prefix, layout)
+        self.miners[link] = None
+        self.link.open()
+
+    def leave(self, link: "SharedLink") -> None:
+        """The miner goes; the connection of none ends once its shares had their chance."""
+        del self.miners[link]
+        self.seats.give_up(link.place[1])
+        if not self.miners:
+            self.link.drain()
+        self._together.place_is_free()
+
+    # --- LinkOwner ------------------------------------------------------------------------------------------------
+
+    def dial(self, link: PoolLink, endpoint: Endpoint | None) -> UpstreamConnection:
+        """Log in for all its miners."""
+        first = next(iter(self.miners), None)
+        session = first.session if first is not None and self._together.group_by is not GroupBy.NOTHING else None
+        return self.pool.make_shared_connection(self.id, link, endpoint, user_group=self.group, asked_by=session)
+
+    def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
+        """Miners that work here, or nowhere, have it at once; the others in turns of the loop to come."""
+        connection = link.connection
+        assert connection is not None, "a link with a job has a connection"
+        if connection is not self._through:
+            self._through = connection
+            self.seats.begin_anew()
+        self.seats.job_came((*job.content, job.template.ntime), job.template.prevhash)
+        size = job.extranonce2_size - self.layout.prefix - self.layout.size
+        self.work = self._spaces.first(self._together.next_job_id(), job, connection.padding, size)
+        key = self.pool.key
+        for miner in list(self.miners):
+            if miner.at is self and miner.session.current in (None, key):
+                miner.work_came(job, new_connection=new_connection)
+        self._together.place_is_free()
+
+    def work_noted(self, link: PoolLink, job: PoolJob) -> None:
+        """Each miner looks at it once, a few in a turn."""
+        for miner in self.miners:
+            self._together.backlog.add(miner)
+
+    def update_ready(self) -> None:
+        """The connection in use was lost: its miners go to another one of the pool, else to another pool."""
+        if self.link.job is None:
+            self.work = None
+            for miner in list(self.miners):
+                if miner.at is self:
+                    miner.lost()
+
+    def tips_changed(self) -> None:
+        """It is late with a block, or may be used again."""
+        for miner in list(self.miners):
+            if miner.at is self:
+                miner.session.update_ready()
+
+    def had_by(self, job: PoolJob, ntime: int) -> None:
+        """A miner got the job by itself, with ``ntime``."""
+        self._spaces.issued(job, ntime)
+
+
+class SharedConnections:
+    """All those to one pool; a bounded table."""
+
+    def __init__(
+        self, pool: UpstreamPool, *, engine: "Engine", clock: Clock, events: EventStream, random: Random
+    ) -> None:
+        self.pool = pool
+        self.backlog = engine.job_backlog
+        self._engine = engine
+        self._clock = clock
+        self._events = events
+        self._random = random
+        self._connections: dict[SessionId, SharedConnection] = {}
+        self._waiting: dict[SharedLink, None] = {}
+        """Miners for whom there is no place; the longest waiting first."""
+        self._is_armed = False
+
+    def __iter__(self) -> Iterator[SharedConnection]:
+        return iter(list(self._connections.values()))
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    @property
+    def group_by(self) -> GroupBy:
+        """What miners of one connection have in common."""
+        return self.pool.config.group_by
+
+    @property
+    def waiting(self) -> int:
+        """How many miners wait for a place."""
+        return len(self._waiting)
+
+    @property
+    def open_submits(self) -> int:
+        """Shares without a verdict yet."""
+        return sum(each.link.open_submits for each in self._connections.values())
+
+    def new_link(self, shared: SharedConnection) -> PoolLink:
+        """What keeps one connection."""
+        return PoolLink(pool=self.pool, session=shared, clock=self._clock, events=self._events, random=self._random)
+
+    def next_job_id(self) -> JobId:
+        """An id that no miner has seen."""
+        return self._engine.next_shared_job_id()
+
+    def find(self, ident: SessionId) -> SharedConnection | None:
+        """The one of that id."""
+        return self._connections.get(ident)
+
+    # --- Places ---------------------------------------------------------------------------------------------------
+
+    def place_for(self, link: "SharedLink", *, besides: SharedConnection | None = None) -> SharedConnection | None:
+        """Give the miner a place: where there is a job, else on one being dialled, else on a new one. None: it waits.
+
+        ``besides``: only on another connection than that, and only where there is a job.
+        """
+        config = self.pool.config
+        group = group_of(link.session, config.group_by)
+        known = [
+            each
+            for each in self._connections.values()
+            if not each.is_retired and each.group == group and each.has_room_for(link, config.most_miners)
+        ]
+        found = next((each for each in known if each is not besides and each.link.job is not None), None)
+        if besides is not None:
+            if found is not None:
+                found.take(link)
+            return found
+        if found is None:
+            found = next((each for each in known if not each.link.refused), None) or next(iter(known), None)
+        if found is None and self._may_open_one():
+            layout, _ = link.place
+            found = SharedConnection(self._engine.next_shared_id(), group, layout, self)
+            self._connections[found.id] = found
+        if found is None:
+            self._waiting[link] = None
+        else:
+            self._waiting.pop(link, None)
+            found.take(link)
+        return found
+
+    def _may_open_one(self) -> bool:
+        for each in [each for each in self._connections.values() if each.is_over]:
+            del self._connections[each.id]
+            self._engine.stale_tips.forget(each.id)
+        in_use = sum(not each.is_retired for each in self._connections.values())
+        return in_use < self.pool.config.most_connections
+
+    def give_up_waiting(self, link: "SharedLink") -> None:
+        """The miner wants no place any more."""
+        self._waiting.pop(link, None)
+
+    def place_is_free(self) -> None:
+        """Let those who wait try again, once this turn is over."""
+        if self._waiting and not self._is_armed:
+            self._is_armed = True
+            self._clock.call_at(self._clock.now(), self._try_again)
+
+    def _try_again(self) -> None:
+        self._is_armed = False
+        for link in list(self._waiting):
+            link.try_again()
+
+    # --- Commands -------------------------------------------------------------------------------------------------
+
+    def retire(self) -> None:
+        """Connections are made in another way from now on: those that there are take no more miners."""
+        for each in self._connections.values():
+            each.is_retired = True
+        self.place_is_free()
+
+    def renew(self) -> None:
+        """Replace all of them without a gap."""
+        for each in self:
+            each.link.renew()
+
+    def pool_gone(self, reason: str) -> None:
+        """The pool is down."""
+        for each in self:
+            each.link.pool_gone(reason)
+
+    def pool_back(self) -> None:
+        """The pool may be dialled again."""
+        for each in self:
+            each.link.pool_back()
+
+    def close(self, reason: str) -> None:
+        """End all of them now."""
+        for each in self:
+            each.link.close(reason)
+            del self._connections[each.id]

@@ -1,0 +1,319 @@
+"""A session's way to a pool over a connection that it has together with others: ``PoolLink``'s interface.
+
+The miner's difficulty is decided here (``Vardiff``), for the pool's is for the whole connection. Shares, jobs and
+losses reach the session as from a connection of its own.
+"""
+
+from typing import TYPE_CHECKING
+
+from proxy.config.snapshot import Endpoint
+from proxy.engine.assigned_difficulty import shared_difficulty_for
+from proxy.engine.pool import UpstreamPool
+from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.seats import Layout
+from proxy.engine.shared_connections import SharedConnection, SharedConnections
+from proxy.engine.shared_work import SharedWork
+from proxy.engine.upstream_connection import UpstreamConnection
+from proxy.engine.vardiff import Vardiff, is_far
+from proxy.ports import Clock, Timer
+from proxy.stratum.firmware import ASIC_HASHRATE, Profile
+from proxy.stratum.pool_job import PoolJob
+from proxy.types import HASHES_PER_DIFFICULTY, SessionId
+
+if TYPE_CHECKING:
+    from proxy.engine.session import Session
+
+NO_PLACE = "all shared connections to the pool are full"
+FIRST_OF_ASIC = 2_048.0
+FIRST_OF_OTHERS = 512.0
+"""First difficulty of a miner of which nothing is known. Rather too high, which is found out in a dozen seconds, than
+too low: what a fast miner sends then is more than it is read."""
+
+
+class SharedLink:
+    """One miner's place on the pool's shared connections."""
+
+    __slots__ = ("_clock", "_is_new", "_noted", "_timer", "_together", "_wanted", "at", "productive", "session")
+
+    is_shared = True
+
+    def __init__(self, *, together: SharedConnections, session: "Session", clock: Clock) -> None:
+        self.session = session
+        self.at: SharedConnection | None = None
+        """Where it has a place; None while there is none for it."""
+        self.productive = ProductiveDifficulty()
+        """For the interface: nothing is held here."""
+        self._together = together
+        self._clock = clock
+        self._wanted = False
+        self._noted: PoolJob | None = None
+        """The job that the session has looked at."""
+        self._is_new = True
+        """Whether the session has had no job since it came to this place."""
+        self._timer: Timer | None = None
+
+    # --- Facts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def pool(self) -> UpstreamPool:
+        """Whose connections they are."""
+        return self._together.pool
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its connection still takes miners: whose groups are made in another way by now does not."""
+        return self.at is None or not self.at.is_retired
+
+    @property
+    def place(self) -> tuple[Layout, bytes]:
+        """How the miner's part of the search space is laid out, and its prefix."""
+        extranonce = self.session.downstream.extranonce
+        assert extranonce is not None, "links are made after subscribe"
+        return Layout(len(extranonce.extranonce1), extranonce.size), extranonce.extranonce1
+
+    @property
+    def line_id(self) -> SessionId:
+        """As whose the connection is known."""
+        return self.at.id if self.at is not None else self.session.id
+
+    @property
+    def connection(self) -> UpstreamConnection | None:
+        """The one in use."""
+        return self.at.link.connection if self.at is not None else None
+
+    @property
+    def job(self) -> PoolJob | None:
+        """The connection's newest job."""
+        return self.at.link.job if self.at is not None else None
+
+    @property
+    def work(self) -> SharedWork | None:
+        """The newest job as all miners of the connection get it."""
+        return self.at.work if self.at is not None else None
+
+    @property
+    def has_new_job(self) -> bool:
+        """Whether nobody has looked yet if the miner can use ``job``."""
+        return self.job is not self._noted
+
+    @property
+    def difficulty(self) -> float:
+        """The pool's, for the jobs to come."""
+        return self.at.link.difficulty if self.at is not None else 0.0
+
+    @property
+    def refused(self) -> str:
+        """Why the pool refuses the user of the connection."""
+        return self.at.link.refused if self.at is not None else ""
+
+    @property
+    def loss(self) -> str:
+        """Why the last connection in use ended."""
+        return self.at.link.loss if self.at is not None else NO_PLACE
+
+    @property
+    def open_submits(self) -> int:
+        """Counted with the connection, for all its miners."""
+        return 0
+
+    @property
+    def is_dialled(self) -> bool:
+        """Whether the connection in use stands, or is being dialled."""
+        return self.at is not None and self.at.link.is_dialled
+
+    @property
+    def connections(self) -> int:
+        """None that would outlive it."""
+        return 0
+
+    # --- Commands -------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """See that the miner has a place; harmless when it has."""
+        self._wanted = True
+        if self.at is None:
+            self.try_again()
+
+    def try_again(self) -> None:
+        """Look for a place; a job that is there is handed over in a turn to come."""
+        if not self._wanted or self.at is not None:
+            self._together.give_up_waiting(self)
+            return
+        self._came_to(self._together.place_for(self))
+
+    def drain(self) -> None:
+        """The place is not wanted any more; shares in flight go up all the same."""
+        self._leave()
+
+    def close(self, reason: str) -> None:
+        """As ``drain``."""
+        self._leave()
+
+    def finish(self, reason: str) -> None:
+        """The miner is gone."""
+        self._leave()
+
+    def retire(self, reason: str) -> None:
+        """Another link took this one's place."""
+        self._leave()
+
+    def renew(self, endpoint: Endpoint | None = None) -> None:
+        """The pool renews its shared connections by itself."""
+
+    def renew_for_less(self, difficulty: float) -> None:
+        """The pool's difficulty is no matter of one miner."""
+
+    def pool_gone(self, reason: str) -> None:
+        """The connection hears of it by itself."""
+
+    def pool_back(self) -> None:
+        """The connection hears of it by itself."""
+
+    def trace(self, on: bool) -> None:
+        """The traffic of others is not this miner's."""
+
+    def ask_for(self, difficulty: float | None) -> None:
+        """As ``renew_for_less``."""
+
+    def suggest(self, difficulty: float | None) -> None:
+        """As ``renew_for_less``."""
+
+    # --- The miner's work -----------------------------------------------------------------------------------------
+
+    def start_work(self) -> bool:
+        """The miner works here from now on; nothing is held for it."""
+        return False
+
+    def stop_work(self) -> None:
+        """The miner works elsewhere from now on."""
+        self._cancel_timer()
+        if self.session.vardiff is not None:
+            self.session.vardiff.left(self._clock.now())
+
+    def held_difficulty(self, difficulty: float) -> float:
+        """Nothing is held."""
+        return 0.0
+
+    def assign(self, job: PoolJob, network_difficulty: float) -> float:
+        """The difficulty for ``job``, which the miner works on from now on."""
+        now, session = self._clock.now(), self.session
+        vardiff = session.vardiff or self._begin_vardiff(job)
+        vardiff.review(now)
+        difficulty = self._bounded(vardiff, job, network_difficulty)
+        vardiff.given(difficulty, now)
+        self._look_later(vardiff)
+        return difficulty
+
+    def had(self, job: PoolJob, ntime: int) -> None:
+        """The miner got the job by itself, with ``ntime``."""
+        assert self.at is not None
+        self.at.had_by(job, ntime)
+
+    def worked(self, difficulty: float) -> None:
+        """A share of the miner reached the ``difficulty`` that it was given."""
+        vardiff = self.session.vardiff
+        if vardiff is not None and vardiff.share(difficulty, self._clock.now()):
+            self._review(vardiff)
+
+    # --- From the connection --------------------------------------------------------------------------------------
+
+    def work_came(self, job: PoolJob, *, new_connection: bool) -> None:
+        """The connection has a job."""
+        new_connection |= self._is_new
+        self._noted, self._is_new = job, False
+        self.session.work_came(self, job, new_connection=new_connection)
+
+    def note_job(self) -> None:
+        """Let the session look at the newest job, if it has not."""
+        job = self.job
+        if job is not None and job is not self._noted:
+            self.work_came(job, new_connection=False)
+        if job is not None and job is self.job:
+            self.session.work_noted(self, job)
+
+    def lost(self) -> None:
+        """The connection was lost: go to another one that has a job, else the session has to see."""
+        at = self.at
+        if self.session.vardiff is not None:
+            self.session.vardiff.left(self._clock.now())
+        if at is not None and (other := self._together.place_for(self, besides=at)) is not None:
+            at.leave(self)
+            self.at, self._is_new = other, True
+            job = other.link.job
+            assert job is not None
+            self.work_came(job, new_connection=True)
+        else:
+            self.session.update_ready()
+
+    # --- Its own --------------------------------------------------------------------------------------------------
+
+    def _came_to(self, place: SharedConnection | None) -> None:
+        self.at, self._noted, self._is_new = place, None, True
+        if place is not None and place.link.job is not None:
+            self._together.backlog.add(self)
+
+    def _leave(self) -> None:
+        self._wanted = False
+        self._cancel_timer()
+        self._together.give_up_waiting(self)
+        at, self.at = self.at, None
+        if at is not None:
+            at.leave(self)
+
+    def _begin_vardiff(self, job: PoolJob) -> Vardiff:
+        session, pool = self.session, self.pool
+        share_s = 60.0 / pool.config.shares_per_minute
+        session.vardiff = Vardiff(
+            self._first_difficulty(session.profile, share_s), share_s, settle_s=session.profile.settle_s
+        )
+        return session.vardiff
+
+    def _first_difficulty(self, profile: Profile, share_s: float) -> float:
+        hashes = self.session.hashes_per_difficulty
+        known = self.session.hashrate * share_s / hashes
+        if known:
+            return known
+        first = FIRST_OF_ASIC if profile.least_hashrate >= ASIC_HASHRATE else FIRST_OF_OTHERS
+        suggested = self.session.suggested_difficulty or first * HASHES_PER_DIFFICULTY / hashes
+        if hashes != HASHES_PER_DIFFICULTY:
+            return suggested
+        return max(suggested, profile.least_hashrate * share_s / hashes)
+
+    def _bounded(self, vardiff: Vardiff, job: PoolJob, network_difficulty: float) -> float:
+        vardiff.share_s = 60.0 / self.pool.config.shares_per_minute
+        return shared_difficulty_for(
+            vardiff.suitable,
+            job.difficulty,
+            self.pool.config,
+            self.session.profile,
+            hashes_per_difficulty=self.session.hashes_per_difficulty,
+            network_difficulty=network_difficulty,
+            miner_minimum=self.session.minimum_difficulty,
+        )
+
+    def _review(self, vardiff: Vardiff) -> None:
+        """Look at the evidence between two jobs; where the difficulty is far off, the job is issued anew."""
+        vardiff.review(self._clock.now())
+        session, job = self.session, self.job
+        given = session.sender.assigned_difficulty
+        if job is None or given is None or session.current != self.pool.key:
+            return
+        if is_far(self._bounded(vardiff, job, session.network_difficulty(self.pool, job)), given):
+            session.give_anew(self)
+
+    def _look_later(self, vardiff: Vardiff) -> None:
+        """While little is known of the miner, silence is looked at without waiting for a job."""
+        if vardiff.is_learning and self._timer is None:
+            self._timer = self._clock.call_at(self._clock.now() + vardiff.look_s, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        vardiff = self.session.vardiff
+        if vardiff is not None and self.session.current == self.pool.key:
+            self._review(vardiff)
+            self._look_later(vardiff)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

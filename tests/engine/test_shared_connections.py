@@ -1,0 +1,519 @@
+"""Many miners on one connection to a pool: one job for all, search spaces apart, each answer to its own miner."""
+
+from typing import Any
+
+import pytest
+
+from proxy.config.snapshot import Connections, GroupBy
+from proxy.engine.shared_connections import FIRST_JOB_ID
+from proxy.engine.shared_link import FIRST_OF_ASIC, FIRST_OF_OTHERS
+from proxy.engine.vardiff import Vardiff
+from proxy.observe.events import EmergencySwitch, MinerWaiting, PoolConnecting, PoolDisconnected, ShareResult
+from proxy.stratum.extranonce import shared_sizes_for
+from proxy.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, Reason, Verdict
+from tests.support.world import Connection, ScriptedMiner, ScriptedPool, World
+
+SHARED = {"connections": Connections.SHARED}
+BITAXE = "bitaxe/BM1370/v2.15.0"
+
+
+def farm(pools: dict[str, int] | None = None, *, each: dict[str, Any] | None = None, **more: Any) -> World:
+    """A world whose pools' connections are shared."""
+    sizes = pools or {"A": 8, "B": 4}
+    return World(sizes, options={key: {**SHARED, **(each or {})} for key in sizes}, **more)
+
+
+def lines_to(pool: ScriptedPool) -> list[Connection]:
+    """Its open connections that are no probes."""
+    return [each for each in pool.connections if not each.link.closed and each.user and not each.user.endswith(".dpmp")]
+
+
+def results(world: World, verdict: Verdict) -> list[ShareResult]:
+    return [result for result in world.events_of(ShareResult) if result.verdict is verdict]
+
+
+def fleet(world: World, number: int, agent: str = BITAXE) -> list[ScriptedMiner]:
+    miners = [world.miner(agent, f"account.rig{index}") for index in range(number)]
+    world.advance(2)
+    return miners
+
+
+def test_all_miners_have_one_connection_to_each_pool_and_one_line() -> None:
+    world = farm()
+    miners = fleet(world, 12)
+    assert [len(lines_to(pool)) for pool in world.pools.values()] == [1, 1]
+    assert [lines_to(pool)[0].user for pool in world.pools.values()] == ["walletA", "walletB"]
+    for key, pool in world.pools.items():
+        pool.notify(new_block=True)
+        world.advance(0.1)
+        jobs = [miner.job for miner in miners if miner.pool_of(miner.job) == key]
+        assert jobs and all(job == jobs[0] for job in jobs)
+        assert int(jobs[0][0], 16) >= FIRST_JOB_ID
+    assert len({miner.subscribed()[0] for miner in miners}) == len(miners)
+
+
+def test_a_job_reaches_each_miner_in_one_write() -> None:
+    world = farm()
+    miners = fleet(world, 6)
+    before = [len(miner.writes) for miner in miners]
+    for pool in world.pools.values():
+        pool.notify()
+    world.advance(1)
+    assert [len(miner.writes) for miner in miners] == [count + 1 for count in before]
+
+
+def test_each_verdict_goes_to_the_miner_that_sent_the_share() -> None:
+    world = farm()
+    miners = fleet(world, 8)
+    for pool in world.pools.values():
+        pool.verdict = lambda params: int(params[4], 16) % 2 == 0
+    sent = [miner.submit(ident=7, nonce=f"{number:08x}") for number, miner in enumerate(miners)]
+    world.advance(1)
+    assert [miner.answers(ident)[0]["result"] is True for miner, ident in zip(miners, sent, strict=True)] == [
+        number % 2 == 0 for number in range(len(miners))
+    ]
+    for pool in world.pools.values():
+        users = {params[0] for params in pool.submits}
+        assert users == {f"wallet{pool.key}"}
+
+
+def test_the_pool_gets_a_share_of_its_own_size_with_the_miners_prefix_before_its_part() -> None:
+    world = farm({"A": 8, "B": 8})
+    [miner] = fleet(world, 1)
+    prefix, size = miner.subscribed()
+    assert (len(prefix) // 2, size) == (2, 4)
+    miner.submit(extranonce2="a1b2c3d4")
+    world.advance(1)
+    [params] = [params for pool in world.pools.values() for params in pool.submits]
+    assert len(params[2]) == 16
+    assert params[2].endswith(prefix + "a1b2c3d4")
+
+
+@pytest.mark.parametrize(
+    ("pools", "least", "even", "expected"),
+    [
+        ([8, 8], 2, False, (2, 4)),
+        ([8, None], 2, False, (1, 3)),
+        ([8, 6], 4, True, (2, 4)),
+        ([5], 2, False, (1, 4)),
+        ([4, 8], 3, False, (1, 3)),
+        ([4, 8], 2, True, (2, 2)),
+        ([3], 2, False, (1, 2)),
+        ([3], 3, False, (0, 0)),
+        ([4], 4, False, (0, 0)),
+        ([4, 8], 4, False, (2, 4)),
+        ([2], 2, False, (0, 0)),
+    ],
+)
+def test_how_the_search_space_is_divided(
+    pools: list[int | None], least: int, even: bool, expected: tuple[int, int]
+) -> None:
+    assert shared_sizes_for(pools, least=least, even=even) == expected
+
+
+def test_a_miner_that_cannot_be_told_apart_has_a_connection_of_its_own() -> None:
+    """NiceHash wants 4 bytes of extranonce2, and a pool of 4 leaves none for a prefix."""
+    world = farm({"A": 4})
+    rented = world.miner("nicehash/1.0", "account.rented")
+    others = fleet(world, 3)
+    assert rented.subscribed() == ("", 4)
+    users = sorted(each.user for each in lines_to(world.pools["A"]))
+    assert users == ["walletA", "walletA.rented"]
+    for miner in (rented, *others):
+        miner.submit()
+    world.advance(1)
+    assert len(results(world, Verdict.ACCEPTED)) == 4
+
+
+def test_a_duplicate_is_one_of_the_same_miner_only() -> None:
+    world = farm()
+    miners = fleet(world, 4)
+    for miner in miners:
+        miner.submit(nonce="00000005", extranonce2="000000")
+        miner.submit(nonce="00000005", extranonce2="000000")
+    world.advance(1)
+    assert len(results(world, Verdict.ACCEPTED)) == 4
+    assert [result.reason for result in results(world, Verdict.REJECTED)] == [Reason.DUPLICATE] * 4
+
+
+# --- Work and credit ------------------------------------------------------------------------------------------------
+
+
+def below_the_pools() -> tuple[World, ScriptedMiner]:
+    """A miner at difficulty 1 on a pool whose difficulty nothing reaches but a block."""
+    world = farm({"A": 8}, difficulty=1e12)
+    world.pools["A"].nbits = "1a00ffff"
+    miner = world.miner(BITAXE, "account.rig")
+    miner.call("mining.suggest_difficulty", [1], 4)
+    world.advance(2)
+    assert miner.difficulty == 1
+    return world, miner
+
+
+def test_a_share_below_the_pools_difficulty_is_accepted_as_work_and_goes_no_further() -> None:
+    world, miner = below_the_pools()
+    ident = miner.submit()
+    world.advance(1)
+    assert miner.answers(ident)[0]["result"] is True
+    assert world.pools["A"].submits == []
+    [result] = world.events_of(ShareResult)
+    assert (result.verdict, result.decided_by, result.difficulty) == (Verdict.WORK, DecidedBy.PROXY, 1.0)
+    again = miner.submit()
+    assert miner.answers(again)[0]["error"][0] == 22
+
+
+def test_the_hash_rate_and_the_split_are_made_of_work() -> None:
+    world, miner = below_the_pools()
+    for number in range(30):
+        miner.submit(nonce=f"{number + 1:08x}")
+        world.advance(1)
+    assert world.engine.scheduler.rate(miner.session.id) > 0
+    assert world.engine.scheduler.is_known(miner.session.worker)
+
+
+def test_work_for_a_block_that_is_old_by_now_is_stale() -> None:
+    world, miner = below_the_pools()
+    old = miner.job
+    world.pools["A"].notify(new_block=True)
+    world.advance(1)
+    ident = miner.submit(old)
+    assert miner.answers(ident)[0]["error"][0] == 21
+    assert world.events_of(ShareResult)[-1].reason is Reason.STALE
+
+
+def test_work_of_a_connection_that_is_gone_is_not_judged() -> None:
+    world, miner = below_the_pools()
+    world.pools["A"].reachable = False
+    world.pools["A"].drop()
+    world.advance(0.1)
+    ident = miner.submit()
+    assert miner.answers(ident)[0]["error"][0] == 20
+    assert world.events_of(ShareResult)[-1].verdict is Verdict.UNANSWERED
+
+
+def test_a_block_goes_up_whatever_the_difficulties_are() -> None:
+    world, miner = below_the_pools()
+    world.pools["A"].nbits = "207fffff"
+    world.pools["A"].notify(new_block=True)
+    world.advance(1)
+    sent = [miner.submit(nonce=f"{number:08x}") for number in range(8)]
+    world.advance(1)
+    went_up = len(world.pools["A"].submits)
+    assert went_up and len(results(world, Verdict.ACCEPTED)) == went_up
+    assert all(miner.answers(ident) for ident in sent)
+
+
+# --- Places ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_connection_opens_another_up_to_the_limit() -> None:
+    world = farm({"A": 8, "B": 8}, each={"most_miners": 3, "most_connections": 2}, weights={"A": 100.0, "B": 0.0})
+    world.configure(B={"connections": Connections.OWN})
+    fleet(world, 8)
+    assert len(lines_to(world.pools["A"])) == 2
+    together = world.engine.shared[PoolKey("A")]
+    assert [len(each.miners) for each in together] == [3, 3]
+    assert together.waiting == 2
+    next(iter(next(iter(together)).miners)).session.downstream.close("test")
+    world.advance(1)
+    assert together.waiting == 1
+    world.configure(A={"most_connections": 3})
+    world.advance(1)
+    assert together.waiting == 0
+
+
+def test_miners_without_a_place_work_elsewhere() -> None:
+    world = farm({"A": 8, "B": 8}, each={"most_miners": 2, "most_connections": 1})
+    world.configure(B={"most_miners": 100})
+    miners = fleet(world, 6)
+    assert {miner.pool_of(miner.job) for miner in miners[2:]} == {"B"}
+
+
+def test_a_prefix_that_was_given_up_rests_until_its_jobs_are_over() -> None:
+    """256 prefixes of a byte: whoever comes next gets one that had an owner."""
+    world = farm({"A": 4}, each={"most_miners": 1000, "most_connections": 1}, seed=3)
+    first = world.miner(BITAXE, "account.first")
+    world.advance(2)
+    job, prefix = first.job, first.subscribed()[0]
+    first.leave()
+    world.advance(1)
+    world.engine._prefixes[1]._next = int(prefix, 16)  # as after 255 others
+    second = world.miner(BITAXE, "account.second")
+    world.advance(2)
+    assert second.subscribed()[0] == prefix
+    assert second.all("mining.notify") == []
+    world.pools["A"].notify()
+    world.advance(1)
+    assert (second.job[2] == job[2] and second.job[7] != job[7]) or second.job[2] != job[2]
+
+
+def test_the_last_owner_of_a_prefix_may_come_back_and_never_repeats_itself() -> None:
+    world = farm({"A": 4, "B": 4}, min_switch_s=5)
+    [miner] = fleet(world, 1)
+    for weights in ({"A": 0.0, "B": 100.0}, {"A": 100.0, "B": 0.0}) * 4:
+        world.slider(**weights)
+        world.advance(12)
+    spaces = [(job[2], job[7]) for job in miner.all("mining.notify")]
+    assert len(spaces) > 6
+    assert len(set(spaces)) == len(spaces)
+
+
+@pytest.mark.parametrize(
+    ("group_by", "users"),
+    [
+        (GroupBy.NOTHING, ["walletA"]),
+        (GroupBy.ACCOUNT, ["walletA.ann", "walletA.bob"]),
+        (GroupBy.WORKER, ["walletA.x", "walletA.y", "walletA.z"]),
+    ],
+)
+def test_who_shares_a_connection(group_by: GroupBy, users: list[str]) -> None:
+    world = farm({"A": 8}, each={"group_by": group_by})
+    for user in ("ann.x", "ann.y", "bob.y", "bob.z"):
+        world.miner(BITAXE, user)
+    world.advance(3)
+    assert sorted(each.user for each in lines_to(world.pools["A"])) == users
+
+
+def test_the_connection_of_nobody_is_closed_after_its_grace() -> None:
+    world = farm({"A": 8})
+    [miner] = fleet(world, 1)
+    miner.submit()
+    miner.leave()
+    world.advance(3)
+    assert len(lines_to(world.pools["A"])) == 1
+    world.advance(10)
+    assert lines_to(world.pools["A"]) == []
+    [again] = fleet(world, 1)
+    assert again.all("mining.notify")
+
+
+# --- When connections break -----------------------------------------------------------------------------------------
+
+
+def test_miners_of_a_lost_connection_go_to_another_one_of_the_pool() -> None:
+    world = farm({"A": 8}, each={"most_miners": 4})
+    miners = fleet(world, 6)
+    world.configure(A={"most_miners": 10})
+    lost, kept = lines_to(world.pools["A"])
+    lost.link.close("closed by the other side")
+    world.advance(0.05)
+    assert world.events_of(EmergencySwitch) == []
+    for miner in miners:
+        assert miner.job[2].startswith(f"01000000{'41' * 8}"[:8])
+        miner.submit()
+    world.advance(1)
+    assert len(results(world, Verdict.ACCEPTED)) == 6
+    assert all(params for params in world.pools["A"].submits)
+    assert {each.extranonce1 for each in lines_to(world.pools["A"])} >= {kept.extranonce1}
+
+
+def test_without_another_connection_they_go_to_the_other_pool_and_come_back() -> None:
+    world = farm()
+    miners = fleet(world, 6)
+    at_a = [miner for miner in miners if miner.pool_of(miner.job) == "A"]
+    assert at_a
+    world.pools["A"].reachable = False
+    world.pools["A"].drop()
+    world.advance(0.1)
+    assert {miner.pool_of(miner.job) for miner in miners} == {"B"}
+    world.pools["A"].reachable = True
+    world.advance(200)
+    assert {miner.pool_of(miner.job) for miner in miners} == {"A", "B"}
+    for miner in miners:
+        miner.submit()
+    world.advance(1)
+    assert len(results(world, Verdict.ACCEPTED)) == 6
+
+
+def test_open_shares_of_a_lost_connection_end_once_each_at_their_miner() -> None:
+    world = farm({"A": 8})
+    world.pools["A"].answer_submits = False
+    miners = fleet(world, 4)
+    idents = [miner.submit() for miner in miners]
+    world.advance(0.1)
+    world.pools["A"].drop()
+    world.advance(0.2)
+    for miner, ident in zip(miners, idents, strict=True):
+        [answer] = miner.answers(ident)
+        assert answer["error"][0] == 20
+    assert len(results(world, Verdict.UNANSWERED)) == 4
+
+
+def test_a_miner_that_leaves_takes_no_verdict_with_it() -> None:
+    world = farm({"A": 8})
+    world.pools["A"].delay_s = 0.5
+    miners = fleet(world, 2)
+    for miner in miners:
+        miner.submit()
+    miners[0].leave()
+    world.advance(2)
+    assert len(results(world, Verdict.ACCEPTED)) == 2
+
+
+def test_a_pool_that_refuses_the_user_is_told_once_for_all() -> None:
+    world = farm({"A": 8, "B": 8})
+    world.pools["A"].refuse = "no such user"
+    miners = fleet(world, 5)
+    world.advance(20)
+    assert {miner.pool_of(miner.job) for miner in miners} == {"B"}
+    dials = [event for event in world.events_of(PoolConnecting) if event.pool == "A" and not event.probe]
+    assert len(dials) <= 2
+    assert miners[0].session.facts()[PoolKey("A")].endswith("no such user")
+
+
+def test_a_new_wallet_renews_the_connection_without_a_gap() -> None:
+    world = farm({"A": 8})
+    miners = fleet(world, 3)
+    world.configure(A={"wallet": "other"})
+    world.advance(3)
+    for miner in miners:
+        miner.submit()
+    world.advance(8)
+    assert [each.user for each in lines_to(world.pools["A"])] == ["other"]
+    assert len(results(world, Verdict.ACCEPTED)) == 3
+    assert world.events_of(MinerWaiting) == []
+
+
+def test_a_pool_that_is_switched_off_or_removed_ends_its_shared_connections() -> None:
+    world = farm()
+    miners = fleet(world, 4)
+    world.pools.pop("A")
+    world.ports = {port: pool for port, pool in world.ports.items() if pool.key != "A"}
+    world.weights = {"B": 1.0}
+    world.configure()
+    world.advance(1)
+    assert PoolKey("A") not in world.engine.shared
+    assert {miner.pool_of(miner.job) for miner in miners} == {"B"}
+    assert all(event.wanted for event in world.events_of(PoolDisconnected) if event.pool == "A")
+
+
+# --- A change of the setting ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Connections.OWN, Connections.SHARED),
+        (Connections.SHARED, Connections.OWN),
+    ],
+)
+def test_a_change_moves_miners_and_their_open_shares_get_the_old_connections_verdict(
+    before: Connections, after: Connections
+) -> None:
+    world = World({"A": 8}, options={"A": {"connections": before}})
+    world.pools["A"].delay_s = 0.4
+    miners = fleet(world, 10)
+    old = lines_to(world.pools["A"])
+    sent = 0
+    for round_ in range(60):
+        if round_ == 5:
+            world.configure(A={"connections": after})
+        for miner in miners:
+            miner.submit(nonce=f"{round_:08x}")
+            sent += 1
+        world.advance(0.2)
+    world.advance(15)
+    assert len(results(world, Verdict.ACCEPTED)) == sent == len(world.pools["A"].submits)
+    assert world.events_of(MinerWaiting) == [] == world.events_of(EmergencySwitch)
+    assert len(lines_to(world.pools["A"])) == (1 if after is Connections.SHARED else 10)
+    assert all(each.link.closed for each in old)
+
+
+def test_another_way_of_grouping_moves_them_too() -> None:
+    world = farm({"A": 8}, each={"most_connections": 2})
+    miners = [world.miner(BITAXE, f"{account}.rig{number}") for account in ("ann", "bob") for number in range(2)]
+    world.advance(2)
+    world.configure(A={"group_by": GroupBy.ACCOUNT})
+    for round_ in range(30):
+        for miner in miners:
+            miner.submit(nonce=f"{round_:08x}")
+        world.advance(0.5)
+    assert sorted(each.user for each in lines_to(world.pools["A"])) == ["walletA.ann", "walletA.bob"]
+    assert len(results(world, Verdict.ACCEPTED)) == 120
+
+
+def test_automatic_shares_above_a_number_of_miners_and_stops_well_below() -> None:
+    world = World({"A": 8}, options={"A": {"connections": Connections.AUTOMATIC, "own_up_to": 5}})
+    miners = fleet(world, 5)
+    world.advance(5)
+    assert len(lines_to(world.pools["A"])) == 5
+    miners += fleet(world, 1)
+    world.advance(15)
+    assert len(lines_to(world.pools["A"])) == 1
+    miners.pop().leave()
+    world.advance(15)
+    assert len(lines_to(world.pools["A"])) == 1  # 5 of 5: no going to and fro
+    miners.pop().leave()
+    world.advance(15)
+    assert len(lines_to(world.pools["A"])) == 4
+    for miner in miners:
+        miner.submit()
+    world.advance(1)
+    assert len(results(world, Verdict.ACCEPTED)) == 4
+
+
+# --- Difficulty -----------------------------------------------------------------------------------------------------
+
+
+def vardiff_of(miner: ScriptedMiner) -> Vardiff:
+    vardiff = miner.session.vardiff
+    assert vardiff is not None
+    return vardiff
+
+
+@pytest.mark.parametrize(
+    ("agent", "suggests", "first"),
+    [
+        (BITAXE, None, FIRST_OF_ASIC),
+        ("cpuminer/2.5.1", None, FIRST_OF_OTHERS),
+        ("cpuminer/2.5.1", 3.0, 3.0),
+        ("NerdMinerV2/V1.8", 0.00015, 0.00015),
+        ("NerdMinerV2/V1.8", 1e-9, 1e4 * 4 / HASHES_PER_DIFFICULTY),  # no device is so slow
+    ],
+)
+def test_the_first_difficulty_is_rather_too_high_than_too_low(agent: str, suggests: float | None, first: float) -> None:
+    world = farm({"A": 8}, difficulty=1e6, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+    world.pools["A"].nbits = "1a00ffff"
+    miner = world.miner(agent, "account.rig")
+    if suggests is not None:
+        miner.call("mining.suggest_difficulty", [suggests], 4)
+    world.advance(2)
+    assert miner.difficulty == pytest.approx(first)
+
+
+def test_silence_lowers_the_difficulty_before_the_next_job_comes() -> None:
+    world = farm({"A": 8}, difficulty=1e6, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+    world.pools["A"].nbits = "1a00ffff"
+    miner = world.miner("cpuminer/2.5.1", "account.rig")
+    world.advance(20)
+    assert miner.difficulty < FIRST_OF_OTHERS / 8
+    assert miner.job[8] is True
+    before = miner.difficulty
+    world.advance(20)
+    assert miner.difficulty < before
+
+
+def test_a_flood_raises_it_at_once_and_shares_of_the_job_before_still_count() -> None:
+    world, miner = below_the_pools()
+    old = miner.job
+    for number in range(30):
+        miner.submit(old, nonce=f"{number:08x}")
+    world.advance(0.1)
+    assert miner.difficulty > 1
+    miner.submit(old, nonce="000000ff")
+    assert len(results(world, Verdict.WORK)) == 31
+
+
+def test_a_miner_that_works_elsewhere_keeps_its_difficulty() -> None:
+    world = farm({"A": 8, "B": 8}, difficulty=1e6, hashes_per_difficulty=HASHES_PER_DIFFICULTY, min_switch_s=5)
+    for pool in world.pools.values():
+        pool.nbits = "1a00ffff"
+    world.configure(B={"connections": Connections.OWN})
+    world.slider(A=0.0, B=100.0)
+    miner = world.miner("cpuminer/2.5.1", "account.rig")
+    world.advance(300)
+    world.slider(A=100.0, B=0.0)
+    world.advance(10)
+    assert miner.pool_of(miner.job) == "A"
+    assert miner.difficulty == FIRST_OF_OTHERS
+    assert vardiff_of(miner).is_learning

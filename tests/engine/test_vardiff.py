@@ -1,0 +1,185 @@
+"""The proxy's own difficulty finds what suits a miner within two minutes, and keeps it for days. Virtual time."""
+
+import random
+
+import pytest
+
+from proxy.config.snapshot import Endpoint, PoolConfig
+from proxy.engine.assigned_difficulty import shared_difficulty_for
+from proxy.engine.vardiff import FLOOD, Vardiff, is_far
+from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
+from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
+
+BITAXE, AVALON, S21 = profile_of("bitaxe/BM1370/v2.15"), profile_of("cgminer/4.11.1"), profile_of("Antminer S21/1")
+POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=(Endpoint(host="h", port=1),))
+AIM_S = 4.0
+
+
+class Steady:
+    """A miner of ``rate`` H/s: Poisson shares, jobs every 30 s, a look after silence as ``SharedLink`` does it."""
+
+    def __init__(self, rate: float, start: float, *, profile: Profile = UNKNOWN, seed: int = 1) -> None:
+        self.rate, self.profile, self.random = rate, profile, random.Random(seed)
+        self.right = rate * AIM_S / HASHES_PER_DIFFICULTY
+        self.now, self.next_job = 0.0, 30.0
+        self.vardiff = Vardiff(self.right * start, AIM_S, profile.settle_s)
+        self.changes: list[tuple[float, float]] = []
+        self.late: list[tuple[float, float]] = []
+        self.given = self.works_at = self._bounded()
+        self.vardiff.given(self.given, self.now)
+        self.look = self.now + self.vardiff.look_s
+
+    def _bounded(self) -> float:
+        return shared_difficulty_for(
+            self.vardiff.suitable,
+            1e15,
+            POOL,
+            self.profile,
+            hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+            network_difficulty=1e14,
+            miner_minimum=0.0,
+        )
+
+    def _give(self) -> None:
+        difficulty = self._bounded()
+        if difficulty != self.given:
+            self.changes.append((self.now, difficulty / self.right))
+            self.late.append((self.now + self.profile.settle_s, difficulty))
+        self.given = difficulty
+        self.vardiff.given(difficulty, self.now)
+
+    def _look(self) -> None:
+        self.vardiff.review(self.now)
+        if is_far(self._bounded(), self.given):
+            self._give()
+
+    def until(self, end: float) -> None:
+        while self.now < end:
+            share = self.now + self.random.expovariate(self.rate / HASHES_PER_DIFFICULTY / self.works_at)
+            event = min(share, self.next_job, self.look, self.late[0][0] if self.late else end, end)
+            self.now = event
+            if self.late and event >= self.late[0][0]:
+                self.works_at = self.late.pop(0)[1]
+            elif event == share:
+                reached = self.works_at / (1.0 - self.random.random())
+                if reached >= self.given and self.vardiff.share(self.given, self.now):
+                    self._look()
+            elif event == self.next_job:
+                self.next_job += 30.0
+                self.vardiff.review(self.now)
+                self._give()
+            if event == self.look:
+                if self.vardiff.is_learning:
+                    self._look()
+                self.look = self.now + self.vardiff.look_s
+
+    @property
+    def off(self) -> float:
+        """How many times what is right."""
+        return self.given / self.right
+
+
+@pytest.mark.parametrize("start", [1e-3, 1e3])
+@pytest.mark.parametrize(("profile", "rate"), [(BITAXE, 1.2e12), (S21, 200e12), (UNKNOWN, 90e12)])
+def test_from_a_start_a_thousand_times_wrong_it_is_within_twice_the_aim_in_two_minutes(
+    start: float, profile: Profile, rate: float
+) -> None:
+    """99 of 100: the last look may be at ten shares that were twice as many by chance; soon after all are."""
+    wrong = 0
+    for seed in range(100):
+        miner = Steady(rate, start, profile=profile, seed=seed)
+        miner.until(120.0)
+        wrong += not 0.5 <= miner.off <= 2.0
+        miner.until(600.0)
+        assert 0.5 <= miner.off <= 2.0
+    assert wrong <= 5
+
+
+@pytest.mark.parametrize("start", [1e-3, 1e3])
+def test_a_firmware_that_is_slow_to_take_a_difficulty_over_is_not_driven_to_and_fro(start: float) -> None:
+    within = 0
+    for seed in range(50):
+        miner = Steady(7e12, start, profile=AVALON, seed=seed)
+        miner.until(120.0)
+        within += 0.4 <= miner.off <= 2.5
+        miner.until(300.0)
+        assert 0.4 <= miner.off <= 2.5
+        assert len(miner.changes) <= 8
+    assert within >= 40
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_at_a_steady_rate_nothing_swings_for_a_day(seed: int) -> None:
+    miner = Steady(100e12, 0.01, seed=seed)
+    miner.until(86_400.0)
+    later = [change for change in miner.changes if change[0] > 600.0]
+    assert len(later) <= 1
+    assert 0.5 <= miner.off <= 2.0
+
+
+def test_a_miner_that_becomes_ten_times_slower_or_faster_is_followed() -> None:
+    miner = Steady(100e12, 1.0)
+    miner.until(3_600.0)
+    for factor in (0.1, 10.0, 10.0):
+        miner.rate *= factor
+        miner.right *= factor
+        miner.until(miner.now + 900.0)
+        assert 0.5 <= miner.off <= 2.0
+
+
+def test_time_elsewhere_is_no_silence_and_shares_found_then_are_none_of_its() -> None:
+    vardiff = Vardiff(100.0, AIM_S)
+    vardiff.given(100.0, 0.0)
+    vardiff.left(1.0)
+    assert not vardiff.share(100.0, 500.0)
+    vardiff.review(1_000.0)
+    assert vardiff.suitable == 100.0
+    vardiff.given(100.0, 1_000.0)
+    vardiff.review(1_000.0 + 3 * AIM_S)
+    assert vardiff.suitable < 100.0
+
+
+def test_a_flood_is_seen_at_once_and_a_step_is_bounded() -> None:
+    vardiff = Vardiff(1.0, AIM_S)
+    vardiff.given(1.0, 0.0)
+    seen = [vardiff.share(1.0, 0.001 * number) for number in range(FLOOD)]
+    assert seen == [False] * (FLOOD - 1) + [True]
+    vardiff.review(0.03)
+    assert vardiff.suitable == 64.0
+
+
+@pytest.mark.parametrize(
+    ("suitable", "pool", "network", "config", "profile", "minimum", "expected"),
+    [
+        (50.0, 1000.0, 1e9, {}, UNKNOWN, 0.0, 50.0),
+        (5000.0, 1000.0, 1e9, {}, UNKNOWN, 0.0, 1000.0),  # never above the pool's
+        (5000.0, 1e4, 2000.0, {}, UNKNOWN, 0.0, 2000.0),  # never above the network's
+        (50.0, 1000.0, 1e9, {"min_difficulty": 80.0}, UNKNOWN, 0.0, 80.0),
+        (500.0, 1000.0, 1e9, {"max_difficulty": 80.0}, UNKNOWN, 0.0, 80.0),
+        (50.0, 1e4, 1e9, {}, S21, 0.0, 1024.0),  # what the firmware needs
+        (50.0, 512.0, 700.0, {}, S21, 0.0, 700.0),  # and never more than both
+        (50.0, 1000.0, 1e9, {"max_difficulty": 80.0}, UNKNOWN, 90.0, 90.0),  # what the miner was promised
+        (0.3, 1000.0, 1e9, {}, BITAXE, 0.0, 1.0),
+        (7.9, 1000.0, 1e9, {}, BITAXE, 0.0, 7.0),
+    ],
+)
+def test_bounds_of_a_difficulty(
+    suitable: float,
+    pool: float,
+    network: float,
+    config: dict[str, float],
+    profile: Profile,
+    minimum: float,
+    expected: float,
+) -> None:
+    from dataclasses import replace
+
+    assert expected == shared_difficulty_for(
+        suitable,
+        pool,
+        replace(POOL, **config),  # type: ignore[arg-type]
+        profile,
+        hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+        network_difficulty=network,
+        miner_minimum=minimum,
+    )
