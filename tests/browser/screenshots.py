@@ -1,6 +1,7 @@
 """Pictures of every page in three states, two themes and three widths: ``make screenshots``, to be looked at.
 
-``python -m tests.browser.screenshots FOLDER [--page / --page /pools/] [--state trouble] [--theme dark] [--width 360]``
+``python -m tests.browser.screenshots FOLDER [--page / --page /pools/] [--state trouble] [--theme dark] [--width 360]
+[--language de]``
 """
 
 import argparse
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--state", action="append", choices=STATES)
     parser.add_argument("--theme", action="append", choices=("dark", "light"))
     parser.add_argument("--width", action="append", type=int)
+    parser.add_argument("--language", default="en", help="as a browser asks for it, for example de")
     wanted = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
@@ -38,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as data, _server(data) as server, sync_playwright() as driver:
         address = f"http://127.0.0.1:{_said(server, 'ready ')}"
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(base_url=address).new_page()
+        page = browser.new_context(base_url=address, locale=wanted.language).new_page()
         _log_in(page)
         for state in wanted.state or THREE:
             _show(server, STATES[state])
