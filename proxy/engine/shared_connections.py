@@ -283,6 +283,9 @@ class SharedConnections:
     def pool_gone(self, reason: str) -> None:
         """The pool is down."""
         for each in self:
+            each.work = None
+            for miner in each.miners:
+                miner.stop_counting()
             each.link.pool_gone(reason)
 
     def pool_back(self) -> None:

@@ -190,6 +190,11 @@ class SharedLink:
         if self.session.vardiff is not None:
             self.session.vardiff.left(self._clock.now())
 
+    def stop_counting(self) -> None:
+        """There is no work here for a while: silence means nothing."""
+        if self.session.vardiff is not None and self.session.current in (None, self.pool.key):
+            self.session.vardiff.left(self._clock.now())
+
     def held_difficulty(self, difficulty: float) -> float:
         """Nothing is held."""
         return 0.0
@@ -234,8 +239,7 @@ class SharedLink:
     def lost(self) -> None:
         """The connection was lost: go to another one that has a job, else the session has to see."""
         at = self.at
-        if self.session.vardiff is not None:
-            self.session.vardiff.left(self._clock.now())
+        self.stop_counting()
         if at is not None and (other := self._together.place_for(self, besides=at)) is not None:
             at.leave(self)
             self.at, self._is_new = other, True

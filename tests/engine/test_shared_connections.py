@@ -517,3 +517,37 @@ def test_a_miner_that_works_elsewhere_keeps_its_difficulty() -> None:
     assert miner.pool_of(miner.job) == "A"
     assert miner.difficulty == FIRST_OF_OTHERS
     assert vardiff_of(miner).is_learning
+
+
+def silent() -> tuple[World, ScriptedMiner, float]:
+    """A miner of which nothing is known and that finds nothing, two seconds after it came."""
+    world = farm({"A": 8}, difficulty=1e6, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+    world.pools["A"].nbits = "1a00ffff"
+    miner = world.miner("cpuminer/2.5.1", "account.rig")
+    world.advance(2)
+    return world, miner, miner.difficulty
+
+
+def test_time_without_work_is_no_silence() -> None:
+    world, miner, before = silent()
+    world.pools["A"].reachable = False
+    world.pools["A"].drop()
+    world.advance(300)
+    world.pools["A"].reachable = True
+    world.advance(70)
+    first, back, *_ = [params[0] for params in miner.all("mining.set_difficulty")]
+    assert first == back == before
+
+
+def test_a_connection_lost_on_one_pool_leaves_the_evidence_of_another_alone() -> None:
+    world = farm({"A": 8, "B": 8}, difficulty=1e6, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+    for pool in world.pools.values():
+        pool.nbits = "1a00ffff"
+    world.slider(A=0.0, B=100.0)
+    miner = world.miner("cpuminer/2.5.1", "account.rig")
+    world.advance(5)
+    assert miner.pool_of(miner.job) == "B"
+    before = miner.difficulty
+    world.pools["A"].drop()
+    world.advance(20)
+    assert miner.difficulty < before
