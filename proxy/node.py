@@ -38,9 +38,8 @@ from proxy.net.dialer import NetDialer
 from proxy.net.garbage import GarbageCollection
 from proxy.net.inherited import METRICS, STRATUM, TLS, WEB, fits
 from proxy.net.lag_meter import LagMeter
-from proxy.net.listener import StratumListener
 from proxy.net.loop_watch import LoopWatch
-from proxy.net.miner_tls import MinerTls
+from proxy.net.miner_listeners import MinerListeners
 from proxy.net.servers import Application, MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.observe.events import (
@@ -57,8 +56,6 @@ from proxy.observe.events import (
     ShutdownBegin,
     ShutdownDone,
     ShutdownSignal,
-    TlsCertificateLoaded,
-    TlsCertificateRefused,
     TlsListening,
     WebStarted,
 )
@@ -73,7 +70,7 @@ from proxy.observe.log import lines as log_lines
 from proxy.observe.metrics import MetricsSink
 from proxy.ops.running import remove_running, replaced, write_running
 from proxy.ops.undelivered import resume_delivery
-from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
+from proxy.types import HASHES_PER_DIFFICULTY, MAIN_LISTENER, TLS_LISTENER, PoolKey
 
 LAST_VERDICTS_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
@@ -116,6 +113,8 @@ class Node:
         self._make_services()
         self._make_servers()
         self.listeners = Listeners()
+        """As they were when the ports were opened."""
+        self._listening = False
         self._open_files, self._free_memory = raise_open_files(), free_memory()
         self._stop = asyncio.Event()
         self._trouble = ""
@@ -189,14 +188,14 @@ class Node:
 
     def _make_servers(self) -> None:
         """What miners and viewers connect to, and the live snapshot that viewers see."""
-        self.listener = StratumListener(self.engine.connect)
-        self.tls = MinerTls(
-            on_loaded=lambda path, until: self.events.emit(
-                TlsCertificateLoaded(certificate=path, valid_until=until.isoformat())
-            ),
-            on_refused=lambda problem: self.events.emit(TlsCertificateRefused(problem=problem)),
+        self.miner_ports = MinerListeners(
+            self.engine.connect,
+            clock=self.clock,
+            events=self.events,
+            refused=self.engine.refused_header,
+            miners=lambda listener: self.engine.miners_through[listener],
+            let_go=self.engine.let_go,
         )
-        self.tls_listener = StratumListener(self.engine.connect, self.listener.budget, self.tls)
         self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if self.options.web else None
         self.builder = SnapshotBuilder(
             version=VERSION,
@@ -211,6 +210,7 @@ class Node:
                 effort=self.history.effort,
                 clock=self.clock,
                 database_trouble=self._database_trouble,
+                ports=self.miner_ports,
                 extra=self._extra,
             ),
         )
@@ -309,12 +309,13 @@ class Node:
                 await self.web.start(*web, self._inherited(WEB, *web))
                 self.engine.web_bound = self.web.address
                 self.events.emit(WebStarted(address=_address(self.web.address)))
-            bound = await self.listener.start(*stratum, self._inherited(STRATUM, *stratum))
+            inherited = self._inherited(STRATUM, *stratum)
+            bound = await self.miner_ports.open_fixed(MAIN_LISTENER, *stratum, inherited)
             if configured.tls_port:
-                await self.tls.refresh()
                 inherited = self._inherited(TLS, stratum[0], configured.tls_port)
-                with_tls = await self.tls_listener.start(stratum[0], configured.tls_port, inherited)
-                self.events.emit(TlsListening(address=_address(with_tls)))
+                with_tls = await self.miner_ports.open_fixed(TLS_LISTENER, stratum[0], configured.tls_port, inherited)
+                if with_tls is not None:
+                    self.events.emit(TlsListening(address=_address(with_tls)))
             elif TLS in options.inherited:
                 self._leave_unused(TLS, "off")
         except OSError as error:
@@ -322,9 +323,12 @@ class Node:
                 f"{error.strerror or error}. Is another program, or another dpmp, using it? "
                 "Ports are set in the admin (Proxy settings), or by --listen, --web and --metrics HOST:PORT."
             ) from error
-        self.builder.miner_address = _address(bound)
-        await self._say_what_was_replaced(bound)
-        self.events.emit(Listening(address=_address(bound)))
+        await self._say_what_was_replaced(bound or stratum)
+        if bound is not None:
+            self.builder.miner_address = _address(bound)
+            self.events.emit(Listening(address=_address(bound)))
+        await self.miner_ports.start()
+        self._listening = True
 
     async def _say_what_was_replaced(self, miners: tuple[str, int]) -> None:
         """Current settings and ``doctor`` know what the command line said."""
@@ -359,8 +363,7 @@ class Node:
         began = self.clock.now()
         admission.disconnect()
         self.events.emit(ShutdownBegin(sessions=len(self.engine.sessions), open_submits=self.engine.open_submits))
-        await self.listener.stop()
-        await self.tls_listener.stop()
+        await self.miner_ports.stop()
         self.engine.stop_accepting()
         await self._last_verdicts()
         self.engine.close()
@@ -404,7 +407,7 @@ class Node:
 
     def _apply(self, config: ConfigSnapshot) -> None:
         self.builder.config_problems = ()
-        if not self.listener.started:
+        if not self._listening:
             self.listeners = config.listeners
         self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
         self.metrics.limit_worker_series(config.worker_series)
@@ -413,11 +416,9 @@ class Node:
             part.apply(config)
         self.alerts.apply(config.alerts)
         self.mqtt.apply(config.mqtt)
-        self.listener.limit_input(config.limits)
-        self.tls.configure(config.listeners.tls_certificate, config.listeners.tls_key)
-        if self.tls_listener.started:
-            self.tls.look()
+        self.miner_ports.limit_input(config.limits)
         self.engine.apply(config)
+        self.miner_ports.configure(config.miner_listeners)
 
     def _refused(self, problems: Sequence[str]) -> None:
         self.builder.config_problems = tuple(problems)

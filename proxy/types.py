@@ -16,6 +16,11 @@ ConnectionId = NewType("ConnectionId", int)
 WorkerName = NewType("WorkerName", str)
 """The miner's own name: what stands after the last dot of its user name."""
 
+ListenerId = NewType("ListenerId", int)
+"""A port that miners connect to."""
+MAIN_LISTENER, TLS_LISTENER = ListenerId(0), ListenerId(-1)
+"""The two that the proxy settings have; others have the numbers of their rows."""
+
 JobId = NewType("JobId", str)
 """A job id of ours, unique within a session."""
 

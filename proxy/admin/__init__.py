@@ -3,7 +3,18 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin import alerts, balance, control, firmware, history, mqtt, pools, schedules, settings  # noqa: F401
+from proxy.admin import (  # noqa: F401
+    alerts,
+    balance,
+    control,
+    firmware,
+    history,
+    listeners,
+    mqtt,
+    pools,
+    schedules,
+    settings,
+)
 
 admin.site.site_header = "DPMP"
 admin.site.site_title = "DPMP"

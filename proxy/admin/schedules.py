@@ -83,7 +83,7 @@ class WindowInline(admin.TabularInline):  # type: ignore[type-arg]
 class ScheduleAdmin(ConfigAdmin):
     """Admin of schedules."""
 
-    list_display = ["name", "mode", "weights", "hours", "workers", "priority", "is_default", "enabled"]
+    list_display = ["name", "mode", "weights", "hours", "workers", "listener", "priority", "is_default", "enabled"]
     list_filter = ["enabled", "mode", "policy"]
     search_fields = ["name", "workers"]
     inlines = [AllocationInline, FallbackInline, WindowInline]
@@ -92,7 +92,7 @@ class ScheduleAdmin(ConfigAdmin):
         (
             _("For whom and when"),
             {
-                "fields": ["workers", "priority", "time_zone"],
+                "fields": ["workers", "listener", "priority", "time_zone"],
                 "description": _("Windows of the week are below; a schedule without windows is always in force."),
             },
         ),
@@ -103,7 +103,7 @@ class ScheduleAdmin(ConfigAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         """Load weights and windows with few queries."""
-        return super().get_queryset(request).prefetch_related("allocations__pool", "windows")
+        return super().get_queryset(request).select_related("listener").prefetch_related("allocations__pool", "windows")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Preset the first schedule as the default."""

@@ -31,5 +31,7 @@ def diff(old: ConfigSnapshot, new: ConfigSnapshot) -> ConfigDiff:
         pools_removed=frozenset(old.pools.keys() - new.pools.keys()),
         pools_moved=frozenset(moved),
         pools_tuned=frozenset(changed - moved),
-        weights_changed=status or (old.schedules, old.override, old.pins) != (new.schedules, new.override, new.pins),
+        weights_changed=status
+        or (old.schedules, old.override, old.pins, old.miner_listeners)
+        != (new.schedules, new.override, new.pins, new.miner_listeners),
     )

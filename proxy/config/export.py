@@ -23,6 +23,7 @@ from proxy.models import (
     ChainPrice,
     Fallback,
     FirmwareRule,
+    Listener,
     MqttSettings,
     Pool,
     PoolEndpoint,
@@ -66,6 +67,7 @@ PARTS: dict[str, tuple[Section, ...]] = {
 SECTIONS: tuple[Section, ...] = (
     Section(name="wallets", model=Wallet, key="label"),
     Section(name="pools", model=Pool, key="key", secrets=("password",)),
+    Section(name="listeners", model=Listener, key="name", secrets=("password",)),
     Section(name="schedules", model=Schedule, key="name"),
     Section(name="pins", model=WorkerPin, key="worker"),
     Section(name="firmware_rules", model=FirmwareRule, key="agent"),
@@ -81,7 +83,12 @@ SECTIONS: tuple[Section, ...] = (
 )
 """In the order in which they can be read back."""
 
-NAMES: dict[type[models.Model], str] = {Wallet: "label", Pool: "key", AlertTarget: "label"}
+NAMES: dict[type[models.Model], str] = {
+    Wallet: "label",
+    Pool: "key",
+    Listener: "name",
+    AlertTarget: "label",
+}
 """Field by which rows of other models refer to a row."""
 
 

@@ -21,9 +21,11 @@ from proxy.config.snapshot import (
     GroupBy,
     HealthConfig,
     Limits,
+    ListenerConfig,
     Listeners,
     LogConfig,
     MinerAccess,
+    MinerDirectives,
     Mode,
     MqttConfig,
     OverrideConfig,
@@ -39,6 +41,7 @@ from proxy.config.validate import validate
 from proxy.errors import ConfigError
 from proxy.models import (
     ConfigRevision,
+    Listener,
     MqttSettings,
     Pool,
     ProxySettings,
@@ -52,7 +55,7 @@ from proxy.models import FirmwareRule as FirmwareRow
 from proxy.models.labels import WalletKind
 from proxy.models.settings import event_names, networks_of
 from proxy.stratum.firmware import BY_NAME
-from proxy.types import AdminStatus, Chain, PoolKey, WorkerName
+from proxy.types import MAIN_LISTENER, TLS_LISTENER, AdminStatus, Chain, ListenerId, PoolKey, WorkerName
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _READS = 5
@@ -103,14 +106,16 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
     rows = list(Pool.objects.select_related("wallet", "fact").prefetch_related("endpoints"))
     keys = {row.pk: PoolKey(row.key) for row in rows}
     pools = {PoolKey(row.key): _pool(row, problems) for row in rows}
+    settings = ProxySettings.load()
+    listeners = _miner_listeners(settings, frozenset(pools), problems)
+    idents = {listener.row: listener.id for listener in listeners if listener.row is not None}
     schedules = tuple(
-        _schedule(row, keys, problems)
+        _schedule(row, keys, idents, problems)
         for row in Schedule.objects.filter(enabled=True)
         .order_by("id")
         .prefetch_related("allocations", "fallbacks", "windows")
     )
     override, pins, traces = _override(problems), _pins(keys), _traces()
-    settings = ProxySettings.load()
     firmware = _firmware(problems)
     balance, log = _balance(problems), _log(settings, environ, problems)
     access = _access(settings, problems)
@@ -128,6 +133,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
         access=access,
         health=_group(HealthConfig, settings),
         listeners=_group(Listeners, settings),
+        miner_listeners=listeners,
         log=log,
         alerts=load_alerts(),
         firmware=firmware,
@@ -149,6 +155,69 @@ def _access(settings: ProxySettings, problems: list[str]) -> MinerAccess:
     except ValueError as error:
         problems.append(f"Where miners may connect from: {error}.")
         return MinerAccess()
+
+
+def _miner_listeners(
+    settings: ProxySettings, pools: frozenset[PoolKey], problems: list[str]
+) -> tuple[ListenerConfig, ...]:
+    """The ports of the proxy settings and those of the table. A row with a port of the settings stands for it."""
+    fixed = {settings.stratum_port: MAIN_LISTENER}
+    if settings.tls_port:
+        fixed[settings.tls_port] = TLS_LISTENER
+    rows = {row.port: row for row in Listener.objects.all()}
+    found = []
+    for port, ident in fixed.items():
+        row = rows.pop(port, None)
+        if row is not None:
+            found.append(_listener(row, ident, settings, pools, problems))
+            continue
+        found.append(
+            ListenerConfig(
+                id=ident,
+                name="miners" if ident == MAIN_LISTENER else "miners with TLS",
+                host=settings.stratum_host,
+                port=port,
+                tls=ident == TLS_LISTENER,
+                certificate=settings.tls_certificate,
+                key=settings.tls_key,
+            )
+        )
+    found += [_listener(row, ListenerId(row.pk), settings, pools, problems) for row in rows.values()]
+    return tuple(found)
+
+
+def _listener(
+    row: Listener, ident: ListenerId, settings: ProxySettings, pools: frozenset[PoolKey], problems: list[str]
+) -> ListenerConfig:
+    try:
+        trusted, networks = tuple(networks_of(row.proxy_networks)), tuple(networks_of(row.allow))
+    except ValueError as error:
+        problems.append(f'Listener "{row.name}": {error}.')
+        trusted, networks = (), ()
+    own = bool(row.tls_certificate)
+    return ListenerConfig(
+        id=ident,
+        name=row.name,
+        host=row.host,
+        port=row.port,
+        enabled=row.enabled,
+        row=row.pk,
+        tls=row.tls,
+        certificate=row.tls_certificate if own else settings.tls_certificate,
+        key=row.tls_key if own else settings.tls_key,
+        proxy_networks=trusted,
+        default_difficulty=row.default_difficulty,
+        least_difficulty=row.least_difficulty,
+        access=MinerAccess(networks=networks, password=row.password),
+        directives=MinerDirectives(
+            difficulty=row.difficulty_directive,
+            most_difficulty=row.most_difficulty,
+            pin=row.pin_directive,
+            split=row.split_directive,
+            pools=tuple(PoolKey(key) for key in event_names(row.directive_pools) if key in pools),
+            split_least=row.split_least,
+        ),
+    )
 
 
 def _balance(problems: list[str]) -> BalanceConfig:
@@ -211,7 +280,9 @@ def _choice(kind: type[Choice], value: str, who: str, problems: list[str]) -> Ch
         return next(iter(kind))
 
 
-def _schedule(row: Schedule, keys: Mapping[int, PoolKey], problems: list[str]) -> ScheduleConfig:
+def _schedule(
+    row: Schedule, keys: Mapping[int, PoolKey], listeners: Mapping[int, ListenerId], problems: list[str]
+) -> ScheduleConfig:
     who = f'Schedule "{row.name}"'
     return ScheduleConfig(
         id=row.pk,
@@ -227,6 +298,7 @@ def _schedule(row: Schedule, keys: Mapping[int, PoolKey], problems: list[str]) -
         priority=row.priority,
         workers=row.workers,
         is_default=row.is_default,
+        listener=listeners.get(row.listener_id, ListenerId(row.listener_id)) if row.listener_id is not None else None,
     )
 
 

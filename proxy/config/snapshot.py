@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network
 
 from proxy.alerts.rules import AlertSetup
-from proxy.types import AdminStatus, Chain, PoolKey, WorkerName
+from proxy.types import MAIN_LISTENER, AdminStatus, Chain, ListenerId, PoolKey, WorkerName
 
 MIN_SWITCH_S_FLOOR = 5.0
 DEFAULT_MIN_SWITCH_S = 30.0
@@ -219,9 +219,18 @@ class ScheduleConfig:
     """Name pattern (``*`` and ``?``), or several separated by commas."""
     is_default: bool = False
     """In force where no other schedule is."""
+    listener: ListenerId | None = None
+    """A route: only miners that came through this listener follow it, and it comes before schedules without one."""
 
-    def applies_to(self, worker: WorkerName) -> bool:
-        """Whether ``worker`` matches one of the patterns."""
+    @property
+    def pools(self) -> tuple[PoolKey, ...]:
+        """All pools that it names: those with a weight, then fallbacks."""
+        return (*(pool for pool, _ in self.allocations), *self.fallbacks)
+
+    def applies_to(self, worker: WorkerName, listener: ListenerId = MAIN_LISTENER) -> bool:
+        """Whether ``worker`` matches one of the patterns, and came through the listener if there is one."""
+        if self.listener is not None and self.listener != listener:
+            return False
         return any(fnmatchcase(worker, pattern.strip()) for pattern in self.workers.split(","))
 
     def weights(self) -> dict[PoolKey, float]:
@@ -357,6 +366,60 @@ class MinerAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MinerDirectives:
+    """What a miner may ask for in its password; nothing unless its listener allows it."""
+
+    difficulty: bool = False
+    """``d=1000``: the difficulty to begin with, between the two limits below."""
+    most_difficulty: float | None = None
+    """The least is the listener's own."""
+    pin: bool = False
+    """``p=B``: to mine on one pool."""
+    split: bool = False
+    """``s=70:30``: weights of its own for the pools of the schedule that it follows, in their order."""
+    pools: tuple[PoolKey, ...] = ()
+    """Pools that ``p=`` may name; empty: those of the schedule that the miner follows."""
+    split_least: float = 0.0
+    """Percent that each of the pools gets at least."""
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """Those that are allowed: ``d``, ``p``, ``s``."""
+        allowed = (("d", self.difficulty), ("p", self.pin), ("s", self.split))
+        return tuple(letter for letter, is_allowed in allowed if is_allowed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerConfig:
+    """A port that miners connect to, and what holds for those who come through it."""
+
+    id: ListenerId
+    """``MAIN_LISTENER``, ``TLS_LISTENER`` or a row's number: of a miner it stays the same for its connection."""
+    name: str
+    host: str
+    port: int
+    enabled: bool = True
+    row: int | None = None
+    """The row in the table of listeners; None: the proxy settings alone."""
+    tls: bool = False
+    certificate: str = ""
+    key: str = ""
+    proxy_networks: tuple[Network, ...] = ()
+    """Peers of these networks begin with a header of the PROXY protocol, version 2; empty: nobody does."""
+    default_difficulty: float | None = None
+    """Suggested to pools for a miner that suggests none itself."""
+    least_difficulty: float | None = None
+    """No miner gets less, unless less is the highest that makes sense for a job."""
+    access: MinerAccess = MinerAccess()
+    """Its own; what is empty in it is as in the proxy settings."""
+    directives: MinerDirectives = MinerDirectives()
+
+
+NO_LISTENER = ListenerConfig(id=MAIN_LISTENER, name="", host="", port=0)
+"""What holds for miners of a listener that is not configured (any more): nothing special."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MqttConfig:
     """A broker that states are published to and commands come from."""
 
@@ -449,6 +512,10 @@ class ConfigSnapshot:
     access: MinerAccess = MinerAccess()
     health: HealthConfig = HealthConfig()
     listeners: Listeners = Listeners()
+    miner_listeners: tuple[ListenerConfig, ...] = (
+        ListenerConfig(id=MAIN_LISTENER, name="miners", host="0.0.0.0", port=3351),
+    )
+    """Each port for miners, those of the proxy settings first."""
     log: LogConfig = LogConfig()
     alerts: AlertSetup = field(default_factory=AlertSetup)
     trace_workers: Mapping[WorkerName, float] = field(default_factory=dict)
@@ -459,6 +526,15 @@ class ConfigSnapshot:
     """None: off."""
     worker_series: int = 0
     """How many workers get metrics of their own, the strongest first; 0: none."""
+
+    def listener(self, ident: ListenerId) -> ListenerConfig:
+        """The listener with this id, ``NO_LISTENER`` without one."""
+        return next((one for one in self.miner_listeners if one.id == ident), NO_LISTENER)
+
+    def access_of(self, ident: ListenerId) -> MinerAccess:
+        """Who may mine through a listener: as it says itself, else as the proxy settings say."""
+        own = self.listener(ident).access
+        return MinerAccess(networks=own.networks or self.access.networks, password=own.password or self.access.password)
 
     def firmware_profile_of(self, agent: str) -> str | None:
         """Name of the firmware profile that the operator chose for ``agent``; None where no rule matches."""

@@ -4,6 +4,7 @@ It owns no protocol and no policy: sessions speak Stratum, pools follow their he
 works where, and the engine introduces them to each other.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -42,10 +43,12 @@ from proxy.stratum.firmware import Profile
 from proxy.stratum.version_rolling import USUAL_MASK
 from proxy.types import (
     HASHES_PER_DIFFICULTY,
+    MAIN_LISTENER,
     AdminStatus,
     ConnectionId,
     JobId,
     LineCount,
+    ListenerId,
     PoolKey,
     PoolStatus,
     SessionId,
@@ -58,6 +61,9 @@ SWITCHED_OFF = "the pool was switched off"
 OUTAGE_LOOK_S = 5.0
 """How often it is checked whether miners still work while no pool takes new ones."""
 RENEWALS_PER_S = 50.0
+LEAST_LEAVING_PER_S = 20.0
+LEAVING_S = 30.0
+"""A listener that is switched off has no miners any more after so long."""
 OWN_AGAIN = 0.8
 """Automatic: connections are shared no more once there are so few of the number from which on they are."""
 NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for two (or use the admin)."
@@ -125,6 +131,9 @@ class Engine:
         self._refusals = Refusals(clock, events)
         self.reported_protocols = ReportedProtocols()
         self._pacer = Pacer(clock)
+        self._leaving = Pacer(clock)
+        self.miners_through: Counter[ListenerId] = Counter()
+        """Connections by listener."""
         self.tracing = WorkerTracing(self.sessions, clock)
         self._update_timer: Timer | None = None
         self._accepting = True
@@ -149,6 +158,9 @@ class Engine:
         self._update_sharing()
         self._update_wanted_pools()
         self.tracing.apply(config.trace_workers)
+        if config.miner_listeners != old.miner_listeners:
+            for session in self.sessions.values():
+                session.listener_changed()
         self.events.emit(config_loaded(config, change))
 
     def exclude_pool(self, key: PoolKey, excluded: bool) -> None:
@@ -239,29 +251,49 @@ class Engine:
 
     # --- Miners ---------------------------------------------------------------------------------------------------
 
-    def connect(self, peer: str) -> Session | None:
-        """A miner connected from ``peer`` (``address:port``): its link handler, or None where a limit is reached."""
+    def connect(self, peer: str, through: str = "", listener: ListenerId = MAIN_LISTENER) -> Session | None:
+        """A miner connected from ``peer`` (``address:port``): its link handler, or None where a limit is reached.
+
+        ``through``: the load balancer that named the peer; "" without one.
+        """
         limits, address, now = self.config.limits, address_of(peer), self.clock.now()
-        limit = self._limit_for(peer, address, now) or self._make_room(address, now)
+        came = self.config.listener(listener)
+        limit = self._limit_for(peer, address, now, through, listener) or self._make_room(address, now)
         if limit:
-            self._refusals.add(address, peer, limit)
+            self._refusals.add(address, peer, limit, came.name)
             return None
         ident = SessionId(next(self._session_ids))
-        session = Session(ident, self, peer, self.peer_costs.connect(ident, address, now))
+        session = Session(ident, self, peer, self.peer_costs.connect(ident, address, now), listener)
         self.sessions[session.id] = session
+        self.miners_through[listener] += 1
         self._limits.add(ident, address, now)
-        self.events.emit(MinerConnected(session=session.id, peer=peer))
+        self.events.emit(MinerConnected(session=session.id, peer=peer, listener=came.name, through=through))
         session.expect_handshake(limits.subscribe_timeout_s, limits.handshake_timeout_s)
         return session
 
-    def _limit_for(self, peer: str, address: str, now: float) -> str:
+    def refused_header(self, peer: str, why: str, listener: ListenerId) -> None:
+        """A load balancer's connection was closed before it said whose it is."""
+        self._refusals.add(address_of(peer), peer, why, self.config.listener(listener).name)
+
+    def let_go(self, listener: ListenerId) -> None:
+        """A listener is switched off: disconnect its miners, spread over time, unless it is switched on meanwhile."""
+        leaving = [session for session in self.sessions.values() if session.listener == listener]
+        per_s = max(LEAST_LEAVING_PER_S, len(leaving) / LEAVING_S)
+        self._leaving.add([partial(self._let_one_go, session) for session in leaving], per_s=per_s)
+
+    def _let_one_go(self, session: Session) -> None:
+        is_on = any(one.id == session.listener and one.enabled for one in self.config.miner_listeners)
+        if not is_on and session.id in self.sessions:
+            session.downstream.close("its listener was switched off")
+
+    def _limit_for(self, peer: str, address: str, now: float, through: str, listener: ListenerId) -> str:
         """What forbids another connection of ``peer``; "" for nothing."""
         if not self._accepting:
             return "shutting down"
         refused_s = self.peer_costs.refused_s(address, now)
         if refused_s:
             return f"refused for {refused_s:.0f} s: connections of this address sent too much that earns nothing"
-        if not may_connect(self.config.access, peer):
+        if not may_connect(self.config.access_of(listener), peer, is_named=bool(through)):
             return "not an address that may mine here"
         per_minute = self.config.limits.connects_per_minute
         if not self._connect_rates.admits(address, per_minute, now):
@@ -325,7 +357,7 @@ class Engine:
         self._limits.authorized(session.id)
         self._started += 1
         self._update_sharing()
-        self.scheduler.add_miner(session.id, session.worker)
+        self.scheduler.add_miner(session.id, session.worker, session.listener, session.choice)
         self._update_wanted(session)
         if session.current is None and self.config.pools:
             hopeless = not any(pool.may_dial for pool in self.pools.values())
@@ -335,6 +367,7 @@ class Engine:
         """The miner is gone."""
         if self.sessions.pop(session.id, None) is None:
             return
+        self.miners_through[session.listener] -= 1
         self._limits.remove(session.id)
         self.peer_costs.disconnect(session.cost, self.clock.now())
         self.stale_tips.forget(session.id)

@@ -12,15 +12,16 @@ WRONG_PASSWORD = "Wrong password: this proxy asks miners for one, set it in the 
 _SEPARATOR = re.compile(r"[,;\s]+")
 
 
-def may_connect(access: MinerAccess, peer: str) -> bool:
-    """Whether ``peer`` (``address:port``) may connect. This machine always may."""
+def may_connect(access: MinerAccess, peer: str, *, is_named: bool = False) -> bool:
+    """Whether ``peer`` (``address:port``) may connect. This machine always may, unless a load balancer named it
+    (``is_named``): then it is that one's own machine."""
     if not access.networks:
         return True
     try:
         address = ip_address(host_of(peer))
     except ValueError:
         return False
-    return address.is_loopback or any(address in network for network in access.networks)
+    return (address.is_loopback and not is_named) or any(address in network for network in access.networks)
 
 
 def password_for_pool(access: MinerAccess, given: str) -> str | None:

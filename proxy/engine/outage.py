@@ -74,6 +74,8 @@ def wanted_pools(config: ConfigSnapshot, wall: float) -> set[PoolKey]:
     """The pools that some miner may be sent to as things are set now; rather one too many than one too few."""
     override = override_in_force(config, wall)
     weights = dict(override.weights) if override is not None else {}
+    routed = {key for schedule in config.schedules if schedule.listener is not None for key in schedule.pools}
+    routed |= {key for listener in config.miner_listeners for key in listener.directives.pools}
     balanced = override is not None and not weights
     if not weights:
         balanced = balanced or any(schedule.mode is Mode.AUTO_BALANCE for schedule in config.schedules)
@@ -81,5 +83,5 @@ def wanted_pools(config: ConfigSnapshot, wall: float) -> set[PoolKey]:
             return set(config.pools)  # where no schedule is in force, all pools share the work
         weights = {key: weight for schedule in config.schedules for key, weight in schedule.allocations if weight > 0}
     fallbacks = {key for schedule in config.schedules for key in schedule.fallbacks}
-    wanted = fallbacks | {*config.pins.values()} | {key for key, weight in weights.items() if weight > 0}
+    wanted = routed | fallbacks | {*config.pins.values()} | {key for key, weight in weights.items() if weight > 0}
     return wanted & config.pools.keys()

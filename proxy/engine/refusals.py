@@ -18,20 +18,20 @@ class Refusals:
     def __init__(self, clock: Clock, events: EventStream) -> None:
         self._clock = clock
         self._emit: Callable[[MinerRefused], None] = events.emit
-        self._waiting: dict[str, tuple[str, str, int]] = {}
-        """By address: peer, limit and number of the connections that were not reported yet."""
+        self._waiting: dict[str, tuple[str, str, int, str]] = {}
+        """By address: peer, limit and number of the connections that were not reported yet, and their listener."""
         self._timer: Timer | None = None
 
-    def add(self, address: str, peer: str, limit: str) -> None:
+    def add(self, address: str, peer: str, limit: str, listener: str = "") -> None:
         """A connection of ``peer`` was closed at once for ``limit``."""
         known = self._waiting.get(address)
         if known is None and len(self._waiting) >= MAX_ADDRESSES:
-            address, known = OTHERS, self._waiting.get(OTHERS, ("", "", 0))
+            address, known = OTHERS, self._waiting.get(OTHERS, ("", "", 0, ""))
         if known is None:
-            self._waiting[address] = (peer, limit, 0)
-            self._emit(MinerRefused(peer=peer, limit=limit, connections=1))
+            self._waiting[address] = (peer, limit, 0, listener)
+            self._emit(MinerRefused(peer=peer, limit=limit, connections=1, listener=listener))
         else:
-            self._waiting[address] = (peer if address != OTHERS else OTHERS, limit, known[2] + 1)
+            self._waiting[address] = (peer if address != OTHERS else OTHERS, limit, known[2] + 1, listener)
         if self._timer is None:
             self._timer = self._clock.call_at(self._clock.now() + PAUSE_S, self._report)
 
@@ -39,8 +39,8 @@ class Refusals:
         self._timer = None
         waiting = [entry for entry in self._waiting.values() if entry[2]]
         self._waiting.clear()
-        for peer, limit, connections in waiting:
-            self._emit(MinerRefused(peer=peer, limit=limit, connections=connections))
+        for peer, limit, connections, listener in waiting:
+            self._emit(MinerRefused(peer=peer, limit=limit, connections=connections, listener=listener))
 
     def close(self) -> None:
         """Report what is left."""

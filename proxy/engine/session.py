@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from proxy.config.snapshot import Endpoint
+from proxy.config.snapshot import Endpoint, ListenerConfig
 from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
 from proxy.engine.eligible_pools import EligiblePools
 from proxy.engine.idle_miners import overdue_s
 from proxy.engine.jobs import JobTable, MinerLink
 from proxy.engine.miner_access import WRONG_PASSWORD, password_for_pool
+from proxy.engine.password_directives import read_directives
 from proxy.engine.peer_costs import PAUSE_S, Measure, PeerCost
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
@@ -25,6 +26,7 @@ from proxy.engine.work_sender import KEEP_ALIVE_S, WorkSender
 from proxy.engine.worker_names import worker_of
 from proxy.errors import RemoteProtocolError
 from proxy.observe.events import (
+    DirectiveIgnored,
     DownstreamTraffic,
     EmergencySwitch,
     MinerAuthorized,
@@ -41,12 +43,22 @@ from proxy.observe.events import (
     SwitchSkipped,
 )
 from proxy.ports import Link, Timer
+from proxy.scheduling.control import NO_CHOICE
 from proxy.stratum.downstream import Downstream
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
 from proxy.stratum.opening import NOT_TLS, REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
-from proxy.types import PoolKey, SessionId, SwitchReason, Waste, WorkerName, shared
+from proxy.types import (
+    MAIN_LISTENER,
+    ListenerId,
+    PoolKey,
+    SessionId,
+    SwitchReason,
+    Waste,
+    WorkerName,
+    shared,
+)
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
@@ -63,6 +75,7 @@ class Session:
     """One miner's connection, from accept to close. Implements ``DownstreamOwner``."""
 
     __slots__ = (
+        "_asked_minimum",
         "_began",
         "_called",
         "_clock",
@@ -70,6 +83,7 @@ class Session:
         "_ended",
         "_engine",
         "_events",
+        "_has_directive",
         "_incoming",
         "_leaving",
         "_left_tip",
@@ -80,6 +94,7 @@ class Session:
         "_slowed",
         "_timer",
         "_worked_on",
+        "choice",
         "connected_at",
         "cost",
         "current",
@@ -87,6 +102,7 @@ class Session:
         "eligible",
         "id",
         "links",
+        "listener",
         "minimum_difficulty",
         "password",
         "peer",
@@ -102,8 +118,18 @@ class Session:
         "worker",
     )
 
-    def __init__(self, session_id: SessionId, engine: "Engine", peer: str, cost: PeerCost) -> None:
+    def __init__(
+        self,
+        session_id: SessionId,
+        engine: "Engine",
+        peer: str,
+        cost: PeerCost,
+        listener: ListenerId = MAIN_LISTENER,
+    ) -> None:
         self.id = session_id
+        self.listener = listener
+        self.choice = NO_CHOICE
+        """What it asked for in its password."""
         self.cost = cost
         """What it costs without earning anything."""
         self.downstream = Downstream(clock=engine.clock, owner=self, lines=engine.lines, diff1=engine.diff1)
@@ -117,9 +143,12 @@ class Session:
         self.wanted: frozenset[PoolKey] = frozenset()
         """Pools that are to be kept warm."""
         self.current: PoolKey | None = None
-        self.suggested_difficulty: float | None = None
-        self.minimum_difficulty = 0.0
-        """The miner gets no lower difficulty: it was granted this minimum (BIP 310); 0 for none."""
+        self.suggested_difficulty: float | None = engine.config.listener(listener).default_difficulty
+        self._asked_minimum = 0.0
+        self.minimum_difficulty = engine.config.listener(listener).least_difficulty or 0.0
+        """The miner gets no lower difficulty: its listener has it, or it was granted it (BIP 310); 0 for none."""
+        self._has_directive = False
+        """Whether ``suggested_difficulty`` is from its password: firmware suggests one of its own beside it."""
         self.waiting = ""
         """Why there is no work, for people."""
         self.started = False
@@ -197,6 +226,16 @@ class Session:
         """The connection is gone."""
         self.downstream.closed(reason)
 
+    def listener_changed(self) -> None:
+        """Its listener may have another least difficulty: that holds from the next job on."""
+        least = self._engine.config.listener(self.listener).least_difficulty or 0.0
+        self.minimum_difficulty = max(self._asked_minimum, least)
+
+    @property
+    def listener_name(self) -> str:
+        """The port that it came through; "" where that is no more."""
+        return self._engine.config.listener(self.listener).name
+
     @property
     def has_earned(self) -> bool:
         """Whether a share of this connection was accepted."""
@@ -263,9 +302,10 @@ class Session:
 
     def miner_may_authorize(self, user: str, password: str) -> str:
         """Ask for the operator's password for miners, if there is one."""
-        if password_for_pool(self._engine.config.access, password) is not None:
+        if password_for_pool(self._engine.config.access_of(self.listener), password) is not None:
             return ""
-        self._events.emit(MinerWrongPassword(session=self.id, user=user, peer=self.peer))
+        event = MinerWrongPassword(session=self.id, user=user, peer=self.peer, listener=self.listener_name)
+        self._events.emit(event)
         return WRONG_PASSWORD
 
     def miner_authorized(self, user: str, password: str) -> None:
@@ -273,9 +313,12 @@ class Session:
         worker = worker_of(user)
         first = not self.submits.workers
         self.submits.workers[user] = worker
+        listener = self._engine.config.listener(self.listener)
         if first:
             self.worker, self.user = worker, user
-            self.password = password_for_pool(self._engine.config.access, password) or ""
+            self._read_password(
+                password_for_pool(self._engine.config.access_of(self.listener), password) or "", listener
+            )
             self.trace(self._engine.tracing.is_traced(worker))
         self._events.emit(
             MinerAuthorized(
@@ -286,8 +329,21 @@ class Session:
                 agent=self.downstream.agent,
                 profile=self.profile.name,
                 first=first,
+                listener=listener.name,
             )
         )
+
+    def _read_password(self, password: str, listener: ListenerConfig) -> None:
+        """Note what the miner asks for, as far as its listener allows it, and what of it pools get to see."""
+        found = read_directives(password, listener)
+        self.password, self.choice = found.rest, found.choice
+        if found.difficulty is not None:
+            self.miner_suggested(found.difficulty)
+            self._has_directive = True
+        for problem in found.problems:
+            self._events.emit(
+                DirectiveIgnored(session=self.id, worker=self.worker, problem=problem, listener=listener.name)
+            )
 
     def miner_handled(self) -> None:
         """Work may be asked for once the miner has all its replies."""
@@ -298,14 +354,17 @@ class Session:
             self._engine.session_started(self)
 
     def miner_suggested(self, difficulty: float) -> None:
-        """Suggest it to the pools."""
+        """Suggest it to the pools, unless the miner's password says another one."""
+        if self._has_directive:
+            return
         self.suggested_difficulty = difficulty
         for link in self.links.values():
             self._suggest(link)
 
     def miner_minimum(self, difficulty: float) -> bool:
         """Keep it from the next job on, and let the pools know what is wanted."""
-        self.minimum_difficulty = difficulty
+        self._asked_minimum = difficulty
+        self.listener_changed()
         self.miner_suggested(difficulty)
         return True
 

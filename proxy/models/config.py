@@ -2,6 +2,7 @@
 
 from proxy.models.control import ConfigRevision, WeightOverride, WorkerPin, WorkerTrace
 from proxy.models.firmware import FirmwareRule
+from proxy.models.listeners import Listener
 from proxy.models.mqtt import MqttSettings
 from proxy.models.pools import Pool, PoolEndpoint, PoolFact, Wallet
 from proxy.models.schedules import Allocation, Fallback, Schedule, ScheduleWindow
@@ -12,6 +13,7 @@ __all__ = [
     "ConfigRevision",
     "Fallback",
     "FirmwareRule",
+    "Listener",
     "MqttSettings",
     "Pool",
     "PoolEndpoint",

@@ -13,6 +13,7 @@ from proxy.config.snapshot import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLI
 from proxy.models.base import ConfigModel
 from proxy.models.constraints import check, within
 from proxy.models.labels import choices_of, values_of
+from proxy.models.listeners import Listener
 from proxy.models.pools import Pool
 
 ALL_DAYS = 0b1111111
@@ -57,6 +58,18 @@ class Schedule(ConfigModel):
         default=ALL_WORKERS,
         help_text=_("Name pattern with * and ?, several separated by commas. * means all workers."),
     )
+    listener = models.ForeignKey(
+        Listener,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="schedules",
+        verbose_name=_("listener"),
+        help_text=_(
+            "A route: only miners that come through this listener follow the schedule, and for them it comes before "
+            "schedules without a listener. The slider does not move them; a pin only to a pool of this schedule."
+        ),
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("schedule"), _("schedules")
@@ -83,6 +96,11 @@ class Schedule(ConfigModel):
             ),
             check("schedule_mode_known", Q(mode__in=values_of(Mode)), _("That mode is not known.")),
             check("schedule_policy_known", Q(policy__in=values_of(Policy)), _("That policy is not known.")),
+            check(
+                "schedule_default_has_no_listener",
+                Q(is_default=False) | Q(listener__isnull=True),
+                _("The default schedule is for all listeners: leave the listener empty."),
+            ),
             check("schedule_workers_given", ~Q(workers=""), _("Name the workers; * means all workers.")),
         ]
 

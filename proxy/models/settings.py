@@ -334,6 +334,7 @@ class ProxySettings(SingleRow):
                 raise ValidationError({"tls_certificate": gettext("TLS for miners needs a certificate.")})
         if len(set(ports)) < len(ports):
             raise ValidationError(gettext("Miners, pages and metrics need a port each: two are the same."))
+        self._check_listeners()
         for name in ("metrics_allow", "miner_allow"):
             try:
                 networks_of(getattr(self, name))
@@ -345,6 +346,15 @@ class ProxySettings(SingleRow):
             wrong = [event for event in event_names(getattr(self, name)) if not _EVENT_NAME.fullmatch(event)]
             if wrong:
                 raise ValidationError({name: gettext('"%s" is no name of an event.') % wrong[0]})
+
+    def _check_listeners(self) -> None:
+        """Pages and metrics cannot have the port of a listener."""
+        from proxy.models.listeners import Listener  # it refers to these settings
+
+        for row in Listener.objects.filter(port__in=[self.web_port, self.metrics_port]):
+            raise ValidationError(
+                gettext('The listener "%(name)s" has port %(port)d.') % {"name": row.name, "port": row.port}
+            )
 
 
 def networks_of(text: str) -> list[Network]:

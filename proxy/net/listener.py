@@ -5,12 +5,16 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from ipaddress import ip_address
+from typing import Protocol, cast
 
-from proxy.config.snapshot import Limits
+from proxy.config.snapshot import Limits, Network
 from proxy.net.miner_tls import HANDSHAKE_RECORD, MAX_HELLO, MinerTls, TlsStream, tls_failure
-from proxy.net.transport import InputBudget, StreamLink, keep_alive
-from proxy.ports import LinkHandler
+from proxy.net.proxy_header import ProxyHeaderError, read_header
+from proxy.net.transport import InputBudget, StreamLink, keep_alive, peer_of
+from proxy.peer_address import host_of
+from proxy.ports import LinkHandler, Timer
 
 BACKLOG = 8192
 """The system takes less where it allows less (Linux: 4,096). A farm that comes back connects all at once, and whoever
@@ -23,6 +27,12 @@ HOLD_S = 5.0
 """A refused connection stays open for so long, unread: firmware that connects again at once would do nothing else."""
 MAX_HELD = 256
 """More than these are closed at once."""
+HEADER_S = 5.0
+"""A load balancer writes its header as soon as it is connected."""
+MOST_WAITING_EACH = 8_192
+"""Connections of one load balancer without a header: as many as may be taken from the queue before any is read."""
+MOST_WAITING = 16_384
+"""The same of all of them."""
 
 
 class MinerHandler(LinkHandler, Protocol):
@@ -35,22 +45,32 @@ class MinerHandler(LinkHandler, Protocol):
         """The peer does not speak TLS where it should; its connection is being closed."""
 
 
+class Accept(Protocol):
+    """Decides about a connection."""
+
+    def __call__(self, peer: str, through: str = "") -> MinerHandler | None:
+        """The handler of a connection of ``peer`` (``address:port``), None to refuse it.
+
+        ``through``: the load balancer that said so; "" where the peer itself is connected.
+        """
+
+
 class StratumListener:
-    """Accepts miners; ``accept(peer)`` returns the handler of a connection, None to refuse it.
+    """Accepts miners.
 
     ``budget`` is what each of them may send. A busy miner sends a few hundred bytes a second; accepted shares are free,
     so that a farm's proxy or rented hash may send hundreds a second on one connection. ``tls``: what they are to speak.
     """
 
-    def __init__(
-        self,
-        accept: Callable[[str], MinerHandler | None],
-        budget: InputBudget | None = None,
-        tls: MinerTls | None = None,
-    ) -> None:
+    def __init__(self, accept: Accept, budget: InputBudget | None = None, tls: MinerTls | None = None) -> None:
         self.budget = budget or InputBudget()
+        self.tls = tls
+        """May be changed: it holds for connections from then on."""
+        self.balancers: tuple[Network, ...] = ()
+        """Where connections begin with a header of the PROXY protocol; may be changed likewise."""
+        self.headers: PendingHeaders | None = None
+        """Needed where there are balancers."""
         self._accept = accept
-        self._tls = tls
         self._held: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
         self._doubles: list[asyncio.Server] = []
@@ -87,10 +107,20 @@ class StratumListener:
         bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 
-    def _link(self) -> StreamLink:
-        if self._tls is not None:
-            return _TlsMinerLink(self._accept, self.budget, self._held, self._tls)
-        return _MinerLink(self._accept, self.budget, self._held)
+    def _link(self) -> asyncio.Protocol:
+        if self.balancers and self.headers is not None:
+            return _HeaderReader(self.balancers, self.headers, self._miner_link)
+        return self._miner_link()
+
+    def _miner_link(self, peer: str = "", through: str = "") -> "_MinerLink":
+        """``peer``: who it is, where that is not whoever is connected."""
+        accept = partial(self._accept, through=through) if through else self._accept
+        if self.tls is not None:
+            link: _MinerLink = _TlsMinerLink(accept, self.budget, self._held, self.tls)
+        else:
+            link = _MinerLink(accept, self.budget, self._held)
+        link.peer = peer
+        return link
 
     async def stop(self) -> None:
         """Stop listening; open connections stay."""
@@ -103,18 +133,136 @@ class StratumListener:
             self._server = None
 
 
+class PendingHeaders:
+    """Connections of load balancers that have not said yet whose they are: no miner, so bounded here."""
+
+    def __init__(self, call_later: Callable[[float, Callable[[], None]], Timer], refused: Callable[[str, str], None]):
+        """``call_later`` is the clock of deadlines, ``refused(peer, why)`` hears of those that are closed."""
+        self._call_later = call_later
+        self._refused = refused
+        self._waiting: dict[str, dict[_HeaderReader, Timer]] = {}
+        self._count = 0
+
+    def add(self, address: str, reader: "_HeaderReader") -> None:
+        """``reader`` waits from now on; where there are too many, the one that has waited longest is closed."""
+        if len(self._waiting.get(address, ())) >= MOST_WAITING_EACH:
+            next(iter(self._waiting[address])).refuse(f"{MOST_WAITING_EACH} connections without a PROXY header")
+        elif self._count >= MOST_WAITING:
+            next(iter(next(iter(self._waiting.values())))).refuse(f"{MOST_WAITING} connections without a PROXY header")
+        self._waiting.setdefault(address, {})[reader] = self._call_later(HEADER_S, reader.is_late)
+        self._count += 1
+
+    def remove(self, address: str, reader: "_HeaderReader") -> None:
+        """``reader`` waits no more; does nothing the second time."""
+        timer = self._waiting.get(address, {}).pop(reader, None)
+        if timer is None:
+            return
+        timer.cancel()
+        self._count -= 1
+        if not self._waiting[address]:
+            del self._waiting[address]
+
+    def refuse(self, peer: str, why: str) -> None:
+        """Tell of a connection that is closed."""
+        self._refused(peer, why)
+
+
+class _HeaderReader(asyncio.Protocol):
+    """Reads the header that a load balancer begins with, then makes way for the miner's own connection."""
+
+    def __init__(
+        self,
+        balancers: tuple[Network, ...],
+        pending: PendingHeaders,
+        miner_link: "Callable[[str, str], _MinerLink]",
+    ) -> None:
+        self._balancers = balancers
+        self._pending = pending
+        self._miner_link = miner_link
+        self._transport: asyncio.Transport | None = None
+        self._peer = self._address = ""
+        self._octets = b""
+        self._is_complete = False
+        """Whether the header is there, and only the miner is waited for."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._peer = peer_of(transport)
+        self._address = host_of(self._peer)
+        if _is_in(self._address, self._balancers):
+            self._pending.add(self._address, self)
+        else:
+            self._hand_over("", b"")
+
+    def data_received(self, data: bytes) -> None:
+        """Go on with the header. Where it says nothing of a miner, the miner's first byte is waited for, too: health
+        checks are no miners."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._octets += data
+        try:
+            header = read_header(self._octets)
+        except ProxyHeaderError as error:
+            self.refuse(str(error))
+            return
+        self._is_complete = header is not None
+        if header is not None and (header.source or len(self._octets) > header.size):
+            rest, self._octets = self._octets[header.size :], b""
+            self._pending.remove(self._address, self)
+            self._hand_over(header.source, rest)
+
+    def _hand_over(self, source: str, rest: bytes) -> None:
+        transport, self._transport = self._transport, None
+        assert transport is not None
+        link = self._miner_link(source, self._peer if source else "")
+        transport.set_protocol(link)
+        link.connection_made(transport)
+        if rest and link.is_accepted:
+            link.data_received(rest)
+
+    def is_late(self) -> None:
+        """No header, or no miner behind it, in time."""
+        self.refuse(f"no PROXY protocol header within {HEADER_S:g} s", report=not self._is_complete)
+
+    def refuse(self, why: str, *, report: bool = True) -> None:
+        """Close at once."""
+        self._pending.remove(self._address, self)
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            if report:
+                self._pending.refuse(self._peer, why)
+            transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It left again, as a health check does."""
+        self._pending.remove(self._address, self)
+        self._transport = None
+
+
+def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
+
+
 class _MinerLink(StreamLink):
     """A connection whose handler is chosen when the peer is known."""
 
     __slots__ = ("_accept", "_held", "_miner")
 
-    def __init__(
-        self, accept: Callable[[str], MinerHandler | None], budget: InputBudget, held: set[asyncio.Transport]
-    ) -> None:
+    def __init__(self, accept: Accept, budget: InputBudget, held: set[asyncio.Transport]) -> None:
         super().__init__(None, budget)
         self._accept = accept
         self._held = held
         self._miner: MinerHandler | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it has a handler."""
+        return self._miner is not None
 
     def _find_handler(self) -> LinkHandler | None:
         self._miner = self._accept(self.peer)
@@ -144,7 +292,7 @@ class _TlsMinerLink(_MinerLink):
 
     def __init__(
         self,
-        accept: Callable[[str], MinerHandler | None],
+        accept: Accept,
         budget: InputBudget,
         held: set[asyncio.Transport],
         tls: MinerTls,

@@ -81,9 +81,15 @@ def _read(certificate: str) -> x509.Certificate:
 class MinerTls:
     """The certificate that miners are shown, and the turns in which their handshakes are worked on."""
 
-    def __init__(self, *, on_loaded: Callable[[str, datetime], None], on_refused: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        on_loaded: Callable[[str, datetime], None],
+        on_refused: Callable[[str], None],
+        turns: "deque[Callable[[], None]] | None" = None,
+    ) -> None:
         """``on_loaded(certificate, valid until)`` after each change, ``on_refused(problem)`` once for each problem: the
-        one before stays in use then, if there was one."""
+        one before stays in use then, if there was one. ``turns``: handshakes of other certificates wait in it, too."""
         self.context: ssl.SSLContext | None = None
         self._on_loaded = on_loaded
         self._on_refused = on_refused
@@ -92,7 +98,7 @@ class MinerTls:
         self._problem = ""
         self._looked_at = -LOOK_S
         self._looking: asyncio.Task[None] | None = None
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque() if turns is None else turns
 
     def configure(self, certificate: str, key: str) -> None:
         """Use these files from now on."""

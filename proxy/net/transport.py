@@ -149,7 +149,7 @@ class StreamLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         self._transport = cast(asyncio.Transport, transport)
-        self.peer = _address(transport.get_extra_info("peername"))
+        self.peer = self.peer or peer_of(transport)
         self._handler = self._find_handler()
         if self._handler is None:
             self._refuse(self._transport)
@@ -258,7 +258,9 @@ def _first_lines(data: bytes, most: int) -> tuple[bytes, bytes]:
     return data[:end], data[end:]
 
 
-def _address(peername: object) -> str:
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """``address:port`` of the other end."""
+    peername = transport.get_extra_info("peername")
     if not isinstance(peername, tuple) or len(peername) < 2:
         return str(peername or "?")
     host = str(peername[0]).removeprefix("::ffff:")

@@ -28,7 +28,7 @@ from proxy import VERSION
 from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ConfigSnapshot, Tls
 from proxy.errors import ConfigError, DPMPError
-from proxy.models import ProxySettings
+from proxy.models import Listener, ProxySettings
 from proxy.net.capacity import SPARE_FILES, free_memory, miners_that_fit, raise_open_files
 from proxy.ops.check_pool import check_all
 from proxy.ops.health import can_write
@@ -261,6 +261,8 @@ def ports() -> Iterator[Finding]:
         yield _port(who, host, port, running)
         if name == "stratum" and row.tls_port:
             yield _port("Miners with TLS", host, row.tls_port, running)
+    for listener in Listener.objects.filter(enabled=True).exclude(port__in=[row.stratum_port, row.tls_port or 0]):
+        yield _port(f"Listener {listener.name}", listener.host, listener.port, running)
     yield from _sockets(ProxySettings.load())
     if running:
         yield from _running(row)
@@ -295,7 +297,7 @@ def _port(who: str, host: str, port: int, running: bool) -> Finding:
             return _warn(
                 "ports",
                 f"{who}: nothing listens on {host}:{port}, although DPMP runs.",
-                "Restart the proxy: addresses and ports are read when it starts.",
+                "Restart the proxy: addresses and ports of Proxy settings are read when it starts.",
             )
         return _ok("ports", f"{who}: {host}:{port} is free.")
     if problem.errno == errno.EADDRINUSE and running:

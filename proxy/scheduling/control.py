@@ -1,7 +1,10 @@
-"""Who is in control of a worker's weights: pin > override > the schedule in force > the default > nobody."""
+"""Who is in control of a worker's weights: pin > its own choice > override > the schedule in force > the default >
+nobody. On a route (a schedule that names a listener) the override has no say, and a pin only among the route's pools.
+"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from proxy.config.snapshot import (
     DEFAULT_MIN_SWITCH_S,
@@ -14,9 +17,20 @@ from proxy.config.snapshot import (
     ScheduleConfig,
 )
 from proxy.scheduling import timetable
-from proxy.types import AdminStatus, PoolKey, WorkerName
+from proxy.types import MAIN_LISTENER, AdminStatus, ListenerId, PoolKey, WorkerName
 
 Weights = Mapping[PoolKey, float]
+
+
+class MinerChoice(NamedTuple):
+    """What a miner asked for in its password, as far as its listener allowed it then."""
+
+    pin: PoolKey | None = None
+    split: tuple[float, ...] = ()
+    """Percent for each pool of its schedule, in their order."""
+
+
+NO_CHOICE = MinerChoice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +38,8 @@ class Control:
     """What decides where a worker's hash power goes."""
 
     source: str = "none"
-    """``pin``, ``override``, ``auto-balance`` (switched on by hand), ``schedule``, ``default`` or ``none``."""
+    """``pin``, ``miner`` (its own choice), ``override``, ``auto-balance`` (by hand), ``schedule``, ``default``
+    or ``none``."""
     detail: str = ""
     """Detail for a sentence: the schedule's name, or who moved the slider."""
     mode: Mode = Mode.RATIO
@@ -41,6 +56,13 @@ class Control:
     min_switch_s: float = DEFAULT_MIN_SWITCH_S
     slice_s: float = DEFAULT_SLICE_S
     policy: Policy = Policy.AUTOMATIC
+    routed: bool = False
+    """Whether the schedule is a route: its miners are none of the override's."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it holds for some miners by name or choice, not for all that follow a schedule."""
+        return self.source in ("pin", "miner")
 
 
 def normalised(weights: Iterable[tuple[PoolKey, float]]) -> dict[PoolKey, float]:
@@ -56,28 +78,83 @@ def usable(config: ConfigSnapshot, pool: PoolKey) -> bool:
 
 
 def control_of(
-    config: ConfigSnapshot, worker: WorkerName, wall: float, *, open_now: frozenset[int], balance: Weights | None
+    config: ConfigSnapshot,
+    worker: WorkerName,
+    wall: float,
+    *,
+    open_now: frozenset[int],
+    balance: Weights | None,
+    listener: ListenerId = MAIN_LISTENER,
+    choice: MinerChoice = NO_CHOICE,
 ) -> Control:
     """Return who is in control of ``worker`` at unix time ``wall``.
 
     ``open_now`` are the schedules whose windows are open (``timetable.open_schedules``); ``balance`` is what
-    auto-balance computed, None while it does not know.
+    auto-balance computed, None while it does not know. ``listener``: which one the miner came through.
     """
-    schedule = timetable.choose(config.schedules, worker, open_now)
+    schedule = timetable.choose(config.schedules, worker, open_now, listener)
     below = _below_pin(config, schedule, wall, balance)
+    pinned = pin_of(config, worker, schedule)
+    if pinned is not None:
+        return _pinned(config, below, pinned, source="pin", detail=f"pinned to {pinned}")
+    choice = allowed_choice(config, choice, schedule, listener)
+    if choice.pin is not None:
+        return _pinned(config, below, choice.pin, source="miner", detail=f"the miner's own choice: {choice.pin}")
+    if choice.split:
+        weights = zip(split_pools(config, schedule), choice.split, strict=True)
+        asked = ":".join(f"{part:g}" for part in choice.split)
+        return replace(
+            below,
+            source="miner",
+            detail=f"the miner's own split {asked}",
+            mode=Mode.RATIO,
+            weights=_enabled(config, weights),
+            until=None,
+            since=0.0,
+            set_by="",
+        )
+    return below
+
+
+def pin_of(config: ConfigSnapshot, worker: WorkerName, schedule: ScheduleConfig | None) -> PoolKey | None:
+    """The pool that the operator pinned ``worker`` to, if that has a say: names of workers are the miners' own words,
+    so a pin does not take a miner of a route to a pool that is none of the route's."""
     pinned = config.pins.get(worker)
-    if pinned is None:
-        return below
+    if schedule is not None and schedule.listener is not None and pinned not in schedule.pools:
+        return None
+    return pinned
+
+
+def split_pools(config: ConfigSnapshot, schedule: ScheduleConfig | None) -> list[PoolKey]:
+    """The pools that the parts of a miner's own split stand for, in order."""
+    return [pool for pool, _ in schedule.allocations] if schedule is not None else sorted(config.pools)
+
+
+def allowed_choice(
+    config: ConfigSnapshot, choice: MinerChoice, schedule: ScheduleConfig | None, listener: ListenerId
+) -> MinerChoice:
+    """What of ``choice`` the listener allows and the schedule in force has pools for."""
+    if choice == NO_CHOICE:
+        return NO_CHOICE
+    allowed = config.listener(listener).directives
+    pools = allowed.pools or (schedule.pools if schedule is not None else tuple(config.pools))
+    pin = choice.pin if allowed.pin and choice.pin in pools and usable(config, choice.pin) else None
+    fits = allowed.split and len(choice.split) == len(split_pools(config, schedule))
+    return MinerChoice(pin, choice.split if fits and min(choice.split, default=0.0) >= allowed.split_least else ())
+
+
+def _pinned(config: ConfigSnapshot, below: Control, pinned: PoolKey, *, source: str, detail: str) -> Control:
     others = tuple(pool for pool in below.weights if pool != pinned)
     return Control(
-        source="pin",
-        detail=f"pinned to {pinned}",
+        source=source,
+        detail=detail,
         weights=_enabled(config, [(pinned, 1.0)]),
         fallbacks=_present(config, (*others, *below.fallbacks)),
         schedule_id=below.schedule_id,
         min_switch_s=below.min_switch_s,
         slice_s=below.slice_s,
         policy=below.policy,
+        routed=below.routed,
     )
 
 
@@ -110,7 +187,8 @@ def _below_pin(
     config: ConfigSnapshot, schedule: ScheduleConfig | None, wall: float, balance: Weights | None
 ) -> Control:
     override = override_in_force(config, wall)
-    if override is not None:
+    is_routed = schedule is not None and schedule.listener is not None
+    if override is not None and not is_routed:
         return _overridden(config, override, schedule, balance)
     if schedule is None:
         # No schedule is in force. Idle hardware would be worse than any split, so the pools share the work evenly.
@@ -122,6 +200,9 @@ def _scheduled(config: ConfigSnapshot, schedule: ScheduleConfig, balance: Weight
     weights: Iterable[tuple[PoolKey, float]] = schedule.allocations
     if schedule.mode is Mode.AUTO_BALANCE and balance:
         weights = balance.items()
+        if schedule.listener is not None:  # a route's miners stay with its pools
+            own = {pool for pool, weight in schedule.allocations if weight > 0}
+            weights = [(pool, weight) for pool, weight in weights if pool in own] or schedule.allocations
     return Control(
         source="default" if schedule.is_default else "schedule",
         detail=schedule.name,
@@ -132,6 +213,7 @@ def _scheduled(config: ConfigSnapshot, schedule: ScheduleConfig, balance: Weight
         min_switch_s=schedule.min_switch_s,
         slice_s=schedule.slice_s,
         policy=schedule.policy,
+        routed=schedule.listener is not None,
     )
 
 

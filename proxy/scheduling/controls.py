@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from proxy.config.snapshot import ConfigSnapshot
 from proxy.ports import Clock
 from proxy.scheduling import timetable
-from proxy.scheduling.control import Control, control_of, override_in_force
+from proxy.scheduling.control import (
+    NO_CHOICE,
+    Control,
+    MinerChoice,
+    allowed_choice,
+    control_of,
+    override_in_force,
+    pin_of,
+)
 from proxy.scheduling.tuning import SchedulerTuning
-from proxy.types import PoolKey, WorkerName
+from proxy.types import MAIN_LISTENER, ListenerId, PoolKey, WorkerName
 
 
 class Controls:
@@ -25,7 +33,7 @@ class Controls:
         self._balance: Mapping[PoolKey, float] | None = None
         self._open_now: frozenset[int] = frozenset()
         self._is_overridden = False
-        self._known: dict[tuple[int | None, PoolKey | None, bool], Control] = {}
+        self._known: dict[tuple[int | None, PoolKey | None, bool, MinerChoice], Control] = {}
 
     def set_config(self, config: ConfigSnapshot) -> None:
         """Use another configuration from the next ``refresh`` on."""
@@ -65,13 +73,20 @@ class Controls:
             waits.append(self._tuning.clock_check_s)
         return now + min([*waits, self._tuning.clock_check_s]) if waits else math.inf
 
-    def of(self, worker: WorkerName) -> Control:
-        """Return who is in control of ``worker``."""
+    def of(self, worker: WorkerName, listener: ListenerId = MAIN_LISTENER, choice: MinerChoice = NO_CHOICE) -> Control:
+        """Return who is in control of ``worker``, that came through ``listener`` and asked for ``choice``."""
         wall, config = self._clock.wall(), self.config
-        schedule = timetable.choose(config.schedules, worker, self._open_now)
-        case = (schedule.id if schedule else None, config.pins.get(worker), override_in_force(config, wall) is None)
+        schedule = timetable.choose(config.schedules, worker, self._open_now, listener)
+        case = (
+            schedule.id if schedule else None,
+            pin_of(config, worker, schedule),
+            override_in_force(config, wall) is None,
+            allowed_choice(config, choice, schedule, listener),
+        )
         known = self._known.get(case)
         if known is None:
-            known = control_of(config, worker, wall, open_now=self._open_now, balance=self._balance)
+            known = control_of(
+                config, worker, wall, open_now=self._open_now, balance=self._balance, listener=listener, choice=choice
+            )
             self._known[case] = known
         return known

@@ -2,11 +2,12 @@
 
 import math
 
+from proxy.scheduling.control import NO_CHOICE, MinerChoice
 from proxy.scheduling.policies.policy import Assignment, Role
 from proxy.scheduling.rate import Estimate, Exposure
 from proxy.scheduling.surplus import Ledger
 from proxy.scheduling.tuning import SchedulerTuning
-from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
+from proxy.types import MAIN_LISTENER, ListenerId, PoolKey, SessionId, SwitchReason, WorkerName
 
 
 class FleetMiner:
@@ -15,6 +16,7 @@ class FleetMiner:
     __slots__ = (
         "armed",
         "assignment",
+        "choice",
         "current",
         "due",
         "estimate",
@@ -23,6 +25,7 @@ class FleetMiner:
         "is_quiet",
         "joined",
         "last_share",
+        "listener",
         "move_reason",
         "open_seconds",
         "paused",
@@ -37,10 +40,19 @@ class FleetMiner:
     )
 
     def __init__(
-        self, session: SessionId, worker: WorkerName, estimate: Estimate, now: float, tuning: SchedulerTuning
+        self,
+        session: SessionId,
+        worker: WorkerName,
+        estimate: Estimate,
+        now: float,
+        tuning: SchedulerTuning,
+        listener: ListenerId = MAIN_LISTENER,
+        choice: MinerChoice = NO_CHOICE,
     ) -> None:
         self.session = session
         self.worker = worker
+        self.listener = listener
+        self.choice = choice
         self.estimate = estimate
         self.tuning = tuning
         self.joined = now

@@ -16,7 +16,7 @@ from proxy.observe.events import (
 )
 from proxy.ports import Clock
 from proxy.scheduling import state
-from proxy.scheduling.control import Control, effective, usable, wanted_pools
+from proxy.scheduling.control import NO_CHOICE, Control, MinerChoice, effective, usable, wanted_pools
 from proxy.scheduling.controls import Controls
 from proxy.scheduling.fleet import Fleet
 from proxy.scheduling.miner import FleetMiner
@@ -27,7 +27,15 @@ from proxy.scheduling.surplus import Ledger
 from proxy.scheduling.switch_budget import SwitchBudget
 from proxy.scheduling.timer_queue import TimerQueue
 from proxy.scheduling.tuning import DEFAULT_TUNING, SchedulerTuning
-from proxy.types import HASHES_PER_DIFFICULTY, PoolKey, SessionId, SwitchReason, WorkerName
+from proxy.types import (
+    HASHES_PER_DIFFICULTY,
+    MAIN_LISTENER,
+    ListenerId,
+    PoolKey,
+    SessionId,
+    SwitchReason,
+    WorkerName,
+)
 
 _LARGEST_DIFFICULTY = 1e30
 """No difficulty is as large: a pool may write anything, and a sum with infinity in it never recovers."""
@@ -124,14 +132,20 @@ class Scheduler:
 
     # --- miners ---------------------------------------------------------------------------------------------------
 
-    def add_miner(self, session: SessionId, worker: WorkerName) -> None:
+    def add_miner(
+        self,
+        session: SessionId,
+        worker: WorkerName,
+        listener: ListenerId = MAIN_LISTENER,
+        choice: MinerChoice = NO_CHOICE,
+    ) -> None:
         """Add a miner that has authorised. It weighs nothing until its first share is accepted.
 
         What it says of itself, its worker's name included, anybody can say. What is known of that name counts again
         from the first accepted share on, for whoever finds it first.
         """
         now = self._clock.now()
-        miner = FleetMiner(session, worker, Estimate(self._tuning), now, self._tuning)
+        miner = FleetMiner(session, worker, Estimate(self._tuning), now, self._tuning, listener, choice)
         known = self._disconnected.get(worker)
         if known is not None:
             miner.inherit(known)
@@ -146,6 +160,8 @@ class Scheduler:
             return
         fleet = self._fleet_of.pop(session)
         fleet.remove(miner, self._clock.now())
+        if not fleet.miners and isinstance(fleet.key, tuple):  # choices are miners' words: none outlives them
+            self._fleets.pop(fleet.key, None)
         self._keep_seconds(miner)
         if miner.is_proven:
             self._proven[miner.worker] -= 1
@@ -257,9 +273,11 @@ class Scheduler:
         miner = self._miners.get(session)
         return miner.estimate.rate if miner is not None and miner.estimate.shares >= self._tuning.sure_shares else 0.0
 
-    def control(self, worker: WorkerName) -> Control:
-        """Return who is in control of ``worker``."""
-        return self._controls.of(worker)
+    def control(
+        self, worker: WorkerName, listener: ListenerId = MAIN_LISTENER, choice: MinerChoice = NO_CHOICE
+    ) -> Control:
+        """Return who is in control of ``worker``, that came through ``listener`` and asked for ``choice``."""
+        return self._controls.of(worker, listener, choice)
 
     def role(self, session: SessionId) -> Role:
         """Return the session's role in its fleet."""
@@ -299,8 +317,12 @@ class Scheduler:
 
     def _enter(self, miner: FleetMiner, now: float, cause: SwitchReason = SwitchReason.WEIGHT) -> None:
         """Put a miner into the fleet of whoever controls it."""
-        control = self.control(miner.worker)
-        key: object = ("pin", miner.worker) if control.source == "pin" else control.schedule_id
+        control = self._controls.of(miner.worker, miner.listener, miner.choice)
+        key: object = control.schedule_id
+        if control.source == "pin":
+            key = ("pin", miner.worker, control.schedule_id)
+        elif control.source == "miner":
+            key = ("miner", control.schedule_id, *control.weights.items())
         old, fleet = self._fleet_of.get(miner.session), self._fleets.get(key)
         if fleet is None:
             fleet = Fleet(
@@ -355,9 +377,9 @@ class Scheduler:
 
     def _retarget_all(self, cause: SwitchReason, before: object) -> None:
         for fleet in list(self._fleets.values()):
-            worker = next((miner.worker for miner in fleet.miners.values()), None)
-            if worker is not None:
-                self._aim(fleet, self.control(worker), cause)
+            miner = next(iter(fleet.miners.values()), None)
+            if miner is not None:
+                self._aim(fleet, self._controls.of(miner.worker, miner.listener, miner.choice), cause)
             self._timers.plan_all(fleet)
         self._emit_control()
         self._emit_target()
@@ -381,8 +403,9 @@ class Scheduler:
         return {session: wanted[fleet] for session, fleet in self._fleet_of.items()}
 
     def _main_fleet(self) -> Fleet | None:
-        fleets = [fleet for fleet in self._fleets.values() if fleet.control.source != "pin" and fleet.miners]
-        return max(fleets, key=lambda fleet: len(fleet.miners), default=None)
+        """The largest one, miners with rules of their own left out; one of a route only where there is no other."""
+        fleets = [fleet for fleet in self._fleets.values() if not fleet.control.is_own and fleet.miners]
+        return max(fleets, key=lambda fleet: (not fleet.control.routed, len(fleet.miners)), default=None)
 
     def _main_control(self) -> Control:
         fleet = self._main_fleet()

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from proxy.config.snapshot import ScheduleConfig, Window
-from proxy.types import WorkerName
+from proxy.types import MAIN_LISTENER, ListenerId, WorkerName
 
 WEEK_S = 7 * 86400.0
 _DAYS_BACK, _DAYS_AHEAD = 2, 9
@@ -40,12 +40,18 @@ def in_force(schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: floa
     return choose(schedules, worker, open_schedules(schedules, wall))
 
 
-def choose(schedules: Iterable[ScheduleConfig], worker: WorkerName, open_now: frozenset[int]) -> ScheduleConfig | None:
-    """Return the winner among ``open_now``: largest priority, then smallest id, then the default."""
-    applying = [schedule for schedule in schedules if schedule.applies_to(worker)]
+def choose(
+    schedules: Iterable[ScheduleConfig],
+    worker: WorkerName,
+    open_now: frozenset[int],
+    listener: ListenerId = MAIN_LISTENER,
+) -> ScheduleConfig | None:
+    """Return the winner among ``open_now``: one of the listener before any other, largest priority, then smallest id,
+    then the default."""
+    applying = [schedule for schedule in schedules if schedule.applies_to(worker, listener)]
     candidates = [schedule for schedule in applying if schedule.id in open_now]
     if candidates:
-        return min(candidates, key=lambda schedule: (-schedule.priority, schedule.id))
+        return min(candidates, key=lambda schedule: (schedule.listener is None, -schedule.priority, schedule.id))
     return next((schedule for schedule in applying if schedule.is_default), None)
 
 

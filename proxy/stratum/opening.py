@@ -10,6 +10,8 @@ from enum import StrEnum
 
 KEY_SIZE = 64
 """Bytes of a Stratum V2 client's first message."""
+PROXY_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
+"""How a header of the PROXY protocol begins, version 2 (HAProxy's proxy-protocol.txt, 2.2); version 1 is text."""
 MAX_HEAD = 4_096
 """Bytes looked at before it is decided with what is there."""
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE ", b"CONNECT ", b"PRI ")
@@ -26,6 +28,7 @@ class Opening(StrEnum):
     TLS = "tls"
     HTTP = "http"
     STRATUM_V2 = "stratum-v2"
+    PROXY = "proxy"
     BINARY = "binary"
     TEXT = "text"
 
@@ -35,6 +38,8 @@ REASONS = {
     "TLS first and then goes on without)",
     Opening.HTTP: "it sent an HTTP request, this port is for miners",
     Opening.STRATUM_V2: "it speaks Stratum V2, this port speaks Stratum V1: choose Stratum V1 in the miner's settings",
+    Opening.PROXY: "it sent a header of the PROXY protocol: that is read once on a connection, in version 2, from the "
+    "addresses that a listener has as its load balancers",
     Opening.BINARY: "it sent binary data, this port speaks Stratum V1",
     Opening.TEXT: "it sent a line that is not JSON before it subscribed",
 }
@@ -50,6 +55,8 @@ def opening_of(head: bytes, *, final: bool = False) -> Opening:
     Blanks and line ends before the first message are allowed.
     """
     final = final or len(head) >= MAX_HEAD
+    if head.startswith((PROXY_SIGNATURE, b"PROXY ")):
+        return Opening.PROXY
     start = head.lstrip(_BLANK)
     if not start:
         return Opening.STRATUM if final else Opening.UNDECIDED

@@ -64,7 +64,7 @@ async def test_workers_get_series_of_their_own(node: Node) -> None:
 
 async def test_what_a_miner_may_send_changes_for_those_that_are_connected(node: Node) -> None:
     await save(node, ProxySettings(input_bytes_per_s=5_000, input_burst_bytes=6_000, input_lines_per_s=50))
-    budget = node.listener.budget
+    budget = node.miner_ports.budget
     assert (budget.bytes_per_s, budget.burst, budget.lines_per_s) == (5_000.0, 6_000.0, 50.0)
 
 

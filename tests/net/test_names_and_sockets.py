@@ -200,7 +200,7 @@ async def test_both_ends_are_looked_after_by_the_system() -> None:
 
 
 async def test_who_is_refused_at_the_door_is_only_closed() -> None:
-    listener = StratumListener(lambda peer: None)
+    listener = StratumListener(lambda peer, through="": None)
     host, port = await listener.start("127.0.0.1", 0)
     ends = Ends()
     dialer().dial(Endpoint(host=host, port=port), ends)

@@ -20,7 +20,7 @@ def test_it_is_held_a_while_and_then_closed_without_an_answer(monkeypatch: pytes
     monkeypatch.setattr(listener, "HOLD_S", 0.3)
 
     async def run() -> None:
-        stratum = StratumListener(lambda peer: None)
+        stratum = StratumListener(lambda peer, through="": None)
         _, port = await stratum.start("127.0.0.1", 0)
         began = asyncio.get_running_loop().time()
         reader, _writer = await refused(port)
@@ -37,7 +37,7 @@ def test_more_than_can_be_held_are_closed_at_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(listener, "MAX_HELD", 2)
 
     async def run() -> None:
-        stratum = StratumListener(lambda peer: None)
+        stratum = StratumListener(lambda peer, through="": None)
         _, port = await stratum.start("127.0.0.1", 0)
         streams = [await refused(port) for _ in range(3)]
         ends = [spawn(reader.read(), name="read") for reader, _ in streams]

@@ -7,7 +7,7 @@ import socket
 import pytest
 from django.core.management import CommandError, call_command
 
-from proxy.models import ProxySettings
+from proxy.models import Listener, ProxySettings
 from proxy.ops import doctor
 from proxy.ops.doctor import Level, examine
 from tests.config.rows import make_pool
@@ -181,3 +181,11 @@ def test_certificate_that_is_valid_for_long_is_fine(free, tmp_path, monkeypatch)
     monkeypatch.setattr(doctor, "EXPIRES_SOON_DAYS", 1.0)
     (finding,) = of("TLS for miners")
     assert finding.level is Level.OK
+
+
+def test_ports_of_listeners_are_looked_at_too(free):
+    Listener.objects.create(name="Rack", host="127.0.0.1", port=steady_port())
+    Listener.objects.create(name="Home", host="127.0.0.1", port=free.stratum_port)
+    Listener.objects.create(name="Off", host="127.0.0.1", port=steady_port(), enabled=False)
+    found = [finding.text for finding in of("ports") if finding.text.startswith("Listener ")]
+    assert len(found) == 1 and found[0].startswith("Listener Rack: 127.0.0.1:") and found[0].endswith("is free.")

@@ -28,7 +28,7 @@ from proxy.engine.engine import Engine
 from proxy.observe.events import REGISTRY, Event, EventStream
 from proxy.ports import LinkHandler
 from proxy.scheduling.virtual_clock import VirtualClock
-from proxy.types import Chain, PoolKey
+from proxy.types import MAIN_LISTENER, Chain, PoolKey
 
 EASY = 2.0**-20
 """Hashes per difficulty 1: every hash is a share."""
@@ -241,7 +241,7 @@ class ScriptedMiner:
         self.writes: list[list[dict[str, Any]]] = []
         peer = world.next_peer or f"10.0.0.{world.miners + 1}:{40000 + world.miners}"
         world.miners += 1
-        session = world.engine.connect(peer)
+        session = world.engine.connect(peer, listener=world.next_listener)
         assert session is not None
         self.session = session
         self.link = MemoryLink(session, self.take, world.clock, peer)
@@ -344,6 +344,8 @@ class World:
         self.miners = 0
         self.next_peer = ""
         """Where miners connect from; empty: each from an address of its own."""
+        self.next_listener = MAIN_LISTENER
+        """Which port they connect to."""
         self.weights = weights or {key: 50.0 for key in sizes}
         self.min_switch_s = min_switch_s
         self.remember_sizes = remember_sizes

@@ -6,10 +6,15 @@ from proxy.types import PoolKey, SessionId, WorkerName
 
 @event("miner_connected")
 class MinerConnected(Event):
-    """A miner opened a connection."""
+    """A miner opened a connection.
+
+    ``listener``: the port's name. ``through``: the load balancer that named the peer; empty without one.
+    """
 
     session: SessionId
     peer: str
+    listener: str = ""
+    through: str = ""
 
 
 @event("miner_refused", WARNING)
@@ -22,6 +27,7 @@ class MinerRefused(Event):
     peer: str
     limit: str
     connections: int = 1
+    listener: str = ""
 
 
 @event("miner_slowed")
@@ -63,7 +69,8 @@ class MinerDisconnected(Event):
 class MinerOtherProtocol(Event):
     """A connection was closed at once because it speaks no Stratum V1, or not with TLS where it should.
 
-    ``protocol``: ``tls``, ``http``, ``stratum-v2``, ``binary``, ``text`` or ``plain``. Once an hour for each address.
+    ``protocol``: ``tls``, ``http``, ``stratum-v2``, ``proxy``, ``binary``, ``text`` or ``plain``.
+    Once an hour for each address.
     """
 
     session: SessionId
@@ -121,6 +128,7 @@ class MinerAuthorized(Event):
     agent: str
     profile: str
     first: bool
+    listener: str = ""
 
 
 @event("miner_wrong_password")
@@ -130,6 +138,17 @@ class MinerWrongPassword(Event):
     session: SessionId
     user: str
     peer: str
+    listener: str = ""
+
+
+@event("miner_directive_ignored")
+class DirectiveIgnored(Event):
+    """A miner asked in its password for something that its listener allows, in a way that cannot be used."""
+
+    session: SessionId
+    worker: WorkerName
+    problem: str
+    listener: str
 
 
 @event("authorize_rewrite", DEBUG)

@@ -49,6 +49,33 @@ class TlsListening(Event):
     address: str
 
 
+@event("listener_opened")
+class ListenerOpened(Event):
+    """Miners can connect through another listener."""
+
+    listener: str
+    address: str
+    tls: bool
+
+
+@event("listener_closed")
+class ListenerClosed(Event):
+    """A listener was switched off, removed or moved: its port is closed. ``miners`` are disconnected, one by one."""
+
+    listener: str
+    address: str
+    miners: int
+
+
+@event("listener_failed", ERROR)
+class ListenerFailed(Event):
+    """A listener's port cannot be opened; the others work. It is tried again every few seconds, and told once."""
+
+    listener: str
+    address: str
+    problem: str
+
+
 @event("miner_tls_certificate")
 class TlsCertificateLoaded(Event):
     """Miners that connect with TLS are shown this certificate from now on."""

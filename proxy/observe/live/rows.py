@@ -12,7 +12,7 @@ from proxy.history.counters import NO_SHARES
 from proxy.history.records import Record, Records
 from proxy.observe.live.views import UNKNOWN_RATE, RateView, SessionView, WorkerView
 from proxy.ports import Clock
-from proxy.scheduling.control import Control
+from proxy.scheduling.control import NO_CHOICE, Control
 from proxy.stratum.firmware import Profile
 from proxy.types import PoolKey, SessionId, WorkerName
 
@@ -75,7 +75,7 @@ class WorkerRows:
         now, wall = self._clock.now(), self._clock.wall()
         config = self._engine.config
         known = self._rows if self._made_for == (config, control.detail) else {}
-        alike = all(one.workers.strip() == ALL_WORKERS for one in config.schedules)
+        alike = all(one.workers.strip() == ALL_WORKERS and one.listener is None for one in config.schedules)
         rows: dict[WorkerName, WorkerRow] = {}
         for name in (*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker)):
             sessions = by_worker.get(name, ())
@@ -85,19 +85,25 @@ class WorkerRows:
                 row = None
             if row is None or row.stamp != stamp or row.record is not record:
                 keys = row.keys if row else tuple([_key(session) for session in sessions])
-                view = self._view(name, sessions, record, self._control(name, control if alike else None), row)
+                view = self._view(
+                    name, sessions, record, self._control(name, sessions, control if alike else None), row
+                )
                 rows[name] = WorkerRow(view, keys, stamp, record, now, now, self._line_at(row, now))
             elif not 0.0 <= now - row.made_at < ROW_KEPT_S:
-                rows[name] = self._older(row, now, wall, self._control(name, control if alike else None))
+                rows[name] = self._older(row, now, wall, self._control(name, sessions, control if alike else None))
             else:
                 rows[name] = row
         self._rows, self._made_for = rows, (config, control.detail)
         return tuple([row.view for row in rows.values()])
 
-    def _control(self, name: WorkerName, everybodys: Control | None) -> str:
-        if everybodys is not None and name not in self._engine.config.pins:
+    def _control(self, name: WorkerName, sessions: Sequence[Session], everybodys: Control | None) -> str:
+        newest = sessions[-1] if sessions else None
+        has_choice = newest is not None and newest.choice != NO_CHOICE
+        if everybodys is not None and name not in self._engine.config.pins and not has_choice:
             return everybodys.detail
-        return self._engine.scheduler.control(name).detail
+        if newest is None:
+            return self._engine.scheduler.control(name).detail
+        return self._engine.scheduler.control(name, newest.listener, newest.choice).detail
 
     def _older(self, row: WorkerRow, now: float, wall: float, control: str) -> WorkerRow:
         """A worker's row after some seconds in which nothing was heard of it: the rates have moved."""
@@ -164,6 +170,7 @@ class WorkerRows:
             version_mask=newest.version_mask,
             suggested_difficulty=newest.suggested_difficulty,
             waiting=newest.waiting,
+            listener=newest.listener,
             rate_5m=rate_5m,
             rate_1h=rate_1h,
             rate_24h=rate_24h,
@@ -252,6 +259,7 @@ def _session(session: Session) -> SessionView:
     extranonce = session.downstream.extranonce
     return SessionView(
         session=session.id,
+        listener=session.listener_name,
         peer=session.peer.rpartition(":")[0],
         agent=session.downstream.agent,
         firmware=session.profile.label,

@@ -3,12 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from proxy.alerts.texts import doubt_sentence, split_sentence
 from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.luck import effort
 from proxy.chains.payout import PayoutCheck
+from proxy.config.snapshot import ListenerConfig
 from proxy.engine.engine import NO_POOL, Engine
 from proxy.engine.outage import Outage
 from proxy.engine.pool import UpstreamPool
@@ -26,6 +27,7 @@ from proxy.observe.live.views import (
     Alarm,
     ControlView,
     CostlyView,
+    ListenerView,
     LiveSnapshot,
     PoolView,
     RateView,
@@ -34,12 +36,22 @@ from proxy.observe.live.views import (
 )
 from proxy.ports import Clock
 from proxy.scheduling.snapshot import SchedulerSnapshot
-from proxy.types import Chain, PoolStatus, WorkerName
+from proxy.types import Chain, ListenerId, PoolStatus, WorkerName
 
 _QUIET_TROUBLE_S = 5.0
 """A pool that is down for less raises no alarm yet."""
 LIMIT_SHOWN_S = 300.0
 """How long it is said that miners were refused for a limit."""
+
+
+class Ports(Protocol):
+    """What is known of the ports for miners."""
+
+    def address(self, ident: ListenerId) -> tuple[str, int] | None:
+        """Where a listener is open; None while it is not."""
+
+    def problem(self, ident: ListenerId) -> str:
+        """Why a listener is not open; "" if it is, or is not meant to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,7 @@ class Sources:
     records: Records
     effort: EffortMeter
     clock: Clock
+    ports: Ports | None = None
     database_trouble: Callable[[], str] = lambda: ""
     extra: Callable[[], Mapping[str, object]] = dict
 
@@ -120,6 +133,7 @@ class SnapshotBuilder:
             counts=fleet.total,
             alarms=self._alarms(pools, by_worker),
             miner_address=self.miner_address,
+            listeners=self._listeners(),
             hashes_per_difficulty=here.engine.hashes_per_difficulty,
             demo=self.demo,
             config_problems=self.config_problems,
@@ -181,6 +195,31 @@ class SnapshotBuilder:
             waiting_miners=excluded,
         )
 
+    # --- Listeners ------------------------------------------------------------------------------------------------
+
+    def _listeners(self) -> tuple[ListenerView, ...]:
+        return tuple([self._listener(config) for config in self.sources.engine.config.miner_listeners])
+
+    def _listener(self, config: ListenerConfig) -> ListenerView:
+        here = self.sources
+        bound = here.ports.address(config.id) if here.ports is not None else None
+        host, port = bound or (config.host, config.port)
+        return ListenerView(
+            id=config.id,
+            name=config.name,
+            address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            is_open=bound is not None,
+            enabled=config.enabled,
+            tls=config.tls,
+            behind_balancer=bool(config.proxy_networks),
+            problem=here.ports.problem(config.id) if here.ports is not None else "",
+            miners=here.engine.miners_through[config.id],
+            row=config.row,
+            port=config.port,
+            needs_password=bool(here.engine.config.access_of(config.id).password),
+            directives=config.directives.letters,
+        )
+
     # --- The rest -------------------------------------------------------------------------------------------------
 
     def _splits(self) -> tuple[SplitView, ...]:
@@ -221,6 +260,11 @@ class SnapshotBuilder:
         trouble = self.sources.database_trouble()
         if trouble:
             alarms.append(Alarm(level="bad", kind="database", text=f"History cannot be written: {trouble}"))
+        alarms += [
+            Alarm(level="bad", kind="listener", text=f"Listener {one.name} is not open: {one.problem}")
+            for one in self._listeners()
+            if one.problem
+        ]
         alarms += self._limit_alarm()
         waiting = [name for name, sessions in by_worker.items() if sessions[-1].current is None]
         if waiting and pools:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from proxy.history.counters import NO_SHARES, Tally
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.live.moves import Moves, ShareSum
-from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, Waste, WorkerName
+from proxy.types import AdminStatus, Chain, ListenerId, PoolKey, PoolStatus, SessionId, Waste, WorkerName
 
 
 class RateView(NamedTuple):
@@ -120,6 +120,8 @@ class SessionView:
     suggested_difficulty: float | None = None
     waiting: str = ""
     """Why it has no work; empty while it works."""
+    listener: str = ""
+    """The port that it came through, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,8 @@ class WorkerView:
     suggested_difficulty: float | None = None
     control: str = ""
     """What controls where the worker mines, in words."""
+    listener: str = ""
+    """The port that its newest connection came through, by name."""
     sessions: tuple[SessionView, ...] = ()
     """Its newest connections, oldest of them first; ``connections`` counts them all."""
 
@@ -218,6 +222,33 @@ class CostlyView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerView:
+    """A port for miners as it is now."""
+
+    id: ListenerId
+    name: str
+    address: str
+    """``host:port``: where it is open, else as configured."""
+    is_open: bool
+    enabled: bool = True
+    tls: bool = False
+    behind_balancer: bool = False
+    """Whether connections of load balancers begin with a header of the PROXY protocol."""
+    problem: str = ""
+    """Why it is not open, in plain words."""
+    miners: int = 0
+    """Connections."""
+    row: int | None = None
+    """In the table of listeners; None: of the proxy settings alone."""
+    port: int = 0
+    """As configured."""
+    needs_password: bool = False
+    """Whether miners need the access password."""
+    directives: tuple[str, ...] = ()
+    """What a miner may ask for in its password: ``d``, ``p``, ``s``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSnapshot:
     """Everything about now."""
 
@@ -242,6 +273,8 @@ class LiveSnapshot:
     alarms: tuple[Alarm, ...] = ()
     miner_address: str = ""
     """``host:port`` where miners connect, as far as the process knows."""
+    listeners: tuple[ListenerView, ...] = ()
+    """All ports for miners, those of the proxy settings first."""
     hashes_per_difficulty: float = float(2**32)
     demo: bool = False
     config_problems: tuple[str, ...] = ()
