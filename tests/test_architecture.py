@@ -30,6 +30,7 @@ PURE = {
     "proxy.config.diff",
     "proxy.config.snapshot",
     "proxy.config.validate",
+    "proxy.config.importers.farm_formats",
     "proxy.config.importers.v2_format",
     "proxy.history.accounting",
     "proxy.history.counters",
@@ -66,6 +67,7 @@ PURE = {
     "proxy.observe.live.views",
     "proxy.observe.live.worker_health",
     "proxy.net.free_time",
+    "proxy.net.proxy_header",
 }
 """Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""
 

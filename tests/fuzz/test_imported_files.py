@@ -35,9 +35,29 @@ def made_of(documents: list[Any]) -> Callable[[str], str]:
     return make
 
 
-def imported(text: str, folder: Path) -> None:
+def toml_of(value: Any) -> str:
+    """A document as TOML, as far as it can be written so; mutated ones are not always."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(str(key))} = {toml_of(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml_of(each) for each in value) + "]"
+    return json.dumps(value)
+
+
+def toml_document(text: str) -> str:
+    """What was made as JSON, as TOML; what is no object, as it is."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(document, dict):
+        return text
+    return "\n".join(f"{json.dumps(str(key))} = {toml_of(value)}" for key, value in document.items())
+
+
+def imported(text: str, folder: Path, name: str = "config_v2.json") -> None:
     """Import it for good, load it, export it, apply it to an engine at work, and take it back."""
-    path = folder / "config_v2.json"
+    path = folder / name
     path.write_text(text, encoding="latin-1", errors="replace")
     with transaction.atomic():
         try:
@@ -62,6 +82,17 @@ def test_no_export_is_a_traceback_and_what_is_taken_runs(fuzz: Fuzz, tmp_path: P
     fuzz(made_of(documents), lambda text: imported(text, tmp_path), CASES)
 
 
+def test_no_file_of_an_agent_is_a_traceback(fuzz: Fuzz, tmp_path: Path) -> None:
+    fuzz(made_of(seeds("agent")), lambda text: imported(text, tmp_path), CASES)
+
+
+def test_no_profile_of_a_farm_proxy_is_a_traceback(fuzz: Fuzz, tmp_path: Path) -> None:
+    make = made_of(seeds("farmproxy"))
+    fuzz(lambda seed: toml_document(make(seed)), lambda text: imported(text, tmp_path, "profile.toml"), CASES)
+
+
 def test_found_files_are_no_traceback(tmp_path: Path) -> None:
-    for document in [*seeds("v2"), *seeds("export")]:
+    for document in [*seeds("v2"), *seeds("export"), *seeds("agent")]:
         imported(json.dumps(document), tmp_path)
+    for document in seeds("farmproxy"):
+        imported(toml_document(json.dumps(document)), tmp_path, "profile.toml")

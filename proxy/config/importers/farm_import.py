@@ -1,0 +1,156 @@
+"""Imports the configuration of another farm proxy; a second run changes nothing. Nothing is deleted."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import transaction
+from django.db.models import Model
+
+from proxy.config.importers.farm_formats import (
+    FarmConfig,
+    FarmListener,
+    FarmPool,
+    FarmRoute,
+    parse_agent,
+    parse_farm_proxy,
+    read_toml,
+)
+from proxy.config.importers.v2_format import read_json
+from proxy.config.loader import load_snapshot
+from proxy.errors import ConfigError
+from proxy.models import Allocation, Fallback, Listener, Pool, PoolEndpoint, ProxySettings, Schedule, Wallet
+from proxy.models.labels import WalletKind
+from proxy.types import Chain
+
+Row = TypeVar("Row", bound=Model)
+_KEYS = [chr(letter) for letter in range(ord("A"), ord("Z") + 1)] + [f"P{number}" for number in range(1, 1_000)]
+
+
+def import_farm_proxy(path: Path, *, check: bool = False) -> list[str]:
+    """Import a profile of Braiins Farm Proxy. Returns a line for each row and each thing left out.
+
+    Raises:
+        ConfigError: with sentences; nothing was changed.
+    """
+    return _imported(parse_farm_proxy(read_toml(path)), check=check)
+
+
+def import_agent(path: Path, *, check: bool = False) -> list[str]:
+    """Import an ``agent_conf.json``. Returns a line for each row and each thing left out.
+
+    Raises:
+        ConfigError: with sentences; nothing was changed.
+    """
+    return _imported(parse_agent(read_json(path)), check=check)
+
+
+def _imported(config: FarmConfig, *, check: bool) -> list[str]:
+    with transaction.atomic():
+        lines = _Import().run(config)
+        load_snapshot()  # raises if the proxy could not use the result
+        if check:
+            transaction.set_rollback(True)
+    return lines
+
+
+class _Import:
+    """One import; ``_lines`` collects what happened to each row."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def run(self, config: FarmConfig) -> list[str]:
+        """Pools and listeners first, then the schedules that refer to them."""
+        pools = {entry.name: self._pool(entry) for entry in config.pools}
+        listeners = {entry.name: self._listener(entry) for entry in config.listeners}
+        for route in config.routes:
+            for name in route.listeners or ("",):
+                self._schedule(route, pools, listeners.get(name))
+        return [*self._lines, *config.notes]
+
+    def _put(self, who: str, row: Row, values: Mapping[str, Any]) -> Row:
+        """Save ``row`` if it is new or one of ``values`` differs."""
+        new = row._state.adding
+        changed = [name for name, value in values.items() if getattr(row, name, None) != value]
+        for name in changed:
+            setattr(row, name, values[name])
+        if new or changed:
+            try:
+                row.full_clean()
+                row.save()
+            except ValidationError as error:
+                raise ConfigError(*_sentences(who, row, error)) from error
+        outcome = "added" if new else f"changed ({', '.join(changed)})" if changed else "unchanged"
+        self._lines.append(f"{who}: {outcome}")
+        return row
+
+    def _pool(self, entry: FarmPool) -> Pool:
+        who = f"Pool {entry.name}"
+        row = Pool.objects.filter(name=entry.name[:80]).first()
+        if row is None:
+            taken = set(Pool.objects.values_list("key", flat=True))
+            row = Pool(key=next(key for key in _KEYS if key not in taken), name=entry.name[:80])
+        values = {"wallet": self._wallet(entry), "user_format": entry.user_format}
+        if row._state.adding:
+            values["chain"] = Chain.BTC.value
+        pool = self._put(who, row, values)
+        for position, place in enumerate(entry.endpoints):
+            found = pool.endpoints.filter(host=place.host, port=place.port).first()
+            made = found or PoolEndpoint(pool=pool, host=place.host, port=place.port)
+            self._put(f"{who}, {place}", made, {"tls": place.tls.value, "position": position})
+        return pool
+
+    def _wallet(self, entry: FarmPool) -> Wallet:
+        who, kind = f"Account of pool {entry.name}", WalletKind.ACCOUNT
+        found = Wallet.objects.filter(chain=Chain.BTC.value, kind=kind, address=entry.account).first()
+        if found is not None:
+            return self._put(who, found, {})
+        taken = set(Wallet.objects.values_list("label", flat=True))
+        labels = (entry.account[:70], *(f"{entry.account[:70]} ({number})" for number in range(2, len(taken) + 3)))
+        label = next(label for label in labels if label not in taken)
+        return self._put(who, Wallet(chain=Chain.BTC.value, kind=kind, address=entry.account, label=label), {})
+
+    def _listener(self, entry: FarmListener) -> Listener:
+        found = (
+            Listener.objects.filter(port=entry.port).first() or Listener.objects.filter(name=entry.name[:80]).first()
+        )
+        row = found or Listener(name=entry.name[:80])
+        settings = ProxySettings.load()
+        is_fixed = entry.port in (settings.stratum_port, settings.tls_port)
+        host = settings.stratum_host if is_fixed or not entry.host else entry.host
+        return self._put(f"Listener {entry.name}", row, {"port": entry.port, "host": host})
+
+    def _schedule(self, route: FarmRoute, pools: Mapping[str, Pool], listener: Listener | None) -> None:
+        name = route.name[:80] if listener is None else f"{route.name[:39]}: {listener.name[:39]}"
+        found = Schedule.objects.filter(name=name).first()
+        if found is None and listener is None:
+            found = Schedule.objects.filter(is_default=True).first()
+        who = f'Schedule "{found or name}"'
+        schedule = self._put(
+            who,
+            found or Schedule(name=name),
+            {"listener": listener} if listener is not None else {"is_default": True, "listener": None},
+        )
+        wanted = {pools[key].pk: weight for key, weight in route.weights.items()}
+        for entry in schedule.allocations.all():
+            if entry.pool_id not in wanted:
+                self._put(f"{who}, pool {entry.pool.key}", entry, {"weight": 0.0})
+        for position, (key, weight) in enumerate(route.weights.items()):
+            pool = pools[key]
+            allocation = schedule.allocations.filter(pool=pool).first() or Allocation(schedule=schedule, pool=pool)
+            self._put(f"{who}, pool {pool.key}", allocation, {"weight": weight, "position": position})
+        for position, key in enumerate(route.fallbacks):
+            pool = pools[key]
+            fallback = schedule.fallbacks.filter(pool=pool).first() or Fallback(schedule=schedule, pool=pool)
+            self._put(f"{who}, fallback pool {pool.key}", fallback, {"position": position})
+
+
+def _sentences(who: str, row: Model, error: ValidationError) -> list[str]:
+    """The problems of ``row``, with the admin's labels of its fields."""
+    sentences = []
+    for name, messages in error.message_dict.items():
+        label = "" if name == NON_FIELD_ERRORS else f", {getattr(row._meta.get_field(name), 'verbose_name', name)}"
+        sentences += [f"{who}{label}: {message}" for message in messages]
+    return sentences
