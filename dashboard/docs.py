@@ -17,6 +17,7 @@ from markdown.treeprocessors import Treeprocessor
 
 SLUGS = (
     "operations",
+    "farm",
     "api",
     "mqtt",
     "reverse-proxy",

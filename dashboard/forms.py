@@ -12,7 +12,7 @@ from dashboard.access import Access, roles_for
 from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
 from dashboard.models import ApiToken, ReadOnlyLink, WorkerNote
 from dashboard.sentences import kinds
-from proxy.models import Pool, Wallet
+from proxy.models import Listener, Pool, Wallet
 
 MAX_HOURS = 24 * 365
 
@@ -93,6 +93,23 @@ class WalletForm(forms.ModelForm):
         model = Wallet
         fields = ["chain", "kind", "address", "label"]
         widgets = {"address": forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"})}
+
+
+class ListenerForm(forms.ModelForm):
+    """A listener by the rules of its model."""
+
+    class Meta:
+        model = Listener
+        fields = [
+            "name", "port", "host", "tls", "tls_certificate", "tls_key", "allow", "password", "proxy_networks",
+            "default_difficulty", "least_difficulty", "difficulty_directive", "most_difficulty", "pin_directive",
+            "directive_pools", "split_directive", "split_least",
+        ]  # fmt: skip
+        widgets = {
+            "allow": forms.Textarea(attrs={"rows": 2}),
+            "proxy_networks": forms.Textarea(attrs={"rows": 2}),
+            "password": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        }
 
 
 ROLES = [

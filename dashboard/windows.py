@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.fields import ClockField, WeekdaysField
 from proxy.config.snapshot import Mode, Policy
-from proxy.models import Allocation, Fallback, Pool, Schedule, ScheduleWindow
+from proxy.models import Allocation, Fallback, Listener, Pool, Schedule, ScheduleWindow
 from proxy.models.labels import choices_of
 from proxy.models.schedules import ALL_DAYS
 
@@ -23,7 +23,7 @@ THIS, ALL = "this", "all"
 DAY_MINUTES = 1440
 MAX_PRIORITY = 1_000_000
 WEEKEND = 0b1100000
-COPIED = ("policy", "min_switch_s", "slice_s", "enabled")
+COPIED = ("policy", "min_switch_s", "slice_s", "enabled", "listener")
 """What a schedule that is split off another one takes over from it."""
 
 
@@ -203,8 +203,15 @@ class PlanForm(ScheduleForm):
     min_switch_s = forms.FloatField(label=_("Minimum time between switches"), help_text=_MIN_SWITCH_HELP)
     slice_s = forms.FloatField(label=_("Shortest slice"), help_text=_SLICE_HELP)
     is_default = forms.BooleanField(label=_("Default: in force when no other schedule is"), required=False)
+    listener = forms.ModelChoiceField(
+        Listener.objects.all(),
+        required=False,
+        empty_label=_("all listeners"),
+        label=_("For miners of"),
+        help_text=_("One listener: a route. Its miners follow this schedule before any other; no slider moves them."),
+    )
 
-    MORE = ("policy", "min_switch_s", "slice_s", "is_default")
+    MORE = ("policy", "min_switch_s", "slice_s", "is_default", "listener")
 
     def _of_schedule(self) -> dict[str, Any]:
         row = self.schedule or Schedule(is_default=not Schedule.objects.filter(is_default=True).exists())
@@ -284,7 +291,11 @@ class WindowForm(ScheduleForm):
 
     def _like(self) -> Schedule | None:
         name = self.cleaned_data["name"].strip()
-        rows = Schedule.objects.filter(enabled=True, is_default=False, windows__isnull=False).distinct().order_by("id")
+        rows = (
+            Schedule.objects.filter(enabled=True, is_default=False, listener__isnull=True, windows__isnull=False)
+            .distinct()
+            .order_by("id")
+        )
         return next((row for row in rows if name in ("", row.name) and self.describes(row)), None)
 
 

@@ -138,6 +138,7 @@ def _worker_fields(view: WorkerView, everybody: Fleet) -> dict[str, Any]:
         "last_seen_unix_s": view.last_seen_at,
         "waiting_reason": view.waiting,
         "excluded_reason_by_pool": dict(view.excluded),
+        "listener": view.listener,
     }
 
 
@@ -155,6 +156,7 @@ def _connection(view: SessionView) -> schemas.Connection:
         extranonce2_size_bytes=view.extranonce2_size,
         version_mask_hex=None if view.version_mask is None else f"{view.version_mask:08x}",
         waiting_reason=view.waiting,
+        listener=view.listener,
     )
 
 

@@ -171,6 +171,8 @@ class Worker(Schema):
     """Connected on each pool, since the process started."""
     fleet_work_percent: Number | None
     """Of the fleet's work of the last hour."""
+    listener: Text
+    """The port that its newest connection came through, by name."""
 
 
 class Connection(Schema):
@@ -188,6 +190,7 @@ class Connection(Schema):
     extranonce2_size_bytes: int | None
     version_mask_hex: str | None
     waiting_reason: Text
+    listener: Text
 
 
 class WorkerDetail(Worker):

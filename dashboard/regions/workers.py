@@ -43,7 +43,9 @@ def matches(row: Row, text: str, pool: str, group: str = "") -> bool:
     worker, wanted = row.worker, text.casefold()
     if (pool and worker.pool != pool) or (group and group not in row.groups):
         return False
-    fields = (worker.name, worker.firmware, worker.agent, worker.peer, row.shown_name, row.text, *row.groups)
+    fields = (
+        worker.name, worker.firmware, worker.agent, worker.peer, worker.listener, row.shown_name, row.text, *row.groups
+    )  # fmt: skip
     return not wanted or any(wanted in field.casefold() for field in fields)
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard import docs, live
 from dashboard.access import ADMINISTER, SEE, needs
-from dashboard.minersettings import miner_settings
+from dashboard.minersettings import examples, miner_settings
 from dashboard.models import AuditEntry
 from dashboard.start import KEYS, PoolForm, next_key
 from dashboard.views.pools import run_check
@@ -36,7 +36,11 @@ def start(request: HttpRequest) -> HttpResponseBase:
         "back": before[-1] if before else "",
     }
     if key is None:
-        return render(request, "dashboard/start_miners.html", {**context, "settings": miner_settings(request)})
+        return render(
+            request,
+            "dashboard/start_miners.html",
+            {**context, "settings": miner_settings(request), "examples": examples(request)},
+        )
     row = done.get(key)
     form = PoolForm(request.POST or None, pool=row)
     if request.method == "POST" and form.is_valid() and form.save(key):
@@ -81,5 +85,10 @@ def help_page(request: HttpRequest) -> HttpResponseBase:
     return render(
         request,
         "dashboard/help.html",
-        {"snap": live.snapshot(), "settings": miner_settings(request), "pages": docs.pages()},
+        {
+            "snap": live.snapshot(),
+            "settings": miner_settings(request),
+            "examples": examples(request),
+            "pages": docs.pages(),
+        },
     )
