@@ -42,6 +42,10 @@ class SetUp:
     slice_s: float = 2.5
     policy: str = "slicing"
     settings: Mapping[str, object] = field(default_factory=dict)
+    listeners: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Name -> columns of ``Listener``."""
+    routes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Name of a listener -> weights of a schedule of its own."""
 
 
 class RowWriter:
@@ -95,6 +99,7 @@ def write(wanted: Mapping[str, Any]) -> None:
             setattr(settings, name, value)
         if wanted["settings"]:
             settings.save()
+        _write_listeners(wanted, pools)
 
 
 def _write_pool(row: Mapping[str, Any]) -> Any:
@@ -132,6 +137,26 @@ def _write_schedule(wanted: Mapping[str, Any], pools: Mapping[str, Any]) -> None
         )
         allocation.weight = weight
         allocation.save()
+
+
+def _write_listeners(wanted: Mapping[str, Any], pools: Mapping[str, Any]) -> None:
+    from proxy.models import Allocation, Listener, Schedule
+
+    for name, columns in wanted["listeners"].items():
+        listener = Listener.objects.filter(name=name).first() or Listener(name=name)
+        for column, value in columns.items():
+            setattr(listener, column, value)
+        listener.save()
+    for name, weights in wanted["routes"].items():
+        schedule = Schedule.objects.filter(name=name).first() or Schedule(name=name)
+        schedule.listener = Listener.objects.get(name=name)
+        schedule.save()
+        for key, weight in weights.items():
+            entry = schedule.allocations.filter(pool=pools[key]).first() or Allocation(
+                schedule=schedule, pool=pools[key]
+            )
+            entry.weight = weight
+            entry.save()
 
 
 def main() -> int:
