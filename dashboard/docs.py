@@ -20,6 +20,7 @@ SLUGS = (
     "farm",
     "api",
     "mqtt",
+    "containers",
     "reverse-proxy",
     "stored-data",
     "security",

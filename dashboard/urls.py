@@ -22,6 +22,7 @@ from dashboard.views import (
     start,
     steer,
     week,
+    widget,
     workers,
 )
 
@@ -94,6 +95,7 @@ urlpatterns = [
     path("people/links/<int:pk>/revoke/", people.revoke_link, name="link-revoke"),
     path("view/<str:secret>/", people.open_link, name="link-open"),
     path("audit/", people.audit, name="audit"),
+    path("widget/", widget.widget, name="widget"),
     path("charts/fleet/", charts.fleet, name="chart-fleet"),
     path("charts/split/", charts.split, name="chart-split"),
     path("charts/worker/<worker:name>/", charts.worker, name="chart-worker"),

@@ -25,6 +25,7 @@ VARIABLES: dict[str, str | Promise] = {
     "DPMP_LOG_LEVEL": _("least important level of log lines, overrides the configuration"),
     "DPMP_LOG_ALLOW": _("events written whatever their level, separated by commas, overrides the configuration"),
     "DPMP_LOG_DENY": _("events never written, separated by commas, overrides the configuration"),
+    "DPMP_WIDGET": _("four figures at /widget/ without a login, for a home server's desktop, yes or no (default: no)"),
     "DPMP_WATCH_LOOP": _("log what holds the event loop for more than 50 ms, yes or no (default: no)"),
     "DPMP_E2E_SECONDS": _("how long each end-to-end measurement of the tests runs (default: 45)"),
     "DPMP_TEST_DATABASE_URL": _(

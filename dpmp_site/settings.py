@@ -179,6 +179,7 @@ AXES_VERBOSE = False
 
 TRUST_PROXY = _env.switch("DPMP_TRUST_PROXY")
 WATCH_LOOP = _env.switch("DPMP_WATCH_LOOP")
+WIDGET = _env.switch("DPMP_WIDGET")
 CONFIGURED_HOSTS = _env.names("DPMP_ALLOWED_HOSTS")
 ALLOWED_HOSTS = ["*"]  # dpmp_site.hosts decides, with rules that a list of names cannot express
 CSRF_TRUSTED_ORIGINS = _env.names("DPMP_CSRF_TRUSTED_ORIGINS")
