@@ -84,6 +84,8 @@ class SimPool:
         """How long after their session's difficulty changed shares came that were refused as ``RAISED``."""
         self.host, self.port = "127.0.0.1", 0
         self.silent = False
+        self.unheard = 0
+        """Submits that came while it was silent."""
         self.swallows_submits = False
         self.delay_s = 0.0
         self._random = random.Random(f"{name}/{seed}")

@@ -113,6 +113,7 @@ class PoolSession(asyncio.Protocol):
     def data_received(self, payload: bytes) -> None:
         self._heard_at = self.pool.uptime()
         if self.pool.silent:
+            self.pool.unheard += payload.count(b"mining.submit")
             return
         for line in self._framer.feed(payload):
             if self.transport.is_closing():
