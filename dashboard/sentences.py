@@ -63,6 +63,8 @@ SENTENCES: Mapping[str, Text] = {
     "mqtt_command": _("A command came by MQTT · %(topic)s: %(payload)s"),
     "mqtt_command_ignored": _("A command by MQTT was ignored · %(topic)s: %(payload)s · %(reason)s"),
     # --- The process ---
+    "update_available": _("DPMP %(version)s is available · %(url)s"),
+    "update_check_failed": _("The feed of releases could not be read · %(problem)s"),
     "config_loaded": _("Settings applied · %(changed)s"),
     "config_refused": _("The saved settings cannot be used; the earlier ones stay · %(problems)s"),
     "database_trouble": _("The database cannot be used · %(problem)s"),

@@ -71,6 +71,7 @@ from proxy.observe.metrics import MetricsSink
 from proxy.ops.running import remove_running, replaced, write_running
 from proxy.ops.undelivered import resume_delivery
 from proxy.types import HASHES_PER_DIFFICULTY, MAIN_LISTENER, TLS_LISTENER, PoolKey
+from proxy.updates.service import UpdateService
 
 LAST_VERDICTS_S = 1.5
 SWITCH_INTERVAL_S = 0.0005
@@ -178,6 +179,7 @@ class Node:
         self.confirmations = Confirmations(clock=self.clock)
         self.alerts = AlertService(events=self.events)
         self.mqtt = MqttSwitch(clock=self.clock, events=self.events, snapshot=self._fresh_snapshot, report=self._report)
+        self.updates = UpdateService(clock=self.clock, events=self.events, memory=self.options.data_dir / "update.json")
         self.garbage = GarbageCollection(clock=self.clock, events=self.events)
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.loop_watch = LoopWatch(self._loop_held) if settings.WATCH_LOOP else None
@@ -278,6 +280,7 @@ class Node:
             ("log limit", self.logs.run()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
+        self._tasks.append(spawn(self.updates.run(), name="updates", report=self._report))
         admission.connect(self.engine.let_in)
         self.garbage.start()
 
@@ -416,6 +419,7 @@ class Node:
             part.apply(config)
         self.alerts.apply(config.alerts)
         self.mqtt.apply(config.mqtt)
+        self.updates.apply(config.update_feed)
         self.miner_ports.limit_input(config.limits)
         self.engine.apply(config)
         self.miner_ports.configure(config.miner_listeners)
@@ -439,7 +443,7 @@ class Node:
     # --- The read model -------------------------------------------------------------------------------------------
 
     def _extra(self) -> Mapping[str, object]:
-        return {"balance": self.auto.view()}
+        return {"balance": self.auto.view(), "update": self.updates.newer}
 
     def _queues(self) -> Mapping[str, int]:
         return {"log": self.logs.queued, "database": self.history.writer.waiting_rows}

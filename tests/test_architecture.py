@@ -63,6 +63,7 @@ PURE = {
     "proxy.mqtt.outgoing",
     "proxy.mqtt.states",
     "proxy.mqtt.topics",
+    "proxy.updates.releases",
     "proxy.observe.live.moves",
     "proxy.observe.live.views",
     "proxy.observe.live.worker_health",
@@ -110,6 +111,7 @@ MAY_IMPORT = {
         "proxy.observe.live",
         "proxy.ops.steering",
     },
+    "proxy.updates": {"proxy.net.http_client"},
     "proxy.observe.log": {"proxy.config"},
     "proxy.observe.metrics": {"proxy.history.counters", "proxy.history.switch_cost"},
     "proxy.observe.live": {
@@ -171,6 +173,7 @@ MAY_IMPORT = {
         "proxy.ops",
         "proxy.scheduling",
         "proxy.stratum.firmware",
+        "proxy.updates.releases",
     },
 }
 

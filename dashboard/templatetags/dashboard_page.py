@@ -1,5 +1,6 @@
 """Template tags of the page's frame."""
 
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 from django import template
@@ -18,7 +19,10 @@ from dashboard.presenters import DASH
 from dashboard.regions.workers import SORTS
 from dashboard.templatetags.units import Figure
 from dashboard.terms import TERMS
-from proxy.observe.live.views import LiveSnapshot
+from proxy.observe.live.views import LiveSnapshot, store
+
+if TYPE_CHECKING:
+    from proxy.updates.releases import Release
 
 register = template.Library()
 
@@ -170,3 +174,11 @@ def chart_spans() -> list[tuple[str, object]]:
 def default_span() -> str:
     """The span that is shown first."""
     return DEFAULT_SPAN
+
+
+@register.simple_tag
+def newer_release() -> "Release | None":
+    """The release that is newer than what runs, if a feed was asked and names one."""
+    found = store.current()
+    release = found.extra.get("update") if found is not None else None
+    return cast("Release | None", release)

@@ -71,6 +71,7 @@ class ProxySettingsAdmin(ConfigAdmin):
         ),
         (_("Log"), {"fields": ["log_level", "log_allow", "log_deny", ("file_bytes", "file_count"), "redact_wallets"]}),
         (_("Metrics"), {"fields": ["worker_series"]}),
+        (_("Newer versions"), {"fields": ["update_feed"]}),
     ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

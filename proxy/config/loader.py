@@ -138,6 +138,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
         alerts=load_alerts(),
         firmware=firmware,
         mqtt=mqtt_config(MqttSettings.load()),
+        update_feed=settings.update_feed,
         worker_series=settings.worker_series,
     )
 

@@ -524,6 +524,8 @@ class ConfigSnapshot:
     """Profiles chosen by hand, tried in this order before the known agents."""
     mqtt: MqttConfig | None = None
     """None: off."""
+    update_feed: str = ""
+    """Who is asked for newer versions; empty: nobody."""
     worker_series: int = 0
     """How many workers get metrics of their own, the strongest first; 0: none."""
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -267,6 +268,18 @@ class ProxySettings(SingleRow):
         ),
     )
 
+    update_feed = models.CharField(
+        _("feed of releases"),
+        max_length=300,
+        blank=True,
+        default="",
+        help_text=_(
+            "Empty: nobody is asked. An address that is asked once a day for the newest version; administrators are "
+            "told on Home and here. It may answer as GitHub's or Forgejo's .../releases/latest, as a package index, or "
+            'with {"version": "4.1.0", "url": "https://..."}.'
+        ),
+    )
+
     class Meta:
         verbose_name, verbose_name_plural = _("proxy settings"), _("proxy settings")
         constraints = [
@@ -340,6 +353,8 @@ class ProxySettings(SingleRow):
                 networks_of(getattr(self, name))
             except ValueError as error:
                 raise ValidationError({name: gettext("This is no network: %s") % error}) from error
+        if self.update_feed and not _is_feed(self.update_feed):
+            raise ValidationError({"update_feed": gettext("This is no http or https address.")})
         if re.search(r"[\s,;]", self.miner_password or ""):
             raise ValidationError({"miner_password": gettext("It cannot contain commas, semicolons or blanks.")})
         for name in ("log_allow", "log_deny"):
@@ -369,3 +384,11 @@ def networks_of(text: str) -> list[Network]:
 def event_names(text: str) -> list[str]:
     """The names in a list separated by commas, spaces or newlines; each once, in order."""
     return list(dict.fromkeys(re.split(r"[\s,;]+", text.strip()))) if text and text.strip() else []
+
+
+def _is_feed(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and text.isascii() and text.isprintable()
+    except ValueError:
+        return False

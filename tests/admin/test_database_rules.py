@@ -242,3 +242,10 @@ def test_a_pasted_address_is_taken_apart(host, taken) -> None:
 def test_a_host_that_is_none_is_refused(host) -> None:
     with pytest.raises(ValidationError):
         PoolEndpoint.objects.create(pool=make_pool(), host=host, port=1000)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("feed", ["ftp://x.example/", "x.example", "https://", "https://[", "https://x.example/\u202e"])
+def test_a_feed_of_releases_is_a_web_address(feed):
+    with pytest.raises(ValidationError, match="no http or https address"):
+        ProxySettings(update_feed=feed).check_rules()

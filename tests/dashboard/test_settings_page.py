@@ -8,6 +8,7 @@ import pytest
 from dpmp_site.env import VARIABLES
 from proxy.models import ProxySettings
 from proxy.observe.live.views import store
+from proxy.updates.releases import Release
 from tests.dashboard import fixtures
 
 pytestmark = pytest.mark.no_cover
@@ -56,3 +57,16 @@ def test_menu_leads_there_for_administrators_alone(browser_of):
 
 def test_admin_page_of_the_proxy_leads_there(admin_client):
     assert 'href="/settings/"' in admin_client.get("/admin/proxy/proxysettings/1/change/").content.decode()
+
+
+@pytest.mark.parametrize("group, told", [("administrator", True), ("operator", False), ("viewer", False)])
+def test_a_newer_release_is_told_to_administrators_only(browser_of, pools, group, told):
+    snap = fixtures.rich()
+    release = Release("4.1.0", "https://x.example/new")
+    store.put(replace(snap, extra={**snap.extra, "update": release}))
+    browser = browser_of(group)
+    pages = ["/", "/settings/"] if told else ["/"]
+    for page in pages:
+        text = browser.get(page).content.decode()
+        assert ("DPMP 4.1.0 is available." in text) is told
+        assert ('href="https://x.example/new"' in text) is told

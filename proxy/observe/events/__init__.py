@@ -68,6 +68,8 @@ from proxy.observe.events.process import (
     TlsCertificateLoaded,
     TlsCertificateRefused,
     TlsListening,
+    UpdateAvailable,
+    UpdateCheckFailed,
     WebStarted,
 )
 from proxy.observe.events.records import (
@@ -220,6 +222,8 @@ __all__ = [
     "TlsCertificateLoaded",
     "TlsCertificateRefused",
     "TlsListening",
+    "UpdateAvailable",
+    "UpdateCheckFailed",
     "UpstreamTraffic",
     "WebStarted",
     "WeightsNormalized",

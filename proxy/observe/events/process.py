@@ -176,3 +176,18 @@ class ShutdownDone(Event):
     """Shutdown is complete: everything is written."""
 
     duration_s: float
+
+
+@event("update_available")
+class UpdateAvailable(Event):
+    """The feed of releases, which the operator set, names a newer version."""
+
+    version: str
+    url: str
+
+
+@event("update_check_failed", WARNING)
+class UpdateCheckFailed(Event):
+    """The feed of releases could not be asked, or said nothing that is understood; it is asked again a day later."""
+
+    problem: str
