@@ -12,7 +12,9 @@ from dashboard.access import Access, roles_for
 from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
 from dashboard.models import ApiToken, ReadOnlyLink, WorkerNote
 from dashboard.sentences import kinds
+from proxy.alerts.rules import AlertKind
 from proxy.models import Listener, Pool, Wallet
+from proxy.models.alerts import AlertRule
 
 MAX_HOURS = 24 * 365
 
@@ -110,6 +112,42 @@ class ListenerForm(forms.ModelForm):
             "proxy_networks": forms.Textarea(attrs={"rows": 2}),
             "password": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
         }
+
+
+class RuleForm(forms.ModelForm):
+    """An alert rule: only the fields that mean something for its kind, with their units."""
+
+    UNITS = {
+        AlertKind.NO_SHARES: _("minutes without shares"),
+        AlertKind.WORKER_SILENT: _("minutes without shares"),
+        AlertKind.HASHRATE_DROP: _("percent below the usual hash rate"),
+        AlertKind.REJECT_RATE: _("percent refused"),
+        AlertKind.BEST_SHARE: _("difficulty at least; 0: each new best"),
+    }
+    """Kind -> what its threshold counts; the others have none."""
+    ABOUT_WORKERS = (AlertKind.WORKER_OFFLINE, AlertKind.WORKER_SILENT)
+    MOMENTS = (AlertKind.DAILY, AlertKind.WEEKLY, AlertKind.BEST_SHARE, AlertKind.BLOCK_FOUND)
+    """Kinds that neither last nor end."""
+
+    class Meta:
+        model = AlertRule
+        fields = ["enabled", "threshold", "delay_s", "workers", "recovery", "quiet_from", "quiet_until", "targets"]
+        widgets = {
+            "targets": forms.CheckboxSelectMultiple,
+            "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+            "quiet_until": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind = AlertKind(self.instance.kind)
+        unused = [] if kind in self.UNITS else ["threshold"]
+        unused += [] if kind in self.ABOUT_WORKERS else ["workers"]
+        unused += ["delay_s", "recovery"] if kind in self.MOMENTS else []
+        for name in unused:
+            del self.fields[name]
+        if "threshold" in self.fields:
+            self.fields["threshold"].help_text = self.UNITS[kind]
 
 
 ROLES = [

@@ -160,6 +160,7 @@ MAY_IMPORT = {
     "dashboard": {
         "dpmp_site.hosts",
         "proxy.admin",
+        "proxy.alerts.rules",
         "proxy.alerts.sending",
         "proxy.balance",
         "proxy.chains",

@@ -16,12 +16,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.alert_addresses import FORMS, KINDS, TargetForm, kind_of
-from dashboard.forms import PersonEditForm, WalletForm
+from dashboard.forms import PersonEditForm, RuleForm, WalletForm
 from dashboard.models import AuditEntry
 from dashboard.start import PoolEditForm, free_key
 from proxy.alerts.sending import send_test
 from proxy.models import Pool, Wallet, WeightOverride
-from proxy.models.alerts import AlertDelivery, AlertTarget
+from proxy.models.alerts import AlertDelivery, AlertRule, AlertTarget
 from proxy.types import AdminStatus
 
 SENT_SHOWN = 10
@@ -150,7 +150,12 @@ def wallet(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
 @needs(SEE, ADMINISTER)
 def alerts(request: HttpRequest) -> HttpResponseBase:
     """Whom alerts go to, and what was sent."""
-    context = {"targets": AlertTarget.objects.all(), "sent": AlertDelivery.objects.all()[:SENT_SHOWN]}
+    AlertRule.ensure()
+    context = {
+        "targets": AlertTarget.objects.all(),
+        "rules": AlertRule.objects.prefetch_related("targets"),
+        "sent": AlertDelivery.objects.all()[:SENT_SHOWN],
+    }
     return _page(request, "dashboard/alerts.html", context)
 
 
@@ -195,6 +200,20 @@ def alert_test(request: HttpRequest) -> HttpResponseBase:
     else:
         problem, outcome = " ".join(str(text) for texts in form.errors.values() for text in texts), ""
     return render(request, "dashboard/_outcome.html", {"outcome": outcome, "problem": problem})
+
+
+@require_http_methods(["GET", "POST"])
+@needs(SEE, ADMINISTER)
+def alert_rule(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """What is told of one kind of event: whether, from when on, and to whom."""
+    row = get_object_or_404(AlertRule, pk=pk)
+    form = RuleForm(request.POST or None, instance=row)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        _write(request, row, action="change alert rule", new="" if row.enabled else "off")
+        messages.success(request, _("Saved: %(name)s.") % {"name": row})
+        return redirect("alerts")
+    return _page(request, "dashboard/rule_edit.html", {"form": form, "row": row})
 
 
 # --- People -------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from proxy.types import WorkerName
 MAX_FILTER = 100
 MAX_PINNED = 500
 """Workers that one form pins."""
+PINS_SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,24 @@ def _choose(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
+@require_GET
+@needs(SEE, STEER)
+def pins(request: HttpRequest) -> HttpResponseBase:
+    """Every worker that is pinned, whether it is connected or not."""
+    snap = live.snapshot()
+    known = {worker.name: worker for worker in snap.workers}
+    rows = [(row, known.get(WorkerName(row.worker))) for row in WorkerPin.objects.select_related("pool")[:PINS_SHOWN]]
+    return render(request, "dashboard/pins.html", {"snap": snap, "pins": rows, "form": PinForm()})
+
+
 @require_POST
 @needs(STEER)
 def pin_many(request: HttpRequest) -> HttpResponseBase:
     """Pin the chosen workers to a pool, or remove their pins."""
-    form, names = PinForm(request.POST), list(dict.fromkeys(request.POST.getlist("worker")))[:MAX_PINNED]
+    form, names = PinForm(request.POST), list(dict.fromkeys(filter(None, request.POST.getlist("worker"))))[:MAX_PINNED]
     back = redirect(f"{reverse('workers')}?{urlencode(_query_before(request))}")
+    if request.POST.get("next") == "pins":
+        back = redirect("pins")
     if not form.is_valid() or not names:
         messages.error(request, _("Choose workers and one of the pools."))
         return back

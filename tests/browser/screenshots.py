@@ -54,7 +54,7 @@ def main() -> None:
 def _take(page: Page, path: str, state: str, wanted: argparse.Namespace) -> None:
     name = path.strip("/").replace("/", "-") or "home"
     for theme in wanted.theme or ("dark", "light"):
-        page.context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": page.url}])
+        page.context.add_cookies([{"name": "dpmp_theme", "value": theme, "domain": "127.0.0.1", "path": "/"}])
         page.emulate_media(color_scheme=theme)
         for width in wanted.width or WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})

@@ -24,7 +24,7 @@ def prepare() -> None:
     from django.contrib.auth.models import Group, User
     from django.core.management import call_command
 
-    from proxy.models import Allocation, Pool, PoolEndpoint, Schedule, ScheduleWindow, Wallet
+    from proxy.models import AlertRule, AlertTarget, Allocation, Pool, PoolEndpoint, Schedule, ScheduleWindow, Wallet
 
     call_command("migrate", verbosity=0)
     for name, group in PEOPLE.items():
@@ -44,6 +44,8 @@ def prepare() -> None:
         PoolEndpoint(pool=pool, host="127.0.0.1", port=4000 + index).save()
         for schedule, weight in zip(schedules, (50, 80 if index else 20), strict=True):
             Allocation(schedule=schedule, pool=pool, weight=weight, position=index).save()
+    AlertRule.ensure()
+    AlertTarget(label="Telephone", url="ntfy://a-topic-nobody-guesses").save()
     history(time.time())
 
 

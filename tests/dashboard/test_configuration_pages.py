@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 
 from dashboard.models import AuditEntry
 from proxy.config.loader import load_snapshot
-from proxy.models import Pool, PoolEndpoint, Wallet
-from proxy.models.alerts import AlertTarget
+from proxy.models import Pool, PoolEndpoint, Wallet, WorkerPin
+from proxy.models.alerts import AlertRule, AlertTarget
 from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 
@@ -260,3 +260,39 @@ def test_guided_setup_ends_with_the_first_accepted_share(ada):
     assert "Waiting for the first accepted share" in ada.get("/start/?step=miners").content.decode()
     store.put(fixtures.rich())
     assert "The first share is accepted" in ada.get("/start/?step=miners").content.decode()
+
+
+# --- Alert rules and pins -------------------------------------------------------------------------------------------
+
+
+def test_alert_rule_asks_what_its_kind_needs_and_is_switched_off_on_a_page_of_its_own(ada):
+    page = ada.get("/alerts/").content.decode()
+    assert "Hash rate drop" in page and "Daily summary" in page
+    rules = {rule.kind: rule for rule in AlertRule.objects.all()}
+    drop = ada.get(f"/alerts/rules/{rules['hashrate_drop'].pk}/").content.decode()
+    assert "percent below the usual hash rate" in drop and 'name="workers"' not in drop
+    daily = ada.get(f"/alerts/rules/{rules['daily'].pk}/").content.decode()
+    assert 'name="threshold"' not in daily and 'name="delay_s"' not in daily and 'name="quiet_from"' in daily
+    address = f"/alerts/rules/{rules['hashrate_drop'].pk}/"
+    wrong = ada.post(address, {"threshold": "120", "delay_s": "60"})
+    assert wrong.status_code == 422 and "above 0 and below 100" in wrong.content.decode()
+    quiet = {"threshold": "40", "delay_s": "60", "quiet_from": "22:00", "quiet_until": "07:00"}
+    assert ada.post(address, quiet)["Location"] == "/alerts/"
+    rule = AlertRule.objects.get(pk=rules["hashrate_drop"].pk)
+    assert (rule.enabled, rule.threshold, rule.quiet_from.hour) == (False, 40, 22)
+    page = ada.get("/alerts/").content.decode()
+    assert "quiet 22:00 to 07:00" in page
+    assert AuditEntry.objects.filter(action="change alert rule", new="off").exists()
+
+
+def test_pins_have_a_page_where_a_worker_that_is_away_is_pinned_and_let_go(browser_of, pools):
+    operator = browser_of("operator")
+    assert "No worker is pinned." in operator.get("/pins/").content.decode()
+    pinned = operator.post("/pins/set/", {"next": "pins", "worker": "garage", "pool": "B"})
+    assert pinned["Location"] == "/pins/"
+    page = operator.get("/pins/").content.decode()
+    assert "garage" in page and "offline" in page
+    operator.post("/pins/set/", {"next": "pins", "worker": "garage"})
+    assert not WorkerPin.objects.exists()
+    operator.post("/pins/set/", {"next": "pins", "worker": "", "pool": "B"})
+    assert not WorkerPin.objects.exists() and "/pins/" in operator.get("/workers/").content.decode()

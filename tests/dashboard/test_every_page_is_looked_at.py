@@ -1,0 +1,23 @@
+"""Each page of the dashboard is among those that the browser tests and the pictures go through."""
+
+from django.urls import resolve
+
+from dashboard.urls import urlpatterns
+from tests.browser.pages import PAGES
+
+LOOKED_AT_AS_ANOTHER = {"listener", "wallet-new", "schedule-window-new"}
+"""The same template as the page of one that there is."""
+NO_PAGE = {
+    "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-network", "chart-pool", "chart-split",
+    "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download", "logs-switches-save",
+    "mqtt-test", "pins-set", "poll", "pool-test", "schedule-preview", "session-end", "split-auto", "split-reset",
+    "split-set", "split-undo", "start-test", "theme", "token-make", "token-revoke", "worker-forget", "worker-note",
+    "worker-pin", "workers-csv", "widget", "api",
+}  # fmt: skip
+"""Answers that are no page of the dashboard: forms' targets, data, files, and the API's own description."""
+
+
+def test_every_page_is_in_the_list_of_those_that_are_looked_at():
+    names = {pattern.name for pattern in urlpatterns} - NO_PAGE - LOOKED_AT_AS_ANOTHER
+    looked_at = {resolve(path).view_name for path in PAGES}
+    assert names - looked_at == set() and looked_at <= names
