@@ -23,14 +23,7 @@ NO_SKIP = Environment().switch("DPMP_TEST_NO_SKIP")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out, not skip, what makes no sense on the database in use: where none may be skipped it would fail.
-
-    Coverage is not measured in slow tests: it makes Python three times as slow. Tests and files that are not slow
-    without it are marked ``no_cover`` where they cost much and others reach the same lines of the pure modules.
-    """
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker("no_cover")
+    """Leave out, not skip, what makes no sense on the database in use: where none may be skipped it would fail."""
     if not os.environ.get("DPMP_TEST_DATABASE_URL"):
         return
     elsewhere = [item for item in items if item.get_closest_marker("sqlite_only")]
