@@ -35,9 +35,10 @@ SHARE_S = int(os.environ.get("DPMP_MONTH_SHARE_S", "600"))
 DAY_S = 86_400
 SETTLED_DAYS = 5
 """Until then tables that are bounded fill: blocks of the chain, windows of a day, names."""
-MORE_A_DAY = 12
-"""Objects, and entries of tables. The split's history grows by a change of weights a day, up to its limit; a session, a
-connection or a name that stays behind has 50 objects or more, and there are twenty or more of each a day."""
+MORE_A_DAY = 20
+"""Objects, and entries of tables. The split's history grows by a change of weights a day (six entries), the visitor of
+a day has its name in seven tables, all up to their limits, and ``re`` keeps expressions as they are first used; a
+session or a connection that stays behind has 50 objects or more, and there are twenty or more of each a day."""
 MINERS = 2
 WEIGHTS = {"A": 60.0, "B": 30.0, "C": 10.0}
 SWITCH_S = 600.0
