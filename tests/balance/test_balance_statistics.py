@@ -17,8 +17,6 @@ from proxy.balance.statistics import (
     rate_factors,
 )
 
-pytestmark = pytest.mark.no_cover
-
 
 @pytest.mark.parametrize("x", [0.01, 0.2, 0.5, 0.77, 0.99])
 def test_beta_distribution_equals_its_polynomial(x):

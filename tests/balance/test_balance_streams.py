@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +14,6 @@ from proxy.stratum.difficulty import network_difficulty
 from proxy.types import Chain, ConnectionId, PoolKey
 from tests.balance.balance_cast import job
 from tests.support.clock import VirtualClock
-
-pytestmark = pytest.mark.no_cover
 
 WIRE = Path(__file__).parents[1] / "wire"
 

@@ -7,8 +7,6 @@ from tests.balance.http_cast import drip, flood, hang, raw, reply, serve
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
 
-pytestmark = pytest.mark.no_cover
-
 LIMITS = HttpLimits(timeout_s=PATIENCE_S, max_bytes=10_000)
 QUICK = HttpLimits(timeout_s=0.3)
 

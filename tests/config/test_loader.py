@@ -38,7 +38,7 @@ from proxy.models import (
 from proxy.types import AdminStatus, Chain
 from tests.config.rows import BCH_ADDRESS, BTC_ADDRESS, make_pool, make_schedule, make_wallet
 
-pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
+pytestmark = pytest.mark.django_db
 
 
 def problems_of_load() -> str:

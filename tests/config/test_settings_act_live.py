@@ -15,7 +15,7 @@ from proxy.observe.log import log_files
 from proxy.types import PoolKey, WorkerName
 from tests.config.rows import make_pool, make_schedule
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
+pytestmark = pytest.mark.django_db(transaction=True)
 LEGACY = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"
 
 

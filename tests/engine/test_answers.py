@@ -6,8 +6,6 @@ from proxy.observe.events import LateVerdict, ShareResult, SubmitPoolDead
 from proxy.types import DecidedBy, Reason, Verdict
 from tests.support.world import World
 
-pytestmark = pytest.mark.no_cover
-
 
 def ready_world(**options: object) -> tuple[World, object]:
     world = World(**options)  # type: ignore[arg-type]

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from proxy.config.snapshot import Endpoint, HealthConfig
 from proxy.observe.events import (
     AuthResult,
@@ -18,8 +16,6 @@ from proxy.observe.events import (
 )
 from proxy.types import PoolKey, PoolStatus, Verdict, WorkerName
 from tests.support.world import World
-
-pytestmark = pytest.mark.no_cover
 
 
 def test_a_closed_connection_moves_its_miners_at_once_and_nobody_else() -> None:

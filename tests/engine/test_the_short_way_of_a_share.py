@@ -12,8 +12,6 @@ from proxy.stratum.codec import Request, decode
 from proxy.types import Verdict
 from tests.support.world import EASY, World
 
-pytestmark = pytest.mark.no_cover
-
 HALF = 2.0 / EASY
 """A difficulty that every second hash reaches."""
 BLOCKS = "203fffff"

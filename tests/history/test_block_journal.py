@@ -26,8 +26,6 @@ from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import BlockFate, DecidedBy, Reason, Verdict
 from tests.support.shares import Heard, candidate, share
 
-pytestmark = pytest.mark.no_cover
-
 
 class World:
     def __init__(self, path):

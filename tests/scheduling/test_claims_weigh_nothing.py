@@ -14,8 +14,6 @@ from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
 from tests.support import scheduler_oracle
 from tests.support.world import World
 
-pytestmark = pytest.mark.no_cover
-
 HALVES = config(schedule({A: 50, B: 50}))
 
 

@@ -11,8 +11,6 @@ from proxy.errors import RemoteProtocolError
 from proxy.stratum.codec import SUBMIT, TRUE, encode_request, encode_response, parse
 from tests.stratum.test_upstream import Bench
 
-pytestmark = pytest.mark.no_cover
-
 IDS = st.integers(-(2**63), 2**64 - 1)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
