@@ -17,7 +17,7 @@ class MqttForm(forms.ModelForm):  # type: ignore[type-arg]
     """The broker; its password is never shown again, and kept where the field is left empty."""
 
     password = forms.CharField(
-        label=_("password"),
+        label=_("Password"),
         required=False,
         strip=False,
         max_length=200,
