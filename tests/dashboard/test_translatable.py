@@ -205,9 +205,13 @@ def test_no_text_of_a_module_is_left_unmarked(path):
     assert unmarked(path.read_text(encoding="utf-8")) == []
 
 
+COMPLETE = ("de", "es")
+"""Languages in which nothing is missing."""
+
+
 @pytest.fixture(scope="module")
-def catalogue(tmp_path_factory):
-    """The texts that xgettext finds, by way of makemessages."""
+def collected(tmp_path_factory):
+    """A copy of the sources whose catalogues have been brought up to the texts, as ``make messages`` does."""
     if shutil.which("xgettext") is None:
         pytest.skip("GNU gettext is not installed (apt install gettext)")
     place = tmp_path_factory.mktemp("catalogue")
@@ -216,23 +220,58 @@ def catalogue(tmp_path_factory):
     shutil.copy(ROOT / "manage.py", place)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
     subprocess.run(
-        [sys.executable, "manage.py", "makemessages", "-l", "de"],
+        [sys.executable, "manage.py", "makemessages", *(f"-l{language}" for language in COMPLETE), "--no-wrap"],
         cwd=place,
         check=True,
         timeout=120,
         env={**environment, "DPMP_DATA_DIR": str(place / "data")},
         capture_output=True,
     )
-    return {
-        app: texts_of((place / app / "locale/de/LC_MESSAGES/django.po").read_text(encoding="utf-8"))
-        for app in ("dashboard", "proxy")
-    }
+    return place
+
+
+def written(place, app, language):
+    """A catalogue as text."""
+    return (place / app / "locale" / language / "LC_MESSAGES/django.po").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def catalogue(collected):
+    """The texts that xgettext finds, by way of makemessages."""
+    return {app: texts_of(written(collected, app, "de")) for app in ("dashboard", "proxy")}
 
 
 def texts_of(catalogue):
     """The texts to translate that a .po file holds."""
     found = re.findall(r'^msgid(?:_plural)? ((?:".*"\n)+)', catalogue, flags=re.MULTILINE)
     return {"".join(ast.literal_eval(line) for line in lines.splitlines()) for lines in found}
+
+
+def unfinished(catalogue):
+    """The entries of a .po file that have no translation, or one that the tools have guessed."""
+    entries = [entry for entry in catalogue.split("\n\n")[1:] if not entry.startswith("#~")]
+    empty = re.compile(r'^msgstr(\[\d\])? ""$(?!\n")', flags=re.MULTILINE)
+    return [entry for entry in entries if empty.search(entry) or re.search(r"^#, .*fuzzy", entry, flags=re.MULTILINE)]
+
+
+def test_unfinished_translation_would_be_found():
+    good = 'msgid "A"\nmsgstr "B"'
+    long = 'msgid ""\n"A\\n"\n"B"\nmsgstr ""\n"C\\n"\n"D"'
+    missing = 'msgid "C"\nmsgstr ""'
+    half = 'msgid "D"\nmsgid_plural "E"\nmsgstr[0] "F"\nmsgstr[1] ""'
+    guessed = '#, fuzzy, python-format\nmsgid "G"\nmsgstr "H"'
+    gone = '#~ msgid "I"\n#~ msgstr ""'
+    everything = "\n\n".join(['msgid ""\nmsgstr ""', good, long, missing, half, guessed, gone])
+    assert unfinished(everything) == [missing, half, guessed]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", COMPLETE)
+@pytest.mark.parametrize("app", ["dashboard", "proxy"])
+def test_every_text_is_translated(collected, app, language):
+    """What to do: docs/dev/translations.md."""
+    missing = unfinished(written(collected, app, language))
+    assert not missing, "run make messages, and translate:\n" + "\n\n".join(missing)
 
 
 @pytest.mark.slow
