@@ -22,6 +22,8 @@ WATCH = """() => {
         .observe({ type: 'layout-shift' });
 }"""
 
+DRAWN = """() => [...document.querySelectorAll('[data-chart]')].every((one) => one.querySelector('canvas'))"""
+
 
 def test_no_page_moves_under_the_reader_while_its_numbers_change(visit, dashboard):
     page = visit("otto", path="")
@@ -30,6 +32,7 @@ def test_no_page_moves_under_the_reader_while_its_numbers_change(visit, dashboar
     for path in PAGES:
         page.goto(path)
         page.wait_for_selector('#live-state[data-state="live"]')
+        page.wait_for_function(DRAWN)  # a chart's legend takes its place when its data has come
         page.evaluate(WATCH)
         for width in (1440, 360):
             page.set_viewport_size({"width": width, "height": 900})
