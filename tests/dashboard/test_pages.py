@@ -155,7 +155,7 @@ def test_theme_does_not_redirect_to_strangers(browser_of):
         ("/workers/", 8),
         ("/pools/", 7),
         ("/pools/A/", 13),
-        ("/schedule/", 29),
+        ("/schedule/", 30),
         ("/balance/", 7),
         ("/records/", 12),
         ("/help/", 7),
