@@ -79,6 +79,11 @@ def difficulty(value: float | None) -> str:
     return f"{number} {prefix}".rstrip()
 
 
+def a_minute(per_s: float) -> str:
+    """Events a second as those a minute, ``14.2``."""
+    return significant(per_s * 60.0)
+
+
 def percent(fraction: float | None, decimals: int = 1) -> str:
     """A fraction of 1 as ``70.3 %``."""
     if fraction is None or not math.isfinite(fraction):

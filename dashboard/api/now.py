@@ -91,6 +91,9 @@ def pool(view: PoolView) -> schemas.Pool:
         extranonce2_size_bytes=view.extranonce2_size,
         time_share_percent=view.time_share * 100,
         time_sum_s=view.time_sum_s,
+        shared_connections=view.shared.connections if view.shared else None,
+        shared_miners=view.shared.miners if view.shared else None,
+        waiting_for_place=view.shared.waiting if view.shared else None,
     )
 
 
@@ -129,6 +132,7 @@ def _worker_fields(view: WorkerView, everybody: Fleet) -> dict[str, Any]:
         "hashrate_1h": rate(view.rate_1h),
         "hashrate_24h": rate(view.rate_24h),
         "shares_per_s": view.shares_per_s,
+        "shares_aim_per_min": view.shares_aim,
         "difficulty": view.difficulty,
         "shares": shares(view.counts),
         "accepted_difficulty_by_pool": dict(view.by_pool),

@@ -126,6 +126,12 @@ class Pool(Schema):
     extranonce2_size_bytes: int | None
     time_share_percent: Number
     time_sum_s: Number
+    shared_connections: int | None
+    """Connections that many miners have together; null where each miner has its own."""
+    shared_miners: int | None
+    """Miners with a place on them."""
+    waiting_for_place: int | None
+    """Miners for whom there is no place: all shared connections are full."""
 
 
 class HealthReason(Schema):
@@ -171,6 +177,8 @@ class Worker(Schema):
     """Connected on each pool, since the process started."""
     fleet_work_percent: Number | None
     """Of the fleet's work of the last hour."""
+    shares_aim_per_min: Number | None
+    """What its difficulty on shared connections aims at, over all its connections; null while pools decide it."""
     listener: Text
     """The port that its newest connection came through, by name."""
 

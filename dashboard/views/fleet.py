@@ -44,6 +44,7 @@ def fleet(request: HttpRequest) -> HttpResponseBase:
     context = {
         "snap": snap,
         "rows": rows[:SHOWN],
+        "has_aims": any(each.row.worker.shares_aim is not None for each in rows),
         "left_out": max(0, len(rows) - SHOWN),
         "bad": sum(each.place.level is Level.BAD for each in rows),
         "attention": sum(each.place.level is Level.ATTENTION for each in rows),

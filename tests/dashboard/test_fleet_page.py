@@ -8,7 +8,7 @@ import pytest
 from dashboard.fleet import CHIPS, LEVELS, Fleet, sentence
 from dashboard.views import fleet as fleet_view
 from proxy.observe.live.moves import Moves, ShareSum, Stay
-from proxy.observe.live.views import store
+from proxy.observe.live.views import SharedView, store
 from proxy.observe.live.worker_health import Cause, Finding, Level
 from proxy.types import PoolKey, WorkerName
 from tests.dashboard import fixtures
@@ -46,6 +46,39 @@ def test_a_worker_that_is_away_is_bad_and_comes_first(browser_of, pools):
     assert away and "not connected for" in text_of(answer)
     names = re.findall(r'<a class="worker" href="/workers/([\w.]+)/"', answer.content.decode())
     assert names[0] in away
+
+
+def farm():
+    """The busy fleet; its first worker and its first pool are on shared connections."""
+    snap = moved()
+    worker = replace(snap.workers[0], shares_aim=15.0, shares_per_s=0.25)
+    pool = replace(snap.pools[0], shared=SharedView(connections=3, miners=712, waiting=41))
+    return replace(snap, workers=(worker, *snap.workers[1:]), pools=(pool, *snap.pools[1:]))
+
+
+def test_shares_a_minute_stand_beside_the_aim_on_shared_connections(browser_of, pools):
+    store.put(farm())
+    page = text_of(browser_of("viewer").get("/fleet/"))
+    row = page[page.index("AvalonQ") : page.index("Nano3S")]
+    assert "15.0 aim 15.0" in row and "52.7 K" in row
+    assert page.count("aim 15.0") == 1, "the others' difficulty is their pools'"
+
+
+def test_a_pool_shows_its_shared_connections_and_who_waits_for_a_place(browser_of, pools):
+    store.put(farm())
+    viewer = browser_of("viewer")
+    page = text_of(viewer.get("/pools/A/"))
+    assert "Shared connections 3 (712 miners)" in page and "Waiting for a place 41 miners" in page
+    other = text_of(viewer.get("/pools/B/"))
+    assert "Shared connections" not in other and "Waiting for a place" not in other
+
+
+def test_where_no_connection_is_shared_nothing_is_said_of_it(browser_of, pools):
+    store.put(moved())
+    viewer = browser_of("viewer")
+    page = text_of(viewer.get("/fleet/"))
+    assert "Shares a minute" not in page and "aim" not in page
+    assert "Shared connections" not in text_of(viewer.get("/pools/A/"))
 
 
 def test_htmx_gets_the_table_alone_and_a_large_fleet_is_cut(browser_of, pools, monkeypatch):

@@ -113,6 +113,8 @@ def full_gauges() -> Gauges:
                 hashrate=7e12,
                 ratio_window=0.7,
                 extranonce2_size=8,
+                shared_connections=4,
+                waiting_for_place=2,
             ),
             PoolGauges(key=B, up=False, active=False, connections=1, share=0.3, time_sum_s=300.0, weight=0.3),
         ),

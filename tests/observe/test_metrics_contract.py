@@ -53,6 +53,8 @@ NEW = {
     "dpmp_pool_up": ("gauge", ("pool",)),
     "dpmp_pool_weight": ("gauge", ("pool",)),
     "dpmp_pool_hashrate": ("gauge", ("pool",)),
+    "dpmp_pool_shared_connections": ("gauge", ("pool",)),
+    "dpmp_pool_waiting_for_place": ("gauge", ("pool",)),
     "dpmp_pool_switches": ("counter", ("pool", "reason")),
     "dpmp_pool_disconnects": ("counter", ("by", "pool")),
     "dpmp_pool_downs": ("counter", ("pool",)),

@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from proxy.observe.events import EventStream, PoolConnected
 from proxy.observe.live.gauges import SnapshotGauges
-from proxy.observe.live.views import LiveSnapshot, LiveStore, PoolView
+from proxy.observe.live.views import LiveSnapshot, LiveStore, PoolView, SharedView
 from proxy.observe.metrics import Gauges, MetricsSink, PoolGauges, WorkerGauges
 from proxy.types import AdminStatus, Chain, ConnectionId, PoolKey, PoolStatus, WorkerName
 from tests.observe.metrics_cast import A, B, FixedSource, Scene, full_gauges, share, shares_of
@@ -92,6 +92,7 @@ def parts_of(spark: list[tuple[float, dict[PoolKey, float]]], at: float) -> dict
         PoolView(
             key=key, name=key, chain=Chain.BTC, status=PoolStatus.UP, admin=AdminStatus.ENABLED, colour=0,
             extranonce2_size=8 if key == A else None,
+            shared=SharedView(connections=4, miners=900, waiting=2) if key == A else None,
         )
         for key in (A, B)
     )  # fmt: skip
@@ -100,6 +101,8 @@ def parts_of(spark: list[tuple[float, dict[PoolKey, float]]], at: float) -> dict
         snapshots, queues=dict, dropped=dict, write_errors=lambda: 0, write_lag_s=lambda: 0.0
     ).gauges()
     assert [pool.extranonce2_size for pool in source.pools] == [8, None]
+    assert [pool.shared_connections for pool in source.pools] == [4, None]
+    assert [pool.waiting_for_place for pool in source.pools] == [2, None]
     return {pool.key: pool.ratio_window for pool in source.pools}
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from proxy.config.snapshot import Connections
 from proxy.observe.live.rows import RATES_KEPT_S, ROW_KEPT_S
 from proxy.observe.live.snapshot import SnapshotBuilder
-from proxy.observe.live.views import WorkerView
+from proxy.observe.live.views import SharedView, WorkerView
 from proxy.types import PoolKey, WorkerName
 from tests.observe.test_snapshot_sessions import builder_of
 from tests.support.shares import share
@@ -94,3 +95,38 @@ def test_the_pages_say_how_long_miners_are_kept_without_a_pool_and_that_they_wer
     world.advance(600)
     (alarm,) = [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
     assert "No pool has worked for 10 min" in alarm.text
+
+
+def test_the_aim_of_the_difficulty_is_told_while_the_miner_is_on_shared_connections() -> None:
+    shared = {"connections": Connections.SHARED, "shares_per_minute": 12.0}
+    world = World({"A": 8}, options={"A": shared})
+    builder = builder_of(world)
+    world.miner("bitaxe/BM1370/v2.15.0", "addr.rig")
+    world.miner("bitaxe/BM1370/v2.15.0", "addr.pair")
+    world.miner("bitaxe/BM1370/v2.15.0", "addr.pair")
+    world.advance(2)
+    assert (row(builder).shares_aim, row(builder, "pair").shares_aim) == (12.0, 24.0)
+    world.configure(A={"shares_per_minute": 6.0})
+    world.advance(1)
+    assert row(builder).shares_aim == 6.0
+    world.configure(A={"connections": Connections.OWN})
+    world.advance(2)
+    assert row(builder).shares_aim is None and row(builder, "pair").shares_aim is None
+
+
+def test_a_pool_tells_its_shared_connections_and_who_waits_for_a_place() -> None:
+    world = World({"A": 8, "B": 8})
+    builder = builder_of(world)
+    for number in range(5):
+        world.miner("bitaxe/BM1370/v2.15.0", f"addr.rig{number}")
+    world.advance(2)
+    assert [pool.shared for pool in builder.build().pools] == [None, None]
+    full = {"connections": Connections.SHARED, "most_miners": 2, "most_connections": 2}
+    world.configure(A=full)
+    world.advance(2)
+    one, other = builder.build().pools
+    assert one.shared == SharedView(connections=2, miners=4, waiting=1)
+    assert other.shared is None
+    world.configure(A={"connections": Connections.OWN})
+    world.advance(15)
+    assert builder.build().pools[0].shared is None

@@ -93,6 +93,8 @@ def _pools(live: LiveSnapshot) -> list[PoolGauges]:
             hashrate=pool.rate.value,
             ratio_window=ratios.get(pool.key),
             extranonce2_size=pool.extranonce2_size,
+            shared_connections=pool.shared.connections if pool.shared else None,
+            waiting_for_place=pool.shared.waiting if pool.shared else None,
         )
         for pool in live.pools
     ]

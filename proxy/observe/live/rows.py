@@ -40,6 +40,7 @@ class SessionKey(NamedTuple):
     suggested: float | None
     waiting: str
     profile: Profile
+    aim: float | None
     facts: Mapping[PoolKey, str] | None
 
 
@@ -149,8 +150,9 @@ class WorkerRows:
         else:
             line = self._accounting.day_line(name)
         if before is not None:
-            shown, excluded = before.view.sessions, before.view.excluded
+            shown, excluded, aim = before.view.sessions, before.view.excluded, before.view.shares_aim
         else:
+            aim = _aim(sessions)
             shown, excluded = tuple([_session(session) for session in sessions[-SESSIONS_SHOWN:]]), _facts(sessions)
         newest = shown[-1] if shown else _NOBODY
         last_share_at = tally.last_share_at if tally else None
@@ -176,6 +178,7 @@ class WorkerRows:
             rate_24h=rate_24h,
             day_line=line,
             shares_per_s=tally.rates.m5.shares_per_s if tally else 0.0,
+            shares_aim=aim,
             counts=total,
             by_pool=_by_pool(tally),
             best=record.true_difficulty if record else total.best,
@@ -216,6 +219,7 @@ def _key(session: Session) -> SessionKey:
         session.suggested_difficulty,
         session.waiting,
         session.profile,
+        _aim_of(session),
         _facts_of(session),
     )
 
@@ -225,7 +229,7 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
     if len(keys) != len(sessions):
         return False
     for key, session in zip(keys, sessions, strict=True):
-        ident, pool, difficulty, version_mask, suggested, waiting, profile, facts = key
+        ident, pool, difficulty, version_mask, suggested, waiting, profile, aim, facts = key
         if (
             ident != session.id
             or pool != session.current
@@ -234,10 +238,26 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
             or suggested != session.suggested_difficulty
             or waiting != session.waiting
             or profile is not session.profile
+            or aim != _aim_of(session)
             or facts != _facts_of(session)
         ):
             return False
     return True
+
+
+def _aim_of(session: Session) -> float | None:
+    """Shares a minute that the miner's difficulty aims at; None while its pool decides the difficulty."""
+    if session.vardiff is None or session.current is None:
+        return None
+    link = session.links.get(session.current)
+    return link.pool.config.shares_per_minute if link is not None and link.is_shared else None
+
+
+def _aim(sessions: Sequence[Session]) -> float | None:
+    """The same of a worker's connections that have work together; None if a pool decides for one of them."""
+    aims = [_aim_of(session) for session in sessions if session.current is not None]
+    known = [aim for aim in aims if aim is not None]
+    return sum(known) if known and len(known) == len(aims) else None
 
 
 def _facts_of(session: Session) -> Mapping[PoolKey, str] | None:

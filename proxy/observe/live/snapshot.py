@@ -9,11 +9,12 @@ from proxy.alerts.texts import doubt_sentence, split_sentence
 from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.luck import effort
 from proxy.chains.payout import PayoutCheck
-from proxy.config.snapshot import ListenerConfig
+from proxy.config.snapshot import Connections, ListenerConfig
 from proxy.engine.engine import NO_POOL, Engine
 from proxy.engine.outage import Outage
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.session import Session
+from proxy.engine.shared_connections import SharedConnections
 from proxy.history import Accounting, PoolTally
 from proxy.history.counters import NO_SHARES
 from proxy.history.effort import EffortMeter
@@ -31,6 +32,7 @@ from proxy.observe.live.views import (
     LiveSnapshot,
     PoolView,
     RateView,
+    SharedView,
     SplitPart,
     SplitView,
 )
@@ -193,6 +195,7 @@ class SnapshotBuilder:
             time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
             time_sum_s=part.seconds if part else 0.0,
             waiting_miners=excluded,
+            shared=_shared(here.engine.shared.get(key)),
         )
 
     # --- Listeners ------------------------------------------------------------------------------------------------
@@ -287,6 +290,15 @@ class SnapshotBuilder:
     def _wall(self, monotonic: float) -> float:
         clock = self.sources.clock
         return clock.wall() - (clock.now() - monotonic)
+
+
+def _shared(together: SharedConnections | None) -> SharedView | None:
+    if together is None:
+        return None
+    there = [each for each in together if not each.is_over]
+    if not there and not together.waiting and together.pool.config.connections is Connections.OWN:
+        return None
+    return SharedView(connections=len(there), miners=sum(len(each.miners) for each in there), waiting=together.waiting)
 
 
 def _ordered(engine: Engine) -> list[UpstreamPool]:

@@ -43,6 +43,17 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedView:
+    """A pool's connections that many miners have together."""
+
+    connections: int = 0
+    miners: int = 0
+    """With a place on one of them, whether they work there now or elsewhere."""
+    waiting: int = 0
+    """For whom there is no place; they work on other pools, if at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
     """One pool as it is now."""
 
@@ -97,6 +108,8 @@ class PoolView:
     """Miner-seconds spent on it."""
     waiting_miners: int = 0
     """Excluded from this pool, each with a reason on its own page."""
+    shared: SharedView | None = None
+    """None where each miner has a connection of its own, and none is shared any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +156,8 @@ class WorkerView:
     day_line: bytes = b""
     """Work of the last day in half hours, oldest first, as parts of the best of them (255); empty without any."""
     shares_per_s: float = 0.0
+    shares_aim: float | None = None
+    """Shares a minute that the proxy's difficulty aims at, over all its connections; None while pools decide."""
     difficulty: float = 0.0
     counts: Tally = NO_SHARES
     """Shares of all time."""

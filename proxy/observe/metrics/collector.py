@@ -187,6 +187,18 @@ def _pools(pools: tuple[PoolGauges, ...]) -> Iterator[Metric]:
     yield _gauge(
         "dpmp_extranonce2_size", "Bytes of extranonce2 that the pool leaves", label, known(lambda p: p.extranonce2_size)
     )
+    yield _gauge(
+        "dpmp_pool_shared_connections",
+        "Connections to the pool that many miners have together",
+        label,
+        known(lambda p: p.shared_connections),
+    )
+    yield _gauge(
+        "dpmp_pool_waiting_for_place",
+        "Miners without a place on the pool's shared connections",
+        label,
+        known(lambda p: p.waiting_for_place),
+    )
 
 
 def _oracle(gauges: Gauges) -> Iterator[Metric]:

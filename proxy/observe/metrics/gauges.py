@@ -31,6 +31,10 @@ class PoolGauges:
     """Part of all pools' work of the last ten minutes, 0..1; None while there was none."""
     extranonce2_size: int | None = None
     """Bytes; None before the pool said it."""
+    shared_connections: int | None = None
+    """None where each miner has a connection of its own."""
+    waiting_for_place: int | None = None
+    """Miners for whom there is no place on the shared connections; None as above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 from dashboard.models import AuditEntry
 from proxy.models.history import BestShare, Block, ShareBucket
 from proxy.observe.live.moves import Moves, Stay
-from proxy.observe.live.views import UNKNOWN_RATE, store
+from proxy.observe.live.views import UNKNOWN_RATE, SharedView, store
 from proxy.types import PoolKey, WorkerName
 from tests.dashboard import fixtures
 
@@ -57,6 +57,19 @@ def test_the_fleet_and_its_pools_are_as_the_pages_show_them(calls):
     assert len(program.get("/alarms")) == len(snap.alarms)
     assert program.get("/balance?points=2")["chains"][0]["chain"] in ("BTC", "BCH")
     assert [one["pool"] for one in program.get("/odds")] == ["A", "B"]
+
+
+def test_shared_connections_and_the_aim_of_difficulties_are_told_where_there_are_any(calls):
+    snap = fixtures.rich()
+    pool = replace(snap.pools[0], shared=SharedView(connections=3, miners=712, waiting=41))
+    worker = replace(snap.workers[0], shares_aim=15.0)
+    store.put(replace(snap, pools=(pool, *snap.pools[1:]), workers=(worker, *snap.workers[1:])))
+    program = calls()
+    names = ("shared_connections", "shared_miners", "waiting_for_place")
+    assert [program.get("/pools/A")[name] for name in names] == [3, 712, 41]
+    assert [program.get("/pools/B")[name] for name in names] == [None, None, None]
+    aims = {one["name"]: one["shares_aim_per_min"] for one in program.get("/workers")["items"]}
+    assert aims["AvalonQ"] == 15.0 and set(aims.values()) == {15.0, None}
 
 
 def test_a_worker_that_proved_nothing_has_no_rate(calls):

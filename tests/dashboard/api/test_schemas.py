@@ -49,7 +49,8 @@ def test_names_of_numbers_say_their_units():
     counts = {
         "accepted", "rejected", "stale", "duplicate", "unanswered", "connections", "workers", "miners", "jobs",
         "height", "excluded_miners", "revision", "switches", "blocks", "difficulty", "weights", "weight", "session",
-        "id", "confirmations", "priority", "schedule_id", "status", "hours", "days", "work_only",
+        "id", "confirmations", "priority", "schedule_id", "status", "hours", "days", "work_only", "shared_connections",
+        "shared_miners", "waiting_for_place",
     }  # fmt: skip
     for model in models():
         for name, kind in typing.get_type_hints(model).items():
