@@ -16,7 +16,7 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
     (
         "settings",
         _("Settings"),
-        ("ProxySettings", "FirmwareRule", "MqttSettings", "Retention", "WorkerTrace", "ConfigRevision"),
+        ("ProxySettings", "Listener", "FirmwareRule", "MqttSettings", "Retention", "WorkerTrace", "ConfigRevision"),
     ),
     ("people", _("People"), ("User", "Group", "ApiToken", "AccessAttempt", "AccessFailureLog", "AccessLog")),
     (

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from proxy.config.snapshot import Connections, GroupBy
+from proxy.engine.jobs import MAX_CONTENTS
+from proxy.engine.pool_link import DRAIN_GRACE_S
+from proxy.engine.prefixes import Prefixes
 from proxy.engine.shared_connections import FIRST_JOB_ID
-from proxy.engine.shared_link import FIRST_OF_ASIC, FIRST_OF_OTHERS
+from proxy.engine.shared_link import FIRST_OF_ASIC, FIRST_OF_OTHERS, SharedLink
 from proxy.engine.vardiff import Vardiff
 from proxy.observe.events import EmergencySwitch, MinerWaiting, PoolConnecting, PoolDisconnected, ShareResult
 from proxy.stratum.extranonce import shared_sizes_for
@@ -551,3 +554,106 @@ def test_a_connection_lost_on_one_pool_leaves_the_evidence_of_another_alone() ->
     world.pools["A"].drop()
     world.advance(20)
     assert miner.difficulty < before
+
+
+# --- Small ones -----------------------------------------------------------------------------------------------------
+
+
+def test_prefixes_that_all_have_an_owner_are_given_again_to_as_few_as_possible() -> None:
+    prefixes = Prefixes(1, start=7)
+    taken = [prefixes.take() for _ in range(256)]
+    assert len(set(taken)) == 256
+    assert set(prefixes.users) == {1}
+    prefixes.give_back(taken[3])
+    assert [prefixes.take(), prefixes.take()] == [taken[3], bytes([(taken[3][0] + 1) % 256])]
+    assert max(prefixes.users) == 2
+
+
+def test_what_a_miner_had_on_many_connections_is_forgotten_in_turn_and_never_given_twice() -> None:
+    world = farm({"A": 8})
+    [miner] = fleet(world, 1)
+    seen = set()
+    for number in range(MAX_CONTENTS + 4):
+        world.configure(A={"group_by": GroupBy.WORKER if number % 2 else GroupBy.NOTHING})
+        world.advance(5)
+        assert miner.job[0] not in seen, "each connection's job is another one"
+        seen.add(miner.job[0])
+        ident = miner.submit(nonce=f"{number + 1:08x}")
+        world.advance(1)
+        assert miner.answers(ident)[0]["result"] is True
+
+
+def test_open_shares_of_a_connection_that_is_left_are_counted_and_waited_for() -> None:
+    world = farm({"A": 8})
+    [miner] = fleet(world, 1)
+    for kind in (Connections.OWN, Connections.SHARED):
+        world.pools["A"].delay_s = DRAIN_GRACE_S + 2
+        ident = miner.submit(nonce=f"{len(kind):08x}")
+        world.pools["A"].delay_s = 0.0
+        world.configure(A={"connections": kind})
+        world.advance(1)
+        assert world.engine.open_submits == 1
+        world.advance(DRAIN_GRACE_S + 3)
+        assert miner.answers(ident)[0]["result"] is True
+        assert world.engine.open_submits == 0
+
+
+def test_a_change_that_is_taken_back_before_the_new_link_has_a_job_changes_nothing() -> None:
+    world = farm({"A": 8})
+    [miner] = fleet(world, 1)
+    [line] = lines_to(world.pools["A"])
+    world.pools["A"].reachable = False
+    world.configure(A={"connections": Connections.OWN})
+    world.advance(0.5)
+    world.configure(A={"connections": Connections.SHARED})
+    world.advance(0.5)
+    world.pools["A"].reachable = True
+    world.advance(60)
+    ident = miner.submit()
+    world.advance(1)
+    assert miner.answers(ident)[0]["result"] is True
+    assert len(lines_to(world.pools["A"])) == 1
+    assert line.link.closed is (lines_to(world.pools["A"])[0] is not line)
+
+
+def test_a_miner_that_waits_for_a_place_is_forgotten_when_it_wants_none() -> None:
+    world = farm({"A": 8, "B": 8}, each={"most_miners": 1, "most_connections": 1})
+    miners = fleet(world, 3)
+    together = world.engine.shared[PoolKey("A")]
+    assert together.waiting
+    world.slider(A=0, B=100)
+    world.advance(60)
+    for miner in miners:
+        miner.leave()
+    world.advance(30)
+    assert together.waiting == 0
+
+
+def test_a_place_is_kept_when_it_is_asked_for_again_and_nothing_is_held_for_one_miner() -> None:
+    world = farm({"A": 8})
+    [miner] = fleet(world, 1)
+    link = miner.session.links[PoolKey("A")]
+    assert isinstance(link, SharedLink)
+    place = link.at
+    link.try_again()
+    assert link.at is place is not None
+    assert link.held_difficulty(64.0) == 0.0
+    assert len(world.engine.shared[PoolKey("A")]) == 1
+
+
+def test_late_shares_of_a_pool_that_the_miner_left_give_it_no_job_there() -> None:
+    world = farm()
+    [miner] = fleet(world, 1)
+    here = miner.pool_of(miner.job)
+    there = "B" if here == "A" else "A"
+    old = miner.job
+    world.slider(**{here: 0.0, there: 100.0})
+    world.advance(60)
+    assert miner.pool_of(miner.job) == there
+    jobs = len(miner.all("mining.notify"))
+    link = miner.session.links.get(PoolKey(here))
+    for number in range(40):
+        miner.submit(old, nonce=f"{number + 77:08x}")
+    world.advance(0.1)
+    assert all(miner.pool_of(job) == there for job in miner.all("mining.notify")[jobs:])
+    assert link is None or isinstance(link, SharedLink)

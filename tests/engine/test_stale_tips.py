@@ -4,10 +4,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
 from proxy.chains.stale_tips import CONTEST_S, STALE_S
+from proxy.config.snapshot import Connections
 from proxy.observe.events import ChainSplit, EmergencySwitch, PoolSwitched, StaleTipLeft
 from proxy.types import Chain, PoolKey, WorkerName
 from tests.support.world import Connection, ScriptedMiner, ScriptedPool, World
@@ -68,8 +70,10 @@ class Chained:
             connection.push("mining.notify", self.job(pool, height, prevhash, clean=True, job_id=f"{pool.jobs:x}"))
 
 
-def chained(*, min_switch_s: float = 30.0, weights: dict[str, float] | None = None) -> tuple[World, Chained]:
-    world = World(settle=False, min_switch_s=min_switch_s, weights=weights or {"A": 95, "B": 5})
+def chained(
+    *, min_switch_s: float = 30.0, weights: dict[str, float] | None = None, options: dict[str, Any] | None = None
+) -> tuple[World, Chained]:
+    world = World(settle=False, min_switch_s=min_switch_s, weights=weights or {"A": 95, "B": 5}, options=options)
     chain = Chained(world)
     world.advance(3)
     return world, chain
@@ -107,6 +111,21 @@ def test_they_come_back_by_the_weights_once_the_pool_has_the_block():
     chain.announce("A", HEIGHT + 1, block_hash(2))
     world.advance(90)
     assert A in [switch.new for switch in world.events_of(PoolSwitched)[-3:]]
+
+
+def test_miners_of_a_shared_connection_leave_it_together_and_come_back():
+    world, chain = chained(options={key: {"connections": Connections.SHARED} for key in (A, B)})
+    miners = [world.miner(user=f"addr.rig{number}") for number in range(3)]
+    world.advance(5)
+    assert A in {miner.session.current for miner in miners}
+    chain.announce("B", HEIGHT + 1, block_hash(2))
+    world.advance(STALE_S + 0.1)
+    assert {miner.session.current for miner in miners} == {B}
+    assert [left.pool for left in world.events_of(StaleTipLeft)] == [A], "told once for the connection"
+    chain.announce("A", HEIGHT + 1, block_hash(2))
+    world.advance(90)
+    assert A in {miner.session.current for miner in miners}
+    assert len(world.events_of(StaleTipLeft)) == 1
 
 
 def test_a_pool_that_is_only_a_second_late_keeps_its_miners():

@@ -28,6 +28,25 @@ def accounting(clock, events):
     return Accounting(clock=clock, events=events, hashes_per_difficulty=1000.0)
 
 
+def test_a_share_that_only_proved_work_is_counted_as_such(accounting, events):
+    events.emit(ready(1, ANN))
+    for reached in (9.0, 11.0):
+        events.emit(share(ANN, A, 8.0, true=reached, verdict=Verdict.WORK, by=DecidedBy.PROXY))
+    total = accounting.worker(ANN).total
+    assert (total.accepted, total.work_only, total.credited, total.work, total.best) == (0, 2, 0.0, 16.0, 11.0)
+
+
+def test_work_alone_keeps_a_name_among_those_that_work(accounting, events):
+    accounting.apply(ConfigSnapshot(limits=Limits(max_workers=3)))
+    for number in range(3):
+        events.emit(ready(number, WorkerName(f"w{number}")))
+        events.emit(share(WorkerName(f"w{number}"), A, session=number, verdict=Verdict.WORK, by=DecidedBy.PROXY))
+    stored(accounting)
+    events.emit(share(ANN, A, session=9))
+    assert accounting.worker(OTHERS).total.accepted == 1
+    assert all(accounting.worker(WorkerName(f"w{number}")).total.work_only == 1 for number in range(3))
+
+
 def test_shares_are_counted_by_worker_pool_reason_and_who_decided(accounting, events):
     events.emit(share(ANN, A, 8.0, credited=4.0))
     events.emit(share(ANN, B, 2.0, true=77.0))
