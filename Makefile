@@ -25,7 +25,7 @@ PROCESSES := tests/installer tests/e2e tests/abuse tests/browser
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
-	@echo "make demo   two test pools and six test miners on a throw-away database"
+	@echo "make demo   two test pools and six test miners on a throw-away database (a farm: ARGS=\"--miners 1000\")"
 	@echo "make screenshots   pictures of all pages in three states, to look at (ARGS=\"--page / --state trouble\")"
 	@echo "make check  format, lint, types, templates, migrations and the quick tests, before each commit"
 	@echo "make test   all checks and tests, with coverage (TESTARGS=... for pytest)"

@@ -10,15 +10,24 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, TextIO
 
+from django.core.management.base import CommandError
 from django.db import connection, transaction
 from django.utils import timezone
 
 from dpmp_site.bootstrap import prepare_database
-from proxy.config.snapshot import Policy
+from proxy.config.snapshot import Connections, Policy
 from proxy.models.config import Allocation, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.models.history import Block, BlockVerdict
+from proxy.net.capacity import raise_open_files
 from proxy.simulator.commands import Lines
-from proxy.simulator.demo import DEMO_HASHES_PER_DIFFICULTY
+from proxy.simulator.demo import (
+    DEMO_HASHES_PER_DIFFICULTY,
+    FARM_ABOVE,
+    FARM_MIN_DIFFICULTY,
+    FLEET,
+    MOST_MINERS,
+    shares_per_minute,
+)
 
 
 class Demo:
@@ -26,15 +35,17 @@ class Demo:
 
     hashes_per_difficulty = float(DEMO_HASHES_PER_DIFFICULTY)
 
-    def __init__(self, listen: tuple[str, int]) -> None:
+    def __init__(self, listen: tuple[str, int], miners: int = len(FLEET)) -> None:
         host, port = listen
+        self._miners = miners
         self._proxy = f"{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Demo":
         prepare_database()
+        raise_open_files()  # the simulator inherits it
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "proxy.simulator", "--proxy", self._proxy],
+            [sys.executable, "-m", "proxy.simulator", "--proxy", self._proxy, "--miners", str(self._miners)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -42,7 +53,7 @@ class Demo:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the simulator did not start")
-        configure(json.loads(line)["pools"])
+        configure(json.loads(line)["pools"], self._miners)
         if may_be_read(sys.stdin):
             Thread(target=self._pass_on, name="demo commands", daemon=True).start()
         return self
@@ -77,6 +88,19 @@ class Demo:
             process.wait()
 
 
+def checked(miners: int | None) -> int:
+    """How many miners the demo has; six where nobody said.
+
+    Raises:
+        CommandError: none, or more than the demo can have.
+    """
+    if miners is None:
+        return len(FLEET)
+    if not 1 <= miners <= MOST_MINERS:
+        raise CommandError(f"--miners is from 1 to {MOST_MINERS}.")
+    return miners
+
+
 def may_be_read(stream: TextIO | None) -> bool:
     """Whether reading ``stream`` cannot stop this process, as a terminal does that another job has in front."""
     if stream is None or stream.closed:
@@ -107,16 +131,25 @@ def make_block() -> None:
 
 
 @transaction.atomic
-def configure(pools: list[dict[str, Any]]) -> None:
+def configure(pools: list[dict[str, Any]], miners: int) -> None:
     """Write the rows of the simulated pools and a 70:30 schedule: all miners alternate between the pools soon after the
-    start."""
+    start. Many ``miners`` share connections."""
     schedule = Schedule.objects.create(
         name="Demo 70:30", is_default=True, policy=Policy.SLICING.value, min_switch_s=12, slice_s=6
+    )
+    shared = (
+        {
+            "connections": Connections.SHARED.value,
+            "shares_per_minute": shares_per_minute(miners),
+            "min_difficulty": FARM_MIN_DIFFICULTY,
+        }
+        if miners > FARM_ABOVE
+        else {}
     )
     for row, weight in zip(pools, (70, 30), strict=True):
         wallet = Wallet.objects.create(label=f"{row['chain']} demo wallet", chain=row["chain"], address=row["wallet"])
         pool = Pool.objects.create(
-            key=row["key"], name=row["name"], chain=row["chain"], wallet=wallet, password=row["password"]
+            key=row["key"], name=row["name"], chain=row["chain"], wallet=wallet, password=row["password"], **shared
         )
         PoolEndpoint.objects.create(pool=pool, host=row["host"], port=row["port"])
         Allocation.objects.create(schedule=schedule, pool=pool, weight=weight)

@@ -25,6 +25,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ports", default="0,0", help="ports of the two pools; 0 takes a free one")
     parser.add_argument("--hashes-per-difficulty", type=int, default=demo.DEMO_HASHES_PER_DIFFICULTY)
     parser.add_argument("--hashrate", type=float, default=demo.TOTAL_HASHRATE, help="of all miners, hashes per second")
+    parser.add_argument("--miners", type=int, default=len(demo.FLEET), help="how many; they share the hash rate")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
 
@@ -40,6 +41,7 @@ async def serve(options: argparse.Namespace) -> int:
         total_hashrate=options.hashrate,
         hashes_per_difficulty=options.hashes_per_difficulty,
         seed=options.seed,
+        number=options.miners,
     )
     commands = demo.commands_of(pools, miners)
     said: asyncio.Queue[str] = asyncio.Queue(maxsize=100)

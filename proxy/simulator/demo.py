@@ -7,7 +7,7 @@ from typing import TypedDict
 from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
 from proxy.simulator.commands import DemoCommands
 from proxy.simulator.dialect import CKPOOL, PLAIN
-from proxy.simulator.miner import SimMiner
+from proxy.simulator.miner import SLICE_S, SimMiner
 from proxy.simulator.pool import SimPool
 from proxy.simulator.profiles import AVALON, ESP_MINER, NERDMINER, NERDQAXE, WHATSMINER, Profile
 from proxy.simulator.vardiff import Vardiff
@@ -28,6 +28,17 @@ FLEET: tuple[tuple[str, Profile, float], ...] = (
     ("desk", NERDMINER, 0.5),
 )
 """Worker name, firmware and share of the hash rate."""
+FARM_WEIGHTS = (3.0, 2.0, 1.5, 1.0, 1.0, 0.5)
+"""Shares of the hash rate where the same six kinds are a farm: none of them is next to nothing."""
+FARM_ABOVE = 50
+"""Miners; so many have connections of their own, more are on shared ones."""
+FARM_SHARES_PER_MINUTE = 4_000.0
+"""Of all miners together."""
+FARM_MIN_DIFFICULTY = 0.25
+"""What NerdMiner suggests is meant for shares of 2**32 hashes: here each hash would be one."""
+FARM_SLICE_S = 2.0
+"""How long a farm's miner waits for its next slice of hashes: a thousand waits cost more than the hashes."""
+MOST_MINERS = 5_000
 
 
 class DemoPool(TypedDict):
@@ -104,21 +115,31 @@ def build_miners(
     hashes_per_difficulty: int = DEMO_HASHES_PER_DIFFICULTY,
     user: str = "demo",
     seed: int = 1,
+    number: int = len(FLEET),
 ) -> list[SimMiner]:
-    """The fleet, not yet started; users are ``user.worker``."""
-    whole = sum(weight for _, _, weight in FLEET)
+    """``number`` miners, not yet started; users are ``user.worker``. The six of the fleet come first, and again with a
+    number behind their names; they have ``total_hashrate`` together, however many they are."""
+    weights = FARM_WEIGHTS if number > FARM_ABOVE else tuple(weight for _, _, weight in FLEET)
+    kinds = [index % len(FLEET) for index in range(number)]
+    whole = sum(weights[kind] for kind in kinds)
     return [
         SimMiner(
-            profile,
+            FLEET[kind][1],
             host,
             port,
-            user=f"{user}.{worker}",
-            hashrate=total_hashrate * weight / whole,
+            user=f"{user}.{FLEET[kind][0]}{index // len(FLEET) + 1 if index >= len(FLEET) else ''}",
+            hashrate=total_hashrate * weights[kind] / whole,
             hashes_per_difficulty=hashes_per_difficulty,
             seed=seed,
+            longest_slice_s=FARM_SLICE_S if number > FARM_ABOVE else SLICE_S,
         )
-        for worker, profile, weight in FLEET
+        for index, kind in enumerate(kinds)
     ]
+
+
+def shares_per_minute(number: int) -> float:
+    """The aim for each of a farm's ``number`` miners, so that a small machine copes with all of them."""
+    return min(6.0, FARM_SHARES_PER_MINUTE / number)
 
 
 async def answers(host: str, port: int, pause_s: float = 0.5) -> None:

@@ -23,6 +23,7 @@ KEPT_VIOLATIONS = 1_000
 KEPT_CANDIDATES = 10_000
 BATCH = 2_000
 """Hashes in one go where nothing else is said, about 6 ms."""
+SLICE_S = 0.25
 DIAL_S = 10.0
 RETRY_S = 120.0
 """How long cgminer tries a submit again that had no answer."""
@@ -75,9 +76,10 @@ class SimMiner:
         time_scale: float = 1.0,
         seed: int = 0,
         batch: int = BATCH,
+        longest_slice_s: float = SLICE_S,
     ) -> None:
         """``suggest`` None asks for a share every three seconds; it is whole and at least 1, as in firmware. ``batch``:
-        hashes in one go, which hold the loop."""
+        hashes in one go, which hold the loop; a slow miner hashes at least once in ``longest_slice_s``."""
         self.profile = profile
         self.host = host
         self.port = port
@@ -98,6 +100,7 @@ class SimMiner:
         self.wire: MinerWire | None = None
         self.mining = True
         self._batch = batch
+        self._longest_slice_s = longest_slice_s
         self._random = random.Random(f"{user}/{seed}")
         self._session = ""
         self._search: Search | None = None
@@ -301,7 +304,7 @@ class SimMiner:
             self._arm()
 
     def _arm(self) -> None:
-        delay = min(max(self._batch / self.hashrate, 0.01), 0.25)
+        delay = min(max(self._batch / self.hashrate, 0.01), self._longest_slice_s)
         self._slice = asyncio.get_running_loop().call_later(delay, self._hash)
 
     def _hash(self) -> None:

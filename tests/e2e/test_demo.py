@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.simulator.demo import FARM_ABOVE
 from tests.e2e.conftest import PROXIES, Measured
-from tests.e2e.process import ROOT, START_S, ProxyProcess, clean_environment
+from tests.e2e.process import ROOT, START_S, Metrics, ProxyProcess, clean_environment
 from tests.support.patience import PATIENCE_S, ProcessorWait
 from tests.support.ports import steady_port
 
@@ -79,3 +80,43 @@ async def accepted_pairs(proxy: ProxyProcess, until: float) -> set[tuple[str, st
         pairs = {(line["worker"], line["pool"]) for line in proxy.lines("share_result", verdict="accepted")}
         await asyncio.sleep(0.5)
     return pairs
+
+
+@pytest.mark.slow
+async def test_a_demo_of_many_miners_has_them_on_shared_connections(
+    tmp_path, request: pytest.FixtureRequest, measured: Measured
+) -> None:
+    miners = FARM_ABOVE + 1
+    proxy = ProxyProcess(clean_environment(tmp_path / "not used"))
+    proxy.checkout = copied_checkout(tmp_path / "checkout")
+    request.node.stash.setdefault(PROXIES, []).append(proxy)
+    try:
+        await proxy.launch(
+            *("--demo", "--miners", str(miners), "--listen", f"127.0.0.1:{steady_port()}"),
+            *("--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0"),
+        )
+        await proxy.until("dpmp_listening", timeout_s=START_S)
+        proxy.metrics_port = int(proxy.lines("metrics_started")[0]["address"].rpartition(":")[2])
+        until = time.monotonic() + SHOWN_S + 2 * PATIENCE_S
+        while not is_farm_at_work(metrics := await proxy.metrics(), miners) and time.monotonic() < until:
+            await asyncio.sleep(0.5)
+        assert is_farm_at_work(metrics, miners)
+        shared = {pool: metrics.total("dpmp_pool_shared_connections", pool=pool) for pool in "AB"}
+        measured(f"shared connections to each pool for {miners} miners: {shared}")
+        assert all(1 <= number <= 4 for number in shared.values())
+        assert metrics.total("dpmp_pool_waiting_for_place") == 0
+        stale = metrics.total("dpmp_share_rejects_total", reason="stale")
+        assert metrics.total("dpmp_share_rejects_total") == stale
+        code, _took = await proxy.end()
+    finally:
+        await proxy.clear_away()
+    assert code == 0
+
+
+def is_farm_at_work(metrics: Metrics, miners: int) -> bool:
+    """Whether all miners are there, and shares of both pools went up and were found below the pools' difficulty."""
+    return metrics.total("dpmp_downstream_connections") == miners and all(
+        metrics.total(name, pool=pool) > 0
+        for name in ("dpmp_shares_accepted_total", "dpmp_shares_work_only_total")
+        for pool in "AB"
+    )

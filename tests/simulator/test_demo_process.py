@@ -72,3 +72,17 @@ def test_demo_fleet_has_six_miners_in_the_ratio_promised() -> None:
     miners = demo.build_miners("127.0.0.1", 1, total_hashrate=94_500)
     assert [round(miner.hashrate) for miner in miners] == [80_000, 6_000, 6_000, 1_000, 1_000, 500]
     assert len({miner.user for miner in miners}) == 6
+
+
+def test_a_demo_of_many_miners_has_each_name_once_and_the_same_hash_rate() -> None:
+    miners = demo.build_miners("127.0.0.1", 1, number=1000)
+    assert len({miner.user for miner in miners}) == 1000
+    assert sum(miner.hashrate for miner in miners) == pytest.approx(demo.TOTAL_HASHRATE)
+    assert min(miner.hashrate for miner in miners) > demo.TOTAL_HASHRATE / 1000 / 4
+    assert {miner.profile for miner in miners} == {profile for _, profile, _ in demo.FLEET}
+
+
+@pytest.mark.parametrize("miners", [51, 1000, demo.MOST_MINERS])
+def test_the_shares_of_a_farm_are_bounded_together(miners: int) -> None:
+    aim = demo.shares_per_minute(miners)
+    assert 0.5 <= aim <= 6 and round(aim * miners) <= demo.FARM_SHARES_PER_MINUTE

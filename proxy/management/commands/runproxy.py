@@ -31,6 +31,12 @@ class Command(BaseCommand):
             "--demo", action="store_true", help="two simulated pools and six simulated miners on a throw-away database"
         )
         parser.add_argument(
+            "--miners",
+            type=int,
+            metavar="NUMBER",
+            help="with --demo: so many simulated miners; more than 50 are a farm on shared connections",
+        )
+        parser.add_argument(
             "--log-to-stdout", action="store_true", help="also on a terminal, where the log else goes to the file alone"
         )
         parser.add_argument(
@@ -43,10 +49,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with ExitStack() as stack:
             hashes = options["hashes_per_difficulty"]
+            if options["miners"] is not None and not options["demo"]:
+                raise CommandError("--miners goes with --demo.")
             if options["demo"]:
-                from proxy.management.demo import Demo
+                from proxy.management.demo import Demo, checked
 
-                demo = stack.enter_context(Demo(options["listen"] or ("127.0.0.1", 3351)))
+                miners = checked(options["miners"])
+                demo = stack.enter_context(Demo(options["listen"] or ("127.0.0.1", 3351), miners))
                 hashes = demo.hashes_per_difficulty
             self._run(
                 Options(
