@@ -110,17 +110,20 @@ def _log_in(page, who):
 def visit(chromium, dashboard, logged_in):
     """``visit("otto", "/pools/")`` is that page of an own browser in which Otto is logged in.
 
-    ``page.bad`` is what went wrong. ``alone`` is for a test that ends the login.
+    ``page.bad`` is what went wrong. ``alone`` is for a test that ends the login. Only with ``installs`` the browser has
+    service workers; without one it is like those that reach the dashboard by plain http.
     """
     contexts = []
     dashboard.show("anew")
 
-    def make(who=None, path="/", *, width=1440, theme="dark", alone=False, **options):
+    def make(who=None, path="/", *, width=1440, theme="dark", alone=False, installs=False, **options):
         state = logged_in(who) if who and not alone else None
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, base_url=dashboard.url, storage_state=state, **options
         )
         contexts.append(context)
+        if not installs:
+            context.add_init_script("delete Navigator.prototype.serviceWorker")
         context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
         page = context.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)

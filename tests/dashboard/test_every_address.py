@@ -102,6 +102,9 @@ WHO_MAY = {
     "people/links/<int:pk>/revoke/": ADMINISTER,
     "view/<str:secret>/": EVERYBODY,
     "audit/": STEER,
+    "manifest.webmanifest": EVERYBODY,
+    "offline/": EVERYBODY,
+    "offline-worker.js": EVERYBODY,
     "widget/": EVERYBODY,  # not found unless the environment allows it
     "charts/fleet/": SEE,
     "charts/split/": SEE,

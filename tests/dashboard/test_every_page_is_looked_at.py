@@ -10,7 +10,8 @@ LOOKED_AT_AS_ANOTHER = {"listener", "wallet-new", "schedule-window-new"}
 NO_PAGE = {
     "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-network", "chart-pool", "chart-split",
     "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download", "logs-switches-save",
-    "mqtt-test", "pins-set", "poll", "pool-test", "schedule-preview", "session-end", "split-auto", "split-reset",
+    "manifest", "mqtt-test", "offline", "offline-worker", "pins-set", "poll", "pool-test", "schedule-preview",
+    "session-end", "split-auto", "split-reset",
     "split-set", "split-undo", "start-test", "theme", "token-make", "token-revoke", "worker-forget", "worker-note",
     "worker-pin", "workers-csv", "widget", "api",
 }  # fmt: skip

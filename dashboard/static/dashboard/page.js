@@ -88,6 +88,19 @@
     document.dispatchEvent(new CustomEvent("dpmp:theme"));
   }));
 
+  // The frame that a phone draws around an installed page takes the page's colour.
+  document.addEventListener("dpmp:theme", () => {
+    const colour = getComputedStyle(document.documentElement).getPropertyValue("--bg").trim();
+    document.querySelectorAll("meta[name=theme-color]").forEach((meta) => { meta.content = colour; });
+  });
+
+  // Where a browser allows it (https, or the machine itself), it keeps a notice for while the server cannot be reached.
+  const manifest = document.querySelector("link[rel=manifest]");
+  if (manifest && "serviceWorker" in navigator) addEventListener("load", () => {
+    navigator.serviceWorker.register(manifest.dataset.worker).catch(() => { /* a certificate that the browser does not trust */ });
+    try { localStorage.setItem("dpmp_language", lang); } catch { /* storage is switched off: the browser's languages decide */ }
+  });
+
   // A form shows the fields that belong to what was chosen in it.
   document.addEventListener("change", (event) => {
     if (event.target.matches("form[data-mode] [name=mode]")) event.target.form.dataset.mode = event.target.value;
