@@ -108,13 +108,15 @@ def sort_head(context: template.Context, name: str, label: str, where: str = "")
     query = table_query(following, context["q"], context["pool"], context["group"])
     address = f"{reverse('workers')}?{query}"
     kind = where if text_first else f"r {where}".strip()
+    text = TERMS[_TERM_OF_COLUMN[name]] if name in _TERM_OF_COLUMN else ""
     return format_html(
         '<th scope="col" class="{}"{}><a href="{}" hx-get="{}" hx-target="#workers" hx-swap="innerHTML" '
-        'hx-push-url="true">{}</a></th>',
+        'hx-push-url="true"{}>{}</a></th>',
         kind,
         state,
         address,
         address,
+        format_html(' title="{}" data-tip="{}"', text, text) if text else "",
         label,
     )
 
@@ -126,8 +128,21 @@ def term(name: str, label: str) -> SafeString:
     return format_html('<button type="button" class="term" title="{}" data-tip="{}">{}</button>', text, text, label)
 
 
-_TERM_OF = {"stale": "stale", "unanswered": "no_reply"}
+_TERM_OF = {"stale": "stale", "unanswered": "no_reply", "work_only": "work_only"}
 """Counter -> the term that explains it."""
+_TERM_OF_COLUMN = {
+    "rate": "rate_5m",
+    "hour": "rate_1h",
+    "day": "rate_24h",
+    "line": "day_line",
+    "shares": "shares_per_s",
+    "difficulty": "difficulty",
+    "accepted": "shares",
+    "best": "best",
+    "rejected": "rejected",
+    "seen": "seen",
+}
+"""Column of the workers' table -> the term that explains it."""
 
 
 @register.simple_tag
@@ -146,7 +161,9 @@ def column_head(context: template.Context, column: Column) -> SafeString:
     """The head of a column that can be left out; it sorts where the column has an order."""
     if column.name in SORTS:
         return sort_head(context, column.name, str(column.label), _WHERE.get(column.name, ""))
-    return format_html('<th scope="col" class="{}">{}</th>', _WHERE.get(column.name, ""), column.label)
+    label = str(column.label)
+    head = term(_TERM_OF_COLUMN[column.name], label) if column.name in _TERM_OF_COLUMN else label
+    return format_html('<th scope="col" class="{}">{}</th>', _WHERE.get(column.name, ""), head)
 
 
 @register.simple_tag
