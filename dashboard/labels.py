@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext_lazy as _
 
 from proxy.balance.balance_view import BalanceState
-from proxy.config.snapshot import Mode, Policy
+from proxy.config.snapshot import Mode
 from proxy.models.labels import SourceKind, Text, label_of
 from proxy.types import AdminStatus, Chain, PoolStatus, Waste
 
@@ -97,11 +97,6 @@ def chain_name(chain: Chain) -> str:
 def mode_name(mode: str) -> str:
     """Label of what decides a schedule's weights."""
     return str(label_of(Mode, mode).name)
-
-
-def policy_name(policy: str) -> str:
-    """Label of the policy that turns weights into assignments."""
-    return str(label_of(Policy, policy).name)
 
 
 def admin_state(status: str) -> str:

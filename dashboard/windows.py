@@ -199,9 +199,9 @@ class ScheduleForm(forms.Form):
 class PlanForm(ScheduleForm):
     """A whole schedule: also how it switches. Its windows are edited in the week."""
 
-    policy = forms.ChoiceField(label=_("Policy"), choices=choices_of(Policy))
+    policy = forms.ChoiceField(label=_("How miners are divided"), choices=choices_of(Policy))
     min_switch_s = forms.FloatField(label=_("Minimum time between switches"), help_text=_MIN_SWITCH_HELP)
-    slice_s = forms.FloatField(label=_("Shortest slice"), help_text=_SLICE_HELP)
+    slice_s = forms.FloatField(label=_("Shortest stay on a pool"), help_text=_SLICE_HELP)
     is_default = forms.BooleanField(label=_("Default: in force when no other schedule is"), required=False)
     listener = forms.ModelChoiceField(
         Listener.objects.all(),

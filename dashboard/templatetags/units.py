@@ -38,7 +38,6 @@ for label in (
     labels.chain_name,
     labels.control_source,
     labels.mode_name,
-    labels.policy_name,
     labels.admin_state,
     labels.balance_state,
     labels.balance_look,

@@ -111,10 +111,10 @@ LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
     Policy: {
         Policy.AUTOMATIC: Label(
             pgettext_lazy("policy of a schedule", "automatic"),
-            _("slicing for one or two miners, packing for three or more"),
+            _("one or two miners alternate; of three or more, each stays on one pool"),
         ),
-        Policy.SLICING: Label(_("slicing"), _("every miner alternates between the pools")),
-        Policy.PACKING: Label(_("packing"), _("miners stay on one pool, only the remainder is sliced")),
+        Policy.SLICING: Label(_("alternating"), _("every miner alternates between the pools")),
+        Policy.PACKING: Label(_("whole miners"), _("each miner stays on one pool, only the remainder alternates")),
     },
     OverrideKind: {
         OverrideKind.WEIGHTS: Label(_("weights")),

@@ -31,7 +31,9 @@ class Schedule(ConfigModel):
         help_text=_("In force when no other schedule is. One schedule can be the default."),
     )
     mode = models.CharField(_("mode"), max_length=12, choices=choices_of(Mode), default=Mode.RATIO.value)
-    policy = models.CharField(_("policy"), max_length=10, choices=choices_of(Policy), default=Policy.AUTOMATIC.value)
+    policy = models.CharField(
+        _("how miners are divided"), max_length=10, choices=choices_of(Policy), default=Policy.AUTOMATIC.value
+    )
     min_switch_s = models.FloatField(
         _("minimum time between switches"),
         default=DEFAULT_MIN_SWITCH_S,
