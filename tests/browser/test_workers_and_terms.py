@@ -56,6 +56,15 @@ def test_term_explains_itself_with_keys_and_at_a_touch(visit):
     assert not page.bad and not phone.bad, (page.bad, phone.bad)
 
 
+def test_cell_of_a_table_explains_itself_at_a_touch_where_its_head_is_left_out(visit):
+    phone = visit("vera", "/pools/", width=360, has_touch=True)
+    phone.locator('tbody [data-label="Latency"]').first.tap()
+    expect(phone.locator("#term-tip")).to_contain_text("Time from sending a share to the pool's answer.")
+    phone.locator("h1").tap()
+    expect(phone.locator("#term-tip")).to_be_hidden()
+    assert not phone.bad, phone.bad
+
+
 def test_worker_s_page_draws_its_day_and_turns_to_latency(visit):
     page = visit("vera", "/workers/AvalonQ/")
     expect(page.locator(".strip rect.mixed, .strip rect.pool").first).to_be_visible()

@@ -166,19 +166,26 @@
   retitle();
   document.addEventListener("dpmp:live", retitle);
 
-  // A term explains itself under the pointer, with the focus, and at a touch; Escape closes it.
+  // A term explains itself under the pointer, with the focus, and at a touch; Escape closes it. Where a narrow screen
+  // leaves the heads of a table out, its cells do it for them.
   const tip = document.createElement("div");
   tip.id = "term-tip"; tip.popover = "manual"; tip.setAttribute("role", "tooltip");
   document.body.append(tip);
   const hide = () => { if (tip.matches(":popover-open")) tip.hidePopover(); };
+  const narrow = matchMedia("(max-width: 640px)");
+  const headOf = (cell) => {
+    const heads = cell && narrow.matches && cell.closest("table").tHead, head = heads && heads.rows[0].cells[cell.cellIndex];
+    return head && head.querySelector("[data-tip]");
+  };
   const explain = (event) => {
-    const term = event.target.closest && event.target.closest("[data-tip]");
+    const on = event.target.closest && event.target.closest("[data-tip], .stack td[data-label]");
+    const term = on && (on.dataset.tip ? on : headOf(on));
     if (!term || !tip.showPopover) { hide(); return; }
-    term.removeAttribute("title");
-    term.setAttribute("aria-describedby", tip.id);
+    on.removeAttribute("title");
+    on.setAttribute("aria-describedby", tip.id);
     tip.textContent = term.dataset.tip;
     if (!tip.matches(":popover-open")) tip.showPopover();
-    const place = term.getBoundingClientRect(), below = place.bottom + 8 + tip.offsetHeight < innerHeight;
+    const place = on.getBoundingClientRect(), below = place.bottom + 8 + tip.offsetHeight < innerHeight;
     tip.style.top = `${below ? place.bottom + 6 : place.top - tip.offsetHeight - 6}px`;
     tip.style.left = `${Math.max(12, Math.min(place.left, innerWidth - tip.offsetWidth - 12))}px`;
   };
