@@ -28,7 +28,9 @@ PICTURES = {
     "home-light-phone": ("/", "light", 390, 1300),
     "schedule-dark": ("/schedule/", "dark", 1280, 960),
     "pools-dark": ("/pools/A/", "dark", 1280, 860),
+    "week-editor-dark": ("/schedule/edit/", "dark", 1280, 900),
     "workers-dark": ("/workers/", "dark", 1280, 480),
+    "fleet-dark": ("/fleet/", "dark", 1280, 480),
     "admin-pool": ("/admin/proxy/pool/1/change/", "dark", 1280, 900),
 }
 """Name -> address, theme, width and height."""

@@ -125,6 +125,11 @@ def test_home_is_there_while_auto_balance_knows_no_weights_yet(home):
     assert "Auto-balance" in text and "It would set" not in text
 
 
+def test_auto_balance_that_has_not_polled_yet_does_not_ask_for_a_second_chain(home):
+    text = home(fixtures.waiting())
+    assert "Not polled yet." in text and "needs pools of two chains" not in text
+
+
 def test_spans_that_began_together_are_told_once(home):
     snap = fixtures.rich()
     parts = snap.splits[0].parts
