@@ -17,11 +17,11 @@ ON_POSTGRESQL := tests/admin/test_database_rules.py tests/config/test_loader.py 
 	tests/dashboard/test_regions_from_the_database.py tests/dashboard/api/test_reading.py
 
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down. But for
-# the browser's they wait for one another most of the time: three at a time use half of two processors, pages the rest.
+# the browser's they wait for one another most of the time: three at a time use half of two processors, units the rest.
 PROCESSES := tests/installer tests/e2e tests/abuse tests/browser
 
 .PHONY: help run demo messages screenshots templates static units units-pure units-configuration units-postgresql simulations check test \
-	processes browsers test-postgresql abuse fuzz bench migrate clean lock wheel audit sbom
+	processes covered test-postgresql abuse fuzz bench migrate clean lock wheel audit sbom
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -113,16 +113,16 @@ test: export DPMP_DATA_DIR := $(TEST_DATA)
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static simulations units-postgresql
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
-	$(BIN)/python -m tests.support.coverage_limits
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target processes browsers
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target processes covered
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(TESTARGS)
 
-processes browsers: export DPMP_DATA_DIR := $(TEST_DATA)
+processes covered: export DPMP_DATA_DIR := $(TEST_DATA)
 processes: $(VENV)/.test
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
-# They take what the others leave, who are about seconds; a page may come later.
-browsers: $(VENV)/.test
-	nice -n 10 $(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(TESTARGS)
+# They take what the others leave, some of whom are about seconds.
+covered: $(VENV)/.test
+	nice -n 5 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
+	$(BIN)/python -m tests.support.coverage_limits
 
 # On a server of their own, or the one of DPMP_TEST_DATABASE_URL: a few tests in make test, or all.
 test-postgresql units-postgresql: export DPMP_DATA_DIR := $(TEST_DATA)

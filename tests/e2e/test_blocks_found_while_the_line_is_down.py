@@ -17,6 +17,7 @@ from tests.e2e.history import blocks_in_database, set_network
 from tests.e2e.pools import TimedPool, row
 from tests.e2e.process import Line, ProxyProcess
 from tests.e2e.rows import SetUp
+from tests.support.patience import PATIENCE_S
 
 EVERY_SHARE = 4.0
 """Difficulty of the network and of the pool: each share is a block."""
@@ -98,7 +99,8 @@ async def test_six_of_six_without_an_answer_are_known_to_have_arrived_after_a_ki
     request: pytest.FixtureRequest, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
 ) -> None:
     pool = await easy_pool(start_pool, resumes=True)
-    proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 100}))
+    patient = {"request_stall_s": PATIENCE_S}  # the end is to come before the proxy gives the pool up
+    proxy = await start_proxy(SetUp(pools=[row(pool)], weights={"A": 100}, settings=patient))
     fleet = await start_fleet(proxy.stratum, [CPUMINER])
     await fleet.mined(2)
     await fleet.settle()
