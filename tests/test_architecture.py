@@ -30,6 +30,7 @@ PURE = {
     "proxy.config.diff",
     "proxy.config.snapshot",
     "proxy.config.validate",
+    "proxy.config.importers.document",
     "proxy.config.importers.farm_formats",
     "proxy.config.importers.v2_format",
     "proxy.history.accounting",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from proxy.config.importers.v2_format import MAX_BYTES
+from proxy.config.importers.document import read_document
 from proxy.config.snapshot import Endpoint, Tls
 from proxy.errors import ConfigError
 
@@ -79,16 +79,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: with a sentence that names the file.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise ConfigError(f"{path} is larger than {MAX_BYTES // 1024} KiB: this is no configuration.")
-        return tomllib.loads(raw.decode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no TOML: {error}.") from error
+    found: dict[str, Any] = read_document(path, lambda raw: tomllib.loads(raw.decode()), "TOML")
+    return found
 
 
 def is_agent(found: Mapping[str, Any]) -> bool:

@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
-from django.db.models import Model
 
 from proxy.config.importers.farm_formats import (
     FarmConfig,
@@ -17,14 +14,13 @@ from proxy.config.importers.farm_formats import (
     parse_farm_proxy,
     read_toml,
 )
+from proxy.config.importers.saved_rows import SavedRows
 from proxy.config.importers.v2_format import read_json
 from proxy.config.loader import load_snapshot
-from proxy.errors import ConfigError
 from proxy.models import Allocation, Fallback, Listener, Pool, PoolEndpoint, ProxySettings, Schedule, Wallet
 from proxy.models.labels import WalletKind
 from proxy.types import Chain
 
-Row = TypeVar("Row", bound=Model)
 _KEYS = [chr(letter) for letter in range(ord("A"), ord("Z") + 1)] + [f"P{number}" for number in range(1, 1_000)]
 
 
@@ -55,11 +51,8 @@ def _imported(config: FarmConfig, *, check: bool) -> list[str]:
     return lines
 
 
-class _Import:
-    """One import; ``_lines`` collects what happened to each row."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
+class _Import(SavedRows):
+    """One import."""
 
     def run(self, config: FarmConfig) -> list[str]:
         """Pools and listeners first, then the schedules that refer to them."""
@@ -69,22 +62,6 @@ class _Import:
             for name in route.listeners or ("",):
                 self._schedule(route, pools, listeners.get(name))
         return [*self._lines, *config.notes]
-
-    def _put(self, who: str, row: Row, values: Mapping[str, Any]) -> Row:
-        """Save ``row`` if it is new or one of ``values`` differs."""
-        new = row._state.adding
-        changed = [name for name, value in values.items() if getattr(row, name, None) != value]
-        for name in changed:
-            setattr(row, name, values[name])
-        if new or changed:
-            try:
-                row.full_clean()
-                row.save()
-            except ValidationError as error:
-                raise ConfigError(*_sentences(who, row, error)) from error
-        outcome = "added" if new else f"changed ({', '.join(changed)})" if changed else "unchanged"
-        self._lines.append(f"{who}: {outcome}")
-        return row
 
     def _pool(self, entry: FarmPool) -> Pool:
         who = f"Pool {entry.name}"
@@ -145,12 +122,3 @@ class _Import:
             pool = pools[key]
             fallback = schedule.fallbacks.filter(pool=pool).first() or Fallback(schedule=schedule, pool=pool)
             self._put(f"{who}, fallback pool {pool.key}", fallback, {"position": position})
-
-
-def _sentences(who: str, row: Model, error: ValidationError) -> list[str]:
-    """The problems of ``row``, with the admin's labels of its fields."""
-    sentences = []
-    for name, messages in error.message_dict.items():
-        label = "" if name == NON_FIELD_ERRORS else f", {getattr(row._meta.get_field(name), 'verbose_name', name)}"
-        sentences += [f"{who}{label}: {message}" for message in messages]
-    return sentences

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from proxy.chains.addresses import AddressError, validate_address
+from proxy.config.importers.document import read_document
 from proxy.config.snapshot import POOL_KEY, Mode
 from proxy.errors import ConfigError
 from proxy.types import Chain
 
-MAX_BYTES = 1024 * 1024
 V2_MIN_SWITCH_S, V2_SLICE_S, V2_WEIGHT, V2_POLL_S = 50.0, 30.0, 50.0, 600.0
 V2_METRICS_HOST = "0.0.0.0"
 """v2's default."""
@@ -80,19 +80,15 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: with a sentence that names the file.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise ConfigError(f"{path} is larger than {MAX_BYTES // 1024} KiB: this is no configuration.")
-        found = json.loads(raw)
-        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is a text that nothing can keep
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no JSON: {error}.") from error
+    found = read_document(path, _json, "JSON")
     if not isinstance(found, dict):
         raise ConfigError(f"{path} holds no JSON object.")
+    return found
+
+
+def _json(raw: bytes) -> Any:
+    found = json.loads(raw)
+    json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is a text that nothing can keep
     return found
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Model
 
+from proxy.config.importers.saved_rows import SavedRows, sentences
 from proxy.config.importers.v2_format import (
     V2Config,
     V2Pool,
@@ -40,8 +40,6 @@ from proxy.types import WorkerName
 SCHEDULE_NAME = "Main"
 IMPORTED_BY = "importconfig"
 
-Row = TypeVar("Row", bound=Model)
-
 
 def import_v2(path: Path, *, check: bool = False) -> list[str]:
     """Import ``path`` and the files beside it in one transaction. Returns a line for each row and each thing left out.
@@ -60,11 +58,8 @@ def import_v2(path: Path, *, check: bool = False) -> list[str]:
     return lines
 
 
-class _Import:
-    """One import; ``_lines`` collects what happened to each row."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
+class _Import(SavedRows):
+    """One import."""
 
     def run(self, config: V2Config, folder: Path) -> list[str]:
         """Wallets and pools first, then what refers to them."""
@@ -75,24 +70,6 @@ class _Import:
         self._override(folder / "weights_override.json", config)
         self._best_shares(folder / "best_shares.json")
         return [*self._lines, *config.notes]
-
-    def _put(self, who: str, row: Row, values: Mapping[str, Any]) -> Row:
-        """Save ``row`` if it is new or one of ``values`` differs."""
-        new = row._state.adding
-        changed = [name for name, value in values.items() if getattr(row, name, None) != value]
-        for name in changed:
-            setattr(row, name, values[name])
-        if new or changed:
-            try:
-                row.full_clean()
-                row.save()
-            except ValidationError as error:
-                raise ConfigError(*_sentences(who, row, error)) from error
-        self._report(who, "added" if new else f"changed ({', '.join(changed)})" if changed else "unchanged")
-        return row
-
-    def _report(self, who: str, outcome: str) -> None:
-        self._lines.append(f"{who}: {outcome}")
 
     def _pool(self, entry: V2Pool) -> Pool:
         wallet = self._wallet(entry)
@@ -118,7 +95,7 @@ class _Import:
         try:
             wanted.check_rules()
         except ValidationError as error:
-            raise ConfigError(*_sentences(f"Wallet of pool {entry.key}", wanted, error)) from error
+            raise ConfigError(*sentences(f"Wallet of pool {entry.key}", wanted, error)) from error
         found = Wallet.objects.filter(chain=wanted.chain, kind=kind, address=wanted.address).first()
         who = f"Wallet of pool {entry.key}"
         return self._put(who, found, {}) if found else self._put(who, wanted, {"label": _free_label(entry)})
@@ -129,7 +106,7 @@ class _Import:
         try:
             wanted.check_rules()
         except ValidationError as error:
-            raise ConfigError(*_sentences(who, wanted, error)) from error
+            raise ConfigError(*sentences(who, wanted, error)) from error
         found = pool.endpoints.filter(host=wanted.host, port=wanted.port).first()
         if found is None:
             for old in pool.endpoints.all():
@@ -193,7 +170,7 @@ class _Import:
         try:
             WeightOverride.put(by=IMPORTED_BY, weights=weights)
         except ValidationError as error:
-            raise ConfigError(*_sentences("Override", WeightOverride(), error)) from error
+            raise ConfigError(*sentences("Override", WeightOverride(), error)) from error
         self._report("Override", "changed" if current else "added")
 
     def _best_shares(self, path: Path) -> None:
@@ -221,15 +198,6 @@ def _by_worker(found: Mapping[str, float]) -> dict[WorkerName, float]:
         worker = worker_of(name)
         best[worker] = max(difficulty, best.get(worker, 0.0))
     return best
-
-
-def _sentences(who: str, row: Model, error: ValidationError) -> list[str]:
-    """The problems of ``row``, with the admin's labels of its fields."""
-    sentences = []
-    for name, messages in error.message_dict.items():
-        label = "" if name == NON_FIELD_ERRORS else f", {getattr(row._meta.get_field(name), 'verbose_name', name)}"
-        sentences += [f"{who}{label}: {message}" for message in messages]
-    return sentences
 
 
 def _free_label(entry: V2Pool) -> str:

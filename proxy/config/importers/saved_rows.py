@@ -1,0 +1,45 @@
+"""Saves rows of an import and says what became of each; common to the formats of other proxies."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import Model
+
+from proxy.errors import ConfigError
+
+Row = TypeVar("Row", bound=Model)
+
+
+class SavedRows:
+    """One import; ``_lines`` collects what happened to each row."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def _put(self, who: str, row: Row, values: Mapping[str, Any]) -> Row:
+        """Save ``row`` if it is new or one of ``values`` differs."""
+        new = row._state.adding
+        changed = [name for name, value in values.items() if getattr(row, name, None) != value]
+        for name in changed:
+            setattr(row, name, values[name])
+        if new or changed:
+            try:
+                row.full_clean()
+                row.save()
+            except ValidationError as error:
+                raise ConfigError(*sentences(who, row, error)) from error
+        self._report(who, "added" if new else f"changed ({', '.join(changed)})" if changed else "unchanged")
+        return row
+
+    def _report(self, who: str, outcome: str) -> None:
+        self._lines.append(f"{who}: {outcome}")
+
+
+def sentences(who: str, row: Model, error: ValidationError) -> list[str]:
+    """The problems of ``row``, with the admin's labels of its fields."""
+    found = []
+    for name, messages in error.message_dict.items():
+        label = "" if name == NON_FIELD_ERRORS else f", {getattr(row._meta.get_field(name), 'verbose_name', name)}"
+        found += [f"{who}{label}: {message}" for message in messages]
+    return found
