@@ -257,7 +257,7 @@ def _wanted_at(
     snap: LiveSnapshot, times: Sequence[int], width: int, now: float
 ) -> list[Mapping[PoolKey, float] | None]:
     """What was wanted at the end of each period, as far as the last changes are known: the proxy stores 200."""
-    row = SchedulerState.objects.filter(pk=1).first()
+    row = SchedulerState.objects.order_by("saved_at").last()  # of several nodes any: all want the same
     changes = saved_changes(row.split if row else {})
     targets = {pool.key: pool.target for pool in snap.pools}
     if any(targets.values()):

@@ -110,6 +110,8 @@ def _database() -> dict[str, object]:
 
 
 DATABASES = {"default": _database()}
+NODE = _env.text("DPMP_NODE")
+"""As it was given; ``proxy.nodes.identity`` makes the name of it."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 

@@ -96,6 +96,8 @@ class Options:
     log_to_stdout: bool = True
     inherited: Mapping[str, socket.socket] = field(default_factory=dict)
     """Listening sockets of a parent, by name."""
+    node: str = ""
+    """This node's name where several share a database; "": the proxy has it for itself."""
     data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
 
 
@@ -106,6 +108,7 @@ class Node:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_failed)
         self.options = options
+        self.name = options.node
         self.clock = LoopClock(loop)
         self.events = EventStream(on_error=self._handler_failed)
         # Whoever hears an event does so in this order: it is in the log and in the journal before what follows from it.
@@ -186,7 +189,7 @@ class Node:
         self.watcher = ConfigWatcher(
             loader, on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
         )
-        self.memory = StateSaver(self.events, self.engine.scheduler, self.history.splits)
+        self.memory = StateSaver(self.events, self.engine.scheduler, self.history.splits, self.name)
 
     def _make_servers(self) -> None:
         """What miners and viewers connect to, and the live snapshot that viewers see."""

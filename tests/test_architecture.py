@@ -65,6 +65,8 @@ PURE = {
     "proxy.mqtt.states",
     "proxy.mqtt.topics",
     "proxy.updates.releases",
+    "proxy.nodes.identity",
+    "proxy.nodes.lease",
     "proxy.observe.live.moves",
     "proxy.observe.live.views",
     "proxy.observe.live.worker_health",
@@ -113,6 +115,12 @@ MAY_IMPORT = {
         "proxy.ops.steering",
     },
     "proxy.updates": {"proxy.net.http_client"},
+    "proxy.nodes": {
+        "proxy.config",
+        "proxy.models",
+        "proxy.net.tasks",
+        "proxy.observe",
+    },
     "proxy.observe.log": {"proxy.config"},
     "proxy.observe.metrics": {"proxy.history.counters", "proxy.history.switch_cost"},
     "proxy.observe.live": {

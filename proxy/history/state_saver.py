@@ -23,9 +23,10 @@ SAVE_S = 30.0
 
 
 class StateSaver:
-    """Saves every ``SAVE_S`` seconds, and once more on ``close``."""
+    """Saves every ``SAVE_S`` seconds, and once more on ``close``; each ``node`` its own."""
 
-    def __init__(self, events: EventStream, scheduler: Scheduler, splits: SplitMeter) -> None:
+    def __init__(self, events: EventStream, scheduler: Scheduler, splits: SplitMeter, node: str = "") -> None:
+        self._node = node
         self._scheduler = scheduler
         self._splits = splits
         self._known: dict[PoolKey, int] = {}
@@ -36,7 +37,7 @@ class StateSaver:
     async def restore(self) -> None:
         """Give the parts what the last run left, before they hear of a configuration; nothing if it left nothing."""
         with suppress(DjangoError):
-            row = await sync_to_async(_load, thread_sensitive=False)()
+            row = await sync_to_async(_load, thread_sensitive=False)(self._node)
             if row.scheduler:
                 self._scheduler.restore(row.scheduler)
             if row.split:
@@ -63,21 +64,26 @@ class StateSaver:
         learned, self._learned = self._learned, {}
         try:
             parts = {"scheduler": dict(self._scheduler.dump()), "split": self._splits.dump()}
-            await sync_to_async(_store, thread_sensitive=False)(parts, learned, at_the_end)
+            await sync_to_async(_store, thread_sensitive=False)(self._node, parts, learned, at_the_end)
         except (DjangoError, OSError):
             self._learned = {**learned, **self._learned}
 
 
-def _load() -> SchedulerState:
+def _load(node: str) -> SchedulerState:
+    """The node's own state; if it has none, the first to ask goes on from that of the proxy that was alone."""
     close_old_connections()
-    return SchedulerState.objects.filter(pk=1).first() or SchedulerState()
+    own = SchedulerState.objects.filter(node=node)
+    found = own.first()
+    if found is None and node and SchedulerState.objects.filter(node="").update(node=node):
+        found = own.first()
+    return found or SchedulerState()
 
 
-def _store(parts: Mapping[str, object], learned: Mapping[PoolKey, int], at_the_end: bool) -> None:
+def _store(node: str, parts: Mapping[str, object], learned: Mapping[PoolKey, int], at_the_end: bool) -> None:
     close_old_connections()
     if at_the_end:
         wait_at_most(AT_THE_END_S)
-    SchedulerState.objects.update_or_create(pk=1, defaults=parts)
+    SchedulerState.objects.update_or_create(node=node, defaults=parts)
     for key, size in learned.items():
         pool = Pool.objects.filter(key=key).first()
         if pool is not None:

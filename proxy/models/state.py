@@ -7,8 +7,10 @@ __all__ = ["SchedulerState"]
 
 
 class SchedulerState(models.Model):
-    """The scheduler's ledger and rates: one row, written every half minute and at the end."""
+    """The scheduler's ledger and rates: one row for each node, written every half minute and at the end."""
 
+    node = models.CharField(_("node"), max_length=63, unique=True, default="", blank=True)
+    """"" where the proxy has the database for itself."""
     scheduler = models.JSONField(_("scheduler"), default=dict)
     split = models.JSONField(_("weights that were wanted"), default=dict)
     saved_at = models.DateTimeField(_("saved"), auto_now=True)
@@ -16,7 +18,6 @@ class SchedulerState(models.Model):
     class Meta:
         db_table = "proxy_enginememory"
         verbose_name, verbose_name_plural = _("state of the scheduler"), _("states of the scheduler")
-        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="engine_memory_one_row")]
 
     def __str__(self) -> str:
         return f"{self.saved_at:%Y-%m-%d %H:%M:%S}"

@@ -2,17 +2,21 @@
 
 import asyncio
 import signal
+import socket
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from proxy.management.banner import banner
 from proxy.net import inherited
 from proxy.node import Node, Options, StartError, serve
+from proxy.nodes.identity import NodeNameError, node_name
 from proxy.observe.events import Listening, WebStarted
 from proxy.types import HASHES_PER_DIFFICULTY
 
@@ -23,6 +27,9 @@ class Command(BaseCommand):
     help = "Runs the proxy: miners on 3351, the dashboard on 8855, metrics on 9210 (all settable in the admin)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--node", default="", metavar="NAME", help="name of this node where several share one PostgreSQL"
+        )
         parser.add_argument("--no-web", action="store_true", help="no dashboard in this process")
         parser.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where miners connect")
         parser.add_argument("--web", type=_address, metavar="HOST:PORT", help="where the dashboard listens")
@@ -67,6 +74,7 @@ class Command(BaseCommand):
                     demo=options["demo"],
                     log_to_stdout=options["log_to_stdout"] or not sys.stdout.isatty(),
                     inherited=dict(inherited.taken),
+                    node=_node_name(options["node"], alone=options["demo"]),
                 )
             )
 
@@ -96,6 +104,17 @@ def _announce(node: Node, write: Callable[[str], object]) -> None:
 
     node.events.subscribe(WebStarted, lambda event: web.append(event.address))
     node.events.subscribe(Listening, listening)
+
+
+def _node_name(given: str, *, alone: bool) -> str:
+    if alone:
+        return ""
+    try:
+        return node_name(
+            given or settings.NODE, shares_database=connection.vendor == "postgresql", host=socket.gethostname()
+        )
+    except NodeNameError as error:
+        raise CommandError(str(error)) from error
 
 
 def _address(text: str) -> tuple[str, int]:

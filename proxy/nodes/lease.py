@@ -1,0 +1,58 @@
+"""Whether this node holds the lease: the right to do what must be done once, whatever the number of nodes.
+
+The lease itself is a row in the database, with an expiry by the database's clock. Here is what a node may believe of
+it by its own: it asks for the row, counts from before it asked, and stops believing a little before the row expires.
+So of two nodes at most one believes, unless a machine stood still in between (a virtual machine that is paused): then
+the epoch, which grows with each new holder and is checked in the same transaction as the write, keeps it from writing.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+LEASE_S = 10.0
+"""How long the row holds without being renewed."""
+RENEW_S = 2.5
+"""Between two renewals: three may fail before it is lost."""
+MARGIN_S = 1.5
+"""A holder stops believing this long before the row expires: for what it has just begun, and for clocks' rates."""
+
+
+class Lease(Protocol):
+    """What those that do something once ask. May be asked in any thread."""
+
+    @property
+    def held(self) -> bool:
+        """Whether this node holds it now. Ask again before each thing that is done."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows with each new holder; 0 where nothing is shared."""
+
+
+class OwnLease:
+    """Where one proxy has its database for itself: always held, and nobody is asked."""
+
+    held = True
+    epoch = 0
+
+
+class SharedLease:
+    """The right as this node knows it. ``monotonic`` must be readable in any thread."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._until = float("-inf")
+        self.epoch = 0
+
+    @property
+    def held(self) -> bool:
+        """Whether it is held now."""
+        return self._monotonic() < self._until
+
+    def granted(self, epoch: int, asked_at: float) -> None:
+        """The database gave or renewed it; ``asked_at`` is from before it was asked (monotonic)."""
+        self.epoch, self._until = epoch, asked_at + LEASE_S - MARGIN_S
+
+    def lost(self) -> None:
+        """Another node holds it, or this one gave it up."""
+        self._until = float("-inf")

@@ -1,0 +1,43 @@
+"""What a node believes of the lease."""
+
+from proxy.nodes.lease import LEASE_S, MARGIN_S, OwnLease, SharedLease
+
+
+class Hand:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_proxy_alone_always_holds_it():
+    assert OwnLease().held
+    assert OwnLease().epoch == 0
+
+
+def test_nobody_holds_what_was_never_granted():
+    assert not SharedLease(Hand()).held
+
+
+def test_it_ends_before_the_row_expires_counted_from_before_it_was_asked():
+    clock = Hand()
+    lease = SharedLease(clock)
+    clock.now = 103.0  # the answer took three seconds
+    lease.granted(4, asked_at=100.0)
+    assert lease.held
+    assert lease.epoch == 4
+    clock.now = 100.0 + LEASE_S - MARGIN_S
+    assert not lease.held
+
+
+def test_a_lost_lease_is_not_held_and_can_be_had_again():
+    clock = Hand()
+    lease = SharedLease(clock)
+    lease.granted(1, asked_at=100.0)
+    lease.lost()
+    assert not lease.held
+    lease.granted(3, asked_at=100.0)
+    assert lease.held
+    assert lease.epoch == 3
