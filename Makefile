@@ -11,10 +11,10 @@ TEST_DATA := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
 PURE := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance tests/alerts
 CONFIGURATION := tests/config tests/admin
 
-# Of what touches the database: constraints, loading, live changes, batches, sums, queries of pages and of the API.
+# Of what touches the database: constraints, loading, live changes, batches, sums, queries of pages and of the API, nodes.
 ON_POSTGRESQL := tests/admin/test_database_rules.py tests/config/test_loader.py tests/config/test_settings_act_live.py \
 	tests/history/test_writer.py tests/history/test_exportshares.py tests/history/test_blocks_found.py \
-	tests/dashboard/test_regions_from_the_database.py tests/dashboard/api/test_reading.py
+	tests/dashboard/test_regions_from_the_database.py tests/dashboard/api/test_reading.py tests/nodes
 
 # Where the tests work through processes of their own: coverage would see nothing of them and slow them down. But for
 # the browser's they wait for one another most of the time: three at a time use half of two processors, units the rest.

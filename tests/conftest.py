@@ -24,9 +24,10 @@ NO_SKIP = Environment().switch("DPMP_TEST_NO_SKIP")
 
 def pytest_collection_modifyitems(config, items):
     """Leave out, not skip, what makes no sense on the database in use: where none may be skipped it would fail."""
-    if not os.environ.get("DPMP_TEST_DATABASE_URL"):
+    other = "sqlite_only" if os.environ.get("DPMP_TEST_DATABASE_URL") else "postgresql_only"
+    elsewhere = [item for item in items if item.get_closest_marker(other)]
+    if not elsewhere:
         return
-    elsewhere = [item for item in items if item.get_closest_marker("sqlite_only")]
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if item not in elsewhere]
 

@@ -79,9 +79,19 @@ def _roll_up(source: Step, target: Step, cutoff: float) -> int:
         begin = first // target * target
         until = min(end, begin + max(PIECE_S, target))
         with transaction.atomic():
+            _keep_writers_out()
             moved += _move(ShareBucket, ("worker", "pool"), SUMS, LARGEST, source, target, begin, until)
             moved += _move(RejectBucket, _REJECT_NAMES, ("count",), (), source, target, begin, until)
     return moved
+
+
+def _keep_writers_out() -> None:
+    """Until the end of the transaction nobody else writes what it moves: else a row that another node adds to between
+    the sum and the deletion would be lost, and two sweeps would add the same rows up. On SQLite nobody can anyway."""
+    if connection.vendor == "postgresql":
+        tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in (ShareBucket, RejectBucket))
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _first(source: Step, end: int) -> int | None:
