@@ -13,7 +13,7 @@ from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
 from dashboard.models import ApiToken, ReadOnlyLink, WorkerNote
 from dashboard.sentences import kinds
 from proxy.alerts.rules import AlertKind
-from proxy.models import Listener, Pool, Wallet
+from proxy.models import Listener, Pool, VardiffRule, Wallet
 from proxy.models.alerts import AlertRule
 
 MAX_HOURS = 24 * 365
@@ -112,6 +112,14 @@ class ListenerForm(forms.ModelForm):
             "proxy_networks": forms.Textarea(attrs={"rows": 2}),
             "password": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
         }
+
+
+class VardiffRuleForm(forms.ModelForm):
+    """A vardiff rule by the rules of its model."""
+
+    class Meta:
+        model = VardiffRule
+        fields = ["name", "listener", "profile", "shares_per_minute", "least_difficulty", "most_difficulty"]
 
 
 class RuleForm(forms.ModelForm):

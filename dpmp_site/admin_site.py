@@ -16,7 +16,16 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
     (
         "settings",
         _("Settings"),
-        ("ProxySettings", "Listener", "FirmwareRule", "MqttSettings", "Retention", "WorkerTrace", "ConfigRevision"),
+        (
+            "ProxySettings",
+            "Listener",
+            "FirmwareRule",
+            "VardiffRule",
+            "MqttSettings",
+            "Retention",
+            "WorkerTrace",
+            "ConfigRevision",
+        ),
     ),
     ("people", _("People"), ("User", "Group", "ApiToken", "AccessAttempt", "AccessFailureLog", "AccessLog")),
     (

@@ -14,6 +14,7 @@ from proxy.admin import (  # noqa: F401
     pools,
     schedules,
     settings,
+    vardiff,
 )
 
 admin.site.site_header = "DPMP"

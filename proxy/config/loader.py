@@ -35,6 +35,7 @@ from proxy.config.snapshot import (
     PoolConfig,
     ScheduleConfig,
     Tls,
+    VardiffRule,
     Window,
 )
 from proxy.config.validate import validate
@@ -52,6 +53,7 @@ from proxy.models import (
     WorkerTrace,
 )
 from proxy.models import FirmwareRule as FirmwareRow
+from proxy.models import VardiffRule as VardiffRow
 from proxy.models.labels import WalletKind
 from proxy.models.settings import event_names, networks_of
 from proxy.stratum.firmware import BY_NAME
@@ -116,7 +118,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
         .prefetch_related("allocations", "fallbacks", "windows")
     )
     override, pins, traces = _override(problems), _pins(keys), _traces()
-    firmware = _firmware(problems)
+    firmware, vardiff = _firmware(problems), _vardiff(idents, problems)
     balance, log = _balance(problems), _log(settings, environ, problems)
     access = _access(settings, problems)
     if problems:
@@ -137,6 +139,7 @@ def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
         log=log,
         alerts=load_alerts(),
         firmware=firmware,
+        vardiff=vardiff,
         mqtt=mqtt_config(MqttSettings.load()),
         update_feed=settings.update_feed,
         worker_series=settings.worker_series,
@@ -329,6 +332,24 @@ def _firmware(problems: list[str]) -> tuple[FirmwareRule, ...]:
         if row.profile not in BY_NAME
     ]
     return tuple(FirmwareRule(agent=row.agent, profile=row.profile) for row in rows)
+
+
+def _vardiff(
+    listeners: Mapping[int, ListenerId], problems: list[str]
+) -> dict[tuple[ListenerId | None, str], VardiffRule]:
+    rules = {}
+    for row in VardiffRow.objects.filter(enabled=True):
+        if row.profile and row.profile not in BY_NAME:
+            problems.append(f'Vardiff rule "{row.name}": there is no profile "{row.profile}".')
+        listener = listeners[row.listener_id] if row.listener_id is not None else None
+        rules[listener, row.profile] = VardiffRule(
+            listener=listener,
+            profile=row.profile,
+            shares_per_minute=row.shares_per_minute,
+            least_difficulty=row.least_difficulty,
+            most_difficulty=row.most_difficulty,
+        )
+    return rules
 
 
 def _unix(moment: datetime | None) -> float | None:

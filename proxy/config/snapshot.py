@@ -312,6 +312,24 @@ class FirmwareRule:
         return pattern in text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VardiffRule:
+    """What holds for some miners of shared connections in place of the pool's aim. Of the rules that apply to a miner,
+    the one for its listener and firmware wins, then that for its listener, then that for its firmware."""
+
+    listener: ListenerId | None = None
+    """None: miners of all listeners."""
+    profile: str = ""
+    """Name of a profile of ``proxy.stratum.firmware``; empty: miners of any firmware."""
+    shares_per_minute: float | None = None
+    """None: the pool's aim."""
+    least_difficulty: float | None = None
+    most_difficulty: float | None = None
+
+
+NO_VARDIFF_RULE = VardiffRule()
+
+
 def _matches(pattern: str, text: str) -> bool:
     """Match ``*`` and ``?``. Only the last star is tried again, so backtracking is bounded."""
     at, place, star, resume = 0, 0, -1, 0
@@ -522,6 +540,8 @@ class ConfigSnapshot:
     """Workers whose raw traffic is logged, until when (unix seconds)."""
     firmware: tuple[FirmwareRule, ...] = ()
     """Profiles chosen by hand, tried in this order before the known agents."""
+    vardiff: Mapping[tuple[ListenerId | None, str], VardiffRule] = field(default_factory=dict)
+    """By the listener and the profile that they are for."""
     mqtt: MqttConfig | None = None
     """None: off."""
     update_feed: str = ""
@@ -541,3 +561,12 @@ class ConfigSnapshot:
     def firmware_profile_of(self, agent: str) -> str | None:
         """Name of the firmware profile that the operator chose for ``agent``; None where no rule matches."""
         return next((rule.profile for rule in self.firmware if rule.matches(agent)), None)
+
+    def vardiff_rule(self, listener: ListenerId, profile: str) -> VardiffRule:
+        """The rule for a miner of ``listener`` with the firmware ``profile``; ``NO_VARDIFF_RULE`` without one."""
+        rules = self.vardiff
+        if not rules:
+            return NO_VARDIFF_RULE
+        return (
+            rules.get((listener, profile)) or rules.get((listener, "")) or rules.get((None, profile), NO_VARDIFF_RULE)
+        )

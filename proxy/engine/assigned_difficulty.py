@@ -1,8 +1,8 @@
 """The difficulty assigned to a miner: the pool's, within the operator's limits and what its firmware can read."""
 
-from math import floor
+from math import floor, inf
 
-from proxy.config.snapshot import PoolConfig
+from proxy.config.snapshot import NO_VARDIFF_RULE, PoolConfig, VardiffRule
 from proxy.stratum.firmware import Profile
 from proxy.types import HASHES_PER_DIFFICULTY
 
@@ -58,6 +58,7 @@ def shared_difficulty_for(
     pool: PoolConfig,
     profile: Profile,
     *,
+    rule: VardiffRule = NO_VARDIFF_RULE,
     hashes_per_difficulty: float,
     network_difficulty: float,
     miner_minimum: float,
@@ -65,15 +66,16 @@ def shared_difficulty_for(
     """The difficulty that a miner of ``profile`` gets for a job of a shared connection, where ``suitable`` suits it.
 
     Never above the pool's, which is for all miners of the connection, and never above the network's: beyond them it
-    would keep credit and blocks to itself. But for the least that the operator, the firmware or the miner itself wants:
-    that is bounded as in ``assigned_difficulty_for``.
+    would keep credit and blocks to itself. But for the least that the operator (for the pool, or by ``rule``), the
+    firmware or the miner itself wants: that is bounded as in ``assigned_difficulty_for``. Where the operator's limits
+    contradict each other, the highest is kept.
     """
-    wanted = min(suitable, pool_difficulty, network_difficulty, pool.max_difficulty or suitable)
-    least = pool.min_difficulty or 0.0
+    most = min(pool.max_difficulty or inf, rule.most_difficulty or inf)
+    wanted = min(suitable, pool_difficulty, network_difficulty, most)
+    least = max(pool.min_difficulty or 0.0, rule.least_difficulty or 0.0)
     if profile.min_difficulty and hashes_per_difficulty == HASHES_PER_DIFFICULTY:
         least = max(least, profile.min_difficulty)
-    if pool.max_difficulty:
-        least = min(least, pool.max_difficulty)
+    least = min(least, most)
     wanted = max(wanted, min(max(least, miner_minimum), max(pool_difficulty, network_difficulty)))
     return max(1.0, float(floor(wanted))) if profile.integer_difficulty else wanted
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from proxy.config.snapshot import Endpoint, ListenerConfig
+from proxy.config.snapshot import Endpoint, ListenerConfig, VardiffRule
 from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
 from proxy.engine.eligible_pools import EligiblePools
 from proxy.engine.idle_miners import overdue_s
@@ -230,6 +230,11 @@ class Session:
         """Its listener may have another least difficulty: that holds from the next job on."""
         least = self._engine.config.listener(self.listener).least_difficulty or 0.0
         self.minimum_difficulty = max(self._asked_minimum, least)
+
+    @property
+    def vardiff_rule(self) -> VardiffRule:
+        """What the operator wants for miners like this one on shared connections."""
+        return self._engine.config.vardiff_rule(self.listener, self.profile.name)
 
     @property
     def listener_name(self) -> str:

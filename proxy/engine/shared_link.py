@@ -102,6 +102,11 @@ class SharedLink:
         return self.at.link.difficulty if self.at is not None else 0.0
 
     @property
+    def shares_per_minute(self) -> float:
+        """How many the miner's difficulty aims at: by the rule for miners like it, else as the pool says."""
+        return self.session.vardiff_rule.shares_per_minute or self.pool.config.shares_per_minute
+
+    @property
     def refused(self) -> str:
         """Why the pool refuses the user of the connection."""
         return self.at.link.refused if self.at is not None else ""
@@ -203,6 +208,7 @@ class SharedLink:
         """The difficulty for ``job``, which the miner works on from now on."""
         now, session = self._clock.now(), self.session
         vardiff = session.vardiff or self._begin_vardiff(job)
+        vardiff.aim(60.0 / self.shares_per_minute, now)
         vardiff.review(now)
         difficulty = self._bounded(vardiff, job, network_difficulty)
         vardiff.given(difficulty, now)
@@ -265,8 +271,7 @@ class SharedLink:
             at.leave(self)
 
     def _begin_vardiff(self, job: PoolJob) -> Vardiff:
-        session, pool = self.session, self.pool
-        share_s = 60.0 / pool.config.shares_per_minute
+        session, share_s = self.session, 60.0 / self.shares_per_minute
         session.vardiff = Vardiff(
             self._first_difficulty(session.profile, share_s), share_s, settle_s=session.profile.settle_s
         )
@@ -284,12 +289,12 @@ class SharedLink:
         return max(suggested, profile.least_hashrate * share_s / hashes)
 
     def _bounded(self, vardiff: Vardiff, job: PoolJob, network_difficulty: float) -> float:
-        vardiff.share_s = 60.0 / self.pool.config.shares_per_minute
         return shared_difficulty_for(
             vardiff.suitable,
             job.difficulty,
             self.pool.config,
             self.session.profile,
+            rule=self.session.vardiff_rule,
             hashes_per_difficulty=self.session.hashes_per_difficulty,
             network_difficulty=network_difficulty,
             miner_minimum=self.session.minimum_difficulty,
@@ -297,7 +302,9 @@ class SharedLink:
 
     def _review(self, vardiff: Vardiff) -> None:
         """Look at the evidence between two jobs; where the difficulty is far off, the job is issued anew."""
-        vardiff.review(self._clock.now())
+        now = self._clock.now()
+        vardiff.aim(60.0 / self.shares_per_minute, now)
+        vardiff.review(now)
         session, job = self.session, self.job
         given = session.sender.assigned_difficulty
         if job is None or given is None or session.current != self.pool.key:

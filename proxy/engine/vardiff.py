@@ -55,6 +55,13 @@ class Vardiff:
         self._work = 0.0
         """Sum of difficulties since the evidence began."""
 
+    def aim(self, share_s: float, now: float) -> None:
+        """A share in so many seconds is the aim from now on: what is known of the miner's rate holds for it as well."""
+        if share_s != self.share_s:
+            self.suitable *= share_s / self.share_s
+            self.share_s = share_s
+            self._begin(now)
+
     def given(self, difficulty: float, now: float) -> None:
         """The miner works from now on at ``difficulty``, here."""
         if self._at_work is None:

@@ -7,6 +7,7 @@ from proxy.models.mqtt import MqttSettings
 from proxy.models.pools import Pool, PoolEndpoint, PoolFact, Wallet
 from proxy.models.schedules import Allocation, Fallback, Schedule, ScheduleWindow
 from proxy.models.settings import ProxySettings
+from proxy.models.vardiff import VardiffRule
 
 __all__ = [
     "Allocation",
@@ -21,6 +22,7 @@ __all__ = [
     "ProxySettings",
     "Schedule",
     "ScheduleWindow",
+    "VardiffRule",
     "Wallet",
     "WeightOverride",
     "WorkerPin",

@@ -32,6 +32,8 @@ PAGES = [
     "/pins/",
     "/listeners/",
     "/listeners/new/",
+    "/vardiff/",
+    "/vardiff/new/",
     "/wallets/",
     "/wallets/1/",
     "/pools/new/",

@@ -18,6 +18,7 @@ from proxy.models import (
     Pool,
     ProxySettings,
     Schedule,
+    VardiffRule,
     Wallet,
     WeightOverride,
     WorkerPin,
@@ -35,6 +36,7 @@ def configured():
     make_schedule({one: 70, two: 30}, is_default=True)
     WorkerPin(worker="rig", pool=two).save()
     FirmwareRule(agent="odd*", profile="avalon", position=2, note="old board", enabled=True).save()
+    VardiffRule(name="Avalons", profile="avalon", shares_per_minute=6).save()
     ProxySettings(stratum_port=4444, miner_password="miner-secret").save()
     BalanceSource(kind="node", chain="BTC", url="http://127.0.0.1:8332", user="me", password="node-secret").save()
     target = AlertTarget(label="hook", url="json://me:alert-secret@127.0.0.1/x")
@@ -49,6 +51,7 @@ def configured():
 def forget():
     for model in (
         FirmwareRule,
+        VardiffRule,
         WorkerPin,
         Schedule,
         Pool,

@@ -5,7 +5,7 @@ from django.urls import resolve
 from dashboard.urls import urlpatterns
 from tests.browser.pages import PAGES
 
-LOOKED_AT_AS_ANOTHER = {"listener", "wallet-new", "schedule-window-new"}
+LOOKED_AT_AS_ANOTHER = {"listener", "vardiff-rule", "wallet-new", "schedule-window-new"}
 """The same template as the page of one that there is."""
 NO_PAGE = {
     "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-network", "chart-pool", "chart-split",

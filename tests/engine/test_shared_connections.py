@@ -1,10 +1,11 @@
 """Many miners on one connection to a pool: one job for all, search spaces apart, each answer to its own miner."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from proxy.config.snapshot import Connections, GroupBy
+from proxy.config.snapshot import Connections, GroupBy, VardiffRule
 from proxy.engine.jobs import MAX_CONTENTS
 from proxy.engine.pool_link import DRAIN_GRACE_S
 from proxy.engine.prefixes import Prefixes
@@ -482,6 +483,28 @@ def test_the_first_difficulty_is_rather_too_high_than_too_low(agent: str, sugges
         miner.call("mining.suggest_difficulty", [suggests], 4)
     world.advance(2)
     assert miner.difficulty == pytest.approx(first)
+
+
+def test_rules_for_a_firmware_act_on_its_miners_with_their_next_job() -> None:
+    world = farm({"A": 8}, difficulty=1e6, hashes_per_difficulty=HASHES_PER_DIFFICULTY)
+    world.pools["A"].nbits = "1a00ffff"
+    bitaxe, other = world.miner(BITAXE, "account.rig"), world.miner("cpuminer/2.5.1", "account.other")
+    world.advance(2)
+    before = bitaxe.difficulty, other.difficulty
+    rule = VardiffRule(profile="esp-miner", shares_per_minute=30.0, least_difficulty=700.0)
+    world.engine.apply(replace(world.config, revision=world.config.revision + 1, vardiff={(None, "esp-miner"): rule}))
+    world.pools["A"].notify()
+    world.advance(0.1)
+    assert (bitaxe.difficulty, other.difficulty) == (before[0] / 2, before[1])
+    rule = replace(rule, least_difficulty=5000.0)
+    world.engine.apply(replace(world.config, revision=world.config.revision + 2, vardiff={(None, "esp-miner"): rule}))
+    world.pools["A"].notify()
+    world.advance(0.1)
+    assert bitaxe.difficulty == 5000.0
+    world.engine.apply(replace(world.config, revision=world.config.revision + 3))
+    world.pools["A"].notify()
+    world.advance(0.1)
+    assert bitaxe.difficulty == before[0]
 
 
 def test_silence_lowers_the_difficulty_before_the_next_job_comes() -> None:

@@ -1,14 +1,15 @@
 """The proxy's own difficulty finds what suits a miner within two minutes, and keeps it for days. Virtual time."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from proxy.config.snapshot import Endpoint, PoolConfig
+from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig, VardiffRule
 from proxy.engine.assigned_difficulty import shared_difficulty_for
 from proxy.engine.vardiff import FLOOD, Vardiff, is_far
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
-from proxy.types import HASHES_PER_DIFFICULTY, PoolKey
+from proxy.types import HASHES_PER_DIFFICULTY, MAIN_LISTENER, ListenerId, PoolKey
 
 BITAXE, AVALON, S21 = profile_of("bitaxe/BM1370/v2.15"), profile_of("cgminer/4.11.1"), profile_of("Antminer S21/1")
 POOL = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=(Endpoint(host="h", port=1),))
@@ -172,8 +173,6 @@ def test_bounds_of_a_difficulty(
     minimum: float,
     expected: float,
 ) -> None:
-    from dataclasses import replace
-
     assert expected == shared_difficulty_for(
         suitable,
         pool,
@@ -183,3 +182,49 @@ def test_bounds_of_a_difficulty(
         network_difficulty=network,
         miner_minimum=minimum,
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (VardiffRule(least_difficulty=900.0), 900.0),
+        (VardiffRule(most_difficulty=100.0), 100.0),
+        (VardiffRule(least_difficulty=900.0, most_difficulty=950.0), 900.0),
+        (VardiffRule(most_difficulty=2.0), 2.0),  # below the pool's least: the highest allowed is kept
+    ],
+)
+def test_a_rule_bounds_a_difficulty_beside_the_pool(rule: VardiffRule, expected: float) -> None:
+    found = shared_difficulty_for(
+        500.0,
+        1e6,
+        replace(POOL, min_difficulty=50.0),
+        UNKNOWN,
+        rule=rule,
+        hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+        network_difficulty=1e9,
+        miner_minimum=0.0,
+    )
+    assert found == expected
+
+
+def test_another_aim_acts_at_once_on_a_miner_that_is_known() -> None:
+    miner = Steady(1e12, 1.0)
+    miner.until(3600)
+    before = miner.vardiff.suitable
+    miner.vardiff.aim(AIM_S * 4, miner.now)
+    assert miner.vardiff.suitable == before * 4
+    miner.vardiff.aim(AIM_S * 4, miner.now)
+    assert miner.vardiff.suitable == before * 4
+
+
+def test_the_rule_for_listener_and_firmware_comes_first() -> None:
+    rack = ListenerId(7)
+    rules = [
+        VardiffRule(listener=rack, profile="avalon", shares_per_minute=1.0),
+        VardiffRule(listener=rack, shares_per_minute=2.0),
+        VardiffRule(profile="avalon", shares_per_minute=3.0),
+    ]
+    config = ConfigSnapshot(vardiff={(rule.listener, rule.profile): rule for rule in rules})
+    asked = [(rack, "avalon"), (rack, "antminer"), (MAIN_LISTENER, "avalon"), (MAIN_LISTENER, "antminer")]
+    assert [config.vardiff_rule(*who).shares_per_minute for who in asked] == [1.0, 2.0, 3.0, None]
+    assert ConfigSnapshot().vardiff_rule(rack, "avalon") == VardiffRule()

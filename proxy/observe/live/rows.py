@@ -7,6 +7,7 @@ from typing import NamedTuple
 from proxy.config.snapshot import ALL_WORKERS, ConfigSnapshot
 from proxy.engine.engine import Engine
 from proxy.engine.session import Session
+from proxy.engine.shared_link import SharedLink
 from proxy.history import Accounting, Rate, WorkerTally
 from proxy.history.counters import NO_SHARES
 from proxy.history.records import Record, Records
@@ -250,7 +251,7 @@ def _aim_of(session: Session) -> float | None:
     if session.vardiff is None or session.current is None:
         return None
     link = session.links.get(session.current)
-    return link.pool.config.shares_per_minute if link is not None and link.is_shared else None
+    return link.shares_per_minute if isinstance(link, SharedLink) else None
 
 
 def _aim(sessions: Sequence[Session]) -> float | None:
