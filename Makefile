@@ -8,7 +8,7 @@ TESTARGS ?=
 TEST_DATA := $(or $(DPMP_DATA_DIR),$(CURDIR)/$(VENV)/test-data)
 
 # The tests of make check: those of the pure modules, which need no database, and those of the configuration and the admin.
-PURE := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance tests/alerts
+PURE := tests/test_architecture.py tests/stratum tests/engine tests/chains tests/scheduling tests/history tests/balance tests/alerts tests/nodes
 CONFIGURATION := tests/config tests/admin
 
 # Of what touches the database: constraints, loading, live changes, batches, sums, queries of pages and of the API, nodes.

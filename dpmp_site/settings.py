@@ -119,8 +119,8 @@ def _channel_layer() -> dict[str, object]:
     url = _env.url("DPMP_REDIS_URL", ("redis", "rediss", "unix"))
     if not url:
         return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
-    if find_spec("channels_redis") is None:
-        raise ImproperlyConfigured("DPMP_REDIS_URL needs a package more. Run: pip install channels-redis")
+    if find_spec("channels_redis") is None or find_spec("msgspec") is None:
+        raise ImproperlyConfigured("DPMP_REDIS_URL needs two packages more. Run: pip install channels-redis msgspec")
     return {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
 
 

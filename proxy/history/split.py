@@ -58,6 +58,8 @@ class Split:
     since: float
     """Unix seconds; later than the span's beginning where nobody watched before."""
     parts: tuple[Part, ...] = ()
+    work: float = 0.0
+    """Difficulty of all parts together."""
 
 
 def variance(mine: Work, others: Work) -> float:
@@ -197,7 +199,10 @@ class SplitMeter:
         if span is not Span.CHANGE:
             length = min(WINDOWS_S[_WINDOW[span]], now - self._watched_since)
         return Split(
-            span=span, since=self._clock.wall() - length, parts=parts_of(work, self._wanted(now - length, now))
+            span=span,
+            since=self._clock.wall() - length,
+            parts=parts_of(work, self._wanted(now - length, now)),
+            work=sum(work.values(), Work()).sum,
         )
 
     def _wanted(self, begin: float, end: float) -> dict[PoolKey, float]:

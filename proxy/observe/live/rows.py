@@ -64,11 +64,14 @@ class WorkerRow(NamedTuple):
 class WorkerRows:
     """Keeps the rows of the last snapshot and uses again what still holds."""
 
-    def __init__(self, *, engine: Engine, accounting: Accounting, records: Records, clock: Clock) -> None:
+    def __init__(
+        self, *, engine: Engine, accounting: Accounting, records: Records, clock: Clock, node: str = ""
+    ) -> None:
         self._engine = engine
         self._accounting = accounting
         self._records = records
         self._clock = clock
+        self._node = node
         self._rows: dict[WorkerName, WorkerRow] = {}
         self._made_for: tuple[ConfigSnapshot, str] | None = None
 
@@ -188,6 +191,7 @@ class WorkerRows:
             excluded=excluded,
             control=control,
             sessions=shown,
+            node=self._node,
         )
 
 

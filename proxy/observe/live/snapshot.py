@@ -79,6 +79,8 @@ class SnapshotBuilder:
 
     sources: Sources
     version: str
+    node: str = ""
+    """The node's name, for its workers' rows."""
     demo: bool = False
     miner_address: str = ""
     config_problems: tuple[str, ...] = ()
@@ -92,7 +94,9 @@ class SnapshotBuilder:
 
     def __post_init__(self) -> None:
         here = self.sources
-        self._rows = WorkerRows(engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock)
+        self._rows = WorkerRows(
+            engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock, node=self.node
+        )
         self._started_at = self.sources.clock.wall()
         self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
         self._moves = FleetMoves(
@@ -234,6 +238,7 @@ class SnapshotBuilder:
                     SplitPart(pool=part.pool, delivered=part.delivered, error=part.error, wanted=part.wanted)
                     for part in split.parts
                 ),
+                work=split.work,
             )
             for split in self.sources.splits.splits()
         )

@@ -38,8 +38,10 @@ class Alarm:
     subject: str = ""
     """Pool key or worker name, for a link."""
     kind: str = ""
-    """``pool``, ``worker``, ``config``, ``database``, ``payout``, ``chain``, ``clock``, ``limit``."""
+    """``pool``, ``worker``, ``config``, ``database``, ``payout``, ``chain``, ``clock``, ``limit``, ``node``."""
     since: float = 0.0
+    nodes: tuple[str, ...] = ()
+    """Nodes that it holds for, by name; empty: for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,19 @@ class SharedView:
     """With a place on one of them, whether they work there now or elsewhere."""
     waiting: int = 0
     """For whom there is no place; they work on other pools, if at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolOnNode:
+    """What one of several nodes has of a pool."""
+
+    node: str
+    status: PoolStatus
+    reason: str = ""
+    miners: int = 0
+    connections: int = 0
+    rate: RateView = UNKNOWN_RATE
+    """Of its miners that work there now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +125,8 @@ class PoolView:
     """Excluded from this pool, each with a reason on its own page."""
     shared: SharedView | None = None
     """None where each miner has a connection of its own, and none is shared any more."""
+    nodes: tuple[PoolOnNode, ...] = ()
+    """By node, where there are several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +198,8 @@ class WorkerView:
     """The port that its newest connection came through, by name."""
     sessions: tuple[SessionView, ...] = ()
     """Its newest connections, oldest of them first; ``connections`` counts them all."""
+    node: str = ""
+    """The node that it is connected to, several with a comma between; empty where there is one process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +240,8 @@ class SplitView:
     """``change`` (since the last change of weights), ``hour``, ``day``."""
     since: float
     parts: tuple[SplitPart, ...] = ()
+    work: float = 0.0
+    """Difficulty that all parts stand for together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +282,34 @@ class ListenerView:
     """Whether miners need the access password."""
     directives: tuple[str, ...] = ()
     """What a miner may ask for in its password: ``d``, ``p``, ``s``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """One of several processes that mine together, as it was last heard."""
+
+    name: str
+    host: str = ""
+    version: str = ""
+    state: str = ""
+    """``working``, ``draining``, ``silent`` (not heard for long), ``unreadable`` (of another version)."""
+    leads: bool = False
+    """Whether it does what is done once for all nodes."""
+    started_at: float = 0.0
+    heard_at: float = 0.0
+    """By the clock of whoever heard it."""
+    connections: int = 0
+    workers: int = 0
+    """With a connection."""
+    rate_5m: RateView = UNKNOWN_RATE
+    rate_1h: RateView = UNKNOWN_RATE
+    part: float | None = None
+    """Of the work of the last hour, 0..1; None while there is none."""
+    miner_address: str = ""
+    config_revision: int = 0
+    """The configuration that is in force there."""
+    trouble: str = ""
+    """With the database, in plain words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +354,8 @@ class LiveSnapshot:
     moves: Mapping[WorkerName, Moves] = field(default_factory=dict)
     marks: Mapping[WorkerName, ShareSum] = field(default_factory=dict)
     """Each worker's shares half an hour to an hour ago."""
+    nodes: tuple[NodeView, ...] = ()
+    """By name; empty where there is one process that knows of no others."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Read models of other parts: ``balance`` (BalanceView), ``chain``, ``records``."""
 
