@@ -4,7 +4,9 @@ An error while received bytes are handled closes only that connection: asyncio r
 handler, from where it becomes an event, and calls ``connection_lost``.
 
 No peer gets more than ``LINES_A_TURN`` lines of work (fewer by its budget) in one turn of the loop, however much one
-read brought: the rest waits, and nothing more is read meanwhile. A peer with an ``InputBudget`` waits longer where it
+read brought: the rest waits, and nothing more is read meanwhile. A pool may have one more for each line that it was
+sent, for it answers: where many miners share its connection, their shares' verdicts and the next job would wait behind
+one another. A peer with an ``InputBudget`` waits longer where it
 sends more than that, or where its handler wants it slowed down.
 """
 
@@ -22,6 +24,8 @@ MAX_UNSENT = 1 << 20
 SLOW_READER_S = 30.0
 LINES_A_TURN = 16
 """A read can bring 256 KiB, some ten thousand short lines: seconds of work in which nobody else is served."""
+MOST_ANSWERS = 2_048
+"""So many lines more may be answers: in a turn of the loop the miners of a shared connection send 1,500."""
 EARNED = 512
 """Bytes of its budget that a line which earned something gives back; a submit has about 150, at most 1,024 or so."""
 MOST_EARNED_PER_S = 1_000
@@ -71,6 +75,7 @@ class StreamLink(asyncio.Protocol):
 
     __slots__ = (
         "_abort_reason",
+        "_answers",
         "_budget",
         "_burst",
         "_handler",
@@ -97,6 +102,8 @@ class StreamLink(asyncio.Protocol):
         self._burst = budget.burst if budget is not None else inf
         self._line_cost = budget.line_cost if budget is not None else 0.0
         self._lines_a_turn = budget.lines_a_turn if budget is not None else LINES_A_TURN
+        self._answers = 0
+        """Lines that a peer without a budget may send beyond those of a turn: it was sent so many."""
         self._spent_at = 0.0
         """When ``_spent`` was settled (the loop's time); since then it has fallen by the budget's rate."""
         self._unread = b""
@@ -129,6 +136,8 @@ class StreamLink(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         transport.write(payload)
+        if self._answers < MOST_ANSWERS and self._budget is None:
+            self._answers += 1
         if self._write_paused and transport.get_write_buffer_size() > MAX_UNSENT:
             self._abort("does not read")
 
@@ -160,9 +169,11 @@ class StreamLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass received bytes to the handler."""
         lines = data.count(b"\n")
-        if self._waiting is None and lines <= LINES_A_TURN and self._spent <= self._burst:
+        if self._waiting is None and lines <= LINES_A_TURN + self._answers and self._spent <= self._burst:
             if self._budget is not None:
                 self._spent += len(data) + self._line_cost * lines
+            else:
+                self._answers = self._answers - lines if self._answers > lines else 0
             self._receive(data)
             if self._spent > self._burst:
                 self._work()
@@ -176,7 +187,7 @@ class StreamLink(asyncio.Protocol):
         self._waiting = None
         delay = self._delay()
         if self._unread and not delay:
-            piece, self._unread = _first_lines(self._unread, self._lines_a_turn)
+            piece, self._unread = _first_lines(self._unread, self._lines_a_turn + self._answers)
             self._charge(piece)
             self._receive(piece)
             delay = self._delay()
@@ -194,7 +205,9 @@ class StreamLink(asyncio.Protocol):
         self._waiting = self._loop.call_later(delay, self._work) if delay else self._loop.call_soon(self._work)
 
     def _charge(self, piece: bytes) -> None:
-        self._spent += len(piece) + self._line_cost * piece.count(b"\n")
+        lines = piece.count(b"\n")
+        self._spent += len(piece) + self._line_cost * lines
+        self._answers = max(0, self._answers - lines)
 
     def _delay(self) -> float:
         """Seconds until the peer is within its budget again; time is looked at only where it seems to be over it."""

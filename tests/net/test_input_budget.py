@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.net.transport import LINES_A_TURN, InputBudget, StreamLink
+from proxy.net.transport import LINES_A_TURN, MOST_ANSWERS, InputBudget, StreamLink
 
 
 class Handler:
@@ -54,6 +54,43 @@ async def test_one_read_of_many_lines_is_worked_off_in_turns_and_in_order(budget
     assert max(piece.count(b"\n") for piece in handler.pieces) <= most
     writer.close()
     await until(lambda: handler.reason is not None)
+    server.close()
+
+
+async def test_the_answers_to_what_a_pool_was_sent_do_not_wait_behind_one_another():
+    handler, writer, server = await connected(None)
+    await until(lambda: hasattr(handler, "link"))
+    for _ in range(1_000):
+        handler.link.send(b"a share of one of many miners\n")
+    handler.link.data_received(LINES)
+    assert handler.pieces[0].count(b"\n") == LINES_A_TURN + 1_000
+    await until(lambda: len(handler.data) == len(LINES))
+    assert handler.data == LINES
+    assert max(piece.count(b"\n") for piece in handler.pieces[1:]) <= LINES_A_TURN, "each line allows one answer"
+    writer.close()
+    server.close()
+
+
+async def test_what_a_pool_may_answer_at_once_is_bounded():
+    handler, _writer, server = await connected(None)
+    await until(lambda: hasattr(handler, "link"))
+    for _ in range(10_000):
+        handler.link.send(b"a share\n")
+    for _ in range(4):
+        handler.link.data_received(LINES)
+    assert handler.pieces[0].count(b"\n") == LINES_A_TURN + MOST_ANSWERS
+    handler.link.close()
+    server.close()
+
+
+async def test_what_a_miner_was_sent_gives_it_no_more_of_a_turn():
+    handler, _writer, server = await connected(InputBudget(bytes_per_s=10e6, burst=10e6))
+    await until(lambda: hasattr(handler, "link"))
+    for _ in range(100):
+        handler.link.send(b"a job\n")
+    handler.link.data_received(LINES)
+    assert handler.pieces[0].count(b"\n") == InputBudget().lines_a_turn
+    handler.link.close()
     server.close()
 
 
