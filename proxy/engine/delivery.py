@@ -319,7 +319,7 @@ class _BrokenSession:
 
     # --- ConnectionUser -------------------------------------------------------------------------------------------
 
-    def job_may_wait(self, connection: UpstreamConnection) -> bool:
+    def may_wait(self, connection: UpstreamConnection) -> bool:
         """Never."""
         return False
 

@@ -14,11 +14,11 @@ from proxy.chains.network_difficulties import NetworkDifficulties
 from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, Connections, PoolConfig
+from proxy.engine.backlog import Backlog
 from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_limits import ConnectionLimits, ConnectRates, limits_for
 from proxy.engine.delivery import BlockDelivery
-from proxy.engine.job_backlog import JobBacklog
 from proxy.engine.jobs import MinerLink
 from proxy.engine.miner_access import may_connect
 from proxy.engine.outage import Outage, any_works
@@ -104,7 +104,7 @@ class Engine:
         self.stale_tips = StaleTips(clock=clock, events=events)
         self.network_difficulties = NetworkDifficulties(clock=clock, events=events, diff1=self.diff1)
         self.stale_tips.on_change = self._tips_changed
-        self.job_backlog = JobBacklog(clock)
+        self.backlog = Backlog(clock)
         self._dialer = dialer
         self._random = random
         self.shared: dict[PoolKey, SharedConnections] = {}

@@ -465,7 +465,7 @@ class UpstreamPool:
             connection_id=self._engine.next_connection_id(),
             pool=self.config,
             context=self._context,
-            backlog=self._engine.job_backlog,
+            backlog=self._engine.backlog,
             endpoint=endpoint,
             credentials=credentials,
             user=user,

@@ -335,7 +335,7 @@ class PoolLink:
 
     # --- ConnectionUser -------------------------------------------------------------------------------------------
 
-    def job_may_wait(self, connection: UpstreamConnection) -> bool:
+    def may_wait(self, connection: UpstreamConnection) -> bool:
         """Where the miner has work elsewhere."""
         in_use = connection is self.connection and self.state is not LinkState.OPENING
         return in_use and self._session.current not in (None, self.pool.key)

@@ -106,7 +106,7 @@ class Probe:
 
     # --- ConnectionUser -------------------------------------------------------------------------------------------
 
-    def job_may_wait(self, connection: UpstreamConnection) -> bool:
+    def may_wait(self, connection: UpstreamConnection) -> bool:
         """Never."""
         return False
 

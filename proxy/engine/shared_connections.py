@@ -170,7 +170,7 @@ class SharedConnections:
         self, pool: UpstreamPool, *, engine: "Engine", clock: Clock, events: EventStream, random: Random
     ) -> None:
         self.pool = pool
-        self.backlog = engine.job_backlog
+        self.backlog = engine.backlog
         self._engine = engine
         self._clock = clock
         self._events = events

@@ -234,7 +234,7 @@ class SharedLink:
         self._noted, self._is_new = job, False
         self.session.work_came(self, job, new_connection=new_connection)
 
-    def note_job(self) -> None:
+    def catch_up(self) -> None:
         """Let the session look at the newest job, if it has not."""
         job = self.job
         if job is not None and job is not self._noted:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from proxy.chains.coinbase import height_of
 from proxy.config.snapshot import Endpoint, PoolConfig
-from proxy.engine.job_backlog import JobBacklog
+from proxy.engine.backlog import Backlog
 from proxy.engine.job_watch import JobWatch
 from proxy.engine.redirect import redirect_target
 from proxy.errors import RemoteProtocolError
@@ -46,8 +46,9 @@ GOLDEN = 0.618033988749895
 class ConnectionUser(Protocol):
     """Who uses a connection: a session's link to the pool, a probe, the delivery of a block."""
 
-    def job_may_wait(self, connection: "UpstreamConnection") -> bool:
-        """Whether nobody works through the connection, so that ``connection_job`` may follow a moment later."""
+    def may_wait(self, connection: "UpstreamConnection") -> bool:
+        """Whether nobody works through the connection, so that ``connection_job`` or ``connection_lost`` may follow a
+        moment later."""
 
     def connection_job(self, connection: "UpstreamConnection", job: PoolJob) -> None:
         """A job came; the first one says that the connection is ready."""
@@ -56,7 +57,7 @@ class ConnectionUser(Protocol):
         """The same job again, once all miners at work have theirs."""
 
     def connection_lost(self, connection: "UpstreamConnection", reason: str) -> None:
-        """The connection is over. Called once, last."""
+        """The connection is over (``ended``). Called once, last."""
 
     def connection_difficulty(self, connection: "UpstreamConnection", difficulty: float) -> None:
         """The pool set the difficulty of the jobs to come."""
@@ -88,6 +89,7 @@ class UpstreamConnection:
         "_session",
         "_tip",
         "_unnoted",
+        "_untold_end",
         "_user",
         "asked",
         "chain",
@@ -110,7 +112,7 @@ class UpstreamConnection:
         connection_id: ConnectionId,
         pool: PoolConfig,
         context: PoolContext,
-        backlog: JobBacklog,
+        backlog: Backlog,
         endpoint: Endpoint,
         credentials: Credentials,
         user: ConnectionUser,
@@ -149,6 +151,8 @@ class UpstreamConnection:
         """The newest job, while it waits in the backlog."""
         self._is_new = False
         """Whether ``_unnoted`` was not handed over yet."""
+        self._untold_end: tuple[str, bool] | None = None
+        """Why it ended, and whether that was wanted, while nobody was told."""
         self._known = pool.endpoints
         self._user = user
         self._deadlines = clock.deadlines
@@ -335,10 +339,10 @@ class UpstreamConnection:
 
     def closed(self, reason: str) -> None:
         """The stream ended, or never began."""
-        if self._opened_at is None:
-            self._end(reason)
-        else:
+        if self._opened_at is not None:
             self.upstream.closed(reason)
+        elif not self.ended:
+            self._end(reason)
 
     # --- UpstreamOwner --------------------------------------------------------------------------------------------
 
@@ -373,7 +377,7 @@ class UpstreamConnection:
 
         A new block comes on all connections of a fleet at once: what no miner waits for is done afterwards.
         """
-        self.note_job()
+        self.catch_up()
         template = job.template
         is_first = self._notify_cache.announce(template)
         if is_first:
@@ -382,16 +386,20 @@ class UpstreamConnection:
             self._note_tip(template)
         self._job_watch.job_came()
         self.reached = True
-        self._is_new = self._user.job_may_wait(self)
+        self._is_new = self._user.may_wait(self)
         if not self._is_new:
             self._user.connection_job(self, job)
         if not self.ended:
             self._unnoted = job
             self._backlog.add(self)
 
-    def note_job(self) -> None:
-        """Do what remains to be done for the newest job; harmless where nothing does."""
+    def catch_up(self) -> None:
+        """Do what remains to be done for the newest job, or after the end; harmless where nothing does."""
         job, self._unnoted = self._unnoted, None
+        if self._untold_end is not None:
+            (reason, wanted), self._untold_end = self._untold_end, None
+            self._tell_end(reason, wanted=wanted)
+            return
         if job is None or self.ended:
             return
         self._note_tip(job.template)
@@ -488,7 +496,17 @@ class UpstreamConnection:
             )
 
     def upstream_closed(self, reason: str, wanted: bool) -> None:
-        """The connection is over."""
+        """The connection is over. A pool that dies ends those of a fleet at once: miners at work go first."""
+        if self._user.may_wait(self):
+            self.ended = True
+            self._untold_end = reason, wanted
+            self._backlog.add(self)
+        else:
+            self._tell_end(reason, wanted=wanted)
+
+    # --- Its own ---------------------------------------------------------------------------------------------------
+
+    def _tell_end(self, reason: str, *, wanted: bool) -> None:
         self._events.emit(
             PoolDisconnected(
                 pool=self.pool,
@@ -500,11 +518,7 @@ class UpstreamConnection:
         )
         self._end(reason)
 
-    # --- Its own ---------------------------------------------------------------------------------------------------
-
     def _end(self, reason: str) -> None:
-        if self.ended:
-            return
         self.ended = True
         self._job_watch.stop()
         self._user.connection_lost(self, reason)

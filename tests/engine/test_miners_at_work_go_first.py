@@ -1,12 +1,12 @@
-"""A new block comes on all connections at once: those whose miners wait for it are served first, the rest is noted."""
+"""A new block, or the end of a pool, comes on all connections at once: miners at work are served first."""
 
 from typing import Any
 
 import orjson
 
-from proxy.observe.events import ConnectionTipChanged, PoolExcluded, SwitchSkipped
+from proxy.observe.events import ConnectionTipChanged, PoolDisconnected, PoolExcluded, PoolStateChanged, SwitchSkipped
 from proxy.stratum.firmware import Profile
-from proxy.types import PoolKey, SwitchReason
+from proxy.types import PoolKey, SessionId, SwitchReason
 from tests.support.world import Connection, ScriptedMiner, World
 
 
@@ -135,6 +135,51 @@ def test_a_connection_that_ends_before_its_job_was_noted_leaves_nothing_behind()
     world.advance(0.1)
     assert [each for each in world.events_of(ConnectionTipChanged) if each.connection == link.id] == tips
     assert link.id not in world.engine.stale_tips._tips
+
+
+def told_of_ends(world: World, key: str) -> list[SessionId]:
+    """Whose connections to the pool have ended, as the log has it."""
+    ends = [event for event in world.events_of(PoolDisconnected) if event.pool == key]
+    return [event.session for event in ends if event.session is not None]
+
+
+def test_a_pool_that_dies_costs_its_miners_no_time_for_the_connections_of_others() -> None:
+    world, miners = working(miners=6)
+    links = [miner.session.links[PoolKey("A")] for miner in miners]
+    lost = [link.connection for link in links if link.connection is not None]
+    at_work = [miner for miner in miners if miner.session.current == "A"]
+    world.pools["A"].reachable = False
+    for connection in lost:
+        connection.closed("closed by the other side")
+    assert 0 < len(at_work) < 6
+    assert all(miner.pool_of(miner.job) == "B" for miner in miners)
+    assert all(connection.ended for connection in lost)
+    assert told_of_ends(world, "A") == [miner.session.id for miner in at_work]
+    world.advance(0)
+    assert sorted(told_of_ends(world, "A")) == [miner.session.id for miner in miners], "the others are told later"
+    assert all(miner.session.ready == {"B"} for miner in miners)
+    world.advance(5)
+    assert world.events_of(PoolStateChanged)[-1].pool == "A"
+
+
+def test_nobody_is_moved_to_a_connection_whose_end_was_not_looked_at_yet() -> None:
+    world, (miner,) = working()
+    here, other = miner.session.current, elsewhere(miner)
+    connection_of(world, miner, other).handler.closed("closed by the other side")
+    assert not miner.session.switch_to(PoolKey(other), SwitchReason.SLICE)
+    assert miner.session.current == here
+    world.advance(0)
+    assert miner.session.ready == {here}
+
+
+def test_a_miner_that_leaves_before_an_end_was_looked_at_leaves_nothing_behind() -> None:
+    world, (miner,) = working()
+    other = elsewhere(miner)
+    connection_of(world, miner, other).handler.closed("closed by the other side")
+    miner.session.downstream.close("left")
+    world.advance(1)
+    assert told_of_ends(world, other) == [miner.session.id]
+    assert not world.engine.pools[PoolKey(other)].ready_connections
 
 
 def test_jobs_that_differ_for_each_connection_are_taken_for_what_they_are() -> None:

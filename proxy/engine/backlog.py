@@ -1,8 +1,9 @@
-"""Jobs whose connections are looked at after the miners at work have theirs.
+"""Connections that are looked at after the miners at work are served.
 
 A new block comes on all connections of a fleet within milliseconds, on most of them for miners that work elsewhere or
-have been served by then. What is to be noted about each connection waits here, a few in a turn of the loop: between
-two turns all sockets are read again, and what they bring for miners at work goes first.
+have been served by then; a pool that dies ends as many at once. What is to be noted about each connection waits here, a
+few in a turn of the loop: between two turns all sockets are read again, and what they bring for miners at work goes
+first.
 """
 
 from typing import Protocol
@@ -12,24 +13,24 @@ from proxy.ports import Clock
 A_TURN = 32
 
 
-class Noting(Protocol):
-    """A connection with a job that is still to be noted."""
+class Behind(Protocol):
+    """Something of which a job, or its end, is still to be noted."""
 
-    def note_job(self) -> None:
-        """Do it."""
+    def catch_up(self) -> None:
+        """Note it."""
 
 
-class JobBacklog:
+class Backlog:
     """The engine's one; first come, first served."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._is_armed = False
-        self._waiting: dict[Noting, None] = {}
+        self._waiting: dict[Behind, None] = {}
         """Each once, however many jobs its pool sends: a flood of them must not fill memory."""
 
-    def add(self, connection: Noting) -> None:
-        """Have ``connection`` note its job in a later turn of the loop."""
+    def add(self, connection: Behind) -> None:
+        """Have ``connection`` catch up in a later turn of the loop."""
         self._waiting[connection] = None
         self._arm()
 
@@ -44,7 +45,7 @@ class JobBacklog:
             for _ in range(min(A_TURN, len(self._waiting))):
                 connection = next(iter(self._waiting))
                 del self._waiting[connection]
-                connection.note_job()
+                connection.catch_up()
         finally:
             if self._waiting:
                 self._arm()

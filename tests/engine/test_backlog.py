@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.engine.job_backlog import A_TURN, JobBacklog
+from proxy.engine.backlog import A_TURN, Backlog
 from proxy.scheduling.virtual_clock import VirtualClock
 
 
@@ -10,7 +10,7 @@ class Connection:
     def __init__(self, noted: list[int], number: int) -> None:
         self.noted, self.number = noted, number
 
-    def note_job(self) -> None:
+    def catch_up(self) -> None:
         self.noted.append(self.number)
         if self.number == 3:
             raise ValueError("a connection whose job cannot be noted")
@@ -18,7 +18,7 @@ class Connection:
 
 def test_a_turn_of_the_loop_notes_a_few_and_a_failure_stops_no_other() -> None:
     clock, noted, between = VirtualClock(), list[int](), list[int]()
-    backlog = JobBacklog(clock)
+    backlog = Backlog(clock)
     for number in range(4, 4 + A_TURN + 5):
         backlog.add(Connection(noted, number))
     clock.call_at(0.0, lambda: between.append(len(noted)))
@@ -35,7 +35,7 @@ def test_a_turn_of_the_loop_notes_a_few_and_a_failure_stops_no_other() -> None:
 
 def test_a_connection_waits_once_however_many_jobs_its_pool_sends() -> None:
     clock, noted = VirtualClock(), list[int]()
-    backlog, flooded, other = JobBacklog(clock), Connection(noted, 1), Connection(noted, 2)
+    backlog, flooded, other = Backlog(clock), Connection(noted, 1), Connection(noted, 2)
     for _ in range(10 * A_TURN):
         backlog.add(flooded)
     backlog.add(other)
@@ -45,11 +45,11 @@ def test_a_connection_waits_once_however_many_jobs_its_pool_sends() -> None:
 
 def test_what_comes_while_the_last_one_is_noted_has_one_turn_of_its_own() -> None:
     clock, noted = VirtualClock(), list[int]()
-    backlog = JobBacklog(clock)
+    backlog = Backlog(clock)
 
     class Again(Connection):
-        def note_job(self) -> None:
-            super().note_job()
+        def catch_up(self) -> None:
+            super().catch_up()
             if len(noted) < 3:
                 backlog.add(self)
 
