@@ -113,6 +113,11 @@ class ListenerForm(forms.ModelForm):
             "password": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("difficulty_directive", "pin_directive", "split_directive"):  # "D=" is not what a miner types
+            self.fields[name].label = Listener._meta.get_field(name).verbose_name
+
 
 class VardiffRuleForm(forms.ModelForm):
     """A vardiff rule by the rules of its model."""

@@ -23,10 +23,11 @@ class Odds:
     """The odds on a pool's chain at the hash rate that this pool is meant to get."""
 
     pool: PoolView
-    rate: float
+    rate: float | None
+    """None, as the chances: no rate has been measured yet."""
     per_block_s: float | None
-    day: float
-    year: float
+    day: float | None
+    year: float | None
     expected_best: float
     best_luck: float | None
 
@@ -43,14 +44,14 @@ def all_odds(snap: LiveSnapshot) -> list[Odds]:
 
 
 def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
-    rate = snap.rate_24h.value * pool.target
+    known, rate = snap.rate_24h.known, snap.rate_24h.value * pool.target
     network, hashes = pool.network_difficulty or 0.0, snap.hashes_per_difficulty
     return Odds(
         pool,
-        rate,
+        rate if known else None,
         luck.seconds_per_block(rate, network, hashes),
-        luck.block_odds(rate, network, luck.DAY_S, hashes),
-        luck.block_odds(rate, network, luck.YEAR_S, hashes),
+        luck.block_odds(rate, network, luck.DAY_S, hashes) if known else None,
+        luck.block_odds(rate, network, luck.YEAR_S, hashes) if known else None,
         luck.expected_best(pool.counts.credited),
         luck.best_luck(pool.counts.best, pool.counts.credited),
     )

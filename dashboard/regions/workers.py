@@ -38,10 +38,12 @@ def ordered(rows: list[Row], sort: str) -> list[Row]:
     return sorted(by_name, key=key, reverse=sort.startswith("-"))  # type: ignore[arg-type]
 
 
-def matches(row: Row, text: str, pool: str, group: str = "") -> bool:
+def matches(row: Row, text: str, pool: str, group: str = "", listener: str = "") -> bool:
     """Whether a worker passes the table's filter; what people say of it is searched too."""
     worker, wanted = row.worker, text.casefold()
     if (pool and worker.pool != pool) or (group and group not in row.groups):
+        return False
+    if listener and worker.listener != listener:
         return False
     fields = (
         worker.name, worker.firmware, worker.agent, worker.peer, worker.listener, row.shown_name, row.text, *row.groups

@@ -33,6 +33,10 @@ def access(context: template.Context) -> Access:
     return of_request(context["request"])
 
 
+_UNDER = {"fleet": "workers", "pins": "workers", "wallets": "pools", "wallet": "pools"}
+"""Page -> the page of the navigation that leads to it."""
+
+
 @register.simple_tag(takes_context=True)
 def navigation(context: template.Context) -> SafeString:
     """The links to the pages that the viewer may see, the current one marked."""
@@ -49,6 +53,7 @@ def navigation(context: template.Context) -> SafeString:
     ]
     may = of_request(request).may
     here = (request.resolver_match.view_name if request.resolver_match else "").split("-")[0]
+    here = _UNDER.get(here, here)
     return format_html_join(
         "",
         '<a href="{}"{}>{}</a>',
@@ -87,9 +92,9 @@ def closed_blocks(context: template.Context) -> str:
 
 
 @register.simple_tag
-def table_query(sort: str, text: str, pool: str, group: str = "") -> str:
+def table_query(sort: str, text: str, pool: str, group: str = "", listener: str = "") -> str:
     """The query string that the workers' table was shown with."""
-    shown = (("sort", sort), ("q", text), ("pool", pool), ("group", group))
+    shown = (("sort", sort), ("q", text), ("pool", pool), ("group", group), ("listener", listener))
     return urlencode({name: value for name, value in shown if value})
 
 
@@ -105,7 +110,7 @@ def sort_head(context: template.Context, name: str, label: str, where: str = "")
     text_first = name in ("name", "firmware", "pool")
     following = name if falling or (text_first and not current) else f"-{name}"
     state = SafeString(f' aria-sort="{"descending" if falling else "ascending"}"' if current else "")
-    query = table_query(following, context["q"], context["pool"], context["group"])
+    query = table_query(following, context["q"], context["pool"], context["group"], context["listener"])
     address = f"{reverse('workers')}?{query}"
     kind = where if text_first else f"r {where}".strip()
     text = TERMS[_TERM_OF_COLUMN[name]] if name in _TERM_OF_COLUMN else ""

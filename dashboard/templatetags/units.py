@@ -197,7 +197,9 @@ def effort(part: float | None) -> str:
     """Work done since the last own block against what a block takes, in percent with digits that say something."""
     if part is None:
         return presenters.DASH
-    return f"{presenters.significant(part * 100, 2)} %" if part >= 1e-5 else f"< {number_format(0.001, 3)} %"
+    return (
+        f"{presenters.significant(part * 100, 2)} %" if part >= 1e-5 or not part else f"< {number_format(0.001, 3)} %"
+    )
 
 
 @register.filter

@@ -59,6 +59,7 @@ class Wanted:
     text: str
     pool: str
     group: str
+    listener: str
 
 
 @require_GET
@@ -85,6 +86,8 @@ def workers(request: HttpRequest) -> HttpResponseBase:
             "pool": wanted.pool,
             "group": wanted.group,
             "groups": sorted({group for row in everybody for group in row.groups}),
+            "listener": wanted.listener,
+            "listeners": sorted(({row.worker.listener for row in everybody} | {wanted.listener}) - {""}),
             "known": len(snap.workers),
             "columns": COLUMNS,
             "units": UNITS,
@@ -115,6 +118,7 @@ def _wanted(request: HttpRequest) -> Wanted:
         said.get("q", "")[:MAX_FILTER],
         said.get("pool", "")[:8],
         said.get("group", "")[:MAX_FILTER],
+        said.get("listener", "")[:MAX_FILTER],
     )
 
 
@@ -122,14 +126,14 @@ def _rows(snap: LiveSnapshot, wanted: Wanted) -> tuple[list[Row], list[Row]]:
     """All workers that are not hidden, and those that are asked for, in their order."""
     notes = WorkerNote.by_worker()
     rows = [Row(worker, note) for worker in snap.workers if not is_forgotten(worker, note := notes.get(worker.name))]
-    found = [row for row in rows if matches(row, wanted.text, wanted.pool, wanted.group)]
+    found = [row for row in rows if matches(row, wanted.text, wanted.pool, wanted.group, wanted.listener)]
     return rows, ordered(found, wanted.sort)
 
 
 def _choose(request: HttpRequest) -> HttpResponseBase:
     """Keep the chosen columns in the browser, and show the table again."""
     choice, wanted = asked_for(request.GET.getlist("column"), request.GET.get("unit", "")), _wanted(request)
-    query = table_query(wanted.sort, wanted.text, wanted.pool, wanted.group)
+    query = table_query(wanted.sort, wanted.text, wanted.pool, wanted.group, wanted.listener)
     response = redirect(f"{reverse('workers')}?{query}")
     for name, value in ((COLUMNS_COOKIE, ".".join(sorted(choice.names))), (UNIT_COOKIE, choice.unit)):
         response.set_cookie(name, value, max_age=KEPT_S, samesite="Lax", httponly=True, secure=request.is_secure())
@@ -176,7 +180,8 @@ def pin_many(request: HttpRequest) -> HttpResponseBase:
 
 def _query_before(request: HttpRequest) -> dict[str, str]:
     """How the table was shown when the form was sent."""
-    return {name: request.POST[name] for name in ("sort", "q", "group") if request.POST.get(name)}
+    before = {name: request.POST[name] for name in ("sort", "q", "group", "listener") if request.POST.get(name)}
+    return before | ({"pool": request.POST["shown_pool"]} if request.POST.get("shown_pool") else {})
 
 
 def _is_gone(worker: WorkerView, snap: LiveSnapshot) -> bool:

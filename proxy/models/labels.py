@@ -104,7 +104,7 @@ LABELS: Mapping[type[StrEnum], Mapping[str, Label]] = {
         Tls.INSECURE: Label(_("TLS, certificate not checked")),
     },
     Mode: {
-        Mode.RATIO: Label(pgettext_lazy("mode of a schedule", "ratio"), _("the weights as given")),
+        Mode.RATIO: Label(pgettext_lazy("mode of a schedule", "fixed split"), _("the parts that you set")),
         Mode.PRIORITY: Label(pgettext_lazy("mode of a schedule", "priority"), _("the first pool that is up")),
         Mode.AUTO_BALANCE: Label(_("auto-balance"), _("weights follow the network hash rates")),
     },

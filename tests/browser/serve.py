@@ -47,6 +47,30 @@ def prepare() -> None:
     AlertRule.ensure()
     AlertTarget(label="Telephone", url="ntfy://a-topic-nobody-guesses").save()
     history(time.time())
+    logged(time.time())
+
+
+def logged(now: float) -> None:
+    """What the log page shows."""
+    from proxy.observe import log
+    from proxy.observe.events import ControlChanged, MinerAuthorized, PoolDown, PoolSwitched, PoolUp
+    from proxy.observe.log.lines import Entry
+    from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
+
+    a, b, session, worker = PoolKey("A"), PoolKey("B"), SessionId(17), WorkerName("AvalonQ")
+    events = (
+        ControlChanged(source="schedule", detail="Night", weights={a: 0.2, b: 0.8}),
+        MinerAuthorized(
+            session=session, worker=worker, user="AvalonQ", peer="192.168.1.51", agent="cgminer/4.11.1",
+            profile="cgminer", first=True,
+        ),
+        PoolSwitched(session=session, worker=worker, old=b, new=a, reason=SwitchReason.WEIGHT),
+        PoolDown(pool=a, reason="connection refused"),
+        PoolUp(pool=a, down_s=95.0),
+    )  # fmt: skip
+    for number, event in enumerate(events, 1):
+        about = getattr(event, "worker", None), getattr(event, "pool", None)
+        log.lines.append(Entry(number, now - 9000 + 1500 * number, event, getattr(event, "session", None), *about))
 
 
 def history(now: float) -> None:
@@ -124,8 +148,9 @@ def forget_blocks() -> None:
 
 
 def shifted(snap, now: float, revision: int):
-    """``snap`` with all its times moved to now."""
-    from tests.dashboard.fixtures import NOW
+    """``snap`` with all its times moved to now, and with what only pages beside Home show."""
+    from proxy.observe.live.moves import Moves, Stay
+    from tests.dashboard.fixtures import NOW, A, B, listeners
 
     off = now - NOW
 
@@ -136,17 +161,34 @@ def shifted(snap, now: float, revision: int):
         move(snap, "at", "started_at"),
         revision=revision,
         pools=tuple(move(pool, "since", "last_share_at", "last_job_at", "last_block_at") for pool in snap.pools),
+        listeners=listeners(),
+        monotonic=600.0,
+        moves={worker.name: Moves(7, {A: Stay(1000.0, 1, 100.0), B: Stay(500.0)}) for worker in snap.workers[:2]},
+        extra={name: told(view, off) for name, view in snap.extra.items()},
         workers=tuple(
             replace(
                 move(worker, "connected_at", "last_share_at", "last_seen_at"),
+                listener=("miners", "Rack")[number % 2],
                 sessions=tuple(move(one, "connected_at") for one in worker.sessions),
             )
-            for worker in snap.workers
+            for number, worker in enumerate(snap.workers)
         ),
         control=move(snap.control, "since", "until"),
         splits=tuple(move(split, "since") for split in snap.splits),
         alarms=tuple(move(alarm, "since") for alarm in snap.alarms),
         spark=tuple((start + off, rates) for start, rates in snap.spark),
+    )
+
+
+def told(view, off: float):
+    """Auto-balance's view, later by ``off`` seconds."""
+    return replace(
+        view,
+        at=view.at + off,
+        next_poll_at=view.next_poll_at + off,
+        sources=tuple(replace(one, answered_at=one.answered_at and one.answered_at + off) for one in view.sources),
+        chains=tuple(replace(one, taken_at=one.taken_at and one.taken_at + off) for one in view.chains),
+        history=tuple(replace(point, at=point.at + off) for point in view.history),
     )
 
 
@@ -158,7 +200,7 @@ def controlled(snap, override):
         return snap
     if override is None:
         by_hand = snap.control.source == "override"
-        scheduled = replace(snap.control, source="schedule", detail="Always", set_by="", until=None)
+        scheduled = replace(snap.control, source="schedule", detail="Always", mode="ratio", set_by="", until=None)
         return replace(snap, control=scheduled) if by_hand else snap
     if not override.weights:
         return replace(

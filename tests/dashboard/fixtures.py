@@ -11,6 +11,7 @@ from proxy.history.switch_cost import SwitchCost
 from proxy.observe.live.views import (
     Alarm,
     ControlView,
+    ListenerView,
     LiveSnapshot,
     PoolView,
     RateView,
@@ -19,7 +20,16 @@ from proxy.observe.live.views import (
     SplitView,
     WorkerView,
 )
-from proxy.types import AdminStatus, Chain, PoolKey, PoolStatus, SessionId, WorkerName
+from proxy.types import (
+    MAIN_LISTENER,
+    AdminStatus,
+    Chain,
+    ListenerId,
+    PoolKey,
+    PoolStatus,
+    SessionId,
+    WorkerName,
+)
 from tests.support.tallies import tally
 
 NOW = 1_790_000_000.0
@@ -220,6 +230,24 @@ def workers() -> tuple[WorkerView, ...]:
             last_seen_at=NOW - 2220,
         ),
     )
+
+
+def listeners() -> tuple[ListenerView, ...]:
+    """One that is open, one with all that a listener can have, one that cannot be opened, one that is off."""
+    return (
+        ListenerView(id=MAIN_LISTENER, name="miners", address="0.0.0.0:3351", is_open=True, miners=2, port=3351),
+        ListenerView(
+            id=ListenerId(7), name="Rack", address="192.0.2.1:3360", is_open=True, tls=True, miners=41,
+            row=7, port=3360, behind_balancer=True, needs_password=True, directives=("d", "p", "s"),
+        ),
+        ListenerView(
+            id=ListenerId(8), name="Busy", address="0.0.0.0:3361", is_open=False, row=8, port=3361,
+            problem="miners cannot connect to 0.0.0.0:3361: Address already in use",
+        ),
+        ListenerView(
+            id=ListenerId(9), name="Off", address="0.0.0.0:3362", is_open=False, enabled=False, row=9, port=3362
+        ),
+    )  # fmt: skip
 
 
 def spark(keys: tuple[PoolKey, ...] = (A, B)) -> tuple[tuple[float, dict[PoolKey, float]], ...]:

@@ -7,23 +7,11 @@ import pytest
 from dashboard.models import AuditEntry
 from proxy.config.loader import load_snapshot
 from proxy.models import Listener, ProxySettings, Schedule
-from proxy.observe.live.views import ListenerView, store
-from proxy.types import MAIN_LISTENER, ListenerId
+from proxy.observe.live.views import store
+from proxy.types import ListenerId
 from tests.dashboard import fixtures
 
 FORM = {"name": "Rack", "port": "3360", "host": "0.0.0.0", "split_least": "0"}
-VIEWS = (
-    ListenerView(id=MAIN_LISTENER, name="miners", address="0.0.0.0:3351", is_open=True, miners=2, port=3351),
-    ListenerView(
-        id=ListenerId(7), name="Rack", address="192.0.2.1:3360", is_open=True, tls=True, miners=41,
-        row=7, port=3360, behind_balancer=True, needs_password=True, directives=("d", "p", "s"),
-    ),
-    ListenerView(
-        id=ListenerId(8), name="Busy", address="0.0.0.0:3361", is_open=False, row=8, port=3361,
-        problem="miners cannot connect to 0.0.0.0:3361: Address already in use",
-    ),
-    ListenerView(id=ListenerId(9), name="Off", address="0.0.0.0:3362", is_open=False, enabled=False, row=9, port=3362),
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -33,7 +21,7 @@ def ada(browser_of, pools):
 
 @pytest.fixture
 def shown():
-    store.put(replace(fixtures.rich(), listeners=VIEWS))
+    store.put(replace(fixtures.rich(), listeners=fixtures.listeners()))
 
 
 def test_each_listener_is_shown_with_its_state_and_its_miners(browser_of, shown):
@@ -41,6 +29,21 @@ def test_each_listener_is_shown_with_its_state_and_its_miners(browser_of, shown)
     assert "Address already in use" in page and ">41<" in page and "PROXY v2" in page
     assert page.count("cannot be opened") == 1 and "disabled" in page
     assert "/listeners/7/" not in page and "Add a listener" not in page
+
+
+def test_miners_of_a_listener_are_a_click_away(browser_of, shown):
+    assert 'href="/workers/?listener=Rack">41<' in browser_of("viewer").get("/listeners/").content.decode()
+
+
+def test_page_without_any_open_port_says_so_and_shows_no_empty_box(browser_of):
+    store.put(fixtures.rich())
+    page = browser_of("viewer").get("/listeners/").content.decode()
+    assert "No port is open" in page and "For each listener" not in page
+
+
+def test_what_a_miner_types_is_named_as_it_is_typed(ada):
+    page = ada.get("/listeners/new/").content.decode()
+    assert ">d= difficulty<" in page and ">p= pool<" in page and ">s= split<" in page
 
 
 def test_an_administrator_gets_to_the_forms_from_there(ada, shown):

@@ -95,6 +95,19 @@ def test_records_take_up_a_pool_s_new_name():
     assert "Renamed" in shown("records", replace(snap, pools=(replace(snap.pools[0], name="Renamed"), snap.pools[1])))
 
 
+def test_chance_of_a_block_is_told_only_where_a_rate_was_measured():
+    assert "0.001 %" not in shown("odds", fixtures.waiting()) and "0 H/s" not in shown("odds")
+    snap = fixtures.rich()
+    idle = replace(snap, pools=(snap.pools[0], replace(snap.pools[1], target=0.0, effort=None)))
+    html = shown("odds", idle)
+    assert "0 H/s" in html and ">0 %<" in html
+
+
+def test_mode_of_a_schedule_is_said_in_a_miner_s_words():
+    assert "fixed split" in shown("schedule") and "fixed split" in shown("split", fixtures.waiting())
+    assert ">ratio<" not in shown("schedule")
+
+
 def test_schedule_that_is_renamed_is_in_the_next_rendering():
     assert "Always" in shown("schedule")
     row = Schedule.objects.get()

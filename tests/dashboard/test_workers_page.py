@@ -68,6 +68,31 @@ def test_names_groups_and_notes_are_found_and_ordered(browser_of, noted, query, 
     assert names(browser_of("viewer").get(f"/workers/{query}")) == found
 
 
+@pytest.fixture
+def two_listeners(noted):
+    """The busy fleet, its first worker on another listener than the others."""
+    first, *others = fixtures.rich().workers
+    others = [replace(one, listener="miners") for one in others]
+    store.put(replace(fixtures.rich(), workers=(replace(first, listener="Rack 3"), *others)))
+
+
+def test_workers_of_one_listener_are_found_and_stay_found_in_order_csv_and_pins(browser_of, two_listeners):
+    otto = browser_of("operator")
+    page = otto.get("/workers/?listener=Rack+3&sort=name")
+    assert names(page) == ["AvalonQ"]
+    html = page.content.decode()
+    assert "<option selected>Rack 3</option>" in html and "<option>miners</option>" in html
+    assert "sort=-name&amp;listener=Rack+3" in html, "the heads keep it"
+    assert "/workers.csv?sort=name&amp;listener=Rack+3" in html
+    assert '<input type="hidden" form="pin-many" name="listener" value="Rack 3">' in html
+    answer = otto.post("/pins/set/", {"worker": ["AvalonQ"], "pool": "B", "listener": "Rack 3", "shown_pool": "A"})
+    assert answer.headers["Location"] == "/workers/?listener=Rack+3&pool=A"
+
+
+def test_listener_is_no_choice_where_there_is_only_one(browser_of, noted):
+    assert re.search(r'id="listener" name="listener" hidden>', browser_of("viewer").get("/workers/").content.decode())
+
+
 def test_columns_and_unit_are_chosen_and_kept_in_the_browser(browser_of, noted):
     vera = browser_of("viewer")
     answer = vera.get("/workers/?column=hour&column=note&column=nonsense&unit=G&q=a&choose=1")

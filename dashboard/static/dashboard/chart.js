@@ -89,7 +89,7 @@
       // Stacked: each line is drawn at the sum of those up to it, the area between two in its colour; values stay its own.
       const sums = times.map(() => 0);
       const drawn = lines.map((line) => stacked ? line.values.map((value, at) => value === null ? null : (sums[at] += value)) : line.values);
-      const own = (line) => stacked ? (plot, value, series, at) => this.format(at === null || at === undefined ? line.values.at(-1) : line.values[at]) : (plot, value) => this.format(value);
+      const own = (line) => (plot, value, series, at) => this.format(at === null || at === undefined ? line.values.at(-1) : line.values[at]);
       const sum = (at) => lines.some((line) => line.values[at] !== null) ? lines.reduce((all, line) => all + (line.values[at] || 0), 0) : null;
       const total = stacked && lines.length > 1 ? [{ label: this.card.dataset.total, stroke: css("--muted"), paths: () => null, points: { show: false }, value: (plot, value, series, at) => this.format(sum(at === null || at === undefined ? times.length - 1 : at)) }] : [];
       this.total = total.length ? (at) => `${this.card.dataset.total}  ${this.format(sum(at))}` : null;
