@@ -268,7 +268,7 @@ class Engine:
         self.miners_through[listener] += 1
         self._limits.add(ident, address, now)
         self.events.emit(MinerConnected(session=session.id, peer=peer, listener=came.name, through=through))
-        session.expect_handshake(limits.subscribe_timeout_s, limits.handshake_timeout_s)
+        session.watch.expect_handshake(limits.subscribe_timeout_s, limits.handshake_timeout_s)
         return session
 
     def refused_header(self, peer: str, why: str, listener: ListenerId) -> None:
@@ -465,11 +465,11 @@ class Engine:
         if not up:
             for session in sessions:
                 session.update_ready()
-                session.pool_gone(pool.key, pool.health.reason)
+                session.pool_links.pool_gone(pool.key, pool.health.reason)
             self.shared[pool.key].pool_gone(pool.health.reason)
         elif was is PoolStatus.DOWN:
             self.shared[pool.key].pool_back()
-            returns = [partial(session.pool_back, pool.key) for session in sessions]
+            returns = [partial(session.pool_links.pool_back, pool.key) for session in sessions]
             self._pacer.add(returns, per_s=self.config.health.returns_per_s)
         self._update_wanted_pools()
 
@@ -559,7 +559,7 @@ class Engine:
         """Shares that wait for a pool's verdict."""
         return (
             self.delivery.open_submits
-            + sum(session.open_submits for session in self.sessions.values())
+            + sum(session.pool_links.open_submits for session in self.sessions.values())
             + sum(together.open_submits for together in self.shared.values())
         )
 

@@ -78,8 +78,8 @@ class LinkOwner(Protocol):
 class PoolLink:
     """What its owner knows of its way to a pool; nobody reaches behind it.
 
-    Each has a connection of its own to the pool. The link of a miner whose connection is shared (``SharedLink``) has
-    the same attributes and methods as far as sessions use them. Implements ``ConnectionUser``.
+    Each has a connection of its own to the pool. ``SharedLink`` is that of a miner whose connection is shared: it has
+    the facts and those commands that hold for both (``MinerLink``). Implements ``ConnectionUser``.
     """
 
     is_shared = False

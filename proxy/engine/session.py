@@ -5,24 +5,24 @@ through ``switch_to``. Everything that reaches the miner goes through ``WorkSend
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint, ListenerConfig, VardiffRule
 from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
 from proxy.engine.eligible_pools import EligiblePools
-from proxy.engine.idle_miners import overdue_s
 from proxy.engine.jobs import JobTable, MinerLink
 from proxy.engine.miner_access import WRONG_PASSWORD, password_for_pool
+from proxy.engine.miner_watch import MinerWatch
 from proxy.engine.password_directives import read_directives
 from proxy.engine.peer_costs import PAUSE_S, Measure, PeerCost
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
+from proxy.engine.pool_links import PoolLinks
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.submits import SubmitHandler
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.vardiff import Vardiff
-from proxy.engine.work_sender import KEEP_ALIVE_S, WorkSender
+from proxy.engine.work_sender import WorkSender
 from proxy.engine.worker_names import worker_of
 from proxy.errors import RemoteProtocolError
 from proxy.observe.events import (
@@ -42,7 +42,7 @@ from proxy.observe.events import (
     PoolSwitched,
     SwitchSkipped,
 )
-from proxy.ports import Link, Timer
+from proxy.ports import Link
 from proxy.scheduling.control import NO_CHOICE
 from proxy.stratum.downstream import Downstream
 from proxy.stratum.extranonce import MinerExtranonce
@@ -77,22 +77,15 @@ class Session:
     __slots__ = (
         "_asked_minimum",
         "_began",
-        "_called",
         "_clock",
         "_earned",
         "_ended",
         "_engine",
         "_events",
         "_has_directive",
-        "_incoming",
-        "_leaving",
         "_left_tip",
-        "_link",
-        "_most_difficulty",
-        "_no_share_since",
         "_ready",
         "_slowed",
-        "_timer",
         "_worked_on",
         "choice",
         "connected_at",
@@ -101,11 +94,11 @@ class Session:
         "downstream",
         "eligible",
         "id",
-        "links",
         "listener",
         "minimum_difficulty",
         "password",
         "peer",
+        "pool_links",
         "profile",
         "sender",
         "started",
@@ -114,7 +107,7 @@ class Session:
         "user",
         "vardiff",
         "waiting",
-        "wanted",
+        "watch",
         "worker",
     )
 
@@ -139,9 +132,7 @@ class Session:
         self.password = ""
         self.peer = peer
         self.connected_at = engine.clock.wall()
-        self.links: dict[PoolKey, MinerLink] = {}
-        self.wanted: frozenset[PoolKey] = frozenset()
-        """Pools that are to be kept warm."""
+        self.pool_links = PoolLinks(self, engine)
         self.current: PoolKey | None = None
         self.suggested_difficulty: float | None = engine.config.listener(listener).default_difficulty
         self._asked_minimum = 0.0
@@ -156,6 +147,7 @@ class Session:
         """Its difficulty on shared connections, from its first job there on."""
         self.eligible = EligiblePools(self, engine)
         self.sender = WorkSender(self, engine)
+        self.watch = MinerWatch(self, engine.clock)
         self._engine = engine
         self._clock = engine.clock
         self._events = engine.events
@@ -173,43 +165,14 @@ class Session:
         self._ready: frozenset[PoolKey] = frozenset()
         self._left_tip: tuple[PoolKey, PoolKey | None, float] | None = None
         """The pool that was last left for a stale tip, the one that took over, and when."""
-        self._incoming: dict[PoolKey, MinerLink] | None = None
-        """Take the place of links in use at their first job: the pool connects miners in another way by now."""
-        self._leaving: tuple[MinerLink, ...] = ()
-        """Whose place was taken, while shares of theirs may be open."""
-        self._link: MinerLink | None = None
-        """Where the miner worked last."""
         self._worked_on: PoolKey | None = None
         """The pool of the last job, also after that pool was lost."""
         self._began = engine.clock.now()
-        self._timer: Timer | None = None
-        """For the handshake's end first, for keeping the miner later."""
         self._ended = False
         self._earned = 0
         """Accepted shares that its link has heard of."""
         self._slowed = False
         """Whether the operator was told."""
-        self._called = False
-        """Whether it has made any call."""
-        self._no_share_since: float | None = None
-        self._most_difficulty = 0.0
-        """The highest one that it was seen at before its first share."""
-
-    def expect_handshake(self, call_s: float, handshake_s: float) -> None:
-        """Close the connection unless the miner has made a call after ``call_s``, and subscribed and authorised after
-        ``handshake_s``. Some firmware configures or authorises before it subscribes."""
-        deadlines = self._clock.deadlines
-        self._timer = deadlines.call_at(deadlines.now() + call_s, partial(self._end_silence, call_s, handshake_s))
-
-    def _end_silence(self, call_s: float, handshake_s: float) -> None:
-        if not self._called:
-            self.downstream.close(f"nothing to subscribe with within {call_s:g} s")
-            return
-        deadlines = self._clock.deadlines
-        self._timer = deadlines.call_at(
-            deadlines.now() + max(0.0, handshake_s - call_s),
-            lambda: self.downstream.close(f"not subscribed and authorised within {handshake_s:g} s"),
-        )
 
     # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
 
@@ -354,8 +317,7 @@ class Session:
         """Work may be asked for once the miner has all its replies."""
         if not self.started and self.jobs is not None and self.submits.workers and not self._ended:
             self.started = True
-            self._cancel_timer()
-            self._timer = self._clock.call_at(self._clock.now() + KEEP_ALIVE_S, self._keep)
+            self.watch.logged_in()
             self._engine.session_started(self)
 
     def miner_suggested(self, difficulty: float) -> None:
@@ -363,7 +325,7 @@ class Session:
         if self._has_directive:
             return
         self.suggested_difficulty = difficulty
-        for link in self.links.values():
+        for link in self.pool_links.own():
             self._suggest(link)
 
     def miner_minimum(self, difficulty: float) -> bool:
@@ -375,7 +337,7 @@ class Session:
 
     def miner_called(self, method: str) -> None:
         """Emit ``MinerMethod``."""
-        self._called = True
+        self.watch.called()
         if self._events.wants(MinerMethod):
             self._events.emit(MinerMethod(session=self.id, worker=self.worker, method=method))
 
@@ -414,9 +376,8 @@ class Session:
     def miner_closed(self, reason: str) -> None:
         """The miner is gone: nobody waits for its verdicts, so every open share ends as unanswered."""
         self._ended = True
-        self._cancel_timer()
-        for link in (*self.links.values(), *self._all_incoming()):
-            link.finish("miner left")
+        self.watch.stop()
+        self.pool_links.finish("miner left")
         self._events.emit(
             MinerDisconnected(
                 session=self.id,
@@ -428,28 +389,12 @@ class Session:
         )
         self._engine.session_ended(self)
 
-    def _keep(self) -> None:
-        self._timer = self._clock.call_at(self.sender.keep_alive(), self._keep)
-        if not self.submits.any_share:
-            self._let_go_if_overdue()
-
-    def _let_go_if_overdue(self) -> None:
-        """Close a connection that holds its place without ever having found a share, where the difficulty is no
-        reason for it."""
-        now = self._clock.now()
-        if self.current is None or self._no_share_since is None:
-            self._no_share_since = now  # what it waited without work does not count
-        self._most_difficulty = max(self._most_difficulty, self.sender.assigned_difficulty or 0.0)
-        worked_s = now - self._no_share_since
-        if worked_s >= overdue_s(self._most_difficulty, self.profile):
-            self.downstream.close(f"no share in {worked_s / 60.0:.0f} minutes")
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     # --- Where it works -------------------------------------------------------------------------------------------
+
+    @property
+    def links(self) -> dict[PoolKey, MinerLink]:
+        """Its ways to pools."""
+        return self.pool_links.by_pool
 
     @property
     def jobs(self) -> JobTable | None:
@@ -478,8 +423,8 @@ class Session:
         if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
             self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
         self.sender.send(link, clean=True, switch=True)
-        if old is not None and old not in self.wanted and old in self.links:
-            self.links[old].drain()
+        if old is not None:
+            self.pool_links.drain_unwanted(old)
         return True
 
     def _lost_its_use(self, link: MinerLink) -> bool:
@@ -487,85 +432,30 @@ class Session:
         return link.has_new_job and link.job is not None and not self._fits(link.pool.key, link.job)
 
     def _work_through(self, link: MinerLink) -> None:
-        before, self._link = self._link, link
-        if before is not None and before is not link:
-            before.stop_work()
-        if link.start_work() and link.held_difficulty(link.difficulty):
+        self.pool_links.use(link)
+        if isinstance(link, PoolLink) and link.start_work() and link.held_difficulty(link.difficulty):
             link.ask_for(self.asked_difficulty(link.pool.key, link.productive, estimated=True))
             self._suggest(link)
 
     def set_wanted(self, pools: frozenset[PoolKey]) -> None:
         """Keep connections to ``pools`` warm; let go of the others, the one in use last."""
-        self.wanted = pools
-        for key in pools:
-            if key not in self.links:
-                self.links[key] = self._engine.new_link(self, key)
-                self.links[key].trace(self.downstream.traced)
-            self.links[key].open()
+        self.pool_links.open(pools)
         if self.eligible.any_left_out:
             self.update_ready()  # the aim has changed: the last pool with work for a miner is never left out
-        for key, link in self.links.items():
-            if key not in pools and key != self.current:
-                link.drain()
-                self._drop_incoming(key, "not wanted")
+        self.pool_links.drain_others(self.current)
 
     def remove_pool(self, pool: PoolKey, why: str) -> None:
         """The pool cannot be used any more: close the connection; the scheduler hears of it first."""
-        self._drop_incoming(pool, why)
-        link = self.links.pop(pool, None)
+        link = self.pool_links.remove(pool, why)
         self.eligible.forget(pool)
         self.update_ready()
         if link is not None:
             link.close(why)
 
-    def pool_gone(self, pool: PoolKey, reason: str) -> None:
-        """The pool is down."""
-        for link in self._links_to(pool):
-            link.pool_gone(reason)
-
-    def pool_back(self, pool: PoolKey) -> None:
-        """The pool may be dialled again."""
-        for link in self._links_to(pool):
-            link.pool_back()
-
     def relink(self, pool: PoolKey) -> None:
-        """Connect to ``pool`` in the way that holds by now, without a gap: the old link stays until the new one has a
-        job, and its open shares get their verdicts."""
-        old = self.links.get(pool)
-        if old is None or self._ended:
-            return
-        new = self._engine.new_link(self, pool)
-        self._drop_incoming(pool, "connected in another way")
-        if old.is_current and old.is_shared is new.is_shared:
-            return
-        self._incoming = {**(self._incoming or {}), pool: new}
-        if pool in self.wanted or pool == self.current:
-            new.open()
-
-    def _take_over(self, key: PoolKey, link: MinerLink) -> None:
-        old, self.links[key] = self.links[key], link
-        assert self._incoming is not None
-        del self._incoming[key]
-        if self._link is old:
-            old.stop_work()
-        old.retire("connected in another way")
-        self._leaving = (*(each for each in self._leaving if each.connections), old)
-
-    def _drop_incoming(self, pool: PoolKey, why: str) -> None:
-        link = self._incoming.pop(pool, None) if self._incoming else None
-        if link is not None:
-            link.close(why)
-
-    def _all_incoming(self) -> tuple[MinerLink, ...]:
-        return tuple(self._incoming.values()) if self._incoming else ()
-
-    def _links_to(self, pool: PoolKey) -> list[MinerLink]:
-        return [links[pool] for links in (self.links, self._incoming) if links and pool in links]
-
-    @property
-    def open_submits(self) -> int:
-        """Shares without a verdict yet on connections of its own."""
-        return sum(link.open_submits for link in (*self.links.values(), *self._leaving))
+        """Connect to ``pool`` in the way that holds by now."""
+        if not self._ended:
+            self.pool_links.relink(pool)
 
     def dial(self, link: PoolLink, endpoint: Endpoint | None) -> UpstreamConnection:
         """Make a connection of its own."""
@@ -574,13 +464,13 @@ class Session:
     def trace(self, on: bool) -> None:
         """Let the raw traffic with the miner and with its pools be heard, or no more."""
         self.downstream.traced = on
-        for link in self.links.values():
-            link.trace(on)
+        self.pool_links.trace(on)
 
     def renew(self, pool: PoolKey, endpoint: Endpoint | None = None) -> None:
         """Replace the connection to ``pool`` without a gap."""
-        if pool in self.links:
-            self.links[pool].renew(endpoint)
+        link = self.links.get(pool)
+        if isinstance(link, PoolLink):
+            link.renew(endpoint)
 
     def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
@@ -681,9 +571,8 @@ class Session:
         """
         key = link.pool.key
         if self.links.get(key) is not link:
-            if self._incoming is None or self._incoming.get(key) is not link:
+            if not self.pool_links.take_over(link):
                 return
-            self._take_over(key, link)
             new_connection = True
         fits = self._fits(key, job)
         if fits and key == self.current and not self.sender.has_sent(job):  # a switch since it came has sent it
@@ -701,9 +590,10 @@ class Session:
             return
         if self.eligible.space_changed(key, job):
             self.update_ready()
-        if key == self.current:
-            self._ask_for_less(link, job.difficulty)
-        self._suggest(link)
+        if isinstance(link, PoolLink):
+            if key == self.current:
+                self._ask_for_less(link, job.difficulty)
+            self._suggest(link)
 
     def _fits(self, key: PoolKey, job: PoolJob) -> bool:
         return self.eligible.fits(key, job, elsewhere=len(self._ready) > (key in self._ready))
@@ -729,10 +619,10 @@ class Session:
 
     # --- Difficulty -----------------------------------------------------------------------------------------------
 
-    def _suggest(self, link: MinerLink) -> None:
+    def _suggest(self, link: PoolLink) -> None:
         link.suggest(difficulty_to_suggest(self.suggested_difficulty, link.pool.config, link.difficulty))
 
-    def _ask_for_less(self, link: MinerLink, difficulty: float) -> None:
+    def _ask_for_less(self, link: PoolLink, difficulty: float) -> None:
         """A miner that has become far slower is not left at the minimum that the pool was once asked for."""
         rate = self._engine.scheduler.sure_rate(self.id)
         if rate and difficulty * self._engine.hashes_per_difficulty > TOO_RARE_SHARE_S * rate:

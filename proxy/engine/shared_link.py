@@ -1,12 +1,12 @@
-"""A session's way to a pool over a connection that it has together with others: ``PoolLink``'s interface.
+"""A session's way to a pool over a connection that it has together with others.
 
-The miner's difficulty is decided here (``Vardiff``), for the pool's is for the whole connection. Shares, jobs and
-losses reach the session as from a connection of its own.
+It has what sessions ask of any link; what can be asked of a connection of one's own alone (to be renewed, to suggest a
+difficulty, to be traced) is ``PoolLink``'s. The miner's difficulty is decided here (``Vardiff``), for the pool's is for
+the whole connection. Shares, jobs and losses reach the session as from a connection of its own.
 """
 
 from typing import TYPE_CHECKING
 
-from proxy.config.snapshot import Endpoint
 from proxy.engine.assigned_difficulty import shared_difficulty_for
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.productive import ProductiveDifficulty
@@ -117,19 +117,9 @@ class SharedLink:
         return self.at.link.loss if self.at is not None else NO_PLACE
 
     @property
-    def open_submits(self) -> int:
-        """Counted with the connection, for all its miners."""
-        return 0
-
-    @property
     def is_dialled(self) -> bool:
         """Whether the connection in use stands, or is being dialled."""
         return self.at is not None and self.at.link.is_dialled
-
-    @property
-    def connections(self) -> int:
-        """None that would outlive it."""
-        return 0
 
     # --- Commands -------------------------------------------------------------------------------------------------
 
@@ -162,32 +152,7 @@ class SharedLink:
         """Another link took this one's place."""
         self._leave()
 
-    def renew(self, endpoint: Endpoint | None = None) -> None:
-        """The pool renews its shared connections by itself."""
-
-    def renew_for_less(self, difficulty: float) -> None:
-        """The pool's difficulty is no matter of one miner."""
-
-    def pool_gone(self, reason: str) -> None:
-        """The connection hears of it by itself."""
-
-    def pool_back(self) -> None:
-        """The connection hears of it by itself."""
-
-    def trace(self, on: bool) -> None:
-        """The traffic of others is not this miner's."""
-
-    def ask_for(self, difficulty: float | None) -> None:
-        """As ``renew_for_less``."""
-
-    def suggest(self, difficulty: float | None) -> None:
-        """As ``renew_for_less``."""
-
     # --- The miner's work -----------------------------------------------------------------------------------------
-
-    def start_work(self) -> bool:
-        """The miner works here from now on; nothing is held for it."""
-        return False
 
     def stop_work(self) -> None:
         """The miner works elsewhere from now on."""
@@ -199,10 +164,6 @@ class SharedLink:
         """There is no work here for a while: silence means nothing."""
         if self.session.vardiff is not None and self.session.current in (None, self.pool.key):
             self.session.vardiff.left(self._clock.now())
-
-    def held_difficulty(self, difficulty: float) -> float:
-        """Nothing is held."""
-        return 0.0
 
     def assign(self, job: PoolJob, network_difficulty: float) -> float:
         """The difficulty for ``job``, which the miner works on from now on."""

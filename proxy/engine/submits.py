@@ -11,7 +11,8 @@ from collections.abc import Callable
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
 from proxy.engine.jobs import IssuedJob, JobTable
 from proxy.engine.peer_costs import PeerCost
-from proxy.engine.reject_reasons import code_of, reason_of
+from proxy.engine.pending_share import PendingShare
+from proxy.engine.reject_reasons import code_of
 from proxy.engine.share_check import MAX_NTIME_AHEAD_S, ShareCheck, check_share, reason_for
 from proxy.engine.share_sums import ShareSums
 from proxy.observe.events import (
@@ -25,7 +26,7 @@ from proxy.observe.events import (
     SubmitUnknownJob,
 )
 from proxy.scheduling.scheduler import Scheduler
-from proxy.stratum.codec import ErrorInfo, JsonId
+from proxy.stratum.codec import JsonId
 from proxy.stratum.difficulty import network_difficulty, true_difficulty
 from proxy.stratum.downstream import UNAUTHORIZED, Downstream, Submit
 from proxy.stratum.upstream_owner import ShareAnswer
@@ -46,139 +47,8 @@ _TEXTS = {
 }
 REFUSED_COST = 1.0
 """Points for a share that is refused here, unless it was worked for."""
-_ACCEPTED, _NONE, _POOL = Verdict.ACCEPTED, Reason.NONE, DecidedBy.POOL
 _words = struct.Struct(">LLL").unpack
 _from_bytes = int.from_bytes
-_HASH_REFUSED = frozenset({Reason.LOW_DIFFICULTY, Reason.VERSION})
-"""How a pool refuses a share whose version it rebuilt as another."""
-
-
-class PendingShare:
-    """A share sent to its pool: takes the answer straight from the connection that carried it."""
-
-    __slots__ = ("block", "handler", "header_hash", "ident", "issued", "true_difficulty", "version", "worker")
-
-    def __init__(
-        self,
-        handler: "SubmitHandler",
-        ident: JsonId,
-        worker: WorkerName,
-        issued: IssuedJob,
-        true_difficulty: float,
-        header_hash: bytes,
-        version: int,
-    ) -> None:
-        self.handler = handler
-        self.ident = ident
-        """The miner's, to be echoed."""
-        self.worker = worker
-        self.issued = issued
-        self.true_difficulty = true_difficulty
-        self.header_hash = header_hash
-        """32 bytes, most significant first."""
-        self.version = version
-        """As hashed."""
-        self.block: BlockCandidate | None = None
-        """What it is as well, until it was given to the delivery of blocks."""
-        handler.any_share = True
-
-    def accepted(self, latency_s: float, version_bits: int | None) -> None:
-        """The pool accepted it: tell the miner, and the scheduler, for it is evidence."""
-        handler, issued, reached = self.handler, self.issued, self.true_difficulty
-        credited = min(issued.job.difficulty, reached)
-        handler.cost.accepted += 1
-        productive = issued.productive
-        if credited > productive.value or not productive.earned:
-            productive.accepted(credited)
-        # A block below the assigned difficulty says nothing about the miner's hash rate.
-        proven = issued.difficulty if reached >= issued.difficulty else 0.0
-        if issued.shared is not None:
-            credited = proven  # the pool's is for many shares of the connection: what counts for the split is the work
-            issued.shared.worked(proven)
-        handler.scheduler.share(handler.session, issued.connection.pool, proven, True, credited)
-        if issued.plain is None:  # else there is nothing to learn: its bits can be read in one way only
-            self._learn_reading(version_bits, accepted=True)
-        handler.downstream.accept(self.ident)
-        is_summed = self.block is None and handler.sums.add(handler.session, self.worker, issued, reached, latency_s)
-        if is_summed and not handler.events.wants_each(ShareResult):
-            return
-        emit = handler.events.emit_each if is_summed else handler.events.emit
-        emit(
-            ShareResult(
-                session=handler.session,
-                worker=self.worker,
-                pool=issued.connection.pool,
-                job=issued.id,
-                difficulty=issued.difficulty,
-                pool_difficulty=issued.job.difficulty,
-                true_difficulty=reached,
-                verdict=_ACCEPTED,
-                reason=_NONE,
-                decided_by=_POOL,
-                message="",
-                latency_s=latency_s,
-                header_hash=self.header_hash,
-            )
-        )
-
-    def answered(self, answer: ShareAnswer) -> None:
-        """Give the pool's verdict to the miner, unchanged in meaning, and to the scheduler as evidence."""
-        if answer.lost:
-            self._lost(answer)
-        elif answer.accepted:
-            self.accepted(answer.latency_s, answer.version_bits)
-        else:
-            self._rejected(answer)
-
-    def _lost(self, answer: ShareAnswer) -> None:
-        connection = self.issued.connection
-        if self.block is not None and not connection.ready:
-            self.handler.deliver_later(self, self.block, self.answered)
-        else:  # a block whose connection still stands may get its answer late
-            reason = Reason.TIMEOUT if connection.ready else Reason.POOL_LOST
-            self.handler.end_unanswered(self, reason, answer.latency_s)
-
-    def _rejected(self, answer: ShareAnswer) -> None:
-        handler, issued, reached = self.handler, self.issued, self.true_difficulty
-        connection, credited = issued.connection, min(issued.job.difficulty, reached)
-        handler.scheduler.share(handler.session, connection.pool, issued.difficulty, False, credited)
-        error = answer.error or ErrorInfo(20, "refused")
-        reason, text = reason_of(error), error.text
-        # Some pools (public-pool) judge by the difficulty of the moment, not by the job's.
-        if reason in _HASH_REFUSED and reached >= max(issued.job.difficulty, connection.difficulty):
-            self._learn_reading(answer.version_bits, accepted=False)
-        handler.downstream.refuse(self.ident, code_of(reason), text)
-        handler.emit_result(
-            self.worker,
-            issued,
-            issued.id,
-            Verdict.REJECTED,
-            reason,
-            DecidedBy.POOL,
-            reached,
-            self.header_hash,
-            answer.latency_s,
-            text,
-        )
-
-    def answered_late(self, answer: ShareAnswer) -> None:
-        """The miner was told that there is no answer; of a block people want to know it all the same."""
-        if self.block is not None:
-            block, self.block = self.block, None
-            self.handler.tell_late(self, block, answer)
-
-    def given_up(self) -> None:
-        """The connection ended without an answer: a block is sent again where its session can be resumed."""
-        if self.block is not None:
-            self.handler.deliver_later(self, self.block, None)
-
-    def _learn_reading(self, version_bits: int | None, *, accepted: bool) -> None:
-        """Let the pool's answer tell how it reads version bits."""
-        if version_bits is not None:
-            job = self.issued.job
-            self.issued.connection.reading.answered(
-                job.template.version, job.allowed_version_mask, self.version, version_bits, accepted=accepted
-            )
 
 
 class SubmitHandler:
