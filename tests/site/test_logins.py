@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, ge
 from django.contrib.auth.models import User
 from django.test import override_settings
 
+from dpmp_site.logins import _NICENESS as STEP_BACK
 from dpmp_site.logins import FAILURES_OF_AN_ADDRESS, HASHED_AT_ONCE, QuietPasswordHasher
 
 pytestmark = pytest.mark.no_cover
@@ -97,4 +98,5 @@ def test_only_two_threads_hash_and_with_low_priority(monkeypatch):
     with ThreadPoolExecutor(20) as people:
         list(people.map(lambda _: QuietPasswordHasher().encode("a", "b"), range(20)))
     assert max(count for count, _ in seen) == HASHED_AT_ONCE
-    assert all(niceness > ours for _, niceness in seen)
+    lowest = 19  # what Linux makes of anything above; who runs the tests may already be there
+    assert {niceness for _, niceness in seen} == {min(ours + STEP_BACK, lowest)}
