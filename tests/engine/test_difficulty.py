@@ -198,7 +198,7 @@ def test_a_pool_that_kept_its_difficulty_is_entered_with_it() -> None:
     miner = world.miner()
     world.advance(400)
     world.engine.scheduler.rate = lambda session: 1e6  # type: ignore[method-assign,assignment]
-    miner.lines.clear()
+    miner.forget()
     world.advance(100)
     assert miner.all("mining.notify")
     assert {params[0] for params in miner.all("mining.set_difficulty")} == {4}
@@ -206,7 +206,7 @@ def test_a_pool_that_kept_its_difficulty_is_entered_with_it() -> None:
         connection.push("mining.set_difficulty", [0.5])
     for pool in world.pools.values():
         pool.notify()
-    miner.lines.clear()
+    miner.forget()
     world.advance(100)
     assert {params[0] for params in miner.all("mining.set_difficulty")} == {4}  # as it was before, on both
     world.advance(300)

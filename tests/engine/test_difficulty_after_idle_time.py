@@ -4,7 +4,9 @@ The pools are models of what their sources do; the miner has 100 TH/s, scaled wi
 those of the real world and every hash is a share.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -63,6 +65,10 @@ class VardiffPool:
             live[-1].push("mining.set_difficulty", [wanted])
             live[-1].push("mining.notify", self.pool.job(clean=False))
 
+    def since(self, moment: float) -> list[float]:
+        """When the shares after ``moment`` came."""
+        return [at for at, _ in self.shares[bisect_right(self.shares, moment, key=itemgetter(0)) :]]
+
     def called(self, message: dict[str, Any]) -> None:
         """Any other call."""
 
@@ -117,7 +123,7 @@ class MiningCore(VardiffPool):
         last = self.shares[-1][0] if self.shares else self.began
         if self.now - max(last, self.changed) >= 90:
             return max(self.difficulty / 6, 1.0)
-        recent = [at for at, _ in self.shares if at > max(self.changed, self.now - 90)]
+        recent = self.since(max(self.changed, self.now - 90))
         if len(recent) >= 4 and self.now - self.changed >= 60:
             return min(self.difficulty * min(len(recent) / (self.now - recent[0] + 1) * 15, 8), MOST)
         return None
@@ -136,7 +142,7 @@ class CkPool(VardiffPool):
             self.floor = message["params"][0]
 
     def step(self) -> float | None:
-        since = [at for at, _ in self.shares if at > self.changed]
+        since = self.since(self.changed)
         if not since or since[-1] < self.now - 1 or (len(since) < 72 and self.now - self.changed < 240):
             return None
         window = [difficulty for at, difficulty in self.shares if at > self.now - 300]

@@ -238,6 +238,8 @@ class ScriptedMiner:
     def __init__(self, world: "World", agent: str, user: str, *, handshake: bool, mask: str | None) -> None:
         self.world = world
         self.lines: list[dict[str, Any]] = []
+        self.newest: dict[str, list[Any]] = {}
+        """Parameters of the newest notification of each method: some miners here get thousands of lines."""
         self.writes: list[list[dict[str, Any]]] = []
         peer = world.next_peer or f"10.0.0.{world.miners + 1}:{40000 + world.miners}"
         world.miners += 1
@@ -257,7 +259,13 @@ class ScriptedMiner:
     def take(self, payload: bytes) -> None:
         lines = [orjson.loads(line) for line in payload.splitlines()]
         self.lines += lines
+        self.newest.update((line["method"], line["params"]) for line in lines if "method" in line)
         self.writes.append(lines)
+
+    def forget(self) -> None:
+        """As if nothing had come yet."""
+        self.lines.clear()
+        self.newest.clear()
 
     def call(self, method: str, params: list[Any], ident: Any = 1) -> None:
         self.session.received(orjson.dumps({"id": ident, "method": method, "params": params}) + b"\n")
@@ -272,17 +280,17 @@ class ScriptedMiner:
     @property
     def job(self) -> list[Any]:
         """The newest job."""
-        return self.all("mining.notify")[-1]
+        return self.newest["mining.notify"]
 
     @property
     def difficulty(self) -> float:
-        return float(self.all("mining.set_difficulty")[-1][0])
+        return float(self.newest["mining.set_difficulty"][0])
 
     def answers(self, ident: Any) -> list[dict[str, Any]]:
         return [line for line in self.lines if "method" not in line and line["id"] == ident]
 
     def subscribed(self) -> tuple[str, int]:
-        result = self.answers(2)[0]["result"]
+        result = next(line for line in self.lines if "method" not in line and line["id"] == 2)["result"]
         return result[1], result[2]
 
     def submit(
