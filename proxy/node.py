@@ -417,7 +417,7 @@ class Node:
             self.listeners = config.listeners
         self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
         self.metrics.limit_worker_series(config.worker_series)
-        self.engine.capacity = miners_that_fit(self._open_files, self._free_memory, len(config.pools))
+        self.engine.capacity = miners_that_fit(self._open_files, self._free_memory, config.pools.values())
         for part in (self.history, self.payouts, self.balance, self.confirmations):
             part.apply(config)
         self.alerts.apply(config.alerts)

@@ -1,13 +1,17 @@
 """How many miners this machine has room for, by its open files and memory."""
 
 import resource
+from bisect import bisect_right
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from proxy.config.snapshot import Connections, PoolConfig
+
 SPARE_FILES = 768
 """Beside miners and their connections to pools: database, log, pages, refused connections that are held."""
-MEMORY_PER_MINER = 65_536
-"""Bytes with two connections to pools, the kernel's buffers included."""
+MEMORY_PER_CONNECTION = 22_000
+"""Bytes of a miner with two connections to pools, by the three; the kernel's buffers included."""
 MEMORY_PART = 0.5
 """Of the memory that is free at the start."""
 MOST = 50_000
@@ -36,11 +40,32 @@ def free_memory() -> int | None:
     return min((each for each in found if each is not None), default=None)
 
 
-def miners_that_fit(files: int, memory: int | None, pools: int) -> int:
-    """Miners for ``files`` open files and ``memory`` free bytes, each with a connection to each of ``pools``."""
-    by_files = (files - SPARE_FILES) // (1 + max(2, pools))
-    by_memory = MOST if memory is None else int(memory * MEMORY_PART) // MEMORY_PER_MINER
-    return max(LEAST, min(by_files, by_memory, MOST))
+def open_files_for(miners: int, pools: Collection[PoolConfig]) -> int:
+    """Open files that so many miners need at most, each with a way to each of ``pools``."""
+    return SPARE_FILES + _connections(miners, pools)
+
+
+def miners_that_fit(files: int, memory: int | None, pools: Collection[PoolConfig]) -> int:
+    """The most miners for ``files`` open files and ``memory`` free bytes, each with a way to each of ``pools``."""
+    most = files - SPARE_FILES
+    if memory is not None:
+        most = min(most, int(memory * MEMORY_PART) // MEMORY_PER_CONNECTION)
+    fit = bisect_right(range(MOST + 1), most, key=lambda miners: _connections(miners, pools)) - 1
+    return max(LEAST, fit)
+
+
+def _connections(miners: int, pools: Collection[PoolConfig]) -> int:
+    """Those of miners, and theirs to pools. Where there is but one pool, a second may come."""
+    to_pools = sum(_to_pool(miners, pool) for pool in pools) + miners * max(0, 2 - len(pools))
+    return miners + to_pools
+
+
+def _to_pool(miners: int, pool: PoolConfig) -> int:
+    """While connections become shared, those of the miners themselves are still there."""
+    if pool.connections is Connections.OWN:
+        return miners
+    alone = pool.own_up_to if pool.connections is Connections.AUTOMATIC else 0
+    return min(miners, alone + pool.most_connections)
 
 
 def _available(path: Path) -> int | None:

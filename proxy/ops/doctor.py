@@ -29,7 +29,7 @@ from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ConfigSnapshot, Tls
 from proxy.errors import ConfigError, DPMPError
 from proxy.models import Listener, ProxySettings
-from proxy.net.capacity import SPARE_FILES, free_memory, miners_that_fit, raise_open_files
+from proxy.net.capacity import free_memory, miners_that_fit, open_files_for, raise_open_files
 from proxy.ops.check_pool import check_all
 from proxy.ops.health import can_write
 from proxy.ops.miner_certificate import certificate_problem, days_left
@@ -385,14 +385,14 @@ def open_files() -> Iterator[Finding]:
     """The limit suffices for the configured maximum of miners and their pool connections."""
     files, row = raise_open_files(), ProxySettings.load()
     try:
-        pools = len(_enabled(load_snapshot()))
+        pools = [pool for pool in load_snapshot().pools.values() if pool.status is AdminStatus.ENABLED]
     except ConfigError:
-        pools = 2
+        pools = []
     fit = miners_that_fit(files, free_memory(), pools)
     if not row.max_sessions:
         yield _ok("open files", f"{files} allowed; with its memory this machine has room for {fit} miners.")
         return
-    wanted = row.max_sessions * (1 + max(2, pools)) + SPARE_FILES
+    wanted = open_files_for(row.max_sessions, pools)
     text = f"{files} allowed; {row.max_sessions} miners would need {wanted}"
     if files < wanted:
         yield _warn(

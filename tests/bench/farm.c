@@ -1,7 +1,7 @@
 /* A farm and its pools in one process: the load of `make bench`, cheaper than what it measures.
  *
- * farm HASHES_PER_DIFFICULTY NAME:EXTRANONCE2_SIZE ... starts a pool for each NAME (one hex digit, the first of its
- * block hashes), prints their ports, and obeys one command a line on standard input, each answered by a line of JSON:
+ * farm HASHES_PER_DIFFICULTY NAME:EXTRANONCE2_SIZE:DIFFICULTY ... starts a pool for each NAME (one hex digit, the
+ * first of its block hashes), prints their ports, and obeys one command a line on standard input, each answered by a line of JSON:
  *
  *   connect PORT COUNT       COUNT miners at once, each from an address of its own; answers when all have work
  *   flood SECONDS            each miner submits its next share when the last one is answered
@@ -9,6 +9,7 @@
  *   block NAMES / job NAMES  these pools have a new block (or only a new job); answers when all their miners have it
  *   kill NAME / revive NAME  the pool drops its connections and its port; answers when its miners work elsewhere
  *   leave                    all miners go
+ *   lines NAME               how many connections the pool has
  *   books                    what pools and miners counted since the start
  *
  * Miners search for their shares with real hashes, pools rebuild and hash the header of each share.
@@ -170,6 +171,7 @@ typedef struct Pool {
     int count, room;
     char prevhash[JOBS][65];
     uint32_t ntime[JOBS];
+    double difficulty;
     long accepted, refused;
 } Pool;
 
@@ -301,7 +303,7 @@ static const char *verdict(Conn *side, char **given, int count) {
     }
     if (nonce <= side->nonce) return "duplicate share"; /* these miners count up */
     side->nonce = nonce;
-    return hashed(&side->work, nonce) <= target(1) ? "" : "low difficulty";
+    return hashed(&side->work, nonce) <= target(pool->difficulty) ? "" : "low difficulty";
 }
 
 static int pool_answers(Conn *side, char *line, char *out) {
@@ -320,7 +322,7 @@ static int pool_answers(Conn *side, char *line, char *out) {
         return sprintf(out, "{\"id\":%d,\"result\":[[],\"%s\",%d],\"error\":null}\n", id, side->extranonce1, pool->extranonce2_size);
     int size = sprintf(out, "{\"id\":%d,\"result\":true,\"error\":null}\n", id);
     if (strstr(line, "\"mining.authorize\"")) {
-        size += sprintf(out + size, "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[1]}\n");
+        size += sprintf(out + size, "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[%.17g]}\n", pool->difficulty);
         size += notify_line(pool, true, out + size);
     }
     return size;
@@ -638,6 +640,7 @@ static void command(char *line) {
     else if (!strcmp(verb, "kill")) kill_pool(named(*first));
     else if (!strcmp(verb, "revive")) listens(named(*first)), printf("{}\n");
     else if (!strcmp(verb, "leave")) all_leave();
+    else if (!strcmp(verb, "lines")) printf("{\"lines\":%d}\n", named(*first)->count);
     else if (!strcmp(verb, "books")) {
         long taken = 0, refusals = 0;
         for (int i = 0; i < pool_count; i++) taken += pools[i].accepted, refusals += pools[i].refused;
@@ -647,7 +650,7 @@ static void command(char *line) {
 }
 
 int main(int count, char **given) {
-    if (count < 3) return fprintf(stderr, "farm HASHES_PER_DIFFICULTY NAME:EXTRANONCE2_SIZE ...\n"), 1;
+    if (count < 3) return fprintf(stderr, "farm HASHES_PER_DIFFICULTY NAME:EXTRANONCE2_SIZE:DIFFICULTY ...\n"), 1;
     hashes_per_difficulty = atof(given[1]);
     samples = malloc(MAX_SAMPLES * sizeof *samples);
     poll_fd = epoll_create1(0);
@@ -658,7 +661,9 @@ int main(int count, char **given) {
     for (int i = 2; i < count && pool_count < MAX_POOLS; i++) {
         Pool *pool = pools + pool_count++;
         pool->name = given[i][0];
+        char *colon = strchr(given[i] + 2, ':');
         pool->extranonce2_size = atoi(given[i] + 2);
+        pool->difficulty = colon ? atof(colon + 1) : 1;
         next_job(pool, true);
         listens(pool);
         printf("%s%d", i > 2 ? " " : "", pool->port);

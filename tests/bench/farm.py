@@ -19,10 +19,12 @@ ANSWER_S = 300.0
 
 
 def allow_open_files() -> None:
-    """Let this process and its children have as many connections as the system allows."""
+    """Let this process and its children have as many connections as they need, or as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES if hard < 0 else hard, hard))
+    for most in (OPEN_FILES, hard):  # root may raise the limit
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, hard)))
+            return
 
 
 class Farm:
@@ -48,8 +50,9 @@ class Farm:
         await self.process.wait()
 
 
-async def start_farm(pools: Mapping[str, int], folder: Path) -> Farm:
-    """Build and start it with ``pools`` (a hex digit -> size of its extranonce2).
+async def start_farm(pools: Mapping[str, int], folder: Path, difficulties: Mapping[str, float] | None = None) -> Farm:
+    """Build and start it with ``pools`` (a hex digit -> size of its extranonce2), at difficulty 1 unless
+    ``difficulties`` says another.
 
     Raises:
         RuntimeError: there is no C compiler, or it fails.
@@ -67,7 +70,7 @@ async def start_farm(pools: Mapping[str, int], folder: Path) -> Farm:
     process = await asyncio.create_subprocess_exec(
         str(program),
         repr(HASHES_PER_DIFFICULTY),
-        *(f"{name}:{size}" for name, size in pools.items()),
+        *(f"{name}:{size}:{(difficulties or {}).get(name, 1.0)!r}" for name, size in pools.items()),
         stdin=PIPE,
         stdout=PIPE,
     )

@@ -67,8 +67,10 @@ async def start_relay(pool_port: int, processor: int | None) -> Subject:
     return Subject(name="relay", process=process, port=int(line))
 
 
-async def start_proxy(pool_ports: Mapping[str, int], data_dir: Path, processor: int | None) -> Subject:
-    """Make a database with pools at equal weights and start the proxy on it.
+async def start_proxy(
+    pool_ports: Mapping[str, int], data_dir: Path, processor: int | None, fields: Mapping[str, object] | None = None
+) -> Subject:
+    """Make a database with pools at equal weights and start the proxy on it; ``fields``: other columns of ``Pool``.
 
     Raises:
         RuntimeError: it does not start; the text is what it said.
@@ -78,7 +80,9 @@ async def start_proxy(pool_ports: Mapping[str, int], data_dir: Path, processor: 
     if code:
         raise RuntimeError(text)
     set_up = SetUp(
-        pools=[PoolRow(key=key, chain=CHAINS[key], ports=[port]) for key, port in pool_ports.items()],
+        pools=[
+            PoolRow(key=key, chain=CHAINS[key], ports=[port], fields=fields or {}) for key, port in pool_ports.items()
+        ],
         weights=dict.fromkeys(pool_ports, 50.0),
         min_switch_s=30.0,
         slice_s=15.0,

@@ -1,29 +1,53 @@
 """As many miners are taken as the machine has room for."""
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from proxy.config.snapshot import Connections, Endpoint, PoolConfig
 from proxy.net import capacity
-from proxy.net.capacity import LEAST, MOST, free_memory, miners_that_fit, raise_open_files
+from proxy.net.capacity import (
+    LEAST,
+    MOST,
+    SPARE_FILES,
+    free_memory,
+    miners_that_fit,
+    open_files_for,
+    raise_open_files,
+)
+from proxy.types import PoolKey
 
 GIB = 1 << 30
+OWN = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=(Endpoint(host="h", port=1),))
+SHARED = replace(OWN, connections=Connections.SHARED)
+AUTOMATIC = replace(OWN, connections=Connections.AUTOMATIC, own_up_to=50)
 
 
 @pytest.mark.parametrize(
     ("files", "memory", "pools", "most"),
     [
-        (20_000, 16 * GIB, 2, 6410),  # three open files each
-        (20_000, 16 * GIB, 3, 4808),
-        (20_000, None, 1, 6410),  # a second pool may come
-        (1_000_000, GIB // 2, 2, 4096),  # a small board: memory decides
-        (1_000_000, 64 * GIB, 2, MOST),
-        (256, GIB, 2, LEAST),
+        (20_000, 16 * GIB, [OWN] * 2, 6410),  # three open files each
+        (20_000, 16 * GIB, [OWN] * 3, 4808),
+        (20_000, None, [OWN], 6410),  # a second pool may come
+        (20_000, None, [], 6410),
+        (20_000, None, [SHARED] * 2, 20_000 - SPARE_FILES - 2 * 40),
+        (20_000, None, [SHARED], 9596),  # a second pool may come, with one for each miner
+        (20_000, None, [SHARED, OWN], 9596),
+        (20_000, None, [AUTOMATIC] * 2, 20_000 - SPARE_FILES - 2 * (50 + 40)),
+        (20_000, None, [replace(AUTOMATIC, own_up_to=100_000)] * 2, 6410),
+        (1_000_000, GIB // 2, [OWN] * 2, 4067),  # a small board: memory decides
+        (1_000_000, GIB // 2, [SHARED] * 2, 12_121),
+        (1_000_000, 64 * GIB, [OWN] * 2, MOST),
+        (256, GIB, [OWN] * 2, LEAST),
+        (256, GIB, [SHARED] * 2, LEAST),
     ],
 )
-def test_open_files_and_memory_decide(files: int, memory: int | None, pools: int, most: int) -> None:
+def test_open_files_and_memory_decide(files: int, memory: int | None, pools: list[PoolConfig], most: int) -> None:
     assert miners_that_fit(files, memory, pools) == most
+    if memory is None:
+        assert open_files_for(most, pools) <= files < open_files_for(most + 1, pools)
 
 
 def test_the_limit_of_open_files_is_raised_to_what_is_allowed() -> None:
