@@ -74,6 +74,10 @@ class Connections(StrEnum):
     """Own ones up to a number of miners, then shared."""
 
 
+USUAL_SHARED = 40
+"""Shared connections to a pool at most."""
+
+
 class GroupBy(StrEnum):
     """Which miners may share a connection: those that have the same user name at the pool."""
 
@@ -134,7 +138,7 @@ class PoolConfig:
     """Automatic: miners share connections while more than so many are connected to the proxy."""
     most_miners: int = 250
     """On one shared connection."""
-    most_connections: int = 40
+    most_connections: int = USUAL_SHARED
     """Shared connections to this pool."""
     group_by: GroupBy = GroupBy.NOTHING
     shares_per_minute: float = 15.0

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, Policy, PoolConfig, ScheduleConfig
 from proxy.config.validate import validate
 from proxy.errors import ConfigError
+from proxy.ops import simulate_sharing
+from proxy.ops.simulate_sharing import Sharing
 from proxy.scheduling.simulation import TERA, Fault, PoolBehaviour, SimSample, Simulation, bound_dwell, target_of
 from proxy.types import PoolKey, WorkerName
 
-MOST_MINERS = 2000
+MOST_MINERS = 10_000
 MOST_HOURS = 24 * 60
 MOST_CHURN = 1000
 MOST_COST_S = 60
@@ -43,6 +45,10 @@ class Plan:
     """Percent of the miners that leave within an hour; as many join, each as large as one of the fleet."""
     down: Sequence[str] = ()
     mute: Sequence[str] = ()
+    shared: int = 0
+    """Miners on a shared connection at most; 0: each has its own."""
+    extranonce2: int = 8
+    """Bytes that the pools leave, for shared connections."""
 
 
 def rates_of(text: str) -> list[float]:
@@ -100,6 +106,7 @@ def run(plan: Plan) -> Iterator[str]:
     """
     config, rates = config_of(plan), rates_of(plan.fleet)
     _check(plan)
+    sharing = _sharing(plan)
     rng = random.Random(plan.seed)
     simulation = Simulation(config, rng, behaviour=_behaviour(plan, config), switch_cost_s=plan.switch_cost_s)
     faults = _faults(plan, config, len(rates))
@@ -115,6 +122,8 @@ def run(plan: Plan) -> Iterator[str]:
             )
         yield from _lines(simulation.measure(target_of(config), bound_dwell(config)))
     yield from _foot(simulation)
+    if sharing is not None:
+        yield from simulate_sharing.report(sharing, len(rates))
 
 
 def _check(plan: Plan) -> None:
@@ -126,6 +135,12 @@ def _check(plan: Plan) -> None:
         raise ConfigError(f"A switch can be taken to cost 0 to {MOST_COST_S} seconds.")
     if not LEAST_PACE <= plan.shares_per_minute <= MOST_PACE:
         raise ConfigError(f"Pools can aim at {LEAST_PACE} to {MOST_PACE} shares a minute.")
+
+
+def _sharing(plan: Plan) -> Sharing | None:
+    if not plan.shared:
+        return None
+    return Sharing(most_miners=plan.shared, extranonce2=plan.extranonce2, shares_per_minute=plan.shares_per_minute)
 
 
 def _churn(

@@ -113,6 +113,20 @@ def test_a_pool_that_refuses_shares_pays_less_than_luck_explains():
     assert "outside" in rows(simulate(fleet="80,80", reject="B=60", hours=2.0))[-1]
 
 
+def test_a_farm_learns_what_shared_connections_would_spare_it():
+    farm = {"fleet": "1000x100", "hours": 0.02, "shares_per_minute": 6.0}
+    assert "shared" not in simulate(**farm)
+    text = simulate(**farm, shared=250)
+    assert "4 to each pool in place of 1000, with up to 250 miners each (65536 would differ" in text
+    assert "100.0 a second from the miners; about 1.2 a second go up" in text and "300.0 with a connection" in text
+    assert "5 to each pool" not in text and "usual limit" not in text
+    assert "4 to each pool in place of 1000, with up to 256 miners" in simulate(**farm, shared=500, extranonce2=4)
+    assert (
+        "50 to each pool" in (text := simulate(**farm, shared=20)) and "connections of the pool to 50 or more" in text
+    )
+    assert "no room for two miners on one" in simulate(**farm, shared=250, extranonce2=2)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -120,7 +134,7 @@ def test_a_pool_that_refuses_shares_pays_less_than_luck_explains():
         ({"fleet": ""}, "is no miner"),
         ({"fleet": "0"}, "is no miner"),
         ({"fleet": "0x100"}, "at least 1"),
-        ({"fleet": "999999x1"}, "At most 2000 miners"),
+        ({"fleet": "999999x1"}, "At most 10000 miners"),
         ({"fleet": "9" * 5000}, "is no miner"),
         ({"weights": "half"}, "no weights"),
         ({"weights": ":".join(["1"] * 27)}, "1 to 26 weights"),
@@ -140,6 +154,8 @@ def test_a_pool_that_refuses_shares_pays_less_than_luck_explains():
         ({"churn": 1e6}, "percent of the miners"),
         ({"reject": "B"}, "write for example B=5"),
         ({"reject": "Z=5"}, "write for example B=5"),
+        ({"shared": -1}, "miners can share"),
+        ({"shared": 100, "extranonce2": 1}, "2 to 16 bytes"),
         ({"down": ["B"]}, "write who@minute+minutes"),
         ({"down": ["Z@1+1"]}, "There is no pool Z"),
         ({"mute": ["rig99@1+1"]}, "There is no miner rig99"),

@@ -31,6 +31,16 @@ class Command(BaseCommand):
             help="seconds of work that a switch is taken to cost",
         )
         parser.add_argument("--shares-per-minute", type=float, default=18.0, help="what the pools' vardiff aims at")
+        parser.add_argument(
+            "--shared",
+            type=int,
+            default=0,
+            metavar="MINERS",
+            help="a farm: so many miners on a shared connection, each with --shares-per-minute",
+        )
+        parser.add_argument(
+            "--extranonce2", type=int, default=8, metavar="BYTES", help="with --shared: what the pools leave, 4 or 8"
+        )
         parser.add_argument("--reject", default="", help="percent of the shares that pools refuse, for example B=5")
         parser.add_argument(
             "--churn",
