@@ -53,7 +53,8 @@ def report(sharing: Sharing, miners: int) -> Iterator[str]:
     )
     found = miners * sharing.shares_per_minute / 60
     yield (
-        f"shares: {found:.1f} a second from the miners; about {together:.1f} a second go up while all work on one pool, {alone:.1f} with a connection for each miner"
+        f"shares: {found:.1f} a second from the miners; about {together:.1f} a second go up "
+        f"while all work on one pool, {alone:.1f} with a connection for each miner"
     )
     if connections > USUAL_SHARED:
         yield f"that is more than the usual limit: set most shared connections of the pool to {connections} or more"
