@@ -20,6 +20,7 @@ SLUGS = (
     "farm",
     "api",
     "mqtt",
+    "money",
     "containers",
     "reverse-proxy",
     "stored-data",

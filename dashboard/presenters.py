@@ -19,6 +19,7 @@ DASH = "–"
 COVERED = 0.9
 """Part of a window that must have been watched to call a figure that of the window."""
 HOUR_S, DAY_S = 3600.0, 86400.0
+SMALLEST_COIN, SMALLEST_AMOUNT = 1e-8, 1e-6
 _PREFIXES = ("", "K", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -105,6 +106,27 @@ def rejected_fraction(accepted: int, rejected: int) -> float | None:
 def count(value: float | None) -> str:
     """A whole number with separators, ``44,441``."""
     return DASH if value is None else number_format(round(value), 0, use_l10n=True, force_grouping=True)
+
+
+def coins(value: float | None) -> str:
+    """An amount of coins, ``0.000312``; the smallest unit of a coin is 0.00000001."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    if 0 < value < SMALLEST_COIN:
+        return f"< {number_format(SMALLEST_COIN, 8)}"
+    return significant(value)
+
+
+def amount(value: float | None) -> str:
+    """An amount of money with two decimals, ``1,204.50``; a small one with its first two digits, ``0.00042``."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    if value != 0 and abs(value) < SMALLEST_AMOUNT:
+        sign = "-" if value < 0 else ""
+        return f"< {number_format(SMALLEST_AMOUNT, 6)}" if not sign else f"> {sign}{number_format(SMALLEST_AMOUNT, 6)}"
+    if value == 0 or abs(value) >= 0.1:
+        return number_format(round(value, 2), 2, use_l10n=True, force_grouping=True)
+    return significant(value, 2)
 
 
 def milliseconds(value: float | None) -> str:

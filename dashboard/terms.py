@@ -46,6 +46,10 @@ TERMS: Mapping[str, Text] = {
     "long": _("Hash rate of the whole network over many blocks: slow, but calm."),
     "median": _("Half of the answers came faster."),
     "mode": _("How the pools are chosen: fixed parts, the first one that is up, or auto-balance."),
+    "money_day": _("Average income of a day at this hash rate, difficulty and price. What comes is decided by luck."),
+    "money_interval": _(
+        "19 of 20 days lie between these. On a solo pool by the number of blocks; else by what is known of the rate."
+    ),
     "network_difficulty": _("How hard a share must be to be a block of this chain."),
     "no_reply": _("Shares that the pool never answered, usually because the connection broke."),
     "odds": _("Average time to a block with this hash rate. Luck decides: it can be much sooner or much later."),
@@ -63,6 +67,7 @@ TERMS: Mapping[str, Text] = {
     "rate_24h": _("Hash rate of the last 24 hours: the steady one, to be compared with what the pool shows."),
     "rate_5m": _("Hash rate of the last 5 minutes, calculated from the shares: quick, but it jumps."),
     "ratio": _("Below 100 %: miners have left this chain lately, so that blocks are easier to find than usual."),
+    "pool_fee": _("The part of the income that the pool keeps, as it stands in the settings of this page."),
     "rejected": _("Part of the shares that were refused. Below 1 % is normal."),
     "seen": _("When it was last connected."),
     "share_difficulty": _("How hard the share really was. One as hard as the network's difficulty is a block."),

@@ -22,6 +22,7 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
             "FirmwareRule",
             "VardiffRule",
             "MqttSettings",
+            "MoneySettings",
             "Retention",
             "WorkerTrace",
             "ConfigRevision",

@@ -31,6 +31,7 @@ from proxy.history.journal_undelivered import JournalBlock, read_undelivered
 from proxy.history.service import HistoryService
 from proxy.history.state_saver import StateSaver
 from proxy.models.settings import networks_of
+from proxy.money.recorder import MoneyRecorder
 from proxy.mqtt.switch import MqttSwitch
 from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
 from proxy.net.clock import LoopClock
@@ -151,6 +152,7 @@ class Node:
             hashes_per_difficulty=options.hashes_per_difficulty,
             data_dir=options.data_dir,
             blocks=blocks,
+            jobs=(MoneyRecorder(self.clock, _balance_view),),
         )
         self.metrics = MetricsSink(self.events, self.history.accounting.counts_of_run)
 
@@ -481,6 +483,12 @@ class Node:
     def _report(self, where: str, error: BaseException | None) -> None:
         lines = traceback.format_exception(error) if error is not None else []
         self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
+
+
+def _balance_view() -> object:
+    """Auto-balance as the newest snapshot has it: threads read it there."""
+    snap = store.current()
+    return snap.extra.get("balance") if snap is not None else None
 
 
 def _pages() -> Application:

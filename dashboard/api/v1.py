@@ -15,7 +15,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 from ninja.parser import Parser
 
-from dashboard.api import history_routes, live_routes, schedule_routes, schemas, steering_routes
+from dashboard.api import history_routes, live_routes, money_routes, schedule_routes, schemas, steering_routes
 from dashboard.api.errors import Refused
 from dashboard.api.gate import NO_DATABASE
 from dashboard.api.problems import CONTENT_TYPE, problem
@@ -55,7 +55,13 @@ api = Api(
     docs_url=None,
     parser=StrictParser(),
 )
-ROUTERS = (live_routes.router, steering_routes.router, schedule_routes.router, history_routes.router)
+ROUTERS = (
+    live_routes.router,
+    steering_routes.router,
+    schedule_routes.router,
+    history_routes.router,
+    money_routes.router,
+)
 for router in ROUTERS:
     api.add_router("", router)
 

@@ -19,6 +19,7 @@ from dashboard.presenters import DASH
 from dashboard.regions.workers import SORTS
 from dashboard.templatetags.units import Figure
 from dashboard.terms import TERMS
+from proxy.models import MoneySettings
 from proxy.observe.live.views import LiveSnapshot, store
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def navigation(context: template.Context) -> SafeString:
         ("logs", _("Logs"), LOGS),
         ("help", _("Help"), SEE),
     ]
+    if MoneySettings.is_on():
+        pages.insert(6, ("money", _("Money"), SEE))
     may = of_request(request).may
     here = (request.resolver_match.view_name if request.resolver_match else "").split("-")[0]
     here = _UNDER.get(here, here)

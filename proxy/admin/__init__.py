@@ -10,6 +10,7 @@ from proxy.admin import (  # noqa: F401
     firmware,
     history,
     listeners,
+    money,
     mqtt,
     pools,
     schedules,

@@ -76,7 +76,7 @@ class PoolAdmin(ConfigAdmin):
     actions = ["test_connection"]
     fieldsets = [
         (None, {"fields": ["key", "name", "status", "chain"]}),
-        (_("Who is paid"), {"fields": ["wallet", "user_format", "password"]}),
+        (_("Who is paid"), {"fields": ["wallet", "user_format", "password", "fee_percent"]}),
         (_("Difficulty"), {"fields": ["min_difficulty", "max_difficulty"]}),
         (
             _("Connections to the pool"),

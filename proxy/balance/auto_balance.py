@@ -15,6 +15,7 @@ from proxy.balance.balance_view import (
     BalanceView,
     ChainView,
     HistoryPoint,
+    SourcedPrice,
     SourceView,
 )
 from proxy.balance.decision import Decision, StepBudget, decide, describe
@@ -228,6 +229,7 @@ class AutoBalance:
             would_do=self._decision.next,
             next_poll_at=self.next_poll_at,
             history=tuple(self._history),
+            prices=self._sourced_prices(),
         )
 
     # --- Choosing readings -------------------------------------------------------------------------------------
@@ -280,16 +282,18 @@ class AutoBalance:
 
     def _prices(self) -> dict[Chain, float]:
         """Entered by hand, else from the first source that has one."""
-        prices = {}
-        for chain in self._chains:
-            sourced = (
-                reading.price
-                for name in self._sources  # jobs carry no price
-                if name != OBSERVED and (reading := self._fresh(name, chain)) is not None and reading.price
-            )
-            price = self._config.prices.get(chain) or next(sourced, None)
-            if price:
-                prices[chain] = price
+        sourced = {chain: price.amount for chain, price in self._sourced_prices().items()}
+        prices = {chain: self._config.prices.get(chain) or sourced.get(chain) for chain in self._chains}
+        return {chain: price for chain, price in prices.items() if price}
+
+    def _sourced_prices(self) -> dict[Chain, SourcedPrice]:
+        """Of each chain the price of the first source that has a fresh one."""
+        prices: dict[Chain, SourcedPrice] = {}
+        order = {name: place for place, name in enumerate(self._sources)}
+        for name, chain in sorted(self._readings, key=lambda key: order[key[0]]):
+            reading = self._fresh(name, chain)
+            if reading is not None and reading.price and chain not in prices:
+                prices[chain] = SourcedPrice(amount=reading.price, source=name, at=reading.taken_at)
         return prices
 
     def _ratio_target(self) -> Target:

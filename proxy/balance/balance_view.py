@@ -75,6 +75,16 @@ class SourceView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourcedPrice:
+    """The price of a coin as a source gave it, in the source's currency."""
+
+    amount: float
+    source: str
+    at: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceView:
     """Auto-balance at one moment."""
 
@@ -97,6 +107,8 @@ class BalanceView:
     """What happens next, a sentence."""
     next_poll_at: float | None = None
     history: tuple[HistoryPoint, ...] = field(default=())
+    prices: Mapping[Chain, SourcedPrice] = field(default_factory=dict)
+    """Of the sources that gave fresh ones; those set by hand are configuration."""
 
     @property
     def age_s(self) -> float | None:

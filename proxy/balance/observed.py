@@ -217,7 +217,7 @@ class Observer:
         tip = log.tip if log else None
         if log is None or tip is None:
             return None
-        fee, fee_error = _fees(log)
+        fee, fee_error = typical_fees(chain, log.blocks)
         spans = _spans(log, scales(short, long))
         known = spans[-1].blocks if spans else 0.0
         note = f"{known:.0f} of {long} blocks seen so far" if known < long else ""
@@ -295,11 +295,11 @@ def _interval(chain: Chain, earlier: ObservedBlock, later: ObservedBlock) -> tup
     return blocks, seconds, seconds / mean
 
 
-def _fees(log: _ChainLog) -> tuple[float | None, float]:
-    """The median of the newest blocks' fees in coins, and its standard error."""
+def typical_fees(chain: Chain, blocks: Iterable[ObservedBlock]) -> tuple[float | None, float]:
+    """The median of the newest ones' fees in coins, and its standard error; None where no coinbase was seen."""
     fees = []
-    for block in list(log.blocks)[-FEE_BLOCKS:]:
-        created = subsidy(log.chain, block.height)
+    for block in list(blocks)[-FEE_BLOCKS:]:
+        created = subsidy(chain, block.height)
         if block.reward is not None and created and 0 <= block.reward - created <= MAX_FEE_SUBSIDIES * created:
             fees.append((block.reward - created) / COIN)
     if not fees:

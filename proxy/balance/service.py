@@ -191,7 +191,7 @@ class BalanceService:
         await self.save()
 
     def _wants_price(self) -> bool:
-        return self._config.strategy == "value-per-hash"
+        return self._config.wants_prices or self._config.strategy == "value-per-hash"
 
     async def _ask(self, name: str, source: BalanceSourceConfig, due: _Due, client: httpx.AsyncClient) -> None:
         self._auto.poll_started(name)

@@ -3,6 +3,7 @@
 from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, BalanceStrategy
 from proxy.errors import ConfigError
 from proxy.models.balance import BalanceSettings, BalanceSource, ChainPrice
+from proxy.models.money import MoneySettings
 from proxy.types import Chain
 
 _SAME_NAME = (
@@ -19,7 +20,7 @@ _SAME_NAME = (
 
 
 def load_balance() -> BalanceConfig:
-    """The settings, sources and prices; the defaults where there are no rows. Three queries.
+    """The settings, sources and prices; the defaults where there are no rows. Four queries.
 
     Raises:
         ConfigError: a row holds an unknown strategy or chain.
@@ -35,6 +36,7 @@ def load_balance() -> BalanceConfig:
         strategy=strategy,
         prices=prices,
         sources=sources or BalanceConfig().sources,
+        wants_prices=MoneySettings.is_on(),
         **{name: getattr(row, name) for name in _SAME_NAME},
     )
 

@@ -12,12 +12,19 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from proxy.models import AlertSettings, BalanceSettings, MqttSettings, ProxySettings, Retention
+from proxy.models import AlertSettings, BalanceSettings, MoneySettings, MqttSettings, ProxySettings, Retention
 
 HIDDEN = gettext_lazy("(set)")
 _SECRET_WORDS = ("PASSWORD", "URL", "SECRET", "TOKEN")
 _SECRET_FIELDS = ("miner_password", "password")
-_ROWS: tuple[type[models.Model], ...] = (ProxySettings, Retention, BalanceSettings, AlertSettings, MqttSettings)
+_ROWS: tuple[type[models.Model], ...] = (
+    ProxySettings,
+    Retention,
+    BalanceSettings,
+    AlertSettings,
+    MqttSettings,
+    MoneySettings,
+)
 _OVERRIDES = {"log_level": "DPMP_LOG_LEVEL", "log_allow": "DPMP_LOG_ALLOW", "log_deny": "DPMP_LOG_DENY"}
 """Fields of ``ProxySettings`` that the environment wins over."""
 

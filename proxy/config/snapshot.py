@@ -296,6 +296,8 @@ class BalanceConfig:
     """After three failures: ``even`` (50/50) or ``schedule`` (the schedule's own weights)."""
     prices: Mapping[Chain, float] = field(default_factory=dict)
     """Typed in by hand, any one currency."""
+    wants_prices: bool = False
+    """Whether sources are asked for prices although the strategy needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

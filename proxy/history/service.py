@@ -1,7 +1,7 @@
 """Counts the shares of a run and keeps them: the counting parts, the writer, and what is read at the start."""
 
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from proxy.history.retention import RetentionJob
 from proxy.history.split import SplitMeter
 from proxy.history.spool import BatchSpool
 from proxy.history.store import History, read_history
-from proxy.history.writer import HistoryWriter
+from proxy.history.writer import HistoryWriter, PeriodicJob
 from proxy.observe.events import EventStream
 from proxy.ports import Clock
 
@@ -32,9 +32,16 @@ class HistoryService:
     """One run's. ``restore`` before the first share, ``close`` after the last."""
 
     def __init__(
-        self, *, clock: Clock, events: EventStream, hashes_per_difficulty: float, data_dir: Path, blocks: Path
+        self,
+        *,
+        clock: Clock,
+        events: EventStream,
+        hashes_per_difficulty: float,
+        data_dir: Path,
+        blocks: Path,
+        jobs: Sequence[PeriodicJob] = (),
     ) -> None:
-        """``blocks``: the block journal, whose entries are stored in the database."""
+        """``blocks``: the block journal, whose entries are stored in the database; ``jobs`` follow its own."""
         self._clock = clock
         self.accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=hashes_per_difficulty)
         self.records = Records(clock=clock, events=events)
@@ -52,7 +59,7 @@ class HistoryService:
             effort=self.effort,
             journal=BatchJournal(data_dir, writer),
             execute=self._spool.execute,
-            jobs=(self._spool.retry, self._replay, JournalImporter(blocks), RetentionJob(clock=clock)),
+            jobs=(self._spool.retry, self._replay, JournalImporter(blocks), RetentionJob(clock=clock), *jobs),
         )
 
     async def restore(self) -> None:

@@ -214,6 +214,11 @@ class Pool(ConfigModel):
         default=15.0,
         help_text=_("On shared connections the proxy gives each miner a difficulty at which it finds about so many."),
     )
+    fee_percent = models.FloatField(
+        _("fee"),
+        default=0.0,
+        help_text=_("Percent of the income that the pool keeps. For the Money page alone; it changes no mining."),
+    )
     note = models.TextField(_("note"), blank=True)
 
     class Meta:
@@ -247,6 +252,7 @@ class Pool(ConfigModel):
                 100,
                 _("The minimum payout is a percentage, 0 to 100."),
             ),
+            within("pool_fee_is_percent", "fee_percent", 0, 100, _("The fee is a percentage, 0 to 100.")),
             check(
                 "pool_connections_known",
                 Q(connections__in=values_of(Connections)),

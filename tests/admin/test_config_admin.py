@@ -43,6 +43,7 @@ def pool_form(wallet: Wallet, *endpoints: dict[str, Any], **fields: Any) -> dict
         "password": "x",
         "user_format": "{wallet}.{worker}",
         "payout_min_percent": 95,
+        "fee_percent": 0,
         "payout_action": "alarm",
         "connections": "own",
         "own_up_to": 50,

@@ -42,8 +42,8 @@ def test_rows_become_the_configuration():
     assert config.prices == {Chain.DGB: 0.01}
 
 
-def test_loading_takes_three_queries(django_assert_num_queries):
-    with django_assert_num_queries(3):
+def test_loading_takes_four_queries(django_assert_num_queries):
+    with django_assert_num_queries(4):
         load_balance()
 
 

@@ -13,6 +13,8 @@ PAGES = [
     "/schedule/1/",
     "/balance/",
     "/records/",
+    "/money/",
+    "/money/settings/",
     "/logs/",
     "/help/",
     "/help/troubleshooting/",

@@ -47,7 +47,27 @@ def prepare() -> None:
     AlertRule.ensure()
     AlertTarget(label="Telephone", url="ntfy://a-topic-nobody-guesses").save()
     history(time.time())
+    money(time.time())
     logged(time.time())
+
+
+def money(now: float) -> None:
+    """Ten days of expected income with a price for one of the two coins."""
+    from datetime import UTC, datetime, timedelta
+
+    from proxy.models import ChainPrice, IncomeDay, MoneySettings, PowerDay
+
+    MoneySettings(enabled=True, currency="EUR", electricity_price=0.31, watts=1660).save()
+    ChainPrice(chain="BTC", price=64_000).save()
+    today = datetime.fromtimestamp(now, UTC).date()
+    for back in range(10):
+        day = today - timedelta(days=back)
+        for pool, chain, coins, price in (("A", "BTC", 3.1e-5, 64_000.0), ("B", "BCH", 2.2e-3, None)):
+            IncomeDay(
+                day=day, pool=pool, chain=chain, work=1e9, expected_blocks=1e-5, expected_coins=coins * (1 + back % 3),
+                network_difficulty=1.4e14, price=price, currency="EUR" if price else "",
+            ).save()  # fmt: skip
+        PowerDay(day=day, energy_kwh=39.8, cost=12.3, currency="EUR", recorded_at=now).save()
 
 
 def logged(now: float) -> None:

@@ -82,6 +82,9 @@ WHO_MAY = {
     "schedule/<int:pk>/": STEER,
     "balance/": SEE,
     "records/": SEE,
+    "money/": SEE,
+    "money/settings/": ADMINISTER,
+    "money.csv": SEE,
     "logs/": LOGS,
     "logs/download/": LOGS,
     "logs/events/": ADMINISTER,
@@ -113,6 +116,7 @@ WHO_MAY = {
     "charts/split/": SEE,
     "charts/worker/<worker:name>/": SEE,
     "charts/pool/<str:key>/": SEE,
+    "charts/money/": SEE,
     "charts/network/<str:what>/": SEE,
 }
 """Address -> who is not refused. Those below ``admin/`` are the administrators', but for those of ``ADMIN_FOR_ALL``."""

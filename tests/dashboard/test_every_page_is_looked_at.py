@@ -8,10 +8,10 @@ from tests.browser.pages import PAGES
 LOOKED_AT_AS_ANOTHER = {"listener", "vardiff-rule", "wallet-new", "schedule-window-new"}
 """The same template as the page of one that there is."""
 NO_PAGE = {
-    "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-network", "chart-pool", "chart-split",
-    "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download", "logs-switches-save",
-    "manifest", "mqtt-test", "offline", "offline-worker", "pins-set", "poll", "pool-test", "schedule-preview",
-    "session-end", "split-auto", "split-reset",
+    "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-money", "chart-network", "chart-pool",
+    "chart-split", "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download",
+    "logs-switches-save", "manifest", "money-csv", "mqtt-test", "offline", "offline-worker", "pins-set", "poll",
+    "pool-test", "schedule-preview", "session-end", "split-auto", "split-reset",
     "split-set", "split-undo", "start-test", "theme", "token-make", "token-revoke", "worker-forget", "worker-note",
     "worker-pin", "workers-csv", "widget", "api",
 }  # fmt: skip

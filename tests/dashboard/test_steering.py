@@ -106,6 +106,7 @@ def test_change_in_the_admin_is_in_the_audit_list(browser_of, pools):
         "user_format": "{wallet}.{worker}",
         "status": "enabled",
         "payout_min_percent": "95",
+        "fee_percent": "0",
         "payout_action": "alarm",
         "connections": "own",
         "own_up_to": "50",

@@ -52,6 +52,8 @@ LEAST = {
     ("GET", "/blocks"): READ,
     ("GET", "/best-shares"): READ,
     ("GET", "/odds"): READ,
+    ("GET", "/money"): READ,
+    ("GET", "/money/days"): READ,
     ("GET", "/audit"): STEERS,
     ("GET", "/logs"): LOGS,
     ("GET", "/settings"): ADMINISTERS,
