@@ -168,18 +168,19 @@ def _message_ids(tree):
 def unmarked(source):
     """Texts of a module that no translator would ever see: sentences, and whatever is given as a label or a hint."""
     tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
     hidden = {id(part) for call in _marked(tree) for part in ast.walk(call)}
-    hidden |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    hidden |= {id(key) for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
-    actions = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "action"]
+    hidden |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    hidden |= {id(key) for node in nodes if isinstance(node, ast.Dict) for key in node.keys}
+    actions = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "action"]
     hidden |= {id(part) for action in actions for part in ast.walk(action)}
-    hidden |= {id(node.annotation) for node in ast.walk(tree) if isinstance(node, ast.AnnAssign | ast.arg)}
+    hidden |= {id(node.annotation) for node in nodes if isinstance(node, ast.AnnAssign | ast.arg)}
     found = [
         node
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENTENCE.search(TAGS.sub("", node.value))
     ]
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
         found += [
             part
             for given in call.keywords
@@ -280,7 +281,8 @@ def test_catalogue_has_every_text_of_pages_forms_checks_and_connection_tests(cat
     missing = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in sorted({*_sources(), *(ROOT / "proxy").rglob("*.py")})
-        for line, text in _message_ids(ast.parse(path.read_text(encoding="utf-8")))
+        if "django.utils.translation" in (source := path.read_text(encoding="utf-8"))
+        for line, text in _message_ids(ast.parse(source))
         if text not in everything
     ]
     assert missing == []

@@ -40,7 +40,7 @@ def steps():
 
 @pytest.mark.slow
 def test_a_years_history_is_rolled_up_without_losing_or_doubling_a_share():
-    minutes(4000, every_s=7860)  # about a year
+    minutes(2000, every_s=15_720)  # about a year
     before = sums()
     for days in (1, 5, 40, 100, 380, 800):
         sweep(T0 + days * DAY)

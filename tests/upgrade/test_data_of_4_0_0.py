@@ -53,7 +53,7 @@ def rows(path: Path) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def migrated(tmp_path_factory) -> tuple[Path, dict[str, int]]:
+def brought_up(tmp_path_factory) -> tuple[Path, dict[str, int]]:
     """A data directory of 4.0.0 brought up to date, and the rows it had before."""
     folder = tmp_path_factory.mktemp("old")
     path = folder / "dpmp.sqlite3"
@@ -68,21 +68,21 @@ def ours(counted: dict[str, int]) -> dict[str, int]:
     return {name: number for name, number in counted.items() if name.startswith(("proxy_", "dashboard_"))}
 
 
-def test_the_dump_has_a_row_in_every_table_of_ours(migrated):
-    _, before = migrated
+def test_the_dump_has_a_row_in_every_table_of_ours(brought_up):
+    _, before = brought_up
     assert len(ours(before)) > 35
     assert not [name for name, number in ours(before).items() if not number]
 
 
-def test_no_row_is_lost_by_the_migrations(migrated):
-    folder, before = migrated
+def test_no_row_is_lost_by_the_migrations(brought_up):
+    folder, before = brought_up
     after = rows(folder / "dpmp.sqlite3")
     kept = {name: number for name, number in before.items() if name not in MADE_BY_DJANGO}
     assert {name: after.get(RENAMED.get(name, name), 0) for name in kept} == kept
 
 
-def test_the_migrated_configuration_is_the_one_that_4_0_0_exported(migrated):
-    folder, _ = migrated
+def test_the_migrated_configuration_is_the_one_that_4_0_0_exported(brought_up):
+    folder, _ = brought_up
     old = json.loads((DATA / "export_4.0.0.json").read_text(encoding="utf-8"))
     for limit, default in (("max_sessions", 2000), ("max_sessions_per_address", 500)):
         assert old["settings"][limit] == default
@@ -90,11 +90,10 @@ def test_the_migrated_configuration_is_the_one_that_4_0_0_exported(migrated):
     assert_contains(json.loads(manage(folder, "exportconfig", "--secrets")), old, "export")
 
 
-def test_an_export_of_4_0_0_can_be_imported(tmp_path):
-    manage(tmp_path, "migrate", "--verbosity", "0")
-    manage(tmp_path, "importconfig", str(DATA / "export_4.0.0.json"))
+def test_an_export_of_4_0_0_can_be_imported(new_data_dir):
+    manage(new_data_dir, "importconfig", str(DATA / "export_4.0.0.json"))
     old = json.loads((DATA / "export_4.0.0.json").read_text(encoding="utf-8"))
-    assert_contains(json.loads(manage(tmp_path, "exportconfig", "--secrets")), old, "export")
+    assert_contains(json.loads(manage(new_data_dir, "exportconfig", "--secrets")), old, "export")
 
 
 def assert_contains(new: object, old: object, where: str) -> None:
