@@ -15,7 +15,9 @@ def pool(password: str) -> Pool:
 
 @pytest.mark.parametrize("password", ["", "x", "x;d={difficulty}", "a{b", "d={difficulty},c=BTC"])
 def test_a_password_with_one_place_or_none_is_kept(password: str) -> None:
-    pool(password).full_clean()
+    made = pool(password)
+    made.full_clean()
+    assert made.password == password
 
 
 @pytest.mark.parametrize("password", ["d={diff}", "d={Difficulty}", "d={difficulty};e={difficulty}", "d={}"])
