@@ -189,7 +189,10 @@ class Node:
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.loop_watch = LoopWatch(self._loop_held) if settings.WATCH_LOOP else None
         self.watcher = ConfigWatcher(
-            loader, on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
+            loader.Rows(opened=lambda: self.listeners if self._listening else None),
+            on_snapshot=self._apply,
+            on_refused=self._refused,
+            on_trouble=self._config_trouble,
         )
         self.memory = StateSaver(self.events, self.engine.scheduler, self.history.splits, self.name)
 

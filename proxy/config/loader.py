@@ -1,8 +1,8 @@
 """Reads the configuration's tables into one ``ConfigSnapshot``. Blocking."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -72,8 +72,8 @@ def current_revision() -> int:
     return ConfigRevision.objects.filter(pk=1).values_list("number", flat=True).first() or 0
 
 
-def load_snapshot(environ: Mapping[str, str] = os.environ) -> ConfigSnapshot:
-    """Read all rows and validate them.
+def load_snapshot(environ: Mapping[str, str] = os.environ, opened: Listeners | None = None) -> ConfigSnapshot:
+    """Read all rows and validate them; ``opened``: the ports of the proxy settings that are open, where they are.
 
     Raises:
         ConfigError: with a sentence for each row that cannot be used.
@@ -82,7 +82,7 @@ def load_snapshot(environ: Mapping[str, str] = os.environ) -> ConfigSnapshot:
     revision = current_revision()
     for _ in range(_READS):
         try:
-            snapshot, refusal = _read(revision, environ), None
+            snapshot, refusal = _read(revision, environ, opened), None
         except ConfigError as error:
             snapshot, refusal = None, error
         before, revision = revision, current_revision()
@@ -91,6 +91,30 @@ def load_snapshot(environ: Mapping[str, str] = os.environ) -> ConfigSnapshot:
     if snapshot is None:
         raise refusal or ConfigError("The configuration cannot be read.")
     return validate(snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The database as the ``ConfigStore`` of a process."""
+
+    opened: Callable[[], Listeners | None]
+    """The ports of the proxy settings as this process has opened them; None before it did."""
+
+    def current_revision(self) -> int:
+        """See there."""
+        return current_revision()
+
+    def load_snapshot(self) -> ConfigSnapshot:
+        """For the ports that are open."""
+        return load_snapshot(opened=self.opened())
+
+    def mark_applied(self, revision: int) -> None:
+        """See there."""
+        mark_applied(revision)
+
+    def mark_refused(self, revision: int, problems: Sequence[str]) -> None:
+        """See there."""
+        mark_refused(revision, problems)
 
 
 def mark_applied(revision: int) -> None:
@@ -103,13 +127,14 @@ def mark_refused(revision: int, problems: Sequence[str]) -> None:
     ConfigRevision.change(refused_revision=revision, problems=list(problems))
 
 
-def _read(revision: int, environ: Mapping[str, str]) -> ConfigSnapshot:
+def _read(revision: int, environ: Mapping[str, str], opened: Listeners | None) -> ConfigSnapshot:
     problems: list[str] = []
     rows = list(Pool.objects.select_related("wallet", "fact").prefetch_related("endpoints"))
     keys = {row.pk: PoolKey(row.key) for row in rows}
     pools = {PoolKey(row.key): _pool(row, problems) for row in rows}
     settings = ProxySettings.load()
-    listeners = _miner_listeners(settings, frozenset(pools), problems)
+    ports = opened or _group(Listeners, settings)
+    listeners = _miner_listeners(settings, ports, frozenset(pools), problems)
     idents = {listener.row: listener.id for listener in listeners if listener.row is not None}
     schedules = tuple(
         _schedule(row, keys, idents, problems)
@@ -162,12 +187,15 @@ def _access(settings: ProxySettings, problems: list[str]) -> MinerAccess:
 
 
 def _miner_listeners(
-    settings: ProxySettings, pools: frozenset[PoolKey], problems: list[str]
+    settings: ProxySettings, ports: Listeners, pools: frozenset[PoolKey], problems: list[str]
 ) -> tuple[ListenerConfig, ...]:
-    """The ports of the proxy settings and those of the table. A row with a port of the settings stands for it."""
-    fixed = {settings.stratum_port: MAIN_LISTENER}
-    if settings.tls_port:
-        fixed[settings.tls_port] = TLS_LISTENER
+    """The ports of the proxy settings and those of the table. A row with a port of the settings stands for it.
+
+    Ports of the settings change with a restart: until then, what a row says of the open one holds for its miners.
+    """
+    fixed = {ports.stratum_port: MAIN_LISTENER}
+    if ports.tls_port:
+        fixed[ports.tls_port] = TLS_LISTENER
     rows = {row.port: row for row in Listener.objects.all()}
     found = []
     for port, ident in fixed.items():
@@ -179,7 +207,7 @@ def _miner_listeners(
             ListenerConfig(
                 id=ident,
                 name="miners" if ident == MAIN_LISTENER else "miners with TLS",
-                host=settings.stratum_host,
+                host=ports.stratum_host,
                 port=port,
                 tls=ident == TLS_LISTENER,
                 certificate=settings.tls_certificate,

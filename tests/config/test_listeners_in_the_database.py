@@ -196,3 +196,36 @@ async def test_a_port_in_use_is_an_alarm_and_the_others_work(node: Node) -> None
     [alarm] = [alarm for alarm in snap.alarms if alarm.kind == "listener"]
     assert alarm.text.startswith("Listener Rack is not open: ") and f":{port}: Address already in use" in alarm.text
     taken.close()
+
+
+def test_the_rules_of_an_open_port_hold_until_the_restart_that_changes_it() -> None:
+    ProxySettings(stratum_port=4000, tls_port=4001, tls_certificate="/c.pem").save()
+    row = Listener.objects.create(name="Home", port=4000, password="secret", least_difficulty=64.0)
+    schedule = make_schedule({make_pool("A"): 1.0})
+    schedule.listener = row
+    schedule.save()
+    opened = load_snapshot({}).listeners
+    ProxySettings(stratum_port=5000, tls_port=0).save()
+    before = load_snapshot({}, opened)
+    main, tls = before.miner_listeners
+    assert (main.id, main.port, main.access.password, main.least_difficulty) == (MAIN_LISTENER, 4000, "secret", 64.0)
+    assert (tls.id, tls.port) == (TLS_LISTENER, 4001)
+    assert before.schedules[0].listener == MAIN_LISTENER
+    restarted = load_snapshot({})
+    main, home = restarted.miner_listeners
+    assert (main.id, main.port, main.access.password) == (MAIN_LISTENER, 5000, "")
+    assert (home.id, home.port, home.access.password) == (ListenerId(row.pk), 4000, "secret")
+    assert restarted.schedules[0].listener == ListenerId(row.pk)
+
+
+async def test_a_running_node_asks_for_the_password_of_its_open_port_while_another_one_waits_for_a_restart(
+    node: Node,
+) -> None:
+    port = node.listeners.stratum_port
+    await sync_to_async(Listener(name="Home", host=node.listeners.stratum_host, port=port, password="secret").save)()
+    await node.watcher.check()
+    assert node.engine.config.access_of(MAIN_LISTENER).password == "secret"
+    await sync_to_async(ProxySettings(stratum_port=steady_port()).save)()
+    await node.watcher.check()
+    assert node.engine.config.access_of(MAIN_LISTENER).password == "secret"
+    assert [one.is_open for one in node.builder.build().listeners] == [True]
