@@ -36,6 +36,26 @@ def test_browser_notifies_once_of_each_block_whatever_pages_are_open(visit, dash
     assert not page.bad, page.bad
 
 
+OF_A_PHONE = """window.Notification = class {
+    static permission = "granted";
+    constructor() { throw new TypeError("Illegal constructor. Use ServiceWorkerRegistration.showNotification()"); }
+};
+ServiceWorkerRegistration.prototype.showNotification = async (title, more) => { window.told = { title, ...more }; };"""
+
+
+def test_phone_notifies_by_the_service_worker(visit, dashboard):
+    page = visit("vera", path="", installs=True)
+    page.context.add_init_script(OF_A_PHONE)
+    page.goto("/help/")
+    page.wait_for_function("() => navigator.serviceWorker.controller")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    dashboard.show("block")
+    page.wait_for_function("() => window.told")
+    told = page.evaluate("window.told")
+    assert told["title"] == "Block found!" and "by AvalonQ" in told["body"] and told["tag"]
+    assert not page.bad, page.bad
+
+
 def test_banner_of_a_block_is_in_the_configuration_until_it_is_closed_there(visit, dashboard):
     page = visit("ada", "/admin/")
     dashboard.show("block")

@@ -156,8 +156,15 @@
       if (told.includes(one.dataset.block)) return;
       told = [...told, one.dataset.block].slice(-50);
       localStorage.setItem("dpmp_blocks", JSON.stringify(told));
-      try { new Notification(closing.dataset.title, { body: one.querySelector("p").textContent.trim().replace(/\s+/g, " "), icon: closing.dataset.icon, tag: one.dataset.block }); } catch { /* phones allow it to service workers only */ }
+      notify(closing.dataset.title, { body: one.querySelector("p").textContent.trim().replace(/\s+/g, " "), icon: closing.dataset.icon, tag: one.dataset.block });
     });
+  };
+  // Phones allow a notification to a service worker only; a browser without one (plain http) to the page itself.
+  const notify = async (said, more) => {
+    try {
+      const worker = navigator.serviceWorker && await navigator.serviceWorker.getRegistration();
+      if (worker && worker.active) await worker.showNotification(said, more); else new Notification(said, more);
+    } catch { /* neither is allowed: the banner, the tab and its icon say it */ }
   };
   document.querySelectorAll("[data-notify]").forEach((button) => {
     button.hidden = !window.Notification || Notification.permission !== "default";
