@@ -12,6 +12,7 @@ class DashboardConfig(AppConfig):
     verbose_name = _("Dashboard")
 
     def ready(self) -> None:
-        from dashboard import audit, groups, regions  # noqa: F401
+        from dashboard import audit, groups, regions, viewers  # noqa: F401
 
         post_migrate.connect(groups.grant_everything, dispatch_uid="dashboard.groups.permissions")
+        viewers.watch()

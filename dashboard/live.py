@@ -1,7 +1,8 @@
 """Live regions: parts of pages that follow the proxy. The same template makes the first paint and every push.
 
 A region is rendered once per snapshot for all viewers with the same permissions and language; one whose content comes
-from the database, only when that has changed. Pushed regions hold no forms and no tokens, so they may be shared.
+from the database, only when that has changed; one of figures that move all the time, in the frames of open pages, every
+few seconds. Pushed regions hold no forms and no tokens, so they may be shared.
 """
 
 import hashlib
@@ -45,6 +46,10 @@ class Region:
     version: Version | None = None
     """Returns, cheaply, what its content depends on: while the answer stays equal, so does the rendering. None: render
     with each snapshot."""
+    every_s: float = 0.0
+    """Open pages are sent it no more often, except for what is ``urgent``. A page that is loaded has the newest."""
+    urgent: Version | None = None
+    """Returns, cheaply, what nobody may see late: a change of the answer is sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +60,40 @@ class Rendering:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What open pages were sent of a region that has a pace."""
+
+    run: float
+    """Start of the process that made the snapshot."""
+    at: float
+    """Time of the snapshot."""
+    urgent: Hashable
+    rendering: Rendering
+
+    def holds(self, snap: LiveSnapshot, urgent: Hashable, every_s: float) -> bool:
+        """Whether it will do for ``snap``."""
+        recent = 0.0 <= snap.at - self.at < every_s
+        return recent and (self.run, self.urgent) == (snap.started_at, urgent)
+
+
 REGIONS: dict[str, Region] = {}
 Place = tuple[str, frozenset[str], str]
 """Key, permissions and language: whoever has the same gets the same rendering."""
 
 
-def region(name: str, needs: str = SEE, version: Version | None = None) -> Callable[[Context], Context]:
+def region(
+    name: str,
+    needs: str = SEE,
+    version: Version | None = None,
+    *,
+    every_s: float = 0.0,
+    urgent: Version | None = None,
+) -> Callable[[Context], Context]:
     """Register the function that makes a region's context; the template is ``dashboard/live/<name>.html``."""
 
     def register(context: Context) -> Context:
-        REGIONS[name] = Region(name, f"dashboard/live/{name}.html", context, needs, version)
+        REGIONS[name] = Region(name, f"dashboard/live/{name}.html", context, needs, version, every_s, urgent)
         return context
 
     return register
@@ -96,11 +125,17 @@ class Renderings:
         self._of: LiveSnapshot | None = None
         self._known: dict[Place, Rendering] = {}
         self._kept: dict[Place, tuple[Hashable, Rendering]] = {}
+        self._sent: dict[Place, Sent] = {}
         self.made = 0
         """How many renderings were made, for measurements."""
 
-    def get(self, key: str, access: Access, language: str, snap: LiveSnapshot) -> Rendering:
-        """The region ``key`` as it stands in ``snap``; empty for those who may not see it."""
+    def get(
+        self, key: str, access: Access, language: str, snap: LiveSnapshot, *, at_its_pace: bool = False
+    ) -> Rendering:
+        """The region ``key`` as it stands in ``snap``; empty for those who may not see it.
+
+        ``at_its_pace``: for a page that is open; what it was sent a moment ago will do where nothing urgent changed.
+        """
         found = find(key)
         if found is None or found[0].needs not in access.may:
             return Rendering("", "")
@@ -108,8 +143,16 @@ class Renderings:
             self._turn_to(snap)
             place = (key, access.may, language)
             rendering = self._known.get(place)
-            if rendering is None:
-                rendering = self._known[place] = self._current(place, *found, access, snap)
+            if rendering is not None:
+                return rendering
+            region, argument = found
+            urgent = region.urgent(snap, argument) if region.urgent else None
+            sent = self._sent.get(place) if at_its_pace else None
+            if sent and sent.holds(snap, urgent, region.every_s):
+                return sent.rendering
+            rendering = self._known[place] = self._current(place, *found, access, snap)
+            if region.every_s:
+                self._sent[place] = Sent(snap.started_at, snap.at, urgent, rendering)
             return rendering
 
     def _current(self, place: Place, found: Region, argument: str, access: Access, snap: LiveSnapshot) -> Rendering:
@@ -130,6 +173,8 @@ class Renderings:
             self._of, self._known = snap, {}
         if len(self._kept) > KEPT_RENDERINGS:
             self._kept = {}
+        if len(self._sent) > KEPT_RENDERINGS:
+            self._sent = {}
 
     def _make(
         self, key: str, found: Region, argument: str, access: Access, language: str, snap: LiveSnapshot
@@ -202,7 +247,8 @@ class Frames:
 
 def make_frame(keys: tuple[str, ...], access: Access, language: str, snap: LiveSnapshot) -> Frame:
     """Render what is missing; blocks, so call it in a thread."""
-    return Frame(snap.revision, tuple((key, renderings.get(key, access, language, snap)) for key in keys))
+    parts = ((key, renderings.get(key, access, language, snap, at_its_pace=True)) for key in keys)
+    return Frame(snap.revision, tuple(parts))
 
 
 frames = Frames()

@@ -1,21 +1,32 @@
 """Checks at each push, for all viewers at once, whether those with open WebSockets are still allowed in.
 
-One check serves all viewers of a tick, with a fixed number of queries, so that fifty viewers cost what one costs.
+One check serves all viewers of a tick, with a fixed number of queries, so that fifty viewers cost what one costs. Its
+answers hold until a session, a person, a right or a link changes in this process, and no longer than ``HOLDS_S``, for
+what other processes change and for sessions that expire.
 """
 
+import itertools
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from channels.db import database_sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from dashboard.access import ADMINISTER, BY_LINK, LINK_KEY, LOGS, NOBODY, SEE, STEER, WALLETS, Access
 from dashboard.models import ReadOnlyLink
 from dashboard.single_flight import SingleFlight
+
+ALL = {SEE, LOGS, STEER, ADMINISTER}
+HOLDS_S = 5.0
+"""How long a check's answers hold at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +81,51 @@ def _verdict(viewer: Viewer, alive: set[str], people: dict[int, tuple[str, Acces
 def _people(ids: set[int]) -> dict[int, tuple[str, Access]]:
     if not ids:
         return {}
-    found = (
-        get_user_model()
-        .objects.filter(pk__in=ids, is_active=True)
-        .prefetch_related("user_permissions__content_type", "groups__permissions__content_type")
-    )
-    return {person.pk: (person.get_session_auth_hash(), _access(person)) for person in found}
+    found = get_user_model().objects.filter(pk__in=ids, is_active=True).only("password", "is_superuser")
+    granted = _granted(ids)
+    return {
+        person.pk: (person.get_session_auth_hash(), _access(ALL if person.is_superuser else granted[person.pk]))
+        for person in found
+    }
 
 
-def _access(person: object) -> Access:
+def _granted(ids: set[int]) -> dict[int, set[str]]:
+    """The dashboard's permissions of each person, their own and those of their groups."""
+    ours = Permission.objects.filter(content_type__app_label="dashboard", codename__in=ALL)
+    granted: dict[int, set[str]] = {pk: set() for pk in ids}
+    for holder in ("user", "group__user"):
+        for pk, name in ours.filter(**{f"{holder}__in": ids}).values_list(holder, "codename"):
+            granted[pk].add(name)
+    return granted
+
+
+def _access(names: set[str]) -> Access:
     """As ``access.of_user``, from what was fetched for all at once."""
-    names = {SEE, LOGS, STEER, ADMINISTER}
-    if not person.is_superuser:  # type: ignore[attr-defined]
-        granted = [
-            *person.user_permissions.all(),  # type: ignore[attr-defined]
-            *(one for group in person.groups.all() for one in group.permissions.all()),  # type: ignore[attr-defined]
-        ]
-        names &= {one.codename for one in granted if one.content_type.app_label == "dashboard"}
     return Access(frozenset({*names, WALLETS})) if SEE in names else NOBODY
+
+
+_changes = itertools.count(1)
+_changed = 0
+"""Number of the last change of a session, a person, a right or a link."""
+
+
+def watch() -> None:
+    """Hear of such changes, once they are committed."""
+    person = get_user_model()
+    for model in (Session, person, Group, ReadOnlyLink):
+        for signal in (post_save, post_delete):
+            signal.connect(_heard, sender=model, dispatch_uid=f"dashboard.viewers.{model.__name__}")
+    for through in (person.groups.through, person.user_permissions.through, Group.permissions.through):
+        m2m_changed.connect(_heard, sender=through, dispatch_uid=f"dashboard.viewers.{through.__name__}")
+
+
+def _heard(using: str, **_: object) -> None:
+    transaction.on_commit(_note_change, using=using)
+
+
+def _note_change() -> None:
+    global _changed
+    _changed = next(_changes)
 
 
 class ViewerAccess:
@@ -96,6 +134,9 @@ class ViewerAccess:
     def __init__(self) -> None:
         self._viewers: dict[int, Viewer] = {}
         self._flights: SingleFlight[dict[Viewer, Access]] = SingleFlight()
+        self._answers: dict[Viewer, Access] = {}
+        self._until, self._as_of = 0.0, 0
+        """When the answers end (monotonic), and the last change that they know of."""
 
     def add(self, viewer_id: int, viewer: Viewer) -> None:
         """Remember a viewer under ``viewer_id``."""
@@ -113,7 +154,12 @@ class ViewerAccess:
         return answers[viewer]
 
     async def _ask(self) -> dict[Viewer, Access]:
-        return await database_sync_to_async(check)(tuple(self._viewers.values()))
+        viewers, now = set(self._viewers.values()), time.monotonic()
+        if now >= self._until or self._as_of != _changed or not viewers <= self._answers.keys():
+            as_of = _changed
+            self._answers = await database_sync_to_async(check)(viewers)
+            self._until, self._as_of = now + HOLDS_S, as_of
+        return self._answers
 
 
 viewer_access = ViewerAccess()

@@ -49,7 +49,7 @@ def _shown(snap: LiveSnapshot, argument: str) -> Hashable:
     return known, pool_style_key(snap), snap.demo
 
 
-@region("found", version=_shown)
+@region("found", version=_shown, every_s=2.0)
 def found(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Blocks that came after those that the person has closed; ``argument``: ``<last closed>-<since when, unix>``."""
     closed, _dash, since = argument.partition("-")

@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from django.db.models import Max
 from django.utils.functional import Promise
@@ -76,7 +76,11 @@ def tab(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, objec
     return {"title": title, "alarm": any(alarm.level == "bad" for alarm in snap.alarms)}
 
 
-@region("headline")
+def _at_a_glance(snap: LiveSnapshot, argument: str) -> Hashable:
+    return troubles.is_stopped(snap), len(snap.alarms), sum(1 for worker in snap.workers if worker.connections)
+
+
+@region("headline", every_s=2.0, urgent=_at_a_glance)
 def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Summary of the fleet."""
     working = sum(1 for worker in snap.workers if worker.connections)
@@ -160,7 +164,20 @@ def _spans(snap: LiveSnapshot) -> list[SpanRate]:
     return [*spans, SpanRate(_("24 h"), day) if covers(day, DAY_S) else SpanRate("", day, snap.at - day.span_s)]
 
 
-@region("split")
+def _steered(snap: LiveSnapshot, argument: str) -> Hashable:
+    """Who is in control, what the pools are to get, and which of them work."""
+    control = snap.control
+    return (
+        replace(control, weights={}, follows_in_s=0.0),
+        control.follows_in_s > 0,
+        tuple(control.weights.items()),
+        snap.config_revision,
+        tuple((pool.key, pool.name, pool.colour, pool.status, pool.weight, pool.target) for pool in snap.pools),
+        bool(snap.splits),
+    )
+
+
+@region("split", every_s=3.0, urgent=_steered)
 def split(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Delivered against wanted, and who is in control."""
     order = [pool.key for pool in snap.pools]
@@ -248,7 +265,19 @@ def auto(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, obje
     return {"view": view, "on": view.in_control, "split": ", ".join(parts)}
 
 
-@region("pools")
+def _pools_now(snap: LiveSnapshot, argument: str) -> Hashable:
+    """Which pools there are, how they are, and who still works on one that is down."""
+    return tuple(
+        (one.key, one.name, one.colour, one.status, one.admin, one.reason, one.target, one.payout_ok, _stuck(one))
+        for one in snap.pools
+    )
+
+
+def _stuck(pool: PoolView) -> int:
+    return pool.miners if pool.status is PoolStatus.DOWN else 0
+
+
+@region("pools", every_s=3.0, urgent=_pools_now)
 def pools(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """A card for each pool."""
     return {"cards": [_card(snap, pool) for pool in snap.pools]}
@@ -263,7 +292,16 @@ def _card(snap: LiveSnapshot, pool: PoolView) -> PoolCard:
     return PoolCard(pool, part, line, troubles.consequence(snap, pool), troubles.advice(pool))
 
 
-@region("fleet")
+def _workers_now(snap: LiveSnapshot, argument: str) -> Hashable:
+    """Who is connected, and how many still work on a pool that is down."""
+    if len(snap.workers) > HOME_WORKERS:
+        who: Hashable = len(snap.workers), sum(1 for worker in snap.workers if worker.connections)
+    else:
+        who = tuple((one.name, one.connections, one.pinned, one.waiting) for one in snap.workers)
+    return who, sum(_stuck(pool) for pool in snap.pools)
+
+
+@region("fleet", every_s=5.0, urgent=_workers_now)
 def fleet(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """The workers with the highest rate; the whole table has its own page."""
     notes = WorkerNote.by_worker()

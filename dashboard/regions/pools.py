@@ -57,7 +57,7 @@ def _checks_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     return current_revision(), newest, pool_style_key(snap)
 
 
-@region("poolchecks", version=_checks_shown)
+@region("poolchecks", version=_checks_shown, every_s=2.0)
 def poolchecks(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Whom the pool's jobs would pay, and how soon it announces blocks."""
     row = Pool.objects.filter(key=argument).select_related("wallet").first()

@@ -32,7 +32,7 @@ class Odds:
     best_luck: float | None
 
 
-@region("odds")
+@region("odds", every_s=3.0)
 def odds(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Effort, average time to a block and expected best share, pool by pool."""
     return {"odds": all_odds(snap)}
@@ -66,7 +66,7 @@ def _rows_shown(snap: LiveSnapshot, argument: str) -> Hashable:
     )
 
 
-@region("records", version=_rows_shown)
+@region("records", version=_rows_shown, every_s=2.0)
 def records(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Blocks and the best shares of all time."""
     best = list(BestShare.objects.order_by("-true_difficulty")[:SHOWN])

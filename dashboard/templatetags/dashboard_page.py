@@ -175,6 +175,12 @@ def column_head(context: template.Context, column: Column) -> SafeString:
 
 
 @register.simple_tag
+def column_labels() -> dict[str, str]:
+    """The labels of all columns, looked up once for all rows."""
+    return {column.name: str(column.label) for column in COLUMNS}
+
+
+@register.simple_tag
 def column_class(column: Column) -> str:
     """The class of a cell in a column that not every screen shows."""
     return _WHERE.get(column.name, "")

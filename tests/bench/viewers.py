@@ -18,7 +18,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-REGIONS = "/live/?r=alarms&r=headline&r=split&r=pools&r=fleet"
+REGIONS = "/live/?r=found:0-0&r=alarms&r=headline&r=split&r=auto&r=pools&r=fleet&r=tab"
 WARM_S, OPENING_S = 8, 4
 CPU = "process_cpu_seconds_total"
 ACK = b'{"ack": 1}'

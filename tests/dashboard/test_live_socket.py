@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -210,7 +211,7 @@ async def test_fifty_viewers_cost_one_rendering_of_each_region_and_role(browser_
     await tick(2, fixtures.down(2))
     texts = await asyncio.gather(*(frame(socket) for socket in sockets))
     assert len(set(texts)) == 2, "an operator has a button that a viewer has not"
-    assert live.renderings.made - before == 5 * 2, "five regions, two roles"
+    assert live.renderings.made - before == 4 * 2, "four regions, two roles: nothing urgent is new of the workers"
     await asyncio.gather(*(socket.disconnect() for socket in sockets))
 
 
@@ -226,9 +227,49 @@ def test_check_of_many_viewers_takes_a_fixed_number_of_queries(person, django_as
         session.save()
         known.append(viewers.viewer_of(session))
         assert known[index].user_id == user.pk
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(4):
         answers = viewers.check(known * 10)
     assert [answers[viewer].steer for viewer in known] == [False, True, True]
+
+
+async def test_viewers_at_rest_are_asked_for_once_in_some_seconds_and_at_each_change(browser_of, monkeypatch):
+    asked, clock = [], [1000.0]
+    monkeypatch.setattr(viewers, "check", lambda some, really=viewers.check: asked.append(some) or really(some))
+    monkeypatch.setattr(viewers.time, "monotonic", lambda: clock[0])
+    socket, _ = await opened(await sync_to_async(browser_of)("viewer"))
+    await frame(socket)
+    asked.clear()
+    for revision in (2, 3, 4):
+        await tick(revision)
+        await frame(socket)
+    assert not asked
+    clock[0] += viewers.HOLDS_S
+    await tick(5)
+    await frame(socket)
+    assert len(asked) == 1
+    await database_sync_to_async(end)("group")
+    await tick(6)
+    assert (await socket.receive_output(timeout=PATIENCE_S))["code"] == 4401 and len(asked) == 2
+
+
+async def test_figures_reach_open_pages_at_their_pace_and_what_is_urgent_at_once(browser_of):
+    async def shown(revision, seconds, snap):
+        await tick(revision, replace(snap, revision=revision, at=fixtures.NOW + seconds))
+        return await frame(socket)
+
+    vera = await sync_to_async(browser_of)("viewer")
+    socket, _ = await opened(vera)
+    await frame(socket)
+    busy = fixtures.lively(7)
+    busy = replace(busy, pools=tuple(replace(pool, payout_ok=False) for pool in busy.pools))
+    assert 'id="live-pools"' in await shown(2, 1.0, busy), "whom a pool pays is urgent"
+    counted = replace(busy, pools=tuple(replace(pool, delivered_5m=fixtures.rate(1e15)) for pool in busy.pools))
+    assert "PH/s" not in await shown(3, 2.0, counted)
+    assert "1.00 <small>PH/s" in await shown(4, 4.5, counted)
+    store.put(replace(busy, revision=5, at=fixtures.NOW + 5.0))
+    fresh = await sync_to_async(vera.get)("/")
+    assert "1.00 <small>PH/s" not in fresh.content.decode(), "a page that is loaded has the newest"
+    await socket.disconnect()
 
 
 class Layer:
