@@ -116,7 +116,7 @@ class ListenerForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("difficulty_directive", "pin_directive", "split_directive"):  # "D=" is not what a miner types
-            self.fields[name].label = Listener._meta.get_field(name).verbose_name
+            self.fields[name].label = Listener._meta.get_field(name).verbose_name  # type: ignore[union-attr]
 
 
 class VardiffRuleForm(forms.ModelForm):
