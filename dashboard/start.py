@@ -183,7 +183,6 @@ class PoolEditForm(PoolForm):
     user_format = forms.CharField(
         label=_("User name at the pool"),
         max_length=128,
-        initial="{wallet}.{worker}",
         help_text=_("{wallet} and {worker} are filled in; without {worker} the pool sees all miners as one."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
@@ -192,35 +191,31 @@ class PoolEditForm(PoolForm):
     )
     max_difficulty = forms.FloatField(label=_("Maximum difficulty"), required=False)
     payout_min_percent = forms.FloatField(
-        label=_("Minimum payout"), initial=95, help_text=_("Of the reward, to the wallet: solo pools keep a fee.")
+        label=_("Minimum payout"), help_text=_("Of the reward, to the wallet: solo pools keep a fee.")
     )
     payout_action = forms.ChoiceField(label=_("If the payout is wrong"), choices=choices_of(PayoutAction))
     connections = forms.ChoiceField(
         label=_("Connections"),
         required=False,
         choices=choices_of(Connections),
-        initial=Connections.OWN.value,
         help_text=_("One for each miner suits a home; shared ones are for many miners. A change loses no share."),
     )
     own_up_to = forms.IntegerField(
         label=_("Shared above"),
         required=False,
-        initial=50,
         help_text=_("Miners. For automatic: up to so many each has its own."),
     )
-    most_miners = forms.IntegerField(label=_("Most miners on a connection"), required=False, initial=250)
-    most_connections = forms.IntegerField(label=_("Most shared connections"), required=False, initial=40)
+    most_miners = forms.IntegerField(label=_("Most miners on a connection"), required=False)
+    most_connections = forms.IntegerField(label=_("Most shared connections"), required=False)
     group_by = forms.ChoiceField(
         label=_("Who shares a connection"),
         required=False,
         choices=choices_of(GroupBy),
-        initial=GroupBy.NOTHING.value,
         help_text=_("All miners are one user at the pool, without {worker}; groups have a user name each."),
     )
     shares_per_minute = forms.FloatField(
         label=_("Shares a minute"),
         required=False,
-        initial=15,
         help_text=_("On shared connections each miner gets a difficulty at which it finds about so many."),
     )
     note = forms.CharField(label=_("Note"), required=False, widget=forms.Textarea(attrs={"rows": 2}))
@@ -238,6 +233,9 @@ class PoolEditForm(PoolForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        usual = Pool()
+        for name in self.DIRECT:
+            self.fields[name].initial = getattr(usual, name)
         if self.pool is not None:
             del self.fields["key"]
 
