@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from proxy.models.base import keep_newest
+
 
 class Permissions(models.Model):
     """No table: declares the dashboard's permissions, of which the groups consist."""
@@ -30,8 +32,14 @@ class Permissions(models.Model):
         return "permissions"
 
 
+MOST_AUDITED = 100_000
+
+
 class AuditEntry(models.Model):
-    """One change by a person: who, when, what, from and to. Never changed, kept when the person is deleted."""
+    """One change by a person: who, when, what, from and to. Never changed, kept when the person is deleted.
+
+    The newest ``MOST_AUDITED`` are kept: automations write some hundred a day.
+    """
 
     at = models.DateTimeField(_("when"), default=timezone.now, db_index=True)
     who = models.CharField(_("who"), max_length=150)
@@ -51,7 +59,11 @@ class AuditEntry(models.Model):
     @classmethod
     def write(cls, *, by: str, action: str, subject: str = "", old: str = "", new: str = "") -> "AuditEntry":
         """Add one entry; texts that are too long are cut."""
-        return cls.objects.create(who=by[:150], action=action[:40], subject=subject[:200], old=old[:500], new=new[:500])
+        entry = cls.objects.create(
+            who=by[:150], action=action[:40], subject=subject[:200], old=old[:500], new=new[:500]
+        )
+        keep_newest(entry, MOST_AUDITED)
+        return entry
 
 
 class ReadOnlyLink(models.Model):

@@ -4,6 +4,8 @@ from typing import Any, Self
 
 from django.db import models, transaction
 
+PRUNE_EVERY = 100
+
 
 class ConfigModel(models.Model):
     """A row that the proxy's configuration is made of.
@@ -37,6 +39,12 @@ class ConfigModel(models.Model):
         """Report violations in the form; a save without a form checks the same rules."""
         super().clean()
         self.check_rules()
+
+
+def keep_newest(added: models.Model, most: int) -> None:
+    """Delete rows older than the newest ``most`` before ``added``; done with each ``PRUNE_EVERY``th row only."""
+    if added.pk % PRUNE_EVERY == 0:
+        type(added)._default_manager.filter(pk__lte=added.pk - most).delete()
 
 
 class SingleRow(ConfigModel):

@@ -11,15 +11,17 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.config.snapshot import OverrideKind
-from proxy.models.base import ConfigModel
+from proxy.models.base import ConfigModel, keep_newest
 from proxy.models.constraints import check
 from proxy.models.labels import choices_of, values_of
 from proxy.models.pools import Pool
 from proxy.models.schedules import MAX_WEIGHT
 
+MOST_OVERRIDES = 10_000
+
 
 class WeightOverride(ConfigModel):
-    """The slider, or auto-balance switched on by hand; rows that have been cleared are its history."""
+    """The slider, or auto-balance switched on by hand; the newest of those that have been cleared are its history."""
 
     kind = models.CharField(
         _("kind"), max_length=12, choices=choices_of(OverrideKind), default=OverrideKind.WEIGHTS.value
@@ -119,6 +121,7 @@ class WeightOverride(ConfigModel):
             kind = OverrideKind.AUTO_BALANCE if weights is None else OverrideKind.WEIGHTS
             fresh = cls(kind=kind, weights=weights or {}, set_by=by, until=until)
             fresh.save()
+            keep_newest(fresh, MOST_OVERRIDES)
             return fresh
 
 

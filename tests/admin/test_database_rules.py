@@ -140,6 +140,19 @@ def test_a_second_override_in_force_cannot_be() -> None:
         WeightOverride(weights={"A": 2}).save()
 
 
+def test_of_old_overrides_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_pool("A")
+    monkeypatch.setattr("proxy.models.base.PRUNE_EVERY", 5)
+    monkeypatch.setattr("proxy.models.control.MOST_OVERRIDES", 3)
+    for weight in range(1, 11):
+        last = WeightOverride.put(by="automation", weights={"A": weight})
+        assert WeightOverride.objects.count() <= 3 + 4
+    while last.pk % 5:
+        last = WeightOverride.put(by="automation", weights={"A": 50})
+    assert WeightOverride.objects.count() == 3
+    assert WeightOverride.objects.get(cleared_at=None) == last
+
+
 def test_an_override_replaces_the_one_in_force_and_keeps_it_as_history() -> None:
     make_pool("A")
     WeightOverride.put(by="ann", weights={"A": 1})

@@ -158,3 +158,11 @@ def test_login_page_tells_how_to_make_the_first_account(client, db, person):
     assert "createsuperuser" in client.get("/login/").content.decode()
     person("viewer")
     assert "createsuperuser" not in client.get("/login/").content.decode()
+
+
+def test_the_audit_log_keeps_its_newest_entries(db, monkeypatch):
+    monkeypatch.setattr("proxy.models.base.PRUNE_EVERY", 1)
+    monkeypatch.setattr("dashboard.models.MOST_AUDITED", 2)
+    for number in range(5):
+        AuditEntry.write(by="ada", action=f"change {number}")
+    assert [entry.action for entry in AuditEntry.objects.all()] == ["change 4", "change 3"]
