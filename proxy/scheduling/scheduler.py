@@ -1,7 +1,6 @@
 """What the engine tells the scheduler and asks of it. How it decides: docs/dev/decisions, 0011 to 0014."""
 
 import math
-from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from proxy.scheduling import state
 from proxy.scheduling.control import NO_CHOICE, Control, MinerChoice, effective, usable, wanted_pools
 from proxy.scheduling.controls import Controls
 from proxy.scheduling.fleet import Fleet
+from proxy.scheduling.known_workers import KnownWorkers
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies.policy import Role
 from proxy.scheduling.rate import Estimate
@@ -73,10 +73,7 @@ class Scheduler:
         self._miners: dict[SessionId, FleetMiner] = {}
         self._fleet_of: dict[SessionId, Fleet] = {}
         self._fleets: dict[object, Fleet] = {}
-        self._disconnected: OrderedDict[WorkerName, FleetMiner] = OrderedDict()
-        """What is known of workers without a connection; the most recent last."""
-        self._proven: Counter[WorkerName] = Counter()
-        """Names of connections that have had an accepted share, and of how many."""
+        self._workers = KnownWorkers()
         self._timers = TimerQueue(clock, self._run, tuning)
         self._timetable_due = math.inf
         self._budget = SwitchBudget(tuning.switches_least_per_s, tuning.switch_burst_least)
@@ -105,7 +102,7 @@ class Scheduler:
         self._up = {pool: up for pool, up in self._up.items() if pool in config.pools}
         self._returns.resize(config.health.returns_per_s, self._tuning.return_burst)
         self._emit_override(old, config)
-        self._trim_disconnected()
+        self._workers.trim(config.limits.max_workers)
         self._assign_fleets(SwitchReason.OPERATOR if lost else SwitchReason.WEIGHT, wanted)
 
     def set_balance_weights(self, weights: Mapping[PoolKey, float] | None) -> None:
@@ -146,9 +143,7 @@ class Scheduler:
         """
         now = self._clock.now()
         miner = FleetMiner(session, worker, Estimate(self._tuning), now, self._tuning, listener, choice)
-        known = self._disconnected.get(worker)
-        if known is not None:
-            miner.inherit(known)
+        self._workers.joined(miner)
         self._miners[session] = miner
         self._enter(miner, now)
         self._rearm()
@@ -163,17 +158,8 @@ class Scheduler:
         if not fleet.miners and isinstance(fleet.key, tuple):  # choices are miners' words: none outlives them
             self._fleets.pop(fleet.key, None)
         self._keep_seconds(miner)
-        if miner.is_proven:
-            self._proven[miner.worker] -= 1
-            if not self._proven[miner.worker]:
-                del self._proven[miner.worker]
-        known = self._disconnected.get(miner.worker)
-        if known is not None and not miner.estimate.rate:
-            known.surplus = miner.surplus  # it proved nothing: what is known stays
-        else:
-            self._disconnected[miner.worker] = miner
-            self._disconnected.move_to_end(miner.worker)
-        self._trim_disconnected()
+        self._workers.left(miner)
+        self._workers.trim(self._config.limits.max_workers)
         self._timers.plan_check(fleet)
         self._rearm()
 
@@ -227,8 +213,7 @@ class Scheduler:
             return
         fleet.ledger.accept(pool, credited * self._hashes)
         if difficulty and not miner.is_proven:
-            miner.prove(self._disconnected.pop(miner.worker, None))
-            self._proven[miner.worker] += 1
+            self._workers.proved(miner)
         if difficulty and miner.count_share(pool, difficulty * self._hashes, now):
             miner.settle(now, fleet.ledger)
             miner.review(fleet.ledger)
@@ -247,8 +232,7 @@ class Scheduler:
 
     def is_known(self, worker: WorkerName) -> bool:
         """Whether a worker of that name has had an accepted share, as far as names are remembered."""
-        known = self._disconnected.get(worker)
-        return worker in self._proven or (known is not None and known.estimate.rate > 0)
+        return self._workers.is_known(worker)
 
     def current(self, session: SessionId) -> PoolKey | None:
         """Return the pool that the session works on."""
@@ -265,8 +249,7 @@ class Scheduler:
         if miner is None:
             return 0.0
         miner.settle(self._clock.now(), self._fleet_of[session].ledger)
-        known = self._disconnected.get(miner.worker) if not miner.estimate.shares else None
-        return known.estimate.rate if known is not None else miner.estimate.rate
+        return self._workers.rate(miner)
 
     def sure_rate(self, session: SessionId) -> float:
         """Return the estimate of a session that rests on ``sure_shares``; 0 while it rests on fewer."""
@@ -515,14 +498,7 @@ class Scheduler:
         for key, fleet in self._fleets.items():
             if fleet.weights and (key is None or isinstance(key, int)):
                 ledgers.append([key, fleet.dump(now)])
-        known = self._disconnected
-        workers = [(miner.worker, miner.estimate, miner.surplus) for miner in known.values()]
-        for miner in self._miners.values():
-            is_unproven = miner.worker in known and not miner.estimate.shares
-            workers.append(
-                (miner.worker, known[miner.worker].estimate if is_unproven else miner.estimate, miner.surplus)
-            )
-        kept = state.dump_workers(workers, self._config.limits.max_workers)
+        kept = self._workers.dump(self._miners.values(), self._config.limits.max_workers)
         seconds = dict(self._pool_seconds)
         for miner in self._miners.values():
             for pool, spent in miner.pool_time.items():
@@ -539,20 +515,13 @@ class Scheduler:
         now, wall = self._clock.now(), self._clock.wall()
         most = self._config.limits.max_workers
         self._kept_ledgers = state.load_ledgers(dumped.get("ledgers"), now=now, wall=wall, tuning=self._tuning)
-        for name, (estimate, surplus) in state.load_workers(dumped.get("workers"), most, self._tuning).items():
-            miner = FleetMiner(SessionId(-1), name, estimate, now, self._tuning)
-            miner.surplus = surplus
-            self._disconnected[name] = miner
+        self._workers.restore(dumped.get("workers"), now=now, most=most, tuning=self._tuning)
         self._pool_seconds = {pool: spent for pool, spent in state.numbers(dumped.get("seconds")).items() if spent >= 0}
 
     def _keep_seconds(self, miner: FleetMiner) -> None:
         for pool, seconds in miner.pool_time.items():
             self._pool_seconds[pool] = self._pool_seconds.get(pool, 0.0) + seconds
         miner.pool_time.clear()
-
-    def _trim_disconnected(self) -> None:
-        while len(self._disconnected) > self._config.limits.max_workers:
-            self._disconnected.popitem(last=False)
 
 
 def _timing(control: Control) -> tuple[object, ...]:

@@ -80,7 +80,7 @@ def test_a_stranger_takes_nothing_away_from_the_worker_whose_name_it_uses():
     assert fleet.scheduler.rate(again) == pytest.approx(before, rel=0.05)
     after = SchedulerHarness(HALVES, up=())
     after.scheduler.restore(kept)
-    assert after.scheduler._disconnected[WorkerName("attic")].estimate.rate == pytest.approx(before, rel=0.05)
+    assert after.scheduler._workers.away[WorkerName("attic")].estimate.rate == pytest.approx(before, rel=0.05)
 
 
 def test_a_stranger_that_finds_one_tiny_share_under_a_known_name_does_not_keep_its_weight():

@@ -45,7 +45,7 @@ def test_only_so_many_names_are_remembered_the_oldest_go_first():
         rig = fleet.join(number)
         fleet.work(30)
         fleet.scheduler.remove_miner(rig)
-    assert len(fleet.scheduler._disconnected) == 10
+    assert len(fleet.scheduler._workers.away) == 10
     assert fleet.scheduler.rate(fleet.join(99, worker="rig49")) > 0
     assert fleet.scheduler.rate(fleet.join(98, worker="rig3")) == 0
 
@@ -239,7 +239,7 @@ def test_tables_stay_small_for_thirty_days_of_coming_and_going():
         sizes.add(
             max(
                 len(inner._timers),
-                len(inner._disconnected),
+                len(inner._workers.away),
                 len(inner._miners),
                 len(inner._fleet_of),
                 len(inner._fleets),

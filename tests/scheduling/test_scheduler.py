@@ -64,7 +64,7 @@ def test_at_most_as_many_workers_are_restored_as_may_be_kept():
     fleet.work(60)
     after = SchedulerHarness(config(schedule({A: 50, B: 50}), limits=Limits(max_workers=5)), up=())
     after.scheduler.restore(fleet.scheduler.dump())
-    assert len(after.scheduler._disconnected) == 5
+    assert len(after.scheduler._workers.away) == 5
 
 
 def test_rounds_of_a_fleet_that_has_switched_more_often_than_allowed_are_longer_up_to_threefold():
