@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from proxy.engine.jobs import IssuedJob, ShareKey
 from proxy.stratum.difficulty import true_difficulty
-from proxy.stratum.downstream import Submit
+from proxy.stratum.downstream_owner import Submit
 from proxy.stratum.share_hash import hash_value, header
 from proxy.stratum.version_rolling import BitsReading, other_versions, version_of
 from proxy.types import Reason

@@ -28,7 +28,8 @@ from proxy.observe.events import (
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.codec import JsonId
 from proxy.stratum.difficulty import network_difficulty, true_difficulty
-from proxy.stratum.downstream import UNAUTHORIZED, Downstream, Submit
+from proxy.stratum.downstream import UNAUTHORIZED, Downstream
+from proxy.stratum.downstream_owner import Submit
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.stratum.usual_forms import UsualSubmit
 from proxy.stratum.version_rolling import BitsReading

@@ -29,6 +29,7 @@ from proxy.stratum.pool_messages import (
     parse_extranonce,
     parse_subscribe,
 )
+from proxy.stratum.suggestions import Suggestions
 from proxy.stratum.upstream_owner import PendingSubmit, ShareAnswer, UpstreamOwner
 from proxy.stratum.usual_forms import MOST_LEARNT, AnswerForm, learn_answer
 from proxy.stratum.version_rolling import USUAL_MASK, mask_text, parse_mask
@@ -48,8 +49,6 @@ MAX_PENDING = 4_096
 MAX_EXPIRED = 64
 MAX_ERRORS = 20
 """Malformed messages in a row before the connection is given up."""
-SUGGEST_PAUSE_S = 30.0
-"""No pool hears suggestions more often on a connection: a miner may send thousands a second, and is one of many."""
 IDLE_LEAST_S = 360.0
 IDLE_SPREAD_S = 90.0
 """A connection that sent nothing for 6 to 7.5 minutes says something: btcpool and its descendants (ViaBTC, AntPool)
@@ -137,10 +136,7 @@ class Upstream:
         "_sent_at",
         "_submit_room",
         "_submits",
-        "_suggest_timer",
-        "_suggested",
-        "_suggested_at",
-        "_to_suggest",
+        "_suggestions",
         "_wanted_close",
         "_watch",
         "credentials",
@@ -218,12 +214,8 @@ class Upstream:
         self._errors = 0
         self._wanted_close = False
         self._close_reason = ""
-        self._to_suggest: float | None = None
-        self._suggested: float | None = None
-        """What the pool was told last."""
-        self._suggested_at = -SUGGEST_PAUSE_S
-        self._suggest_timer: Timer | None = None
-        """Runs while the next suggestion has to wait."""
+        self._suggestions: Suggestions | None = None
+        """None until something is suggested."""
 
     # --- LinkHandler ----------------------------------------------------------------------------------------------
 
@@ -258,9 +250,11 @@ class Upstream:
         if self.state is UpstreamState.CLOSED:
             return
         self._move(UpstreamState.CLOSED)
-        for timer in (self._watch, self._idle_watch, self._suggest_timer):
+        for timer in (self._watch, self._idle_watch):
             if timer is not None:
                 timer.cancel()
+        if self._suggestions is not None:
+            self._suggestions.close()
         submits, self._submits = self._submits, {}
         for pending, sent_at, _ in submits.values():
             pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent_at, lost=True))
@@ -350,25 +344,14 @@ class Upstream:
         return True
 
     def suggest(self, difficulty: float) -> None:
-        """Suggest a difficulty to the pool: an integer from 1 on (ckpool reads no float), sent only when it changes.
+        """Suggest a difficulty (above 0) to the pool, with the handshake or once it is done."""
+        if self._suggestions is None:
+            self._suggestions = Suggestions(self._clock, self._send_suggestion)
+        self._suggestions.want(difficulty)
 
-        Once in ``SUGGEST_PAUSE_S`` at most; the latest counts.
-        """
-        whole = float(int(difficulty)) if difficulty >= 1 else difficulty
-        if whole > 0 and whole != self._to_suggest:
-            self._to_suggest = whole
-            if self.ready and self._suggest_timer is None:
-                self._suggest_now_or_later()
-
-    def _suggest_now_or_later(self) -> None:
-        self._suggest_timer = None
-        if self._to_suggest in (None, self._suggested) or not self.ready:
-            return
-        due = self._suggested_at + SUGGEST_PAUSE_S
-        if self._clock.now() < due - 1e-6:
-            self._suggest_timer = self._clock.call_at(due, self._suggest_now_or_later)
-        else:
-            self._send(self._suggestion(), 1)
+    def _send_suggestion(self) -> None:
+        if self._suggestions is not None and self.ready:
+            self._send(self._suggestion(self._suggestions), 1)
 
     def close(self, reason: str, *, wanted: bool = True) -> None:
         """End the connection; ``upstream_closed`` follows."""
@@ -564,8 +547,8 @@ class Upstream:
         self._patience.reached()
         self._idle_watch = self._clock.call_at(self._clock.now() + self._idle_s, self._look_idle)
         lines, count = self._call("mining.extranonce.subscribe", []), 1
-        if self._to_suggest is not None:
-            lines, count = lines + self._suggestion(), 2
+        if self._suggestions is not None:
+            lines, count = lines + self._suggestion(self._suggestions), 2
         self._send(lines, count)
         if self.job is not None:
             self._owner.upstream_job(self.job)
@@ -645,11 +628,8 @@ class Upstream:
         self._arm(OPTIONAL_TIMEOUT_S)
         return encode_request(ident, method, params)
 
-    def _suggestion(self) -> bytes:
-        difficulty = self._suggested = self._to_suggest
-        assert difficulty is not None
-        self._suggested_at = self._clock.now()
-        return self._call("mining.suggest_difficulty", [int(difficulty) if difficulty >= 1 else difficulty])
+    def _suggestion(self, suggestions: Suggestions) -> bytes:
+        return self._call("mining.suggest_difficulty", [suggestions.take()])
 
     def _send(self, payload: bytes, lines: int) -> None:
         assert self._link is not None, "nothing is sent before the connection stands"

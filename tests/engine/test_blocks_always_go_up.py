@@ -7,7 +7,7 @@ import pytest
 
 from proxy.engine.share_check import check_share
 from proxy.observe.events import BlockCandidate, ShareResult
-from proxy.stratum.downstream import Submit
+from proxy.stratum.downstream_owner import Submit
 from proxy.types import DecidedBy, PoolKey, Reason, Verdict
 from tests.support.world import World
 

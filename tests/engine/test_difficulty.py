@@ -7,7 +7,7 @@ from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for,
 from proxy.observe.events import ShareResult
 from proxy.stratum.difficulty import network_difficulty
 from proxy.stratum.firmware import UNKNOWN, profile_of
-from proxy.stratum.upstream import SUGGEST_PAUSE_S
+from proxy.stratum.suggestions import SUGGEST_PAUSE_S
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey, Reason
 from tests.support.world import EASY, World
 

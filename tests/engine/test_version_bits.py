@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proxy.engine import share_check
 from proxy.engine.plain_share import PlainWork
 from proxy.observe.events import ShareResult
-from proxy.stratum.downstream import Submit
+from proxy.stratum.downstream_owner import Submit
 from proxy.stratum.version_rolling import BitsReading, PoolReading, other_versions, undisputed_mask, version_of
 from proxy.types import PoolKey, Reason
 from tests.support.world import World

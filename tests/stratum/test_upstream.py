@@ -10,11 +10,11 @@ from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.stratum.codec import Request
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache, PoolJob
+from proxy.stratum.suggestions import SUGGEST_PAUSE_S
 from proxy.stratum.upstream import (
     MAX_EXPIRED,
     MAX_LINE_IN,
     MAX_LINE_OUT,
-    SUGGEST_PAUSE_S,
     Credentials,
     Upstream,
     UpstreamState,
