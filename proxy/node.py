@@ -202,7 +202,7 @@ class Node:
             self.engine.connect,
             clock=self.clock,
             events=self.events,
-            refused=self.engine.refused_header,
+            refused=self.engine.connection_control.refused_header,
             miners=lambda listener: self.engine.miners_through[listener],
             let_go=self.engine.let_go,
         )
@@ -289,7 +289,7 @@ class Node:
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
         self._tasks.append(spawn(self.updates.run(), name="updates", report=self._report))
-        admission.connect(self.engine.let_in)
+        admission.connect(self.engine.connection_control.let_in)
         self.garbage.start()
 
     async def _restore(self) -> None:
@@ -375,7 +375,7 @@ class Node:
         admission.disconnect()
         self.events.emit(ShutdownBegin(sessions=len(self.engine.sessions), open_submits=self.engine.open_submits))
         await self.miner_ports.stop()
-        self.engine.stop_accepting()
+        self.engine.connection_control.close()
         await self._last_verdicts()
         self.engine.close()
         self.lag.stop()
@@ -422,7 +422,9 @@ class Node:
             self.listeners = config.listeners
         self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
         self.metrics.limit_worker_series(config.worker_series)
-        self.engine.capacity = miners_that_fit(self._open_files, self._free_memory, config.pools.values())
+        self.engine.connection_control.capacity = miners_that_fit(
+            self._open_files, self._free_memory, config.pools.values()
+        )
         for part in (self.history, self.payouts, self.balance, self.confirmations):
             part.apply(config)
         self.alerts.apply(config.alerts)

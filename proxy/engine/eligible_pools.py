@@ -93,7 +93,7 @@ class EligiblePools:
         session, extranonce = self._session, self._session.downstream.extranonce
         assert extranonce is not None
         if job.extranonce2_size < extranonce.room:
-            return sum(self._engine.extranonce_sizes(session.profile)) <= job.extranonce2_size
+            return sum(self._engine.sharing.sizes(session.profile)) <= job.extranonce2_size
         return session.rolls and not session.profile.stops_rolling and not self._engine.offered_mask(USUAL_MASK)
 
     def forget(self, key: PoolKey) -> None:

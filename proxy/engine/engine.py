@@ -13,40 +13,34 @@ from itertools import count
 from proxy.chains.network_difficulties import NetworkDifficulties
 from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
-from proxy.config.snapshot import ConfigSnapshot, Connections, PoolConfig
+from proxy.config.snapshot import ConfigSnapshot, PoolConfig
 from proxy.engine.backlog import Backlog
 from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
-from proxy.engine.connection_limits import ConnectionLimits, ConnectRates, limits_for
+from proxy.engine.connection_control import ConnectionControl
 from proxy.engine.delivery import BlockDelivery
 from proxy.engine.jobs import MinerLink
-from proxy.engine.miner_access import may_connect
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
-from proxy.engine.peer_costs import AddressCost, PeerCosts
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
-from proxy.engine.prefixes import Prefixes
-from proxy.engine.refusals import Refusals, ReportedProtocols
-from proxy.engine.session import COSTLY, Session
+from proxy.engine.refusals import ReportedProtocols
+from proxy.engine.session import Session
 from proxy.engine.share_sums import ShareSums
-from proxy.engine.shared_connections import FIRST_JOB_ID, SharedConnections
+from proxy.engine.shared_connections import SharedConnections
 from proxy.engine.shared_link import SharedLink
+from proxy.engine.sharing import Sharing
 from proxy.engine.tracing import WorkerTracing
-from proxy.observe.events import AddressRefused, EventStream, MinerConnected
-from proxy.peer_address import address_of
+from proxy.observe.events import EventStream, MinerConnected
 from proxy.ports import Clock, Dialer, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.stratum.difficulty import diff1_target
-from proxy.stratum.extranonce import MinerExtranonce, shared_sizes_for, sizes_for
-from proxy.stratum.firmware import Profile
 from proxy.stratum.version_rolling import USUAL_MASK
 from proxy.types import (
     HASHES_PER_DIFFICULTY,
     MAIN_LISTENER,
     AdminStatus,
     ConnectionId,
-    JobId,
     LineCount,
     ListenerId,
     PoolKey,
@@ -64,8 +58,6 @@ RENEWALS_PER_S = 50.0
 LEAST_LEAVING_PER_S = 20.0
 LEAVING_S = 30.0
 """A listener that is switched off has no miners any more after so long."""
-OWN_AGAIN = 0.8
-"""Automatic: connections are shared no more once there are so few of the number from which on they are."""
 NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for two (or use the admin)."
 
 
@@ -107,28 +99,12 @@ class Engine:
         self.backlog = Backlog(clock)
         self._dialer = dialer
         self._random = random
-        self.shared: dict[PoolKey, SharedConnections] = {}
-        """Each pool's; empty where each miner has a connection of its own."""
-        self._sharing: set[PoolKey] = set()
-        """Pools whose miners share connections now."""
+        self.sharing = Sharing(self.pools, first_extranonce=int(random.random() * 2**16))
         self._started = 0
         """How many miners there are that have logged in."""
-        self._prefixes: dict[int, Prefixes] = {}
-        """By length: extranonce1 of miners that may come to share connections."""
-        self._prefix_of: dict[SessionId, bytes] = {}
-        self._shared_ids = count(1)
-        self._shared_job_ids = count(FIRST_JOB_ID)
         self._session_ids = count(1)
         self._connection_ids = count(1)
-        self._extranonces = count(int(random.random() * 2**16))
-        self._limits = ConnectionLimits()
-        self._connect_rates = ConnectRates()
-        self.capacity = 2_000
-        """How many miners the machine has room for."""
-        self.limit_met: tuple[str, float] | None = None
-        """The limit of connections that was met last, and when (monotonic)."""
-        self.peer_costs = PeerCosts()
-        self._refusals = Refusals(clock, events)
+        self.connection_control = ConnectionControl(self.sessions, clock=clock, events=events)
         self.reported_protocols = ReportedProtocols()
         self._pacer = Pacer(clock)
         self._leaving = Pacer(clock)
@@ -136,7 +112,6 @@ class Engine:
         """Connections by listener."""
         self.tracing = WorkerTracing(self.sessions, clock)
         self._update_timer: Timer | None = None
-        self._accepting = True
         self._outage_timer: Timer | None = None
         self.outage = Outage(clock=clock, events=events, disconnect_miners=self._disconnect_miners)
 
@@ -145,6 +120,7 @@ class Engine:
     def apply(self, config: ConfigSnapshot) -> None:
         """Act on a (validated) configuration: only what changed moves."""
         old, self.config = self.config, config
+        self.connection_control.config = config
         change = diff(old, config)
         for key in change.pools_added:
             self._add_pool(config.pools[key])
@@ -160,7 +136,7 @@ class Engine:
         self.tracing.apply(config.trace_workers)
         if config.miner_listeners != old.miner_listeners:
             for session in self.sessions.values():
-                session.listener_changed()
+                session.asked_difficulty.listener_changed()
         self.events.emit(config_loaded(config, change))
 
     def exclude_pool(self, key: PoolKey, excluded: bool) -> None:
@@ -191,18 +167,15 @@ class Engine:
             random=self._random,
         )
         self.pools[config.key] = pool
-        self.shared[config.key] = SharedConnections(
-            pool, engine=self, clock=self.clock, events=self.events, random=self._random
+        self.sharing.add(
+            SharedConnections(pool, engine=self, clock=self.clock, events=self.events, random=self._random)
         )
-        if config.connections is Connections.SHARED:
-            self._sharing.add(config.key)
         pool.start()
 
     def _remove_pool(self, key: PoolKey) -> None:
         for session in list(self.sessions.values()):
             session.remove_pool(key, REMOVED)
-        self.shared.pop(key).close(REMOVED)
-        self._sharing.discard(key)
+        self.sharing.remove(key).close(REMOVED)
         self.pools.pop(key).stop()
 
     def _configure_pool(self, key: PoolKey, old: PoolConfig) -> None:
@@ -212,42 +185,23 @@ class Engine:
         if not pool.usable:
             for session in list(self.sessions.values()):
                 session.remove_pool(key, SWITCHED_OFF)
-            self.shared[key].close(SWITCHED_OFF)
+            self.sharing.connections[key].close(SWITCHED_OFF)
         elif new.moved_from(old):
             self._renew_all(key)
-        if new.group_by is not old.group_by and key in self._sharing:
+        if new.group_by is not old.group_by and key in self.sharing:
             self._relink_all(key)
-        self.shared[key].place_is_free()
+        self.sharing.connections[key].place_is_free()
 
     # --- Shared connections ---------------------------------------------------------------------------------------
 
     def _update_sharing(self) -> None:
-        """See whether the miners of a pool are to share connections, or no more."""
-        for key, pool in self.pools.items():
-            match pool.config.connections:
-                case Connections.OWN:
-                    shares = False
-                case Connections.SHARED:
-                    shares = True
-                case Connections.AUTOMATIC:
-                    limit = float(pool.config.own_up_to)
-                    shares = self._started > (OWN_AGAIN * limit if key in self._sharing else limit)
-            if shares is not (key in self._sharing):
-                (self._sharing.add if shares else self._sharing.discard)(key)
-                self._relink_all(key)
+        for key in self.sharing.update(self._started):
+            self._relink_all(key)
 
     def _relink_all(self, key: PoolKey) -> None:
-        self.shared[key].retire()
+        self.sharing.connections[key].retire()
         relinks = [partial(session.relink, key) for session in self.sessions.values()]
         self._pacer.add(relinks, per_s=RENEWALS_PER_S)
-
-    def next_shared_id(self) -> SessionId:
-        """An id for a shared connection: below 0, so that no session has it."""
-        return SessionId(-next(self._shared_ids))
-
-    def next_shared_job_id(self) -> JobId:
-        """An id for a job of a shared connection."""
-        return JobId(f"{next(self._shared_job_ids):x}")
 
     # --- Miners ---------------------------------------------------------------------------------------------------
 
@@ -256,24 +210,15 @@ class Engine:
 
         ``through``: the load balancer that named the peer; "" without one.
         """
-        limits, address, now = self.config.limits, address_of(peer), self.clock.now()
-        came = self.config.listener(listener)
-        limit = self._limit_for(peer, address, now, through, listener) or self._make_room(address, now)
-        if limit:
-            self._refusals.add(address, peer, limit, came.name)
+        if not self.connection_control.admits(peer, through, listener):
             return None
         ident = SessionId(next(self._session_ids))
-        session = Session(ident, self, peer, self.peer_costs.connect(ident, address, now), listener)
-        self.sessions[session.id] = session
+        session = self.sessions[ident] = Session(ident, self, peer, self.connection_control.came(ident, peer), listener)
         self.miners_through[listener] += 1
-        self._limits.add(ident, address, now)
-        self.events.emit(MinerConnected(session=session.id, peer=peer, listener=came.name, through=through))
+        name, limits = self.config.listener(listener).name, self.config.limits
+        self.events.emit(MinerConnected(session=ident, peer=peer, listener=name, through=through))
         session.watch.expect_handshake(limits.subscribe_timeout_s, limits.handshake_timeout_s)
         return session
-
-    def refused_header(self, peer: str, why: str, listener: ListenerId) -> None:
-        """A load balancer's connection was closed before it said whose it is."""
-        self._refusals.add(address_of(peer), peer, why, self.config.listener(listener).name)
 
     def let_go(self, listener: ListenerId) -> None:
         """A listener is switched off: disconnect its miners, spread over time, unless it is switched on meanwhile."""
@@ -286,65 +231,6 @@ class Engine:
         if not is_on and session.id in self.sessions:
             session.downstream.close("its listener was switched off")
 
-    def _limit_for(self, peer: str, address: str, now: float, through: str, listener: ListenerId) -> str:
-        """What forbids another connection of ``peer``; "" for nothing."""
-        if not self._accepting:
-            return "shutting down"
-        refused_s = self.peer_costs.refused_s(address, now)
-        if refused_s:
-            return f"refused for {refused_s:.0f} s: connections of this address sent too much that earns nothing"
-        if not may_connect(self.config.access_of(listener), peer, is_named=bool(through)):
-            return "not an address that may mine here"
-        per_minute = self.config.limits.connects_per_minute
-        if not self._connect_rates.admits(address, per_minute, now):
-            return f"{per_minute} new connections from one address in a minute"
-        return ""
-
-    def _make_room(self, address: str, now: float) -> str:
-        """Where it is full, close a connection that has less claim to its place; returns the limit if there is none."""
-        limits = limits_for(self.config.limits, self.capacity)
-        limit = self._limits.reached(address, limits)
-        if not limit:
-            return ""
-        closed = self._limits.makes_room(address, limits, now, lambda other: self.peer_costs.is_good(other, now))
-        if closed is None and self._limits.has_place_for(address, limits) and self.peer_costs.is_good(address, now):
-            closed = self._stranger(now)
-        if closed is None:
-            self.limit_met = limit, now
-            return limit
-        self._limits.remove(closed)
-        self.sessions[closed].downstream.cut_off(f"made room for another miner: {limit}")
-        return ""
-
-    def _stranger(self, now: float) -> SessionId | None:
-        """The oldest connection without an accepted share, at an address without any: known miners go before it."""
-        return next(
-            (
-                ident
-                for ident, session in self.sessions.items()
-                if ident in self._limits and not session.cost.accepted and not session.cost.address.is_good(now)
-            ),
-            None,
-        )
-
-    def refuse_address(self, address: AddressCost) -> None:
-        """An address is refused from now on: close those of its connections that cost much, and tell the operator."""
-        now = self.clock.now()
-        offenders = [self.sessions[ident] for ident in self.peer_costs.offenders(address, now)]
-        self.events.emit(
-            AddressRefused(
-                address=address.name,
-                seconds=self.peer_costs.refused_s(address.name, now),
-                closed=len(offenders),
-            )
-        )
-        for session in offenders:
-            session.downstream.cut_off(COSTLY)
-
-    def let_in(self, address: str) -> None:
-        """Forget what an address cost: an operator says that it is an honest one."""
-        self.peer_costs.let_in(address, self.clock.now())
-
     @property
     def web_address(self) -> tuple[str, int]:
         """Host and port of the dashboard: where it was bound, else as configured (another process may serve it)."""
@@ -354,7 +240,7 @@ class Engine:
         """Subscribed and authorised: it wants work."""
         if not self.config.pools:
             session.wait(NO_POOL)
-        self._limits.authorized(session.id)
+        self.connection_control.logged_in(session.id)
         self._started += 1
         self._update_sharing()
         self.scheduler.add_miner(session.id, session.worker, session.listener, session.choice)
@@ -368,12 +254,9 @@ class Engine:
         if self.sessions.pop(session.id, None) is None:
             return
         self.miners_through[session.listener] -= 1
-        self._limits.remove(session.id)
-        self.peer_costs.disconnect(session.cost, self.clock.now())
+        self.connection_control.left(session)
         self.stale_tips.forget(session.id)
-        prefix = self._prefix_of.pop(session.id, None)
-        if prefix is not None:
-            self._prefixes[len(prefix)].give_back(prefix)
+        self.sharing.left(session.id)
         if session.started:
             self._started -= 1
             self._update_sharing()
@@ -384,36 +267,6 @@ class Engine:
         miner, rate = self.sessions.get(session), self.scheduler.rate(session)
         difficulty = miner.sender.assigned_difficulty if miner is not None else None
         return difficulty * self.hashes_per_difficulty / rate if difficulty and rate > 0 else 0.0
-
-    def extranonce_for(self, session: Session, profile: Profile) -> MinerExtranonce:
-        """An extranonce that fits all pools the miner may be sent to, as far as their sizes are known."""
-        length, size = self.extranonce_sizes(profile)
-        if length and self._may_share:
-            prefixes = self._prefixes.get(length)
-            if prefixes is None:
-                prefixes = self._prefixes[length] = Prefixes(length, next(self._extranonces))
-            prefix = self._prefix_of[session.id] = prefixes.take()
-            return MinerExtranonce(prefix, size)
-        number = next(self._extranonces) % (1 << 8 * length) if length else 0
-        return MinerExtranonce(number.to_bytes(length, "big"), size)
-
-    @property
-    def _may_share(self) -> bool:
-        return any(pool.config.may_share for pool in self.pools.values() if pool.usable)
-
-    def extranonce_sizes(self, profile: Profile) -> tuple[int, int]:
-        """Bytes of a miner's extranonce1 and extranonce2, as it would get them now."""
-        sizes = [pool.extranonce2_size for pool in self.pools.values() if pool.usable] or [None]
-        least, even = profile.least_extranonce2, profile.even_extranonce2
-        if self._may_share and (shared_sizes := shared_sizes_for(sizes, least=least, even=even)) != (0, 0):
-            return shared_sizes
-        return sizes_for(
-            sizes,
-            needs_extranonce1=profile.needs_extranonce1,
-            even=even,
-            wants_extranonce1=not profile.accepts_empty_extranonce1,
-            least=least,
-        )
 
     def offered_mask(self, requested: int) -> int:
         """The bits that all pools with rolling allow; BIP 320's while none is known, none where no pool rolls."""
@@ -451,8 +304,8 @@ class Engine:
         """A link of the session to the pool: shared, where the pool's connections are and the miner can be told apart
         from others."""
         extranonce = session.downstream.extranonce
-        if pool in self._sharing and extranonce is not None and extranonce.extranonce1:
-            return SharedLink(together=self.shared[pool], session=session, clock=self.clock)
+        if pool in self.sharing and extranonce is not None and extranonce.extranonce1:
+            return SharedLink(together=self.sharing.connections[pool], session=session, clock=self.clock)
         return PoolLink(
             pool=self.pools[pool], session=session, clock=self.clock, events=self.events, random=self._random
         )
@@ -466,9 +319,9 @@ class Engine:
             for session in sessions:
                 session.update_ready()
                 session.pool_links.pool_gone(pool.key, pool.health.reason)
-            self.shared[pool.key].pool_gone(pool.health.reason)
+            self.sharing.connections[pool.key].pool_gone(pool.health.reason)
         elif was is PoolStatus.DOWN:
-            self.shared[pool.key].pool_back()
+            self.sharing.connections[pool.key].pool_back()
             returns = [partial(session.pool_links.pool_back, pool.key) for session in sessions]
             self._pacer.add(returns, per_s=self.config.health.returns_per_s)
         self._update_wanted_pools()
@@ -507,7 +360,7 @@ class Engine:
     def _renew_all(self, key: PoolKey) -> None:
         renewals = [partial(session.renew, key) for session in self.sessions.values()]
         self._pacer.add(renewals, per_s=RENEWALS_PER_S)
-        self.shared[key].renew()
+        self.sharing.connections[key].renew()
 
     # --- Scheduling -----------------------------------------------------------------------------------------------
 
@@ -522,7 +375,7 @@ class Engine:
             if session in self.sessions:
                 self.sessions[session].update_ready()
             elif session < 0:
-                for together in self.shared.values():
+                for together in self.sharing.connections.values():
                     shared_connection = together.find(session)
                     if shared_connection is not None:
                         shared_connection.tips_changed()
@@ -560,13 +413,8 @@ class Engine:
         return (
             self.delivery.open_submits
             + sum(session.pool_links.open_submits for session in self.sessions.values())
-            + sum(together.open_submits for together in self.shared.values())
+            + sum(together.open_submits for together in self.sharing.connections.values())
         )
-
-    def stop_accepting(self) -> None:
-        """Refuse new miners from now on."""
-        self._accepting = False
-        self._refusals.close()
 
     def close(self) -> None:
         """End everything: pools first, so that miners hear the last verdicts."""

@@ -193,10 +193,10 @@ class UpstreamPool:
         self, session: "Session", user: ConnectionUser, endpoint: Endpoint | None, productive: ProductiveDifficulty
     ) -> UpstreamConnection:
         """Dial a connection that subscribes with the miner's own agent (pools choose difficulty by it)."""
-        asked = session.asked_difficulty(self.key, productive, estimated=False)
+        asked = session.asked_difficulty.on(self.key, productive, estimated=False)
         password, suitable = self.config.password, None
         if DIFFICULTY_PLACEHOLDER in password:
-            suitable = session.asked_difficulty(self.key, productive, estimated=True)
+            suitable = session.asked_difficulty.on(self.key, productive, estimated=True)
             password = self.config.password_for(suitable)
         credentials = Credentials(
             agent=session.downstream.agent or self._own_agent,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint, ListenerConfig, VardiffRule
-from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
+from proxy.engine.asked_difficulty import AskedDifficulty
+from proxy.engine.connection_control import COSTLY
 from proxy.engine.eligible_pools import EligiblePools
 from proxy.engine.jobs import JobTable, MinerLink
 from proxy.engine.miner_access import WRONG_PASSWORD, password_for_pool
@@ -18,7 +19,6 @@ from proxy.engine.peer_costs import PAUSE_S, Measure, PeerCost
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.pool_links import PoolLinks
-from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.submits import SubmitHandler
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.vardiff import Vardiff
@@ -63,9 +63,6 @@ from proxy.types import (
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
 
-COSTLY = "it sent too much that earns nothing"
-"""Why a connection is closed, for the log."""
-
 GO_BACK_S = 30.0
 """A miner that left a pool for a stale tip returns at once if the pool has the block within this time. Otherwise a pool
 that is always 2 s late would lose the whole dwell of another one with each block."""
@@ -75,18 +72,17 @@ class Session:
     """One miner's connection, from accept to close. Implements ``DownstreamOwner``."""
 
     __slots__ = (
-        "_asked_minimum",
         "_began",
         "_clock",
         "_earned",
         "_ended",
         "_engine",
         "_events",
-        "_has_directive",
         "_left_tip",
         "_ready",
         "_slowed",
         "_worked_on",
+        "asked_difficulty",
         "choice",
         "connected_at",
         "cost",
@@ -95,7 +91,6 @@ class Session:
         "eligible",
         "id",
         "listener",
-        "minimum_difficulty",
         "password",
         "peer",
         "pool_links",
@@ -103,7 +98,6 @@ class Session:
         "sender",
         "started",
         "submits",
-        "suggested_difficulty",
         "user",
         "vardiff",
         "waiting",
@@ -134,12 +128,7 @@ class Session:
         self.connected_at = engine.clock.wall()
         self.pool_links = PoolLinks(self, engine)
         self.current: PoolKey | None = None
-        self.suggested_difficulty: float | None = engine.config.listener(listener).default_difficulty
-        self._asked_minimum = 0.0
-        self.minimum_difficulty = engine.config.listener(listener).least_difficulty or 0.0
-        """The miner gets no lower difficulty: its listener has it, or it was granted it (BIP 310); 0 for none."""
-        self._has_directive = False
-        """Whether ``suggested_difficulty`` is from its password: firmware suggests one of its own beside it."""
+        self.asked_difficulty = AskedDifficulty(self, engine)
         self.waiting = ""
         """Why there is no work, for people."""
         self.started = False
@@ -188,11 +177,6 @@ class Session:
     def closed(self, reason: str) -> None:
         """The connection is gone."""
         self.downstream.closed(reason)
-
-    def listener_changed(self) -> None:
-        """Its listener may have another least difficulty: that holds from the next job on."""
-        least = self._engine.config.listener(self.listener).least_difficulty or 0.0
-        self.minimum_difficulty = max(self._asked_minimum, least)
 
     @property
     def vardiff_rule(self) -> VardiffRule:
@@ -248,7 +232,7 @@ class Session:
     def miner_subscribed(self, agent: str) -> MinerExtranonce:
         """Fix the extranonce for the life of the connection."""
         self.profile = profile_of(agent, self._engine.config.firmware_profile_of(agent))
-        extranonce = self._engine.extranonce_for(self, self.profile)
+        extranonce = self._engine.sharing.extranonce_for(self.id, self.profile)
         self.submits.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
         self._events.emit(
             MinerSubscribed(
@@ -306,8 +290,7 @@ class Session:
         found = read_directives(password, listener)
         self.password, self.choice = found.rest, found.choice
         if found.difficulty is not None:
-            self.miner_suggested(found.difficulty)
-            self._has_directive = True
+            self.asked_difficulty.suggest(found.difficulty, is_directive=True)
         for problem in found.problems:
             self._events.emit(
                 DirectiveIgnored(session=self.id, worker=self.worker, problem=problem, listener=listener.name)
@@ -321,18 +304,12 @@ class Session:
             self._engine.session_started(self)
 
     def miner_suggested(self, difficulty: float) -> None:
-        """Suggest it to the pools, unless the miner's password says another one."""
-        if self._has_directive:
-            return
-        self.suggested_difficulty = difficulty
-        for link in self.pool_links.own():
-            self._suggest(link)
+        """Keep it, for the pools."""
+        self.asked_difficulty.suggest(difficulty)
 
     def miner_minimum(self, difficulty: float) -> bool:
-        """Keep it from the next job on, and let the pools know what is wanted."""
-        self._asked_minimum = difficulty
-        self.listener_changed()
-        self.miner_suggested(difficulty)
+        """Keep it, from the next job on."""
+        self.asked_difficulty.grant(difficulty)
         return True
 
     def miner_called(self, method: str) -> None:
@@ -349,7 +326,7 @@ class Session:
         """Slow the miner down, or close its connection, where it costs too much that earns nothing."""
         if self._ended:
             return
-        measure = self._engine.peer_costs.charge(self.cost, points, what, self._clock.now())
+        measure = self._engine.connection_control.peer_costs.charge(self.cost, points, what, self._clock.now())
         if measure is Measure.NOTHING:
             return
         if measure is Measure.SLOW:
@@ -360,7 +337,7 @@ class Session:
             return
         self.downstream.cut_off(COSTLY)
         if measure is Measure.REFUSE:
-            self._engine.refuse_address(self.cost.address)
+            self._engine.connection_control.refuse_address(self.cost.address)
 
     def miner_traffic(self, direction: str, payload: bytes) -> None:
         """Emit ``DownstreamTraffic``."""
@@ -433,9 +410,8 @@ class Session:
 
     def _work_through(self, link: MinerLink) -> None:
         self.pool_links.use(link)
-        if isinstance(link, PoolLink) and link.start_work() and link.held_difficulty(link.difficulty):
-            link.ask_for(self.asked_difficulty(link.pool.key, link.productive, estimated=True))
-            self._suggest(link)
+        if isinstance(link, PoolLink) and link.start_work():
+            self.asked_difficulty.came_back_to(link)
 
     def set_wanted(self, pools: frozenset[PoolKey]) -> None:
         """Keep connections to ``pools`` warm; let go of the others, the one in use last."""
@@ -592,8 +568,8 @@ class Session:
             self.update_ready()
         if isinstance(link, PoolLink):
             if key == self.current:
-                self._ask_for_less(link, job.difficulty)
-            self._suggest(link)
+                self.asked_difficulty.ask_for_less(link, job.difficulty)
+            self.asked_difficulty.suggest_to(link)
 
     def _fits(self, key: PoolKey, job: PoolJob) -> bool:
         return self.eligible.fits(key, job, elsewhere=len(self._ready) > (key in self._ready))
@@ -619,17 +595,6 @@ class Session:
 
     # --- Difficulty -----------------------------------------------------------------------------------------------
 
-    def _suggest(self, link: PoolLink) -> None:
-        link.suggest(difficulty_to_suggest(self.suggested_difficulty, link.pool.config, link.difficulty))
-
-    def _ask_for_less(self, link: PoolLink, difficulty: float) -> None:
-        """A miner that has become far slower is not left at the minimum that the pool was once asked for."""
-        rate = self._engine.scheduler.sure_rate(self.id)
-        if rate and difficulty * self._engine.hashes_per_difficulty > TOO_RARE_SHARE_S * rate:
-            suitable = self.asked_difficulty(link.pool.key, link.productive, estimated=True)
-            if suitable is not None:
-                link.renew_for_less(suitable)
-
     @property
     def hashrate(self) -> float:
         """H/s, as estimated; 0 while nothing is known."""
@@ -648,24 +613,6 @@ class Session:
         """Give the miner the newest job again: its difficulty is far from what suits it."""
         if link.pool.key == self.current and link.job is not None and self.links.get(link.pool.key) is link:
             self.sender.send(link, clean=True)
-
-    def asked_difficulty(self, pool: PoolKey, productive: ProductiveDifficulty, *, estimated: bool) -> float | None:
-        """The difficulty that suits this miner on ``pool``: what it last worked at there, else what it suggested;
-        with ``estimated`` else what its hash rate asks for. None where nothing is known.
-
-        Without ``estimated`` a mere suggestion (firmware has one of its own) counts only once the hash rate is known:
-        some pools keep a minimum for the life of the connection.
-        """
-        hashrate = self._engine.scheduler.rate(self.id)
-        suggested = max(self.suggested_difficulty or 0.0 if estimated or hashrate else 0.0, self.minimum_difficulty)
-        return suitable_difficulty(
-            productive.value if productive.earned else 0.0,
-            suggested,
-            self._engine.pools[pool].config,
-            hashrate=hashrate,
-            hashes_per_difficulty=self._engine.hashes_per_difficulty,
-            estimated=estimated,
-        )
 
     # --- Facts for the read model ---------------------------------------------------------------------------------
 

@@ -207,7 +207,7 @@ class SharedConnections:
 
     def next_job_id(self) -> JobId:
         """An id that no miner has seen."""
-        return self._engine.next_shared_job_id()
+        return self._engine.sharing.next_job_id()
 
     def find(self, ident: SessionId) -> SharedConnection | None:
         """The one of that id."""
@@ -236,7 +236,7 @@ class SharedConnections:
             found = next((each for each in known if not each.link.refused), None) or next(iter(known), None)
         if found is None and self._may_open_one():
             layout, _ = link.place
-            found = SharedConnection(self._engine.next_shared_id(), group, layout, self)
+            found = SharedConnection(self._engine.sharing.next_id(), group, layout, self)
             self._connections[found.id] = found
         if found is None:
             self._waiting[link] = None

@@ -244,7 +244,7 @@ class SharedLink:
         if known:
             return known
         first = FIRST_OF_ASIC if profile.least_hashrate >= ASIC_HASHRATE else FIRST_OF_OTHERS
-        suggested = self.session.suggested_difficulty or first * HASHES_PER_DIFFICULTY / hashes
+        suggested = self.session.asked_difficulty.suggested or first * HASHES_PER_DIFFICULTY / hashes
         if hashes != HASHES_PER_DIFFICULTY:
             return suggested
         return max(suggested, profile.least_hashrate * share_s / hashes)
@@ -258,7 +258,7 @@ class SharedLink:
             rule=self.session.vardiff_rule,
             hashes_per_difficulty=self.session.hashes_per_difficulty,
             network_difficulty=network_difficulty,
-            miner_minimum=self.session.minimum_difficulty,
+            miner_minimum=self.session.asked_difficulty.least,
         )
 
     def _review(self, vardiff: Vardiff) -> None:

@@ -77,7 +77,7 @@ class WorkSender:
                 held=held,
                 hashes_per_difficulty=engine.hashes_per_difficulty,
                 network_difficulty=network.credible,
-                miner_minimum=session.minimum_difficulty,
+                miner_minimum=session.asked_difficulty.least,
             )
         return jobs.issue(
             link,

@@ -154,7 +154,7 @@ def test_a_known_miner_goes_before_authorised_strangers_that_found_nothing() -> 
     assert not known.link.closed
     [refusal] = world.events_of(MinerRefused)
     assert refusal.limit == '10 connections ("maximum miners" in the proxy settings)'
-    assert world.engine.limit_met == (refusal.limit, world.clock.now())
+    assert world.engine.connection_control.limit_met == (refusal.limit, world.clock.now())
 
 
 def test_where_all_work_a_newcomer_is_refused() -> None:
@@ -233,7 +233,7 @@ def test_where_the_operator_sets_no_limits_the_machine_decides() -> None:
 
 def test_a_farm_is_taken_up_to_the_room_that_the_machine_has() -> None:
     world = World({"A": 8})
-    world.engine.capacity = 4
+    world.engine.connection_control.capacity = 4
     for number in range(6):
         half_open(world, f"192.0.2.{number}:1")
     world.advance(1)

@@ -124,7 +124,7 @@ def test_an_address_that_goes_on_is_refused_for_a_while_and_the_operator_hears_o
     beside = ready(world, "192.0.2.9:1000")
     for _ in range(20):
         world.next_peer = "192.0.2.7:1000"
-        if world.engine.peer_costs.refused_s("192.0.2.7", world.clock.now()):
+        if world.engine.connection_control.peer_costs.refused_s("192.0.2.7", world.clock.now()):
             break
         bad = world.miner()
         while not bad.link.closed:
@@ -176,7 +176,7 @@ def test_when_an_address_is_refused_its_other_flooding_connections_are_closed_as
 
 def test_refusals_of_more_addresses_than_are_told_of_are_told_of_together() -> None:
     world = World({"A": 8})
-    world.engine.stop_accepting()
+    world.engine.connection_control.close()
     for number in range(1_000):
         for _ in range(2):
             world.engine.connect(f"10.1.{number // 250}.{number % 250}:5")
@@ -203,12 +203,12 @@ def test_what_is_charged_after_the_end_of_a_connection_is_held_against_nobody() 
 def test_an_address_that_an_operator_lets_in_may_connect_at_once() -> None:
     world = World({"A": 8})
     for number in range(20):
-        if world.engine.peer_costs.refused_s("192.0.2.7", world.clock.now()):
+        if world.engine.connection_control.peer_costs.refused_s("192.0.2.7", world.clock.now()):
             break
         bad = ready(world, f"192.0.2.7:{number + 1}")
         while not bad.link.closed:
             bad.raw(FLOODS["unknown job"])
         world.advance(1)
     assert world.engine.connect("192.0.2.7:500") is None
-    world.engine.let_in("192.0.2.7")
+    world.engine.connection_control.let_in("192.0.2.7")
     assert ready(world, "192.0.2.7:501").answers(2)

@@ -95,7 +95,7 @@ def test_bfgminer_calls_with_a_null_id_get_no_reply_that_it_would_take_for_anoth
     assert miner.lines == []
     miner.call("mining.subscribe", ["bfgminer/5.5"], 0)
     assert miner.lines[0]["id"] == 0
-    assert world.engine.sessions[miner.session.id].suggested_difficulty is not None
+    assert world.engine.sessions[miner.session.id].asked_difficulty.suggested is not None
 
 
 @pytest.mark.parametrize("method", ["mining.get_blob", "no.such.method"])

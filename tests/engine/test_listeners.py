@@ -62,13 +62,13 @@ def test_a_listener_has_a_default_and_a_least_difficulty() -> None:
     listener = rack(default_difficulty=5000.0, least_difficulty=64.0)
     world = world_with(listener, always({A: 1}))
     miner = miner_of(world)
-    assert miner.session.suggested_difficulty == 5000.0 and miner.session.minimum_difficulty == 64.0
-    assert world.miner().session.minimum_difficulty in (0.0, 64.0)
+    assert miner.session.asked_difficulty.suggested == 5000.0 and miner.session.asked_difficulty.least == 64.0
+    assert world.miner().session.asked_difficulty.least in (0.0, 64.0)
     assert miner.difficulty >= 64.0
     apply(world, replace(listener, least_difficulty=128.0))
-    assert miner.session.minimum_difficulty == 128.0
+    assert miner.session.asked_difficulty.least == 128.0
     apply(world, None)
-    assert miner.session.minimum_difficulty == 0.0
+    assert miner.session.asked_difficulty.least == 0.0
 
 
 def test_a_password_may_hold_the_access_password_and_directives_of_which_pools_see_only_the_difficulty() -> None:
@@ -77,9 +77,9 @@ def test_a_password_may_hold_the_access_password_and_directives_of_which_pools_s
     world = world_with(listener, always({A: 1, B: 1}))
     miner = miner_of(world, "p=B,sesame,d=4096")
     assert miner.session.current == B
-    assert (miner.session.password, miner.session.suggested_difficulty) == ("d=4096", 4096.0)
+    assert (miner.session.password, miner.session.asked_difficulty.suggested) == ("d=4096", 4096.0)
     miner.call("mining.suggest_difficulty", [16], 9)
-    assert miner.session.suggested_difficulty == 4096.0
+    assert miner.session.asked_difficulty.suggested == 4096.0
     assert "sesame" not in str(world.seen)
 
 

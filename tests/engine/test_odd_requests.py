@@ -78,7 +78,7 @@ def test_a_target_that_no_pool_could_set_is_heard_and_goes_nowhere(target: str) 
     miner.call("mining.suggest_target", [target], 99)
     world.advance(1)
     assert miner.answers(99)[0]["result"] is True
-    assert miner.session.suggested_difficulty is None
+    assert miner.session.asked_difficulty.suggested is None
     assert len(world.pools["A"].live()) == 1
     ident = miner.submit()
     world.advance(1)

@@ -31,7 +31,7 @@ def replay(
     dialogue = [entry for entry in recorded(name) if entry["d"] in "<>"]
     answer = next(entry["m"] for entry in dialogue if entry["d"] == "<" and type(entry["m"].get("result")) is list)
     world = World({"A": size}, difficulty=difficulty, hashes_per_difficulty=HASHES_PER_DIFFICULTY, settle=False)
-    world.engine._extranonces = count(0)
+    world.engine.sharing._extranonces = count(0)
     pool = world.pools["A"]
     pool.mask = None
     jobs = [entry["m"]["params"] for entry in dialogue if entry["m"].get("method") == "mining.notify"]

@@ -212,7 +212,7 @@ def test_no_search_space_is_handed_out_twice(seed: int, sizes: dict[str, int]) -
     accepted = sum(result.verdict is Verdict.ACCEPTED for result in results)
     unanswered = sum(result.verdict is Verdict.UNANSWERED for result in results)
     assert accepted <= at_pools <= accepted + unanswered
-    for together in chaos.world.engine.shared.values():
+    for together in chaos.world.engine.sharing.connections.values():
         for each in together:
             assert len({miner.place[1] for miner in each.miners}) == len(each.miners) == len(each.seats)
             assert all(miner.at is each for miner in each.miners)

@@ -215,7 +215,7 @@ def test_a_full_connection_opens_another_up_to_the_limit() -> None:
     world.configure(B={"connections": Connections.OWN})
     fleet(world, 8)
     assert len(lines_to(world.pools["A"])) == 2
-    together = world.engine.shared[PoolKey("A")]
+    together = world.engine.sharing.connections[PoolKey("A")]
     assert [len(each.miners) for each in together] == [3, 3]
     assert together.waiting == 2
     next(iter(next(iter(together)).miners)).session.downstream.close("test")
@@ -241,7 +241,7 @@ def test_a_prefix_that_was_given_up_rests_until_its_jobs_are_over() -> None:
     job, prefix = first.job, first.subscribed()[0]
     first.leave()
     world.advance(1)
-    world.engine._prefixes[1]._next = int(prefix, 16)  # as after 255 others
+    world.engine.sharing._prefixes[1]._next = int(prefix, 16)  # as after 255 others
     second = world.miner(BITAXE, "account.second")
     world.advance(2)
     assert second.subscribed()[0] == prefix
@@ -386,7 +386,7 @@ def test_a_pool_that_is_switched_off_or_removed_ends_its_shared_connections() ->
     world.weights = {"B": 1.0}
     world.configure()
     world.advance(1)
-    assert PoolKey("A") not in world.engine.shared
+    assert PoolKey("A") not in world.engine.sharing.connections
     assert {miner.pool_of(miner.job) for miner in miners} == {"B"}
     assert all(event.wanted for event in world.events_of(PoolDisconnected) if event.pool == "A")
 
@@ -642,7 +642,7 @@ def test_a_change_that_is_taken_back_before_the_new_link_has_a_job_changes_nothi
 def test_a_miner_that_waits_for_a_place_is_forgotten_when_it_wants_none() -> None:
     world = farm({"A": 8, "B": 8}, each={"most_miners": 1, "most_connections": 1})
     miners = fleet(world, 3)
-    together = world.engine.shared[PoolKey("A")]
+    together = world.engine.sharing.connections[PoolKey("A")]
     assert together.waiting
     world.slider(A=0, B=100)
     world.advance(60)
@@ -660,7 +660,7 @@ def test_a_place_is_kept_when_it_is_asked_for_again() -> None:
     place = link.at
     link.try_again()
     assert link.at is place is not None
-    assert len(world.engine.shared[PoolKey("A")]) == 1
+    assert len(world.engine.sharing.connections[PoolKey("A")]) == 1
 
 
 def test_late_shares_of_a_pool_that_the_miner_left_give_it_no_job_there() -> None:

@@ -68,7 +68,7 @@ class Proxy:
             self.engine.connect,
             clock=clock,
             events=events,
-            refused=self.engine.refused_header,
+            refused=self.engine.connection_control.refused_header,
             miners=lambda listener: self.engine.miners_through[listener],
             let_go=self.engine.let_go,
         )

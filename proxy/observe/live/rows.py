@@ -221,7 +221,7 @@ def _key(session: Session) -> SessionKey:
         session.current,
         session.sender.assigned_difficulty,
         session.sender.version_mask,
-        session.suggested_difficulty,
+        session.asked_difficulty.suggested,
         session.waiting,
         session.profile,
         _aim_of(session),
@@ -240,7 +240,7 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
             or pool != session.current
             or difficulty != session.sender.assigned_difficulty
             or version_mask != session.sender.version_mask
-            or suggested != session.suggested_difficulty
+            or suggested != session.asked_difficulty.suggested
             or waiting != session.waiting
             or profile is not session.profile
             or aim != _aim_of(session)
@@ -294,6 +294,6 @@ def _session(session: Session) -> SessionView:
         extranonce1=extranonce.extranonce1.hex() if extranonce else "",
         extranonce2_size=extranonce.size if extranonce else None,
         version_mask=session.sender.version_mask,
-        suggested_difficulty=session.suggested_difficulty,
+        suggested_difficulty=session.asked_difficulty.suggested,
         waiting=session.waiting if session.current is None else "",
     )

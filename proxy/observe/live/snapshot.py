@@ -199,7 +199,7 @@ class SnapshotBuilder:
             time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
             time_sum_s=part.seconds if part else 0.0,
             waiting_miners=excluded,
-            shared=_shared(here.engine.shared.get(key)),
+            shared=_shared(here.engine.sharing.connections.get(key)),
         )
 
     # --- Listeners ------------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ class SnapshotBuilder:
         return tuple(alarms)
 
     def _limit_alarm(self) -> list[Alarm]:
-        met = self.sources.engine.limit_met
+        met = self.sources.engine.connection_control.limit_met
         if met is None or self.sources.clock.now() - met[1] > LIMIT_SHOWN_S:
             return []
         return [Alarm(level="bad", kind="limit", text=f"Miners are refused, the limit is met: {met[0]}.")]
@@ -433,5 +433,5 @@ def _costly(engine: Engine, clock: Clock) -> tuple[CostlyView, ...]:
             slowed=costly.slowed,
             what=costly.what,
         )
-        for costly in engine.peer_costs.costly(clock.now())
+        for costly in engine.connection_control.peer_costs.costly(clock.now())
     )
