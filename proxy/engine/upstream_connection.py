@@ -292,7 +292,7 @@ class UpstreamConnection:
 
     def close_when_answered(self, reason: str) -> None:
         """Close once its last open submit has ended."""
-        self.upstream.on_all_answered = lambda: self.close(reason)
+        self.upstream.when_all_answered(lambda: self.close(reason))
 
     def trace(self, on: bool) -> None:
         """Let the raw traffic be heard, or no more."""

@@ -12,7 +12,7 @@ answered, expired, or lost with the connection.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 
@@ -20,6 +20,7 @@ from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.ports import Clock, Link, Timer
 from proxy.stratum.codec import SUBMIT, ErrorInfo, Request, Response, encode_request, interpret, parse
 from proxy.stratum.framing import LineFramer
+from proxy.stratum.open_submits import MAX_PENDING, SUBMIT_TIMEOUT_S, OpenSubmits
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyTemplate, PoolJob, parse_notify
 from proxy.stratum.pool_messages import (
@@ -44,9 +45,6 @@ LONGEST_ID = len(str(LARGEST_ID))
 MIN_NOTIFY = 192
 """Bytes: no job is shorter, and the cache is not asked for shorter lines, such as answers to submits."""
 OPTIONAL_TIMEOUT_S = 2.5
-SUBMIT_TIMEOUT_S = 60.0
-MAX_PENDING = 4_096
-MAX_EXPIRED = 64
 MAX_ERRORS = 20
 """Malformed messages in a row before the connection is given up."""
 IDLE_LEAST_S = 360.0
@@ -91,10 +89,6 @@ _NEEDED = ("mining.subscribe", "mining.authorize")
 """Calls without whose answer a connection is no use."""
 
 
-_SentSubmit: TypeAlias = tuple[PendingSubmit, float, int | None]
-"""Who waits, since when, and the version bits that were sent."""
-
-
 @dataclass(slots=True)
 class _Handshake:
     """What the handshake has brought so far."""
@@ -120,7 +114,6 @@ class Upstream:
         "_close_reason",
         "_deadlines",
         "_errors",
-        "_expired",
         "_forms_learnt",
         "_framer",
         "_handshake",
@@ -145,7 +138,6 @@ class Upstream:
         "extranonce2_size",
         "job",
         "last_received",
-        "on_all_answered",
         "reading",
         "session_id",
         "stalled",
@@ -180,8 +172,6 @@ class Upstream:
         self.job: PoolJob | None = None
         self.last_received = 0.0
         self.traced = False
-        self.on_all_answered: Callable[[], None] | None = None
-        """Called when the last open submit has ended; None while nobody waits for that."""
         self.stalled = False
         """Whether the connection was given up because the pool fell silent."""
         self._clock = clock
@@ -200,13 +190,11 @@ class Upstream:
         self._handshake = _Handshake()
         self._next_id = 1
         self._calls: dict[int, tuple[str, float]] = {}
-        self._submits: dict[int, _SentSubmit] = {}
+        self._submits = OpenSubmits()
         word = "0" * 8
         bare = encode_request(LARGEST_ID, "mining.submit", [credentials.user, "", "", word, word, word])
         self._submit_room = MAX_LINE_OUT - len(bare)
         """Bytes of a submit that are left for a job id and an extranonce2."""
-        self._expired: dict[int, PendingSubmit] | None = None
-        """Shares that ended as lost because time ran out; their answers may still come."""
         self._watch: Timer | None = None
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
         self._idle_watch: Timer | None = None
@@ -255,12 +243,7 @@ class Upstream:
                 timer.cancel()
         if self._suggestions is not None:
             self._suggestions.close()
-        submits, self._submits = self._submits, {}
-        for pending, sent_at, _ in submits.values():
-            pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent_at, lost=True))
-        expired, self._expired = self._expired, None
-        for late in (expired or {}).values():
-            late.given_up()
+        self._submits.lose(self._deadlines.now())
         self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
 
     # --- Commands -------------------------------------------------------------------------------------------------
@@ -274,6 +257,10 @@ class Upstream:
     def open_submits(self) -> int:
         """Shares without a verdict yet."""
         return len(self._submits)
+
+    def when_all_answered(self, call: Callable[[], None]) -> None:
+        """Call once the last open submit has ended."""
+        self._submits.on_all_ended = call
 
     def submit(
         self, pending: PendingSubmit, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int
@@ -316,8 +303,7 @@ class Upstream:
         line = encode_request(ident, "mining.submit", list(params))
         if len(line) > MAX_LINE_OUT:
             return False
-        if len(self._submits) >= MAX_PENDING:
-            self._expire(next(iter(self._submits)))
+        self._submits.make_room(self._deadlines.now())
         self._submits[ident] = (pending, self._deadlines.now(), version_bits)
         self._send(line, 1)
         self._arm(self._patience.limit_s)
@@ -414,13 +400,14 @@ class Upstream:
         return True
 
     def _accepted(self, ident: int) -> None:
-        pending, sent_at, version_bits = self._submits.pop(ident)
+        submits = self._submits
+        pending, sent_at, version_bits = submits.pop(ident)
         latency = self.last_received - sent_at
         self._patience.heard(latency)
         self._patience.shares_answered += 1
         pending.accepted(latency, version_bits)
-        if self.on_all_answered is not None and not self._submits:
-            self.on_all_answered()
+        if submits.on_all_ended is not None:
+            submits.ended()
 
     def _decoded(self, parsed: dict[str, Any], line: bytes) -> None:
         message = interpret(parsed, line)
@@ -448,8 +435,12 @@ class Upstream:
             self._patience.heard(latency)
             self._patience.shares_answered += 1
             pending.answered(ShareAnswer(accepted, error, latency, version_bits=version_bits))
-            if self.on_all_answered is not None and not self._submits:
-                self.on_all_answered()
+            self._submits.ended()
+            return
+        late = self._submits.take_expired(ident)
+        if late is not None:
+            self._owner.upstream_late(accepted)
+            late.answered_late(ShareAnswer(accepted, answer.error, SUBMIT_TIMEOUT_S))
             return
         method, sent_at = self._calls.pop(ident, ("", 0.0))
         if method and not self._calls:
@@ -457,9 +448,6 @@ class Upstream:
         if method in _NEEDED:
             self._patience.heard(self._deadlines.now() - sent_at)
         match method:
-            case "" if self._expired and ident in self._expired:
-                self._owner.upstream_late(accepted)
-                self._expired.pop(ident).answered_late(ShareAnswer(accepted, answer.error, SUBMIT_TIMEOUT_S))
             case "" if ident == self._handshake.configure_late:
                 self._configure_answered(answer)
             case "mining.configure":
@@ -650,11 +638,7 @@ class Upstream:
             return
         now = self._deadlines.now()
         self._drop_optional(now)
-        while self._submits:
-            ident, (_, sent_at, _) = next(iter(self._submits.items()))
-            if now - sent_at < SUBMIT_TIMEOUT_S:
-                break
-            self._expire(ident)
+        self._submits.expire(now)
         since = self._oldest_wait()
         limit = self._patience.limit_s if self.ready else self._patience.handshake_s
         if since is not None and now - max(since, self.last_received) >= limit - 1e-6:
@@ -696,20 +680,9 @@ class Upstream:
     def _oldest_wait(self) -> float | None:
         """When the oldest request that must be answered was sent."""
         waits = [sent_at for method, sent_at in self._calls.values() if method in _NEEDED]
-        if self._submits:
-            waits.append(next(iter(self._submits.values()))[1])
+        if (oldest_at := self._submits.oldest_at) is not None:
+            waits.append(oldest_at)
         return min(waits, default=None)
-
-    def _expire(self, ident: int) -> None:
-        pending, sent_at, _ = self._submits.pop(ident)
-        if self._expired is None:
-            self._expired = {}
-        if len(self._expired) >= MAX_EXPIRED:
-            self._expired.pop(next(iter(self._expired))).given_up()
-        self._expired[ident] = pending
-        pending.answered(ShareAnswer(False, None, self._deadlines.now() - sent_at, lost=True))
-        if self.on_all_answered is not None and not self._submits:
-            self.on_all_answered()
 
     def _move(self, state: UpstreamState) -> None:
         if state not in _MOVES[self.state]:

@@ -6,8 +6,9 @@ import pytest
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.stratum.codec import decode, encode_response
 from proxy.stratum.downstream import MAX_USER
+from proxy.stratum.open_submits import MAX_PENDING
 from proxy.stratum.pool_job import parse_notify
-from proxy.stratum.upstream import MAX_LINE_OUT, MAX_PENDING, UpstreamState
+from proxy.stratum.upstream import MAX_LINE_OUT, UpstreamState
 from tests.stratum.test_upstream import NOTIFY, Bench, Owner, Share
 from tests.support.world import ScriptedMiner, World
 
@@ -161,7 +162,7 @@ def test_the_oldest_of_too_many_open_submits_ends_as_lost() -> None:
 @pytest.mark.parametrize(("result", "error"), [(True, None), (None, [21, "Stale", None])])
 def test_whoever_waits_for_all_answers_is_told_after_the_last_one(result: object, error: object) -> None:
     bench, answered = Bench().ready(), list[str]()
-    bench.upstream.on_all_answered = lambda: answered.append("all")
+    bench.upstream.when_all_answered(lambda: answered.append("all"))
     bench.upstream.submit_params(Share(bench.owner, 1), ["wallet.rig", *SHARE])
     bench.pool(id=bench.id_of("mining.submit"), result=result, error=error)
     assert answered == ["all"]

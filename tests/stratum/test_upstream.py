@@ -8,11 +8,11 @@ import pytest
 from proxy.errors import LocalProtocolError, RemoteProtocolError
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.stratum.codec import Request
+from proxy.stratum.open_submits import MAX_EXPIRED
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache, PoolJob
 from proxy.stratum.suggestions import SUGGEST_PAUSE_S
 from proxy.stratum.upstream import (
-    MAX_EXPIRED,
     MAX_LINE_IN,
     MAX_LINE_OUT,
     Credentials,
@@ -515,7 +515,7 @@ def test_shares_that_nobody_answers_are_remembered_up_to_a_bound_and_the_last_on
     bench.push("mining.notify", NOTIFY)
     job, ended = bench.upstream.job, list[str]()
     assert job is not None
-    bench.upstream.on_all_answered = lambda: ended.append("all")
+    bench.upstream.when_all_answered(lambda: ended.append("all"))
     for number in range(MAX_EXPIRED + 3):
         bench.submit(number, job, bytes(8), 0, number, job.template.version)
     for _ in range(15):  # a pool that talks, and says nothing of the shares
