@@ -48,6 +48,7 @@ class SharedConnection:
         "_together",
         "group",
         "id",
+        "is_proven",
         "is_retired",
         "layout",
         "link",
@@ -63,6 +64,8 @@ class SharedConnection:
         self.layout = layout
         self.is_retired = False
         """Whether it takes no more miners: connections are made in another way by now."""
+        self.is_proven = False
+        """Whether any of its miners has had an accepted share, now or earlier."""
         self.miners: dict[SharedLink, None] = {}
         """The longest here first."""
         self.seats = Seats()
@@ -105,6 +108,7 @@ class SharedConnection:
         layout, prefix = link.place
         self.seats.take(link.session.id, prefix, layout)
         self.miners[link] = None
+        self.is_proven = self.is_proven or self._together.is_proven(link.session)
         self.link.open()
 
     def leave(self, link: "SharedLink") -> None:
@@ -114,6 +118,12 @@ class SharedConnection:
         if not self.miners:
             self.link.drain()
         self._together.place_is_free()
+
+    def prove(self) -> None:
+        """A miner of it had a share accepted."""
+        if not self.is_proven:
+            self.is_proven = True
+            self._together.place_is_free()
 
     # --- LinkOwner ------------------------------------------------------------------------------------------------
 
@@ -234,7 +244,7 @@ class SharedConnections:
             return found
         if found is None:
             found = next((each for each in known if not each.link.refused), None) or next(iter(known), None)
-        if found is None and self._may_open_one():
+        if found is None and self._may_open_one(link.session):
             layout, _ = link.place
             found = SharedConnection(self._engine.sharing.next_id(), group, layout, self)
             self._connections[found.id] = found
@@ -245,12 +255,23 @@ class SharedConnections:
             found.take(link)
         return found
 
-    def _may_open_one(self) -> bool:
+    def is_proven(self, session: "Session") -> bool:
+        """Whether a miner of that name has had an accepted share."""
+        return session.has_earned or self._engine.scheduler.is_known(session.worker)
+
+    def _may_open_one(self, session: "Session") -> bool:
+        """Where a name brings a connection of its own, whoever invents names may have half of them."""
         for each in [each for each in self._connections.values() if each.is_over]:
             del self._connections[each.id]
             self._engine.stale_tips.forget(each.id)
-        in_use = sum(not each.is_retired for each in self._connections.values())
-        return in_use < self.pool.config.most_connections
+        in_use, most = (
+            [each for each in self._connections.values() if not each.is_retired],
+            self.pool.config.most_connections,
+        )
+        if self.group_by is not GroupBy.NOTHING and not self.is_proven(session):
+            strangers = sum(not each.is_proven for each in in_use)
+            return strangers < max(1, most // 2) and len(in_use) < most
+        return len(in_use) < most
 
     def give_up_waiting(self, link: "SharedLink") -> None:
         """The miner wants no place any more."""

@@ -183,6 +183,8 @@ class SharedLink:
 
     def worked(self, difficulty: float) -> None:
         """A share of the miner reached the ``difficulty`` that it was given."""
+        if self.at is not None:
+            self.at.prove()
         vardiff = self.session.vardiff
         if vardiff is not None and vardiff.share(difficulty, self._clock.now()):
             self._review(vardiff)

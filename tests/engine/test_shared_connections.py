@@ -226,6 +226,27 @@ def test_a_full_connection_opens_another_up_to_the_limit() -> None:
     assert together.waiting == 0
 
 
+def test_invented_names_do_not_take_all_connections_where_each_name_has_its_own() -> None:
+    world = farm({"A": 8}, each={"group_by": GroupBy.WORKER, "most_connections": 4})
+    together = world.engine.shared[PoolKey("A")]
+    strangers = [world.miner(BITAXE, f"account.invented{number}") for number in range(3)]
+    world.advance(2)
+    assert (len(together), together.waiting) == (2, 1)
+    strangers[0].submit(ident=7)
+    world.advance(1)
+    assert strangers[0].answers(7)[0]["result"] is True
+    assert (len(together), together.waiting) == (3, 0), "whoever has earned counts no more"
+    world.miner(BITAXE, "account.another")
+    world.advance(1)
+    assert together.waiting == 1
+    strangers[0].leave()
+    world.advance(30)
+    world.miner(BITAXE, "account.invented0")
+    world.advance(1)
+    groups = {each.group for each in together if each.miners}
+    assert groups == {"invented0", "invented1", "invented2"}, "known names find a place"
+
+
 def test_miners_without_a_place_work_elsewhere() -> None:
     world = farm({"A": 8, "B": 8}, each={"most_miners": 2, "most_connections": 1})
     world.configure(B={"most_miners": 100})
