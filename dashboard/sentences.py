@@ -62,6 +62,10 @@ SENTENCES: Mapping[str, Text] = {
     "mqtt_disconnected": _("No connection to the MQTT broker at %(address)s · %(problem)s"),
     "mqtt_command": _("A command came by MQTT · %(topic)s: %(payload)s"),
     "mqtt_command_ignored": _("A command by MQTT was ignored · %(topic)s: %(payload)s · %(reason)s"),
+    # --- Several nodes ---
+    "node_lease": _("Node %(node)s leaves to another what is done once for all"),
+    "node_name_taken": _("Another node is called %(node)s, so this one stops · %(by_host)s, process %(by_pid)s"),
+    "node_draining": _("Node %(node)s lets its miners go to other nodes, then stops · miners: %(miners)s"),
     # --- The process ---
     "update_available": _("DPMP %(version)s is available · %(url)s"),
     "update_check_failed": _("The feed of releases could not be read · %(problem)s"),
@@ -133,6 +137,7 @@ _IF: Mapping[str, tuple[tuple[str, Text], ...]] = {
     "auth_result": (("ok", _("%(pool)s accepted the login as %(user)s")),),
     "pool_redirect": (("honoured", _("%(pool)s sends us to %(target)s")),),
     "database_trouble": (("recovered", _("The database can be used again")),),
+    "node_lease": (("held", _("Node %(node)s does what is done once for all")),),
     "block_found": (("accepted", _("%(worker)s found a block of %(chain)s, and %(pool)s accepted it")),),
     "block_delivered": (("accepted", _("%(pool)s accepted the block of %(worker)s that was sent later")),),
     "pool_behind": (("cleared", _("%(pool)s is no longer behind the other pools of %(chain)s")),),
@@ -170,6 +175,7 @@ _KINDS: Mapping[str, Text] = {
     "work": _("moves, jobs and shares"),
     "balance": _("auto-balance"),
     "mqtt": _("MQTT"),
+    "nodes": _("several nodes"),
     "process": _("DPMP itself"),
 }
 """Kind of an event: the file that declares it."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import Error as DjangoError
@@ -23,7 +23,7 @@ from proxy.balance.service import BalanceService
 from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.payout import PayoutCheck
 from proxy.config import loader
-from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig
+from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig, MqttConfig
 from proxy.config.watcher import ConfigWatcher
 from proxy.engine.engine import Engine
 from proxy.history.journal import BlockJournal
@@ -43,6 +43,7 @@ from proxy.net.loop_watch import LoopWatch
 from proxy.net.miner_listeners import MinerListeners
 from proxy.net.servers import Application, MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
+from proxy.nodes.lease import Lease, OwnLease, once
 from proxy.observe.events import (
     ConfigRefused,
     DatabaseTrouble,
@@ -53,6 +54,8 @@ from proxy.observe.events import (
     Listening,
     LoopHeld,
     MetricsStarted,
+    MinerDisconnected,
+    NodeDraining,
     ShareResult,
     ShutdownBegin,
     ShutdownDone,
@@ -69,12 +72,20 @@ from proxy.observe.live.views import LiveSnapshot, store
 from proxy.observe.log import LibraryHandler, LogSink
 from proxy.observe.log import lines as log_lines
 from proxy.observe.metrics import MetricsSink
+from proxy.ops.health import readiness, several
 from proxy.ops.running import remove_running, replaced, write_running
 from proxy.ops.undelivered import resume_delivery
 from proxy.types import HASHES_PER_DIFFICULTY, MAIN_LISTENER, TLS_LISTENER, PoolKey
 from proxy.updates.service import UpdateService
 
+if TYPE_CHECKING:
+    from proxy.nodes.home import Home
+    from proxy.nodes.lease_keeper import LeaseKeeper
+
 LAST_VERDICTS_S = 1.5
+DRAIN_S = 60.0
+NOTICED_S = 8.0
+"""How long ports stay open when a node drains: until a balancer that asks every two seconds surely knows."""
 SWITCH_INTERVAL_S = 0.0005
 """How long a busy thread may hold the GIL while the loop has work (CPython's default is 10 times as long)."""
 
@@ -113,6 +124,7 @@ class Node:
         self.clock = LoopClock(loop)
         self.events = EventStream(on_error=self._handler_failed)
         # Whoever hears an event does so in this order: it is in the log and in the journal before what follows from it.
+        self._make_lease()
         self._make_history(loop)
         self._make_engine()
         self._make_services()
@@ -123,9 +135,30 @@ class Node:
         self._open_files, self._free_memory = raise_open_files(), free_memory()
         self._stop = asyncio.Event()
         self._trouble = ""
+        self._mqtt: MqttConfig | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._home: Home | None = None
+        """Keeps the data directory of a node locked."""
         self._tasks: list[asyncio.Task[Any]] = []
         self._undelivered: list[JournalBlock] = []
         """Block candidates of an earlier run that their pool never answered."""
+
+    def _make_lease(self) -> None:
+        """Who this node is among several; a proxy that is alone does everything and asks nobody."""
+        self.lease: Lease = OwnLease()
+        self.keeper: LeaseKeeper | None = None
+        if not self.name:
+            return
+        from proxy.nodes.start import make_keeper  # loaded where there can be several
+
+        self.keeper = make_keeper(
+            self.name,
+            events=self.events,
+            on_lease=self._lease_changed,
+            on_drain=lambda: self.drain("asked for"),
+            on_name_lost=lambda: self.stop("another node took the name"),
+        )
+        self.lease = self.keeper.lease
 
     def _make_history(self, loop: asyncio.AbstractEventLoop) -> None:
         """What writes down what happens: log, block journal, history, metrics."""
@@ -152,7 +185,8 @@ class Node:
             hashes_per_difficulty=options.hashes_per_difficulty,
             data_dir=options.data_dir,
             blocks=blocks,
-            jobs=(MoneyRecorder(self.clock, _balance_view),),
+            jobs=(once(self.lease, MoneyRecorder(self.clock, _balance_view)),),
+            lease=self.lease,
         )
         self.metrics = MetricsSink(self.events, self.history.accounting.counts_of_run)
 
@@ -179,12 +213,17 @@ class Node:
         )
         self.auto = AutoBalance(clock=self.clock, events=self.events)
         self.balance = BalanceService(
-            auto=self.auto, clock=self.clock, set_weights=self.engine.scheduler.set_balance_weights
+            auto=self.auto,
+            clock=self.clock,
+            set_weights=self.engine.scheduler.set_balance_weights,
+            lease=self.lease,
         )
-        self.confirmations = Confirmations(clock=self.clock)
-        self.alerts = AlertService(events=self.events)
+        self.confirmations = Confirmations(clock=self.clock, lease=self.lease)
+        self.alerts = AlertService(events=self.events, lease=self.lease, node=self.name)
         self.mqtt = MqttSwitch(clock=self.clock, events=self.events, snapshot=self._fresh_snapshot, report=self._report)
-        self.updates = UpdateService(clock=self.clock, events=self.events, memory=self.options.data_dir / "update.json")
+        self.updates = UpdateService(
+            clock=self.clock, events=self.events, memory=self.options.data_dir / "update.json", lease=self.lease
+        )
         self.garbage = GarbageCollection(clock=self.clock, events=self.events)
         self.lag = LagMeter(self.clock, self.metrics.loop_lag.observe)
         self.loop_watch = LoopWatch(self._loop_held) if settings.WATCH_LOOP else None
@@ -241,6 +280,35 @@ class Node:
             self.events.emit(ShutdownSignal(signal=why))
             self._stop.set()
 
+    def drain(self, why: str, over_s: float = DRAIN_S) -> None:
+        """Be no longer ready, take no new miners, let all miners go over ``over_s``, then end ``run``."""
+        if self._draining is None and not self._stop.is_set():
+            self._draining = spawn(self._drain(why, over_s), name="drain", report=self._task_failed)
+
+    async def _drain(self, why: str, over_s: float) -> None:
+        if self.keeper is not None:
+            self.keeper.drains()
+        self.builder.miner_address = ""
+        self.publisher.refresh()
+        self.events.emit(NodeDraining(node=self.name, miners=len(self.engine.sessions), seconds=over_s))
+        await asyncio.sleep(min(NOTICED_S, over_s))
+        await self.miner_ports.stop()
+        empty, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def look() -> None:
+            if not self.engine.sessions:
+                empty.set()
+
+        def left(_: MinerDisconnected) -> None:
+            loop.call_soon(look)  # it is still counted while the event is told
+
+        self.events.subscribe(MinerDisconnected, left)
+        look()
+        self.engine.let_all_go(over_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(empty.wait(), over_s + NOTICED_S)
+        self.stop(f"drained: {why}")
+
     async def run(self) -> None:
         """Start everything, serve until ``stop``, end everything.
 
@@ -257,6 +325,7 @@ class Node:
             await self._end()
 
     async def _start(self) -> None:
+        await self._join()
         await self._restore()
         await self.memory.restore()
         await self.watcher.check()
@@ -288,9 +357,25 @@ class Node:
             ("log limit", self.logs.run()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
+        if self.keeper is not None:
+            several.trouble = self._database_trouble
+            self._tasks.append(spawn(self.keeper.run(), name="node", report=self._task_failed))
         self._tasks.append(spawn(self.updates.run(), name="updates", report=self._report))
         admission.connect(self.engine.connection_control.let_in)
         self.garbage.start()
+
+    async def _join(self) -> None:
+        """Take this node's name and data directory before anything in them is used."""
+        if self.keeper is None:
+            return
+        from proxy.nodes.start import JoinError, join
+
+        try:
+            self._home = await join(self.keeper, self.options.data_dir)
+        except DjangoError as error:
+            raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
+        except JoinError as error:
+            raise StartError(str(error)) from error
 
     async def _restore(self) -> None:
         try:
@@ -313,6 +398,7 @@ class Node:
                     networks=networks_of(configured.metrics_allow),
                     is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS),
                     settle=self._settle,
+                    ready=self._ready if self.keeper is not None else None,
                 )
                 await self.metrics_server.start(*metrics, self._inherited(METRICS, *metrics))
                 self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
@@ -337,6 +423,8 @@ class Node:
         await self._say_what_was_replaced(bound or stratum)
         if bound is not None:
             self.builder.miner_address = _address(bound)
+            if self.keeper is not None:
+                self.keeper.listens(_address(bound))
             self.events.emit(Listening(address=_address(bound)))
         await self.miner_ports.start()
         self._listening = True
@@ -386,17 +474,28 @@ class Node:
             self.history.close(),
             self.memory.close(),
             self.mqtt.close(),
-            self.balance.save(at_the_end=True),
+            self._leave(),
             *(server.stop() for server in self._servers()),
             return_exceptions=True,
         )
+        if self._draining is not None:
+            self._tasks.append(self._draining)
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
         self.library.remove()
         self.journal.close()
         remove_running(self.options.data_dir)
+        several.trouble = None
+        if self._home is not None:
+            self._home.close()
         self.events.emit(ShutdownDone(duration_s=round(self.clock.now() - began, 3)))
         await asyncio.to_thread(self.logs.stop, 1.0)
         self.metrics.close()
+
+    async def _leave(self) -> None:
+        """Save what this node decided, then let another decide, and have the name."""
+        await self.balance.save(at_the_end=True)
+        if self.keeper is not None:
+            await self.keeper.leave()
 
     async def _last_verdicts(self) -> None:
         """Wait a moment for the pools' answers to forwarded shares."""
@@ -428,11 +527,15 @@ class Node:
         for part in (self.history, self.payouts, self.balance, self.confirmations):
             part.apply(config)
         self.alerts.apply(config.alerts)
-        self.mqtt.apply(config.mqtt)
+        self._mqtt = config.mqtt
+        self.mqtt.apply(self._mqtt if self.lease.held else None)
         self.updates.apply(config.update_feed)
         self.miner_ports.limit_input(config.limits)
         self.engine.apply(config)
         self.miner_ports.configure(config.miner_listeners)
+
+    def _lease_changed(self, held: bool) -> None:
+        self.mqtt.apply(self._mqtt if held else None)
 
     def _refused(self, problems: Sequence[str]) -> None:
         self.builder.config_problems = tuple(problems)
@@ -447,13 +550,16 @@ class Node:
     def _database_trouble(self) -> str:
         return self._trouble or self.history.writer.trouble
 
+    def _ready(self) -> bool:
+        return readiness().ready
+
     def _payout(self, pool: PoolKey, ok: bool) -> None:
         self.engine.exclude_pool(pool, not ok)
 
     # --- The read model -------------------------------------------------------------------------------------------
 
     def _extra(self) -> Mapping[str, object]:
-        return {"balance": self.auto.view(), "update": self.updates.newer}
+        return {"balance": self.auto.view() if self.lease.held else None, "update": self.updates.newer}
 
     def _queues(self) -> Mapping[str, int]:
         return {"log": self.logs.queued, "database": self.history.writer.waiting_rows}

@@ -23,7 +23,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when miners get work and it is kept, else 503; the body says which part is missing."""
     found = readiness()
-    return JsonResponse({"ready": found.ready, **asdict(found)}, status=200 if found.ready else 503)
+    return JsonResponse(asdict(found), status=200 if found.ready else 503)
 
 
 @never_cache

@@ -102,16 +102,17 @@ MAY_IMPORT = {
         "proxy.models",
         "proxy.stratum.firmware",
     },
-    "proxy.history": {"proxy.chains", "proxy.config", "proxy.models", "proxy.scheduling"},
+    "proxy.history": {"proxy.chains", "proxy.config", "proxy.models", "proxy.nodes.lease", "proxy.scheduling"},
     "proxy.balance": {
         "proxy.chains",
         "proxy.config",
         "proxy.history.locks",
         "proxy.models",
         "proxy.net",
+        "proxy.nodes.lease",
         "proxy.stratum",
     },
-    "proxy.alerts": {"proxy.config", "proxy.models", "proxy.observe.live"},
+    "proxy.alerts": {"proxy.config", "proxy.models", "proxy.nodes.lease", "proxy.observe.live"},
     "proxy.money": {"proxy.balance", "proxy.chains", "proxy.models"},
     "proxy.mqtt": {
         "proxy.balance.balance_view",
@@ -121,7 +122,7 @@ MAY_IMPORT = {
         "proxy.observe.live",
         "proxy.ops.steering",
     },
-    "proxy.updates": {"proxy.net.http_client"},
+    "proxy.updates": {"proxy.net.http_client", "proxy.nodes.lease"},
     "proxy.nodes": {
         "proxy.balance.balance_view",
         "proxy.config",

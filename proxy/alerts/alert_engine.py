@@ -25,6 +25,8 @@ from proxy.types import Chain, PoolKey
 
 EVENT_DECIDES_S = 5.0
 """A snapshot may be older than an event: for so long after it, the event decides."""
+TAKEN_OVER_S = 30.0
+"""A summary that fell due no longer ago is sent by the node that takes over: the one before had no time to."""
 _SUMMARIES = ((AlertKind.DAILY, 1, "day", next_daily), (AlertKind.WEEKLY, 7, "week", next_weekly))
 
 
@@ -82,6 +84,16 @@ class AlertEngine:
         }
         self._observe_all(evaluation, now)
         self.tick()
+
+    def leave_to_another(self) -> None:
+        """Another node tells what concerns all of them; summaries that fall due meanwhile are its own."""
+        self._incidents = {key: each for key, each in self._incidents.items() if key[0] is AlertKind.DATABASE}
+        for key, incident in self._incidents.items():
+            self._report_if_due(key, incident)
+        for kind, _, _, following in _SUMMARIES:
+            if self._clock.wall() - self._due[kind] > TAKEN_OVER_S:
+                self._due[kind] = following(self._clock.wall(), self._config.summary_at, self._config.zone())
+        self._flush()
 
     def tick(self) -> None:
         """Send what is due, without a snapshot: the proxy has not made one yet."""

@@ -41,8 +41,15 @@ class Deliverer:
     """Give messages to ``accept`` and call ``deliver_due`` often; ``addresses`` may be replaced at any time."""
 
     def __init__(
-        self, *, clock: TimeSource, send: Send = send, compose: Callable[[float, float], str] = compose
+        self,
+        *,
+        clock: TimeSource,
+        send: Send = send,
+        compose: Callable[[float, float], str] = compose,
+        node: str = "",
     ) -> None:
+        """``node``: whose messages these are; each of several nodes goes on with its own after a restart."""
+        self._node = node
         self.addresses: Mapping[int, AlertAddress] = {}
         self._clock = clock
         self._send = send
@@ -57,9 +64,8 @@ class Deliverer:
             django.db.Error: the list cannot be read.
         """
         since = self._wall() - RESUME_FOR
-        rows = AlertDelivery.objects.filter(state=DeliveryState.WAITING, at__gte=since, target__isnull=False).exclude(
-            body=""
-        )
+        waiting = AlertDelivery.objects.filter(node=self._node, state=DeliveryState.WAITING)
+        rows = waiting.filter(at__gte=since, target__isnull=False).exclude(body="")
         for row in rows.order_by("at")[:MAX_WAITING]:
             message = AlertMessage(
                 target=row.target_id or 0,
@@ -139,6 +145,7 @@ class Deliverer:
                 title=message.title[:250],
                 body=message.body,
                 at=datetime.fromtimestamp(message.at, UTC),
+                node=self._node,
             )
 
     def _finish(self, delivery: Delivery, state: DeliveryState, problem: str) -> None:

@@ -18,6 +18,7 @@ from proxy.alerts.alert_engine import AlertEngine
 from proxy.alerts.deliverer import Deliverer, Send
 from proxy.alerts.rules import AlertMessage, AlertSetup
 from proxy.alerts.sending import send
+from proxy.nodes.lease import Lease, OwnLease
 from proxy.observe.events import (
     BestShare,
     BlockFound,
@@ -37,6 +38,8 @@ PAUSE_S = 5.0
 """Pause after a fault before the next attempt."""
 MAX_EVENTS, MAX_MESSAGES = 1000, 500
 FORWARDED: tuple[type[Event], ...] = (PoolDown, PoolUp, PoolBehind, ChainSplit, DatabaseTrouble, BlockFound)
+OWN: tuple[type[Event], ...] = (DatabaseTrouble, BlockFound, BestShare)
+"""Told by each of several nodes; the others concern all of them alike, and one tells them."""
 
 _logger = logging.getLogger(__name__)
 
@@ -63,8 +66,11 @@ class AlertService:
         clock: TimeSource | None = None,
         send: Send = send,
         evaluate_every_s: float = EVALUATE_EVERY_S,
+        lease: Lease | None = None,
+        node: str = "",
     ) -> None:
         self.dropped = 0
+        self._lease = lease or OwnLease()
         self._clock = clock = clock or ThreadClock()
         self._events = events
         self._snapshot, self._evaluate_every_s = snapshot, evaluate_every_s
@@ -73,7 +79,7 @@ class AlertService:
         """Events that wait until the thread of the rules wakes by itself: a farm has many, and each wake-up costs."""
         self._messages: queue.Queue[AlertMessage | None] = queue.Queue(MAX_MESSAGES)
         self._engine_events = EventStream(on_error=self._failed)
-        self._deliverer = Deliverer(clock=clock, send=send)
+        self._deliverer = Deliverer(clock=clock, send=send, node=node)
         self._engine: AlertEngine | None = None
         self._setup: AlertSetup | None = None
         """The newest rules and addresses; replaced as a whole."""
@@ -121,6 +127,8 @@ class AlertService:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _enqueue(self, event: Event) -> None:
+        if not self._lease.held and not isinstance(event, OWN):
+            return
         try:
             self._events_in.put_nowait(event)
         except queue.Full:
@@ -173,7 +181,9 @@ class AlertService:
             return
         self._evaluate_at = self._clock.now() + self._evaluate_every_s
         snapshot = self._snapshot()
-        if snapshot is None:
+        if not self._lease.held:
+            self._engine.leave_to_another()
+        elif snapshot is None:
             self._engine.tick()
         else:
             self._engine.evaluate(snapshot)

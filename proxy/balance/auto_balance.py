@@ -183,6 +183,15 @@ class AutoBalance:
             self._parts = {chain: float(parts[chain]) for chain in self._chains}
             self.on_weights(self.weights())
 
+    def follow(self, parts: Mapping[Chain, float]) -> None:
+        """Use what another node decided; nothing: the schedule's own weights. Parts of other chains are not used."""
+        if parts.keys() != self._chains.keys() and parts:
+            return
+        followed = {chain: float(parts[chain]) for chain in self._chains} if parts else None
+        if followed != self._parts:
+            self._parts = followed
+            self._publish("Another node decides.")
+
     # --- Output ------------------------------------------------------------------------------------------
 
     @property

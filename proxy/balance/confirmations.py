@@ -15,6 +15,7 @@ from proxy.balance.sources import Question, ask_confirmations, can_confirm
 from proxy.config.snapshot import BalanceSourceConfig, ConfigSnapshot
 from proxy.models.history import Block
 from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, make_client
+from proxy.nodes.lease import Lease, OwnLease
 from proxy.ports import Clock
 from proxy.types import Chain
 
@@ -66,7 +67,9 @@ class Confirmations:
         clock: Clock,
         limits: HttpLimits | None = None,
         store: ConfirmationStore | None = None,
+        lease: Lease | None = None,
     ) -> None:
+        self._lease = lease or OwnLease()
         self._clock = clock
         self._limits = limits or HttpLimits()
         self._store = store or ConfirmationStore()
@@ -90,7 +93,7 @@ class Confirmations:
     async def ask_open(self, client: httpx.AsyncClient) -> None:
         """Ask about each block whose time has come."""
         chains = [chain for chain in Chain if any(can_confirm(source, chain) for source in self._sources)]
-        if not chains:
+        if not chains or not self._lease.held:
             return
         try:
             blocks = await sync_to_async(self._store.open)(chains, self._clock.wall())

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, transaction
 
 from proxy.balance.auto_balance import AutoBalance, Weights, source_names
+from proxy.balance.balance_view import BalanceState
 from proxy.balance.observed import KEPT_BLOCKS, ObservedBlock
 from proxy.balance.observed import SOURCE as OBSERVED
 from proxy.balance.readings import NetworkReading
@@ -18,11 +19,16 @@ from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, ConfigSnap
 from proxy.history.locks import AT_THE_END_S, wait_at_most
 from proxy.models.balance import BalanceMemory, ChainBlock
 from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, make_client
+from proxy.nodes.lease import Lease, LeaseLost, OwnLease
 from proxy.ports import Clock
 from proxy.types import Chain
 
 FIRST_POLL_S = 60.0
 MAX_BACKOFF = 8
+FOLLOW_S = 1.0
+"""How often a node that does not decide looks at what the one that does has decided."""
+FOLLOWED_FOR_S = 3600.0
+"""What was decided longer ago is not followed by a node that starts; ``AutoBalance.restore`` has the same limit."""
 DUE_TOGETHER_S = 30.0
 """Sources due within this time are asked in one poll, so that a failure counts only after the next source was asked."""
 
@@ -70,9 +76,15 @@ class BalanceStore:
 
     @transaction.atomic
     def save(
-        self, blocks: Sequence[ObservedBlock], void: set[Chain], parts: dict[Chain, float] | None, at: float
+        self,
+        blocks: Sequence[ObservedBlock],
+        void: set[Chain],
+        parts: dict[Chain, float] | None,
+        at: float,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Store new blocks and the parts; delete void histories and old blocks."""
+        """Store new blocks and the parts; delete void histories and old blocks. What ``check`` raises prevents it."""
+        check()
         if void:
             ChainBlock.objects.filter(chain__in=[chain.value for chain in void]).delete()
         ChainBlock.objects.bulk_create(
@@ -115,8 +127,12 @@ class BalanceService:
         client: httpx.AsyncClient | None = None,
         limits: HttpLimits | None = None,
         store: BalanceStore | None = None,
+        lease: Lease | None = None,
     ) -> None:
+        """``lease``: another node's decisions are followed while it has that."""
         self._auto = auto
+        self._lease = lease or OwnLease()
+        self._followed_at = 0.0
         self._clock = clock
         self._client = client
         self._limits = limits or HttpLimits()
@@ -156,21 +172,40 @@ class BalanceService:
         client = self._client or make_client()
         try:
             while True:
-                await self._wait()
-                await self.poll_due(client)
+                if not self._lease.held:
+                    await self._follow()
+                elif await self._is_due():
+                    await self.poll_due(client)
         finally:
             if self._client is None:
                 await client.aclose()
 
-    async def _wait(self) -> None:
-        """Sleep until a source is due or the configuration changes."""
-        while (delay := self._next_due() - self._clock.now()) > 0:
+    async def _is_due(self) -> bool:
+        """Wait until a source is due; False where another node decides by then."""
+        while (delay := self._next_due() - self._clock.now()) > 0 and self._lease.held:
             self._changed.clear()
             self._auto.next_poll_at = self._clock.wall() + delay
             try:
-                await asyncio.wait_for(self._changed.wait(), min(delay, 3600.0))
+                await asyncio.wait_for(self._changed.wait(), min(delay, FOLLOW_S if self._lease.is_shared else 3600.0))
             except TimeoutError:
                 continue
+            if self._lease.is_shared:
+                await self.save()  # a change of the settings can change the weights, and others follow what is stored
+        return self._lease.held
+
+    async def _follow(self) -> None:
+        """Use the weights that the node with the lease has stored."""
+        self._auto.observer.take_new()
+        self._auto.observer.take_void()
+        self._auto.next_poll_at = None
+        try:
+            parts, at = await sync_to_async(self._store.load_parts)()
+        except DatabaseError:
+            parts, at = {}, 0.0  # those of before stay
+        if at and (self._followed_at or abs(self._clock.wall() - at) < FOLLOWED_FOR_S):
+            self._followed_at = at
+            self._auto.follow(parts)
+        await asyncio.sleep(FOLLOW_S)
 
     def _next_due(self) -> float:
         return min((due.at for due in self._due.values()), default=self._clock.now() + 3600.0)
@@ -219,10 +254,15 @@ class BalanceService:
         """Store what is new. Without the database the history is lost, but balancing goes on."""
         blocks, void = self._auto.observer.take_new(), self._auto.observer.take_void()
         try:
+            if not self._lease.held:
+                return
             if at_the_end:
                 await sync_to_async(wait_at_most)(AT_THE_END_S)
-            await sync_to_async(self._store.save)(blocks, void, self._auto.parts(), self._clock.wall())
-        except DatabaseError as error:
+            parts = self._auto.parts()
+            if parts is None and self._lease.is_shared and self._auto.state is BalanceState.FALLBACK:
+                parts = {}  # the schedule's own weights, for all nodes
+            await sync_to_async(self._store.save)(blocks, void, parts, self._clock.wall(), self._lease.check)
+        except (DatabaseError, LeaseLost) as error:
             _logger.warning("Auto-balance could not store what it observed: %s", error)
 
 

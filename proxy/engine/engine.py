@@ -226,6 +226,16 @@ class Engine:
         per_s = max(LEAST_LEAVING_PER_S, len(leaving) / LEAVING_S)
         self._leaving.add([partial(self._let_one_go, session) for session in leaving], per_s=per_s)
 
+    def let_all_go(self, over_s: float) -> None:
+        """Disconnect all miners, spread over so many seconds; call ``stop_accepting`` or close the ports before."""
+        leaving = list(self.sessions.values())
+        per_s = max(LEAST_LEAVING_PER_S, len(leaving) / over_s)
+        self._leaving.add([partial(self._send_away, session) for session in leaving], per_s=per_s)
+
+    def _send_away(self, session: Session) -> None:
+        if session.id in self.sessions:
+            session.downstream.close("this node stops soon; others take its miners")
+
     def _let_one_go(self, session: Session) -> None:
         is_on = any(one.id == session.listener and one.enabled for one in self.config.miner_listeners)
         if not is_on and session.id in self.sessions:

@@ -1,6 +1,6 @@
 """Counts every share by worker and pool, and gives frozen tallies to readers."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from itertools import islice
 from math import inf
 
@@ -13,7 +13,7 @@ from proxy.history.accumulators import (
     rate_5m_of,
     rates_of,
 )
-from proxy.history.counters import Counts, proves_work, tally_of
+from proxy.history.counters import Counts, proves_work, sum_of, tally_of
 from proxy.history.new_names import HOUR_S, NewNames
 from proxy.history.rates import NO_RATE, Rate, Work
 from proxy.history.tallies import (
@@ -94,15 +94,49 @@ class Accounting:
             if row.last_share_at is not None:
                 mine.last = min(now, now - (wall - row.last_share_at))
 
-    def resume(self, past: PastWork) -> None:
+    def refresh(
+        self,
+        stored: Iterable[Stored],
+        pools: Mapping[PoolKey, Counts],
+        unwritten: Mapping[tuple[WorkerName, PoolKey], Counts],
+    ) -> None:
+        """Take over what several nodes have counted together: totals of some workers, and of all pools.
+
+        ``unwritten`` is what ``take`` has given of this run that was not in the database when it was read.
+        """
+        self._events.settle()
+        now, wall = self._clock.now(), self._clock.wall()
+        self._cut(now)
+        waiting = dict(unwritten)
+        for delta in self._deltas:
+            key = delta.worker, delta.pool
+            waiting[key] = sum_of(waiting.get(key), delta.counts)
+        for row in stored:
+            worker = self._workers.get(row.worker)
+            if worker is not None:
+                mine = self._accumulator(worker, row.pool, now)
+                mine.total = sum_of(row.counts, waiting.get((row.worker, row.pool)))
+                if row.last_share_at is not None:
+                    last = min(now, now - (wall - row.last_share_at))
+                    mine.last = last if mine.last is None else max(mine.last, last)
+                worker.stamp += 1
+        for pool_key, counts in pools.items():
+            pool = self._pool(pool_key)
+            pool.others = sum_of(counts, *(each for (_, key), each in waiting.items() if key == pool_key))
+            for part in pool.own():
+                pool.others.less(part)
+
+    def resume(self, past: PastWork, *, pools: bool = True) -> None:
         """Add one worker's last day of earlier runs to the rates of the hour and the day; once for each worker.
 
-        A worker that is not in memory counts for its pools alone.
+        A worker that is not in memory counts for its pools alone. ``pools``: add it to its pools' rates as well; of
+        several nodes each has in those what its own miners did.
         """
         now = self._clock.now()
         worker = self._workers.get(past.worker)
         for key, at, work in past.slots:
-            self._pool(key).window.add_past(at, work, now)
+            if pools:
+                self._pool(key).window.add_past(at, work, now)
             if worker is not None:
                 self._accumulator(worker, key, now).window.add_past(at, work, now)
         if worker is not None:
@@ -418,7 +452,7 @@ def _last_share(worker: WorkerState) -> float:
 
 
 def _work(pool: PoolAccumulator) -> Work:
-    parts = pool.counts()
+    parts = pool.own()
     return Work(
         sum(part.work for part in parts),
         sum(part.work_squares for part in parts),

@@ -114,16 +114,22 @@ class WorkerAccumulator(Accumulator):
 class PoolAccumulator(Accumulator):
     """All workers on one pool; ``total`` is what earlier runs counted."""
 
-    __slots__ = ("round_trip", "run")
+    __slots__ = ("others", "round_trip", "run")
 
     def __init__(self, now: float) -> None:
         super().__init__(now)
         self.run = Counts()
         """What this run has counted; the metrics begin at 0 with each run."""
+        self.others: Counts | None = None
+        """What other nodes have counted since this run began, as far as it is known; no part of rates and splits."""
         self.round_trip = Recent()
 
     def counts(self) -> tuple[Counts, ...]:
         """Everything, in parts."""
+        return (*self.own(), self.others) if self.others is not None else self.own()
+
+    def own(self) -> tuple[Counts, ...]:
+        """Everything but what other nodes have counted meanwhile."""
         return (self.total, self.run)
 
 

@@ -242,6 +242,14 @@ class Counts:
             for key, number in other.rejects.items():
                 self.rejects[key] = self.rejects.get(key, 0) + number
 
+    def less(self, other: "Counts") -> None:
+        """Take away all of ``other``; never below nothing. What is a largest stays."""
+        for name in SUMS_COUNTED:
+            setattr(self, name, max(getattr(self, name) - getattr(other, name), 0))
+        for key, number in (other.rejects or {}).items():
+            if self.rejects and key in self.rejects:
+                self.rejects[key] = max(self.rejects[key] - number, 0)
+
     @property
     def submitted(self) -> int:
         """All shares."""
@@ -250,6 +258,7 @@ class Counts:
 
 COUNTERS = tuple(_declared)
 """The schema."""
+SUMS_COUNTED = tuple(each.name for each in COUNTERS if each.counted and each.adding is Adding.SUM)
 COUNTED = tuple(counter.name for counter in COUNTERS if counter.counted)
 """Counters that are kept as numbers: what files hold, beside the refusals by reason."""
 STORED = tuple(counter for counter in COUNTERS if counter.stored)
@@ -288,6 +297,15 @@ def proves_work(share: ShareResult) -> bool:
     return share.verdict is Verdict.ACCEPTED or (
         share.pool is not None and share.difficulty > 0.0 and share.reason not in _NO_PROOF
     )
+
+
+def sum_of(*parts: Counts | None) -> Counts:
+    """The sum of what is there of ``parts``, as counts of its own."""
+    total = Counts()
+    for part in parts:
+        if part is not None:
+            total.add(part)
+    return total
 
 
 class Tally(Counts):

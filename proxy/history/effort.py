@@ -42,6 +42,13 @@ class EffortMeter:
         """Go on from earlier runs; call once, after ``Accounting.restore``."""
         self._marks = {mark.scope: mark for mark in marks}
 
+    def refresh(self, marks: Iterable[WorkAtBlock]) -> None:
+        """Learn of blocks that other nodes found."""
+        for mark in marks:
+            known = self._marks.get(mark.scope)
+            if known is None or (mark.at > known.at and mark.scope not in self._fresh):
+                self._marks[mark.scope] = mark
+
     def since_block(self, pool: PoolKey) -> float:
         """Work (a sum of difficulties) on a pool since its last block, or ever."""
         mark, work = self._marks.get(f"pool:{pool}"), self._pool_work(pool)

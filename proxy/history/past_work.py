@@ -51,8 +51,10 @@ class Past:
     fleet: PastPresence | None = None
 
 
-async def resume_rates(accounting: Accounting, clock: Clock) -> float | None:
+async def resume_rates(accounting: Accounting, clock: Clock, *, pools: bool = True) -> float | None:
     """Give the accounting the last day of earlier runs; since when there was work (unix seconds), if there was any.
+
+    Without ``pools`` it is given to the workers alone: the rates of pools begin with this run.
 
     Raises:
         DjangoError: the database cannot be read; nothing was given.
@@ -61,10 +63,11 @@ async def resume_rates(accounting: Accounting, clock: Clock) -> float | None:
     past = await sync_to_async(_read, thread_sensitive=False)(times)
     if past.fleet is None:
         return None
-    accounting.resume_fleet(past.fleet)  # first: a rate that has not all of its work yet is low, never a spike
+    if pools:
+        accounting.resume_fleet(past.fleet)  # first: a rate that has not all of its work yet is low, never a spike
     for first in range(0, len(past.workers), WORKERS_AT_ONCE):
         for worker in past.workers[first : first + WORKERS_AT_ONCE]:
-            accounting.resume(worker)
+            accounting.resume(worker, pools=pools)
         await asyncio.sleep(0)  # the loop's other work goes first
     return times.to_wall(past.fleet.day)
 

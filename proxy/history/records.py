@@ -89,7 +89,7 @@ class Records:
         self._board_of = {key: self._boards[chain] for key, chain in self._chain_of.items()}
 
     def restore(self, records: Iterable[Record]) -> None:
-        """Go on from what earlier runs kept; call once, before the first share."""
+        """Go on from what earlier runs kept, or learn what other nodes keep."""
         for record in records:
             self._new_names.knows(record.worker)
             board = self._boards[record.chain]

@@ -5,6 +5,7 @@ one row at any time, whatever stops the process.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from proxy.history.counters import LARGEST, SUMS
 from proxy.history.records import TOP
 from proxy.history.store import additive_upsert
 from proxy.models.history import BestShare, ChainTip, PayoutRecord, RejectBucket, Retention, ShareBucket, Step
+from proxy.nodes.lease import Lease, LeaseLost, OwnLease
 from proxy.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,9 @@ class Swept:
 class RetentionJob:
     """Sweeps at most every ten minutes; a job for ``HistoryWriter``."""
 
-    def __init__(self, clock: Clock, every_s: float = EVERY_S) -> None:
+    def __init__(self, clock: Clock, every_s: float = EVERY_S, lease: Lease | None = None) -> None:
         self._clock = clock
+        self._lease = lease or OwnLease()
         self._every_s = every_s
         self._due = clock.now()
 
@@ -50,19 +53,25 @@ class RetentionJob:
         Raises:
             django.db.Error: tried again at the next call.
         """
-        if self._clock.now() < self._due:
+        if self._clock.now() < self._due or not self._lease.held:
             return
-        swept = sweep(self._clock.wall())
+        try:
+            swept = sweep(self._clock.wall(), self._lease.check)
+        except LeaseLost:
+            return
         self._due = self._clock.now() + self._every_s
         logger.debug("history: %d rows rolled up, %d deleted", swept.rolled_up, swept.deleted)
 
 
-def sweep(now: float | None = None) -> Swept:
-    """Bring history to what the retention settings say, as of ``now`` (unix seconds)."""
+def sweep(now: float | None = None, check: Callable[[], None] = lambda: None) -> Swept:
+    """Bring history to what the retention settings say, as of ``now`` (unix seconds).
+
+    ``check`` is called in each transaction that moves rows; what it raises ends the sweep.
+    """
     now = wall_now().timestamp() if now is None else now
     keep = Retention.load()
     rolled = sum(
-        _roll_up(source, target, now - days * DAY_S)
+        _roll_up(source, target, now - days * DAY_S, check)
         for source, target, days in (
             (Step.MINUTE, Step.TEN_MINUTES, keep.minutes_days),
             (Step.TEN_MINUTES, Step.HOUR, keep.ten_minutes_days),
@@ -72,13 +81,14 @@ def sweep(now: float | None = None) -> Swept:
     return Swept(rolled_up=rolled, deleted=_expire(keep, now) + _forget_beaten())
 
 
-def _roll_up(source: Step, target: Step, cutoff: float) -> int:
+def _roll_up(source: Step, target: Step, cutoff: float, check: Callable[[], None]) -> int:
     end = int(cutoff) // target * target
     moved = 0
     while (first := _first(source, end)) is not None:
         begin = first // target * target
         until = min(end, begin + max(PIECE_S, target))
         with transaction.atomic():
+            check()
             _keep_writers_out()
             moved += _move(ShareBucket, ("worker", "pool"), SUMS, LARGEST, source, target, begin, until)
             moved += _move(RejectBucket, _REJECT_NAMES, ("count",), (), source, target, begin, until)

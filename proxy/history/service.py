@@ -17,10 +17,12 @@ from proxy.history.journal_import import JournalImporter
 from proxy.history.past_work import resume_rates
 from proxy.history.records import Records
 from proxy.history.retention import RetentionJob
+from proxy.history.shared_totals import SharedTotals
 from proxy.history.split import SplitMeter
 from proxy.history.spool import BatchSpool
 from proxy.history.store import History, read_history
 from proxy.history.writer import HistoryWriter, PeriodicJob
+from proxy.nodes.lease import Lease
 from proxy.observe.events import EventStream
 from proxy.ports import Clock
 
@@ -40,13 +42,25 @@ class HistoryService:
         data_dir: Path,
         blocks: Path,
         jobs: Sequence[PeriodicJob] = (),
+        lease: Lease | None = None,
     ) -> None:
-        """``blocks``: the block journal, whose entries are stored in the database; ``jobs`` follow its own."""
+        """``blocks``: the block journal, whose entries are stored in the database; ``jobs`` follow its own; ``lease``:
+        of several nodes."""
         self._clock = clock
         self.accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=hashes_per_difficulty)
         self.records = Records(clock=clock, events=events)
         self.effort = EffortMeter(clock=clock, events=events, accounting=self.accounting)
         self.splits = SplitMeter(clock=clock, events=events, accounting=self.accounting)
+        self._is_alone = lease is None or not lease.is_shared
+        shared = None
+        if not self._is_alone:
+            shared = SharedTotals(
+                clock=clock,
+                events=events,
+                accounting=self.accounting,
+                records=self.records,
+                effort=self.effort,
+            )
         self._spool = BatchSpool(data_dir / "unwritten.jsonl")
         self._replay = JournalReplay(data_dir)
         writer = uuid.uuid4().hex
@@ -59,7 +73,14 @@ class HistoryService:
             effort=self.effort,
             journal=BatchJournal(data_dir, writer),
             execute=self._spool.execute,
-            jobs=(self._spool.retry, self._replay, JournalImporter(blocks), RetentionJob(clock=clock), *jobs),
+            shared=shared,
+            jobs=(
+                self._spool.retry,
+                self._replay,
+                JournalImporter(blocks),
+                RetentionJob(clock=clock, lease=lease),
+                *jobs,
+            ),
         )
 
     async def restore(self) -> None:
@@ -95,8 +116,8 @@ class HistoryService:
     async def _resume(self) -> None:
         """Not before miners are served: a large history takes some seconds to read."""
         with suppress(DjangoError):  # the writer says so if the database cannot be used; the rates begin with this run
-            since = await resume_rates(self.accounting, self._clock)
-            if since is not None:
+            since = await resume_rates(self.accounting, self._clock, pools=self._is_alone)
+            if since is not None and self._is_alone:
                 self.splits.watched_since(since)
 
     def shutdown_begins(self) -> None:

@@ -152,10 +152,11 @@ class SplitMeter:
             "changes": [[at + offset, weights] for at, weights in list(self._changes)[-CHANGES_SAVED:]],
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any], *, same_books: bool = True) -> None:
         """Go on from the ``dump`` of the last run; call after ``Accounting.restore``, before the first weights.
 
-        What is not as ``dump`` writes it is not used.
+        What is not as ``dump`` writes it is not used. Without ``same_books`` others have counted in between, so that
+        the work since the last change is not known: its span begins anew.
         """
         now = self._clock.now()
         offset = self._clock.wall() - now
@@ -169,7 +170,7 @@ class SplitMeter:
             return
         if changes:
             self._changes.extendleft(reversed(changes))
-            self._resumed = _Change(changed_at, changes[-1][1], base)
+            self._resumed = _Change(changed_at, changes[-1][1], base) if same_books else None
 
     def watched_since(self, wall: float) -> None:
         """Earlier runs' work is counted too, from ``wall`` (unix seconds) on."""

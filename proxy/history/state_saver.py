@@ -41,7 +41,7 @@ class StateSaver:
             if row.scheduler:
                 self._scheduler.restore(row.scheduler)
             if row.split:
-                self._splits.restore(row.split)
+                self._splits.restore(row.split, same_books=not self._node)
 
     async def run(self) -> None:
         """Save now and then until ``close``."""

@@ -230,10 +230,13 @@ def read_history() -> History:
     return History(totals=read_totals(), records=read_records(), marks=read_marks())
 
 
-def read_totals() -> list[Stored]:
-    """All totals, for ``Accounting.restore``."""
-    stored = {(row.worker, row.pool): (_counts(row), row.last_share_at) for row in _latest_last()}
-    for reject in RejectTotal.objects.all():
+def read_totals(names: Sequence[str] | None = None) -> list[Stored]:
+    """All totals, for ``Accounting.restore``, or those of some workers."""
+    totals, refused = _latest_last(), RejectTotal.objects.all()
+    if names is not None:
+        totals, refused = totals.filter(worker__in=names), refused.filter(worker__in=names)
+    stored = {(row.worker, row.pool): (_counts(row), row.last_share_at) for row in totals}
+    for reject in refused:
         entry = stored.get((reject.worker, reject.pool))
         key = _reject_key(reject.reason, reject.decided_by)
         if entry is not None and key is not None:
@@ -243,6 +246,23 @@ def read_totals() -> list[Stored]:
         Stored(worker=WorkerName(worker), pool=PoolKey(pool), counts=counts, last_share_at=last or None)
         for (worker, pool), (counts, last) in stored.items()
     ]
+
+
+def read_pools() -> dict[PoolKey, Counts]:
+    """The totals of each pool."""
+    sums = {name: models.Sum(name) for name in SUMS} | {name: models.Max(name) for name in LARGEST}
+    found: dict[PoolKey, Counts] = {}
+    columns = ("pool", *sums)
+    for pool_name, *values in ShareTotal.objects.order_by().values("pool").annotate(**sums).values_list(*columns):
+        counts = found[PoolKey(pool_name)] = Counts()
+        for name, value in zip(sums, values, strict=True):
+            if name in COUNTED:
+                setattr(counts, name, value)
+    for row in RejectTotal.objects.order_by().values("pool", "reason", "decided_by").annotate(sum=models.Sum("count")):
+        key, pool = _reject_key(row["reason"], row["decided_by"]), found.get(PoolKey(row["pool"]))
+        if key is not None and pool is not None:
+            pool.rejects = {**(pool.rejects or {}), key: row["sum"]}
+    return found
 
 
 def _latest_last() -> models.QuerySet[ShareTotal]:
@@ -264,8 +284,9 @@ def _reject_key(reason: str, who: str) -> tuple[Reason, DecidedBy] | None:
         return None
 
 
-def read_records(limit: int = 20_000) -> list[Record]:
-    """The best shares, for ``Records.restore``."""
+def read_records(limit: int = 20_000, names: Sequence[str] | None = None) -> list[Record]:
+    """The best shares, or those of some workers, for ``Records.restore``."""
+    rows = BestShare.objects.all() if names is None else BestShare.objects.filter(worker__in=names)
     return [
         Record(
             worker=WorkerName(row.worker),
@@ -275,7 +296,7 @@ def read_records(limit: int = 20_000) -> list[Record]:
             at=row.at.timestamp(),
             header_hash=_hex(row.header_hash),
         )
-        for row in BestShare.objects.order_by("-true_difficulty")[:limit]
+        for row in rows.order_by("-true_difficulty")[:limit]
     ]
 
 

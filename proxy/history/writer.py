@@ -20,6 +20,7 @@ from proxy.history.batch import Backlog, Batch
 from proxy.history.batch_journal import BatchJournal
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
+from proxy.history.shared_totals import SharedTotals
 from proxy.history.store import write_batch
 from proxy.observe.events import DatabaseTrouble, EventStream, NewBlockSeen, PayoutChecked
 from proxy.ports import Clock
@@ -56,6 +57,7 @@ class HistoryWriter:
         interval_s: float = INTERVAL_S,
         journal: BatchJournal | None = None,
         journal_s: float = JOURNAL_S,
+        shared: SharedTotals | None = None,
     ) -> None:
         self._writer = writer
         self._clock = clock
@@ -70,6 +72,7 @@ class HistoryWriter:
         self._interval_s = interval_s
         self._journal = journal
         self._journal_s = journal_s
+        self._shared = shared
         self._files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batch journal")
         self._journal_trouble = ""
         self._books = asyncio.Lock()
@@ -130,8 +133,23 @@ class HistoryWriter:
             for job in self._jobs:
                 if not await self._attempt(job):
                     return False
+            if not await self._learn_from_others():
+                return False
             self._recovered()
             return True
+
+    async def _learn_from_others(self) -> bool:
+        """Now and then take over what other nodes have counted. The database has all of this run up to here."""
+        shared = self._shared
+        if shared is None or not shared.is_due() or self._closing.is_set():
+            return True
+        names = shared.names()
+        if not await self._attempt(lambda: shared.read(names)):
+            return False
+        await self._gather()
+        async with self._books:
+            shared.hand_over(self._backlog.rows)
+        return True
 
     async def close(self, timeout_s: float = 10.0) -> bool:
         """Stop, and write what is left, trying for up to ``timeout_s``; False if something could not be written."""

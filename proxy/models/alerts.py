@@ -215,6 +215,8 @@ class AlertDelivery(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     done_at = models.DateTimeField(_("done"), null=True, blank=True)
     problem = models.CharField(_("problem"), max_length=300, blank=True)
+    node = models.CharField(_("node"), max_length=63, default="", blank=True, editable=False)
+    """Which of several nodes delivers it."""
 
     class Meta:
         verbose_name, verbose_name_plural = _("alert sent"), _("alerts sent")

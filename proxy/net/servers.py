@@ -330,10 +330,11 @@ class MetricsServer(ListeningServer):
         networks: Sequence[Network] = (),
         is_allowed: Callable[[str], bool] = lambda host: True,
         settle: Callable[[], None] = lambda: None,
+        ready: Callable[[], bool] | None = None,
     ) -> None:
-        """``settle`` is called on the loop before each scrape."""
+        """``settle`` is called on the loop before each scrape; ``ready`` answers /readyz, where it is given."""
         super().__init__(self._answer)
-        self._settle = settle
+        self._settle, self._ready = settle, ready
         self._exposition = _Exposition(registry)
         self._networks = networks
         self._is_allowed = is_allowed
@@ -347,6 +348,8 @@ class MetricsServer(ListeningServer):
             await _answer(send, 403, b"This address may not read the metrics: see Proxy settings in the admin.\n")
         elif not self._is_allowed(_host(scope)):
             await _answer(send, 400, b"This name is not allowed. Ask by the IP address, or see DPMP_ALLOWED_HOSTS.\n")
+        elif scope["path"] == "/readyz" and self._ready is not None:
+            await (_answer(send, 200, b"ready\n") if self._ready() else _answer(send, 503, b"not ready\n"))
         elif scope["path"] != "/metrics":
             await _answer(send, 404, b"Metrics are at /metrics.\n")
         elif scope["method"] not in ("GET", "HEAD"):

@@ -12,9 +12,13 @@ from typing import Protocol
 LEASE_S = 10.0
 """How long the row holds without being renewed."""
 RENEW_S = 2.5
-"""Between two renewals: three may fail before it is lost."""
+"""Between two renewals: two may fail before it is lost."""
 MARGIN_S = 1.5
 """A holder stops believing this long before the row expires: for what it has just begun, and for clocks' rates."""
+
+
+class LeaseLost(Exception):
+    """Another node holds the lease by now: what was to be written is not."""
 
 
 class Lease(Protocol):
@@ -25,29 +29,61 @@ class Lease(Protocol):
         """Whether this node holds it now. Ask again before each thing that is done."""
 
     @property
-    def epoch(self) -> int:
-        """Grows with each new holder; 0 where nothing is shared."""
+    def is_shared(self) -> bool:
+        """Whether another node can hold it, so that ``held`` can change."""
+
+    def check(self) -> None:
+        """In the transaction that writes something: nobody else gets the lease until it ends.
+
+        Raises:
+            LeaseLost: another node has it.
+            django.db.Error: the database cannot say.
+        """
 
 
 class OwnLease:
     """Where one proxy has its database for itself: always held, and nobody is asked."""
 
     held = True
-    epoch = 0
+    is_shared = False
+
+    def check(self) -> None:
+        """Nobody else can have it."""
+
+
+def once(lease: Lease, job: Callable[[], None]) -> Callable[[], None]:
+    """``job``, done only while the lease is held."""
+
+    def do() -> None:
+        if lease.held:
+            job()
+
+    return do if lease.is_shared else job
 
 
 class SharedLease:
-    """The right as this node knows it. ``monotonic`` must be readable in any thread."""
+    """The right as this node knows it. ``monotonic`` must be readable in any thread; ``is_holder(epoch)`` asks the
+    database whether this run is the holder since that epoch, and keeps it so until the transaction ends."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    is_shared = True
+
+    def __init__(self, monotonic: Callable[[], float], is_holder: Callable[[int], bool]) -> None:
         self._monotonic = monotonic
+        self._is_holder = is_holder
         self._until = float("-inf")
         self.epoch = 0
+        """Grows with each new holder."""
 
     @property
     def held(self) -> bool:
         """Whether it is held now."""
         return self._monotonic() < self._until
+
+    def check(self) -> None:
+        """See ``Lease.check``."""
+        if not self._is_holder(self.epoch):
+            self.lost()
+            raise LeaseLost("another node does what is done once")
 
     def granted(self, epoch: int, asked_at: float) -> None:
         """The database gave or renewed it; ``asked_at`` is from before it was asked (monotonic)."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import Error as DjangoError
@@ -21,17 +22,15 @@ WRITABLE_FOR_S = 5.0
 class Readiness:
     """Which parts are ready."""
 
+    ready: bool
+    """Miners get work and their shares are stored. Of several nodes each works on while their database is away, and
+    keeps what it counts until it is back: a balancer that took them all out for it would leave miners without work."""
     listening: bool
     """A proxy runs in this process and accepts miners."""
     pool: bool
     """A pool is up."""
     database: bool
     """The database can be written."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether miners get work and their shares are stored."""
-        return self.listening and self.pool and self.database
 
 
 class _WriteTest:
@@ -56,6 +55,15 @@ class _WriteTest:
 database = _WriteTest()
 
 
+class Several:
+    """Set by a node that is one of several: what its parts say of the database, instead of a test."""
+
+    trouble: Callable[[], str] | None = None
+
+
+several = Several()
+
+
 def can_write() -> bool:
     """Whether the database can be written: writes a row and rolls back."""
     try:
@@ -72,4 +80,7 @@ def readiness() -> Readiness:
     snapshot = store.current()
     listening = snapshot is not None and abs(time.time() - snapshot.at) < FRESH_S and bool(snapshot.miner_address)
     pool = snapshot is not None and any(pool.status is PoolStatus.UP for pool in snapshot.pools)
-    return Readiness(listening=listening, pool=pool, database=database.writable())
+    if several.trouble is not None:
+        return Readiness(listening=listening, pool=pool, database=not several.trouble(), ready=listening and pool)
+    writable = database.writable()
+    return Readiness(listening=listening, pool=pool, database=writable, ready=listening and pool and writable)

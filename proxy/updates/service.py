@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from proxy import VERSION
 from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, make_client
+from proxy.nodes.lease import Lease, OwnLease
 from proxy.observe.events import EventStream, UpdateAvailable, UpdateCheckFailed
 from proxy.ports import TimeSource
 
@@ -35,11 +36,13 @@ class UpdateService:
         version: str = VERSION,
         first_s: float = FIRST_S,
         jitter: Callable[[], float] = lambda: random.uniform(0.0, JITTER_S),
+        lease: Lease | None = None,
     ) -> None:
         """``memory``: the file that keeps when the feed was asked last, so that a restart does not ask again."""
         self.newer: Release | None = None
         self._clock, self._events, self._memory, self._version = clock, events, memory, version
         self._first_s, self._jitter = first_s, jitter
+        self._lease = lease or OwnLease()
         self._feed = ""
         self._changed = asyncio.Event()
 
@@ -66,7 +69,8 @@ class UpdateService:
             try:
                 await asyncio.wait_for(self._changed.wait(), min(wait_s, DAY_S + JITTER_S))
             except TimeoutError:
-                await self._ask(feed)
+                if self._lease.held:
+                    await self._ask(feed)
 
     async def _ask(self, feed: str) -> None:
         from proxy.updates.releases import FeedError, is_newer, release_of

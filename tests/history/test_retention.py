@@ -121,7 +121,7 @@ def test_best_shares_that_were_beaten_go_and_every_workers_own_best_stays():
 def test_the_chore_sweeps_every_ten_minutes_and_again_after_a_failure(monkeypatch):
     swept = []
 
-    def count(now):
+    def count(now, check):
         swept.append(now)
         if len(swept) == 1:
             raise OperationalError("database is locked")

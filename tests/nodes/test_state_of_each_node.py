@@ -18,7 +18,7 @@ class Part:
     def dump(self):
         return self.state
 
-    def restore(self, state):
+    def restore(self, state, *, same_books=True):
         self.restored = state
 
 

@@ -84,6 +84,8 @@ class Command(BaseCommand):
         def ready(node: Node) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 twisted_loop.add_signal_handler(number, node.stop, number.name)
+            if hasattr(signal, "SIGUSR1"):
+                twisted_loop.add_signal_handler(signal.SIGUSR1, node.drain, "SIGUSR1")
             if not options.log_to_stdout:
                 _announce(node, self.stdout.write)
 

@@ -27,6 +27,7 @@ from proxy.observe.events.miners import (
     PoolExcluded,
 )
 from proxy.observe.events.mqtt import MqttCommand, MqttCommandIgnored, MqttConnected, MqttDisconnected
+from proxy.observe.events.nodes import NodeDraining, NodeLeaseChanged, NodeNameTaken
 from proxy.observe.events.pools import (
     AuthResult,
     ConnectionTipChanged,
@@ -180,6 +181,9 @@ __all__ = [
     "NetworkDifficultyDoubted",
     "NewBlockSeen",
     "NoPoolForLong",
+    "NodeDraining",
+    "NodeLeaseChanged",
+    "NodeNameTaken",
     "OracleApplied",
     "OracleError",
     "OracleFallback",
