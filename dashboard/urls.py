@@ -25,6 +25,7 @@ from dashboard.views import (
     steer,
     vardiff,
     week,
+    whatif,
     widget,
     workers,
 )
@@ -78,6 +79,11 @@ urlpatterns = [
     path("schedule/new/", week.plan, name="schedule-plan-new"),
     path("schedule/<int:pk>/", week.plan, name="schedule-plan"),
     path("balance/", plans.balance, name="balance"),
+    path("whatif/", whatif.whatif, name="whatif"),
+    path("whatif/state/", whatif.state, name="whatif-state"),
+    path("whatif/run/", whatif.run, name="whatif-run"),
+    path("whatif/cancel/", whatif.cancel, name="whatif-cancel"),
+    path("whatif/apply/", whatif.apply, name="whatif-apply"),
     path("blocks/close/", records.close_blocks, name="blocks-close"),
     path("records/", records.records, name="records"),
     path("money/", money.money, name="money"),
@@ -115,5 +121,6 @@ urlpatterns = [
     path("charts/worker/<worker:name>/", charts.worker, name="chart-worker"),
     path("charts/pool/<str:key>/", charts.pool, name="chart-pool"),
     path("charts/money/", money.chart, name="chart-money"),
+    path("charts/whatif/", whatif.chart, name="chart-whatif"),
     path("charts/network/<str:what>/", charts.network, name="chart-network"),
 ]

@@ -73,6 +73,8 @@ PURE = {
     "proxy.money.income",
     "proxy.money.power",
     "proxy.money.prices",
+    "proxy.whatif.plan",
+    "proxy.whatif.replay",
     "proxy.observe.live.moves",
     "proxy.observe.live.views",
     "proxy.observe.live.worker_health",
@@ -132,6 +134,14 @@ MAY_IMPORT = {
         "proxy.net.tasks",
         "proxy.observe",
         "proxy.updates.releases",
+    },
+    "proxy.whatif": {
+        "proxy.balance",
+        "proxy.config.snapshot",
+        "proxy.models",
+        "proxy.money.facts",
+        "proxy.scheduling",
+        "proxy.stratum.difficulty",
     },
     "proxy.observe.log": {"proxy.config"},
     "proxy.observe.metrics": {"proxy.history.counters", "proxy.history.switch_cost"},
@@ -197,6 +207,7 @@ MAY_IMPORT = {
         "proxy.scheduling",
         "proxy.stratum.firmware",
         "proxy.updates.releases",
+        "proxy.whatif",
     },
 }
 

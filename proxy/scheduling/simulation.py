@@ -142,15 +142,27 @@ class Simulation:
 
     # --- the world ------------------------------------------------------------------------------------------------
 
-    def add(self, rate: float, worker: str | None = None) -> SimulatedMiner:
-        """Connect a miner of ``rate`` hashes a second."""
+    def add(self, rate: float, worker: str | None = None, difficulty: float | None = None) -> SimulatedMiner:
+        """Connect a miner of ``rate`` hashes a second; ``difficulty``: on all pools, in place of their own."""
         session = SessionId(self._next_session)
         self._next_session += 1
         miner = SimulatedMiner(session, WorkerName(worker or f"rig{session}"), rate)
+        if difficulty is not None:
+            miner.difficulty = dict.fromkeys(self.config.pools, difficulty)
         self.miners[session] = miner
         self.scheduler.add_miner(session, miner.worker)
         self.scheduler.set_ready(session, self._ready())
         return miner
+
+    def set_rate(self, miner: SimulatedMiner, rate: float, difficulty: float) -> None:
+        """A miner becomes faster or slower, and all pools follow with its difficulty."""
+        self._settle(miner)
+        for pool, seconds in miner.seconds.items():
+            self._work[pool] += miner.rate * seconds
+        miner.seconds = {}
+        miner.rate = rate
+        miner.difficulty = dict.fromkeys(self.config.pools, difficulty)
+        self._plan_share(miner)
 
     def remove(self, miner: SimulatedMiner) -> None:
         """Disconnect a miner; its true work still counts."""

@@ -14,6 +14,7 @@ PAGES = [
     "/balance/",
     "/records/",
     "/money/",
+    "/whatif/",
     "/money/settings/",
     "/logs/",
     "/help/",

@@ -85,6 +85,11 @@ WHO_MAY = {
     "money/": SEE,
     "money/settings/": ADMINISTER,
     "money.csv": SEE,
+    "whatif/": SEE,
+    "whatif/state/": SEE,
+    "whatif/run/": STEER,
+    "whatif/cancel/": STEER,
+    "whatif/apply/": STEER,
     "logs/": LOGS,
     "logs/download/": LOGS,
     "logs/events/": ADMINISTER,
@@ -117,6 +122,7 @@ WHO_MAY = {
     "charts/worker/<worker:name>/": SEE,
     "charts/pool/<str:key>/": SEE,
     "charts/money/": SEE,
+    "charts/whatif/": SEE,
     "charts/network/<str:what>/": SEE,
 }
 """Address -> who is not refused. Those below ``admin/`` are the administrators', but for those of ``ADMIN_FOR_ALL``."""

@@ -9,11 +9,11 @@ LOOKED_AT_AS_ANOTHER = {"listener", "vardiff-rule", "wallet-new", "schedule-wind
 """The same template as the page of one that there is."""
 NO_PAGE = {
     "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-money", "chart-network", "chart-pool",
-    "chart-split", "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download",
+    "chart-split", "chart-whatif", "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download",
     "logs-switches-save", "manifest", "money-csv", "mqtt-test", "offline", "offline-worker", "pins-set", "poll",
     "pool-test", "schedule-preview", "session-end", "split-auto", "split-reset",
     "split-set", "split-undo", "start-test", "theme", "token-make", "token-revoke", "worker-forget", "worker-note",
-    "worker-pin", "workers-csv", "widget", "api",
+    "whatif-apply", "whatif-cancel", "whatif-run", "whatif-state", "worker-pin", "workers-csv", "widget", "api",
 }  # fmt: skip
 """Answers that are no page of the dashboard: forms' targets, data, files, and the API's own description."""
 
