@@ -122,11 +122,11 @@ def visit(chromium, dashboard, logged_in):
             viewport={"width": width, "height": 900}, base_url=dashboard.url, storage_state=state, **options
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_S * 1000)  # of further tabs, too
         if not installs:
             context.add_init_script("delete Navigator.prototype.serviceWorker")
         context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_S * 1000)
         page.bad = []
         page.on("console", lambda said: page.bad.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.bad.append(str(error)))
