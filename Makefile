@@ -16,8 +16,8 @@ ON_POSTGRESQL := tests/admin/test_database_rules.py tests/config/test_loader.py 
 	tests/history/test_writer.py tests/history/test_exportshares.py tests/history/test_blocks_found.py \
 	tests/dashboard/test_regions_from_the_database.py tests/dashboard/api/test_reading.py tests/nodes
 
-# Where the tests work through processes of their own: coverage would see nothing of them and slow them down. But for
-# the browser's they wait for one another most of the time: three at a time use half of two processors, units the rest.
+# Where the tests work through processes of their own: coverage would see nothing of them and slow them down. They
+# wait for one another half of the time or more: what they leave of two processors is for the units.
 PROCESSES := tests/installer tests/e2e tests/abuse tests/browser
 
 .PHONY: help run demo messages screenshots templates static units units-pure units-configuration units-postgresql simulations check test \
@@ -114,11 +114,12 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static simulations units-postgresql
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target processes covered
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(TESTARGS)
 
 processes covered: export DPMP_DATA_DIR := $(TEST_DATA)
+# One after the other: each of the two alone leaves the units enough.
 processes: $(VENV)/.test
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(TESTARGS)
 # They take what the others leave, some of whom are about seconds.
 covered: $(VENV)/.test
 	nice -n 5 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
