@@ -160,7 +160,7 @@ def counter_term(figure: Figure) -> SafeString | str:
     return term(_TERM_OF[figure.key], label) if figure.key in _TERM_OF else label
 
 
-_WHERE = {"firmware": "wide-only", "line": "wide-only", "shares": "mid", "difficulty": "mid"}
+_WHERE = {"firmware": "wide-only", "line": "wide-only", "shares": "mid", "difficulty": "mid", "accepted": "mid"}
 """Columns that not every screen shows."""
 
 
