@@ -46,7 +46,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """
         handler = getattr(self, get_handler_name(message), None)
         if handler is None:
-            raise ValueError(f"no handler for {message['type']}")
+            raise ValueError(message["type"])
         await handler(message)
 
     async def connect(self) -> None:
