@@ -1,6 +1,7 @@
 """Which pools one miner cannot be sent to by its own limits, and why."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from proxy.engine.eligibility import search_space, too_small, why_not
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from proxy.engine.engine import Engine
     from proxy.engine.session import Session
 
+_NONE: Mapping[PoolKey, str] = MappingProxyType({})
+"""Of nearly all miners."""
+
 
 class EligiblePools:
     """One session's: checked with each job of each of its pools. A pool that falls out is announced once."""
@@ -20,9 +24,9 @@ class EligiblePools:
     __slots__ = ("_engine", "_left_out", "_session", "_too_small", "excluded")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
-        self.excluded: dict[PoolKey, str] = {}
+        self.excluded = _NONE
         """Pools whose jobs the miner cannot use at all, and why."""
-        self._too_small: dict[PoolKey, str] = {}
+        self._too_small = _NONE
         """Pools whose jobs end before the next one comes, at this miner's hash rate, and why."""
         self._left_out: frozenset[PoolKey] = frozenset()
         """Those of them that it is not sent to: only while another one that the scheduler aims at has work for it."""
@@ -45,9 +49,9 @@ class EligiblePools:
             elsewhere=elsewhere,
         )
         if not why:
-            self.excluded.pop(key, None)
+            self.excluded = _without(self.excluded, key)
         elif self.excluded.get(key) != why:
-            self.excluded[key] = why
+            self.excluded = {**self.excluded, key: why}
             self._announce(key, why)
         return not why
 
@@ -66,9 +70,9 @@ class EligiblePools:
                 was=was,
             )
             if not why:
-                self._too_small.pop(key, None)
+                self._too_small = _without(self._too_small, key)
             elif not was:
-                self._too_small[key] = why
+                self._too_small = {**self._too_small, key: why}
         return (key in self._too_small) is not (key in self._left_out)
 
     def leave_out(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
@@ -98,8 +102,8 @@ class EligiblePools:
 
     def forget(self, key: PoolKey) -> None:
         """The pool was removed or switched off."""
-        self.excluded.pop(key, None)
-        self._too_small.pop(key, None)
+        self.excluded = _without(self.excluded, key)
+        self._too_small = _without(self._too_small, key)
 
     def why_not(self, key: PoolKey) -> str:
         """Why the miner is not sent to a pool; "" while it may be."""
@@ -123,3 +127,9 @@ class EligiblePools:
     def _announce(self, key: PoolKey, reason: str) -> None:
         session = self._session
         self._engine.events.emit(PoolExcluded(session=session.id, worker=session.worker, pool=key, reason=reason))
+
+
+def _without(reasons: Mapping[PoolKey, str], key: PoolKey) -> Mapping[PoolKey, str]:
+    if key not in reasons:
+        return reasons
+    return {other: why for other, why in reasons.items() if other != key} or _NONE
