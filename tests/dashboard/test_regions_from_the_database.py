@@ -56,6 +56,14 @@ def test_new_best_share_is_in_the_next_rendering():
     assert "662 K" in shown("records")
 
 
+def test_ten_best_shares_stand_first_and_the_others_behind_a_fold():
+    for number in range(12):
+        best_share(1e5 + number)
+    html = shown("records")
+    top, others = html.split("<summary>", 1)
+    assert top.count('class="worker"') == 10 and "the next 2" in others
+
+
 def test_block_shows_at_once_and_its_verdict_when_the_pool_gives_it():
     assert "No blocks yet" in shown("records")
     found = block()
