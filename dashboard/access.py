@@ -10,11 +10,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
 
 from dashboard.models import ApiToken, ReadOnlyLink, TokenRole
 from dashboard.redacting import account_names, hide_wallets
+from dashboard.second_factor import lacks_second_factor
 
 SEE, LOGS, STEER, ADMINISTER, WALLETS = "see", "view_logs", "steer", "administer", "wallets"
 TEXTS = ("text/html", "text/csv", "application/json")
@@ -59,7 +60,12 @@ BY_LINK = Access(frozenset({SEE}))
 
 
 def of_user(user: AbstractUser | AnonymousUser) -> Access:
-    """What a logged-in person may, by Django's permissions."""
+    """What a logged-in person may now: nothing yet, where a second factor is demanded and not set up."""
+    return NOBODY if lacks_second_factor(user) else of_person(user)
+
+
+def of_person(user: AbstractUser | AnonymousUser) -> Access:
+    """What a person may by Django's permissions."""
     if not user.is_authenticated or not user.is_active:
         return NOBODY
     held = {name for name in (SEE, LOGS, STEER, ADMINISTER) if user.has_perm(f"dashboard.{name}")}
@@ -84,7 +90,7 @@ OF_ROLE: Mapping[str, frozenset[str]] = {
 
 def of_token(token: ApiToken) -> Access:
     """What a token of the API may: what its role says, as far as its person may that now."""
-    own = of_user(token.user)
+    own = of_person(token.user)
     return Access(own.may & OF_ROLE.get(token.role, NOBODY.may)) if token.state == "live" else NOBODY
 
 
@@ -139,10 +145,17 @@ def without_wallets(response: HttpResponseBase) -> HttpResponseBase:
 def refuse(request: HttpRequest, names: Iterable[str]) -> HttpResponseBase:
     """The answer where a permission is missing: the login page for strangers, an explanation for others."""
     if of_request(request) == NOBODY and not request.user.is_authenticated:
-        if request.headers.get("HX-Request"):
-            return HttpResponse(status=401, headers={"HX-Redirect": f"/{settings.LOGIN_URL}/"})
+        if _by_htmx(request):
+            return HttpResponse(status=401, headers={"HX-Redirect": resolve_url(settings.LOGIN_URL)})
         return redirect_to_login(request.get_full_path())
+    if lacks_second_factor(request.user):
+        page = resolve_url("mfa_index")
+        return HttpResponse(status=403, headers={"HX-Redirect": page}) if _by_htmx(request) else redirect(page)
     message = _("Your account may not do this. An administrator can add you to a group that may.")
     if not request.user.is_authenticated:
         message = _("A read-only link cannot do this.")
     return render(request, "dashboard/refused.html", {"message": message, "needs": sorted(names)}, status=403)
+
+
+def _by_htmx(request: HttpRequest) -> bool:
+    return bool(request.headers.get("HX-Request"))

@@ -1,16 +1,20 @@
-"""The dashboard's tables in the admin: tokens of the API."""
+"""The dashboard's tables in the admin: tokens of the API, second factors, rules for logins."""
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.access import of_request
 from dashboard.forms import TokenForm
-from dashboard.models import ApiToken
+from dashboard.models import ApiToken, LoginRules
+
+admin.site.unregister([Authenticator, EmailAddress])  # shows secrets; has no use without mail
 
 
 @admin.register(ApiToken)
@@ -88,3 +92,44 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         )
         response["Cache-Control"] = "no-store"
         return response
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Everybody's second factors without their secrets, to remove those that somebody has lost."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    search_fields = ["user__username"]
+    list_select_related = ["user"]
+    fields = ["user", "type", "created_at", "last_used_at"]
+    readonly_fields = ["user", "type", "created_at", "last_used_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Each person sets up their own."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        """There is nothing to edit."""
+        return False
+
+
+@admin.register(LoginRules)
+class LoginRulesAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The form of the only row."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Redirect to it."""
+        return redirect("admin:dashboard_loginrules_change", "1")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> LoginRules | None:
+        """The one row; with the defaults as long as it was never saved."""
+        return LoginRules.load() if object_id == "1" else None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is a single row."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: LoginRules | None = None) -> bool:
+        """It stays."""
+        return False

@@ -1,8 +1,11 @@
-"""Writes every change by a person to the audit log: steering, and rows edited in the admin."""
+"""Writes every change by a person to the audit log: steering, rows edited in the admin, second factors."""
 
 from typing import Any
 
+from allauth.mfa import signals as mfa
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.contenttypes.models import ContentType
 from django.db.models.signals import post_save
@@ -38,6 +41,30 @@ def on_login(request: HttpRequest | None, user: Any, **_: Any) -> None:
     if request is not None and hasattr(request, "session"):
         request.session["address"] = request.META.get("REMOTE_ADDR", "")
         request.session["browser"] = request.headers.get("User-Agent", "")[:200]
+
+
+@receiver(mfa.authenticator_added, dispatch_uid="dashboard.audit.factor_added")
+def on_factor_added(user: User, authenticator: Authenticator, **_: Any) -> None:
+    """Runs when somebody has set up an app, a passkey or recovery codes."""
+    AuditEntry.write(by=user.get_username(), action="add second factor", subject=str(authenticator))
+
+
+@receiver(mfa.authenticator_reset, dispatch_uid="dashboard.audit.factor_reset")
+def on_factor_reset(user: User, authenticator: Authenticator, **_: Any) -> None:
+    """Runs when somebody has made new recovery codes."""
+    AuditEntry.write(by=user.get_username(), action="renew second factor", subject=str(authenticator))
+
+
+@receiver(mfa.authenticator_removed, dispatch_uid="dashboard.audit.factor_removed")
+def on_factor_removed(user: User, authenticator: Authenticator, **_: Any) -> None:
+    """Runs when somebody has removed one of their own."""
+    AuditEntry.write(by=user.get_username(), action="remove second factor", subject=str(authenticator))
+
+
+@receiver(mfa.authentication_failed, dispatch_uid="dashboard.audit.factor_failed")
+def on_wrong_code(user: User, **_: Any) -> None:
+    """Runs after a wrong code: whoever enters one knows the password."""
+    AuditEntry.write(by=user.get_username(), action="wrong second factor")
 
 
 _ADMIN_ACTIONS = {1: "add", 2: "change", 3: "delete"}

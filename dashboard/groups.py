@@ -8,7 +8,7 @@ from django.db.models.signals import m2m_changed
 from django.dispatch import receiver
 
 VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
-_APPS = ("proxy", "dashboard", "auth")
+_APPS = ("proxy", "dashboard", "auth", "mfa")
 
 
 def grant_everything(app_config: AppConfig, using: str, **_: Any) -> None:

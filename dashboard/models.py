@@ -1,4 +1,4 @@
-"""Tables about people: what they changed, read-only links, tokens of the API, and notes about workers."""
+"""Tables about people: what they changed, read-only links, tokens of the API, rules for logins, notes about workers."""
 
 import hashlib
 import secrets
@@ -200,6 +200,32 @@ class ApiToken(models.Model):
         if self.expires_at <= timezone.now():
             return "expired"
         return "live" if self.password_mark == self.user.get_session_auth_hash() else "password"
+
+
+class LoginRules(models.Model):
+    """What logins take; a single row, and none as long as nobody has changed anything."""
+
+    administrators_need_second_factor = models.BooleanField(
+        _("administrators need a second factor"),
+        default=False,
+        help_text=_(
+            "Whoever may administer sets up an authenticator app or a passkey at the next page, and can do nothing "
+            "else before. Tokens of the API go on working."
+        ),
+    )
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("rules for logins"), _("rules for logins")
+        default_permissions = ("view", "change")
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="login_rules_one_row")]
+
+    def __str__(self) -> str:
+        return str(_("rules for logins"))
+
+    @classmethod
+    def load(cls) -> "LoginRules":
+        """The one row; unsaved with the defaults where there is none yet."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
 
 
 class WorkerNote(models.Model):

@@ -22,6 +22,7 @@ from django.utils.crypto import constant_time_compare
 
 from dashboard.access import ADMINISTER, BY_LINK, LINK_KEY, LOGS, NOBODY, SEE, STEER, WALLETS, Access
 from dashboard.models import ReadOnlyLink
+from dashboard.second_factor import CHANGED_BY, lacking_among
 from dashboard.single_flight import SingleFlight
 
 ALL = {SEE, LOGS, STEER, ADMINISTER}
@@ -81,12 +82,13 @@ def _verdict(viewer: Viewer, alive: set[str], people: dict[int, tuple[str, Acces
 def _people(ids: set[int]) -> dict[int, tuple[str, Access]]:
     if not ids:
         return {}
-    found = get_user_model().objects.filter(pk__in=ids, is_active=True).only("password", "is_superuser")
-    granted = _granted(ids)
-    return {
-        person.pk: (person.get_session_auth_hash(), _access(ALL if person.is_superuser else granted[person.pk]))
-        for person in found
-    }
+    found = get_user_model().objects.filter(pk__in=ids, is_active=True).only("password", "is_superuser", "is_staff")
+    granted, lacking, answers = _granted(ids), lacking_among(ids), {}
+    for person in found:
+        names = ALL if person.is_superuser else granted[person.pk]
+        waits = person.pk in lacking and (person.is_staff or ADMINISTER in names)
+        answers[person.pk] = (person.get_session_auth_hash(), NOBODY if waits else _access(names))
+    return answers
 
 
 def _granted(ids: set[int]) -> dict[int, set[str]]:
@@ -112,7 +114,7 @@ _changed = 0
 def watch() -> None:
     """Hear of such changes, once they are committed."""
     person = get_user_model()
-    for model in (Session, person, Group, ReadOnlyLink):
+    for model in (Session, person, Group, ReadOnlyLink, *CHANGED_BY):
         for signal in (post_save, post_delete):
             signal.connect(_heard, sender=model, dispatch_uid=f"dashboard.viewers.{model.__name__}")
     for through in (person.groups.through, person.user_permissions.through, Group.permissions.through):

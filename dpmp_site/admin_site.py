@@ -4,10 +4,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from dashboard.second_factor import lacks_second_factor
 
 SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
     ("mining", _("Pools and schedules"), ("Pool", "Wallet", "Schedule", "WorkerPin", "WeightOverride")),
@@ -28,7 +31,20 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
             "ConfigRevision",
         ),
     ),
-    ("people", _("People"), ("User", "Group", "ApiToken", "AccessAttempt", "AccessFailureLog", "AccessLog")),
+    (
+        "people",
+        _("People"),
+        (
+            "User",
+            "Group",
+            "ApiToken",
+            "Authenticator",
+            "LoginRules",
+            "AccessAttempt",
+            "AccessFailureLog",
+            "AccessLog",
+        ),
+    ),
     (
         "history",
         _("History"),
@@ -42,11 +58,19 @@ class ConfigSite(AdminSite):
     """Django's admin with sections of our own on its front page and in its side bar."""
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Who is logged in and is no administrator has nothing to do here: Home, with a word about it."""
-        if request.user.is_authenticated and not self.has_permission(request):
+        """The dashboard's login. Who is logged in and is no administrator has nothing to do here: Home, with a word."""
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.GET.get("next") or request.get_full_path())
+        if lacks_second_factor(request.user):
+            return redirect("mfa_index")
+        if not self.has_permission(request):
             messages.info(request, _("The configuration is for administrators. This is what you can see and do."))
             return redirect("home")
-        return super().login(request, extra_context)
+        return redirect("admin:index")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Administrators, once they have the second factor that may be demanded of them."""
+        return super().has_permission(request) and not lacks_second_factor(request.user)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The tables that the person may see, by section; what no section names follows as Django lists it."""

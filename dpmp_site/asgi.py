@@ -21,7 +21,7 @@ from dashboard.api.gate import ApiGate  # noqa: E402
 from dashboard.api.streaming import EventStream  # noqa: E402
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
 
-LOGIN_PATHS = frozenset({reverse("login"), reverse("admin:login")})
+LOGIN_PATHS = frozenset({reverse("account_login"), reverse("mfa_login_webauthn")})
 """Paths that accept a login. Made here, because the first ``reverse`` loads all pages: a second in which the loop would
 not serve miners."""
 

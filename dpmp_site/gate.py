@@ -3,20 +3,27 @@
 Django gives each request a thread. Threads that all want the interpreter make the event loop, which serves the miners
 from the same process, wait for each of them in turn; so few are let in and the rest wait here, where it costs nothing.
 Logins are dear by design (a password's hash takes a good part of a second): two at once, a short queue, and whoever
-comes then is told to try again. One address has few places, so that a stranger's flood leaves room for the owner.
+comes then is told to try again. One address has few places, so that a stranger's flood leaves room for the owner; and
+there are places for browsers in which somebody has logged in before, whatever the number of strangers.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Collection
 
+from django.http import parse_cookie
+
 from dpmp_site.hosts import Application, Receive, Scope, Send, scope_address
+from dpmp_site.known_browsers import any_known_browser
 
 REQUESTS_AT_ONCE = 8
 LOGINS_AT_ONCE = 2
 LOGINS_IN_ALL = 24
 """Those that are worked on and those that wait."""
+LOGINS_OF_KNOWN_BROWSERS = 8
+"""Beside those."""
 LOGINS_OF_AN_ADDRESS = 3
+"""Or of a known browser."""
 RETRY_AFTER_S = 3
 BUSY = b"Too many logins at this moment. Try again in a few seconds.\n"
 
@@ -42,22 +49,32 @@ class LoginGate:
         self._free = asyncio.Semaphore(LOGINS_AT_ONCE)
         self._present: Counter[str] = Counter()
         """Logins by address; only of those that are here, so it is as small as the queue."""
+        self._known: Counter[str] = Counter()
+        """The same of known browsers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST" or scope["path"] not in self._login_paths:
             await self._application(scope, receive, send)
             return
-        address = scope_address(scope)
-        if self._present.total() >= LOGINS_IN_ALL or self._present[address] >= LOGINS_OF_AN_ADDRESS:
+        browser = any_known_browser(_cookies(scope))
+        present, most = (self._known, LOGINS_OF_KNOWN_BROWSERS) if browser else (self._present, LOGINS_IN_ALL)
+        client = browser or scope_address(scope)
+        if present.total() >= most or present[client] >= LOGINS_OF_AN_ADDRESS:
             await _refuse(send)
             return
-        self._present[address] += 1
+        present[client] += 1
         try:
             async with self._free:
                 await self._application(scope, receive, send)
         finally:
-            self._present[address] -= 1
-            self._present += Counter()  # drops what is zero
+            present[client] -= 1
+            if not present[client]:
+                del present[client]
+
+
+def _cookies(scope: Scope) -> dict[str, str]:
+    given = [value.decode("latin-1") for name, value in scope.get("headers", []) if name == b"cookie"]
+    return parse_cookie("; ".join(given))
 
 
 async def _refuse(send: Send) -> None:

@@ -153,3 +153,11 @@ def _behind(remote: str, forwarded: str) -> str:
     if settings.TRUST_PROXY:
         return _address(forwarded.rpartition(",")[2].strip()) or remote
     return remote
+
+
+def passkeys_work(request: HttpRequest) -> bool:
+    """Whether a browser uses passkeys at the address of this request: by a name, with TLS or on this machine."""
+    parts = split_host(request.get_host())
+    if parts is None or _address(parts[0]):
+        return False
+    return request.is_secure() or parts[0] == "localhost" or parts[0].endswith(".localhost")

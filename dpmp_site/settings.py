@@ -38,6 +38,9 @@ INSTALLED_APPS = [
     "django_prometheus",
     "django_htmx",
     "axes",
+    "allauth",  # its texts in other languages
+    "allauth.account",
+    "allauth.mfa",
     "proxy.apps.ProxyConfig",
     "dashboard.apps.DashboardConfig",
 ]
@@ -59,6 +62,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -152,9 +156,9 @@ WHITENOISE_MAX_AGE = 0 if DEBUG else 300
 
 # --- People ---------------------------------------------------------------------------------------------------------
 
-LOGIN_URL = "login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = "account_login"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
     "dpmp_site.logins.QuietPasswordHasher",
@@ -175,7 +179,35 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # an attempt that is refu
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_HANDLER = "dpmp_site.logins.LoginLimits"
 AXES_CLIENT_IP_CALLABLE = "dpmp_site.hosts.client_address"
+AXES_USERNAME_CALLABLE = "dpmp_site.logins.counted_name"
 AXES_VERBOSE = False
+
+# Logins are django-allauth's; its addresses are in dpmp_site.account_urls. Nobody signs up, and nothing needs mail.
+ACCOUNT_ADAPTER = "dpmp_site.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"login": "dpmp_site.account_forms.NameAndPassword"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True  # for two weeks, as Django does
+ACCOUNT_REAUTHENTICATION_METHODS = {"password", "mfa"}
+# Axes counts wrong passwords: allauth would lock a name, which keeps its owner out. The tries at the second factor are
+# those of our own forms, for one person.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "second_factor": "5/5m/key"}
+MFA_ADAPTER = "dpmp_site.accounts.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "dpmp_site.account_forms.SecondFactorCode",
+    "reauthenticate": "dpmp_site.account_forms.CodeAgain",
+    "add_webauthn": "dpmp_site.passkey_forms.AnotherPasskey",
+    "login_webauthn": "dpmp_site.passkey_forms.PasskeyAlone",
+    "authenticate_webauthn": "dpmp_site.passkey_forms.PasskeyAfterPassword",
+    "reauthenticate_webauthn": "dpmp_site.passkey_forms.PasskeyAgain",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # there are no addresses to verify
+MFA_TOTP_TOLERANCE = 1  # half a minute: clocks in homes are wrong
+MFA_TOTP_ISSUER = "DPMP"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}}}
+"""Used codes and counted tries; so many that a stranger cannot make it forget them."""
 
 # --- What a browser may do ------------------------------------------------------------------------------------------
 

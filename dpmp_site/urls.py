@@ -1,13 +1,10 @@
-"""Addresses: the admin, login and logout, and the dashboard for the rest."""
+"""Addresses: the admin, logins, and the dashboard for the rest."""
 
 from django.contrib import admin
-from django.contrib.auth import views as auth_views
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
-
-from dashboard.access import no_account_yet
 
 
 def no_page_on_site(request: HttpRequest, rest: str) -> HttpResponseBase:
@@ -20,14 +17,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("dashboard/icon.svg"))),
     path("admin/r/<path:rest>", no_page_on_site),
     path("admin/", admin.site.urls),
-    path(
-        "login/",
-        auth_views.LoginView.as_view(
-            redirect_authenticated_user=True, extra_context={"no_account_yet": no_account_yet}
-        ),
-        name="login",
-    ),
-    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("", include("dpmp_site.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("proxy.urls")),
     path("", include("dashboard.urls")),

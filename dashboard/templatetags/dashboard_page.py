@@ -19,6 +19,7 @@ from dashboard.presenters import DASH
 from dashboard.regions.workers import SORTS
 from dashboard.templatetags.units import Figure
 from dashboard.terms import TERMS
+from dpmp_site.hosts import passkeys_work
 from proxy.models import MoneySettings
 from proxy.observe.live.views import LiveSnapshot, store
 
@@ -32,6 +33,12 @@ register = template.Library()
 def access(context: template.Context) -> Access:
     """The viewer's permissions."""
     return of_request(context["request"])
+
+
+@register.simple_tag(takes_context=True, name="passkeys_work")
+def can_use_passkeys(context: template.Context) -> bool:
+    """Whether a browser allows passkeys at the address of this page."""
+    return passkeys_work(context["request"])
 
 
 _UNDER = {"fleet": "workers", "pins": "workers", "wallets": "pools", "wallet": "pools"}

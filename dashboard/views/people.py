@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.access import ADMINISTER, LINK_KEY, SEE, STEER, needs, of_request, refuse
 from dashboard.forms import LinkForm, PersonForm, TokenForm
 from dashboard.models import ApiToken, AuditEntry, ReadOnlyLink
+from dashboard.second_factor import has_second_factor
 
 AUDIT_PAGE = 50
 MAX_SESSIONS = 2000
@@ -99,6 +100,7 @@ def _account(
             "tokens": ApiToken.objects.filter(user=person).select_related("user"),
             "token_form": token_form or (TokenForm(access=access, prefix="token") if access.see else None),
             "secret": secret,
+            "has_second_factor": has_second_factor(person),
         },
         status=status,
     )

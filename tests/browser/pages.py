@@ -25,6 +25,8 @@ PAGES = [
     "/mqtt/",
     "/start/",
     "/account/",
+    "/account/confirm/",
+    "/account/second-factor/",
     "/people/",
     "/people/1/",
     "/pools/A/edit/",
@@ -51,6 +53,7 @@ ADMIN = [
     "/admin/proxy/schedule/1/change/",
     "/admin/proxy/alertrule/",
     "/admin/proxy/balancesettings/1/change/",
+    "/admin/dashboard/loginrules/1/change/",
     "/admin/proxy/sharebucket/export/",
 ]
 WIDTHS = (360, 768, 1440)

@@ -31,6 +31,19 @@ WHO_MAY = {
     "favicon.ico": EVERYBODY,
     "login/": EVERYBODY,
     "logout/": EVERYBODY,
+    "login/second-factor/": LOGGED_IN,  # leads Home; others to the login page, but after a password
+    "login/passkey/": LOGGED_IN,  # the same: strangers' browsers ask for JSON, and answer with a passkey
+    "account/confirm/": LOGGED_IN,
+    "account/confirm/code/": LOGGED_IN,
+    "account/confirm/passkey/": LOGGED_IN,
+    "account/second-factor/": LOGGED_IN,
+    "account/second-factor/app/": LOGGED_IN,
+    "account/second-factor/app/remove/": LOGGED_IN,
+    "account/second-factor/codes/": LOGGED_IN,
+    "account/second-factor/codes/new/": LOGGED_IN,
+    "account/second-factor/passkeys/": EVERYBODY,  # leads to the page above
+    "account/second-factor/passkeys/new/": LOGGED_IN,
+    "account/second-factor/passkeys/<int:pk>/remove/": LOGGED_IN,
     "i18n/setlang/": EVERYBODY,
     "healthz": EVERYBODY,
     "readyz": EVERYBODY,

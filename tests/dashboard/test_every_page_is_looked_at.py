@@ -3,10 +3,17 @@
 from django.urls import resolve
 
 from dashboard.urls import urlpatterns
+from dpmp_site import account_urls
 from tests.browser.pages import PAGES
 
 LOOKED_AT_AS_ANOTHER = {"listener", "vardiff-rule", "wallet-new", "schedule-window-new"}
 """The same template as the page of one that there is."""
+LOGINS = {
+    "account_login", "account_logout", "mfa_add_webauthn", "mfa_authenticate", "mfa_list_webauthn",
+    "mfa_login_webauthn", "mfa_remove_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
+    "mfa_activate_totp", "mfa_deactivate_totp", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
+}  # fmt: skip
+"""Pages on the way through a login or to a second factor: ``test_passkeys`` walks through them."""
 NO_PAGE = {
     "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-money", "chart-network", "chart-pool",
     "chart-split", "chart-whatif", "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download",
@@ -19,6 +26,7 @@ NO_PAGE = {
 
 
 def test_every_page_is_in_the_list_of_those_that_are_looked_at():
-    names = {pattern.name for pattern in urlpatterns} - NO_PAGE - LOOKED_AT_AS_ANOTHER
+    patterns = [*urlpatterns, *account_urls.urlpatterns]
+    names = {pattern.name for pattern in patterns} - NO_PAGE - LOOKED_AT_AS_ANOTHER - LOGINS
     looked_at = {resolve(path).view_name for path in PAGES}
     assert names - looked_at == set() and looked_at <= names

@@ -227,7 +227,7 @@ def test_check_of_many_viewers_takes_a_fixed_number_of_queries(person, django_as
         session.save()
         known.append(viewers.viewer_of(session))
         assert known[index].user_id == user.pk
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         answers = viewers.check(known * 10)
     assert [answers[viewer].steer for viewer in known] == [False, True, True]
 

@@ -155,7 +155,7 @@ def test_theme_does_not_redirect_to_strangers(browser_of):
         ("/workers/", 9),
         ("/pools/", 8),
         ("/pools/A/", 14),
-        ("/schedule/", 33),
+        ("/schedule/", 34),
         ("/balance/", 8),
         ("/records/", 13),
         ("/help/", 8),
@@ -209,7 +209,7 @@ def test_page_of_a_forgotten_worker_says_so(browser_of, pools):
 def test_icon_is_found_where_browsers_ask_for_it(client, db):
     response = client.get("/favicon.ico", follow=True)
     assert response.status_code == 200 and response["Content-Type"] == "image/svg+xml"
-    assert "dashboard/icon.svg" in client.get("/admin/login/").content.decode()
+    assert "dashboard/icon.svg" in client.get("/login/").content.decode()
 
 
 @pytest.mark.parametrize("name", ["403.html", "403_csrf.html", "404.html", "500.html"])

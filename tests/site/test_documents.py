@@ -129,7 +129,8 @@ def test_every_package_folder_stands_in_the_map():
         f"{name_of(path.parent)}/" for folder in ("proxy", "dashboard") for path in (ROOT / folder).rglob("__init__.py")
     }
     within = {"proxy/", "dashboard/"}  # the apps themselves: drawn as what is in them
-    small = {"proxy/config/importers/", "proxy/management/commands/", "proxy/scheduling/policies/"}
+    commands = {"proxy/management/commands/", "dashboard/management/commands/"}
+    small = {"proxy/config/importers/", "proxy/scheduling/policies/", *commands}
     tables = {package for package in packages if "migrations" in package or "templatetags" in package}
     assert not packages - within - small - tables - quoted
 

@@ -3,9 +3,18 @@
 import asyncio
 
 import pytest
-from django.test import override_settings
+from django.http import HttpResponse
+from django.test import RequestFactory, override_settings
 
-from dpmp_site.gate import LOGINS_AT_ONCE, LOGINS_IN_ALL, LOGINS_OF_AN_ADDRESS, LoginGate, RequestGate
+from dpmp_site.gate import (
+    LOGINS_AT_ONCE,
+    LOGINS_IN_ALL,
+    LOGINS_OF_AN_ADDRESS,
+    LOGINS_OF_KNOWN_BROWSERS,
+    LoginGate,
+    RequestGate,
+)
+from dpmp_site.known_browsers import KNOWN_COOKIE, remember_browser
 from proxy.net.tasks import spawn
 
 pytestmark = pytest.mark.asyncio
@@ -51,7 +60,7 @@ async def stage():
 
 
 def gate_of(stage):
-    return LoginGate(stage, {"/login/", "/admin/login/"})
+    return LoginGate(stage, {"/login/", "/login/passkey/"})
 
 
 async def settle():
@@ -72,7 +81,7 @@ async def test_only_two_logins_are_worked_on_at_once(stage):
 async def test_flood_from_one_address_is_told_429_at_once_and_when_to_come_again(stage):
     gate = gate_of(stage)
     for number in range(200):
-        stage.ask(gate, path=["/login/", "/admin/login/"][number % 2])
+        stage.ask(gate, path=["/login/", "/login/passkey/"][number % 2])
     await settle()
     assert len(stage.answers) == 200 - LOGINS_OF_AN_ADDRESS
     assert {status for status, _ in stage.answers} == {429}
@@ -98,6 +107,40 @@ async def test_queue_is_short_whatever_the_number_of_addresses(stage):
         stage.ask(gate, client=f"10.0.1.{number}")
     await settle()
     assert len(stage.answers) == 100 - LOGINS_IN_ALL
+
+
+def cookie_of_a_known_browser(name="ada"):
+    response = HttpResponse()
+    remember_browser(RequestFactory().get("/"), response, name)
+    return [(b"cookie", f"a=b; {KNOWN_COOKIE}={response.cookies[KNOWN_COOKIE].value}".encode())]
+
+
+async def test_known_browser_has_a_place_in_a_flood_from_everywhere(stage):
+    gate = gate_of(stage)
+    for number in range(100):
+        stage.ask(gate, client=f"10.0.1.{number}")
+    await settle()
+    refused = len(stage.answers)
+    mine = stage.ask(gate, client="10.0.1.1", headers=cookie_of_a_known_browser())
+    stage.finished.set()
+    await mine
+    assert len(stage.answers) == refused
+    assert stage.served == LOGINS_IN_ALL + 1
+
+
+async def test_places_of_known_browsers_are_few_too(stage):
+    gate, mine = gate_of(stage), cookie_of_a_known_browser()
+    for _ in range(10):
+        stage.ask(gate, headers=mine)
+    await settle()
+    assert len(stage.answers) == 10 - LOGINS_OF_AN_ADDRESS
+    for number in range(50):
+        stage.ask(gate, headers=cookie_of_a_known_browser(f"name{number}"))
+    await settle()
+    assert len(stage.answers) == 60 - LOGINS_OF_KNOWN_BROWSERS
+    stage.finished.set()
+    await asyncio.gather(*stage.tasks)
+    assert gate._known == gate._present == {}
 
 
 async def test_places_are_given_back_also_by_those_who_go_away(stage):

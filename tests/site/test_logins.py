@@ -8,8 +8,10 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, get_hashers
 from django.contrib.auth.models import User
-from django.test import override_settings
+from django.core import signing
+from django.test import Client, override_settings
 
+from dpmp_site.known_browsers import KNOWN_COOKIE, KNOWN_PEOPLE, KNOWN_SALT
 from dpmp_site.logins import _NICENESS as STEP_BACK
 from dpmp_site.logins import FAILURES_OF_AN_ADDRESS, HASHED_AT_ONCE, QuietPasswordHasher
 
@@ -100,3 +102,50 @@ def test_only_two_threads_hash_and_with_low_priority(monkeypatch):
     assert max(count for count, _ in seen) == HASHED_AT_ONCE
     lowest = 19  # what Linux makes of anything above; who runs the tests may already be there
     assert {niceness for _, niceness in seen} == {min(ours + STEP_BACK, lowest)}
+
+
+def test_flood_at_ones_own_address_does_not_keep_a_known_browser_out(client, ada):
+    """Behind a web server that hides addresses, or a router, strangers and owners look the same."""
+    assert log_in(client, "ada", PASSWORD, "10.0.0.1") == 302
+    client.post("/logout/")
+    stranger = Client()
+    for number in range(30):
+        for name in ("ada", f"name{number}"):
+            log_in(stranger, name, "wrong", "10.0.0.1")
+    assert log_in(stranger, "ada", PASSWORD, "10.0.0.1") == 429
+    assert log_in(client, "ada", PASSWORD, "10.0.0.1") == 302
+
+
+def test_known_browser_is_locked_out_for_what_it_does_itself(client, ada):
+    log_in(client, "ada", PASSWORD, "10.0.0.1")
+    client.post("/logout/")
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        log_in(client, "ada", "wrong", "10.0.0.1")
+    assert log_in(client, "ada", PASSWORD, "10.0.0.1") == 429
+    assert log_in(Client(), "ada", PASSWORD, "10.0.0.1") == 302
+
+
+def test_browser_is_known_for_those_alone_who_logged_in_with_it(client, ada):
+    User.objects.create_user("eve", password=PASSWORD)
+    log_in(client, "eve", PASSWORD, "10.0.0.1")
+    client.post("/logout/")
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        log_in(client, "ada", "wrong", "10.0.0.1")
+    assert log_in(client, "ada", PASSWORD, "10.0.0.1") == 429
+
+
+def test_made_up_mark_of_a_browser_is_none(client, ada):
+    client.cookies[KNOWN_COOKIE] = "eyJhIjoiYiJ9:1vABCD:forged"
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        log_in(client, "ada", "wrong", "10.0.0.1")
+    assert log_in(Client(), "ada", PASSWORD, "10.0.0.1") == 429
+
+
+def test_mark_of_a_browser_names_nobody_and_is_for_few_people(client, db):
+    for number in range(KNOWN_PEOPLE + 2):
+        User.objects.create_user(f"person{number}", password=PASSWORD)
+        log_in(client, f"person{number}", PASSWORD, "10.0.0.1")
+        client.post("/logout/")
+    known = signing.loads(client.cookies[KNOWN_COOKIE].value, salt=KNOWN_SALT)
+    assert len(known) == KNOWN_PEOPLE and not any("person" in each for each in (*known, *known.values()))
+    assert client.cookies[KNOWN_COOKIE]["httponly"]

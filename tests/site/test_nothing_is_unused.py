@@ -21,6 +21,16 @@ CALLED_BY_FRAMEWORKS = {
     "pause_writing",
     "get_fields",
     "response_add",
+    # django-allauth's adapters and forms
+    "is_open_for_signup",
+    "pre_authenticate",
+    "get_client_ip",
+    "post_login",
+    "respond_user_inactive",
+    "get_totp_label",
+    "build_totp_svg",
+    "get_public_key_credential_rp_entity",
+    "generate_authenticator_name",
     # django-ninja's own classes
     "parse_body",
     "get_openapi_operation_id",
