@@ -112,6 +112,8 @@ def test_page_is_dim_and_says_since_when_while_the_server_is_away_and_comes_back
     expect(page.locator("#lost")).to_be_hidden()
     expect(page.locator("#flash .notice.bad")).to_have_count(0)
     assert page.evaluate("document.documentElement.hasAttribute('data-lost')") is False
+    failed = [line for line in page.bad if line.startswith("htmx:sendError")]
+    assert len(failed) == 1, "of the press on the slider, and none of what the page asks by itself"
 
 
 def test_chart_of_home_tells_the_values_under_the_pointer_and_remembers_its_span(visit):

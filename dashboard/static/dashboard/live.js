@@ -20,10 +20,21 @@
     document.dispatchEvent(new CustomEvent("dpmp:live"));
     document.body.dispatchEvent(new CustomEvent("tick"));
   }
-  function ask() {
+  // By fetch: htmx writes two errors to the console for each request that finds no server, every two seconds.
+  async function ask() {
     if (document.hidden) return;
     asked = Date.now();
-    htmx.ajax("GET", socket.dataset.poll, { source: socket, target: socket, swap: "none" });
+    const at = asked;
+    let answer, html;
+    try {
+      answer = await fetch(socket.dataset.poll, { headers: { "HX-Request": "true" } });
+      html = await answer.text();
+    } catch { show("lost"); return; }
+    if (answer.status === 401) { location.reload(); return; }
+    if (!answer.ok) { show("lost"); return; }
+    // What the socket said meanwhile is newer than a poll's answer, and would not be said again.
+    if (heard <= at && html) htmx.swap(socket, html, { swapStyle: "none" });
+    arrived(poll === null && light.dataset.state ? light.dataset.state : "polling");
   }
   function startPolling() {
     clearTimeout(grace);
@@ -41,10 +52,6 @@
     heardOf(event);
     arrived("live");
   });
-  // What the socket said meanwhile is newer than a poll's answer, and would not be said again.
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target === socket && heard > asked) event.detail.shouldSwap = false;
-  });
   document.addEventListener("htmx:wsClose", (event) => {
     wrapper = null;
     // Refused or logged out: the server decides what this page may be now.
@@ -52,12 +59,6 @@
     grace = setTimeout(startPolling, 1500);
   });
   document.addEventListener("htmx:wsError", () => startPolling());
-  document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.elt !== socket) return;
-    if (event.detail.successful) arrived(poll === null && light.dataset.state ? light.dataset.state : "polling");
-    else if (event.detail.xhr && event.detail.xhr.status === 401) location.reload();
-    else show("lost");
-  });
   setInterval(() => {
     if (last) light.title = `${light.dataset.updated}: ${relative.format(-Math.round((Date.now() - last) / 1000), "second")}`;
     if (last && Date.now() - last > QUIET_MS) show("lost");
