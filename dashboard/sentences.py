@@ -66,6 +66,10 @@ SENTENCES: Mapping[str, Text] = {
     "node_lease": _("Node %(node)s leaves to another what is done once for all"),
     "node_name_taken": _("Another node is called %(node)s, so this one stops · %(by_host)s, process %(by_pid)s"),
     "node_draining": _("Node %(node)s lets its miners go to other nodes, then stops · miners: %(miners)s"),
+    "node_heard": _("Node %(node)s is heard"),
+    "node_silent": _("Node %(node)s is not heard any more"),
+    "node_unreadable": _("What node %(node)s tells of itself cannot be used · %(problem)s"),
+    "redis_trouble": _("Redis cannot be used · %(problem)s"),
     # --- The process ---
     "update_available": _("DPMP %(version)s is available · %(url)s"),
     "update_check_failed": _("The feed of releases could not be read · %(problem)s"),
@@ -138,6 +142,7 @@ _IF: Mapping[str, tuple[tuple[str, Text], ...]] = {
     "pool_redirect": (("honoured", _("%(pool)s sends us to %(target)s")),),
     "database_trouble": (("recovered", _("The database can be used again")),),
     "node_lease": (("held", _("Node %(node)s does what is done once for all")),),
+    "redis_trouble": (("recovered", _("Redis can be used again")),),
     "block_found": (("accepted", _("%(worker)s found a block of %(chain)s, and %(pool)s accepted it")),),
     "block_delivered": (("accepted", _("%(pool)s accepted the block of %(worker)s that was sent later")),),
     "pool_behind": (("cleared", _("%(pool)s is no longer behind the other pools of %(chain)s")),),

@@ -119,16 +119,17 @@ NODE = _env.text("DPMP_NODE")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
-def _channel_layer() -> dict[str, object]:
+def _redis_url() -> str:
     url = _env.url("DPMP_REDIS_URL", ("redis", "rediss", "unix"))
-    if not url:
-        return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
-    if find_spec("channels_redis") is None or find_spec("msgspec") is None:
-        raise ImproperlyConfigured("DPMP_REDIS_URL needs two packages more. Run: pip install channels-redis msgspec")
-    return {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
+    if url and (find_spec("redis") is None or find_spec("msgspec") is None):
+        raise ImproperlyConfigured("DPMP_REDIS_URL needs two packages more. Run: pip install redis msgspec")
+    return url
 
 
-CHANNEL_LAYERS = {"default": _channel_layer()}
+REDIS_URL = _redis_url()
+"""Where nodes publish what they see; "": this proxy knows of no other."""
+# Each process tells its own pages of its own snapshots: they go on without Redis.
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # --- Languages and time ---------------------------------------------------------------------------------------------
 

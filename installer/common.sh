@@ -100,7 +100,7 @@ make_environment() {
     "$DPMP_PYTHON" -m venv "$1/.venv"
     local extras=()
     if setting_given DPMP_DATABASE_URL; then extras+=('psycopg[binary]>=3.2,<4'); fi
-    if setting_given DPMP_REDIS_URL; then extras+=('channels-redis>=4.2,<5' 'msgspec>=0.20,<1'); fi
+    if setting_given DPMP_REDIS_URL; then extras+=('redis>=5.2,<9' 'msgspec>=0.20,<1'); fi
     "$1/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1/requirements.txt" "${extras[@]}"
 }
 

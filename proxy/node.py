@@ -68,7 +68,7 @@ from proxy.observe.live.broadcast import Ticker
 from proxy.observe.live.gauges import SnapshotGauges
 from proxy.observe.live.publisher import Publisher
 from proxy.observe.live.snapshot import SnapshotBuilder, Sources
-from proxy.observe.live.views import LiveSnapshot, store
+from proxy.observe.live.views import LiveSnapshot, own, store
 from proxy.observe.log import LibraryHandler, LogSink
 from proxy.observe.log import lines as log_lines
 from proxy.observe.metrics import MetricsSink
@@ -81,6 +81,7 @@ from proxy.updates.service import UpdateService
 if TYPE_CHECKING:
     from proxy.nodes.home import Home
     from proxy.nodes.lease_keeper import LeaseKeeper
+    from proxy.nodes.shared_view import SharedView
 
 LAST_VERDICTS_S = 1.5
 DRAIN_S = 60.0
@@ -246,8 +247,10 @@ class Node:
             let_go=self.engine.let_go,
         )
         self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if self.options.web else None
+        self.shared_view = self._make_shared_view() if self.name and settings.REDIS_URL else None
         self.builder = SnapshotBuilder(
             version=VERSION,
+            node=self.name if self.shared_view is not None else "",
             demo=self.options.demo,
             sources=Sources(
                 engine=self.engine,
@@ -269,8 +272,30 @@ class Node:
             events=self.events,
             ticker=Ticker() if self.options.web else None,
             report=self._report,
+            show=self.shared_view.put if self.shared_view is not None else None,
+            is_seen=self.options.web or self.shared_view is not None,
         )
         self.metrics_server: MetricsServer | None = None
+
+    def _make_shared_view(self) -> "SharedView":
+        """What shows several nodes as one; nobody else pays for it."""
+        from proxy.nodes.node_snapshot import NodeState
+        from proxy.nodes.shared_view import OfThisNode, SharedView
+
+        return SharedView(
+            url=settings.REDIS_URL,
+            name=self.name,
+            has_pages=self.options.web,
+            clock=self.clock,
+            events=self.events,
+            let_in=self.engine.connection_control.let_in,
+            of_this=OfThisNode(
+                state=lambda: NodeState.WORKING if self._draining is None else NodeState.DRAINING,
+                leads=lambda: self.lease.held,
+                trouble=self._database_trouble,
+            ),
+            shown=store,
+        )
 
     # --- Life -----------------------------------------------------------------------------------------------------
 
@@ -337,11 +362,12 @@ class Node:
         self.alerts.start()
         self.metrics.attach(
             SnapshotGauges(
-                store,
+                own,
                 queues=self._queues,
                 dropped=lambda: self.logs.dropped,
                 write_errors=lambda: self.logs.write_errors,
                 write_lag_s=lambda: self.history.writer.lag_s,
+                shown=store,
             )
         )
         self.lag.start()
@@ -355,13 +381,15 @@ class Node:
             ("confirmations", self.confirmations.run()),
             ("pages", self.publisher.run()),
             ("log limit", self.logs.run()),
+            *(self.shared_view.tasks() if self.shared_view is not None else ()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
         if self.keeper is not None:
             several.trouble = self._database_trouble
             self._tasks.append(spawn(self.keeper.run(), name="node", report=self._task_failed))
         self._tasks.append(spawn(self.updates.run(), name="updates", report=self._report))
-        admission.connect(self.engine.connection_control.let_in)
+        let_in = self.engine.connection_control.let_in
+        admission.connect(self.shared_view.let_in if self.shared_view is not None else let_in)
         self.garbage.start()
 
     async def _join(self) -> None:
@@ -481,6 +509,8 @@ class Node:
         if self._draining is not None:
             self._tasks.append(self._draining)
         await asyncio.gather(cancel_and_wait(*self._tasks, timeout_s=1.0), asyncio.to_thread(self.alerts.stop))
+        if self.shared_view is not None:
+            await self.shared_view.close()
         self.library.remove()
         self.journal.close()
         remove_running(self.options.data_dir)

@@ -322,6 +322,7 @@ def test_every_module_of_the_proxy_is_ruled():
         "proxy.signals",
         "proxy.urls",
         "proxy.views",
+        "proxy.web_node",
         "proxy.observe",
     }
     assert not [

@@ -9,7 +9,7 @@ from django.db import Error as DjangoError
 from django.db import transaction
 
 from proxy.models import ConfigRevision
-from proxy.observe.live.views import store
+from proxy.observe.live.views import own, store
 from proxy.types import PoolStatus
 
 FRESH_S = 15.0
@@ -76,8 +76,11 @@ def can_write() -> bool:
 
 
 def readiness() -> Readiness:
-    """The current state; that of the database is at most ``WRITABLE_FOR_S`` old."""
-    snapshot = store.current()
+    """The current state; that of the database is at most ``WRITABLE_FOR_S`` old.
+
+    Of the proxy in this process; of all nodes where it serves pages alone.
+    """
+    snapshot = own.current() or store.current()
     listening = snapshot is not None and abs(time.time() - snapshot.at) < FRESH_S and bool(snapshot.miner_address)
     pool = snapshot is not None and any(pool.status is PoolStatus.UP for pool in snapshot.pools)
     if several.trouble is not None:

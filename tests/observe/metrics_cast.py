@@ -129,6 +129,7 @@ def full_gauges() -> Gauges:
         log_lines_dropped={"DEBUG": 4},
         log_write_errors=1,
         database_write_lag_s=0.8,
+        nodes={"rack-1": True, "rack-2": False},
         version="4.0.0",
         switch_costs=(
             SwitchCost(

@@ -80,6 +80,7 @@ NEW = {
     "dpmp_queue_size": ("gauge", ("queue",)),
     "dpmp_log_lines_dropped": ("counter", ("level",)),
     "dpmp_log_write_errors": ("counter", ()),
+    "dpmp_node_up": ("gauge", ("node",)),
     "dpmp_build_info": ("gauge", ("version",)),
     "dpmp_worker_hashrate": ("gauge", ("worker",)),
     "dpmp_worker_connections": ("gauge", ("worker",)),

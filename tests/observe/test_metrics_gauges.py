@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from proxy.observe.events import EventStream, PoolConnected
 from proxy.observe.live.gauges import SnapshotGauges
-from proxy.observe.live.views import LiveSnapshot, LiveStore, PoolView, SharedView
+from proxy.observe.live.views import LiveSnapshot, LiveStore, NodeView, PoolView, SharedView
 from proxy.observe.metrics import Gauges, MetricsSink, PoolGauges, WorkerGauges
 from proxy.types import AdminStatus, Chain, ConnectionId, PoolKey, PoolStatus, WorkerName
 from tests.observe.metrics_cast import A, B, FixedSource, Scene, full_gauges, share, shares_of
@@ -98,7 +98,7 @@ def parts_of(spark: list[tuple[float, dict[PoolKey, float]]], at: float) -> dict
     )  # fmt: skip
     snapshots.put(LiveSnapshot(revision=1, at=at, started_at=0.0, pools=pools, spark=tuple(spark)))
     source = SnapshotGauges(
-        snapshots, queues=dict, dropped=dict, write_errors=lambda: 0, write_lag_s=lambda: 0.0
+        snapshots, queues=dict, dropped=dict, write_errors=lambda: 0, write_lag_s=lambda: 0.0, shown=LiveStore()
     ).gauges()
     assert [pool.extranonce2_size for pool in source.pools] == [8, None]
     assert [pool.shared_connections for pool in source.pools] == [4, None]
@@ -124,3 +124,13 @@ def test_ratio_window_says_nothing_while_there_was_no_work(scene: Scene) -> None
     scene.sink.attach(FixedSource(Gauges(pools=(PoolGauges(key=A),))))
     assert scene.value("dpmp_ratio_window", pool="A") is None
     assert scene.value("dpmp_extranonce2_size", pool="A") is None
+
+
+def test_nodes_are_up_while_they_are_heard_also_where_no_miner_is() -> None:
+    shown = LiveStore()
+    nodes = tuple(NodeView(name=state, state=state) for state in ("working", "draining", "silent", "unreadable"))
+    shown.put(LiveSnapshot(revision=1, at=0.0, started_at=0.0, nodes=nodes))
+    source = SnapshotGauges(
+        LiveStore(), queues=dict, dropped=dict, write_errors=lambda: 0, write_lag_s=lambda: 0.0, shown=shown
+    )
+    assert source.gauges().nodes == {"working": True, "draining": True, "silent": False, "unreadable": False}

@@ -17,8 +17,8 @@ from tests.support.clock import VirtualClock
 from tests.support.patience import PATIENCE_S
 
 
-class RedisGone(Exception):
-    """As redis-py's, which are no ``OSError``."""
+class LayerGone(Exception):
+    """As those of Redis' client would be: no ``OSError``."""
 
 
 class Layer:
@@ -31,7 +31,7 @@ class Layer:
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         self.asked += 1
         if self.asked <= 2:
-            raise RedisGone
+            raise LayerGone
         self.works.set()
 
 
@@ -59,6 +59,7 @@ def test_pause_after_a_snapshot_that_was_held_up_is_short_enough_to_stay_ready()
 async def test_pages_get_their_ticks_again_after_the_channel_layer_failed_which_is_reported_once(monkeypatch):
     monkeypatch.setattr("proxy.observe.live.publisher.SNAPSHOT_MIN_S", 0.0)
     monkeypatch.setattr("proxy.observe.live.publisher.store", LiveStore())
+    monkeypatch.setattr("proxy.observe.live.publisher.own", LiveStore())
     reports: list[str] = []
     events, layer = EventStream(on_error=lambda error, event: pytest.fail(str(error))), Layer()
     publisher = Publisher(
@@ -74,7 +75,7 @@ async def test_pages_get_their_ticks_again_after_the_channel_layer_failed_which_
             events.emit(PoolDown(pool=PoolKey("A"), reason="is shown at once"))
             await asyncio.sleep(0)
     await cancel_and_wait(task, timeout_s=PATIENCE_S)
-    assert reports == ["pages: RedisGone"]
+    assert reports == ["pages: LayerGone"]
 
 
 def unseen(clock: VirtualClock, events: EventStream, builder: Builder) -> Publisher:
@@ -90,6 +91,7 @@ def unseen(clock: VirtualClock, events: EventStream, builder: Builder) -> Publis
 
 async def test_without_pages_what_only_they_show_makes_no_snapshot(monkeypatch):
     monkeypatch.setattr("proxy.observe.live.publisher.store", LiveStore())
+    monkeypatch.setattr("proxy.observe.live.publisher.own", LiveStore())
     monkeypatch.setattr("proxy.observe.live.publisher.SNAPSHOT_MIN_S", 0.0)
     monkeypatch.setattr("proxy.observe.live.publisher.UNSEEN_S", 3600.0)
     events, builder = EventStream(), Builder()
@@ -113,6 +115,7 @@ async def test_without_pages_what_only_they_show_makes_no_snapshot(monkeypatch):
 def test_a_scrape_sees_what_is_a_second_old_at_most(monkeypatch):
     store, clock, builder = LiveStore(), VirtualClock(), Builder()
     monkeypatch.setattr("proxy.observe.live.publisher.store", store)
+    monkeypatch.setattr("proxy.observe.live.publisher.own", store)
     publisher = unseen(clock, EventStream(), builder)
     publisher.refresh()
     clock.advance(0.9)
@@ -123,3 +126,21 @@ def test_a_scrape_sees_what_is_a_second_old_at_most(monkeypatch):
     newest = store.current()
     assert newest is not None
     assert newest.revision == builder.made == 2
+
+
+async def test_what_this_process_sees_is_kept_apart_from_what_its_pages_show(monkeypatch):
+    store, own, shown = LiveStore(), LiveStore(), []
+    monkeypatch.setattr("proxy.observe.live.publisher.store", store)
+    monkeypatch.setattr("proxy.observe.live.publisher.own", own)
+    publisher = Publisher(
+        Builder(),
+        clock=VirtualClock(),
+        events=EventStream(),
+        ticker=None,
+        report=lambda where, error: None,
+        show=shown.append,
+    )
+    publisher.refresh()
+    assert own.current() is not None
+    assert shown == [own.current()]
+    assert store.current() is None

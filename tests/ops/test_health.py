@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from django.test import Client
 
-from proxy.observe.live.views import LiveSnapshot, store
+from proxy.observe.live.views import LiveSnapshot, own, store
 from proxy.ops import health
 from proxy.types import PoolStatus
 from tests.alerts.alert_cast import pool
@@ -21,6 +21,7 @@ def client():
 def snapshot(monkeypatch):
     made = LiveSnapshot(revision=1, at=time.time(), started_at=0, pools=(pool("A"),), miner_address="0.0.0.0:3351")
     monkeypatch.setattr(store, "_current", made)
+    monkeypatch.setattr(own, "_current", made)
     health.database.forget()
     return made
 
@@ -48,7 +49,7 @@ def test_all_parts_working_is_ready(client, snapshot):
     ],
 )
 def test_missing_part_is_named(client, snapshot, monkeypatch, changes, missing):
-    monkeypatch.setattr(store, "_current", replace(snapshot, **changes))
+    monkeypatch.setattr(own, "_current", replace(snapshot, **changes))
     response = client.get("/readyz")
     assert response.status_code == 503
     assert [name for name, works in response.json().items() if not works] == ["ready", missing]
@@ -57,6 +58,7 @@ def test_missing_part_is_named(client, snapshot, monkeypatch, changes, missing):
 @pytest.mark.django_db
 def test_no_proxy_in_the_process_is_not_ready(client, snapshot, monkeypatch):
     monkeypatch.setattr(store, "_current", None)
+    monkeypatch.setattr(own, "_current", None)
     assert client.get("/readyz").json()["listening"] is False
 
 
@@ -80,3 +82,15 @@ def test_asking_changes_nothing(client, snapshot):
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_only_reading_is_answered(client, path):
     assert client.post(path).status_code == 405
+
+
+@pytest.mark.django_db
+def test_a_node_is_not_ready_because_another_is(client, snapshot, monkeypatch):
+    monkeypatch.setattr(own, "_current", replace(snapshot, miner_address=""))
+    assert client.get("/readyz").json()["listening"] is False
+
+
+@pytest.mark.django_db
+def test_where_there_are_pages_alone_it_is_the_nodes_that_have_to_be_ready(client, snapshot, monkeypatch):
+    monkeypatch.setattr(own, "_current", None)
+    assert client.get("/readyz").json()["ready"] is True

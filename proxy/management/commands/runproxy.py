@@ -5,9 +5,9 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -20,6 +20,9 @@ from proxy.nodes.identity import NodeNameError, node_name
 from proxy.observe.events import Listening, WebStarted
 from proxy.types import HASHES_PER_DIFFICULTY
 
+if TYPE_CHECKING:
+    from proxy.web_node import WebNode
+
 
 class Command(BaseCommand):
     """Run the proxy until SIGTERM or SIGINT."""
@@ -31,6 +34,9 @@ class Command(BaseCommand):
             "--node", default="", metavar="NAME", help="name of this node where several share one PostgreSQL"
         )
         parser.add_argument("--no-web", action="store_true", help="no dashboard in this process")
+        parser.add_argument(
+            "--only-web", action="store_true", help="the dashboard of all nodes alone, without miners; needs a Redis"
+        )
         parser.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where miners connect")
         parser.add_argument("--web", type=_address, metavar="HOST:PORT", help="where the dashboard listens")
         parser.add_argument("--metrics", type=_address, metavar="HOST:PORT", help="where Prometheus asks")
@@ -64,6 +70,8 @@ class Command(BaseCommand):
                 miners = checked(options["miners"])
                 demo = stack.enter_context(Demo(options["listen"] or ("127.0.0.1", 3351), miners))
                 hashes = demo.hashes_per_difficulty
+            if options["only_web"]:
+                _refuse_beside_only_web(options)
             self._run(
                 Options(
                     web=not options["no_web"],
@@ -74,16 +82,20 @@ class Command(BaseCommand):
                     demo=options["demo"],
                     log_to_stdout=options["log_to_stdout"] or not sys.stdout.isatty(),
                     inherited=dict(inherited.taken),
-                    node=_node_name(options["node"], alone=options["demo"]),
-                )
+                    node="" if options["only_web"] else _node_name(options["node"], alone=options["demo"]),
+                ),
+                only_web=options["only_web"],
             )
 
-    def _run(self, options: Options) -> None:
+    def _run(self, options: Options, *, only_web: bool) -> None:
         from daphne.server import twisted_loop
 
-        def ready(node: Node) -> None:
+        def stops(node: "Node | WebNode") -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 twisted_loop.add_signal_handler(number, node.stop, number.name)
+
+        def ready(node: Node) -> None:
+            stops(node)
             if hasattr(signal, "SIGUSR1"):
                 twisted_loop.add_signal_handler(signal.SIGUSR1, node.drain, "SIGUSR1")
             if not options.log_to_stdout:
@@ -91,7 +103,12 @@ class Command(BaseCommand):
 
         asyncio.set_event_loop(twisted_loop)
         try:
-            twisted_loop.run_until_complete(serve(options, ready))
+            if only_web:
+                from proxy.web_node import serve_pages
+
+                twisted_loop.run_until_complete(serve_pages(options, stops))
+            else:
+                twisted_loop.run_until_complete(serve(options, ready))
         except StartError as error:
             raise CommandError(str(error)) from error
 
@@ -106,6 +123,14 @@ def _announce(node: Node, write: Callable[[str], object]) -> None:
 
     node.events.subscribe(WebStarted, lambda event: web.append(event.address))
     node.events.subscribe(Listening, listening)
+
+
+def _refuse_beside_only_web(options: Mapping[str, Any]) -> None:
+    if not settings.REDIS_URL:
+        raise CommandError("--only-web shows what nodes publish to a Redis: set DPMP_REDIS_URL, the same as theirs.")
+    beside = [name for name in ("no_web", "listen", "demo", "node") if options[name]]
+    if beside:
+        raise CommandError(f"--{beside[0].replace('_', '-')} does not go with --only-web.")
 
 
 def _node_name(given: str, *, alone: bool) -> str:

@@ -27,7 +27,15 @@ from proxy.observe.events.miners import (
     PoolExcluded,
 )
 from proxy.observe.events.mqtt import MqttCommand, MqttCommandIgnored, MqttConnected, MqttDisconnected
-from proxy.observe.events.nodes import NodeDraining, NodeLeaseChanged, NodeNameTaken
+from proxy.observe.events.nodes import (
+    NodeDraining,
+    NodeHeard,
+    NodeLeaseChanged,
+    NodeNameTaken,
+    NodeSilent,
+    NodeUnreadable,
+    RedisTrouble,
+)
 from proxy.observe.events.pools import (
     AuthResult,
     ConnectionTipChanged,
@@ -182,8 +190,11 @@ __all__ = [
     "NewBlockSeen",
     "NoPoolForLong",
     "NodeDraining",
+    "NodeHeard",
     "NodeLeaseChanged",
     "NodeNameTaken",
+    "NodeSilent",
+    "NodeUnreadable",
     "OracleApplied",
     "OracleError",
     "OracleFallback",
@@ -209,6 +220,7 @@ __all__ = [
     "PoolUp",
     "PoolVersionMask",
     "PoolWorksAgain",
+    "RedisTrouble",
     "SchedulerTick",
     "ShareResult",
     "ShutdownBegin",

@@ -1,4 +1,4 @@
-"""Events of several nodes on one database."""
+"""Events of several nodes on one database, and of their being shown as one."""
 
 from proxy.observe.events.stream import ERROR, WARNING, Event, event
 
@@ -30,3 +30,36 @@ class NodeDraining(Event):
     node: str
     miners: int
     seconds: float
+
+
+@event("node_heard")
+class NodeHeard(Event):
+    """Another node is heard: for the first time, or again after it was silent."""
+
+    node: str
+
+
+@event("node_silent", WARNING)
+class NodeSilent(Event):
+    """Another node has published nothing for 10 s: it has stopped, or cannot reach Redis. Its miners are not shown."""
+
+    node: str
+
+
+@event("node_unreadable", WARNING)
+class NodeUnreadable(Event):
+    """What a node publishes of itself cannot be read, or is too large to be published; mining is not concerned.
+
+    Once until it can be again.
+    """
+
+    node: str
+    problem: str
+
+
+@event("redis_trouble", WARNING)
+class RedisTrouble(Event):
+    """Redis (or Valkey) cannot be used, so pages show this node alone; ``recovered`` when it can be used again."""
+
+    problem: str
+    recovered: bool

@@ -23,18 +23,21 @@ class SnapshotGauges:
         dropped: Callable[[], Mapping[str, int]],
         write_errors: Callable[[], int],
         write_lag_s: Callable[[], float],
+        shown: LiveStore,
     ) -> None:
+        """``store``: what this process sees by itself; ``shown``: what its pages show, maybe of several nodes."""
         self._store = store
         self._queues = queues
         self._dropped = dropped
         self._write_errors = write_errors
         self._write_lag_s = write_lag_s
+        self._shown = shown
 
     def gauges(self) -> Gauges:
         """The present, as of the newest snapshot (at most a second old)."""
         live = self._store.current()
         if live is None:
-            return Gauges()
+            return Gauges(nodes=self._nodes())
         return Gauges(
             downstream_connections=live.sessions,
             downstream_difficulty=live.last_difficulty,
@@ -46,7 +49,12 @@ class SnapshotGauges:
             database_write_lag_s=self._write_lag_s(),
             version=live.version,
             switch_costs=live.switch_costs,
+            nodes=self._nodes(),
         )
+
+    def _nodes(self) -> dict[str, bool]:
+        shown = self._shown.current()
+        return {} if shown is None else {node.name: node.is_heard for node in shown.nodes}
 
     def workers(self) -> Sequence[WorkerGauges]:
         """All workers of the newest snapshot."""

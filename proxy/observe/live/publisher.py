@@ -26,7 +26,7 @@ from proxy.observe.events import (
 )
 from proxy.observe.live.broadcast import Ticker
 from proxy.observe.live.snapshot import SnapshotBuilder
-from proxy.observe.live.views import store
+from proxy.observe.live.views import LiveSnapshot, own, store
 from proxy.ports import Clock
 
 SNAPSHOT_S = 1.0
@@ -54,7 +54,10 @@ _SHOW_AT_ONCE: tuple[type[Event], ...] = (PoolSwitched, MinerReady, MinerDisconn
 
 
 class Publisher:
-    """Builds snapshots for the rest of the process; ``ticker`` None where this process serves no pages."""
+    """Builds snapshots for the rest of the process; ``ticker`` None where this process serves no pages.
+
+    ``is_seen``: whether they are looked at once a second; None: where this process serves pages.
+    """
 
     def __init__(
         self,
@@ -64,18 +67,24 @@ class Publisher:
         events: EventStream,
         ticker: Ticker | None,
         report: Callable[[str, Exception], None],
+        show: Callable[[LiveSnapshot], None] | None = None,
+        is_seen: bool | None = None,
     ) -> None:
-        """``report``: takes where a notification failed, and how."""
+        """``report``: takes where a notification failed, and how. ``show``: takes each snapshot for the pages;
+        None: they show it as it is.
+        """
         self._builder = builder
         self._clock = clock
         self._ticker = ticker
         self._report = report
+        self._show = show or store.put
+        self._is_seen = ticker is not None if is_seen is None else is_seen
         self._troubled = False
         """Whether the last notification failed: that is reported once, not with each snapshot."""
         self._made_at = -inf
         self._revision = 0
         self._urgent = asyncio.Event()
-        for kind in _TELL_AT_ONCE if ticker is None else (*_TELL_AT_ONCE, *_SHOW_AT_ONCE):
+        for kind in (*_TELL_AT_ONCE, *_SHOW_AT_ONCE) if self._is_seen else _TELL_AT_ONCE:
             events.subscribe(kind, lambda _: self._urgent.set())
 
     async def run(self) -> None:
@@ -86,20 +95,21 @@ class Publisher:
             self._urgent.clear()
             pause = snapshot_pause_s(took)
             await asyncio.sleep(pause)
-            usual = SNAPSHOT_S - SNAPSHOT_MIN_S if self._ticker is not None else UNSEEN_S - pause
+            usual = SNAPSHOT_S - SNAPSHOT_MIN_S if self._is_seen else UNSEEN_S - pause
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), max(usual, 0.0))
 
     def refresh(self) -> None:
         """Have a snapshot that is at most a second old, where they come more seldom: somebody is about to read it."""
-        if self._ticker is None and self._clock.now() - self._made_at > SNAPSHOT_S:
+        if not self._is_seen and self._clock.now() - self._made_at > SNAPSHOT_S:
             self._publish()
 
     def _publish(self) -> float:
         """Make one; returns the seconds that it took."""
         began = self._clock.now()
         snapshot = self._builder.build()
-        store.put(snapshot)
+        own.put(snapshot)
+        self._show(snapshot)
         self._revision = snapshot.revision
         self._made_at = self._clock.now()
         return self._made_at - began

@@ -311,6 +311,11 @@ class NodeView:
     trouble: str = ""
     """With the database, in plain words."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether its miners are shown."""
+        return self.state in ("working", "draining")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSnapshot:
@@ -369,7 +374,7 @@ class LiveSnapshot:
 
 
 class LiveStore:
-    """Where the newest snapshot stands; one per process (``store``)."""
+    """Where the newest snapshot stands."""
 
     def __init__(self) -> None:
         self._current: LiveSnapshot | None = None
@@ -384,3 +389,6 @@ class LiveStore:
 
 
 store = LiveStore()
+"""What the pages of this process show: of several nodes that are known to it, all as one."""
+own = LiveStore()
+"""What the proxy in this process sees by itself; the same where it knows of no other."""

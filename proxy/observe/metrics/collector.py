@@ -274,6 +274,8 @@ def _care(gauges: Gauges) -> Iterator[Metric]:
         (),
         [((), gauges.database_write_lag_s)],
     )
+    nodes: Rows = [((name,), float(is_heard)) for name, is_heard in gauges.nodes.items()]
+    yield _gauge("dpmp_node_up", "1 while the node is heard, 0 when it is silent", ("node",), nodes)
     yield _gauge("dpmp_build_info", "1, with the version as a label", ("version",), [((gauges.version,), 1.0)])
 
 

@@ -83,6 +83,8 @@ class Gauges:
     version: str = ""
     switch_costs: tuple[SwitchCost, ...] = ()
     """By firmware."""
+    nodes: Mapping[str, bool] = field(default_factory=dict)
+    """Node -> whether it is heard; empty where this process knows of no other."""
 
 
 class GaugeSource(Protocol):
