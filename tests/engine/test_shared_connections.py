@@ -228,7 +228,7 @@ def test_a_full_connection_opens_another_up_to_the_limit() -> None:
 
 def test_invented_names_do_not_take_all_connections_where_each_name_has_its_own() -> None:
     world = farm({"A": 8}, each={"group_by": GroupBy.WORKER, "most_connections": 4})
-    together = world.engine.shared[PoolKey("A")]
+    together = world.engine.sharing.connections[PoolKey("A")]
     strangers = [world.miner(BITAXE, f"account.invented{number}") for number in range(3)]
     world.advance(2)
     assert (len(together), together.waiting) == (2, 1)
@@ -455,6 +455,19 @@ def test_another_way_of_grouping_moves_them_too() -> None:
         world.advance(0.5)
     assert sorted(each.user for each in lines_to(world.pools["A"])) == ["walletA.ann", "walletA.bob"]
     assert len(results(world, Verdict.ACCEPTED)) == 120
+
+
+def test_a_setting_that_is_taken_back_moves_nobody_whose_turn_had_not_come() -> None:
+    world = World({"A": 8})
+    miners = [*fleet(world, 5), world.miner(BITAXE, handshake=False)]
+    before = {id(each.handler) for each in lines_to(world.pools["A"])}
+    world.configure(A=SHARED)
+    miners[4].leave()
+    world.configure(A={"connections": Connections.OWN})
+    world.advance(30)
+    after = {id(each.handler) for each in lines_to(world.pools["A"])}
+    assert len(after) == 4, "each miner that is at work has one of its own"
+    assert len(after & before) == 3, "the first one's turn comes at once"
 
 
 def test_automatic_shares_above_a_number_of_miners_and_stops_well_below() -> None:
