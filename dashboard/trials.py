@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.core import signing
-from django.db import close_old_connections, transaction
+from django.db import connections, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -151,7 +151,7 @@ def _run(trial: Trial, hashes_per_difficulty: float, language: str) -> None:
             trial.problem = _("It failed: %(error)s.") % {"error": type(error).__name__}
         finally:
             trial.over = True
-            close_old_connections()
+            connections.close_all()  # this thread's own
 
 
 def paced_by(cancelled: threading.Event, report: Callable[[float], None]) -> Callable[[float], None]:

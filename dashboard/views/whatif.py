@@ -58,8 +58,12 @@ def whatif(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 @needs(SEE)
 def state(request: HttpRequest) -> HttpResponseBase:
-    """The last trial alone, while it is running."""
-    return render(request, "dashboard/_whatif_result.html", _shown(request))
+    """The last trial alone, while it is running; once it is over, the whole page with its chart is asked for."""
+    shown = _shown(request)
+    response = render(request, "dashboard/_whatif_result.html", shown)
+    if shown["trial"] is not None and shown["trial"].over:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 def _asked() -> dict[str, Any]:

@@ -121,7 +121,6 @@ def test_an_operator_starts_a_trial(browser_of, pools, monkeypatch, said, kind):
 
 def started_by(person, monkeypatch, work):
     monkeypatch.setattr(module, "answer", work)
-    monkeypatch.setattr(module, "close_old_connections", lambda: None)
     trial = Trial(person=person, question=WEIGHTS, now=fixtures.NOW)
     return trial, trials.start(trial, 2.0**32, "en")
 
@@ -184,6 +183,9 @@ def test_a_running_trial_shows_how_far_it_is_and_can_be_cancelled(browser_of, po
     assert "42.0 %" in text and "whatif/cancel" in text
     browser.post("/whatif/cancel/")
     assert trials.of("operator").cancelled.is_set()
+    assert "HX-Refresh" not in browser.get("/whatif/state/")
+    trials.of("operator").over = True
+    assert browser.get("/whatif/state/")["HX-Refresh"] == "true"
 
 
 def test_weights_are_applied_as_with_the_slider_after_a_confirmation(browser_of, history):
