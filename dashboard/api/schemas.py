@@ -535,13 +535,13 @@ class BestShares(Schema):
 
 
 class Odds(Schema):
-    """What is to be expected on a pool's chain at the hash rate that the pool is meant to get."""
+    """What is to be expected on a pool's chain at the hash rate that it is meant to get; null until one is measured."""
 
     pool: PoolKeyText
-    hashes_per_s: Number
+    hashes_per_s: Number | None
     time_per_block_s: Number | None
-    block_a_day_probability: Number
-    block_a_year_probability: Number
+    block_a_day_probability: Number | None
+    block_a_year_probability: Number | None
     expected_best_share_difficulty: Number
 
 

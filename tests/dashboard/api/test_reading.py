@@ -188,3 +188,9 @@ def test_a_worker_tells_its_health_its_switches_and_its_time_on_each_pool(calls)
     assert [(one["level"], one["cause"]) for one in found["health_reasons"]] == [("bad", "away")]
     parts = [one["fleet_work_percent"] for one in program.get("/workers?limit=100")["items"]]
     assert sum(parts) == pytest.approx(100)
+
+
+def test_odds_are_null_until_a_hash_rate_is_measured(calls, pools):
+    store.put(replace(fixtures.rich(), rate_24h=UNKNOWN_RATE))
+    first = calls().get("/odds")[0]
+    assert first["hashes_per_s"] is first["block_a_day_probability"] is first["block_a_year_probability"] is None
