@@ -21,7 +21,7 @@ ON_POSTGRESQL := tests/admin/test_database_rules.py tests/config/test_loader.py 
 PROCESSES := tests/installer tests/e2e tests/abuse tests/browser
 
 .PHONY: help run demo messages screenshots templates static units units-pure units-configuration units-postgresql simulations check test \
-	processes covered test-postgresql abuse fuzz bench migrate clean lock wheel audit sbom
+	processes browser covered test-postgresql abuse fuzz bench migrate clean lock wheel audit sbom
 
 help:
 	@echo "make run    install, migrate, create the first administrator, start the proxy (ARGS=... for runproxy)"
@@ -113,16 +113,16 @@ test: export DPMP_DATA_DIR := $(TEST_DATA)
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target static simulations units-postgresql
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target processes covered
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target processes browser covered
 
-processes covered: export DPMP_DATA_DIR := $(TEST_DATA)
-# One after the other: each of the two alone leaves the units enough.
+processes browser covered: export DPMP_DATA_DIR := $(TEST_DATA)
+# All at once, for many wait; those that are about seconds go first, and the units take what the others leave.
 processes: $(VENV)/.test
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(TESTARGS)
-# They take what the others leave, some of whom are about seconds.
+browser: $(VENV)/.test
+	nice -n 4 $(BIN)/python -m pytest tests/browser $(TESTARGS)
 covered: $(VENV)/.test
-	nice -n 5 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
+	nice -n 10 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
 
 # On a server of their own, or the one of DPMP_TEST_DATABASE_URL: a few tests in make test, or all.
