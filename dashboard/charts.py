@@ -17,8 +17,10 @@ from dashboard.models import AuditEntry
 from dashboard.reject_reasons import words_for
 from dashboard.svg import PALETTE
 from proxy.balance.balance_view import HistoryPoint
+from proxy.devices.views import devices_of
 from proxy.history.rates import Work
 from proxy.history.split import parts_of, saved_changes
+from proxy.models import DeviceSample
 from proxy.models.history import Block, RejectBucket, ShareBucket
 from proxy.models.state import SchedulerState
 from proxy.observe.live.views import LiveSnapshot
@@ -37,13 +39,18 @@ SPANS: dict[str, tuple[int, int, str | Promise]] = {
 DEFAULT_SPAN = "1h"
 WRITTEN_AFTER_S = 5
 """Shares are in the database some seconds after they were counted."""
+SAMPLE_S = 600
+"""What miners say of themselves is kept once in this time."""
+MOST_LINES = 12
 MARKS = 40
 """Most marks of one chart; the newest are shown."""
 STEERING = ("weights", "auto-balance", "reset")
 COLUMNS = {"rate": "work", "accepted": "accepted"}
 MEANS = {"latency": ("latency_s", "latency_n", 1000.0), "difficulty": ("work", "work_shares", 1.0)}
 """Kind -> sum, what it is divided by, and a factor."""
-KINDS = (*COLUMNS, *MEANS, "rejected")
+OWN = {"power": "power_w", "temperature": "temperature_c"}
+"""Kind -> column of what miners say of themselves."""
+KINDS = (*COLUMNS, *MEANS, *OWN, "rejected")
 
 
 def span_choices() -> list[tuple[str, str | Promise]]:
@@ -117,6 +124,8 @@ def series(
     the pool's answers in ms (``latency``) or the mean difficulty of shares (``difficulty``); or one for each reason of
     refusals, a minute (``rejected``).
     """
+    if kind in OWN:
+        return _own(snap, OWN[kind], _points(span, now)[0], worker)
     if kind == "rejected":
         return _rejected(_points(span, now), worker, pool)
     found = by_pool(snap, kind=kind, span=span, worker=worker, pool=pool, now=now)
@@ -173,6 +182,23 @@ def _means(rows: QuerySet[ShareBucket], total: str, number: str, width: int) -> 
     """Sum of a column by that of another, where there is anything to divide by."""
     numbers = _sums(rows, number, width)
     return {place: amount / numbers[place] for place, amount in _sums(rows, total, width).items() if numbers.get(place)}
+
+
+def _own(snap: LiveSnapshot, column: str, times: list[int], worker: str | None) -> Series:
+    """A line for each miner of ``worker``: what it said last before each point."""
+    view = devices_of(snap)
+    devices = view.by_worker.get(worker or "", ())[:MOST_LINES] if view is not None else ()
+    rows = DeviceSample.objects.filter(
+        device_id__in=[one.row.id for one in devices], at__gte=times[0] - SAMPLE_S, at__lte=times[-1]
+    )
+    said: dict[int, dict[int, float | None]] = defaultdict(dict)
+    for device, at, value in rows.values_list("device_id", "at", column):
+        said[device][at] = value
+    lines = [
+        Line(one.label, index % PALETTE, [said[one.row.id].get(start // SAMPLE_S * SAMPLE_S) for start in times])
+        for index, one in enumerate(devices)
+    ]
+    return Series(times, [line for line in lines if any(value is not None for value in line.values)])
 
 
 def _rejected(points: tuple[list[int], int], worker: str | None, pool: str | None) -> Series:

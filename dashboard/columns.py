@@ -1,13 +1,14 @@
 """The columns of the workers' table: which there are, which somebody chose, and what of them goes into a CSV file."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import presenters
 from dashboard.models import WorkerNote
+from proxy.devices.views import DevicesView, Together
 from proxy.models.labels import Text
 from proxy.observe.live.views import RateView, WorkerView
 from proxy.text import harmless_cell
@@ -18,12 +19,18 @@ UNITS = ("", "G", "T", "P")
 """Prefixes of H/s in which all rates of the table can be shown; none: each as it reads best."""
 
 
+NOTHING_SAID = Together()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A worker, with what people say of it."""
 
     worker: WorkerView
     note: WorkerNote | None = None
+    own: Together = NOTHING_SAID
+    """What its miners say of themselves; nothing where they are not asked."""
+    currency: str = ""
 
     @property
     def shown_name(self) -> str:
@@ -39,6 +46,18 @@ class Row:
     def text(self) -> str:
         """The note about it."""
         return self.note.text if self.note else ""
+
+
+def with_facts(row: Row, view: DevicesView | None) -> Row:
+    """``row`` with what its miners say of themselves."""
+    devices = view.by_worker.get(row.worker.name) if view is not None else None
+    if view is None or not devices:
+        return row
+    return replace(row, own=view.together(devices, row.worker), currency=view.currency)
+
+
+def _short(value: float | None) -> object:
+    return "" if value is None else round(value, 3)
 
 
 def _rate(rate: RateView) -> object:
@@ -72,9 +91,16 @@ COLUMNS: Sequence[Column] = (
     Column("accepted", _("Shares"), lambda row: row.worker.counts.accepted),
     Column("best", _("Best"), lambda row: row.worker.best),
     Column("rejected", _("Rejected"), lambda row: row.worker.counts.rejected),
+    Column("temperature", _("°C"), lambda row: _short(row.own.temperature_c), chosen=False),
+    Column("power", _("Power"), lambda row: _short(row.own.power_w), chosen=False),
+    Column("joules", _("J/TH"), lambda row: _short(row.own.joules_per_th), chosen=False),
+    Column("joules_accepted", _("J per accepted TH"), lambda row: _short(row.own.joules_per_accepted_th), chosen=False),
+    Column("cost", _("A day"), lambda row: _short(row.own.cost_per_day), chosen=False),
     Column("seen", _("Seen"), lambda row: presenters.iso(row.worker.last_seen_at)),
     Column("note", _("Note"), lambda row: row.text, chosen=False),
 )
+OF_MINERS = frozenset({"temperature", "power", "joules", "joules_accepted", "cost"})
+"""Columns of what miners say of themselves: offered where they are asked."""
 _BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUMNS}
 
 

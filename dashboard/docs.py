@@ -21,6 +21,7 @@ SLUGS = (
     "api",
     "mqtt",
     "money",
+    "devices",
     "containers",
     "reverse-proxy",
     "stored-data",

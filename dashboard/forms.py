@@ -10,11 +10,15 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.access import Access, roles_for
 from dashboard.groups import ADMINISTRATOR, OPERATOR, VIEWER
+from dashboard.live import snapshot
 from dashboard.models import ApiToken, ReadOnlyLink, WorkerNote
 from dashboard.sentences import kinds
 from proxy.alerts.rules import AlertKind
-from proxy.models import Listener, Pool, VardiffRule, Wallet
+from proxy.devices.facts import PORTS, Api
+from proxy.devices.networks import NetworkError, address_of
+from proxy.models import Device, Listener, Pool, VardiffRule, Wallet
 from proxy.models.alerts import AlertRule
+from proxy.models.pools import is_host
 
 MAX_HOURS = 24 * 365
 
@@ -267,3 +271,54 @@ class LogFilter(forms.Form):
     )
     until = forms.FloatField(required=False, min_value=0, widget=forms.HiddenInput)
     """Unix seconds: the address of a line."""
+
+
+class DeviceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A miner that is asked."""
+
+    api = forms.ChoiceField(
+        label=_("Kind"),
+        choices=[
+            (Api.AXEOS.value, _("AxeOS (Bitaxe, NerdQAxe)")),
+            (Api.CGMINER.value, _("cgminer's API (Avalon, Antminer, Braiins OS, Whatsminer)")),
+        ],
+    )
+    port = forms.IntegerField(
+        label=_("Port"),
+        required=False,
+        min_value=1,
+        max_value=65535,
+        help_text=_("Empty: 80 for AxeOS, 4028 for cgminer's API."),
+    )
+
+    class Meta:
+        model = Device
+        fields = ("address", "api", "port", "name", "worker")
+
+    def clean_address(self) -> str:
+        """Only private addresses are asked."""
+        try:
+            return str(address_of(self.cleaned_data["address"], loopback=snapshot().demo))
+        except NetworkError:
+            raise forms.ValidationError(_("Give the IP address that the miner has in your own network.")) from None
+
+    def clean(self) -> dict[str, Any]:
+        """A port that was left out is the usual one."""
+        cleaned = super().clean() or {}
+        if not cleaned.get("port") and not self.errors:
+            cleaned["port"] = PORTS[Api(cleaned["api"])]
+        return cleaned
+
+
+class UseProxyForm(forms.Form):
+    """Where a miner is to find this proxy."""
+
+    host = forms.CharField(label=_("This proxy's address"), max_length=253)
+    port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535)
+
+    def clean_host(self) -> str:
+        """It is written into the miner, so it is nothing but a name or an address."""
+        host = str(self.cleaned_data["host"])
+        if not is_host(host):
+            raise forms.ValidationError(_("This is neither a host name nor an IP address."))
+        return host

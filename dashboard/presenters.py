@@ -167,6 +167,49 @@ def _joined(large: str, small: str, small_count: int) -> str:
     return f"{large} {small}" if small_count else large
 
 
+def watts(value: float | None) -> str:
+    """``15.2 W``, ``3.29 kW``."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{significant(value / 1000)} kW" if value >= 1000 else f"{significant(value)} W"
+
+
+def celsius(value: float | None) -> str:
+    """``61 °C``."""
+    return DASH if value is None or not math.isfinite(value) else f"{round(value)} °C"
+
+
+def megahertz(value: float | None) -> str:
+    """``525 MHz``."""
+    return DASH if value is None else f"{plain(value)} MHz"
+
+
+def volts(value: float | None) -> str:
+    """``1.14 V``."""
+    return DASH if value is None else f"{plain(value)} V"
+
+
+def plain(value: float | None) -> str:
+    """A number with three digits; a dash where there is none."""
+    return DASH if value is None or not math.isfinite(value) else significant(value)
+
+
+def money(value: float | None, currency: str) -> str:
+    """``1.23 EUR``; smaller sums with more digits."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    number = number_format(round(value, 2), 2) if value >= 1 or not value else significant(value, 2)
+    return f"{number} {currency}".strip()
+
+
+def rpm(speeds: Sequence[int]) -> str:
+    """``4210 rpm``, of several fans the slowest and the fastest: ``1,520–4,210 rpm``."""
+    if not speeds:
+        return DASH
+    least, most = min(speeds), max(speeds)
+    return f"{count(most)} rpm" if least == most else f"{count(least)}–{count(most)} rpm"
+
+
 def iso(unix: float | None) -> str:
     """Unix seconds as ISO 8601 in UTC, which the browser turns into the viewer's own zone."""
     return "" if unix is None else datetime.fromtimestamp(unix, UTC).isoformat(timespec="seconds")

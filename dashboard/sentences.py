@@ -58,6 +58,9 @@ SENTENCES: Mapping[str, Text] = {
     "no_pool_for_long": _("No pool has worked for %(minutes)s min: miners are let go to use their own fallback"),
     "pool_works_again": _("A pool works again after %(after_s)s: miners are welcome"),
     # --- MQTT ---
+    "devices_watched": _("The miners are asked every %(interval_s)s s for facts of their own · networks: %(networks)s"),
+    "device_found": _("A miner was found at %(address)s (%(api)s) · by %(by)s"),
+    "devices_trouble": _("The miners' own facts: %(problem)s"),
     "mqtt_connected": _("The MQTT broker at %(address)s is connected"),
     "mqtt_disconnected": _("No connection to the MQTT broker at %(address)s · %(problem)s"),
     "mqtt_command": _("A command came by MQTT · %(topic)s: %(payload)s"),
@@ -181,6 +184,7 @@ _KINDS: Mapping[str, Text] = {
     "balance": _("auto-balance"),
     "mqtt": _("MQTT"),
     "nodes": _("several nodes"),
+    "devices": _("miners' own facts"),
     "process": _("DPMP itself"),
 }
 """Kind of an event: the file that declares it."""

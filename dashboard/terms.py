@@ -38,6 +38,8 @@ TERMS: Mapping[str, Text] = {
     "expected": _("The best share that this much work finds with even odds."),
     "extranonce": _("The part of a job that a miner varies by itself, in bytes (B). Each miner has its own range."),
     "fleet_part": _("Its part of all work of the last hour."),
+    "joules": _("Energy for a million million hashes, by the miner's own figures. Less is better."),
+    "joules_accepted": _("Energy for a million million hashes that pools accepted in the last hour."),
     "health": _("Whether it is connected, has work, and finds as many good shares as usual."),
     "height": _("The number of the block in its chain."),
     "job_gap": _("How long the pool usually waits before it gives out new work."),

@@ -26,6 +26,7 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
             "VardiffRule",
             "MqttSettings",
             "MoneySettings",
+            "DeviceSettings",
             "Retention",
             "WorkerTrace",
             "ConfigRevision",

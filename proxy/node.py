@@ -25,6 +25,7 @@ from proxy.chains.payout import PayoutCheck
 from proxy.config import loader
 from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig, MqttConfig
 from proxy.config.watcher import ConfigWatcher
+from proxy.devices.switch import DevicesSwitch
 from proxy.engine.engine import Engine
 from proxy.history.journal import BlockJournal
 from proxy.history.journal_undelivered import JournalBlock, read_undelivered
@@ -222,6 +223,14 @@ class Node:
         self.confirmations = Confirmations(clock=self.clock, lease=self.lease)
         self.alerts = AlertService(events=self.events, lease=self.lease, node=self.name)
         self.mqtt = MqttSwitch(clock=self.clock, events=self.events, snapshot=self._fresh_snapshot, report=self._report)
+        self.devices = DevicesSwitch(
+            clock=self.clock,
+            events=self.events,
+            snapshot=store.current,
+            report=self._report,
+            leads=lambda: self.lease.held,
+            loopback=self.options.demo,
+        )
         self.updates = UpdateService(
             clock=self.clock, events=self.events, memory=self.options.data_dir / "update.json", lease=self.lease
         )
@@ -503,6 +512,7 @@ class Node:
             self.memory.close(),
             self.mqtt.close(),
             self._leave(),
+            self.devices.close(),
             *(server.stop() for server in self._servers()),
             return_exceptions=True,
         )
@@ -559,6 +569,7 @@ class Node:
         self.alerts.apply(config.alerts)
         self._mqtt = config.mqtt
         self.mqtt.apply(self._mqtt if self.lease.held else None)
+        self.devices.apply(config.devices)
         self.updates.apply(config.update_feed)
         self.miner_ports.limit_input(config.limits)
         self.engine.apply(config)
@@ -589,7 +600,11 @@ class Node:
     # --- The read model -------------------------------------------------------------------------------------------
 
     def _extra(self) -> Mapping[str, object]:
-        return {"balance": self.auto.view() if self.lease.held else None, "update": self.updates.newer}
+        return {
+            "balance": self.auto.view() if self.lease.held else None,
+            "update": self.updates.newer,
+            "devices": self.devices.view,
+        }
 
     def _queues(self) -> Mapping[str, int]:
         return {"log": self.logs.queued, "database": self.history.writer.waiting_rows}

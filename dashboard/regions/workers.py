@@ -9,6 +9,7 @@ from dashboard.columns import Row
 from dashboard.live import region
 from dashboard.models import WorkerNote
 from dashboard.reject_reasons import refused
+from proxy.devices.views import devices_of
 from proxy.observe.live.views import LiveSnapshot, WorkerView
 
 AWAY_AFTER_S = 7 * 86400.0
@@ -26,6 +27,11 @@ SORTS: dict[str, Callable[[Row], object]] = {
     "accepted": lambda row: row.worker.counts.accepted,
     "best": lambda row: row.worker.best,
     "rejected": lambda row: presenters.rejected_fraction(row.worker.counts.accepted, row.worker.counts.rejected) or 0.0,
+    "temperature": lambda row: row.own.temperature_c or 0.0,
+    "power": lambda row: row.own.power_w or 0.0,
+    "joules": lambda row: row.own.joules_per_th or 0.0,
+    "joules_accepted": lambda row: row.own.joules_per_accepted_th or 0.0,
+    "cost": lambda row: row.own.cost_per_day or 0.0,
     "seen": lambda row: inf if row.worker.connections else row.worker.last_seen_at or 0.0,
 }
 DEFAULT_SORT = "-rate"
@@ -63,7 +69,12 @@ def worker(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, ob
     found = snap.worker(argument)
     by_pool = [] if found is None else [(pool, found.by_pool.get(pool.key, 0.0)) for pool in snap.pools]
     total = sum(part for _pool, part in by_pool)
+    view = devices_of(snap)
+    own = view.by_worker.get(argument, ()) if view is not None else ()
     return {
+        "own": own,
+        "figures": view.together(own, found) if view is not None else None,
+        "devices": view,
         "worker": found,
         "refused": refused(found.counts.rejects_by_reason()) if found else [],
         "by_pool": [(pool, part, part / total * 100) for pool, part in by_pool] if total else [],

@@ -155,6 +155,8 @@ _TERM_OF_COLUMN = {
     "accepted": "shares",
     "best": "best",
     "rejected": "rejected",
+    "joules": "joules",
+    "joules_accepted": "joules_accepted",
     "seen": "seen",
 }
 """Column of the workers' table -> the term that explains it."""
@@ -193,10 +195,11 @@ def column_class(column: Column) -> str:
     return _WHERE.get(column.name, "")
 
 
-@register.simple_tag
-def sort_choices() -> list[tuple[str, str]]:
+@register.simple_tag(takes_context=True)
+def sort_choices(context: template.Context) -> list[tuple[str, str]]:
     """The orders in which the workers can be shown where there are no heads to press."""
-    named = {column.name: str(column.label) for column in COLUMNS if column.name in SORTS}
+    offered = list(context.get("columns") or COLUMNS)
+    named = {column.name: str(column.label) for column in offered if column.name in SORTS}
     texts = [(name, label) for name, label in named.items() if name in ("firmware", "pool")]
     numbers = [(f"-{name}", label) for name, label in named.items() if name not in ("firmware", "pool")]
     return [*numbers, ("name", _("Name")), *texts]

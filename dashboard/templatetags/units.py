@@ -35,6 +35,13 @@ register.filter("duration", presenters.duration)
 register.filter("seconds", presenters.seconds)
 register.filter("miners", presenters.miners)
 register.filter("odds", presenters.odds)
+register.filter("watts", presenters.watts)
+register.filter("celsius", presenters.celsius)
+register.filter("plain", presenters.plain)
+register.filter("megahertz", presenters.megahertz)
+register.filter("volts", presenters.volts)
+register.filter("rpm", lambda speeds: presenters.rpm(speeds or ()))
+register.simple_tag(presenters.money, name="money")
 for label in (
     labels.pool_state,
     labels.chain_name,

@@ -18,13 +18,26 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import charts, live
 from dashboard.access import LOGS, SEE, STEER, needs, of_request
-from dashboard.columns import COLUMNS, COLUMNS_COOKIE, KEPT_S, UNIT_COOKIE, UNITS, Row, asked_for, chosen, table
+from dashboard.columns import (
+    COLUMNS,
+    COLUMNS_COOKIE,
+    KEPT_S,
+    OF_MINERS,
+    UNIT_COOKIE,
+    UNITS,
+    Row,
+    asked_for,
+    chosen,
+    table,
+    with_facts,
+)
 from dashboard.forms import NoteForm, PinForm
 from dashboard.logring import ring
 from dashboard.models import AuditEntry, WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, DEFAULT_SORT, SORTS, is_forgotten, matches, ordered
 from dashboard.templatetags.dashboard_page import table_query
 from dashboard.views.logs import with_sentences
+from proxy.devices.views import devices_of
 from proxy.history.counters import Tally, tally_of
 from proxy.models import WorkerPin
 from proxy.models.history import ShareTotal
@@ -89,7 +102,7 @@ def workers(request: HttpRequest) -> HttpResponseBase:
             "listener": wanted.listener,
             "listeners": sorted(({row.worker.listener for row in everybody} | {wanted.listener}) - {""}),
             "known": len(snap.workers),
-            "columns": COLUMNS,
+            "columns": [one for one in COLUMNS if one.name not in OF_MINERS or devices_of(snap) is not None],
             "units": UNITS,
             "choice": choice,
             "picks": of_request(request).steer,
@@ -125,7 +138,12 @@ def _wanted(request: HttpRequest) -> Wanted:
 def _rows(snap: LiveSnapshot, wanted: Wanted) -> tuple[list[Row], list[Row]]:
     """All workers that are not hidden, and those that are asked for, in their order."""
     notes = WorkerNote.by_worker()
-    rows = [Row(worker, note) for worker in snap.workers if not is_forgotten(worker, note := notes.get(worker.name))]
+    view = devices_of(snap)
+    rows = [
+        with_facts(Row(worker, note), view)
+        for worker in snap.workers
+        if not is_forgotten(worker, note := notes.get(worker.name))
+    ]
     found = [row for row in rows if matches(row, wanted.text, wanted.pool, wanted.group, wanted.listener)]
     return rows, ordered(found, wanted.sort)
 
@@ -211,13 +229,14 @@ def worker(request: HttpRequest, name: str) -> HttpResponseBase:
     pinned = WorkerPin.objects.filter(worker=name).select_related("pool").first()
     note = WorkerNote.objects.filter(worker=name).first()
     known = snap.worker(name) or WorkerView(name=WorkerName(name), connections=0)
-    row = Row(known, note)
+    row, view = Row(known, note), devices_of(snap)
     return render(
         request,
         "dashboard/worker.html",
         {
             "snap": snap,
             "name": name,
+            "own_facts": name in view.by_worker if view is not None else False,
             "worker": snap.worker(name),
             "pin": pinned,
             "row": row,

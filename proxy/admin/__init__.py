@@ -7,6 +7,7 @@ from proxy.admin import (  # noqa: F401
     alerts,
     balance,
     control,
+    devices,
     firmware,
     history,
     listeners,

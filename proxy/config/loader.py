@@ -16,6 +16,7 @@ from proxy.config.snapshot import (
     BalanceConfig,
     ConfigSnapshot,
     Connections,
+    DevicesConfig,
     Endpoint,
     FirmwareRule,
     GroupBy,
@@ -42,7 +43,9 @@ from proxy.config.validate import validate
 from proxy.errors import ConfigError
 from proxy.models import (
     ConfigRevision,
+    DeviceSettings,
     Listener,
+    MoneySettings,
     MqttSettings,
     Pool,
     ProxySettings,
@@ -166,6 +169,7 @@ def _read(revision: int, environ: Mapping[str, str], opened: Listeners | None) -
         firmware=firmware,
         vardiff=vardiff,
         mqtt=mqtt_config(MqttSettings.load()),
+        devices=devices_config(DeviceSettings.load()),
         update_feed=settings.update_feed,
         worker_series=settings.worker_series,
     )
@@ -176,6 +180,21 @@ def mqtt_config(row: MqttSettings) -> MqttConfig | None:
     if not row.enabled:
         return None
     return MqttConfig(**{each.name: getattr(row, each.name) for each in fields(MqttConfig)})
+
+
+def devices_config(row: DeviceSettings) -> DevicesConfig | None:
+    """What ``row`` says, with the price of power where money is shown; None where miners are not asked."""
+    if not row.enabled:
+        return None
+    money = MoneySettings.load()
+    price = money.electricity_price if money.enabled else None
+    return DevicesConfig(
+        networks=row.networks,
+        mdns=row.mdns,
+        interval_s=row.interval_s,
+        price_per_kwh=price or 0.0,
+        currency=money.currency if price else "",
+    )
 
 
 def _access(settings: ProxySettings, problems: list[str]) -> MinerAccess:

@@ -12,7 +12,15 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from proxy.models import AlertSettings, BalanceSettings, MoneySettings, MqttSettings, ProxySettings, Retention
+from proxy.models import (
+    AlertSettings,
+    BalanceSettings,
+    DeviceSettings,
+    MoneySettings,
+    MqttSettings,
+    ProxySettings,
+    Retention,
+)
 
 HIDDEN = gettext_lazy("(set)")
 _SECRET_WORDS = ("PASSWORD", "URL", "SECRET", "TOKEN")
@@ -24,6 +32,7 @@ _ROWS: tuple[type[models.Model], ...] = (
     AlertSettings,
     MqttSettings,
     MoneySettings,
+    DeviceSettings,
 )
 _OVERRIDES = {"log_level": "DPMP_LOG_LEVEL", "log_allow": "DPMP_LOG_ALLOW", "log_deny": "DPMP_LOG_DENY"}
 """Fields of ``ProxySettings`` that the environment wins over."""

@@ -467,6 +467,21 @@ class MqttConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DevicesConfig:
+    """The miners' own facts."""
+
+    networks: str = ""
+    """Where miners may be looked for, as ``proxy.devices.networks`` reads it."""
+    mdns: bool = True
+    """Whether announcements of miners are heard."""
+    interval_s: float = 30.0
+    """Between two questions to the same miner."""
+    price_per_kwh: float = 0.0
+    """As the settings of money have it; 0: no cost is shown."""
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthConfig:
     """When a pool counts as down, and when as up again."""
 
@@ -550,6 +565,8 @@ class ConfigSnapshot:
     """By the listener and the profile that they are for."""
     mqtt: MqttConfig | None = None
     """None: off."""
+    devices: DevicesConfig | None = None
+    """The miners' own facts; None: off."""
     update_feed: str = ""
     """Who is asked for newer versions; empty: nobody."""
     worker_series: int = 0

@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from dpmp_site.bootstrap import prepare_database
 from proxy.config.snapshot import Connections, Policy
-from proxy.models.config import Allocation, Pool, PoolEndpoint, Schedule, Wallet
+from proxy.models.config import Allocation, Device, DeviceSettings, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.models.history import Block, BlockVerdict
+from proxy.models.money import MoneySettings
 from proxy.net.capacity import raise_open_files
 from proxy.simulator.commands import Lines
 from proxy.simulator.demo import (
@@ -53,7 +54,9 @@ class Demo:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the simulator did not start")
-        configure(json.loads(line)["pools"], self._miners)
+        ready = json.loads(line)
+        configure(ready["pools"], self._miners)
+        watch(ready["devices"])
         if may_be_read(sys.stdin):
             Thread(target=self._pass_on, name="demo commands", daemon=True).start()
         return self
@@ -128,6 +131,15 @@ def make_block() -> None:
         network_difficulty=1e6,
         verdict=BlockVerdict.ACCEPTED,
     )
+
+
+@transaction.atomic
+def watch(devices: list[dict[str, Any]]) -> None:
+    """Ask the simulated miners for facts of their own, and show what their power costs."""
+    DeviceSettings(enabled=True, mdns=False, interval_s=10.0).save()
+    MoneySettings(enabled=True, currency="EUR", electricity_price=0.3).save()
+    for row in devices:
+        Device.objects.create(address="127.0.0.1", port=row["port"], api=row["api"], name=row["worker"])
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
 """The rows that the proxy's configuration is made of, in one place."""
 
 from proxy.models.control import ConfigRevision, WeightOverride, WorkerPin, WorkerTrace
+from proxy.models.devices import Device, DeviceSample, DeviceScan, DeviceSettings
 from proxy.models.firmware import FirmwareRule
 from proxy.models.listeners import Listener
 from proxy.models.mqtt import MqttSettings
@@ -12,6 +13,10 @@ from proxy.models.vardiff import VardiffRule
 __all__ = [
     "Allocation",
     "ConfigRevision",
+    "Device",
+    "DeviceSample",
+    "DeviceScan",
+    "DeviceSettings",
     "Fallback",
     "FirmwareRule",
     "Listener",

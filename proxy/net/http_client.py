@@ -59,15 +59,17 @@ class HttpFetcher:
         except orjson.JSONDecodeError as error:
             raise SourceNonsense(f"The answer is no JSON: {error}.") from error
 
-    async def body(self, url: str, *, auth: tuple[str, str] | None = None, payload: object | None = None) -> bytes:
-        """The answer's bytes.
+    async def body(
+        self, url: str, *, auth: tuple[str, str] | None = None, payload: object | None = None, method: str = ""
+    ) -> bytes:
+        """The answer's bytes; ``method`` where it is another than ``json`` would use.
 
         Raises:
             SourceError: of one of the three kinds.
         """
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await self._ask(url, auth, payload)
+                return await self._ask(url, auth, payload, method)
         except TimeoutError as error:
             raise SourceUnreachable(f"No complete answer within {self._limits.timeout_s:g} seconds.") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -75,9 +77,9 @@ class HttpFetcher:
         except httpx.HTTPError as error:
             raise SourceUnreachable(f"No connection: {error or type(error).__name__}.") from error
 
-    async def _ask(self, url: str, auth: tuple[str, str] | None, payload: object | None) -> bytes:
+    async def _ask(self, url: str, auth: tuple[str, str] | None, payload: object | None, method: str) -> bytes:
         request = self._client.build_request(
-            "GET" if payload is None else "POST",
+            method or ("GET" if payload is None else "POST"),
             url,
             content=None if payload is None else orjson.dumps(payload),
             headers={

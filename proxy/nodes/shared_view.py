@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proxy.balance.balance_view import BalanceView
@@ -62,7 +62,7 @@ class SharedView:
             update=update if isinstance(update, Release) else None,
         )
         self._publication.publish(node)
-        self._shown.put(self._others.snapshot(live.revision, node) if self._wanted() else live)
+        self._shown.put(with_own(self._others.snapshot(live.revision, node), live) if self._wanted() else live)
 
     def tasks(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         """What runs for as long as the node does."""
@@ -76,3 +76,9 @@ class SharedView:
         """Say that this node stops."""
         await self._publication.close()
         await self._others.close()
+
+
+def with_own(merged: LiveSnapshot, own: LiveSnapshot) -> LiveSnapshot:
+    """``merged`` with what no other node has to tell: each asks the miners itself."""
+    devices = own.extra.get("devices")
+    return replace(merged, extra={**merged.extra, "devices": devices}) if devices is not None else merged

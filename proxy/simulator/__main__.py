@@ -51,7 +51,13 @@ async def serve(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"the demo's pools cannot listen on {options.host}, ports {options.ports}: {error}\n")
         return 1
-    ready = {"ready": True, "ports": ports, "pools": demo.demo_pools(ports, options.host)}
+    apis = demo.build_apis(miners, options.hashes_per_difficulty)
+    ready = {
+        "ready": True,
+        "ports": ports,
+        "pools": demo.demo_pools(ports, options.host),
+        "devices": await demo.start_apis(apis),
+    }
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     async with asyncio.TaskGroup() as group:

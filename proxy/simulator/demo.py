@@ -1,11 +1,13 @@
 """The demo's world: two pools with unlike habits and six unlike miners, so that a newcomer sees a proxy at work."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypedDict
 
 from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
 from proxy.simulator.commands import DemoCommands
+from proxy.simulator.device_api import AxeOsApi, CgminerApi, SimDevice
 from proxy.simulator.dialect import CKPOOL, PLAIN
 from proxy.simulator.miner import SLICE_S, SimMiner
 from proxy.simulator.pool import SimPool
@@ -39,6 +41,24 @@ FARM_MIN_DIFFICULTY = 0.25
 FARM_SLICE_S = 2.0
 """How long a farm's miner waits for its next slice of hashes: a thousand waits cost more than the hashes."""
 MOST_MINERS = 5_000
+
+
+DEVICES: tuple[tuple[str, str, float, float, int], ...] = (
+    ("garage", "axeos", 1400.0, 71.0, 4_500),
+    ("attic", "cgminer", 130.0, 88.0, 1_520),
+    ("kitchen", "axeos", 16.0, 61.0, 4_200),
+    ("shelf", "axeos", 15.5, 58.0, 0),
+)
+"""Worker, API, watts, degrees and revolutions of the miners that can be asked; the fan of the last one stands still."""
+MODELS = {"axeos": "BM1370", "cgminer": "Avalon Nano3s"}
+
+
+class DemoDevice(TypedDict):
+    """A miner of the demo that can be asked."""
+
+    worker: str
+    api: str
+    port: int
 
 
 class DemoPool(TypedDict):
@@ -177,6 +197,47 @@ def commands_of(pools: Sequence[SimPool], miners: Sequence[SimMiner]) -> DemoCom
     """What can be made to happen: pools by their keys, miners by their workers' names."""
     keys = [row["key"] for row in demo_pools()]
     return DemoCommands(dict(zip(keys, pools, strict=True)), {miner.user.partition(".")[2]: miner for miner in miners})
+
+
+def build_apis(miners: Sequence[SimMiner], hashes_per_difficulty: int) -> dict[str, AxeOsApi | CgminerApi]:
+    """The APIs of those of ``miners`` that have one, by worker. They tell hash rates as if each hash of the demo were
+    as many as it stands for, so that joules per terahash come out as those of an old miner."""
+    by_worker = {miner.user.partition(".")[2]: miner for miner in miners}
+    found: dict[str, AxeOsApi | CgminerApi] = {}
+    for worker, api, watts, celsius, rpm in DEVICES:
+        miner = by_worker.get(worker)
+        if miner is None:
+            continue
+        device = SimDevice(
+            model=MODELS[api],
+            host=miner.host,
+            port=miner.port,
+            user=miner.user,
+            watts=watts,
+            celsius=celsius,
+            rpm=rpm,
+            hashrate=partial(_told_rate, miner, 2**32 / hashes_per_difficulty),
+            moved=partial(_move, miner),
+        )
+        found[worker] = AxeOsApi(device) if api == "axeos" else CgminerApi(device)
+    return found
+
+
+def _told_rate(miner: SimMiner, factor: float) -> float:
+    return miner.hashrate * factor if miner.is_on else 0.0
+
+
+def _move(miner: SimMiner, host: str, port: int) -> None:
+    """Mine there from the next connection on, which begins at once."""
+    miner.host, miner.port = host, port
+    if miner.wire is not None:
+        miner.wire.transport.abort()
+
+
+async def start_apis(apis: Mapping[str, AxeOsApi | CgminerApi], host: str = "127.0.0.1") -> list[DemoDevice]:
+    """Let all be asked, on free ports."""
+    kinds = {worker: api for worker, api, *_figures in DEVICES}
+    return [DemoDevice(worker=worker, api=kinds[worker], port=await api.start(host, 0)) for worker, api in apis.items()]
 
 
 async def run_demo(proxy_host: str, proxy_port: int, pools: Sequence[SimPool], commands: DemoCommands) -> None:

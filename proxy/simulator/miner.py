@@ -118,6 +118,11 @@ class SimMiner:
         """Let ``run`` live in a task of ``spawn``'s until ``stop``."""
         self._task = spawn(self.run(), name=f"miner {self.user}")
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it was started."""
+        return self._task is not None
+
     async def stop(self) -> None:
         """Disconnect; nothing of the miner is left on the loop."""
         task, self._task, wire = self._task, None, self.wire

@@ -24,7 +24,18 @@ def prepare() -> None:
     from django.contrib.auth.models import Group, User
     from django.core.management import call_command
 
-    from proxy.models import AlertRule, AlertTarget, Allocation, Pool, PoolEndpoint, Schedule, ScheduleWindow, Wallet
+    from proxy.models import (
+        AlertRule,
+        AlertTarget,
+        Allocation,
+        Device,
+        DeviceSettings,
+        Pool,
+        PoolEndpoint,
+        Schedule,
+        ScheduleWindow,
+        Wallet,
+    )
 
     call_command("migrate", verbosity=0)
     for name, group in PEOPLE.items():
@@ -46,6 +57,10 @@ def prepare() -> None:
             Allocation(schedule=schedule, pool=pool, weight=weight, position=index).save()
     AlertRule.ensure()
     AlertTarget(label="Telephone", url="ntfy://a-topic-nobody-guesses").save()
+    DeviceSettings(enabled=True, networks="192.168.1.0/24").save()
+    Device(
+        address="192.168.1.51", port=4028, api="cgminer", before={"url": "stratum+tcp://pool.example.org:3333"}
+    ).save()
     history(time.time())
     money(time.time())
     logged(time.time())

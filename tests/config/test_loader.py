@@ -228,7 +228,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(django_assert_num_que
     for name in ("one", "two", "three"):
         schedule = make_schedule(pools, name)
         ScheduleWindow.objects.create(schedule=schedule, start=time(1), end=time(2))
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(24):
         load_snapshot({})
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from proxy.balance.balance_view import BalanceState, BalanceView, ChainView, HistoryPoint, SourceView
 from proxy.balance.readings import Measured
+from proxy.devices.facts import Api, Facts
+from proxy.devices.views import DeviceRow, DevicesView, DeviceView
 from proxy.history.counters import NO_SHARES, Tally
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.live.views import (
@@ -142,7 +144,7 @@ def workers() -> tuple[WorkerView, ...]:
             peer="192.168.1.51",
             pool=A,
             rate_5m=rate(79.7e12),
-            rate_1h=rate(79.1e12),
+            rate_1h=rate(79.1e12)._replace(span_s=3600.0),
             rate_24h=rate(79.9e12),
             shares_per_s=0.303,
             difficulty=52_700,
@@ -332,6 +334,62 @@ def balance() -> BalanceView:
     )
 
 
+def devices() -> DevicesView:
+    """A large miner, one whose fan stands still, and one that nobody can reach."""
+    return DevicesView(
+        devices=(
+            DeviceView(
+                row=DeviceRow(id=1, address="192.168.1.51", port=4028, api=Api.CGMINER, moved=True),
+                worker=WorkerName("AvalonQ"),
+                facts=Facts(
+                    api=Api.CGMINER,
+                    model="Avalon Q",
+                    firmware="Q-25052801_14a19a2",
+                    user="ownername0.AvalonQ",
+                    pool="stratum+tcp://192.168.1.2:3351",
+                    hashrate=81.3e12,
+                    power_w=1540.0,
+                    temperature_c=78.0,
+                    fans_rpm=(1520, 1610),
+                    frequency_mhz=464.9,
+                    uptime_s=90_000.0,
+                ),
+                heard_at=NOW - 12,
+            ),
+            DeviceView(
+                row=DeviceRow(id=2, address="192.168.1.53", port=80, api=Api.AXEOS),
+                worker=WorkerName("BitAxe1"),
+                facts=Facts(
+                    api=Api.AXEOS,
+                    model="Bitaxe 601 BM1370",
+                    firmware="v2.6.0",
+                    hostname="BitAxe1",
+                    user="ownername0.BitAxe1",
+                    pool="192.168.1.2:3351",
+                    hashrate=1.1e12,
+                    power_w=17.8,
+                    temperature_c=61.2,
+                    regulator_c=54.0,
+                    fans_rpm=(0,),
+                    fan_percent=58.0,
+                    frequency_mhz=525.0,
+                    voltage_v=1.142,
+                    uptime_s=5_100.0,
+                    errors=("overheat mode",),
+                ),
+                heard_at=NOW - 11,
+            ),
+            DeviceView(
+                row=DeviceRow(id=3, address="192.168.1.60", port=80, api=Api.AXEOS, name="Cellar"),
+                heard_at=NOW - 4000,
+                problem="It does not answer.",
+            ),
+        ),
+        price_per_kwh=0.3,
+        currency="EUR",
+    )
+
+
 def rich(revision: int = 1) -> LiveSnapshot:
     """A small fleet where all is well; the slider is in control."""
     return LiveSnapshot(
@@ -377,7 +435,7 @@ def rich(revision: int = 1) -> LiveSnapshot:
         sessions=3,
         counts=tally(accepted=127_591, rejected=111, reasons={"stale": 46}, unanswered=1),
         miner_address="192.168.1.10:3351",
-        extra={"balance": balance()},
+        extra={"balance": balance(), "devices": devices()},
         switch_costs=(
             SwitchCost(
                 profile="cgminer", switches=400, shares=390, measured_s=3.5, expected_s=3.1, cost_s=0.4, error_s=0.3

@@ -16,7 +16,8 @@ LOGINS = {
 """Pages on the way through a login or to a second factor: ``test_passkeys`` walks through them."""
 NO_PAGE = {
     "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-money", "chart-network", "chart-pool",
-    "chart-split", "chart-whatif", "chart-worker", "help-file", "let-in", "link-open", "link-revoke", "logs-download",
+    "chart-split", "chart-whatif", "chart-worker", "devices-scan", "help-file", "let-in", "link-open", "link-revoke",
+    "logs-download",
     "logs-switches-save", "manifest", "money-csv", "mqtt-test", "offline", "offline-worker", "pins-set", "poll",
     "pool-test", "schedule-preview", "session-end", "split-auto", "split-reset",
     "split-set", "split-undo", "start-test", "theme", "token-make", "token-revoke", "worker-forget", "worker-note",

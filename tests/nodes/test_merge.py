@@ -12,6 +12,7 @@ from proxy.history.counters import Counts, tally_of
 from proxy.history.switch_cost import SwitchCost
 from proxy.nodes.merge import largest_of, merge, sum_of_rates
 from proxy.nodes.node_snapshot import NodeState
+from proxy.nodes.shared_view import with_own
 from proxy.observe.events import EventStream
 from proxy.observe.live.moves import Moves, ShareSum, Stay
 from proxy.observe.live.views import (
@@ -19,6 +20,7 @@ from proxy.observe.live.views import (
     Alarm,
     CostlyView,
     ListenerView,
+    LiveSnapshot,
     PoolView,
     SessionView,
     SharedView,
@@ -392,3 +394,10 @@ def test_many_nodes_in_any_order():
     nodes = [a_node(f"n{number}", a_worker(f"w{number}", f"n{number}", rate=1.0)) for number in range(20)]
     random.Random(1).shuffle(nodes)
     assert [node.name for node in merged(*nodes).nodes] == sorted(f"n{number}" for number in range(20))
+
+
+def test_what_miners_say_of_themselves_stays_with_the_node_that_asked_them() -> None:
+    own = LiveSnapshot(revision=1, at=1.0, started_at=0.0, extra={"devices": "asked here"})
+    merged = LiveSnapshot(revision=2, at=1.0, started_at=0.0, extra={"balance": None})
+    assert with_own(merged, own).extra == {"balance": None, "devices": "asked here"}
+    assert with_own(merged, merged) is merged

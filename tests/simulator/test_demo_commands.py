@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from proxy.devices.facts import Api
+from proxy.devices.pools import put_back, use
+from proxy.devices.reader import DeviceReader, make_client
 from proxy.net.tasks import spawn
 from proxy.simulator import demo
 from proxy.simulator.commands import Lines
@@ -40,6 +43,38 @@ async def test_a_pool_goes_and_comes_back_and_a_worker_too():
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_miners_of_the_demo_tell_what_they_are_and_mine_elsewhere_when_they_are_told_to():
+    pools = demo.build_pools()
+    here, there = await demo.start_pools(pools)
+    miners = demo.build_miners("127.0.0.1", here, total_hashrate=1.0)
+    for miner in miners:
+        miner.time_scale = 0.01
+    apis = demo.build_apis(miners, demo.DEMO_HASHES_PER_DIFFICULTY)
+    devices = await demo.start_apis(apis)
+    commands = demo.commands_of(pools, miners)
+    running = spawn(demo.run_demo("127.0.0.1", here, pools, commands), name="demo")
+    try:
+        await pools[0].until(lambda pool: len(pool.sessions) == 6, 20)
+        assert [device["worker"] for device in devices] == ["garage", "attic", "kitchen", "shelf"]
+        async with make_client() as client:
+            reader = DeviceReader(client)
+            facts = [await reader.facts(Api(device["api"]), "127.0.0.1", device["port"]) for device in devices]
+            assert all(each.hashrate and each.power_w for each in facts)
+            assert [each.fan_stopped for each in facts] == [False, False, False, True]
+            attic, kitchen = devices[1], devices[2]
+            for one, api in ((attic, Api.CGMINER), (kitchen, Api.AXEOS)):
+                before = await use(reader, api, "127.0.0.1", one["port"], ("127.0.0.1", there))
+                await pools[1].until(lambda pool: len(pool.sessions) == 1, 20)
+                await put_back(reader, api, "127.0.0.1", one["port"], before)
+                await pools[1].until(lambda pool: len(pool.sessions) == 0, 20)
+                await pools[0].until(lambda pool: len(pool.sessions) == 6, 20)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for api in apis.values():
+            await api.stop()
 
 
 @pytest.mark.parametrize("line", ["", "kill", "kill C", "drop nobody", "format A", "x" * 10_000])

@@ -35,6 +35,8 @@ CALLED_BY_FRAMEWORKS = {
     "parse_body",
     "get_openapi_operation_id",
     "get_readonly_fields",
+    "clean_address",
+    "clean_host",
     "clean_url",
     "clean_zone",
     "to_url",

@@ -26,6 +26,8 @@
     accepted: (value) => value === null || value === undefined ? "–" : value.toLocaleString(lang, { maximumSignificantDigits: 3 }),
     difficulty: (value) => scaled(value, ""),
     latency: (value) => value === null || value === undefined ? "–" : `${value.toLocaleString(lang, { maximumSignificantDigits: 3 })} ms`,
+    power: (value) => scaled(value, "W"),
+    temperature: (value) => value === null || value === undefined ? "–" : `${value.toLocaleString(lang, { maximumFractionDigits: 0 })} °C`,
     percent: (value) => value === null || value === undefined ? "–" : `${value.toLocaleString(lang, { maximumFractionDigits: 1 })} %`,
   };
   FORMATS.share = FORMATS.percent;

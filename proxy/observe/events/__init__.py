@@ -7,6 +7,7 @@ from proxy.observe.events.balance import (
     OraclePollStart,
     OracleResult,
 )
+from proxy.observe.events.devices import DeviceFound, DevicesTrouble, DevicesWatched
 from proxy.observe.events.miners import (
     AddressRefused,
     AuthorizeRewrite,
@@ -149,6 +150,9 @@ __all__ = [
     "ConnectionTipChanged",
     "ControlChanged",
     "DatabaseTrouble",
+    "DeviceFound",
+    "DevicesTrouble",
+    "DevicesWatched",
     "DifficultySent",
     "DirectiveIgnored",
     "DownstreamTraffic",

@@ -1,0 +1,1 @@
+"""The miners' own facts: finds miners on named networks, reads what they say. Loaded where switched on."""
