@@ -199,7 +199,7 @@ def shifted(snap, now: float, revision: int):
         listeners=listeners(),
         monotonic=600.0,
         moves={worker.name: Moves(7, {A: Stay(1000.0, 1, 100.0), B: Stay(500.0)}) for worker in snap.workers[:2]},
-        extra={name: told(view, off) for name, view in snap.extra.items()},
+        extra={name: heard(view, off) if name == "devices" else told(view, off) for name, view in snap.extra.items()},
         workers=tuple(
             replace(
                 move(worker, "connected_at", "last_share_at", "last_seen_at"),
@@ -212,6 +212,16 @@ def shifted(snap, now: float, revision: int):
         splits=tuple(move(split, "since") for split in snap.splits),
         alarms=tuple(move(alarm, "since") for alarm in snap.alarms),
         spark=tuple((start + off, rates) for start, rates in snap.spark),
+    )
+
+
+def heard(view, off: float):
+    """What miners said of themselves, ``off`` seconds later."""
+    return replace(
+        view,
+        devices=tuple(
+            replace(one, heard_at=None if one.heard_at is None else one.heard_at + off) for one in view.devices
+        ),
     )
 
 
