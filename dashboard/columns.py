@@ -80,6 +80,7 @@ COLUMNS: Sequence[Column] = (
     Column("firmware", _("Firmware"), lambda row: row.worker.firmware),
     Column("address", _("Address"), lambda row: row.worker.peer, chosen=False),
     Column("listener", _("Listener"), lambda row: row.worker.listener, chosen=False),
+    Column("node", _("Node"), lambda row: row.worker.node, chosen=False),
     Column("groups", _("Groups"), lambda row: ", ".join(row.groups), chosen=False),
     Column("pool", _("Pool"), lambda row: row.worker.pool if row.worker.connections else ""),
     Column("rate", _("5 min"), lambda row: _rate(row.worker.rate_5m)),

@@ -218,6 +218,7 @@ MAY_IMPORT = {
         "proxy.models",
         "proxy.money",
         "proxy.mqtt.connection",
+        "proxy.nodes.node_rows",
         "proxy.observe",
         "proxy.ops",
         "proxy.scheduling",

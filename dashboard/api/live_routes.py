@@ -120,6 +120,12 @@ def alarms(request: HttpRequest) -> list[schemas.Alarm]:
     return now.alarms(live.snapshot())
 
 
+@router.get("/nodes", response=list[schemas.Node])
+def nodes(request: HttpRequest) -> list[schemas.Node]:
+    """The proxies that mine together; empty where this one knows of no other."""
+    return now.nodes(live.snapshot())
+
+
 @router.get("/switch-costs", response=list[schemas.SwitchCost])
 def switch_costs(request: HttpRequest) -> list[schemas.SwitchCost]:
     """What a switch between pools costs, by firmware."""

@@ -143,6 +143,7 @@ def _worker_fields(view: WorkerView, everybody: Fleet) -> dict[str, Any]:
         "waiting_reason": view.waiting,
         "excluded_reason_by_pool": dict(view.excluded),
         "listener": view.listener,
+        "node": view.node,
     }
 
 
@@ -205,8 +206,38 @@ def control(snap: LiveSnapshot) -> schemas.Control:
 def alarms(snap: LiveSnapshot) -> list[schemas.Alarm]:
     """What a person should know now."""
     return [
-        schemas.Alarm(level=one.level, kind=one.kind, subject=one.subject, text=one.text, since_unix_s=one.since)
+        schemas.Alarm(
+            level=one.level,
+            kind=one.kind,
+            subject=one.subject,
+            text=one.text,
+            since_unix_s=one.since,
+            nodes=list(one.nodes),
+        )
         for one in snap.alarms
+    ]
+
+
+def nodes(snap: LiveSnapshot) -> list[schemas.Node]:
+    """By name."""
+    return [
+        schemas.Node(
+            name=one.name,
+            host=one.host,
+            version=one.version,
+            state=one.state,
+            leads=one.leads,
+            started_unix_s=one.started_at,
+            heard_unix_s=one.heard_at,
+            connections=one.connections,
+            workers=one.workers,
+            hashrate_5m=rate(one.rate_5m),
+            hashrate_1h=rate(one.rate_1h),
+            work_percent=None if one.part is None else one.part * 100,
+            config_revision=one.config_revision,
+            trouble=one.trouble,
+        )
+        for one in snap.nodes
     ]
 
 

@@ -181,6 +181,8 @@ class Worker(Schema):
     """What its difficulty on shared connections aims at, over all its connections; null while pools decide it."""
     listener: Text
     """The port that its newest connection came through, by name."""
+    node: str
+    """The node that it is connected to, several with a comma between; empty where there is one process."""
 
 
 class Connection(Schema):
@@ -250,6 +252,29 @@ class Control(Schema):
     follows_in_s: Number
 
 
+class Node(Schema):
+    """One of several proxies that mine together, as it was last heard."""
+
+    name: str
+    host: Text
+    version: str
+    state: str
+    """``working``, ``draining``, ``silent`` (not heard for 10 s) or ``unreadable`` (of another version)."""
+    leads: bool
+    """Whether it does what is done once for all nodes."""
+    started_unix_s: Number
+    heard_unix_s: Number
+    connections: int
+    workers: int
+    """With a connection."""
+    hashrate_5m: HashRate | None
+    hashrate_1h: HashRate | None
+    work_percent: Number | None
+    """Of the work of the last hour of all nodes."""
+    config_revision: int
+    trouble: Text
+
+
 class Alarm(Schema):
     """Something a person should know now."""
 
@@ -259,6 +284,8 @@ class Alarm(Schema):
     subject: Text
     text: Text
     since_unix_s: Number
+    nodes: list[str] = []
+    """Nodes that it holds for; empty: all."""
 
 
 class Snapshot(Schema):

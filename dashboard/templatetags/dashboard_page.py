@@ -61,6 +61,9 @@ def navigation(context: template.Context) -> SafeString:
     ]
     if MoneySettings.is_on():
         pages.insert(6, ("money", _("Money"), SEE))
+    found = store.current()
+    if found is not None and len(found.nodes) > 1:
+        pages.insert(3, ("nodes", _("Nodes"), SEE))
     may = of_request(request).may
     here = (request.resolver_match.view_name if request.resolver_match else "").split("-")[0]
     here = _UNDER.get(here, here)

@@ -41,6 +41,7 @@ PAGES = [
     "/pins/",
     "/listeners/",
     "/listeners/new/",
+    "/nodes/",
     "/vardiff/",
     "/vardiff/new/",
     "/wallets/",

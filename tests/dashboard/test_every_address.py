@@ -72,6 +72,8 @@ WHO_MAY = {
     "wallets/": ADMINISTER,
     "wallets/new/": ADMINISTER,
     "wallets/<int:pk>/": ADMINISTER,
+    "nodes/": SEE,
+    "nodes/drain/": ADMINISTER,
     "listeners/": SEE,
     "listeners/new/": ADMINISTER,
     "listeners/<int:pk>/": ADMINISTER,

@@ -30,6 +30,7 @@ LEAST = {
     ("DELETE", "/workers/{worker:name}/pin"): STEERS,
     ("PUT", "/workers/{worker:name}/note"): STEERS,
     ("POST", "/workers/{worker:name}/forget"): STEERS,
+    ("GET", "/nodes"): READ,
     ("GET", "/split"): READ,
     ("GET", "/control"): READ,
     ("GET", "/alarms"): READ,
