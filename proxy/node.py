@@ -112,6 +112,9 @@ class Options:
     """Listening sockets of a parent, by name."""
     node: str = ""
     """This node's name where several share a database; "": the proxy has it for itself."""
+    worker: int = 0
+    """Which of several processes on the same ports this is, from 1; 0: it is alone there. Each has the port for metrics
+    of its own: the first the configured one, the next the one behind."""
     data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
 
 
@@ -254,6 +257,7 @@ class Node:
             refused=self.engine.connection_control.refused_header,
             miners=lambda listener: self.engine.miners_through[listener],
             let_go=self.engine.let_go,
+            share_ports=self.options.worker > 0,
         )
         self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if self.options.web else None
         self.shared_view = self._make_shared_view() if self.name and settings.REDIS_URL else None
@@ -429,6 +433,8 @@ class Node:
         stratum = options.stratum or (configured.stratum_host, configured.stratum_port)
         web = options.web_address or (configured.web_host, configured.web_port)
         metrics = options.metrics or (configured.metrics_host, configured.metrics_port)
+        if options.worker and metrics[1]:
+            metrics = metrics[0], metrics[1] + options.worker - 1
         try:
             if configured.metrics_enabled:
                 self.metrics_server = MetricsServer(

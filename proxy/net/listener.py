@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from proxy.config.snapshot import Limits, Network
 from proxy.net.miner_tls import HANDSHAKE_RECORD, MAX_HELLO, MinerTls, TlsStream, tls_failure
@@ -87,15 +87,21 @@ class StratumListener:
         """Whether it is listening."""
         return self._server is not None
 
-    async def start(self, host: str, port: int, inherited: socket.socket | None = None) -> tuple[str, int]:
+    async def start(
+        self, host: str, port: int, inherited: socket.socket | None = None, *, share_port: bool = False
+    ) -> tuple[str, int]:
         """Bind and listen, or use ``inherited``; return the address (port 0 asks for any free one).
+
+        With ``share_port`` other processes may listen there too, and the system divides the connections among them.
 
         Raises:
             OSError: the address cannot be used; the message says which and why.
         """
         loop = asyncio.get_running_loop()
         try:
-            where = {"host": host or None, "port": port} if inherited is None else {"sock": inherited}
+            where: dict[str, Any] = {"host": host or None, "port": port} if inherited is None else {"sock": inherited}
+            if share_port and inherited is None:
+                where["reuse_port"] = True
             self._server = await loop.create_server(self._link, backlog=BACKLOG, start_serving=True, **where)
             for sock in (sock for sock in self._server.sockets for _ in range(ACCEPTS_A_TURN - 1)):
                 self._doubles.append(await loop.create_server(self._link, sock=sock.dup(), backlog=BACKLOG))

@@ -60,7 +60,10 @@ class MinerListeners:
         refused: Callable[[str, str, ListenerId], None],
         miners: Callable[[ListenerId], int],
         let_go: Callable[[ListenerId], None],
+        share_ports: bool = False,
     ) -> None:
+        """``share_ports``: other processes of this node listen on the same ports."""
+        self._share_ports = share_ports
         self.budget = InputBudget()
         self._connect = connect
         self._clock = clock
@@ -219,7 +222,7 @@ class MinerListeners:
         if port.listener.tls is not None:
             await port.listener.tls.refresh()
         inherited, port.inherited = port.inherited, None
-        port.bound = await port.listener.start(*port.at, inherited)
+        port.bound = await port.listener.start(*port.at, inherited, share_port=self._share_ports)
         port.problem = ""
 
     async def _close(self, ident: ListenerId, port: _Port) -> None:

@@ -1,10 +1,7 @@
 """With PostgreSQL in place of SQLite: history is written, agrees with the pools, outlives a server that goes away."""
 
-import json
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +9,19 @@ import pytest
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, WHATSMINER
 from tests.e2e.conftest import PROXIES, Measured, StartFleet, StartPool
 from tests.e2e.fleet import Fleet
-from tests.e2e.history import Counted, counted_by_pools, differences
+from tests.e2e.history import counted_by_pools, differences
 from tests.e2e.pools import TimedPool, row
-from tests.e2e.process import ROOT, ProxyProcess, clean_environment, run_python
+from tests.e2e.postgresql import (  # noqa: F401
+    environment_on_postgresql,
+    exported,
+    migrated_on_postgresql,
+    server_of_postgresql,
+    writer_on_postgresql,
+)
+from tests.e2e.process import ProxyProcess, clean_environment, run_python
 from tests.e2e.rows import RowWriter, SetUp
-from tests.support.postgres import DATABASE, Cluster, cluster
+from tests.support.postgres import DATABASE, Cluster
 
-TEMPLATE = "migrated"
 PROFILES = (CPUMINER, ESP_MINER, WHATSMINER)
 SWEEP = """
 import django, time
@@ -28,74 +31,12 @@ print(sweep(time.time() + {days} * 86400.0).rolled_up)
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Cluster]:
-    with cluster() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def migrated_there(server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """The environment of a proxy on that server, whose database is of the newest shape and has an administrator."""
-    made = clean_environment(tmp_path_factory.mktemp("made") / "data") | {"DPMP_DATABASE_URL": server.url}
-    for command in (["migrate", "--verbosity", "0"], ["bootstrap"]):
-        done = subprocess.run(
-            [sys.executable, "manage.py", *command], cwd=ROOT, env=made, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    server.sql(f"ALTER DATABASE {DATABASE} RENAME TO {TEMPLATE}", database="postgres")
-    return made
-
-
-@pytest.fixture
-async def environment(server: Cluster, migrated_there: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
-    """Of a proxy with an empty database of its own."""
-    server.sql(
-        f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)",
-        f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}",
-        database="postgres",
-    )
-    return dict(migrated_there) | {"DPMP_DATA_DIR": str(tmp_path / "data")}
-
-
-@pytest.fixture(scope="module")
-def writer(migrated_there: Mapping[str, str]) -> Iterator[RowWriter]:
-    """A process that writes rows for all tests of this file."""
-    made = RowWriter(migrated_there, ROOT)
-    yield made
-    made.close()
-
-
 @pytest.fixture
 async def proxy(request: pytest.FixtureRequest, environment: dict[str, str]) -> AsyncIterator[ProxyProcess]:
     made = ProxyProcess(environment)
     request.node.stash[PROXIES] = [made]
     yield made
     await made.clear_away()
-
-
-async def exported(environment: Mapping[str, str]) -> dict[tuple[str, str], Counted]:
-    """What ``exportshares`` says of each worker and pool."""
-    code, output = await run_python(
-        environment,
-        "manage.py",
-        "exportshares",
-        "--format",
-        "json",
-        "--by",
-        "period",
-        "--from",
-        "2000-01-01",
-        "--to",
-        "2100-01-01",
-    )
-    assert code == 0, output
-    return {
-        (row["worker"], row["pool"]): Counted(
-            accepted=row["accepted"], credited=row["credited_difficulty"], refused=row["rejected"]
-        )
-        for row in json.loads(output)["rows"]
-    }
 
 
 async def at_work(

@@ -102,7 +102,8 @@ def test_the_python_of_the_image_is_one_that_the_project_takes() -> None:
 def test_a_compose_file_agrees_with_the_code(path: Path) -> None:
     service = ours(read(path))
     assert service["image"].endswith(f":{VERSION}")
-    inside = {int(str(port).rpartition(":")[2]) for port in service.get("ports", [])}
+    opened = [service, *([read(path)["services"]["haproxy"]] if "haproxy" in read(path)["services"] else [])]
+    inside = {int(str(port).rpartition(":")[2]) for each in opened for port in each.get("ports", [])}
     assert inside <= PORTS and _DEFAULT.stratum_port in inside
     assert set(service["environment"]) <= set(VARIABLES)
     assert any(str(volume).endswith(":/data") for volume in service["volumes"])
@@ -131,11 +132,23 @@ def test_named_volumes_are_declared_and_mounted_files_exist() -> None:
                     assert source in compose["volumes"]
 
 
+def test_haproxy_asks_each_node_whether_it_is_ready_and_each_has_a_name_and_a_folder_of_its_own() -> None:
+    services = read(COMPOSES[1])["services"]
+    nodes = {name: service for name, service in services.items() if service["image"].startswith("dpmp-farm:")}
+    for value in ("volumes", "environment"):
+        assert len({str(service[value]) for service in nodes.values()}) == len(nodes) > 1
+    asked = (ROOT / "packaging" / "farm" / "haproxy.cfg").read_text()
+    for name, service in nodes.items():
+        line = f"{name}:{_DEFAULT.stratum_port} check port {_DEFAULT.metrics_port}"
+        assert f"server {service['environment']['DPMP_NODE']} {line}" in asked
+
+
 def test_prometheus_asks_where_the_metrics_are_and_grafana_asks_prometheus() -> None:
     compose = read(COMPOSES[1])
     assert ours(compose)["command"] == ["--metrics", f"0.0.0.0:{_DEFAULT.metrics_port}"]
     scrape = read(ROOT / "packaging" / "farm" / "prometheus.yml")["scrape_configs"][0]
-    assert scrape["static_configs"] == [{"targets": [f"dpmp:{_DEFAULT.metrics_port}"]}]
+    nodes = [name for name, service in compose["services"].items() if service["image"].startswith("dpmp-farm:")]
+    assert scrape["static_configs"] == [{"targets": [f"{name}:{_DEFAULT.metrics_port}" for name in nodes]}]
     source = read(ROOT / "packaging" / "farm" / "datasources.yml")["datasources"][0]
     assert source["url"] == "http://prometheus:9090" and "prometheus" in compose["services"]
     board = read(ROOT / "packaging" / "farm" / "dashboards.yml")["providers"][0]["options"]["path"]

@@ -1,12 +1,14 @@
 """``manage.py runproxy``: the Stratum listener, the dashboard and the metrics port on one event loop."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -16,7 +18,7 @@ from django.db import connection
 from proxy.management.banner import banner
 from proxy.net import inherited
 from proxy.node import Node, Options, StartError, serve
-from proxy.nodes.identity import NodeNameError, node_name
+from proxy.nodes.identity import NodeNameError, node_name, worker_name
 from proxy.observe.events import Listening, WebStarted
 from proxy.types import HASHES_PER_DIFFICULTY
 
@@ -33,6 +35,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--node", default="", metavar="NAME", help="name of this node where several share one PostgreSQL"
         )
+        parser.add_argument(
+            "--workers",
+            type=int,
+            metavar="NUMBER",
+            help="so many processes on the same ports, for machines with many cores; needs PostgreSQL and Redis",
+        )
+        parser.add_argument("--worker", type=int, default=0, help=SUPPRESS)
         parser.add_argument("--no-web", action="store_true", help="no dashboard in this process")
         parser.add_argument(
             "--only-web", action="store_true", help="the dashboard of all nodes alone, without miners; needs a Redis"
@@ -60,6 +69,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["workers"] is not None and not options["worker"]:
+            self._run_workers(options)
+            return
         with ExitStack() as stack:
             hashes = options["hashes_per_difficulty"]
             if options["miners"] is not None and not options["demo"]:
@@ -72,9 +84,15 @@ class Command(BaseCommand):
                 hashes = demo.hashes_per_difficulty
             if options["only_web"]:
                 _refuse_beside_only_web(options)
+            name = "" if options["only_web"] else _node_name(options["node"], alone=options["demo"])
+            worker, data_dir = options["worker"], Path(settings.DATA_DIR)
+            if worker:
+                name = worker_name(name, worker)
+                data_dir = data_dir / "nodes" / name
+                data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._run(
                 Options(
-                    web=not options["no_web"],
+                    web=not options["no_web"] and worker <= 1,
                     stratum=options["listen"],
                     web_address=options["web"],
                     metrics=options["metrics"],
@@ -82,10 +100,46 @@ class Command(BaseCommand):
                     demo=options["demo"],
                     log_to_stdout=options["log_to_stdout"] or not sys.stdout.isatty(),
                     inherited=dict(inherited.taken),
-                    node="" if options["only_web"] else _node_name(options["node"], alone=options["demo"]),
+                    node=name,
+                    worker=worker,
+                    data_dir=data_dir,
                 ),
                 only_web=options["only_web"],
             )
+
+    def _run_workers(self, options: dict[str, Any]) -> None:
+        """Be the parent of processes that do the work."""
+        from proxy.management.workers import MOST, Workers, worker_command
+
+        count, name = options["workers"], _node_name(options["node"], alone=False)
+        if not 2 <= count <= MOST:
+            raise CommandError(f"--workers takes a number from 2 to {MOST}.")
+        for other in ("demo", "only_web"):
+            if options[other]:
+                raise CommandError(f"--workers does not go with --{other.replace('_', '-')}.")
+        missing = [] if connection.vendor == "postgresql" else ["DPMP_DATABASE_URL (PostgreSQL)"]
+        missing += [] if settings.REDIS_URL else ["DPMP_REDIS_URL (Valkey or Redis)"]
+        if missing:
+            raise CommandError(f"Several processes share a database and live pages: set {' and '.join(missing)}.")
+        if inherited.taken:
+            raise CommandError("--workers opens its ports by itself: switch the socket units of systemd off.")
+        arguments = ["--node", name]
+        for option in ("listen", "web", "metrics"):
+            if options[option] is not None:
+                host, port = options[option]
+                arguments += [f"--{option}", f"{host}:{port}"]
+        arguments += ["--no-web"] * options["no_web"] + ["--log-to-stdout"] * options["log_to_stdout"]
+        arguments += ["--hashes-per-difficulty", str(options["hashes_per_difficulty"])]
+        connection.close()
+        workers = Workers(
+            lambda number: worker_command(number, arguments),
+            count,
+            environment=os.environ | {"DPMP_DATA_DIR": str(settings.DATA_DIR)},
+            folder=settings.BASE_DIR,
+            report=lambda text: self.stderr.write(f"{text}\n"),
+        )
+        if code := asyncio.run(workers.run()):
+            raise CommandError(f"The first process could not start (exit code {code}).")
 
     def _run(self, options: Options, *, only_web: bool) -> None:
         from daphne.server import twisted_loop
@@ -98,6 +152,8 @@ class Command(BaseCommand):
             stops(node)
             if hasattr(signal, "SIGUSR1"):
                 twisted_loop.add_signal_handler(signal.SIGUSR1, node.drain, "SIGUSR1")
+            if options.worker:
+                twisted_loop.add_reader(sys.stdin.fileno(), _look_at_parent, node, twisted_loop)
             if not options.log_to_stdout:
                 _announce(node, self.stdout.write)
 
@@ -111,6 +167,13 @@ class Command(BaseCommand):
                 twisted_loop.run_until_complete(serve(options, ready))
         except StartError as error:
             raise CommandError(str(error)) from error
+
+
+def _look_at_parent(node: Node, loop: asyncio.AbstractEventLoop) -> None:
+    """The parent never writes: its end of the pipe is closed when it has ended, however it ended."""
+    if not os.read(sys.stdin.fileno(), 1024):
+        loop.remove_reader(sys.stdin.fileno())
+        node.stop("the parent process ended")
 
 
 def _announce(node: Node, write: Callable[[str], object]) -> None:

@@ -1,0 +1,273 @@
+"""Three nodes on PostgreSQL and Redis behind HAProxy: each of them fails in the middle of mining, and the books agree.
+
+One node is a process of its own, two are processes of ``--workers 2`` on one port.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
+from tests.e2e.conftest import PROXIES, Measured, StartFleet, StartPool
+from tests.e2e.fleet import Fleet
+from tests.e2e.history import counted_by_pools
+from tests.e2e.pools import TimedPool, row
+from tests.e2e.postgresql import (  # noqa: F401
+    environment_on_postgresql,
+    exported,
+    migrated_on_postgresql,
+    server_of_postgresql,
+    writer_on_postgresql,
+)
+from tests.e2e.process import ProxyProcess
+from tests.e2e.rows import RowWriter, SetUp
+from tests.e2e.test_behind_haproxy import haproxy, running
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import steady_port
+from tests.support.postgres import DATABASE, Cluster
+
+NAMES = {"one", "rack-1", "rack-2"}
+MAY_LOSE_S = 2.0
+"""Of what a killed node had counted: its journal is written twice a second."""
+BALANCER = """
+global
+    maxconn 200
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+    option redispatch
+    retries 3
+frontend miners
+    bind 127.0.0.1:{front}
+    default_backend nodes
+backend nodes
+    balance roundrobin
+    option httpchk GET /readyz
+    http-check expect status 200
+    server one 127.0.0.1:{one} check port {one_asks} inter 500ms fall 3 rise 1
+    server rack 127.0.0.1:{rack} check port {rack_asks} inter 500ms fall 3 rise 1
+"""
+
+
+class Redis:
+    """A server of this test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._program = shutil.which("valkey-server") or shutil.which("redis-server")
+        if self._program is None:
+            pytest.skip("neither valkey-server nor redis-server is installed")
+        self._folder, self.port = folder, steady_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder))
+        self._process = subprocess.Popen([str(self._program), *options], stdout=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Any:
+    made = Redis(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+class Nodes:
+    """The three, as the database knows them."""
+
+    def __init__(self, server: Cluster, environment: Mapping[str, str], redis: Redis, folder: Path) -> None:
+        pytest.importorskip("channels_redis")
+        self.server = server
+        shared = dict(environment) | {"DPMP_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"}
+        self.rack = ProxyProcess(shared | {"DPMP_NODE": "rack", "DPMP_DATA_DIR": str(folder / "rack")})
+        self.ones = [ProxyProcess(shared | {"DPMP_NODE": "one", "DPMP_DATA_DIR": str(folder / "one")})]
+        self.one_at, self.rack_at = steady_port(), steady_port()
+        self.one_asks, self.rack_asks = steady_port(), _two_ports()
+
+    async def start_one(self) -> None:
+        if self.ones[-1].log:
+            self.ones.append(ProxyProcess(self.ones[-1].environment))
+        one = self.ones[-1]
+        await one.launch("--no-web", "--listen", f"127.0.0.1:{self.one_at}", "--metrics", f"127.0.0.1:{self.one_asks}")
+        await one.until("dpmp_listening", timeout_s=PATIENCE_S)
+
+    async def start_rack(self) -> None:
+        await self.rack.launch(
+            "--workers", "2", "--no-web", "--listen", f"127.0.0.1:{self.rack_at}",
+            "--metrics", f"127.0.0.1:{self.rack_asks}",
+        )  # fmt: skip
+        await self.work(NAMES)
+
+    def rows(self) -> dict[str, tuple[Any, ...]]:
+        """Name -> process, state."""
+        found = self.server.sql("SELECT name, pid, state FROM proxy_proxynode")
+        return {str(name): tuple(rest) for name, *rest in found}
+
+    def holder(self) -> tuple[str, int]:
+        """Whose the lease is, and its epoch."""
+        [(node, epoch)] = self.server.sql("SELECT node, epoch FROM proxy_lease") or [("", 0)]
+        return str(node), int(str(epoch))
+
+    async def work(self, names: set[str], *, besides: int = 0) -> None:
+        """Wait until they all work, none of them as the process ``besides``."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not names <= {
+                name for name, (pid, is_) in self.rows().items() if is_ == "working" and pid != besides
+            }:
+                await asyncio.sleep(0.1)
+
+    async def lease_moves_on(self, epoch: int) -> None:
+        """Wait until the lease has another holder than the one of ``epoch``."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.holder()[1] <= epoch:
+                await asyncio.sleep(0.1)
+
+    async def clear_away(self) -> None:
+        for process in (*self.ones, self.rack):
+            await process.clear_away()
+
+
+def _two_ports() -> int:
+    """A port that is free, and so is the next."""
+    while (second := steady_port()) != (first := steady_port()) - 1:
+        continue
+    return min(first, second)
+
+
+@pytest.fixture
+async def nodes(
+    request: pytest.FixtureRequest,
+    server: Cluster,
+    environment: dict[str, str],
+    redis: Redis,
+    tmp_path: Path,
+) -> AsyncIterator[Nodes]:
+    made = Nodes(server, environment, redis, tmp_path)
+    request.node.stash[PROXIES] = [*made.ones, made.rack]
+    yield made
+    request.node.stash[PROXIES][:] = [*made.ones, made.rack]
+    await made.clear_away()
+
+
+@asynccontextmanager
+async def balanced(nodes: Nodes, folder: Path) -> AsyncIterator[int]:
+    """HAProxy before them; its port."""
+    front = steady_port()
+    text = BALANCER.format(
+        front=front, one=nodes.one_at, one_asks=nodes.one_asks, rack=nodes.rack_at, rack_asks=nodes.rack_asks
+    )
+    async with running(folder, text):
+        yield front
+
+
+def accepted(pools: Sequence[TimedPool], *, since: float = 0.0) -> int:
+    return sum(share.accepted and share.at >= since for pool in pools for share in pool.shares)
+
+
+@pytest.mark.slow
+async def test_books_of_three_nodes_agree_whatever_fails(
+    nodes: Nodes,
+    server: Cluster,
+    redis: Redis,
+    writer: RowWriter,
+    start_pool: StartPool,
+    start_fleet: StartFleet,
+    tmp_path: Path,
+    measured: Measured,
+) -> None:
+    haproxy()
+    began = time.monotonic()
+    pools = [await start_pool(key) for key in "AB"]
+    writer.write(
+        Path(DATABASE),
+        SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40}, settings={"connects_per_minute": 6000}),
+    )
+    await nodes.start_one()
+    await nodes.lease_moves_on(0)
+    await nodes.start_rack()
+    async with balanced(nodes, tmp_path) as front:
+        fleet = await start_fleet(front, [CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER] * 3)
+        await fleet.mined(2)
+        may_lose = 0
+
+        # A node is killed: its parent starts it again, and it brings its journal in.
+        before = int(nodes.rows()["rack-2"][0])
+        killed_at = time.time()
+        os.kill(before, signal.SIGKILL)
+        await nodes.work({"rack-2"}, besides=before)
+        may_lose += accepted(pools, since=killed_at - MAY_LOSE_S) - accepted(pools, since=killed_at + MAY_LOSE_S)
+        await fleet.mined(1)
+
+        # The holder of the lease is killed: another has it when it has run out.
+        (holder, epoch), killed_at = nodes.holder(), time.time()
+        before = int(nodes.rows()[holder][0])
+        os.kill(before, signal.SIGKILL)
+        await nodes.lease_moves_on(epoch)
+        lease_s = time.time() - killed_at
+        may_lose += accepted(pools, since=killed_at - MAY_LOSE_S) - accepted(pools, since=killed_at + MAY_LOSE_S)
+        await fleet.mined(1)
+        if holder == "one":
+            await nodes.ones[-1].exit_code()
+            await nodes.start_one()
+        await nodes.work(NAMES)
+
+        # PostgreSQL is away: everybody mines on.
+        server.stop()
+        try:
+            await asyncio.gather(
+                nodes.ones[-1].until("database_trouble", recovered=False),
+                nodes.rack.until("database_trouble", recovered=False),
+            )
+            disconnects = fleet.disconnects
+            await fleet.mined(2)
+            assert fleet.disconnects == disconnects
+        finally:
+            server.start()
+        await nodes.ones[-1].until("database_trouble", recovered=True)
+
+        # Redis is away: that concerns pages alone.
+        redis.stop()
+        await fleet.mined(1)
+        redis.start()
+        await nodes.work(NAMES)
+        await fleet.mined(1)
+        assert fleet.disconnects == disconnects
+        await fleet.settle()
+
+        codes = [(await process.end())[0] for process in (nodes.ones[-1], nodes.rack)]
+    assert codes == [0, 0]
+    assert fleet.wrongly_refused() == {}
+    assert {state for _, state in nodes.rows().values()} == {"stopped"}
+    check_books(await exported(nodes.rack.environment), pools, fleet, may_lose)
+    parts = {pool.name: sum(tally.work for tally in pool.book.workers.values()) for pool in pools}
+    part = parts["A"] / sum(parts.values())
+    measured(
+        f"A got {part:.1%}; at most {may_lose} shares lost; the lease moved in {lease_s:.1f} s; {fleet.summary()}; "
+        f"{time.monotonic() - began:.0f} s"
+    )
+
+
+def check_books(ours: Mapping[Any, Any], pools: Sequence[TimedPool], fleet: Fleet, may_lose: int) -> None:
+    """Nothing is in them twice; what is missing is of the last moments of nodes that were killed."""
+    theirs = counted_by_pools(pools)
+    assert ours.keys() <= theirs.keys()
+    assert {key: book for key, book in ours.items() if book.accepted > theirs[key].accepted} == {}
+    missing = sum(book.accepted for book in theirs.values()) - sum(book.accepted for book in ours.values())
+    assert 0 <= missing <= may_lose + len(fleet)
