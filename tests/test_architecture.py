@@ -124,6 +124,7 @@ MAY_IMPORT = {
     "proxy.mqtt": {
         "proxy.balance.balance_view",
         "proxy.config.snapshot",
+        "proxy.devices.views",
         "proxy.models",
         "proxy.net.tasks",
         "proxy.observe.live",
@@ -163,6 +164,7 @@ MAY_IMPORT = {
         "proxy.balance",
         "proxy.chains",
         "proxy.config",
+        "proxy.devices.views",
         "proxy.engine",
         "proxy.history",
         "proxy.observe.metrics",

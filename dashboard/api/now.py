@@ -7,6 +7,7 @@ from dashboard.api import schemas
 from dashboard.fleet import Fleet
 from proxy.balance.balance_view import BalanceView, ChainView
 from proxy.balance.readings import Measured
+from proxy.devices.views import DevicesView, devices_of
 from proxy.history.counters import Tally
 from proxy.observe.live.views import LiveSnapshot, PoolView, RateView, SessionView, WorkerView
 
@@ -99,14 +100,33 @@ def pool(view: PoolView) -> schemas.Pool:
 
 def workers(views: Iterable[WorkerView], snap: LiveSnapshot) -> list[schemas.Worker]:
     """Some of the workers of ``snap``."""
-    everybody = Fleet(snap)
-    return [schemas.Worker(**_worker_fields(view, everybody)) for view in views]
+    everybody, devices = Fleet(snap), devices_of(snap)
+    return [schemas.Worker(**_worker_fields(view, everybody), own_facts=_own_facts(view, devices)) for view in views]
 
 
 def worker_detail(view: WorkerView, note: str, snap: LiveSnapshot) -> schemas.WorkerDetail:
     """One worker with its note and connections."""
     sessions = [_connection(one) for one in view.sessions]
-    return schemas.WorkerDetail(**_worker_fields(view, Fleet(snap)), note=note, sessions=sessions)
+    own = _own_facts(view, devices_of(snap))
+    return schemas.WorkerDetail(**_worker_fields(view, Fleet(snap)), own_facts=own, note=note, sessions=sessions)
+
+
+def _own_facts(view: WorkerView, devices: DevicesView | None) -> schemas.OwnFacts | None:
+    miners = devices.by_worker.get(view.name) if devices is not None else None
+    if devices is None or not miners:
+        return None
+    found = devices.together(miners, view)
+    return schemas.OwnFacts(
+        miners=len(miners),
+        power_w=found.power_w,
+        temperature_celsius=found.temperature_c,
+        own_hashes_per_s=found.hashrate,
+        joules_per_th=found.joules_per_th,
+        joules_per_accepted_th=found.joules_per_accepted_th,
+        cost_per_day=found.cost_per_day,
+        currency=devices.currency,
+        fan_stopped=any(one.facts is not None and one.facts.fan_stopped for one in miners),
+    )
 
 
 def _worker_fields(view: WorkerView, everybody: Fleet) -> dict[str, Any]:

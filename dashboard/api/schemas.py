@@ -183,6 +183,24 @@ class Worker(Schema):
     """The port that its newest connection came through, by name."""
     node: str
     """The node that it is connected to, several with a comma between; empty where there is one process."""
+    own_facts: "OwnFacts | None"
+    """Null where its miners are not asked."""
+
+
+class OwnFacts(Schema):
+    """What a worker's miners say of themselves, together; null where they say nothing that can be believed."""
+
+    miners: int
+    power_w: Number | None
+    temperature_celsius: Number | None
+    """Of the hottest."""
+    own_hashes_per_s: Number | None
+    joules_per_th: Number | None
+    joules_per_accepted_th: Number | None
+    """By the work of it that pools accepted in the last hour."""
+    cost_per_day: Number | None
+    currency: Text
+    fan_stopped: bool
 
 
 class Connection(Schema):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from proxy import VERSION
+from proxy.devices.views import devices_of
 from proxy.mqtt.states import NOT_PINNED, OFF, ON
 from proxy.mqtt.topics import Topics, slug
 from proxy.observe.live.views import LiveSnapshot, WorkerView
@@ -26,12 +27,14 @@ def discoveries(
 ) -> dict[str, bytes]:
     """Topic -> the description of a device, for the proxy, each pool and each of ``workers``."""
     keys = tuple(pool.key for pool in live.pools)
+    devices = devices_of(live)
+    asked = devices.by_worker if devices is not None else {}
     found = {topics.discovery("proxy"): _proxy(topics, commands)}
     for pool in live.pools:
         found[topics.discovery(f"pool_{slug(pool.key)}")] = _pool(topics, pool.key, pool.name, commands)
     for worker in workers:
         device = topics.discovery(f"worker_{slug(worker.name)}")
-        found[device] = _worker(topics, worker.name, worker.firmware, keys, commands)
+        found[device] = _worker(topics, worker.name, worker.firmware, keys, commands, worker.name in asked)
     return found
 
 
@@ -100,7 +103,7 @@ def _pool(topics: Topics, key: str, name: str, commands: bool) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _worker(topics: Topics, name: str, firmware: str, pools: tuple[str, ...], commands: bool) -> bytes:
+def _worker(topics: Topics, name: str, firmware: str, pools: tuple[str, ...], commands: bool, asked: bool) -> bytes:
     parts = {
         "connected": _binary("Connected", "connected", "connectivity"),
         "problem": _binary("Problem", "problem", "problem"),
@@ -113,6 +116,10 @@ def _worker(topics: Topics, name: str, firmware: str, pools: tuple[str, ...], co
         "best_share": _sensor("Best share", "best_share", DIFFICULTY),
         "difficulty": _sensor("Difficulty", "difficulty", DIFFICULTY),
     }
+    if asked:
+        parts["power"] = _sensor("Power", "power", "W", precision=1) | {"device_class": "power"}
+        parts["temperature"] = _sensor("Temperature", "temperature", "°C") | {"device_class": "temperature"}
+        parts["joules_per_th"] = _sensor("Energy per TH", "joules_per_th", "J/TH", precision=1)
     if commands:
         parts["pin"] = {
             "platform": "select",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from math import floor, isfinite, log10
 
 from proxy.balance.balance_view import BalanceView
+from proxy.devices.views import Together, devices_of
 from proxy.mqtt.topics import Topics
 from proxy.observe.live.views import LiveSnapshot, PoolView, RateView, WorkerView
 from proxy.observe.live.worker_health import Level, health_of
@@ -91,8 +92,14 @@ def _pool(live: LiveSnapshot, pool: PoolView) -> bytes:
 
 def _worker(live: LiveSnapshot, worker: WorkerView) -> bytes:
     health = health_of(worker, live)
+    devices = devices_of(live)
+    own = devices.by_worker.get(worker.name) if devices is not None else None
+    figures = devices.together(own, worker) if devices is not None and own else Together()
     return _json(
         {
+            "power": None if figures.power_w is None else _round(figures.power_w),
+            "temperature": None if figures.temperature_c is None else round(figures.temperature_c),
+            "joules_per_th": None if figures.joules_per_th is None else _round(figures.joules_per_th),
             "connected": ON if worker.connections else OFF,
             "problem": OFF if health.level is Level.HEALTHY else ON,
             "health": health.level.value,

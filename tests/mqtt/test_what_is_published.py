@@ -104,6 +104,16 @@ def test_what_is_not_known_is_null_and_what_is_no_number_is_none() -> None:
     assert held["hashrate_5m"] is None and held["best_share"] == 0.0
 
 
+def test_what_miners_say_of_themselves_is_published_where_they_are_asked() -> None:
+    held = {topic: json.loads(payload) for topic, payload in states(LIVE, TOPICS, LIVE.workers).items()}
+    quarry, other = (held[TOPICS.worker_state(WorkerName(name))] for name in ("AvalonQ", "Nano3S"))
+    assert (quarry["power"], quarry["temperature"], quarry["joules_per_th"]) == (1540.0, 78, 18.9)
+    assert (other["power"], other["temperature"], other["joules_per_th"]) == (None, None, None)
+    parts = {topic: one["components"] for topic, one in described().items()}
+    assert parts[TOPICS.discovery("worker_AvalonQ")]["power"]["device_class"] == "power"
+    assert "power" not in parts[TOPICS.discovery("worker_Nano3S")]
+
+
 def test_auto_balance_is_on_only_while_it_is_in_control() -> None:
     assert auto_balance_is_on(replace(LIVE, extra={})) is False
     balance = LIVE.extra["balance"]

@@ -131,6 +131,8 @@ def full_gauges() -> Gauges:
         database_write_lag_s=0.8,
         nodes={"rack-1": True, "rack-2": False},
         version="4.0.0",
+        devices_heard=3,
+        devices_power_w=1557.8,
         switch_costs=(
             SwitchCost(
                 profile="cgminer", switches=40, shares=38, measured_s=3.4, expected_s=3.1, cost_s=0.3, error_s=1.0

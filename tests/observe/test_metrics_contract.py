@@ -82,6 +82,10 @@ NEW = {
     "dpmp_log_write_errors": ("counter", ()),
     "dpmp_node_up": ("gauge", ("node",)),
     "dpmp_build_info": ("gauge", ("version",)),
+    "dpmp_miners_heard": ("gauge", ()),
+    "dpmp_miners_power_watts": ("gauge", ()),
+    "dpmp_worker_power_watts": ("gauge", ("worker",)),
+    "dpmp_worker_temperature_celsius": ("gauge", ("worker",)),
     "dpmp_worker_hashrate": ("gauge", ("worker",)),
     "dpmp_worker_connections": ("gauge", ("worker",)),
     "dpmp_worker_difficulty": ("gauge", ("worker",)),
@@ -124,7 +128,7 @@ def full_scene() -> Scene:
     for event in ONE_OF_EACH:
         scene.events.emit(event)
     scene.sink.handler_failed(RuntimeError(), ONE_OF_EACH[0])
-    scene.sink.attach(FixedSource(full_gauges(), [WorkerGauges(name=RIG)]))
+    scene.sink.attach(FixedSource(full_gauges(), [WorkerGauges(name=RIG, power_w=15.0, temperature_c=61.0)]))
     scene.sink.limit_worker_series(10)
     return scene
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from proxy.balance.balance_view import BalanceState, BalanceView
+from proxy.devices.views import DevicesView, devices_of
 from proxy.observe.live.views import LiveSnapshot, LiveStore
 from proxy.observe.live.worker_health import health_of
 from proxy.observe.metrics import Gauges, OracleGauges, PoolGauges, WorkerGauges
@@ -38,6 +39,7 @@ class SnapshotGauges:
         live = self._store.current()
         if live is None:
             return Gauges(nodes=self._nodes())
+        devices = devices_of(live)
         return Gauges(
             downstream_connections=live.sessions,
             downstream_difficulty=live.last_difficulty,
@@ -49,6 +51,8 @@ class SnapshotGauges:
             database_write_lag_s=self._write_lag_s(),
             version=live.version,
             switch_costs=live.switch_costs,
+            devices_heard=None if devices is None else sum(one.facts is not None for one in devices.devices),
+            devices_power_w=None if devices is None else devices.together(devices.devices).power_w,
             nodes=self._nodes(),
         )
 
@@ -59,20 +63,22 @@ class SnapshotGauges:
     def workers(self) -> Sequence[WorkerGauges]:
         """All workers of the newest snapshot."""
         live = self._store.current()
-        return (
-            ()
-            if live is None
-            else tuple(
-                WorkerGauges(
-                    name=worker.name,
-                    connections=worker.connections,
-                    hashrate=worker.rate_5m.value,
-                    difficulty=worker.difficulty,
-                    health=health_of(worker, live).score,
-                    counts=worker.counts,
-                )
-                for worker in live.workers
+        if live is None:
+            return ()
+        devices = devices_of(live) or DevicesView()
+        own = {name: devices.together(miners) for name, miners in devices.by_worker.items()}
+        return tuple(
+            WorkerGauges(
+                name=worker.name,
+                connections=worker.connections,
+                hashrate=worker.rate_5m.value,
+                difficulty=worker.difficulty,
+                health=health_of(worker, live).score,
+                counts=worker.counts,
+                power_w=own[worker.name].power_w if worker.name in own else None,
+                temperature_c=own[worker.name].temperature_c if worker.name in own else None,
             )
+            for worker in live.workers
         )
 
 

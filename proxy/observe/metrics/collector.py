@@ -158,6 +158,10 @@ def _present(gauges: Gauges) -> Iterator[Metric]:
     yield from _pools(gauges.pools)
     yield from _oracle(gauges)
     yield from _switches(gauges.switch_costs)
+    heard: Rows = [] if gauges.devices_heard is None else [((), float(gauges.devices_heard))]
+    yield _gauge("dpmp_miners_heard", "Miners that say something of themselves", (), heard)
+    power: Rows = [] if gauges.devices_power_w is None else [((), gauges.devices_power_w)]
+    yield _gauge("dpmp_miners_power_watts", "Power of all miners that say it", (), power)
     yield from _care(gauges)
 
 
@@ -287,6 +291,18 @@ def _workers(workers: Iterable[WorkerGauges], limit: int) -> Iterator[Metric]:
         return [((worker.name,), float(read(worker))) for worker in shown]
 
     label = ("worker",)
+    yield _gauge(
+        "dpmp_worker_power_watts",
+        "Power, as the worker's miners say",
+        label,
+        [((worker.name,), worker.power_w) for worker in shown if worker.power_w is not None],
+    )
+    yield _gauge(
+        "dpmp_worker_temperature_celsius",
+        "Temperature of the worker's hottest miner, as it says",
+        label,
+        [((worker.name,), worker.temperature_c) for worker in shown if worker.temperature_c is not None],
+    )
     yield _gauge(
         "dpmp_worker_hashrate", "Hash rate of the worker over five minutes, H/s", label, rows(lambda w: w.hashrate)
     )

@@ -62,6 +62,10 @@ class WorkerGauges:
     health: float = 1.0
     """1 healthy, 0.5 needs attention, 0.1 bad."""
     counts: Tally = NO_SHARES
+    power_w: float | None = None
+    """As its miners say; None where they are not asked or do not know."""
+    temperature_c: float | None = None
+    """Of the hottest of its miners."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,10 @@ class Gauges:
     version: str = ""
     switch_costs: tuple[SwitchCost, ...] = ()
     """By firmware."""
+    devices_heard: int | None = None
+    """Miners that say something of themselves; None where they are not asked."""
+    devices_power_w: float | None = None
+    """Of all that say it."""
     nodes: Mapping[str, bool] = field(default_factory=dict)
     """Node -> whether it is heard; empty where this process knows of no other."""
 

@@ -194,3 +194,12 @@ def test_odds_are_null_until_a_hash_rate_is_measured(calls, pools):
     store.put(replace(fixtures.rich(), rate_24h=UNKNOWN_RATE))
     first = calls().get("/odds")[0]
     assert first["hashes_per_s"] is first["block_a_day_probability"] is first["block_a_year_probability"] is None
+
+
+def test_what_miners_say_of_themselves_is_in_a_workers_answer(calls):
+    own = {one["name"]: one["own_facts"] for one in calls().get("/workers")["items"]}
+    assert own["Nano3S"] is None
+    assert (own["AvalonQ"]["power_w"], own["AvalonQ"]["temperature_celsius"], own["AvalonQ"]["miners"]) == (1540, 78, 1)
+    assert own["AvalonQ"]["cost_per_day"] == pytest.approx(11.088) and own["AvalonQ"]["currency"] == "EUR"
+    assert own["BitAxe1"]["fan_stopped"] and not own["AvalonQ"]["fan_stopped"]
+    assert calls().get("/workers/AvalonQ")["own_facts"] == own["AvalonQ"]
