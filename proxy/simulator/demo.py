@@ -216,14 +216,14 @@ def build_apis(miners: Sequence[SimMiner], hashes_per_difficulty: int) -> dict[s
             watts=watts,
             celsius=celsius,
             rpm=rpm,
-            hashrate=partial(_told_rate, miner, 2**32 / hashes_per_difficulty),
+            hashrate=partial(_shown_rate, miner, 2**32 / hashes_per_difficulty),
             moved=partial(_move, miner),
         )
         found[worker] = AxeOsApi(device) if api == "axeos" else CgminerApi(device)
     return found
 
 
-def _told_rate(miner: SimMiner, factor: float) -> float:
+def _shown_rate(miner: SimMiner, factor: float) -> float:
     return miner.hashrate * factor if miner.is_on else 0.0
 
 
