@@ -215,6 +215,19 @@ async def test_a_new_source_is_asked_at_once_and_known_ones_keep_their_time():
     assert service.asked == ["observed", "oracle"]
 
 
+async def test_a_source_that_is_not_needed_is_asked_where_prices_are_wanted():
+    async with serve(reply(oracle_answer())) as server:
+        service = Service(OBSERVED, oracle(server))
+        for height in range(900_000, 900_080):
+            service.jobs(height)
+            service.clock.advance(600)
+        await service.poll()
+        assert service.asked == ["observed"], "its own readings are complete"
+        service.configure(OBSERVED, oracle(server), wants_prices=True)
+        await service.poll()
+    assert service.asked == ["observed", "observed", "oracle"]
+
+
 async def test_running_polls_when_due_and_ends_when_cancelled():
     service = Service(OBSERVED)
     service.jobs(900_000)
