@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, close_old_connections, transaction
 
 from proxy.balance.auto_balance import AutoBalance, Weights, source_names
 from proxy.balance.balance_view import BalanceState
@@ -33,6 +34,7 @@ DUE_TOGETHER_S = 30.0
 """Sources due within this time are asked in one poll, so that a failure counts only after the next source was asked."""
 
 _logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -199,7 +201,7 @@ class BalanceService:
         self._auto.observer.take_void()
         self._auto.next_poll_at = None
         try:
-            parts, at = await sync_to_async(self._store.load_parts)()
+            parts, at = await _in_database(self._store.load_parts)
         except DatabaseError:
             parts, at = {}, 0.0  # those of before stay
         if at and (self._followed_at or abs(self._clock.wall() - at) < FOLLOWED_FOR_S):
@@ -256,14 +258,29 @@ class BalanceService:
         try:
             if not self._lease.held:
                 return
-            if at_the_end:
-                await sync_to_async(wait_at_most)(AT_THE_END_S)
             parts = self._auto.parts()
             if parts is None and self._lease.is_shared and self._auto.state is BalanceState.FALLBACK:
                 parts = {}  # the schedule's own weights, for all nodes
-            await sync_to_async(self._store.save)(blocks, void, parts, self._clock.wall(), self._lease.check)
+            wall, check = self._clock.wall(), self._lease.check
+
+            def store() -> None:
+                if at_the_end:
+                    wait_at_most(AT_THE_END_S)
+                self._store.save(blocks, void, parts, wall, check)
+
+            await _in_database(store)
         except (DatabaseError, LeaseLost) as error:
             _logger.warning("Auto-balance could not store what it observed: %s", error)
+
+
+async def _in_database(call: Callable[[], Result]) -> Result:
+    """Run a blocking call in a thread, without a connection that broke in an earlier one."""
+
+    def fresh() -> Result:
+        close_old_connections()
+        return call()
+
+    return await sync_to_async(fresh)()
 
 
 async def _fetch_into(auto: AutoBalance, question: Question) -> str | None:

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
 
 from proxy.alerts.rules import AlertKind
 from proxy.alerts.service import AlertService
@@ -120,6 +122,21 @@ async def test_who_has_lost_the_lease_stores_no_weights(fault):
     await late.service.save()
     assert not await BalanceMemory.objects.aexists()
     assert not await ChainBlock.objects.aexists()
+
+
+@pytest.mark.postgresql_only
+async def test_connection_that_broke_is_replaced_and_the_weights_are_stored():
+    holder, other = Balancing(held=True), Balancing(held=False)
+    holder.decides(BTC=70.0, BCH=30.0)
+    await holder.service.save()
+    await sync_to_async(lambda: connection.connection.close())()  # as a server does that is restarted
+    for _ in range(2):
+        holder.decides(BTC=60.0, BCH=40.0)
+        await holder.service.save()
+    assert (await BalanceMemory.objects.aget()).parts == {"BTC": 60.0, "BCH": 40.0}
+    task = spawn(other.service.run(), name="balance")
+    await other.until_given({"A": 60.0, "B": 40.0})
+    await cancel_and_wait(task, timeout_s=PATIENCE_S)
 
 
 def test_weights_of_other_chains_are_not_followed():
