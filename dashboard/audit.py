@@ -8,9 +8,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import timezone
 
 from dashboard.models import AuditEntry
 from proxy.ops.steering import steered
@@ -37,10 +39,11 @@ def on_admin_change(instance: LogEntry, created: bool, **_: Any) -> None:
 
 @receiver(user_logged_in, dispatch_uid="dashboard.audit.login")
 def on_login(request: HttpRequest | None, user: Any, **_: Any) -> None:
-    """Runs after a login: the list of sessions shows its address and browser."""
+    """Runs after a login: the list of sessions shows its address and browser, and those that have expired go."""
     if request is not None and hasattr(request, "session"):
         request.session["address"] = request.META.get("REMOTE_ADDR", "")
         request.session["browser"] = request.headers.get("User-Agent", "")[:200]
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
 @receiver(mfa.authenticator_added, dispatch_uid="dashboard.audit.factor_added")

@@ -1,9 +1,12 @@
 """Groups, password change, sessions, links, the guided start."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from dashboard import access
 from dashboard.models import AuditEntry, ReadOnlyLink
@@ -166,3 +169,10 @@ def test_the_audit_log_keeps_its_newest_entries(db, monkeypatch):
     for number in range(5):
         AuditEntry.write(by="ada", action=f"change {number}")
     assert [entry.action for entry in AuditEntry.objects.all()] == ["change 4", "change 3"]
+
+
+def test_sessions_that_have_expired_go_with_the_next_login(browser_of):
+    browser_of("operator")
+    Session.objects.update(expire_date=timezone.now() - timedelta(days=1))
+    browser_of("viewer")
+    assert Session.objects.count() == 1

@@ -59,13 +59,6 @@ def test_the_fleet_and_its_pools_are_as_the_pages_show_them(calls):
     assert [one["pool"] for one in program.get("/odds")] == ["A", "B"]
 
 
-def test_odds_are_unknown_before_a_rate_has_been_measured(calls):
-    program = calls()
-    store.put(fixtures.waiting())
-    odds = program.get("/odds")
-    assert odds and all(one["hashes_per_s"] is None and one["block_a_day_probability"] is None for one in odds)
-
-
 def test_shared_connections_and_the_aim_of_difficulties_are_told_where_there_are_any(calls):
     snap = fixtures.rich()
     pool = replace(snap.pools[0], shared=SharedView(connections=3, miners=712, waiting=41))
