@@ -139,10 +139,17 @@ class RuleForm(forms.ModelForm):
         AlertKind.WORKER_SILENT: _("minutes without shares"),
         AlertKind.HASHRATE_DROP: _("percent below the usual hash rate"),
         AlertKind.REJECT_RATE: _("percent refused"),
+        AlertKind.DEVICE_HOT: _("degrees Celsius"),
         AlertKind.BEST_SHARE: _("difficulty at least; 0: each new best"),
     }
     """Kind -> what its threshold counts; the others have none."""
-    ABOUT_WORKERS = (AlertKind.WORKER_OFFLINE, AlertKind.WORKER_SILENT)
+    ABOUT_WORKERS = (
+        AlertKind.WORKER_OFFLINE,
+        AlertKind.WORKER_SILENT,
+        AlertKind.DEVICE_HOT,
+        AlertKind.FAN_STOPPED,
+        AlertKind.POWER_NO_HASH,
+    )
     MOMENTS = (AlertKind.DAILY, AlertKind.WEEKLY, AlertKind.BEST_SHARE, AlertKind.BLOCK_FOUND)
     """Kinds that neither last nor end."""
 

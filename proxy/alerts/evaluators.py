@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from math import sqrt
 
 from proxy.alerts.rules import AlertConfig, AlertKind, AlertRuleConfig
-from proxy.alerts.texts import FLEET, chain_subject, pool_subject, short, span, worker_subject
+from proxy.alerts.texts import FLEET, chain_subject, device_subject, pool_subject, short, span, worker_subject
+from proxy.devices.axeos import OVERHEATED
+from proxy.devices.facts import Facts
+from proxy.devices.views import DeviceView, devices_of
 from proxy.observe.live.views import LiveSnapshot, PoolView, RateView, WorkerView
 from proxy.types import AdminStatus, PoolStatus
 
@@ -22,6 +25,8 @@ EXPECTED_GAPS = 10.0
 REJECT_SAMPLE_S, REJECT_SAMPLES = 300.0, 13
 """Refused shares are counted over the last hour."""
 MIN_REJECTED = 5
+LEAST_POWER_W = 5.0
+"""What a small miner takes without hashing."""
 _Z = 1.96
 
 SNAPSHOT_KINDS = frozenset(
@@ -32,6 +37,9 @@ SNAPSHOT_KINDS = frozenset(
         AlertKind.WORKER_SILENT,
         AlertKind.HASHRATE_DROP,
         AlertKind.REJECT_RATE,
+        AlertKind.DEVICE_HOT,
+        AlertKind.FAN_STOPPED,
+        AlertKind.POWER_NO_HASH,
         AlertKind.PAYOUT,
     }
 )
@@ -65,11 +73,13 @@ class Evaluators:
             *(pool_subject(pool.key) for pool in snapshot.pools),
             *(chain_subject(pool.chain) for pool in snapshot.pools),
             *(worker_subject(worker.name) for worker in snapshot.workers),
+            *(subject_of(device) for device in asked(snapshot)),
         }
         self._counts = {name: counts for name, counts in self._counts.items() if name in subjects}
         problems = (
             *self._pools(snapshot, now, rules, was),
             *self._workers(snapshot, now, rules, was),
+            *device_problems(snapshot, rules, was),
             *fleet_problems(snapshot, rules, was),
         )
         return Evaluation(
@@ -135,6 +145,49 @@ class Evaluators:
                     f"{rule.threshold:g} %."
                 ),
             )
+
+
+def asked(snapshot: LiveSnapshot) -> tuple[DeviceView, ...]:
+    """The miners that are asked for facts of their own."""
+    view = devices_of(snapshot)
+    return view.devices if view is not None else ()
+
+
+def subject_of(device: DeviceView) -> str:
+    """Its worker's; its own where none is known."""
+    if device.worker is not None:
+        return worker_subject(device.worker)
+    return device_subject(device.row.address, device.row.port)
+
+
+def device_problems(
+    snapshot: LiveSnapshot, rules: dict[AlertKind, AlertRuleConfig], was: Callable[[Key], bool]
+) -> Iterator[Problem]:
+    """What is wrong with miners by their own words; of one that is not heard nothing changes."""
+    for device in asked(snapshot):
+        subject = subject_of(device)
+        for kind in (AlertKind.DEVICE_HOT, AlertKind.FAN_STOPPED, AlertKind.POWER_NO_HASH):
+            rule = rules.get(kind)
+            if rule is None or not rule.concerns(device.worker or device.row.name):
+                continue
+            if device.facts is None:
+                if was((kind, subject)):
+                    yield kind, subject, "It does not answer now."
+            elif text := device_problem(kind, device.facts, rule):
+                yield kind, subject, text
+
+
+def device_problem(kind: AlertKind, facts: Facts, rule: AlertRuleConfig) -> str:
+    """What is wrong, in a sentence; empty where all is well."""
+    if kind is AlertKind.DEVICE_HOT and facts.temperature_c is not None and facts.temperature_c >= rule.threshold:
+        return f"{facts.temperature_c:.0f} °C; the limit is {rule.threshold:g} °C."
+    if kind is AlertKind.DEVICE_HOT and OVERHEATED in facts.errors:
+        return "It has reduced its work because of heat."
+    if kind is AlertKind.FAN_STOPPED and facts.fan_stopped:
+        return f"Its fans turn at {', '.join(map(str, facts.fans_rpm))} rpm."
+    if kind is AlertKind.POWER_NO_HASH and facts.hashrate == 0 and (facts.power_w or 0.0) >= LEAST_POWER_W:
+        return f"It takes {facts.power_w:.0f} W."
+    return ""
 
 
 class HourlyCounts:

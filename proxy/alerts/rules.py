@@ -21,6 +21,11 @@ class AlertKind(StrEnum):
     """One worker is connected and sends none."""
     HASHRATE_DROP = "hashrate_drop"
     REJECT_RATE = "reject_rate"
+    DEVICE_HOT = "device_hot"
+    """A miner says that it is too hot."""
+    FAN_STOPPED = "fan_stopped"
+    POWER_NO_HASH = "power_no_hash"
+    """A miner takes power and hashes nothing, as it says."""
     PAYOUT = "payout"
     CHAIN = "chain"
     """A pool is behind the others of its chain, or on another tip."""
@@ -64,7 +69,8 @@ class AlertRuleConfig:
 
     kind: AlertKind
     threshold: float = 0.0
-    """Minutes for NO_SHARES and WORKER_SILENT, percent for HASHRATE_DROP and REJECT_RATE, difficulty for BEST_SHARE."""
+    """Minutes for NO_SHARES and WORKER_SILENT, percent for HASHRATE_DROP and REJECT_RATE, difficulty for BEST_SHARE,
+    degrees Celsius for DEVICE_HOT."""
     delay_s: float = 0.0
     """How long something must be wrong before it is reported."""
     quiet: QuietHours | None = None
@@ -89,6 +95,9 @@ DEFAULT_RULES: tuple[AlertRuleConfig, ...] = (
     AlertRuleConfig(kind=AlertKind.WORKER_SILENT, threshold=30.0),
     AlertRuleConfig(kind=AlertKind.HASHRATE_DROP, threshold=30.0, delay_s=600.0),
     AlertRuleConfig(kind=AlertKind.REJECT_RATE, threshold=5.0, delay_s=60.0),
+    AlertRuleConfig(kind=AlertKind.DEVICE_HOT, threshold=100.0, delay_s=60.0),
+    AlertRuleConfig(kind=AlertKind.FAN_STOPPED, delay_s=120.0),
+    AlertRuleConfig(kind=AlertKind.POWER_NO_HASH, delay_s=600.0),
     AlertRuleConfig(kind=AlertKind.PAYOUT),
     AlertRuleConfig(kind=AlertKind.CHAIN, delay_s=120.0),
     AlertRuleConfig(kind=AlertKind.BEST_SHARE),

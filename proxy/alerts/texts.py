@@ -19,6 +19,9 @@ _TITLES: dict[AlertKind, tuple[str, str]] = {
     AlertKind.WORKER_SILENT: ("{} sends no shares", "{} sends shares again"),
     AlertKind.HASHRATE_DROP: ("{} is slower than usual", "{} is as fast as usual again"),
     AlertKind.REJECT_RATE: ("{}: too many shares are refused", "{}: refused shares are few again"),
+    AlertKind.DEVICE_HOT: ("{} is too hot", "{} is no longer too hot"),
+    AlertKind.FAN_STOPPED: ("{}: a fan stands still", "{}: all fans turn again"),
+    AlertKind.POWER_NO_HASH: ("{} takes power and hashes nothing", "{} hashes again"),
     AlertKind.PAYOUT: ("{}: the payout check fails", "{}: the payout is right again"),
     AlertKind.CHAIN: ("{} disagrees with its chain", "{} agrees with its chain again"),
     AlertKind.DATABASE: ("The database cannot be used", "The database can be used again"),
@@ -29,6 +32,11 @@ _STEPS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "
 def pool_subject(key: str) -> str:
     """Subject of a pool: distinct from a worker of the same name."""
     return f"Pool {key}"
+
+
+def device_subject(address: str, port: int) -> str:
+    """Subject of a miner of which no worker is known."""
+    return f"Miner {address}:{port}"
 
 
 @lru_cache(maxsize=4096)

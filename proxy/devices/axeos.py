@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from proxy.devices import facts as say
 from proxy.devices.facts import Api, Facts, Nonsense, fields_of, number, positive, temperature, text
 
+OVERHEATED = "overheat mode"
 _GIGA = 1e9
 _MILLI = 1e-3
 _REQUIRED = ("ASICModel", "stratumURL", "hashRate")
@@ -125,7 +126,7 @@ def _fans(info: Mapping[str, object]) -> tuple[int, ...]:
 def _errors(info: Mapping[str, object]) -> list[str]:
     found = [text(info.get("power_fault"), say.MAX_SENTENCE), text(info.get("hardware_fault_msg"), say.MAX_SENTENCE)]
     if positive(info.get("overheat_mode"), 10):
-        found.append("overheat mode")
+        found.append(OVERHEATED)
     if info.get("isUsingFallbackStratum") in (1, True):
         found.append("on its fallback pool")
     return [each for each in found if each][: say.MOST_ERRORS]

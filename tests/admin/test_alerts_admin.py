@@ -87,9 +87,9 @@ def test_test_is_sent_and_its_outcome_told(admin, target):
 
 def test_all_rules_are_there_with_their_defaults(admin):
     page = text_of(admin.get("/admin/proxy/alertrule/"))
-    assert "pool down or back up" in page and AlertRule.objects.count() == 13
+    assert "pool down or back up" in page and AlertRule.objects.count() == 16
     admin.get("/admin/proxy/alertrule/")
-    assert AlertRule.objects.count() == 13
+    assert AlertRule.objects.count() == 16
 
 
 def rule_form(**fields):

@@ -3,6 +3,8 @@
 import pytest
 
 from proxy.alerts.rules import AlertConfig, AlertKind, AlertLevel
+from proxy.devices.facts import Api, Facts
+from proxy.devices.views import DeviceRow, DevicesView, DeviceView
 from proxy.observe.events import (
     BestShare,
     BlockFound,
@@ -339,3 +341,70 @@ def test_a_slow_worker_that_goes_offline_is_not_called_as_usual_again():
 
 def test_a_time_zone_that_this_machine_does_not_know_is_utc():
     assert AlertConfig(time_zone="Mars/Olympus").zone().key == "UTC"
+
+
+def miner(facts, worker="rig"):
+    """The fleet with one miner that says ``facts``; None: it does not answer."""
+    row = DeviceRow(id=1, address="10.0.0.5", port=80, api=Api.AXEOS)
+    said = None if facts is None else Facts(api=Api.AXEOS, **facts)
+    return {"extra": {"devices": DevicesView(devices=(DeviceView(row=row, worker=worker, facts=said),))}}
+
+
+@pytest.mark.parametrize(
+    "kind, bad, good, begins, ends",
+    [
+        ("device_hot", {"temperature_c": 101.0}, {"temperature_c": 70.0}, "is too hot", "is no longer too hot"),
+        ("device_hot", {"errors": ("overheat mode",)}, {}, "is too hot", "is no longer too hot"),
+        (
+            "fan_stopped",
+            {"fans_rpm": (0, 4200), "hashrate": 1e12},
+            {"fans_rpm": (4100, 4200), "hashrate": 1e12},
+            ": a fan stands still",
+            ": all fans turn again",
+        ),
+        (
+            "power_no_hash",
+            {"power_w": 900.0, "hashrate": 0.0},
+            {"power_w": 1400.0, "hashrate": 1e12},
+            " takes power and hashes nothing",
+            " hashes again",
+        ),
+    ],
+)
+def test_a_miner_that_says_that_it_is_not_well_is_reported_and_when_it_is_well_again(kind, bad, good, begins, ends):
+    running = RunningEngine(AlertKind(kind))
+    running.put("rig")
+    running.fleet = miner(bad)
+    assert [begins in title and "Worker rig" in title for title in running.titles(900)] == [True]
+    running.fleet = miner(None)
+    assert running.titles(900) == [], "nobody knows"
+    running.fleet = miner(good)
+    assert [ends in title for title in running.titles(900)] == [True]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"temperature_c": 99.0, "power_w": 3.0, "hashrate": 0.0, "fans_rpm": (0,)},
+        {"power_w": 900.0, "fans_rpm": ()},
+        {"fans_rpm": (0,), "fan_percent": 0.0, "hashrate": 1e12},
+        None,
+    ],
+)
+def test_a_miner_of_which_nothing_is_wrong_or_known_is_left_alone(facts):
+    running = RunningEngine(AlertKind.DEVICE_HOT, AlertKind.FAN_STOPPED, AlertKind.POWER_NO_HASH)
+    running.fleet = miner(facts)
+    assert running.run(1800) == []
+
+
+def test_a_miner_without_a_worker_is_named_by_its_address():
+    running = RunningEngine(AlertKind.DEVICE_HOT)
+    running.fleet = miner({"temperature_c": 110.0}, worker=None)
+    [hot] = running.run(300)
+    assert "Miner 10.0.0.5:80 is too hot" in hot.title and "110 °C; the limit is 100 °C." in hot.body
+
+
+def test_a_rule_for_other_workers_leaves_a_miner_alone():
+    running = RunningEngine(rules=(rule("device_hot", workers="attic*"),))
+    running.fleet = miner({"temperature_c": 110.0})
+    assert running.run(300) == []
