@@ -103,7 +103,7 @@ WHATSMINER = {
 BRAIINS = {
     "version": {
         "STATUS": [_OK],
-        "VERSION": [{"API": "3.7", "BOSer": "2024-06-04-0-3f0a8a2c-24.06-plus", "CompileTime": ""}],
+        "VERSION": [{"API": "3.7", "BOSer": "2024-06-04-0-3f0a8a2c-24.06-plus"}],
     },
     "summary": {"STATUS": [_OK], "SUMMARY": [{"Elapsed": 700, "MHS 5s": 13_500_000.5, "MHS av": 13_400_000.0}]},
     "temps": {
