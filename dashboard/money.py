@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.charts import Line, Series
 from dashboard.svg import PALETTE
 from proxy.chains.luck import DAY_S
+from proxy.devices.views import power_of_all
 from proxy.models import IncomeDay, MoneySettings, Pool, PowerDay
 from proxy.money.facts import ChainFacts, chain_facts, prices_now
 from proxy.money.income import HashRate, Income, PoolTerms, energy_kwh, income, reward_coins
@@ -107,7 +108,7 @@ def outlook(snap: LiveSnapshot, settings: MoneySettings) -> Outlook:
     """What to expect as of ``snap``."""
     chains, rows = chain_facts(snap.at), {row.key: row for row in Pool.objects.all()}
     prices = prices_now(settings, snap.extra.get("balance"), snap.at)
-    power = watts_of_workers(settings.watts)
+    power = watts_of_workers(settings.watts, power_of_all(snap))
     cost = None
     if power is not None and settings.electricity_price is not None:
         cost = energy_kwh(power.watts, DAY_S) * settings.electricity_price

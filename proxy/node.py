@@ -26,6 +26,7 @@ from proxy.config import loader
 from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig, MqttConfig
 from proxy.config.watcher import ConfigWatcher
 from proxy.devices.switch import DevicesSwitch
+from proxy.devices.views import power_of_all
 from proxy.engine.engine import Engine
 from proxy.history.journal import BlockJournal
 from proxy.history.journal_undelivered import JournalBlock, read_undelivered
@@ -190,7 +191,7 @@ class Node:
             hashes_per_difficulty=options.hashes_per_difficulty,
             data_dir=options.data_dir,
             blocks=blocks,
-            jobs=(once(self.lease, MoneyRecorder(self.clock, _balance_view)),),
+            jobs=(once(self.lease, MoneyRecorder(self.clock, _balance_view, _power_of_all)),),
             lease=self.lease,
         )
         self.metrics = MetricsSink(self.events, self.history.accounting.counts_of_run)
@@ -645,6 +646,10 @@ class Node:
     def _report(self, where: str, error: BaseException | None) -> None:
         lines = traceback.format_exception(error) if error is not None else []
         self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
+
+
+def _power_of_all() -> float | None:
+    return power_of_all(store.current())
 
 
 def _balance_view() -> object:

@@ -113,6 +113,18 @@ def devices_of(live: LiveSnapshot) -> DevicesView | None:
     return found if isinstance(found, DevicesView) else None
 
 
+def power_of_all(live: LiveSnapshot | None) -> float | None:
+    """Watts of all workers that are connected; None where not all of them have a miner that says its own."""
+    found = devices_of(live) if live is not None else None
+    if live is None or found is None:
+        return None
+    powers = [
+        found.together(found.by_worker.get(worker.name, ())).power_w for worker in live.workers if worker.connections
+    ]
+    known = [power for power in powers if power is not None]
+    return sum(known) if known and len(known) == len(powers) else None
+
+
 def plain_address(text: str) -> str:
     """An address in one spelling; IPv4 within IPv6 as IPv4. What is none stays as it is."""
     try:

@@ -29,10 +29,14 @@ LONGEST_GAP_S = 2 * EVERY_S
 class MoneyRecorder:
     """Records every ten minutes while money is switched on; a job for ``HistoryWriter``."""
 
-    def __init__(self, clock: Clock, balance: Callable[[], object]) -> None:
-        """``balance`` returns auto-balance's newest view, which has the sources' prices."""
+    def __init__(
+        self, clock: Clock, balance: Callable[[], object], measured_watts: Callable[[], float | None] = lambda: None
+    ) -> None:
+        """``balance`` returns auto-balance's newest view, which has the sources' prices; ``measured_watts`` what all
+        miners together take, where all of them say it."""
         self._clock = clock
         self._balance = balance
+        self._measured_watts = measured_watts
         self._due = clock.now() + EVERY_S
 
     def __call__(self) -> None:
@@ -45,18 +49,18 @@ class MoneyRecorder:
             return
         settings = MoneySettings.load()
         if settings.enabled:
-            record(settings, self._balance(), self._clock.wall())
+            record(settings, self._balance(), self._clock.wall(), self._measured_watts())
         self._due = self._clock.now() + EVERY_S
 
 
-def record(settings: MoneySettings, balance: object, now: float) -> None:
+def record(settings: MoneySettings, balance: object, now: float, measured_watts: float | None = None) -> None:
     """Bring the days of ``now`` (unix seconds) and of ten minutes before up to date."""
     with transaction.atomic():
         today = datetime.fromtimestamp(now, UTC).date()
         before = datetime.fromtimestamp(now - EVERY_S, UTC).date()
         for day in sorted({before, today}):
             _record_income(settings, balance, day, now)
-        _record_power(settings, today, now)
+        _record_power(settings, today, now, measured_watts)
         oldest = today - timedelta(days=MOST_DAYS)
         IncomeDay.objects.filter(day__lt=oldest).delete()
         PowerDay.objects.filter(day__lt=oldest).delete()
@@ -94,9 +98,9 @@ def _record_income(settings: MoneySettings, balance: object, day: date, now: flo
         row.save()
 
 
-def _record_power(settings: MoneySettings, day: date, now: float) -> None:
+def _record_power(settings: MoneySettings, day: date, now: float, measured_watts: float | None) -> None:
     """The energy since the last record; the time before the first one of all is not known."""
-    power = watts_of_workers(settings.watts)
+    power = watts_of_workers(settings.watts, measured_watts)
     last = PowerDay.objects.select_for_update().first()
     if power is None:
         return

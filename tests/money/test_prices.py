@@ -47,7 +47,9 @@ def test_a_price_by_hand_counts_in_any_currency():
     assert chosen(quote(80_000), currency="EUR").amount == 80_000
 
 
-def test_power_is_what_the_operator_entered_or_not_known():
-    assert watts_of_workers(None) is None
-    power = watts_of_workers(1200.0)
+def test_power_is_what_the_miners_say_else_what_the_operator_entered_or_not_known():
+    assert watts_of_workers(None, None) is None
+    power = watts_of_workers(1200.0, None)
     assert power is not None and (power.watts, power.measured) == (1200.0, False)
+    power = watts_of_workers(1200.0, 900.0)
+    assert power is not None and (power.watts, power.measured) == (900.0, True)

@@ -94,6 +94,12 @@ def test_energy_counts_while_the_proxy_runs_and_not_over_a_pause(db):
     assert PowerDay.objects.count() == 1
 
 
+def test_energy_that_the_miners_say_counts_instead_of_the_number_of_the_settings(db):
+    for after in (0, 600):
+        record(on(watts=1000.0), None, NOON + after, 600.0)
+    assert PowerDay.objects.get().energy_kwh == pytest.approx(0.1)
+
+
 def test_a_cost_is_of_one_currency(db):
     record(on(watts=1000.0, electricity_price=0.3), None, NOON)
     record(on(watts=1000.0, electricity_price=0.3), None, NOON + 600)
