@@ -6,7 +6,7 @@ WORKDIR /src
 RUN python3 -m venv /opt/dpmp
 COPY requirements.lock ./
 RUN /opt/dpmp/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: -r requirements.lock
-# For the farm: --build-arg EXTRAS="psycopg[binary]>=3.2,<4 channels-redis>=4.2,<5" (PostgreSQL, several nodes).
+# For the farm: --build-arg EXTRAS="psycopg[binary]>=3.2,<4 redis>=5.2,<9 msgspec>=0.20,<1" (PostgreSQL, several nodes).
 ARG EXTRAS=""
 RUN set -f; if [ -n "$EXTRAS" ]; then /opt/dpmp/bin/pip install --no-cache-dir $EXTRAS; fi
 COPY pyproject.toml setup.py requirements.txt README.md LICENSE ./
