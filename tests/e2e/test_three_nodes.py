@@ -93,7 +93,8 @@ class Nodes:
     """The three, as the database knows them."""
 
     def __init__(self, server: Cluster, environment: Mapping[str, str], redis: Redis, folder: Path) -> None:
-        pytest.importorskip("channels_redis")
+        for package in ("redis", "msgspec"):
+            pytest.importorskip(package)
         self.server = server
         shared = dict(environment) | {"DPMP_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"}
         self.rack = ProxyProcess(shared | {"DPMP_NODE": "rack", "DPMP_DATA_DIR": str(folder / "rack")})
