@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.serve import PASSWORD
 from tests.browser.test_every_page import AXE, STICKS_OUT, VIOLATIONS
 from tests.site.test_second_factors import code_of
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.browser
 
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.browser
 def at_localhost(chromium, dashboard):
     """A page of a browser whose device has a finger on its sensor; passkeys need a name, and 127.0.0.1 is none."""
     context = chromium.new_context(base_url=dashboard.url.replace("127.0.0.1", "localhost"))
+    context.set_default_timeout(PATIENCE_S * 1000)
     page = context.new_page()
     page.bad = []
     page.on("console", lambda said: page.bad.append(said.text) if said.type in ("error", "warning") else None)
@@ -56,7 +58,7 @@ def test_passkey_is_added_logs_in_alone_and_after_a_password_and_is_removed(at_l
     page.goto("/login/?next=/pools/")
     look_at(page, "/login/")
     page.click("#passkey-login")
-    page.wait_for_url("**/pools/")
+    page.wait_for_url(re.compile(r":\d+/pools/$"))  # the page of the login has the name in its query
 
     page.context.clear_cookies()
     log_in(page)
