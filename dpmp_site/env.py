@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 VARIABLES: dict[str, str | Promise] = {
     "DPMP_DATA_DIR": _("directory of the database, the secret key and the logs (default: data/)"),
     "DPMP_DATABASE_URL": _("another database than SQLite, as in postgres://user:password@host/name"),
-    "DPMP_REDIS_URL": _("Redis or Valkey, through which several nodes show their live pages as one, as in redis://host:6379/0"),
+    "DPMP_REDIS_URL": _(
+        "Redis or Valkey, through which several nodes show their live pages as one, as in redis://host:6379/0"
+    ),
     "DPMP_NODE": _("name of this node where several share one PostgreSQL (default: the machine's name)"),
     "DPMP_DEBUG": _("Django's debug pages, yes or no (default: no)"),
     "DPMP_ALLOWED_HOSTS": _(

@@ -1,8 +1,9 @@
 """The proxy and a real mosquitto: states, descriptions, commands, the last will, a broker that comes and goes."""
 
 import asyncio
+import errno
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -103,14 +104,20 @@ async def running(folder: Path, **changes: Any) -> AsyncIterator[tuple[Stage, On
         broker.stop()
 
 
+def is_late_watch(fault: Mapping[str, object]) -> bool:
+    """aiomqtt 2.5 has the loop watch a socket in a turn to come, by when a disconnect can have closed it. Harmless."""
+    error = fault.get("exception")
+    return isinstance(error, OSError) and error.errno == errno.EBADF and "add_writer" in str(fault.get("message"))
+
+
 def run(scene: Callable[[Stage, Onlooker, Broker], Any], folder: Path, **changes: Any) -> None:
     async def play() -> None:
-        faults: list[object] = []
+        faults: list[Mapping[str, object]] = []
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
         async with running(folder, **changes) as (stage, looking, broker):
             await scene(stage, looking, broker)
         gc.collect()  # an exception that nobody read is told when its future goes
-        assert not faults
+        assert not [fault for fault in faults if not is_late_watch(fault)]
 
     asyncio.run(play())
 

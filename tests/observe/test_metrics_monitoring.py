@@ -133,7 +133,7 @@ class WatchedSource(FixedSource):
     """Says when it is scraped."""
 
     def __init__(self) -> None:
-        super().__init__(full_gauges(), [WorkerGauges(name=RIG)])
+        super().__init__(full_gauges(), [WorkerGauges(name=RIG, power_w=15.0, temperature_c=61.0)])
         self.scrapes = threading.Semaphore(0)
 
     def gauges(self) -> Gauges:

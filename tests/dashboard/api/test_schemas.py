@@ -10,9 +10,9 @@ from dashboard.api import schemas
 from dashboard.api.v1 import openapi
 
 PLAIN = {
-    "cause", "chain", "detail", "event", "extranonce1_hex", "fate", "group", "hash_hex", "health", "kind", "level",
-    "may", "mode", "name", "next_cursor", "origin", "person", "policy", "pool", "role", "source", "span", "strategy",
-    "time_zone", "title", "verdict", "version", "version_mask_hex",
+    "cause", "chain", "currency", "day_utc", "detail", "event", "extranonce1_hex", "fate", "group", "hash_hex", "health", "kind", "level",
+    "may", "mode", "name", "next_cursor", "node", "nodes", "origin", "person", "policy", "pool", "role", "source",
+    "span", "state", "strategy", "time_zone", "title", "verdict", "version", "version_mask_hex",
 }  # fmt: skip
 """Fields of text whose values the program itself makes, or that only roles see which may see wallets."""
 
@@ -44,13 +44,14 @@ def test_every_text_of_an_answer_is_hidden_from_whom_it_should_or_is_the_program
 
 def test_names_of_numbers_say_their_units():
     unit = re.compile(
-        r"_(s|ms|percent|bytes|difficulty|unix_s|per_s|per_min|probability|by_pool|by_reason|5m|1h|24h)$|^hashes_per_s$"
+        r"_(s|ms|percent|bytes|difficulty|unix_s|per_s|per_min|probability|by_pool|by_reason|5m|1h|24h"
+        r"|w|celsius|per_th|accepted_th|per_day|coins|amount|blocks)$|^hashes_per_s$"
     )
     counts = {
         "accepted", "rejected", "stale", "duplicate", "unanswered", "connections", "workers", "miners", "jobs",
         "height", "excluded_miners", "revision", "switches", "blocks", "difficulty", "weights", "weight", "session",
         "id", "confirmations", "priority", "schedule_id", "status", "hours", "days", "work_only", "shared_connections",
-        "shared_miners", "waiting_for_place",
+        "shared_miners", "waiting_for_place", "config_revision", "amount",
     }  # fmt: skip
     for model in models():
         for name, kind in typing.get_type_hints(model).items():
