@@ -10,9 +10,10 @@ from dashboard.api import schemas
 from dashboard.api.v1 import openapi
 
 PLAIN = {
-    "cause", "chain", "currency", "day_utc", "detail", "event", "extranonce1_hex", "fate", "group", "hash_hex", "health", "kind", "level",
-    "may", "mode", "name", "next_cursor", "node", "nodes", "origin", "person", "policy", "pool", "role", "source",
-    "span", "state", "strategy", "time_zone", "title", "verdict", "version", "version_mask_hex",
+    "cause", "chain", "currency", "day_utc", "detail", "event", "extranonce1_hex", "fate", "group", "hash_hex",
+    "health", "kind", "level", "may", "mode", "name", "next_cursor", "node", "nodes", "origin", "person", "policy",
+    "pool", "role", "source", "span", "state", "strategy", "time_zone", "title", "verdict", "version",
+    "version_mask_hex",
 }  # fmt: skip
 """Fields of text whose values the program itself makes, or that only roles see which may see wallets."""
 
