@@ -422,6 +422,7 @@ class LiarOnOneConnection(Liar):
 FOREVER = 1e9
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("kind", "every_s", "stays_s", "weight"),
     [

@@ -114,7 +114,7 @@ def test_a_pool_that_refuses_shares_pays_less_than_luck_explains():
 
 
 def test_a_farm_learns_what_shared_connections_would_spare_it():
-    farm = {"fleet": "1000x100", "hours": 0.02, "shares_per_minute": 6.0}
+    farm = {"fleet": "1000x100", "hours": 0.003, "shares_per_minute": 6.0}
     assert "shared" not in simulate(**farm)
     text = simulate(**farm, shared=250)
     assert "4 to each pool in place of 1000, with up to 250 miners each (65536 would differ" in text
