@@ -422,7 +422,6 @@ class LiarOnOneConnection(Liar):
 FOREVER = 1e9
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("kind", "every_s", "stays_s", "weight"),
     [

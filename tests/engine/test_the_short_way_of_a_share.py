@@ -79,7 +79,6 @@ SHARES = st.lists(
 )
 
 
-@pytest.mark.no_cover
 @settings(max_examples=60)
 @given(
     SHARES,

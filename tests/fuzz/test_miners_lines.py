@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import pytest
-
 from tests.fuzz.conftest import Fuzz, seeds
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import FuzzedWorld
@@ -62,7 +60,6 @@ def filled(text: str, miner: ScriptedMiner) -> str:
     return text.replace("{job}", job).replace("{ntime}", ntime).replace("{extranonce2}", extranonce2)
 
 
-@pytest.mark.no_cover
 def test_no_line_of_a_miner_is_an_exception(fuzz: Fuzz) -> None:
     for steps in seeds("miner"):
         run(steps)
