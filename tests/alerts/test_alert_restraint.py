@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.alerts.rules import AlertKind, QuietHours
-from proxy.observe.events import BlockFound
+from proxy.observe.events import BlockFound, DatabaseTrouble
 from proxy.types import Chain, PoolStatus
 from tests.alerts.alert_cast import CHAT, MAIL, RunningEngine, rule
 
@@ -159,3 +159,16 @@ def test_clock_that_jumps_over_months_gives_one_summary():
     running.engine.tick()
     running.engine.tick()
     assert len(running.messages) == 1
+
+
+def test_what_another_node_tells_is_dropped_and_what_only_this_one_knows_is_told():
+    running = RunningEngine(AlertKind.POOL_DOWN, AlertKind.DATABASE, AlertKind.DAILY)
+    running.evaluate()
+    running.set("A", status=PoolStatus.DOWN)
+    running.evaluate()
+    running.events.emit(DatabaseTrouble(problem="disk is full.", recovered=False))
+    for _ in range(60):
+        running.clock.advance(2 * 3600.0)
+        running.engine.leave_to_another()
+    assert [message.title for message in running.messages] == ["DPMP: The database cannot be used"]
+    assert running.titles(20) == [], "summaries that fell due are the other's"

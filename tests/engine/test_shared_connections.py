@@ -691,6 +691,7 @@ def test_a_place_is_kept_when_it_is_asked_for_again() -> None:
     [miner] = fleet(world, 1)
     link = miner.session.links[PoolKey("A")]
     assert isinstance(link, SharedLink)
+    assert link.difficulty == world.pools["A"].difficulty
     place = link.at
     link.try_again()
     assert link.at is place is not None
@@ -713,3 +714,22 @@ def test_late_shares_of_a_pool_that_the_miner_left_give_it_no_job_there() -> Non
     world.advance(0.1)
     assert all(miner.pool_of(job) == there for job in miner.all("mining.notify")[jobs:])
     assert link is None or isinstance(link, SharedLink)
+
+
+def test_a_job_of_a_link_whose_place_another_one_took_changes_nothing() -> None:
+    world = farm({"A": 8})
+    [miner] = fleet(world, 1)
+    session = miner.session
+    old = session.links[PoolKey("A")]
+    job = old.job
+    assert job is not None
+    world.configure(A={"connections": Connections.OWN})
+    world.advance(2)
+    assert session.links[PoolKey("A")] is not old
+    before = len(miner.writes)
+    session.work_came(old, job, new_connection=False)
+    session.work_noted(old, job)
+    assert len(miner.writes) == before
+    ident = miner.submit()
+    world.advance(1)
+    assert miner.answers(ident)[0]["result"] is True

@@ -250,3 +250,30 @@ def test_a_verdict_that_comes_after_its_miner_has_left_brings_nobody_back(accoun
     assert accounting.worker(ANN).connections == 0
     events.emit(ready(2, ANN))
     assert accounting.worker(ANN).connections == 1
+
+
+def test_totals_of_several_nodes_are_taken_with_what_is_not_written_yet(accounting, events, clock):
+    events.emit(ready(1, ANN))
+    events.emit(share(ANN, A, 5.0))
+    [delta] = accounting.take()
+    events.emit(share(ANN, A, 5.0))
+    counts = Counts()
+    counts.accepted = 100
+    rows = [Stored(worker=ANN, pool=A, counts=counts), Stored(worker=BOB, pool=A, counts=counts)]
+    pools = Counts()
+    pools.accepted = 1000
+    accounting.refresh(rows, {A: pools}, {(ANN, A): delta.counts})
+    assert accounting.worker(ANN).total.accepted == 102
+    accounting.refresh(rows, {A: pools}, {})
+    assert accounting.worker(ANN).total.accepted == 101
+
+
+def test_a_session_with_many_names_is_present_under_each(accounting, events):
+    names = [WorkerName(f"w{number}") for number in range(12)]
+    for name in names:
+        events.emit(ready(1, name))
+        events.emit(ready(1, name))
+    assert {tally.worker for tally in all_workers(accounting)} == set(names)
+    for name in names:
+        events.emit(gone(1, name))
+    assert all(tally.connections == 0 for tally in all_workers(accounting))
