@@ -119,10 +119,52 @@ class Options:
     data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
 
 
-class Node:
+class OwnProcess:
+    """What each process has, whether miners connect to it or not: its end, and faults of ours that become events."""
+
+    events: EventStream
+    metrics: MetricsSink
+
+    def __init__(self) -> None:
+        self._stop = asyncio.Event()
+        self._trouble = ""
+        """Why the configuration cannot be read; empty while it can."""
+
+    def stop(self, why: str) -> None:
+        """Request the end of ``run``."""
+        if not self._stop.is_set():
+            self.events.emit(ShutdownSignal(signal=why))
+            self._stop.set()
+
+    def _config_trouble(self, error: Exception | None) -> None:
+        self._trouble = "" if error is None else f"{type(error).__name__}: {error}"
+        self.events.emit(
+            DatabaseTrouble(problem=self._trouble or "the configuration can be read again", recovered=error is None)
+        )
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self._report(str(context.get("message", "the loop")), error)
+
+    def _handler_failed(self, error: Exception, event: Event) -> None:
+        self.metrics.handler_failed(error, event)
+        if not isinstance(event, InternalError):
+            self._report(f"a handler of {event.name}", error)
+
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        self._report(f"task {name}", error)
+        self.stop(f"the task {name} failed")
+
+    def _report(self, where: str, error: BaseException | None) -> None:
+        lines = traceback.format_exception(error) if error is not None else []
+        self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
+
+
+class Node(OwnProcess):
     """A running proxy. ``run`` returns after ``stop`` was called."""
 
     def __init__(self, options: Options) -> None:
+        super().__init__()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._loop_failed)
         self.options = options
@@ -139,8 +181,6 @@ class Node:
         """As they were when the ports were opened."""
         self._listening = False
         self._open_files, self._free_memory = raise_open_files(), free_memory()
-        self._stop = asyncio.Event()
-        self._trouble = ""
         self._mqtt: MqttConfig | None = None
         self._draining: asyncio.Task[None] | None = None
         self._home: Home | None = None
@@ -260,7 +300,7 @@ class Node:
             let_go=self.engine.let_go,
             share_ports=self.options.worker > 0,
         )
-        self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY) if self.options.web else None
+        self.web = WebServer(pages_application(), one_front=settings.TRUST_PROXY) if self.options.web else None
         self.shared_view = self._make_shared_view() if self.name and settings.REDIS_URL else None
         self.builder = SnapshotBuilder(
             version=VERSION,
@@ -312,12 +352,6 @@ class Node:
         )
 
     # --- Life -----------------------------------------------------------------------------------------------------
-
-    def stop(self, why: str) -> None:
-        """Request the end of ``run``."""
-        if not self._stop.is_set():
-            self.events.emit(ShutdownSignal(signal=why))
-            self._stop.set()
 
     def drain(self, why: str, over_s: float = DRAIN_S) -> None:
         """Be no longer ready, take no new miners, let all miners go over ``over_s``, then end ``run``."""
@@ -445,18 +479,18 @@ class Node:
                     ready=self._ready if self.keeper is not None else None,
                 )
                 await self.metrics_server.start(*metrics, self._inherited(METRICS, *metrics))
-                self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
+                self.events.emit(MetricsStarted(address=address_text(self.metrics_server.address)))
             if self.web is not None:
                 await self.web.start(*web, self._inherited(WEB, *web))
                 self.engine.web_bound = self.web.address
-                self.events.emit(WebStarted(address=_address(self.web.address)))
+                self.events.emit(WebStarted(address=address_text(self.web.address)))
             inherited = self._inherited(STRATUM, *stratum)
             bound = await self.miner_ports.open_fixed(MAIN_LISTENER, *stratum, inherited)
             if configured.tls_port:
                 inherited = self._inherited(TLS, stratum[0], configured.tls_port)
                 with_tls = await self.miner_ports.open_fixed(TLS_LISTENER, stratum[0], configured.tls_port, inherited)
                 if with_tls is not None:
-                    self.events.emit(TlsListening(address=_address(with_tls)))
+                    self.events.emit(TlsListening(address=address_text(with_tls)))
             elif TLS in options.inherited:
                 self._leave_unused(TLS, "off")
         except OSError as error:
@@ -466,10 +500,10 @@ class Node:
             ) from error
         await self._say_what_was_replaced(bound or stratum)
         if bound is not None:
-            self.builder.miner_address = _address(bound)
+            self.builder.miner_address = address_text(bound)
             if self.keeper is not None:
-                self.keeper.listens(_address(bound))
-            self.events.emit(Listening(address=_address(bound)))
+                self.keeper.listens(address_text(bound))
+            self.events.emit(Listening(address=address_text(bound)))
         await self.miner_ports.start()
         self._listening = True
 
@@ -493,12 +527,12 @@ class Node:
         sock = self.options.inherited.get(name)
         if sock is None or fits(sock, port):
             return sock
-        self._leave_unused(name, _address((host, port)))
+        self._leave_unused(name, address_text((host, port)))
         return None
 
     def _leave_unused(self, name: str, configured: str) -> None:
         sock = self.options.inherited[name]
-        unused = _address(sock.getsockname()[:2])
+        unused = address_text(sock.getsockname()[:2])
         self.events.emit(InheritedSocketUnused(socket=name, address=unused, configured=configured))
         sock.close()
 
@@ -589,12 +623,6 @@ class Node:
         self.builder.config_problems = tuple(problems)
         self.events.emit(ConfigRefused(problems=tuple(problems)))
 
-    def _config_trouble(self, error: Exception | None) -> None:
-        self._trouble = "" if error is None else f"{type(error).__name__}: {error}"
-        self.events.emit(
-            DatabaseTrouble(problem=self._trouble or "the configuration can be read again", recovered=error is None)
-        )
-
     def _database_trouble(self) -> str:
         return self._trouble or self.history.writer.trouble
 
@@ -627,25 +655,8 @@ class Node:
 
     # --- Faults of ours ---------------------------------------------------------------------------------------------
 
-    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        self._report(str(context.get("message", "the loop")), error)
-
     def _loop_held(self, seconds: float, where: str) -> None:
         self.events.emit(LoopHeld(seconds=round(seconds, 3), where=where))
-
-    def _handler_failed(self, error: Exception, event: Event) -> None:
-        self.metrics.handler_failed(error, event)
-        if not isinstance(event, InternalError):
-            self._report(f"a handler of {event.name}", error)
-
-    def _task_failed(self, name: str, error: BaseException) -> None:
-        self._report(f"task {name}", error)
-        self.stop(f"the task {name} failed")
-
-    def _report(self, where: str, error: BaseException | None) -> None:
-        lines = traceback.format_exception(error) if error is not None else []
-        self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
 
 
 def _power_of_all() -> float | None:
@@ -658,14 +669,16 @@ def _balance_view() -> object:
     return snap.extra.get("balance") if snap is not None else None
 
 
-def _pages() -> Application:
+def pages_application() -> Application:
+    """The pages, for a web server."""
     from dpmp_site.asgi import application  # sets up the pages, so not at import
 
     pages: Application = application
     return pages
 
 
-def _address(pair: tuple[str, int]) -> str:
+def address_text(pair: tuple[str, int]) -> str:
+    """Host and port as one text."""
     host, port = pair
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,19 +15,15 @@ from proxy.config.watcher import ConfigWatcher
 from proxy.models.settings import networks_of
 from proxy.net.clock import LoopClock
 from proxy.net.inherited import METRICS, WEB, fits
-from proxy.net.servers import Application, MetricsServer, WebServer
+from proxy.net.servers import MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
-from proxy.node import Options, StartError
+from proxy.node import Options, OwnProcess, StartError, address_text, pages_application
 from proxy.nodes.live_bus import BusHealth, MergedSnapshots
 from proxy.observe.events import (
     ConfigRefused,
-    DatabaseTrouble,
-    Event,
     EventStream,
-    InternalError,
     MetricsStarted,
     ShutdownDone,
-    ShutdownSignal,
     WebStarted,
 )
 from proxy.observe.live.admission import admission
@@ -55,12 +50,13 @@ class _ConfigOfOthers:
         """Nothing, likewise."""
 
 
-class WebNode:
+class WebNode(OwnProcess):
     """Pages of all nodes. ``run`` returns after ``stop`` was called."""
 
     def __init__(self, options: Options) -> None:
+        super().__init__()
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: self._report(str(context["message"]), context.get("exception")))
+        loop.set_exception_handler(self._loop_failed)
         self.options = options
         self.clock = LoopClock(loop)
         self.events = EventStream(on_error=self._handler_failed)
@@ -84,19 +80,11 @@ class WebNode:
         self.watcher = ConfigWatcher(
             _ConfigOfOthers(), on_snapshot=self._apply, on_refused=self._refused, on_trouble=self._config_trouble
         )
-        self.web = WebServer(_pages(), one_front=settings.TRUST_PROXY)
+        self.web = WebServer(pages_application(), one_front=settings.TRUST_PROXY)
         self.metrics_server: MetricsServer | None = None
         self.listeners: Listeners | None = None
         """As they were when the ports were opened."""
-        self._trouble = ""
-        self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[Any]] = []
-
-    def stop(self, why: str) -> None:
-        """Request the end of ``run``."""
-        if not self._stop.is_set():
-            self.events.emit(ShutdownSignal(signal=why))
-            self._stop.set()
 
     async def run(self) -> None:
         """Serve until ``stop``.
@@ -149,10 +137,10 @@ class WebNode:
                 )
                 sock = options.inherited.get(METRICS)
                 await self.metrics_server.start(*metrics, sock if sock is None or fits(sock, metrics[1]) else None)
-                self.events.emit(MetricsStarted(address=_address(self.metrics_server.address)))
+                self.events.emit(MetricsStarted(address=address_text(self.metrics_server.address)))
             sock = options.inherited.get(WEB)
             await self.web.start(*web, sock if sock is None or fits(sock, web[1]) else None)
-            self.events.emit(WebStarted(address=_address(self.web.address)))
+            self.events.emit(WebStarted(address=address_text(self.web.address)))
         except OSError as error:
             raise StartError(
                 f"{error.strerror or error}. Is another program, or another dpmp, using it? "
@@ -192,37 +180,6 @@ class WebNode:
 
     def _refused(self, problems: Sequence[str]) -> None:
         self.events.emit(ConfigRefused(problems=tuple(problems)))
-
-    def _config_trouble(self, error: Exception | None) -> None:
-        self._trouble = "" if error is None else f"{type(error).__name__}: {error}"
-        self.events.emit(
-            DatabaseTrouble(problem=self._trouble or "the configuration can be read again", recovered=error is None)
-        )
-
-    def _handler_failed(self, error: Exception, event: Event) -> None:
-        self.metrics.handler_failed(error, event)
-        if not isinstance(event, InternalError):
-            self._report(f"a handler of {event.name}", error)
-
-    def _task_failed(self, name: str, error: BaseException) -> None:
-        self._report(f"task {name}", error)
-        self.stop(f"the task {name} failed")
-
-    def _report(self, where: str, error: BaseException | None) -> None:
-        lines = traceback.format_exception(error) if error is not None else []
-        self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
-
-
-def _pages() -> Application:
-    from dpmp_site.asgi import application  # sets up the pages, so not at import
-
-    pages: Application = application
-    return pages
-
-
-def _address(pair: tuple[str, int]) -> str:
-    host, port = pair
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def serve_pages(options: Options, on_made: Callable[[WebNode], None]) -> None:
