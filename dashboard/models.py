@@ -278,3 +278,18 @@ class ClosedBlocks(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.last}"
+
+
+class CountedTry(models.Model):
+    """Used codes and counted tries of logins, one truth for all processes: the table of Django's database cache."""
+
+    cache_key = models.CharField(primary_key=True, max_length=255)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "dpmp_counted_tries"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.cache_key

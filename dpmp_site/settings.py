@@ -207,8 +207,15 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # there are no addresses to verify
 MFA_TOTP_TOLERANCE = 1  # half a minute: clocks in homes are wrong
 MFA_TOTP_ISSUER = "DPMP"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 5000}}}
-"""Used codes and counted tries; so many that a stranger cannot make it forget them."""
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "dpmp_counted_tries",
+        "OPTIONS": {"MAX_ENTRIES": 5000},
+    }
+}
+"""Used codes and counted tries; in the database, so that all processes know them (``dashboard.models.CountedTry``), and
+so many that a stranger cannot make it forget them."""
 
 # --- What a browser may do ------------------------------------------------------------------------------------------
 

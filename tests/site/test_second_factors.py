@@ -9,7 +9,8 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
+from django.core.cache import caches
+from django.core.cache.backends import locmem
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -21,11 +22,6 @@ PASSWORD = "a long pass phrase"
 PAGE = "/account/second-factor/"
 NO_PASSKEY = """{"id": "AA", "rawId": "AA", "type": "public-key", "response":
     {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA", "userHandle": "Mg"}}"""
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_counted_yet():
-    cache.clear()
 
 
 @pytest.fixture
@@ -88,6 +84,29 @@ def test_code_of_the_app_is_good_once(app):
     log_in(second)
     assert first.post("/login/second-factor/", {"code": code}).status_code == 302
     assert second.post("/login/second-factor/", {"code": code}).status_code == 200
+
+
+def test_code_that_one_process_has_taken_is_used_up_in_all(app):
+    code, first, second = code_of(app[0], 1), Client(), Client()
+    log_in(first)
+    log_in(second)
+    assert first.post("/login/second-factor/", {"code": code}).status_code == 302
+    forget_what_one_process_knows()
+    assert second.post("/login/second-factor/", {"code": code}).status_code == 200
+
+
+def test_wrong_codes_are_counted_over_all_processes(client, app):
+    log_in(client)
+    for _ in range(5):
+        client.post("/login/second-factor/", {"code": "000000"})
+        forget_what_one_process_knows()
+    assert "Too many" in client.post("/login/second-factor/", {"code": code_of(app[0], 1)}).content.decode()
+
+
+def forget_what_one_process_knows():
+    """As another process would be, which shares nothing but the database."""
+    locmem._caches.clear()
+    del caches["default"]
 
 
 def test_recovery_code_is_good_once(app):
