@@ -47,7 +47,8 @@ class Scan:
             self.asked += 1
             for api, port in PORTS.items():
                 if await knock(str(host), port) and await is_a_miner(self._reader, host, port, api):
-                    self.found += await self._found(host, port, api)
+                    new = await self._found(host, port, api)  # others are found meanwhile: the sum is read after it
+                    self.found += new
                     return
         finally:
             self._places.release()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -159,6 +160,23 @@ async def test_a_search_finds_miners_in_the_named_networks_and_asks_nobody_twice
     assert scans == [(6, 2), (4, 0)]
     await kitchen.stop()
     await attic.stop()
+
+
+async def test_miners_that_are_found_at_the_same_moment_are_all_counted(monkeypatch):
+    both = asyncio.Barrier(2)
+
+    async def yes(*_args):
+        return True
+
+    async def found(*_args):
+        await both.wait()
+        return True
+
+    monkeypatch.setattr(finder, "knock", yes)
+    monkeypatch.setattr(finder, "is_a_miner", yes)
+    scan = finder.Scan(None, found)
+    assert await scan.run([ip_address("127.0.0.9"), ip_address("127.0.0.10")])
+    assert scan.found == 2
 
 
 async def test_a_search_of_a_network_that_may_not_be_searched_says_so(monkeypatch):
