@@ -25,7 +25,7 @@ from proxy.chains.payout import PayoutCheck
 from proxy.config import loader
 from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig, MqttConfig
 from proxy.config.watcher import ConfigWatcher
-from proxy.devices.switch import DevicesSwitch
+from proxy.devices.switch import devices_switch
 from proxy.devices.views import power_of_all
 from proxy.engine.engine import Engine
 from proxy.history.journal import BlockJournal
@@ -34,7 +34,7 @@ from proxy.history.service import HistoryService
 from proxy.history.state_saver import StateSaver
 from proxy.models.settings import networks_of
 from proxy.money.recorder import MoneyRecorder
-from proxy.mqtt.switch import MqttSwitch
+from proxy.mqtt.switch import mqtt_switch
 from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
 from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
@@ -266,8 +266,10 @@ class Node(OwnProcess):
         )
         self.confirmations = Confirmations(clock=self.clock, lease=self.lease)
         self.alerts = AlertService(events=self.events, lease=self.lease, node=self.name)
-        self.mqtt = MqttSwitch(clock=self.clock, events=self.events, snapshot=self._fresh_snapshot, report=self._report)
-        self.devices = DevicesSwitch(
+        self.mqtt = mqtt_switch(
+            clock=self.clock, events=self.events, snapshot=self._fresh_snapshot, report=self._report
+        )
+        self.devices = devices_switch(
             clock=self.clock,
             events=self.events,
             snapshot=store.current,
@@ -638,7 +640,7 @@ class Node(OwnProcess):
         return {
             "balance": self.auto.view() if self.lease.held else None,
             "update": self.updates.newer,
-            "devices": self.devices.view,
+            "devices": asked.view if (asked := self.devices.service) is not None else None,
         }
 
     def _queues(self) -> Mapping[str, int]:

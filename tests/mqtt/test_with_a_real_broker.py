@@ -18,7 +18,7 @@ from proxy.models import Pool, Wallet, WorkerPin
 from proxy.mqtt.connection import try_broker
 from proxy.mqtt.service import MqttService
 from proxy.mqtt.states import NOT_PINNED
-from proxy.mqtt.switch import MqttSwitch
+from proxy.mqtt.switch import mqtt_switch
 from proxy.net.clock import LoopClock
 from proxy.net.tasks import spawn
 from proxy.observe.events import EventStream, MqttCommand, MqttCommandIgnored, MqttConnected, MqttDisconnected
@@ -360,7 +360,7 @@ def test_the_switch_starts_changes_and_ends_the_connection(tmp_path: Path) -> No
         try:
             async with onlooker(broker) as looking:
                 failures: list[object] = []
-                switch = MqttSwitch(
+                switch = mqtt_switch(
                     clock=LoopClock(asyncio.get_running_loop()),
                     events=EventStream(),
                     snapshot=fixtures.rich,
