@@ -31,6 +31,7 @@ class PlainWork:
         "_root_of",
         "block_target",
         "difficulty",
+        "least",
         "ntime",
         "other_bits",
         "params",
@@ -48,6 +49,8 @@ class PlainWork:
         """The pool's."""
         self.difficulty = max(issued.difficulty, job.difficulty)
         """What suits the miner's difficulty and the pool's."""
+        self.least = self.difficulty if issued.shared is None else issued.difficulty
+        """What is a good share, whether it goes up or proves work alone."""
         self.block_target = issued.block_target
         self.size = job.extranonce2_size - len(before)
         """Bytes of the miner's extranonce2."""

@@ -9,7 +9,7 @@ from binascii import unhexlify
 from collections.abc import Callable
 
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
-from proxy.engine.jobs import IssuedJob, JobTable
+from proxy.engine.jobs import IssuedJob, JobTable, ShareKey
 from proxy.engine.peer_costs import PeerCost
 from proxy.engine.pending_share import PendingShare
 from proxy.engine.reject_reasons import code_of
@@ -154,7 +154,11 @@ class SubmitHandler:
         header, digest = work.hashed(extranonce2, version, ntime, nonce)
         value = _from_bytes(digest, "little")
         reached, meets_network = true_difficulty(value, self._diff1), value <= work.block_target
-        if reached >= work.difficulty and not meets_network and 0 <= ntime - work.ntime <= MAX_NTIME_AHEAD_S:
+        in_time = not meets_network and 0 <= ntime - work.ntime <= MAX_NTIME_AHEAD_S
+        if in_time and work.least <= reached < work.difficulty:
+            self._work_only(ident, worker, issued, key, reached, digest[::-1])
+            return True
+        if in_time and reached >= work.difficulty:
             issued.went_up(key)
             share = PendingShare(self, ident, worker, issued, reached, digest[::-1], version)
             del texts[0]
@@ -181,7 +185,8 @@ class SubmitHandler:
             self._forward(submit, worker, issued, check)
             return
         if check.reason is Reason.FRACTION and issued.shared is not None:
-            self._work_only(submit, worker, issued, check)
+            key = submit.extranonce2, submit.ntime, submit.nonce, check.version
+            self._work_only(submit.id, worker, issued, key, check.true_difficulty, check.header_hash)
             return
         if check.reason is Reason.DUPLICATE:
             self.events.emit(SubmitDuplicate(session=self.session, worker=worker, job=submit.job_id))
@@ -201,18 +206,20 @@ class SubmitHandler:
         if not self._was_worked_for(check):
             self._charge(REFUSED_COST, Waste.SHARES)
 
-    def _work_only(self, submit: Submit, worker: WorkerName, issued: IssuedJob, check: ShareCheck) -> None:
+    def _work_only(
+        self, ident: JsonId, worker: WorkerName, issued: IssuedJob, key: ShareKey, reached: float, header_hash: bytes
+    ) -> None:
         """A share of a shared connection that reached what the miner was given and not what the pool wants: it is
         counted as work and goes no further. One for a job that no pool would take any more is refused as there."""
         shared, newest = issued.shared, issued.connection.job
         assert shared is not None
         pool = issued.connection.pool
-        issued.went_up((submit.extranonce2, submit.ntime, submit.nonce, check.version))
-        if newest is None or newest.template.prevhash != issued.job.template.prevhash:
+        issued.went_up(key)
+        if newest is not issued.job and (newest is None or newest.template.prevhash != issued.job.template.prevhash):
             reason = Reason.POOL_LOST if newest is None else Reason.STALE
             verdict = Verdict.UNANSWERED if newest is None else Verdict.REJECTED
             text = _TEXTS[reason]
-            self.downstream.refuse(submit.id, 20 if newest is None else code_of(reason), text)
+            self.downstream.refuse(ident, 20 if newest is None else code_of(reason), text)
             self.emit_result(
                 worker,
                 issued,
@@ -220,16 +227,16 @@ class SubmitHandler:
                 verdict,
                 reason,
                 DecidedBy.PROXY,
-                check.true_difficulty,
-                check.header_hash,
+                reached,
+                header_hash,
                 message=text,
             )
             return
         self.any_share = True
         self.cost.accepted += 1
         self.scheduler.share(self.session, pool, issued.difficulty, True, issued.difficulty)
-        self.downstream.accept(submit.id)
-        summed = self.sums.add_work(self.session, worker, issued, check.true_difficulty)
+        self.downstream.accept(ident)
+        summed = self.sums.add_work(self.session, worker, issued, reached)
         if not summed or self.events.wants_each(ShareResult):
             result = ShareResult(
                 session=self.session,
@@ -238,13 +245,13 @@ class SubmitHandler:
                 job=issued.id,
                 difficulty=issued.difficulty,
                 pool_difficulty=issued.job.difficulty,
-                true_difficulty=check.true_difficulty,
+                true_difficulty=reached,
                 verdict=Verdict.WORK,
                 reason=Reason.NONE,
                 decided_by=DecidedBy.PROXY,
                 message="",
                 latency_s=0.0,
-                header_hash=check.header_hash,
+                header_hash=header_hash,
             )
             (self.events.emit_each if summed else self.events.emit)(result)
         shared.worked(issued.difficulty)

@@ -20,7 +20,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from proxy.chains.chain_observer import ChainObserver
-from proxy.config.snapshot import LogConfig
+from proxy.config.snapshot import Connections, LogConfig
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
@@ -81,8 +81,17 @@ class NullLink:
 class SharePath:
     """One miner on one pool whose shares are all accepted."""
 
+    options: dict[str, Any] = {}
+    difficulty = 1.0
+
     def __init__(self) -> None:
-        self.world = World({"A": 8}, hashes_per_difficulty=HASHES_PER_DIFFICULTY, settle=False)
+        self.world = World(
+            {"A": 8},
+            hashes_per_difficulty=HASHES_PER_DIFFICULTY,
+            settle=False,
+            difficulty=self.difficulty,
+            options={"A": self.options},
+        )
         pool = self.world.pools["A"]
         pool.__class__ = RealisticPool
         for kind in REGISTRY.values():
@@ -173,6 +182,16 @@ class SharePath:
         }
 
 
+class WorkPath(SharePath):
+    """The same on a shared connection; no share reaches what the pool wants, so none goes up."""
+
+    options = {"connections": Connections.SHARED, "max_difficulty": 1.0}
+    difficulty = 2.0**58
+
+    def answer(self) -> None:
+        """The proxy has answered."""
+
+
 def learnt(submit: bytes, answer: bytes) -> tuple[SubmitForm, AnswerForm]:
     """Return the usual forms of two lines."""
     form, answers = learn_submit(submit, parse(submit), None), learn_answer(answer, parse(answer))
@@ -215,11 +234,12 @@ def measure(path: SharePath) -> tuple[dict[bool, float], float]:
 def table(path: SharePath) -> str:
     """Return the costs as markdown."""
     best, bare = measure(path)
-    whole, parts = best[False], path.parts()
+    work, whole, parts = WorkPath(), best[False], path.parts()
     rows = [
         ("a share's hashes in bare Python", bare),
         ("a share, there and back", whole),
         ("one with the last one's extranonce2", best[True]),
+        ("one of a shared connection that only proves work", min(work.whole() for _ in range(REPEATS))),
         *parts.items(),
         ("the rest: calls, tables, other events", whole - sum(parts.values())),
     ]

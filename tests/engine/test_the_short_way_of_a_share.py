@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.config.snapshot import Connections
+from proxy.engine.submits import SubmitHandler
+from proxy.history import Accounting
 from proxy.observe.events import BlockCandidate, ShareResult, SubmitRouted, UpstreamTraffic
 from proxy.stratum.codec import Request, decode
 from proxy.types import Verdict
@@ -16,15 +19,22 @@ HALF = 2.0 / EASY
 """A difficulty that every second hash reaches."""
 BLOCKS = "203fffff"
 """Every fourth hash solves a block."""
+SHARED = {"connections": Connections.SHARED, "max_difficulty": HALF}
+"""A pool that wants four times what the miner is given."""
+COUNTED = ("accepted", "work_only", "rejects", "credited", "work", "work_squares", "work_shares", "best")
 
 
 class Twins:
     """Two worlds alike: in one each share goes as it comes, in the other none takes the short way."""
 
-    def __init__(self, *, version: str, nbits: str, mask: int | None, miners_mask: str | None) -> None:
-        self.worlds = World({"A": 8}, difficulty=HALF), World({"A": 8}, difficulty=HALF)
-        self.miners = []
+    def __init__(
+        self, *, version: str, nbits: str, mask: int | None, miners_mask: str | None, is_shared: bool = False
+    ) -> None:
+        options, difficulty = ({"A": SHARED}, 4 * HALF) if is_shared else ({}, HALF)
+        self.worlds = [World({"A": 8}, difficulty=difficulty, options=options) for _ in range(2)]
+        self.miners, self.books = [], []
         for world in self.worlds:
+            self.books.append(Accounting(clock=world.clock, events=world.events, hashes_per_difficulty=EASY))
             pool = world.pools["A"]
             pool.version, pool.nbits, pool.mask = version, nbits, mask
             self.miners.append(world.miner(mask=miners_mask))
@@ -43,11 +53,20 @@ class Twins:
         for world in self.worlds:
             world.advance(0.25)
 
+    def new_block(self) -> None:
+        for world in self.worlds:
+            world.pools["A"].notify(new_block=True)
+            world.advance(0.25)
+
     def outcome(self, at: int) -> tuple[Any, ...]:
         """Everything that counts: what the miner and the pool got, what was told, and what is kept of the miner."""
         world, miner = self.worlds[at], self.miners[at]
         lines, session = world.engine.lines, miner.session
+        counts = self.books[at].fleet().total
         return (
+            [(name, getattr(counts, name)) for name in COUNTED],
+            self.books[at].rates(session.worker),
+            session.vardiff and (session.vardiff.suitable, session.vardiff._work, session.vardiff._spent_s),
             session.submits.any_share,
             session.cost.accepted,
             session.cost.points(world.clock.now()),
@@ -86,13 +105,23 @@ SHARES = st.lists(
     st.sampled_from(["1d00ffff", BLOCKS]),
     st.sampled_from([0x1FFFE000, 0x1FFFE000, None]),
     st.sampled_from(["1fffe000", "1fffe000", "00ffe000", None]),
+    st.booleans(),
+    st.sampled_from([None, None, None, 2, 4]),
 )
 def test_a_share_ends_the_same_on_either_way(
-    shares: list[tuple[Any, ...]], version: str, nbits: str, mask: int | None, miners_mask: str | None
+    shares: list[tuple[Any, ...]],
+    version: str,
+    nbits: str,
+    mask: int | None,
+    miners_mask: str | None,
+    is_shared: bool,
+    new_block: int | None,
 ) -> None:
-    twins = Twins(version=version, nbits=nbits, mask=mask, miners_mask=miners_mask)
+    twins = Twins(version=version, nbits=nbits, mask=mask, miners_mask=miners_mask, is_shared=is_shared)
     job = twins.miners[0].job
-    for ident, user, job_id, extranonce2, ntime, nonce, bits in shares:
+    for number, (ident, user, job_id, extranonce2, ntime, nonce, bits) in enumerate(shares):
+        if number == new_block:
+            twins.new_block()
         time = f"{int(job[7], 16) + ntime:08x}" if type(ntime) is int and ntime != 5 else ntime
         params = [user, job[0] if job_id == 0 else job_id, extranonce2, time, nonce, bits]
         twins.submit(ident, params[:5] if bits == "none" else params)
@@ -121,6 +150,19 @@ def test_a_share_in_the_usual_form_takes_the_short_way_and_is_accepted() -> None
     assert [event.verdict for event in world.events_of(ShareResult)] == [Verdict.ACCEPTED]
     assert len(world.events_of(SubmitRouted)) == 1
     assert miner.session.submits.any_share
+
+
+def test_a_share_that_only_proves_work_takes_the_short_way_and_goes_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World({"A": 8}, difficulty=2.0**40, options={"A": {**SHARED, "max_difficulty": 1.0}})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    careful: list[object] = []
+    monkeypatch.setattr(SubmitHandler, "_checked", lambda *given: careful.append(given))
+    for nonce in range(3):
+        ident = miner.submit(nonce=f"{nonce:08x}", bits="00002000")
+        assert miner.answers(ident)[0]["result"] is True
+    assert [event.verdict for event in world.events_of(ShareResult)] == [Verdict.WORK] * 3
+    assert not careful and not world.pools["A"].submits
 
 
 def test_a_share_for_a_connection_that_is_lost_is_told_as_lost() -> None:

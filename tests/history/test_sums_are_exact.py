@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from proxy.config.snapshot import Connections
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
 from proxy.history.rates import RateWindow
@@ -81,6 +82,7 @@ class Books:
 def _numbers(counts: Any) -> Any:
     return (
         counts.accepted,
+        counts.work_only,
         counts.unanswered,
         dict(counts.rejects or {}),
         counts.credited,
@@ -98,8 +100,8 @@ def _worker(tally: Any) -> Any:
 class Scene:
     """A farm whose shares are counted twice: as they are told to those who count, and each by itself."""
 
-    def __init__(self, nbits: str = "1d00ffff", *, difficulty: float = ALL) -> None:
-        self.world = World({"A": 8, "B": 8}, difficulty=difficulty)
+    def __init__(self, nbits: str = "1d00ffff", *, difficulty: float = ALL, **options: Any) -> None:
+        self.world = World({"A": 8, "B": 8}, difficulty=difficulty, options={"A": options, "B": options})
         for pool in self.world.pools.values():
             pool.nbits = nbits
             pool.delay_s = 0.01
@@ -137,7 +139,7 @@ class Scene:
             case "job":
                 pool.notify(clean=number > 6)
             case "difficulty":
-                pool.push("mining.set_difficulty", [(ALL, ALL, ALL * 2, HALF)[number % 4]])
+                pool.push("mining.set_difficulty", [pool.difficulty * (1, 1, 2, 8)[number % 4]])
                 pool.notify()
             case "drop":
                 pool.drop()
@@ -162,7 +164,7 @@ class Scene:
         assert self.sums.shown() == self.single.shown()
 
 
-SUMMED: list[int] = []
+SUMMED: list[tuple[int, ...]] = []
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
@@ -179,20 +181,22 @@ STEPS = st.lists(
 
 
 @settings(max_examples=60)
-@given(STEPS, st.sampled_from(["1d00ffff", "1d00ffff", BLOCKS]))
-def test_sums_count_as_each_share_does(steps: list[tuple[str, int, int, float]], nbits: str) -> None:
-    scene = Scene(nbits)
+@given(STEPS, st.sampled_from(["1d00ffff", "1d00ffff", BLOCKS]), st.booleans())
+def test_sums_count_as_each_share_does(steps: list[tuple[str, int, int, float]], nbits: str, is_shared: bool) -> None:
+    """On shared connections most shares only prove work."""
+    shared = {"connections": Connections.SHARED, "min_difficulty": ALL, "max_difficulty": ALL}
+    scene = Scene(nbits, difficulty=16 * ALL, **shared) if is_shared else Scene(nbits)
     for step in steps:
         scene.step(*step)
     scene.compare()
     scene.world.advance(70)
     scene.compare()
-    SUMMED.append(sum(each.number for each in scene.told))
+    SUMMED.append(tuple(sum(getattr(each, name) for each in scene.told) for name in ("number", "work_only")))
 
 
 def test_the_histories_above_have_sums_in_them() -> None:
     """Else they would show nothing."""
-    assert not SUMMED or max(SUMMED) > 20
+    assert not SUMMED or all(max(column) > 3 for column in zip(*SUMMED, strict=True))
 
 
 def test_shares_of_a_busy_miner_are_told_as_one_sum_a_second() -> None:
