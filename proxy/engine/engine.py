@@ -19,6 +19,7 @@ from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_control import ConnectionControl
 from proxy.engine.delivery import BlockDelivery
+from proxy.engine.job_rounds import JobRounds
 from proxy.engine.jobs import MinerLink
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
@@ -97,6 +98,7 @@ class Engine:
         self.network_difficulties = NetworkDifficulties(clock=clock, events=events, diff1=self.diff1)
         self.stale_tips.on_change = self._tips_changed
         self.backlog = Backlog(clock)
+        self.job_rounds = JobRounds(clock)
         self._dialer = dialer
         self._random = random
         self.sharing = Sharing(self.pools, first_extranonce=int(random.random() * 2**16))

@@ -43,9 +43,12 @@ class SharedConnection:
     """One of them. Implements ``LinkOwner``."""
 
     __slots__ = (
+        "_is_to_be_noted",
         "_spaces",
         "_through",
         "_together",
+        "_waiting",
+        "begins_anew",
         "group",
         "id",
         "is_proven",
@@ -71,6 +74,11 @@ class SharedConnection:
         self.seats = Seats()
         self.work: SharedWork | None = None
         """The newest job as all get it; None while there is none."""
+        self.begins_anew = False
+        """Whether who has not got the newest job has to drop all earlier ones with it."""
+        self._waiting: list[SharedLink] = []
+        """Who is still to be given the newest job in a turn of its round; the next one last."""
+        self._is_to_be_noted = False
         self._spaces = SearchSpaces()
         self._through: UpstreamConnection | None = None
         """The connection that the last job came on."""
@@ -134,7 +142,10 @@ class SharedConnection:
         return self.pool.make_shared_connection(self.id, link, endpoint, user_group=self.group, asked_by=session)
 
     def work_came(self, link: PoolLink, job: PoolJob, *, new_connection: bool) -> None:
-        """Miners that work here, or nowhere, have it at once; the others in turns of the loop to come."""
+        """Miners that work here, or nowhere, have it within the next turns of the loop; the others after them.
+
+        Who has not been given the last one yet gets this one only, and drops with it what it would have dropped then.
+        """
         connection = link.connection
         assert connection is not None, "a link with a job has a connection"
         if connection is not self._through:
@@ -142,17 +153,51 @@ class SharedConnection:
             self.seats.begin_anew()
         self.seats.job_came((*job.content, job.template.ntime), job.template.prevhash)
         size = job.extranonce2_size - self.layout.prefix - self.layout.size
+        is_skipped = bool(self._waiting)
+        was_clean = self.work is not None and self.work.job.clean
+        self.begins_anew = new_connection or (is_skipped and (self.begins_anew or was_clean))
         self.work = self._spaces.first(self._together.next_job_id(), job, connection.padding, size)
-        key = self.pool.key
-        for miner in list(self.miners):
-            if miner.at is self and miner.session.current in (None, key):
-                miner.work_came(job, new_connection=new_connection)
+        self._waiting = list(reversed(self.miners))
+        self._together.job_rounds.begin(self)
         self._together.place_is_free()
 
     def work_noted(self, link: PoolLink, job: PoolJob) -> None:
-        """Each miner looks at it once, a few in a turn."""
+        """Each miner looks at it once, a few in a turn, once those who work here have it."""
+        if self._waiting:
+            self._is_to_be_noted = True
+            return
+        self._is_to_be_noted = False
         for miner in self.miners:
             self._together.backlog.add(miner)
+
+    # --- Round ----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether what the miners work on is worth nothing any more."""
+        return self.begins_anew or (self.work is not None and self.work.job.clean)
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether all have the newest job that are to have it now."""
+        return not self._waiting
+
+    def hand_out(self, most: int) -> int:
+        """Give the newest job to the next miners; where it was lost meanwhile there is nothing to give."""
+        waiting, key, given = self._waiting, self.pool.key, 0
+        if self.link.job is None:
+            waiting.clear()
+        try:
+            while waiting and given < most:
+                miner = waiting.pop()
+                if miner.at is self and miner.has_new_job and miner.session.current in (None, key):
+                    given += 1
+                    miner.work_came()
+        finally:
+            job = self.link.job
+            if not waiting and self._is_to_be_noted and job is not None:
+                self.work_noted(self.link, job)
+        return given
 
     def update_ready(self) -> None:
         """The connection in use was lost: its miners go to another one of the pool, else to another pool."""
@@ -181,6 +226,7 @@ class SharedConnections:
     ) -> None:
         self.pool = pool
         self.backlog = engine.backlog
+        self.job_rounds = engine.job_rounds
         self._engine = engine
         self._clock = clock
         self._events = events

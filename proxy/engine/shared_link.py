@@ -191,17 +191,19 @@ class SharedLink:
 
     # --- From the connection --------------------------------------------------------------------------------------
 
-    def work_came(self, job: PoolJob, *, new_connection: bool) -> None:
-        """The connection has a job."""
-        new_connection |= self._is_new
+    def work_came(self) -> None:
+        """The connection has a job that the session has not looked at."""
+        at = self.at
+        assert at is not None and at.link.job is not None
+        job, begins_anew = at.link.job, self._is_new or at.begins_anew
         self._noted, self._is_new = job, False
-        self.session.work_came(self, job, new_connection=new_connection)
+        self.session.work_came(self, job, new_connection=begins_anew)
 
     def catch_up(self) -> None:
         """Let the session look at the newest job, if it has not."""
         job = self.job
         if job is not None and job is not self._noted:
-            self.work_came(job, new_connection=False)
+            self.work_came()
         if job is not None and job is self.job:
             self.session.work_noted(self, job)
 
@@ -212,9 +214,7 @@ class SharedLink:
         if at is not None and (other := self._together.place_for(self, besides=at)) is not None:
             at.leave(self)
             self.at, self._is_new = other, True
-            job = other.link.job
-            assert job is not None
-            self.work_came(job, new_connection=True)
+            self.work_came()
         else:
             self.session.update_ready()
 
