@@ -347,7 +347,7 @@ class _TlsMinerLink(_MinerLink):
         except ssl.SSLError as error:
             self._end(tls_failure(error))
             return
-        transport.write(stream.pending())
+        super().send(stream.pending())
         if ready:
             self._decrypt(stream, 0)
 
@@ -357,21 +357,20 @@ class _TlsMinerLink(_MinerLink):
         except ssl.SSLError as error:
             self._end(tls_failure(error))
             return
-        if self._transport is not None and (answer := stream.pending()):
-            self._transport.write(answer)
+        if answer := stream.pending():
+            super().send(answer)
         self._spent += max(0, octets - len(plain))  # records without content are work, too
         if plain or self._spent > self._burst:
             super().data_received(plain)
-        if stream.ended and self._transport is not None:
-            self._transport.close()
+        if stream.ended:
+            super().close()
 
     def _end(self, why: str) -> None:
         """Close once what TLS has to say about it has been sent."""
         self._abort_reason = why
-        if self._transport is not None:
-            if self._stream is not None:
-                self._transport.write(self._stream.pending())
-            self._transport.close()
+        if self._stream is not None:
+            super().send(self._stream.pending())
+        super().close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import cast
 
+from proxy.net.held_writes import held_writes_of
 from proxy.ports import LinkHandler
 
 MAX_UNSENT = 1 << 20
@@ -79,6 +80,7 @@ class StreamLink(asyncio.Protocol):
         "_budget",
         "_burst",
         "_handler",
+        "_held_writes",
         "_line_cost",
         "_lines_a_turn",
         "_loop",
@@ -89,6 +91,7 @@ class StreamLink(asyncio.Protocol):
         "_spent_at",
         "_transport",
         "_unread",
+        "_unsent",
         "_waiting",
         "_write_paused",
         "peer",
@@ -116,6 +119,9 @@ class StreamLink(asyncio.Protocol):
         self._receive: Callable[[bytes], None] = _ignore
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._held_writes = held_writes_of(self._loop)
+        self._unsent: list[bytes] | None = None
+        """What leaves at the end of this turn of the loop."""
         self._write_paused = False
         """Whether the write buffer is above its high-water mark."""
         self._slow_timer: asyncio.TimerHandle | None = None
@@ -131,18 +137,30 @@ class StreamLink(asyncio.Protocol):
     # --- Link -----------------------------------------------------------------------------------------------------
 
     def send(self, payload: bytes) -> None:
-        """Queue bytes; a peer that does not read is cut off."""
+        """Queue bytes, to be written with all others of this turn; a peer that does not read is cut off."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        transport.write(payload)
         if self._answers < MOST_ANSWERS and self._budget is None:
             self._answers += 1
+        if self._unsent is not None:
+            self._unsent.append(payload)
+        else:
+            self._unsent = [payload]
+            self._held_writes.add(self)
+
+    def write_held(self) -> None:
+        """Write what was queued."""
+        transport, unsent, self._unsent = self._transport, self._unsent, None
+        if unsent is None or transport is None or transport.is_closing():
+            return
+        transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
         if self._write_paused and transport.get_write_buffer_size() > MAX_UNSENT:
             self._abort("does not read")
 
     def close(self) -> None:
         """Close once what is queued has been sent."""
+        self.write_held()
         if self._transport is not None:
             self._transport.close()
 
@@ -228,6 +246,10 @@ class StreamLink(asyncio.Protocol):
     def _earned_lines(self) -> int:
         """How many lines since the last call earned something: those are free."""
         return 0
+
+    def eof_received(self) -> None:
+        """The peer sends no more; asyncio closes the connection, after what was queued."""
+        self.write_held()
 
     def pause_writing(self) -> None:
         """The peer reads slowly: abort after ``SLOW_READER_S``."""

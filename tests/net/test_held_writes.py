@@ -1,0 +1,128 @@
+"""What is sent in one turn of the loop is written at its end: one write a peer, nothing lost, nothing reordered."""
+
+import asyncio
+import socket
+from typing import Any
+
+from proxy.net.held_writes import MOST_HELD, HeldWrites, held_writes_of
+from proxy.net.transport import StreamLink
+from proxy.ports import Link
+
+
+class Handler:
+    """Answers each read with three lines."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+    def opened(self, link: Link) -> None:
+        self.link = link
+
+    def received(self, payload: bytes) -> None:
+        for number in range(3):
+            self.link.send(b"answer %d\n" % number)
+
+    def closed(self, reason: str) -> None:
+        self.reason = reason
+
+
+class Transport:
+    """Notes what is written; the socket behind it may fail."""
+
+    def __init__(self, problem: Exception | None = None) -> None:
+        self.writes: list[bytes] = []
+        self.problem = problem
+        self.is_closed = False
+
+    def write(self, payload: bytes) -> None:
+        if self.problem is not None:
+            raise self.problem
+        self.writes.append(payload)
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def get_extra_info(self, name: str) -> tuple[str, int]:
+        return "10.0.0.1", 1
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def linked(transport: Any) -> StreamLink:
+    link = StreamLink(Handler())
+    link.connection_made(transport)
+    return link
+
+
+async def test_the_lines_of_a_turn_leave_in_one_write_in_their_order() -> None:
+    transport = Transport()
+    link = linked(transport)
+    link.data_received(b"question\n")
+    link.send(b"last\n")
+    assert transport.writes == []
+    await asyncio.sleep(0)
+    assert transport.writes == [b"answer 0\nanswer 1\nanswer 2\nlast\n"]
+
+
+async def test_where_many_have_something_to_send_the_first_do_not_wait_for_the_turns_end() -> None:
+    transports = [Transport() for _ in range(MOST_HELD + 1)]
+    for link in [linked(transport) for transport in transports]:
+        link.send(b"job\n")
+    assert [len(transport.writes) for transport in transports] == [1] * MOST_HELD + [0]
+    await asyncio.sleep(0)
+    assert all(transport.writes == [b"job\n"] for transport in transports)
+
+
+async def test_what_was_sent_before_a_connection_is_closed_goes_out() -> None:
+    transport = Transport()
+    link = linked(transport)
+    link.send(b"farewell\n")
+    link.close()
+    assert transport.writes == [b"farewell\n"] and transport.is_closed
+    link.send(b"too late\n")
+    await asyncio.sleep(0)
+    assert transport.writes == [b"farewell\n"]
+
+
+async def test_nothing_is_written_to_a_connection_that_has_ended_in_the_turn() -> None:
+    transport = Transport()
+    link = linked(transport)
+    link.send(b"answer\n")
+    link.connection_lost(None)
+    await asyncio.sleep(0)
+    assert transport.writes == []
+
+
+async def test_a_write_that_fails_keeps_nobody_elses_lines_back_and_is_told() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    broken, whole = Transport(OSError("broken")), Transport()
+    for link in (linked(broken), linked(whole)):
+        link.send(b"line\n")
+    await asyncio.sleep(0)
+    assert whole.writes == [b"line\n"]
+    assert [str(context["exception"]) for context in told] == ["broken"]
+
+
+async def test_a_peer_that_asks_and_says_that_nothing_follows_is_answered() -> None:
+    handler = Handler()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: StreamLink(handler), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    writer.write(b"question\n")
+    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+    assert await asyncio.wait_for(reader.read(), 20) == b"answer 0\nanswer 1\nanswer 2\n"
+    writer.close()
+    server.close()
+
+
+def test_each_loop_has_an_held_writes_of_its_own_and_a_dead_one_leaves_nothing_waiting() -> None:
+    async def held() -> HeldWrites:
+        linked(Transport()).send(b"line\n")
+        return held_writes_of(asyncio.get_running_loop())
+
+    assert asyncio.run(held()) is not asyncio.run(held())
