@@ -250,9 +250,7 @@ class Fleet:
         best = next(iter(self._by_need(miner, now, self.weights)), None)
         if best is None or miner.current is None or best == miner.current:
             return
-        load = self._pool_load
-        gain = load.excess(miner, self.weights, miner.current) - load.excess(miner, self.weights, best)
-        is_worth_it = gain > load.size(miner) * self._tuning.rebalance_gain
+        is_worth_it = self._pool_load.is_worth_a_move(miner, self.weights, miner.current, best)
         if is_worth_it and self._place(miner, now, [best], SwitchReason.ASSIGN):
             miner.in_first_slice = True
 
@@ -488,12 +486,29 @@ class Fleet:
             target = slicing.next_pool(time_shares, surplus, current, miner.ready)
             if target is None:
                 return
+            if miner.assignment.role is Role.SLICED and self._is_held(miner, now, current, target):
+                miner.due = now + self._rounds.dwells[current]
+                return
             reason = SwitchReason.SLICE if current in time_shares else miner.move_reason
             self._switch(miner, target, reason, now, urgent=False)
             if miner.current != target:
                 return
             left = max(slicing.remaining_s(time_shares, surplus, target, period), self._rounds.dwell(miner, target))
         miner.due = min(miner.due, now + max(min(left, longest), self._tuning.least_step_s))
+
+    def _is_held(self, miner: FleetMiner, now: float, current: PoolKey, target: PoolKey) -> bool:
+        """Whether a miner that is to be packed need not be sliced until then: one of many small ones, well placed."""
+        if self._policy.name != packing.Packing.name or current not in self.weights:
+            return False
+        self._pool_load.count(self.miners.values(), now)
+        load = self._pool_load
+        if not load.is_small(miner):
+            return False
+        work = self._totals.work if self._totals is not None else {}
+        whole, horizon_s = sum(work.values()), self._tuning.horizon_least_s
+        # What the fleet has worked too much of on a pool until now is made up for within the horizon.
+        over = {pool: (work.get(pool, 0.0) - self.weights[pool] * whole) / horizon_s for pool in (current, target)}
+        return not load.is_worth_a_move(miner, self.weights, current, target, over)
 
     def _switch(self, miner: FleetMiner, pool: PoolKey, reason: SwitchReason, now: float, *, urgent: bool) -> None:
         """Move a miner if dwell and budget allow, else set when to try again."""
@@ -510,7 +525,10 @@ class Fleet:
         if not urgent and not budget.take(now):
             miner.due = max(budget.retry_at(now), now + self._tuning.least_step_s)
             return
+        old = miner.current
         if self._move(miner, pool, reason):
+            self._pool_load.remove(miner, old)
+            self._pool_load.add(miner, pool)
             self._switches += 1
         else:
             miner.due = now + self._tuning.retry_s

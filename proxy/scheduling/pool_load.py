@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.tuning import SchedulerTuning
@@ -42,6 +43,27 @@ class PoolLoad:
         here = size if miner.current == pool else 0.0
         whole = self._whole + (size if miner.current is None else 0.0)
         return self._load.get(pool, 0.0) - here - weights.get(pool, 0.0) * whole
+
+    def is_small(self, miner: FleetMiner) -> bool:
+        """Whether ``miner`` is surely a small part of the whole, ``hold_part`` of it at most."""
+        doubt = 1 + self._tuning.hold_doubt * miner.estimate.error
+        return self.size(miner) * doubt <= self._tuning.hold_part * self._whole
+
+    def is_worth_a_move(
+        self,
+        miner: FleetMiner,
+        weights: Mapping[PoolKey, float],
+        old: PoolKey,
+        new: PoolKey,
+        over: Mapping[PoolKey, float] = MappingProxyType({}),
+    ) -> bool:
+        """Whether the loads of two pools are so wrong that ``miner`` should leave ``old`` for ``new``.
+
+        ``over``: hash rate by which a pool should have less than its part now, for it has had too much.
+        """
+        gain = self.excess(miner, weights, old) - self.excess(miner, weights, new)
+        gain += over.get(old, 0.0) - over.get(new, 0.0)
+        return gain > self.size(miner) * self._tuning.rebalance_gain
 
     def by_need(self, miner: FleetMiner, weights: Mapping[PoolKey, float], pools: Iterable[PoolKey]) -> list[PoolKey]:
         """Return ``pools`` by need: a fixed miner's own pool, what the miner owes, what the fleet lacks."""

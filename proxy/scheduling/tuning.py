@@ -172,6 +172,15 @@ class SchedulerTuning:
     """Unit: seconds since the ledger began.
     Why: so long, small miners help to slice off the surplus that all have from their start; packed, they could not.
     Chosen by: judgement."""
+    hold_part: float = 0.01
+    """Unit: part of the fleet's rate.
+    Why: a miner that is surely no more than that stays where it is until it is packed, as long as the pools' loads are
+    right: so many small ones average out, and slicing each of a thousand makes thirty switches a second.
+    Chosen by: tests.bench.split, 1,000 mixed at 50:50 and 70:30: figures in docs/dev/measurements.md."""
+    hold_doubt: float = 2.0
+    """Unit: standard errors of the miner's rate.
+    Why: what "surely" means above; one share alone counts as three times what it says.
+    Chosen by: convention; two standard errors."""
     rate_doubt: float = 0.02
     """Unit: part of the fleet's rate, over sqrt(miners).
     Why: how much of the fleet may be doubtful when a miner is packed, so that a small one needs few shares.

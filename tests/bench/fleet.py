@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from proxy.chains.chain_observer import ChainObserver
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, Limits, LogConfig, PoolConfig, ScheduleConfig
 from proxy.engine.engine import Engine
+from proxy.engine.session import Session
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
@@ -36,11 +37,15 @@ STEPS = {
     "block": "a new block: until all have it",
     "noted": "what is noted of it afterwards",
     "killed": "a pool dies: until all work elsewhere",
+    "idle": "a minute with a share per 10 s and a job per 30 s, soon after they came",
 }
 BRANCHES = ",".join(['"' + "ab" * 32 + '"'] * 12)
 COINB1 = "01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff3003{:06x}" + "03" * 20
 COINB2 = "ffffffff02" + "11" * 34 + "22" * 52 + "00000000"
 BLOCKS = 10
+SHARE_GAP_S, JOB_GAP_S, IDLE_S = 10.0, 30.0, 60.0
+HASHES_PER_DIFFICULTY = 2.0**-40
+"""Every header reaches any difficulty, so nobody has to search for shares."""
 POOLS = {"A": (8, Chain.BTC), "B": (4, Chain.BCH)}
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,26 +105,50 @@ class BarePool:
     def new_block(self) -> bytes:
         """Its next job, for another block."""
         self.height += 1
+        return self.new_job(clean=True)
+
+    def new_job(self, *, clean: bool = False) -> bytes:
+        """Its next job."""
         self.jobs += 1
         before = f"{self.height:08x}" * 8
         coinb1 = COINB1.format(int.from_bytes(self.height.to_bytes(3, "little"), "big"))
         self.line = (
             f'{{"id":null,"method":"mining.notify","params":["{self.jobs:x}","{before}","{coinb1}","{COINB2}",'
-            f'[{BRANCHES}],"20000000","1d00ffff","{0x68000000 + self.jobs:08x}",true]}}\n'
+            f'[{BRANCHES}],"20000000","1d00ffff","{0x68000000 + self.jobs:08x}",'
+            f"{str(clean).lower()}]}}\n"
         ).encode()
         return self.line
 
 
 class MinerEnd:
-    """A miner's end: counts what it is sent."""
+    """A miner's end: counts what it is sent, and keeps the last job."""
 
     def __init__(self, number: int) -> None:
         self.peer = f"10.0.0.1:{number}"
-        self.writes = 0
+        self.number = number
+        self.writes = self.moves = self.shares = 0
+        self.job = b""
 
     def send(self, payload: bytes) -> None:
         """Take it."""
         self.writes += 1
+        at = payload.rfind(b"mining.notify")
+        if at >= 0:
+            self.job = payload[at:]
+            self.moves += b"mining.set_difficulty" in payload
+
+    def share(self) -> bytes:
+        """Its next share: any nonce will do."""
+        self.shares += 1
+        fields = self.job.split(b'"')
+        return b'{"id":%d,"method":"mining.submit","params":["addr.rig%d","%b","%08x","%b","%08x","00002000"]}\n' % (
+            self.shares + 3,
+            self.number,
+            fields[4],
+            self.shares,
+            fields[-2],
+            self.shares,
+        )
 
     def close(self) -> None:
         """Never."""
@@ -142,10 +171,11 @@ class Fleet:
             dialer=self,
             random=random.Random(1),
             version="bench",
-            hashes_per_difficulty=2.0**-20,
+            hashes_per_difficulty=HASHES_PER_DIFFICULTY,
         )
         self.engine.apply(self._configuration())
         self.miners: list[MinerEnd] = []
+        self.sessions: list[Session] = []
         self.clock.advance(3)
 
     def _sinks(self) -> list[object]:
@@ -208,6 +238,7 @@ class Fleet:
             session = self.engine.connect(end.peer)
             assert session is not None
             self.miners.append(end)
+            self.sessions.append(session)
             session.opened(end)
             session.received(
                 b'{"id":1,"method":"mining.configure","params":[["version-rolling"],'
@@ -235,6 +266,19 @@ class Fleet:
                 end.handler.closed("closed by the other side")
         self.clock.advance(0.0)
 
+    def idle(self) -> None:
+        """All miners at rest: a share each, one after the other, and now and then a job."""
+        turns = round(IDLE_S / SHARE_GAP_S)
+        for turn in range(turns):
+            if turn % round(JOB_GAP_S / SHARE_GAP_S) == 0:
+                for pool in self.pools.values():
+                    line = pool.new_job()
+                    for end in pool.ends:
+                        end.handler.received(line)
+            for session, miner in zip(self.sessions, self.miners, strict=True):
+                session.received(miner.share())
+                self.clock.advance(SHARE_GAP_S / len(self.miners))
+
     def run(self, step: str, miners: int) -> None:
         """One of ``STEPS``."""
         match step:
@@ -246,6 +290,8 @@ class Fleet:
                 self.clock.advance(0.0)
             case "killed":
                 self.killed()
+            case "idle":
+                self.idle()
 
 
 def measure(miners: int) -> dict[str, float]:
@@ -253,7 +299,7 @@ def measure(miners: int) -> dict[str, float]:
     fleet, costs = Fleet(), dict[str, float]()
     gc.collect()
     gc.disable()
-    for step in ["connect", *["block", "noted"] * BLOCKS, "killed"]:
+    for step in ["connect", *["block", "noted"] * BLOCKS, "idle", "killed"]:
         if step != "noted":
             fleet.clock.advance(3.0)
         began = time.process_time_ns()

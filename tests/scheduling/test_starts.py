@@ -8,7 +8,7 @@ from proxy.config.snapshot import Policy
 from proxy.scheduling.fleet import Fleet
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.surplus import Ledger
-from proxy.types import SessionId, SwitchReason
+from proxy.types import PoolKey, SessionId, SwitchReason
 from tests.scheduling.harness import A, B, C, SchedulerHarness, config, schedule
 
 
@@ -100,3 +100,35 @@ def test_a_step_is_taken_only_where_something_is_to_change(monkeypatch: pytest.M
     last = fleet.join(50)
     fleet.clock.advance(2.0)
     assert stepped == {last}
+
+
+def large_fleet(count: int, ready: tuple[PoolKey, ...] = (A, B)) -> SchedulerHarness:
+    """Many equal miners that have worked for half a minute."""
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
+    for number in range(count):
+        fleet.join(number, ready=ready)
+    fleet.work(30, every=10)
+    return fleet
+
+
+def test_the_small_miners_of_a_large_fleet_are_not_sliced_while_their_rates_are_learnt():
+    fleet = large_fleet(400)
+    before = len(fleet.moves)
+    spent = fleet.work(70, every=10)
+    assert len(fleet.moves) - before < 100  # sliced each, they would make 400
+    assert spent[A] / sum(spent.values()) == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_miner_that_is_large_in_a_large_fleet_is_sliced_all_the_same():
+    fleet = large_fleet(400)
+    before = len(fleet.moves)
+    fleet.work(70, every=10, difficulty={SessionId(0): 100_000.0})
+    assert {session for _, session, *_ in fleet.moves[before:]} >= {SessionId(0)}
+
+
+def test_a_large_fleet_that_began_on_one_pool_is_spread_and_the_other_gets_what_it_lacks():
+    fleet = large_fleet(400, ready=(B,))
+    for session in range(400):
+        fleet.ready(session, A, B)
+    spent = fleet.work(180, every=10)
+    assert spent[A] - spent[B] == pytest.approx(30 * 400, rel=0.2)
