@@ -1,6 +1,7 @@
 """Snapshots cost little of the loop's time, and never make the pages stand still."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -40,6 +41,13 @@ class Builder:
 
     def __init__(self) -> None:
         self.made = 0
+        self.turns = 0
+        """In how many turns most of a snapshot is made."""
+
+    def prepare(self) -> Iterator[None]:
+        for _ in range(self.turns):
+            self.turns -= 1
+            yield
 
     def build(self) -> LiveSnapshot:
         self.made += 1
@@ -144,3 +152,16 @@ async def test_what_this_process_sees_is_kept_apart_from_what_its_pages_show(mon
     assert own.current() is not None
     assert shown == [own.current()]
     assert store.current() is None
+
+
+async def test_others_have_their_turns_while_a_snapshot_of_many_workers_is_made():
+    builder, turns_of_others = Builder(), []
+    builder.turns = 3
+    task = spawn(unseen(VirtualClock(), EventStream(), builder).run(), name="snapshots")
+    try:
+        while not builder.made:
+            turns_of_others.append(builder.turns)
+            await asyncio.sleep(0)
+    finally:
+        await cancel_and_wait(task, timeout_s=PATIENCE_S)
+    assert set(turns_of_others) >= {2, 1, 0}

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from proxy.config.snapshot import Connections
+from proxy.observe.live import rows
 from proxy.observe.live.rows import RATES_KEPT_S, ROW_KEPT_S
 from proxy.observe.live.snapshot import SnapshotBuilder
 from proxy.observe.live.views import SharedView, WorkerView
@@ -48,6 +51,47 @@ def test_share_difficulty_pool_and_pin_are_told_in_the_next_snapshot() -> None:
     world.advance(0.1)
     moved = row(builder)
     assert (moved.pool, moved.pinned, moved.control) == ("B", "B", "pinned to B")
+
+
+def test_rows_that_were_prepared_tell_what_happened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "A_TURN", 2)
+    world = World({"A": 8, "B": 8}, weights={"A": 100.0})
+    builder = builder_of(world)
+    miners = [world.miner(user=f"addr.rig{number}") for number in range(5)]
+    world.advance(1)
+    turns = 0
+    for _ in builder.prepare():
+        turns += 1
+        miners[0].submit(nonce=f"{turns:08x}")
+        world.advance(0.1)
+        if turns == 1:
+            miners[1].leave()
+            miners[4].leave()
+            world.advance(0.1)
+            world.miner(user="addr.rig5")
+            world.advance(0.1)
+    assert turns == 2
+    prepared, afresh = builder.build(), SnapshotBuilder(version="test", sources=builder.sources).build()
+    assert [each.name for each in prepared.workers] == [each.name for each in afresh.workers]
+    for one, other in zip(prepared.workers, afresh.workers, strict=True):
+        a_minute_old = {"last_seen_at": 0.0, "day_line": b""}
+        assert replace(one, **a_minute_old) == replace(other, **a_minute_old)
+    assert row(builder, "rig0").counts.accepted == 2
+
+
+def test_rows_are_prepared_for_no_configuration_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "A_TURN", 1)
+    world = World({"A": 8, "B": 8}, weights={"A": 100.0})
+    builder = builder_of(world)
+    for number in range(3):
+        world.miner(user=f"addr.rig{number}")
+    world.advance(1)
+    preparing = builder.prepare()
+    next(preparing)
+    world.engine.apply(replace(world.config, revision=2, pins={WorkerName("rig0"): PoolKey("B")}))
+    world.advance(0.1)
+    assert list(preparing) == []
+    assert row(builder, "rig0").control == "pinned to B"
 
 
 def test_worker_that_comes_back_under_its_name_shows_its_new_connection_alone() -> None:

@@ -90,7 +90,7 @@ class Publisher:
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            took = self._publish()
+            took = await self._prepare() + self._publish()
             await self._notify_pages()
             self._urgent.clear()
             pause = snapshot_pause_s(took)
@@ -98,6 +98,15 @@ class Publisher:
             usual = SNAPSHOT_S - SNAPSHOT_MIN_S if self._is_seen else UNSEEN_S - pause
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), max(usual, 0.0))
+
+    async def _prepare(self) -> float:
+        """Make what takes long, of many workers, with turns of others in between; returns the seconds that it took."""
+        took, began = 0.0, self._clock.now()
+        for _ in self._builder.prepare():
+            took += self._clock.now() - began
+            await asyncio.sleep(0)
+            began = self._clock.now()
+        return took + self._clock.now() - began
 
     def refresh(self) -> None:
         """Have a snapshot that is at most a second old, where they come more seldom: somebody is about to read it."""

@@ -1,6 +1,6 @@
 """The workers' rows of the read model: made anew only where something was heard of a worker, else handed on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ ROW_KEPT_S = 5.0
 """Age of a row that nothing but time has changed: its rates move by 2 % of themselves at most."""
 RATES_KEPT_S = 60.0
 """The same for the rates of the hour and the day."""
+
+A_TURN = 64
+"""Rows that are made without a break: two milliseconds."""
 
 _NONE_BY_POOL: dict[PoolKey, float] = {}
 _NO_FACTS: dict[PoolKey, str] = {}
@@ -77,29 +80,51 @@ class WorkerRows:
 
     def build(self, by_worker: Mapping[WorkerName, list[Session]], control: Control) -> tuple[WorkerView, ...]:
         """A row for each of ``by_worker``, then for those away; ``control`` is that of (most of) the fleet."""
-        now, wall = self._clock.now(), self._clock.wall()
-        config = self._engine.config
+        config, everybodys = self._engine.config, self._everybodys(control)
         known = self._rows if self._made_for == (config, control.detail) else {}
-        alike = all(one.workers.strip() == ALL_WORKERS and one.listener is None for one in config.schedules)
-        rows: dict[WorkerName, WorkerRow] = {}
-        for name in (*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker)):
-            sessions = by_worker.get(name, ())
-            stamp, record = self._accounting.stamp(name), self._records.best_of(name)
-            row = known.get(name)
-            if row is not None and not _is_as_it_was(row.keys, sessions):
-                row = None
-            if row is None or row.stamp != stamp or row.record is not record:
-                keys = row.keys if row else tuple([_key(session) for session in sessions])
-                view = self._view(
-                    name, sessions, record, self._control(name, sessions, control if alike else None), row
-                )
-                rows[name] = WorkerRow(view, keys, stamp, record, now, now, self._line_at(row, now))
-            elif not 0.0 <= now - row.made_at < ROW_KEPT_S:
-                rows[name] = self._older(row, now, wall, self._control(name, sessions, control if alike else None))
-            else:
-                rows[name] = row
+        rows = {
+            name: self._row(name, by_worker.get(name, ()), known.get(name), everybodys)
+            for name in (*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker))
+        }
         self._rows, self._made_for = rows, (config, control.detail)
         return tuple([row.view for row in rows.values()])
+
+    def prepare(self, by_worker: Mapping[WorkerName, list[Session]], control: Control) -> Iterator[None]:
+        """Make the rows of many workers anew where they do not hold any more, and yield after every few: a ``build``
+        soon after has little left to do. What changes meanwhile is seen there."""
+        if len(by_worker) <= A_TURN:
+            return
+        config, everybodys = self._engine.config, self._everybodys(control)
+        if self._made_for != (config, control.detail):
+            self._rows, self._made_for = {}, (config, control.detail)
+        for number, (name, sessions) in enumerate(by_worker.items(), 1):
+            self._rows[name] = self._row(name, sessions, self._rows.get(name), everybodys)
+            if number % A_TURN == 0:
+                yield
+                if self._engine.config is not config:
+                    return
+
+    def _everybodys(self, control: Control) -> Control | None:
+        """``control`` where it is that of all workers without a pin or a choice."""
+        schedules = self._engine.config.schedules
+        alike = all(one.workers.strip() == ALL_WORKERS and one.listener is None for one in schedules)
+        return control if alike else None
+
+    def _row(
+        self, name: WorkerName, sessions: Sequence[Session], row: WorkerRow | None, everybodys: Control | None
+    ) -> WorkerRow:
+        """``row`` if it holds, else another one."""
+        now = self._clock.now()
+        stamp, record = self._accounting.stamp(name), self._records.best_of(name)
+        if row is not None and not _is_as_it_was(row.keys, sessions):
+            row = None
+        if row is None or row.stamp != stamp or row.record is not record:
+            keys = row.keys if row else tuple([_key(session) for session in sessions])
+            view = self._view(name, sessions, record, self._control(name, sessions, everybodys), row)
+            return WorkerRow(view, keys, stamp, record, now, now, self._line_at(row, now))
+        if not 0.0 <= now - row.made_at < ROW_KEPT_S:
+            return self._older(row, now, self._clock.wall(), self._control(name, sessions, everybodys))
+        return row
 
     def _control(self, name: WorkerName, sessions: Sequence[Session], everybodys: Control | None) -> str:
         newest = sessions[-1] if sessions else None

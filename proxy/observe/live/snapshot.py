@@ -1,7 +1,7 @@
 """Builds the read model from the engine and the parts that count, a few times a second at most, on the loop."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -106,6 +106,11 @@ class SnapshotBuilder:
 
     def _on_difficulty(self, event: DifficultySent) -> None:
         self._last_difficulty = event.difficulty
+
+    def prepare(self) -> Iterator[None]:
+        """Make most of what ``build`` needs, with breaks in which others have their turn."""
+        engine = self.sources.engine
+        yield from self._rows.prepare(_sessions_by_worker(engine), engine.scheduler.snapshot().control)
 
     def build(self) -> LiveSnapshot:
         """Everything about now."""
