@@ -59,6 +59,8 @@ def test_rows_that_were_prepared_tell_what_happened_meanwhile(monkeypatch: pytes
     builder = builder_of(world)
     miners = [world.miner(user=f"addr.rig{number}") for number in range(5)]
     world.advance(1)
+    assert list(builder.prepare()) == []
+    builder.build()
     turns = 0
     for _ in builder.prepare():
         turns += 1
@@ -86,6 +88,7 @@ def test_rows_are_prepared_for_no_configuration_that_is_gone(monkeypatch: pytest
     for number in range(3):
         world.miner(user=f"addr.rig{number}")
     world.advance(1)
+    builder.build()
     preparing = builder.prepare()
     next(preparing)
     world.engine.apply(replace(world.config, revision=2, pins={WorkerName("rig0"): PoolKey("B")}))

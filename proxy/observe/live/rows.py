@@ -77,6 +77,8 @@ class WorkerRows:
         self._node = node
         self._rows: dict[WorkerName, WorkerRow] = {}
         self._made_for: tuple[ConfigSnapshot, str] | None = None
+        self._fleets_control: Control | None = None
+        """That of (most of) the fleet in the last snapshot."""
 
     def build(self, by_worker: Mapping[WorkerName, list[Session]], control: Control) -> tuple[WorkerView, ...]:
         """A row for each of ``by_worker``, then for those away; ``control`` is that of (most of) the fleet."""
@@ -86,17 +88,16 @@ class WorkerRows:
             name: self._row(name, by_worker.get(name, ()), known.get(name), everybodys)
             for name in (*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker))
         }
-        self._rows, self._made_for = rows, (config, control.detail)
+        self._rows, self._made_for, self._fleets_control = rows, (config, control.detail), control
         return tuple([row.view for row in rows.values()])
 
-    def prepare(self, by_worker: Mapping[WorkerName, list[Session]], control: Control) -> Iterator[None]:
+    def prepare(self, by_worker: Mapping[WorkerName, list[Session]]) -> Iterator[None]:
         """Make the rows of many workers anew where they do not hold any more, and yield after every few: a ``build``
         soon after has little left to do. What changes meanwhile is seen there."""
-        if len(by_worker) <= A_TURN:
+        control, config = self._fleets_control, self._engine.config
+        if len(by_worker) <= A_TURN or control is None or self._made_for != (config, control.detail):
             return
-        config, everybodys = self._engine.config, self._everybodys(control)
-        if self._made_for != (config, control.detail):
-            self._rows, self._made_for = {}, (config, control.detail)
+        everybodys = self._everybodys(control)
         for number, (name, sessions) in enumerate(by_worker.items(), 1):
             self._rows[name] = self._row(name, sessions, self._rows.get(name), everybodys)
             if number % A_TURN == 0:

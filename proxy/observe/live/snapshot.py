@@ -109,8 +109,7 @@ class SnapshotBuilder:
 
     def prepare(self) -> Iterator[None]:
         """Make most of what ``build`` needs, with breaks in which others have their turn."""
-        engine = self.sources.engine
-        yield from self._rows.prepare(_sessions_by_worker(engine), engine.scheduler.snapshot().control)
+        yield from self._rows.prepare(_sessions_by_worker(self.sources.engine))
 
     def build(self) -> LiveSnapshot:
         """Everything about now."""
