@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.alerts import AlertTargetForm
-from proxy.models.alerts import AlertTarget
+from proxy.models.alerts import BROWSER_SCHEME, AlertTarget
 
 KINDS = (
     ("telegram", "Telegram"),
@@ -25,6 +25,7 @@ KIND_OF_SCHEME = {
     "discord": "discord",
     "mailto": "mail",
     "mailtos": "mail",
+    BROWSER_SCHEME: "browser",
 }
 _WEBHOOK = re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/(?P<id>\d+)/(?P<token>[\w-]+)/?")
 _SECRET = {"autocomplete": "off", "spellcheck": "false"}
@@ -219,17 +220,28 @@ class OtherForm(TargetForm):
         return str(self.cleaned_data["entered"].strip())
 
 
+class BrowserForm(TargetForm):
+    """A person's browser, which was switched on there: only its name can be changed here."""
+
+    def address(self) -> str:
+        """None: a browser gives its own."""
+        return ""
+
+
 FORMS: dict[str, type[TargetForm]] = {
     "telegram": TelegramForm,
     "ntfy": NtfyForm,
     "discord": DiscordForm,
     "mail": MailForm,
     "other": OtherForm,
+    "browser": BrowserForm,
 }
 
 
 def kind_of(target: AlertTarget | None, asked: str) -> str:
     """Which form to show: the one asked for, else that of the saved address, else the first."""
-    if asked in FORMS:
+    if target is not None and target.is_browser:
+        return "browser"
+    if asked in FORMS and asked != "browser":
         return asked
     return KIND_OF_SCHEME.get(target.scheme.lower(), "other") if target else KINDS[0][0]

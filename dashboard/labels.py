@@ -32,6 +32,8 @@ _ACTIONS: Mapping[str, Text] = {
     "revoke link": _("revoked the link"),
     "make token": _("made the API token"),
     "revoke token": _("revoked the API token"),
+    "notify browser": _("switched notifications on in the browser"),
+    "no longer notify browser": _("switched notifications off in the browser"),
     "log download": _("downloaded the log"),
     "log events": _("chose the events of the log"),
     "change MQTT": _("changed MQTT"),

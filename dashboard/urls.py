@@ -6,6 +6,7 @@ from dashboard.api import entry as api
 from dashboard.converters import AnyConverter, WorkerConverter
 from dashboard.views import (
     addresses,
+    browsers,
     charts,
     configure,
     devices,
@@ -114,6 +115,9 @@ urlpatterns = [
     path("account/sessions/end/", people.end_session, name="session-end"),
     path("account/tokens/make/", people.make_token, name="token-make"),
     path("account/tokens/<int:pk>/revoke/", people.revoke_token, name="token-revoke"),
+    path("account/browsers/key/", browsers.key, name="browser-key"),
+    path("account/browsers/add/", browsers.add, name="browser-add"),
+    path("account/browsers/<int:pk>/remove/", browsers.remove, name="browser-remove"),
     path("api/v1/", api.about, name="api"),
     path("api/v1/openapi.json", api.schema, name="api-schema"),
     path("api/v1/<any:rest>", api.entry, name="api-call"),

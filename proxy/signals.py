@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from proxy.config.watcher import announce
-from proxy.models import ConfigRevision
+from proxy.models import AlertTarget, ConfigRevision, PushSubscription
 from proxy.models.base import ConfigModel
 
 
@@ -21,6 +21,13 @@ def connect() -> None:
                 m2m_changed.connect(
                     relation_changed, sender=field.remote_field.through, dispatch_uid="dpmp-configuration-relation"
                 )
+    post_delete.connect(subscription_deleted, sender=PushSubscription, dispatch_uid="dpmp-subscription-deleted")
+
+
+def subscription_deleted(instance: PushSubscription, **_: Any) -> None:
+    """Fires when a browser's subscription was deleted, with its person for instance: its alert target goes too."""
+    for target in AlertTarget.objects.filter(pk=instance.target_id):
+        target.delete()
 
 
 def configuration_changed(sender: type[ConfigModel], using: str, **_: Any) -> None:

@@ -24,6 +24,7 @@ from dashboard.access import ADMINISTER, LINK_KEY, SEE, STEER, needs, of_request
 from dashboard.forms import LinkForm, PersonForm, TokenForm
 from dashboard.models import ApiToken, AuditEntry, ReadOnlyLink
 from dashboard.second_factor import has_second_factor
+from proxy.models.push import PushSubscription
 
 AUDIT_PAGE = 50
 MAX_SESSIONS = 2000
@@ -101,6 +102,8 @@ def _account(
             "token_form": token_form or (TokenForm(access=access, prefix="token") if access.see else None),
             "secret": secret,
             "has_second_factor": has_second_factor(person),
+            "may_notify": access.see,
+            "browsers": PushSubscription.objects.filter(user=person).select_related("user", "target"),
         },
         status=status,
     )

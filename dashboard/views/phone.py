@@ -59,7 +59,8 @@ def worker(request: HttpRequest) -> HttpResponse:
     files = [reverse("offline"), static("dashboard/dashboard.css"), static("dashboard/offline.js")]
     digest = hashlib.sha256(f"{VERSION} {notice}".encode()).hexdigest()[:12]
     kept = json.dumps([f"dpmp-offline-{digest}", *files])
-    text = f"self.KEPT={kept};\n" + WORKER.read_text(encoding="utf-8")
+    icon = json.dumps(static("dashboard/icon-192.png"))
+    text = f"self.KEPT={kept};\nself.ICON={icon};\n" + WORKER.read_text(encoding="utf-8")
     return HttpResponse(text, content_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import Error as DjangoError
 
-from proxy.alerts.rules import AlertAddress, AlertLevel, AlertMessage
+from proxy.alerts.rules import AlertAddress, AlertKind, AlertLevel, AlertMessage, TargetGone
 from proxy.alerts.sending import send
 from proxy.alerts.summary import compose
-from proxy.models.alerts import AlertDelivery, DeliveryState
+from proxy.models.alerts import BROWSER_SCHEME, AlertDelivery, DeliveryState
 from proxy.ports import TimeSource
 
 RETRY_S = (15.0, 60.0, 300.0, 900.0, 3600.0)
@@ -23,8 +23,17 @@ CLEAN_EVERY_S = 3600.0
 
 Send = Callable[[str, str, str, AlertLevel], str]
 """(Address, title, body, level) -> "" when it was accepted, else what went wrong."""
+Push = Callable[[str, AlertMessage], str]
+"""The same for a browser; raises TargetGone."""
 
 _logger = logging.getLogger(__name__)
+
+
+def push(url: str, message: AlertMessage) -> str:
+    """Push to a browser; loaded with the first message to one."""
+    from proxy.alerts.push_sending import push as now
+
+    return now(url, message)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +54,7 @@ class Deliverer:
         *,
         clock: TimeSource,
         send: Send = send,
+        push: Push = push,
         compose: Callable[[float, float], str] = compose,
         node: str = "",
     ) -> None:
@@ -52,7 +62,7 @@ class Deliverer:
         self._node = node
         self.addresses: Mapping[int, AlertAddress] = {}
         self._clock = clock
-        self._send = send
+        self._send, self._push = send, push
         self._compose = compose
         self._deliveries: list[Delivery] = []
         self._clean_at = clock.now()
@@ -72,7 +82,7 @@ class Deliverer:
                 title=row.title,
                 body=row.body,
                 level=AlertLevel(row.level),
-                kinds=(),
+                kinds=tuple(AlertKind(kind) for kind in row.kinds.split() if kind in set(AlertKind)),
                 at=row.at.timestamp(),
             )
             self._deliveries.append(Delivery(message=message, row=row, due=self._clock.now(), attempts=row.attempts))
@@ -86,7 +96,8 @@ class Deliverer:
     def deliver_due(self) -> float | None:
         """Try all deliveries that are due. Returns seconds until the next attempt; None if nothing waits."""
         now = self._clock.now()
-        for delivery in [delivery for delivery in self._deliveries if delivery.due <= now]:
+        due = [delivery for delivery in self._deliveries if delivery.due <= now]
+        for delivery in sorted(due, key=self._is_to_browser):  # people choose these addresses: the others come first
             self._try(delivery)
         if now >= self._clean_at:
             self._clean_at = now + CLEAN_EVERY_S
@@ -100,10 +111,12 @@ class Deliverer:
         if address is None:
             self._deliveries.remove(delivery)
             return self._finish(delivery, DeliveryState.FAILED, "The target was deleted or switched off.")
-        if not problem:
-            message = delivery.message
-            problem = self._send(address.url, message.title, message.body, message.level)
         delivery.attempts += 1
+        try:
+            problem = problem or self._send_to(address, delivery.message)
+        except TargetGone as gone:
+            self._deliveries.remove(delivery)
+            return self._finish(delivery, DeliveryState.FAILED, str(gone))
         if not problem:
             self._deliveries.remove(delivery)
             return self._finish(delivery, DeliveryState.SENT, "")
@@ -113,6 +126,15 @@ class Deliverer:
             return self._finish(delivery, DeliveryState.FAILED, problem)
         delivery.due = self._clock.now() + RETRY_S[delivery.attempts - 1]
         return self._finish(delivery, DeliveryState.WAITING, problem)
+
+    def _is_to_browser(self, delivery: Delivery) -> bool:
+        address = self.addresses.get(delivery.message.target)
+        return address is not None and address.url.startswith(f"{BROWSER_SCHEME}:")
+
+    def _send_to(self, address: AlertAddress, message: AlertMessage) -> str:
+        if address.url.startswith(f"{BROWSER_SCHEME}:"):
+            return self._push(address.url, message)
+        return self._send(address.url, message.title, message.body, message.level)
 
     def _write_summary(self, delivery: Delivery) -> str:
         """Fill in the body of a summary. Returns what went wrong, or ""."""
@@ -154,7 +176,8 @@ class Deliverer:
             return
         row.state, row.attempts, row.problem, row.body = state, delivery.attempts, problem[:300], delivery.message.body
         row.done_at = None if state is DeliveryState.WAITING else self._wall()
-        self._record(row.save)
+        # Not the target: it may have been deleted meanwhile.
+        self._record(lambda: row.save(update_fields=["state", "attempts", "problem", "body", "done_at"]))
 
     def _delete_old(self) -> None:
         """Delete old records."""

@@ -7,6 +7,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from proxy.errors import DPMPError
+
 ANY_WORKER = "*"
 
 
@@ -155,6 +157,10 @@ class AlertMessage:
     """Unix seconds."""
     period: tuple[float, float] | None = None
     """Of a summary, unix seconds: begin, and end (not included)."""
+
+
+class TargetGone(DPMPError):
+    """The target takes no message any more and was removed; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

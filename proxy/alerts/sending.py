@@ -5,6 +5,7 @@ import re
 import threading
 
 from proxy.alerts.rules import AlertLevel
+from proxy.models.alerts import BROWSER_SCHEME
 
 MAX_PROBLEM_CHARS = 300
 SECRET_CHARS = 4
@@ -37,7 +38,11 @@ def send(url: str, title: str, body: str, level: AlertLevel = AlertLevel.INFO) -
 
 
 def send_test(url: str) -> str:
-    """Send a message that says it is a test; as ``send``."""
+    """Send a message that says it is a test; as ``send``, also to a browser."""
+    if url.startswith(f"{BROWSER_SCHEME}:"):
+        from proxy.alerts.push_sending import push_test
+
+        return push_test(url)
     return send(url, "DPMP: test", "This is a test. Alerts of DPMP will come this way.")
 
 

@@ -38,6 +38,7 @@ from proxy.models import (
     WeightOverride,
     WorkerPin,
 )
+from proxy.models.alerts import BROWSER_SCHEME
 
 FORMAT, FORMAT_VERSION = "dpmp-config", 1
 
@@ -54,6 +55,8 @@ class Section:
     """Foreign key of rows that belong to another section's row and are written inside it."""
     secrets: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    without: str = ""
+    """Beginning of the URL of rows that are no configuration to move: browsers belong to people."""
     single: bool = False
 
 
@@ -83,7 +86,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(name="balance", model=BalanceSettings, single=True),
     Section(name="balance_sources", model=BalanceSource, secrets=("password",)),
     Section(name="prices", model=ChainPrice, key="chain", leave_out=("set_at",)),
-    Section(name="alert_targets", model=AlertTarget, key="label", secrets=("url",)),
+    Section(name="alert_targets", model=AlertTarget, key="label", secrets=("url",), without=f"{BROWSER_SCHEME}:"),
     Section(name="alert_settings", model=AlertSettings, single=True),
     Section(name="alert_rules", model=AlertRule, key="kind"),
 )
@@ -108,7 +111,10 @@ def export_config(*, secrets: bool = False) -> str:
         "secrets": secrets,
     }
     for section in SECTIONS:
-        rows = [_row(section, row, secrets) for row in section.model._default_manager.all()]
+        found = section.model._default_manager.all()
+        if section.without:
+            found = found.exclude(url__startswith=section.without)
+        rows = [_row(section, row, secrets) for row in found]
         document[section.name] = (rows[0] if rows else {}) if section.single else rows
     document["override"] = _override()
     return json.dumps(document, cls=DjangoJSONEncoder, indent=2, ensure_ascii=False) + "\n"

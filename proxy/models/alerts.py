@@ -20,6 +20,8 @@ __all__ = ["AlertDelivery", "AlertRule", "AlertSettings", "AlertTarget", "Delive
 _DEFAULT = AlertConfig()
 LOCAL_SERVICES = frozenset({"dbus", "glib", "kde", "qt", "gnome", "macosx", "windows", "syslog"})
 """Apprise services that show something on the proxy's own machine, where nobody would see it."""
+BROWSER_SCHEME = "webpush"
+"""Scheme of targets that are browsers; the rest of such an address names a ``PushSubscription``."""
 
 
 class DeliveryState(models.TextChoices):
@@ -43,6 +45,8 @@ class AlertTarget(ConfigModel):
         ),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
+    is_browser_to_be = False
+    """Whether its subscription is saved next."""
 
     class Meta:
         verbose_name, verbose_name_plural = _("alert target"), _("alert targets")
@@ -57,11 +61,18 @@ class AlertTarget(ConfigModel):
         """The kind of service, the only part of the address that is no secret."""
         return self.url.partition("://")[0]
 
+    @property
+    def is_browser(self) -> bool:
+        """Whether it is a browser: those are made and removed on a person's account page."""
+        return self.scheme == BROWSER_SCHEME
+
     def check_rules(self) -> None:
-        """Apprise must understand the address."""
+        """Apprise must understand the address, unless it is that of a browser."""
+        self.url = (self.url or "").strip()
+        if self.is_browser and (self.is_browser_to_be or hasattr(self, "subscription")):
+            return
         from apprise import Apprise  # 0.3 s that no other command should spend
 
-        self.url = (self.url or "").strip()
         if self.scheme.lower() in LOCAL_SERVICES:
             raise ValidationError({"url": gettext("That would show the alert on the screen of this machine only.")})
         if not self.url or Apprise.instantiate(self.url, suppress_exceptions=True) is None:

@@ -15,7 +15,8 @@ LOGINS = {
 }  # fmt: skip
 """Pages on the way through a login or to a second factor: ``test_passkeys`` walks through them."""
 NO_PAGE = {
-    "alert-test", "api-call", "api-schema", "blocks-close", "chart-fleet", "chart-money", "chart-network", "chart-pool",
+    "alert-test", "api-call", "api-schema", "blocks-close", "browser-add", "browser-key", "browser-remove",
+    "chart-fleet", "chart-money", "chart-network", "chart-pool",
     "chart-split", "chart-whatif", "chart-worker", "devices-scan", "help-file", "let-in", "link-open", "link-revoke",
     "logs-download", "node-drain",
     "logs-switches-save", "manifest", "money-csv", "mqtt-test", "offline", "offline-worker", "pins-set", "poll",

@@ -1,5 +1,5 @@
-// Shows a notice where a page cannot be loaded, and the dashboard where a notification is pressed. Nothing else is kept or answered: no page, no data, nothing of a login.
-// Before this text stands self.KEPT: the cache's name, which changes with the notice; the notice; what the notice needs.
+// Shows a notice where a page cannot be loaded, messages that are pushed, and the dashboard where one is pressed. Nothing else is kept or answered: no page, no data, nothing of a login.
+// Before this text stand self.KEPT: the cache's name, which changes with the notice; the notice; what the notice needs; and self.ICON.
 const [CACHE, ...FILES] = self.KEPT;
 
 self.addEventListener("install", (event) => {
@@ -15,11 +15,26 @@ self.addEventListener("activate", (event) => {
     .then(() => self.clients.claim()));
 });
 
-// A notification that is pressed leads to the dashboard: to the window that is open, else to a new one.
+// An alert, as the proxy pushed it; the same one once more replaces itself. A browser wants to see one for each push.
+self.addEventListener("push", (event) => {
+  let said = {};
+  try { said = event.data.json(); } catch { /* none of ours */ }
+  event.waitUntil(self.registration.showNotification(String(said.title || "DPMP"), {
+    body: String(said.body || ""), tag: String(said.tag || "dpmp"), lang: "en", icon: self.ICON,
+    requireInteraction: said.level === "bad", data: { page: String(said.page || "") },
+  }));
+});
+
+// A notification that is pressed leads to its page on the dashboard, never elsewhere: to a window that shows it, else to
+// a new one. Without a page: to the window that is open.
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(self.clients.matchAll({ type: "window", includeUncontrolled: true })
-    .then(([window]) => window ? window.focus() : self.clients.openWindow(self.registration.scope)));
+  const { scope } = self.registration, page = (event.notification.data || {}).page || "";
+  const named = new URL(page, scope), wanted = named.href.startsWith(scope) ? named.href : scope;
+  event.waitUntil(self.clients.matchAll({ type: "window", includeUncontrolled: true }).then((windows) => {
+    const shown = page ? windows.find(({ url }) => url.split(/[?#]/)[0] === wanted) : windows[0];
+    return shown ? shown.focus() : self.clients.openWindow(wanted);
+  }));
 });
 
 const kept = (file) => caches.match(file, { cacheName: CACHE, ignoreVary: true }).then((found) => found || Response.error());
