@@ -364,7 +364,7 @@ class Node(OwnProcess):
         if self.keeper is not None:
             self.keeper.drains()
         self.builder.miner_address = ""
-        self.publisher.refresh()
+        self.publisher.renew()
         self.events.emit(NodeDraining(node=self.name, miners=len(self.engine.sessions), seconds=over_s))
         await asyncio.sleep(min(NOTICED_S, over_s))
         await self.miner_ports.stop()

@@ -92,6 +92,11 @@ class Fleet:
         with suppress(TimeoutError):  # what is left open is for ``check_answers`` to say
             await asyncio.gather(*(miner.until(lambda each: not each.unanswered, timeout_s) for miner in self.miners))
 
+    def resume(self) -> None:
+        """Mine again after ``settle``."""
+        for miner in self.miners:
+            miner.mining = True
+
     # --- The books ------------------------------------------------------------------------------------------------
 
     @property

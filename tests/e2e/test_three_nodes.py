@@ -1,9 +1,11 @@
-"""Three nodes on PostgreSQL and Redis behind HAProxy: each of them fails in the middle of mining, and the books agree.
+"""Three nodes on PostgreSQL and Redis behind HAProxy: one is upgraded, each of them fails in the middle of mining, and
+the books agree.
 
 One node is a process of its own, two are processes of ``--workers 2`` on one port.
 """
 
 import asyncio
+import math
 import os
 import shutil
 import signal
@@ -28,7 +30,7 @@ from tests.e2e.postgresql import (  # noqa: F401
     server_of_postgresql,
     writer_on_postgresql,
 )
-from tests.e2e.process import ProxyProcess
+from tests.e2e.process import START_S, ProxyProcess, run_python
 from tests.e2e.rows import RowWriter, SetUp
 from tests.e2e.test_behind_haproxy import haproxy, running
 from tests.support.patience import PATIENCE_S
@@ -36,6 +38,7 @@ from tests.support.ports import steady_port
 from tests.support.postgres import DATABASE, Cluster
 
 NAMES = {"one", "rack-1", "rack-2"}
+WEIGHTS = {"A": 60, "B": 40}
 MAY_LOSE_S = 2.0
 """Of what a killed node had counted: its journal is written twice a second."""
 BALANCER = """
@@ -107,7 +110,7 @@ class Nodes:
             self.ones.append(ProxyProcess(self.ones[-1].environment))
         one = self.ones[-1]
         await one.launch("--no-web", "--listen", f"127.0.0.1:{self.one_at}", "--metrics", f"127.0.0.1:{self.one_asks}")
-        await one.until("dpmp_listening", timeout_s=PATIENCE_S)
+        await one.until("dpmp_listening", timeout_s=START_S)
 
     async def start_rack(self) -> None:
         await self.rack.launch(
@@ -121,6 +124,11 @@ class Nodes:
         found = self.server.sql("SELECT name, pid, state FROM proxy_proxynode")
         return {str(name): tuple(rest) for name, *rest in found}
 
+    def accepted(self) -> int:
+        """Shares in the books of all."""
+        [(count,)] = self.server.sql("SELECT COALESCE(SUM(accepted), 0) FROM proxy_sharetotal")
+        return int(str(count))
+
     def holder(self) -> tuple[str, int]:
         """Whose the lease is, and its epoch."""
         [(node, epoch)] = self.server.sql("SELECT node, epoch FROM proxy_lease") or [("", 0)]
@@ -128,7 +136,7 @@ class Nodes:
 
     async def work(self, names: set[str], *, besides: int = 0) -> None:
         """Wait until they all work, none of them as the process ``besides``."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(START_S):
             while not names <= {
                 name for name, (pid, is_) in self.rows().items() if is_ == "working" and pid != besides
             }:
@@ -178,6 +186,27 @@ async def balanced(nodes: Nodes, folder: Path) -> AsyncIterator[int]:
         yield front
 
 
+async def drain_one(nodes: Nodes, fleet: Fleet, pools: Sequence[TimedPool]) -> int:
+    """As for an upgrade: its miners go on at the others, no share is refused or lost. How many had to move."""
+    one, disconnects = nodes.ones[-1], fleet.disconnects
+    code, said = await run_python(one.environment, "manage.py", "drain", "one")
+    assert code == 0, said
+    miners = int((await one.until("node_draining", node="one"))["miners"])
+    assert (await one.get("/readyz", nodes.one_asks))[0] == 503
+    assert await one.exit_code() == 0
+    await fleet.mined(1)
+    assert fleet.disconnects - disconnects == miners > 0
+    await fleet.settle()
+    assert fleet.wrongly_refused() == {}
+    assert fleet.without_verdict == 0
+    async with asyncio.timeout(PATIENCE_S):
+        while nodes.accepted() != accepted(pools):
+            await asyncio.sleep(0.1)
+    await nodes.start_one()
+    fleet.resume()
+    return miners
+
+
 def accepted(pools: Sequence[TimedPool], *, since: float = 0.0) -> int:
     return sum(share.accepted and share.at >= since for pool in pools for share in pool.shares)
 
@@ -198,7 +227,7 @@ async def test_books_of_three_nodes_agree_whatever_fails(
     pools = [await start_pool(key) for key in "AB"]
     writer.write(
         Path(DATABASE),
-        SetUp(pools=[row(pool) for pool in pools], weights={"A": 60, "B": 40}, settings={"connects_per_minute": 6000}),
+        SetUp(pools=[row(pool) for pool in pools], weights=WEIGHTS, settings={"connects_per_minute": 6000}),
     )
     await nodes.start_one()
     await nodes.lease_moves_on(0)
@@ -206,7 +235,7 @@ async def test_books_of_three_nodes_agree_whatever_fails(
     async with balanced(nodes, tmp_path) as front:
         fleet = await start_fleet(front, [CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER] * 3)
         await fleet.mined(2)
-        may_lose = 0
+        moved, may_lose = await drain_one(nodes, fleet, pools), 0
 
         # A node is killed: its parent starts it again, and it brings its journal in.
         before = int(nodes.rows()["rack-2"][0])
@@ -257,12 +286,25 @@ async def test_books_of_three_nodes_agree_whatever_fails(
     assert fleet.wrongly_refused() == {}
     assert {state for _, state in nodes.rows().values()} == {"stopped"}
     check_books(await exported(nodes.rack.environment), pools, fleet, may_lose)
-    parts = {pool.name: sum(tally.work for tally in pool.book.workers.values()) for pool in pools}
-    part = parts["A"] / sum(parts.values())
+    part, bound = split(pools)
+    assert abs(part - WEIGHTS["A"] / sum(WEIGHTS.values())) <= bound
     measured(
-        f"A got {part:.1%}; at most {may_lose} shares lost; the lease moved in {lease_s:.1f} s; {fleet.summary()}; "
-        f"{time.monotonic() - began:.0f} s"
+        f"A got {part:.1%} (within {bound:.1%}); {moved} miners moved by draining; at most {may_lose} "
+        f"shares lost; the lease moved in {lease_s:.1f} s; {fleet.summary()}; {time.monotonic() - began:.0f} s"
     )
+
+
+def split(pools: Sequence[TimedPool]) -> tuple[float, float]:
+    """Pool A's part of the work, and how far chance may take it from the weights.
+
+    What so many shares can say of a part has this standard deviation; the nodes know the rates of their miners, by
+    which they divide them, from as many shares. Five times both together is met by chance once in a million runs.
+    """
+    work = {pool.name: [share.difficulty for share in pool.shares if share.accepted] for pool in pools}
+    total = sum(map(sum, work.values()))
+    part = sum(work["A"]) / total
+    variance = sum((WEIGHTS[other] / 100 * each / total) ** 2 for name, other in ("AB", "BA") for each in work[name])
+    return part, 5 * math.sqrt(2 * variance)
 
 
 def check_books(ours: Mapping[Any, Any], pools: Sequence[TimedPool], fleet: Fleet, may_lose: int) -> None:

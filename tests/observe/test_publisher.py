@@ -165,3 +165,22 @@ async def test_others_have_their_turns_while_a_snapshot_of_many_workers_is_made(
     finally:
         await cancel_and_wait(task, timeout_s=PATIENCE_S)
     assert set(turns_of_others) >= {2, 1, 0}
+
+
+async def test_change_that_others_go_by_is_seen_at_once(monkeypatch):
+    own = LiveStore()
+    monkeypatch.setattr("proxy.observe.live.publisher.own", own)
+    publisher = Publisher(
+        Builder(),
+        clock=VirtualClock(),
+        events=EventStream(),
+        ticker=None,
+        report=lambda where, error: None,
+        show=lambda snapshot: None,
+        is_seen=True,
+    )
+    publisher.renew()
+    publisher.renew()
+    newest = own.current()
+    assert newest is not None
+    assert newest.revision == 2

@@ -113,6 +113,10 @@ class Publisher:
         if not self._is_seen and self._clock.now() - self._made_at > SNAPSHOT_S:
             self._publish()
 
+    def renew(self) -> None:
+        """Have a snapshot of this moment: something that others go by has changed."""
+        self._publish()
+
     def _publish(self) -> float:
         """Make one; returns the seconds that it took."""
         began = self._clock.now()
