@@ -193,6 +193,7 @@ def _pool(on: Sequence[tuple[str, PoolView]], leaders: PoolView | None, colour: 
                 miners=view.miners,
                 connections=view.connections,
                 rate=view.rate,
+                latency_ms=view.latency_ms,
             )
             for node, view in on
         ),

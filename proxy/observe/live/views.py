@@ -66,6 +66,8 @@ class PoolOnNode:
     connections: int = 0
     rate: RateView = UNKNOWN_RATE
     """Of its miners that work there now."""
+    latency_ms: float | None = None
+    """The median of its answers to this node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
