@@ -68,6 +68,10 @@ SENTENCES: Mapping[str, Text] = {
     # --- Several nodes ---
     "node_lease": _("Node %(node)s leaves to another what is done once for all"),
     "node_name_taken": _("Another node is called %(node)s, so this one stops · %(by_host)s, process %(by_pid)s"),
+    "node_started_alone": _(
+        "The database does not answer: node %(node)s starts with the settings that it has kept, and takes the "
+        "database's when that is back"
+    ),
     "node_draining": _("Node %(node)s lets its miners go to other nodes, then stops · miners: %(miners)s"),
     "node_heard": _("Node %(node)s is heard"),
     "node_silent": _("Node %(node)s is not heard any more"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import Error as DjangoError
+from django.db import OperationalError
 
 from dpmp_site.hosts import is_allowed
 from proxy import VERSION
@@ -58,6 +59,7 @@ from proxy.observe.events import (
     MetricsStarted,
     MinerDisconnected,
     NodeDraining,
+    NodeStartedAlone,
     ShareResult,
     ShutdownBegin,
     ShutdownDone,
@@ -82,6 +84,7 @@ from proxy.updates.service import UpdateService
 
 if TYPE_CHECKING:
     from proxy.nodes.home import Home
+    from proxy.nodes.kept_config import ConfigKeeper, KeptConfig
     from proxy.nodes.lease_keeper import LeaseKeeper
     from proxy.nodes.shared_view import SharedView
 
@@ -185,6 +188,8 @@ class Node(OwnProcess):
         self._draining: asyncio.Task[None] | None = None
         self._home: Home | None = None
         """Keeps the data directory of a node locked."""
+        self._kept: KeptConfig | None = None
+        """What a node starts with that found the database away."""
         self._tasks: list[asyncio.Task[Any]] = []
         self._undelivered: list[JournalBlock] = []
         """Block candidates of an earlier run that their pool never answered."""
@@ -193,10 +198,13 @@ class Node(OwnProcess):
         """Who this node is among several; a proxy that is alone does everything and asks nobody."""
         self.lease: Lease = OwnLease()
         self.keeper: LeaseKeeper | None = None
+        self.config_keeper: ConfigKeeper | None = None
         if not self.name:
             return
-        from proxy.nodes.start import make_keeper  # loaded where there can be several
+        from proxy.nodes import kept_config  # loaded where there can be several
+        from proxy.nodes.start import make_keeper
 
+        self.config_keeper = kept_config.ConfigKeeper(self.options.data_dir, self.clock.wall, self._report)
         self.keeper = make_keeper(
             self.name,
             events=self.events,
@@ -285,7 +293,7 @@ class Node(OwnProcess):
         self.loop_watch = LoopWatch(self._loop_held) if settings.WATCH_LOOP else None
         self.watcher = ConfigWatcher(
             loader.Rows(opened=lambda: self.listeners if self._listening else None),
-            on_snapshot=self._apply,
+            on_snapshot=self._came_from_database,
             on_refused=self._refused,
             on_trouble=self._config_trouble,
         )
@@ -388,7 +396,7 @@ class Node(OwnProcess):
         """Start everything, serve until ``stop``, end everything.
 
         Raises:
-            StartError: a port is taken, or the database cannot be read.
+            StartError: a port is taken, or the database cannot be read and no configuration was kept.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.logs.start()
@@ -405,7 +413,7 @@ class Node(OwnProcess):
         await self.memory.restore()
         await self.watcher.check()
         if self._trouble:
-            raise StartError(f"The database cannot be read: {self._trouble}")
+            self._start_alone()
         await self.balance.restore()
         await self._listen()
         resume_delivery(self._undelivered, self.engine)
@@ -450,16 +458,45 @@ class Node(OwnProcess):
 
         try:
             self._home = await join(self.keeper, self.options.data_dir)
+        except OperationalError as error:
+            await self._find_kept(error)
         except DjangoError as error:
             raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
         except JoinError as error:
             raise StartError(str(error)) from error
 
+    async def _find_kept(self, away: DjangoError) -> None:
+        """The database is away: get ready to start with the configuration of an earlier run, under this node's name."""
+        from proxy.nodes.kept_config import NotKept, read_kept
+        from proxy.nodes.start import JoinError, take_home
+
+        assert self.keeper is not None
+        try:
+            self._kept = await asyncio.to_thread(read_kept, self.options.data_dir)
+            self._home = take_home(self.keeper, self.options.data_dir)
+        except NotKept as error:
+            raise StartError(
+                f"The database cannot be read: {str(away).strip()}. Without it a node starts with the settings of its "
+                f"last run, but there are none: {error}."
+            ) from away
+        except JoinError as error:
+            raise StartError(str(error)) from error
+
+    def _start_alone(self) -> None:
+        if self._kept is None:
+            raise StartError(f"The database cannot be read: {self._trouble}")
+        config = self._kept.config
+        self.events.emit(
+            NodeStartedAlone(node=self.name, revision=config.revision, age_s=round(self.clock.wall() - self._kept.at))
+        )
+        self._apply(config)
+
     async def _restore(self) -> None:
         try:
             await self.history.restore()
         except DjangoError as error:
-            raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
+            if self._kept is None:
+                raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
         try:
             self._undelivered = await asyncio.to_thread(read_undelivered, self.options.data_dir / "blocks.jsonl")
         except OSError as error:
@@ -555,6 +592,7 @@ class Node(OwnProcess):
             self.memory.close(),
             self.mqtt.close(),
             self._leave(),
+            *([self.config_keeper.close()] if self.config_keeper is not None else []),
             self.devices.close(),
             *(server.stop() for server in self._servers()),
             return_exceptions=True,
@@ -597,6 +635,11 @@ class Node(OwnProcess):
         return [server for server in (self.web, self.metrics_server) if server is not None]
 
     # --- Configuration --------------------------------------------------------------------------------------------
+
+    def _came_from_database(self, config: ConfigSnapshot) -> None:
+        self._apply(config)
+        if self.config_keeper is not None:
+            self.config_keeper.applied(config)
 
     def _apply(self, config: ConfigSnapshot) -> None:
         self.builder.config_problems = ()

@@ -27,9 +27,19 @@ GOODBYE_S = 1.5
 class NameInUse(Exception):
     """Another node of that name lives; the message says where, and what to do."""
 
+    def __init__(self, name: str, holder: Holder) -> None:
+        super().__init__(
+            f"Another node is called {name!r}: process {holder.pid} on {holder.host}. Names are unique: give this one "
+            "another by --node or DPMP_NODE, or stop the other."
+        )
+        self.holder = holder
+
 
 class LeaseKeeper:
-    """``join`` before anything else uses the database, ``run`` until cancelled, ``leave`` at the end."""
+    """``join`` before anything else uses the database, ``run`` until cancelled, ``leave`` at the end.
+
+    Without ``join``, where the database is away at the start, ``run`` joins as soon as it answers.
+    """
 
     def __init__(
         self,
@@ -51,7 +61,7 @@ class LeaseKeeper:
         self._on_lease, self._on_drain, self._on_name_lost = on_lease, on_drain, on_name_lost
         self._monotonic, self._renew_s = monotonic, renew_s
         self._held = self._drained = False
-        self._left = False
+        self._left = self._joined = False
 
     async def join(self) -> None:
         """Take the name; waits for some seconds where a run that has it may have been killed.
@@ -65,11 +75,9 @@ class LeaseKeeper:
             if first is None:
                 first = holder
             elif holder.run != first.run or holder.seen_at != first.seen_at:
-                raise NameInUse(
-                    f"Another node is called {self.me.name!r}: process {holder.pid} on {holder.host}. Names are "
-                    "unique: give this one another by --node or DPMP_NODE, or stop the other."
-                )
+                raise NameInUse(self.me.name, holder)
             await asyncio.sleep(LOOK_S)
+        self._joined = True
 
     def listens(self, address: str) -> None:
         """Miners can connect: from now on this node takes part."""
@@ -93,6 +101,11 @@ class LeaseKeeper:
             self._notice()
 
     async def _beat(self) -> None:
+        if not self._joined and not self._left:
+            try:
+                await self.join()
+            except NameInUse as error:
+                self._lose_name(error.holder)
         asked_at, wants = self._monotonic(), self.state == NodeState.WORKING
         state, address = self.state, self.address
         if self._left:
@@ -119,7 +132,11 @@ class LeaseKeeper:
         self.lease.lost()
         self._notice()
         holder = await in_thread(lambda: node_rows.claim_name(self.me, is_start=False))
-        if holder is not None and not self._left:
+        if holder is not None:
+            self._lose_name(holder)
+
+    def _lose_name(self, holder: Holder) -> None:
+        if not self._left:
             self._left = True
             self._events.emit(NodeNameTaken(node=self.me.name, by_host=holder.host, by_pid=holder.pid))
             self._on_name_lost()

@@ -31,6 +31,20 @@ def make_keeper(
     return LeaseKeeper(me, events=events, on_lease=on_lease, on_drain=on_drain, on_name_lost=on_name_lost)
 
 
+def take_home(keeper: LeaseKeeper, data_dir: Path) -> Home:
+    """Lock the data directory; keep what is returned until the end.
+
+    Raises:
+        JoinError: another node has it.
+    """
+    try:
+        home = Home(data_dir)
+    except (HomeInUse, OSError) as error:
+        raise JoinError(str(error)) from error
+    keeper.me = replace(keeper.me, home=home.name)
+    return home
+
+
 async def join(keeper: LeaseKeeper, data_dir: Path) -> Home:
     """Lock the data directory and take the name; keep what is returned until the end.
 
@@ -38,11 +52,7 @@ async def join(keeper: LeaseKeeper, data_dir: Path) -> Home:
         JoinError: another node has one of them.
         django.db.Error: the database cannot be used.
     """
-    try:
-        home = Home(data_dir)
-    except (HomeInUse, OSError) as error:
-        raise JoinError(str(error)) from error
-    keeper.me = replace(keeper.me, home=home.name)
+    home = take_home(keeper, data_dir)
     try:
         await keeper.join()
     except BaseException as error:

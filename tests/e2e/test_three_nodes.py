@@ -259,6 +259,7 @@ async def test_books_of_three_nodes_agree_whatever_fails(
         await nodes.work(NAMES)
 
         # PostgreSQL is away: everybody mines on.
+        before = int(nodes.rows()["rack-2"][0])
         server.stop()
         try:
             await asyncio.gather(
@@ -268,9 +269,18 @@ async def test_books_of_three_nodes_agree_whatever_fails(
             disconnects = fleet.disconnects
             await fleet.mined(2)
             assert fleet.disconnects == disconnects
+
+            # A node that is killed meanwhile starts with the settings that it has kept.
+            killed_at = time.time()
+            os.kill(before, signal.SIGKILL)
+            await nodes.rack.until("node_started_alone", node="rack-2", timeout_s=START_S)
+            may_lose += accepted(pools, since=killed_at - MAY_LOSE_S) - accepted(pools, since=killed_at + MAY_LOSE_S)
+            await fleet.mined(1)
         finally:
             server.start()
         await nodes.ones[-1].until("database_trouble", recovered=True)
+        await nodes.work({"rack-2"}, besides=before)
+        disconnects = fleet.disconnects
 
         # Redis is away: that concerns pages alone.
         redis.stop()

@@ -52,8 +52,9 @@ class Living:
                 await self.news.wait()
 
     @asynccontextmanager
-    async def at_work(self):
-        await self.keeper.join()
+    async def at_work(self, *, joined=True):
+        if joined:
+            await self.keeper.join()
         self.keeper.listens("127.0.0.1:3351")
         task = spawn(self.keeper.run(), name="node")
         try:
@@ -161,6 +162,36 @@ async def test_node_whose_name_was_taken_while_it_was_away_stops_once():
         await first.keeper.leave()
     assert [(event.by_host, event.by_pid) for event in first.taken.all] == [("rack-2", 7)]
     assert await in_database(lambda: ProxyNode.objects.get().run)() == "second"
+
+
+async def test_node_that_started_without_the_database_joins_when_it_answers(monkeypatch):
+    async with Living("one", "killed", home="here").at_work():
+        pass
+    one, asked = Living("one", home="here"), asyncio.Event()
+
+    def away(*_, **__):
+        loop.call_soon_threadsafe(asked.set)
+        raise OperationalError("gone")
+
+    loop = asyncio.get_running_loop()
+    with monkeypatch.context() as broken:
+        broken.setattr(node_rows, "claim_name", away)
+        async with one.at_work(joined=False):
+            await asked.wait()
+            broken.undo()
+            await one.until(lambda: one.leases == [True])
+    assert await in_database(lambda: ProxyNode.objects.get().run)() == "one-run"
+
+
+async def test_node_that_started_without_the_database_stops_when_another_has_its_name():
+    async with Living("one", "first", host="rack-1").at_work() as first:
+        await first.until(lambda: first.leases == [True])
+        second = Living("one", "second", host="rack-2")
+        async with second.at_work(joined=False):
+            await second.until(lambda: second.losses == [True])
+            await second.keeper.leave()
+    assert [(event.by_host, event.by_pid) for event in second.taken.all] == [("rack-1", 7)]
+    assert await in_database(lambda: ProxyNode.objects.get().run)() == "first"
 
 
 async def test_node_whose_row_was_deleted_has_it_again():

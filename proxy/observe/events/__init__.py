@@ -34,6 +34,7 @@ from proxy.observe.events.nodes import (
     NodeLeaseChanged,
     NodeNameTaken,
     NodeSilent,
+    NodeStartedAlone,
     NodeUnreadable,
     RedisTrouble,
 )
@@ -198,6 +199,7 @@ __all__ = [
     "NodeLeaseChanged",
     "NodeNameTaken",
     "NodeSilent",
+    "NodeStartedAlone",
     "NodeUnreadable",
     "OracleApplied",
     "OracleError",

@@ -23,6 +23,16 @@ class NodeNameTaken(Event):
     by_pid: int
 
 
+@event("node_started_alone", WARNING)
+class NodeStartedAlone(Event):
+    """The database does not answer, so this node starts with the configuration that it kept `age_s` seconds ago. It
+    takes the database's as soon as that answers."""
+
+    node: str
+    revision: int
+    age_s: float
+
+
 @event("node_draining", WARNING)
 class NodeDraining(Event):
     """This node takes no new miners, and lets its miners go over `seconds`; then it stops."""
