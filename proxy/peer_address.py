@@ -1,6 +1,7 @@
 """Which address a miner's connection counts for."""
 
 import ipaddress
+from sys import intern
 
 
 def host_of(peer: str) -> str:
@@ -13,7 +14,7 @@ def address_of(peer: str) -> str:
     host has all the addresses below them (RFC 4291, 2.5.1; RFC 6177)."""
     host = host_of(peer)
     if ":" not in host:
-        return host
+        return intern(host)  # several keep it for each connection
     try:
         return str(ipaddress.IPv6Network((host, 64), strict=False))
     except ValueError:

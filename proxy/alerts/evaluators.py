@@ -1,6 +1,5 @@
 """Finds what is wrong in a snapshot of the fleet: by the rules' thresholds, and only beyond chance."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
@@ -196,7 +195,7 @@ class HourlyCounts:
     __slots__ = ("_samples",)
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[float, int, int]] = deque(maxlen=REJECT_SAMPLES)
+        self._samples: list[tuple[float, int, int]] = []  # an empty deque takes as much room as five samples
 
     def add(self, now: float, accepted: int, rejected: int) -> tuple[int, int]:
         """Add a sample. Returns how far each counter moved within the hour."""
@@ -205,6 +204,7 @@ class HourlyCounts:
             samples.clear()  # they began anew
         if not samples or now - samples[-1][0] >= REJECT_SAMPLE_S:
             samples.append((now, accepted, rejected))
+            del samples[:-REJECT_SAMPLES]
         return accepted - samples[0][1], rejected - samples[0][2]
 
 

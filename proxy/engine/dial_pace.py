@@ -47,9 +47,18 @@ class _Buckets:
         spent, at = self._spent.pop(key, (0.0, now))
         spent = max(0.0, spent - (now - at) * per_s)
         self._spent[key] = (spent, now)
+        self._forget_empty(now, per_s)
         if len(self._spent) > MAX_BUCKETS:
             self._spent.popitem(last=False)
         return spent + 1.0 <= burst + 1e-6
+
+    def _forget_empty(self, now: float, per_s: float) -> None:
+        """Forget the oldest two whose dials have fallen to none: a new one is the same."""
+        for _ in range(2):
+            oldest, (spent, at) = next(iter(self._spent.items()))
+            if at == now or spent > (now - at) * per_s:
+                return
+            del self._spent[oldest]
 
     def count(self, key: str) -> None:
         """``key`` dials."""

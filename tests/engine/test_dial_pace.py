@@ -143,6 +143,15 @@ def test_a_bounded_number_of_keys_is_remembered() -> None:
     assert len(buckets._spent) == MAX_BUCKETS
 
 
+def test_whose_dials_count_no_more_takes_no_room() -> None:
+    buckets = _Buckets()
+    for number in range(1000):
+        assert buckets.has_left(str(number), 0.1 * number, per_s=1.0, burst=1.0)
+        buckets.count(str(number))
+    assert len(buckets._spent) <= 12
+    assert not buckets.has_left("999", 100.0, per_s=1.0, burst=1.0)
+
+
 def test_names_get_their_dials_back_in_time() -> None:
     world = World()
     pace = DialPace(world.clock, lambda: 1.0)

@@ -195,3 +195,18 @@ async def test_a_running_proxy_reports_it_after_a_while_and_does_nothing_while_a
             assert slept == [sink.REPORT_S] * times and told.empty()
     finally:
         await cancel_and_wait(running, timeout_s=PATIENCE_S)
+
+
+def test_an_address_that_may_write_all_its_lines_again_takes_no_room() -> None:
+    limit = LineLimit()
+    for number in range(1000):
+        assert limit.admits(bad(), f"10.0.{number // 256}.{number % 256}", 10.0 + number)
+    assert len(limit._peers) < 5
+
+
+def test_an_address_is_remembered_until_what_it_left_out_was_told() -> None:
+    limit = LineLimit()
+    admitted(limit, bad(), "a", 0.0, 2000)
+    for number in range(10):
+        limit.admits(bad(), f"10.0.0.{number}", 1e6 + number)
+    assert [(each.lines, each.most_by) for each in limit.report()] == [(1000, "a")]

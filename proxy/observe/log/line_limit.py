@@ -80,6 +80,10 @@ MOST_PEERS = 4096
 """Pairs of event and peer that are remembered; the one not heard of for longest is forgotten."""
 
 
+FORGOTTEN_AT_ONCE = 2
+"""More than one for each that comes, so that the number falls again after a storm."""
+
+
 class _Budget:
     """Lines left, refilled as time passes."""
 
@@ -94,6 +98,10 @@ class _Budget:
     def refill(self, now: float, burst: float, per_s: float) -> None:
         passed, self.at = now - self.at, now
         self.lines = min(burst, self.lines + max(0.0, passed) * per_s)  # the wall clock may be set back
+
+    def is_full(self, now: float) -> bool:
+        """Whether it holds all lines that a peer may have, and nothing is to be told of it."""
+        return not self.left_out and self.lines + (now - self.at) * PER_S >= BURST
 
 
 @dataclass(slots=True)
@@ -156,9 +164,18 @@ class LineLimit:
         if budget is not None:
             self._peers.move_to_end(key)
             return budget
+        self._forget_full(now)
         if len(self._peers) >= MOST_PEERS:
             (old_kind, old_peer), old = self._peers.popitem(last=False)
             if old.left_out:
                 self._forgotten.setdefault(old_kind, _Sum()).add(old_peer, old.left_out)
         budget = self._peers[key] = _Budget(BURST, now)
         return budget
+
+    def _forget_full(self, now: float) -> None:
+        """Forget some of those not heard of for longest that have all their lines again: a new one is the same."""
+        for _ in range(FORGOTTEN_AT_ONCE):
+            oldest = next(iter(self._peers), None)
+            if oldest is None or not self._peers[oldest].is_full(now):
+                return
+            del self._peers[oldest]
