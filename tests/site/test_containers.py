@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,10 +17,13 @@ import yaml
 from dpmp_site.env import VARIABLES
 from proxy import VERSION
 from proxy.config.snapshot import Listeners
+from proxy.management.commands.runproxy import Command
+from tests.e2e.test_behind_haproxy import haproxy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 UMBREL = ROOT / "packaging" / "umbrel" / "dpmp"
+FARM = ROOT / "packaging" / "farm"
 COMPOSES = [ROOT / "compose.yaml", ROOT / "compose.farm.yaml", UMBREL / "docker-compose.yml"]
 _DEFAULT = Listeners()
 PORTS = {_DEFAULT.stratum_port, _DEFAULT.web_port, _DEFAULT.metrics_port}
@@ -141,6 +145,60 @@ def test_haproxy_asks_each_node_whether_it_is_ready_and_each_has_a_name_and_a_fo
     for name, service in nodes.items():
         line = f"{name}:{_DEFAULT.stratum_port} check port {_DEFAULT.metrics_port}"
         assert f"server {service['environment']['DPMP_NODE']} {line}" in asked
+
+
+def test_haproxy_takes_its_file(tmp_path: Path) -> None:
+    text = (FARM / "haproxy.cfg").read_text()
+    (tmp_path / "haproxy.cfg").write_text(
+        re.sub(r"(server \w+) \w+:", r"\1 127.0.0.1:", text)
+    )  # their names, elsewhere
+    done = subprocess.run(
+        [haproxy(), "-c", "-f", tmp_path / "haproxy.cfg"], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "[WARNING]" not in done.stderr, done.stderr
+
+
+def test_prometheus_takes_its_file_with_the_alerts(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed")
+    mounts = dict(volume.split(":")[:2] for volume in read(COMPOSES[1])["services"]["prometheus"]["volumes"])
+    for source, target in mounts.items():
+        if source.startswith("./"):
+            shutil.copy(ROOT / source, tmp_path / Path(target).name)
+    command = [promtool, "check", "config", tmp_path / "prometheus.yml"]
+    done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rules found" in done.stdout
+
+
+def test_each_node_of_a_farm_is_started_with_options_and_variables_that_it_knows() -> None:
+    services = read(COMPOSES[1])["services"]
+    nodes = [service for service in services.values() if service["image"].startswith("dpmp-farm:")]
+    for service in nodes:
+        options = Command().create_parser("manage.py", "runproxy").parse_args(service["command"])
+        assert options.metrics == ("0.0.0.0", _DEFAULT.metrics_port)
+        assert set(service["environment"]) <= set(VARIABLES)
+        assert {"DPMP_NODE", "DPMP_DATABASE_URL", "DPMP_REDIS_URL"} <= set(service["environment"])
+    assert sum("--no-web" in service["command"] for service in nodes) == len(nodes) - 1
+    first = next(service for service in nodes if "--no-web" not in service["command"])
+    assert "build" in first and not any("build" in service for service in nodes if service is not first)
+
+
+def test_services_of_a_farm_wait_for_services_that_there_are() -> None:
+    known = {
+        "image", "build", "restart", "init", "read_only", "cap_drop", "security_opt", "stop_grace_period", "ulimits",
+        "tmpfs", "command", "volumes", "ports", "environment", "depends_on", "healthcheck",
+    }  # fmt: skip
+    services = read(COMPOSES[1])["services"]
+    for service in services.values():
+        assert set(service) <= known
+        waits = service.get("depends_on", [])
+        assert set(waits) <= set(services)
+        for name, how in waits.items() if isinstance(waits, dict) else ():
+            assert how["condition"] in ("service_started", "service_healthy")
+            if how["condition"] == "service_healthy" and not services[name]["image"].startswith("dpmp-farm:"):
+                assert services[name]["healthcheck"]["test"]
 
 
 def test_prometheus_asks_where_the_metrics_are_and_grafana_asks_prometheus() -> None:
