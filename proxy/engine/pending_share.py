@@ -64,7 +64,7 @@ class PendingShare:
             self._learn_reading(version_bits, accepted=True)
         handler.downstream.accept(self.ident)
         is_summed = self.block is None and handler.sums.add(handler.session, self.worker, issued, reached, latency_s)
-        if is_summed and not handler.events.wants_each(ShareResult):
+        if is_summed and ShareResult not in handler.events.heard_each:
             return
         emit = handler.events.emit_each if is_summed else handler.events.emit
         emit(

@@ -164,7 +164,7 @@ class SubmitHandler:
             del texts[0]
             params = work.params + b'","'.join(texts).lower() + b'"'
             if issued.connection.upstream.submit_ready_made(share, params, version_bits):
-                if self.events.wants(SubmitRouted):
+                if SubmitRouted in self.events.heard:
                     self._emit_route(share)
             else:
                 check = ShareCheck(Reason.NONE, reached, header, digest[::-1], False, version)
@@ -237,7 +237,7 @@ class SubmitHandler:
         self.scheduler.share(self.session, pool, issued.difficulty, True, issued.difficulty)
         self.downstream.accept(ident)
         summed = self.sums.add_work(self.session, worker, issued, reached)
-        if not summed or self.events.wants_each(ShareResult):
+        if not summed or ShareResult in self.events.heard_each:
             result = ShareResult(
                 session=self.session,
                 worker=worker,
@@ -303,7 +303,7 @@ class SubmitHandler:
             )
             self.end_unanswered(share, Reason.POOL_LOST, 0.0)
             return
-        if self.events.wants(SubmitRouted):
+        if SubmitRouted in self.events.heard:
             self._emit_route(share)
         extranonce2 = issued.padding + issued.extranonce1 + submit.extranonce2
         if not connection.submit(share, issued.job, extranonce2, submit.ntime, submit.nonce, check.version):

@@ -18,10 +18,11 @@ MOST_S = 0.5
 class FreeTimeClock:
     """``Clock`` that follows another one, and stands still while the loop is held."""
 
-    __slots__ = ("_beat_at", "_clock", "_free")
+    __slots__ = ("_beat_at", "_clock", "_clock_now", "_free")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._clock_now = clock.now
         self._free = self._beat_at = clock.now()
         self._arm()
 
@@ -32,7 +33,7 @@ class FreeTimeClock:
 
     def now(self) -> float:
         """Free seconds; what the other clock says, less all the time that did not count."""
-        passed = self._clock.now() - self._beat_at
+        passed = self._clock_now() - self._beat_at
         return self._free + (passed if passed < MOST_S else MOST_S)
 
     def wall(self) -> float:

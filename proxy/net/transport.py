@@ -138,8 +138,7 @@ class StreamLink(asyncio.Protocol):
 
     def send(self, payload: bytes) -> None:
         """Queue bytes, to be written with all others of this turn; a peer that does not read is cut off."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
+        if self._transport is None:
             return
         if self._answers < MOST_ANSWERS and self._budget is None:
             self._answers += 1

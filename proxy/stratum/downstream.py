@@ -133,11 +133,21 @@ class Downstream:
             if not payload:
                 return
         self._reading = True
-        if line := self._framer.whole(payload):
-            self._lines.received += 1
-            self._take(line)
-        else:
+        line, form = self._framer.whole(payload), self._form
+        if not line:
             self._take_all(payload)
+        else:
+            self._lines.received += 1
+            if (
+                form is not None
+                and (submit := form.read(line)) is not None
+                and self._owner.submits.plain_submit(submit)
+            ):  # nearly every read: a miner that has work, and no request
+                self._reading = False
+                if self._replies:
+                    self._flush()
+                return
+            self._take_with_care(line)
         self._reading = False
         if self._replies:
             self._flush()
@@ -244,16 +254,19 @@ class Downstream:
     # --- Requests -------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes | RemoteProtocolError) -> None:
+        form = self._form
+        if (
+            form is None
+            or isinstance(line, RemoteProtocolError)
+            or (submit := form.read(line)) is None
+            or not self._owner.submits.plain_submit(submit)
+        ):
+            self._take_with_care(line)
+
+    def _take_with_care(self, line: bytes | RemoteProtocolError) -> None:
         try:
             if isinstance(line, RemoteProtocolError):
                 raise line
-            form = self._form
-            if (
-                form is not None
-                and (submit := form.read(line)) is not None
-                and self._owner.submits.plain_submit(submit)
-            ):
-                return
             parsed = parse(line)
             if parsed.get("method") == "mining.submit" and self._is_learnt(line, parsed):
                 return

@@ -55,12 +55,17 @@ class EventStream:
         self._counting: dict[type[Event], list[Callable[[Event], None]]] = defaultdict(list)
         """Those of the handlers that get sums in place of what stands in them."""
         self._bars: dict[type[Event], list[Callable[[Any], float]]] = defaultdict(list)
+        self.heard: set[type[Event]] = set()
+        """Kinds with a subscriber; for whoever asks at each share."""
+        self.heard_each: set[type[Event]] = set()
+        """Kinds with a subscriber that is not content with sums."""
         self._fold: Callable[[], None] = _nothing
         self._on_error = on_error
 
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
         """Call ``handler`` for each event of exactly the class ``kind``."""
         self._handlers[kind].append(handler)  # type: ignore[arg-type]
+        self._note_hearers(kind)
 
     def subscribe_counting(
         self, kind: type[E], handler: Callable[[E], None], bar: Callable[[Any], float] | None = None
@@ -73,20 +78,27 @@ class EventStream:
         self._counting[kind].append(handler)  # type: ignore[arg-type]
         if bar is not None:
             self._bars[kind].append(bar)
+        self._note_hearers(kind)
 
     def unsubscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
         """End a subscription."""
         self._handlers[kind].remove(handler)  # type: ignore[arg-type]
         if handler in self._counting[kind]:
             self._counting[kind].remove(handler)  # type: ignore[arg-type]
+        self._note_hearers(kind)
+
+    def _note_hearers(self, kind: type[Event]) -> None:
+        hearers, counting = len(self._handlers[kind]), len(self._counting[kind])
+        for kinds, is_one in ((self.heard, hearers > 0), (self.heard_each, hearers > counting)):
+            (kinds.add if is_one else kinds.discard)(kind)
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether ``kind`` has a subscriber."""
-        return bool(self._handlers.get(kind))
+        return kind in self.heard
 
     def wants_each(self, kind: type[Event]) -> bool:
         """Whether ``kind`` has a subscriber that is not content with sums."""
-        return len(self._handlers.get(kind, ())) > len(self._counting.get(kind, ()))
+        return kind in self.heard_each
 
     def bars(self, kind: type[Event]) -> list[Callable[[Any], float]]:
         """What subscribers of ``kind`` gave as ``bar``."""
