@@ -590,8 +590,11 @@ class Session:
         rolling until it has: a pool that does not know BIP 310 stays silent too, and would refuse its shares."""
         if self.profile.stops_rolling and self.known_version_mask(pool, job) is None:
             return 0
-        requested = self.downstream.requested_version_mask
-        return job.allowed_version_mask if requested is None else job.allowed_version_mask & requested
+        requested, allowed = self.downstream.requested_version_mask, job.allowed_version_mask
+        if requested is None:
+            return allowed
+        common = allowed & requested
+        return allowed if common == allowed else common  # the same number for all, not one for each job of each miner
 
     # --- Difficulty -----------------------------------------------------------------------------------------------
 

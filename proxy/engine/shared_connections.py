@@ -184,18 +184,17 @@ class SharedConnection:
 
     def hand_out(self, most: int) -> int:
         """Give the newest job to the next miners; where it was lost meanwhile there is nothing to give."""
-        waiting, key, given = self._waiting, self.pool.key, 0
-        if self.link.job is None:
-            waiting.clear()
+        waiting, key, job, given = self._waiting, self.pool.key, self.link.job, 0
         try:
-            while waiting and given < most:
+            while waiting and given < most and job is not None and self.link.job is job:
                 miner = waiting.pop()
-                if miner.at is self and miner.has_new_job and miner.session.current in (None, key):
+                if miner.at is self and not miner.has_noted(job) and miner.session.current in (None, key):
                     given += 1
-                    miner.work_came()
+                    miner.work_came(job)
         finally:
-            job = self.link.job
-            if not waiting and self._is_to_be_noted and job is not None:
+            if self.link.job is not job or job is None:
+                waiting.clear()
+            elif not waiting and self._is_to_be_noted:
                 self.work_noted(self.link, job)
         return given
 

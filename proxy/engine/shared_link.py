@@ -191,11 +191,13 @@ class SharedLink:
 
     # --- From the connection --------------------------------------------------------------------------------------
 
-    def work_came(self) -> None:
-        """The connection has a job that the session has not looked at."""
-        at = self.at
-        assert at is not None and at.link.job is not None
-        job, begins_anew = at.link.job, self._is_new or at.begins_anew
+    def has_noted(self, job: PoolJob) -> bool:
+        """Whether the session has looked at ``job``."""
+        return self._noted is job
+
+    def work_came(self, job: PoolJob) -> None:
+        """The connection has ``job``, which the session has not looked at."""
+        begins_anew = self._is_new or (self.at is not None and self.at.begins_anew)
         self._noted, self._is_new = job, False
         self.session.work_came(self, job, new_connection=begins_anew)
 
@@ -203,7 +205,7 @@ class SharedLink:
         """Let the session look at the newest job, if it has not."""
         job = self.job
         if job is not None and job is not self._noted:
-            self.work_came()
+            self.work_came(job)
         if job is not None and job is self.job:
             self.session.work_noted(self, job)
 
@@ -214,7 +216,9 @@ class SharedLink:
         if at is not None and (other := self._together.place_for(self, besides=at)) is not None:
             at.leave(self)
             self.at, self._is_new = other, True
-            self.work_came()
+            job = other.link.job
+            assert job is not None
+            self.work_came(job)
         else:
             self.session.update_ready()
 
