@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NONE: Mapping[PoolKey, str] = MappingProxyType({})
 """Of nearly all miners."""
+_NO_POOL: frozenset[PoolKey] = frozenset()
+"""The same; each call would make another of 216 bytes."""
 
 
 class EligiblePools:
@@ -28,7 +30,7 @@ class EligiblePools:
         """Pools whose jobs the miner cannot use at all, and why."""
         self._too_small = _NONE
         """Pools whose jobs end before the next one comes, at this miner's hash rate, and why."""
-        self._left_out: frozenset[PoolKey] = frozenset()
+        self._left_out = _NO_POOL
         """Those of them that it is not sent to: only while another one that the scheduler aims at has work for it."""
         self._session = session
         self._engine = engine
@@ -82,7 +84,7 @@ class EligiblePools:
             return self._left_out
         small = frozenset(usable & self._too_small.keys())
         if small and not (usable - small) & self._engine.scheduler.aimed_at(self._session.id):
-            small = frozenset()
+            small = _NO_POOL
         for key in sorted(small - self._left_out):
             self._announce(key, self._too_small[key])
         self._left_out = shared(small)
