@@ -98,10 +98,11 @@ units-configuration: $(VENV)/.test
 units: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target units-pure units-configuration
 
-# Hours of virtual time: without coverage, which would make them take twice as long.
+# Hours of virtual time: without coverage, which would make them take twice as long. Only their files are collected.
+SIMULATIONS = $(shell grep -rlE --include='test_*.py' 'pytest\.mark\.simulation' tests)
 simulations: export DPMP_DATA_DIR := $(TEST_DATA)
 simulations: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(PROCESSES:%=--ignore=%) $(TESTARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m simulation $(SIMULATIONS) $(TESTARGS)
 
 # The longest first: the others share what it leaves of two processors.
 check: export PYTHONDONTWRITEBYTECODE :=

@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 
 from dpmp_site.env import Environment
@@ -70,12 +73,35 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"NOT TESTED: {report.nodeid}: {reason}", yellow=True, bold=True)
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
-    """On PostgreSQL a test database is dropped only when nobody uses it: end what threads of asgiref still hold."""
-    yield
-    from django.db import connection
+@contextmanager
+def unmeasured(config):
+    """Without coverage: work of Django's that would take three times as long and reaches nothing of ours."""
+    plugin = config.pluginmanager.getplugin("_cov")
+    controller = plugin.cov_controller if plugin is not None else None
+    if controller is None:
+        yield
+        return
+    controller.pause()
+    try:
+        yield
+    finally:
+        controller.resume()
 
+
+@pytest.fixture(scope="session")
+def django_db_setup(request, django_db_blocker):
+    """Make the test database. On PostgreSQL it is dropped only when nobody uses it: end what threads hold."""
+    with unmeasured(request.config):
+        request.getfixturevalue("django_db_setup")
+    emptied = TransactionTestCase._fixture_teardown
+
+    def empty(case):
+        with unmeasured(request.config):
+            emptied(case)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute(

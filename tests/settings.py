@@ -29,3 +29,6 @@ else:
     # A file: threads share it as in life.
     DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3")}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Each client of a test begins with middleware of its own, and WhiteNoise with a look at all 200 static files: here it
+# looks for the one that is asked for.
+WHITENOISE_AUTOREFRESH = True
