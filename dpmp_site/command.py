@@ -1,5 +1,6 @@
 """The command line: ``manage.py`` in a checkout, ``dpmp`` where a wheel was installed."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 
 def main() -> int:
     """Run the command of ``sys.argv``; 1 with one clear line for an environment that cannot work."""
+    gc.disable()  # modules and models stay: looking for garbage among them again and again is a fifth of a start
+    import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
@@ -23,6 +26,9 @@ def main() -> int:
     try:
         from dpmp_site import settings  # noqa: F401  # read here, so that a bad value is one line and no traceback
 
+        django.setup()
+        if sys.argv[1:2] != ["runproxy"]:  # which has more to load, and begins by itself
+            gc.enable()
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         return _refuse(str(error))

@@ -43,10 +43,11 @@ class GarbageCollection:
         events.subscribe(PoolDisconnected, self._on_end)
 
     def start(self) -> None:
-        """Leave aside what was made so far (modules, models), and begin."""
+        """Leave aside what was made so far (modules, models), and begin; the start went without any collection."""
         self._collect()
         gc.freeze()
         gc.set_threshold(YOUNG, MIDDLE, NEVER)
+        gc.enable()
         self._arm()
 
     def _on_end(self, _: object) -> None:

@@ -42,6 +42,12 @@ def test_a_fleet_that_comes_and_stays_is_not_looked_through(bench: Bench) -> Non
     assert len(bench.collected) == 2
 
 
+def test_collections_begin_when_all_is_loaded(bench: Bench) -> None:
+    gc.disable()  # as the command line does
+    bench.garbage.start()
+    assert gc.isenabled()
+
+
 def test_what_a_few_connections_left_is_collected_in_minutes(bench: Bench) -> None:
     [start] = bench.collected
     bench.clock.advance(1000)

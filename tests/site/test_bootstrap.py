@@ -1,5 +1,6 @@
 """First run: data directory, secret key, administrator, demo directory, and what is said when it cannot work."""
 
+import gc
 import os
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from dpmp_site import command as command_line
 from dpmp_site.bootstrap import (
     DataDirectoryError,
     is_demo,
@@ -165,3 +167,18 @@ def test_name_that_belongs_to_somebody_else_is_refused():
     User.objects.create_user("admin")
     with pytest.raises(CommandError, match="DPMP_ADMIN_USER"):
         bootstrap()
+
+
+@pytest.mark.parametrize(("command", "looks"), [("runproxy", False), ("check", True)])
+def test_no_garbage_is_looked_for_while_modules_are_loaded(monkeypatch, command, looks):
+    seen = []
+    monkeypatch.setattr(sys, "argv", ["manage.py", command])
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", os.environ["DJANGO_SETTINGS_MODULE"])  # as it was, afterwards
+    monkeypatch.setattr("dpmp_site.bootstrap.use_uvloop", lambda: None)
+    monkeypatch.setattr("django.setup", lambda: seen.append(gc.isenabled()))
+    monkeypatch.setattr("django.core.management.execute_from_command_line", lambda _: seen.append(gc.isenabled()))
+    try:
+        assert command_line.main() == 0
+    finally:
+        gc.enable()
+    assert seen == [False, looks]

@@ -1,6 +1,7 @@
 """``manage.py runproxy``: the Stratum listener, the dashboard and the metrics port on one event loop."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -111,6 +112,7 @@ class Command(BaseCommand):
         """Be the parent of processes that do the work."""
         from proxy.management.workers import MOST, Workers, worker_command
 
+        gc.enable()
         count, name = options["workers"], _node_name(options["node"], alone=False)
         if not 2 <= count <= MOST:
             raise CommandError(f"--workers takes a number from 2 to {MOST}.")
@@ -162,6 +164,7 @@ class Command(BaseCommand):
             if only_web:
                 from proxy.web_node import serve_pages
 
+                gc.enable()
                 twisted_loop.run_until_complete(serve_pages(options, stops))
             else:
                 twisted_loop.run_until_complete(serve(options, ready))
