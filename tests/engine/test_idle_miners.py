@@ -31,7 +31,7 @@ def test_every_profile_has_a_hash_rate_and_unknown_firmware_the_least() -> None:
     assert all(profile.least_hashrate >= UNKNOWN.least_hashrate > 0 for profile in PROFILES)
 
 
-@pytest.mark.parametrize("mask", [None, "1fffe000"])
+@pytest.mark.parametrize("mask", [None, pytest.param("1fffe000", marks=pytest.mark.no_cover)])
 def test_an_asic_without_any_share_is_let_go_after_ten_minutes(mask: str | None) -> None:
     world = World({"A": 8})
     idle, works = world.miner("bmminer/2.0"), world.miner("bmminer/2.0", "addr.other", mask=mask)

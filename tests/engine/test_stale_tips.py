@@ -345,7 +345,7 @@ class RealChain:
                 self.chain.announce(key, *self.tip(second - delay))
 
 
-@pytest.mark.parametrize("weight", [50.0, 95.0])
+@pytest.mark.parametrize("weight", [pytest.param(50.0, marks=pytest.mark.no_cover), 95.0])
 def test_a_pool_that_is_always_two_seconds_late_keeps_its_weight(weight: float):
     world, chain = chained(weights={"A": 100 - weight, "B": weight}, min_switch_s=30)
     miner = miner_on(world, "B")
@@ -425,14 +425,14 @@ FOREVER = 1e9
 @pytest.mark.parametrize(
     ("kind", "every_s", "stays_s", "weight"),
     [
-        (Liar, 605, 3, 50.0),
-        (Liar, 20, FOREVER, 50.0),
-        (Liar, 20, FOREVER, 5.0),
-        (LiarByDetour, 30, 5, 50.0),
-        (LiarByDetour, 20, FOREVER, 5.0),
-        (LiarThatSkipsAhead, 20, FOREVER, 50.0),
-        (LiarThatHangsUp, 60, 10, 50.0),
-        (LiarThatHangsUp, 60, FOREVER, 5.0),
+        pytest.param(Liar, 605, 3, 50.0, marks=pytest.mark.no_cover),
+        pytest.param(Liar, 20, FOREVER, 50.0, marks=pytest.mark.no_cover),
+        pytest.param(Liar, 20, FOREVER, 5.0, marks=pytest.mark.no_cover),
+        pytest.param(LiarByDetour, 30, 5, 50.0, marks=pytest.mark.no_cover),
+        pytest.param(LiarByDetour, 20, FOREVER, 5.0, marks=pytest.mark.no_cover),
+        pytest.param(LiarThatSkipsAhead, 20, FOREVER, 50.0, marks=pytest.mark.no_cover),
+        pytest.param(LiarThatHangsUp, 60, 10, 50.0, marks=pytest.mark.no_cover),
+        pytest.param(LiarThatHangsUp, 60, FOREVER, 5.0, marks=pytest.mark.no_cover),
         (LiarOnOneConnection, 300, FOREVER, 50.0),
     ],
 )
