@@ -126,6 +126,7 @@ urlpatterns = [
     path("view/<str:secret>/", people.open_link, name="link-open"),
     path("audit/", people.audit, name="audit"),
     path("manifest.webmanifest", phone.manifest, name="manifest"),
+    path("here/", phone.here, name="here"),
     path("offline/", phone.offline, name="offline"),
     path("offline-worker.js", phone.worker, name="offline-worker"),
     path("widget/", widget.widget, name="widget"),

@@ -1,6 +1,6 @@
-"""What lets a phone install the dashboard: the manifest, and a notice for while the server cannot be reached.
+"""What lets a phone install the dashboard, and what pages need while the server cannot be reached.
 
-All three are for everybody and say nothing of the proxy: a browser asks for them before anybody has logged in.
+All are for everybody and say nothing of the proxy: a browser asks for them before anybody has logged in.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from proxy import VERSION
@@ -21,6 +23,8 @@ from proxy import VERSION
 DARK = "#101418"
 """Background of the dark theme, which is the icon's too."""
 ICONS = (("icon-192.png", 192, "any"), ("icon-512.png", 512, "any"), ("icon-maskable-512.png", 512, "maskable"))
+HERE = '<!doctype html><html lang="en" data-dpmp-here><title>DPMP</title>'
+NOTICE_NEEDS = ("dashboard.css", "here.js", "offline.js")
 WORKER = Path(__file__).resolve().parents[1] / "static" / "dashboard" / "offline-worker.js"
 
 
@@ -47,6 +51,18 @@ def manifest(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@never_cache
+@xframe_options_sameorigin
+def here(request: HttpRequest) -> HttpResponse:
+    """An empty page that pages load in a hidden frame to learn whether the server answers (``here.js``).
+
+    It alone may stand in a frame, and only in one of ours.
+    """
+    policy = "default-src 'none'; frame-ancestors 'self'"
+    return HttpResponse(HERE, headers={"Content-Security-Policy": policy})
+
+
+@require_safe
 def offline(request: HttpRequest) -> HttpResponse:
     """The notice in all languages: whoever reads it later may have chosen another one."""
     return HttpResponse(_notice())
@@ -56,7 +72,7 @@ def offline(request: HttpRequest) -> HttpResponse:
 def worker(request: HttpRequest) -> HttpResponse:
     """The service worker. Its text changes with the notice, so that browsers fetch the notice anew."""
     notice = _notice()
-    files = [reverse("offline"), static("dashboard/dashboard.css"), static("dashboard/offline.js")]
+    files = [reverse("offline"), *(static(f"dashboard/{name}") for name in NOTICE_NEEDS)]
     digest = hashlib.sha256(f"{VERSION} {notice}".encode()).hexdigest()[:12]
     kept = json.dumps([f"dpmp-offline-{digest}", *files])
     icon = json.dumps(static("dashboard/icon-192.png"))

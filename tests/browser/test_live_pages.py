@@ -203,9 +203,9 @@ def test_late_answer_to_a_poll_does_not_bring_back_what_was(visit):
     page.goto("/")
     page.wait_for_selector('#live-state[data-state="live"]')
     asked.clear()
-    before = beat(page)
-    page.evaluate("() => document.dispatchEvent(new CustomEvent('dpmp:ask'))")
-    page.wait_for_function("before => document.getElementById('live-beat').value > before + 1", arg=before)
+    with page.expect_request("**/live/poll/**"):
+        page.evaluate("() => document.dispatchEvent(new CustomEvent('dpmp:ask'))")
+    page.wait_for_function("before => document.getElementById('live-beat').value > before + 1", arg=beat(page))
     with page.expect_response("**/live/poll/**"):
         asked[0].fulfill(body='<div id="flash" hx-swap-oob="innerHTML"><p>old</p></div>')
     page.wait_for_function("before => document.getElementById('live-beat').value > before + 1", arg=beat(page))

@@ -26,7 +26,8 @@ def test_notice_stands_where_a_page_cannot_be_loaded_and_goes_when_the_server_is
     page.goto("/records/")  # through the worker
     page.wait_for_selector('#live-state[data-state="live"]')
     assert not page.bad, page.bad
-    notice_alone = ["/offline/", "/static/dashboard/dashboard.css", "/static/dashboard/offline.js"]
+    needed = ("dashboard.css", "here.js", "offline.js")
+    notice_alone = ["/offline/", *(f"/static/dashboard/{name}" for name in needed)]
     assert page.evaluate(KEPT) == notice_alone
 
     page.context.set_offline(True)

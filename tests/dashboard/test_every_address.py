@@ -137,6 +137,7 @@ WHO_MAY = {
     "view/<str:secret>/": EVERYBODY,
     "audit/": STEER,
     "manifest.webmanifest": EVERYBODY,
+    "here/": EVERYBODY,
     "offline/": EVERYBODY,
     "offline-worker.js": EVERYBODY,
     "widget/": EVERYBODY,  # not found unless the environment allows it

@@ -17,8 +17,8 @@ LOGINS = {
 NO_PAGE = {
     "alert-test", "api-call", "api-schema", "blocks-close", "browser-add", "browser-key", "browser-remove",
     "chart-fleet", "chart-money", "chart-network", "chart-pool",
-    "chart-split", "chart-whatif", "chart-worker", "devices-scan", "help-file", "let-in", "link-open", "link-revoke",
-    "logs-download", "node-drain",
+    "chart-split", "chart-whatif", "chart-worker", "devices-scan", "help-file", "here", "let-in", "link-open",
+    "link-revoke", "logs-download", "node-drain",
     "logs-switches-save", "manifest", "money-csv", "mqtt-test", "offline", "offline-worker", "pins-set", "poll",
     "pool-test", "schedule-preview", "session-end", "split-auto", "split-reset",
     "split-set", "split-undo", "start-test", "theme", "token-make", "token-revoke", "worker-forget", "worker-note",

@@ -102,3 +102,11 @@ def test_notice_is_in_every_language_whoever_asks_for_it(stranger):
     assert re.findall(r'<section[^>]* lang="([^"]+)"', pages[0]) == [code for code, _name in settings.LANGUAGES]
     assert "The server cannot be reached" in pages[0] and "No se puede llegar al servidor" in pages[0]
     assert "csrf" not in pages[0] and not stranger.cookies
+
+
+def test_only_the_page_that_tells_that_the_server_answers_may_stand_in_a_frame_and_only_in_ours(stranger):
+    here = stranger.get("/here/")
+    assert "data-dpmp-here" in here.content.decode() and not stranger.cookies
+    assert here["X-Frame-Options"] == "SAMEORIGIN" and "no-store" in here["Cache-Control"]
+    assert here["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'self'"
+    assert stranger.get("/login/")["X-Frame-Options"] == "DENY"

@@ -47,7 +47,7 @@
       new ResizeObserver(() => { if (this.plot && this.width() !== this.plot.width) this.plot.setSize({ width: this.width(), height: this.height() }); }).observe(this.box);
       document.addEventListener("dpmp:theme", () => this.draw());
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-      setInterval(() => { if (!document.hidden && !this.zoomed) this.load(false); }, REFRESH_MS);
+      setInterval(() => { if (!document.hidden && !this.zoomed && !(window.dpmpAway && dpmpAway())) this.load(false); }, REFRESH_MS);
       this.load(true);
     }
     remembered() { try { return localStorage.getItem(`dpmp_span_${this.card.dataset.kind}`); } catch { return null; } }

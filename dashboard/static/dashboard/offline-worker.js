@@ -41,7 +41,8 @@ const kept = (file) => caches.match(file, { cacheName: CACHE, ignoreVary: true }
 
 self.addEventListener("fetch", (event) => {
   const { request } = event, path = new URL(request.url).pathname;
-  if (request.method !== "GET") return;
+  // A frame asks whether the server answers: the notice would say that it does.
+  if (request.method !== "GET" || request.destination === "iframe") return;
   if (request.mode === "navigate") event.respondWith(fetch(request).catch(() => kept(FILES[0])));
   else if (FILES.indexOf(path) > 0) event.respondWith(fetch(request).catch(() => kept(path)));
 });

@@ -14,9 +14,7 @@
   root.lang = shown.lang;
   document.title = `${shown.querySelector("h1").textContent} · DPMP`;
 
-  const ask = () => {
-    if (!document.hidden) fetch(root.dataset.probe, { cache: "no-store" }).then((answer) => { if (answer.ok) location.reload(); }).catch(() => { /* still away */ });
-  };
+  const ask = async () => { if (!document.hidden && await dpmpHere()) location.reload(); };
   setInterval(ask, RETRY_MS);
   addEventListener("online", ask);
   document.addEventListener("visibilitychange", ask);
