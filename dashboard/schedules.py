@@ -11,7 +11,7 @@ from dashboard.svg import PALETTE
 from proxy.config.snapshot import ALL_WORKERS, Mode, ScheduleConfig
 from proxy.observe.live.views import LiveSnapshot
 from proxy.scheduling import timetable
-from proxy.types import PoolKey, WorkerName
+from proxy.types import ListenerId, PoolKey, WorkerName
 
 ROW = 34
 DAY_MINUTES = 1440
@@ -118,6 +118,19 @@ def present_and_next(schedules: Sequence[ScheduleConfig], worker: str, now: floa
     present = Coming(timetable.in_force(schedules, name, now), None)
     at = timetable.next_change(schedules, name, now)
     return present, None if at is None else Coming(timetable.in_force(schedules, name, at), at)
+
+
+def routes(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> list[tuple[ListenerId, ScheduleConfig]]:
+    """For each listener that a schedule names, what is in force for ``worker`` there; those without anything left out.
+
+    Without a worker: for one that only schedules for all workers apply to.
+    """
+    open_now, name = timetable.open_schedules(schedules, now), WorkerName(worker)
+    found = {
+        listener: timetable.choose(schedules, name, open_now, listener)
+        for listener in dict.fromkeys(one.listener for one in schedules if one.listener is not None)
+    }
+    return [(listener, present) for listener, present in found.items() if present is not None]
 
 
 def coming(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> list[Coming]:

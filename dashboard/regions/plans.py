@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from dashboard.access import Access
 from dashboard.live import region
-from dashboard.schedules import coming, for_worker, present_and_next, week
+from dashboard.schedules import coming, for_worker, present_and_next, routes, week
 from dashboard.svg import pool_style_key
 from proxy.balance.balance_view import BalanceView, HistoryPoint
 from proxy.config.loader import current_revision, load_snapshot
@@ -27,6 +27,7 @@ def _plan_shown(snap: LiveSnapshot, argument: str) -> Hashable:
         int(snap.at // MINUTE_S),
         snap.control.source,
         snap.control.schedule_id,
+        tuple((listener.id, listener.name) for listener in snap.listeners),
         pool_style_key(snap),
     )
 
@@ -46,7 +47,10 @@ def schedule(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
         problems = error.problems
     shown = for_worker(schedules, worker)
     present, following = present_and_next(shown, worker, snap.at)
+    listeners = {listener.id: listener.name for listener in snap.listeners}
     return {
+        "rows": [(one, listeners.get(one.listener, "") if one.listener is not None else "") for one in schedules],
+        "routes": [(listeners.get(ident, ""), one) for ident, one in routes(schedules, worker, snap.at)],
         "schedules": schedules,
         "disabled": Schedule.objects.filter(enabled=False).values_list("pk", "name"),
         "problems": problems,

@@ -7,8 +7,10 @@ import pytest
 
 from dashboard import live
 from dashboard.access import Access
-from proxy.models import Schedule
+from proxy.models import Pool, Schedule
 from proxy.models.history import BestShare, Block, ChainTip, PayoutRecord
+from proxy.models.listeners import Listener
+from proxy.models.schedules import Allocation
 from proxy.observe.live.views import store
 from tests.dashboard import fixtures
 
@@ -136,6 +138,19 @@ def test_schedule_at_rest_costs_one_query_and_no_rendering(django_assert_num_que
 def test_line_of_now_moves_with_the_minute():
     early = shown("schedule")
     assert shown("schedule", replace(fixtures.rich(), at=fixtures.NOW + 120)) != early
+
+
+def test_schedule_shows_routes_with_the_listener_that_they_are_for():
+    snap = replace(fixtures.waiting(), listeners=fixtures.listeners())
+    assert "For miners of" not in shown("schedule", snap)
+    rack = Listener.objects.create(pk=7, name="Rack", port=3360)
+    route = Schedule.objects.create(name="Anna's rack", listener=rack)
+    Allocation.objects.create(schedule=route, pool=Pool.objects.get(key="B"), weight=1)
+    html = shown("schedule", replace(snap, revision=snap.revision + 1, at=snap.at + 60))
+    card = html[html.index('id="routes-h"') :].partition("</section>")[0]
+    assert "Rack" in card and "Anna&#x27;s rack" in card
+    row = html[html.index("all-h") :]
+    assert "<small>For miners of Rack</small>" in row
 
 
 def test_schedule_says_that_it_waits_while_the_slider_is_in_control():

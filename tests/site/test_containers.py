@@ -166,7 +166,7 @@ def test_prometheus_takes_its_file_with_the_alerts(tmp_path: Path) -> None:
     for source, target in mounts.items():
         if source.startswith("./"):
             shutil.copy(ROOT / source, tmp_path / Path(target).name)
-    command = [promtool, "check", "config", tmp_path / "prometheus.yml"]
+    command = [promtool, "check", "config", str(tmp_path / "prometheus.yml")]
     done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rules found" in done.stdout
