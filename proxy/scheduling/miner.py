@@ -85,7 +85,8 @@ class FleetMiner:
     @property
     def pools(self) -> frozenset[PoolKey]:
         """Where it can work now."""
-        return self.ready if self.current is None else self.ready | {self.current}
+        current = self.current
+        return self.ready if current is None or current in self.ready else self.ready | {current}
 
     def is_known(self, now: float, enough: float) -> bool:
         """Whether its rate is known well enough for packing: to within ``enough`` hashes a second, or to a seventh."""

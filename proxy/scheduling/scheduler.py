@@ -175,7 +175,12 @@ class Scheduler:
                 self.pool_status(pool, True)
         if miner.current is not None and miner.current not in pools:
             self._lost(miner, fleet, now)
-        elif miner.current is None:
+            # A thousand may lose their pool at once: all are moved before anybody's next step.
+            self._timers.plan(miner)
+            self._timers.plan_check(fleet)
+            self._rearm()
+            return
+        if miner.current is None:
             fleet.start(miner, now, self._allowed(miner, fleet), SwitchReason.START)
         else:
             fleet.ready_changed(miner, now)

@@ -102,6 +102,28 @@ def test_a_step_is_taken_only_where_something_is_to_change(monkeypatch: pytest.M
     assert stepped == {last}
 
 
+def test_all_that_lose_a_pool_are_moved_before_any_of_them_takes_a_step(monkeypatch: pytest.MonkeyPatch):
+    fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
+    for number in range(20):
+        fleet.join(number)
+    fleet.clock.advance(5.0)
+    stepped = []
+    step = Fleet.step
+
+    def noted(self: Fleet, miner: FleetMiner, now: float) -> None:
+        stepped.append(miner.session)
+        step(self, miner, now)
+
+    monkeypatch.setattr(Fleet, "step", noted)
+    on_a = [SessionId(session) for session, pool in fleet.pools().items() if pool == A]
+    for session in on_a:
+        fleet.ready(session, B)
+    assert not stepped
+    assert set(fleet.pools().values()) == {B}
+    fleet.clock.advance(0.0)
+    assert stepped == on_a
+
+
 def large_fleet(count: int, ready: tuple[PoolKey, ...] = (A, B)) -> SchedulerHarness:
     """Many equal miners that have worked for half a minute."""
     fleet = SchedulerHarness(config(schedule({A: 50, B: 50})))
