@@ -18,6 +18,7 @@ SIMULATOR = "proxy.simulator"
 
 CALLED_BY_FRAMEWORKS = {
     # asyncio's protocols, Django's admin, forms and path converters, Channels' consumers
+    "eof_received",
     "pause_writing",
     "get_fields",
     "response_add",

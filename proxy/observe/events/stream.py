@@ -96,10 +96,6 @@ class EventStream:
         """Whether ``kind`` has a subscriber."""
         return kind in self.heard
 
-    def wants_each(self, kind: type[Event]) -> bool:
-        """Whether ``kind`` has a subscriber that is not content with sums."""
-        return kind in self.heard_each
-
     def bars(self, kind: type[Event]) -> list[Callable[[Any], float]]:
         """What subscribers of ``kind`` gave as ``bar``."""
         return self._bars.get(kind, [])
