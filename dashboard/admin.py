@@ -1,20 +1,25 @@
-"""The dashboard's tables in the admin: tokens of the API, second factors, rules for logins."""
+"""The dashboard's tables in the admin: tokens of the API, second factors, rules for logins, the identity provider."""
 
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.contrib import admin
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.access import of_request
 from dashboard.forms import TokenForm
-from dashboard.models import ApiToken, LoginRules
+from dashboard.models import ApiToken, IdentityProvider, LoginRules
 
 admin.site.unregister([Authenticator, EmailAddress])  # shows secrets; has no use without mail
+admin.site.unregister([SocialAccount, SocialApp, SocialToken])  # the provider is one row of ours; tokens are not kept
 
 
 @admin.register(ApiToken)
@@ -114,22 +119,89 @@ class AuthenticatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-@admin.register(LoginRules)
-class LoginRulesAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """The form of the only row."""
+class OneRowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The form of the only row of a table."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirect to it."""
-        return redirect("admin:dashboard_loginrules_change", "1")
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", "1")
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> LoginRules | None:
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The one row; with the defaults as long as it was never saved."""
-        return LoginRules.load() if object_id == "1" else None
+        return self.model.load() if object_id == "1" else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """There is a single row."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: LoginRules | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """It stays."""
         return False
+
+
+@admin.register(LoginRules)
+class LoginRulesAdmin(OneRowAdmin):
+    """What logins take."""
+
+
+class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The provider; its secret is never shown again, and kept where the field is left empty."""
+
+    client_secret = forms.CharField(
+        label=_("Client secret"),
+        required=False,
+        max_length=500,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Leave it empty to keep the one that is set."),
+    )
+
+    class Meta:
+        model = IdentityProvider
+        fields = (
+            "enabled",
+            "name",
+            "issuer",
+            "client_id",
+            "client_secret",
+            "ca",
+            "domains",
+            "group",
+            "group_claim",
+            "link_by_mail",
+            "new_people",
+        )
+
+    def clean_client_secret(self) -> str:
+        """What was typed, else what is set; a secret goes with its issuer and client ID only."""
+        typed: str = self.cleaned_data["client_secret"]
+        moved = {"issuer", "client_id"} & set(self.changed_data)
+        return typed or ("" if moved else self.initial.get("client_secret") or "")
+
+
+@admin.register(IdentityProvider)
+class IdentityProviderAdmin(OneRowAdmin):
+    """Where people may log in elsewhere."""
+
+    form = IdentityProviderForm
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The fields, and what the provider has to know of this installation."""
+        back = request.build_absolute_uri(reverse("oidc-callback"))
+        asked = _("Make a client there (confidential, authorization code) with this redirect URI:")
+        first = ["enabled", "name", "issuer", "client_id", "client_secret", "ca"]
+        return [
+            (None, {"fields": first, "description": format_html("{} <code>{}</code>", asked, back)}),
+            (_("Who may log in"), {"fields": ["domains", "group", "group_claim", "link_by_mail", "new_people"]}),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: IdentityProvider, form: Any, change: bool) -> None:
+        """Save it, and say whether the provider answers."""
+        from dpmp_site.oidc_client import ProviderError, metadata_of
+
+        super().save_model(request, obj, form, change)
+        if not obj.enabled:
+            return
+        try:
+            metadata_of(obj, anew=True)
+        except ProviderError as error:
+            messages.warning(request, _("The identity provider cannot be used yet: %s") % str(error)[:300])

@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.signals import social_account_added
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
@@ -68,6 +69,14 @@ def on_factor_removed(user: User, authenticator: Authenticator, **_: Any) -> Non
 def on_wrong_code(user: User, **_: Any) -> None:
     """Runs after a wrong code: whoever enters one knows the password."""
     AuditEntry.write(by=user.get_username(), action="wrong second factor")
+
+
+@receiver(social_account_added, dispatch_uid="dashboard.audit.provider_linked")
+def on_provider_linked(sociallogin: Any, **_: Any) -> None:
+    """Runs when an account of the identity provider begins to open one here."""
+    AuditEntry.write(
+        by=sociallogin.user.get_username(), action="link identity provider", subject=sociallogin.account.uid
+    )
 
 
 _ADMIN_ACTIONS = {1: "add", 2: "change", 3: "delete"}

@@ -28,6 +28,8 @@ _ACTIONS: Mapping[str, Text] = {
     "let in": _("let the address in again"),
     "add pool": _("added the pool"),
     "add person": _("added the person"),
+    "link identity provider": _("linked an account of the identity provider"),
+    "unlink identity provider": _("unlinked an account of the identity provider"),
     "make link": _("made the link"),
     "revoke link": _("revoked the link"),
     "make token": _("made the API token"),

@@ -12,18 +12,19 @@ from django.urls import path
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 from django.views.generic import RedirectView
 
 View = Callable[..., HttpResponseBase]
 
 
 def late(name: str, **initial: Any) -> View:
-    """The class-based view of that name; it and the libraries under it cost nothing until somebody opens its page."""
+    """The view of that name; it and the libraries under it cost nothing until somebody opens its page."""
 
     @cache
     def made() -> View:
-        view: View = import_string(name).as_view(**initial)
+        found: Any = import_string(name)
+        view: View = found.as_view(**initial) if hasattr(found, "as_view") else found
         return view
 
     @never_cache
@@ -40,6 +41,10 @@ urlpatterns = [
     path("login/", late("dpmp_site.account_views.LoginView"), name="account_login"),
     path("login/second-factor/", late(f"{MFA}.base.views.AuthenticateView"), name="mfa_authenticate"),
     path("login/passkey/", late("dpmp_site.account_views.PasskeyLoginView"), name="mfa_login_webauthn"),
+    path("login/provider/", require_POST(late("dpmp_site.oidc_views.start")), name="oidc-start"),
+    path("login/provider/callback/", require_GET(late("dpmp_site.oidc_views.callback")), name="oidc-callback"),
+    path("account/provider/link/", require_POST(late("dpmp_site.oidc_views.link")), name="oidc-link"),
+    path("account/provider/<int:pk>/remove/", require_POST(late("dpmp_site.oidc_views.remove")), name="oidc-remove"),
     path("logout/", require_POST(late(f"{ACCOUNT}.LogoutView")), name="account_logout"),
     path("account/confirm/", late(f"{ACCOUNT}.ReauthenticateView"), name="account_reauthenticate"),
     path("account/confirm/code/", late(f"{MFA}.base.views.ReauthenticateView"), name="mfa_reauthenticate"),

@@ -11,6 +11,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from dashboard.access import no_account_yet
+from dashboard.models import IdentityProvider
 from dashboard.second_factor import lacks_second_factor
 from dpmp_site.hosts import passkeys_work
 
@@ -23,9 +24,13 @@ class LoginView(account.LoginView):  # type: ignore[misc]
     """Name and password; a passkey where somebody has one."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Beside the form: whether there is an account at all, and whether a passkey can be used."""
+        """Beside the form: whether there is an account at all, whether a passkey can be used, and another login."""
         passkeys = passkeys_work(self.request) and Authenticator.objects.filter(type=Authenticator.Type.WEBAUTHN)
-        more = {"no_account_yet": no_account_yet, "passkeys": bool(passkeys and passkeys.exists())}
+        more = {
+            "no_account_yet": no_account_yet,
+            "passkeys": bool(passkeys and passkeys.exists()),
+            "provider": IdentityProvider.in_use(),
+        }
         return super().get_context_data(**kwargs) | more  # type: ignore[no-any-return]
 
 

@@ -41,6 +41,7 @@ SECTIONS: tuple[tuple[str, str | Promise, tuple[str, ...]], ...] = (
             "ApiToken",
             "Authenticator",
             "LoginRules",
+            "IdentityProvider",
             "AccessAttempt",
             "AccessFailureLog",
             "AccessLog",

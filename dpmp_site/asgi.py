@@ -25,9 +25,14 @@ LOGIN_PATHS = frozenset({reverse("account_login"), reverse("mfa_login_webauthn")
 """Paths that accept a login. Made here, because the first ``reverse`` loads all pages: a second in which the loop would
 not serve miners."""
 
+PROVIDER_PATHS = frozenset({reverse("oidc-start"), reverse("oidc-callback"), reverse("oidc-link")})
+"""Paths that wait for an identity provider; in a queue of their own: one that hangs keeps nobody from a password."""
+
+_gated = LoginGate(LoginGate(RequestGate(_pages), LOGIN_PATHS), PROVIDER_PATHS, methods=("GET", "POST"))
+
 application = ProtocolTypeRouter(
     {
-        "http": ApiGate(LoginGate(RequestGate(_pages), LOGIN_PATHS), EventStream()),
+        "http": ApiGate(_gated, EventStream()),
         "websocket": WebSocketGuard(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

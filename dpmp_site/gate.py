@@ -43,9 +43,12 @@ class RequestGate:
 class LoginGate:
     """Sends POSTs to the login pages through a queue of their own; answers 429 at once where it is full."""
 
-    def __init__(self, application: Application, login_paths: Collection[str]) -> None:
+    def __init__(
+        self, application: Application, login_paths: Collection[str], *, methods: Collection[str] = ("POST",)
+    ) -> None:
         self._application = application
         self._login_paths = login_paths
+        self._methods = methods
         self._free = asyncio.Semaphore(LOGINS_AT_ONCE)
         self._present: Counter[str] = Counter()
         """Logins by address; only of those that are here, so it is as small as the queue."""
@@ -53,7 +56,7 @@ class LoginGate:
         """The same of known browsers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST" or scope["path"] not in self._login_paths:
+        if scope["method"] not in self._methods or scope["path"] not in self._login_paths:
             await self._application(scope, receive, send)
             return
         browser = any_known_browser(_cookies(scope))

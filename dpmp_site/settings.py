@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "allauth",  # its texts in other languages
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "proxy.apps.ProxyConfig",
     "dashboard.apps.DashboardConfig",
 ]
@@ -192,7 +193,8 @@ ACCOUNT_SESSION_REMEMBER = True  # for two weeks, as Django does
 ACCOUNT_REAUTHENTICATION_METHODS = {"password", "mfa"}
 # Axes counts wrong passwords: allauth would lock a name, which keeps its owner out. The tries at the second factor are
 # those of our own forms, for one person.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "second_factor": "5/5m/key"}
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "second_factor": "5/5m/key", "provider_login": "30/m/ip"}
+SOCIALACCOUNT_ADAPTER = "dpmp_site.oidc_accounts.ProviderAccounts"
 MFA_ADAPTER = "dpmp_site.accounts.SecondFactorAdapter"
 MFA_FORMS = {
     "authenticate": "dpmp_site.account_forms.SecondFactorCode",

@@ -210,6 +210,7 @@ MAY_IMPORT = {
     },
     "dashboard": {
         "dpmp_site.hosts",
+        "dpmp_site.oidc_client",
         "proxy.admin",
         "proxy.alerts.rules",
         "proxy.alerts.sending",

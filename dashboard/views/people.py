@@ -22,6 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard.access import ADMINISTER, LINK_KEY, SEE, STEER, needs, of_request, refuse
 from dashboard.forms import LinkForm, PersonForm, TokenForm
+from dashboard.login_models import IdentityProvider, links_of
 from dashboard.models import ApiToken, AuditEntry, ReadOnlyLink
 from dashboard.second_factor import has_second_factor
 from proxy.models.push import PushSubscription
@@ -104,6 +105,8 @@ def _account(
             "has_second_factor": has_second_factor(person),
             "may_notify": access.see,
             "browsers": PushSubscription.objects.filter(user=person).select_related("user", "target"),
+            "provider": IdentityProvider.in_use(),
+            "links": links_of(person.pk),
         },
         status=status,
     )

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import orjson
@@ -47,20 +50,35 @@ class HttpFetcher:
         self._client = client
         self._limits = limits or HttpLimits()
 
-    async def json(self, url: str, *, auth: tuple[str, str] | None = None, payload: object | None = None) -> Any:
-        """GET, or POST of ``payload`` as JSON; returns the parsed JSON.
+    async def json(
+        self,
+        url: str,
+        *,
+        auth: tuple[str, str] | None = None,
+        payload: object | None = None,
+        form: Mapping[str, str] | None = None,
+        bearer: str = "",
+    ) -> Any:
+        """GET, or POST of ``payload`` as JSON or of ``form`` as a form; returns the parsed JSON.
 
         Raises:
             SourceError: of one of the three kinds.
         """
-        body = await self.body(url, auth=auth, payload=payload)
+        body = await self.body(url, auth=auth, payload=payload, form=form, bearer=bearer)
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise SourceNonsense(f"The answer is no JSON: {error}.") from error
 
     async def body(
-        self, url: str, *, auth: tuple[str, str] | None = None, payload: object | None = None, method: str = ""
+        self,
+        url: str,
+        *,
+        auth: tuple[str, str] | None = None,
+        payload: object | None = None,
+        method: str = "",
+        form: Mapping[str, str] | None = None,
+        bearer: str = "",
     ) -> bytes:
         """The answer's bytes; ``method`` where it is another than ``json`` would use.
 
@@ -69,7 +87,7 @@ class HttpFetcher:
         """
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                return await self._ask(url, auth, payload, method)
+                return await self._ask(self._request(url, payload, method, form, bearer), auth)
         except TimeoutError as error:
             raise SourceUnreachable(f"No complete answer within {self._limits.timeout_s:g} seconds.") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -77,18 +95,23 @@ class HttpFetcher:
         except httpx.HTTPError as error:
             raise SourceUnreachable(f"No connection: {error or type(error).__name__}.") from error
 
-    async def _ask(self, url: str, auth: tuple[str, str] | None, payload: object | None, method: str) -> bytes:
-        request = self._client.build_request(
-            method or ("GET" if payload is None else "POST"),
-            url,
-            content=None if payload is None else orjson.dumps(payload),
-            headers={
-                "Accept": "application/json, text/plain",
-                "Accept-Encoding": "identity",
-                "User-Agent": USER_AGENT,
-                "Content-Type": "application/json",
-            },
+    def _request(
+        self, url: str, payload: object | None, method: str, form: Mapping[str, str] | None, bearer: str
+    ) -> httpx.Request:
+        content = urlencode(form).encode() if form else None if payload is None else orjson.dumps(payload)
+        headers = {
+            "Accept": "application/json, text/plain",
+            "Accept-Encoding": "identity",
+            "User-Agent": USER_AGENT,
+            "Content-Type": "application/x-www-form-urlencoded" if form else "application/json",
+        }
+        if bearer:
+            headers["Authorization"] = f"Bearer {bearer}"
+        return self._client.build_request(
+            method or ("GET" if content is None else "POST"), url, content=content, headers=headers
         )
+
+    async def _ask(self, request: httpx.Request, auth: tuple[str, str] | None) -> bytes:
         response = await self._client.send(
             request, stream=True, follow_redirects=False, auth=httpx.BasicAuth(*auth) if auth else None
         )
@@ -125,6 +148,11 @@ def _status(code: int) -> str:
     return f"The server answered HTTP {code}."
 
 
-def make_client() -> httpx.AsyncClient:
-    """A client for ``HttpFetcher``; the caller closes it."""
-    return httpx.AsyncClient(trust_env=False, timeout=None, limits=httpx.Limits(max_connections=8))
+def make_client(tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """A client for ``HttpFetcher``, that trusts what ``tls`` says; the caller closes it."""
+    return httpx.AsyncClient(
+        trust_env=False,
+        timeout=None,
+        limits=httpx.Limits(max_connections=8),
+        verify=True if tls is None else tls,
+    )

@@ -33,6 +33,10 @@ WHO_MAY = {
     "logout/": EVERYBODY,
     "login/second-factor/": LOGGED_IN,  # leads Home; others to the login page, but after a password
     "login/passkey/": LOGGED_IN,  # the same: strangers' browsers ask for JSON, and answer with a passkey
+    "login/provider/": EVERYBODY,  # 404 unless the operator has set up a provider; so are the next three
+    "login/provider/callback/": EVERYBODY,
+    "account/provider/link/": LOGGED_IN,
+    "account/provider/<int:pk>/remove/": LOGGED_IN,
     "account/confirm/": LOGGED_IN,
     "account/confirm/code/": LOGGED_IN,
     "account/confirm/passkey/": LOGGED_IN,

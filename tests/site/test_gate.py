@@ -68,6 +68,17 @@ async def settle():
         await asyncio.sleep(0)
 
 
+async def test_identity_provider_that_hangs_keeps_nobody_from_a_password(stage):
+    gate = LoginGate(gate_of(stage), {"/login/provider/callback/"}, methods=("GET", "POST"))
+    for number in range(6):
+        stage.ask(gate, method="GET", path="/login/provider/callback/", client=f"10.0.0.{number}")
+    await settle()
+    assert stage.inside == LOGINS_AT_ONCE
+    stage.ask(gate, client="10.0.1.1")
+    await settle()
+    assert stage.inside == LOGINS_AT_ONCE + 1
+
+
 async def test_only_two_logins_are_worked_on_at_once(stage):
     gate = gate_of(stage)
     for number in range(6):
