@@ -109,7 +109,7 @@ async def start_proxy(
             stderr=output,
         )
     bind(process, processor)
-    return Subject(name="proxy", process=process, port=await _port(process, said))
+    return Subject(name="proxy", process=process, port=await listening(process, said))
 
 
 def bind(process: Process, processor: int | None) -> None:
@@ -124,7 +124,7 @@ def _write(environment: Mapping[str, str], data_dir: Path, set_up: SetUp) -> Non
     writer.close()
 
 
-async def _port(process: Process, said: Path) -> int:
+async def listening(process: Process, said: Path) -> int:
     """Read the port from what the proxy writes; a file, so that this process need not read its log."""
     for _ in range(int(START_S * 10)):
         for line in said.read_bytes().splitlines():
