@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard import presenters
+from dashboard.said import said
 from proxy.models.labels import Text
 from proxy.observe.live.moves import Moves
 from proxy.observe.live.views import LiveSnapshot, WorkerView
@@ -27,7 +28,7 @@ def _away(finding: Finding) -> str:
 
 _SENTENCES: Mapping[Cause, Callable[[Finding], str]] = {
     Cause.AWAY: _away,
-    Cause.NO_WORK: lambda finding: _("has no work: %s") % finding.text,
+    Cause.NO_WORK: lambda finding: _("has no work: %s") % said(finding.text),
     Cause.SILENT: lambda finding: (
         _("no share for %s, far longer than is usual for it") % presenters.duration(finding.number)
     ),
@@ -42,7 +43,7 @@ _SENTENCES: Mapping[Cause, Callable[[Finding], str]] = {
     Cause.SLOW: lambda finding: (
         _("in the last hour it did %s of what it does on its own average day") % presenters.percent(finding.number, 0)
     ),
-    Cause.EXCLUDED: lambda finding: _("cannot use %s") % finding.text,
+    Cause.EXCLUDED: lambda finding: _("cannot use %s") % said(finding.text),
 }
 
 

@@ -21,6 +21,7 @@ PURE = {
     "proxy.errors",
     "proxy.ports",
     "proxy.text",
+    "proxy.sentence",
     "proxy.peer_address",
     "proxy.observe.events",
     "proxy.stratum",
@@ -89,7 +90,15 @@ PURE = {
 }
 """Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""
 
-BASE = {"proxy.types", "proxy.errors", "proxy.ports", "proxy.text", "proxy.peer_address", "proxy.observe.events"}
+BASE = {
+    "proxy.types",
+    "proxy.errors",
+    "proxy.ports",
+    "proxy.text",
+    "proxy.sentence",
+    "proxy.peer_address",
+    "proxy.observe.events",
+}
 
 # Folder -> our own modules that its files may import beside BASE and itself.
 MAY_IMPORT = {
@@ -97,6 +106,7 @@ MAY_IMPORT = {
     "proxy.errors": set(),
     "proxy.ports": {"proxy.config.snapshot"},
     "proxy.text": set(),
+    "proxy.sentence": set(),
     "proxy.peer_address": set(),
     "proxy.observe.events": set(),
     "proxy.stratum": set(),

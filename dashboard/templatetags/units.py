@@ -14,12 +14,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 
 from dashboard import labels, presenters
+from dashboard.said import said
 from proxy.history.counters import COUNTERS, Tally
 from proxy.models.labels import COUNTER_LABELS, Text
 from proxy.observe.live.views import PoolView
 
 register = template.Library()
 
+register.filter("said", said)
 register.filter("rate", presenters.rate)
 register.filter("rate_error", presenters.rate_error)
 register.filter("difficulty", presenters.difficulty)

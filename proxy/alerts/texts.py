@@ -6,6 +6,7 @@ from proxy.alerts.incidents import Phase
 from proxy.alerts.outbox import Notification
 from proxy.alerts.rules import AlertKind, AlertLevel
 from proxy.observe.events import BestShare, BlockFound, ChainSplit
+from proxy.sentence import Sentence, sentence
 from proxy.text import visible
 
 MAX_NAME_CHARS = 64
@@ -55,22 +56,27 @@ def chain_subject(chain: str) -> str:
     return f"{_CHAIN}{chain}"
 
 
-def split_sentence(event: ChainSplit) -> str:
+def split_sentence(event: ChainSplit) -> Sentence:
     """What a chain split is, and what it means for a miner."""
     sides = " and ".join(side.replace("+", ", ") for side in event.sides)
-    return (
-        f"From height {event.height} on, the pools follow different branches, and each grows: {sides}. "
+    return sentence(
+        "From height {height:d} on, the pools follow different branches, and each grows: {sides}. "
         "Miners are not moved. What is mined on the branch that loses is worth nothing: find out which your pools "
-        "follow on purpose, and set the weights."
+        "follow on purpose, and set the weights.",
+        height=event.height,
+        sides=sides,
     )
 
 
-def doubt_sentence(chain: str, claimed: float, known: float) -> str:
+def doubt_sentence(chain: str, claimed: float, known: float) -> Sentence:
     """What is wrong with a pool that names an impossible network difficulty."""
-    return (
-        f"names a network difficulty of {short(claimed)}, but {chain} has at least {short(known)}. Its shares are sent "
+    return sentence(
+        "names a network difficulty of {claimed}, but {chain} has at least {known}. Its shares are sent "
         "as before; what it calls a block is believed only by the chain's difficulty. If it is a pool of a test chain, "
-        "choose the chain “other” for it."
+        "choose the chain “other” for it.",
+        claimed=short(claimed),
+        chain=str(chain),
+        known=short(known),
     )
 
 

@@ -45,10 +45,11 @@ from proxy.observe.events import (
     PoolNotify,
 )
 from proxy.ports import Clock
+from proxy.sentence import Sentence, sentence
 from proxy.types import AdminStatus, Chain, PoolKey
 
 FAILURES_TO_FALL_BACK = 3
-TOO_FEW_BLOCKS = "too few blocks are known to compare the windows"
+TOO_FEW_BLOCKS = sentence("too few blocks are known to compare the windows")
 STALE_S = 1_200.0
 """Maximum age of a reading (as in DPMP v2), or two polls where those are further apart."""
 
@@ -109,7 +110,7 @@ class AutoBalance:
         self._used: dict[Chain, NetworkReading] = {}
         self._parts: Parts | None = None
         self._target: Target | None = None
-        self._decision = Decision(parts={}, moved=False, reason="", next="Waits for the first poll.")
+        self._decision = Decision(parts={}, moved=False, reason="", next=sentence("Waits for the first poll."))
         self._budget = StepBudget()
         self._failures = 0
         self._in_control = False
@@ -190,7 +191,7 @@ class AutoBalance:
         followed = {chain: float(parts[chain]) for chain in self._chains} if parts else None
         if followed != self._parts:
             self._parts = followed
-            self._publish("Another node decides.")
+            self._publish(sentence("Another node decides."))
 
     # --- Output ------------------------------------------------------------------------------------------
 
@@ -271,10 +272,11 @@ class AutoBalance:
     def _failure_text(self, missing: list[Chain]) -> str:
         failed = "; ".join(f"{view.name}: {view.problem}" for view in self._sources.values() if view.problem)
         if missing and OBSERVED in self._sources:
-            failed = "; ".join([self.observer.problem(missing[0]), *([failed] if failed else [])])
+            observed = self.observer.problem(missing[0])
+            return sentence("{observed}; {others}", observed=observed, others=failed) if failed else observed
         if not missing:
-            return "The height of a chain is not known, so its subsidy is not."
-        return failed or f"No source tells anything about {missing[0].value}."
+            return sentence("The height of a chain is not known, so its subsidy is not.")
+        return failed or sentence("No source tells anything about {chain}.", chain=missing[0].value)
 
     # --- The target ----------------------------------------------------------------------------------------------
 
@@ -306,20 +308,25 @@ class AutoBalance:
         return prices
 
     def _ratio_target(self) -> Target:
-        ratios, reasons = {}, {}
+        ratios: dict[Chain, float] = {}
+        reasons: dict[Chain, str] = {}
         for chain, reading in self._used.items():
             ratios[chain], reasons[chain] = self._ratio(chain, reading)
         return Target(parts=inverse_parts(ratios), reasons=reasons)
 
-    def _ratio(self, chain: Chain, reading: NetworkReading) -> tuple[float, str]:
+    def _ratio(self, chain: Chain, reading: NetworkReading) -> tuple[float, Sentence]:
         measured, is_full = window_ratio(reading), reading.short is not None and reading.long is not None
         if self._config.significance <= 0:
-            return measured, f"short against long window: {measured:.3f}" if is_full else TOO_FEW_BLOCKS
+            plain = sentence("short against long window: {measured:.3f}", measured=measured)
+            return measured, plain if is_full else TOO_FEW_BLOCKS
         change = self._evidence[chain].update(reading, self._config.significance, len(self._chains))
         if change is None:
-            return 1.0, f"short against long window {measured:.3f} is within the noise" if is_full else TOO_FEW_BLOCKS
-        return change.ratio, (
-            f"over the last {change.blocks:g} blocks the hash rate is {change.ratio:.2f} times what it was before"
+            noise = sentence("short against long window {measured:.3f} is within the noise", measured=measured)
+            return 1.0, noise if is_full else TOO_FEW_BLOCKS
+        return change.ratio, sentence(
+            "over the last {blocks:g} blocks the hash rate is {ratio:.2f} times what it was before",
+            blocks=change.blocks,
+            ratio=change.ratio,
         )
 
     def _apply_target(self, target: Target) -> None:
@@ -336,12 +343,12 @@ class AutoBalance:
     def _count_failure(self, problem: str) -> None:
         self._failures += 1
         if self._failures < FAILURES_TO_FALL_BACK:
-            held = describe(self._parts) if self._parts else "the schedule's weights"
+            held = describe(self._parts) if self._parts else sentence("the schedule's weights")
             self._decision = Decision(
                 parts=self._parts or {},
                 moved=False,
-                reason=f"Held {held}: {problem}",
-                next="Asks again at the next poll.",
+                reason=sentence("Held {held}: {problem}", held=held, problem=problem),
+                next=sentence("Asks again at the next poll."),
             )
             return
         if self._failures == FAILURES_TO_FALL_BACK:
@@ -349,8 +356,10 @@ class AutoBalance:
         self._decision = Decision(
             parts=self._parts or {},
             moved=False,
-            next="Goes on as soon as a poll succeeds.",
-            reason=f"{self._failures} polls failed, the fallback is in force: {problem}",
+            next=sentence("Goes on as soon as a poll succeeds."),
+            reason=sentence(
+                "{polls:d} polls failed, the fallback is in force: {problem}", polls=self._failures, problem=problem
+            ),
         )
 
     def _fall_back(self) -> None:
@@ -384,7 +393,7 @@ class AutoBalance:
     def _control_changed(self, event: ControlChanged) -> None:
         was, self._in_control = self._in_control, event.mode == Mode.AUTO_BALANCE.value
         if self._in_control and not was and self._parts is not None:
-            self._publish(f"Auto-balance took control: {describe(self._parts)}.")
+            self._publish(sentence("Auto-balance took control: {parts}.", parts=describe(self._parts)))
 
     def _emit_result(self, wanted: Parts) -> None:
         rates = {}
@@ -442,5 +451,9 @@ class AutoBalance:
         )
 
     def _nothing_to_balance(self) -> str:
-        names = ", ".join(chain.value for chain in self._chains) or "none"
-        return f"Nothing: auto-balance needs enabled pools on two chains at least (now: {names})."
+        if not self._chains:
+            return sentence("Nothing: auto-balance needs enabled pools on two chains at least (now: none).")
+        names = ", ".join(chain.value for chain in self._chains)
+        return sentence(
+            "Nothing: auto-balance needs enabled pools on two chains at least (now: {chains}).", chains=names
+        )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from proxy.balance.statistics import z_of
 from proxy.balance.strategies import Parts, Target, rounded
 from proxy.config.snapshot import BalanceConfig
+from proxy.sentence import Sentence, sentence
 
 HOUR_S = 3600.0
 
@@ -56,16 +57,23 @@ def decide(current: Parts, target: Target, config: BalanceConfig, budget: StepBu
         return Decision(
             parts=current,
             moved=False,
-            reason="The weights are where they should be.",
-            next="Nothing, until the readings change.",
+            reason=sentence("The weights are where they should be."),
+            next=sentence("Nothing, until the readings change."),
         )
     if gap < config.dead_band:
         return _stay(
-            current, wanted, f"the {gap:g} points that it differs are inside the dead-band of {config.dead_band:g}"
+            current,
+            wanted,
+            sentence(
+                "the {gap:g} points that it differs are inside the dead-band of {band:g}",
+                gap=gap,
+                band=config.dead_band,
+            ),
         )
     noise = z_of(config.significance) * target.noise if config.significance > 0 else 0.0
     if gap < noise:
-        return _stay(current, wanted, f"{gap:g} points are less than the noise of the fees ({noise:.1f})")
+        less = sentence("{gap:g} points are less than the noise of the fees ({noise:.1f})", gap=gap, noise=noise)
+        return _stay(current, wanted, less)
     return _step(current, wanted, gap, config, budget, now)
 
 
@@ -74,24 +82,28 @@ def _step(current: Parts, wanted: Parts, gap: float, config: BalanceConfig, budg
     parts = rounded({chain: current[chain] + (wanted[chain] - current[chain]) * part for chain in current})
     step = distance(parts, current)
     if step == 0 or step > gap * part + 1.0:
-        return _stay(current, wanted, f"the {config.max_step_per_hour:g} points allowed in an hour are used up")
+        used = sentence("the {points:g} points allowed in an hour are used up", points=config.max_step_per_hour)
+        return _stay(current, wanted, used)
     budget.spend(now, step)
     if parts == wanted:
         return Decision(
-            parts=parts, moved=True, reason=f"Moved to {describe(parts)}.", next="Nothing, until the readings change."
+            parts=parts,
+            moved=True,
+            reason=sentence("Moved to {parts}.", parts=describe(parts)),
+            next=sentence("Nothing, until the readings change."),
         )
     return Decision(
         parts=parts,
         moved=True,
-        next=f"Goes on towards {describe(wanted)} as the step per hour allows.",
-        reason=f"Moved to {describe(parts)} on the way to {describe(wanted)}.",
+        next=sentence("Goes on towards {wanted} as the step per hour allows.", wanted=describe(wanted)),
+        reason=sentence("Moved to {parts} on the way to {wanted}.", parts=describe(parts), wanted=describe(wanted)),
     )
 
 
-def _stay(current: Parts, wanted: Parts, why: str) -> Decision:
+def _stay(current: Parts, wanted: Parts, why: Sentence) -> Decision:
     return Decision(
         parts=current,
         moved=False,
-        reason=f"Stayed at {describe(current)}: {why}.",
-        next=f"Would go to {describe(wanted)}, but {why}.",
+        reason=sentence("Stayed at {parts}: {why}.", parts=describe(current), why=why),
+        next=sentence("Would go to {wanted}, but {why}.", wanted=describe(wanted), why=why),
     )

@@ -26,6 +26,7 @@ from proxy.chains.subsidy import COIN, subsidy
 from proxy.errors import RemoteProtocolError
 from proxy.observe.events import PoolNotify
 from proxy.ports import Clock
+from proxy.sentence import Sentence, sentence
 from proxy.stratum.difficulty import network_difficulty, target_of_nbits
 from proxy.types import Chain, PoolKey
 
@@ -220,7 +221,7 @@ class Observer:
         fee, fee_error = typical_fees(chain, log.blocks)
         spans = _spans(log, scales(short, long))
         known = spans[-1].blocks if spans else 0.0
-        note = f"{known:.0f} of {long} blocks seen so far" if known < long else ""
+        note = sentence("{known:.0f} of {long:d} blocks seen so far", known=known, long=long) if known < long else ""
         return NetworkReading(
             chain=chain,
             source=SOURCE,
@@ -235,12 +236,12 @@ class Observer:
             note=note,
         )
 
-    def problem(self, chain: Chain) -> str:
+    def problem(self, chain: Chain) -> Sentence:
         """Why there is no reading of ``chain``, as a sentence."""
         log = self._logs.get(chain)
         if log is not None and log.without_height:
-            return f"The pools' jobs for {chain} do not tell the block's height."
-        return f"No pool has sent a job for {chain} yet."
+            return sentence("The pools' jobs for {chain} do not tell the block's height.", chain=str(chain))
+        return sentence("No pool has sent a job for {chain} yet.", chain=str(chain))
 
 
 def _clock_jumped(log: _ChainLog, tip: ObservedBlock, block: ObservedBlock) -> bool:

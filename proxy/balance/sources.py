@@ -13,6 +13,7 @@ from typing import Any
 from proxy.balance.readings import NetworkReading, Span, scales
 from proxy.config.snapshot import BalanceSourceConfig
 from proxy.net.http_client import HttpFetcher, SourceError, SourceNonsense, SourceRefused
+from proxy.sentence import sentence
 from proxy.types import HASHES_PER_DIFFICULTY, Chain
 
 ORACLE_STALE_S = 1_200.0
@@ -104,7 +105,7 @@ def _oracle_chain(
             Span(blocks=long, seconds=latest - at_long, difficulty=difficulty),
         )
     else:  # miners may set them two hours off; the ratio is 1 then, as in DPMP v2
-        note = "the block times run backwards, the hash rate is taken as unchanged"
+        note = sentence("the block times run backwards, the hash rate is taken as unchanged")
     return NetworkReading(
         chain=chain,
         source=name,
@@ -136,7 +137,7 @@ async def ask_node(question: Question) -> Readings:
                 taken_at=question.now,
                 difficulty=difficulty,
                 height=height + 1,
-                note="a DigiByte node tells the difficulty only",
+                note=sentence("a DigiByte node tells the difficulty only"),
             )
         ]
     headers = await _headers(question, height)
@@ -217,7 +218,7 @@ def _reading_of_headers(question: Question, chain: Chain, headers: list[_Header]
     tip = headers[0]
     spans = [_span(tip, header) for header in headers[1:]]
     used = _rising([span for span in spans if span is not None])
-    note = "" if len(used) == len(spans) else "some block times run backwards"
+    note = "" if len(used) == len(spans) else sentence("some block times run backwards")
     return NetworkReading(
         chain=chain,
         source=question.name,

@@ -13,6 +13,7 @@ from math import sqrt
 
 from proxy.balance.readings import NetworkReading, hash_rate
 from proxy.chains.subsidy import COIN, subsidy
+from proxy.sentence import Sentence, sentence
 from proxy.types import HASHES_PER_DIFFICULTY, Chain
 
 Parts = dict[Chain, float]
@@ -62,11 +63,15 @@ def value_target(readings: Mapping[Chain, NetworkReading], prices: Mapping[Chain
         return None
     parts = normalised(known)
     noise = max(_fee_noise(readings[chain], part) for chain, part in parts.items())
-    left_out = "" if priced or not prices else "; prices are left out, as not every chain has one"
     reasons = {
-        chain: _value_reason(readings[chain], prices[chain] if priced else None, value) + left_out
+        chain: _value_reason(readings[chain], prices[chain] if priced else None, value)
         for chain, value in known.items()
     }
+    if prices and not priced:
+        reasons = {
+            chain: sentence("{why}; prices are left out, as not every chain has one", why=why)
+            for chain, why in reasons.items()
+        }
     return Target(parts=parts, reasons=reasons, noise=noise)
 
 
@@ -77,12 +82,20 @@ def _fee_noise(reading: NetworkReading, part: float) -> float:
     return relative * part * (100.0 - part) / 100.0
 
 
-def _value_reason(reading: NetworkReading, price: float | None, value: float) -> str:
-    fees = f" + {reading.fee:.4g} fees" if reading.fee is not None else ", fees not seen"
+def _value_reason(reading: NetworkReading, price: float | None, value: float) -> Sentence:
     created = (subsidy(reading.chain, reading.height or 0) or 0) / COIN
-    worth = f" at {price:g} a coin" if price is not None else ""
-    per_day = value * 1e15 * 86_400 / HASHES_PER_DIFFICULTY
-    return f"{created:g} coins{fees}{worth}, difficulty {reading.difficulty:.4g}: {per_day:.4g} per PH/s and day"
+    if reading.fee is None:
+        coins = sentence("{created:g} coins, fees not seen", created=created)
+    else:
+        coins = sentence("{created:g} coins + {fees:.4g} fees", created=created, fees=reading.fee)
+    if price is not None:
+        coins = sentence("{coins} at {price:g} a coin", coins=coins, price=price)
+    return sentence(
+        "{coins}, difficulty {difficulty:.4g}: {earned:.4g} per PH/s and day",
+        coins=coins,
+        difficulty=reading.difficulty,
+        earned=value * 1e15 * 86_400 / HASHES_PER_DIFFICULTY,
+    )
 
 
 def normalised(amounts: Mapping[Chain, float]) -> Parts:

@@ -20,6 +20,7 @@ from proxy.observe.events import (
     PoolNotify,
 )
 from proxy.ports import Clock, Timer
+from proxy.sentence import sentence
 from proxy.stratum.difficulty import diff1_target, network_difficulty
 from proxy.types import HASHES_PER_DIFFICULTY, Chain, ConnectionId, PoolKey
 
@@ -292,7 +293,7 @@ def _best(tips: Sequence[_Block]) -> _Block | None:
 
 def _problem(mine: _Block, best: _Block) -> str:
     if mine.height and mine.height == best.height:
-        return f"on another block at height {mine.height} than the other pools of its chain"
+        return sentence("on another block at height {height:d} than the other pools of its chain", height=mine.height)
     if mine.height and best.height:
-        return f"still on height {mine.height}, its chain is at {best.height}"
-    return "not on the newest block of its chain"
+        return sentence("still on height {height:d}, its chain is at {best:d}", height=mine.height, best=best.height)
+    return sentence("not on the newest block of its chain")

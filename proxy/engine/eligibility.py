@@ -1,5 +1,6 @@
 """Whether a miner can use a pool's jobs at all; where not, it works elsewhere and its owner is told why."""
 
+from proxy.sentence import sentence
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import Profile
 from proxy.stratum.pool_job import PoolJob
@@ -54,22 +55,36 @@ def _why_not(
 ) -> str:
     if job.extranonce2_size < extranonce.room:
         needed = profile.least_extranonce2 + (not profile.accepts_empty_extranonce1)
-        fits = "it fits" if job.extranonce2_size >= needed else "it may fit"
-        return (
-            f"the pool leaves {job.extranonce2_size} bytes of extranonce2, this connection needs "
-            f"{extranonce.room}; {fits} when the miner reconnects"
+        sizes = {"left": job.extranonce2_size, "needed": extranonce.room}
+        if job.extranonce2_size >= needed:
+            return sentence(
+                "the pool leaves {left:d} bytes of extranonce2, this connection needs {needed:d}; it fits when the "
+                "miner reconnects",
+                **sizes,
+            )
+        return sentence(
+            "the pool leaves {left:d} bytes of extranonce2, this connection needs {needed:d}; it may fit when the "
+            "miner reconnects",
+            **sizes,
         )
     if extranonce.size < profile.least_extranonce2:
-        return f"{profile.label} needs {profile.least_extranonce2} bytes of extranonce2"
+        return sentence(
+            "{firmware} needs {bytes:d} bytes of extranonce2", firmware=profile.label, bytes=profile.least_extranonce2
+        )
     if rolls and not version_mask and not profile.stops_rolling:
         if version_mask is not None:
-            return f"the pool allows no version rolling and {profile.label} may not stop it"
+            return sentence("the pool allows no version rolling and {firmware} may not stop it", firmware=profile.label)
         if elsewhere:
-            return f"the pool has not said whether it allows version rolling, and {profile.label} may not stop it"
+            return sentence(
+                "the pool has not said whether it allows version rolling, and {firmware} may not stop it",
+                firmware=profile.label,
+            )
     if profile.max_coinbase is not None and job.coinbase_size > profile.max_coinbase:
-        return (
-            f"the pool's coinbase has {job.coinbase_size} bytes, {profile.label} can hash "
-            f"{profile.max_coinbase} at most"
+        return sentence(
+            "the pool's coinbase has {bytes:d} bytes, {firmware} can hash {most:d} at most",
+            bytes=job.coinbase_size,
+            firmware=profile.label,
+            most=profile.max_coinbase,
         )
     return _too_large(job, extranonce, profile)
 
@@ -81,12 +96,18 @@ def _too_large(job: PoolJob, extranonce: MinerExtranonce, profile: Profile) -> s
         len(template.coinb1) + len(job.extranonce1) + job.extranonce2_size - extranonce.room
     )  # as the miner gets it
     for size, most, what in (
-        (before, profile.max_coinb1, "bytes before the extranonce"),
-        (len(template.coinb2), profile.max_coinb2, "bytes behind the extranonce"),
-        (len(template.branches), profile.max_branches, "merkle branches"),
+        (before, profile.max_coinb1, sentence("bytes before the extranonce")),
+        (len(template.coinb2), profile.max_coinb2, sentence("bytes behind the extranonce")),
+        (len(template.branches), profile.max_branches, sentence("merkle branches")),
     ):
         if most is not None and size > most:
-            return f"the pool's job has {size} {what}, {profile.label} has room for {most}"
+            return sentence(
+                "the pool's job has {size:d} {what}, {firmware} has room for {most:d}",
+                size=size,
+                what=what,
+                firmware=profile.label,
+                most=most,
+            )
     return ""
 
 
@@ -105,6 +126,8 @@ def too_small(space: float, hashrate: float, job_gap_s: float | None, *, was: bo
     gap_s = job_gap_s or JOB_GAP_S
     if not hashrate or space >= hashrate * gap_s * (REGAINED_JOBS if was else NEEDED_JOBS):
         return ""
-    return (
-        f"the miner has tried all of a job within {space / hashrate:.3g} s, and the pool sends one every {gap_s:.0f} s"
+    return sentence(
+        "the miner has tried all of a job within {spent:.3g} s, and the pool sends one every {gap:.0f} s",
+        spent=space / hashrate,
+        gap=gap_s,
     )

@@ -35,6 +35,7 @@ from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import EventStream, MinerConnected
 from proxy.ports import Clock, Dialer, Timer
 from proxy.scheduling.scheduler import Scheduler
+from proxy.sentence import sentence
 from proxy.stratum.difficulty import diff1_target
 from proxy.stratum.version_rolling import USUAL_MASK
 from proxy.types import (
@@ -51,15 +52,17 @@ from proxy.types import (
     shared,
 )
 
-REMOVED = "the pool was removed"
-SWITCHED_OFF = "the pool was switched off"
+REMOVED = sentence("the pool was removed")
+NO_POOL_IS_UP = sentence("No pool is up.")
+FIRST_JOB = sentence("Waiting for the first job of a pool.")
+SWITCHED_OFF = sentence("the pool was switched off")
 OUTAGE_LOOK_S = 5.0
 """How often it is checked whether miners still work while no pool takes new ones."""
 RENEWALS_PER_S = 50.0
 LEAST_LEAVING_PER_S = 20.0
 LEAVING_S = 30.0
 """A listener that is switched off has no miners any more after so long."""
-NO_POOL = "No pool is set up: open the dashboard, whose guided start asks for two (or use the admin)."
+NO_POOL = sentence("No pool is set up: open the dashboard, whose guided start asks for two (or use the admin).")
 
 
 class Engine:
@@ -259,7 +262,7 @@ class Engine:
         self._update_wanted(session)
         if session.current is None and self.config.pools:
             hopeless = not any(pool.may_dial for pool in self.pools.values())
-            session.wait("No pool is up." if hopeless else "Waiting for the first job of a pool.", tell=hopeless)
+            session.wait(NO_POOL_IS_UP if hopeless else FIRST_JOB, tell=hopeless)
 
     def session_ended(self, session: Session) -> None:
         """The miner is gone."""
@@ -301,8 +304,8 @@ class Engine:
         if config.status is AdminStatus.DISABLED:
             return SWITCHED_OFF
         if pool.status is PoolStatus.DOWN:
-            return pool.health.reason or "the pool is down"
-        return "its payout check failed" if pool.excluded else ""
+            return pool.health.reason or sentence("the pool is down")
+        return sentence("its payout check failed") if pool.excluded else ""
 
     def coinbases_of(self, key: PoolKey) -> Iterable[bytes]:
         """The second part of the coinbase in the newest job of each of the pool's connections."""

@@ -26,6 +26,7 @@ from proxy.observe.events import (
     PoolUp,
 )
 from proxy.ports import Clock, Dialer
+from proxy.sentence import Sentence, sentence
 from proxy.stratum.patience import Patience
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache
@@ -438,7 +439,7 @@ class UpstreamPool:
 
     def _failed(self, endpoint: Endpoint, reason: str) -> None:
         self._unreachable(endpoint, reason)
-        self.health.failed(f"{endpoint}: {reason}")
+        self.health.failed(sentence("{endpoint}: {why}", endpoint=str(endpoint), why=Sentence.of(reason)))
 
     def _state_changed(self, before: PoolState, was: PoolStatus, spent_s: float) -> None:
         if self.status is not was:

@@ -44,6 +44,7 @@ from proxy.observe.events import (
 )
 from proxy.ports import Link
 from proxy.scheduling.control import NO_CHOICE
+from proxy.sentence import Sentence, sentence
 from proxy.stratum.downstream import Downstream
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
@@ -469,7 +470,11 @@ class Session:
         self._engine.scheduler.set_ready(self.id, ready)
         self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
         if self.current is None:
-            self.wait(f"Pool {lost} was lost ({why}) and no other pool has work for it.")
+            self.wait(
+                sentence(
+                    "Pool {pool} was lost ({why}) and no other pool has work for it.", pool=lost, why=Sentence.of(why)
+                )
+            )
 
     def _usable(self) -> frozenset[PoolKey]:
         """Pools with a job that this miner can work on."""
@@ -508,7 +513,7 @@ class Session:
         why = "it has not heard of the newest block of its chain"
         self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=self.current, why=why))
         if self.current is None:
-            self.wait("Waiting for a pool that has heard of the newest block.")
+            self.wait(sentence("Waiting for a pool that has heard of the newest block."))
 
     def _go_back(self) -> None:
         """Return to the pool that was left for a stale tip, if it has not been long: its turn had not ended."""

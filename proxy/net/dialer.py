@@ -15,6 +15,7 @@ from proxy.net.resolver import AddressInfo, Resolver
 from proxy.net.tasks import spawn
 from proxy.net.transport import StreamLink, keep_alive
 from proxy.ports import Clock, LinkHandler
+from proxy.sentence import sentence
 
 RACE_DELAY_S = 0.25
 TLS_SHUTDOWN_S = 1.0
@@ -49,13 +50,13 @@ class NetDialer:
             async with timeout:
                 await self._open(endpoint, handler)
         except TimeoutError:
-            handler.closed(f"no connection within {self._timeout_s():.0f} s")
+            handler.closed(sentence("no connection within {limit:.0f} s", limit=self._timeout_s()))
         except ssl.SSLCertVerificationError as error:
-            handler.closed(f"the certificate is not accepted: {error.verify_message}")
+            handler.closed(sentence("the certificate is not accepted: {why}", why=error.verify_message))
         except ssl.SSLError as error:
-            handler.closed(f"TLS failed: {error.reason or error} (is this port for TLS?)")
+            handler.closed(sentence("TLS failed: {why} (is this port for TLS?)", why=str(error.reason or error)))
         except socket.gaierror as error:
-            handler.closed(f"the name {endpoint.host} is not known: {error.strerror}")
+            handler.closed(sentence("the name {host} is not known: {why}", host=endpoint.host, why=str(error.strerror)))
         except (OSError, UnicodeError) as error:
             handler.closed(_reason(error))
         finally:

@@ -7,6 +7,7 @@ from proxy.nodes.merge import merge
 from proxy.nodes.node_snapshot import NodeSnapshot, NodeState
 from proxy.observe.live.views import Alarm, LiveSnapshot, NodeView
 from proxy.ports import TimeSource
+from proxy.sentence import sentence
 
 SILENT_S = 10.0
 """A node that is not heard for this long is silent: its rows go, and an alarm says so."""
@@ -112,11 +113,14 @@ class HeardNodes:
 
     def _alarms(self, absent: Mapping[str, _Heard], *, none: bool) -> list[Alarm]:
         if self.trouble:
-            text = f"Other nodes cannot be heard, so only a part is shown: Redis cannot be used ({self.trouble})."
+            text = sentence(
+                "Other nodes cannot be heard, so only a part is shown: Redis cannot be used ({trouble}).",
+                trouble=self.trouble,
+            )
             return [Alarm(level="bad", kind="node", text=text)]
         alarms = [_absence_alarm(name, known) for name, known in sorted(absent.items())]
         if none and not alarms and self._clock.now() - self._began_at >= SILENT_S:
-            text = "No node is heard: none runs, or none with this DPMP_REDIS_URL."
+            text = sentence("No node is heard: none runs, or none with this DPMP_REDIS_URL.")
             alarms.append(Alarm(level="bad", kind="node", text=text))
         return alarms
 
@@ -145,10 +149,15 @@ def _absent_view(known: _Heard) -> NodeView:
 
 def _absence_alarm(name: str, known: _Heard) -> Alarm:
     if known.problem:
-        text = f"What node {name} publishes cannot be read: {known.problem}. Is it of another version?"
+        text = sentence(
+            "What node {name} publishes cannot be read: {problem}. Is it of another version?",
+            name=name,
+            problem=known.problem,
+        )
         return Alarm(level="warn", kind="node", subject=name, text=text)
-    text = (
-        f"Node {name} is silent: it has stopped, or cannot reach Redis. Its miners are not shown; "
-        "if it is gone, they are on other nodes."
+    text = sentence(
+        "Node {name} is silent: it has stopped, or cannot reach Redis. Its miners are not shown; "
+        "if it is gone, they are on other nodes.",
+        name=name,
     )
     return Alarm(level="bad", kind="node", subject=name, since=known.wall, text=text)

@@ -19,6 +19,7 @@ from proxy.errors import DPMPError
 from proxy.nodes.node_snapshot import NodeSnapshot
 from proxy.observe.live.moves import Moves, ShareSum
 from proxy.observe.live.views import WorkerView
+from proxy.sentence import Sentence
 from proxy.types import WorkerName
 
 MAGIC = b"DPMPn1"
@@ -49,7 +50,13 @@ class _Workers:
     marks: Mapping[WorkerName, ShareSum]
 
 
-_encode = msgspec.msgpack.Encoder().encode
+def _plain(value: object) -> str:
+    """A sentence goes as its English text: its template would have to be believed to whoever can write a frame."""
+    assert isinstance(value, Sentence), type(value)
+    return str(value)
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _decode_node = msgspec.msgpack.Decoder(NodeSnapshot).decode
 _decode_workers = msgspec.msgpack.Decoder(_Workers).decode
 

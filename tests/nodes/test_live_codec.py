@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from proxy.nodes import live_codec
 from proxy.nodes.live_codec import MAGIC, WORKERS_A_PART, FrameError, decode, encode
 from proxy.observe.live.moves import Moves, ShareSum, Stay
-from proxy.observe.live.views import ControlView
+from proxy.observe.live.views import Alarm, ControlView
+from proxy.sentence import sentence
 from tests.support.node_snapshots import T0, a_node, a_rate, a_worker, node_snapshots
 
 
@@ -35,6 +36,14 @@ def large():
 @given(node_snapshots())
 def test_what_is_written_is_read(node):
     assert decode(encode(node)) == node
+
+
+def test_a_sentence_goes_as_its_text():
+    node = a_node("a")
+    told = replace(
+        node, live=replace(node.live, alarms=(Alarm(level="bad", text=sentence("{pool}: {why}", pool="A", why="x")),))
+    )
+    assert decode(encode(told)).live.alarms[0].text == "A: x"
 
 
 def test_workers_of_several_parts_come_in_their_order_with_what_is_known_of_them():

@@ -1,7 +1,7 @@
 """Builds the read model from the engine and the parts that count, a few times a second at most, on the loop."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -38,6 +38,7 @@ from proxy.observe.live.views import (
 )
 from proxy.ports import Clock
 from proxy.scheduling.snapshot import SchedulerSnapshot
+from proxy.sentence import Sentence, sentence
 from proxy.types import Chain, ListenerId, PoolStatus, WorkerName
 
 _QUIET_TROUBLE_S = 5.0
@@ -250,7 +251,11 @@ class SnapshotBuilder:
     def _alarms(self, pools: tuple[PoolView, ...], by_worker: Mapping[WorkerName, list[Session]]) -> tuple[Alarm, ...]:
         now = self.sources.clock.wall()
         alarms = [
-            Alarm(level="bad", kind="config", text=f"The saved configuration is not in force: {problem}")
+            Alarm(
+                level="bad",
+                kind="config",
+                text=sentence("The saved configuration is not in force: {problem}", problem=problem),
+            )
             for problem in self.config_problems
         ]
         if not pools:
@@ -259,11 +264,15 @@ class SnapshotBuilder:
             alarms += _pool_alarms(pool, self.sources.chain, now)
             doubt = self.sources.engine.network_difficulties.doubts.get(pool.key)
             if doubt is not None and pool.chain != Chain.OTHER:
-                text = f"{pool.name} {doubt_sentence(pool.chain, doubt.claimed, doubt.known)}"
+                why = doubt_sentence(pool.chain, doubt.claimed, doubt.known)
+                text = sentence("{pool} {why}", pool=pool.name, why=why)
                 alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, since=doubt.since, text=text))
         alarms += [
             Alarm(
-                level="bad", kind="chain", subject=split.chain, text=f"{split.chain} has split. {split_sentence(split)}"
+                level="bad",
+                kind="chain",
+                subject=split.chain,
+                text=sentence("{chain} has split. {what}", chain=str(split.chain), what=split_sentence(split)),
             )
             for split in self.sources.chain.splits()
         ]
@@ -271,9 +280,17 @@ class SnapshotBuilder:
             alarms += _outage_alarm(self.sources.engine.outage)
         trouble = self.sources.database_trouble()
         if trouble:
-            alarms.append(Alarm(level="bad", kind="database", text=f"History cannot be written: {trouble}"))
+            alarms.append(
+                Alarm(
+                    level="bad", kind="database", text=sentence("History cannot be written: {trouble}", trouble=trouble)
+                )
+            )
         alarms += [
-            Alarm(level="bad", kind="listener", text=f"Listener {one.name} is not open: {one.problem}")
+            Alarm(
+                level="bad",
+                kind="listener",
+                text=sentence("Listener {name} is not open: {problem}", name=one.name, problem=one.problem),
+            )
             for one in self._listeners()
             if one.problem
         ]
@@ -285,7 +302,7 @@ class SnapshotBuilder:
                     level="warn",
                     kind="worker",
                     subject=waiting[0],
-                    text=f"{_have_no_work(len(waiting))}: {', '.join(sorted(waiting)[:5])}",
+                    text=_have_no_work(waiting),
                 )
             )
         return tuple(alarms)
@@ -294,7 +311,8 @@ class SnapshotBuilder:
         met = self.sources.engine.connection_control.limit_met
         if met is None or self.sources.clock.now() - met[1] > LIMIT_SHOWN_S:
             return []
-        return [Alarm(level="bad", kind="limit", text=f"Miners are refused, the limit is met: {met[0]}.")]
+        text = sentence("Miners are refused, the limit is met: {limit}.", limit=met[0])
+        return [Alarm(level="bad", kind="limit", text=text)]
 
     def _wall(self, monotonic: float) -> float:
         clock = self.sources.clock
@@ -332,21 +350,21 @@ def _latency(tally: PoolTally | None) -> dict[str, Any]:
 
 def _reason(pool: UpstreamPool) -> str:
     if pool.refusal:
-        return f"the pool refuses our user: {pool.refusal}"
+        return sentence("the pool refuses our user: {answer}", answer=pool.refusal)
     return pool.health.reason
 
 
 def _outage_alarm(outage: Outage) -> list[Alarm]:
-    minutes = f"{outage.limit_s / 60:g} min"
+    minutes = outage.limit_s / 60
     if outage.is_long:
         return [
             Alarm(
                 level="bad",
                 kind="pools",
-                text=(
-                    f"No pool has worked for {minutes}: miners are let go, so that they can use the fallback pool "
-                    "set in "
-                    "themselves. They are taken again as soon as a pool works."
+                text=sentence(
+                    "No pool has worked for {minutes:g} min: miners are let go, so that they can use the fallback pool "
+                    "set in themselves. They are taken again as soon as a pool works.",
+                    minutes=minutes,
                 ),
             )
         ]
@@ -355,18 +373,26 @@ def _outage_alarm(outage: Outage) -> list[Alarm]:
             Alarm(
                 level="bad",
                 kind="pools",
-                text=(f"No pool works. Miners are kept; after {minutes} without any pool they are let go."),
+                text=sentence(
+                    "No pool works. Miners are kept; after {minutes:g} min without any pool they are let go.",
+                    minutes=minutes,
+                ),
             )
         ]
     return []
 
 
-def _have_no_work(workers: int) -> str:
-    return "1 worker has no work" if workers == 1 else f"{workers} workers have no work"
+def _have_no_work(workers: Sequence[WorkerName]) -> Sentence:
+    names = ", ".join(sorted(workers)[:5])
+    if len(workers) == 1:
+        return sentence("1 worker has no work: {names}", names=names)
+    return sentence("{count:d} workers have no work: {names}", count=len(workers), names=names)
 
 
-def _cannot_use(miners: int) -> str:
-    return "1 miner cannot use" if miners == 1 else f"{miners} miners cannot use"
+def _cannot_use(miners: int, pool: str) -> Sentence:
+    if miners == 1:
+        return sentence("1 miner cannot use {pool}; its page says why", pool=pool)
+    return sentence("{count:d} miners cannot use {pool}; their pages say why", count=miners, pool=pool)
 
 
 def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm]:
@@ -374,11 +400,16 @@ def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm
     if pool.status is PoolStatus.DOWN and now - pool.since >= _QUIET_TROUBLE_S:
         alarms.append(
             Alarm(
-                level="bad", kind="pool", subject=pool.key, since=pool.since, text=f"{pool.name} is down: {pool.reason}"
+                level="bad",
+                kind="pool",
+                subject=pool.key,
+                since=pool.since,
+                text=sentence("{pool} is down: {why}", pool=pool.name, why=Sentence.of(pool.reason)),
             )
         )
     elif pool.reason and pool.status is not PoolStatus.DOWN:
-        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, text=f"{pool.name}: {pool.reason}"))
+        text = sentence("{pool}: {why}", pool=pool.name, why=Sentence.of(pool.reason))
+        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, text=text))
     if pool.payout_ok is False:
         percent = pool.payout_percent or 0.0
         alarms.append(
@@ -386,7 +417,9 @@ def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm
                 level="bad",
                 kind="payout",
                 subject=pool.key,
-                text=f"{pool.name} pays your wallet {percent:.1f} % of the block reward",
+                text=sentence(
+                    "{pool} pays your wallet {percent:.1f} % of the block reward", pool=pool.name, percent=percent
+                ),
             )
         )
     view = chain.pool(pool.key)
@@ -397,7 +430,7 @@ def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm
                 kind="chain",
                 subject=pool.key,
                 since=view.problem_since,
-                text=f"{pool.name}: {view.problem}",
+                text=sentence("{pool}: {why}", pool=pool.name, why=Sentence.of(view.problem)),
             )
         )
     if pool.waiting_miners:
@@ -406,7 +439,7 @@ def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm
                 level="warn",
                 kind="pool",
                 subject=pool.key,
-                text=f"{_cannot_use(pool.waiting_miners)} {pool.name}; their pages say why",
+                text=_cannot_use(pool.waiting_miners, pool.name),
             )
         )
     return alarms

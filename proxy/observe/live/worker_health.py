@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from proxy.observe.live.moves import ShareSum, share_sum
 from proxy.observe.live.views import LiveSnapshot, WorkerView
+from proxy.sentence import Sentence, sentence
 
 SILENT_INTERVALS, SILENT_LEAST_S = 12.0, 300.0
 """Twelve usual gaps without a share come by chance once in 160 000."""
@@ -97,7 +98,10 @@ def assess(worker: WorkerView, recent: ShareSum, *, at: float, hashes_per_diffic
             *_silence(worker, at, hashes_per_difficulty),
             *_rejects(recent),
             *_slow(worker),
-            *(Finding(Level.ATTENTION, Cause.EXCLUDED, text=f"{key}: {why}") for key, why in worker.excluded.items()),
+            *(
+                Finding(Level.ATTENTION, Cause.EXCLUDED, text=sentence("{pool}: {why}", pool=key, why=Sentence.of(why)))
+                for key, why in worker.excluded.items()
+            ),
         ]
     findings.sort(key=lambda finding: _ORDER[finding.level])
     return WorkerHealth(findings[0].level if findings else Level.HEALTHY, tuple(findings))
