@@ -130,6 +130,12 @@ class VardiffRuleForm(forms.ModelForm):
         model = VardiffRule
         fields = ["name", "listener", "profile", "shares_per_minute", "least_difficulty", "most_difficulty"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        listener, profile = self.fields["listener"], self.fields["profile"]
+        listener.empty_label = _("any")  # type: ignore[attr-defined]
+        profile.choices = [("", _("any")), *((key, label) for key, label in profile.choices if key)]  # type: ignore[attr-defined]
+
 
 class RuleForm(forms.ModelForm):
     """An alert rule: only the fields that mean something for its kind, with their units."""

@@ -132,6 +132,13 @@ def test_a_sources_dollars_are_not_taken_for_euros(browser_of, on):
     assert "known in US dollars only" in text_of(browser_of("viewer").get("/money/"))
 
 
+def test_sums_of_the_demonstration_are_said_to_be_of_no_real_chain(browser_of, on):
+    browser, words = browser_of("viewer"), "Its chains have a tiny difficulty"
+    assert words not in text_of(browser.get("/money/"))
+    store.put(replace(fixtures.rich(), demo=True))
+    assert words in text_of(browser.get("/money/"))
+
+
 def test_what_is_not_known_is_said(browser_of, on):
     rich = fixtures.rich()
     first, second = rich.pools[:2]
