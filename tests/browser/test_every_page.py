@@ -32,6 +32,36 @@ OUT_OF_REACH = """() => {
     });
     return wrong;
 }"""
+KEEPS_OPEN = """() => {
+    const press = () => document.activeElement.dispatchEvent(
+        new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
+    const said = (one) => one.outerHTML.slice(0, 120);
+    const wrong = [];
+    const seen = new Map();
+    document.querySelectorAll(".menu > summary, main details > summary").forEach((summary) => {
+        const fold = summary.parentElement;
+        seen.set(fold.className, (seen.get(fold.className) || 0) + 1);
+        if (!summary.checkVisibility() || seen.get(fold.className) > 4) return;
+        fold.open = true;
+        const within = "a[href], button, input:not([type=hidden]), select, textarea";
+        const inside = [...fold.querySelectorAll(within)].find((one) => one.checkVisibility() && !one.disabled);
+        (inside || summary).focus();
+        press();
+        if (fold.open) press();
+        if (fold.open || document.activeElement !== summary) wrong.push(`Escape leaves ${said(fold)}`);
+        fold.open = false;
+    });
+    const term = [...document.querySelectorAll("main [data-tip][tabindex], main button[data-tip]")]
+        .find((one) => one.checkVisibility());
+    if (term) {
+        const tip = document.getElementById("term-tip");
+        term.focus();
+        if (!tip.matches(":popover-open")) wrong.push(`not explained: ${said(term)}`);
+        press();
+        if (tip.matches(":popover-open") || document.activeElement !== term) wrong.push(`Escape leaves ${said(term)}`);
+    }
+    return wrong;
+}"""
 STICKS_OUT = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
 VIOLATIONS = """async (rules) => (await axe.run({resultTypes: ["violations"], ...rules})).violations
     .filter((one) => ["serious", "critical"].includes(one.impact))
@@ -41,7 +71,7 @@ COLOURS = {"runOnly": ["color-contrast"]}
 IN_LIGHT = "document.documentElement.dataset.theme = 'light'; document.dispatchEvent(new CustomEvent('dpmp:theme'))"
 
 
-def test_no_page_scrolls_sideways_complains_or_shuts_anybody_out(visit):
+def test_no_page_scrolls_sideways_complains_keeps_open_or_shuts_anybody_out(visit):
     page = visit("ada", path="", theme="dark")
     wrong = []
     for path in PAGES:
@@ -49,7 +79,7 @@ def test_no_page_scrolls_sideways_complains_or_shuts_anybody_out(visit):
         page.wait_for_selector('#live-state[data-state="live"]')
         page.evaluate(AXE)
         wrong += [f"{path} {violation}" for violation in page.evaluate(VIOLATIONS, {})]
-        wrong += [f"{path} {fault}" for fault in page.evaluate(OUT_OF_REACH)]
+        wrong += [f"{path} {fault}" for fault in page.evaluate(OUT_OF_REACH) + page.evaluate(KEEPS_OPEN)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             if page.evaluate(STICKS_OUT) > 0:

@@ -199,14 +199,22 @@
   ["mouseover", "focusin", "click"].forEach((kind) => document.addEventListener(kind, explain));
   document.addEventListener("focusout", hide);
   document.addEventListener("scroll", hide, { capture: true, passive: true });
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   // On a narrow screen the row of pages scrolls: show where we are.
   const here = document.querySelector(".bar nav [aria-current]");
   if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 40;
 
-  // Menus close on Escape and on a click elsewhere.
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") document.querySelectorAll(".menu[open]").forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); }); });
+  // Escape closes the innermost of what is open: what explains a term, a menu, the fold that holds the focus, which goes
+  // back to what opened it. Menus close on a click elsewhere, too.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (tip.matches(":popover-open")) { hide(); return; }
+    const open = document.querySelector(".menu[open]") || document.activeElement.closest("main details[open]");
+    if (!open) return;
+    event.preventDefault();
+    open.open = false;
+    open.querySelector(":scope > summary").focus();
+  });
   document.addEventListener("click", (event) => document.querySelectorAll(".menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");

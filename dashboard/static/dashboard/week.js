@@ -135,7 +135,7 @@
   let cursor = { day: 0, from: 22 * 60, until: 23 * 60 }, pending = null;
   const STEPS = { ArrowLeft: [-SNAP, 0], ArrowRight: [SNAP, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && panel.contains(event.target)) { shut(); return; }
+    if (event.key === "Escape" && !event.defaultPrevented && panel.contains(event.target)) { shut(); return; }
     const block = event.target.closest && event.target.closest(".block"), step = STEPS[event.key];
     if (block) {
       if (event.key === "Delete") { event.preventDefault(); if (block.getAttribute("href")) { returnTo = block; open(`${block.getAttribute("href")}?delete`, true); } }
