@@ -14,7 +14,7 @@ from django.db.models import Q
 from proxy.balance.sources import Question, ask_confirmations, can_confirm
 from proxy.config.snapshot import BalanceSourceConfig, ConfigSnapshot
 from proxy.models.history import Block
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, make_client
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, authorities, make_client
 from proxy.nodes.lease import Lease, OwnLease
 from proxy.ports import Clock
 from proxy.types import Chain
@@ -85,7 +85,7 @@ class Confirmations:
 
     async def run(self) -> None:
         """Look for blocks to ask about once a minute."""
-        async with make_client() as client:
+        async with make_client(await authorities()) as client:
             while True:
                 await asyncio.sleep(LOOK_EVERY_S)
                 await self.ask_open(client)

@@ -19,7 +19,7 @@ from proxy.balance.sources import Question, fetch
 from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, ConfigSnapshot
 from proxy.history.locks import AT_THE_END_S, wait_at_most
 from proxy.models.balance import BalanceMemory, ChainBlock
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, make_client
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, authorities, make_client
 from proxy.nodes.lease import Lease, LeaseLost, OwnLease
 from proxy.ports import Clock
 from proxy.types import Chain
@@ -171,7 +171,7 @@ class BalanceService:
 
     async def run(self) -> None:
         """Poll whenever a source is due, the first time 60 seconds after the start."""
-        client = self._client or make_client()
+        client = self._client or make_client(await authorities())
         try:
             while True:
                 if not self._lease.held:
@@ -307,7 +307,7 @@ async def try_source(
     Raises:
         SourceError: it failed; the text says why.
     """
-    async with make_client() as client:
+    async with make_client(await authorities()) as client:
         return await fetch(
             Question(name=source.kind, config=source, ask=HttpFetcher(client, limits), now=now, short=short, long=long)
         )

@@ -148,6 +148,11 @@ def _status(code: int) -> str:
     return f"The server answered HTTP {code}."
 
 
+async def authorities() -> ssl.SSLContext:
+    """What ``make_client`` trusts by itself, read in a thread: it would hold the loop for tens of milliseconds."""
+    return await asyncio.to_thread(httpx.create_ssl_context)
+
+
 def make_client(tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     """A client for ``HttpFetcher``, that trusts what ``tls`` says; the caller closes it."""
     return httpx.AsyncClient(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy import VERSION
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, make_client
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, authorities, make_client
 from proxy.nodes.lease import Lease, OwnLease
 from proxy.observe.events import EventStream, UpdateAvailable, UpdateCheckFailed
 from proxy.ports import TimeSource
@@ -77,7 +77,7 @@ class UpdateService:
 
         found: Release | None = None
         try:
-            async with make_client() as client:
+            async with make_client(await authorities()) as client:
                 found = release_of(await HttpFetcher(client, LIMITS).json(feed))
         except (SourceError, FeedError) as error:
             self._events.emit(UpdateCheckFailed(problem=str(error)[:200]))
