@@ -12,8 +12,10 @@ LOGINS = {
     "account_login", "account_logout", "mfa_add_webauthn", "mfa_authenticate", "mfa_list_webauthn",
     "mfa_login_webauthn", "mfa_remove_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
     "mfa_activate_totp", "mfa_deactivate_totp", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
+    "oidc-callback", "oidc-link", "oidc-remove", "oidc-start",
 }  # fmt: skip
-"""Pages on the way through a login or to a second factor: ``test_passkeys`` walks through them."""
+"""Pages on the way through a login or to a second factor: ``test_passkeys`` and ``test_identity_provider`` walk through
+them."""
 NO_PAGE = {
     "alert-test", "api-call", "api-schema", "blocks-close", "browser-add", "browser-key", "browser-remove",
     "chart-fleet", "chart-money", "chart-network", "chart-pool",
