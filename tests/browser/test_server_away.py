@@ -94,6 +94,7 @@ def test_no_line_is_written_while_the_server_is_away_and_the_page_is_live_again_
     expect(page.locator("[data-chart] canvas")).to_be_visible()  # no request is under way
     way.cut()
     expect(page.locator("#lost")).to_be_visible()
+    page.bad.clear()  # of a request that was under way when the port was cut the browser complains
     for _ in range(4):
         page.wait_for_event("requestfailed", timeout=PATIENCE_S * 1000)
     way.mend()
@@ -124,6 +125,7 @@ def test_notice_of_an_installed_page_waits_for_the_server_without_a_line(visit, 
     way.cut()
     page.goto(f"{way.url}/pools/")
     expect(page.get_by_role("heading")).to_have_text("The server cannot be reached")
+    page.bad.clear()  # as above
     for _ in range(2):
         page.wait_for_event("requestfailed", timeout=PATIENCE_S * 1000)
     way.mend()

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 CORPUS = Path(__file__).parent / "corpus"
-CASES = 150
-"""Of each kind in the suite."""
+CASES = 60
+"""Of each kind in the suite, the same ones each time; ``make fuzz`` looks for others."""
 MINUTES = float(os.environ.get("DPMP_FUZZ_MINUTES", "0"))
 SEED = os.environ.get("DPMP_FUZZ_SEED", str(time.time_ns()) if MINUTES else "0")
 FINDINGS = os.environ.get("DPMP_FUZZ_FINDINGS", "")

@@ -90,7 +90,7 @@
   });
   document.addEventListener("htmx:wsError", () => startPolling());
   // What a page asks by itself waits until the server is back.
-  window.dpmpAway = () => light.dataset.state === "lost" || closed !== null && poll === null;
+  window.dpmpAway = () => light.dataset.state === "lost" || closed !== null && light.dataset.state !== "polling";
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (dpmpAway() && event.detail.elt.matches('[hx-trigger^="every"]')) event.preventDefault();
   });
