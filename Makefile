@@ -117,14 +117,13 @@ test: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target processes browser covered
 
 processes browser covered: export DPMP_DATA_DIR := $(TEST_DATA)
-# All at once, for many wait; those that are about seconds go first, and the units take what the others leave: three
-# processes, since each of them waits for a seventh of its time.
+# All at once, for many wait; those that are about seconds go first, and the units take what the others leave.
 processes: $(VENV)/.test
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(filter-out tests/browser,$(PROCESSES)) $(TESTARGS)
 browser: $(VENV)/.test
 	nice -n 4 $(BIN)/python -m pytest tests/browser $(TESTARGS)
 covered: $(VENV)/.test
-	nice -n 10 $(BIN)/python -m pytest -n 3 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
+	nice -n 10 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not simulation" --cov --cov-report= $(PROCESSES:%=--ignore=%) $(TESTARGS)
 	$(BIN)/python -m tests.support.coverage_limits
 
 # On a server of their own, or the one of DPMP_TEST_DATABASE_URL: a few tests in make test, or all.

@@ -89,16 +89,43 @@ def unmeasured(config):
         controller.resume()
 
 
+def groups_with_permissions():
+    """The groups that migrations made, by name: what each may, as app, model and codename."""
+    from django.contrib.auth.models import Group
+
+    kinds = ("permissions__content_type__app_label", "permissions__content_type__model", "permissions__codename")
+    found = {}
+    for name, *kind in Group.objects.values_list("name", *kinds):
+        found.setdefault(name, set()).add(tuple(kind))
+    return found
+
+
+def put_back(groups):
+    """Emptying the database takes the groups with it, and the next test of this process may be one that needs them."""
+    from django.contrib.auth.models import Group, Permission
+
+    by_kind = {
+        (each.content_type.app_label, each.content_type.model, each.codename): each
+        for each in Permission.objects.select_related("content_type")
+    }
+    for name, kinds in groups.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        group.permissions.set([by_kind[kind] for kind in kinds if kind in by_kind])
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(request, django_db_blocker):
     """Make the test database. On PostgreSQL it is dropped only when nobody uses it: end what threads hold."""
     with unmeasured(request.config):
         request.getfixturevalue("django_db_setup")
     emptied = TransactionTestCase._fixture_teardown
+    with django_db_blocker.unblock():
+        groups = groups_with_permissions()
 
     def empty(case):
         with unmeasured(request.config):
             emptied(case)
+            put_back(groups)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(TransactionTestCase, "_fixture_teardown", empty)
