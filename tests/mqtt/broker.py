@@ -78,12 +78,15 @@ class Onlooker:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.held: dict[str, bytes] = {}
+        self.heard: list[tuple[str, bytes]] = []
+        """All messages, for what is replaced at once."""
         self._news = asyncio.Event()
 
     async def listen(self) -> None:
         await self.client.subscribe("#", qos=1)
         async for message in self.client.messages:
             assert isinstance(message.payload, bytes)
+            self.heard.append((str(message.topic), message.payload))
             if message.payload:
                 self.held[str(message.topic)] = message.payload
             else:

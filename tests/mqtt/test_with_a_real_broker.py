@@ -294,9 +294,10 @@ def test_a_broker_that_went_is_found_again_and_gets_everything_anew(tmp_path: Pa
 def test_another_ones_last_will_is_answered(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         await looking.until(lambda: looking.held.get("dpmp/status") == b"online")
+        looking.heard.clear()
         await looking.say("dpmp/status", "offline", retain=True)
-        await looking.until(lambda: looking.held.get("dpmp/status") == b"offline")
-        await looking.until(lambda: looking.held.get("dpmp/status") == b"online")
+        await looking.until(lambda: ("dpmp/status", b"online") in looking.heard)
+        assert [said for topic, said in looking.heard if topic == "dpmp/status"] == [b"offline", b"online"]
 
     run(scene, tmp_path)
 
