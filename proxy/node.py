@@ -79,6 +79,7 @@ from proxy.observe.metrics import MetricsSink
 from proxy.ops.health import readiness, several
 from proxy.ops.running import remove_running, replaced, write_running
 from proxy.ops.undelivered import resume_delivery
+from proxy.text import address_text
 from proxy.types import HASHES_PER_DIFFICULTY, MAIN_LISTENER, TLS_LISTENER, PoolKey
 from proxy.updates.service import UpdateService
 
@@ -518,18 +519,18 @@ class Node(OwnProcess):
                     ready=self._ready if self.keeper is not None else None,
                 )
                 await self.metrics_server.start(*metrics, self._inherited(METRICS, *metrics))
-                self.events.emit(MetricsStarted(address=address_text(self.metrics_server.address)))
+                self.events.emit(MetricsStarted(address=address_text(*self.metrics_server.address)))
             if self.web is not None:
                 await self.web.start(*web, self._inherited(WEB, *web))
                 self.engine.web_bound = self.web.address
-                self.events.emit(WebStarted(address=address_text(self.web.address)))
+                self.events.emit(WebStarted(address=address_text(*self.web.address)))
             inherited = self._inherited(STRATUM, *stratum)
             bound = await self.miner_ports.open_fixed(MAIN_LISTENER, *stratum, inherited)
             if configured.tls_port:
                 inherited = self._inherited(TLS, stratum[0], configured.tls_port)
                 with_tls = await self.miner_ports.open_fixed(TLS_LISTENER, stratum[0], configured.tls_port, inherited)
                 if with_tls is not None:
-                    self.events.emit(TlsListening(address=address_text(with_tls)))
+                    self.events.emit(TlsListening(address=address_text(*with_tls)))
             elif TLS in options.inherited:
                 self._leave_unused(TLS, "off")
         except OSError as error:
@@ -539,10 +540,10 @@ class Node(OwnProcess):
             ) from error
         await self._say_what_was_replaced(bound or stratum)
         if bound is not None:
-            self.builder.miner_address = address_text(bound)
+            self.builder.miner_address = address_text(*bound)
             if self.keeper is not None:
-                self.keeper.listens(address_text(bound))
-            self.events.emit(Listening(address=address_text(bound)))
+                self.keeper.listens(address_text(*bound))
+            self.events.emit(Listening(address=address_text(*bound)))
         await self.miner_ports.start()
         self._listening = True
 
@@ -566,12 +567,12 @@ class Node(OwnProcess):
         sock = self.options.inherited.get(name)
         if sock is None or fits(sock, port):
             return sock
-        self._leave_unused(name, address_text((host, port)))
+        self._leave_unused(name, address_text(host, port))
         return None
 
     def _leave_unused(self, name: str, configured: str) -> None:
         sock = self.options.inherited[name]
-        unused = address_text(sock.getsockname()[:2])
+        unused = address_text(*sock.getsockname()[:2])
         self.events.emit(InheritedSocketUnused(socket=name, address=unused, configured=configured))
         sock.close()
 
@@ -720,12 +721,6 @@ def pages_application() -> Application:
 
     pages: Application = application
     return pages
-
-
-def address_text(pair: tuple[str, int]) -> str:
-    """Host and port as one text."""
-    host, port = pair
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def serve(options: Options, on_made: Callable[[Node], None]) -> None:

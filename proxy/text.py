@@ -1,4 +1,5 @@
-"""Text of others, made safe to show: nothing in it moves a terminal's cursor or turns the order of what is read."""
+"""Text of others, made safe to show: nothing in it moves a terminal's cursor or turns the order of what is read; and
+addresses as everybody writes them."""
 
 import re
 
@@ -33,6 +34,11 @@ def escape_in_page(html: str) -> str:
 def harmless_cell(text: str) -> str:
     """``text`` of a peer in a cell of a CSV file: a spreadsheet must not take it for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def address_text(host: str, port: int) -> str:
+    """``host:port``, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _escaped(char: str) -> str:

@@ -17,7 +17,7 @@ from proxy.net.clock import LoopClock
 from proxy.net.inherited import METRICS, WEB, fits
 from proxy.net.servers import MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
-from proxy.node import Options, OwnProcess, StartError, address_text, pages_application
+from proxy.node import Options, OwnProcess, StartError, pages_application
 from proxy.nodes.live_bus import BusHealth, MergedSnapshots
 from proxy.observe.events import (
     ConfigRefused,
@@ -33,6 +33,7 @@ from proxy.observe.live.views import own, store
 from proxy.observe.log import LibraryHandler, LogSink
 from proxy.observe.log import lines as log_lines
 from proxy.observe.metrics import MetricsSink
+from proxy.text import address_text
 
 MERGING_PART, LONGEST_PAUSE_S = 0.1, 5.0
 
@@ -137,10 +138,10 @@ class WebNode(OwnProcess):
                 )
                 sock = options.inherited.get(METRICS)
                 await self.metrics_server.start(*metrics, sock if sock is None or fits(sock, metrics[1]) else None)
-                self.events.emit(MetricsStarted(address=address_text(self.metrics_server.address)))
+                self.events.emit(MetricsStarted(address=address_text(*self.metrics_server.address)))
             sock = options.inherited.get(WEB)
             await self.web.start(*web, sock if sock is None or fits(sock, web[1]) else None)
-            self.events.emit(WebStarted(address=address_text(self.web.address)))
+            self.events.emit(WebStarted(address=address_text(*self.web.address)))
         except OSError as error:
             raise StartError(
                 f"{error.strerror or error}. Is another program, or another dpmp, using it? "

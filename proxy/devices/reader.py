@@ -11,6 +11,7 @@ from proxy.devices import axeos, cgminer
 from proxy.devices.cgminer import Answers
 from proxy.devices.facts import Api, Facts, NoAnswer, Nonsense, NotAllowed, json_object
 from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, SourceRefused, SourceUnreachable
+from proxy.text import address_text
 
 CONNECT_S, COMMAND_S, READ_S = 3.0, 5.0, 12.0
 """For a connection, one question, all questions to one miner."""
@@ -56,9 +57,8 @@ class DeviceReader:
         await self._ask_axeos(host, port, "/api/system/restart", "POST", {})
 
     async def _ask_axeos(self, host: str, port: int, path: str, method: str, payload: object | None = None) -> object:
-        netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            body = await self._http.body(f"http://{netloc}{path}", payload=payload, method=method)
+            body = await self._http.body(f"http://{address_text(host, port)}{path}", payload=payload, method=method)
         except SourceUnreachable as error:
             raise NoAnswer("It does not answer.") from error
         except SourceRefused as error:

@@ -25,6 +25,7 @@ from proxy.observe.events import (
     TlsCertificateRefused,
 )
 from proxy.ports import Clock, Timer
+from proxy.text import address_text
 from proxy.types import MAIN_LISTENER, TLS_LISTENER, ListenerId
 
 FIXED = (MAIN_LISTENER, TLS_LISTENER)
@@ -209,12 +210,14 @@ class MinerListeners:
             if problem != port.problem:
                 port.problem = problem
                 self._events.emit(
-                    ListenerFailed(listener=port.config.name, address=_text(port.at), problem=port.problem)
+                    ListenerFailed(listener=port.config.name, address=address_text(*port.at), problem=port.problem)
                 )
             return
         assert port.bound is not None
         self._events.emit(
-            ListenerOpened(listener=port.config.name, address=_text(port.bound), tls=port.listener.tls is not None)
+            ListenerOpened(
+                listener=port.config.name, address=address_text(*port.bound), tls=port.listener.tls is not None
+            )
         )
 
     async def _open(self, port: _Port) -> None:
@@ -233,7 +236,7 @@ class MinerListeners:
         if not port.config.enabled:
             miners = self._miners(ident)
             self._let_go(ident)
-        self._events.emit(ListenerClosed(listener=port.config.name, address=_text(bound), miners=miners))
+        self._events.emit(ListenerClosed(listener=port.config.name, address=address_text(*bound), miners=miners))
 
     def _plan_retry(self) -> None:
         if self._timer is not None:
@@ -256,8 +259,3 @@ class MinerListeners:
 def _switched_off(config: ListenerConfig) -> ListenerConfig:
     """What is left of a listener that was removed, until it is closed."""
     return ListenerConfig(id=config.id, name=config.name, host=config.host, port=0, enabled=False)
-
-
-def _text(pair: tuple[str, int]) -> str:
-    host, port = pair
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

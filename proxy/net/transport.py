@@ -19,6 +19,7 @@ from typing import cast
 
 from proxy.net.held_writes import held_writes_of
 from proxy.ports import LinkHandler
+from proxy.text import address_text
 
 MAX_UNSENT = 1 << 20
 """Maximum of unsent bytes for a peer that does not read."""
@@ -297,8 +298,7 @@ def peer_of(transport: asyncio.BaseTransport) -> str:
     peername = transport.get_extra_info("peername")
     if not isinstance(peername, tuple) or len(peername) < 2:
         return str(peername or "?")
-    host = str(peername[0]).removeprefix("::ffff:")
-    return f"[{host}]:{peername[1]}" if ":" in host else f"{host}:{peername[1]}"
+    return address_text(str(peername[0]).removeprefix("::ffff:"), peername[1])
 
 
 def _ignore(payload: bytes) -> None:

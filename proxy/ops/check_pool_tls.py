@@ -16,6 +16,7 @@ from cryptography import x509
 from proxy.config.snapshot import Endpoint
 from proxy.net.dialer import RACE_DELAY_S
 from proxy.ops.check_pool_probe import readable
+from proxy.text import address_text
 
 MAX_NAMES = 5
 
@@ -83,8 +84,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _address(writer: asyncio.StreamWriter) -> str:
-    host, port = writer.get_extra_info("peername")[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return address_text(*writer.get_extra_info("peername")[:2])
 
 
 def _shown(writer: asyncio.StreamWriter, inspection: TlsInspection) -> TlsInspection:

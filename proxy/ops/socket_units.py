@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from proxy.text import address_text
+
 _LISTENS = re.compile(r"^ListenStream=(?P<host>\S*?):?(?P<port>\d+)\s*$", re.MULTILINE)
 
 
@@ -25,9 +27,10 @@ def disagreements(folder: Path, wanted: Mapping[str, tuple[str, int]]) -> Iterat
             if port:
                 yield f"there is no {unit}, and port {port} is configured"
         elif not port:
-            yield f"{unit} listens on {_text(*found[name])}, and that port is switched off"
+            yield f"{unit} listens on {address_text(*found[name])}, and that port is switched off"
         elif found[name] != (_plain(host), port):
-            yield f"{unit} listens on {_text(*found[name])}, and {_text(_plain(host), port)} is configured"
+            configured = address_text(_plain(host), port)
+            yield f"{unit} listens on {address_text(*found[name])}, and {configured} is configured"
 
 
 def _listens(unit: Path) -> tuple[str, int] | None:
@@ -40,7 +43,3 @@ def _listens(unit: Path) -> tuple[str, int] | None:
 
 def _plain(host: str) -> str:
     return host.strip("[]") or "0.0.0.0"
-
-
-def _text(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -39,6 +39,7 @@ from proxy.observe.live.views import (
 from proxy.ports import Clock
 from proxy.scheduling.snapshot import SchedulerSnapshot
 from proxy.sentence import Sentence, sentence
+from proxy.text import address_text
 from proxy.types import Chain, ListenerId, PoolStatus, WorkerName
 
 _QUIET_TROUBLE_S = 5.0
@@ -215,11 +216,10 @@ class SnapshotBuilder:
     def _listener(self, config: ListenerConfig) -> ListenerView:
         here = self.sources
         bound = here.ports.address(config.id) if here.ports is not None else None
-        host, port = bound or (config.host, config.port)
         return ListenerView(
             id=config.id,
             name=config.name,
-            address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            address=address_text(*(bound or (config.host, config.port))),
             is_open=bound is not None,
             enabled=config.enabled,
             tls=config.tls,
