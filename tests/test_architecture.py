@@ -130,7 +130,14 @@ MAY_IMPORT = {
         "proxy.nodes.lease",
         "proxy.stratum",
     },
-    "proxy.alerts": {"proxy.config", "proxy.devices", "proxy.models", "proxy.nodes.lease", "proxy.observe.live"},
+    "proxy.alerts": {
+        "proxy.config",
+        "proxy.devices",
+        "proxy.models",
+        "proxy.net.http_client",
+        "proxy.nodes.lease",
+        "proxy.observe.live",
+    },
     "proxy.money": {"proxy.balance", "proxy.chains", "proxy.models"},
     "proxy.mqtt": {
         "proxy.balance.balance_view",

@@ -10,7 +10,7 @@ from django.db import Error as DjangoError
 from proxy.alerts.rules import AlertAddress, AlertKind, AlertLevel, AlertMessage, TargetGone
 from proxy.alerts.sending import send
 from proxy.alerts.summary import compose
-from proxy.models.alerts import BROWSER_SCHEME, AlertDelivery, DeliveryState
+from proxy.models.alerts import AlertDelivery, DeliveryState, is_browser
 from proxy.ports import TimeSource
 
 RETRY_S = (15.0, 60.0, 300.0, 900.0, 3600.0)
@@ -129,10 +129,10 @@ class Deliverer:
 
     def _is_to_browser(self, delivery: Delivery) -> bool:
         address = self.addresses.get(delivery.message.target)
-        return address is not None and address.url.startswith(f"{BROWSER_SCHEME}:")
+        return address is not None and is_browser(address.url)
 
     def _send_to(self, address: AlertAddress, message: AlertMessage) -> str:
-        if address.url.startswith(f"{BROWSER_SCHEME}:"):
+        if is_browser(address.url):
             return self._push(address.url, message)
         return self._send(address.url, message.title, message.body, message.level)
 

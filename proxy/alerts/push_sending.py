@@ -26,8 +26,10 @@ from django.utils import timezone
 
 from proxy.alerts import web_push
 from proxy.alerts.rules import AlertKind, AlertLevel, AlertMessage, TargetGone
+from proxy.alerts.sending import TEST_TEXT, TEST_TITLE
 from proxy.models.alerts import AlertTarget
 from proxy.models.push import PushKey, PushSubscription
+from proxy.net.http_client import USER_AGENT, make_client
 
 LIMIT_S = 10.0
 DAY_S = 86_400
@@ -119,8 +121,8 @@ def push_test(url: str, network: Network = INTERNET) -> str:
     """Push a message that says it is a test; as ``push``, but gone is a problem like others."""
     test = AlertMessage(
         target=0,
-        title="DPMP: test",
-        body="This is a test. Alerts of DPMP will come this way.",
+        title=TEST_TITLE,
+        body=TEST_TEXT,
         level=AlertLevel.INFO,
         kinds=(),
         at=time.time(),
@@ -179,9 +181,8 @@ async def _send(
 ) -> int:
     """The status of the answer; the addresses are tried one after the other while none can be connected to."""
     url = httpx.URL(endpoint)
-    headers = {**headers, "Host": url.netloc.decode(), "User-Agent": "dpmp/4"}
-    verify = network.trust or True
-    async with asyncio.timeout(network.limit_s), httpx.AsyncClient(trust_env=False, timeout=None, verify=verify) as ask:
+    headers = {**headers, "Host": url.netloc.decode(), "User-Agent": USER_AGENT}
+    async with asyncio.timeout(network.limit_s), make_client(network.trust) as ask:
         for last, address in enumerate(addresses, 1 - len(addresses)):
             request = ask.build_request(
                 "POST", url.copy_with(host=address), headers=headers, content=body, extensions={"sni_hostname": host}

@@ -5,9 +5,10 @@ import re
 import threading
 
 from proxy.alerts.rules import AlertLevel
-from proxy.models.alerts import BROWSER_SCHEME
+from proxy.models.alerts import is_browser
 
 MAX_PROBLEM_CHARS = 300
+TEST_TITLE, TEST_TEXT = "DPMP: test", "This is a test. Alerts of DPMP will come this way."
 SECRET_CHARS = 4
 """Parts of an address at least this long are removed from error texts."""
 
@@ -39,11 +40,11 @@ def send(url: str, title: str, body: str, level: AlertLevel = AlertLevel.INFO) -
 
 def send_test(url: str) -> str:
     """Send a message that says it is a test; as ``send``, also to a browser."""
-    if url.startswith(f"{BROWSER_SCHEME}:"):
+    if is_browser(url):
         from proxy.alerts.push_sending import push_test
 
         return push_test(url)
-    return send(url, "DPMP: test", "This is a test. Alerts of DPMP will come this way.")
+    return send(url, TEST_TITLE, TEST_TEXT)
 
 
 def _last_line(log: str) -> str:

@@ -24,6 +24,11 @@ BROWSER_SCHEME = "webpush"
 """Scheme of targets that are browsers; the rest of such an address names a ``PushSubscription``."""
 
 
+def is_browser(url: str) -> bool:
+    """Whether the address of a target is that of a browser, which Apprise knows nothing of."""
+    return url.startswith(f"{BROWSER_SCHEME}:")
+
+
 class DeliveryState(models.TextChoices):
     """Delivery state of a message."""
 
