@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from proxy.models.base import OneRow
 from proxy.models.constraints import check
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
@@ -38,7 +39,7 @@ class NewPeople(models.TextChoices):
     OPERATOR = "operator", _("as an operator")
 
 
-class IdentityProvider(models.Model):
+class IdentityProvider(OneRow):
     """An OpenID Connect provider, by which people may log in; a single row, off until switched on."""
 
     enabled = models.BooleanField(_("log in by an identity provider"), default=False)
@@ -110,11 +111,6 @@ class IdentityProvider(models.Model):
 
     def __str__(self) -> str:
         return self.name or gettext("identity provider")
-
-    @classmethod
-    def load(cls) -> "IdentityProvider":
-        """The one row; unsaved with the defaults where there is none yet."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
 
     @classmethod
     def in_use(cls) -> "IdentityProvider | None":

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.login_models import IdentityProvider, LinkByHand
-from proxy.models.base import keep_newest
+from proxy.models.base import OneRow, keep_newest
 
 __all__ = [
     "ApiToken",
@@ -217,7 +217,7 @@ class ApiToken(models.Model):
         return "live" if self.password_mark == self.user.get_session_auth_hash() else "password"
 
 
-class LoginRules(models.Model):
+class LoginRules(OneRow):
     """What logins take; a single row, and none as long as nobody has changed anything."""
 
     administrators_need_second_factor = models.BooleanField(
@@ -236,11 +236,6 @@ class LoginRules(models.Model):
 
     def __str__(self) -> str:
         return str(_("rules for logins"))
-
-    @classmethod
-    def load(cls) -> "LoginRules":
-        """The one row; unsaved with the defaults where there is none yet."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
 
 
 class WorkerNote(models.Model):

@@ -47,8 +47,20 @@ def keep_newest(added: models.Model, most: int) -> None:
         type(added)._default_manager.filter(pk__lte=added.pk - most).delete()
 
 
-class SingleRow(ConfigModel):
-    """Settings in a single row. A check constraint enforces it."""
+class OneRow(models.Model):
+    """A table of a single row, with primary key 1. A check constraint enforces it."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def load(cls) -> Self:
+        """The one row; unsaved with the defaults where there is none yet."""
+        return cls._default_manager.filter(pk=1).first() or cls(pk=1)
+
+
+class SingleRow(OneRow, ConfigModel):
+    """Settings in a single row."""
 
     class Meta:
         abstract = True
@@ -62,8 +74,3 @@ class SingleRow(ConfigModel):
         """A new form edits the same row."""
         self.pk = self.pk or 1
         super().clean()
-
-    @classmethod
-    def load(cls) -> Self:
-        """The one row; unsaved with the defaults where there is none yet."""
-        return cls._default_manager.filter(pk=1).first() or cls(pk=1)

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from proxy.history.counters import STORED
+from proxy.models.base import OneRow
 from proxy.models.constraints import check
 from proxy.models.labels import COUNTER_LABELS
 from proxy.types import BlockFate, Chain, DecidedBy, Reason, Verdict
@@ -332,7 +333,7 @@ class WriterMark(models.Model):
 _DAYS = [MaxValueValidator(36500)]
 
 
-class Retention(models.Model):
+class Retention(OneRow):
     """How long history is kept, and how finely; one row."""
 
     minutes_days = models.PositiveIntegerField(
@@ -370,8 +371,3 @@ class Retention(models.Model):
 
     def __str__(self) -> str:
         return str(_("Retention"))
-
-    @classmethod
-    def load(cls) -> "Retention":
-        """The settings; the defaults where nobody has saved any."""
-        return cls.objects.filter(id=1).first() or cls(id=1)
