@@ -1,14 +1,10 @@
 """Says what the proxy said in English in the reader's language, where translators know it."""
 
-import re
-
 from django.utils.formats import get_format
 from django.utils.translation import gettext, gettext_noop
 
-from proxy.sentence import Sentence, Value
+from proxy.sentence import Sentence, Value, filled
 
-_FIELD = re.compile(r"{(\w+)(?::(\.?\d?[dgf]))?}")
-"""A name in braces and a format as sentences of ours have them; nothing else that Python's formats could do."""
 OF_THE_SYSTEM = (
     gettext_noop("Connection refused"),
     gettext_noop("Connection reset by peer"),
@@ -29,9 +25,7 @@ def said(text: str) -> str:
         return gettext(text) if text in OF_THE_SYSTEM else text
     english = text.template
     template = gettext(english)
-    if not text.values:
-        return template
-    return _FIELD.sub(lambda field: _value(text.values.get(field[1], field[0]), field[2] or ""), template)
+    return filled(template, text.values, _value) if text.values else template
 
 
 def _value(value: Value, form: str) -> str:

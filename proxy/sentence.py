@@ -5,11 +5,14 @@ it was made of; ``dashboard/said.py`` puts the translated template in its place.
 by the name ``sentence``.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 Value = str | float
 NO_VALUES: Mapping[str, Value] = MappingProxyType({})
+_FIELD = re.compile(r"{(\w+)(?::(\.?\d?[dgf]))?}")
+"""A name in braces and a format as sentences of ours have them; nothing else that Python's formats could do."""
 
 
 class Sentence(str):
@@ -35,3 +38,27 @@ class Sentence(str):
 def sentence(template: str, /, **values: Value) -> Sentence:
     """``template`` with ``values`` in its braces, as ``str.format`` puts them. A value may be a sentence itself."""
     return Sentence(template.format(**values), template, values)
+
+
+def filled(template: str, values: Mapping[str, Value], show: Callable[[Value, str], str]) -> str:
+    """``template`` with ``values`` as ``show`` makes them of a value and its format; of unknown fields, their names.
+
+    For templates that need not be ours: of Python's formats only those of numbers are obeyed.
+    """
+    return _FIELD.sub(lambda field: show(values.get(field[1], field[0]), field[2] or ""), template)
+
+
+def told(text: str, template: str, values: Mapping[str, Value]) -> str:
+    """``text``, as the sentence that another process says it is; where that would make another text, ``text`` alone.
+
+    So whoever can send it says in no other language what the text does not say.
+    """
+    try:
+        made = filled(template, values, _in_english)
+    except (ValueError, OverflowError):  # a format of whole numbers with a fraction, or one too large to be shown
+        return text
+    return Sentence(text, template, values) if made == text else text
+
+
+def _in_english(value: Value, form: str) -> str:
+    return str(value) if isinstance(value, str) else format(value, form)

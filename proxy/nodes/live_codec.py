@@ -4,14 +4,16 @@ A frame is ``MAGIC`` and a zlib stream of MessagePack parts, each after its leng
 the workers some hundred at a time, so that no step holds the interpreter for long. Fields that the reader does not know
 are passed over, those that the writer did not know take their defaults; a change that this does not cover takes
 another ``MAGIC``. Whoever can write to the Redis can write a frame: nothing in it is believed before it was checked.
+A sentence goes as its English text; how all of them were made stands in a last part without workers.
 """
 
 import zlib
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
+from operator import is_not
 from struct import Struct
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -19,7 +21,7 @@ from proxy.errors import DPMPError
 from proxy.nodes.node_snapshot import NodeSnapshot
 from proxy.observe.live.moves import Moves, ShareSum
 from proxy.observe.live.views import WorkerView
-from proxy.sentence import Sentence
+from proxy.sentence import Sentence, told
 from proxy.types import WorkerName
 
 MAGIC = b"DPMPn1"
@@ -41,22 +43,25 @@ class FrameError(DPMPError):
     """The bytes are no snapshot of a node that this version can read; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a sentence was made of; a sentence among its values goes as its text."""
+
+    template: str
+    values: Mapping[str, str | int | float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Workers:
-    """Some of a node's workers, with what is known of each beside its row."""
+    """Some of a node's workers, with what is known of each beside its row; or none, and the frame's sentences."""
 
     workers: tuple[WorkerView, ...]
     moves: Mapping[WorkerName, Moves]
     marks: Mapping[WorkerName, ShareSum]
+    sentences: Mapping[str, _Made] = field(default_factory=dict)
+    """By their texts."""
 
 
-def _plain(value: object) -> str:
-    """A sentence goes as its English text: its template would have to be believed to whoever can write a frame."""
-    assert isinstance(value, Sentence), type(value)
-    return str(value)
-
-
-_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _decode_node = msgspec.msgpack.Decoder(NodeSnapshot).decode
 _decode_workers = msgspec.msgpack.Decoder(_Workers).decode
 
@@ -98,6 +103,9 @@ def decode(frame: bytes) -> NodeSnapshot:
         moves.update(part.moves)
         marks.update(part.marks)
     workers = tuple([worker for part in rows for worker in part.workers])
+    sentences = _sentences(rows)
+    if sentences:
+        node, workers = _with(sentences, node), _with(sentences, workers)
     return replace(node, live=replace(node.live, workers=workers, moves=moves, marks=marks))
 
 
@@ -126,17 +134,63 @@ def _fields(kind: Hashable) -> tuple[str, ...]:
 
 def _parts(node: NodeSnapshot) -> Iterator[bytes]:
     live = node.live
-    yield _encode(replace(node, live=replace(live, workers=(), moves={}, marks={}, extra={})))
+    sentences: dict[str, _Made] = {}
+
+    def plain(value: object) -> str:
+        assert isinstance(value, Sentence), type(value)
+        text = str(value)
+        if text not in sentences:
+            # None of the values is a sentence any more, so that the table is not added to while it is written.
+            values = {name: plain(one) if isinstance(one, Sentence) else one for name, one in value.values.items()}
+            sentences[text] = _Made(value.template, values)
+        return text
+
+    encode = msgspec.msgpack.Encoder(enc_hook=plain).encode
+    yield encode(replace(node, live=replace(live, workers=(), moves={}, marks={}, extra={})))
     for begin in range(0, len(live.workers), WORKERS_A_PART):
         workers = live.workers[begin : begin + WORKERS_A_PART]
         names = [worker.name for worker in workers]
-        yield _encode(
+        yield encode(
             _Workers(
                 workers=workers,
                 moves={name: live.moves[name] for name in names if name in live.moves},
                 marks={name: live.marks[name] for name in names if name in live.marks},
             )
         )
+    if sentences:
+        yield encode(_Workers(workers=(), moves={}, marks={}, sentences=sentences))
+
+
+def _sentences(parts: Iterable[_Workers]) -> dict[str, str]:
+    """Text -> the sentence that it is, for those that are what they say."""
+    made = {text: one for part in parts for text, one in part.sentences.items()}
+    found: dict[str, str] = {}
+    # A value that is a sentence stands in the table before the one that it is part of.
+    for text, one in made.items():
+        values = {
+            name: found.get(value, value) if isinstance(value, str) else value for name, value in one.values.items()
+        }
+        found[text] = told(text, one.template, values)
+    return found
+
+
+def _with(sentences: Mapping[str, str], value: Any) -> Any:
+    """``value``, with each text in it that is a sentence as that; what has none stays the same object."""
+    kind = type(value)
+    if kind is str:
+        return sentences.get(value, value)
+    if kind is dict:
+        changed = {key: made for key, one in value.items() if (made := _with(sentences, one)) is not one}
+        return {**value, **changed} if changed else value
+    if kind is tuple:
+        made = tuple([_with(sentences, one) for one in value])
+        return made if any(map(is_not, made, value)) else value
+    changed = {
+        name: made
+        for name in _fields(cast(Hashable, kind))
+        if (made := _with(sentences, one := getattr(value, name))) is not one
+    }
+    return replace(value, **changed) if changed else value
 
 
 def _unpacked(frame: bytes) -> bytes:

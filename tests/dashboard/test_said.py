@@ -14,9 +14,12 @@ from django.utils import translation
 from dashboard import live
 from dashboard.access import SEE, WALLETS, Access
 from dashboard.said import LONGEST, said
+from proxy.nodes import live_codec
+from proxy.nodes.merge import merge
 from proxy.observe.live.views import Alarm
 from proxy.sentence import Sentence, sentence
 from tests.dashboard.fixtures import balance, rich
+from tests.support.node_snapshots import a_node
 
 SOURCES = sorted((Path(settings.BASE_DIR) / "proxy").rglob("*.py"))
 FIELD = re.compile(r"{[^}]*}")
@@ -90,6 +93,16 @@ def test_every_template_is_a_literal_that_makemessages_finds_and_is_there_in_eac
         assert sorted(FIELD.findall(translated)) == sorted(FIELD.findall(template)), where
         words = FIELD.sub("", template)
         assert translated != template or not re.search(r"[a-z]{3}", words), f"{where}: {template}"
+
+
+def test_the_alarm_of_another_node_is_said_in_the_language_of_the_page():
+    why = sentence("no connection within {limit:.0f} s", limit=10.0)
+    alarm = Alarm(level="bad", text=sentence("{pool} is down: {why}", pool="Solo CK", why=why))
+    heard = [live_codec.decode(live_codec.encode(a_node(name, alarms=(alarm,)))) for name in ("a", "b")]
+    snap = merge({node.name: node for node in heard})
+    assert snap is not None
+    page = live.Renderings().get("alarms", Access(frozenset({SEE, WALLETS})), "de", snap).html
+    assert "Solo CK ist ausgefallen: keine Verbindung in 10 s" in page
 
 
 def test_alarms_and_auto_balance_are_said_in_the_language_of_the_page():

@@ -13,7 +13,7 @@ from proxy.nodes import live_codec
 from proxy.nodes.live_codec import MAGIC, WORKERS_A_PART, FrameError, decode, encode
 from proxy.observe.live.moves import Moves, ShareSum, Stay
 from proxy.observe.live.views import Alarm, ControlView
-from proxy.sentence import sentence
+from proxy.sentence import Sentence, sentence
 from tests.support.node_snapshots import T0, a_node, a_rate, a_worker, node_snapshots
 
 
@@ -38,12 +38,66 @@ def test_what_is_written_is_read(node):
     assert decode(encode(node)) == node
 
 
-def test_a_sentence_goes_as_its_text():
-    node = a_node("a")
-    told = replace(
-        node, live=replace(node.live, alarms=(Alarm(level="bad", text=sentence("{pool}: {why}", pool="A", why="x")),))
+WHY = sentence("no connection within {limit:.0f} s", limit=10.0)
+LOST = sentence("Pool {pool} was lost ({why}) and no other pool has work for it.", pool="A", why=WHY)
+
+
+def with_sentences():
+    """Sentences in an alarm, in a worker's row and below it, in a mapping; a pool is called as one of them is."""
+    node = a_node(
+        "a", a_worker("w", "a", waiting=LOST, excluded={"A": WHY, "B": "of somebody else"}), a_worker("v", "a")
     )
-    assert decode(encode(told)).live.alarms[0].text == "A: x"
+    alarm = Alarm(level="bad", text=sentence("{pool}: {why}", pool="A", why=LOST), subject="A")
+    return replace(node, live=replace(node.live, alarms=(alarm, Alarm(level="warn", text="of somebody else"))))
+
+
+def how_made(text):
+    assert isinstance(text, Sentence), text
+    return text.template, {
+        name: how_made(one) if isinstance(one, Sentence) else one for name, one in text.values.items()
+    }
+
+
+def test_a_sentence_is_one_again_with_those_within_it():
+    node = with_sentences()
+    read = decode(encode(node))
+    assert read == node
+    alarm, other = (one.text for one in read.live.alarms)
+    assert how_made(alarm) == how_made(node.live.alarms[0].text)
+    worker = read.live.workers[0]
+    assert how_made(worker.waiting) == how_made(LOST)
+    assert how_made(worker.excluded["A"]) == how_made(WHY)
+    assert type(other) is type(worker.excluded["B"]) is type(read.live.alarms[0].subject) is str
+
+
+def test_an_earlier_version_reads_sentences_as_texts_and_a_later_one_reads_frames_without_them():
+    parts = list(live_codec._split(zlib.decompress(encode(with_sentences())[len(MAGIC) :])))
+    last = msgspec.msgpack.decode(parts[-1])
+    assert (last["workers"], last["moves"], last["marks"]) == ([], {}, {})  # what an earlier one reads of that part
+    read = decode(frame_of(*parts[:-1]))
+    assert read == with_sentences()
+    assert type(read.live.alarms[0].text) is str
+    assert len(list(live_codec._split(zlib.decompress(encode(a_node("a"))[len(MAGIC) :])))) == 1
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"template": "No pool is up.", "values": {}},
+        {"template": "{pool}: {why}", "values": {"pool": "B", "why": "x"}},
+        {"template": "{n:d}: x", "values": {"n": 1.5}},
+        {"template": "{pool.__class__}: x", "values": {"pool": "A"}},
+    ],
+    ids=["another sentence", "other values", "a format that does not fit", "more than a name"],
+)
+def test_a_sentence_that_is_not_what_it_says_stays_the_text(made):
+    node = a_node("a")
+    node = replace(node, live=replace(node.live, alarms=(Alarm(level="bad", text="A: x"),)))
+    parts = list(live_codec._split(zlib.decompress(encode(node)[len(MAGIC) :])))
+    table = {"workers": [], "moves": {}, "marks": {}, "sentences": {"A: x": made}}
+    assert type(decode(frame_of(*parts, msgspec.msgpack.encode(table))).live.alarms[0].text) is str
+    table["sentences"]["A: x"] = {"template": "{pool}: {why}", "values": {"pool": "A", "why": "x"}}
+    assert isinstance(decode(frame_of(*parts, msgspec.msgpack.encode(table))).live.alarms[0].text, Sentence)
 
 
 def test_workers_of_several_parts_come_in_their_order_with_what_is_known_of_them():
