@@ -1,4 +1,4 @@
-"""Raises the configuration's revision on each change and notifies the watcher after the commit."""
+"""Raises the configuration's revision on each change; tells who looks at the database after the commit."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from proxy.config.watcher import announce
-from proxy.models import AlertTarget, ConfigRevision, PushSubscription
+from proxy.models import AlertTarget, ConfigRevision, Device, DeviceScan, PushSubscription
 from proxy.models.base import ConfigModel
 
 
@@ -22,12 +22,20 @@ def connect() -> None:
                     relation_changed, sender=field.remote_field.through, dispatch_uid="dpmp-configuration-relation"
                 )
     post_delete.connect(subscription_deleted, sender=PushSubscription, dispatch_uid="dpmp-subscription-deleted")
+    post_save.connect(device_changed, sender=Device, dispatch_uid="dpmp-device-saved")
+    post_delete.connect(device_changed, sender=Device, dispatch_uid="dpmp-device-deleted")
+    post_save.connect(device_changed, sender=DeviceScan, dispatch_uid="dpmp-device-scan")
 
 
 def subscription_deleted(instance: PushSubscription, **_: Any) -> None:
     """Fires when a browser's subscription was deleted, with its person for instance: its alert target goes too."""
     for target in AlertTarget.objects.filter(pk=instance.target_id):
         target.delete()
+
+
+def device_changed(using: str, **_: Any) -> None:
+    """Fires when a miner that is asked was saved or deleted, or a search asked for: no configuration, but awaited."""
+    transaction.on_commit(announce, using=using)
 
 
 def configuration_changed(sender: type[ConfigModel], using: str, **_: Any) -> None:

@@ -151,6 +151,7 @@ MAY_IMPORT = {
     },
     "proxy.devices": {
         "proxy.config.snapshot",
+        "proxy.config.watcher",
         "proxy.engine.worker_names",
         "proxy.models",
         "proxy.net.http_client",

@@ -15,13 +15,14 @@ from proxy.errors import ConfigError
 POLL_S = 1.0
 
 changed = Signal()
-"""Sent after a commit that changed the configuration, in the thread of the commit. Receivers must not block."""
+"""Sent after a commit that changed the configuration, or what else the proxy looks for in the database, in the thread
+of the commit. Receivers must not block."""
 
 Result = TypeVar("Result")
 
 
 def announce() -> None:
-    """Send ``changed``: a change has been committed in this process."""
+    """Send ``changed``: it has been committed in this process."""
     changed.send_robust(sender=None)
 
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from proxy.config.snapshot import DevicesConfig
+from proxy.config.watcher import changed, wait_for_event
 from proxy.devices import rows
 from proxy.devices.facts import Api, DeviceError, Facts
 from proxy.devices.finder import Scan, announcements, is_a_miner
@@ -21,8 +22,8 @@ from proxy.observe.events import DeviceFound, DevicesTrouble, DevicesWatched, Ev
 from proxy.observe.live.views import LiveSnapshot
 from proxy.ports import TimeSource
 
-LOOK_S = 2.0
-"""How often the database is asked for a scan or for a row that is new."""
+LOOK_S = 10.0
+"""How often the database is asked for a scan or for a row of another process; those of this one are told."""
 LEAST_WAIT_S = 1.0
 """Between two rounds, however long the first one took."""
 MOST_FAILURES = 5
@@ -51,6 +52,9 @@ class DevicesService:
         self._leads, self._loopback = leads, loopback
         self._now = asyncio.Event()
         """Set: the next round begins at once."""
+        self._changed = asyncio.Event()
+        """Set: the database is asked at once."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._said: dict[int, tuple[float, Facts]] = {}
         self._problems: dict[int, str] = {}
         self._failures: dict[int, int] = {}
@@ -62,12 +66,22 @@ class DevicesService:
     async def run(self) -> None:
         """Ask, scan and listen."""
         self._events.emit(DevicesWatched(networks=self._config.networks, interval_s=self._config.interval_s))
-        async with make_client() as client, asyncio.TaskGroup() as group:
-            reader = DeviceReader(client)
-            group.create_task(self._ask_all(reader), name="miners: rounds")
-            group.create_task(self._obey(reader), name="miners: scans")
-            if self._config.mdns and self._config.networks:
-                group.create_task(self._listen(reader), name="miners: announcements")
+        self._loop = asyncio.get_running_loop()
+        changed.connect(self._look)
+        try:
+            async with make_client() as client, asyncio.TaskGroup() as group:
+                reader = DeviceReader(client)
+                group.create_task(self._ask_all(reader), name="miners: rounds")
+                group.create_task(self._obey(reader), name="miners: scans")
+                if self._config.mdns and self._config.networks:
+                    group.create_task(self._listen(reader), name="miners: announcements")
+        finally:
+            changed.disconnect(self._look)
+
+    def _look(self, **_: object) -> None:
+        """Something was committed in this process. Called in any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
 
     # --- Rounds -----------------------------------------------------------------------------------------------------
 
@@ -79,8 +93,7 @@ class DevicesService:
                 await self._round(reader, await sync_to_async(rows.load, thread_sensitive=False)())
                 await self._keep()
             wait_s = max(LEAST_WAIT_S, began + self._config.interval_s - self._clock.now())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), wait_s)
+            await wait_for_event(self._now, wait_s)
 
     async def _round(self, reader: DeviceReader, known: Sequence[DeviceRow]) -> None:
         """Ask each miner once, those that answered last time first: those that are away hold up nobody else."""
@@ -159,6 +172,7 @@ class DevicesService:
     async def _obey(self, reader: DeviceReader) -> None:
         newest = None
         while True:
+            self._changed.clear()
             with self._database():
                 scan = await sync_to_async(rows.scan_asked_for, thread_sensitive=False)()
                 if scan is not None and self._leads():
@@ -166,7 +180,7 @@ class DevicesService:
                 before, newest = newest, await sync_to_async(rows.newest, thread_sensitive=False)()
                 if before != newest:
                     self._now.set()
-            await asyncio.sleep(LOOK_S)
+            await wait_for_event(self._changed, LOOK_S)
 
     async def _scan(self, reader: DeviceReader, ident: int) -> None:
         scan, problem = Scan(reader, lambda host, port, api: self._found(host, port, api, "scan")), ""

@@ -24,7 +24,7 @@ from proxy.mqtt.commands import (
 )
 from proxy.mqtt.connection import OFFLINE, ONLINE, connected, reach, tls_context, topics_of
 from proxy.mqtt.discovery import discoveries
-from proxy.mqtt.outgoing import Outgoing
+from proxy.mqtt.outgoing import EMPTY, Outgoing, Retained
 from proxy.mqtt.states import chosen, percents, states
 from proxy.observe.events import EventStream, MqttCommand, MqttCommandIgnored, MqttConnected, MqttDisconnected
 from proxy.observe.live.views import LiveSnapshot
@@ -120,9 +120,9 @@ class MqttService:
         while not self._stopping.is_set():
             live = self._snapshot()
             if live is not None:
-                for topic, payload in self._outgoing.due(self._wanted(live), self._clock.now()):
-                    await client.publish(topic, payload, qos=1, retain=True)
-                    self._outgoing.sent(topic, payload, self._clock.now())
+                for topic, message in self._outgoing.due(self._wanted(live), self._clock.now()):
+                    await client.publish(topic, message.payload if message else EMPTY, qos=1, retain=True)
+                    self._outgoing.sent(topic, message, self._clock.now())
             self._changed.clear()
             if self._stopping.is_set():
                 return
@@ -131,12 +131,13 @@ class MqttService:
             except TimeoutError:
                 continue
 
-    def _wanted(self, live: LiveSnapshot) -> dict[str, bytes]:
+    def _wanted(self, live: LiveSnapshot) -> dict[str, Retained]:
         workers = chosen(live, self._published, self._config.max_workers)
         self._published = tuple(worker.name for worker in workers)
         wanted = states(live, self._topics, workers)
         if self._config.discovery:
-            wanted |= discoveries(live, self._topics, workers, commands=self._config.commands)
+            found = discoveries(live, self._topics, workers, commands=self._config.commands)
+            wanted |= {topic: Retained(payload) for topic, payload in found.items()}
         return wanted
 
     # --- What comes in --------------------------------------------------------------------------------------------
