@@ -12,9 +12,9 @@ from aiohappyeyeballs import start_connection
 from proxy.config.snapshot import Endpoint, Tls
 from proxy.net.clock import LoopClock
 from proxy.net.resolver import AddressInfo, Resolver
-from proxy.net.tasks import spawn
+from proxy.net.tasks import log_failure, spawn
 from proxy.net.transport import StreamLink, keep_alive
-from proxy.ports import Clock, LinkHandler
+from proxy.ports import Clock, LinkHandler, Timer
 from proxy.sentence import sentence
 
 RACE_DELAY_S = 0.25
@@ -34,6 +34,9 @@ class NetDialer:
 
     def dial(self, endpoint: Endpoint, handler: LinkHandler) -> Callable[[], None]:
         """Start connecting; the outcome reaches the handler in a later turn of the loop."""
+        addresses = self._resolver.known(endpoint.host, endpoint.port)
+        if addresses is not None and len(addresses) == 1 and endpoint.tls in self._contexts:
+            return _Dial(self, endpoint, handler, addresses[0]).cancel
         task = spawn(self._connect(endpoint, handler), name=f"dial {endpoint}")
 
         def cancel() -> None:
@@ -44,23 +47,33 @@ class NetDialer:
     async def _connect(self, endpoint: Endpoint, handler: LinkHandler) -> None:
         timeout = asyncio.timeout(None)
         loop = asyncio.get_running_loop()
-        deadlines = self._deadlines or LoopClock(loop)
-        timer = deadlines.call_at(deadlines.now() + self._timeout_s(), lambda: timeout.reschedule(loop.time()))
+        timer = self.call_when_late(lambda: timeout.reschedule(loop.time()))
         try:
             async with timeout:
                 await self._open(endpoint, handler)
         except TimeoutError:
-            handler.closed(sentence("no connection within {limit:.0f} s", limit=self._timeout_s()))
-        except ssl.SSLCertVerificationError as error:
-            handler.closed(sentence("the certificate is not accepted: {why}", why=error.verify_message))
-        except ssl.SSLError as error:
-            handler.closed(sentence("TLS failed: {why} (is this port for TLS?)", why=str(error.reason or error)))
-        except socket.gaierror as error:
-            handler.closed(sentence("the name {host} is not known: {why}", host=endpoint.host, why=str(error.strerror)))
+            handler.closed(self.is_late())
         except (OSError, UnicodeError) as error:
-            handler.closed(_reason(error))
+            handler.closed(_reason(error, endpoint))
         finally:
             timer.cancel()
+
+    def call_when_late(self, call: Callable[[], None]) -> Timer:
+        """Call it when a dial that begins now has taken too long."""
+        deadlines = self._deadlines or LoopClock(asyncio.get_running_loop())
+        return deadlines.call_at(deadlines.now() + self._timeout_s(), call)
+
+    def is_late(self) -> str:
+        """Why a dial that has taken too long ended."""
+        return sentence("no connection within {limit:.0f} s", limit=self._timeout_s())
+
+    def failed(self, endpoint: Endpoint) -> None:
+        """The address that was found for ``endpoint`` did not work."""
+        self._resolver.forget(endpoint.host, endpoint.port)
+
+    def tls_options(self, endpoint: Endpoint) -> dict[str, Any]:
+        """The TLS arguments of ``create_connection``, where the context is there."""
+        return _tls_options(self._contexts[endpoint.tls], endpoint.host)
 
     async def _open(self, endpoint: Endpoint, handler: LinkHandler) -> None:
         loop = asyncio.get_running_loop()
@@ -97,6 +110,56 @@ class NetDialer:
         return self._contexts[tls]
 
 
+class _Dial:
+    """A dial to one address with nothing else to wait for, as nearly all are: just the task that connects.
+
+    A coroutine of ours around it, with a timeout of its own, cost as much as the connecting.
+    """
+
+    __slots__ = ("_dialer", "_endpoint", "_handler", "_is_late", "_task", "_timer")
+
+    def __init__(self, dialer: NetDialer, endpoint: Endpoint, handler: LinkHandler, address: AddressInfo) -> None:
+        self._dialer = dialer
+        self._endpoint = endpoint
+        self._handler = handler
+        self._is_late = False
+        host, port, *_ = address[4]
+        connecting = asyncio.get_running_loop().create_connection(
+            self._link, host, port, **dialer.tls_options(endpoint)
+        )
+        self._task = spawn(connecting, name="dial", report=self._failed)
+        self._task.add_done_callback(self._done)
+        self._timer = dialer.call_when_late(self._give_up)
+
+    def cancel(self) -> None:
+        """The handler does not want it any more, and hears nothing."""
+        self._task.cancel()
+
+    def _link(self) -> StreamLink:
+        return StreamLink(self._handler)
+
+    def _give_up(self) -> None:
+        self._is_late = self._task.cancel()
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        """An error that is no answer of the network is one of ours, and told as such."""
+        if not isinstance(error, OSError | UnicodeError):
+            log_failure(name, error)
+            return
+        self._dialer.failed(self._endpoint)
+        self._handler.closed(_reason(error, self._endpoint))
+
+    def _done(self, task: asyncio.Task[tuple[asyncio.Transport, StreamLink]]) -> None:
+        self._timer.cancel()
+        if task.cancelled():
+            if self._is_late:
+                self._handler.closed(self._dialer.is_late())
+        elif task.exception() is None:
+            transport, _ = task.result()
+            if not transport.is_closing():  # the handler may have closed it at once
+                keep_alive(transport.get_extra_info("socket"))
+
+
 def _tls_options(context: ssl.SSLContext | None, host: str) -> dict[str, Any]:
     """The TLS arguments of ``create_connection``."""
     return {"ssl": context, "server_hostname": host, "ssl_shutdown_timeout": TLS_SHUTDOWN_S} if context else {}
@@ -111,7 +174,13 @@ def _make_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _reason(error: OSError | UnicodeError) -> str:
+def _reason(error: OSError | UnicodeError, endpoint: Endpoint) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return sentence("the certificate is not accepted: {why}", why=error.verify_message)
+    if isinstance(error, ssl.SSLError):
+        return sentence("TLS failed: {why} (is this port for TLS?)", why=str(error.reason or error))
+    if isinstance(error, socket.gaierror):
+        return sentence("the name {host} is not known: {why}", host=endpoint.host, why=str(error.strerror))
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error)

@@ -28,6 +28,17 @@ class Resolver:
     def __init__(self) -> None:
         self._lookups: dict[tuple[str, int], _Lookup] = {}
 
+    def known(self, host: str, port: int) -> list[AddressInfo] | None:
+        """What ``addresses`` would return at once; None where it would wait, or fail."""
+        if (host, port) not in self._lookups:
+            literal = _literal(host, port)
+            return [literal] if literal is not None else None
+        lookup = self._lookups[host, port]
+        answer = lookup.answer
+        if lookup.until <= asyncio.get_running_loop().time() or not answer.done():
+            return None
+        return None if answer.cancelled() or answer.exception() else answer.result()
+
     async def addresses(self, host: str, port: int) -> list[AddressInfo]:
         """Return the addresses of ``host``, best first; at least one.
 

@@ -95,3 +95,35 @@ def test_a_dial_that_is_taken_back_is_never_heard_of() -> None:
         assert not ends.over.done()
 
     asyncio.run(main())
+
+
+async def test_a_dial_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+    ends = Ends()
+    NetDialer(timeout_s=lambda: 0.01).dial(Endpoint(host="127.0.0.1", port=9), ends)
+    assert await asyncio.wait_for(ends.over, 6) == "no connection within 0 s"
+
+
+async def test_an_address_where_nobody_listens_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    ends = Ends()
+    NetDialer(timeout_s=lambda: 0.2).dial(Endpoint(host="127.0.0.1", port=port), ends)
+    assert await asyncio.wait_for(ends.over, 6) == "Connection refused"
+
+
+async def test_a_fault_of_ours_in_a_dial_is_told_and_not_taken_for_the_pool_s(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def wrong(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", wrong)
+    ends = Ends()
+    NetDialer(timeout_s=lambda: 5.0).dial(Endpoint(host="127.0.0.1", port=9), ends)
+    while not caplog.records:
+        await asyncio.sleep(0)
+    assert not ends.over.done()
