@@ -1,6 +1,7 @@
 """The bounded queue between the loop and the disk, and its thread."""
 
 import threading
+import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
@@ -13,6 +14,8 @@ CAPACITY = 10_000
 BATCH = 500
 LINGER_S = 0.05
 """Lines are collected for so long: waking the thread for each line would take the GIL from the loop each time."""
+LINES_AT_ONCE, PAUSE_S = 25, 0.001
+"""After so many lines the thread sleeps for a moment: while it formats them it holds the GIL, and shares wait."""
 ROOM = {DEBUG: 0.5, INFO: 0.9}
 """Part of the queue that a level may fill, so that DEBUG is dropped first and warnings last."""
 
@@ -82,7 +85,12 @@ class LogWriter:
     def _write(self, entries: list[Entry]) -> None:
         if not entries:
             return
-        text = "\n".join(self._text(entry) for entry in entries)
+        texts: list[str] = []
+        for first in range(0, len(entries), LINES_AT_ONCE):
+            if first and not self._stopping.is_set():
+                time.sleep(PAUSE_S)
+            texts += map(self._text, entries[first : first + LINES_AT_ONCE])
+        text = "\n".join(texts)
         for outlet in self._outlets:
             outlet.write(text, len(entries))
 
