@@ -117,24 +117,22 @@ class StaleTips:
         tip = self._tips.get(connection)
         if tip is None or not tip.height:
             return None
-        claims = self._claims[tip.chain]
-        since = min(
-            (
-                claim.at
-                for pool, said in claims.items()
-                if (claim := said.by_parent.get(tip.prevhash)) is not None
+        claims, since = self._claims[tip.chain], None
+        for pool, said in claims.items():
+            claim = said.by_parent.get(tip.prevhash)
+            if (
+                claim is not None  # seldom: nearly all connections work on the newest block
                 and claim.height == tip.height + 1
                 and meets_target(claim.block, target_of_nbits(tip.nbits))
                 and self._counts(pool, said, claim)
                 and not claims[tip.pool].had_before(claim.block, tip.prevhash)
-            ),
-            default=None,
-        )
+            ):
+                since = claim.at if since is None else min(since, claim.at)
         return None if since is None else self._clock.now() - max(since, tip.since)
 
     def is_to_be_left(self, session: SessionId, pool: PoolKey, connection: ConnectionId) -> bool:
         """Whether the session should not work through this connection if it can work elsewhere."""
-        left = self._left.get(session, {}).get(pool)
+        left = left_by_pool.get(pool) if (left_by_pool := self._left.get(session)) else None
         if left is not None and self._clock.now() < left.held_until - 1e-6 and self._is_claimed(pool, left.held_for):
             return True
         late_s = self.late_s(connection)

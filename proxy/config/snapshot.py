@@ -235,6 +235,8 @@ class ScheduleConfig:
         """Whether ``worker`` matches one of the patterns, and came through the listener if there is one."""
         if self.listener is not None and self.listener != listener:
             return False
+        if self.workers == ALL_WORKERS:
+            return True
         return any(fnmatchcase(worker, pattern.strip()) for pattern in self.workers.split(","))
 
     def weights(self) -> dict[PoolKey, float]:
@@ -574,11 +576,16 @@ class ConfigSnapshot:
 
     def listener(self, ident: ListenerId) -> ListenerConfig:
         """The listener with this id, ``NO_LISTENER`` without one."""
-        return next((one for one in self.miner_listeners if one.id == ident), NO_LISTENER)
+        for one in self.miner_listeners:
+            if one.id == ident:
+                return one
+        return NO_LISTENER
 
     def access_of(self, ident: ListenerId) -> MinerAccess:
         """Who may mine through a listener: as it says itself, else as the proxy settings say."""
         own = self.listener(ident).access
+        if not own.networks and not own.password:
+            return self.access
         return MinerAccess(networks=own.networks or self.access.networks, password=own.password or self.access.password)
 
     def firmware_profile_of(self, agent: str) -> str | None:

@@ -8,6 +8,7 @@ authorise, and a farm whose miners all come back at once is not hurt as long as 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 
 from proxy.config.snapshot import Limits
@@ -21,6 +22,7 @@ MAX_ADDRESSES = 4_096
 """Addresses whose rate of connections is remembered."""
 
 
+@lru_cache(maxsize=4)
 def limits_for(limits: Limits, capacity: int) -> Limits:
     """``limits`` with what they leave to the machine (0), which has room for ``capacity`` miners."""
     most = limits.max_sessions or capacity

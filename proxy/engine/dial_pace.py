@@ -98,6 +98,9 @@ class DialPace:
 
     def dial_in_turn(self, address: str, waiting: Waiting) -> None:
         """Dial now if ``address`` has its turn, else later; not at all if the connection ends before."""
+        if not self._queues and self._takes_turn(address):
+            waiting.dial()
+            return
         if self._count >= self._purge_at:
             self._purge()
         self._count += 1
@@ -112,6 +115,18 @@ class DialPace:
             pass
         if self._queues:
             self._timer = self._clock.call_at(now + 1.0 / self._per_s(), self._run)
+
+    def _takes_turn(self, address: str) -> bool:
+        """Count a dial for ``address``, if it has its turn now and nobody waits."""
+        now, one = self._clock.now(), self._per_s()
+        together = ALL_ADDRESSES * one
+        if not self._all.has_left("", now, per_s=together, burst=max(together, 1.0)):
+            return False
+        if not self._addresses.has_left(address, now, per_s=one, burst=max(one, 1.0)):
+            return False
+        self._addresses.count(address)
+        self._all.count("")
+        return True
 
     def _let_each_dial_once(self, now: float) -> bool:
         """Go through the addresses that wait; whether any had a turn."""

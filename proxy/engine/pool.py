@@ -266,8 +266,10 @@ class UpstreamPool:
         self._accepted(connection)
         if not self._shares_unanswered:
             self._backoff.reset()
+        before = self.health.state
         self.health.answered()
-        self._schedule_probe()
+        if self.health.state is not before or self._endpoint or not self.probe.is_scheduled:
+            self._schedule_probe()  # else one is to come that looks itself whether it is needed
 
     def job_heard(self, connection: UpstreamConnection) -> None:
         """A miner's connection got a job."""

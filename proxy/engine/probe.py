@@ -79,6 +79,11 @@ class Probe:
         """Whether a connection is being tried."""
         return self.state in (ProbeState.CONNECTING, ProbeState.REDIRECTED)
 
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether one is to come."""
+        return self.state is ProbeState.SCHEDULED
+
     def schedule(self, delay_s: float) -> None:
         """Have ``UpstreamPool.probe_due`` called in ``delay_s``, unless a probe runs."""
         if not self.is_running:

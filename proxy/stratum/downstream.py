@@ -493,8 +493,8 @@ def _is_difficulty(value: object) -> TypeGuard[float]:
 
 
 def _printable(value: object, most: int) -> str:
-    text = value if isinstance(value, str) else ""
-    return "".join(letter for letter in text[:most] if letter.isprintable())
+    text = value[:most] if isinstance(value, str) else ""
+    return text if text.isprintable() else "".join(letter for letter in text if letter.isprintable())
 
 
 _METHODS = {

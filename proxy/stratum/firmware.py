@@ -7,6 +7,7 @@ careful default. An operator may choose a profile for an agent by hand.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,4 +213,10 @@ def profile_of(agent: str, chosen: str | None = None) -> Profile:
     """The profile called ``chosen`` by the operator, if any; else the first one whose pattern occurs in ``agent``."""
     if chosen is not None:
         return BY_NAME.get(chosen, UNKNOWN)
+    return _known_by(agent)
+
+
+@lru_cache(maxsize=64)
+def _known_by(agent: str) -> Profile:
+    """A farm has few kinds of miners; the agent is bounded by whoever reads it."""
     return next((profile for profile in PROFILES if profile.agent.search(agent)), UNKNOWN)

@@ -63,6 +63,16 @@ def test_many_addresses_together_have_a_pace_as_well_and_take_turns() -> None:
 
 
 @pytest.mark.no_cover
+def test_many_addresses_have_their_pace_also_where_none_has_used_up_its_own() -> None:
+    world = world_of()
+    miners = [
+        miner for number in range(6) for miner in come(world, 17, address=f"192.0.2.{number}", name=f"x{number}y")
+    ]
+    assert dials(world) == ALL_ADDRESSES * PER_S < len(miners)
+    world.advance(1)
+    assert in_work(miners) == len(miners)
+
+
 def test_a_new_farm_behind_one_address_is_at_work_in_seconds_for_one_pool_comes_before_two() -> None:
     world = world_of()
     farm = come(world, 200)

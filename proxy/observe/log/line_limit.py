@@ -80,6 +80,8 @@ MOST_PEERS = 4096
 """Pairs of event and peer that are remembered; the one not heard of for longest is forgotten."""
 
 
+REFILL_S = 0.1
+"""A budget is looked after so often at most: it gains half a line meanwhile, and a storm brings thousands."""
 FORGOTTEN_AT_ONCE = 2
 """More than one for each that comes, so that the number falls again after a storm."""
 
@@ -133,12 +135,14 @@ class LineLimit:
         kind = type(event)
         if kind not in LIMITED:
             return True
-        mine = self._budget(kind, peer, now)
-        all_of_it = self._all.get(kind)
+        mine, all_of_it = self._peers.get((kind, peer)), self._all.get(kind)
         if all_of_it is None:
             all_of_it = self._all[kind] = _Budget(ALL_BURST, now)
-        mine.refill(now, BURST, PER_S)
-        all_of_it.refill(now, ALL_BURST, ALL_PER_S)
+        if mine is None or not 0.0 <= now - mine.at < REFILL_S:
+            mine = self._budget(kind, peer, now)
+            mine.refill(now, BURST, PER_S)
+        if not 0.0 <= now - all_of_it.at < REFILL_S:
+            all_of_it.refill(now, ALL_BURST, ALL_PER_S)
         if mine.lines >= 1.0 and all_of_it.lines >= 1.0:
             mine.lines -= 1.0
             all_of_it.lines -= 1.0

@@ -15,7 +15,7 @@ from proxy.observe.events import (
     MinerDisconnected,
     PoolSwitched,
 )
-from proxy.observe.log.line_limit import LineLimit
+from proxy.observe.log.line_limit import LIMITED, LineLimit
 from proxy.observe.log.lines import Entry
 from proxy.observe.log.log_filter import kinds_to_write
 from proxy.observe.log.outlets import Outlet, RotatedFile, Stream
@@ -27,6 +27,7 @@ from proxy.types import PoolKey, SessionId, WorkerName
 
 _SESSION_EVENTS: tuple[type[Event], ...] = (MinerConnected, MinerAuthorized, PoolSwitched, MinerDisconnected)
 """Tell address, worker and pool of a session; subscribed to whether they are written or not."""
+_NOBODY: tuple[WorkerName | None, PoolKey | None] = (None, None)
 REPORT_S = 60.0
 """From the first line that was left out until the log says how many were."""
 
@@ -128,11 +129,11 @@ class LogSink:
 
     def _write(self, event: Event) -> None:
         session: SessionId | None = getattr(event, "session", None)
-        now = self._wall()
-        if not self._limit.admits(event, self._cause(event, session), now):
+        now, kind = self._wall(), type(event)
+        if kind in LIMITED and not self._limit.admits(event, self._cause(event, session), now):
             self._left_out.set()
             return
-        worker, pool = (None, None) if session is None else self._sessions.get(session, (None, None))
+        worker, pool = _NOBODY if session is None else self._sessions.get(session, _NOBODY)
         entry = Entry(
             self._next_id, now, event, session, getattr(event, "worker", worker), getattr(event, "pool", pool)
         )
