@@ -99,6 +99,7 @@ async def start_proxy(request: pytest.FixtureRequest, new_data_dir: Path, write:
 
     async def start(set_up: SetUp | None = None, *arguments: str, **environment: str) -> ProxyProcess:
         proxy = ProxyProcess(clean_environment(new_data_dir) | environment)
+        proxy.new_interpreter = request.node.get_closest_marker("new_interpreter") is not None
         proxies.append(proxy)
         if set_up is not None:
             await write(proxy, set_up)

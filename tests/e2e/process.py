@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.net.tasks import spawn
+from tests.support.forked import Forked, can_stand_for, forked
 from tests.support.patience import PATIENCE_S, ProcessorWait
 from tests.support.ports import steady_port
 
@@ -65,7 +66,9 @@ class ProxyProcess:
         """A program that becomes the proxy, in place of Python alone, and its arguments."""
         self.pass_fds: tuple[int, ...] = ()
         self.checkout = ROOT
-        self._process: asyncio.subprocess.Process | None = None
+        self.new_interpreter = False
+        """Start the command as a person does, and not as ``tests.support.forked``, which is quicker."""
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
 
@@ -96,25 +99,33 @@ class ProxyProcess:
         """Start ``runproxy`` with just these arguments, and do not wait for anything."""
         if "--demo" not in arguments:
             arguments = (*arguments, "--hashes-per-difficulty", str(HASHES_PER_DIFFICULTY))
-        self._process = await asyncio.create_subprocess_exec(
-            *(self.before or (sys.executable,)),
-            "manage.py",
-            "runproxy",
-            *arguments,
-            pass_fds=self.pass_fds,
-            cwd=self.checkout,
-            env=self.environment,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            limit=1 << 20,
-        )
+        if self._may_be_forked:
+            self._process = await forked(("runproxy", *arguments), self.environment)
+        else:
+            self._process = await asyncio.create_subprocess_exec(
+                *(self.before or (sys.executable,)),
+                "manage.py",
+                "runproxy",
+                *arguments,
+                pass_fds=self.pass_fds,
+                cwd=self.checkout,
+                env=self.environment,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                limit=1 << 20,
+            )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._readers = [
             spawn(self._read(stream), name="the proxy's output")
             for stream in (self._process.stdout, self._process.stderr)
         ]
+
+    @property
+    def _may_be_forked(self) -> bool:
+        asked = self.new_interpreter or self.before or self.pass_fds or self.checkout != ROOT
+        return not asked and can_stand_for(self.environment)
 
     @property
     def running(self) -> bool:
@@ -234,6 +245,15 @@ class ProxyProcess:
 
 async def run_python(environment: Mapping[str, str], *arguments: str, stdin: bytes = b"") -> tuple[int, str]:
     """Run Python in the project with ``arguments``: exit code, and what it wrote to both outputs."""
+    script, *words = arguments
+    if script == "manage.py" and not stdin and can_stand_for(environment):
+        child = await forked(words, environment)
+        try:
+            async with asyncio.timeout(START_S):
+                said, complained = await asyncio.gather(child.stdout.read(), child.stderr.read())
+                return await child.wait(), (said + complained).decode(errors="replace")
+        finally:
+            child.kill()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.e2e.conftest import StartProxy
 
 
@@ -15,6 +17,7 @@ async def status_of(port: int, method: str, path: str) -> int:
     return int(line.split()[1])
 
 
+@pytest.mark.new_interpreter
 async def test_refused_pages_leave_no_line_and_all_that_is_printed_is_json(start_proxy: StartProxy) -> None:
     proxy = await start_proxy()
     assert await status_of(proxy.web, "GET", "/nowhere/") == 404

@@ -33,6 +33,7 @@ async def refusal(environment: dict[str, str], *arguments: str) -> str:
     return " ".join(proxy.said)
 
 
+@pytest.mark.new_interpreter
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "sigint"])
 async def test_signal_ends_a_proxy_at_work_with_exit_code_0(
     number: signal.Signals, start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, measured: Measured
