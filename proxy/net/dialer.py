@@ -132,7 +132,8 @@ class _Dial:
         self._timer = dialer.call_when_late(self._give_up)
 
     def cancel(self) -> None:
-        """The handler does not want it any more, and hears nothing."""
+        """The handler does not want it any more, and hears nothing, not even that it took too long."""
+        self._is_late = False
         self._task.cancel()
 
     def _link(self) -> StreamLink:

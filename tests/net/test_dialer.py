@@ -10,6 +10,7 @@ import pytest
 
 from proxy.config.snapshot import Endpoint, Tls
 from proxy.net.dialer import NetDialer
+from proxy.scheduling.virtual_clock import VirtualClock
 from tests.support.tls import server_context
 
 
@@ -105,6 +106,21 @@ async def test_a_dial_that_takes_too_long_is_given_up(monkeypatch: pytest.Monkey
     ends = Ends()
     NetDialer(timeout_s=lambda: 0.01).dial(Endpoint(host="127.0.0.1", port=9), ends)
     assert await asyncio.wait_for(ends.over, 6) == "no connection within 0 s"
+
+
+async def test_a_dial_that_is_taken_back_as_it_is_given_up_is_never_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+    clock, ends = VirtualClock(), Ends()
+    take_back = NetDialer(timeout_s=lambda: 5.0, deadlines=clock).dial(Endpoint(host="127.0.0.1", port=9), ends)
+    await asyncio.sleep(0)
+    clock.advance(5.0)
+    take_back()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not ends.over.done()
 
 
 async def test_an_address_where_nobody_listens_says_so() -> None:
