@@ -169,6 +169,7 @@ class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             "group_claim",
             "link_by_mail",
             "new_people",
+            "session_hours",
         )
 
     def clean_client_secret(self) -> str:
@@ -189,9 +190,10 @@ class IdentityProviderAdmin(OneRowAdmin):
         back = request.build_absolute_uri(reverse("oidc-callback"))
         asked = _("Make a client there (confidential, authorization code) with this redirect URI:")
         first = ["enabled", "name", "issuer", "client_id", "client_secret", "ca"]
+        who = ["domains", "group", "group_claim", "link_by_mail", "new_people", "session_hours"]
         return [
             (None, {"fields": first, "description": format_html("{} <code>{}</code>", asked, back)}),
-            (_("Who may log in"), {"fields": ["domains", "group", "group_claim", "link_by_mail", "new_people"]}),
+            (_("Who may log in"), {"fields": who}),
         ]
 
     def save_model(self, request: HttpRequest, obj: IdentityProvider, form: Any, change: bool) -> None:

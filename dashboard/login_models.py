@@ -1,19 +1,24 @@
 """Tables of logins that people have elsewhere: the identity provider, and which links its owner made by hand."""
 
 import hashlib
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from allauth.socialaccount.models import SocialAccount
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.models.base import OneRow
-from proxy.models.constraints import check
+from proxy.models.constraints import check, within
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
+SESSION_HOURS, MOST_SESSION_HOURS = 12, 336
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -91,6 +96,12 @@ class IdentityProvider(OneRow):
         blank=True,
         help_text=_("Where everybody can have an account at the provider, name domains or a group as well."),
     )
+    session_hours = models.PositiveSmallIntegerField(
+        _("hours until the provider is asked again"),
+        default=SESSION_HOURS,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_SESSION_HOURS)],
+        help_text=_("A login by the provider ends then: for so long at most somebody stays who is disabled there."),
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("identity provider"), _("identity provider")
@@ -106,6 +117,13 @@ class IdentityProvider(OneRow):
                 "identity_provider_new_people",
                 Q(new_people__in=NewPeople.values),
                 _("New people become viewers or operators."),
+            ),
+            within(
+                "identity_provider_session_hours",
+                "session_hours",
+                1,
+                MOST_SESSION_HOURS,
+                _("A login lasts from an hour to 336 (two weeks)."),
             ),
         ]
 
@@ -149,6 +167,13 @@ class LinkByHand(models.Model):
 
     def __str__(self) -> str:
         return str(self.account.uid)
+
+
+def bound_session(request: HttpRequest) -> None:
+    """Let a login by the provider end at a time that nothing moves: who is disabled there is found out by then."""
+    row = IdentityProvider.in_use()
+    hours = row.session_hours if row is not None else SESSION_HOURS
+    request.session.set_expiry(timezone.now() + timedelta(hours=hours))
 
 
 def links_of(person_id: int) -> list[tuple[SocialAccount, str]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import segno
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -13,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from dashboard.login_models import bound_session
 from dpmp_site.hosts import client_address
 from dpmp_site.known_browsers import remember_browser
 
@@ -37,6 +39,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Log in by the backend that knows permissions, however the person has shown who it is."""
         user.backend = SESSION_BACKEND  # type: ignore[attr-defined]
         super().login(request, user)
+        if any(record["method"] == "socialaccount" for record in get_authentication_records(request, user)):
+            bound_session(request)
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponse:
         """Go on, and know this browser again."""

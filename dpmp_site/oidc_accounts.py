@@ -64,9 +64,16 @@ class ProviderAccounts(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """The only provider is that of the settings, and nobody signs up by a form."""
 
     def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
-        """That of the settings."""
+        """That of the settings, by its key; allauth asks otherwise for that of a login that waits for a second factor.
+
+        Raises:
+            ValueError: such a login's is not in use any more, so that login is over.
+        """
         row = IdentityProvider.in_use()
-        if row is None or provider != row.key:
+        if provider == Provider.id:
+            if row is None or client_id != row.client_id:
+                raise ValueError("It is not in use any more.")
+        elif row is None or provider != row.key:
             raise SocialApp.DoesNotExist
         return Provider.of(request, row)
 

@@ -1,13 +1,17 @@
 """Logins by an identity provider: a real one, people who are linked, found or new, and what nobody gets by it."""
 
 import re
+import time
+from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from dashboard.models import AuditEntry, IdentityProvider, LinkByHand, LoginRules
 from dpmp_site import oidc_client
@@ -24,6 +28,7 @@ from tests.support.identity_provider import (
 pytestmark = pytest.mark.no_cover
 
 PASSWORD = "a long pass phrase"
+SECRET = "JBSWY3DPEHPK3PXP"
 BACK = "/login/provider/callback/"
 
 
@@ -86,6 +91,10 @@ def link_by_hand(client, server, user, sub):
     client.post("/login/", {"username": user.username, "password": PASSWORD})
     client.post("/account/confirm/", {"password": PASSWORD})
     return come_back(client, server.log_in(address_in(client.post("/account/provider/link/")), sub))
+
+
+def code():
+    return {"code": format_hotp_value(hotp_value(SECRET, int(time.time()) // 30))}
 
 
 def says(answer, text, status):
@@ -275,11 +284,9 @@ def test_administrator_who_linked_it_still_needs_the_second_factor(client, provi
 
 
 def test_login_by_the_provider_is_no_second_factor(client, provider, server):
-    from allauth.mfa.totp.internal.auth import TOTP
-
     ada = person("ada", "administrator")
     link_by_hand(Client(), server, ada, "a-1")
-    TOTP.activate(ada, "JBSWY3DPEHPK3PXP")
+    TOTP.activate(ada, SECRET)
     assert log_in(client, server, "a-1")["Location"] == "/login/second-factor/"
     assert who(client) is None
 
@@ -331,6 +338,55 @@ def test_disabled_person_is_kept_out(client, provider, server):
     User.objects.filter(pk=vera.pk).update(is_active=False)
     assert log_in(client, server, "v-17")["Location"] == "/login/"
     assert who(client) is None
+
+
+def ends(client):
+    """When the session that this client has ends: as the table says, as the browser was told."""
+    row = Session.objects.get(session_key=client.session.session_key)
+    return row.expire_date, client.cookies["dpmp_session"]["max-age"]
+
+
+def test_login_by_the_provider_ends_after_some_hours_whatever_is_done_until_then(client, provider, server):
+    vera = person("vera", "viewer")
+    link_by_hand(Client(), server, vera, "v-17")
+    log_in(client, server, "v-17")
+    until, told = ends(client)
+    assert abs(until - timezone.now() - timedelta(hours=12)) < timedelta(minutes=1)
+    assert 12 * 3600 - 60 < told <= 12 * 3600
+    session = client.session
+    session["seen"] = "a page that keeps something"
+    session.save()
+    assert ends(client)[0] == until
+    Session.objects.update(expire_date=timezone.now())
+    assert client.get("/account/").status_code == 302
+
+
+def test_hours_of_a_login_are_those_of_the_settings_and_count_with_a_second_factor_too(client, provider, server):
+    vera = person("vera", "viewer")
+    link_by_hand(Client(), server, vera, "v-17")
+    change(provider, session_hours=1)
+    TOTP.activate(vera, SECRET)
+    assert log_in(client, server, "v-17")["Location"] == "/login/second-factor/"
+    answer = client.post("/login/second-factor/", code())
+    assert answer.status_code == 302 and who(client) == "vera", answer.content.decode()
+    assert abs(ends(client)[0] - timezone.now() - timedelta(hours=1)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("fields", [{"enabled": False}, {"client_id": "another"}], ids=["off", "another client"])
+def test_login_that_waits_for_a_second_factor_is_over_where_its_provider_is_gone(client, provider, server, fields):
+    vera = person("vera", "viewer")
+    link_by_hand(Client(), server, vera, "v-17")
+    TOTP.activate(vera, SECRET)
+    assert log_in(client, server, "v-17")["Location"] == "/login/second-factor/"
+    change(provider, **fields)
+    assert client.post("/login/second-factor/", code())["Location"] == "/login/"
+    assert who(client) is None
+
+
+def test_login_by_password_lasts_as_before(client, provider, server):
+    vera = person("vera", "viewer")
+    link_by_hand(client, server, vera, "v-17")
+    assert ends(client)[0] - timezone.now() > timedelta(days=13)
 
 
 def test_people_of_another_issuer_are_others(client, provider, server):
@@ -445,7 +501,14 @@ def test_admin_never_shows_the_secret_and_keeps_it(client, provider, server):
     path = "/admin/dashboard/identityprovider/1/change/"
     page = client.get(path).content.decode()
     assert "hush hush" not in page and f"http://testserver{BACK}" in page
-    fields = {"enabled": "on", "name": "Home", "issuer": server.issuer, "client_id": "dpmp", "group_claim": "groups"}
+    fields = {
+        "enabled": "on",
+        "name": "Home",
+        "issuer": server.issuer,
+        "client_id": "dpmp",
+        "group_claim": "groups",
+        "session_hours": "12",
+    }
     assert client.post(path, fields)["Location"].startswith("/admin/dashboard/identityprovider/")
     assert IdentityProvider.load().client_secret == "hush hush"
     client.post(path, {**fields, "issuer": "https://evil.example"})
@@ -467,7 +530,14 @@ def test_admin_never_shows_the_secret_and_keeps_it(client, provider, server):
 def test_issuer_has_to_be_an_https_address(client, provider, issuer):
     person("ada", "administrator")
     client.post("/login/", {"username": "ada", "password": PASSWORD})
-    fields = {"enabled": "on", "name": "Home", "issuer": issuer, "client_id": "dpmp", "group_claim": "groups"}
+    fields = {
+        "enabled": "on",
+        "name": "Home",
+        "issuer": issuer,
+        "client_id": "dpmp",
+        "group_claim": "groups",
+        "session_hours": "12",
+    }
     page = client.post("/admin/dashboard/identityprovider/1/change/", fields)
     assert page.status_code == 200 and "begins with https://" in page.content.decode()
 
