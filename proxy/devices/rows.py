@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.db import transaction
+from django.db.models import Count, Max
 
 from proxy.devices.facts import Api
 from proxy.devices.networks import Address
@@ -32,10 +33,11 @@ def load() -> tuple[DeviceRow, ...]:
     )
 
 
-def newest() -> tuple[int, int]:
-    """What changes when rows are added or taken away: how many there are, and the highest id."""
-    last = Device.objects.order_by("-id").values_list("id", flat=True).first()
-    return Device.objects.count(), last or 0
+def look() -> tuple[int | None, tuple[int, int]]:
+    """The oldest search that waits; and what changes when rows are added or taken away: their number and highest id."""
+    scan = DeviceScan.objects.filter(ended_at=None).order_by("id").values_list("id", flat=True).first()
+    rows = Device.objects.aggregate(count=Count("id"), last=Max("id"))
+    return scan, (rows["count"], rows["last"] or 0)
 
 
 def add(address: Address, port: int, api: Api, found_by: str) -> bool:
@@ -66,11 +68,6 @@ def keep_samples(devices: Sequence[DeviceView], now: float) -> None:
         ignore_conflicts=True,
     )
     DeviceSample.objects.filter(at__lt=slot - KEPT_S).delete()
-
-
-def scan_asked_for() -> int | None:
-    """The oldest scan that waits."""
-    return DeviceScan.objects.filter(ended_at=None).order_by("id").values_list("id", flat=True).first()
 
 
 def scan_ended(scan: int, *, hosts: int, found: int, problem: str = "") -> None:

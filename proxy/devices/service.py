@@ -174,12 +174,12 @@ class DevicesService:
         while True:
             self._changed.clear()
             with self._database():
-                scan = await sync_to_async(rows.scan_asked_for, thread_sensitive=False)()
-                if scan is not None and self._leads():
-                    await self._scan(reader, scan)
-                before, newest = newest, await sync_to_async(rows.newest, thread_sensitive=False)()
+                before = newest
+                scan, newest = await sync_to_async(rows.look, thread_sensitive=False)()
                 if before != newest:
                     self._now.set()
+                if scan is not None and self._leads():
+                    await self._scan(reader, scan)
             await wait_for_event(self._changed, LOOK_S)
 
     async def _scan(self, reader: DeviceReader, ident: int) -> None:
