@@ -31,6 +31,9 @@ class NetDialer:
         self._deadlines = deadlines
         self._resolver = Resolver()
         self._contexts: dict[Tls, ssl.SSLContext | None] = {Tls.OFF: None}
+        self._under_way: dict[_Dial, float] = {}
+        """Until when each has time, the one that began first before the others: one timer is enough for all."""
+        self._timer: Timer | None = None
 
     def dial(self, endpoint: Endpoint, handler: LinkHandler) -> Callable[[], None]:
         """Start connecting; the outcome reaches the handler in a later turn of the loop."""
@@ -47,7 +50,8 @@ class NetDialer:
     async def _connect(self, endpoint: Endpoint, handler: LinkHandler) -> None:
         timeout = asyncio.timeout(None)
         loop = asyncio.get_running_loop()
-        timer = self.call_when_late(lambda: timeout.reschedule(loop.time()))
+        deadlines = self._clock()
+        timer = deadlines.call_at(deadlines.now() + self._timeout_s(), lambda: timeout.reschedule(loop.time()))
         try:
             async with timeout:
                 await self._open(endpoint, handler)
@@ -58,10 +62,30 @@ class NetDialer:
         finally:
             timer.cancel()
 
-    def call_when_late(self, call: Callable[[], None]) -> Timer:
-        """Call it when a dial that begins now has taken too long."""
-        deadlines = self._deadlines or LoopClock(asyncio.get_running_loop())
-        return deadlines.call_at(deadlines.now() + self._timeout_s(), call)
+    def began(self, dial: "_Dial") -> None:
+        """``dial`` has the usual time from now on."""
+        deadlines = self._clock()
+        self._under_way[dial] = due = deadlines.now() + self._timeout_s()
+        if self._timer is None:
+            self._timer = deadlines.call_at(due, self._look)
+
+    def ended(self, dial: "_Dial") -> None:
+        """Nobody waits for ``dial`` any more."""
+        self._under_way.pop(dial, None)
+
+    def _look(self) -> None:
+        """Give up what has taken too long."""
+        deadlines, self._timer = self._clock(), None
+        now = deadlines.now() + 1e-3
+        for dial, due in list(self._under_way.items()):
+            if due > now:
+                self._timer = deadlines.call_at(due, self._look)
+                return
+            self.ended(dial)
+            dial.give_up()
+
+    def _clock(self) -> Clock:
+        return self._deadlines or LoopClock(asyncio.get_running_loop())
 
     def is_late(self) -> str:
         """Why a dial that has taken too long ended."""
@@ -116,30 +140,33 @@ class _Dial:
     A coroutine of ours around it, with a timeout of its own, cost as much as the connecting.
     """
 
-    __slots__ = ("_dialer", "_endpoint", "_handler", "_is_late", "_task", "_timer")
+    __slots__ = ("_dialer", "_endpoint", "_handler", "_is_late", "_is_wanted", "_task")
 
     def __init__(self, dialer: NetDialer, endpoint: Endpoint, handler: LinkHandler, address: AddressInfo) -> None:
         self._dialer = dialer
         self._endpoint = endpoint
         self._handler = handler
         self._is_late = False
+        self._is_wanted = True
         host, port, *_ = address[4]
         connecting = asyncio.get_running_loop().create_connection(
             self._link, host, port, **dialer.tls_options(endpoint)
         )
         self._task = spawn(connecting, name="dial", report=self._failed)
         self._task.add_done_callback(self._done)
-        self._timer = dialer.call_when_late(self._give_up)
+        dialer.began(self)
 
     def cancel(self) -> None:
         """The handler does not want it any more, and hears nothing, not even that it took too long."""
-        self._is_late = False
+        self._dialer.ended(self)
+        self._is_wanted = False
         self._task.cancel()
 
     def _link(self) -> StreamLink:
         return StreamLink(self._handler)
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """It has taken too long."""
         self._is_late = self._task.cancel()
 
     def _failed(self, name: str, error: BaseException) -> None:
@@ -148,12 +175,13 @@ class _Dial:
             log_failure(name, error)
             return
         self._dialer.failed(self._endpoint)
-        self._handler.closed(_reason(error, self._endpoint))
+        if self._is_wanted:
+            self._handler.closed(_reason(error, self._endpoint))
 
     def _done(self, task: asyncio.Task[tuple[asyncio.Transport, StreamLink]]) -> None:
-        self._timer.cancel()
+        self._dialer.ended(self)
         if task.cancelled():
-            if self._is_late:
+            if self._is_late and self._is_wanted:
                 self._handler.closed(self._dialer.is_late())
         elif task.exception() is None:
             transport, _ = task.result()

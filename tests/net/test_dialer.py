@@ -123,6 +123,41 @@ async def test_a_dial_that_is_taken_back_as_it_is_given_up_is_never_heard_of(mon
     assert not ends.over.done()
 
 
+async def test_each_dial_has_the_whole_time_though_one_timer_is_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+    clock = VirtualClock()
+    dialer, ends = NetDialer(timeout_s=lambda: 10.0, deadlines=clock), [Ends(), Ends(), Ends()]
+    taken_back = Ends()
+    dialer.dial(Endpoint(host="127.0.0.1", port=9), taken_back)()
+    for each in ends:
+        dialer.dial(Endpoint(host="127.0.0.1", port=9), each)
+        clock.advance(4.0)
+    over = []
+    for _ in range(4):  # 12, 14, 16 and 18 s after the first
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        over.append([each.over.done() for each in ends])
+        clock.advance(2.0)
+    assert over == [[True, False, False], *[[True, True, False]] * 2, [True, True, True]]
+    assert not taken_back.over.done()
+
+
+async def test_a_dial_that_is_taken_back_as_it_fails_is_never_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: Any, **__: Any) -> Any:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", refused)
+    ends, take_back = Ends(), lambda: None
+    asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(lambda: take_back()))
+    take_back = NetDialer(timeout_s=lambda: 5.0).dial(Endpoint(host="127.0.0.1", port=9), ends)
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert not ends.over.done()
+
+
 async def test_an_address_where_nobody_listens_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
