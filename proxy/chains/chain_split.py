@@ -43,13 +43,17 @@ class ChainSplits:
         for other, branches in self._chains.items():
             if other is not chain:
                 branches.named.pop(pool, None)
-        branches = self._chains.setdefault(chain, _Branches())
-        blocks = branches.named.setdefault(pool, OrderedDict())
+        known = self._chains.get(chain)
+        if known is None:
+            known = self._chains[chain] = _Branches()
+        blocks = known.named.get(pool)
+        if blocks is None:
+            blocks = known.named[pool] = OrderedDict()
         if blocks.get(height) != (prevhash, nbits):
             blocks[height] = (prevhash, nbits)
             while len(blocks) > _HEIGHTS_KEPT:
                 blocks.popitem(last=False)
-            self._compare(chain, branches)
+            self._compare(chain, known)
 
     def forget(self, pool: PoolKey) -> None:
         """``pool`` has no connection any more."""

@@ -195,9 +195,8 @@ class StaleTips:
         key = chain_key(job.chain, job.pool)
         tip = _ConnectionTip(key, job.pool, job.session, job.prevhash, job.height, job.nbits, now)
         self._tips[job.connection] = tip
-        self._connections_of.setdefault(job.pool, set()).add(job.connection)
-        claims = self._claims.setdefault(key, {})
-        said = claims.setdefault(tip.pool, PoolClaims())
+        claims, said = self._said_by(tip.pool, key)
+        self._connections_of[tip.pool].add(job.connection)
         said.working_on[tip.prevhash] = said.working_on.get(tip.prevhash, 0) + 1
         if before is not None and before.chain == key:
             self._claim(claims, said, before, tip)
@@ -211,6 +210,18 @@ class StaleTips:
         if late_s is not None and job.session is not None:
             sessions = frozenset((job.session,))
             self._clock.call_at(now + max(0.0, STALE_S - late_s), lambda: self.on_change(sessions))
+
+    def _said_by(self, pool: PoolKey, key: ChainKey) -> tuple[ChainClaims, PoolClaims]:
+        """What is said of a chain, and what of it by ``pool``. A new block asks for it once for each connection."""
+        if pool not in self._connections_of:
+            self._connections_of[pool] = set()
+        claims = self._claims.get(key)
+        if claims is None:
+            claims = self._claims[key] = {}
+        said = claims.get(pool)
+        if said is None:
+            said = claims[pool] = PoolClaims()
+        return claims, said
 
     def _claim(self, claims: ChainClaims, said: PoolClaims, before: _ConnectionTip, tip: _ConnectionTip) -> None:
         """Keep that a connection went from a block to the next one."""

@@ -494,13 +494,15 @@ class Session:
 
     def _to_be_left(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
         """Pools whose connection is late with a block, where the scheduler has another one for this miner."""
-        left = frozenset(
-            key
-            for key in usable
-            if (connection := self.links[key].connection) is not None
-            and self._engine.stale_tips.is_to_be_left(self.links[key].line_id, key, connection.id)
-        )
-        return left if left and (usable - left) & self._engine.scheduler.aimed_at(self.id) else frozenset()
+        left, links, is_to_be_left = [], self.links, self._engine.stale_tips.is_to_be_left
+        for key in usable:
+            link = links[key]
+            connection = link.connection
+            if connection is not None and is_to_be_left(link.line_id, key, connection.id):
+                left.append(key)
+        if left and usable.difference(left) & self._engine.scheduler.aimed_at(self.id):
+            return frozenset(left)
+        return frozenset()
 
     def _leave_stale_tip(self, old: PoolKey, ready: frozenset[PoolKey]) -> None:
         """Work elsewhere until the pool has heard of the block."""

@@ -70,6 +70,8 @@ class Scheduler:
         self._tuning = tuning
         self._controls = Controls(clock, tuning)
         self._up: dict[PoolKey, bool] = {}
+        self._wanted: tuple[Control | None, frozenset[PoolKey]] = (None, frozenset())
+        """The pools wanted under the control that was asked for last: the same for each miner that comes."""
         self._miners: dict[SessionId, FleetMiner] = {}
         self._fleet_of: dict[SessionId, Fleet] = {}
         self._fleets: dict[object, Fleet] = {}
@@ -100,6 +102,7 @@ class Scheduler:
         self._controls.set_config(config)
         lost = {pool for pool in old.pools if usable(old, pool) and not usable(config, pool)}
         self._up = {pool: up for pool, up in self._up.items() if pool in config.pools}
+        self._wanted = None, frozenset()
         self._returns.resize(config.health.returns_per_s, self._tuning.return_burst)
         self._emit_override(old, config)
         self._workers.trim(config.limits.max_workers)
@@ -118,6 +121,7 @@ class Scheduler:
             return
         wanted = self._pools_wanted_by_session()
         self._up[pool] = up
+        self._wanted = None, frozenset()
         if up:
             self._retarget_all(SwitchReason.WEIGHT if before is None else SwitchReason.RETURN, wanted)
             return
@@ -228,7 +232,11 @@ class Scheduler:
     def pools_wanted(self, session: SessionId) -> frozenset[PoolKey]:
         """Return the pools that the session needs a ready connection to."""
         fleet = self._fleet_of.get(session)
-        return wanted_pools(fleet.control, self._up) if fleet is not None else frozenset()
+        if fleet is None:
+            return frozenset()
+        if self._wanted[0] is not fleet.control:
+            self._wanted = fleet.control, wanted_pools(fleet.control, self._up)
+        return self._wanted[1]
 
     def aimed_at(self, session: SessionId) -> frozenset[PoolKey]:
         """Return the pools that the session is to work on now, without those that are down."""
