@@ -9,11 +9,11 @@ from proxy.balance.balance_view import BalanceState
 from proxy.balance.service import FIRST_POLL_S, BalanceService, BalanceStore
 from proxy.config.snapshot import BalanceSourceConfig
 from proxy.models.balance import BalanceMemory, ChainBlock
-from proxy.net.http_client import HttpLimits, make_client
+from proxy.net.http_client import HttpLimits
 from proxy.observe.events import EventStream, OracleError, OraclePollStart
 from proxy.types import Chain
 from tests.balance.balance_cast import job, snapshot
-from tests.balance.http_cast import hang, reply, serve
+from tests.balance.http_cast import hang, plain_client, reply, serve
 from tests.support.clock import VirtualClock
 from tests.support.patience import PATIENCE_S
 
@@ -55,7 +55,7 @@ class Service:
 
     async def poll(self, after_s=600.0):
         self.clock.advance(after_s)
-        async with make_client() as client:
+        async with plain_client() as client:
             await self.service.poll_due(client)
 
     def jobs(self, height, *chains):

@@ -8,10 +8,10 @@ import pytest
 from proxy.balance.confirmations import ASK_EVERY_S, Confirmations
 from proxy.config.snapshot import BalanceSourceConfig
 from proxy.models.history import Block
-from proxy.net.http_client import HttpLimits, make_client
+from proxy.net.http_client import HttpLimits
 from proxy.types import Chain
 from tests.balance.balance_cast import snapshot
-from tests.balance.http_cast import reply, serve
+from tests.balance.http_cast import plain_client, reply, serve
 from tests.support.clock import VirtualClock
 from tests.support.patience import PATIENCE_S
 
@@ -62,7 +62,7 @@ class Asking:
 
     async def ask(self, after_s=0.0):
         self.clock.advance(after_s)
-        async with make_client() as client:
+        async with plain_client() as client:
             await self.service.ask_open(client)
 
 
@@ -172,6 +172,7 @@ async def test_mempool_servers_know_blocks_of_bitcoin(status, said):
     assert await stored() == said
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("confirmations", [None, -2, 1.5e12, "6", True])
 async def test_nonsense_of_a_node_is_not_believed_and_the_next_source_is_asked(confirmations):
     await made()
@@ -188,7 +189,7 @@ async def test_database_that_is_busy_ends_nothing(caplog):
         def open(self, chains, now):
             raise OperationalError("database is locked")
 
-    async with serve(ChainNode()) as server, make_client() as client:
+    async with serve(ChainNode()) as server, plain_client() as client:
         service = Confirmations(clock=VirtualClock(), store=Busy())
         service.apply(snapshot(sources=(node_at(server),)))
         await service.ask_open(client)

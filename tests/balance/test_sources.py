@@ -8,9 +8,9 @@ import pytest
 from proxy.balance.readings import hash_rate
 from proxy.balance.sources import Question, fetch
 from proxy.config.snapshot import BalanceSourceConfig
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, SourceNonsense, SourceRefused, make_client
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, SourceNonsense, SourceRefused
 from proxy.types import HASHES_PER_DIFFICULTY, Chain
-from tests.balance.http_cast import reply, serve
+from tests.balance.http_cast import plain_client, reply, serve
 from tests.support.patience import PATIENCE_S
 
 NOW = 1_790_000_000.0
@@ -32,7 +32,7 @@ ORACLE = {
 
 
 async def ask(answer, kind, chain=Chain.OTHER, **fields):
-    async with serve(answer) as server, make_client() as client:
+    async with serve(answer) as server, plain_client() as client:
         config = BalanceSourceConfig(kind=kind, url=server.url, chain=chain, **fields)
         question = Question(
             name=kind, config=config, now=NOW, ask=HttpFetcher(client, HttpLimits(timeout_s=PATIENCE_S))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceNonsense, SourceRefused, SourceUnreachable, make_client
-from tests.balance.http_cast import drip, flood, hang, raw, reply, serve
+from proxy.net.http_client import HttpFetcher, HttpLimits, SourceNonsense, SourceRefused, SourceUnreachable
+from tests.balance.http_cast import drip, flood, hang, plain_client, raw, reply, serve
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
 
@@ -12,7 +12,7 @@ QUICK = HttpLimits(timeout_s=0.3)
 
 
 async def ask(answer, limits=LIMITS, **request):
-    async with serve(answer) as server, make_client() as client:
+    async with serve(answer) as server, plain_client() as client:
         return await HttpFetcher(client, limits).json(server.url, **request)
 
 
@@ -21,7 +21,7 @@ async def test_json_is_parsed():
 
 
 async def test_payload_and_login_are_sent():
-    async with serve(reply([])) as server, make_client() as client:
+    async with serve(reply([])) as server, plain_client() as client:
         await HttpFetcher(client, LIMITS).json(server.url, auth=("ann", "secret"), payload=[{"id": 1}])
     assert server.requests[0].method == "POST"
     assert server.requests[0].login == "ann:secret"
@@ -73,13 +73,13 @@ async def test_compressed_answers_are_refused_before_they_are_unpacked():
 
 
 async def test_a_closed_port_is_no_connection():
-    async with make_client() as client:
+    async with plain_client() as client:
         with pytest.raises(SourceUnreachable, match="No connection"):
             await HttpFetcher(client, LIMITS).json(f"http://127.0.0.1:{steady_port()}/")
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "nonsense", "", "http://[::1"])
 async def test_an_address_that_cannot_be_asked_is_an_error_of_ours(url):
-    async with make_client() as client:
+    async with plain_client() as client:
         with pytest.raises(SourceUnreachable):
             await HttpFetcher(client, LIMITS).json(url)
