@@ -144,8 +144,18 @@ def impatient(status, remaining, total):
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb):
+    """SQLite's file is there before Django looks for it, and goes with its folder."""
+    return django_db_keepdb or connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(request, django_db_blocker):
     """Make the test database. On PostgreSQL it is dropped only when nobody uses it: end what threads hold."""
+    if connection.vendor == "sqlite":  # the migrations run once for all test processes, not once in each
+        request.getfixturevalue("django_db_modify_db_settings")
+        newest = request.getfixturevalue("migrated") / "dpmp.sqlite3"
+        shutil.copy(newest, connection.creation._get_test_db_name())
     with unmeasured(request.config):
         request.getfixturevalue("django_db_setup")
     with django_db_blocker.unblock():

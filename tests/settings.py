@@ -26,8 +26,8 @@ os.environ.pop("DPMP_DATABASE_URL", None)
 if _url:
     DATABASES["default"]["CONN_MAX_AGE"] = 0  # threads that outlive a test would hold its connections open
 else:
-    # A file: threads share it as in life.
-    DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3")}
+    # A file: threads share it as in life. The fixture django_db_setup puts it there with all migrations done.
+    DATABASES["default"]["TEST"] = {"NAME": os.path.join(_data_dir, "test.sqlite3"), "MIGRATE": False}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Each client of a test begins with middleware of its own, and WhiteNoise with a look at all 200 static files: here it
 # looks for the one that is asked for.
