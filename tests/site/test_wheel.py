@@ -67,7 +67,7 @@ def test_it_runs_where_there_is_no_checkout(wheel: Path, tmp_path: Path, migrate
     packages = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     (packages / "those-of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
     options = ("--no-deps", "--no-index", "--quiet", "--disable-pip-version-check")
-    run(sys.executable, "-m", "pip", "--python", python, "install", *options, wheel)
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-compile", *options, wheel)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_", "PYTHON"))}
     there = {"cwd": tmp_path, "env": kept | {"XDG_DATA_HOME": str(tmp_path / "share")}}
     dpmp = home / "bin" / "dpmp"
