@@ -37,6 +37,7 @@ def text_of(response):
     return re.sub(r"\s+", " ", response.content.decode().replace("&#x27;", "'"))
 
 
+@pytest.mark.no_cover
 def test_target_is_saved(admin):
     fields = {"label": "chat", "url": "ntfy://some-topic", "enabled": "on"}
     assert admin.post("/admin/proxy/alerttarget/add/", fields).status_code == 302
@@ -85,6 +86,7 @@ def test_test_is_sent_and_its_outcome_told(admin, target):
     assert len(webhook.received) == 1
 
 
+@pytest.mark.no_cover
 def test_all_rules_are_there_with_their_defaults(admin):
     page = text_of(admin.get("/admin/proxy/alertrule/"))
     assert "pool down or back up" in page and AlertRule.objects.count() == 16

@@ -128,6 +128,7 @@ def test_connected_worker_without_shares_is_reported():
     assert running.titles(60) == ["DPMP: Worker rig sends shares again"]
 
 
+@pytest.mark.no_cover
 def test_slow_worker_at_a_high_difficulty_is_given_the_time_it_needs():
     running = RunningEngine(AlertKind.WORKER_SILENT)
     hour_per_share = 2**32 * 1000 / 3600

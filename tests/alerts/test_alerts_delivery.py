@@ -50,6 +50,7 @@ def deliverer(clock, target, answers, **changes):
     return made, sent
 
 
+@pytest.mark.no_cover
 def test_webhook_gets_title_text_and_level():
     with Webhook() as webhook:
         assert send(webhook.url, "DPMP: Pool A is down", "It is.", AlertLevel.BAD) == ""

@@ -137,6 +137,7 @@ def told_by(webhook, mailbox):
     return [f"{got['title']} {got['message']}".replace("\n", " ") for got in webhook.received], mails
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db(transaction=True)
 def test_what_is_over_reaches_webhook_and_mail():
     eager(AlertKind.POOL_DOWN, AlertKind.WORKER_OFFLINE, AlertKind.DATABASE, AlertKind.PAYOUT, AlertKind.CHAIN)
@@ -170,6 +171,7 @@ def test_what_is_over_reaches_webhook_and_mail():
             )
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("kind", "days", "title"),
@@ -199,6 +201,7 @@ def test_summary_reaches_webhook_and_mail_with_the_history_of_its_period(kind, d
     assert list(AlertDelivery.objects.values_list("kinds", "state", "attempts")) == [(kind.value, "sent", 1)] * 2
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db(transaction=True)
 def test_servers_that_fail_are_asked_again_and_the_list_says_so(monkeypatch):
     monkeypatch.setattr("proxy.alerts.deliverer.RETRY_S", (0.2,) * 50)

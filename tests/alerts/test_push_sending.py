@@ -121,6 +121,7 @@ def test_subscription_that_its_service_has_ended_is_removed(service, network, pe
     assert not PushSubscription.objects.exists() and not AlertTarget.objects.exists()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("status", [302, 307, 400, 403, 413, 429, 500, 503])
 def test_refusal_is_counted_and_the_subscription_stays(service, network, person, browser, status):
     made = at(service, person, browser)

@@ -329,6 +329,7 @@ def test_view_shows_what_is_known_from_where_and_how_old():
     assert "short against long window: 0.500" in btc.reason
 
 
+@pytest.mark.no_cover
 def test_history_of_the_charts_is_bounded():
     balance = Balance()
     for _ in range(HISTORY_POINTS + 50):
@@ -339,6 +340,7 @@ def test_history_of_the_charts_is_bounded():
     assert history[-1].weights == {Chain.BTC: 50.0, Chain.BCH: 50.0}
 
 
+@pytest.mark.no_cover
 @given(
     st.lists(st.floats(0.0, 1e6), min_size=2, max_size=3).filter(lambda parts: sum(parts) > 1e-3),
     st.floats(0, 50),

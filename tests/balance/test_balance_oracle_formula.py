@@ -1,5 +1,6 @@
 """With the test of significance off, the weights are DPMP v2's to the integer, quirks included."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -71,6 +72,7 @@ CHAIN = st.tuples(
 )
 
 
+@pytest.mark.no_cover
 @given(CHAIN, CHAIN, st.integers(1, 12), st.integers(24, 144), st.integers(5, 45))
 @example((1.2e14, TIP, TIP - 3600, TIP - 43200), (8e11, TIP, TIP - 3600, TIP - 43200), 6, 72, 20)
 @example((1.2e14, TIP, TIP + 5, TIP - 43200), (8e11, TIP, TIP - 7200, TIP - 43200), 6, 72, 45)

@@ -47,6 +47,7 @@ def test_loading_takes_four_queries(django_assert_num_queries):
         load_balance()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "fields",
     [

@@ -24,11 +24,13 @@ def test_beta_distribution_equals_its_polynomial(x):
     assert beta_cdf(x, 1, 7) == pytest.approx(1 - (1 - x) ** 7, abs=1e-12)
 
 
+@pytest.mark.no_cover
 @given(st.floats(0.0001, 0.9999), st.floats(1, 300), st.floats(1, 300))
 def test_swapping_the_windows_mirrors_the_distribution(x, a, b):
     assert beta_cdf(x, a, b) == pytest.approx(1.0 - beta_cdf(1.0 - x, b, a), abs=1e-9)
 
 
+@pytest.mark.no_cover
 def test_p_values_of_an_unchanged_rate_are_uniform():
     rng = random.Random(11)
     found = sorted(change_p_value(rng.gammavariate(6, 1), 6, rng.gammavariate(66, 1), 66) for _ in range(4000))
@@ -36,6 +38,7 @@ def test_p_values_of_an_unchanged_rate_are_uniform():
     assert worst < 1.63 / math.sqrt(4000)  # Kolmogorov's bound, 1 %
 
 
+@pytest.mark.no_cover
 @given(st.floats(-3, 3), st.integers(4, 150), st.integers(4, 300), st.sampled_from([0.3, 0.05, 0.004, 0.0003]))
 def test_the_quick_look_never_hides_what_the_exact_test_would_find(shift, first, rest, alpha):
     exposure = first * math.exp(shift)

@@ -202,6 +202,7 @@ def test_each_address_that_is_written_reads_back_as_its_script(chain, script) ->
         assert script_of(chain, text) == script
 
 
+@pytest.mark.no_cover
 @given(
     chain=CHAINS, script=SCRIPTS, place=st.integers(0, 200), other=st.sampled_from("qpzry9x8gf2tvdw0s3jn54khce6mua7l")
 )
@@ -216,6 +217,7 @@ def test_one_wrong_letter_is_always_noticed(chain, script, place, other) -> None
             validate_address(chain, wrong)
 
 
+@pytest.mark.no_cover
 @given(
     chain=st.sampled_from(Chain),
     text=st.one_of(st.text(max_size=140), st.from_regex(r"\A(bc1|dgb1|tb1|bitcoincash:|1|3|D|q)[0-9a-zA-Z]{0,90}\Z")),

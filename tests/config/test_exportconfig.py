@@ -79,6 +79,7 @@ def run(path, *options):
     return out.getvalue()
 
 
+@pytest.mark.no_cover
 def test_secrets_stay_unless_asked_for(configured):
     for secret in ("pool-secret", "node-secret", "alert-secret", "miner-secret"):
         assert secret not in export_config()

@@ -75,6 +75,7 @@ def written(folder: Path, name: str, text: str) -> Path:
     return path
 
 
+@pytest.mark.no_cover
 def test_a_profile_of_farm_proxy_becomes_pools_listeners_and_the_default_schedule(tmp_path: Path) -> None:
     said = run(written(tmp_path, "active_profile.toml", PROFILE))
     loaded = load_snapshot({})
@@ -98,6 +99,7 @@ def test_a_second_run_changes_nothing_and_a_check_neither(tmp_path: Path) -> Non
     assert [line for line in lines if line.endswith((": added", ")"))] == []
 
 
+@pytest.mark.no_cover
 def test_several_routings_become_routes(tmp_path: Path) -> None:
     cut = PROFILE.replace('from = ["Room 1", "Room 2"]', 'from = ["Room 1"]')
     more = '[[routing]]\nname = "Two"\nfrom = ["Room 2"]\n[[routing.goal]]\n[[routing.goal.level]]\ntargets = ["Spare"]'
@@ -108,6 +110,7 @@ def test_several_routings_become_routes(tmp_path: Path) -> None:
     assert not any(schedule.is_default for schedule in found.values())
 
 
+@pytest.mark.no_cover
 def test_a_configuration_of_btcagent_becomes_a_pool_with_its_addresses(tmp_path: Path) -> None:
     said = run(written(tmp_path, "agent_conf.json", json.dumps(AGENT)))
     loaded = load_snapshot({})
@@ -125,6 +128,7 @@ def test_accounts_with_weights_share_the_addresses() -> None:
     assert {pool.user_format for pool in found.pools} == {"{wallet}.w"}
 
 
+@pytest.mark.no_cover
 def test_the_port_of_the_settings_is_taken_over(tmp_path: Path) -> None:
     run(written(tmp_path, "agent_conf.json", json.dumps({**AGENT, "agent_listen_port": 3351})))
     [only] = load_snapshot({}).miner_listeners

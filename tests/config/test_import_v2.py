@@ -67,6 +67,7 @@ def refusal(path: Path) -> str:
     return str(refused.value)
 
 
+@pytest.mark.no_cover
 def test_everything_of_a_whole_file_arrives(tmp_path) -> None:
     run(written(tmp_path, v2(), weights_override={"poolA_weight": 20, "poolB_weight": 80}))
     loaded = load_snapshot({})
@@ -93,6 +94,7 @@ def test_running_it_twice_changes_nothing(tmp_path) -> None:
     assert current_revision() == revision
 
 
+@pytest.mark.no_cover
 def test_a_check_says_what_would_happen_and_changes_nothing(tmp_path) -> None:
     out = run(written(tmp_path, v2()), "--check")
     assert "Pool A: added" in out and "nothing was changed" in out
@@ -112,6 +114,7 @@ def test_a_changed_file_changes_only_what_it_names(tmp_path) -> None:
     assert pool.note == "mine" and [entry.host for entry in pool.endpoints.all()] == ["new.example"]
 
 
+@pytest.mark.no_cover
 def test_another_wallet_is_a_new_row(tmp_path) -> None:
     run(written(tmp_path, v2()))
     config = v2()
@@ -121,6 +124,7 @@ def test_another_wallet_is_a_new_row(tmp_path) -> None:
     assert Wallet.objects.filter(address=BTC_ADDRESS).exists()
 
 
+@pytest.mark.no_cover
 def test_the_default_schedule_that_is_there_is_the_one_that_changes(tmp_path) -> None:
     make_schedule({make_pool("A"): 1}, "mine", is_default=True)
     run(written(tmp_path, v2()))
@@ -147,6 +151,7 @@ def test_older_files_have_listeners_at_the_top(tmp_path) -> None:
     assert (listeners.metrics_host, listeners.metrics_port, listeners.metrics_enabled) == ("127.0.0.1", 9301, True)
 
 
+@pytest.mark.no_cover
 def test_what_the_file_does_not_say_is_as_v2_took_it(tmp_path) -> None:
     run(written(tmp_path, {"pools": v2()["pools"]}))
     (schedule,) = load_snapshot({}).schedules
@@ -179,6 +184,7 @@ def test_with_auto_balance_off_no_oracle_will_be_asked(tmp_path) -> None:
     assert balance.max_deviation == 25 and [source.kind for source in balance.sources] == ["observed"]
 
 
+@pytest.mark.no_cover
 def test_unknown_keys_and_events_are_named(tmp_path) -> None:
     config = v2(colour="red")
     config["pools"]["A"]["tls"] = True
@@ -188,6 +194,7 @@ def test_unknown_keys_and_events_are_named(tmp_path) -> None:
         assert name in out
 
 
+@pytest.mark.no_cover
 def test_best_shares_are_kept_as_history_and_not_as_records(tmp_path) -> None:
     out = run(written(tmp_path, v2(), best_shares={"rig1": 4096, "rig2": "x", "rig3": 12.5}))
     assert "Best shares of v2: 2 kept as history (assigned difficulties, not achieved ones)" in out
@@ -195,6 +202,7 @@ def test_best_shares_are_kept_as_history_and_not_as_records(tmp_path) -> None:
     assert not BestShare.objects.exists()
 
 
+@pytest.mark.no_cover
 def test_best_shares_of_a_second_run_change_only_what_is_higher(tmp_path) -> None:
     path = written(tmp_path, v2(), best_shares={"rig1": 4096, "rig2": 8})
     run(path)
@@ -203,6 +211,7 @@ def test_best_shares_of_a_second_run_change_only_what_is_higher(tmp_path) -> Non
     assert dict(V2BestShare.objects.values_list("worker", "assigned_difficulty")) == {"rig1": 4096, "rig2": 16}
 
 
+@pytest.mark.no_cover
 def test_best_share_of_a_whole_user_name_belongs_to_its_worker(tmp_path) -> None:
     run(written(tmp_path, v2(), best_shares={f"{BTC_ADDRESS}.rig1": 5, "rig1": 9, "other.rig1": 7}))
     assert dict(V2BestShare.objects.values_list("worker", "assigned_difficulty")) == {"rig1": 9}
@@ -213,6 +222,7 @@ def test_check_keeps_no_best_share(tmp_path) -> None:
     assert not V2BestShare.objects.exists()
 
 
+@pytest.mark.no_cover
 def test_a_name_that_is_no_address_becomes_an_account(tmp_path) -> None:
     config = v2()
     config["pools"]["A"] |= {"wallet": "ann"}
@@ -297,6 +307,7 @@ def test_a_wrong_override_refuses_everything(tmp_path) -> None:
     assert "at least one pool needs a weight" in refusal(written(tmp_path, v2(), weights_override={"poolA_weight": 0}))
 
 
+@pytest.mark.no_cover
 def test_what_a_file_says_moves_no_terminals_cursor(tmp_path) -> None:
     config = v2()
     config["pools"]["A"]["host"] = "\u202eevil\x1b[2J\x9b"

@@ -50,6 +50,7 @@ def test_block_is_told_on_every_page_until_it_is_closed(browser_of, pools):
     assert "968,414" in operator.get("/").content.decode()
 
 
+@pytest.mark.no_cover
 def test_block_is_told_in_the_configuration_too(browser_of, pools):
     administrator = browser_of("administrator")
     found()

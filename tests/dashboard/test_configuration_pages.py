@@ -51,6 +51,7 @@ def test_pool_is_added_with_its_addresses_and_gets_the_next_key(ada):
     assert AuditEntry.objects.filter(action="add pool", subject="C").exists()
 
 
+@pytest.mark.no_cover
 def test_pool_saved_as_it_is_stays_as_it_is(ada):
     ada.post("/pools/new/", POOL)
     PoolEndpoint.objects.filter(host="two.example.org").update(tls="insecure")
@@ -187,6 +188,7 @@ def test_test_is_sent_to_what_stands_in_the_form_before_it_is_saved(ada, monkeyp
     assert len(heard) == 2
 
 
+@pytest.mark.no_cover
 def test_target_is_disabled_with_what_follows_and_deleted(ada):
     AlertTarget(label="Me", url="json://localhost/secret").save()
     address = f"/alerts/{AlertTarget.objects.get().pk}/"
@@ -236,6 +238,7 @@ def test_nobody_locks_out_themselves(ada):
 # --- The guided setup -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 def test_guided_setup_goes_back_and_changes_what_was_entered(ada):
     page = ada.get("/start/").content.decode()
     assert "/start/?step=A" in page and ">Back</a>" in page

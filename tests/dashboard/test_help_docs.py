@@ -23,6 +23,7 @@ def test_help_lists_every_page_of_the_folder(viewer):
         assert f'href="/help/{slug}/"' in html
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("slug", docs.SLUGS)
 def test_page_is_shown_with_its_title_and_nothing_inline(viewer, slug):
     response = viewer.get(f"/help/{slug}/")

@@ -64,6 +64,7 @@ def text_of(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "path, language, texts",
     [
@@ -131,6 +132,7 @@ def test_comma_in_an_attribute_would_be_found():
     ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("path", PAGES)
 def test_what_machines_read_in_a_page_has_no_decimal_comma(browser_of, pools, path):
     found = Attributes(page_of(browser_of("administrator"), path, "de")).found

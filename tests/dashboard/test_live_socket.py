@@ -97,6 +97,7 @@ async def test_what_did_not_change_is_not_sent_again(browser_of):
     await socket.disconnect()
 
 
+@pytest.mark.no_cover
 async def test_pushed_regions_hold_no_forms_and_no_tokens(browser_of):
     browser = await sync_to_async(browser_of)("administrator")
     keys = [*(name for name in live.REGIONS if name not in OF_ONE), *(f"{name}:{one}" for name, one in OF_ONE.items())]

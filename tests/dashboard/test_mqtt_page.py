@@ -44,6 +44,7 @@ def test_what_is_saved_acts_and_is_in_the_audit_log_and_the_password_is_not_show
     assert (entry.action, entry.subject, entry.new) == ("change MQTT", "broker.lan", "on")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "changes, kept",
     [({}, "hush hush"), ({"interval_s": "9"}, "hush hush"), ({"host": "other.lan"}, ""), ({"username": "x"}, "")],

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from dashboard.redacting import hide_wallets
 from proxy.models import Wallet
 from proxy.models.labels import WalletKind
@@ -33,6 +35,7 @@ def test_account_is_no_part_of_a_longer_word():
     assert hide_wallets("<p>joey joe</p>", ["joe"]) == "<p>joey [wallet]</p>"
 
 
+@pytest.mark.no_cover
 def test_read_only_link_shows_no_account_and_a_login_does(link_browser, browser_of, db):
     Wallet.objects.create(label="w", chain=Chain.BTC.value, kind=WalletKind.ACCOUNT, address="miner-joe")
     snap = fixtures.rich()

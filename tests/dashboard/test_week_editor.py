@@ -147,6 +147,7 @@ def test_what_is_drawn_over_a_window_gets_the_priority_to_win(operator, night):
     assert form["priority"].value() == 0
 
 
+@pytest.mark.no_cover
 def test_drawn_hours_are_in_the_zone_of_the_picture(operator):
     form = operator.get("/schedule/windows/new/?start=23:00&end=24:00&weekdays=2&zone=Asia/Tokyo").context["form"]
     assert form["time_zone"].value() == "Asia/Tokyo" and form["weekdays"].value() == ["2"]

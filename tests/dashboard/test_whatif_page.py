@@ -64,6 +64,7 @@ def text_of(page):
     return " ".join(page.content.decode().split())
 
 
+@pytest.mark.no_cover
 def test_the_history_is_replayed_under_the_weights_that_were_asked_for(history):
     found = result()
     assert found.was.split == {"A": 1.0}

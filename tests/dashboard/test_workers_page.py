@@ -52,6 +52,7 @@ def names(page):
     return re.findall(r'<a class="worker" href="/workers/(\w+)/"', page.content.decode())
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "query, found",
     [

@@ -93,6 +93,7 @@ async def test_miners_are_asked_joined_with_their_workers_and_kept_for_the_chart
     await attic.stop()
 
 
+@pytest.mark.no_cover
 async def test_one_that_is_away_is_told_and_holds_up_nobody_else(monkeypatch):
     monkeypatch.setattr(service_module, "CONCURRENT", 1)
     kitchen = AxeOsApi(SimDevice(user="demo.kitchen"))

@@ -52,6 +52,7 @@ class Trial:
             self.pool.notify()
 
 
+@pytest.mark.no_cover
 def test_the_pool_is_asked_for_less_once_on_a_new_connection_without_a_gap() -> None:
     trial = Trial()
     assert trial.asked == [1_000_000]

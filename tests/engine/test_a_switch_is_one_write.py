@@ -1,10 +1,13 @@
 """Switching: one write in a fixed order, shares checked against their job, no search space handed out twice."""
 
+import pytest
+
 from proxy.observe.events import JobForwarded, PoolSwitched, ShareResult
 from proxy.types import Verdict
 from tests.support.world import World
 
 
+@pytest.mark.no_cover
 def test_the_split_follows_the_weights_and_each_pool_gets_its_own_shares() -> None:
     world = World({"A": 8, "B": 4}, weights={"A": 70, "B": 30})
     miner = world.miner()

@@ -168,6 +168,7 @@ def test_where_all_work_a_newcomer_is_refused() -> None:
     assert world.engine.connect("198.51.100.9:9") is None
 
 
+@pytest.mark.no_cover
 def test_a_thousand_miners_of_one_address_come_back_at_once() -> None:
     world = limited(max_sessions=2_000)
     admitted = [world.engine.connect(f"192.0.2.1:{port}") for port in range(1_000)]

@@ -40,6 +40,7 @@ FLOODS = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("line", FLOODS.values(), ids=FLOODS)
 def test_what_earns_nothing_slows_its_sender_and_closes_it_in_the_end(line: bytes) -> None:
     world = World({"A": 8})
@@ -162,6 +163,7 @@ def test_known_miners_come_back_to_an_address_that_a_neighbour_floods_from() -> 
     assert not world.events_of(AddressRefused)
 
 
+@pytest.mark.no_cover
 def test_when_an_address_is_refused_its_other_flooding_connections_are_closed_as_well() -> None:
     world = World({"A": 8})
     bad = [ready(world, f"192.0.2.7:{number}") for number in range(20)]

@@ -121,6 +121,7 @@ def test_a_fleet_that_has_earned_moves_to_a_pool_without_connections_at_once() -
     assert len(world.pools["B"].live()) == 200
 
 
+@pytest.mark.no_cover
 def test_a_known_name_is_no_way_around_the_pace() -> None:
     world = world_of()
     known = come(world, 1, address="10.1.1.1", name="attic")

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from proxy.config.snapshot import Endpoint, HealthConfig
 from proxy.observe.events import (
     AuthResult,
@@ -276,6 +278,7 @@ def test_nobody_is_moved_to_a_pool_that_fell_silent_while_a_probe_finds_out() ->
     assert [event for event in world.events_of(PoolSwitched) if event.new == silent] == switches
 
 
+@pytest.mark.no_cover
 def test_a_pool_with_jobs_but_no_answers_is_tried_less_and_less_often() -> None:
     world = World()
     miner = world.miner()

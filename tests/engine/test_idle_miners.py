@@ -46,6 +46,7 @@ def test_an_asic_without_any_share_is_let_go_after_ten_minutes(mask: str | None)
     assert not works.link.closed
 
 
+@pytest.mark.no_cover
 def test_a_lottery_miner_is_kept_for_hours() -> None:
     world = World({"A": 8})
     nerd = world.miner("NerdMinerV2/1.8")

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from proxy.config.snapshot import ListenerConfig, MinerAccess, MinerDirectives, ScheduleConfig
 from proxy.observe.events import DirectiveIgnored, MinerAuthorized, MinerConnected, ShareResult
 from proxy.types import ListenerId, PoolKey, Verdict
@@ -104,6 +106,7 @@ def test_the_log_says_which_listener_a_miner_came_through() -> None:
     assert world.events_of(MinerConnected)[-1].listener == world.events_of(MinerAuthorized)[-1].listener == "Rack"
 
 
+@pytest.mark.no_cover
 def test_miners_of_a_listener_that_is_gone_are_let_go_one_after_the_other() -> None:
     world = world_with(rack(), always({A: 1}))
     miners = [miner_of(world, user=f"addr.rig{number}") for number in range(50)]

@@ -187,6 +187,7 @@ class Chaos:
         return found
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("sizes", [{"A": 8, "B": 4}, {"A": 4, "B": 5}, {"A": 8, "B": 8}])
 @pytest.mark.parametrize("seed", [*(pytest.param(seed, marks=pytest.mark.no_cover) for seed in range(5)), 5])
 def test_no_search_space_is_handed_out_twice(seed: int, sizes: dict[str, int]) -> None:

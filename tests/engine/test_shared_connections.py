@@ -415,6 +415,7 @@ def test_a_pool_that_is_switched_off_or_removed_ends_its_shared_connections() ->
 # --- A change of the setting ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -98,6 +98,7 @@ SHARES = st.lists(
 )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=60)
 @given(
     SHARES,

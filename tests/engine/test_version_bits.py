@@ -183,6 +183,7 @@ def test_a_refusal_for_another_reason_teaches_nothing() -> None:
     assert pool.bits_for(OWN, MASK, 0x2000E000) == bits
 
 
+@pytest.mark.no_cover
 @given(
     job=st.integers(0, 2**32 - 1),
     rolled=st.integers(0, 2**32 - 1),

@@ -98,6 +98,7 @@ async def test_batches_that_are_split_come_back_once_wherever_the_kill_comes(tmp
     await sync_to_async(assert_database_agrees)(world.accounting)
 
 
+@pytest.mark.no_cover
 async def test_kills_at_random_lose_nothing_that_was_noted_and_count_nothing_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(ledger_batch, "BATCH_ROWS", 3)
     rng, expected = random.Random(7), 0
@@ -139,6 +140,7 @@ async def test_the_file_is_empty_while_the_database_keeps_up_and_gone_after_a_cl
     await sync_to_async(assert_database_agrees)(world.accounting)
 
 
+@pytest.mark.no_cover
 async def test_the_file_stays_small_while_the_database_is_away(tmp_path):
     world = world_in(tmp_path, max_bytes=20_000)
     world.fail = OperationalError("database is locked")

@@ -67,6 +67,7 @@ def farm(tmp_path):
     farm.journal.close()
 
 
+@pytest.mark.no_cover
 def test_the_records_are_exactly_the_blocks_and_each_header_hashes_right(farm, tmp_path, db):
     blocks = farm.mine(200)
     farm.world.advance(1)

@@ -154,6 +154,7 @@ def test_strangers_and_staff_without_the_permission_get_no_export(client):
     assert client.get(EXPORT, PERIOD).status_code == 403
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("page", ["sharebucket", "sharetotal", "bestshare", "block", "chaintip", "payoutrecord"])
 def test_history_can_be_looked_at_and_not_edited(admin_pages, page):
     assert admin_pages.get(f"/admin/proxy/{page}/").status_code == 200

@@ -182,6 +182,7 @@ def test_without_a_share_the_upper_bound_follows_the_last_difficulty():
     assert nothing.high == pytest.approx(2.5119 * 100 * HASHES / 300)
 
 
+@pytest.mark.no_cover
 @given(st.lists(st.tuples(st.floats(0, 4000), st.floats(1e-6, 1e15)), max_size=60), st.integers(0, 2))
 def test_a_window_holds_exactly_what_came_in_it(steps, which):
     now, window, came = 0.0, RateWindow(0.0), []

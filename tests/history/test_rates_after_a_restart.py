@@ -112,6 +112,7 @@ def test_time_between_the_runs_counts_as_silence(run):
     assert run.accounting.worker(ANN).rates.h1.value == pytest.approx(10.0, rel=0.15)
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db
 def test_what_this_run_has_written_itself_is_not_counted_twice(run):
     worked(run.clock, 1, until=-1)
@@ -120,6 +121,7 @@ def test_what_this_run_has_written_itself_is_not_counted_twice(run):
     assert run.accounting.worker(ANN).rates.h1.shares == 0
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db
 def test_rows_that_are_too_coarse_for_a_window_are_left_out_of_it(run):
     worked(run.clock, 1440, step=Step.TEN_MINUTES)
@@ -141,6 +143,7 @@ def test_history_is_read_in_a_thread_while_miners_are_served(run):
     assert run.accounting.worker(ANN).rates.h1.shares == 30 * 2 * 60
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db
 def test_the_split_of_the_day_goes_on_with_what_was_wanted_then(run):
     worked(run.clock, 1440, pools=(A,))

@@ -150,6 +150,7 @@ async def test_shares_are_in_the_minute_in_which_they_came(sync):
     assert rows == [(minute, 1, 60), (minute + 60, 2, 60)]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("failure", [OperationalError("database is locked"), OSError(28, "No space left on device")])
 async def test_while_the_database_fails_everything_waits_and_is_told_once(sync, failure):
     world = World()

@@ -302,6 +302,7 @@ def test_another_ones_last_will_is_answered(tmp_path: Path) -> None:
     run(scene, tmp_path)
 
 
+@pytest.mark.no_cover
 def test_the_broker_says_that_a_proxy_whose_connection_broke_is_offline(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         ends: list[asyncio.StreamWriter] = []

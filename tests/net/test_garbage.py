@@ -69,6 +69,7 @@ def test_what_many_connections_left_is_looked_for_everywhere(bench: Bench) -> No
     assert gc.get_freeze_count() > frozen / 2
 
 
+@pytest.mark.no_cover
 def test_a_cycle_that_was_left_aside_is_found_again() -> None:
     """A collection that leaves aside what is in use must not lose it for good."""
 

@@ -44,6 +44,7 @@ async def until(fact) -> None:
 LINES = b"".join(b"line %d\n" % number for number in range(5_000)) + b"the rest"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("budget", [None, InputBudget(bytes_per_s=10e6, burst=10e6)])
 async def test_one_read_of_many_lines_is_worked_off_in_turns_and_in_order(budget):
     handler, writer, server = await connected(budget)

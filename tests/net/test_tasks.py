@@ -27,6 +27,7 @@ async def test_task_has_its_name_and_its_result():
     assert await task == "done"
 
 
+@pytest.mark.no_cover
 async def test_task_that_nobody_holds_goes_on():
     reached = asyncio.Event()
 

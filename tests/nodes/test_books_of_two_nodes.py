@@ -164,6 +164,7 @@ async def test_worker_that_comes_from_another_node_keeps_tallies_and_best_share(
     assert one.of_pool() == other.of_pool() == 8
 
 
+@pytest.mark.no_cover
 async def test_worker_that_goes_to_and_fro_is_counted_once(two):
     for turn in range(6):
         here = two[turn % 2]

@@ -32,6 +32,7 @@ def large():
     )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=40, deadline=None)
 @given(node_snapshots())
 def test_what_is_written_is_read(node):
@@ -108,6 +109,7 @@ def test_workers_of_several_parts_come_in_their_order_with_what_is_known_of_them
     assert set(read.live.moves) == {worker.name for worker in node.live.workers}
 
 
+@pytest.mark.no_cover
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_frame_or_a_typed_error(data):
@@ -116,6 +118,7 @@ def test_any_bytes_are_a_frame_or_a_typed_error(data):
             decode(frame)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_damaged_frame_is_a_frame_or_a_typed_error(data):

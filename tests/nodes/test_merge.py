@@ -116,6 +116,7 @@ def test_the_order_in_which_nodes_are_heard_does_not_matter(nodes, rng):
     assert merged(*shuffled) == merged(*nodes)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=60, deadline=None)
 @given(fleets())
 def test_what_each_node_sees_adds_up_and_totals_of_all_time_are_the_newest(nodes):

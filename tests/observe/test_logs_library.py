@@ -166,6 +166,7 @@ def test_flood_is_cut_and_counted(stage: Stage) -> None:
     assert stage.texts()[-1] == "again"
 
 
+@pytest.mark.no_cover
 def test_record_that_cannot_be_put_into_words_harms_nobody(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(MOST_WAITING + 1):
         stage.handler.handle(logging.makeLogRecord({"name": "odd", "msg": "%d", "args": ("no number",)}))

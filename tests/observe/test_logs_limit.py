@@ -63,6 +63,7 @@ def test_a_burst_is_written_then_some_lines_a_second() -> None:
     assert admitted(limit, refused(), "10.0.0.5", 10.0, BURST_LINES) == BURST_LINES, "another event, too"
 
 
+@pytest.mark.no_cover
 def test_many_addresses_together_are_limited_as_well() -> None:
     limit = LineLimit()
     written = sum(admitted(limit, bad(), f"10.0.{host}.1", 0.0, BURST_LINES) for host in range(30))

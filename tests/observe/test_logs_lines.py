@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,7 @@ def test_text_of_a_peer_is_cut() -> None:
     assert len(str(scene.written()[0]["text"])) == LONGEST_TEXT + 1
 
 
+@pytest.mark.no_cover
 @given(st.text(st.characters(), max_size=200))
 def test_any_text_of_a_peer_stays_inside_one_line(text: str) -> None:
     scene = Scene()

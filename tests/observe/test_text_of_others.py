@@ -26,6 +26,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert visible(text) == escape_hidden(text) == escape_in_page(text) == text
 
 
+@pytest.mark.no_cover
 @given(st.text(st.characters(), max_size=50))
 def test_all_text_can_be_printed_on_one_line(text: str) -> None:
     assert visible(text).isprintable()

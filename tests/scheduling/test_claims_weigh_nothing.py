@@ -17,6 +17,7 @@ from tests.support.world import World
 HALVES = config(schedule({A: 50, B: 50}))
 
 
+@pytest.mark.no_cover
 def test_strangers_without_a_share_move_no_split_however_many_and_whoever_they_say_they_are():
     trial = Simulation(config_for((70, 30), 30), random.Random(3))
     honest = [trial.add(100 * TERA) for _ in range(5)]
@@ -136,6 +137,7 @@ def split_of(strangers: int) -> float:
     return counts["A"] / sum(counts.values())
 
 
+@pytest.mark.no_cover
 def test_miners_that_suggest_an_enormous_difficulty_and_send_nothing_move_no_split():
     assert split_of(strangers=5) == pytest.approx(0.7, abs=0.02)
 

@@ -179,6 +179,7 @@ def test_a_pin_to_a_pool_that_is_taken_out_works_elsewhere_and_returns():
     assert fleet.scheduler.current(rig) == B
 
 
+@pytest.mark.no_cover
 def test_a_better_pool_that_comes_and_goes_all_the_time_is_followed_without_a_herd():
     fleet = SchedulerHarness(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
     rigs = [fleet.join(number) for number in range(40)]
@@ -196,6 +197,7 @@ def test_a_better_pool_that_comes_and_goes_all_the_time_is_followed_without_a_he
     assert set(fleet.pools().values()) == {A}
 
 
+@pytest.mark.no_cover
 def test_a_thousand_workers_of_one_schedule_are_looked_up_once(monkeypatch: pytest.MonkeyPatch):
     found = []
     whole = controls.control_of

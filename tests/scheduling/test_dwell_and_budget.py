@@ -192,6 +192,7 @@ def test_a_miner_that_leaves_in_the_middle_of_its_switch_is_not_moved_again():
     assert {session for _, session, _, _ in fleet.moves[moves + 1 :]} == {stays}
 
 
+@pytest.mark.no_cover
 def test_a_fleet_counts_from_anew_once_its_miners_are_back_on_a_pool_that_came_back():
     fleet = SchedulerHarness(config(schedule({A: 50, B: 50}, policy=Policy.PACKING)))
     rigs = [fleet.join(number) for number in range(40)]

@@ -44,6 +44,7 @@ def outage(simulation: SteeredSimulation, pool: PoolKey) -> None:
     simulation.run_to(simulation.clock.now() + 180)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("lost", [A, B])
 @pytest.mark.parametrize(("weights", "most"), [((50, 50), 0.1), ((70, 30), 0.58), ((85, 15), 0.75), ((95, 5), 0.91)])
 def test_two_miners_are_out_of_phase_again_a_few_rounds_after_a_pool_was_down(
@@ -56,6 +57,7 @@ def test_two_miners_are_out_of_phase_again_a_few_rounds_after_a_pool_was_down(
     assert together(simulation, 1200) <= most
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("after", [(50, 50), (15, 85), (30, 70)])
 def test_two_miners_are_out_of_phase_after_a_change_of_weights(after: tuple[float, float]):
     simulation = pair((50, 50))
@@ -94,6 +96,7 @@ def test_the_fleet_is_split_as_exactly_as_before_while_its_miners_are_put_out_of
     assert sample.error <= sample.bound + 1e-9
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("miners", [3, 5, 7])
 def test_a_few_sliced_miners_do_not_all_switch_together_after_an_outage(miners: int):
     simulation = pair((50, 50), (100,) * miners, policy=Policy.SLICING)

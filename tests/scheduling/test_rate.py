@@ -28,6 +28,7 @@ def test_nothing_is_known_before_the_first_share():
     assert Estimate(DEFAULT_TUNING).error == 1
 
 
+@pytest.mark.no_cover
 def test_the_stated_error_is_true():
     rng = random.Random(1)
     deviations = []
@@ -47,6 +48,7 @@ def test_a_changed_rate_is_found_within_ten_minutes(factor: float):
     assert estimate.rate == pytest.approx(100.0 * factor, rel=0.25)
 
 
+@pytest.mark.no_cover
 def test_luck_is_not_taken_for_a_change():
     rng = random.Random(3)
     estimate = Estimate(DEFAULT_TUNING)

@@ -80,6 +80,7 @@ def looks_at_miners(monkeypatch: pytest.MonkeyPatch, count: int) -> float:
     return looks / count
 
 
+@pytest.mark.no_cover
 def test_a_miner_that_joins_a_large_fleet_is_as_little_work_as_in_a_small_one(monkeypatch: pytest.MonkeyPatch):
     assert looks_at_miners(monkeypatch, 4000) < 2 * looks_at_miners(monkeypatch, 500)
 
@@ -133,6 +134,7 @@ def large_fleet(count: int, ready: tuple[PoolKey, ...] = (A, B)) -> SchedulerHar
     return fleet
 
 
+@pytest.mark.no_cover
 def test_the_small_miners_of_a_large_fleet_are_not_sliced_while_their_rates_are_learnt():
     fleet = large_fleet(400)
     before = len(fleet.moves)
@@ -141,6 +143,7 @@ def test_the_small_miners_of_a_large_fleet_are_not_sliced_while_their_rates_are_
     assert spent[A] / sum(spent.values()) == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.no_cover
 def test_a_miner_that_is_large_in_a_large_fleet_is_sliced_all_the_same():
     fleet = large_fleet(400)
     before = len(fleet.moves)
@@ -148,6 +151,7 @@ def test_a_miner_that_is_large_in_a_large_fleet_is_sliced_all_the_same():
     assert {session for _, session, *_ in fleet.moves[before:]} >= {SessionId(0)}
 
 
+@pytest.mark.no_cover
 def test_a_large_fleet_that_began_on_one_pool_is_spread_and_the_other_gets_what_it_lacks():
     fleet = large_fleet(400, ready=(B,))
     for session in range(400):

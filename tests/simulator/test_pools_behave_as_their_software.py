@@ -50,6 +50,7 @@ def test_each_software_rebuilds_the_version_in_its_own_way() -> None:
     ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("dialect", "profile", "good"),
     [

@@ -51,6 +51,7 @@ def test_a_pool_too_small_for_the_firmware_does_not_spoil_the_others() -> None:
     assert sizes_for([2, 8], least=4) == (2, 4)
 
 
+@pytest.mark.no_cover
 @given(st.lists(st.one_of(st.none(), st.integers(2, 16)), min_size=1, max_size=5), st.booleans(), st.integers(2, 4))
 def test_what_is_given_fits_the_smallest_pool_that_can_be_used(
     pools: list[int | None], needs: bool, least: int

@@ -20,6 +20,7 @@ def test_the_answer_true_is_the_encoders(ident: int) -> None:
     assert TRUE % ident == encode_response(ident, True)
 
 
+@pytest.mark.no_cover
 @given(st.integers(0, 10**12), st.lists(TEXTS | st.integers(0, 2**53), min_size=1, max_size=6))
 def test_a_submit_is_the_encoders(ident: int, params: list[str | int]) -> None:
     ready_made = b",".join(orjson.dumps(each) for each in params)
@@ -37,6 +38,7 @@ ANSWERS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.no_cover
 @given(st.lists(ANSWERS, min_size=1, max_size=4))
 def test_a_pools_answer_means_the_same_on_the_short_way(answers: list[dict[str, Any]]) -> None:
     """``id`` 0 stands for an open share's."""

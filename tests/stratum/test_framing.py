@@ -1,5 +1,6 @@
 """Bytes to lines, whatever the chunks."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ def feed_all(chunks: list[bytes], limit: int) -> list[object]:
     return shape([item for chunk in chunks for item in framer.feed(chunk)])
 
 
+@pytest.mark.no_cover
 @given(st.binary(max_size=400).map(lambda b: b.replace(b"\x00", b"\n")), st.lists(st.integers(1, 60), max_size=40))
 def test_any_chunking_gives_the_same_lines(stream: bytes, cuts: list[int]) -> None:
     chunks, rest = [], stream

@@ -50,6 +50,7 @@ def words() -> st.SearchStrategy[str]:
     return st.integers(0, 2**32 - 1).map("{:08x}".format)
 
 
+@pytest.mark.no_cover
 @given(
     prevhash=hexes(32, 32),
     coinb1=hexes(0, 200),

@@ -114,6 +114,7 @@ LINES = st.tuples(
 )
 
 
+@pytest.mark.no_cover
 @given(st.lists(LINES, min_size=1, max_size=8))
 def test_what_a_form_reads_is_what_json_reads(lines: list[tuple[Any, ...]]) -> None:
     form: SubmitForm | None = None

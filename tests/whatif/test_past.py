@@ -98,6 +98,7 @@ def facts(reward):
     return ChainFacts(network_difficulty=1e14, height=900_000, fee_coins=None, reward_coins=reward, seen_at=NOW)
 
 
+@pytest.mark.no_cover
 def test_a_trial_compares_what_was_with_the_settings_of_now_and_others(day):
     past, told = read_past("24h", NOW, 2**32), []
     tried = changed(config(), Plan(kind=Kind.WEIGHTS, weights={A: 0.0, B: 1.0}))
@@ -114,6 +115,7 @@ def test_a_trial_compares_what_was_with_the_settings_of_now_and_others(day):
     assert (found.workers, found.replayed_workers, found.simulated) == (2, 2, 1.0)
 
 
+@pytest.mark.no_cover
 def test_coins_of_a_chain_that_is_not_known_are_left_out(day):
     found = compare(read_past("24h", NOW, 2**32), config(), config(), {"BTC": facts(3.0)}, {}, lambda done: None)
     assert set(found.was.coins) == {A}

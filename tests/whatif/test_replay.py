@@ -62,6 +62,7 @@ def replayed(configuration, recorded, **more) -> Outcome:
     return replay.outcome
 
 
+@pytest.mark.no_cover
 def test_the_split_comes_out_as_the_scheduler_would_have_made_it():
     outcome = replayed(config(), record())
     assert parts(outcome.by_pool)[A] == pytest.approx(0.7, abs=0.02)
@@ -76,6 +77,7 @@ def test_weights_of_the_slider_win_over_the_schedule():
     assert outcome.switches == 0
 
 
+@pytest.mark.no_cover
 def test_a_window_of_the_week_acts_at_its_own_time_of_the_record():
     night = ScheduleConfig(
         id=2,

@@ -110,6 +110,7 @@ def test_workers_are_found_by_text_and_pool(calls):
     assert all(one["pool"] == "B" for one in program.get("/workers?pool=B")["items"])
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("limit", [1, 3, 7])
 def test_blocks_are_each_seen_once_while_others_are_found(calls, limit):
     for number in range(7):

@@ -143,6 +143,7 @@ def test_a_schedule_that_breaks_a_rule_changes_nothing(calls, pools, wrong):
     assert list(Schedule.objects.values_list("name", flat=True)) == ["Always"]
 
 
+@pytest.mark.no_cover
 def test_a_schedule_that_cannot_be_replaced_stays_whole(calls, pools):
     program = calls("administrator")
     made = program("POST", "/schedules", WANTED).json()

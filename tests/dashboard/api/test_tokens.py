@@ -24,6 +24,7 @@ def ask_for(client: Client, role="viewer", **more):
     return client.post("/account/tokens/make/", {"token-label": "home", "token-role": role, "token-days": "30", **more})
 
 
+@pytest.mark.no_cover
 def test_a_token_is_made_on_the_account_page_and_shown_once(browser_of):
     client = browser_of("viewer")
     page = ask_for(client)
@@ -49,6 +50,7 @@ def test_what_is_made_and_revoked_is_in_the_audit_log_without_the_secret(browser
     assert ApiToken.objects.get().state == "revoked"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("group", "roles"),
     [
