@@ -147,6 +147,12 @@ def test_haproxy_asks_each_node_whether_it_is_ready_and_each_has_a_name_and_a_fo
         assert f"server {service['environment']['DPMP_NODE']} {line}" in asked
 
 
+def test_haproxy_may_have_as_many_files_open_as_its_connections_take() -> None:
+    # It ends at once where the limit is lower and cannot be raised.
+    most = {int(number) for number in re.findall(r"maxconn (\d+)", (FARM / "haproxy.cfg").read_text())}
+    assert read(COMPOSES[1])["services"]["haproxy"]["ulimits"]["nofile"] > 2 * max(most) + 100
+
+
 def test_haproxy_takes_its_file(tmp_path: Path) -> None:
     text = (FARM / "haproxy.cfg").read_text()
     (tmp_path / "haproxy.cfg").write_text(
