@@ -5,6 +5,7 @@ and six miners. One is as it is after the first start. In the other everything i
 own facts from the simulated AxeOS and cgminer APIs, MQTT with Home Assistant on a real mosquitto, auto-balance, money,
 the feed of releases, a second listener with a rule of difficulty, and alerts to a webhook and to a browser. Printed are
 memory and processor time of both and their ratio. Nobody looks at a page. What is left out: an identity provider.
+``--apart`` runs more proxies beside them, each with one of these things alone.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,7 +29,8 @@ from tests.mqtt.broker import PASSWORD, USER, Broker
 from tests.support.ports import steady_port
 
 MINERS = 6
-SUBJECTS = ("default", "switched on")
+PARTS = ("devices", "mqtt", "balance", "money", "feed", "listener", "webhook", "browser")
+SUBJECTS = {"default": (), "switched on": PARTS}
 
 
 class Sink:
@@ -87,31 +89,38 @@ def write(wanted: Mapping[str, Any]) -> None:
     from tests.alerts.push_service import Browser
 
     configure(wanted["pools"], MINERS)
-    if not wanted["all"]:
-        return
-    watch(wanted["devices"])
-    DeviceSettings(enabled=True).save()  # asked as often as those of everybody
-    MqttSettings(
-        enabled=True, host="127.0.0.1", port=wanted["mqtt"], username=USER, password=PASSWORD, commands=True
-    ).save()
-    balance = BalanceSettings.load()
-    balance.strategy = "hashrate-ratio"
-    balance.save()
-    BalanceSource(kind="observed").save()
-    for chain, price in (("BTC", 60_000.0), ("BCH", 500.0)):
-        ChainPrice(chain=chain, price=price).save()
-    settings = ProxySettings.load()
-    settings.update_feed = f"http://127.0.0.1:{wanted['sink']}/feed"
-    settings.save()
-    Listener(name="second", host="127.0.0.1", port=steady_port()).save()
-    VardiffRule(name="all", profile="esp-miner", shares_per_minute=20.0).save()
-    AlertTarget(label="webhook", url=f"json://127.0.0.1:{wanted['sink']}/hook").save()
-    person = User.objects.create_user("anna", password="a long pass phrase")
-    person.groups.add(Group.objects.get(name="viewer"))
-    keys = Browser()
-    PushSubscription.add(
-        person, endpoint="https://push.invalid/x", p256dh=keys.p256dh, auth=keys.auth, browser="Firefox, Android"
-    )
+    parts = wanted["parts"]
+    if "devices" in parts:
+        watch(wanted["devices"])
+        DeviceSettings(enabled=True).save()  # asked as often as those of everybody
+    if "mqtt" in parts:
+        MqttSettings(
+            enabled=True, host="127.0.0.1", port=wanted["mqtt"], username=USER, password=PASSWORD, commands=True
+        ).save()
+    if "balance" in parts:
+        balance = BalanceSettings.load()
+        balance.strategy = "hashrate-ratio"
+        balance.save()
+        BalanceSource(kind="observed").save()
+    if "money" in parts:
+        for chain, price in (("BTC", 60_000.0), ("BCH", 500.0)):
+            ChainPrice(chain=chain, price=price).save()
+    if "feed" in parts:
+        settings = ProxySettings.load()
+        settings.update_feed = f"http://127.0.0.1:{wanted['sink']}/feed"
+        settings.save()
+    if "listener" in parts:
+        Listener(name="second", host="127.0.0.1", port=steady_port()).save()
+        VardiffRule(name="all", profile="esp-miner", shares_per_minute=20.0).save()
+    if "webhook" in parts:
+        AlertTarget(label="webhook", url=f"json://127.0.0.1:{wanted['sink']}/hook").save()
+    if "browser" in parts:
+        person = User.objects.create_user("anna", password="a long pass phrase")
+        person.groups.add(Group.objects.get(name="viewer"))
+        keys = Browser()
+        PushSubscription.add(
+            person, endpoint="https://push.invalid/x", p256dh=keys.p256dh, auth=keys.auth, browser="Firefox, Android"
+        )
 
 
 def serve(arguments: list[str]) -> None:
@@ -125,7 +134,9 @@ def serve(arguments: list[str]) -> None:
     sys.exit(manage())
 
 
-async def start(name: str, folder: Path, ports: Mapping[str, int], stack: AsyncExitStack) -> Subject:
+async def start(
+    name: str, parts: Sequence[str], folder: Path, ports: Mapping[str, int], stack: AsyncExitStack
+) -> Subject:
     """Simulator, rows and proxy; all end with ``stack``.
 
     Raises:
@@ -139,7 +150,7 @@ async def start(name: str, folder: Path, ports: Mapping[str, int], stack: AsyncE
     stack.push_async_callback(_end, simulator)
     assert simulator.stdout is not None
     ready = json.loads(await asyncio.wait_for(simulator.stdout.readline(), 60))
-    wanted = json.dumps({**ready, **ports, "all": name == SUBJECTS[1]})
+    wanted = json.dumps({**ready, **ports, "parts": parts})
     for command in (("manage.py", "migrate", "--verbosity", "0"), ("-m", "tests.bench.switched_on", "--write", wanted)):
         code, text = await run_python(environment, *command)
         if code:
@@ -176,8 +187,8 @@ def anonymous(subject: Subject) -> int:
     return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(("Private", "Swap:"))) * 1024
 
 
-async def measure(seconds: float, settle: float) -> None:
-    """Run both, and print the table."""
+async def measure(seconds: float, settle: float, *, apart: bool) -> None:
+    """Run all, and print the table; each ratio is to the first."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dpmp-bench-")))
         sink = Sink()
@@ -187,26 +198,26 @@ async def measure(seconds: float, settle: float) -> None:
         await broker.start()
         stack.callback(broker.stop)
         ports = {"mqtt": broker.port, "sink": sink.port}
+        wanted = SUBJECTS | ({part: (part,) for part in PARTS} if apart else {})
         subjects = []
-        for number, name in enumerate(SUBJECTS):
+        for number, (name, parts) in enumerate(wanted.items()):
             own = folder / str(number)
             own.mkdir(mode=0o700)
-            subjects.append(await start(name, own, ports, stack))
+            subjects.append(await start(name, parts, own, ports, stack))
         await asyncio.sleep(settle)
         before, began = [(one.cpu_s, loop_s(one)) for one in subjects], time.monotonic()
         await asyncio.sleep(seconds)
         spent = (time.monotonic() - began) / 100
-        rows = {
-            "processor, % of a core": [
-                (one.cpu_s - was) / spent for one, (was, _) in zip(subjects, before, strict=True)
-            ],
-            "of that the loop": [(loop_s(one) - was) / spent for one, (_, was) in zip(subjects, before, strict=True)],
-            "resident memory, MB": [one.rss / 1e6 for one in subjects],
-            "memory of its own, MB": [anonymous(one) / 1e6 for one in subjects],
-        }
-        sys.stdout.write(f"{'':26}{SUBJECTS[0]:>14}{SUBJECTS[1]:>14}{'ratio':>8}\n")
-        for label, (default, everything) in rows.items():
-            sys.stdout.write(f"{label:26}{default:14.2f}{everything:14.2f}{everything / default:8.2f}\n")
+        labels = ("processor, %", "ratio", "loop, %", "ratio", "resident, MB", "ratio", "its own, MB", "ratio")
+        sys.stdout.write(f"{'':14}" + "".join(f"{label:>14}" for label in labels) + "\n")
+        first: list[float] = []
+        for one, (cpu_s, of_loop_s) in zip(subjects, before, strict=True):
+            figures = [
+                (one.cpu_s - cpu_s) / spent, (loop_s(one) - of_loop_s) / spent, one.rss / 1e6, anonymous(one) / 1e6,
+            ]  # fmt: skip
+            first = first or figures
+            pairs = (f"{figure:14.2f}{figure / of:14.2f}" for figure, of in zip(figures, first, strict=True))
+            sys.stdout.write(f"{one.name:14}" + "".join(pairs) + "\n")
         sys.stdout.write(f"webhooks taken: {sink.taken}\n")
 
 
@@ -215,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="measured time")
     parser.add_argument("--settle", type=float, default=60.0, help="time before it, in which miners connect")
+    parser.add_argument("--apart", action="store_true", help="each thing also alone, in a proxy of its own")
     parser.add_argument("--write", metavar="JSON", help=argparse.SUPPRESS)
     parser.add_argument("--serve", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -223,7 +235,7 @@ def main() -> None:
     elif options.serve is not None:
         serve(options.serve)
     else:
-        asyncio.run(measure(options.seconds, options.settle))
+        asyncio.run(measure(options.seconds, options.settle, apart=options.apart))
 
 
 if __name__ == "__main__":
