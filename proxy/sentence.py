@@ -48,7 +48,7 @@ def filled(template: str, values: Mapping[str, Value], show: Callable[[Value, st
     return _FIELD.sub(lambda field: show(values.get(field[1], field[0]), field[2] or ""), template)
 
 
-def told(text: str, template: str, values: Mapping[str, Value]) -> str:
+def checked(text: str, template: str, values: Mapping[str, Value]) -> str:
     """``text``, as the sentence that another process says it is; where that would make another text, ``text`` alone.
 
     So whoever can send it says in no other language what the text does not say.

@@ -21,7 +21,7 @@ from proxy.errors import DPMPError
 from proxy.nodes.node_snapshot import NodeSnapshot
 from proxy.observe.live.moves import Moves, ShareSum
 from proxy.observe.live.views import WorkerView
-from proxy.sentence import Sentence, told
+from proxy.sentence import Sentence, checked
 from proxy.types import WorkerName
 
 MAGIC = b"DPMPn1"
@@ -170,7 +170,7 @@ def _sentences(parts: Iterable[_Workers]) -> dict[str, str]:
         values = {
             name: found.get(value, value) if isinstance(value, str) else value for name, value in one.values.items()
         }
-        found[text] = told(text, one.template, values)
+        found[text] = checked(text, one.template, values)
     return found
 
 
