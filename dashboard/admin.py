@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.access import of_request
 from dashboard.forms import TokenForm
 from dashboard.models import ApiToken, IdentityProvider, LoginRules
+from proxy.admin.base import NotEdited, OneRowPages
 
 admin.site.unregister([Authenticator, EmailAddress])  # shows secrets; has no use without mail
 admin.site.unregister([SocialAccount, SocialApp, SocialToken])  # the provider is one row of ours; tokens are not kept
@@ -100,7 +101,7 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Authenticator)
-class AuthenticatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AuthenticatorAdmin(NotEdited, admin.ModelAdmin):  # type: ignore[type-arg]
     """Everybody's second factors without their secrets, to remove those that somebody has lost."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
@@ -110,37 +111,9 @@ class AuthenticatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     fields = ["user", "type", "created_at", "last_used_at"]
     readonly_fields = ["user", "type", "created_at", "last_used_at"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Each person sets up their own."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
-        """There is nothing to edit."""
-        return False
-
-
-class OneRowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """The form of the only row of a table."""
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to it."""
-        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """The one row; with the defaults as long as it was never saved."""
-        return self.model.load() if object_id == "1" else None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """It stays."""
-        return False
-
 
 @admin.register(LoginRules)
-class LoginRulesAdmin(OneRowAdmin):
+class LoginRulesAdmin(OneRowPages, admin.ModelAdmin):  # type: ignore[type-arg]
     """What logins take."""
 
 
@@ -180,7 +153,7 @@ class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(IdentityProvider)
-class IdentityProviderAdmin(OneRowAdmin):
+class IdentityProviderAdmin(OneRowPages, admin.ModelAdmin):  # type: ignore[type-arg]
     """Where people may log in elsewhere."""
 
     form = IdentityProviderForm

@@ -7,11 +7,10 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin.base import ConfigAdmin
+from proxy.admin.base import ConfigAdmin, NotEdited, OneRowPages
 from proxy.alerts.sending import send_test
 from proxy.models.alerts import AlertDelivery, AlertRule, AlertSettings, AlertTarget
 
@@ -113,7 +112,7 @@ class AlertRuleAdmin(ConfigAdmin):
 
 
 @admin.register(AlertSettings)
-class AlertSettingsAdmin(ConfigAdmin):
+class AlertSettingsAdmin(OneRowPages, ConfigAdmin):
     """Admin of the alert settings, a single row."""
 
     fieldsets = [
@@ -121,36 +120,12 @@ class AlertSettingsAdmin(ConfigAdmin):
         (_("Not too much"), {"fields": ["group_s", "max_per_hour", ("flaps", "calm_s")]}),
     ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to the form of the only row."""
-        return redirect("admin:proxy_alertsettings_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AlertSettings | None:
-        """The one row; with the defaults as long as it was never saved."""
-        return AlertSettings.load() if object_id == "1" else None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row: none can be added."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AlertSettings | None = None) -> bool:
-        """There is a single row: it cannot be deleted."""
-        return False
-
 
 @admin.register(AlertDelivery)
-class AlertDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AlertDeliveryAdmin(NotEdited, admin.ModelAdmin):  # type: ignore[type-arg]
     """Read-only list of sent alerts."""
 
     list_display = ("at", "target_label", "title", "state", "attempts", "problem")
     list_filter = ("state", "level", "target_label")
     search_fields = ("title", "body")
     date_hierarchy = "at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only the proxy writes these rows."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AlertDelivery | None = None) -> bool:
-        """Only the proxy writes these rows."""
-        return False

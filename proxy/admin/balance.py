@@ -1,20 +1,18 @@
 """Auto-balance in the admin: settings, sources with "try now", prices."""
 
 import time
-from typing import Any
 
 from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin.base import ConfigAdmin
+from proxy.admin.base import ConfigAdmin, OneRowPages
 from proxy.balance.readings import NetworkReading, hash_rate
 from proxy.balance.service import try_source
 from proxy.config.balance_loader import source_config
@@ -24,7 +22,7 @@ from proxy.models.labels import SourceKind
 
 
 @admin.register(BalanceSettings)
-class BalanceSettingsAdmin(ConfigAdmin):
+class BalanceSettingsAdmin(OneRowPages, ConfigAdmin):
     """How chains are weighed and how far the weights may go: one row, one form."""
 
     fieldsets = [
@@ -49,22 +47,6 @@ class BalanceSettingsAdmin(ConfigAdmin):
     def view_on_site(self, settings: BalanceSettings) -> str:
         """The Balance page of the dashboard."""
         return reverse("balance")
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to the form of the only row."""
-        return redirect("admin:proxy_balancesettings_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> BalanceSettings | None:
-        """The one row; with the defaults as long as it was never saved."""
-        return BalanceSettings.load() if object_id == "1" else None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row: none can be added."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: BalanceSettings | None = None) -> bool:
-        """There is a single row: it cannot be deleted."""
-        return False
 
 
 class BalanceSourceForm(forms.ModelForm):  # type: ignore[type-arg]

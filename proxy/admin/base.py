@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Model
 from django.forms import BaseInlineFormSet, BaseModelFormSet, Form
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
@@ -90,3 +91,38 @@ class ConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.method == "GET":
             tell_refusal(request)
         return view()
+
+
+class OneRowPages:
+    """For the admin of a table with a single row: its form is all there is."""
+
+    model: Any
+    opts: Any
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Redirect to the form."""
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", "1")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The one row; with the defaults as long as it was never saved."""
+        return self.model.load() if object_id == "1" else None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is a single row: none can be added."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """There is a single row: it cannot be deleted."""
+        return False
+
+
+class NotEdited:
+    """For the admin of rows that the program writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds one here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody edits one."""
+        return False

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin.base import ConfigAdmin, link_to
+from proxy.admin.base import ConfigAdmin, NotEdited, link_to
 from proxy.admin.fields import WeightsField
 from proxy.models import ConfigRevision, WeightOverride, WorkerPin, WorkerTrace
 
@@ -100,18 +100,10 @@ class WorkerTraceAdmin(ConfigAdmin):
 
 
 @admin.register(ConfigRevision)
-class ConfigRevisionAdmin(ConfigAdmin):
+class ConfigRevisionAdmin(NotEdited, ConfigAdmin):
     """Read-only state of the newest configuration: applied or refused."""
 
     list_display = ["number", "changed_at", "applied_revision", "applied_at", "refused_revision"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only the proxy writes this row."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ConfigRevision | None = None) -> bool:
-        """Only the proxy writes this row."""
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ConfigRevision | None = None) -> bool:
         """Only the proxy writes this row."""

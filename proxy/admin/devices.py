@@ -1,14 +1,10 @@
 """The miners' own facts in the admin: one row, one form."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 
-from proxy.admin.base import ConfigAdmin
+from proxy.admin.base import ConfigAdmin, OneRowPages
 from proxy.models import DeviceSettings
 
 
@@ -21,7 +17,7 @@ class DevicesForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(DeviceSettings)
-class DeviceSettingsAdmin(ConfigAdmin):
+class DeviceSettingsAdmin(OneRowPages, ConfigAdmin):
     """Admin of the settings; the miners themselves are on the dashboard's page."""
 
     form = DevicesForm
@@ -29,19 +25,3 @@ class DeviceSettingsAdmin(ConfigAdmin):
     def view_on_site(self, settings: DeviceSettings) -> str:
         """The page of the dashboard."""
         return reverse("devices")
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to the form of the only row."""
-        return redirect("admin:proxy_devicesettings_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> DeviceSettings | None:
-        """The one row; with the defaults as long as it was never saved."""
-        return DeviceSettings.load() if object_id == "1" else None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row: none can be added."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: DeviceSettings | None = None) -> bool:
-        """There is a single row: it cannot be deleted."""
-        return False

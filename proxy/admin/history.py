@@ -9,12 +9,12 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from proxy.admin.base import NotEdited, OneRowPages
 from proxy.history.export import By, Format, Query, file_name, write
 from proxy.models.history import (
     BestShare,
@@ -30,18 +30,10 @@ from proxy.models.history import (
 _TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSON: "application/json"}
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyAdmin(NotEdited, admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows that the proxy writes and nobody edits."""
 
     show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only the proxy adds rows."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """History cannot be edited."""
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Rows are deleted by the retention settings only."""
@@ -203,26 +195,10 @@ class PayoutRecordAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Retention)
-class RetentionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RetentionAdmin(OneRowPages, admin.ModelAdmin):  # type: ignore[type-arg]
     """Admin of the retention settings, a single row."""
 
     fieldsets = [
         (_("Shares"), {"fields": ["minutes_days", "ten_minutes_days", "hours_days", "days_days"]}),
         (_("Other history"), {"fields": ["tips_days", "payouts_days"]}),
     ]
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to the form of the only row."""
-        return redirect("admin:proxy_retention_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Retention | None:
-        """The one row; with the defaults as long as it was never saved."""
-        return Retention.load() if object_id == "1" else None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row: none can be added."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """There is a single row: it cannot be deleted."""
-        return False

@@ -5,12 +5,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from proxy.admin.base import ConfigAdmin
+from proxy.admin.base import ConfigAdmin, OneRowPages
 from proxy.models import MoneySettings, Pool
 
 FIELDS = ("enabled", "currency", "price_days", "electricity_price", "watts")
@@ -48,7 +46,7 @@ class MoneyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(MoneySettings)
-class MoneySettingsAdmin(ConfigAdmin):
+class MoneySettingsAdmin(OneRowPages, ConfigAdmin):
     """Admin of the settings; pools have their fees in their own forms."""
 
     fields = FIELDS
@@ -56,19 +54,3 @@ class MoneySettingsAdmin(ConfigAdmin):
     def view_on_site(self, settings: MoneySettings) -> str:
         """The page of the dashboard."""
         return reverse("money")
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to the form of the only row."""
-        return redirect("admin:proxy_moneysettings_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> MoneySettings | None:
-        """The one row; with the defaults as long as it was never saved."""
-        return MoneySettings.load() if object_id == "1" else None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row: none can be added."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: MoneySettings | None = None) -> bool:
-        """There is a single row: it cannot be deleted."""
-        return False

@@ -1,15 +1,11 @@
 """MQTT in the admin: one row, one form."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin.base import ConfigAdmin
+from proxy.admin.base import ConfigAdmin, OneRowPages
 from proxy.models import MqttSettings
 
 
@@ -51,7 +47,7 @@ class MqttForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(MqttSettings)
-class MqttSettingsAdmin(ConfigAdmin):
+class MqttSettingsAdmin(OneRowPages, ConfigAdmin):
     """Admin of the broker's settings."""
 
     form = MqttForm
@@ -59,19 +55,3 @@ class MqttSettingsAdmin(ConfigAdmin):
     def view_on_site(self, settings: MqttSettings) -> str:
         """The page of the dashboard, which can test the connection."""
         return reverse("mqtt")
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to the form of the only row."""
-        return redirect("admin:proxy_mqttsettings_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> MqttSettings | None:
-        """The one row; with the defaults as long as it was never saved."""
-        return MqttSettings.load() if object_id == "1" else None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row: none can be added."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: MqttSettings | None = None) -> bool:
-        """There is a single row: it cannot be deleted."""
-        return False

@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from proxy.admin.base import ConfigAdmin
+from proxy.admin.base import ConfigAdmin, OneRowPages
 from proxy.models import ProxySettings
 from proxy.models.settings import event_names
 from proxy.observe import events
@@ -17,7 +16,7 @@ from proxy.ops.miner_certificate import certificate_problem
 
 
 @admin.register(ProxySettings)
-class ProxySettingsAdmin(ConfigAdmin):
+class ProxySettingsAdmin(OneRowPages, ConfigAdmin):
     """Listeners, limits, health, logging and metrics."""
 
     fieldsets = [
@@ -74,14 +73,6 @@ class ProxySettingsAdmin(ConfigAdmin):
         (_("Newer versions"), {"fields": ["update_feed"]}),
     ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirect to the form of the only row."""
-        return redirect("admin:proxy_proxysettings_change", "1")
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ProxySettings | None:
-        """The one row; with the defaults as long as it was never saved."""
-        return ProxySettings.load() if object_id == "1" else None
-
     def save_model(self, request: HttpRequest, obj: ProxySettings, form: Any, change: bool) -> None:
         """Save, and warn of event names that do not exist."""
         super().save_model(request, obj, form, change)
@@ -90,11 +81,3 @@ class ProxySettingsAdmin(ConfigAdmin):
         unknown = [name for name in event_names(f"{obj.log_allow} {obj.log_deny}") if name not in events.REGISTRY]
         if unknown:
             messages.warning(request, gettext("No event has the name %s: check for a typo.") % ", ".join(unknown))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """There is a single row: none can be added."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ProxySettings | None = None) -> bool:
-        """There is a single row: it cannot be deleted."""
-        return False
