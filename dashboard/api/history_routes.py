@@ -9,6 +9,7 @@ from pydantic import Field
 
 from dashboard import charts, live
 from dashboard.api import schemas
+from dashboard.api.filled import filled
 from dashboard.api.live_routes import WorkerText
 from dashboard.api.paging import DEFAULT, Cursor, Limit, page
 from dashboard.api.security import MAY_ADMINISTER, MAY_READ_LOGS, MAY_SEE, MAY_STEER
@@ -50,24 +51,7 @@ def blocks(request: HttpRequest, cursor: Cursor = "", limit: Limit = DEFAULT) ->
     """Blocks found, newest first."""
     rows, following = page(history.Block.objects.all(), "at", cursor, limit)
     return schemas.Blocks(
-        items=[
-            schemas.Block(
-                id=row.pk,
-                at_unix_s=row.at.timestamp(),
-                worker=row.worker,
-                pool=row.pool,
-                chain=row.chain,
-                height=row.height,
-                hash_hex=row.header_hash,
-                true_difficulty=row.true_difficulty,
-                network_difficulty=row.network_difficulty,
-                verdict=row.verdict,
-                message=row.message,
-                fate=row.fate,
-                confirmations=row.confirmations,
-            )
-            for row in rows
-        ],
+        items=[filled(schemas.Block, row, at_unix_s=row.at.timestamp(), hash_hex=row.header_hash) for row in rows],
         next_cursor=following,
     )
 
@@ -77,17 +61,7 @@ def best_shares(request: HttpRequest, cursor: Cursor = "", limit: Limit = DEFAUL
     """The best shares of all time, the best first."""
     rows, following = page(history.BestShare.objects.all(), "true_difficulty", cursor, limit)
     return schemas.BestShares(
-        items=[
-            schemas.BestShare(
-                id=row.pk,
-                at_unix_s=row.at.timestamp(),
-                worker=row.worker,
-                pool=row.pool,
-                chain=row.chain,
-                true_difficulty=row.true_difficulty,
-            )
-            for row in rows
-        ],
+        items=[filled(schemas.BestShare, row, at_unix_s=row.at.timestamp()) for row in rows],
         next_cursor=following,
     )
 
@@ -113,18 +87,7 @@ def audit(request: HttpRequest, cursor: Cursor = "", limit: Limit = DEFAULT) -> 
     """Who changed what, newest first."""
     rows, following = page(AuditEntry.objects.all(), "at", cursor, limit)
     return schemas.Audit(
-        items=[
-            schemas.AuditLine(
-                id=row.pk,
-                at_unix_s=row.at.timestamp(),
-                who=row.who,
-                action=row.action,
-                subject=row.subject,
-                old=row.old,
-                new=row.new,
-            )
-            for row in rows
-        ],
+        items=[filled(schemas.AuditLine, row, at_unix_s=row.at.timestamp()) for row in rows],
         next_cursor=following,
     )
 
@@ -150,21 +113,7 @@ def logs(
         worker=worker or None,
         pool=pool or None,
     )
-    return schemas.LogLines(
-        items=[
-            schemas.LogLine(
-                id=line.id,
-                at_unix_s=line.ts,
-                level=line.level,
-                event=line.event,
-                session=line.session,
-                worker=line.worker,
-                pool=line.pool,
-                fields=line.fields,
-            )
-            for line in lines
-        ]
-    )
+    return schemas.LogLines(items=[filled(schemas.LogLine, line, at_unix_s=line.ts) for line in lines])
 
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}

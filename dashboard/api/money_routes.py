@@ -7,6 +7,7 @@ from dashboard import live
 from dashboard import money as figures
 from dashboard.api import schemas
 from dashboard.api.errors import Refused
+from dashboard.api.filled import filled
 from dashboard.api.paging import DEFAULT, Cursor, Limit, page
 from dashboard.api.security import MAY_SEE
 from proxy.models import IncomeDay, MoneySettings
@@ -18,18 +19,14 @@ router = Router(auth=MAY_SEE, tags=["money"])
 def money(request: HttpRequest) -> schemas.Money:
     """What to expect of a day on average, by pool; null where something that it takes is not known. No promise."""
     found = figures.outlook(live.snapshot(), _settings())
-    return schemas.Money(
+    return filled(
+        schemas.Money,
+        found,
         taken_unix_s=found.at,
-        currency=found.currency,
-        amount_per_day=found.amount_per_day,
-        cost_per_day=found.cost_per_day,
-        balance_per_day=found.balance_per_day,
         power_w=None if found.power is None else found.power.watts,
         power_is_measured=found.power is not None and found.power.measured,
         prices=[
-            schemas.CoinPrice(
-                chain=chain.value, state=price.state, amount=price.amount, source=price.source, at_unix_s=price.at
-            )
+            filled(schemas.CoinPrice, price, chain=chain.value, at_unix_s=price.at)
             for chain, price in found.prices.items()
         ],
         pools=[_pool(one) for one in found.pools],
@@ -38,21 +35,15 @@ def money(request: HttpRequest) -> schemas.Money:
 
 def _pool(one: figures.PoolOutlook) -> schemas.PoolMoney:
     income = one.income
-    return schemas.PoolMoney(
+    return filled(
+        schemas.PoolMoney,
+        one,
         pool=one.pool.key,
         chain=one.pool.chain.value,
-        solo=one.solo,
-        fee_percent=one.fee_percent,
-        hashes_per_s=one.hashes_per_s,
-        network_difficulty=one.network_difficulty,
-        reward_coins=one.reward_coins,
         reward_has_fees=one.fees_known,
         coins_per_day=None if income is None else income.coins_per_day,
         low_coins_per_day=None if income is None else income.low_coins_per_day,
         high_coins_per_day=None if income is None else income.high_coins_per_day,
-        amount_per_day=one.amount_per_day,
-        low_amount_per_day=one.low_amount_per_day,
-        high_amount_per_day=one.high_amount_per_day,
         blocks_per_day=None if income is None else income.blocks_per_day,
         block_a_day_probability=None if income is None else income.block_a_day,
         block_a_month_probability=None if income is None else income.block_a_month,
@@ -68,18 +59,12 @@ def money_days(request: HttpRequest, cursor: Cursor = "", limit: Limit = DEFAULT
     rows, following = page(IncomeDay.objects.all(), "id", cursor, limit)
     return schemas.MoneyDays(
         items=[
-            schemas.MoneyDay(
-                id=row.pk,
+            filled(
+                schemas.MoneyDay,
+                row,
                 day_utc=row.day.isoformat(),
-                pool=row.pool,
-                chain=row.chain,
                 work_difficulty=row.work,
-                expected_blocks=row.expected_blocks,
-                expected_coins=row.expected_coins,
-                network_difficulty=row.network_difficulty,
                 price_amount=row.price,
-                expected_amount=row.expected_amount,
-                currency=row.currency,
             )
             for row in rows
         ],

@@ -13,12 +13,13 @@ from pydantic import Field
 from dashboard import live
 from dashboard.api import schemas
 from dashboard.api.errors import Refused
+from dashboard.api.filled import filled
 from dashboard.api.live_routes import WorkerText
 from dashboard.api.security import MAY_ADMINISTER, MAY_SEE, caller_in
 from dashboard.models import AuditEntry
 from dashboard.schedules import Coming, present_and_next
 from proxy.config.loader import load_snapshot
-from proxy.config.snapshot import Mode, Policy, ScheduleConfig
+from proxy.config.snapshot import ScheduleConfig
 from proxy.errors import ConfigError
 from proxy.models import Allocation, Fallback, Pool, Schedule, ScheduleWindow
 
@@ -143,18 +144,9 @@ def _keep(request: HttpRequest, action: str, name: str) -> None:
 
 
 def _as_said(row: Schedule) -> schemas.Schedule:
-    return schemas.Schedule(
-        id=row.pk,
-        name=row.name,
-        enabled=row.enabled,
-        is_default=row.is_default,
-        mode=Mode(row.mode),
-        policy=Policy(row.policy),
-        min_switch_s=row.min_switch_s,
-        slice_s=row.slice_s,
-        time_zone=row.time_zone,
-        priority=row.priority,
-        workers=row.workers,
+    return filled(
+        schemas.Schedule,
+        row,
         allocations=[schemas.PoolWeight(pool=one.pool.key, weight=one.weight) for one in row.allocations.all()],
         fallbacks=[one.pool.key for one in row.fallbacks.all()],
         windows=[

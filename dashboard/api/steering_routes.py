@@ -10,6 +10,7 @@ from ninja import Router, Status
 
 from dashboard.api import schemas
 from dashboard.api.errors import Refused
+from dashboard.api.filled import filled
 from dashboard.api.live_routes import Key, Name
 from dashboard.api.security import MAY_SEE, MAY_STEER, caller_in
 from dashboard.models import AuditEntry, WorkerNote
@@ -28,10 +29,9 @@ def override(request: HttpRequest) -> schemas.Override:
     row = steering.current_override()
     if row is None or not row.active:
         return schemas.Override(kind="none", weights={}, set_by="", set_unix_s=None, until_unix_s=None)
-    return schemas.Override(
-        kind=row.kind,
-        weights=row.weights,
-        set_by=row.set_by,
+    return filled(
+        schemas.Override,
+        row,
         set_unix_s=row.set_at.timestamp(),
         until_unix_s=row.until.timestamp() if row.until else None,
     )
@@ -75,7 +75,7 @@ def pins(request: HttpRequest) -> list[schemas.Pin]:
 
 
 def _pin(row: WorkerPin) -> schemas.Pin:
-    return schemas.Pin(worker=row.worker, pool=row.pool.key, note=row.note)
+    return filled(schemas.Pin, row, pool=row.pool.key)
 
 
 @router.put("/workers/{worker:name}/pin", response=schemas.Pin)
