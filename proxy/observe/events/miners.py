@@ -4,7 +4,7 @@ from proxy.observe.events.stream import DEBUG, WARNING, Event, event
 from proxy.types import PoolKey, SessionId, WorkerName
 
 
-@event("miner_connected")
+@event("miner_connected", limited=True)
 class MinerConnected(Event):
     """A miner opened a connection.
 
@@ -17,7 +17,7 @@ class MinerConnected(Event):
     through: str = ""
 
 
-@event("miner_refused", WARNING)
+@event("miner_refused", WARNING, limited=True)
 class MinerRefused(Event):
     """Connections were closed at once because of a limit: the first of an address, or further ones of a minute.
 
@@ -30,7 +30,7 @@ class MinerRefused(Event):
     listener: str = ""
 
 
-@event("miner_slowed")
+@event("miner_slowed", limited=True)
 class MinerSlowed(Event):
     """A miner is read more slowly because it sends much that earns nothing: refused shares, bad or needless messages.
 
@@ -42,7 +42,7 @@ class MinerSlowed(Event):
     peer: str
 
 
-@event("address_refused", WARNING)
+@event("address_refused", WARNING, limited=True)
 class AddressRefused(Event):
     """Connections from an address are refused for a while, as those it had sent too much that earns nothing.
 
@@ -54,7 +54,7 @@ class AddressRefused(Event):
     closed: int
 
 
-@event("miner_disconnected")
+@event("miner_disconnected", limited=True)
 class MinerDisconnected(Event):
     """A miner's connection ended."""
 
@@ -65,7 +65,7 @@ class MinerDisconnected(Event):
     duration_s: float
 
 
-@event("miner_other_protocol")
+@event("miner_other_protocol", limited=True)
 class MinerOtherProtocol(Event):
     """A connection was closed at once because it speaks no Stratum V1, or not with TLS where it should.
 
@@ -88,7 +88,7 @@ class MinerMethod(Event):
     method: str
 
 
-@event("miner_bad_json")
+@event("miner_bad_json", limited=True)
 class MinerBadMessage(Event):
     """A miner sent a line that is not a valid Stratum message."""
 
@@ -97,7 +97,7 @@ class MinerBadMessage(Event):
     problem: str
 
 
-@event("miner_subscribed")
+@event("miner_subscribed", limited=True)
 class MinerSubscribed(Event):
     """A miner subscribed and got its extranonce for the life of its connection."""
 
@@ -117,7 +117,7 @@ class MinerConfigured(Event):
     version_mask: int
 
 
-@event("miner_authorized")
+@event("miner_authorized", limited=True)
 class MinerAuthorized(Event):
     """A miner authorized a worker. ``first``: the one that names the session."""
 
@@ -131,7 +131,7 @@ class MinerAuthorized(Event):
     listener: str = ""
 
 
-@event("miner_wrong_password")
+@event("miner_wrong_password", limited=True)
 class MinerWrongPassword(Event):
     """A miner authorised without the password that the operator set for miners."""
 
@@ -141,7 +141,7 @@ class MinerWrongPassword(Event):
     listener: str = ""
 
 
-@event("miner_directive_ignored")
+@event("miner_directive_ignored", limited=True)
 class DirectiveIgnored(Event):
     """A miner asked in its password for something that its listener allows, in a way that cannot be used."""
 
@@ -161,7 +161,7 @@ class AuthorizeRewrite(Event):
     upstream_user: str
 
 
-@event("miner_ready_for_jobs")
+@event("miner_ready_for_jobs", limited=True)
 class MinerReady(Event):
     """A miner got its first job."""
 
@@ -170,7 +170,7 @@ class MinerReady(Event):
     pool: PoolKey
 
 
-@event("miner_waiting")
+@event("miner_waiting", limited=True)
 class MinerWaiting(Event):
     """A miner stays connected although no pool has work for it; ``reason`` says what to do."""
 
@@ -179,7 +179,7 @@ class MinerWaiting(Event):
     reason: str
 
 
-@event("pool_excluded", WARNING)
+@event("pool_excluded", WARNING, limited=True)
 class PoolExcluded(Event):
     """A pool cannot be used by this miner until it reconnects or something changes."""
 

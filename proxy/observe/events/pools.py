@@ -15,7 +15,7 @@ class PoolConnecting(Event):
     session: SessionId | None = None
 
 
-@event("pool_connected")
+@event("pool_connected", limited=True)
 class PoolConnected(Event):
     """A connection to a pool is open."""
 
@@ -27,7 +27,7 @@ class PoolConnected(Event):
     session: SessionId | None = None
 
 
-@event("pool_disconnected")
+@event("pool_disconnected", limited=True)
 class PoolDisconnected(Event):
     """A connection to a pool ended; exactly one for each `pool_connected`."""
 
@@ -48,7 +48,7 @@ class PoolReconnectWait(Event):
     session: SessionId | None = None
 
 
-@event("pool_reconnect_failed")
+@event("pool_reconnect_failed", limited=True)
 class PoolReconnectFailed(Event):
     """An attempt to connect, or the handshake after it, failed."""
 
@@ -94,7 +94,7 @@ class SubscribeResult(Event):
     session: SessionId | None = None
 
 
-@event("auth_result")
+@event("auth_result", limited=True)
 class AuthResult(Event):
     """A pool answered authorize."""
 
@@ -162,7 +162,7 @@ class PoolVersionMask(Event):
     session: SessionId | None = None
 
 
-@event("pool_message")
+@event("pool_message", limited=True)
 class PoolMessage(Event):
     """A pool sent ``client.show_message``."""
 
@@ -170,7 +170,7 @@ class PoolMessage(Event):
     text: str
 
 
-@event("pool_redirect")
+@event("pool_redirect", limited=True)
 class PoolRedirect(Event):
     """A pool sent ``client.reconnect``; it is followed only to the same host or a configured address."""
 
@@ -179,7 +179,7 @@ class PoolRedirect(Event):
     honoured: bool
 
 
-@event("pool_bad_message")
+@event("pool_bad_message", limited=True)
 class PoolProtocolError(Event):
     """A pool broke the protocol."""
 

@@ -111,7 +111,7 @@ class InheritedSocketUnused(Event):
     configured: str
 
 
-@event("session_error", ERROR)
+@event("session_error", ERROR, limited=True)
 class InternalError(Event):
     """A bug in DPMP, with its place and traceback. A session that it concerns is closed; the others go on.
 
@@ -134,7 +134,7 @@ class LoopHeld(Event):
     where: str
 
 
-@event("library_log", WARNING)
+@event("library_log", WARNING, limited=True)
 class LibraryLog(Event):
     """A warning or error of a library (Django, Daphne, Twisted, Python itself); ``text`` ends with its traceback."""
 

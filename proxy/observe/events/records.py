@@ -4,7 +4,7 @@ from proxy.observe.events.stream import DEBUG, ERROR, WARNING, Event, event
 from proxy.types import BlockFate, Chain, PoolKey, WorkerName
 
 
-@event("best_share")
+@event("best_share", limited=True)
 class BestShare(Event):
     """A worker found its best share so far on a chain."""
 

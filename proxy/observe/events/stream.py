@@ -22,21 +22,25 @@ class Event:
     __slots__ = ()
     name: ClassVar[str] = ""
     level: ClassVar[int] = INFO
+    limited: ClassVar[bool] = False
+    """Whether a peer can cause it as often as it likes, so that the log writes only so many."""
 
 
 E = TypeVar("E", bound=Event)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def event(name: str, level: int = INFO) -> Callable[[type[E]], type[E]]:
+def event(name: str, level: int = INFO, *, limited: bool = False) -> Callable[[type[E]], type[E]]:
     """Make a class an event: slotted, keyword-only, and known to the registry by ``name``.
+
+    ``limited``: a miner, a pool or a visitor can cause it as often as it likes.
 
     Frozen for the type checker alone: a frozen ``__init__`` costs four times a plain one, at several events a share.
     """
 
     def register(plain: type[E]) -> type[E]:
         made = dataclass(slots=True, kw_only=True)(plain)
-        made.name, made.level = name, level
+        made.name, made.level, made.limited = name, level, limited
         REGISTRY[name] = made
         return made
 

@@ -175,7 +175,7 @@ class BlockCandidatesLeftOut(Event):
     """In the last minute."""
 
 
-@event("submit_dropped_unknown_jid")
+@event("submit_dropped_unknown_jid", limited=True)
 class SubmitUnknownJob(Event):
     """A share names a job that this session does not know, or no longer."""
 
@@ -184,7 +184,7 @@ class SubmitUnknownJob(Event):
     job: str
 
 
-@event("submit_dropped_no_job_yet")
+@event("submit_dropped_no_job_yet", limited=True)
 class SubmitNoJobYet(Event):
     """A share came before the session's first job."""
 
@@ -192,7 +192,7 @@ class SubmitNoJobYet(Event):
     worker: WorkerName
 
 
-@event("submit_dropped_duplicate_fp")
+@event("submit_dropped_duplicate_fp", limited=True)
 class SubmitDuplicate(Event):
     """A share was sent twice by the miner."""
 
@@ -201,7 +201,7 @@ class SubmitDuplicate(Event):
     job: str
 
 
-@event("submit_dropped_pool_dead")
+@event("submit_dropped_pool_dead", limited=True)
 class SubmitPoolDead(Event):
     """A share's upstream session has ended, so no pool can check it."""
 

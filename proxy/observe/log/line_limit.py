@@ -3,71 +3,9 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from proxy.observe.events import (
-    AddressRefused,
-    AuthResult,
-    BestShare,
-    DirectiveIgnored,
-    Event,
-    InternalError,
-    LibraryLog,
-    LinesLeftOut,
-    MinerAuthorized,
-    MinerBadMessage,
-    MinerConnected,
-    MinerDisconnected,
-    MinerOtherProtocol,
-    MinerReady,
-    MinerRefused,
-    MinerSlowed,
-    MinerSubscribed,
-    MinerWaiting,
-    MinerWrongPassword,
-    PoolConnected,
-    PoolDisconnected,
-    PoolExcluded,
-    PoolMessage,
-    PoolProtocolError,
-    PoolReconnectFailed,
-    PoolRedirect,
-    SubmitDuplicate,
-    SubmitNoJobYet,
-    SubmitPoolDead,
-    SubmitUnknownJob,
-)
+from proxy.observe.events import REGISTRY, Event, LinesLeftOut
 
-LIMITED: frozenset[type[Event]] = frozenset(
-    {
-        AddressRefused,
-        AuthResult,
-        BestShare,
-        DirectiveIgnored,
-        InternalError,
-        LibraryLog,
-        MinerAuthorized,
-        MinerBadMessage,
-        MinerConnected,
-        MinerDisconnected,
-        MinerOtherProtocol,
-        MinerReady,
-        MinerRefused,
-        MinerSlowed,
-        MinerSubscribed,
-        MinerWaiting,
-        MinerWrongPassword,
-        PoolConnected,
-        PoolDisconnected,
-        PoolExcluded,
-        PoolMessage,
-        PoolProtocolError,
-        PoolReconnectFailed,
-        PoolRedirect,
-        SubmitDuplicate,
-        SubmitNoJobYet,
-        SubmitPoolDead,
-        SubmitUnknownJob,
-    }
-)
+LIMITED = frozenset(kind for kind in REGISTRY.values() if kind.limited)
 """What a miner, a pool or a visitor can cause as often as it likes. Neither what blocks and alarms need, nor what the
 operator asked for (``DEBUG``, raw traffic), nor what the proxy decides (where miners work) is ever left out."""
 
