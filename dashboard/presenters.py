@@ -32,20 +32,19 @@ def significant(value: float, digits: int = 3) -> str:
     return number_format(round(value, decimals), min(decimals, 8))
 
 
-def _scaled(value: float, digits: int, smallest: int = 0) -> tuple[str, str]:
-    """The number and its prefix. Below ``smallest`` (an index into the prefixes) values are not scaled further."""
-    step = smallest
-    scaled = value / 1000.0**smallest
-    while float(f"{abs(scaled):.{digits}g}") >= 1000 and step < len(_PREFIXES) - 1:
+def _scaled(value: float) -> tuple[str, str]:
+    """The number with three digits, and its prefix."""
+    scaled, step = value, 0
+    while float(f"{abs(scaled):.3g}") >= 1000 and step < len(_PREFIXES) - 1:
         scaled, step = scaled / 1000.0, step + 1
-    return significant(scaled, digits), _PREFIXES[step]
+    return significant(scaled), _PREFIXES[step]
 
 
-def hash_rate(value: float | None, digits: int = 3) -> tuple[str, str]:
+def hash_rate(value: float | None) -> tuple[str, str]:
     """The number and its unit, ``("88.4", "TH/s")``; a dash without a unit where nothing is known."""
     if value is None or not math.isfinite(value):
         return DASH, ""
-    number, prefix = _scaled(max(value, 0.0), digits)
+    number, prefix = _scaled(max(value, 0.0))
     return number, f"{prefix.replace('K', 'k')}H/s"
 
 
@@ -67,7 +66,7 @@ def rate_error(view: RateView) -> str:
     """Half the width of the rate's 95 % interval in the rate's own unit, ``0.8``; empty while unknown."""
     if not view.known or view.value <= 0:
         return ""
-    _number, prefix = _scaled(view.value, 3)
+    _number, prefix = _scaled(view.value)
     half = (view.high - view.low) / 2 / 1000.0 ** _PREFIXES.index(prefix)
     return significant(half, 2)
 
@@ -76,7 +75,7 @@ def difficulty(value: float | None) -> str:
     """``52.7 K``, ``665``, ``0.10``; difficulties have K/M/G and no unit."""
     if not value or not math.isfinite(value):
         return DASH
-    number, prefix = _scaled(value, 3)
+    number, prefix = _scaled(value)
     return f"{number} {prefix}".rstrip()
 
 

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterable
-from datetime import date
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from django import template
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext
 
 from dashboard import labels, presenters
 from dashboard.said import said
@@ -229,10 +228,3 @@ def as_hex(number: int) -> str:
 def add_up(number: float, more: float) -> float:
     """A sum, of fractions too."""
     return float(number) + float(more)
-
-
-@register.filter
-def isoday(day: str) -> str:
-    """An ISO date as a short day of the week with its date."""
-    # Translators: day of the week, day, month, as in "Mon 3 Feb", with Django's format characters.
-    return date_format(date.fromisoformat(day), pgettext("format of a date", "D j M"))

@@ -126,7 +126,6 @@ class BalanceService:
         auto: AutoBalance,
         clock: Clock,
         set_weights: Callable[[Weights | None], None],
-        client: httpx.AsyncClient | None = None,
         limits: HttpLimits | None = None,
         store: BalanceStore | None = None,
         lease: Lease | None = None,
@@ -136,7 +135,6 @@ class BalanceService:
         self._lease = lease or OwnLease()
         self._followed_at = 0.0
         self._clock = clock
-        self._client = client
         self._limits = limits or HttpLimits()
         self._store = store or BalanceStore()
         self._config = BalanceConfig()
@@ -171,7 +169,7 @@ class BalanceService:
 
     async def run(self) -> None:
         """Poll whenever a source is due, the first time 60 seconds after the start."""
-        client = self._client or make_client(await authorities())
+        client = make_client(await authorities())
         try:
             while True:
                 if not self._lease.held:
@@ -179,8 +177,7 @@ class BalanceService:
                 elif await self._is_due():
                     await self.poll_due(client)
         finally:
-            if self._client is None:
-                await client.aclose()
+            await client.aclose()
 
     async def _is_due(self) -> bool:
         """Wait until a source is due; False where another node decides by then."""

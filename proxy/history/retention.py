@@ -41,10 +41,9 @@ class Swept:
 class RetentionJob:
     """Sweeps at most every ten minutes; a job for ``HistoryWriter``."""
 
-    def __init__(self, clock: Clock, every_s: float = EVERY_S, lease: Lease | None = None) -> None:
+    def __init__(self, clock: Clock, lease: Lease | None = None) -> None:
         self._clock = clock
         self._lease = lease or OwnLease()
-        self._every_s = every_s
         self._due = clock.now()
 
     def __call__(self) -> None:
@@ -59,7 +58,7 @@ class RetentionJob:
             swept = sweep(self._clock.wall(), self._lease.check)
         except LeaseLost:
             return
-        self._due = self._clock.now() + self._every_s
+        self._due = self._clock.now() + EVERY_S
         logger.debug("history: %d rows rolled up, %d deleted", swept.rolled_up, swept.deleted)
 
 

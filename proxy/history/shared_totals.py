@@ -66,7 +66,7 @@ class SharedTotals:
             django.db.Error: nothing was read; the next time is soon enough.
         """
         self._due = self._clock.now() + EVERY_S
-        self._totals, self._best = (read_totals(names), read_records(names=names)) if names else ([], [])
+        self._totals, self._best = (read_totals(names), read_records(names)) if names else ([], [])
         self._pools, self._marks = read_pools(), read_marks()
 
     def hand_over(self, waiting: Mapping[RowKey, Counts]) -> None:

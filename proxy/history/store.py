@@ -33,6 +33,7 @@ from proxy.models.history import (
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
 MARKS_KEPT_S = 30 * 86400.0
+MOST_RECORDS = 20_000
 _LARGEST_FLOAT = 1e300
 _STORED = attrgetter(*SUMS, *LARGEST)
 
@@ -284,7 +285,7 @@ def _reject_key(reason: str, who: str) -> tuple[Reason, DecidedBy] | None:
         return None
 
 
-def read_records(limit: int = 20_000, names: Sequence[str] | None = None) -> list[Record]:
+def read_records(names: Sequence[str] | None = None) -> list[Record]:
     """The best shares, or those of some workers, for ``Records.restore``."""
     rows = BestShare.objects.all() if names is None else BestShare.objects.filter(worker__in=names)
     return [
@@ -296,7 +297,7 @@ def read_records(limit: int = 20_000, names: Sequence[str] | None = None) -> lis
             at=row.at.timestamp(),
             header_hash=_hex(row.header_hash),
         )
-        for row in rows.order_by("-true_difficulty")[:limit]
+        for row in rows.order_by("-true_difficulty")[:MOST_RECORDS]
     ]
 
 

@@ -35,12 +35,11 @@ class Workers:
         folder: Path,
         report: Report,
         pauses_s: Sequence[float] = PAUSES_S,
-        quick_s: float = QUICK_S,
     ) -> None:
         """``command(number)`` starts a worker, numbers from 1; each ends when its standard input does."""
         self._command, self._count = command, count
         self._environment, self._folder, self._report = environment, folder, report
-        self._pauses_s, self._quick_s = pauses_s, quick_s
+        self._pauses_s = pauses_s
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._ending = asyncio.Event()
         self._code = 0
@@ -80,7 +79,7 @@ class Workers:
                 self._code = code  # it has said why, and the others could not start either
                 self._end(signal.SIGTERM)
                 return
-            is_first, quick = False, lived_s < self._quick_s
+            is_first, quick = False, lived_s < QUICK_S
             failures = failures + 1 if quick else 0
             pause_s = self._pauses_s[min(failures, len(self._pauses_s) - 1)]
             self._report(f"Process {number} of {self._count} ended ({_why(code)}); it is started again.")

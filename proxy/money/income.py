@@ -110,9 +110,9 @@ def income(rate: HashRate, terms: PoolTerms, hashes_per_difficulty: float = HASH
 _SPANS_S = (DAY_S, MONTH_S, YEAR_S)
 
 
-def block_range(mean: float, confidence: float = CONFIDENCE) -> tuple[int, int]:
-    """The least and the most blocks that come where ``mean`` are expected, but for (1 - ``confidence``) / 2 each."""
-    tail = (1.0 - confidence) / 2.0
+def block_range(mean: float) -> tuple[int, int]:
+    """The least and the most blocks that come where ``mean`` are expected, but for (1 - ``CONFIDENCE``) / 2 each."""
+    tail = (1.0 - CONFIDENCE) / 2.0
     return poisson_quantile(mean, tail), poisson_quantile(mean, 1.0 - tail)
 
 

@@ -99,7 +99,6 @@ class SimulatedMiner:
     squares: float = 0.0
     version: int = 0
     is_mute: bool = False
-    sliced_rate: float = 0.0
 
 
 class Simulation:

@@ -133,11 +133,10 @@ def build_miners(
     *,
     total_hashrate: float = TOTAL_HASHRATE,
     hashes_per_difficulty: int = DEMO_HASHES_PER_DIFFICULTY,
-    user: str = "demo",
     seed: int = 1,
     number: int = len(FLEET),
 ) -> list[SimMiner]:
-    """``number`` miners, not yet started; users are ``user.worker``. The six of the fleet come first, and again with a
+    """``number`` miners, not yet started; users are ``demo.worker``. The six of the fleet come first, and again with a
     number behind their names; they have ``total_hashrate`` together, however many they are."""
     weights = FARM_WEIGHTS if number > FARM_ABOVE else tuple(weight for _, _, weight in FLEET)
     kinds = [index % len(FLEET) for index in range(number)]
@@ -147,7 +146,7 @@ def build_miners(
             FLEET[kind][1],
             host,
             port,
-            user=f"{user}.{FLEET[kind][0]}{index // len(FLEET) + 1 if index >= len(FLEET) else ''}",
+            user=f"demo.{FLEET[kind][0]}{index // len(FLEET) + 1 if index >= len(FLEET) else ''}",
             hashrate=total_hashrate * weights[kind] / whole,
             hashes_per_difficulty=hashes_per_difficulty,
             seed=seed,
@@ -162,14 +161,14 @@ def shares_per_minute(number: int) -> float:
     return min(6.0, FARM_SHARES_PER_MINUTE / number)
 
 
-async def answers(host: str, port: int, pause_s: float = 0.5) -> None:
-    """Return as soon as something listens there; tries every ``pause_s`` seconds."""
+async def answers(host: str, port: int) -> None:
+    """Return as soon as something listens there; tries twice a second."""
     while True:
         try:
             async with asyncio.timeout(5):
                 _, writer = await asyncio.open_connection(host, port)
         except (OSError, TimeoutError):
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(0.5)
         else:
             writer.close()
             return
@@ -234,10 +233,13 @@ def _move(miner: SimMiner, host: str, port: int) -> None:
         miner.wire.transport.abort()
 
 
-async def start_apis(apis: Mapping[str, AxeOsApi | CgminerApi], host: str = "127.0.0.1") -> list[DemoDevice]:
+async def start_apis(apis: Mapping[str, AxeOsApi | CgminerApi]) -> list[DemoDevice]:
     """Let all be asked, on free ports."""
     kinds = {worker: api for worker, api, *_figures in DEVICES}
-    return [DemoDevice(worker=worker, api=kinds[worker], port=await api.start(host, 0)) for worker, api in apis.items()]
+    return [
+        DemoDevice(worker=worker, api=kinds[worker], port=await api.start("127.0.0.1", 0))
+        for worker, api in apis.items()
+    ]
 
 
 async def run_demo(proxy_host: str, proxy_port: int, pools: Sequence[SimPool], commands: DemoCommands) -> None:

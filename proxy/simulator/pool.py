@@ -286,10 +286,10 @@ class SimPool:
                 session.version_mask = version_mask
                 session.notify("mining.set_version_mask", [f"{version_mask:08x}"])
 
-    def reconnect(self, host: str = "", port: int = 0, wait_s: int = 0) -> None:
+    def reconnect(self, host: str = "", port: int = 0) -> None:
         """Ask all clients to reconnect elsewhere."""
         for session in self.sessions:
-            session.notify("client.reconnect", [host, port, wait_s] if host else [])
+            session.notify("client.reconnect", [host, port, 0] if host else [])
 
     def show_message(self, text: str) -> None:
         for session in self.sessions:
