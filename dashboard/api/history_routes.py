@@ -8,11 +8,12 @@ from ninja import Router
 from pydantic import Field
 
 from dashboard import charts, live
-from dashboard.api import schemas
 from dashboard.api.filled import filled
 from dashboard.api.live_routes import WorkerText
 from dashboard.api.paging import DEFAULT, Cursor, Limit, page
+from dashboard.api.schemas import history as schemas
 from dashboard.api.security import MAY_ADMINISTER, MAY_READ_LOGS, MAY_SEE, MAY_STEER
+from dashboard.api.values import Input
 from dashboard.logring import ring
 from dashboard.models import AuditEntry
 from dashboard.regions import records
@@ -98,8 +99,8 @@ def logs(
     after: Annotated[int, Field(ge=0, lt=2**63)] = 0,
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "DEBUG",
-    event: Annotated[schemas.Input, Field(max_length=80)] = "",
-    text: Annotated[schemas.Input, Field(max_length=100)] = "",
+    event: Annotated[Input, Field(max_length=80)] = "",
+    text: Annotated[Input, Field(max_length=100)] = "",
     worker: WorkerText = "",
     pool: OptionalKey = "",
 ) -> schemas.LogLines:

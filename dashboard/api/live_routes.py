@@ -8,11 +8,13 @@ from ninja import Path, Router
 from pydantic import Field
 
 from dashboard import live
-from dashboard.api import now, schemas
+from dashboard.api import now
 from dashboard.api.paging import DEFAULT, Cursor, Limit, cursor_after, position_of
 from dashboard.api.problems import problem
+from dashboard.api.schemas import live as schemas
 from dashboard.api.security import MAY_SEE, caller_in
 from dashboard.api.streaming import event_of
+from dashboard.api.values import Input, PoolKeyText
 from dashboard.columns import Row
 from dashboard.models import WorkerNote
 from dashboard.regions.workers import is_forgotten, matches
@@ -20,8 +22,8 @@ from proxy.observe.live.views import WorkerView
 from proxy.types import WorkerName
 
 router = Router(auth=MAY_SEE, tags=["now"])
-WorkerText = Annotated[schemas.Input, Field(max_length=128)]
-Key = Annotated[schemas.PoolKeyText, Path(description="A pool's key, such as A.")]
+WorkerText = Annotated[Input, Field(max_length=128)]
+Key = Annotated[PoolKeyText, Path(description="A pool's key, such as A.")]
 Name = Annotated[WorkerText, Path(description="A worker's name; what is no letter or digit percent-encoded.")]
 
 
@@ -64,7 +66,7 @@ def workers(
     request: HttpRequest,
     cursor: Cursor = "",
     limit: Limit = DEFAULT,
-    text: Annotated[schemas.Input, Field(max_length=100)] = "",
+    text: Annotated[Input, Field(max_length=100)] = "",
     pool: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9]{0,7})?$")] = "",
 ) -> schemas.Workers:
     """Workers by name, page by page; those with ``text`` in what their row shows, or on ``pool``."""

@@ -5,10 +5,10 @@ from ninja import Router
 
 from dashboard import live
 from dashboard import money as figures
-from dashboard.api import schemas
 from dashboard.api.errors import Refused
 from dashboard.api.filled import filled
 from dashboard.api.paging import DEFAULT, Cursor, Limit, page
+from dashboard.api.schemas import money as schemas
 from dashboard.api.security import MAY_SEE
 from proxy.models import IncomeDay, MoneySettings
 

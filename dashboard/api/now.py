@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from dashboard.api import schemas
 from dashboard.api.filled import filled
+from dashboard.api.schemas import live as schemas
 from dashboard.fleet import Fleet
 from proxy.balance.balance_view import BalanceView, ChainView
 from proxy.balance.readings import Measured

@@ -11,10 +11,10 @@ from ninja import Path, Router, Status
 from pydantic import Field
 
 from dashboard import live
-from dashboard.api import schemas
 from dashboard.api.errors import Refused
 from dashboard.api.filled import filled
 from dashboard.api.live_routes import WorkerText
+from dashboard.api.schemas import schedules as schemas
 from dashboard.api.security import MAY_ADMINISTER, MAY_SEE, caller_in
 from dashboard.models import AuditEntry
 from dashboard.schedules import Coming, present_and_next

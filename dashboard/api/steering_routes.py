@@ -8,10 +8,10 @@ from django.http import Http404, HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 
-from dashboard.api import schemas
 from dashboard.api.errors import Refused
 from dashboard.api.filled import filled
 from dashboard.api.live_routes import Key, Name
+from dashboard.api.schemas import steering as schemas
 from dashboard.api.security import MAY_SEE, MAY_STEER, caller_in
 from dashboard.models import AuditEntry, WorkerNote
 from dashboard.views.pools import run_check

@@ -15,10 +15,11 @@ from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 from ninja.parser import Parser
 
-from dashboard.api import history_routes, live_routes, money_routes, schedule_routes, schemas, steering_routes
+from dashboard.api import history_routes, live_routes, money_routes, schedule_routes, steering_routes
 from dashboard.api.errors import Refused
 from dashboard.api.gate import NO_DATABASE
 from dashboard.api.problems import CONTENT_TYPE, problem
+from dashboard.api.values import Problem
 from proxy import VERSION
 
 ROOT = "/api/v1"
@@ -131,7 +132,7 @@ def needs() -> dict[tuple[str, str], frozenset[str]]:
 def openapi() -> bytes:
     """The OpenAPI document; the scopes of an operation are what the token must be allowed."""
     document = api.get_openapi_schema(path_prefix=f"{ROOT}/")
-    document["components"]["schemas"]["Problem"] = schemas.Problem.model_json_schema()
+    document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     scopes = {(method.lower(), f"{ROOT}{_plain(path)}"): sorted(names) for (method, path), names in needs().items()}
     for path, operations in document["paths"].items():

@@ -1,0 +1,1 @@
+"""What the API says and takes, a file for each kind of its operations."""
