@@ -2,20 +2,15 @@
 
 import asyncio
 import random
-import socket
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import Error as DjangoError
 from django.db import OperationalError
 
-from dpmp_site.hosts import is_allowed
 from proxy import VERSION
 from proxy.alerts.service import AlertService
 from proxy.balance.auto_balance import AutoBalance
@@ -24,7 +19,7 @@ from proxy.balance.service import BalanceService
 from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.payout import PayoutCheck
 from proxy.config import loader
-from proxy.config.snapshot import ConfigSnapshot, Listeners, LogConfig, MqttConfig
+from proxy.config.snapshot import ConfigSnapshot, Listeners, MqttConfig
 from proxy.config.watcher import ConfigWatcher
 from proxy.devices.switch import devices_switch
 from proxy.devices.views import power_of_all
@@ -33,54 +28,40 @@ from proxy.history.journal import BlockJournal
 from proxy.history.journal_undelivered import JournalBlock, read_undelivered
 from proxy.history.service import HistoryService
 from proxy.history.state_saver import StateSaver
-from proxy.models.settings import networks_of
 from proxy.money.recorder import MoneyRecorder
 from proxy.mqtt.switch import mqtt_switch
 from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
-from proxy.net.clock import LoopClock
 from proxy.net.dialer import NetDialer
 from proxy.net.garbage import GarbageCollection
-from proxy.net.inherited import METRICS, STRATUM, TLS, WEB, fits
+from proxy.net.inherited import STRATUM, TLS
 from proxy.net.lag_meter import LagMeter
 from proxy.net.loop_watch import LoopWatch
 from proxy.net.miner_listeners import MinerListeners
-from proxy.net.servers import Application, MetricsServer, WebServer
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.nodes.lease import Lease, OwnLease, once
 from proxy.observe.events import (
     ConfigRefused,
-    DatabaseTrouble,
-    Event,
-    EventStream,
-    InheritedSocketUnused,
-    InternalError,
     Listening,
     LoopHeld,
-    MetricsStarted,
     MinerDisconnected,
     NodeDraining,
     NodeStartedAlone,
     ShareResult,
     ShutdownBegin,
-    ShutdownDone,
-    ShutdownSignal,
     TlsListening,
-    WebStarted,
 )
 from proxy.observe.live.admission import admission
 from proxy.observe.live.broadcast import Ticker
-from proxy.observe.live.gauges import SnapshotGauges
 from proxy.observe.live.publisher import Publisher
 from proxy.observe.live.snapshot import SnapshotBuilder, Sources
-from proxy.observe.live.views import LiveSnapshot, own, store
-from proxy.observe.log import LibraryHandler, LogSink
-from proxy.observe.log import lines as log_lines
+from proxy.observe.live.views import LiveSnapshot, store
 from proxy.observe.metrics import MetricsSink
 from proxy.ops.health import readiness, several
 from proxy.ops.running import remove_running, replaced, write_running
 from proxy.ops.undelivered import resume_delivery
+from proxy.process import Options, OwnProcess, StartError
 from proxy.text import address_text
-from proxy.types import HASHES_PER_DIFFICULTY, MAIN_LISTENER, TLS_LISTENER, PoolKey
+from proxy.types import MAIN_LISTENER, TLS_LISTENER, PoolKey
 from proxy.updates.service import UpdateService
 
 if TYPE_CHECKING:
@@ -97,87 +78,14 @@ SWITCH_INTERVAL_S = 0.0005
 """How long a busy thread may hold the GIL while the loop has work (CPython's default is 10 times as long)."""
 
 
-class StartError(Exception):
-    """The node cannot start; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Options of the command line; everything else is configuration."""
-
-    web: bool = True
-    stratum: tuple[str, int] | None = None
-    """Replaces the configured address."""
-    web_address: tuple[str, int] | None = None
-    metrics: tuple[str, int] | None = None
-    hashes_per_difficulty: float = HASHES_PER_DIFFICULTY
-    demo: bool = False
-    log_to_stdout: bool = True
-    inherited: Mapping[str, socket.socket] = field(default_factory=dict)
-    """Listening sockets of a parent, by name."""
-    node: str = ""
-    """This node's name where several share a database; "": the proxy has it for itself."""
-    worker: int = 0
-    """Which of several processes on the same ports this is, from 1; 0: it is alone there. Each has the port for metrics
-    of its own: the first the configured one, the next the one behind."""
-    data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
-
-
-class OwnProcess:
-    """What each process has, whether miners connect to it or not: its end, and faults of ours that become events."""
-
-    events: EventStream
-    metrics: MetricsSink
-
-    def __init__(self) -> None:
-        self._stop = asyncio.Event()
-        self._trouble = ""
-        """Why the configuration cannot be read; empty while it can."""
-
-    def stop(self, why: str) -> None:
-        """Request the end of ``run``."""
-        if not self._stop.is_set():
-            self.events.emit(ShutdownSignal(signal=why))
-            self._stop.set()
-
-    def _config_trouble(self, error: Exception | None) -> None:
-        self._trouble = "" if error is None else f"{type(error).__name__}: {error}"
-        self.events.emit(
-            DatabaseTrouble(problem=self._trouble or "the configuration can be read again", recovered=error is None)
-        )
-
-    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        self._report(str(context.get("message", "the loop")), error)
-
-    def _handler_failed(self, error: Exception, event: Event) -> None:
-        self.metrics.handler_failed(error, event)
-        if not isinstance(event, InternalError):
-            self._report(f"a handler of {event.name}", error)
-
-    def _task_failed(self, name: str, error: BaseException) -> None:
-        self._report(f"task {name}", error)
-        self.stop(f"the task {name} failed")
-
-    def _report(self, where: str, error: BaseException | None) -> None:
-        lines = traceback.format_exception(error) if error is not None else []
-        self.events.emit(InternalError(where=where, traceback="".join(lines)[-4000:]))
-
-
 class Node(OwnProcess):
     """A running proxy. ``run`` returns after ``stop`` was called."""
 
     def __init__(self, options: Options) -> None:
-        super().__init__()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._loop_failed)
-        self.options = options
+        super().__init__(options)
         self.name = options.node
-        self.clock = LoopClock(loop)
-        self.events = EventStream(on_error=self._handler_failed)
-        # Whoever hears an event does so in this order: it is in the log and in the journal before what follows from it.
         self._make_lease()
-        self._make_history(loop)
+        self._make_history()
         self._make_engine()
         self._make_services()
         self._make_servers()
@@ -191,7 +99,6 @@ class Node(OwnProcess):
         """Keeps the data directory of a node locked."""
         self._kept: KeptConfig | None = None
         """What a node starts with that found the database away."""
-        self._tasks: list[asyncio.Task[Any]] = []
         self._undelivered: list[JournalBlock] = []
         """Block candidates of an earlier run that their pool never answered."""
 
@@ -215,19 +122,10 @@ class Node(OwnProcess):
         )
         self.lease = self.keeper.lease
 
-    def _make_history(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What writes down what happens: log, block journal, history, metrics."""
-        options = self.options
+    def _make_history(self) -> None:
+        """What writes down what happens beside the log: block journal, history, metrics."""
+        options, loop = self.options, asyncio.get_running_loop()
         blocks = options.data_dir / "blocks.jsonl"
-        self.logs = LogSink(
-            self.events,
-            self.clock.wall,
-            LogConfig(),
-            stdout=sys.stdout if options.log_to_stdout else None,
-            ring=log_lines,
-            path=options.data_dir / "logs" / "dpmp.log",
-        )
-        self.library = LibraryHandler(self.events, loop.call_soon_threadsafe)
         self.journal = BlockJournal(
             blocks,
             clock=self.clock,
@@ -311,7 +209,6 @@ class Node(OwnProcess):
             let_go=self.engine.let_go,
             share_ports=self.options.worker > 0,
         )
-        self.web = WebServer(pages_application(), one_front=settings.TRUST_PROXY) if self.options.web else None
         self.shared_view = self._make_shared_view() if self.name and settings.REDIS_URL else None
         self.builder = SnapshotBuilder(
             version=VERSION,
@@ -340,7 +237,6 @@ class Node(OwnProcess):
             show=self.shared_view.put if self.shared_view is not None else None,
             is_seen=self.options.web or self.shared_view is not None,
         )
-        self.metrics_server: MetricsServer | None = None
 
     def _make_shared_view(self) -> "SharedView":
         """What shows several nodes as one; nobody else pays for it."""
@@ -364,18 +260,18 @@ class Node(OwnProcess):
 
     # --- Life -----------------------------------------------------------------------------------------------------
 
-    def drain(self, why: str, over_s: float = DRAIN_S) -> None:
-        """Be no longer ready, take no new miners, let all miners go over ``over_s``, then end ``run``."""
+    def drain(self, why: str) -> None:
+        """Be no longer ready, take no new miners, let all miners go over ``DRAIN_S``, then end ``run``."""
         if self._draining is None and not self._stop.is_set():
-            self._draining = spawn(self._drain(why, over_s), name="drain", report=self._task_failed)
+            self._draining = spawn(self._drain(why), name="drain", report=self._task_failed)
 
-    async def _drain(self, why: str, over_s: float) -> None:
+    async def _drain(self, why: str) -> None:
         if self.keeper is not None:
             self.keeper.drains()
         self.builder.miner_address = ""
         self.publisher.renew()
-        self.events.emit(NodeDraining(node=self.name, miners=len(self.engine.sessions), seconds=over_s))
-        await asyncio.sleep(min(NOTICED_S, over_s))
+        self.events.emit(NodeDraining(node=self.name, miners=len(self.engine.sessions), seconds=DRAIN_S))
+        await asyncio.sleep(NOTICED_S)
         await self.miner_ports.stop()
         empty, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -388,9 +284,9 @@ class Node(OwnProcess):
 
         self.events.subscribe(MinerDisconnected, left)
         look()
-        self.engine.let_all_go(over_s)
+        self.engine.let_all_go(DRAIN_S)
         with suppress(TimeoutError):
-            await asyncio.wait_for(empty.wait(), over_s + NOTICED_S)
+            await asyncio.wait_for(empty.wait(), DRAIN_S + NOTICED_S)
         self.stop(f"drained: {why}")
 
     async def run(self) -> None:
@@ -400,13 +296,7 @@ class Node(OwnProcess):
             StartError: a port is taken, or the database cannot be read and no configuration was kept.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        self.logs.start()
-        self.library.install()
-        try:
-            await self._start()
-            await self._stop.wait()
-        finally:
-            await self._end()
+        await super().run()
 
     async def _start(self) -> None:
         await self._join()
@@ -419,16 +309,7 @@ class Node(OwnProcess):
         await self._listen()
         resume_delivery(self._undelivered, self.engine)
         self.alerts.start()
-        self.metrics.attach(
-            SnapshotGauges(
-                own,
-                queues=self._queues,
-                dropped=lambda: self.logs.dropped,
-                write_errors=lambda: self.logs.write_errors,
-                write_lag_s=lambda: self.history.writer.lag_s,
-                shown=store,
-            )
-        )
+        self._show_gauges(self._queues, lambda: self.history.writer.lag_s)
         self.lag.start()
         if self.loop_watch is not None:
             self.loop_watch.start()
@@ -506,24 +387,12 @@ class Node(OwnProcess):
     async def _listen(self) -> None:
         configured, options = self.listeners, self.options
         stratum = options.stratum or (configured.stratum_host, configured.stratum_port)
-        web = options.web_address or (configured.web_host, configured.web_port)
-        metrics = options.metrics or (configured.metrics_host, configured.metrics_port)
-        if options.worker and metrics[1]:
-            metrics = metrics[0], metrics[1] + options.worker - 1
         try:
-            if configured.metrics_enabled:
-                self.metrics_server = MetricsServer(
-                    networks=networks_of(configured.metrics_allow),
-                    is_allowed=lambda host: is_allowed(host, settings.CONFIGURED_HOSTS),
-                    settle=self._settle,
-                    ready=self._ready if self.keeper is not None else None,
-                )
-                await self.metrics_server.start(*metrics, self._inherited(METRICS, *metrics))
-                self.events.emit(MetricsStarted(address=address_text(*self.metrics_server.address)))
+            await self._open_for_readers(
+                configured, settle=self._settle, ready=self._ready if self.keeper is not None else None
+            )
             if self.web is not None:
-                await self.web.start(*web, self._inherited(WEB, *web))
                 self.engine.web_bound = self.web.address
-                self.events.emit(WebStarted(address=address_text(*self.web.address)))
             inherited = self._inherited(STRATUM, *stratum)
             bound = await self.miner_ports.open_fixed(MAIN_LISTENER, *stratum, inherited)
             if configured.tls_port:
@@ -562,20 +431,6 @@ class Node(OwnProcess):
         except OSError as error:
             self._report("running.json", error)
 
-    def _inherited(self, name: str, host: str, port: int) -> socket.socket | None:
-        """The socket that a parent passed for this, unless another port was configured since."""
-        sock = self.options.inherited.get(name)
-        if sock is None or fits(sock, port):
-            return sock
-        self._leave_unused(name, address_text(host, port))
-        return None
-
-    def _leave_unused(self, name: str, configured: str) -> None:
-        sock = self.options.inherited[name]
-        unused = address_text(*sock.getsockname()[:2])
-        self.events.emit(InheritedSocketUnused(socket=name, address=unused, configured=configured))
-        sock.close()
-
     async def _end(self) -> None:
         began = self.clock.now()
         admission.disconnect()
@@ -609,9 +464,7 @@ class Node(OwnProcess):
         several.trouble = None
         if self._home is not None:
             self._home.close()
-        self.events.emit(ShutdownDone(duration_s=round(self.clock.now() - began, 3)))
-        await asyncio.to_thread(self.logs.stop, 1.0)
-        self.metrics.close()
+        await self._end_log(began)
 
     async def _leave(self) -> None:
         """Save what this node decided, then let another decide, and have the name."""
@@ -631,9 +484,6 @@ class Node(OwnProcess):
         if self.engine.open_submits:
             with suppress(TimeoutError):
                 await asyncio.wait_for(answered.wait(), LAST_VERDICTS_S)
-
-    def _servers(self) -> list[WebServer | MetricsServer]:
-        return [server for server in (self.web, self.metrics_server) if server is not None]
 
     # --- Configuration --------------------------------------------------------------------------------------------
 
@@ -713,14 +563,6 @@ def _balance_view() -> object:
     """Auto-balance as the newest snapshot has it: threads read it there."""
     snap = store.current()
     return snap.extra.get("balance") if snap is not None else None
-
-
-def pages_application() -> Application:
-    """The pages, for a web server."""
-    from dpmp_site.asgi import application  # sets up the pages, so not at import
-
-    pages: Application = application
-    return pages
 
 
 async def serve(options: Options, on_made: Callable[[Node], None]) -> None:

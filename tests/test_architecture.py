@@ -361,6 +361,7 @@ def test_every_module_of_the_proxy_is_ruled():
         "proxy.apps",
         "proxy.checks",
         "proxy.node",
+        "proxy.process",
         "proxy.signals",
         "proxy.urls",
         "proxy.views",

@@ -96,30 +96,6 @@ def load_snapshot(environ: Mapping[str, str] = os.environ, opened: Listeners | N
     return validate(snapshot)
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The database as the ``ConfigStore`` of a process."""
-
-    opened: Callable[[], Listeners | None]
-    """The ports of the proxy settings as this process has opened them; None before it did."""
-
-    def current_revision(self) -> int:
-        """See there."""
-        return current_revision()
-
-    def load_snapshot(self) -> ConfigSnapshot:
-        """For the ports that are open."""
-        return load_snapshot(opened=self.opened())
-
-    def mark_applied(self, revision: int) -> None:
-        """See there."""
-        mark_applied(revision)
-
-    def mark_refused(self, revision: int, problems: Sequence[str]) -> None:
-        """See there."""
-        mark_refused(revision, problems)
-
-
 def mark_applied(revision: int) -> None:
     """Record, for all processes, that ``revision`` is in force."""
     ConfigRevision.change(applied_revision=revision, applied_at=timezone.now(), refused_revision=None, problems=[])
@@ -128,6 +104,22 @@ def mark_applied(revision: int) -> None:
 def mark_refused(revision: int, problems: Sequence[str]) -> None:
     """Record, for all processes, that ``revision`` cannot be used, and why."""
     ConfigRevision.change(refused_revision=revision, problems=list(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The database as the ``ConfigStore`` of a process."""
+
+    opened: Callable[[], Listeners | None]
+    """The ports of the proxy settings as this process has opened them; None before it did."""
+
+    current_revision = staticmethod(current_revision)
+    mark_applied = staticmethod(mark_applied)
+    mark_refused = staticmethod(mark_refused)
+
+    def load_snapshot(self) -> ConfigSnapshot:
+        """For the ports that are open."""
+        return load_snapshot(opened=self.opened())
 
 
 def _read(revision: int, environ: Mapping[str, str], opened: Listeners | None) -> ConfigSnapshot:

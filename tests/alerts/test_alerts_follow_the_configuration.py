@@ -17,8 +17,9 @@ from django.core.management import call_command
 from proxy.alerts.rules import AlertKind
 from proxy.config.export import export_config
 from proxy.models import AlertRule, AlertSettings, AlertTarget
-from proxy.node import Node, Options
+from proxy.node import Node
 from proxy.observe.events import BlockFound
+from proxy.process import Options
 from proxy.types import Chain, PoolKey, WorkerName
 from tests.alerts.alert_receivers import Webhook
 from tests.config.rows import make_pool, make_schedule

@@ -14,8 +14,9 @@ from django.db.models import ProtectedError
 from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ListenerConfig, MinerAccess, MinerDirectives
 from proxy.models import Listener, ProxySettings
-from proxy.node import Node, Options
+from proxy.node import Node
 from proxy.observe.events import ListenerFailed
+from proxy.process import Options
 from proxy.types import MAIN_LISTENER, TLS_LISTENER, ListenerId, PoolKey
 from tests.config.rows import make_pool, make_schedule
 from tests.support.patience import PATIENCE_S

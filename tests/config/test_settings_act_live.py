@@ -9,9 +9,10 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from proxy.models import ProxySettings, WorkerTrace
-from proxy.node import Node, Options
+from proxy.node import Node
 from proxy.observe.events import PoolDown
 from proxy.observe.log import log_files
+from proxy.process import Options
 from proxy.types import PoolKey, WorkerName
 from tests.config.rows import make_pool, make_schedule
 

@@ -12,8 +12,9 @@ from prometheus_client import generate_latest
 
 from proxy.models.settings import ProxySettings
 from proxy.net.tasks import spawn
-from proxy.node import Node, Options
+from proxy.node import Node
 from proxy.observe.events import Listening
+from proxy.process import Options
 from tests.e2e.process import HASHES_PER_DIFFICULTY, Metrics
 from tests.support.ports import steady_port
 

@@ -13,7 +13,8 @@ from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import FirmwareRule as Rule
 from proxy.errors import ConfigError
 from proxy.models import FirmwareRule
-from proxy.node import Node, Options
+from proxy.node import Node
+from proxy.process import Options
 from tests.config.rows import make_pool, make_schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)

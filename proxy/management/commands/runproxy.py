@@ -18,9 +18,10 @@ from django.db import connection
 
 from proxy.management.banner import banner
 from proxy.net import inherited
-from proxy.node import Node, Options, StartError, serve
+from proxy.node import Node, serve
 from proxy.nodes.identity import NodeNameError, node_name, worker_name
 from proxy.observe.events import Listening, WebStarted
+from proxy.process import Options, StartError
 from proxy.types import HASHES_PER_DIFFICULTY
 
 if TYPE_CHECKING:
