@@ -9,7 +9,7 @@ from proxy.history.counters import COUNTERS, Counts
 from proxy.history.switch_cost import SwitchCost
 from proxy.observe.metrics.counting import RARE, EventCounts
 from proxy.observe.metrics.distributions import Distribution, PoolTraffic
-from proxy.observe.metrics.gauges import Gauges, GaugeSource, PoolGauges, WorkerGauges
+from proxy.observe.metrics.gauges import Gauges, GaugeSource, OracleGauges, PoolGauges, WorkerGauges
 from proxy.types import LineCount, PoolKey
 
 NO_POOL = "none"
@@ -150,169 +150,126 @@ class GaugeCollector(Collector):
             yield from _workers(self.source.workers(), self.worker_limit)
 
 
-def _present(gauges: Gauges) -> Iterator[Metric]:
-    yield _gauge("dpmp_downstream_connections", "Miners connected", (), [((), gauges.downstream_connections)])
-    yield _gauge(
-        "dpmp_downstream_difficulty", "Difficulty last sent to a miner", (), [((), gauges.downstream_difficulty)]
-    )
-    yield from _pools(gauges.pools)
-    yield from _oracle(gauges)
-    yield from _switches(gauges.switch_costs)
-    heard: Rows = [] if gauges.devices_heard is None else [((), float(gauges.devices_heard))]
-    yield _gauge("dpmp_miners_heard", "Miners that say something of themselves", (), heard)
-    power: Rows = [] if gauges.devices_power_w is None else [((), gauges.devices_power_w)]
-    yield _gauge("dpmp_miners_power_watts", "Power of all miners that say it", (), power)
-    yield from _care(gauges)
+Family = Callable[[str, str, tuple[str, ...], Rows], Metric]
 
-
-def _pools(pools: tuple[PoolGauges, ...]) -> Iterator[Metric]:
-    def rows(read: Callable[[PoolGauges], float]) -> Rows:
-        return [((pool.key,), float(read(pool))) for pool in pools]
-
-    label = ("pool",)
-    yield _gauge("dpmp_pool_up", "1 while the pool counts as up", label, rows(lambda p: p.up))
-    yield _gauge("dpmp_active_pool", "1 while the pool is being worked on", label, rows(lambda p: p.active))
-    yield _gauge("dpmp_upstream_connections", "Connections to the pool", label, rows(lambda p: p.connections))
-    yield _gauge(
-        "dpmp_scheduler_share", "Share of time on the pool, averaged over miners", label, rows(lambda p: p.share)
-    )
-    yield _counter("dpmp_scheduler_time_sum", "Miner-seconds spent on the pool", label, rows(lambda p: p.time_sum_s))
-    yield _gauge("dpmp_pool_weight", "Configured part of the work, 0 to 1", label, rows(lambda p: p.weight))
-    yield _gauge(
-        "dpmp_pool_hashrate", "Hash rate of the miners that work on the pool, H/s", label, rows(lambda p: p.hashrate)
-    )
-
-    def known(read: Callable[[PoolGauges], float | None]) -> Rows:
-        return [((pool.key,), float(value)) for pool in pools if (value := read(pool)) is not None]
-
-    yield _gauge(
-        "dpmp_ratio_window", "Part of the work of the last ten minutes, 0 to 1", label, known(lambda p: p.ratio_window)
-    )
-    yield _gauge(
-        "dpmp_extranonce2_size", "Bytes of extranonce2 that the pool leaves", label, known(lambda p: p.extranonce2_size)
-    )
-    yield _gauge(
+OF_A_POOL: tuple[tuple[Family, str, str, Callable[[PoolGauges], float | None]], ...] = (
+    (_gauge, "dpmp_pool_up", "1 while the pool counts as up", lambda p: p.up),
+    (_gauge, "dpmp_active_pool", "1 while the pool is being worked on", lambda p: p.active),
+    (_gauge, "dpmp_upstream_connections", "Connections to the pool", lambda p: p.connections),
+    (_gauge, "dpmp_scheduler_share", "Share of time on the pool, averaged over miners", lambda p: p.share),
+    (_counter, "dpmp_scheduler_time_sum", "Miner-seconds spent on the pool", lambda p: p.time_sum_s),
+    (_gauge, "dpmp_pool_weight", "Configured part of the work, 0 to 1", lambda p: p.weight),
+    (_gauge, "dpmp_pool_hashrate", "Hash rate of the miners that work on the pool, H/s", lambda p: p.hashrate),
+    (_gauge, "dpmp_ratio_window", "Part of the work of the last ten minutes, 0 to 1", lambda p: p.ratio_window),
+    (_gauge, "dpmp_extranonce2_size", "Bytes of extranonce2 that the pool leaves", lambda p: p.extranonce2_size),
+    (
+        _gauge,
         "dpmp_pool_shared_connections",
         "Connections to the pool that many miners have together",
-        label,
-        known(lambda p: p.shared_connections),
-    )
-    yield _gauge(
+        lambda p: p.shared_connections,
+    ),
+    (
+        _gauge,
         "dpmp_pool_waiting_for_place",
         "Miners without a place on the pool's shared connections",
-        label,
-        known(lambda p: p.waiting_for_place),
-    )
+        lambda p: p.waiting_for_place,
+    ),
+)
+"""Families with a sample for each pool; None: this one has none."""
 
-
-def _oracle(gauges: Gauges) -> Iterator[Metric]:
-    oracle = gauges.oracle
-    age = oracle.data_age_s if oracle else None
-    yield _gauge(
-        "dpmp_oracle_hashrate",
-        "Network hash rate, H/s",
-        ("chain", "window"),
-        oracle.hashrates.items() if oracle else (),
-    )
-    yield _gauge(
-        "dpmp_oracle_ratio",
-        "Network hash rate, short window / long window",
-        ("chain",),
-        [((chain,), ratio) for chain, ratio in oracle.ratios.items()] if oracle else (),
-    )
-    yield _gauge(
-        "dpmp_oracle_weight",
-        "Weight computed by auto-balance",
-        ("pool",),
-        [((pool,), weight) for pool, weight in oracle.weights.items()] if oracle else (),
-    )
-    yield _gauge("dpmp_oracle_status", "1 healthy, 0 error", (), [((), float(oracle.healthy))] if oracle else ())
-    yield _gauge("dpmp_oracle_data_age_seconds", "Age of the network data", (), [((), age)] if age is not None else ())
-
-
-def _switches(costs: tuple[SwitchCost, ...]) -> Iterator[Metric]:
-    def rows(read: Callable[[SwitchCost], float]) -> Rows:
-        return [((cost.profile,), float(read(cost))) for cost in costs]
-
-    label = ("profile",)
-    yield _counter(
-        "dpmp_switches_measured", "Switches whose cost was measured, by firmware", label, rows(lambda c: c.switches)
-    )
-    yield _gauge(
+OF_A_SWITCH: tuple[tuple[Family, str, str, Callable[[SwitchCost], float]], ...] = (
+    (_counter, "dpmp_switches_measured", "Switches whose cost was measured, by firmware", lambda c: c.switches),
+    (
+        _gauge,
         "dpmp_switch_first_share_seconds",
         "Mean time from a switch to the first accepted share",
-        label,
-        rows(lambda c: c.measured_s),
-    )
-    yield _gauge(
+        lambda c: c.measured_s,
+    ),
+    (
+        _gauge,
         "dpmp_switch_expected_share_seconds",
         "The same for a miner that loses nothing by a switch",
-        label,
-        rows(lambda c: c.expected_s),
-    )
-    yield _gauge(
-        "dpmp_switch_cost_seconds", "Time that a switch costs; below 0 by luck", label, rows(lambda c: c.cost_s)
-    )
-    yield _gauge(
-        "dpmp_switch_cost_error_seconds", "Half of the 95 % interval of the cost", label, rows(lambda c: c.error_s)
-    )
+        lambda c: c.expected_s,
+    ),
+    (_gauge, "dpmp_switch_cost_seconds", "Time that a switch costs; below 0 by luck", lambda c: c.cost_s),
+    (_gauge, "dpmp_switch_cost_error_seconds", "Half of the 95 % interval of the cost", lambda c: c.error_s),
+)
+"""The same for each firmware."""
+
+OF_A_WORKER: tuple[tuple[Family, str, str, Callable[[WorkerGauges], float | None]], ...] = (
+    (_gauge, "dpmp_worker_power_watts", "Power, as the worker's miners say", lambda w: w.power_w),
+    (
+        _gauge,
+        "dpmp_worker_temperature_celsius",
+        "Temperature of the worker's hottest miner, as it says",
+        lambda w: w.temperature_c,
+    ),
+    (_gauge, "dpmp_worker_hashrate", "Hash rate of the worker over five minutes, H/s", lambda w: w.hashrate),
+    (_gauge, "dpmp_worker_connections", "Open connections of the worker", lambda w: w.connections),
+    (_gauge, "dpmp_worker_difficulty", "Difficulty last sent to the worker", lambda w: w.difficulty),
+    (_gauge, "dpmp_miner_health", "1 healthy, 0.5 needs attention, 0.1 bad", lambda w: w.health),
+)
+"""The same for each worker."""
 
 
-def _care(gauges: Gauges) -> Iterator[Metric]:
-    yield _gauge(
-        "dpmp_queue_size",
-        "What waits in a queue",
-        ("queue",),
-        [((name,), size) for name, size in gauges.queues.items()],
-    )
+def _alone(value: float | None) -> Rows:
+    """The one sample of a family without labels; none where nothing is known."""
+    return [] if value is None else [((), float(value))]
+
+
+def _each(of: Mapping[str, float] | Mapping[PoolKey, float]) -> Rows:
+    return [((name,), float(value)) for name, value in of.items()]
+
+
+def _present(gauges: Gauges) -> Iterator[Metric]:
+    connections, difficulty = gauges.downstream_connections, gauges.downstream_difficulty
+    yield _gauge("dpmp_downstream_connections", "Miners connected", (), _alone(connections))
+    yield _gauge("dpmp_downstream_difficulty", "Difficulty last sent to a miner", (), _alone(difficulty))
+    for family, name, says, pools in OF_A_POOL:
+        rows = [((pool.key,), float(value)) for pool in gauges.pools if (value := pools(pool)) is not None]
+        yield family(name, says, ("pool",), rows)
+    yield from _oracle(gauges.oracle or OracleGauges(), is_there=gauges.oracle is not None)
+    for family, name, says, costs in OF_A_SWITCH:
+        yield family(name, says, ("profile",), [((cost.profile,), float(costs(cost))) for cost in gauges.switch_costs])
+    yield _gauge("dpmp_miners_heard", "Miners that say something of themselves", (), _alone(gauges.devices_heard))
+    yield _gauge("dpmp_miners_power_watts", "Power of all miners that say it", (), _alone(gauges.devices_power_w))
+    yield _gauge("dpmp_queue_size", "What waits in a queue", ("queue",), _each(gauges.queues))
     yield _counter(
         "dpmp_log_lines_dropped",
         "Log lines dropped because the writer did not keep up",
         ("level",),
-        [((level,), lines) for level, lines in gauges.log_lines_dropped.items()],
+        _each(gauges.log_lines_dropped),
     )
-    yield _counter("dpmp_log_write_errors", "Log lines that could not be written", (), [((), gauges.log_write_errors)])
+    yield _counter("dpmp_log_write_errors", "Log lines that could not be written", (), _alone(gauges.log_write_errors))
     yield _gauge(
         "dpmp_database_write_lag_seconds",
         "Age of the oldest entry that is not in the database yet",
         (),
-        [((), gauges.database_write_lag_s)],
+        _alone(gauges.database_write_lag_s),
     )
-    nodes: Rows = [((name,), float(is_heard)) for name, is_heard in gauges.nodes.items()]
-    yield _gauge("dpmp_node_up", "1 while the node is heard, 0 when it is silent", ("node",), nodes)
+    yield _gauge("dpmp_node_up", "1 while the node is heard, 0 when it is silent", ("node",), _each(gauges.nodes))
     yield _gauge("dpmp_build_info", "1, with the version as a label", ("version",), [((gauges.version,), 1.0)])
+
+
+def _oracle(oracle: OracleGauges, *, is_there: bool) -> Iterator[Metric]:
+    rates, healthy = oracle.hashrates.items(), float(oracle.healthy) if is_there else None
+    yield _gauge("dpmp_oracle_hashrate", "Network hash rate, H/s", ("chain", "window"), rates)
+    yield _gauge("dpmp_oracle_ratio", "Network hash rate, short window / long window", ("chain",), _each(oracle.ratios))
+    yield _gauge("dpmp_oracle_weight", "Weight computed by auto-balance", ("pool",), _each(oracle.weights))
+    yield _gauge("dpmp_oracle_status", "1 healthy, 0 error", (), _alone(healthy))
+    yield _gauge("dpmp_oracle_data_age_seconds", "Age of the network data", (), _alone(oracle.data_age_s))
 
 
 def _workers(workers: Iterable[WorkerGauges], limit: int) -> Iterator[Metric]:
     ordered = sorted(workers, key=lambda worker: (-worker.hashrate, worker.name))
     shown = ordered[:limit]
-
-    def rows(read: Callable[[WorkerGauges], float]) -> Rows:
-        return [((worker.name,), float(read(worker))) for worker in shown]
-
-    label = ("worker",)
-    yield _gauge(
-        "dpmp_worker_power_watts",
-        "Power, as the worker's miners say",
-        label,
-        [((worker.name,), worker.power_w) for worker in shown if worker.power_w is not None],
-    )
-    yield _gauge(
-        "dpmp_worker_temperature_celsius",
-        "Temperature of the worker's hottest miner, as it says",
-        label,
-        [((worker.name,), worker.temperature_c) for worker in shown if worker.temperature_c is not None],
-    )
-    yield _gauge(
-        "dpmp_worker_hashrate", "Hash rate of the worker over five minutes, H/s", label, rows(lambda w: w.hashrate)
-    )
-    yield _gauge("dpmp_worker_connections", "Open connections of the worker", label, rows(lambda w: w.connections))
-    yield _gauge("dpmp_worker_difficulty", "Difficulty last sent to the worker", label, rows(lambda w: w.difficulty))
-    yield _gauge("dpmp_miner_health", "1 healthy, 0.5 needs attention, 0.1 bad", label, rows(lambda w: w.health))
+    for family, name, says, read in OF_A_WORKER:
+        rows = [((worker.name,), float(value)) for worker in shown if (value := read(worker)) is not None]
+        yield family(name, says, ("worker",), rows)
     for counter in COUNTERS:
         if counter.worker_metric:
-            values = [((worker.name,), float(getattr(worker.counts, counter.name))) for worker in shown]
-            yield _counter(counter.worker_metric, counter.worker_says, label, values)
+            rows = [((worker.name,), float(getattr(worker.counts, counter.name))) for worker in shown]
+            yield _counter(counter.worker_metric, counter.worker_says, ("worker",), rows)
     yield _gauge(
-        "dpmp_workers_without_series", "Workers left out because of the limit", (), [((), len(ordered) - len(shown))]
+        "dpmp_workers_without_series", "Workers left out because of the limit", (), _alone(len(ordered) - len(shown))
     )
