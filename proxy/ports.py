@@ -34,6 +34,13 @@ class Clock(TimeSource, Protocol):
         """Run ``callback`` once at monotonic time ``when`` (at the next turn if that is past)."""
 
 
+class Random(Protocol):
+    """What is used of ``random.Random``."""
+
+    def random(self) -> float:
+        """A number from 0 to below 1."""
+
+
 class Link(Protocol):
     """One open byte stream to a peer."""
 

@@ -24,7 +24,7 @@ class Odds:
 
     pool: PoolView
     rate: float | None
-    """None, as the chances: no rate has been measured yet."""
+    """None, as what follows: no rate has been measured yet."""
     per_block_s: float | None
     day: float | None
     year: float | None

@@ -65,7 +65,7 @@ class Together:
 
 @dataclass(frozen=True, kw_only=True)
 class DevicesView:
-    """All miners, and what is needed to reckon with them."""
+    """All miners, and what their power costs."""
 
     devices: tuple[DeviceView, ...] = ()
     price_per_kwh: float = 0.0

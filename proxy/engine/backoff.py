@@ -1,13 +1,6 @@
 """Exponential backoff with jitter."""
 
-from typing import Protocol
-
-
-class Random(Protocol):
-    """The part of ``random.Random`` that the engine uses."""
-
-    def random(self) -> float:
-        """A number from [0, 1)."""
+from proxy.ports import Random
 
 
 class Backoff:

@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from proxy.config.snapshot import Endpoint
-from proxy.engine.backoff import Backoff, Random
+from proxy.engine.backoff import Backoff
 from proxy.engine.candidate_limit import CandidateLimit
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.reject_reasons import reason_of
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import BlockDelivered, BlockKept, BlockNotDelivered, BlockResent, EventStream, LateVerdict
-from proxy.ports import Clock, Timer
+from proxy.ports import Clock, Random, Timer
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.upstream import Credentials, submit_fits
 from proxy.stratum.upstream_owner import ShareAnswer

@@ -15,7 +15,6 @@ from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, PoolConfig
 from proxy.engine.backlog import Backlog
-from proxy.engine.backoff import Random
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_control import ConnectionControl
 from proxy.engine.delivery import BlockDelivery
@@ -33,7 +32,7 @@ from proxy.engine.shared_link import SharedLink
 from proxy.engine.sharing import Sharing
 from proxy.engine.tracing import WorkerTracing
 from proxy.observe.events import EventStream, MinerConnected
-from proxy.ports import Clock, Dialer, Timer
+from proxy.ports import Clock, Dialer, Random, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.sentence import sentence
 from proxy.stratum.difficulty import diff1_target

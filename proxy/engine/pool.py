@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
-from proxy.engine.backoff import Backoff, Random
+from proxy.engine.backoff import Backoff
 from proxy.engine.dial_pace import DialPace, Waiting
 from proxy.engine.pool_health import SUSPECTED, PoolHealth, PoolState
 from proxy.engine.probe import Probe, ProbeReason
@@ -25,7 +25,7 @@ from proxy.observe.events import (
     PoolStateChanged,
     PoolUp,
 )
-from proxy.ports import Clock, Dialer
+from proxy.ports import Clock, Dialer, Random
 from proxy.sentence import Sentence, sentence
 from proxy.stratum.patience import Patience
 from proxy.stratum.pool_context import PoolContext

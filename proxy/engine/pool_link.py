@@ -9,14 +9,14 @@ from functools import partial
 from typing import Protocol
 
 from proxy.config.snapshot import Endpoint
-from proxy.engine.backoff import Backoff, Random
+from proxy.engine.backoff import Backoff
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.shared_work import SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.errors import LocalProtocolError
 from proxy.observe.events import EventStream, PoolReconnectWait
-from proxy.ports import Clock, Timer
+from proxy.ports import Clock, Random, Timer
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import PoolKey, SessionId
 

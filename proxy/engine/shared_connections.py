@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint, GroupBy
-from proxy.engine.backoff import Random
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.seats import Layout, Seats
@@ -16,7 +15,7 @@ from proxy.engine.shared_work import SearchSpaces, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.worker_names import worker_of
 from proxy.observe.events import EventStream
-from proxy.ports import Clock
+from proxy.ports import Clock, Random
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import JobId, PoolKey, SessionId
 

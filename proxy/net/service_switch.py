@@ -25,7 +25,7 @@ class ServiceSwitch(Generic[Config, ServiceT]):
     """``apply`` on the loop's thread, as often as there are settings; ``close`` once.
 
     ``make`` builds a service for a configuration; what it needs is imported there, at the first use. ``stop`` asks a
-    service to say goodbye and end; without it the service is cancelled at once. Two services never run side by side.
+    service to send its last words and end; without it the service is cancelled at once. No two run side by side.
     """
 
     def __init__(

@@ -8,10 +8,10 @@ import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from proxy.config.snapshot import ConfigSnapshot
 from proxy.observe.events import EventStream
+from proxy.ports import Random
 from proxy.scheduling.policies.policy import Role
 from proxy.scheduling.rounds import dwell, round_period
 from proxy.scheduling.scheduler import Scheduler
@@ -25,13 +25,6 @@ _RETARGET_SHARES = 20
 _RETARGET_S = 90.0
 _SLACK = 1.6
 """A pool leaves the difficulty alone while the pace is within this factor of what it aims at."""
-
-
-class Random(Protocol):
-    """What is used of ``random.Random``."""
-
-    def random(self) -> float:
-        """A number from 0 to below 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

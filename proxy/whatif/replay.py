@@ -13,7 +13,8 @@ from proxy.balance.auto_balance import AutoBalance
 from proxy.balance.observed import ObservedBlock, Observer
 from proxy.config.snapshot import BalanceSourceConfig, ConfigSnapshot
 from proxy.observe.events import EventStream
-from proxy.scheduling.simulation import PoolBehaviour, Random, SimulatedMiner, Simulation
+from proxy.ports import Random
+from proxy.scheduling.simulation import PoolBehaviour, SimulatedMiner, Simulation
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import HASHES_PER_DIFFICULTY, PoolKey, WorkerName
 

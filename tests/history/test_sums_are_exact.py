@@ -37,7 +37,7 @@ RECORDS = [
 """Most shares are no records any more."""
 
 
-class Books:
+class Totals:
     """All who count, on one stream."""
 
     def __init__(self, world: World, events: EventStream) -> None:
@@ -106,8 +106,8 @@ class Scene:
             pool.nbits = nbits
             pool.delay_s = 0.01
         each = EventStream()
-        self.sums = Books(self.world, self.world.events)
-        self.single = Books(self.world, each)
+        self.sums = Totals(self.world, self.world.events)
+        self.single = Totals(self.world, each)
         for kind in REGISTRY.values():
             self.world.events.subscribe(kind, each.emit)
         self.told: list[AcceptedShares] = []
