@@ -1,17 +1,15 @@
 """Builds the read model from the engine and the parts that count, a few times a second at most, on the loop."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from proxy.alerts.texts import doubt_sentence, split_sentence
 from proxy.chains.chain_observer import ChainObserver
 from proxy.chains.luck import effort
 from proxy.chains.payout import PayoutCheck
 from proxy.config.snapshot import Connections, ListenerConfig
-from proxy.engine.engine import NO_POOL, Engine
-from proxy.engine.outage import Outage
+from proxy.engine.engine import Engine
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.session import Session
 from proxy.engine.shared_connections import SharedConnections
@@ -22,10 +20,10 @@ from proxy.history.records import Records
 from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
 from proxy.observe.events import DifficultySent
+from proxy.observe.live.alarms import alarms_of
 from proxy.observe.live.moves import FleetMoves
 from proxy.observe.live.rows import WorkerRows, rate_view
 from proxy.observe.live.views import (
-    Alarm,
     ControlView,
     CostlyView,
     ListenerView,
@@ -38,14 +36,9 @@ from proxy.observe.live.views import (
 )
 from proxy.ports import Clock
 from proxy.scheduling.snapshot import SchedulerSnapshot
-from proxy.sentence import Sentence, sentence
+from proxy.sentence import sentence
 from proxy.text import address_text
-from proxy.types import Chain, ListenerId, PoolStatus, WorkerName
-
-_QUIET_TROUBLE_S = 5.0
-"""A pool that is down for less raises no alarm yet."""
-LIMIT_SHOWN_S = 300.0
-"""How long it is said that miners were refused for a limit."""
+from proxy.types import ListenerId, WorkerName
 
 
 class Ports(Protocol):
@@ -127,6 +120,7 @@ class SnapshotBuilder:
             for number, pool in enumerate(_ordered(here.engine))
         )
         workers = self._rows.build(by_worker, schedule.control)
+        listeners = self._listeners()
         return LiveSnapshot(
             revision=self._revision,
             at=here.clock.wall(),
@@ -143,9 +137,20 @@ class SnapshotBuilder:
             sessions=len(here.engine.sessions),
             last_difficulty=self._last_difficulty,
             counts=fleet.total,
-            alarms=self._alarms(pools, by_worker),
+            alarms=tuple(
+                alarms_of(
+                    here.engine,
+                    here.chain,
+                    here.clock,
+                    config_problems=self.config_problems,
+                    database_trouble=here.database_trouble(),
+                    pools=pools,
+                    listeners=listeners,
+                    without_work=[name for name, sessions in by_worker.items() if sessions[-1].current is None],
+                )
+            ),
             miner_address=self.miner_address,
-            listeners=self._listeners(),
+            listeners=listeners,
             hashes_per_difficulty=here.engine.hashes_per_difficulty,
             demo=self.demo,
             config_problems=self.config_problems,
@@ -248,72 +253,6 @@ class SnapshotBuilder:
             for split in self.sources.splits.splits()
         )
 
-    def _alarms(self, pools: tuple[PoolView, ...], by_worker: Mapping[WorkerName, list[Session]]) -> tuple[Alarm, ...]:
-        now = self.sources.clock.wall()
-        alarms = [
-            Alarm(
-                level="bad",
-                kind="config",
-                text=sentence("The saved configuration is not in force: {problem}", problem=problem),
-            )
-            for problem in self.config_problems
-        ]
-        if not pools:
-            alarms.append(Alarm(level="warn", kind="config", text=NO_POOL))
-        for pool in pools:
-            alarms += _pool_alarms(pool, self.sources.chain, now)
-            doubt = self.sources.engine.network_difficulties.doubts.get(pool.key)
-            if doubt is not None and pool.chain != Chain.OTHER:
-                why = doubt_sentence(pool.chain, doubt.claimed, doubt.known)
-                text = sentence("{pool} {why}", pool=pool.name, why=why)
-                alarms.append(Alarm(level="warn", kind="chain", subject=pool.key, since=doubt.since, text=text))
-        alarms += [
-            Alarm(
-                level="bad",
-                kind="chain",
-                subject=split.chain,
-                text=sentence("{chain} has split. {what}", chain=str(split.chain), what=split_sentence(split)),
-            )
-            for split in self.sources.chain.splits()
-        ]
-        if pools:
-            alarms += _outage_alarm(self.sources.engine.outage)
-        trouble = self.sources.database_trouble()
-        if trouble:
-            alarms.append(
-                Alarm(
-                    level="bad", kind="database", text=sentence("History cannot be written: {trouble}", trouble=trouble)
-                )
-            )
-        alarms += [
-            Alarm(
-                level="bad",
-                kind="listener",
-                text=sentence("Listener {name} is not open: {problem}", name=one.name, problem=one.problem),
-            )
-            for one in self._listeners()
-            if one.problem
-        ]
-        alarms += self._limit_alarm()
-        waiting = [name for name, sessions in by_worker.items() if sessions[-1].current is None]
-        if waiting and pools:
-            alarms.append(
-                Alarm(
-                    level="warn",
-                    kind="worker",
-                    subject=waiting[0],
-                    text=_have_no_work(waiting),
-                )
-            )
-        return tuple(alarms)
-
-    def _limit_alarm(self) -> list[Alarm]:
-        met = self.sources.engine.connection_control.limit_met
-        if met is None or self.sources.clock.now() - met[1] > LIMIT_SHOWN_S:
-            return []
-        text = sentence("Miners are refused, the limit is met: {limit}.", limit=met[0])
-        return [Alarm(level="bad", kind="limit", text=text)]
-
     def _wall(self, monotonic: float) -> float:
         clock = self.sources.clock
         return clock.wall() - (clock.now() - monotonic)
@@ -352,97 +291,6 @@ def _reason(pool: UpstreamPool) -> str:
     if pool.refusal:
         return sentence("the pool refuses our user: {answer}", answer=pool.refusal)
     return pool.health.reason
-
-
-def _outage_alarm(outage: Outage) -> list[Alarm]:
-    minutes = outage.limit_s / 60
-    if outage.is_long:
-        return [
-            Alarm(
-                level="bad",
-                kind="pools",
-                text=sentence(
-                    "No pool has worked for {minutes:g} min: miners are let go, so that they can use the fallback pool "
-                    "set in themselves. They are taken again as soon as a pool works.",
-                    minutes=minutes,
-                ),
-            )
-        ]
-    if outage.since is not None and outage.limit_s:
-        return [
-            Alarm(
-                level="bad",
-                kind="pools",
-                text=sentence(
-                    "No pool works. Miners are kept; after {minutes:g} min without any pool they are let go.",
-                    minutes=minutes,
-                ),
-            )
-        ]
-    return []
-
-
-def _have_no_work(workers: Sequence[WorkerName]) -> Sentence:
-    names = ", ".join(sorted(workers)[:5])
-    if len(workers) == 1:
-        return sentence("1 worker has no work: {names}", names=names)
-    return sentence("{count:d} workers have no work: {names}", count=len(workers), names=names)
-
-
-def _cannot_use(miners: int, pool: str) -> Sentence:
-    if miners == 1:
-        return sentence("1 miner cannot use {pool}; its page says why", pool=pool)
-    return sentence("{count:d} miners cannot use {pool}; their pages say why", count=miners, pool=pool)
-
-
-def _pool_alarms(pool: PoolView, chain: ChainObserver, now: float) -> list[Alarm]:
-    alarms = []
-    if pool.status is PoolStatus.DOWN and now - pool.since >= _QUIET_TROUBLE_S:
-        alarms.append(
-            Alarm(
-                level="bad",
-                kind="pool",
-                subject=pool.key,
-                since=pool.since,
-                text=sentence("{pool} is down: {why}", pool=pool.name, why=Sentence.of(pool.reason)),
-            )
-        )
-    elif pool.reason and pool.status is not PoolStatus.DOWN:
-        text = sentence("{pool}: {why}", pool=pool.name, why=Sentence.of(pool.reason))
-        alarms.append(Alarm(level="bad", kind="pool", subject=pool.key, text=text))
-    if pool.payout_ok is False:
-        percent = pool.payout_percent or 0.0
-        alarms.append(
-            Alarm(
-                level="bad",
-                kind="payout",
-                subject=pool.key,
-                text=sentence(
-                    "{pool} pays your wallet {percent:.1f} % of the block reward", pool=pool.name, percent=percent
-                ),
-            )
-        )
-    view = chain.pool(pool.key)
-    if view is not None and view.problem:
-        alarms.append(
-            Alarm(
-                level="warn",
-                kind="chain",
-                subject=pool.key,
-                since=view.problem_since,
-                text=sentence("{pool}: {why}", pool=pool.name, why=Sentence.of(view.problem)),
-            )
-        )
-    if pool.waiting_miners:
-        alarms.append(
-            Alarm(
-                level="warn",
-                kind="pool",
-                subject=pool.key,
-                text=_cannot_use(pool.waiting_miners, pool.name),
-            )
-        )
-    return alarms
 
 
 def _control(schedule: SchedulerSnapshot) -> ControlView:
