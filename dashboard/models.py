@@ -12,22 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.login_models import IdentityProvider, LinkByHand
+from dashboard.login_models import IdentityProvider, LinkByHand  # noqa: F401 (Django finds tables here)
 from proxy.models.base import OneRow, keep_newest
-
-__all__ = [
-    "ApiToken",
-    "AuditEntry",
-    "ClosedBlocks",
-    "CountedTry",
-    "IdentityProvider",
-    "LinkByHand",
-    "LoginRules",
-    "Permissions",
-    "ReadOnlyLink",
-    "TokenRole",
-    "WorkerNote",
-]
 
 
 class Permissions(models.Model):

@@ -27,9 +27,6 @@ PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=
 class SecurityHeadersMiddleware:
     """Adds Content-Security-Policy and Permissions-Policy to each answer that has none of its own."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 

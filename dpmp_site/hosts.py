@@ -88,9 +88,6 @@ def is_same_origin(origin: str, host: str) -> bool:
 class HostGuardMiddleware:
     """Answers 400 to a Host that is not allowed, before anything else looks at the request."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 

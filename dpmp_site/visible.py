@@ -11,9 +11,6 @@ from proxy.text import escape_in_page
 class VisibleTextMiddleware:
     """Escapes them in each HTML page, wherever its texts came from."""
 
-    sync_capable = True
-    async_capable = False
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 

@@ -1,5 +1,7 @@
 """Counting every share: tallies, hash rates with their uncertainty, waiting times. Constant work per share."""
 
+# ruff: noqa: F401 (a face: each name is for whoever imports it from here)
+
 from proxy.history.accounting import Accounting
 from proxy.history.counters import Counts, RejectKey, Tally, proves_work
 from proxy.history.latency import Percentiles
@@ -14,25 +16,3 @@ from proxy.history.tallies import (
     Stored,
     WorkerTally,
 )
-
-__all__ = [
-    "NO_POOL",
-    "NO_RATE",
-    "OTHERS",
-    "WINDOWS_S",
-    "Accounting",
-    "Counts",
-    "FleetTally",
-    "Percentiles",
-    "PoolTally",
-    "Rate",
-    "Rates",
-    "RejectKey",
-    "ShareDelta",
-    "Stored",
-    "Tally",
-    "Work",
-    "WorkerTally",
-    "estimate",
-    "proves_work",
-]

@@ -13,7 +13,7 @@ from django.db import close_old_connections
 
 from proxy.history.locks import AT_THE_END_S, wait_at_most
 from proxy.history.split import SplitMeter
-from proxy.models.config import Pool, PoolFact
+from proxy.models import Pool, PoolFact
 from proxy.models.state import SchedulerState
 from proxy.observe.events import EventStream, SubscribeResult
 from proxy.scheduling.scheduler import Scheduler

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dpmp_site.bootstrap import prepare_database
 from proxy.config.snapshot import Connections, Policy
-from proxy.models.config import Allocation, Device, DeviceSettings, Pool, PoolEndpoint, Schedule, Wallet
+from proxy.models import Allocation, Device, DeviceSettings, Pool, PoolEndpoint, Schedule, Wallet
 from proxy.models.history import Block, BlockVerdict
 from proxy.models.money import MoneySettings
 from proxy.net.capacity import raise_open_files

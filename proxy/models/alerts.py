@@ -15,8 +15,6 @@ from proxy.models.base import ConfigModel, SingleRow
 from proxy.models.constraints import check, single_row, within
 from proxy.models.labels import choices_of, values_of
 
-__all__ = ["AlertDelivery", "AlertRule", "AlertSettings", "AlertTarget", "DeliveryState"]
-
 _DEFAULT = AlertConfig()
 LOCAL_SERVICES = frozenset({"dbus", "glib", "kde", "qt", "gnome", "macosx", "windows", "syslog"})
 """Apprise services that show something on the proxy's own machine, where nobody would see it."""

@@ -15,8 +15,6 @@ from proxy.models.constraints import check, single_row, within
 from proxy.models.labels import SourceKind, choices_of, values_of
 from proxy.types import Chain
 
-__all__ = ["BalanceMemory", "BalanceSettings", "BalanceSource", "ChainBlock", "ChainPrice"]
-
 _DEFAULT = BalanceConfig()
 KNOWN_CHAINS = (Chain.BTC, Chain.BCH, Chain.DGB)
 """Chains that auto-balance can weigh."""

@@ -13,8 +13,6 @@ from proxy.devices.networks import NetworkError, networks_of
 from proxy.models.base import SingleRow
 from proxy.models.constraints import check, single_row, within
 
-__all__ = ["Device", "DeviceSample", "DeviceScan", "DeviceSettings"]
-
 _DEFAULT = DevicesConfig()
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 10.0, 3600.0
 

@@ -18,23 +18,6 @@ from proxy.models.constraints import check
 from proxy.models.labels import COUNTER_LABELS
 from proxy.types import BlockFate, Chain, DecidedBy, Reason, Verdict
 
-__all__ = [
-    "BestShare",
-    "Block",
-    "BlockMark",
-    "BlockVerdict",
-    "ChainTip",
-    "PayoutRecord",
-    "RejectBucket",
-    "RejectTotal",
-    "Retention",
-    "ShareBucket",
-    "ShareTotal",
-    "Step",
-    "V2BestShare",
-    "WriterMark",
-]
-
 WORKER_CHARS = 128
 POOL_CHARS = 8
 

@@ -12,8 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from proxy.models.base import SingleRow
 from proxy.models.constraints import check, single_row, within
 
-__all__ = ["IncomeDay", "MoneySettings", "PowerDay"]
-
 MOST_WATTS = 1e9
 MOST_PRICE = 1e6
 _CURRENCY = re.compile(r"[A-Z]{3,5}")

@@ -14,8 +14,6 @@ from proxy.models.base import SingleRow
 from proxy.models.constraints import check, single_row, within
 from proxy.models.pools import is_host
 
-__all__ = ["MqttSettings"]
-
 _DEFAULT = MqttConfig(host="")
 LEAST_INTERVAL_S, MOST_INTERVAL_S, MOST_WORKERS = 1.0, 3600.0, 1000
 _TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")

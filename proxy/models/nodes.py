@@ -3,8 +3,6 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-__all__ = ["Lease", "NodeState", "ProxyNode"]
-
 NAME_CHARS = 63
 
 

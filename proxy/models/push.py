@@ -13,8 +13,6 @@ from django.utils.translation import gettext_lazy as _
 
 from proxy.models.alerts import BROWSER_SCHEME, AlertTarget
 
-__all__ = ["PushKey", "PushSubscription"]
-
 MAY_SEE = "dashboard.see"
 
 

@@ -3,8 +3,6 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-__all__ = ["SchedulerState"]
-
 
 class SchedulerState(models.Model):
     """The scheduler's ledger and rates: one row for each node, written every half minute and at the end."""

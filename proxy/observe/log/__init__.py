@@ -1,5 +1,7 @@
 """The log: writes each event that passes the filter as a line of JSON, in a thread of its own."""
 
+# ruff: noqa: F401 (a face: each name is for whoever imports it from here)
+
 from proxy.observe.log.library import LibraryHandler
 from proxy.observe.log.lines import LogLine
 from proxy.observe.log.log_filter import effective_log_config, unknown_events
@@ -7,16 +9,3 @@ from proxy.observe.log.outlets import log_files
 from proxy.observe.log.redact import Redactor, redact
 from proxy.observe.log.ring import RecentLines, lines
 from proxy.observe.log.sink import LogSink
-
-__all__ = [
-    "LibraryHandler",
-    "LogLine",
-    "LogSink",
-    "RecentLines",
-    "Redactor",
-    "effective_log_config",
-    "lines",
-    "log_files",
-    "redact",
-    "unknown_events",
-]
