@@ -1,56 +1,26 @@
 """The daily configuration as pages of our own: pools, wallets, alert targets, one person. The admin has everything."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Model, ProtectedError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.alert_addresses import FORMS, KINDS, TargetForm, kind_of
 from dashboard.forms import PersonEditForm, RuleForm, WalletForm
-from dashboard.models import AuditEntry
 from dashboard.start import PoolEditForm, free_key
+from dashboard.views.editing import deleted, noted, page, switched
 from proxy.alerts.sending import send_test
 from proxy.models import Pool, Wallet, WeightOverride
 from proxy.models.alerts import AlertDelivery, AlertRule, AlertTarget
 from proxy.types import AdminStatus
 
 SENT_SHOWN = 10
-
-
-def _write(request: HttpRequest, subject: object, *, action: str, new: str = "") -> None:
-    AuditEntry.write(by=request.user.get_username(), action=action, subject=str(subject), new=new)
-
-
-def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponseBase:
-    status = 422 if request.method == "POST" else 200
-    return render(
-        request, template, {"snap": live.snapshot(), "asks": "delete" in request.GET, **context}, status=status
-    )
-
-
-def _deleted(request: HttpRequest, row: Model, *, action: str) -> bool:
-    """Delete ``row``, or say what still needs it."""
-    name = str(row)
-    try:
-        with transaction.atomic():
-            row.delete()
-            _write(request, name, action=action)
-    except ProtectedError as error:
-        users = ", ".join(sorted({f"{one._meta.verbose_name} {one}" for one in error.protected_objects})[:5])
-        messages.error(request, _("It is still used: %(users)s. Change that first, or disable it.") % {"users": users})
-        return False
-    messages.success(request, _("%(name)s is deleted.") % {"name": name})
-    return True
 
 
 # --- Pools --------------------------------------------------------------------------------------------------------
@@ -68,10 +38,10 @@ def pool(request: HttpRequest, key: str | None = None) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         new_key = row.key if row else form.cleaned_data["key"].strip() or free_key()
         if form.save(new_key):
-            _write(request, new_key, action="change pool" if row else "add pool", new=form.cleaned_data["name"])
+            noted(request, new_key, action="change pool" if row else "add pool", new=form.cleaned_data["name"])
             messages.success(request, _("Saved: %(name)s.") % {"name": form.cleaned_data["name"]})
             return redirect("pool", new_key)
-    return _page(
+    return page(
         request,
         "dashboard/pool_edit.html",
         {
@@ -103,11 +73,11 @@ def _pool_done(request: HttpRequest, row: Pool, do: str) -> HttpResponseBase:
                 _("It is still used: %(users)s. Change that first, or disable it.") % {"users": ", ".join(_uses(row))},
             )
             return redirect("pool-edit", row.key)
-        return redirect("pools") if _deleted(request, row, action="delete pool") else redirect("pool-edit", row.key)
+        return redirect("pools") if deleted(request, row, action="delete pool") else redirect("pool-edit", row.key)
     with transaction.atomic():
         row.status = (AdminStatus.ENABLED if do == "enable" else AdminStatus.DISABLED).value
         row.save()
-        _write(request, row, action=f"{do} pool")
+        noted(request, row, action=f"{do} pool")
     said = {
         "enable": _("%(name)s is enabled."),
         "disable": _("%(name)s is disabled: its miners work on the other pools."),
@@ -123,7 +93,7 @@ def _pool_done(request: HttpRequest, row: Pool, do: str) -> HttpResponseBase:
 @needs(SEE, ADMINISTER)
 def wallets(request: HttpRequest) -> HttpResponseBase:
     """All wallets and who pays to them."""
-    return _page(request, "dashboard/wallets.html", {"wallets": Wallet.objects.prefetch_related("pools")})
+    return page(request, "dashboard/wallets.html", {"wallets": Wallet.objects.prefetch_related("pools")})
 
 
 @require_http_methods(["GET", "POST"])
@@ -132,15 +102,15 @@ def wallet(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """One wallet: all pools that use it follow a change."""
     row = get_object_or_404(Wallet, pk=pk) if pk is not None else None
     if row is not None and request.POST.get("do") == "delete":
-        return redirect("wallets") if _deleted(request, row, action="delete wallet") else redirect("wallet", row.pk)
+        return redirect("wallets") if deleted(request, row, action="delete wallet") else redirect("wallet", row.pk)
     form = WalletForm(request.POST or None, instance=row)
     if request.method == "POST" and form.is_valid():
         saved = form.save()
-        _write(request, saved, action="change wallet" if row else "add wallet")
+        noted(request, saved, action="change wallet" if row else "add wallet")
         messages.success(request, _("Saved: %(name)s.") % {"name": saved})
         return redirect("wallets")
     pools = list(row.pools.all()) if row else []
-    return _page(request, "dashboard/wallet_edit.html", {"form": form, "row": row, "pools": pools})
+    return page(request, "dashboard/wallet_edit.html", {"form": form, "row": row, "pools": pools})
 
 
 # --- Alert targets ------------------------------------------------------------------------------------------------
@@ -156,7 +126,7 @@ def alerts(request: HttpRequest) -> HttpResponseBase:
         "rules": AlertRule.objects.prefetch_related("targets"),
         "sent": AlertDelivery.objects.all()[:SENT_SHOWN],
     }
-    return _page(request, "dashboard/alerts.html", context)
+    return page(request, "dashboard/alerts.html", context)
 
 
 @sensitive_post_parameters()
@@ -167,22 +137,19 @@ def alert(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     row = get_object_or_404(AlertTarget, pk=pk) if pk is not None else None
     do = request.POST.get("do", "")
     if row is not None and do == "delete":
-        return redirect("alerts") if _deleted(request, row, action="delete alert target") else redirect("alert", row.pk)
+        return redirect("alerts") if deleted(request, row, action="delete alert target") else redirect("alert", row.pk)
     if row is not None and do in ("enable", "disable"):
-        row.enabled = do == "enable"
-        row.save()
-        _write(request, row, action=f"{do} alert target")
-        said = _("%(name)s is enabled.") if row.enabled else _("%(name)s is disabled: nothing is sent to it.")
-        messages.success(request, said % {"name": row})
+        off = _("%(name)s is disabled: nothing is sent to it.")
+        switched(request, row, do, what="alert target", off=off)
         return redirect("alert", row.pk)
     kind = kind_of(row, request.POST.get("kind", "") or request.GET.get("kind", ""))
     form = FORMS[kind](request.POST or None, target=row)
     if request.method == "POST" and form.is_valid():
         saved = form.save()
-        _write(request, saved, action="change alert target" if row else "add alert target")
+        noted(request, saved, action="change alert target" if row else "add alert target")
         messages.success(request, _("Saved: %(name)s.") % {"name": saved})
         return redirect("alerts")
-    return _page(request, "dashboard/alert_edit.html", {"form": form, "row": row, "kind": kind, "kinds": KINDS})
+    return page(request, "dashboard/alert_edit.html", {"form": form, "row": row, "kind": kind, "kinds": KINDS})
 
 
 @sensitive_post_parameters()
@@ -210,10 +177,10 @@ def alert_rule(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = RuleForm(request.POST or None, instance=row)
     if request.method == "POST" and form.is_valid():
         form.save()
-        _write(request, row, action="change alert rule", new="" if row.enabled else "off")
+        noted(request, row, action="change alert rule", new="" if row.enabled else "off")
         messages.success(request, _("Saved: %(name)s.") % {"name": row})
         return redirect("alerts")
-    return _page(request, "dashboard/rule_edit.html", {"form": form, "row": row})
+    return page(request, "dashboard/rule_edit.html", {"form": form, "row": row})
 
 
 # --- People -------------------------------------------------------------------------------------------------------
@@ -232,10 +199,10 @@ def person(request: HttpRequest, pk: int) -> HttpResponseBase:
             messages.error(request, _("This is your own account: another administrator can do that."))
             return redirect("person", row.pk)
         if do == "delete":
-            return redirect("people") if _deleted(request, row, action="delete person") else redirect("person", row.pk)
+            return redirect("people") if deleted(request, row, action="delete person") else redirect("person", row.pk)
         row.is_active = do == "enable"
         row.save(update_fields=["is_active"])
-        _write(request, row, action=f"{do} person")
+        noted(request, row, action=f"{do} person")
         said = _("%(name)s can log in.") if row.is_active else _("%(name)s is logged out and cannot log in.")
         messages.success(request, said % {"name": row})
         return redirect("person", row.pk)
@@ -243,9 +210,9 @@ def person(request: HttpRequest, pk: int) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         try:
             form.save()
-            _write(request, row, action="change person", new=form.cleaned_data.get("role", ""))
+            noted(request, row, action="change person", new=form.cleaned_data.get("role", ""))
             messages.success(request, _("Saved: %(name)s.") % {"name": row})
             return redirect("people")
         except ValidationError as error:
             form.add_error(None, error)
-    return _page(request, "dashboard/person.html", {"form": form, "row": row, "itself": itself})
+    return page(request, "dashboard/person.html", {"form": form, "row": row, "itself": itself})

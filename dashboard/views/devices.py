@@ -14,7 +14,7 @@ from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.forms import DeviceForm, UseProxyForm
 from dashboard.minersettings import miner_settings
-from dashboard.models import AuditEntry
+from dashboard.views.editing import noted, settings_page
 from proxy.admin.devices import DevicesForm
 from proxy.devices import pools
 from proxy.devices.facts import Api, DeviceError
@@ -49,12 +49,9 @@ def devices(request: HttpRequest) -> HttpResponseBase:
 def settings(request: HttpRequest) -> HttpResponseBase:
     """The settings; they act as soon as they are saved."""
     form = DevicesForm(request.POST or None, instance=DeviceSettings.load())
-    if request.method == "POST" and form.is_valid():
-        row = form.save()
-        _write(request, action="change miners' facts", subject=row.networks, new="on" if row.enabled else "off")
-        return redirect("devices")
-    status = 422 if request.method == "POST" else 200
-    return render(request, "dashboard/devices_settings.html", {"snap": live.snapshot(), "form": form}, status=status)
+    return settings_page(
+        request, "dashboard/devices_settings.html", form, about="miners' facts", subject="networks", back="devices"
+    )
 
 
 @require_POST
@@ -68,7 +65,7 @@ def scan(request: HttpRequest) -> HttpResponseBase:
         messages.error(request, _("A search is under way already."))
     else:
         DeviceScan(asked_by=request.user.get_username()).save()
-        _write(request, action="scan for miners", subject=row.networks)
+        noted(request, row.networks, action="scan for miners")
         messages.success(request, _("The networks are searched; what is found appears here."))
     return redirect("devices")
 
@@ -80,7 +77,7 @@ def device(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     row = get_object_or_404(Device, pk=pk) if pk is not None else None
     do = request.POST.get("do", "")
     if row is not None and do == "delete":
-        _write(request, action="delete miner", subject=str(row))
+        noted(request, row, action="delete miner")
         row.delete()
         messages.success(request, _("%(name)s is no longer asked.") % {"name": row})
         return redirect("devices")
@@ -91,7 +88,7 @@ def device(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
         if row is None and Device.objects.count() >= MOST_DEVICES:
             form.add_error(None, _("There are %(n)d miners already.") % {"n": MOST_DEVICES})
         elif _saved(form):
-            _write(request, action="change miner" if row else "add miner", subject=str(form.instance))
+            noted(request, form.instance, action="change miner" if row else "add miner")
             messages.success(request, _("Saved: %(name)s.") % {"name": form.instance})
             return redirect("devices")
     return _device_page(request, row, form)
@@ -146,9 +143,9 @@ def _change_pool(request: HttpRequest, row: Device, do: str) -> HttpResponseBase
             said = _used(row, form.cleaned_data) if do == "use" else _put_back(row)
         except (DeviceError, NetworkError) as error:
             messages.error(request, _("Nothing was changed, or not all of it: %(problem)s") % {"problem": error})
-            _write(request, action="miner's pool not changed", subject=str(row), new=str(error))
+            noted(request, row, action="miner's pool not changed", new=str(error))
         else:
-            _write(request, action="change miner's pool", subject=str(row), new=said)
+            noted(request, row, action="change miner's pool", new=said)
             messages.success(request, _("%(name)s uses %(pool)s now.") % {"name": row, "pool": said})
         finally:
             _changes.release()
@@ -175,7 +172,3 @@ def _put_back(row: Device) -> str:
 
 def _address(row: Device) -> str:
     return str(address_of(row.address, loopback=live.snapshot().demo))
-
-
-def _write(request: HttpRequest, *, action: str, subject: str, new: str = "") -> None:
-    AuditEntry.write(by=request.user.get_username(), action=action, subject=subject, new=new)

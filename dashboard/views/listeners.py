@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import ProtectedError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -12,7 +11,7 @@ from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.forms import ListenerForm
 from dashboard.minersettings import examples
-from dashboard.models import AuditEntry
+from dashboard.views.editing import deleted, noted, page, switched
 from proxy.admin.listeners import listener_problem
 from proxy.models import Listener, ProxySettings, Schedule
 
@@ -38,29 +37,24 @@ def listener(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """One listener: add, change, switch off and on, delete."""
     row = get_object_or_404(Listener, pk=pk) if pk is not None else None
     do = request.POST.get("do", "")
-    if row is not None and do in ("enable", "disable", "delete"):
-        return _done(request, row, do)
+    if row is not None and do == "delete":
+        is_gone = deleted(request, row, action="delete listener", new=str(row.port))
+        return redirect("listeners") if is_gone else redirect("listener", row.pk)
+    if row is not None and do in ("enable", "disable"):
+        off = _("%(name)s is disabled: its port is closed, its miners are disconnected one after the other.")
+        switched(request, row, do, what="listener", off=off, new=str(row.port))
+        return redirect("listeners")
     form = ListenerForm(request.POST or None, instance=row, initial={} if row else _offered(request))
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             saved = form.save()
-            _write(request, saved, action="change listener" if row else "add listener")
+            noted(request, saved, action="change listener" if row else "add listener", new=str(saved.port))
         messages.success(request, _("Saved: %(name)s.") % {"name": saved})
         if problem := listener_problem(saved):
             messages.warning(request, _("Miners cannot connect with TLS yet: %s.") % problem)
         return redirect("listeners")
-    return render(
-        request,
-        "dashboard/listener_edit.html",
-        {
-            "snap": live.snapshot(),
-            "form": form,
-            "row": row,
-            "asks": "delete" in request.GET,
-            "uses": list(row.schedules.all()) if row else [],
-        },
-        status=422 if request.method == "POST" else 200,
-    )
+    uses = list(row.schedules.all()) if row else []
+    return page(request, "dashboard/listener_edit.html", {"form": form, "row": row, "uses": uses})
 
 
 def _offered(request: HttpRequest) -> dict[str, object]:
@@ -74,34 +68,3 @@ def _offered(request: HttpRequest) -> dict[str, object]:
     taken = set(Listener.objects.values_list("port", flat=True))
     free = next(port for port in range(FIRST_PORT, FIRST_PORT + len(taken) + 1) if port not in taken)
     return {"port": free, "host": settings.stratum_host}
-
-
-def _write(request: HttpRequest, row: Listener, *, action: str) -> None:
-    AuditEntry.write(by=request.user.get_username(), action=action, subject=str(row), new=str(row.port))
-
-
-def _done(request: HttpRequest, row: Listener, do: str) -> HttpResponseBase:
-    name = str(row)
-    try:
-        with transaction.atomic():
-            if do == "delete":
-                _write(request, row, action="delete listener")
-                row.delete()
-            else:
-                row.enabled = do == "enable"
-                row.save()
-                _write(request, row, action=f"{do} listener")
-    except ProtectedError:
-        messages.error(
-            request,
-            _("It is still used: %(users)s. Change that first, or disable it.")
-            % {"users": ", ".join(str(one) for one in row.schedules.all())},
-        )
-        return redirect("listener", row.pk)
-    said = {
-        "enable": _("%(name)s is enabled."),
-        "disable": _("%(name)s is disabled: its port is closed, its miners are disconnected one after the other."),
-        "delete": _("%(name)s is deleted."),
-    }
-    messages.success(request, said[do] % {"name": name})
-    return redirect("listeners")

@@ -4,14 +4,14 @@ import csv
 import io
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard import live
 from dashboard import money as figures
 from dashboard.access import ADMINISTER, SEE, needs
-from dashboard.models import AuditEntry
+from dashboard.views.editing import settings_page
 from proxy.admin.money import MoneyForm
 from proxy.models import MoneySettings
 from proxy.money.recorder import MOST_DAYS
@@ -36,13 +36,9 @@ def money(request: HttpRequest) -> HttpResponseBase:
 def settings(request: HttpRequest) -> HttpResponseBase:
     """Switch it on or off; currency, electricity, the pools' fees."""
     form = MoneyForm(request.POST or None, instance=MoneySettings.load())
-    if request.method == "POST" and form.is_valid():
-        row = form.save()
-        state = "on" if row.enabled else "off"
-        AuditEntry.write(by=request.user.get_username(), action="change money", subject=row.currency, new=state)
-        return redirect("money")
-    status = 422 if request.method == "POST" else 200
-    return render(request, "dashboard/money_settings.html", {"snap": live.snapshot(), "form": form}, status=status)
+    return settings_page(
+        request, "dashboard/money_settings.html", form, about="money", subject="currency", back="money"
+    )
 
 
 @require_GET

@@ -4,14 +4,13 @@ import asyncio
 import threading
 
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
-from dashboard.models import AuditEntry
+from dashboard.views.editing import settings_page
 from proxy.admin.mqtt import MqttForm
 from proxy.config.loader import mqtt_config
 from proxy.models import MqttSettings
@@ -27,13 +26,7 @@ _tests = threading.BoundedSemaphore(1)
 def mqtt(request: HttpRequest) -> HttpResponseBase:
     """The settings; they act as soon as they are saved."""
     form = MqttForm(request.POST or None, instance=MqttSettings.load())
-    if request.method == "POST" and form.is_valid():
-        row = form.save()
-        state = "on" if row.enabled else "off"
-        AuditEntry.write(by=request.user.get_username(), action="change MQTT", subject=row.host, new=state)
-        return redirect("mqtt")
-    status = 422 if request.method == "POST" else 200
-    return render(request, "dashboard/mqtt.html", {"snap": live.snapshot(), "form": form}, status=status)
+    return settings_page(request, "dashboard/mqtt.html", form, about="MQTT", subject="host", back="mqtt")
 
 
 @sensitive_post_parameters("password")

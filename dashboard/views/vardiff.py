@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.forms import VardiffRuleForm
-from dashboard.models import AuditEntry
+from dashboard.views.editing import deleted, noted, page, switched
 from proxy.config.snapshot import Connections
 from proxy.models import Pool, VardiffRule
 from proxy.stratum.firmware import BY_NAME
@@ -44,41 +44,22 @@ def rule(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     """One rule: add, change, switch off and on, delete."""
     row = get_object_or_404(VardiffRule, pk=pk) if pk is not None else None
     do = request.POST.get("do", "")
-    if row is not None and do in ("enable", "disable", "delete"):
-        return _done(request, row, do)
+    if row is not None and do == "delete":
+        deleted(request, row, action="delete vardiff rule", new=_aim(row))
+        return redirect("vardiff")
+    if row is not None and do in ("enable", "disable"):
+        off = _("%(name)s is disabled: its miners get their pool's aim.")
+        switched(request, row, do, what="vardiff rule", off=off, new=_aim(row))
+        return redirect("vardiff")
     form = VardiffRuleForm(request.POST or None, instance=row)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             saved = form.save()
-            _write(request, saved, action="change vardiff rule" if row else "add vardiff rule")
+            noted(request, saved, action="change vardiff rule" if row else "add vardiff rule", new=_aim(saved))
         messages.success(request, _("Saved: %(name)s.") % {"name": saved})
         return redirect("vardiff")
-    return render(
-        request,
-        "dashboard/vardiff_edit.html",
-        {"snap": live.snapshot(), "form": form, "row": row, "asks": "delete" in request.GET},
-        status=422 if request.method == "POST" else 200,
-    )
+    return page(request, "dashboard/vardiff_edit.html", {"form": form, "row": row})
 
 
-def _write(request: HttpRequest, row: VardiffRule, *, action: str) -> None:
-    aim = "" if row.shares_per_minute is None else f"{row.shares_per_minute:g}"
-    AuditEntry.write(by=request.user.get_username(), action=action, subject=str(row), new=aim)
-
-
-def _done(request: HttpRequest, row: VardiffRule, do: str) -> HttpResponseBase:
-    name = str(row)
-    with transaction.atomic():
-        _write(request, row, action=f"{do} vardiff rule")
-        if do == "delete":
-            row.delete()
-        else:
-            row.enabled = do == "enable"
-            row.save()
-    said = {
-        "enable": _("%(name)s is enabled."),
-        "disable": _("%(name)s is disabled: its miners get their pool's aim."),
-        "delete": _("%(name)s is deleted."),
-    }
-    messages.success(request, said[do] % {"name": name})
-    return redirect("vardiff")
+def _aim(row: VardiffRule) -> str:
+    return "" if row.shares_per_minute is None else f"{row.shares_per_minute:g}"

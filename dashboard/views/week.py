@@ -18,6 +18,7 @@ from dashboard import live
 from dashboard.access import SEE, STEER, needs
 from dashboard.models import AuditEntry
 from dashboard.schedules import Block, coming, for_worker, overlaps, week, zone_of, zones
+from dashboard.views.editing import deleted, noted, page, switched
 from dashboard.windows import (
     ALL_DAYS,
     PlanForm,
@@ -307,52 +308,30 @@ def plan(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     form = PlanForm(
         request.POST or None, schedule=row, initial={} if row else {"time_zone": viewers_zone(request) or "UTC"}
     )
-    if request.method == "POST" and row is not None and request.POST.get("do") in _DONE:
-        return _plan_done(request, row, request.POST["do"])
+    do = request.POST.get("do", "")
+    if row is not None and do == "delete":
+        deleted(request, row, action="delete schedule")
+        return redirect("schedule")
+    if row is not None and do in ("enable", "disable"):
+        switched(request, row, do, what="schedule", off=_("%(name)s is disabled."))
+        return redirect("schedule")
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
                 saved = form.save()
-                AuditEntry.write(
-                    by=request.user.get_username(),
-                    action="change schedule" if row else "add schedule",
-                    subject=saved.name,
-                )
+                noted(request, saved.name, action="change schedule" if row else "add schedule")
             messages.success(request, _("Saved: %(name)s.") % {"name": saved.name})
             return redirect("schedule")
         except ValidationError as error:
             form.add_error(None, [str(text) for text in error.messages])
-    return render(
+    return page(
         request,
         "dashboard/plan.html",
         {
-            "snap": live.snapshot(),
             "form": form,
             "row": row,
             "windows": row.windows.all() if row else (),
             "groups": groups(),
             "zones": sorted(zones()),
-            "asks": "delete" in request.GET,
         },
-        status=422 if request.method == "POST" else 200,
     )
-
-
-_DONE = ("enable", "disable", "delete")
-
-
-def _plan_done(request: HttpRequest, row: Schedule, do: str) -> HttpResponseBase:
-    with transaction.atomic():
-        if do == "delete":
-            row.delete()
-        else:
-            row.enabled = do == "enable"
-            row.save()
-        AuditEntry.write(by=request.user.get_username(), action=f"{do} schedule", subject=row.name)
-    said = {
-        "enable": _("%(name)s is enabled."),
-        "disable": _("%(name)s is disabled."),
-        "delete": _("%(name)s is deleted."),
-    }
-    messages.success(request, said[do] % {"name": row.name})
-    return redirect("schedule")
