@@ -21,6 +21,7 @@ CALLED_BY_FRAMEWORKS = {
     "eof_received",
     "pause_writing",
     "get_fields",
+    "get_object",
     "response_add",
     # django-allauth's adapters and forms
     "is_open_for_signup",
