@@ -140,7 +140,7 @@ def alert(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
         return redirect("alerts") if deleted(request, row, action="delete alert target") else redirect("alert", row.pk)
     if row is not None and do in ("enable", "disable"):
         off = _("%(name)s is disabled: nothing is sent to it.")
-        switched(request, row, do, what="alert target", off=off)
+        switched(request, row, do, action=f"{do} alert target", off=off)
         return redirect("alert", row.pk)
     kind = kind_of(row, request.POST.get("kind", "") or request.GET.get("kind", ""))
     form = FORMS[kind](request.POST or None, target=row)

@@ -65,11 +65,11 @@ def deleted(request: HttpRequest, row: Model, *, action: str, new: str = "") -> 
     return True
 
 
-def switched(request: HttpRequest, row: Switchable, do: str, *, what: str, off: str, new: str = "") -> None:
+def switched(request: HttpRequest, row: Switchable, do: str, *, action: str, off: str, new: str = "") -> None:
     """Enable or disable ``row`` and say so; ``off`` is what being disabled means."""
     with transaction.atomic():
         row.enabled = do == "enable"
         row.save()
-        noted(request, row, action=f"{do} {what}", new=new)
+        noted(request, row, action=action, new=new)
     said = _("%(name)s is enabled.") if row.enabled else off
     messages.success(request, said % {"name": row})

@@ -42,7 +42,7 @@ def listener(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
         return redirect("listeners") if is_gone else redirect("listener", row.pk)
     if row is not None and do in ("enable", "disable"):
         off = _("%(name)s is disabled: its port is closed, its miners are disconnected one after the other.")
-        switched(request, row, do, what="listener", off=off, new=str(row.port))
+        switched(request, row, do, action=f"{do} listener", off=off, new=str(row.port))
         return redirect("listeners")
     form = ListenerForm(request.POST or None, instance=row, initial={} if row else _offered(request))
     if request.method == "POST" and form.is_valid():

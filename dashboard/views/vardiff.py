@@ -49,7 +49,7 @@ def rule(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
         return redirect("vardiff")
     if row is not None and do in ("enable", "disable"):
         off = _("%(name)s is disabled: its miners get their pool's aim.")
-        switched(request, row, do, what="vardiff rule", off=off, new=_aim(row))
+        switched(request, row, do, action=f"{do} vardiff rule", off=off, new=_aim(row))
         return redirect("vardiff")
     form = VardiffRuleForm(request.POST or None, instance=row)
     if request.method == "POST" and form.is_valid():

@@ -313,7 +313,7 @@ def plan(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
         deleted(request, row, action="delete schedule")
         return redirect("schedule")
     if row is not None and do in ("enable", "disable"):
-        switched(request, row, do, what="schedule", off=_("%(name)s is disabled."))
+        switched(request, row, do, action=f"{do} schedule", off=_("%(name)s is disabled."))
         return redirect("schedule")
     if request.method == "POST" and form.is_valid():
         try:
