@@ -6,6 +6,7 @@ few in a turn of the loop: between two turns all sockets are read again, and wha
 first.
 """
 
+from collections import OrderedDict
 from typing import Protocol
 
 from proxy.ports import Clock
@@ -26,8 +27,9 @@ class Backlog:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._is_armed = False
-        self._waiting: dict[Behind, None] = {}
-        """Each once, however many jobs its pool sends: a flood of them must not fill memory."""
+        self._waiting: OrderedDict[Behind, None] = OrderedDict()
+        """Each once, however many jobs its pool sends: a flood of them must not fill memory. No plain dictionary: the
+        first key of one from which thousands were taken is looked for among the gaps they left."""
 
     def add(self, connection: Behind) -> None:
         """Have ``connection`` catch up in a later turn of the loop."""
@@ -43,8 +45,7 @@ class Backlog:
         self._is_armed = False
         try:
             for _ in range(min(A_TURN, len(self._waiting))):
-                connection = next(iter(self._waiting))
-                del self._waiting[connection]
+                connection, _ = self._waiting.popitem(last=False)
                 connection.catch_up()
         finally:
             if self._waiting:
