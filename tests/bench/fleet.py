@@ -2,7 +2,9 @@
 
 ``python -m tests.bench.fleet`` prints microseconds of processor time per miner, each with a connection to both pools,
 with the sinks of ``runproxy``. ``--profile STEP`` prints the hottest functions of a step instead, ``--memory`` the
-lines of the project that hold most (tracemalloc): what Python's own objects take, without sockets' buffers.
+lines of the project that hold most (tracemalloc): what Python's own objects take, without sockets' buffers. With
+``--shared`` the miners share their connections to both pools: most have a new block in a later turn of the loop then,
+which counts as "noted".
 """
 
 import argparse
@@ -18,7 +20,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from proxy.chains.chain_observer import ChainObserver
-from proxy.config.snapshot import ConfigSnapshot, Endpoint, Limits, LogConfig, PoolConfig, ScheduleConfig
+from proxy.config.snapshot import ConfigSnapshot, Connections, Endpoint, Limits, LogConfig, PoolConfig, ScheduleConfig
 from proxy.engine.engine import Engine
 from proxy.engine.session import Session
 from proxy.history import Accounting
@@ -137,14 +139,15 @@ class MinerEnd:
             self.job = payload[at:]
             self.moves += b"mining.set_difficulty" in payload
 
-    def share(self) -> bytes:
-        """Its next share: any nonce will do."""
+    def share(self, size: int) -> bytes:
+        """Its next share, with an extranonce2 of ``size`` bytes: any nonce will do."""
         self.shares += 1
         fields = self.job.split(b'"')
-        return b'{"id":%d,"method":"mining.submit","params":["addr.rig%d","%b","%08x","%b","%08x","00002000"]}\n' % (
+        return b'{"id":%d,"method":"mining.submit","params":["addr.rig%d","%b","%0*x","%b","%08x","00002000"]}\n' % (
             self.shares + 3,
             self.number,
             fields[4],
+            2 * size,
             self.shares,
             fields[-2],
             self.shares,
@@ -160,7 +163,7 @@ class MinerEnd:
 class Fleet:
     """An engine with its sinks, two pools, and miners that came by ``connect``."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections: Connections = Connections.OWN) -> None:
         self.clock = VirtualClock()
         self.events = EventStream()
         self.pools = {key: BarePool(key, size, self.clock) for key, (size, _) in POOLS.items()}
@@ -173,7 +176,7 @@ class Fleet:
             version="bench",
             hashes_per_difficulty=HASHES_PER_DIFFICULTY,
         )
-        self.engine.apply(self._configuration())
+        self.engine.apply(self._configuration(connections))
         self.miners: list[MinerEnd] = []
         self.sessions: list[Session] = []
         self.clock.advance(3)
@@ -191,7 +194,7 @@ class Fleet:
             SplitMeter(clock=clock, events=events, accounting=accounting),
         ]
 
-    def _configuration(self) -> ConfigSnapshot:
+    def _configuration(self, connections: Connections) -> ConfigSnapshot:
         pools = {
             PoolKey(key): PoolConfig(
                 key=PoolKey(key),
@@ -199,6 +202,7 @@ class Fleet:
                 endpoints=(Endpoint(host="127.0.0.1", port=1000 + number),),
                 chain=chain,
                 extranonce2_size=size,
+                connections=connections,
             )
             for number, (key, (size, chain)) in enumerate(POOLS.items())
         }
@@ -276,7 +280,9 @@ class Fleet:
                     for end in pool.ends:
                         end.handler.received(line)
             for session, miner in zip(self.sessions, self.miners, strict=True):
-                session.received(miner.share())
+                extranonce = session.downstream.extranonce
+                assert extranonce is not None
+                session.received(miner.share(extranonce.size))
                 self.clock.advance(SHARE_GAP_S / len(self.miners))
 
     def run(self, step: str, miners: int) -> None:
@@ -294,9 +300,9 @@ class Fleet:
                 self.idle()
 
 
-def measure(miners: int) -> dict[str, float]:
+def measure(miners: int, connections: Connections) -> dict[str, float]:
     """Microseconds of the processor per miner, of each step."""
-    fleet, costs = Fleet(), dict[str, float]()
+    fleet, costs = Fleet(connections), dict[str, float]()
     gc.collect()
     gc.disable()
     for step in ["connect", *["block", "noted"] * BLOCKS, "idle", "killed"]:
@@ -312,9 +318,9 @@ def measure(miners: int) -> dict[str, float]:
     return costs
 
 
-def memory(miners: int, lines: int) -> str:
+def memory(miners: int, lines: int, connections: Connections) -> str:
     """Where the bytes of a miner are."""
-    fleet = Fleet()
+    fleet = Fleet(connections)
     fleet.connect(10)
     fleet.block()
     gc.collect()
@@ -336,16 +342,16 @@ def memory(miners: int, lines: int) -> str:
     return "\n".join([f"{total / miners:.0f} bytes a miner", "   bytes  count  line", *rows])
 
 
-def profile(step: str, miners: int) -> None:
+def profile(step: str, miners: int, connections: Connections) -> None:
     """Print the hottest functions of a step."""
-    fleet = Fleet()
+    fleet = Fleet(connections)
     if step != "connect":
         fleet.run("connect", miners)
         fleet.clock.advance(3.0)
         fleet.run("block", miners)
     if step == "block":
         fleet.clock.advance(3.0)
-    profiler = cProfile.Profile()
+    profiler = cProfile.Profile(time.process_time_ns, 1e-9)
     profiler.enable()
     fleet.run(step, miners)
     profiler.disable()
@@ -359,13 +365,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", choices=STEPS)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--lines", type=int, default=60, help="of the memory's report")
+    parser.add_argument("--shared", action="store_true", help="connections to the pools")
     options = parser.parse_args(arguments)
+    connections = Connections.SHARED if options.shared else Connections.OWN
     if options.memory:
-        print(memory(options.miners, options.lines))
+        print(memory(options.miners, options.lines, connections))
     elif options.profile:
-        profile(options.profile, options.miners)
+        profile(options.profile, options.miners, connections)
     else:
-        for step, cost in measure(options.miners).items():
+        for step, cost in measure(options.miners, connections).items():
             print(f"{STEPS[step]:40} {cost:8.1f} us a miner")
 
 
