@@ -99,8 +99,8 @@ class Engine:
         self.stale_tips = StaleTips(clock=clock, events=events)
         self.network_difficulties = NetworkDifficulties(clock=clock, events=events, diff1=self.diff1)
         self.stale_tips.on_change = self._tips_changed
-        self.backlog = Backlog(clock)
         self.job_rounds = JobRounds(clock)
+        self.backlog = Backlog(clock, self.job_rounds)
         self._dialer = dialer
         self._random = random
         self.sharing = Sharing(self.pools, first_extranonce=int(random.random() * 2**16))

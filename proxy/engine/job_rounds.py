@@ -37,6 +37,11 @@ class JobRounds:
         """Each connection once: a newer job takes the place of one that is being handed out."""
         self._is_armed = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody still waits for a job."""
+        return bool(self._open)
+
     def begin(self, connection: Round) -> None:
         """``connection`` has a job."""
         self._open[connection] = None

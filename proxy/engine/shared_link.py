@@ -204,10 +204,13 @@ class SharedLink:
     def catch_up(self) -> None:
         """Let the session look at the newest job, if it has not."""
         job = self.job
-        if job is not None and job is not self._noted:
+        if job is None:
+            return
+        if job is not self._noted:
             self.work_came(job)
-        if job is not None and job is self.job:
-            self.session.work_noted(self, job)
+            if job is not self.job:
+                return
+        self.session.work_noted(self, job)
 
     def lost(self) -> None:
         """The connection was lost: go to another one that has a job, else the session has to see."""

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from proxy.engine.backlog import A_TURN, Backlog
+from proxy.engine.backlog import A_BUSY_TURN, A_TURN, Backlog
+from proxy.engine.job_rounds import A_TURN as HANDED_OUT_IN_A_TURN
+from proxy.engine.job_rounds import JobRounds
 from proxy.scheduling.virtual_clock import VirtualClock
 
 
@@ -20,7 +22,7 @@ class Connection:
 
 def test_a_turn_of_the_loop_notes_a_few_and_a_failure_stops_no_other() -> None:
     clock, noted, between = VirtualClock(), list[int](), list[int]()
-    backlog = Backlog(clock)
+    backlog = Backlog(clock, JobRounds(clock))
     for number in range(4, 4 + A_TURN + 5):
         backlog.add(Connection(noted, number))
     clock.call_at(0.0, lambda: between.append(len(noted)))
@@ -37,7 +39,7 @@ def test_a_turn_of_the_loop_notes_a_few_and_a_failure_stops_no_other() -> None:
 
 def test_a_connection_waits_once_however_many_jobs_its_pool_sends() -> None:
     clock, noted = VirtualClock(), list[int]()
-    backlog, flooded, other = Backlog(clock), Connection(noted, 1), Connection(noted, 2)
+    backlog, flooded, other = Backlog(clock, JobRounds(clock)), Connection(noted, 1), Connection(noted, 2)
     for _ in range(10 * A_TURN):
         backlog.add(flooded)
     backlog.add(other)
@@ -47,7 +49,7 @@ def test_a_connection_waits_once_however_many_jobs_its_pool_sends() -> None:
 
 def test_what_comes_while_the_last_one_is_noted_has_one_turn_of_its_own() -> None:
     clock, noted = VirtualClock(), list[int]()
-    backlog = Backlog(clock)
+    backlog = Backlog(clock, JobRounds(clock))
 
     class Again(Connection):
         def catch_up(self) -> None:
@@ -63,7 +65,7 @@ def test_what_comes_while_the_last_one_is_noted_has_one_turn_of_its_own() -> Non
 
 def test_what_one_connection_costs_does_not_grow_with_how_many_wait() -> None:
     clock, noted = VirtualClock(), list[int]()
-    backlog = Backlog(clock)
+    backlog = Backlog(clock, JobRounds(clock))
     for number in range(10, 80_010):
         backlog.add(Connection(noted, number))
     began = time.process_time()
@@ -72,3 +74,41 @@ def test_what_one_connection_costs_does_not_grow_with_how_many_wait() -> None:
     assert time.process_time() - began < 2.0, (
         "80,000 take a tenth of a second, or several where each looks past the others"
     )
+
+
+class HandingOut:
+    """A shared connection with a job for so many miners."""
+
+    is_urgent = True
+
+    def __init__(self, miners: int) -> None:
+        self.miners = miners
+
+    @property
+    def is_handed_out(self) -> bool:
+        return not self.miners
+
+    def hand_out(self, most: int) -> int:
+        given = min(most, self.miners)
+        self.miners -= given
+        return given
+
+
+def test_hardly_anything_is_noted_while_miners_wait_for_a_job() -> None:
+    clock, noted = VirtualClock(), list[int]()
+    rounds = JobRounds(clock)
+    backlog, connection = Backlog(clock, rounds), HandingOut(5 * HANDED_OUT_IN_A_TURN)
+    noted_at_the_end: list[int] = []
+
+    class Watching(HandingOut):
+        def hand_out(self, most: int) -> int:
+            noted_at_the_end.append(len(noted))
+            return super().hand_out(most)
+
+    rounds.begin(connection)
+    for number in range(10, 10 + 3 * A_TURN):
+        backlog.add(Connection(noted, number))
+    rounds.begin(Watching(1))
+    clock.advance(0)
+    assert noted_at_the_end == [4 * A_BUSY_TURN]
+    assert len(noted) == 3 * A_TURN, "then the rest is noted as usual"
