@@ -89,16 +89,17 @@ class Fleet:
     def follows_in(self, now: float) -> float:
         """Return the seconds until the split since the last change is certain to be within ``follow_tolerance`` of the
         target."""
-        working = [miner for miner in self.miners.values() if miner.current is not None]
-        whole = sum(miner.estimate.rate for miner in working)
-        if not whole or len(self.weights) < 2:
+        if len(self.weights) < 2:
             return 0.0
-        swing = max(weight * (1 - weight) for weight in self.weights.values()) / 2
-        most = sum(
-            miner.estimate.rate * swing * self._rounds.of_slices(miner)
-            for miner in working
-            if miner.assignment.role is not Role.FIXED
-        )
+        whole = most = 0.0
+        for miner in self.miners.values():
+            if miner.current is not None and (rate := miner.estimate.rate):
+                whole += rate
+                if miner.assignment.role is not Role.FIXED:
+                    most += rate * self._rounds.of_slices(miner)
+        if not whole:
+            return 0.0
+        most *= max(weight * (1 - weight) for weight in self.weights.values()) / 2
         return max(0.0, most / whole / self._tuning.follow_tolerance - (now - self.ledger.started))
 
     def dump(self, now: float) -> dict[str, object]:

@@ -48,6 +48,17 @@ class Rounds:
         self._weights = weights
         self._min_switch_s = min_switch_s
         self._tuning = tuning
+        whole = sum(weights.values())
+        self._usual = {pool: weight / whole for pool, weight in weights.items()} if whole else {}
+        """The time shares of a sliced miner that can work on all pools."""
+        self._usual_period = max(self.period, round_period(self._usual, self.dwells))
+        """Its round, unless its shares are rare."""
+        self._may_be_longer = [
+            (pool, part, self.dwells[pool])
+            for pool, part in self._usual.items()
+            if part > 0 and weights[pool] <= tuning.minority_weight
+        ]
+        self._longest = min(tuning.dwell_most_switch_times * min_switch_s, tuning.dwell_most_s)
 
     def dwell(self, miner: FleetMiner, pool: PoolKey, *, first: bool = False) -> float:
         """Return how long a miner stays on ``pool`` at least; ``first``: in the first slice of a ledger.
@@ -64,7 +75,23 @@ class Rounds:
 
     def of_slices(self, miner: FleetMiner, *, first: bool = False) -> float:
         """Return the round of a miner that is sliced by itself."""
+        if miner.assignment.time_shares == self._usual and miner.assignment.role is not Role.FIXED:
+            return self._usual_period if first else self._of_usual(miner)
         return max(self.period, self._natural(miner, first=first))
+
+    def _of_usual(self, miner: FleetMiner) -> float:
+        """The same, with few calls: it is asked of thousands in one turn of the loop."""
+        estimate, tuning, longest = miner.estimate, self._tuning, self._usual_period
+        rate = estimate.rate
+        if not rate or estimate.shares < tuning.dwell_from_shares:
+            return longest
+        for pool, part, least in self._may_be_longer:
+            exposure = estimate.exposure if pool == miner.current else miner.paused.get(pool)
+            if exposure is not None:
+                stay = min(tuning.dwell_shares * (exposure.size / rate), self._longest)
+                if stay > least and stay / part > longest:
+                    longest = stay / part
+        return longest
 
     def of_residual(self, miner: FleetMiner, *, working: int, age_s: float, switches: int) -> float:
         """Return the round of a residual miner: what its dwells make, and long enough to switch as rarely as wanted.

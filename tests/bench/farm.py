@@ -34,6 +34,11 @@ class Farm:
         self.process = process
         self.ports = ports
 
+    @property
+    def waited_s(self) -> float:
+        """How long it could have run and had no processor: what is measured meanwhile shows the machine as well."""
+        return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+
     async def do(self, *words: object) -> dict[str, Any]:
         """Give a command (see ``farm.c``) and return its answer."""
         assert self.process.stdin is not None

@@ -93,12 +93,16 @@ class Shared:
         await self.farm.do("connect", subject.port, FEW)
         await asyncio.sleep(SETTLE_S)
         await self.farm.do("flood", 1)
-        cpu = subject.cpu_s
+        cpu, waited, began = subject.cpu_s, self.farm.waited_s, time.monotonic()
         answer = await self.farm.do("flood", 5)
+        took = time.monotonic() - began
         self._note(subject, f"{FEW} miners, one share outstanding each: shares/s", f"{answer['per_s']:,.0f}")
         self._note(
             subject, "the same: CPU-s per 1,000 shares", f"{(subject.cpu_s - cpu) / answer['accepted'] * 1e3:.4f}"
         )
+        self._note(subject, "the same: % of a core", f"{(subject.cpu_s - cpu) / took * 100:.0f}")
+        waited = self.farm.waited_s - waited
+        self._note(subject, "the same: the load lacked a processor, % of the time", f"{waited / took * 100:.0f}")
         await self.farm.do("leave")
         if answer["refused"] or answer["lost"]:
             raise RuntimeError(f"{answer['refused']} shares refused, {answer['lost']} miners lost")

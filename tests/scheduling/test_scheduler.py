@@ -1,13 +1,15 @@
 """What the scheduler answers at its edges: strangers, waiting, changed rates, restless rounds."""
 
+import itertools
+
 import pytest
 
 from proxy.config.snapshot import Limits, Policy
 from proxy.observe.events import SplitTargetChanged
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies.policy import Assignment, Role
-from proxy.scheduling.rate import Estimate
-from proxy.scheduling.rounds import Rounds
+from proxy.scheduling.rate import Estimate, Exposure
+from proxy.scheduling.rounds import Rounds, round_period
 from proxy.scheduling.tuning import DEFAULT_TUNING
 from proxy.types import SessionId, WorkerName
 from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
@@ -75,6 +77,35 @@ def test_rounds_of_a_fleet_that_has_switched_more_often_than_allowed_are_longer_
         rounds.of_residual(miner, working=20, age_s=3600, switches=switches) for switches in (0, 150, 100_000)
     )
     assert calm < restless < wild == pytest.approx(3 * calm)
+
+
+WEIGHTS = ({A: 0.5, B: 0.5}, {A: 0.7, B: 0.3}, {A: 0.95, B: 0.05}, {A: 0.1, B: 0.7, "C": 0.2}, {A: 1.0})
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("first", [False, True])
+def test_the_round_of_a_sliced_miner_is_what_its_stays_make(weights, first):
+    """The short way to it, for a fleet, says what the definition says."""
+    whole, longest = sum(weights.values()), set[float]()
+    usual = {pool: weight / whole for pool, weight in weights.items()}
+    shares = ({}, usual, {A: 1.0}, {A: 0.5, B: 0.5})
+    roles, here, elsewhere = (Role.NEW, Role.FIXED, Role.SLICED, Role.RESIDUAL), (0.0, 5e8, 9e9, 9e12), (None, 0.0, 4e9)
+    for time_shares, role, size, size_there, found in itertools.product(
+        shares, roles, here, elsewhere, (0.0, 0.3, 20.0)
+    ):
+        rounds = Rounds(weights, min_switch_s=30, slice_s=15, tuning=DEFAULT_TUNING)
+        miner = FleetMiner(SessionId(1), WorkerName("rig"), Estimate(DEFAULT_TUNING), 0.0, DEFAULT_TUNING)
+        miner.assignment, miner.current = Assignment(role=role, time_shares=time_shares), A
+        miner.estimate.shares, miner.estimate.expected_shares, miner.estimate.exposure.size = found, found / 1e8, size
+        if size_there is not None:
+            miner.paused[B] = Exposure()
+            miner.paused[B].size = size_there
+        stays = {pool: rounds.dwell(miner, pool, first=first) for pool in time_shares if pool in weights}
+        if stays.keys() == time_shares.keys():
+            wanted = max(rounds.period, round_period(time_shares, stays))
+            assert rounds.of_slices(miner, first=first) == wanted
+            longest.add(wanted)
+    assert first or len(weights) < 2 or len(longest) > 1, "miners whose shares are rare have longer rounds"
 
 
 def test_a_change_of_the_target_is_told_also_where_nobody_has_to_move():
