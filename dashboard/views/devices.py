@@ -16,7 +16,6 @@ from dashboard.forms import DeviceForm, UseProxyForm
 from dashboard.minersettings import miner_settings
 from dashboard.views.editing import noted, settings_page
 from proxy.admin.devices import DevicesForm
-from proxy.devices import pools
 from proxy.devices.facts import Api, DeviceError
 from proxy.devices.networks import NetworkError, address_of
 from proxy.devices.views import devices_of
@@ -153,6 +152,8 @@ def _change_pool(request: HttpRequest, row: Device, do: str) -> HttpResponseBase
 
 
 def _used(row: Device, proxy: Mapping[str, object]) -> str:
+    from proxy.devices import pools  # with its HTTP client loaded where a miner is written to
+
     host, port = str(proxy["host"]), int(str(proxy["port"]))
     api, address = Api(row.api), _address(row)
     before = pools.at_once(lambda reader: pools.use(reader, api, address, row.port, (host, port)))
@@ -163,6 +164,8 @@ def _used(row: Device, proxy: Mapping[str, object]) -> str:
 
 
 def _put_back(row: Device) -> str:
+    from proxy.devices import pools
+
     api, address, before = Api(row.api), _address(row), dict(row.before or {})
     said = pools.at_once(lambda reader: pools.put_back(reader, api, address, row.port, before))
     row.before = None

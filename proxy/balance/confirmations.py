@@ -5,8 +5,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-import httpx
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from django.db.models import Q
@@ -14,10 +14,13 @@ from django.db.models import Q
 from proxy.balance.sources import Question, ask_confirmations, can_confirm
 from proxy.config.snapshot import BalanceSourceConfig, ConfigSnapshot
 from proxy.models.history import Block
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, authorities, make_client
+from proxy.net.http_client import ClientWhenNeeded, HttpFetcher, HttpLimits, SourceError
 from proxy.nodes.lease import Lease, OwnLease
 from proxy.ports import Clock
 from proxy.types import Chain
+
+if TYPE_CHECKING:
+    import httpx
 
 LOOK_EVERY_S = 60.0
 ASK_EVERY_S = 600.0
@@ -85,12 +88,15 @@ class Confirmations:
 
     async def run(self) -> None:
         """Look for blocks to ask about once a minute."""
-        async with make_client(await authorities()) as client:
+        client = ClientWhenNeeded()
+        try:
             while True:
                 await asyncio.sleep(LOOK_EVERY_S)
                 await self.ask_open(client)
+        finally:
+            await client.close()
 
-    async def ask_open(self, client: httpx.AsyncClient) -> None:
+    async def ask_open(self, client: ClientWhenNeeded) -> None:
         """Ask about each block whose time has come."""
         chains = [chain for chain in Chain if any(can_confirm(source, chain) for source in self._sources)]
         if not chains or not self._lease.held:
@@ -101,11 +107,11 @@ class Confirmations:
             for block in blocks:
                 if self._clock.now() - self._asked.get(block.pk, -ASK_EVERY_S) >= ASK_EVERY_S:
                     self._asked[block.pk] = self._clock.now()
-                    await self._ask(block, client)
+                    await self._ask(block, await client.get())
         except DatabaseError as error:
             _logger.warning("The confirmations of blocks cannot be stored: %s", error)
 
-    async def _ask(self, block: OpenBlock, client: httpx.AsyncClient) -> None:
+    async def _ask(self, block: OpenBlock, client: "httpx.AsyncClient") -> None:
         """The first source that knows the block is believed."""
         for source in self._sources:
             if not can_confirm(source, block.chain):

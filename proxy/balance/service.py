@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections, transaction
 
@@ -19,10 +18,13 @@ from proxy.balance.sources import Question, fetch
 from proxy.config.snapshot import BalanceConfig, BalanceSourceConfig, ConfigSnapshot
 from proxy.history.locks import AT_THE_END_S, wait_at_most
 from proxy.models.balance import BalanceMemory, ChainBlock
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceError, authorities, make_client
+from proxy.net.http_client import ClientWhenNeeded, HttpFetcher, HttpLimits, SourceError, authorities, make_client
 from proxy.nodes.lease import Lease, LeaseLost, OwnLease
 from proxy.ports import Clock
 from proxy.types import Chain
+
+if TYPE_CHECKING:
+    import httpx
 
 FIRST_POLL_S = 60.0
 MAX_BACKOFF = 8
@@ -169,15 +171,15 @@ class BalanceService:
 
     async def run(self) -> None:
         """Poll whenever a source is due, the first time 60 seconds after the start."""
-        client = make_client(await authorities())
+        client = ClientWhenNeeded()
         try:
             while True:
                 if not self._lease.held:
                     await self._follow()
                 elif await self._is_due():
-                    await self.poll_due(client)
+                    await self.poll_due(await client.get())
         finally:
-            await client.aclose()
+            await client.close()
 
     async def _is_due(self) -> bool:
         """Wait until a source is due; False where another node decides by then."""
@@ -209,7 +211,7 @@ class BalanceService:
     def _next_due(self) -> float:
         return min((due.at for due in self._due.values()), default=self._clock.now() + 3600.0)
 
-    async def poll_due(self, client: httpx.AsyncClient) -> None:
+    async def poll_due(self, client: "httpx.AsyncClient") -> None:
         """Poll the sources that are due, in order, decide, and store. Sources are skipped once the data is complete."""
         names = source_names(self._config.sources)
         sources = list(zip(names, self._config.sources, strict=True))
@@ -227,7 +229,7 @@ class BalanceService:
     def _wants_price(self) -> bool:
         return self._config.wants_prices or self._config.strategy == "value-per-hash"
 
-    async def _ask(self, name: str, source: BalanceSourceConfig, due: _Due, client: httpx.AsyncClient) -> None:
+    async def _ask(self, name: str, source: BalanceSourceConfig, due: _Due, client: "httpx.AsyncClient") -> None:
         self._auto.poll_started(name)
         if name == OBSERVED:
             self._plan(due, source, failed=False)

@@ -5,13 +5,15 @@ import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import httpx
 import orjson
 
 from proxy.errors import DPMPError
+
+if TYPE_CHECKING:
+    import httpx  # loaded with the first question: many proxies never ask one
 
 USER_AGENT = "dpmp/4"
 
@@ -46,7 +48,7 @@ class HttpLimits:
 class HttpFetcher:
     """Sends one request at a time; does not follow redirects, does not accept compressed answers."""
 
-    def __init__(self, client: httpx.AsyncClient, limits: HttpLimits | None = None) -> None:
+    def __init__(self, client: "httpx.AsyncClient", limits: HttpLimits | None = None) -> None:
         self._client = client
         self._limits = limits or HttpLimits()
 
@@ -85,6 +87,8 @@ class HttpFetcher:
         Raises:
             SourceError: of one of the three kinds.
         """
+        import httpx
+
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 return await self._ask(self._request(url, payload, method, form, bearer), auth)
@@ -97,7 +101,7 @@ class HttpFetcher:
 
     def _request(
         self, url: str, payload: object | None, method: str, form: Mapping[str, str] | None, bearer: str
-    ) -> httpx.Request:
+    ) -> "httpx.Request":
         content = urlencode(form).encode() if form else None if payload is None else orjson.dumps(payload)
         headers = {
             "Accept": "application/json, text/plain",
@@ -111,7 +115,9 @@ class HttpFetcher:
             method or ("GET" if content is None else "POST"), url, content=content, headers=headers
         )
 
-    async def _ask(self, request: httpx.Request, auth: tuple[str, str] | None) -> bytes:
+    async def _ask(self, request: "httpx.Request", auth: tuple[str, str] | None) -> bytes:
+        import httpx
+
         response = await self._client.send(
             request, stream=True, follow_redirects=False, auth=httpx.BasicAuth(*auth) if auth else None
         )
@@ -120,7 +126,7 @@ class HttpFetcher:
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: "httpx.Response") -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise SourceNonsense("The answer is compressed, which was not asked for.")
         body = bytearray()
@@ -150,14 +156,42 @@ def _status(code: int) -> str:
 
 async def authorities() -> ssl.SSLContext:
     """What ``make_client`` trusts by itself, read in a thread: it would hold the loop for tens of milliseconds."""
-    return await asyncio.to_thread(httpx.create_ssl_context)
+    return await asyncio.to_thread(_authorities)
 
 
-def make_client(tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+def _authorities() -> ssl.SSLContext:
+    import httpx  # which takes as long, the first time
+
+    return httpx.create_ssl_context()
+
+
+def make_client(tls: ssl.SSLContext | None = None) -> "httpx.AsyncClient":
     """A client for ``HttpFetcher``, that trusts what ``tls`` says; the caller closes it."""
+    import httpx
+
     return httpx.AsyncClient(
         trust_env=False,
         timeout=None,
         limits=httpx.Limits(max_connections=8),
         verify=True if tls is None else tls,
     )
+
+
+class ClientWhenNeeded:
+    """A client for ``HttpFetcher`` that is made when it is asked for: with its authorities it is megabytes."""
+
+    def __init__(self, made: "httpx.AsyncClient | None" = None) -> None:
+        """``made``: a client of somebody else's, who closes it."""
+        self._made = made
+        self._is_own = made is None
+
+    async def get(self) -> "httpx.AsyncClient":
+        """The same at each call, for one task."""
+        if self._made is None:
+            self._made = make_client(await authorities())
+        return self._made
+
+    async def close(self) -> None:
+        """Close what was made."""
+        if self._made is not None and self._is_own:
+            await self._made.aclose()

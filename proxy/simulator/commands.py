@@ -1,9 +1,11 @@
 """What a newcomer can make happen in the demo by a line: ``kill A``, ``revive A``, ``drop desk``, ``return desk``."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from proxy.simulator.miner import SimMiner, Spawn
-from proxy.simulator.pool import SimPool
+if TYPE_CHECKING:  # a proxy's banner has the usage, and needs no simulation
+    from proxy.simulator.miner import SimMiner, Spawn
+    from proxy.simulator.pool import SimPool
 
 USAGE = "kill A | revive A | drop desk | return desk"
 MAX_LINE = 200
@@ -12,13 +14,13 @@ MAX_LINE = 200
 class DemoCommands:
     """Obeys lines about ``pools`` (by key) and ``miners`` (by worker name)."""
 
-    def __init__(self, pools: Mapping[str, SimPool], miners: Mapping[str, SimMiner]) -> None:
+    def __init__(self, pools: "Mapping[str, SimPool]", miners: "Mapping[str, SimMiner]") -> None:
         self._pools = pools
         self._miners = miners
         self._on: set[str] = set()
         self._spawn: Spawn | None = None
 
-    def start(self, spawn: Spawn) -> None:
+    def start(self, spawn: "Spawn") -> None:
         """Let all miners mine in tasks of ``spawn``'s."""
         self._spawn = spawn
         for worker in self._miners:

@@ -325,19 +325,6 @@ def test_message_that_waited_over_a_restart_still_knows_its_page(service, networ
     assert json.loads(browser.read(service.taken[0].body))["page"] == "records/"
 
 
-def test_nothing_is_loaded_before_the_first_message_to_a_browser(person, browser):
-    import subprocess
-    import sys
-
-    code = (
-        "import os, django, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'dpmp_site.settings'; django.setup();"
-        "import proxy.alerts.service, dashboard.urls;"
-        "print([name for name in sys.modules if name in ('proxy.alerts.push_sending', 'proxy.alerts.web_push')])"
-    )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert said.strip() == "[]"
-
-
 # --- Subscriptions --------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import pytest
 from proxy.balance.confirmations import ASK_EVERY_S, Confirmations
 from proxy.config.snapshot import BalanceSourceConfig
 from proxy.models.history import Block
-from proxy.net.http_client import HttpLimits
+from proxy.net.http_client import ClientWhenNeeded, HttpLimits
 from proxy.types import Chain
 from tests.balance.balance_cast import snapshot
 from tests.balance.http_cast import plain_client, reply, serve
@@ -63,7 +63,7 @@ class Asking:
     async def ask(self, after_s=0.0):
         self.clock.advance(after_s)
         async with plain_client() as client:
-            await self.service.ask_open(client)
+            await self.service.ask_open(ClientWhenNeeded(client))
 
 
 def node_at(server, chain=Chain.BCH):
@@ -192,5 +192,5 @@ async def test_database_that_is_busy_ends_nothing(caplog):
     async with serve(ChainNode()) as server, plain_client() as client:
         service = Confirmations(clock=VirtualClock(), store=Busy())
         service.apply(snapshot(sources=(node_at(server),)))
-        await service.ask_open(client)
+        await service.ask_open(ClientWhenNeeded(client))
     assert "database is locked" in caplog.text

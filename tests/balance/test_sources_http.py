@@ -2,7 +2,14 @@
 
 import pytest
 
-from proxy.net.http_client import HttpFetcher, HttpLimits, SourceNonsense, SourceRefused, SourceUnreachable
+from proxy.net.http_client import (
+    ClientWhenNeeded,
+    HttpFetcher,
+    HttpLimits,
+    SourceNonsense,
+    SourceRefused,
+    SourceUnreachable,
+)
 from tests.balance.http_cast import drip, flood, hang, plain_client, raw, reply, serve
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
@@ -83,3 +90,20 @@ async def test_an_address_that_cannot_be_asked_is_an_error_of_ours(url):
     async with plain_client() as client:
         with pytest.raises(SourceUnreachable):
             await HttpFetcher(client, LIMITS).json(url)
+
+
+async def test_client_is_made_when_it_is_needed_once_and_closed():
+    needed = ClientWhenNeeded()
+    await needed.close()  # nobody needed it
+    client = await needed.get()
+    assert await needed.get() is client
+    await needed.close()
+    assert client.is_closed
+
+
+async def test_client_of_somebody_else_stays_open():
+    async with plain_client() as client:
+        needed = ClientWhenNeeded(client)
+        assert await needed.get() is client
+        await needed.close()
+        assert not client.is_closed

@@ -166,8 +166,8 @@ class Pools:
 @pytest.fixture
 def written(monkeypatch):
     pools = Pools()
-    monkeypatch.setattr("dashboard.views.devices.pools.use", pools.use)
-    monkeypatch.setattr("dashboard.views.devices.pools.put_back", pools.put_back)
+    monkeypatch.setattr("proxy.devices.pools.use", pools.use)
+    monkeypatch.setattr("proxy.devices.pools.put_back", pools.put_back)
     return pools
 
 
