@@ -5,12 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from proxy.net.tasks import spawn
 from proxy.simulator.miner import SimMiner
 from proxy.simulator.miner_wire import MinerWire
+from proxy.simulator.pending import PendingCall
 from proxy.simulator.profiles import PROFILES, Profile
-from proxy.simulator.work import FoundShare
+from proxy.simulator.work import FoundShare, MinerJob
 from tests.e2e.process import HASHES_PER_DIFFICULTY
 from tests.support.patience import PATIENCE_S
 
@@ -24,11 +27,48 @@ RAISED = (23, "Difficulty too low")
 """public-pool's, about a share that was under way when it raised the difficulty."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time without work: from the end of a connection to the next job."""
+
+    seconds: float
+    dials: int
+    """How many it took; one, if the first connection brought work."""
+
+
 class PatientMiner(SimMiner):
     """A miner for which a test waits as long as a busy machine needs."""
 
     outdated = 0
     """Shares submitted for another block than that of the newest job received: nobody told it to drop the old one."""
+    _idle: tuple[float, int] | None = None
+    """Since when, and how often it had dialled until then."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.past_gaps: list[Gap] = []
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """Its times without work, the one that goes on included."""
+        return [*self.past_gaps, *([self._gap(*self._idle)] if self._idle else [])]
+
+    def lost(self, wire: MinerWire, submits: list[PendingCall]) -> None:
+        super().lost(wire, submits)
+        self._idle = self._idle or (time.monotonic(), self._dials)
+
+    def got_job(self, wire: MinerWire, job: MinerJob, again: bool = False) -> None:
+        super().got_job(wire, job, again)
+        if self._idle and wire.authorized:
+            self.past_gaps.append(self._gap(*self._idle))
+            self._idle = None
+
+    @property
+    def _dials(self) -> int:
+        return self.connections + self.failed_dials
+
+    def _gap(self, since: float, dials: int) -> Gap:
+        return Gap(seconds=time.monotonic() - since, dials=self._dials - dials)
 
     async def until(self, fact: Callable[[SimMiner], bool], timeout_s: float = PATIENCE_S) -> None:
         await super().until(fact, timeout_s)

@@ -87,6 +87,9 @@ async def test_restart_takes_the_same_port_at_once_and_miners_come_back_by_thems
         await fleet.mined(1)
         metrics = await second.metrics()
         assert metrics.total("dpmp_shares_accepted_total") > 0
+        [gap] = fleet.miners[0].gaps
+        assert gap.seconds >= 0.9 * ESP_MINER.reconnect_s
+        assert gap.dials == fleet.miners[0].connections + fleet.miners[0].failed_dials - 1
     finally:
         await second.clear_away()
     assert fleet.violations() == []

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from proxy.net.tasks import spawn
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
 from tests.e2e.conftest import PROXIES, Measured, StartFleet, StartPool
 from tests.e2e.fleet import Fleet
@@ -41,6 +42,8 @@ NAMES = {"one", "rack-1", "rack-2"}
 WEIGHTS = {"A": 60, "B": 40}
 MAY_LOSE_S = 2.0
 """Of what a killed node had counted: its journal is written twice a second."""
+HANDSHAKE_S = 30.0
+"""From a miner's dial to its job, with HAProxy's tries at a node that is gone, at most, all on one busy machine."""
 BALANCER = """
 global
     maxconn 200
@@ -189,10 +192,11 @@ async def balanced(nodes: Nodes, folder: Path) -> AsyncIterator[int]:
 async def drain_one(nodes: Nodes, fleet: Fleet, pools: Sequence[TimedPool]) -> int:
     """As for an upgrade: its miners go on at the others, no share is refused or lost. How many had to move."""
     one, disconnects = nodes.ones[-1], fleet.disconnects
-    code, said = await run_python(one.environment, "manage.py", "drain", "one")
-    assert code == 0, said
+    drain = spawn(run_python(one.environment, "manage.py", "drain", "one"), name="drain")
     miners = int((await one.until("node_draining", node="one"))["miners"])
     assert (await one.get("/readyz", nodes.one_asks))[0] == 503
+    code, said = await drain
+    assert code == 0, said
     assert await one.exit_code() == 0
     await fleet.mined(1)
     assert fleet.disconnects - disconnects == miners > 0
@@ -261,6 +265,7 @@ async def test_books_of_three_nodes_agree_whatever_fails(
         # PostgreSQL is away: everybody mines on.
         before = int(nodes.rows()["rack-2"][0])
         server.stop()
+        stopped_at = time.monotonic()
         try:
             await asyncio.gather(
                 nodes.ones[-1].until("database_trouble", recovered=False),
@@ -278,18 +283,22 @@ async def test_books_of_three_nodes_agree_whatever_fails(
             await fleet.mined(1)
         finally:
             server.start()
+        without_database_s = time.monotonic() - stopped_at
         await nodes.ones[-1].until("database_trouble", recovered=True)
         await nodes.work({"rack-2"}, besides=before)
         disconnects = fleet.disconnects
 
         # Redis is away: that concerns pages alone.
         redis.stop()
+        stopped_at = time.monotonic()
         await fleet.mined(1)
         redis.start()
+        without_redis_s = time.monotonic() - stopped_at
         await nodes.work(NAMES)
         await fleet.mined(1)
         assert fleet.disconnects == disconnects
         await fleet.settle()
+        longest_s = check_gaps(fleet)
 
         codes = [(await process.end())[0] for process in (nodes.ones[-1], nodes.rack)]
     assert codes == [0, 0]
@@ -300,8 +309,21 @@ async def test_books_of_three_nodes_agree_whatever_fails(
     assert abs(part - WEIGHTS["A"] / sum(WEIGHTS.values())) <= bound
     measured(
         f"A got {part:.1%} (within {bound:.1%}); {moved} miners moved by draining; at most {may_lose} "
-        f"shares lost; the lease moved in {lease_s:.1f} s; {fleet.summary()}; {time.monotonic() - began:.0f} s"
+        f"shares lost; the lease moved in {lease_s:.1f} s; PostgreSQL was away for {without_database_s:.0f} s, "
+        f"Redis for {without_redis_s:.0f} s, no miner's work for more than {longest_s:.1f} s; {fleet.summary()}; "
+        f"{time.monotonic() - began:.0f} s"
     )
+
+
+def check_gaps(fleet: Fleet) -> float:
+    """Nobody was without work for longer than a reconnect takes: the first that a miner makes brings some, and what it
+    takes beside the firmware's own wait is bounded. The longest of these times, in seconds."""
+    gaps = [(miner, gap) for miner in fleet.miners for gap in miner.gaps]
+    assert len(gaps) == fleet.disconnects > 0
+    for miner, gap in gaps:
+        assert gap.dials == 1, miner.user
+        assert gap.seconds <= 1.1 * miner.profile.reconnect_s + HANDSHAKE_S, miner.user
+    return max(gap.seconds for _, gap in gaps)
 
 
 def split(pools: Sequence[TimedPool]) -> tuple[float, float]:
