@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from proxy.alerts import web_push
 from proxy.alerts.rules import AlertKind, AlertLevel, AlertMessage, TargetGone
-from proxy.alerts.sending import TEST_TEXT, TEST_TITLE
+from proxy.alerts.texts import TEST_TEXT, TEST_TITLE
 from proxy.models.alerts import AlertTarget
 from proxy.models.push import PushKey, PushSubscription
 from proxy.net.http_client import USER_AGENT, make_client

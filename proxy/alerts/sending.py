@@ -5,10 +5,10 @@ import re
 import threading
 
 from proxy.alerts.rules import AlertLevel
+from proxy.alerts.texts import TEST_TEXT, TEST_TITLE
 from proxy.models.alerts import is_browser
 
 MAX_PROBLEM_CHARS = 300
-TEST_TITLE, TEST_TEXT = "DPMP: test", "This is a test. Alerts of DPMP will come this way."
 SECRET_CHARS = 4
 """Parts of an address at least this long are removed from error texts."""
 

@@ -10,6 +10,7 @@ from proxy.sentence import Sentence, sentence
 from proxy.text import visible
 
 MAX_NAME_CHARS = 64
+TEST_TITLE, TEST_TEXT = "DPMP: test", "This is a test. Alerts of DPMP will come this way."
 FLEET = ""
 _CHAIN = "Chain "
 _SPLIT_TITLES = ("{} has split", "{} is one again")
