@@ -62,7 +62,6 @@ def test_many_addresses_together_have_a_pace_as_well_and_take_turns() -> None:
     assert all(in_work(miners) == 30 for miners in waves)
 
 
-@pytest.mark.no_cover
 def test_many_addresses_have_their_pace_also_where_none_has_used_up_its_own() -> None:
     world = world_of()
     miners = [
@@ -73,6 +72,7 @@ def test_many_addresses_have_their_pace_also_where_none_has_used_up_its_own() ->
     assert in_work(miners) == len(miners)
 
 
+@pytest.mark.no_cover
 def test_a_new_farm_behind_one_address_is_at_work_in_seconds_for_one_pool_comes_before_two() -> None:
     world = world_of()
     farm = come(world, 200)
