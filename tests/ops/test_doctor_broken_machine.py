@@ -39,13 +39,18 @@ def data(migrated, tmp_path):
     return folder
 
 
-def diagnosis(data, topic, **changes):
-    """What the doctor says of ``topic``, and that nothing of it is a traceback."""
+def diagnoses(data, *topics, **changes):
+    """What the doctor says of each of ``topics``, and that nothing of it is a traceback."""
     done = manage(data, "doctor", "--no-network", "--json", **changes)
     assert "Traceback" not in done.stderr, done.stderr
-    found = [finding for finding in json.loads(done.stdout) if finding["topic"] == topic]
-    assert (done.returncode == 1) == any(finding["level"] == "bad" for finding in json.loads(done.stdout))
-    return found
+    findings = json.loads(done.stdout)
+    assert (done.returncode == 1) == any(finding["level"] == "bad" for finding in findings)
+    return [[finding for finding in findings if finding["topic"] == topic] for topic in topics]
+
+
+def diagnosis(data, topic, **changes):
+    """What it says of one."""
+    return diagnoses(data, topic, **changes)[0]
 
 
 def only(findings):
@@ -54,9 +59,8 @@ def only(findings):
 
 
 def test_database_without_tables_is_to_be_migrated(tmp_path):
-    finding = only(diagnosis(tmp_path / "new", "database"))
+    finding, other = map(only, diagnoses(tmp_path / "new", "database", "ports"))
     assert finding["level"] == "bad" and "not applied" in finding["text"] and "manage.py migrate" in finding["mend"]
-    other = only(diagnosis(tmp_path / "new", "ports"))
     assert other["level"] == "warn" and "See the line about the database." in other["mend"]
 
 
@@ -127,7 +131,8 @@ def test_data_directory_that_is_none_is_one_line(tmp_path):
 
 def test_postgresql_that_does_not_answer_is_named_once(data):
     pytest.importorskip("psycopg")
-    finding = only(diagnosis(data, "database", DPMP_DATABASE_URL="postgres://me:hunter22@127.0.0.1:1/dpmp"))
+    topics = ("database", "configuration", "ports", "open files")
+    address = "postgres://me:hunter22@127.0.0.1:1/dpmp"
+    finding, *others = map(only, diagnoses(data, *topics, DPMP_DATABASE_URL=address))
     assert finding["level"] == "bad" and "server running" in finding["mend"] and "hunter22" not in str(finding)
-    for topic in ("configuration", "ports", "open files"):
-        assert only(diagnosis(data, topic, DPMP_DATABASE_URL="postgres://me:x@127.0.0.1:1/dpmp"))["level"] == "warn"
+    assert [other["level"] for other in others] == ["warn"] * 3

@@ -82,6 +82,7 @@ def test_switches_are_counted_by_the_miner_hour_and_cost_what_they_are_said_to()
     assert lost(simulate(fleet="80", weights="50:50", switch_cost_s=0.0)) == 0
 
 
+@pytest.mark.no_cover
 def test_a_policy_can_be_forced():
     calm, busy = simulate(fleet="12x100"), simulate(fleet="12x100", policy="slicing")
     assert "policy at the end: packing" in calm
@@ -102,6 +103,7 @@ def test_a_miner_that_falls_silent_is_made_up_for():
     assert errors(without)[-1] < 2.0
 
 
+@pytest.mark.no_cover
 def test_miners_leave_and_join_while_the_split_holds():
     text = simulate(fleet="30x50,10x100", churn=100.0)
     assert "each hour 100 % of the miners leave and as many join" in text
