@@ -1,5 +1,15 @@
 """Every page that an administrator can open, and the widths at which it is looked at."""
 
+ENTRANCE = ["/login/", "/offline/", "/nothing/"]
+"""What people see who are not logged in; /nothing/ is an address that is none."""
+SECOND_FACTOR = [
+    "/account/second-factor/codes/",
+    "/account/second-factor/codes/new/",
+    "/account/second-factor/app/remove/",
+    "/account/second-factor/passkeys/new/",
+]
+"""Of somebody who has an app for codes."""
+
 PAGES = [
     "/",
     "/workers/",

@@ -1,7 +1,8 @@
 """A process of its own that serves the dashboard with made-up snapshots, for the browser tests.
 
-Started with a free port; obeys lines on its standard input: the name of a snapshot of ``tests.dashboard.fixtures``;
-says on standard output when it is shown; ``hold`` and ``go on``: it takes nothing over in between.
+Started with a free port, and with ``new`` for what is there before the guided start, ``fresh`` for right after it.
+Obeys lines on its standard input: the name of a snapshot of ``tests.dashboard.fixtures``; says on standard output when
+it is shown; ``hold`` and ``go on``: it takes nothing over in between.
 Like the proxy it takes over what the operator sets by hand, half a second later.
 """
 
@@ -19,43 +20,28 @@ PASSWORD = "a long pass phrase"
 PEOPLE = {"vera": "viewer", "otto": "operator", "ada": "administrator"}
 
 
-def prepare() -> None:
-    """Tables, people, and rows that fit the snapshots."""
+def prepare(age: str) -> None:
+    """Tables, people, and rows that fit the snapshots; ``fresh``: only two pools under the default schedule."""
     from django.contrib.auth.models import Group, User
     from django.core.management import call_command
 
-    from proxy.models import (
-        AlertRule,
-        AlertTarget,
-        Allocation,
-        Device,
-        DeviceSettings,
-        Pool,
-        PoolEndpoint,
-        Schedule,
-        ScheduleWindow,
-        Wallet,
-    )
+    from proxy.models import AlertRule, AlertTarget, Device, DeviceSettings, Schedule, ScheduleWindow
 
     call_command("migrate", verbosity=0)
     for name, group in PEOPLE.items():
         User.objects.create_user(name, password=PASSWORD).groups.add(Group.objects.get(name=group))
-    schedules = [
-        Schedule(name="Always", is_default=True),
-        Schedule(name="Night", priority=5, time_zone="Europe/Berlin"),
-    ]
-    for schedule in schedules:
-        schedule.save()
-    ScheduleWindow(schedule=schedules[1], start="22:00", end="06:00", weekdays=0b0011111).save()
-    for index, (key, chain) in enumerate((("A", "BTC"), ("B", "BCH"))):
-        wallet = Wallet(label=f"wallet {key}", chain=chain, kind="account", address=f"owner{index}")
-        wallet.save()
-        pool = Pool(key=key, name={"A": "Solo CK", "B": "MiningCore BCH"}[key], chain=chain, wallet=wallet, solo=True)
-        pool.save()
-        PoolEndpoint(pool=pool, host="127.0.0.1", port=4000 + index).save()
-        for schedule, weight in zip(schedules, (50, 80 if index else 20), strict=True):
-            Allocation(schedule=schedule, pool=pool, weight=weight, position=index).save()
     AlertRule.ensure()
+    if age == "new":
+        return
+    always = Schedule(name="Always", is_default=True)
+    always.save()
+    if age == "fresh":
+        pools([always])
+        return
+    night = Schedule(name="Night", priority=5, time_zone="Europe/Berlin")
+    night.save()
+    ScheduleWindow(schedule=night, start="22:00", end="06:00", weekdays=0b0011111).save()
+    pools([always, night])
     AlertTarget(label="Telephone", url="ntfy://a-topic-nobody-guesses").save()
     DeviceSettings(enabled=True, networks="192.168.1.0/24").save()
     Device(
@@ -64,6 +50,20 @@ def prepare() -> None:
     history(time.time())
     money(time.time())
     logged(time.time())
+
+
+def pools(schedules: list) -> None:
+    """Pools A and B with their wallets, and their weights in ``schedules``."""
+    from proxy.models import Allocation, Pool, PoolEndpoint, Wallet
+
+    for index, (key, chain) in enumerate((("A", "BTC"), ("B", "BCH"))):
+        wallet = Wallet(label=f"wallet {key}", chain=chain, kind="account", address=f"owner{index}")
+        wallet.save()
+        pool = Pool(key=key, name={"A": "Solo CK", "B": "MiningCore BCH"}[key], chain=chain, wallet=wallet, solo=True)
+        pool.save()
+        PoolEndpoint(pool=pool, host="127.0.0.1", port=4000 + index).save()
+        for schedule, weight in zip(schedules, (50, 80 if index else 20), strict=False):
+            Allocation(schedule=schedule, pool=pool, weight=weight, position=index).save()
 
 
 def money(now: float) -> None:
@@ -338,7 +338,7 @@ def main() -> None:
     import django
 
     django.setup()
-    prepare()
+    prepare(*sys.argv[2:3] or ["full"])
     from daphne.server import twisted_loop
 
     twisted_loop.run_until_complete(serve(int(sys.argv[1])))
