@@ -157,12 +157,13 @@ def _sealed(found: PushSubscription, message: AlertMessage, key: bytes) -> tuple
     name = kinds[0].value if kinds and kinds[0] in SUMMARIES else f"{message.at}\n{message.title}\n{message.body}"
     topic = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:24]
     page = next((PAGES[kind] for kind in kinds if kind in PAGES), "")
-    text = web_push.payload(title=message.title, body=message.body, tag=topic, page=page, level=message.level.value)
+    is_block = AlertKind.BLOCK_FOUND in kinds
+    tag = f"block-{topic}" if is_block else topic  # a page that is open in the browser tells of a block too
+    text = web_push.payload(title=message.title, body=message.body, tag=tag, page=page, level=message.level.value)
     point, secret = web_push.check_keys(found.p256dh, found.auth)
     body = web_push.encrypt(
         text, receiver=point, auth=secret, sender=ec.generate_private_key(ec.SECP256R1()), salt=os.urandom(16)
     )
-    is_block = AlertKind.BLOCK_FOUND in kinds
     urgent = is_block or message.level is AlertLevel.BAD
     origin = f"https://{urlsplit(found.endpoint).netloc.lower().removesuffix(':443')}"
     headers = {

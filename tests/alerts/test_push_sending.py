@@ -94,7 +94,7 @@ def test_browser_reads_the_same_text_as_other_targets_get(service, network, pers
     [pushed] = service.taken
     said = json.loads(browser.read(pushed.body))
     assert (said["title"], said["body"]) == ("DPMP: You found a block!", "08:00 rig found a block.")
-    assert (said["page"], said["level"], said["tag"]) == ("records/", "good", pushed.headers["topic"])
+    assert (said["page"], said["level"], said["tag"]) == ("records/", "good", f"block-{pushed.headers['topic']}")
     assert pushed.path == "/send/abc?x=1" and pushed.point == point_of(private_key(PushKey.load()))
     assert (pushed.headers["urgency"], pushed.headers["ttl"]) == ("high", str(28 * 86400))
     made.refresh_from_db()

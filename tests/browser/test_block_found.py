@@ -56,6 +56,24 @@ def test_phone_notifies_by_the_service_worker(visit, dashboard):
     assert not page.bad, page.bad
 
 
+def test_page_does_not_tell_what_was_pushed_to_this_browser(visit, dashboard):
+    page = visit("vera", path="", installs=True)
+    page.context.add_init_script(OF_A_PHONE)
+    page.context.add_init_script(
+        """ServiceWorkerRegistration.prototype.getNotifications = async () => {
+            window.asked = true;
+            return [{ tag: "block-f00", data: { page: "records/", at: Date.now() - 60_000 } }];
+        };"""
+    )
+    page.goto("/help/")
+    page.wait_for_function("() => navigator.serviceWorker.controller")
+    page.wait_for_selector('#live-state[data-state="live"]')
+    dashboard.show("block")
+    page.wait_for_function("() => window.asked && document.querySelector('.found')")
+    assert page.evaluate("async () => { await Promise.resolve(); return window.told }") is None
+    assert not page.bad, page.bad
+
+
 def test_banner_of_a_block_is_in_the_configuration_until_it_is_closed_there(visit, dashboard):
     page = visit("ada", "/admin/")
     dashboard.show("block")

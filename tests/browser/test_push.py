@@ -89,6 +89,16 @@ SHOWN = """async (number) => {
 }"""
 
 
+TAGS_WITH = """async (tag) => {
+    const worker = await navigator.serviceWorker.ready, until = Date.now() + 90_000;
+    for (;;) {
+        const shown = (await worker.getNotifications()).map((one) => one.tag);
+        if (shown.includes(tag) || Date.now() > until) return shown;
+        await new Promise((soon) => setTimeout(soon, 50));
+    }
+}"""
+
+
 def test_worker_shows_what_is_pushed_and_a_press_opens_its_page_here_and_nowhere_else(visit):
     page = visit("vera", "/help/", installs=True)
     page.wait_for_function(ACTIVE)
@@ -113,6 +123,16 @@ def test_worker_shows_what_is_pushed_and_a_press_opens_its_page_here_and_nowhere
     push(**block, level="good")  # the same once more replaces itself
     push(text="no JSON at all")
     assert {one["title"] for one in page.evaluate(SHOWN, 2)} == {"DPMP: You found a block!", "DPMP"}
+
+    page.evaluate(
+        """async () => {
+            const worker = await navigator.serviceWorker.ready;
+            (await worker.getNotifications()).forEach((one) => one.close());
+            await worker.showNotification("of the page", { tag: "block-00ab", data: { page: "records/", own: true } });
+        }"""
+    )
+    push(**block | {"tag": "block-t2"}, level="good")
+    assert page.evaluate(TAGS_WITH, "block-t2") == ["block-t2"], "one message of a block, though the page told it too"
 
     [worker] = page.context.service_workers
     pressed = """([tag, page]) => new Promise((opened) => {

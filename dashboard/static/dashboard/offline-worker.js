@@ -19,10 +19,15 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("push", (event) => {
   let said = {};
   try { said = event.data.json(); } catch { /* none of ours */ }
-  event.waitUntil(self.registration.showNotification(String(said.title || "DPMP"), {
-    body: String(said.body || ""), tag: String(said.tag || "dpmp"), lang: "en", icon: self.ICON,
-    requireInteraction: said.level === "bad", data: { page: String(said.page || "") },
-  }));
+  const tag = String(said.tag || "dpmp");
+  event.waitUntil((async () => {
+    // Of a block a page that is open here may have told already: one message of it is enough.
+    if (tag.startsWith("block-")) (await self.registration.getNotifications()).filter(({ data }) => data && data.own).forEach((one) => one.close());
+    await self.registration.showNotification(String(said.title || "DPMP"), {
+      body: String(said.body || ""), tag, lang: "en", icon: self.ICON,
+      requireInteraction: said.level === "bad", data: { page: String(said.page || ""), at: Date.now() },
+    });
+  })());
 });
 
 // A notification that is pressed leads to its page on the dashboard, never elsewhere: to a window that shows it, else to

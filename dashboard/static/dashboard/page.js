@@ -156,14 +156,17 @@
       if (told.includes(one.dataset.block)) return;
       told = [...told, one.dataset.block].slice(-50);
       localStorage.setItem("dpmp_blocks", JSON.stringify(told));
-      notify(closing.dataset.title, { body: one.querySelector("p").textContent.trim().replace(/\s+/g, " "), icon: closing.dataset.icon, tag: one.dataset.block });
+      notify(closing.dataset.title, { body: one.querySelector("p").textContent.trim().replace(/\s+/g, " "), icon: closing.dataset.icon, tag: `block-${one.dataset.block}`, data: { page: "records/", own: true } });
     });
   };
-  // Phones allow a notification to a service worker only; a browser without one (plain http) to the page itself.
+  // Phones allow a notification to a service worker only; a browser without one (plain http) to the page itself. A block
+  // that was pushed to this browser in these minutes is told already.
+  const pushed = ({ tag, data }) => tag.startsWith("block-") && data && Date.now() - data.at < 300_000;
   const notify = async (said, more) => {
     try {
       const worker = navigator.serviceWorker && await navigator.serviceWorker.getRegistration();
-      if (worker && worker.active) await worker.showNotification(said, more); else new Notification(said, more);
+      if (!worker || !worker.active) new Notification(said, more);
+      else if (!(await worker.getNotifications()).some(pushed)) await worker.showNotification(said, more);
     } catch { /* neither is allowed: the banner, the tab and its icon say it */ }
   };
   document.querySelectorAll("[data-notify]").forEach((button) => {
