@@ -96,7 +96,7 @@ COLUMNS: Sequence[Column] = (
     Column("power", _("Power"), lambda row: _short(row.own.power_w), chosen=False),
     Column("joules", _("J/TH"), lambda row: _short(row.own.joules_per_th), chosen=False),
     Column("joules_accepted", _("J per accepted TH"), lambda row: _short(row.own.joules_per_accepted_th), chosen=False),
-    Column("cost", _("A day"), lambda row: _short(row.own.cost_per_day), chosen=False),
+    Column("cost", _("Cost a day"), lambda row: _short(row.own.cost_per_day), chosen=False),
     Column("seen", _("Seen"), lambda row: presenters.iso(row.worker.last_seen_at)),
     Column("note", _("Note"), lambda row: row.text, chosen=False),
 )

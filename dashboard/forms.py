@@ -98,6 +98,7 @@ class WalletForm(forms.ModelForm):
     class Meta:
         model = Wallet
         fields = ["chain", "kind", "address", "label"]
+        labels = {"chain": _("Coin")}
         widgets = {"address": forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"})}
 
 

@@ -11,7 +11,7 @@ from dashboard.svg import PALETTE
 from proxy.config.snapshot import ALL_WORKERS, Mode, ScheduleConfig
 from proxy.observe.live.views import LiveSnapshot
 from proxy.scheduling import timetable
-from proxy.types import ListenerId, PoolKey, WorkerName
+from proxy.types import MAIN_LISTENER, ListenerId, PoolKey, WorkerName
 
 ROW = 34
 DAY_MINUTES = 1440
@@ -105,19 +105,25 @@ def zone_of(schedules: Sequence[ScheduleConfig], wanted: str = "") -> str:
     return next((schedule.time_zone for schedule in schedules if schedule.windows), "UTC")
 
 
-def for_worker(schedules: Sequence[ScheduleConfig], worker: str) -> list[ScheduleConfig]:
-    """The schedules that apply to ``worker``; without one, those for all workers."""
-    if not worker:
-        return [one for one in schedules if one.workers.strip() == ALL_WORKERS]
-    return [one for one in schedules if one.applies_to(WorkerName(worker))]
+def for_worker(
+    schedules: Sequence[ScheduleConfig], worker: str, listener: ListenerId = MAIN_LISTENER
+) -> list[ScheduleConfig]:
+    """The schedules that apply to ``worker`` if it comes through ``listener``; without one, those for all workers."""
+    return [
+        one
+        for one in schedules
+        if one.applies_to(WorkerName(worker), listener) and (worker or one.workers.strip() == ALL_WORKERS)
+    ]
 
 
-def present_and_next(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> tuple[Coming, Coming | None]:
+def present_and_next(
+    schedules: Sequence[ScheduleConfig], worker: str, now: float, listener: ListenerId = MAIN_LISTENER
+) -> tuple[Coming, Coming | None]:
     """What is in force for ``worker``, and what follows within a week."""
     name = WorkerName(worker)
-    present = Coming(timetable.in_force(schedules, name, now), None)
-    at = timetable.next_change(schedules, name, now)
-    return present, None if at is None else Coming(timetable.in_force(schedules, name, at), at)
+    present = Coming(timetable.in_force(schedules, name, now, listener), None)
+    at = timetable.next_change(schedules, name, now, listener)
+    return present, None if at is None else Coming(timetable.in_force(schedules, name, at, listener), at)
 
 
 def routes(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> list[tuple[ListenerId, ScheduleConfig]]:
@@ -133,7 +139,9 @@ def routes(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> list
     return [(listener, present) for listener, present in found.items() if present is not None]
 
 
-def coming(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> list[Coming]:
+def coming(
+    schedules: Sequence[ScheduleConfig], worker: str, now: float, listener: ListenerId = MAIN_LISTENER
+) -> list[Coming]:
     """What happens in the seven days from ``now``, one after the other; the first is in force."""
     by_id = {schedule.id: schedule for schedule in schedules}
     return [
@@ -142,7 +150,7 @@ def coming(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> list
             segment.start,
             tuple(by_id[loser] for loser in segment.overlaps),
         )
-        for segment in timetable.week(schedules, WorkerName(worker), now)
+        for segment in timetable.week(schedules, WorkerName(worker), now, listener)
     ]
 
 
@@ -157,7 +165,14 @@ def overlaps(schedules: Sequence[ScheduleConfig], worker: str, now: float) -> li
     return [Overlap(by_id[winner], by_id[loser], tuple(found)) for (winner, loser), found in spans.items()]
 
 
-def week(snap: LiveSnapshot, schedules: Sequence[ScheduleConfig], worker: str, now: float, zone: str = "") -> Week:
+def week(
+    snap: LiveSnapshot,
+    schedules: Sequence[ScheduleConfig],
+    worker: str,
+    now: float,
+    zone: str = "",
+    listener: ListenerId = MAIN_LISTENER,
+) -> Week:
     """The picture in ``zone``; without one, in that of the first schedule that has windows."""
     zone = zone_of(schedules, zone)
     place = ZoneInfo(zone)
@@ -167,7 +182,7 @@ def week(snap: LiveSnapshot, schedules: Sequence[ScheduleConfig], worker: str, n
     by_id = {schedule.id: schedule for schedule in schedules}
     present = round(_minute(local) / DAY_MINUTES * 100, 2)
     cells = []
-    for segment in timetable.week(schedules, WorkerName(worker), edges[0]):
+    for segment in timetable.week(schedules, WorkerName(worker), edges[0], listener):
         schedule = by_id.get(segment.schedule_id) if segment.schedule_id is not None else None
         cells += [
             _cell(snap, schedule, day, left, width, present if day == 0 else -1.0)

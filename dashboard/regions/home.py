@@ -303,7 +303,7 @@ def _workers_now(snap: LiveSnapshot, argument: str) -> Hashable:
 
 @region("fleet", every_s=5.0, urgent=_workers_now)
 def fleet(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
-    """The workers with the highest rate; the whole table has its own page."""
+    """The workers with the highest rate; the whole table has its own page. ``start``: on that of the guided start."""
     notes = WorkerNote.by_worker()
     known = [worker for worker in snap.workers if not is_forgotten(worker, notes.get(worker.name))]
     ordered = sorted(known, key=lambda worker: (not worker.connections, -worker.rate_5m.value, worker.name))

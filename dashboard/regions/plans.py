@@ -1,5 +1,6 @@
 """The live regions of Schedule and Balance: what decides the split automatically."""
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 
@@ -13,9 +14,11 @@ from proxy.config.snapshot import ScheduleConfig
 from proxy.errors import ConfigError
 from proxy.models import Schedule
 from proxy.observe.live.views import LiveSnapshot
+from proxy.types import MAIN_LISTENER, ListenerId
 
 MINUTE_S = 60.0
 CHANGES_SHOWN = 10
+NUMBER = re.compile(r"[0-9]{1,9}")
 NOTEWORTHY = 0.05
 """A change of a weight in percent points that the rounded numbers would show."""
 
@@ -34,37 +37,40 @@ def _plan_shown(snap: LiveSnapshot, argument: str) -> Hashable:
 
 @region("schedule", version=_plan_shown)
 def schedule(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
-    """The week, what is in force and what comes next; ``argument`` is a time zone and, after a space, a worker.
+    """The week, what is in force and what comes next; ``argument`` is a time zone, a listener and a worker.
 
-    Both may be empty: the zone is that of the first windows then, and the worker stands for all.
+    With spaces between them. Each may be missing: the zone is that of the first windows then, the listener the first
+    one, and the worker stands for all.
     """
-    zone, _space, worker = argument.partition(" ")
+    zone, through, worker = (*argument.split(" ", 2), "", "")[:3]
+    listener = ListenerId(int(through)) if NUMBER.fullmatch(through) else MAIN_LISTENER
     problems: Sequence[str] = ()
     schedules: tuple[ScheduleConfig, ...] = ()
     try:
         schedules = load_snapshot().schedules
     except ConfigError as error:
         problems = error.problems
-    shown = for_worker(schedules, worker)
-    present, following = present_and_next(shown, worker, snap.at)
+    shown = for_worker(schedules, worker, listener)
+    present, following = present_and_next(shown, worker, snap.at, listener)
     listeners = {listener.id: listener.name for listener in snap.listeners}
     return {
         "rows": [(one, listeners.get(one.listener, "") if one.listener is not None else "") for one in schedules],
-        "routes": [(listeners.get(ident, ""), one) for ident, one in routes(schedules, worker, snap.at)],
+        "routes": [(ident, listeners.get(ident, ""), one) for ident, one in routes(schedules, worker, snap.at)],
+        "listener": listener,
         "schedules": schedules,
         "disabled": Schedule.objects.filter(enabled=False).values_list("pk", "name"),
         "problems": problems,
         "present": present.schedule,
         "following": following,
-        "week": week(snap, shown, worker, snap.at, zone) if shown else None,
-        "steps": coming(shown, worker, snap.at),
-        "waits": _waits(snap),
+        "week": week(snap, shown, worker, snap.at, zone, listener) if shown else None,
+        "steps": coming(shown, worker, snap.at, listener),
+        "waits": _waits(snap) and (present.schedule is None or present.schedule.listener is None),
         "names": {pool.key: pool for pool in snap.pools},
     }
 
 
 def _waits(snap: LiveSnapshot) -> bool:
-    """Whether an override decides instead of the schedules."""
+    """Whether an override decides instead of the schedules; routes follow theirs all the same."""
     control = snap.control
     return control.source == "override" or (control.source == "auto-balance" and control.schedule_id is None)
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 from django import template
+from django.forms import BoundField
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -144,6 +145,16 @@ def term(name: str, label: str) -> SafeString:
     """A term that explains itself in a sentence under the pointer, with the focus, and at a touch."""
     text = TERMS[name]
     return format_html('<button type="button" class="term" title="{}" data-tip="{}">{}</button>', text, text, label)
+
+
+@register.filter
+def unit_of(field: BoundField) -> str:
+    """What a number in this field of a form counts, to stand beside it; nothing where its name does not tell."""
+    if field.name.startswith("fee-"):
+        return "%"
+    if field.name.endswith("_s") and not field.name.endswith("_per_s"):
+        return _("seconds")
+    return {"price_days": _("days"), "electricity_price": _("per kWh"), "watts": "W"}.get(field.name, "")
 
 
 _TERM_OF = {"stale": "stale", "unanswered": "no_reply", "work_only": "work_only"}

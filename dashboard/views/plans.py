@@ -10,22 +10,28 @@ from dashboard.access import SEE, needs
 from dashboard.views.week import MAX_NAME, viewers_zone
 from proxy.config.snapshot import ALL_WORKERS
 from proxy.models import Schedule
+from proxy.types import MAIN_LISTENER
 
 
 @require_GET
 @needs(SEE)
 def schedule(request: HttpRequest) -> HttpResponseBase:
-    """The week, what is in force and what comes next; for one worker where one is asked for."""
-    worker = request.GET.get("worker", "")[:MAX_NAME]
-    special = Schedule.objects.filter(enabled=True).exclude(workers=ALL_WORKERS).exists()
+    """The week, what is in force and what comes next; for one worker, or the miners of a listener, where asked for."""
+    snap, worker = live.snapshot(), request.GET.get("worker", "")[:MAX_NAME]
+    plans = Schedule.objects.filter(enabled=True).values_list("workers", "listener")
+    routed = {listener for _workers, listener in plans}
+    listeners = [one for one in snap.listeners if one.id == MAIN_LISTENER or one.id in routed]
+    listener = next((one for one in listeners if str(one.id) == request.GET.get("listener")), None)
     return render(
         request,
         "dashboard/schedule.html",
         {
-            "snap": live.snapshot(),
+            "snap": snap,
             "worker": worker,
-            "shown": f"{viewers_zone(request)} {worker}".rstrip(),
-            "special": special,
+            "listener": listener,
+            "listeners": listeners if len(listeners) > 1 else [],
+            "shown": f"{viewers_zone(request)} {listener.id if listener else MAIN_LISTENER} {worker}".rstrip(),
+            "special": any(workers != ALL_WORKERS for workers, _listener in plans),
         },
     )
 

@@ -20,5 +20,7 @@ def in_force(request: HttpRequest) -> HttpResponseBase:
     """All settings by group, without secrets."""
     snap = live.snapshot()
     lines = settings_in_force(settings.DPMP_VARIABLES, command_line=snap.command_line)
-    groups = [(name, list(found)) for name, found in groupby(lines, key=lambda line: line.group)]
-    return render(request, "dashboard/settings.html", {"snap": snap, "groups": groups})
+    unset = [line for line in lines if line.group == "environment" and line.origin != "environment"]
+    shown = (line for line in lines if line not in unset)
+    groups = [(name, list(found)) for name, found in groupby(shown, key=lambda line: line.group)]
+    return render(request, "dashboard/settings.html", {"snap": snap, "groups": groups, "unset": unset})

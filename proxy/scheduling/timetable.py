@@ -35,9 +35,11 @@ def open_schedules(schedules: Iterable[ScheduleConfig], wall: float) -> frozense
     return frozenset(schedule.id for schedule in schedules if not schedule.is_default and _is_open(schedule, wall))
 
 
-def in_force(schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: float) -> ScheduleConfig | None:
+def in_force(
+    schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: float, listener: ListenerId = MAIN_LISTENER
+) -> ScheduleConfig | None:
     """Return the one schedule in force for ``worker`` at unix time ``wall``; None in a gap without a default."""
-    return choose(schedules, worker, open_schedules(schedules, wall))
+    return choose(schedules, worker, open_schedules(schedules, wall), listener)
 
 
 def choose(
@@ -70,19 +72,23 @@ def next_boundary(schedules: Iterable[ScheduleConfig], wall: float) -> float | N
     )
 
 
-def next_change(schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: float) -> float | None:
+def next_change(
+    schedules: Sequence[ScheduleConfig], worker: WorkerName, wall: float, listener: ListenerId = MAIN_LISTENER
+) -> float | None:
     """Return the next instant within a week at which another schedule comes into force for ``worker``."""
-    present = in_force(schedules, worker, wall)
+    present = in_force(schedules, worker, wall, listener)
     instant = next_boundary(schedules, wall)
     while instant is not None and instant <= wall + WEEK_S:
-        coming = in_force(schedules, worker, instant)
+        coming = in_force(schedules, worker, instant, listener)
         if (coming and coming.id) != (present and present.id):
             return instant
         instant = next_boundary(schedules, instant)
     return None
 
 
-def week(schedules: Sequence[ScheduleConfig], worker: WorkerName, start_wall: float) -> tuple[Segment, ...]:
+def week(
+    schedules: Sequence[ScheduleConfig], worker: WorkerName, start_wall: float, listener: ListenerId = MAIN_LISTENER
+) -> tuple[Segment, ...]:
     """Return what is in force for ``worker`` in the seven days from ``start_wall``, without holes between segments."""
     end = start_wall + WEEK_S
     marks = sorted(
@@ -99,21 +105,23 @@ def week(schedules: Sequence[ScheduleConfig], worker: WorkerName, start_wall: fl
     )
     segments: list[Segment] = []
     for begin, stop in zip(marks, [*marks[1:], end], strict=True):
-        segment = _segment(schedules, worker, begin, stop)
+        segment = _segment(schedules, worker, begin, stop, listener)
         if segments and _alike(segments[-1], segment):
-            segment = _segment(schedules, worker, segments.pop().start, stop)
+            segment = _segment(schedules, worker, segments.pop().start, stop, listener)
         segments.append(segment)
     return tuple(segments)
 
 
-def _segment(schedules: Sequence[ScheduleConfig], worker: WorkerName, begin: float, stop: float) -> Segment:
+def _segment(
+    schedules: Sequence[ScheduleConfig], worker: WorkerName, begin: float, stop: float, listener: ListenerId
+) -> Segment:
     open_now = open_schedules(schedules, begin)
-    winner = choose(schedules, worker, open_now)
+    winner = choose(schedules, worker, open_now, listener)
     losers = tuple(
         sorted(
             schedule.id
             for schedule in schedules
-            if schedule.id in open_now and schedule is not winner and schedule.applies_to(worker)
+            if schedule.id in open_now and schedule is not winner and schedule.applies_to(worker, listener)
         )
     )
     return Segment(

@@ -151,6 +151,13 @@ def test_schedule_shows_routes_with_the_listener_that_they_are_for():
     assert "Rack" in card and "Anna&#x27;s rack" in card
     row = html[html.index("all-h") :]
     assert "<small>For miners of Rack</small>" in row
+    assert 'href="?listener=7#week-h"' in card and "Anna&#x27;s rack</title>" not in html
+    theirs = shown("schedule:UTC 7", replace(snap, revision=snap.revision + 2))
+    week = theirs[theirs.index('id="week-grid"') :]
+    assert "<title>Anna&#x27;s rack</title>" in week and "<title>Always</title>" not in week
+    by_hand = replace(fixtures.rich(), listeners=fixtures.listeners(), revision=snap.revision + 3)
+    assert "The schedule is paused." in shown("schedule", by_hand)
+    assert "The schedule is paused." not in shown("schedule:UTC 7", by_hand), "the slider moves no route"
 
 
 def test_schedule_says_that_it_waits_while_the_slider_is_in_control():

@@ -33,6 +33,8 @@ def test_each_value_says_where_it_comes_from(browser_of, monkeypatch):
     assert '<th scope="row">Log level</th><td>WARNING</td><td><span class="chip warn">environment</span>' in html
     assert '<th scope="row">Pages: port</th><td>8855</td><td><span class="muted">default</span>' in html
     assert all(f"<code>{name}</code>" in html for name in VARIABLES)
+    table, fold = html.split("Environment variables that are not set")
+    assert "<code>DPMP_LOG_LEVEL</code>" in table and "<code>DPMP_LANGUAGE</code>" in fold
 
 
 def test_option_of_the_command_line_is_named_with_what_is_saved(browser_of):

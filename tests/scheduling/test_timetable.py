@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.config.snapshot import ScheduleConfig, Window
 from proxy.scheduling import timetable
+from proxy.types import ListenerId
 from tests.scheduling.harness import A
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -127,6 +128,19 @@ WINDOWS = st.builds(
     TIMES,
     TIMES,
 )
+
+
+def test_week_of_a_listeners_miners_has_its_route_before_all_others():
+    route = plan(3, window("08:00", "20:00"), listener=ListenerId(7))
+    plans = (plan(1, window("07:00", "21:00"), priority=9), route, DEFAULT)
+    start = at("2026-06-01 00:00")
+    through = [one.schedule_id for one in timetable.week(plans, "rig", start, ListenerId(7))][:5]
+    assert through == [99, 1, 3, 1, 99]
+    assert [one.schedule_id for one in timetable.week(plans, "rig", start)][:3] == [99, 1, 99]
+    noon = at("2026-06-01 12:00")
+    assert timetable.in_force(plans, "rig", noon, ListenerId(7)) == route
+    assert timetable.next_change(plans, "rig", noon, ListenerId(7)) == at("2026-06-01 20:00")
+    assert timetable.next_change(plans, "rig", noon) == at("2026-06-01 21:00")
 
 
 @pytest.mark.no_cover
