@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -42,10 +43,11 @@ class Dashboard:
 
 
 @pytest.fixture(scope="session")
-def dashboard(tmp_path_factory):
+def dashboard(migrated, tmp_path_factory):
     """A dashboard with made-up snapshots; it ends with its standard input."""
+    data = shutil.copytree(migrated, tmp_path_factory.mktemp("dashboard"), dirs_exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DPMP_", "DJANGO_"))}
-    environment["DPMP_DATA_DIR"] = str(tmp_path_factory.mktemp("dashboard"))
+    environment["DPMP_DATA_DIR"] = str(data)
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "tests/browser/serve.py"), "0"],
         stdin=subprocess.PIPE,

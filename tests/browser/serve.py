@@ -2,11 +2,12 @@
 
 Started with a free port, and with ``new`` for what is there before the guided start, ``fresh`` for right after it.
 Obeys lines on its standard input: the name of a snapshot of ``tests.dashboard.fixtures``; says on standard output when
-it is shown; ``hold`` and ``go on``: it takes nothing over in between.
+it is shown; ``hold`` and ``go on``: it takes nothing over in between; ``quick``: frames come faster, until ``anew``.
 Like the proxy it takes over what the operator sets by hand, half a second later.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -278,8 +279,14 @@ def controlled(snap, override):
     )
 
 
-async def tick_for_ever(chosen: list[str]) -> None:
-    """A new snapshot of the first name and a tick twice a second; the other names are said once they are shown."""
+PACE_S, QUICK_S = 0.5, 0.2
+
+
+async def tick_for_ever(chosen: list[str], news: asyncio.Event) -> None:
+    """A new snapshot of the first name and a tick twice a second, and as soon as there is news.
+
+    The other names are said once they are shown.
+    """
     from channels.db import database_sync_to_async
 
     from proxy.config.loader import current_revision
@@ -291,7 +298,7 @@ async def tick_for_ever(chosen: list[str]) -> None:
     def configuration():
         return current_revision(), current_override()
 
-    ticker, revision, holds = Ticker(), 0, False
+    ticker, revision, holds, pace_s = Ticker(), 0, False, PACE_S
     while True:
         revision += 1
         now = time.time()
@@ -299,16 +306,19 @@ async def tick_for_ever(chosen: list[str]) -> None:
         snap = shifted(getattr(fixtures, chosen[0])(revision), now, revision)
         for name in wanted:
             holds = {"hold": True, "go on": False}.get(name, holds)
+            pace_s = {"quick": QUICK_S, "anew": PACE_S}.get(name, pace_s)
         if not holds:
             applied, override = await database_sync_to_async(configuration)()
         store.put(replace(controlled(snap, override), config_revision=applied))
         await ticker.tick(revision)
         for name in wanted:
             print("shows", name, flush=True)  # noqa: T201 - the tests wait for this line
-        await asyncio.sleep(0.5)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), pace_s)
+        news.clear()
 
 
-async def obey(chosen: list[str]) -> None:
+async def obey(chosen: list[str], news: asyncio.Event) -> None:
     """Lines on standard input choose the snapshot; each is the first name from then on, and is to be said.
 
     The line ``block`` makes a block that was found just now; ``anew`` forgets those and shows what is shown first.
@@ -325,11 +335,12 @@ async def obey(chosen: list[str]) -> None:
             await database_sync_to_async(forget_blocks)()
             chosen[0] = "rich"
             chosen.append("anew")
-        elif line.strip() in (b"hold", b"go on"):
+        elif line.strip() in (b"hold", b"go on", b"quick"):
             chosen.append(line.decode().strip())
         else:
             chosen[0] = line.decode().strip()
             chosen.append(chosen[0])
+        news.set()
     os._exit(0)  # the tests are gone
 
 
@@ -350,13 +361,13 @@ async def serve(port: int) -> None:
     from proxy.net import servers as web
 
     web.WEBSOCKET_HANDSHAKE_S = 90  # a browser that gets no processor for 5 s is no stranger that holds connections
-    chosen = ["rich"]
+    chosen, news = ["rich"], asyncio.Event()
     server = web.WebServer(application)
     await server.start("127.0.0.1", port)
     print("ready", server.address[1], flush=True)  # noqa: T201 - the tests wait for this line
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(tick_for_ever(chosen))
-        tasks.create_task(obey(chosen))
+        tasks.create_task(tick_for_ever(chosen, news))
+        tasks.create_task(obey(chosen, news))
 
 
 if __name__ == "__main__":

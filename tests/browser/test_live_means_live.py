@@ -28,8 +28,9 @@ HELD = """() => [
 ]"""
 
 
-def test_focus_selection_and_what_a_tooltip_hangs_on_outlast_ten_frames_of_each_page(visit):
+def test_focus_selection_and_what_a_tooltip_hangs_on_outlast_ten_frames_of_each_page(visit, dashboard):
     page = visit("vera", PAGES[0])
+    dashboard.show("quick")
     tabs = [page, *(page.context.new_page() for _ in PAGES[1:])]
     for tab, path in zip(tabs, PAGES, strict=True):
         tab.goto(path)

@@ -244,7 +244,8 @@ def test_table_sorts_filters_and_stays_so_while_it_is_live(visit):
     expect(page.locator("tbody tr").nth(1)).to_contain_text("BitAxe1")
     page.fill("#q", "nano")
     expect(page.locator("tbody tr")).to_have_count(1)
-    page.wait_for_timeout(2600)
+    for _frame in range(3):
+        page.evaluate("() => new Promise((heard) => document.addEventListener('dpmp:live', heard, {once: true}))")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("th[aria-sort=ascending]")).to_have_text("Worker")
     assert not page.bad, page.bad
