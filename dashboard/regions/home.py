@@ -21,7 +21,7 @@ from dashboard.regions.workers import AWAY_AFTER_S, is_forgotten
 from dashboard.svg import Piece, pool_line, split_bar, whole_percents
 from proxy.balance.balance_view import BalanceView
 from proxy.chains import luck
-from proxy.models.history import Block, ShareBucket
+from proxy.models.history import Block, ShareBucket, ShareTotal
 from proxy.observe.live.views import Alarm, LiveSnapshot, PoolView, RateView, SplitView
 from proxy.types import PoolKey, PoolStatus
 
@@ -90,7 +90,7 @@ def headline(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
         if not worker.connections and worker.last_seen_at is not None and snap.at - worker.last_seen_at < AWAY_AFTER_S
     )
     return {
-        "facts": day_facts.get(snap.at),
+        "facts": day_facts.get(snap.at, snap.counts.best),
         "best": snap.counts.best or None,
         "block_s": _block_s(snap),
         "working": working,
@@ -130,13 +130,16 @@ class _DayFactsCache:
     def __init__(self) -> None:
         self._asked_at = -math.inf
         self._facts = DayFacts(None, 0)
+        self._best_ever = 0.0
+        """The hardest share that the database knew of when it was asked."""
 
-    def get(self, now: float) -> DayFacts:
-        """As of ``now`` (unix seconds), or of some seconds before."""
+    def get(self, now: float, best_ever: float) -> DayFacts:
+        """As of ``now`` (unix seconds), or of some seconds before; but ``best_ever`` is of today where it is new."""
         if not 0 <= now - self._asked_at < FACTS_KEPT_S:
             best = ShareBucket.objects.filter(start__gte=int(now - DAY_S)).aggregate(best=Max("best"))["best"]
+            self._best_ever = ShareTotal.objects.aggregate(best=Max("best"))["best"] or 0.0
             self._asked_at, self._facts = now, DayFacts(best or None, Block.objects.count())
-        return self._facts
+        return self._facts if best_ever <= self._best_ever else replace(self._facts, best_of_day=best_ever)
 
     def forget(self) -> None:
         """Ask again."""

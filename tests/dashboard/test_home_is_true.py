@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.models.history import ShareBucket
+from proxy.models.history import ShareBucket, ShareTotal
 from proxy.observe.live.views import LiveSnapshot, RateView, SplitPart, SplitView, store
 from tests.dashboard import fixtures
 from tests.dashboard.fixtures import NOW, A, B, rate
@@ -112,11 +112,19 @@ def test_tab_carries_the_hash_rate_or_the_alarm(browser_of, pools):
 
 def test_best_shares_blocks_and_the_time_to_a_block_are_at_a_glance(home, db):
     snap = replace(fixtures.rich(), counts=tally(accepted=127_591, best=662_000.0))
+    ShareTotal.objects.create(worker="desk", pool="A", best=662_000.0)
     ShareBucket.objects.create(worker="desk", pool="A", step=60, start=int(NOW) - 7200, best=13_100.0)
     ShareBucket.objects.create(worker="desk", pool="A", step=60, start=int(NOW) - 100_000, best=99_000.0)
     text = home(snap)
     assert "best today 13.1 K" in text and "best ever 662 K" in text and "0 blocks found" in text
     assert "a block in 4" in text and "years" in text
+
+
+def test_best_share_of_these_seconds_is_the_day_s_too(home, db):
+    ShareTotal.objects.create(worker="desk", pool="A", best=8.4e6)
+    ShareBucket.objects.create(worker="desk", pool="A", step=60, start=int(NOW) - 120, best=2.6e6)
+    for best, said in ((8.4e6, "best today 2.60 M"), (9.7e6, "best today 9.70 M")):
+        assert said in home(replace(fixtures.rich(), counts=tally(accepted=127_591, best=best)))
 
 
 def test_home_is_there_while_auto_balance_knows_no_weights_yet(home):
