@@ -69,6 +69,7 @@ class SimMiner:
         port: int,
         *,
         user: str,
+        password: str = "x",
         hashrate: float = 10_000.0,
         hashes_per_difficulty: int = hashing.STANDARD_HASHES_PER_DIFFICULTY,
         suggest: float | None = None,
@@ -83,6 +84,7 @@ class SimMiner:
         self.host = host
         self.port = port
         self.user = user
+        self.password = password
         self.hashrate = hashrate
         self.hashes_per_difficulty = hashes_per_difficulty
         self.suggest = suggest or float(max(1, round(3 * hashrate / hashes_per_difficulty)))
@@ -225,7 +227,7 @@ class SimMiner:
         values: dict[str, object] = {
             "{agent}": self.profile.agent,
             "{user}": self.user,
-            "{password}": "x",
+            "{password}": self.password,
             "{url}": f"{self.host}:{self.port}",
             "{session}": self._session or None,
             "{suggest}": int(self.suggest) if self.suggest == int(self.suggest) else self.suggest,
