@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.serve import PASSWORD
@@ -75,69 +76,132 @@ def _said(process, beginning):
 
 
 @pytest.fixture(scope="session")
-def chromium(chromium_path):
-    """The browser."""
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium_path, args=FLAGS)
-        yield browser
-        browser.close()
+def driver():
+    """What drives browsers, and asks a server without one."""
+    with sync_playwright() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
-def logged_in(chromium, dashboard):
-    """``logged_in("otto")`` is the state of a browser in which Otto has logged in, once for all tests."""
-    states = {}
-
-    def state_of(who):
-        if who not in states:
-            context = chromium.new_context(base_url=dashboard.url)
-            _log_in(context.new_page(), who)
-            states[who] = context.storage_state()
-            context.close()
-        return states[who]
-
-    return state_of
+def chromium(driver, chromium_path):
+    """The browser."""
+    browser = driver.chromium.launch(executable_path=chromium_path, args=FLAGS)
+    yield browser
+    browser.close()
 
 
-def _log_in(page, who):
-    page.set_default_timeout(PATIENCE_S * 1000)
-    page.goto("/login/")
-    page.fill("[name=username]", who)
-    page.fill("[name=password]", PASSWORD)
-    page.click("button.primary")
-    page.wait_for_url("**/", wait_until="commit")
+@pytest.fixture(scope="session")
+def logged_in(driver, dashboard):
+    """``logged_in("otto")`` are the cookies of a browser in which Otto has logged in, once for all tests."""
+    cookies = {}
+
+    def cookies_of(who):
+        if who not in cookies:
+            asking = driver.request.new_context(base_url=dashboard.url)
+            cookies[who] = log_in(asking, who, PASSWORD)
+            asking.dispose()
+        return cookies[who]
+
+    return cookies_of
+
+
+def log_in(asking, who, password):
+    """The cookies of a login that no page is opened for; a browser whose requests ``asking`` sends has them then."""
+    waits = {"timeout": PATIENCE_S * 1000}
+    form = {"username": who, "password": password}
+    assert asking.get("/login/", **waits).ok
+    token = next(one["value"] for one in asking.storage_state()["cookies"] if one["name"] == settings.CSRF_COOKIE_NAME)
+    assert asking.post("/login/", form=form | {"csrfmiddlewaretoken": token}, max_redirects=0, **waits).status == 302
+    return asking.storage_state()["cookies"]
+
+
+@pytest.fixture(scope="session")
+def pages(chromium, dashboard):
+    """The pages that tests hand on to one another."""
+    return Pages(chromium, dashboard.url)
+
+
+class Pages:
+    """Pages of browsers of their own, used again and again: a new one costs more than most tests do with it."""
+
+    def __init__(self, chromium, url):
+        self._chromium, self._url, self._free = chromium, url, {}
+
+    def take(self, options):
+        """A page of a browser that knows nothing; ``options`` are those of the browser's context."""
+        kind = tuple(sorted(options.items()))
+        page = self._free[kind].pop() if self._free.get(kind) else self._made(options, kind)
+        page.bad = []
+        return page
+
+    def give_back(self, page):
+        """Let it forget what the test did, for the next one."""
+        context = page.context
+        for other in context.pages:
+            if other is not page:
+                other.close()
+        page.unroute_all(behavior="ignoreErrors")
+        context.clear_cookies()
+        page.mouse.move(-1, -1)
+        page.goto(f"{self._url}/static/dashboard/icon.svg")
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        self._free.setdefault(page.kind, []).append(page)
+
+    def _made(self, options, kind):
+        page = open_page(self._chromium, self._url, options)
+        page.kind = kind
+        page.add_init_script = page.context.add_init_script = page.clock.install = _stays
+        page.route_web_socket = page.context.route = page.context.grant_permissions = _stays
+        return page
+
+
+def _stays(*_given, **_named):
+    raise AssertionError("the next test would have it as well: visit(..., own=True)")
+
+
+def open_page(chromium, url, options, *, installs=False):
+    """A page of a new browser; what it complains of is in ``page.bad``."""
+    context = chromium.new_context(base_url=url, **options)
+    context.set_default_timeout(PATIENCE_S * 1000)  # of further tabs, too
+    if not installs:
+        context.add_init_script("delete Navigator.prototype.serviceWorker")
+    page = context.new_page()
+    page.bad = []
+    page.on("console", lambda said: page.bad.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: page.bad.append(str(error)))
+    return page
 
 
 @pytest.fixture
-def visit(chromium, dashboard, logged_in):
-    """``visit("otto", "/pools/")`` is that page of an own browser in which Otto is logged in.
+def visit(chromium, dashboard, logged_in, pages):
+    """``visit("otto", "/pools/")`` is that page of a browser in which Otto is logged in, and that knows nothing else.
 
-    ``page.bad`` is what went wrong. ``alone`` is for a test that ends the login. Only with ``installs`` the browser has
-    service workers; without one it is like those that reach the dashboard by plain http.
+    ``page.bad`` is what went wrong. ``alone`` is for a test that ends the login, ``own`` for one that does to the
+    browser what cannot be undone. Only with ``installs`` the browser has service workers; without one it is like those
+    that reach the dashboard by plain http.
     """
-    contexts = []
+    lent, own_ones = [], []
     dashboard.show("anew")
 
-    def make(who=None, path="/", *, width=1440, theme="dark", alone=False, installs=False, **options):
-        state = logged_in(who) if who and not alone else None
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, base_url=dashboard.url, storage_state=state, **options
-        )
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_S * 1000)  # of further tabs, too
-        if not installs:
-            context.add_init_script("delete Navigator.prototype.serviceWorker")
-        context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
-        page = context.new_page()
-        page.bad = []
-        page.on("console", lambda said: page.bad.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: page.bad.append(str(error)))
+    def make(who=None, path="/", *, width=1440, theme="dark", alone=False, own=False, installs=False, **options):
+        if own or installs:
+            page = open_page(chromium, dashboard.url, options, installs=installs)
+            own_ones.append(page)
+        else:
+            page = pages.take(options)
+            lent.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.context.add_cookies([{"name": "dpmp_theme", "value": theme, "url": dashboard.url}])
         if who and alone:
-            _log_in(page, who)
-        elif who and path:
+            log_in(page.context.request, who, PASSWORD)
+        elif who:
+            page.context.add_cookies(logged_in(who))
+        if who and path:
             page.goto(path)
         return page
 
     yield make
-    for context in contexts:
-        context.close()
+    for page in own_ones:
+        page.context.close()
+    for page in lent:
+        pages.give_back(page)

@@ -15,7 +15,7 @@ TOLD = """() => JSON.parse(localStorage.getItem("test_told") || "[]")"""
 
 
 def test_browser_notifies_once_of_each_block_whatever_pages_are_open(visit, dashboard):
-    page = visit("vera", path="")
+    page = visit("vera", path="", own=True)
     page.context.add_init_script(NOTIFIED)
     page.goto("/help/")
     page.wait_for_selector('#live-state[data-state="live"]')

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import open_page
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
 
@@ -76,24 +77,28 @@ def demo():
     drain.join(timeout=PATIENCE_S)
 
 
-@pytest.fixture
-def page(chromium, demo):
-    """The administrator's page; the test fails when anything complains."""
+@pytest.fixture(scope="module")
+def opened(chromium, demo):
+    """The administrator's page."""
     address, password, _began = demo
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=address)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_S * 1000)
-    bad = []
-    page.on("console", lambda said: bad.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: bad.append(str(error)))
+    page = open_page(chromium, address, {})
     page.goto("/login/")
     page.fill("[name=username]", "admin")
     page.fill("[name=password]", password)
     page.click("button.primary")
-    page.wait_for_selector('#live-state[data-state="live"]')
+    page.wait_for_url("**/", wait_until="commit")
     yield page
-    context.close()
-    assert not bad, bad
+    page.context.close()
+
+
+@pytest.fixture
+def page(opened):
+    """That page at Home; the test fails when anything complains."""
+    opened.set_viewport_size({"width": 1440, "height": 900})
+    opened.goto("/")
+    opened.wait_for_selector('#live-state[data-state="live"]')
+    yield opened
+    assert not opened.bad, opened.bad
 
 
 def test_slider_moves_the_split_of_a_running_proxy(page):

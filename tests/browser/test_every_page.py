@@ -144,7 +144,7 @@ def test_login_page_is_usable_and_small(visit):
 
 def first_load(visit, path, last):
     """A browser that had nothing yet, at ``path``, and how many bytes it got until ``last`` was there."""
-    page, sizes = visit("ada", path=""), []
+    page, sizes = visit("ada", path="", own=True), []
     page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
     page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
     page.goto(path)

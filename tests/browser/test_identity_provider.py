@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import log_in, open_page
 from tests.browser.serve import PASSWORD
 from tests.browser.test_passkeys import look_at
 from tests.support.identity_provider import IdentityProviderServer
-from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.browser
 
@@ -17,22 +17,14 @@ SETTINGS = "/admin/dashboard/identityprovider/1/change/"
 
 @pytest.fixture
 def page(chromium, dashboard):
-    context = chromium.new_context(base_url=dashboard.url.replace("127.0.0.1", "localhost"))
-    context.set_default_timeout(PATIENCE_S * 1000)
-    opened = context.new_page()
-    opened.bad = []
-    opened.on("console", lambda said: opened.bad.append(said.text) if said.type in ("error", "warning") else None)
+    opened = open_page(chromium, dashboard.url.replace("127.0.0.1", "localhost"), {}, installs=True)
     yield opened
-    context.close()
+    opened.context.close()
 
 
-def log_in(page, who):
+def become(page, who):
     page.context.clear_cookies()
-    page.goto("/login/")
-    page.fill("[name=username]", who)
-    page.fill("[name=password]", PASSWORD)
-    page.click("button.primary")
-    page.wait_for_url(re.compile(r":\d+/$"))
+    log_in(page.context.request, who, PASSWORD)
 
 
 def agree(page, server):
@@ -43,7 +35,7 @@ def agree(page, server):
 
 def test_person_links_the_account_and_logs_in_with_it(page):
     with IdentityProviderServer().running() as server:
-        log_in(page, "ada")
+        become(page, "ada")
         page.goto(SETTINGS)
         page.check("[name=enabled]")
         for name, text in (
@@ -53,9 +45,10 @@ def test_person_links_the_account_and_logs_in_with_it(page):
             ("client_secret", "hush"),
         ):
             page.fill(f"[name={name}]", text)
-        page.click("[name=_save]")
+        with page.expect_response(lambda answer: answer.request.method == "POST"):
+            page.click("[name=_save]")
         try:
-            log_in(page, "vera")
+            become(page, "vera")
             page.goto("/account/")
             page.click("[action$='/provider/link/'] button")
             page.fill("[name=password]", PASSWORD)
@@ -74,7 +67,7 @@ def test_person_links_the_account_and_logs_in_with_it(page):
             agree(page, server)
             page.wait_for_url(re.compile(r":\d+/pools/$"))
         finally:
-            log_in(page, "ada")
+            become(page, "ada")
             page.goto(SETTINGS)
             page.uncheck("[name=enabled]")
             page.click("[name=_save]")

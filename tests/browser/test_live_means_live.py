@@ -97,7 +97,7 @@ KEEP_SOCKETS = """window.sockets = []; window.WebSocket = new Proxy(WebSocket, {
 
 
 def test_page_is_dim_and_says_since_when_while_the_server_is_away_and_comes_back_by_itself(visit):
-    page = visit("otto", path="")
+    page = visit("otto", path="", own=True)
     page.add_init_script(KEEP_SOCKETS)
     page.goto("/")
     page.wait_for_selector('#live-state[data-state="live"]')

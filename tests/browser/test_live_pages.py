@@ -26,7 +26,7 @@ def test_killed_pool_changes_its_card_within_two_seconds_without_a_reload(visit,
 
 
 def test_polling_stands_in_where_websockets_are_blocked(visit, dashboard):
-    page = visit("vera", path="")
+    page = visit("vera", path="", own=True)
     page.add_init_script("""window.WebSocket = class extends EventTarget {
         constructor() { super(); this.readyState = 3; setTimeout(() => {
             const closed = new CloseEvent("close", {code: 1006});
@@ -165,7 +165,7 @@ MOVE = """
 
 
 def test_wait_for_a_proxy_that_does_not_answer_is_told(visit):
-    page = visit("otto", path="")
+    page = visit("otto", path="", own=True)
     page.clock.install()
     page.route_web_socket("**/live/**", lambda socket: None)
     page.route("**/live/poll/**", lambda route: route.fulfill(body=""))
@@ -180,7 +180,7 @@ def test_wait_for_a_proxy_that_does_not_answer_is_told(visit):
 
 
 def test_socket_that_says_nothing_any_more_is_replaced(visit):
-    page, sockets, muted = visit("vera", path=""), [], []
+    page, sockets, muted = visit("vera", path="", own=True), [], []
 
     def pass_on(socket):
         server = socket.connect_to_server()
