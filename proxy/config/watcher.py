@@ -1,7 +1,8 @@
 """Applies changes of the configuration: at once those of this process, by the revision number those of others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -24,6 +25,22 @@ Result = TypeVar("Result")
 def announce() -> None:
     """Send ``changed``: it has been committed in this process."""
     changed.send_robust(sender=None)
+
+
+@contextmanager
+def hearing_changes(event: asyncio.Event) -> Iterator[None]:
+    """Set ``event``, on the running loop, whenever ``changed`` is sent, from whatever thread."""
+    loop = asyncio.get_running_loop()
+
+    def hear(**_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(event.set)
+
+    changed.connect(hear, weak=False)
+    try:
+        yield
+    finally:
+        changed.disconnect(hear)
 
 
 class ConfigStore(Protocol):
@@ -85,28 +102,18 @@ class ConfigWatcher:
         self._on_snapshot, self._on_refused, self._on_trouble = on_snapshot, on_refused, on_trouble
         self._poll_s, self._pause = poll_s, pause
         self._wake = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._seen: int | None = None
         self._pending_mark: Callable[[], None] | None = None
         """The record of the last revision that the store has not taken yet."""
         self._troubled = False
 
-    def notify(self, **_: object) -> None:
-        """Check for a change now. May be called from any thread, also as a receiver of ``changed``."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake.set)
-
     async def run(self) -> None:
-        """Check at once, at each ``notify`` and every ``poll_s`` seconds, until cancelled."""
-        self._loop = asyncio.get_running_loop()
-        changed.connect(self.notify)
-        try:
+        """Check at once, whenever ``changed`` is sent and every ``poll_s`` seconds, until cancelled."""
+        with hearing_changes(self._wake):
             while True:
                 self._wake.clear()
                 await self.check()
                 await self._pause(self._wake, self._poll_s)
-        finally:
-            changed.disconnect(self.notify)
 
     async def check(self) -> None:
         """Apply the configuration if its revision is not the one seen last."""

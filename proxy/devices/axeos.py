@@ -9,7 +9,7 @@ in newer versions, ``deviceModel`` the product. Passwords of pools can be writte
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from proxy.devices import facts as limits
+from proxy.devices import facts
 from proxy.devices.facts import Api, Facts, Nonsense, fields_of, number, positive, temperature, text
 
 OVERHEATED = "overheat mode"
@@ -52,25 +52,25 @@ def facts_of(answer: object) -> Facts:
         Nonsense: it is none of AxeOS.
     """
     info = _info(answer)
-    rate = positive(info.get("hashRate"), limits.MOST_RATE / _GIGA)
-    core = positive(info.get("coreVoltageActual"), limits.MOST_V / _MILLI)
+    rate = positive(info.get("hashRate"), facts.MOST_RATE / _GIGA)
+    core = positive(info.get("coreVoltageActual"), facts.MOST_V / _MILLI)
     percent = number(info.get("fanspeed"), 0.0, 100.0)
     return Facts(
         api=Api.AXEOS,
         model=text(info.get("deviceModel")) or " ".join(filter(None, (_board(info), text(info.get("ASICModel"))))),
         firmware=text(info.get("version")),
         hostname=text(info.get("hostname")),
-        user=text(_in_use(info, "stratumUser"), limits.MAX_URL),
+        user=text(_in_use(info, "stratumUser"), facts.MAX_URL),
         pool=_pool(info),
         hashrate=None if rate is None else rate * _GIGA,
-        power_w=positive(info.get("power"), limits.MOST_W),
-        temperature_c=limits.hottest((info.get("temp"), info.get("temp2"))),
+        power_w=positive(info.get("power"), facts.MOST_W),
+        temperature_c=facts.hottest((info.get("temp"), info.get("temp2"))),
         regulator_c=temperature(info.get("vrTemp")),
         fans_rpm=_fans(info),
         fan_percent=percent,
-        frequency_mhz=positive(info.get("frequency"), limits.MOST_MHZ),
+        frequency_mhz=positive(info.get("frequency"), facts.MOST_MHZ),
         voltage_v=None if core is None else core * _MILLI,
-        uptime_s=positive(info.get("uptimeSeconds"), limits.MOST_S),
+        uptime_s=positive(info.get("uptimeSeconds"), facts.MOST_S),
         errors=tuple(_errors(info)),
     )
 
@@ -83,7 +83,7 @@ def pool_of(answer: object) -> PoolSetting:
     """
     info = _info(answer)
     host, port = info.get("stratumURL"), number(info.get("stratumPort"), 1, 65535)
-    if not isinstance(host, str) or not 0 < len(host) <= limits.MAX_URL or not host.isprintable() or port is None:
+    if not isinstance(host, str) or not 0 < len(host) <= facts.MAX_URL or not host.isprintable() or port is None:
         raise Nonsense("The miner does not tell the pool that it is set to.")
     tls, protocol = info.get("stratumTLS"), info.get("stratumProtocol")
     return PoolSetting(
@@ -112,24 +112,24 @@ def _in_use(info: Mapping[str, object], name: str) -> object:
 
 
 def _pool(info: Mapping[str, object]) -> str:
-    host, port = text(_in_use(info, "stratumURL"), limits.MAX_URL), number(_in_use(info, "stratumPort"), 1, 65535)
+    host, port = text(_in_use(info, "stratumURL"), facts.MAX_URL), number(_in_use(info, "stratumPort"), 1, 65535)
     return f"{host}:{int(port)}" if host and port is not None else host
 
 
 def _fans(info: Mapping[str, object]) -> tuple[int, ...]:
     listed = info.get("fans")
     if isinstance(listed, list) and listed:
-        return limits.speeds([fields_of(each).get("rpm") for each in listed])
-    return limits.speeds([info.get(name) for name in ("fanrpm", "fan2rpm") if info.get(name) is not None][:2])
+        return facts.speeds([fields_of(each).get("rpm") for each in listed])
+    return facts.speeds([info.get(name) for name in ("fanrpm", "fan2rpm") if info.get(name) is not None][:2])
 
 
 def _errors(info: Mapping[str, object]) -> list[str]:
     found = [
-        text(info.get("power_fault"), limits.MAX_SENTENCE),
-        text(info.get("hardware_fault_msg"), limits.MAX_SENTENCE),
+        text(info.get("power_fault"), facts.MAX_SENTENCE),
+        text(info.get("hardware_fault_msg"), facts.MAX_SENTENCE),
     ]
     if positive(info.get("overheat_mode"), 10):
         found.append(OVERHEATED)
     if info.get("isUsingFallbackStratum") in (1, True):
         found.append("on its fallback pool")
-    return [each for each in found if each][: limits.MOST_ERRORS]
+    return [each for each in found if each][: facts.MOST_ERRORS]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from proxy.devices import facts as limits
+from proxy.devices import facts
 from proxy.devices.facts import Api, Facts, Nonsense, fields_of, hottest, number, positive, text
 
 MAX_ANSWER = 131_072
@@ -78,7 +78,7 @@ def parsed(answer: bytes) -> Mapping[str, object]:
     """
     if len(answer) > MAX_ANSWER:
         raise Nonsense(f"The answer is larger than {MAX_ANSWER} bytes.")
-    return limits.json_object(_MISSING_COMMA.sub(b"},{", answer.rstrip(b"\x00\r\n ")))
+    return facts.json_object(_MISSING_COMMA.sub(b"},{", answer.rstrip(b"\x00\r\n ")))
 
 
 def commands(answers: Answers) -> tuple[str, ...]:
@@ -110,23 +110,23 @@ def facts_of(answers: Answers) -> Facts:
         api=Api.CGMINER,
         model=_model(answers, stats),
         firmware=_firmware(answers, avalon),
-        user="" if pool is None else text(pool.user, limits.MAX_URL),
-        pool="" if pool is None else text(pool.url, limits.MAX_URL),
+        user="" if pool is None else text(pool.user, facts.MAX_URL),
+        pool="" if pool is None else text(pool.url, facts.MAX_URL),
         hashrate=_hashrate(summary, avalon, stats),
         power_w=_power(answers, summary, avalon, stats),
         temperature_c=_temperature(answers, summary, avalon, stats),
         fans_rpm=_fans(answers, summary, avalon, stats),
         fan_percent=number(avalon.get("FanR"), 0, 100),
         frequency_mhz=_first(
-            limits.MOST_MHZ,
+            facts.MOST_MHZ,
             avalon.get("Freq"),
             summary.get("freq_avg"),
             stats.get("total_freqavg"),
             stats.get("frequency"),
         ),
-        voltage_v=_first(limits.MOST_V, answers.row("devdetails").get("Voltage")),
-        uptime_s=_first(limits.MOST_S, summary.get("Uptime"), summary.get("Elapsed")),
-        errors=tuple(_errors(summary, avalon))[: limits.MOST_ERRORS],
+        voltage_v=_first(facts.MOST_V, answers.row("devdetails").get("Voltage")),
+        uptime_s=_first(facts.MOST_S, summary.get("Uptime"), summary.get("Elapsed")),
+        errors=tuple(_errors(summary, avalon))[: facts.MOST_ERRORS],
     )
 
 
@@ -139,7 +139,7 @@ def pools_of(answers: Answers) -> list[PoolRow]:
     for row in rows:
         index, url, user = number(row.get("POOL"), 0, 1000), row.get("URL"), row.get("User")
         if index is not None and isinstance(url, str) and isinstance(user, str):
-            found.append(PoolRow(int(index), url[: limits.MAX_URL], user[: limits.MAX_URL], row is chosen))
+            found.append(PoolRow(int(index), url[: facts.MAX_URL], user[: facts.MAX_URL], row is chosen))
     return found
 
 
@@ -171,12 +171,12 @@ def _firmware(answers: Answers, avalon: Mapping[str, str]) -> str:
 
 
 def _hashrate(summary: Mapping[str, object], avalon: Mapping[str, str], stats: Mapping[str, object]) -> float | None:
-    spd = positive(avalon.get("GHSspd"), limits.MOST_RATE / 1e9)
+    spd = positive(avalon.get("GHSspd"), facts.MOST_RATE / 1e9)
     if spd is not None:
         return spd * 1e9
     for row in (summary, stats):
         for name, factor in _RATES:
-            found = positive(row.get(name), limits.MOST_RATE / factor)
+            found = positive(row.get(name), facts.MOST_RATE / factor)
             if found is not None:
                 return found * factor
     return None
@@ -188,7 +188,7 @@ def _power(
     """Avalon: the seventh of ``PS`` is what comes out of the wall; ``MPO`` is only the most that is allowed."""
     supply = avalon.get("PS", "").split()
     return _first(
-        limits.MOST_W,
+        facts.MOST_W,
         summary.get("Power_RT"),
         summary.get("Power"),
         answers.row("tunerstatus").get("ApproximateMinerPowerConsumption"),
@@ -224,14 +224,14 @@ def _fans(
     of_braiins: list[object] = [row.get("RPM") for row in answers.rows("fans")]
     of_whatsminer = [summary[name] for name in ("Fan Speed In", "Fan Speed Out") if name in summary]
     of_avalon = _numbered(avalon, "Fan", 8)
-    turning = [each for each in _numbered(stats, "fan", 8) if positive(each, limits.MOST_RPM)]
+    turning = [each for each in _numbered(stats, "fan", 8) if positive(each, facts.MOST_RPM)]
     stopped = int(number(stats.get("fan_num"), 1, 8) or 0) - len(turning)
     of_antminer = turning + [0] * stopped
-    return limits.speeds(of_braiins or of_whatsminer or of_avalon or of_antminer)
+    return facts.speeds(of_braiins or of_whatsminer or of_avalon or of_antminer)
 
 
 def _errors(summary: Mapping[str, object], avalon: Mapping[str, str]) -> Iterable[str]:
-    for index in range(limits.MOST_ERRORS):
+    for index in range(facts.MOST_ERRORS):
         code = number(summary.get(f"Error Code {index}"), 1, 1e7)
         if code is not None:
             yield f"error code {int(code)}"
@@ -241,4 +241,4 @@ def _errors(summary: Mapping[str, object], avalon: Mapping[str, str]) -> Iterabl
             yield f"{name} {' '.join(codes)[:32]}"
     state = avalon.get("SYSTEMSTATU", "")
     if state.startswith("Work:") and "In Work" not in state:
-        yield text(state.partition(",")[0], limits.MAX_SENTENCE)
+        yield text(state.partition(",")[0], facts.MAX_SENTENCE)

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from proxy.config.snapshot import DevicesConfig
-from proxy.config.watcher import changed, wait_for_event
+from proxy.config.watcher import hearing_changes, wait_for_event
 from proxy.devices import rows
 from proxy.devices.facts import Api, DeviceError, Facts
 from proxy.devices.finder import Scan, announcements, is_a_miner
@@ -54,7 +54,6 @@ class DevicesService:
         """Set: the next round begins at once."""
         self._changed = asyncio.Event()
         """Set: the database is asked at once."""
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._said: dict[int, tuple[float, Facts]] = {}
         self._problems: dict[int, str] = {}
         self._failures: dict[int, int] = {}
@@ -66,22 +65,13 @@ class DevicesService:
     async def run(self) -> None:
         """Ask, scan and listen."""
         self._events.emit(DevicesWatched(networks=self._config.networks, interval_s=self._config.interval_s))
-        self._loop = asyncio.get_running_loop()
-        changed.connect(self._look)
-        try:
+        with hearing_changes(self._changed):
             async with make_client() as client, asyncio.TaskGroup() as group:
                 reader = DeviceReader(client)
                 group.create_task(self._ask_all(reader), name="miners: rounds")
                 group.create_task(self._obey(reader), name="miners: scans")
                 if self._config.mdns and self._config.networks:
                     group.create_task(self._listen(reader), name="miners: announcements")
-        finally:
-            changed.disconnect(self._look)
-
-    def _look(self, **_: object) -> None:
-        """Something was committed in this process. Called in any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._changed.set)
 
     # --- Rounds -----------------------------------------------------------------------------------------------------
 

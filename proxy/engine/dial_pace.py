@@ -98,7 +98,8 @@ class DialPace:
 
     def dial_in_turn(self, address: str, waiting: Waiting) -> None:
         """Dial now if ``address`` has its turn, else later; not at all if the connection ends before."""
-        if not self._queues and self._takes_turn(address):
+        now = self._clock.now()
+        if not self._queues and self._all_have_turn(now) and self._takes_turn(address, now):
             waiting.dial()
             return
         if self._count >= self._purge_at:
@@ -116,32 +117,30 @@ class DialPace:
         if self._queues:
             self._timer = self._clock.call_at(now + 1.0 / self._per_s(), self._run)
 
-    def _takes_turn(self, address: str) -> bool:
-        """Count a dial for ``address``, if it has its turn now and nobody waits."""
-        now, one = self._clock.now(), self._per_s()
-        together = ALL_ADDRESSES * one
-        if not self._all.has_left("", now, per_s=together, burst=max(together, 1.0)):
-            return False
-        if not self._addresses.has_left(address, now, per_s=one, burst=max(one, 1.0)):
-            return False
-        self._addresses.count(address)
-        self._all.count("")
-        return True
+    def _takes_turn(self, address: str, now: float) -> bool:
+        """Count a dial for ``address``, if it has its turn now; whether all together have one is asked before."""
+        one = self._per_s()
+        has_turn = self._addresses.has_left(address, now, per_s=one, burst=max(one, 1.0))
+        if has_turn:
+            self._addresses.count(address)
+            self._all.count("")
+        return has_turn
+
+    def _all_have_turn(self, now: float) -> bool:
+        together = ALL_ADDRESSES * self._per_s()
+        return self._all.has_left("", now, per_s=together, burst=max(together, 1.0))
 
     def _let_each_dial_once(self, now: float) -> bool:
         """Go through the addresses that wait; whether any had a turn."""
-        one = self._per_s()
-        together, has_dialled = ALL_ADDRESSES * one, False
+        has_dialled = False
         for address in list(self._queues):
-            if not self._all.has_left("", now, per_s=together, burst=max(together, 1.0)):
+            if not self._all_have_turn(now):
                 return False
             queue = self._queues[address]
             waiting = _first_of(queue)
             if waiting is None:
                 del self._queues[address]
-            elif self._addresses.has_left(address, now, per_s=one, burst=max(one, 1.0)):
-                self._addresses.count(address)
-                self._all.count("")
+            elif self._takes_turn(address, now):
                 self._queues.move_to_end(address)
                 queue.remove(waiting)
                 self._count -= 1

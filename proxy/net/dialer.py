@@ -56,7 +56,7 @@ class NetDialer:
             async with timeout:
                 await self._open(endpoint, handler)
         except TimeoutError:
-            handler.closed(self.is_late())
+            handler.closed(self.why_late())
         except (OSError, UnicodeError) as error:
             handler.closed(_reason(error, endpoint))
         finally:
@@ -87,7 +87,7 @@ class NetDialer:
     def _clock(self) -> Clock:
         return self._deadlines or LoopClock(asyncio.get_running_loop())
 
-    def is_late(self) -> str:
+    def why_late(self) -> str:
         """Why a dial that has taken too long ended."""
         return sentence("no connection within {limit:.0f} s", limit=self._timeout_s())
 
@@ -182,7 +182,7 @@ class _Dial:
         self._dialer.ended(self)
         if task.cancelled():
             if self._is_late and self._is_wanted:
-                self._handler.closed(self._dialer.is_late())
+                self._handler.closed(self._dialer.why_late())
         elif task.exception() is None:
             transport, _ = task.result()
             if not transport.is_closing():  # the handler may have closed it at once

@@ -174,7 +174,7 @@ async def test_a_change_by_another_process_is_noticed_by_polling() -> None:
 async def test_a_notice_before_the_start_and_after_the_end_is_harmless() -> None:
     store, heard = FakeStore(), Heard()
     watcher = make_watcher(store, heard)
-    watcher.notify()
+    announce()
     await run_until(watcher, lambda: heard.applied == [1])
     announce()
     assert heard.applied == [1]
