@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ class Options:
     data_dir: Path = field(default_factory=lambda: Path(settings.DATA_DIR))
 
 
-class OwnProcess:
+class OwnProcess(ABC):
     """``run`` returns after ``stop`` was called. A subclass makes ``metrics`` and says how it starts and ends."""
 
     metrics: MetricsSink
@@ -105,11 +106,11 @@ class OwnProcess:
         finally:
             await self._end()
 
-    async def _start(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _start(self) -> None: ...
 
-    async def _end(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _end(self) -> None: ...
 
     # --- Pages and metrics ----------------------------------------------------------------------------------------
 
