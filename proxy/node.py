@@ -5,6 +5,7 @@ import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -23,6 +24,7 @@ from proxy.config.snapshot import ConfigSnapshot, Listeners, MqttConfig
 from proxy.config.watcher import ConfigWatcher
 from proxy.devices.switch import devices_switch
 from proxy.devices.views import power_of_all
+from proxy.engine.connection_limits import limits_for
 from proxy.engine.engine import Engine
 from proxy.history.journal import BlockJournal
 from proxy.history.journal_undelivered import JournalBlock, read_undelivered
@@ -498,9 +500,8 @@ class Node(OwnProcess):
             self.listeners = config.listeners
         self.logs.apply(config.log, [pool.wallet for pool in config.pools.values()])
         self.metrics.limit_worker_series(config.worker_series)
-        self.engine.connection_control.capacity = miners_that_fit(
-            self._open_files, self._free_memory, config.pools.values()
-        )
+        capacity = miners_that_fit(self._open_files, self._free_memory, config.pools.values())
+        config = replace(config, limits=limits_for(config.limits, capacity))
         for part in (self.history, self.payouts, self.balance, self.confirmations):
             part.apply(config)
         self.alerts.apply(config.alerts)

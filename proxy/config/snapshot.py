@@ -370,7 +370,7 @@ class Limits:
     handshake_timeout_s: float = 30.0
     """A connection that has not subscribed and authorised by then is closed."""
     max_workers: int = 5000
-    """Names whose estimate and tallies are kept in memory."""
+    """Names whose estimate and tallies are kept in memory; as many as miners may connect at least."""
     dials_per_s: float = 20.0
     """New connections to one pool for miners of one address that have not had an accepted share; others are dialled at
     once."""

@@ -16,6 +16,8 @@ from proxy.types import ListenerId, SessionId
 if TYPE_CHECKING:
     from proxy.engine.session import Session
 
+USUAL_ROOM = 2_000
+"""Miners, where nobody has said for how many the machine has room."""
 COSTLY = "it sent too much that earns nothing"
 """Why a connection is closed, for the log."""
 
@@ -25,8 +27,6 @@ class ConnectionControl:
 
     def __init__(self, sessions: Mapping[SessionId, "Session"], *, clock: Clock, events: EventStream) -> None:
         self.config = ConfigSnapshot()
-        self.capacity = 2_000
-        """How many miners the machine has room for."""
         self.limit_met: tuple[str, float] | None = None
         """The limit of connections that was met last, and when (monotonic)."""
         self.peer_costs = PeerCosts()
@@ -113,7 +113,7 @@ class ConnectionControl:
 
     def _make_room(self, address: str, now: float) -> str:
         """Where it is full, close a connection that has less claim to its place; returns the limit if there is none."""
-        limits = limits_for(self.config.limits, self.capacity)
+        limits = limits_for(self.config.limits, USUAL_ROOM)
         limit = self._limits.reached(address, limits)
         if not limit:
             return ""

@@ -24,10 +24,15 @@ MAX_ADDRESSES = 4_096
 
 @lru_cache(maxsize=4)
 def limits_for(limits: Limits, capacity: int) -> Limits:
-    """``limits`` with what they leave to the machine (0), which has room for ``capacity`` miners."""
+    """``limits`` with what they leave to the machine (0), which has room for ``capacity`` miners; each of those may be
+    a worker of its own."""
     most = limits.max_sessions or capacity
-    each = limits.max_sessions_per_address or max(1, most // 2)
-    return replace(limits, max_sessions=most, max_sessions_per_address=each)
+    return replace(
+        limits,
+        max_sessions=most,
+        max_sessions_per_address=limits.max_sessions_per_address or max(1, most // 2),
+        max_workers=max(limits.max_workers, most),
+    )
 
 
 class ConnectionLimits:

@@ -44,6 +44,8 @@ _FEW = 4
 _ACCEPTED, _POOL = Verdict.ACCEPTED, DecidedBy.POOL
 _EVICTION_LOOKS = 64
 """How many of the oldest names are looked at for one that has left, before a newcomer is counted with the others."""
+_LOOK_AGAIN_S = 10.0
+"""After all names were looked at in vain: each share of one that is counted with the others would look again."""
 
 
 class Accounting:
@@ -66,6 +68,10 @@ class Accounting:
         self._minute_end = 0.0
         self._limit = Limits().max_workers
         self._new_names = NewNames(self._limit)
+        self._look_at = {True: -inf, False: -inf}
+        """From when on a name is looked for that may be forgotten for another one, by whether that one works."""
+        self._looked = {True: 0, False: 0}
+        """How many were looked at in vain since then."""
         self._reported_at = -inf
         """When the log said last that names are stored together."""
         self._begin_minute(clock.now())
@@ -244,20 +250,26 @@ class Accounting:
         worker = self._workers.get(name)
         if worker is not None:
             return worker
-        if len(self._workers) >= self._limit and not self._evict(for_work=works):
+        if len(self._workers) >= self._limit and not self._evict(now, for_work=works):
             return self._workers.setdefault(OTHERS, WorkerState(OTHERS))
         worker = self._workers[name] = WorkerState(name)
         return worker
 
-    def _evict(self, *, for_work: bool) -> bool:
+    def _evict(self, now: float, *, for_work: bool) -> bool:
         """Forget a name that has left, or one without any accepted share in favour of one that works."""
+        if now < self._look_at[for_work]:
+            return False
         for name in list(islice(self._workers, _EVICTION_LOOKS)):
             worker = self._workers.pop(name)
             waits = any(each.fresh is not None for each in worker.pools.values())
             gone = not worker.presence.connections or (for_work and not worker.works())
             if name != OTHERS and gone and not waits:
+                self._looked[for_work] = 0
                 return True
             self._workers[name] = worker  # the next look is at others
+        self._looked[for_work] += _EVICTION_LOOKS
+        if self._looked[for_work] >= len(self._workers):
+            self._look_at[for_work], self._looked[for_work] = now + _LOOK_AGAIN_S, 0
         return False
 
     def _pool(self, key: PoolKey) -> PoolAccumulator:

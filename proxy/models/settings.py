@@ -113,7 +113,7 @@ class ProxySettings(SingleRow):
     max_workers = models.PositiveIntegerField(
         _("workers remembered"),
         default=_LIMITS.max_workers,
-        help_text=_("Workers whose estimates and counters are kept in memory."),
+        help_text=_("Workers whose estimates and counters are kept in memory; at least as many as miners may connect."),
     )
     dials_per_s = models.FloatField(
         _("new pool connections per second"),

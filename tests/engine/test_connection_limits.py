@@ -225,7 +225,9 @@ def test_firmware_that_authorises_first_and_subscribes_late_is_served() -> None:
 
 
 def test_where_the_operator_sets_no_limits_the_machine_decides() -> None:
-    assert limits_for(Limits(), 6000) == Limits(max_sessions=6000, max_sessions_per_address=3000)
+    fitted = Limits(max_sessions=6000, max_sessions_per_address=3000, max_workers=6000)
+    assert limits_for(Limits(), 6000) == fitted, "each of them may be a worker of its own"
+    assert limits_for(Limits(max_workers=7000), 6000).max_workers == 7000
     assert limits_for(Limits(max_sessions=10), 6000) == Limits(max_sessions=10, max_sessions_per_address=5)
     most = Limits(max_sessions=10, max_sessions_per_address=9)
     assert limits_for(most, 6000) == most
@@ -234,7 +236,7 @@ def test_where_the_operator_sets_no_limits_the_machine_decides() -> None:
 
 def test_a_farm_is_taken_up_to_the_room_that_the_machine_has() -> None:
     world = World({"A": 8})
-    world.engine.connection_control.capacity = 4
+    world.engine.apply(world.snapshot(limits=limits_for(Limits(), 4)))
     for number in range(6):
         half_open(world, f"192.0.2.{number}:1")
     world.advance(1)

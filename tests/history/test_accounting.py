@@ -118,6 +118,22 @@ def test_names_are_bounded_and_the_totals_are_not_touched_by_it(accounting, even
     assert sum(tally.total.accepted for tally in all_workers(accounting)) == 10
 
 
+def test_where_all_names_work_newcomers_are_counted_together_and_looked_at_now_and_then(accounting, events, clock):
+    accounting.apply(ConfigSnapshot(limits=Limits(max_workers=3)))
+    for number in range(3):
+        events.emit(ready(number, WorkerName(f"w{number}")))
+        events.emit(share(WorkerName(f"w{number}"), session=number))
+    events.emit(ready(3, ANN))
+    events.emit(share(ANN, session=3))
+    events.emit(gone(0, WorkerName("w0")))
+    stored(accounting)
+    events.emit(share(ANN, session=3))
+    assert accounting.worker(ANN) is None and accounting.worker(OTHERS).total.accepted == 2
+    clock.advance(10.0)
+    events.emit(share(ANN, session=3))
+    assert accounting.worker(ANN).total.accepted == 1 and accounting.worker(WorkerName("w0")) is None
+
+
 def test_names_that_left_make_room_for_new_ones(accounting, events):
     accounting.apply(ConfigSnapshot(limits=Limits(max_workers=3)))
     for number in range(10):
