@@ -19,6 +19,7 @@ from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_control import ConnectionControl
 from proxy.engine.delivery import BlockDelivery
 from proxy.engine.job_rounds import JobRounds
+from proxy.engine.job_sums import JobSums
 from proxy.engine.jobs import MinerLink
 from proxy.engine.outage import Outage, any_works
 from proxy.engine.pacing import Pacer
@@ -80,6 +81,7 @@ class Engine:
         self.clock = clock
         self.events = events
         self.share_sums = ShareSums(clock, events)
+        self.job_sums = JobSums(events)
         self.version = version
         self.hashes_per_difficulty = hashes_per_difficulty
         self.diff1 = diff1_target(hashes_per_difficulty)

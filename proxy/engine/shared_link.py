@@ -7,6 +7,7 @@ the whole connection. Shares, jobs and losses reach the session as from a connec
 
 from typing import TYPE_CHECKING
 
+from proxy.config.snapshot import VardiffRule
 from proxy.engine.assigned_difficulty import shared_difficulty_for
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.productive import ProductiveDifficulty
@@ -103,8 +104,8 @@ class SharedLink:
 
     @property
     def shares_per_minute(self) -> float:
-        """How many the miner's difficulty aims at: by the rule for miners like it, else as the pool says."""
-        return self.session.vardiff_rule.shares_per_minute or self.pool.config.shares_per_minute
+        """How many the miner's difficulty aims at."""
+        return self._aim_of(self.session.vardiff_rule)
 
     @property
     def refused(self) -> str:
@@ -168,10 +169,12 @@ class SharedLink:
     def assign(self, job: PoolJob, network_difficulty: float) -> float:
         """The difficulty for ``job``, which the miner works on from now on."""
         now, session = self._clock.now(), self.session
-        vardiff = session.vardiff or self._begin_vardiff(job)
-        vardiff.aim(60.0 / self.shares_per_minute, now)
+        rule = session.vardiff_rule
+        share_s = 60.0 / self._aim_of(rule)
+        vardiff = session.vardiff or self._begin_vardiff(share_s)
+        vardiff.aim(share_s, now)
         vardiff.review(now)
-        difficulty = self._bounded(vardiff, job, network_difficulty)
+        difficulty = self._bounded(vardiff, job, network_difficulty, rule)
         vardiff.given(difficulty, now)
         self._look_later(vardiff)
         return difficulty
@@ -240,8 +243,12 @@ class SharedLink:
         if at is not None:
             at.leave(self)
 
-    def _begin_vardiff(self, job: PoolJob) -> Vardiff:
-        session, share_s = self.session, 60.0 / self.shares_per_minute
+    def _aim_of(self, rule: VardiffRule) -> float:
+        """Shares a minute: by the ``rule`` for miners like this one, else as the pool says."""
+        return rule.shares_per_minute or self.pool.config.shares_per_minute
+
+    def _begin_vardiff(self, share_s: float) -> Vardiff:
+        session = self.session
         session.vardiff = Vardiff(
             self._first_difficulty(session.profile, share_s), share_s, settle_s=session.profile.settle_s
         )
@@ -258,13 +265,13 @@ class SharedLink:
             return suggested
         return max(suggested, profile.least_hashrate * share_s / hashes)
 
-    def _bounded(self, vardiff: Vardiff, job: PoolJob, network_difficulty: float) -> float:
+    def _bounded(self, vardiff: Vardiff, job: PoolJob, network_difficulty: float, rule: VardiffRule) -> float:
         return shared_difficulty_for(
             vardiff.suitable,
             job.difficulty,
             self.pool.config,
             self.session.profile,
-            rule=self.session.vardiff_rule,
+            rule=rule,
             hashes_per_difficulty=self.session.hashes_per_difficulty,
             network_difficulty=network_difficulty,
             miner_minimum=self.session.asked_difficulty.least,
@@ -272,14 +279,14 @@ class SharedLink:
 
     def _review(self, vardiff: Vardiff) -> None:
         """Look at the evidence between two jobs; where the difficulty is far off, the job is issued anew."""
-        now = self._clock.now()
-        vardiff.aim(60.0 / self.shares_per_minute, now)
+        now, session, job = self._clock.now(), self.session, self.job
+        rule = session.vardiff_rule
+        vardiff.aim(60.0 / self._aim_of(rule), now)
         vardiff.review(now)
-        session, job = self.session, self.job
         given = session.sender.assigned_difficulty
         if job is None or given is None or session.current != self.pool.key:
             return
-        if is_far(self._bounded(vardiff, job, session.network_difficulty(self.pool, job)), given):
+        if is_far(self._bounded(vardiff, job, session.network_difficulty(self.pool, job), rule), given):
             session.give_anew(self)
 
     def _look_later(self, vardiff: Vardiff) -> None:

@@ -10,6 +10,7 @@ from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.downstream import KEEP_ALIVE_ID
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import mask_text, undisputed_mask
+from proxy.types import PoolKey
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
@@ -22,7 +23,7 @@ KEEP_ALIVE_S = 50.0
 class WorkSender:
     """One session's; knows what the miner was last sent."""
 
-    __slots__ = ("_engine", "_job", "_session", "assigned_difficulty", "version_mask")
+    __slots__ = ("_engine", "_job", "_pool", "_session", "assigned_difficulty", "version_mask")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
         self.assigned_difficulty: float | None = None
@@ -33,6 +34,8 @@ class WorkSender:
         self._engine = engine
         self._job: PoolJob | None = None
         """The job last sent, as its pool sent it."""
+        self._pool: PoolKey | None = None
+        """Whose it is."""
 
     def has_sent(self, job: PoolJob) -> bool:
         """Whether this is the job that the miner was sent last."""
@@ -57,7 +60,7 @@ class WorkSender:
             if switch or issued.difficulty != self.assigned_difficulty:
                 lines.append(self._difficulty_line(issued, link))
             push(*lines, notify)
-        self._tell(issued, link, clean=clean, new_block=new_block, age_s=now - job.received_at)
+        self._tell(issued, link, before, clean=clean, new_block=new_block, age_s=now - job.received_at)
         if first:
             session = self._session
             self._engine.events.emit(MinerReady(session=session.id, worker=session.worker, pool=link.pool.key))
@@ -117,14 +120,22 @@ class WorkSender:
             )
         return encode_notification("mining.set_difficulty", [as_number(issued.difficulty)])
 
-    def _tell(self, issued: IssuedJob, link: MinerLink, *, clean: bool, new_block: bool, age_s: float) -> None:
-        session, events = self._session, self._engine.events
+    def _tell(
+        self, issued: IssuedJob, link: MinerLink, before: PoolJob | None, *, clean: bool, new_block: bool, age_s: float
+    ) -> None:
+        """``before``: the job that the miner was sent last."""
+        session, events, pool = self._session, self._engine.events, link.pool.key
+        old_pool, self._pool = self._pool, pool
+        was_waiting = (
+            before is not None and old_pool == pool and before.template.job_id != issued.job.template.job_id
+        )  # not where the job was kept for a switch, or is issued a second time
+        self._engine.job_sums.add(pool, age_s if was_waiting else None, new_block=new_block)
         if events.wants(JobForwarded):
             events.emit(
                 JobForwarded(
                     session=session.id,
                     worker=session.worker,
-                    pool=link.pool.key,
+                    pool=pool,
                     job=issued.id,
                     pool_job=str(issued.job.template.job_id),
                     difficulty=issued.difficulty,

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from proxy.history import Accounting
 from proxy.history.switch_cost import SwitchCost
-from proxy.observe.events import ConfigLoaded, EventStream, JobForwarded, ShareResult
+from proxy.observe.events import ConfigLoaded, EventStream, ShareResult
 from proxy.observe.metrics import Gauges, MetricsSink, OracleGauges, PoolGauges, WorkerGauges
 from proxy.observe.metrics.collector import ShareSource
 from proxy.types import DecidedBy, JobId, PoolKey, Reason, SessionId, Verdict, WorkerName
@@ -76,23 +76,6 @@ def share(
         message="",
         latency_s=latency_s,
         header_hash=b"",
-    )
-
-
-def job(
-    pool_job: str, *, pool: PoolKey = A, age_s: float = 0.001, new_block: bool = False, session: int = 1
-) -> JobForwarded:
-    return JobForwarded(
-        session=SessionId(session),
-        worker=WorkerName("rig"),
-        pool=pool,
-        job=JobId("1"),
-        pool_job=pool_job,
-        difficulty=1.0,
-        pool_difficulty=1.0,
-        clean=False,
-        age_s=age_s,
-        new_block=new_block,
     )
 
 

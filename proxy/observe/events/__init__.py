@@ -117,6 +117,7 @@ from proxy.observe.events.work import (
     DownstreamTraffic,
     EmergencySwitch,
     JobForwarded,
+    JobsForwarded,
     LateVerdict,
     PoolSwitched,
     ShareResult,

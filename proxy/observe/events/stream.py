@@ -63,7 +63,7 @@ class EventStream:
         """Kinds with a subscriber; for whoever asks at each share."""
         self.heard_each: set[type[Event]] = set()
         """Kinds with a subscriber that is not content with sums."""
-        self._fold: Callable[[], None] = _nothing
+        self._folds: list[Callable[[], None]] = []
         self._on_error = on_error
 
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
@@ -105,12 +105,13 @@ class EventStream:
         return self._bars.get(kind, [])
 
     def settle_by(self, fold: Callable[[], None]) -> None:
-        """Call ``fold`` when somebody wants to know all that has happened; it emits what is still open."""
-        self._fold = fold
+        """Call ``fold`` as well when somebody wants to know all that has happened; it emits what is still open."""
+        self._folds.append(fold)
 
     def settle(self) -> None:
         """Have all sums emitted; for whoever reads what was counted, and before what must come after it."""
-        self._fold()
+        for fold in self._folds:
+            fold()
 
     def emit(self, event: Event) -> None:
         """Call all subscribers. An error in one goes to ``on_error`` and stops neither the others nor the caller."""
@@ -135,7 +136,3 @@ class EventStream:
         if self._on_error is None:
             raise error
         self._on_error(error, event)
-
-
-def _nothing() -> None:
-    """Do nothing: nobody sums."""

@@ -59,6 +59,21 @@ class JobForwarded(Event):
     """Whether its prevhash is new to this miner on this pool."""
 
 
+@dataclass(slots=True, kw_only=True)
+class JobsForwarded(Event):
+    """Jobs of one pool that were sent to miners, for those who only count them. Not in the registry: no part of the
+    log."""
+
+    name: ClassVar[str] = "jobs_forwarded"
+    pool: PoolKey
+    number: int = 0
+    waits_s: list[float] = field(default_factory=list)
+    """How long miners that work there waited for it, since the pool sent it. Not of a job that was kept for a switch,
+    or issued a second time: that is old by intention."""
+    new_block_waits_s: list[float] = field(default_factory=list)
+    """The same, where it was the first job of a block."""
+
+
 @event("downstream_send_diff", DEBUG)
 class DifficultySent(Event):
     """A difficulty was sent to a miner. ``pool_difficulty`` differs where a floor or a temporary difficulty applies."""

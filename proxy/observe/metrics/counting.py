@@ -14,10 +14,9 @@ from proxy.observe.events import (
     Event,
     EventStream,
     InternalError,
-    JobForwarded,
+    JobsForwarded,
     LateVerdict,
     MinerBadMessage,
-    MinerDisconnected,
     MinerRefused,
     MinerSlowed,
     PoolDisconnected,
@@ -27,7 +26,7 @@ from proxy.observe.events import (
     ShareResult,
 )
 from proxy.observe.metrics.distributions import PoolTraffic
-from proxy.types import DecidedBy, PoolKey, SessionId, Verdict
+from proxy.types import DecidedBy, PoolKey, Verdict
 
 _ACCEPTED, _REJECTED, _POOL = Verdict.ACCEPTED, Verdict.REJECTED, DecidedBy.POOL
 
@@ -39,7 +38,6 @@ class EventCounts:
         self.pools: defaultdict[PoolKey, PoolTraffic] = defaultdict(PoolTraffic)
         self.rare: Counter[tuple[str, tuple[str, ...]]] = Counter()
         """(metric name without ``_total``, label values) -> how often."""
-        self._last_job: dict[SessionId, tuple[PoolKey, str]] = {}
 
     def share(self, result: ShareResult) -> None:
         """Keep how long the pool took for its verdict."""
@@ -53,30 +51,14 @@ class EventCounts:
         for latency_s in shares.latencies:
             observe(latency_s)
 
-    def job(self, job: JobForwarded) -> None:
-        """Count a job, and how late it came if the miner was waiting for it.
-
-        A job kept for a switch, or issued a second time, is old by intention and says nothing about latency.
-        """
-        pool = job.pool
-        traffic = self.pools[pool]
-        traffic.jobs += 1
-        newest = traffic.newest_job
-        if newest[1] != job.pool_job:  # one pair for all miners that get this job
-            newest = traffic.newest_job = (pool, job.pool_job)
-        last = self._last_job.get(job.session)
-        if last is newest:
-            return
-        self._last_job[job.session] = newest
-        if last is None or last[0] != pool or last[1] == newest[1]:
-            return
-        traffic.job_latency.observe(job.age_s)
-        if job.new_block:
-            traffic.new_block_latency.observe(job.age_s)
-
-    def forget(self, miner: MinerDisconnected) -> None:
-        """Let go of what was kept for a session."""
-        self._last_job.pop(miner.session, None)
+    def jobs(self, jobs: JobsForwarded) -> None:
+        """Count jobs, and how late they came to miners that were waiting for them."""
+        traffic = self.pools[jobs.pool]
+        traffic.jobs += jobs.number
+        for wait_s in jobs.waits_s:
+            traffic.job_latency.observe(wait_s)
+        for wait_s in jobs.new_block_waits_s:
+            traffic.new_block_latency.observe(wait_s)
 
     def show_pools(self, config: ConfigLoaded) -> None:
         """Let every configured pool's series start at 0, so that the first increase is seen as one."""
@@ -187,8 +169,7 @@ def connect(counts: EventCounts, events: EventStream) -> Callable[[], None]:
     undo.append(lambda: events.unsubscribe(ShareResult, counts.share))
     for kind, handler in (
         (AcceptedShares, counts.shares),
-        (JobForwarded, counts.job),
-        (MinerDisconnected, counts.forget),
+        (JobsForwarded, counts.jobs),
         (ConfigLoaded, counts.show_pools),
     ):
         listen(kind, handler)

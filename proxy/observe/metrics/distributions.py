@@ -11,8 +11,6 @@ from itertools import accumulate
 
 from prometheus_client.utils import floatToGoString
 
-from proxy.types import PoolKey
-
 SHARE_BOUNDS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 JOB_BOUNDS_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 LAG_BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -47,13 +45,10 @@ class PoolTraffic:
         "job_latency",
         "jobs",
         "new_block_latency",
-        "newest_job",
         "share_latency",
     )
 
     def __init__(self) -> None:
-        self.newest_job: tuple[PoolKey, str] = (PoolKey(""), "")
-        """The job last counted: its pool and the pool's id of it."""
         self.jobs = 0
         self.share_latency = Distribution(SHARE_BOUNDS_S)
         self.job_latency = Distribution(JOB_BOUNDS_S)
