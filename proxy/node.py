@@ -228,6 +228,7 @@ class Node(OwnProcess):
                 database_trouble=self._database_trouble,
                 ports=self.miner_ports,
                 extra=self._extra,
+                rows_are_read=lambda: self.devices.service is not None,
             ),
         )
         self.publisher = Publisher(
@@ -541,8 +542,9 @@ class Node(OwnProcess):
     def _queues(self) -> Mapping[str, int]:
         return {"log": self.logs.queued, "database": self.history.writer.waiting_rows}
 
-    def _settle(self) -> None:
+    async def _settle(self) -> None:
         """Everything is counted and the snapshot is fresh: metrics are about to be read."""
+        await self.publisher.prepare()
         self.events.settle()
         self.publisher.refresh()
 

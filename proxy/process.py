@@ -5,7 +5,7 @@ import socket
 import sys
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ class OwnProcess(ABC):
     async def _open_for_readers(
         self,
         configured: Listeners,
-        settle: Callable[[], None] = lambda: None,
+        settle: Callable[[], Awaitable[None]] | None = None,
         ready: Callable[[], bool] | None = None,
     ) -> None:
         """Open the ports for metrics and pages.

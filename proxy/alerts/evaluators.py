@@ -9,7 +9,7 @@ from proxy.alerts.texts import FLEET, chain_subject, device_subject, pool_subjec
 from proxy.devices.axeos import OVERHEATED
 from proxy.devices.facts import Facts
 from proxy.devices.views import DeviceView, devices_of
-from proxy.observe.live.views import LiveSnapshot, PoolView, RateView, WorkerView
+from proxy.observe.live.views import LiveSnapshot, PoolView, RateView, WorkerOutline, WorkerView
 from proxy.types import AdminStatus, PoolStatus
 
 Key = tuple[AlertKind, str]
@@ -71,7 +71,7 @@ class Evaluators:
             FLEET,
             *(pool_subject(pool.key) for pool in snapshot.pools),
             *(chain_subject(pool.chain) for pool in snapshot.pools),
-            *(worker_subject(worker.name) for worker in snapshot.workers),
+            *(worker_subject(worker.name) for worker in snapshot.watched),
             *(subject_of(device) for device in asked(snapshot)),
         }
         self._counts = {name: counts for name, counts in self._counts.items() if name in subjects}
@@ -102,7 +102,7 @@ class Evaluators:
         self, snapshot: LiveSnapshot, now: float, rules: dict[AlertKind, AlertRuleConfig], was: Callable[[Key], bool]
     ) -> Iterator[Problem]:
         working = any(pool.status is PoolStatus.UP for pool in snapshot.pools)
-        for worker in snapshot.workers:
+        for worker in snapshot.watched:
             subject = worker_subject(worker.name)
             if (rule := rules.get(AlertKind.WORKER_OFFLINE)) and rule.concerns(worker.name):
                 yield from self._offline(subject, worker, snapshot.at)
@@ -113,7 +113,7 @@ class Evaluators:
             if (rule := rules.get(AlertKind.REJECT_RATE)) and rule.concerns(worker.name):
                 yield from self._rejects(subject, worker, now, rule, was)
 
-    def _offline(self, subject: str, worker: WorkerView, at: float) -> Iterator[Problem]:
+    def _offline(self, subject: str, worker: WorkerView | WorkerOutline, at: float) -> Iterator[Problem]:
         seen = worker.last_seen_at
         if worker.connections or seen is None or at - seen > FORGET_S or seen < (self._first_at or at) - DAY_S:
             return
@@ -122,7 +122,7 @@ class Evaluators:
     def _rejects(
         self,
         subject: str,
-        who: PoolView | WorkerView,
+        who: PoolView | WorkerView | WorkerOutline,
         now: float,
         rule: AlertRuleConfig,
         was: Callable[[Key], bool],
@@ -227,7 +227,7 @@ def fleet_problems(
 
 def no_shares(snapshot: LiveSnapshot, rule: AlertRuleConfig, was: Callable[[Key], bool]) -> Iterator[Problem]:
     """Nobody sends shares although a pool has work."""
-    shares = [worker.last_share_at for worker in snapshot.workers if worker.last_share_at is not None]
+    shares = [worker.last_share_at for worker in snapshot.watched if worker.last_share_at is not None]
     if not shares:
         return
     silence_s = snapshot.at - max(*shares, snapshot.started_at)
@@ -238,7 +238,7 @@ def no_shares(snapshot: LiveSnapshot, rule: AlertRuleConfig, was: Callable[[Key]
 
 def silent_worker(
     subject: str,
-    worker: WorkerView,
+    worker: WorkerView | WorkerOutline,
     snapshot: LiveSnapshot,
     rule: AlertRuleConfig,
     working: bool,
@@ -255,14 +255,14 @@ def silent_worker(
         yield AlertKind.WORKER_SILENT, subject, f"Connected, but no share for {span(snapshot.at - began)}."
 
 
-def usual_gap(worker: WorkerView, hashes_per_difficulty: float) -> float:
+def usual_gap(worker: WorkerView | WorkerOutline, hashes_per_difficulty: float) -> float:
     """Mean seconds between two shares by its hash rate of the last day; 0 where that is unknown."""
     rate = worker.rate_24h
     return worker.difficulty * hashes_per_difficulty / rate.value if rate.known and rate.value > 0 else 0.0
 
 
 def slow_worker(
-    subject: str, worker: WorkerView, at: float, rule: AlertRuleConfig, was: Callable[[Key], bool]
+    subject: str, worker: WorkerView | WorkerOutline, at: float, rule: AlertRuleConfig, was: Callable[[Key], bool]
 ) -> Iterator[Problem]:
     """A worker's last hour is slower than its last day; only if it was connected for that hour."""
     if not worker.connections:

@@ -325,6 +325,22 @@ class Accounting:
         worker = self._workers.get(name)
         return -1 if worker is None else worker.stamp
 
+    def answered(self, name: WorkerName) -> tuple[int, float | None, int, int]:
+        """The stamp of a worker, when it sent the last share (unix seconds), how many were accepted and refused.
+
+        For many at once, so it does not settle.
+        """
+        worker = self._workers.get(name)
+        if worker is None:
+            return -1, None, 0, 0
+        accepted = rejected = 0
+        for each in worker.pools.values():
+            for part in each.counts():
+                accepted += part.accepted
+                if part.rejects:
+                    rejected += part.rejected
+        return worker.stamp, self._wall(worker.last(), self._clock.now()), accepted, rejected
+
     def latest(self, limit: int, besides: Container[WorkerName]) -> list[WorkerName]:
         """Up to ``limit`` workers in memory that are not in ``besides``, the latest share first."""
         self._events.settle()

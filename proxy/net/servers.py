@@ -329,10 +329,10 @@ class MetricsServer(ListeningServer):
         *,
         networks: Sequence[Network] = (),
         is_allowed: Callable[[str], bool] = lambda host: True,
-        settle: Callable[[], None] = lambda: None,
+        settle: Callable[[], Awaitable[None]] | None = None,
         ready: Callable[[], bool] | None = None,
     ) -> None:
-        """``settle`` is called on the loop before each scrape; ``ready`` answers /readyz, where it is given."""
+        """``settle`` is awaited before each scrape; ``ready`` answers /readyz, where it is given."""
         super().__init__(self._answer)
         self._settle, self._ready = settle, ready
         self._exposition = _Exposition(registry)
@@ -355,7 +355,8 @@ class MetricsServer(ListeningServer):
         elif scope["method"] not in ("GET", "HEAD"):
             await _answer(send, 405, b"GET or HEAD.\n")
         else:
-            self._settle()
+            if self._settle is not None:
+                await self._settle()
             accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
             await _answer(send, 200, *await self._exposition.text(accept.decode("latin-1")))
 

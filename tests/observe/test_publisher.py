@@ -41,13 +41,22 @@ class Builder:
 
     def __init__(self) -> None:
         self.made = 0
+        self.outlined = 0
         self.turns = 0
         """In how many turns most of a snapshot is made."""
+        self.may_outline = False
 
     def prepare(self) -> Iterator[None]:
         for _ in range(self.turns):
             self.turns -= 1
             yield
+
+    def prepare_outline(self) -> Iterator[None]:
+        yield from self.prepare()
+
+    def outline(self) -> LiveSnapshot:
+        self.outlined += 1
+        return LiveSnapshot(revision=self.made, at=0.0, version="outline", started_at=0.0, outlines=())
 
     def build(self) -> LiveSnapshot:
         self.made += 1
@@ -184,3 +193,28 @@ async def test_change_that_others_go_by_is_seen_at_once(monkeypatch):
     newest = own.current()
     assert newest is not None
     assert newest.revision == 2
+
+
+async def test_without_pages_alert_rules_get_outlines_and_a_scrape_gets_the_whole_in_turns(monkeypatch):
+    store, clock, builder = LiveStore(), VirtualClock(), Builder()
+    monkeypatch.setattr("proxy.observe.live.publisher.store", store)
+    monkeypatch.setattr("proxy.observe.live.publisher.own", store)
+    builder.may_outline = True
+    publisher = unseen(clock, EventStream(), builder)
+    task = spawn(publisher.run(), name="snapshots")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not builder.outlined:
+                await asyncio.sleep(0)
+        assert builder.made == 0
+        builder.turns = 3
+        await publisher.prepare()
+        publisher.refresh()
+        newest = store.current()
+        assert newest is not None
+        assert (builder.made, builder.turns, newest.outlines) == (1, 0, None)
+        builder.turns = 3
+        await publisher.prepare()  # it is fresh
+        assert builder.turns == 3
+    finally:
+        await cancel_and_wait(task, timeout_s=PATIENCE_S)

@@ -91,6 +91,11 @@ class FleetMoves:
             self._shown, self._changed = dict(self._moves), False
         return self._shown
 
+    @property
+    def mark_is_due(self) -> bool:
+        """Whether ``marks`` makes a new one with the next call."""
+        return self._clock.now() >= self._mark_at
+
     def marks(self, workers: Sequence[tuple[WorkerName, Tally]]) -> Mapping[WorkerName, ShareSum]:
         """Each worker's shares half an hour to an hour ago, or when it was first seen if that is less."""
         now = self._clock.now()

@@ -1,11 +1,11 @@
 """Publishes the live snapshot: once a second, sooner after important events, and notifies the open pages.
 
-Where no pages are served nobody looks at it but the alert rules and who scrapes the metrics: it is made every few
-seconds then, and when it is asked for.
+Where no pages are served nobody looks at it but the alert rules and who scrapes the metrics: what the rules need is
+looked at every few seconds then, and the whole is made when it is asked for.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from math import inf
 
@@ -36,8 +36,8 @@ SNAPSHOT_PART = 0.01
 SNAPSHOT_MAX_S = 5.0
 """Longest pause between snapshots: pages stand still meanwhile, and ``/readyz`` expects one every 15 s."""
 UNSEEN_S = 10.0
-"""Between two snapshots where this process serves no pages: as often as the alert rules look. The rows of a thousand
-workers with a share each since the last one take as long as a thousand shares."""
+"""Between two snapshots where this process serves no pages: as often as the alert rules look. They are outlines then:
+the rows of a thousand workers with a share each since the last one take as long as a thousand shares."""
 _TELL_AT_ONCE: tuple[type[Event], ...] = (
     PoolDown,
     PoolUp,
@@ -81,7 +81,8 @@ class Publisher:
         self._is_seen = ticker is not None if is_seen is None else is_seen
         self._troubled = False
         """Whether the last notification failed: that is reported once, not with each snapshot."""
-        self._made_at = -inf
+        self._whole_at = -inf
+        """When the last snapshot was made that is no outline."""
         self._revision = 0
         self._urgent = asyncio.Event()
         for kind in (*_TELL_AT_ONCE, *_SHOW_AT_ONCE) if self._is_seen else _TELL_AT_ONCE:
@@ -90,7 +91,7 @@ class Publisher:
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            took = await self._prepare() + self._publish()
+            took = await self._make()
             await self._notify_pages()
             self._urgent.clear()
             pause = snapshot_pause_s(took)
@@ -99,33 +100,53 @@ class Publisher:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), max(usual, 0.0))
 
-    async def _prepare(self) -> float:
-        """Make what takes long, of many workers, with turns of others in between; returns the seconds that it took."""
+    async def _make(self) -> float:
+        """Make one, an outline where that is enough; returns the seconds that it took."""
+        builder = self._builder
+        if self._is_seen or not builder.may_outline:
+            return await self._in_turns(builder.prepare()) + self._publish()
+        took, began = await self._in_turns(builder.prepare_outline()), self._clock.now()
+        self._put(builder.outline())
+        return took + self._clock.now() - began
+
+    async def _in_turns(self, work: Iterator[None]) -> float:
+        """Do what takes long, of many workers, with turns of others in between; returns the seconds that it took."""
         took, began = 0.0, self._clock.now()
-        for _ in self._builder.prepare():
+        for _ in work:
             took += self._clock.now() - began
             await asyncio.sleep(0)
             began = self._clock.now()
         return took + self._clock.now() - began
 
+    async def prepare(self) -> None:
+        """Do most of what ``refresh`` would do at once, with turns of others in between."""
+        if self._is_old:
+            await self._in_turns(self._builder.prepare())
+
     def refresh(self) -> None:
         """Have a snapshot that is at most a second old, where they come more seldom: somebody is about to read it."""
-        if not self._is_seen and self._clock.now() - self._made_at > SNAPSHOT_S:
+        if self._is_old:
             self._publish()
+
+    @property
+    def _is_old(self) -> bool:
+        return not self._is_seen and self._clock.now() - self._whole_at > SNAPSHOT_S
 
     def renew(self) -> None:
         """Have a snapshot of this moment: something that others go by has changed."""
         self._publish()
 
     def _publish(self) -> float:
-        """Make one; returns the seconds that it took."""
+        """Make a whole one; returns the seconds that it took."""
         began = self._clock.now()
-        snapshot = self._builder.build()
+        self._put(self._builder.build())
+        self._whole_at = self._clock.now()
+        return self._whole_at - began
+
+    def _put(self, snapshot: LiveSnapshot) -> None:
         own.put(snapshot)
         self._show(snapshot)
         self._revision = snapshot.revision
-        self._made_at = self._clock.now()
-        return self._made_at - began
 
     async def _notify_pages(self) -> None:
         """A channel layer that fails, as Redis may in ways of its own, costs the pages their ticks and nothing else."""

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from proxy.chains.chain_observer import ChainObserver
@@ -22,6 +22,7 @@ from proxy.history.switch_cost import SwitchCosts
 from proxy.observe.events import DifficultySent
 from proxy.observe.live.alarms import alarms_of
 from proxy.observe.live.moves import FleetMoves
+from proxy.observe.live.outlines import Outlines
 from proxy.observe.live.rows import WorkerRows, rate_view
 from proxy.observe.live.views import (
     ControlView,
@@ -38,7 +39,7 @@ from proxy.ports import Clock
 from proxy.scheduling.snapshot import SchedulerSnapshot
 from proxy.sentence import sentence
 from proxy.text import address_text
-from proxy.types import ListenerId, WorkerName
+from proxy.types import ListenerId, PoolKey, WorkerName
 
 
 class Ports(Protocol):
@@ -66,6 +67,8 @@ class Sources:
     ports: Ports | None = None
     database_trouble: Callable[[], str] = lambda: ""
     extra: Callable[[], Mapping[str, object]] = dict
+    rows_are_read: Callable[[], bool] = lambda: False
+    """Whether somebody goes by the rows of all workers, also where no pages are served."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +88,11 @@ class SnapshotBuilder:
     _started_at: float = field(default=0.0)
     _switch_costs: SwitchCosts = field(init=False)
     _rows: WorkerRows = field(init=False)
+    _outlines: Outlines = field(init=False)
+    _whole: LiveSnapshot | None = field(init=False, default=None)
+    """The last one that ``build`` made."""
+    _schedule: SchedulerSnapshot | None = field(init=False, default=None)
+    """As it was then."""
     _moves: FleetMoves = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +100,7 @@ class SnapshotBuilder:
         self._rows = WorkerRows(
             engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock, node=self.node
         )
+        self._outlines = Outlines(engine=here.engine, accounting=here.accounting, clock=here.clock)
         self._started_at = self.sources.clock.wall()
         self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
         self._moves = FleetMoves(
@@ -106,22 +115,59 @@ class SnapshotBuilder:
         """Make most of what ``build`` needs, with breaks in which others have their turn."""
         yield from self._rows.prepare(_sessions_by_worker(self.sources.engine))
 
+    @property
+    def may_outline(self) -> bool:
+        """Whether ``outline`` says enough where no pages are served: there is a whole snapshot, and none is due."""
+        return self._whole is not None and not self._moves.mark_is_due and not self.sources.rows_are_read()
+
+    def prepare_outline(self) -> Iterator[None]:
+        """Make most of what ``outline`` needs, as ``prepare`` does."""
+        yield from self._outlines.make()
+
+    def outline(self) -> LiveSnapshot:
+        """The last whole snapshot with what alert rules and ``/readyz`` ask for as it is now.
+
+        Not before ``build``; of the workers as ``prepare_outline`` found them.
+        """
+        here, whole, schedule = self.sources, self._whole, self._schedule
+        assert whole is not None
+        assert schedule is not None
+        self._revision += 1
+        fleet = here.accounting.fleet()
+        waiting = {pool.key: pool.waiting_miners for pool in whole.pools}
+        return replace(
+            whole,
+            revision=self._revision,
+            at=here.clock.wall(),
+            monotonic=here.clock.now(),
+            pools=self._pools(schedule, waiting),
+            outlines=self._outlines.outlines(),
+            rate_5m=rate_view(fleet.rates.m5),
+            rate_1h=rate_view(fleet.rates.h1),
+            rate_24h=rate_view(fleet.rates.h24),
+            sessions=len(here.engine.sessions),
+            last_difficulty=self._last_difficulty,
+            counts=fleet.total,
+            miner_address=self.miner_address,
+            hashes_per_difficulty=here.engine.hashes_per_difficulty,
+            config_problems=self.config_problems,
+            config_revision=here.engine.config.revision,
+            command_line=self.command_line,
+            extra=here.extra(),
+        )
+
     def build(self) -> LiveSnapshot:
         """Everything about now."""
         here = self.sources
         self._revision += 1
-        schedule = here.engine.scheduler.snapshot()
+        self._schedule = schedule = here.engine.scheduler.snapshot()
         by_worker = _sessions_by_worker(here.engine)
         fleet = here.accounting.fleet()
-        seconds = sum(part.seconds for part in schedule.pools.values())
         excluded = Counter(key for session in here.engine.sessions.values() for key in session.eligible.unusable)
-        pools = tuple(
-            self._pool(pool, schedule, number, seconds, excluded[pool.key])
-            for number, pool in enumerate(_ordered(here.engine))
-        )
+        pools = self._pools(schedule, excluded)
         workers = self._rows.build(by_worker, schedule.control)
         listeners = self._listeners()
-        return LiveSnapshot(
+        self._whole = LiveSnapshot(
             revision=self._revision,
             at=here.clock.wall(),
             started_at=self._started_at,
@@ -163,8 +209,19 @@ class SnapshotBuilder:
             moves=self._moves.moves(),
             marks=self._moves.marks([(worker.name, worker.counts) for worker in workers]),
         )
+        return self._whole
 
     # --- Pools ----------------------------------------------------------------------------------------------------
+
+    def _pools(self, schedule: SchedulerSnapshot, waiting: Mapping[PoolKey, int]) -> tuple[PoolView, ...]:
+        """All of them; ``waiting``: how many miners each excludes."""
+        seconds = sum(part.seconds for part in schedule.pools.values())
+        return tuple(
+            [
+                self._pool(pool, schedule, number, seconds, waiting.get(pool.key, 0))
+                for number, pool in enumerate(_ordered(self.sources.engine))
+            ]
+        )
 
     def _pool(
         self, pool: UpstreamPool, schedule: SchedulerSnapshot, number: int, all_seconds: float, excluded: int

@@ -4,7 +4,7 @@ One ``LiveSnapshot`` is built at most twice a second by ``proxy.observe.live.sna
 are H/s, difficulties plain numbers, times unix seconds unless the name says ``_s`` (seconds) or ``_ms``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -204,6 +204,33 @@ class WorkerView:
     """The node that it is connected to, several with a comma between; empty where there is one process."""
 
 
+class Answered(NamedTuple):
+    """Shares of all time."""
+
+    accepted: int
+    rejected: int
+
+
+class WorkerOutline(NamedTuple):
+    """What alert rules need of a worker; all of it means what it does in ``WorkerView``."""
+
+    name: WorkerName
+    connections: int
+    counts: Answered
+    connected_at: float | None
+    last_share_at: float | None
+    waiting: str
+    difficulty: float
+    rate_1h: RateView
+    rate_24h: RateView
+    """Both at most a minute old."""
+
+    @property
+    def last_seen_at(self) -> float | None:
+        """Of one that is away."""
+        return self.last_share_at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlView:
     """Who is in control of the fleet's weights."""
@@ -329,6 +356,9 @@ class LiveSnapshot:
     version: str = ""
     pools: tuple[PoolView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
+    outlines: tuple[WorkerOutline, ...] | None = None
+    """Where nobody looks at the rows of ``workers``. Those are of an earlier snapshot then, as is what else takes a
+    look at all miners: pools' targets and miners, control, alarms, moves, marks. None: all is of this moment."""
     control: ControlView = ControlView()
     splits: tuple[SplitView, ...] = ()
     rate_5m: RateView = UNKNOWN_RATE
@@ -365,6 +395,11 @@ class LiveSnapshot:
     """By name; empty where there is one process that knows of no others."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Read models of other parts: ``balance`` (BalanceView), ``chain``, ``records``."""
+
+    @property
+    def watched(self) -> Sequence[WorkerView] | Sequence[WorkerOutline]:
+        """All workers of this moment, as far as alert rules need them."""
+        return self.workers if self.outlines is None else self.outlines
 
     def pool(self, key: str) -> PoolView | None:
         """The pool with ``key``, if it is configured."""
