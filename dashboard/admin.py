@@ -5,7 +5,6 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +17,7 @@ from dashboard.access import of_request
 from dashboard.forms import TokenForm
 from dashboard.models import ApiToken, IdentityProvider, LoginRules
 from proxy.admin.base import NotEdited, OneRowPages
+from proxy.admin.secret_field import SecretField, SecretForm
 
 admin.site.unregister([Authenticator, EmailAddress])  # shows secrets; has no use without mail
 admin.site.unregister([SocialAccount, SocialApp, SocialToken])  # the provider is one row of ours; tokens are not kept
@@ -117,16 +117,10 @@ class LoginRulesAdmin(OneRowPages, admin.ModelAdmin):  # type: ignore[type-arg]
     """What logins take."""
 
 
-class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The provider; its secret is never shown again, and kept where the field is left empty."""
+class IdentityProviderForm(SecretForm):
+    """The provider; a secret goes with its issuer and client ID only."""
 
-    client_secret = forms.CharField(
-        label=_("Client secret"),
-        required=False,
-        max_length=500,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text=_("Leave it empty to keep the one that is set."),
-    )
+    client_secret = SecretField(label=_("Client secret"), max_length=500, sent_to=("issuer", "client_id"))
 
     class Meta:
         model = IdentityProvider
@@ -144,12 +138,6 @@ class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             "new_people",
             "session_hours",
         )
-
-    def clean_client_secret(self) -> str:
-        """What was typed, else what is set; a secret goes with its issuer and client ID only."""
-        typed: str = self.cleaned_data["client_secret"]
-        moved = {"issuer", "client_id"} & set(self.changed_data)
-        return typed or ("" if moved else self.initial.get("client_secret") or "")
 
 
 @admin.register(IdentityProvider)

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from dashboard import live
 from dashboard.access import STEER, needs
-from dashboard.models import AuditEntry
+from dashboard.views.editing import noted
 from proxy.observe.live.admission import admission
 
 
@@ -18,7 +18,7 @@ def let_in(request: HttpRequest) -> HttpResponseBase:
     """Forget what an address cost that is on the list."""
     address = request.POST.get("address", "")
     if any(one.address == address for one in live.snapshot().costly) and admission.ask(address):
-        AuditEntry.write(by=request.user.get_username(), action="let in", subject=address)
+        noted(request, address, action="let in")
         messages.success(request, _("%(address)s is let in again.") % {"address": address})
     else:
         messages.info(request, _("That address is neither slowed down nor refused any more."))

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from dashboard.access import SEE, of_request, refuse
-from dashboard.models import AuditEntry
+from dashboard.views.editing import noted
 from proxy.models.push import PushKey, PushSubscription
 
 BROWSERS = {
@@ -71,7 +71,7 @@ def add(request: HttpRequest) -> HttpResponseBase:
     try:
         with transaction.atomic():
             made = PushSubscription.add(person, **said, browser=browser_name(request.headers.get("User-Agent", "")))
-            AuditEntry.write(by=person.get_username(), action="notify browser", subject=made.browser)
+            noted(request, made.browser, action="notify browser")
     except ValidationError as error:
         return JsonResponse({"problem": " ".join(error.messages)}, status=422)
     except BadSubscription as error:
@@ -87,5 +87,5 @@ def remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = get_object_or_404(PushSubscription.objects.select_related("target"), pk=pk, user_id=request.user.pk)
     with transaction.atomic():
         found.target.delete()
-        AuditEntry.write(by=request.user.get_username(), action="no longer notify browser", subject=found.browser)
+        noted(request, found.browser, action="no longer notify browser")
     return redirect("account")

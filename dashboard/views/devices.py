@@ -14,7 +14,7 @@ from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.forms import DeviceForm, UseProxyForm
 from dashboard.minersettings import miner_settings
-from dashboard.views.editing import noted, settings_page
+from dashboard.views.editing import noted, page, settings_page
 from proxy.admin.devices import DevicesForm
 from proxy.devices.facts import Api, DeviceError
 from proxy.devices.networks import NetworkError, address_of
@@ -106,14 +106,11 @@ def _saved(form: DeviceForm) -> bool:
 def _device_page(
     request: HttpRequest, row: Device | None, form: DeviceForm, use: UseProxyForm | None = None
 ) -> HttpResponseBase:
-    snap = live.snapshot()
-    view = devices_of(snap)
-    ours = miner_settings(request)
-    return render(
+    view, ours = devices_of(live.snapshot()), miner_settings(request)
+    return page(
         request,
         "dashboard/device.html",
         {
-            "snap": snap,
             "row": row,
             "form": form,
             "asks": request.GET.get("ask", "") if row else "",
@@ -122,7 +119,6 @@ def _device_page(
             "one": next((one for one in view.devices if row and one.row.id == row.pk), None) if view else None,
             "view": view,
         },
-        status=422 if request.method == "POST" else 200,
     )
 
 

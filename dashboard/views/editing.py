@@ -24,9 +24,9 @@ class Switchable(Protocol):
         """Write it."""
 
 
-def noted(request: HttpRequest, subject: object, *, action: str, new: str = "") -> None:
+def noted(request: HttpRequest, subject: object, *, action: str, old: str = "", new: str = "") -> None:
     """Note in the audit log what the person did."""
-    AuditEntry.write(by=request.user.get_username(), action=action, subject=str(subject), new=new)
+    AuditEntry.write(by=request.user.get_username(), action=action, subject=str(subject), old=old, new=new)
 
 
 def page(request: HttpRequest, template: str, context: Mapping[str, object]) -> HttpResponseBase:

@@ -19,8 +19,8 @@ from dashboard import live
 from dashboard.access import ADMINISTER, LOGS, needs, of_request
 from dashboard.forms import LogFilter
 from dashboard.logring import LogLine, ring
-from dashboard.models import AuditEntry
 from dashboard.sentences import events_of, sentence, stays
+from dashboard.views.editing import noted
 from proxy.models import ProxySettings, Wallet
 from proxy.models.settings import event_names
 from proxy.observe.events import DEBUG, REGISTRY
@@ -96,7 +96,7 @@ def download(request: HttpRequest) -> HttpResponseBase:
         _pack(archive, "recent.jsonl", "\n".join(line.json() for line in ring().recent(limit=IN_ZIP)), plain, redactor)
         for path in _newest_files():
             _pack(archive, path.name, path.read_text(encoding="utf-8", errors="replace"), plain, redactor)
-    AuditEntry.write(by=request.user.get_username(), action="log download", new="with wallets" if plain else "redacted")
+    noted(request, "", action="log download", new="with wallets" if plain else "redacted")
     response = HttpResponse(packed.getvalue(), content_type="application/zip")
     name = f"dpmp-log-{timezone.now():%Y%m%d-%H%M%S}.zip"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -156,10 +156,6 @@ def save_switches(request: HttpRequest) -> HttpResponseBase:
         messages.error(request, " ".join(error.messages))
         return redirect("logs-switches")
     if (row.log_allow, row.log_deny) != before:
-        AuditEntry.write(
-            by=request.user.get_username(),
-            action="log events",
-            new=f"always: {row.log_allow.split()} never: {row.log_deny.split()}",
-        )
+        noted(request, "", action="log events", new=f"always: {row.log_allow.split()} never: {row.log_deny.split()}")
     messages.success(request, _("Saved."))
     return redirect("logs-switches")

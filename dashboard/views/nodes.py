@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import live
 from dashboard.access import ADMINISTER, SEE, needs
-from dashboard.models import AuditEntry
+from dashboard.views.editing import noted
 from proxy.nodes.node_rows import ask_to_drain
 
 
@@ -27,7 +27,7 @@ def drain(request: HttpRequest) -> HttpResponseBase:
     """Have a node let its miners go to others, and stop."""
     name = request.POST.get("node", "")
     if ask_to_drain(name):
-        AuditEntry.write(by=request.user.get_username(), action="drain node", subject=name)
+        noted(request, name, action="drain node")
         messages.success(
             request, _("%(node)s takes no new miners from now on, and stops in about a minute.") % {"node": name}
         )

@@ -25,6 +25,7 @@ from dashboard.forms import LinkForm, PersonForm, TokenForm
 from dashboard.login_models import IdentityProvider, links_of
 from dashboard.models import ApiToken, AuditEntry, ReadOnlyLink
 from dashboard.second_factor import has_second_factor
+from dashboard.views.editing import noted
 from proxy.models.push import PushSubscription
 
 AUDIT_PAGE = 50
@@ -163,22 +164,16 @@ def end_session(request: HttpRequest) -> HttpResponseBase:
 @needs(SEE, ADMINISTER)
 def people(request: HttpRequest) -> HttpResponseBase:
     """Everybody with a login, their sessions, and the read-only links."""
-    person_form = (
-        PersonForm(request.POST or None, prefix="person") if _is_for(request, "person") else PersonForm(prefix="person")
-    )
-    link_form = LinkForm(request.POST or None, prefix="link") if _is_for(request, "link") else LinkForm(prefix="link")
+    sent = request.POST.get("form")
+    person_form = PersonForm(request.POST if sent == "person" else None, prefix="person")
+    link_form = LinkForm(request.POST if sent == "link" else None, prefix="link")
     shown_link = ""
-    if _is_for(request, "person") and person_form.is_valid():
+    if person_form.is_valid():
         person = person_form.save()
-        AuditEntry.write(
-            by=request.user.get_username(),
-            action="add person",
-            subject=person.get_username(),
-            new=person_form.cleaned_data["role"],
-        )
+        noted(request, person, action="add person", new=person_form.cleaned_data["role"])
         messages.success(request, _("%(name)s can log in now.") % {"name": person.get_username()})
         return redirect("people")
-    if _is_for(request, "link") and link_form.is_valid():
+    if link_form.is_valid():
         shown_link = _make_link(request, link_form.cleaned_data["label"])
         link_form = LinkForm(prefix="link")
     members = User.objects.prefetch_related("groups").order_by("username")
@@ -198,13 +193,9 @@ def people(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _is_for(request: HttpRequest, form: str) -> bool:
-    return request.method == "POST" and request.POST.get("form") == form
-
-
 def _make_link(request: HttpRequest, label: str) -> str:
     link, secret = ReadOnlyLink.make(label=label, by=request.user.get_username())
-    AuditEntry.write(by=request.user.get_username(), action="make link", subject=link.label)
+    noted(request, link, action="make link")
     return request.build_absolute_uri(reverse("link-open", args=[secret]))
 
 
@@ -215,7 +206,7 @@ def revoke_link(request: HttpRequest, pk: int) -> HttpResponseBase:
     link = get_object_or_404(ReadOnlyLink, pk=pk, revoked_at__isnull=True)
     link.revoked_at = timezone.now()
     link.save(update_fields=["revoked_at"])
-    AuditEntry.write(by=request.user.get_username(), action="revoke link", subject=link.label)
+    noted(request, link, action="revoke link")
     messages.success(request, _("The link no longer works."))
     return redirect("people")
 

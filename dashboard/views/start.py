@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard import docs, live
 from dashboard.access import ADMINISTER, SEE, needs
 from dashboard.minersettings import examples, miner_settings
-from dashboard.models import AuditEntry
 from dashboard.start import KEYS, PoolForm, next_key
+from dashboard.views.editing import noted, page
 from dashboard.views.pools import run_check
 from proxy.models import Pool, Wallet
 from proxy.types import Chain
@@ -44,19 +44,9 @@ def start(request: HttpRequest) -> HttpResponseBase:
     row = done.get(key)
     form = PoolForm(request.POST or None, pool=row)
     if request.method == "POST" and form.is_valid() and form.save(key):
-        AuditEntry.write(
-            by=request.user.get_username(),
-            action="change pool" if row else "add pool",
-            subject=key,
-            new=form.cleaned_data["name"],
-        )
+        noted(request, key, action="change pool" if row else "add pool", new=form.cleaned_data["name"])
         return redirect("start")
-    return render(
-        request,
-        "dashboard/start.html",
-        {**context, "form": form, "row": row, "wallets": Wallet.objects.all()},
-        status=422 if request.method == "POST" else 200,
-    )
+    return page(request, "dashboard/start.html", {**context, "form": form, "row": row, "wallets": Wallet.objects.all()})
 
 
 @require_POST

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard import live
 from dashboard.access import SEE, STEER, needs
-from dashboard.models import AuditEntry
 from dashboard.schedules import Block, coming, for_worker, overlaps, week, zone_of, zones
 from dashboard.views.editing import deleted, noted, page, switched
 from dashboard.windows import (
@@ -235,20 +234,11 @@ def _save_window(request: HttpRequest, form: WindowForm) -> HttpResponseBase:
         try:
             with transaction.atomic():
                 window = form.save()
-                AuditEntry.write(
-                    by=request.user.get_username(),
-                    action="change window" if before else "add window",
-                    subject=window.schedule.name,
-                    new=f"{described(window.weekdays, window.start, window.end)} {window.schedule.time_zone}",
-                )
-            messages.success(
-                request,
-                _("Saved: %(schedule)s, %(window)s.")
-                % {
-                    "schedule": window.schedule.name,
-                    "window": described(window.weekdays, window.start, window.end),
-                },
-            )
+                schedule, text = window.schedule, described(window.weekdays, window.start, window.end)
+                action = "change window" if before else "add window"
+                noted(request, schedule.name, action=action, new=f"{text} {schedule.time_zone}")
+            said = _("Saved: %(schedule)s, %(window)s.") % {"schedule": schedule.name, "window": text}
+            messages.success(request, said)
             return redirect(_back(request))
         except ValidationError as error:
             form.add_error(None, [str(text) for text in error.messages])
@@ -263,7 +253,7 @@ def _delete_window(request: HttpRequest, window: ScheduleWindow) -> HttpResponse
             window.delete()
         else:  # without windows it would be in force always
             schedule.delete()
-        AuditEntry.write(by=request.user.get_username(), action="delete window", subject=schedule.name, old=text)
+        noted(request, schedule.name, action="delete window", old=text)
     messages.success(request, _("Deleted: %(schedule)s, %(window)s.") % {"schedule": schedule.name, "window": text})
     return redirect(_back(request))
 

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard import charts, live
 from dashboard.access import SEE, STEER, needs, of_request
 from dashboard.forms import SplitForm
-from dashboard.models import AuditEntry
 from dashboard.svg import PALETTE
 from dashboard.trials import BALANCE_FIELDS, Question, Trial, differs, trials
+from dashboard.views.editing import noted
 from proxy.models import BalanceSettings, MoneySettings, Pool, Schedule
 from proxy.money.facts import prices_now
 from proxy.observe.live.views import LiveSnapshot
@@ -247,7 +247,7 @@ def _make(request: HttpRequest, question: Question) -> None:
         if row is not None:
             row.enabled = True
             row.save()
-            AuditEntry.write(by=user.get_username(), action="enable schedule", subject=row.name)
+            noted(request, row.name, action="enable schedule")
         steering.reset(user)
     else:
         if differs(question):
@@ -256,5 +256,5 @@ def _make(request: HttpRequest, question: Question) -> None:
                 setattr(settings, name, value)
             settings.full_clean()
             settings.save()
-            AuditEntry.write(by=user.get_username(), action="change", subject=str(settings))
+            noted(request, settings, action="change")
         steering.switch_auto_balance(user, True)

@@ -33,9 +33,10 @@ from dashboard.columns import (
 )
 from dashboard.forms import NoteForm, PinForm
 from dashboard.logring import ring
-from dashboard.models import AuditEntry, WorkerNote
+from dashboard.models import WorkerNote
 from dashboard.regions.workers import AWAY_AFTER_S, DEFAULT_SORT, SORTS, is_forgotten, matches, ordered
 from dashboard.templatetags.dashboard_page import table_query
+from dashboard.views.editing import noted
 from dashboard.views.logs import with_sentences
 from proxy.devices.views import devices_of
 from proxy.history.counters import Tally, tally_of
@@ -279,6 +280,6 @@ def note(request: HttpRequest, name: str) -> HttpResponseBase:
 def forget(request: HttpRequest, name: str) -> HttpResponseBase:
     """Hide an offline worker from the lists until it is seen again."""
     WorkerNote.objects.update_or_create(worker=name[:128], defaults={"forgotten_at": timezone.now()})
-    AuditEntry.write(by=request.user.get_username(), action="forget", subject=name)
+    noted(request, name, action="forget")
     messages.success(request, _("%(worker)s is off the lists until it connects again.") % {"worker": name})
     return redirect("workers")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -11,21 +10,20 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, NotEdited, OneRowPages
+from proxy.admin.secret_field import SecretField, SecretForm
 from proxy.alerts.sending import send_test
 from proxy.models.alerts import AlertDelivery, AlertRule, AlertSettings, AlertTarget
 
 MAX_TESTS = 5
 
 
-class AlertTargetForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A target; its address is never shown again, and kept where the field is left empty."""
+class AlertTargetForm(SecretForm):
+    """A target; its address holds passwords and tokens."""
 
-    url = forms.CharField(
+    url = SecretField(
         label=_("Address"),
-        required=False,
         max_length=1000,
-        strip=True,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 80}),
+        width=80,
         help_text=_(
             "As Apprise writes it, for example mailto://user:password@example.org, "
             "tgram://token/chat, ntfy://topic, discord://id/token, json://host/path. It is not "
@@ -36,10 +34,6 @@ class AlertTargetForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = AlertTarget
         fields = ("label", "url", "enabled")
-
-    def clean_url(self) -> str:
-        """The address that was entered, else the saved one."""
-        return self.cleaned_data["url"] or self.initial.get("url") or ""
 
 
 @admin.register(AlertTarget)

@@ -3,7 +3,6 @@
 import time
 
 from asgiref.sync import async_to_sync
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -13,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.admin.base import ConfigAdmin, OneRowPages
+from proxy.admin.secret_field import SecretField, SecretForm
 from proxy.balance.readings import NetworkReading, hash_rate
 from proxy.balance.service import try_source
 from proxy.config.balance_loader import source_config
@@ -49,27 +49,14 @@ class BalanceSettingsAdmin(OneRowPages, ConfigAdmin):
         return reverse("balance")
 
 
-class BalanceSourceForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A source; its password is never shown again, and kept where the field is left empty."""
+class BalanceSourceForm(SecretForm):
+    """A source; a password goes with its user name and address only."""
 
-    password = forms.CharField(
-        label=_("password"),
-        required=False,
-        strip=False,
-        max_length=256,
-        widget=forms.PasswordInput,
-        help_text=_("Leave it empty to keep the one that is set."),
-    )
+    password = SecretField(label=_("password"), strip=False, max_length=256, sent_to=("url", "user"))
 
     class Meta:
         model = BalanceSource
         fields = ("position", "kind", "enabled", "url", "chain", "user", "password", "poll_s")
-
-    def clean_password(self) -> str:
-        """What was typed, else what is set; a password goes with its user name and address only."""
-        typed = self.cleaned_data["password"]
-        moved = {"url", "user"} & set(self.changed_data)
-        return typed or ("" if moved else self.initial.get("password") or "")
 
 
 @admin.register(BalanceSource)

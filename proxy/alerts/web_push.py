@@ -22,7 +22,7 @@ MAX_PAYLOAD = 3000
 """Bytes; a push service need not take more than 4096 with all that encryption adds (RFC 8030, section 7.2)."""
 JWT_S = 12 * 3600
 """How long a signature is valid; at most a day (RFC 8292, section 2)."""
-POINT_BYTES, AUTH_BYTES, SALT_BYTES, KEY_BYTES = 65, 16, 16, 32
+POINT_BYTES, AUTH_BYTES, KEY_BYTES = 65, 16, 32
 _RECORD_BYTES = 4096
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 

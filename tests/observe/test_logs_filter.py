@@ -1,11 +1,7 @@
 """Level, allow and deny decide what is written, at once and without costing what is off."""
 
-import pytest
-
 from proxy.config.snapshot import LogConfig
-from proxy.errors import ConfigError
 from proxy.observe.events import REGISTRY, DownstreamTraffic, PoolDown, PoolReconnectWait, ShareResult
-from proxy.observe.log import effective_log_config, unknown_events
 from proxy.observe.log.log_filter import kinds_to_write
 from tests.observe.logs_cast import ONE, RIG, Scene, everything, pool_down, reconnect_wait
 
@@ -59,29 +55,8 @@ def test_raw_traffic_is_written_at_any_level_because_it_is_emitted_only_while_tr
     assert scene.names() == ["downstream_tx"]
 
 
-def test_environment_wins_over_the_database() -> None:
-    base = LogConfig(
-        level="INFO", allow=frozenset({"pool_reconnect_wait"}), deny=frozenset({"pool_diff"}), file_count=9
-    )
-    config = effective_log_config(base, {"DPMP_LOG_LEVEL": "warning", "DPMP_LOG_DENY": "share_result, job_forwarded"})
-    assert config.level == "WARNING"
-    assert config.allow == {"pool_reconnect_wait"}
-    assert config.deny == {"share_result", "job_forwarded"}
-    assert config.file_count == 9
-
-
-def test_empty_environment_changes_nothing() -> None:
-    assert effective_log_config(LogConfig(), {"DPMP_LOG_LEVEL": " ", "DPMP_LOG_ALLOW": ""}) == LogConfig()
-
-
-def test_unknown_level_is_refused_with_the_choice() -> None:
-    with pytest.raises(ConfigError, match="DEBUG, INFO, WARNING, ERROR"):
-        effective_log_config(LogConfig(), {"DPMP_LOG_LEVEL": "LOUD"})
-
-
-def test_names_of_v2_that_are_gone_are_reported_and_harmless() -> None:
+def test_names_of_v2_that_are_gone_are_harmless() -> None:
     config = LogConfig(deny=frozenset({"pool_diff", "notify_clean_forced"}))
-    assert unknown_events(config) == ["notify_clean_forced"]
     assert PoolDown in kinds_to_write(config)
 
 

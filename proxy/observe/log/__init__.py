@@ -4,7 +4,6 @@
 
 from proxy.observe.log.library import LibraryHandler
 from proxy.observe.log.lines import LogLine
-from proxy.observe.log.log_filter import effective_log_config, unknown_events
 from proxy.observe.log.outlets import log_files
 from proxy.observe.log.redact import Redactor, redact
 from proxy.observe.log.ring import RecentLines, lines
