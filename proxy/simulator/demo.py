@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypedDict
 
+from proxy.simulator.axeos_api import AxeOsApi
+from proxy.simulator.cgminer_api import CgminerApi
 from proxy.simulator.chain import BCH_DEMO_SCRIPT, BTC_DEMO_SCRIPT, SimChain
 from proxy.simulator.commands import DemoCommands
-from proxy.simulator.device_api import AxeOsApi, CgminerApi, SimDevice
+from proxy.simulator.device import DeviceApi, SimDevice
 from proxy.simulator.dialect import CKPOOL, PLAIN
 from proxy.simulator.miner import SLICE_S, SimMiner
 from proxy.simulator.pool import SimPool
@@ -198,11 +200,11 @@ def commands_of(pools: Sequence[SimPool], miners: Sequence[SimMiner]) -> DemoCom
     return DemoCommands(dict(zip(keys, pools, strict=True)), {miner.user.partition(".")[2]: miner for miner in miners})
 
 
-def build_apis(miners: Sequence[SimMiner], hashes_per_difficulty: int) -> dict[str, AxeOsApi | CgminerApi]:
+def build_apis(miners: Sequence[SimMiner], hashes_per_difficulty: int) -> dict[str, DeviceApi]:
     """The APIs of those of ``miners`` that have one, by worker. They tell hash rates as if each hash of the demo were
     as many as it stands for, so that joules per terahash come out as those of an old miner."""
     by_worker = {miner.user.partition(".")[2]: miner for miner in miners}
-    found: dict[str, AxeOsApi | CgminerApi] = {}
+    found: dict[str, DeviceApi] = {}
     for worker, api, watts, celsius, rpm in DEVICES:
         miner = by_worker.get(worker)
         if miner is None:
@@ -233,7 +235,7 @@ def _move(miner: SimMiner, host: str, port: int) -> None:
         miner.wire.transport.abort()
 
 
-async def start_apis(apis: Mapping[str, AxeOsApi | CgminerApi]) -> list[DemoDevice]:
+async def start_apis(apis: Mapping[str, DeviceApi]) -> list[DemoDevice]:
     """Let all be asked, on free ports."""
     kinds = {worker: api for worker, api, *_figures in DEVICES}
     return [

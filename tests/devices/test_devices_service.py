@@ -22,7 +22,9 @@ from proxy.net.clock import LoopClock
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.observe.events import DeviceFound, DevicesTrouble, EventStream
 from proxy.observe.live.views import LiveSnapshot, SessionView, WorkerView
-from proxy.simulator.device_api import AxeOsApi, CgminerApi, SimDevice
+from proxy.simulator.axeos_api import AxeOsApi
+from proxy.simulator.cgminer_api import CgminerApi
+from proxy.simulator.device import SimDevice
 from proxy.types import SessionId, WorkerName
 from tests.support.patience import PATIENCE_S
 

@@ -11,7 +11,9 @@ from proxy.devices.cgminer import pools_of
 from proxy.devices.facts import Api, NoAnswer, Nonsense, NotAllowed
 from proxy.devices.pools import put_back, use
 from proxy.devices.reader import DeviceReader, make_client
-from proxy.simulator.device_api import AxeOsApi, CgminerApi, SimDevice
+from proxy.simulator.axeos_api import AxeOsApi
+from proxy.simulator.cgminer_api import CgminerApi
+from proxy.simulator.device import SimDevice
 
 HERE = "127.0.0.1"
 
