@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import Error as DjangoError
-from django.db import OperationalError
 
 from proxy import VERSION
 from proxy.alerts.service import AlertService
@@ -47,7 +46,6 @@ from proxy.observe.events import (
     LoopHeld,
     MinerDisconnected,
     NodeDraining,
-    NodeStartedAlone,
     ShareResult,
     ShutdownBegin,
     TlsListening,
@@ -67,10 +65,7 @@ from proxy.types import MAIN_LISTENER, TLS_LISTENER, PoolKey
 from proxy.updates.service import UpdateService
 
 if TYPE_CHECKING:
-    from proxy.nodes.home import Home
-    from proxy.nodes.kept_config import ConfigKeeper, KeptConfig
-    from proxy.nodes.lease_keeper import LeaseKeeper
-    from proxy.nodes.shared_view import SharedView
+    from proxy.nodes.membership import Membership
 
 LAST_VERDICTS_S = 1.5
 DRAIN_S = 60.0
@@ -86,7 +81,9 @@ class Node(OwnProcess):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.name = options.node
-        self._make_lease()
+        self.membership = self._make_membership() if self.name else None
+        """None: the proxy is alone, does everything and asks nobody."""
+        self.lease: Lease = self.membership.lease if self.membership is not None else OwnLease()
         self._make_history()
         self._make_engine()
         self._make_services()
@@ -97,32 +94,23 @@ class Node(OwnProcess):
         self._open_files, self._free_memory = raise_open_files(), free_memory()
         self._mqtt: MqttConfig | None = None
         self._draining: asyncio.Task[None] | None = None
-        self._home: Home | None = None
-        """Keeps the data directory of a node locked."""
-        self._kept: KeptConfig | None = None
-        """What a node starts with that found the database away."""
         self._undelivered: list[JournalBlock] = []
         """Block candidates of an earlier run that their pool never answered."""
 
-    def _make_lease(self) -> None:
-        """Who this node is among several; a proxy that is alone does everything and asks nobody."""
-        self.lease: Lease = OwnLease()
-        self.keeper: LeaseKeeper | None = None
-        self.config_keeper: ConfigKeeper | None = None
-        if not self.name:
-            return
-        from proxy.nodes import kept_config  # loaded where there can be several
-        from proxy.nodes.start import make_keeper
+    def _make_membership(self) -> "Membership":
+        """Who this node is among several."""
+        from proxy.nodes.membership import Membership  # loaded where there can be several
 
-        self.config_keeper = kept_config.ConfigKeeper(self.options.data_dir, self.clock.wall, self._report)
-        self.keeper = make_keeper(
+        return Membership(
             self.name,
+            data_dir=self.options.data_dir,
+            clock=self.clock,
             events=self.events,
+            report=self._report,
             on_lease=self._lease_changed,
             on_drain=lambda: self.drain("asked for"),
             on_name_lost=lambda: self.stop("another node took the name"),
         )
-        self.lease = self.keeper.lease
 
     def _make_history(self) -> None:
         """What writes down what happens beside the log: block journal, history, metrics."""
@@ -211,7 +199,14 @@ class Node(OwnProcess):
             let_go=self.engine.let_go,
             share_ports=self.options.worker > 0,
         )
-        self.shared_view = self._make_shared_view() if self.name and settings.REDIS_URL else None
+        self.shared_view = None
+        if self.membership is not None and settings.REDIS_URL:
+            self.shared_view = self.membership.shared_view(
+                url=settings.REDIS_URL,
+                has_pages=self.options.web,
+                let_in=self.engine.connection_control.let_in,
+                trouble=self._database_trouble,
+            )
         self.builder = SnapshotBuilder(
             version=VERSION,
             node=self.name if self.shared_view is not None else "",
@@ -241,26 +236,6 @@ class Node(OwnProcess):
             is_seen=self.options.web or self.shared_view is not None,
         )
 
-    def _make_shared_view(self) -> "SharedView":
-        """What shows several nodes as one; nobody else pays for it."""
-        from proxy.nodes.node_snapshot import NodeState
-        from proxy.nodes.shared_view import OfThisNode, SharedView
-
-        return SharedView(
-            url=settings.REDIS_URL,
-            name=self.name,
-            has_pages=self.options.web,
-            clock=self.clock,
-            events=self.events,
-            let_in=self.engine.connection_control.let_in,
-            of_this=OfThisNode(
-                state=lambda: NodeState.WORKING if self._draining is None else NodeState.DRAINING,
-                leads=lambda: self.lease.held,
-                trouble=self._database_trouble,
-            ),
-            shown=store,
-        )
-
     # --- Life -----------------------------------------------------------------------------------------------------
 
     def drain(self, why: str) -> None:
@@ -269,8 +244,8 @@ class Node(OwnProcess):
             self._draining = spawn(self._drain(why), name="drain", report=self._task_failed)
 
     async def _drain(self, why: str) -> None:
-        if self.keeper is not None:
-            self.keeper.drains()
+        if self.membership is not None:
+            self.membership.drains()
         self.builder.miner_address = ""
         self.publisher.renew()
         self.events.emit(NodeDraining(node=self.name, miners=len(self.engine.sessions), seconds=DRAIN_S))
@@ -302,7 +277,8 @@ class Node(OwnProcess):
         await super().run()
 
     async def _start(self) -> None:
-        await self._join()
+        if self.membership is not None:
+            await self._join(self.membership)
         await self._restore()
         await self.memory.restore()
         await self.watcher.check()
@@ -327,60 +303,35 @@ class Node(OwnProcess):
             *(self.shared_view.tasks() if self.shared_view is not None else ()),
         ):
             self._tasks.append(spawn(work, name=name, report=self._task_failed))
-        if self.keeper is not None:
+        if self.membership is not None:
             several.trouble = self._database_trouble
-            self._tasks.append(spawn(self.keeper.run(), name="node", report=self._task_failed))
+            self._tasks.append(spawn(self.membership.run(), name="node", report=self._task_failed))
         self._tasks.append(spawn(self.updates.run(), name="updates", report=self._report))
         let_in = self.engine.connection_control.let_in
         admission.connect(self.shared_view.let_in if self.shared_view is not None else let_in)
         self.garbage.start()
 
-    async def _join(self) -> None:
+    async def _join(self, membership: "Membership") -> None:
         """Take this node's name and data directory before anything in them is used."""
-        if self.keeper is None:
-            return
-        from proxy.nodes.start import JoinError, join
+        from proxy.nodes.start import JoinError
 
         try:
-            self._home = await join(self.keeper, self.options.data_dir)
-        except OperationalError as error:
-            await self._find_kept(error)
-        except DjangoError as error:
-            raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
-        except JoinError as error:
-            raise StartError(str(error)) from error
-
-    async def _find_kept(self, away: DjangoError) -> None:
-        """The database is away: get ready to start with the configuration of an earlier run, under this node's name."""
-        from proxy.nodes.kept_config import NotKept, read_kept
-        from proxy.nodes.start import JoinError, take_home
-
-        assert self.keeper is not None
-        try:
-            self._kept = await asyncio.to_thread(read_kept, self.options.data_dir)
-            self._home = take_home(self.keeper, self.options.data_dir)
-        except NotKept as error:
-            raise StartError(
-                f"The database cannot be read: {str(away).strip()}. Without it a node starts with the settings of its "
-                f"last run, but there are none: {error}."
-            ) from away
+            await membership.join()
         except JoinError as error:
             raise StartError(str(error)) from error
 
     def _start_alone(self) -> None:
-        if self._kept is None:
+        """The database is away: start with the configuration of an earlier run."""
+        config = self.membership.start_alone() if self.membership is not None else None
+        if config is None:
             raise StartError(f"The database cannot be read: {self._trouble}")
-        config = self._kept.config
-        self.events.emit(
-            NodeStartedAlone(node=self.name, revision=config.revision, age_s=round(self.clock.wall() - self._kept.at))
-        )
         self._apply(config)
 
     async def _restore(self) -> None:
         try:
             await self.history.restore()
         except DjangoError as error:
-            if self._kept is None:
+            if self.membership is None or self.membership.kept is None:
                 raise StartError(f"The database cannot be read: {error}. Has `manage.py migrate` been run?") from error
         try:
             self._undelivered = await asyncio.to_thread(read_undelivered, self.options.data_dir / "blocks.jsonl")
@@ -392,7 +343,7 @@ class Node(OwnProcess):
         stratum = options.stratum or (configured.stratum_host, configured.stratum_port)
         try:
             await self._open_for_readers(
-                configured, settle=self._settle, ready=self._ready if self.keeper is not None else None
+                configured, settle=self._settle, ready=self._ready if self.membership is not None else None
             )
             if self.web is not None:
                 self.engine.web_bound = self.web.address
@@ -413,8 +364,8 @@ class Node(OwnProcess):
         await self._say_what_was_replaced(bound or stratum)
         if bound is not None:
             self.builder.miner_address = address_text(*bound)
-            if self.keeper is not None:
-                self.keeper.listens(address_text(*bound))
+            if self.membership is not None:
+                self.membership.listens(address_text(*bound))
             self.events.emit(Listening(address=address_text(*bound)))
         await self.miner_ports.start()
         self._listening = True
@@ -451,7 +402,6 @@ class Node(OwnProcess):
             self.memory.close(),
             self.mqtt.close(),
             self._leave(),
-            *([self.config_keeper.close()] if self.config_keeper is not None else []),
             self.devices.close(),
             *(server.stop() for server in self._servers()),
             return_exceptions=True,
@@ -465,15 +415,15 @@ class Node(OwnProcess):
         self.journal.close()
         remove_running(self.options.data_dir)
         several.trouble = None
-        if self._home is not None:
-            self._home.close()
+        if self.membership is not None:
+            self.membership.close()
         await self._end_log(began)
 
     async def _leave(self) -> None:
         """Save what this node decided, then let another decide, and have the name."""
         await self.balance.save(at_the_end=True)
-        if self.keeper is not None:
-            await self.keeper.leave()
+        if self.membership is not None:
+            await self.membership.leave()
 
     async def _last_verdicts(self) -> None:
         """Wait a moment for the pools' answers to forwarded shares."""
@@ -492,8 +442,8 @@ class Node(OwnProcess):
 
     def _came_from_database(self, config: ConfigSnapshot) -> None:
         self._apply(config)
-        if self.config_keeper is not None:
-            self.config_keeper.applied(config)
+        if self.membership is not None:
+            self.membership.applied(config)
 
     def _apply(self, config: ConfigSnapshot) -> None:
         self.builder.config_problems = ()
