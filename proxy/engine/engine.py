@@ -37,7 +37,7 @@ from proxy.ports import Clock, Dialer, Random, Timer
 from proxy.scheduling.scheduler import Scheduler
 from proxy.sentence import sentence
 from proxy.stratum.difficulty import diff1_target
-from proxy.stratum.version_rolling import USUAL_MASK
+from proxy.stratum.version_rolling import USUAL_MASK, common_bits
 from proxy.types import (
     HASHES_PER_DIFFICULTY,
     MAIN_LISTENER,
@@ -293,7 +293,7 @@ class Engine:
         for pool in self.pools.values():
             if pool.usable and pool.version_mask:
                 version_mask &= pool.version_mask
-        return version_mask & requested
+        return common_bits(version_mask, requested)
 
     # --- Pools ----------------------------------------------------------------------------------------------------
 

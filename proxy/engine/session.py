@@ -50,6 +50,7 @@ from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
 from proxy.stratum.opening import NOT_TLS, REASONS, Opening, http_answer
 from proxy.stratum.pool_job import PoolJob
+from proxy.stratum.version_rolling import common_bits
 from proxy.types import (
     MAIN_LISTENER,
     ListenerId,
@@ -145,7 +146,6 @@ class Session:
             session_id,
             self.downstream,
             cost=cost,
-            charge=self.miner_cost,
             events=engine.events,
             sums=engine.share_sums,
             scheduler=engine.scheduler,
@@ -598,10 +598,7 @@ class Session:
         if self.profile.stops_rolling and self.known_version_mask(pool, job) is None:
             return 0
         requested, allowed = self.downstream.requested_version_mask, job.allowed_version_mask
-        if requested is None:
-            return allowed
-        common = allowed & requested
-        return allowed if common == allowed else common  # the same number for all, not one for each job of each miner
+        return allowed if requested is None else common_bits(allowed, requested)
 
     # --- Difficulty -----------------------------------------------------------------------------------------------
 

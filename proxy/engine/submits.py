@@ -56,7 +56,6 @@ class SubmitHandler:
     """One miner's. Implements ``SubmitTaker`` for its ``Downstream``."""
 
     __slots__ = (
-        "_charge",
         "_delivery",
         "_diff1",
         "_reading",
@@ -77,7 +76,6 @@ class SubmitHandler:
         downstream: Downstream,
         *,
         cost: PeerCost,
-        charge: Callable[[float, Waste], None],
         events: EventStream,
         sums: ShareSums,
         scheduler: Scheduler,
@@ -88,8 +86,6 @@ class SubmitHandler:
         self.downstream = downstream
         self.cost = cost
         """Its accepted shares are counted here."""
-        self._charge = charge
-        """Takes points (see ``PeerCosts``) for what earned nothing."""
         self.scheduler = scheduler
         self.any_share = False
         """Whether a share of it has passed the check."""
@@ -204,7 +200,7 @@ class SubmitHandler:
             message=text,
         )
         if not self._was_worked_for(check):
-            self._charge(REFUSED_COST, Waste.SHARES)
+            self.downstream.charge(REFUSED_COST, Waste.SHARES)
 
     def _work_only(
         self, ident: JsonId, worker: WorkerName, issued: IssuedJob, key: ShareKey, reached: float, header_hash: bytes
@@ -283,7 +279,7 @@ class SubmitHandler:
             self.events.emit(SubmitUnknownJob(session=self.session, worker=worker, job=submit.job_id))
         else:
             self.events.emit(SubmitNoJobYet(session=self.session, worker=worker))
-        self._charge(REFUSED_COST, Waste.SHARES)
+        self.downstream.charge(REFUSED_COST, Waste.SHARES)
         reason, text = Reason.UNKNOWN_JOB, _TEXTS[Reason.UNKNOWN_JOB]
         self.downstream.refuse(submit.id, code_of(reason), text)
         self.emit_result(worker, None, submit.job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)

@@ -95,7 +95,7 @@ class Downstream:
         """What the miner negotiated; None while it has not."""
         self.declined = False
         """Whether it was told that no pool lets it roll versions."""
-        self.users: dict[str, None] = {}
+        self.users: tuple[str, ...] = ()
         self.last_sent = 0.0
         self.traced = False
         self._clock = clock
@@ -109,7 +109,7 @@ class Downstream:
         self._framer = LineFramer(MAX_LINE_IN)
         self._form: SubmitForm | None = None
         self._forms_learnt = 0
-        self._replies: list[bytes] = []
+        self._replies: tuple[bytes, ...] = ()
         self._reading = False
         self._closed = False
         self._why = ""
@@ -194,6 +194,10 @@ class Downstream:
         """Answer a submit: refused, and why."""
         self._reply(encode_error(ident, code, text))
 
+    def charge(self, points: float, what: Waste) -> None:
+        """The miner did what earns nothing (see ``DownstreamOwner.miner_cost``)."""
+        self._owner.miner_cost(points, what)
+
     def slow(self, seconds: float) -> None:
         """Read nothing from the miner for ``seconds``, beside what it waits already."""
         if self._link is not None:
@@ -274,7 +278,7 @@ class Downstream:
             if isinstance(message, Request):
                 self._request(message)
             else:
-                self._owner.miner_cost(CALL_COST, Waste.CALLS)
+                self.charge(CALL_COST, Waste.CALLS)
         except UnreadableCall as problem:
             if problem.ident == KEEP_ALIVE_ID:
                 return
@@ -303,7 +307,7 @@ class Downstream:
             return
         self._owner.miner_called(request.method[:64])
         if request.method != "mining.authorize":  # a connection may have many users, and each has to log in
-            self._owner.miner_cost(CALL_COST, Waste.CALLS)
+            self.charge(CALL_COST, Waste.CALLS)
         method = _METHODS.get(request.method)
         silent = request.method in _NEVER_ANSWERED or (request.id is None and request.method not in _ANSWER_WITHOUT_ID)
         try:
@@ -343,14 +347,15 @@ class Downstream:
         if len(user) > MAX_USER:
             raise RemoteProtocolError(f"user name longer than {MAX_USER} characters", code=24)
         if user in self.users:
-            self._owner.miner_cost(CALL_COST, Waste.CALLS)
+            self.charge(CALL_COST, Waste.CALLS)
         elif len(self.users) >= MAX_USERS:
             raise RemoteProtocolError(f"more than {MAX_USERS} workers on one connection", code=24)
         password = password if isinstance(password, str) else ""
         if why := self._owner.miner_may_authorize(user, password):
-            self._owner.miner_cost(WRONG_PASSWORD_COST, Waste.PASSWORDS)
+            self.charge(WRONG_PASSWORD_COST, Waste.PASSWORDS)
             return encode_false(request.id, 24, why)
-        self.users[user] = None
+        if user not in self.users:
+            self.users = (*self.users, user)
         self._owner.miner_authorized(user, password)
         return encode_response(request.id, True)
 
@@ -455,13 +460,13 @@ class Downstream:
 
     def _reply(self, line: bytes) -> None:
         if self._reading:
-            self._replies.append(line)
+            self._replies = (*self._replies, line)
         else:
             self._write(line, 1)
 
     def _flush(self) -> None:
         if self._replies:
-            replies, self._replies = self._replies, []
+            replies, self._replies = self._replies, ()
             self._write(b"".join(replies), len(replies))
 
     def _write(self, payload: bytes, lines: int) -> None:
@@ -477,11 +482,11 @@ class Downstream:
 
     def _charge(self, problem: RemoteProtocolError) -> None:
         self._owner.miner_problem(problem)
-        self._owner.miner_cost(problem.cost, Waste.LINES)
+        self.charge(problem.cost, Waste.LINES)
 
     def _charge_blanks(self, blanks: int) -> None:
         if blanks > 0:
-            self._owner.miner_cost(BLANK_COST * blanks, Waste.BLANKS)
+            self.charge(BLANK_COST * blanks, Waste.BLANKS)
 
 
 def _unsupported(request: Request) -> bytes:

@@ -9,9 +9,10 @@ The owner hears of everything through ``UpstreamOwner``; requests that wait are 
 answered, expired, or lost with the connection.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -33,13 +34,15 @@ from proxy.stratum.pool_messages import (
 from proxy.stratum.suggestions import Suggestions
 from proxy.stratum.upstream_owner import PendingSubmit, ShareAnswer, UpstreamOwner
 from proxy.stratum.usual_forms import MOST_LEARNT, AnswerForm, learn_answer
-from proxy.stratum.version_rolling import USUAL_MASK, mask_text, parse_mask
+from proxy.stratum.version_rolling import USUAL_MASK, common_bits, mask_text, parse_mask
 
 MAX_LINE_OUT = 1_023
 """Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
 MAX_LINE_IN = 65_536
 LARGEST_ID = 10**12
 """No connection sends as many requests."""
+BARE_SUBMIT = len(encode_request(LARGEST_ID, "mining.submit", ["", "", "", *["0" * 8] * 3]))
+"""Bytes of a submit with an empty user, job id and extranonce2."""
 LONGEST_ID = len(str(LARGEST_ID))
 """Digits, where a pool answers with a number as text."""
 MIN_NOTIFY = 192
@@ -104,6 +107,12 @@ class _Handshake:
     difficulty_seen: bool = False
 
 
+_COMPLETE = _Handshake(configured=True, authorized=True, difficulty_seen=True)
+"""Nothing changes in it any more, so one is enough for all connections."""
+_NO_CALLS: Mapping[int, tuple[str, float]] = MappingProxyType({})
+"""Of nearly all connections at nearly all times."""
+
+
 class Upstream:
     """The pool's side of the proxy. Implements ``LinkHandler``."""
 
@@ -127,9 +136,9 @@ class Upstream:
         "_patience",
         "_resume",
         "_sent_at",
-        "_submit_room",
         "_submits",
         "_suggestions",
+        "_user_size",
         "_wanted_close",
         "_watch",
         "credentials",
@@ -189,12 +198,10 @@ class Upstream:
         self._forms_learnt = 0
         self._handshake = _Handshake()
         self._next_id = 1
-        self._calls: dict[int, tuple[str, float]] = {}
+        self._calls = _NO_CALLS
         self._submits = OpenSubmits()
-        word = "0" * 8
-        bare = encode_request(LARGEST_ID, "mining.submit", [credentials.user, "", "", word, word, word])
-        self._submit_room = MAX_LINE_OUT - len(bare)
-        """Bytes of a submit that are left for a job id and an extranonce2."""
+        self._user_size = len(orjson.dumps(credentials.user)) - 2
+        """Bytes of the user in JSON, without quotation marks."""
         self._watch: Timer | None = None
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
         self._idle_watch: Timer | None = None
@@ -442,9 +449,9 @@ class Upstream:
             self._owner.upstream_late(accepted)
             late.answered_late(ShareAnswer(accepted, answer.error, SUBMIT_TIMEOUT_S))
             return
-        method, sent_at = self._calls.pop(ident, ("", 0.0))
-        if method and not self._calls:
-            self._calls = {}  # an emptied table keeps its size, on each of thousands of connections
+        method, sent_at = self._calls.get(ident, ("", 0.0))
+        if method:
+            self._end_call(ident)
         if method in _NEEDED:
             self._patience.heard(self._deadlines.now() - sent_at)
         match method:
@@ -495,6 +502,7 @@ class Upstream:
             self._send(self._configure(None), 1)  # perhaps it was that which the pool did not like
             return
         self._handshake.configured, self._handshake.configure_late = True, None
+        self._handshake.minimum_asked = False
         try:
             self._set_version_mask(parse_configure(answer))
         except RemoteProtocolError as problem:
@@ -568,7 +576,7 @@ class Upstream:
     def _too_long_by(self, template: NotifyTemplate) -> int:
         """How many bytes too long a submit for a job would be; up to 0: it fits. A job whose shares could never be sent
         is no work: JSON may write a character of its id in 6 bytes."""
-        return template.job_id_size + 2 * self.extranonce2_size - self._submit_room
+        return BARE_SUBMIT + self._user_size + template.job_id_size + 2 * self.extranonce2_size - MAX_LINE_OUT
 
     def _set_difficulty(self, difficulty: float) -> None:
         first, self._handshake.difficulty_seen = not self._handshake.difficulty_seen, True
@@ -578,7 +586,7 @@ class Upstream:
             self._reissue()
 
     def _set_version_mask(self, version_mask: int) -> None:
-        version_mask &= USUAL_MASK  # AntPool grants bits that nobody asked for
+        version_mask = common_bits(USUAL_MASK, version_mask)  # AntPool grants bits that nobody asked for
         before, self.version_mask = self.version_mask, version_mask
         self._owner.upstream_version_mask(version_mask)
         if self.job is None or version_mask == before:
@@ -612,7 +620,7 @@ class Upstream:
     def _call(self, method: str, params: list[Any]) -> bytes:
         ident = self._next_id
         self._next_id = ident + 1
-        self._calls[ident] = (method, self._deadlines.now())
+        self._calls = {**self._calls, ident: (method, self._deadlines.now())}
         self._arm(OPTIONAL_TIMEOUT_S)
         return encode_request(ident, method, params)
 
@@ -670,12 +678,16 @@ class Upstream:
         for ident, (method, sent_at) in list(self._calls.items()):
             if method in _NEEDED or now - sent_at < OPTIONAL_TIMEOUT_S - 1e-6:
                 continue
-            del self._calls[ident]
+            self._end_call(ident)
             if method == "mining.configure":
                 self._handshake.configured, self._handshake.configure_late = True, ident
                 self._maybe_ready()
-        if not self._calls:
-            self._calls = {}
+
+    def _end_call(self, ident: int) -> None:
+        """Nobody waits for an answer to this call any more."""
+        self._calls = {each: call for each, call in self._calls.items() if each != ident} or _NO_CALLS
+        if self._handshake == _COMPLETE:
+            self._handshake = _COMPLETE
 
     def _oldest_wait(self) -> float | None:
         """When the oldest request that must be answered was sent."""

@@ -31,6 +31,14 @@ def parse_mask(value: object) -> int:
     return int(value, 16)
 
 
+def common_bits(version_mask: int, other: int) -> int:
+    """``version_mask & other``: the very number of the two where it is one of them, for thousands keep it."""
+    common = version_mask & other
+    if common == version_mask:
+        return version_mask
+    return other if common == other else common
+
+
 def mask_text(version_mask: int) -> str:
     """8 hex digits; ESP-Miner insists on a string."""
     return f"{version_mask:08x}"
