@@ -58,14 +58,18 @@ class Link(Protocol):
         """Read nothing for ``seconds``, beside what it waits already; nothing of a peer that may send what it likes."""
 
 
-class LinkHandler(Protocol):
-    """Callbacks of a link. Each runs on the loop and must not block."""
-
-    def opened(self, link: Link) -> None:
-        """The stream is open. Called once, first."""
+class Receiver(Protocol):
+    """Takes what a peer sends."""
 
     def received(self, payload: bytes) -> None:
         """Bytes were received, in any chunking."""
+
+
+class LinkHandler(Receiver, Protocol):
+    """Callbacks of a link. Each runs on the loop and must not block."""
+
+    def opened(self, link: Link) -> Receiver | None:
+        """The stream is open. Called once, first. Returns who is given the bytes; None: the handler itself."""
 
     def closed(self, reason: str) -> None:
         """The stream is closed, for ``reason``. Called once, last, also when it never opened."""

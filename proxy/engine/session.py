@@ -4,7 +4,7 @@ The session owns its ``Downstream`` and one ``PoolLink`` for each pool; where it
 through ``switch_to``. Everything that reaches the miner goes through ``WorkSender`` or is a reply to its request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint, ListenerConfig, VardiffRule
@@ -166,14 +166,14 @@ class Session:
 
     # --- LinkHandler: the runtime calls the downstream endpoint through these --------------------------------------
 
-    def opened(self, link: Link) -> None:
-        """The connection is open."""
+    def opened(self, link: Link) -> Downstream:
+        """The connection is open; the endpoint itself is given the bytes."""
         self.downstream.opened(link)
+        return self.downstream
 
-    @property
-    def received(self) -> Callable[[bytes], None]:
-        """Takes bytes from the miner: the endpoint itself, with no hop in between."""
-        return self.downstream.received
+    def received(self, payload: bytes) -> None:
+        """Bytes from the miner."""
+        self.downstream.received(payload)
 
     def closed(self, reason: str) -> None:
         """The connection is gone."""

@@ -312,12 +312,12 @@ class UpstreamConnection:
 
     # --- LinkHandler ----------------------------------------------------------------------------------------------
 
-    def opened(self, link: Link) -> None:
-        """The pool answered the dial."""
+    def opened(self, link: Link) -> Upstream:
+        """The pool answered the dial; the endpoint itself is given the bytes."""
         self._cancel_dial = None
         if self.ended:
             link.close()
-            return
+            return self.upstream
         self._opened_at = self._deadlines.now()
         self._job_watch.start()
         self._events.emit(
@@ -331,11 +331,11 @@ class UpstreamConnection:
             )
         )
         self.upstream.opened(link)
+        return self.upstream
 
-    @property
-    def received(self) -> Callable[[bytes], None]:
-        """Takes bytes from the pool: the endpoint itself, with no hop in between."""
-        return self.upstream.received
+    def received(self, payload: bytes) -> None:
+        """Bytes from the pool."""
+        self.upstream.received(payload)
 
     def closed(self, reason: str) -> None:
         """The stream ended, or never began."""

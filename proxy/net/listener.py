@@ -122,11 +122,8 @@ class StratumListener:
         """``peer``: who it is, where that is not whoever is connected."""
         accept = partial(self._accept, through=through) if through else self._accept
         if self.tls is not None:
-            link: _MinerLink = _TlsMinerLink(accept, self.budget, self._held, self.tls)
-        else:
-            link = _MinerLink(accept, self.budget, self._held)
-        link.peer = peer
-        return link
+            return _TlsMinerLink(accept, self.budget, self._held, peer, self.tls)
+        return _MinerLink(accept, self.budget, self._held, peer)
 
     async def stop(self) -> None:
         """Stop listening; open connections stay."""
@@ -257,10 +254,12 @@ def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
 class _MinerLink(StreamLink):
     """A connection whose handler is chosen when the peer is known."""
 
-    __slots__ = ("_accept", "_held", "_miner")
+    __slots__ = ("_accept", "_held", "_miner", "_peer")
 
-    def __init__(self, accept: Accept, budget: InputBudget, held: set[asyncio.Transport]) -> None:
+    def __init__(self, accept: Accept, budget: InputBudget, held: set[asyncio.Transport], peer: str) -> None:
         super().__init__(None, budget)
+        self._peer = peer
+        """Empty until it is known."""
         self._accept = accept
         self._held = held
         self._miner: MinerHandler | None = None
@@ -270,8 +269,14 @@ class _MinerLink(StreamLink):
         """Whether it has a handler."""
         return self._miner is not None
 
-    def _find_handler(self) -> LinkHandler | None:
-        self._miner = self._accept(self.peer)
+    @property
+    def peer(self) -> str:
+        """``address:port`` of the miner, also once it is gone."""
+        return self._peer
+
+    def _find_handler(self, transport: asyncio.Transport) -> LinkHandler | None:
+        self._peer = self._peer or peer_of(transport)
+        self._miner = self._accept(self._peer)
         return self._miner
 
     def _refuse(self, transport: asyncio.Transport) -> None:
@@ -301,9 +306,10 @@ class _TlsMinerLink(_MinerLink):
         accept: Accept,
         budget: InputBudget,
         held: set[asyncio.Transport],
+        peer: str,
         tls: MinerTls,
     ) -> None:
-        super().__init__(accept, budget, held)
+        super().__init__(accept, budget, held, peer)
         self._tls = tls
         self._stream: TlsStream | None = None
         self._queued = False

@@ -12,13 +12,12 @@ sends more than that, or where its handler wants it slowed down.
 
 import asyncio
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import cast
 
 from proxy.net.held_writes import held_writes_of
-from proxy.ports import LinkHandler
+from proxy.ports import LinkHandler, Receiver
 from proxy.text import address_text
 
 MAX_UNSENT = 1 << 20
@@ -72,6 +71,16 @@ class InputBudget:
         return self.bytes_per_s / self.lines_per_s
 
 
+class _Nobody:
+    """There is no handler."""
+
+    def received(self, payload: bytes) -> None:
+        """Ignore it."""
+
+
+_NOBODY = _Nobody()
+
+
 class StreamLink(asyncio.Protocol):
     """One connection: a ``Link`` for its handler, a protocol for asyncio."""
 
@@ -86,7 +95,7 @@ class StreamLink(asyncio.Protocol):
         "_lines_a_turn",
         "_loop",
         "_paused",
-        "_receive",
+        "_receiver",
         "_slow_timer",
         "_spent",
         "_spent_at",
@@ -95,12 +104,10 @@ class StreamLink(asyncio.Protocol):
         "_unsent",
         "_waiting",
         "_write_paused",
-        "peer",
     )
 
     def __init__(self, handler: LinkHandler | None, budget: InputBudget | None = None) -> None:
         """``handler`` None: it is found when the peer is known, by ``_find_handler``. ``budget`` None: no limit."""
-        self.peer = ""
         self._budget = budget
         self._spent = 0.0
         self._burst = budget.burst if budget is not None else inf
@@ -117,7 +124,7 @@ class StreamLink(asyncio.Protocol):
         self._paused = False
         """Whether reading is paused."""
         self._handler = handler
-        self._receive: Callable[[bytes], None] = _ignore
+        self._receiver: Receiver = _NOBODY
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._held_writes = held_writes_of(self._loop)
@@ -132,10 +139,15 @@ class StreamLink(asyncio.Protocol):
         """End a connection for which there is no handler."""
         transport.close()
 
-    def _find_handler(self) -> LinkHandler | None:
+    def _find_handler(self, transport: asyncio.Transport) -> LinkHandler | None:
         return self._handler
 
     # --- Link -----------------------------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> str:
+        """``address:port`` of the other end; "" while it is not open."""
+        return peer_of(self._transport) if self._transport is not None else ""
 
     def send(self, payload: bytes) -> None:
         """Queue bytes, to be written with all others of this turn; a peer that does not read is cut off."""
@@ -176,13 +188,12 @@ class StreamLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         self._transport = cast(asyncio.Transport, transport)
-        self.peer = self.peer or peer_of(transport)
-        self._handler = self._find_handler()
+        self._handler = self._find_handler(self._transport)
         if self._handler is None:
             self._refuse(self._transport)
             return
-        self._receive = self._handler.received
-        self._handler.opened(self)
+        self._receiver = self._handler
+        self._receiver = self._handler.opened(self) or self._handler
 
     def data_received(self, data: bytes) -> None:
         """Pass received bytes to the handler."""
@@ -192,7 +203,7 @@ class StreamLink(asyncio.Protocol):
                 self._spent += len(data) + self._line_cost * lines
             else:
                 self._answers = self._answers - lines if self._answers > lines else 0
-            self._receive(data)
+            self._receiver.received(data)
             if self._spent > self._burst:
                 self._work()
             return
@@ -207,7 +218,7 @@ class StreamLink(asyncio.Protocol):
         if self._unread and not delay:
             piece, self._unread = _first_lines(self._unread, self._lines_a_turn + self._answers)
             self._charge(piece)
-            self._receive(piece)
+            self._receiver.received(piece)
             delay = self._delay()
         transport = self._transport
         if transport is None or transport.is_closing():
@@ -273,7 +284,7 @@ class StreamLink(asyncio.Protocol):
             self._waiting = None
         unread, self._unread = self._unread, b""
         if unread and self._budget is None:
-            self._receive(unread)
+            self._receiver.received(unread)
         if self._handler is not None:
             self._handler.closed(self._abort_reason or (str(error) if error else "closed by the other side"))
 
@@ -299,7 +310,3 @@ def peer_of(transport: asyncio.BaseTransport) -> str:
     if not isinstance(peername, tuple) or len(peername) < 2:
         return str(peername or "?")
     return address_text(str(peername[0]).removeprefix("::ffff:"), peername[1])
-
-
-def _ignore(payload: bytes) -> None:
-    """There is no handler."""
