@@ -86,6 +86,7 @@ PURE = {
     "proxy.observe.live.views",
     "proxy.observe.live.worker_health",
     "proxy.net.free_time",
+    "proxy.net.timer_wheel",
     "proxy.net.proxy_header",
 }
 """Modules and packages without asyncio, Django, threads, clock or randomness; they import only each other."""

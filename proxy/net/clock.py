@@ -31,7 +31,7 @@ class LoopClock:
     def deadlines(self) -> FreeTimeClock:
         """The time in which the loop was free, counted from the first call on."""
         if self._deadlines is None:
-            self._deadlines = FreeTimeClock(self)
+            self._deadlines = FreeTimeClock(self, self._failed)
         return self._deadlines
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:

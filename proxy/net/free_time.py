@@ -8,6 +8,7 @@ all sockets were read.
 
 from collections.abc import Callable
 
+from proxy.net.timer_wheel import COARSE_FROM_S, TimerWheel
 from proxy.ports import Clock, Timer
 
 BEAT_S = 0.25
@@ -16,12 +17,16 @@ MOST_S = 0.5
 
 
 class FreeTimeClock:
-    """``Clock`` that follows another one, and stands still while the loop is held."""
+    """``Clock`` that follows another one, and stands still while the loop is held.
 
-    __slots__ = ("_beat_at", "_clock", "_clock_now", "_free")
+    ``on_error`` is given what the call of a coarse timer raised.
+    """
 
-    def __init__(self, clock: Clock) -> None:
+    __slots__ = ("_beat_at", "_clock", "_clock_now", "_free", "_wheel")
+
+    def __init__(self, clock: Clock, on_error: Callable[[Exception], None]) -> None:
         self._clock = clock
+        self._wheel = TimerWheel(_Deadlines(self, clock), on_error)
         self._clock_now = clock.now
         self._free = self._beat_at = clock.now()
         self._arm()
@@ -41,7 +46,12 @@ class FreeTimeClock:
         return self._clock.wall()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Run ``callback`` once so much free time has passed."""
+        """Run ``callback`` once so much free time has passed.
+
+        What is due in ``COARSE_FROM_S`` or later may be called half a second after its time.
+        """
+        if when - self.now() >= COARSE_FROM_S:
+            return self._wheel.call_at(when, callback)
         return _Deadline(self, self._clock, when, callback)
 
     def _arm(self) -> None:
@@ -50,6 +60,21 @@ class FreeTimeClock:
     def _beat(self) -> None:
         self._free, self._beat_at = self.now(), self._clock.now()
         self._arm()
+
+
+class _Deadlines:
+    """The exact timers of free time."""
+
+    __slots__ = ("_clock", "_free", "now")
+
+    def __init__(self, free: FreeTimeClock, clock: Clock) -> None:
+        self._free = free
+        self._clock = clock
+        self.now = free.now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Run ``callback`` once so much free time has passed."""
+        return _Deadline(self._free, self._clock, when, callback)
 
 
 class _Deadline:

@@ -18,7 +18,8 @@ class HeldLoop(VirtualClock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.free = FreeTimeClock(self)
+        self.failed: list[Exception] = []
+        self.free = FreeTimeClock(self, self.failed.append)
 
     @property
     def deadlines(self) -> FreeTimeClock:  # type: ignore[override]
@@ -67,6 +68,22 @@ def test_a_deadline_that_is_cancelled_never_comes_even_after_it_was_put_off():
     timer.cancel()
     clock.advance(100)
     assert late == []
+
+
+def test_thousands_of_deadlines_that_are_far_off_share_a_timer_and_an_error_of_one_hinders_no_other():
+    clock, late = HeldLoop(), list[float]()
+    before = clock.pending
+    clock.free.call_at(20.0, lambda: late.append(1 / 0))
+    for _ in range(1000):
+        clock.free.call_at(20.0, lambda: late.append(clock.free.now()))
+    assert clock.pending == before + 1
+    clock.advance(10)
+    clock.hold(30)
+    clock.advance(9)
+    assert late == []
+    clock.advance(2)
+    assert late == [pytest.approx(20.25, abs=0.26)] * 1000
+    assert [type(error) for error in clock.failed] == [ZeroDivisionError]
 
 
 def test_a_loop_that_is_always_a_little_late_still_finds_a_silent_peer():
