@@ -49,15 +49,19 @@ class _Block:
 class _PoolChain:
     tip: _Block
     confirmed: float
-    connections: set[ConnectionId] = field(default_factory=set)
     at_work: set[ConnectionId] = field(default_factory=set)
-    """Those of ``connections`` that serve a miner: only they raise and end an alarm, for a probe comes and goes."""
+    """Connections that serve a miner: only they raise and end an alarm, for a probe comes and goes."""
+    others: set[ConnectionId] = field(default_factory=set)
     work: _Block | None = None
     """The tip that miners work on."""
     work_confirmed: float = 0.0
     missed: _Block | None = None
     """The first block that miners here did not get; None while they work on the newest."""
     problem: str = ""
+
+    def heard(self, job: PoolNotify | ConnectionTipChanged) -> None:
+        """One of the connections has brought ``job``."""
+        (self.others if job.session is None else self.at_work).add(job.connection)
 
 
 @dataclass(slots=True)
@@ -118,7 +122,7 @@ class ChainObserver:
         now = self._clock.now()
         if mine is not None and mine.tip.prevhash == job.prevhash:
             mine.confirmed = now
-            mine.connections.add(job.connection)
+            mine.heard(job)
             if mine.tip.nbits != job.nbits:
                 mine.tip.nbits = job.nbits
             self._works_on(state, mine, mine.tip, job)
@@ -127,10 +131,10 @@ class ChainObserver:
         if mine is None:
             mine = state.pools[job.pool] = _PoolChain(tip=tip, confirmed=now)
         elif tip.order < mine.tip.order and now - mine.confirmed < STEP_BACK_S:
-            mine.connections.add(job.connection)
+            mine.heard(job)
             self._works_on(state, mine, tip, job)
             return
-        mine.connections.add(job.connection)
+        mine.heard(job)
         mine.tip, mine.confirmed = tip, now
         self._announced(job, tip, now)
         self._works_on(state, mine, tip, job)
@@ -174,15 +178,16 @@ class ChainObserver:
     def _on_disconnected(self, event: PoolDisconnected) -> None:
         key = self._of_pool.get(event.pool)
         mine = self._chains[key].pools.get(event.pool) if key is not None else None
-        if mine is None or event.connection not in mine.connections:
+        if mine is None:
             return
-        mine.connections.discard(event.connection)
-        if not mine.connections:
+        was_at_work = event.connection in mine.at_work
+        if not was_at_work and event.connection not in mine.others:
+            return
+        (mine.at_work if was_at_work else mine.others).discard(event.connection)
+        if not mine.at_work and not mine.others:
             self._forget(event.pool)
-        elif event.connection in mine.at_work:
-            mine.at_work.discard(event.connection)
-            if not mine.at_work:
-                self._nobody_works(self._of_pool[event.pool], event.pool, mine)
+        elif was_at_work and not mine.at_work:
+            self._nobody_works(self._of_pool[event.pool], event.pool, mine)
 
     def _forget(self, pool: PoolKey) -> None:
         key = self._of_pool.pop(pool, None)
@@ -208,7 +213,6 @@ class ChainObserver:
         """Follow what miners work on; a connection that lags does not take its pool back (as ``STEP_BACK_S`` says)."""
         if job.session is None:
             return
-        mine.at_work.add(job.connection)
         now, before = self._clock.now(), mine.work
         if before is not None and tip.order < before.order and now - mine.work_confirmed < STEP_BACK_S:
             return

@@ -28,7 +28,7 @@ and 10 a day later, times the other pools' part of the work: 3 % of the first 6 
 that lie together are believed: each bears the other out.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -100,7 +100,8 @@ class StaleTips:
         self._clock = clock
         self._events = events
         self._tips: dict[ConnectionId, _ConnectionTip] = {}
-        self._connections_of: dict[PoolKey, set[ConnectionId]] = {}
+        self._connections_of: Counter[PoolKey] = Counter()
+        """How many of ``_tips`` each pool has."""
         self._claims: dict[ChainKey, ChainClaims] = {}
         self._splits = ChainSplits(events)
         self._doubts: dict[PoolKey, _Doubt] = {}
@@ -196,7 +197,7 @@ class StaleTips:
         tip = _ConnectionTip(key, job.pool, job.session, job.prevhash, job.height, job.nbits, now)
         self._tips[job.connection] = tip
         claims, said = self._said_by(tip.pool, key)
-        self._connections_of[tip.pool].add(job.connection)
+        self._connections_of[tip.pool] += before is None
         said.working_on[tip.prevhash] = said.working_on.get(tip.prevhash, 0) + 1
         if before is not None and before.chain == key:
             self._claim(claims, said, before, tip)
@@ -213,8 +214,6 @@ class StaleTips:
 
     def _said_by(self, pool: PoolKey, key: ChainKey) -> tuple[ChainClaims, PoolClaims]:
         """What is said of a chain, and what of it by ``pool``. A new block asks for it once for each connection."""
-        if pool not in self._connections_of:
-            self._connections_of[pool] = set()
         claims = self._claims.get(key)
         if claims is None:
             claims = self._claims[key] = {}
@@ -350,9 +349,8 @@ class StaleTips:
         if tip is None:
             return
         self._stop_working_on(tip)
-        connections = self._connections_of[tip.pool]
-        connections.discard(event.connection)
-        if not connections:
+        self._connections_of[tip.pool] -= 1
+        if not self._connections_of[tip.pool]:
             del self._connections_of[tip.pool]
             self._splits.forget(tip.pool)
 

@@ -7,6 +7,7 @@ every few minutes while no miner works there.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, Endpoint, HealthConfig, PoolConfig
@@ -97,8 +98,8 @@ class UpstreamPool:
         self._answers_at_silence = -1
         """How many shares had been answered when a connection last fell silent."""
         self._backoff = Backoff(health.backoff_min_s, health.backoff_max_s, random)
-        self._open: set[UpstreamConnection] = set()
-        """Connections of all kinds that have not ended."""
+        self._others: set[UpstreamConnection] = set()
+        """Connections of all kinds that are not ready ones of miners and have not ended."""
         self._patience = Patience(health.request_stall_s)
         self._context = PoolContext(
             patience=self._patience, lines=engine.pool_lines.setdefault(config.key, LineCount())
@@ -119,11 +120,14 @@ class UpstreamPool:
     @property
     def connections(self) -> int:
         """Open connections, probes included."""
-        return sum(connection.is_open for connection in self._open)
+        return sum(connection.is_open for connection in self._all())
 
     def coinbases(self) -> Iterator[bytes]:
         """The second part of the coinbase in the newest job of each connection."""
-        return (connection.job.template.coinb2 for connection in self._open if connection.job is not None)
+        return (connection.job.template.coinb2 for connection in self._all() if connection.job is not None)
+
+    def _all(self) -> Iterator[UpstreamConnection]:
+        return chain(self.ready_connections, self._others)
 
     @property
     def usable(self) -> bool:
@@ -256,12 +260,13 @@ class UpstreamPool:
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection of ``resume`` ended; it says nothing of the pool's health."""
-        self._open.discard(connection)
+        self._others.discard(connection)
 
     # --- Connections of miners ------------------------------------------------------------------------------------
 
     def connection_ready(self, connection: UpstreamConnection) -> None:
         """A miner's connection got its first job: a fresh dial that succeeded."""
+        self._others.discard(connection)
         self.ready_connections.add(connection)
         self._accepted(connection)
         if not self._shares_unanswered:
@@ -283,7 +288,7 @@ class UpstreamPool:
 
     def connection_ended(self, connection: UpstreamConnection, reason: str) -> None:
         """A miner's connection ended, ``reason`` says why. Losing the last ready one starts a probe."""
-        self._open.discard(connection)
+        self._others.discard(connection)
         was_ready = connection in self.ready_connections
         self.ready_connections.discard(connection)
         if connection.refused:
@@ -478,7 +483,7 @@ class UpstreamPool:
             job_stall_s=self._limits.job_stall_min_s,
             resume=resume,
         )
-        self._open.add(connection)
+        self._others.add(connection)
         return connection
 
     def _dial(
