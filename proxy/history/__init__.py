@@ -1,4 +1,4 @@
-"""Counting every share: tallies, hash rates with their uncertainty, waiting times. Constant work per share."""
+"""What is counted and kept: shares, hash rates, the split, records; and its way into the database and back."""
 
 # ruff: noqa: F401 (a face: each name is for whoever imports it from here)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from proxy.config.snapshot import AdminStatus, ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
+from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig, ScheduleConfig
 from proxy.config.validate import validate
 from proxy.observe.events import REGISTRY, Event, EventStream
 from proxy.scheduling.scheduler import Scheduler
-from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
+from proxy.types import AdminStatus, PoolKey, SessionId, SwitchReason, WorkerName
 from tests.support.clock import VirtualClock
 
 A, B, C = PoolKey("A"), PoolKey("B"), PoolKey("C")

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.config.snapshot import AdminStatus, ConfigSnapshot, Mode, OverrideConfig, Policy
+from proxy.config.snapshot import ConfigSnapshot, Mode, OverrideConfig, Policy
 from proxy.scheduling.rounds import dwell
 from proxy.scheduling.tuning import DEFAULT_TUNING
-from proxy.types import PoolKey, SessionId, SwitchReason
+from proxy.types import AdminStatus, PoolKey, SessionId, SwitchReason
 from tests.scheduling.harness import A, B, C, SchedulerHarness, pool, schedule
 
 POOLS = (A, B, C)

@@ -1,1 +1,1 @@
-"""Imports a configuration: an export of this version, or the files of DPMP v2."""
+"""Imports a configuration: an export of our own, the files of DPMP v2, or those of a farm proxy."""
