@@ -63,7 +63,7 @@ async def run(options: argparse.Namespace) -> int:
             proxy: AbstractAsyncContextManager[Attacked] = _one_that_runs(options) if options.proxy else shop.proxy()
             async with proxy as attacked:
                 found = await _measured(attacked, row, options.seconds or row.seconds)
-            missed = [text for judge in row.judges for text in judge(found)]
+            missed = [text for check in row.checks for text in check(found)]
             failed += bool(missed)
             _say(f"| {name} | {row.before} | {row.wanted} | {_told(row, found)} | {'; '.join(missed) or 'ok'} |")
     return failed

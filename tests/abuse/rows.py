@@ -13,7 +13,7 @@ from tests.abuse.measure import Measured, Notes, Probe
 from tests.abuse.subject import Attacked
 
 Missed = Iterator[str]
-Judge = Callable[[Measured], Missed]
+Check = Callable[[Measured], Missed]
 """Says what is not as wanted."""
 
 
@@ -24,7 +24,7 @@ class Row:
     attack: str
     before: str
     wanted: str
-    judges: tuple[Judge, ...]
+    checks: tuple[Check, ...]
     seconds: float = 10.0
     prepare: Callable[[Attacked], None] | None = None
     """Before the attack, and before the miners come."""
@@ -37,14 +37,14 @@ class Row:
     calm_s: float = 5.0
 
 
-def p99_below(limit_ms: float) -> Judge:
+def p99_below(limit_ms: float) -> Check:
     """The honest miners' answers come in time; on a busy machine that is twice the p99 at rest."""
 
-    def judge(found: Measured) -> Missed:
+    def check(found: Measured) -> Missed:
         if found.under.p99_ms >= max(limit_ms, 2 * found.rest.p99_ms):
             yield f"p99 is {found.under.p99_ms:.0f} ms"
 
-    return judge
+    return check
 
 
 def unharmed(found: Measured) -> Missed:
@@ -57,36 +57,36 @@ def unharmed(found: Measured) -> Missed:
         yield f"honest miners cut off {found.under.disconnects} times"
 
 
-def memory(grown_mb: float, kept_mb: float) -> Judge:
+def memory(grown_mb: float, kept_mb: float) -> Check:
     """The process grows by so much at most, and keeps less."""
 
-    def judge(found: Measured) -> Missed:
+    def check(found: Measured) -> Missed:
         if found.grown_mb > grown_mb:
             yield f"grew by {found.grown_mb:.0f} MB"
         if found.kept_mb > kept_mb:
             yield f"kept {found.kept_mb:.0f} MB"
 
-    return judge
+    return check
 
 
-def written(most_mb: float) -> Judge:
+def written(most_mb: float) -> Check:
     """Database, journals and logs grow by so much at most."""
 
-    def judge(found: Measured) -> Missed:
+    def check(found: Measured) -> Missed:
         if found.written_mb > most_mb:
             yield f"wrote {found.written_mb:.0f} MB"
 
-    return judge
+    return check
 
 
-def noted(name: str, most: float) -> Judge:
+def noted(name: str, most: float) -> Check:
     """What the row measured beside is that much at most."""
 
-    def judge(found: Measured) -> Missed:
+    def check(found: Measured) -> Missed:
         if found.notes.get(name, most) > most:
             yield f"{name}: {found.notes[name]:g}"
 
-    return judge
+    return check
 
 
 def one_suggestion_per_connection(found: Measured) -> Missed:
@@ -96,25 +96,25 @@ def one_suggestion_per_connection(found: Measured) -> Missed:
         yield f"{found.suggestions} suggestions to a pool"
 
 
-def dials_at_most(per_s: int) -> Judge:
+def dials_at_most(per_s: int) -> Check:
     """New connections to a pool within any second, and as many at once before; the window is a bit more than one."""
 
-    def judge(found: Measured) -> Missed:
+    def check(found: Measured) -> Missed:
         if found.dials_per_s > 2.2 * per_s + 2:
             yield f"{found.dials_per_s:.0f} dials a second"
 
-    return judge
+    return check
 
 
-def answered_only(*allowed: str) -> Judge:
+def answered_only(*allowed: str) -> Check:
     """HTTP requests got only these statuses, ``closed`` among them where that is right."""
 
-    def judge(found: Measured) -> Missed:
+    def check(found: Measured) -> Missed:
         others = {name: count for name, count in found.counts.items() if name not in allowed}
         if others:
             yield f"answers {others}"
 
-    return judge
+    return check
 
 
 # --- What rows measure beside -----------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ ROWS: dict[str, Row] = {
                 attack=name,
                 before=before,
                 wanted="below 50" + ("; one line per connection in 30 s" if name == "suggestions" else ""),
-                judges=(*FLOODED, one_suggestion_per_connection),
+                checks=(*FLOODED, one_suggestion_per_connection),
             )
             for name, before in ONE_CONNECTION.items()
         ),
@@ -194,7 +194,7 @@ ROWS: dict[str, Row] = {
             attack="low-shares-of-20",
             before="38000; 374 refused; +311 MB, kept",
             wanted="below 100; none refused; +20 MB, given back",
-            judges=(p99_below(100), unharmed, memory(20, 10)),
+            checks=(p99_below(100), unharmed, memory(20, 10)),
             seconds=20,
         ),
         Row(
@@ -203,7 +203,7 @@ ROWS: dict[str, Row] = {
             beside=True,
             before="as above",
             wanted="below 100; miners in good standing are not punished",
-            judges=(p99_below(100), unharmed),
+            checks=(p99_below(100), unharmed),
         ),
         Row(
             attack="easy-blocks",
@@ -211,7 +211,7 @@ ROWS: dict[str, Row] = {
             prepare=one_pool_makes_blocks_easy,
             before="168 false blocks; 832 MB written",
             wanted="one alarm, nothing of size",
-            judges=(noted("blocks told", 10), written(10), unharmed),
+            checks=(noted("blocks told", 10), written(10), unharmed),
             seconds=6,
             after=blocks,
         ),
@@ -219,14 +219,14 @@ ROWS: dict[str, Row] = {
             attack="web-logins",
             before="8602; pages frozen for 2 min",
             wanted="below 50; pages within 1 s after",
-            judges=(p99_below(50), unharmed, noted("page_s", 1), noted("ready_s", 1), answered_only("200", "429")),
+            checks=(p99_below(50), unharmed, noted("page_s", 1), noted("ready_s", 1), answered_only("200", "429")),
             after=pages,
         ),
         Row(
             attack="half-open",
             before="0 of 10 new miners served",
             wanted="all 10 served within 5 s",
-            judges=(noted("new miners not served", 0), unharmed),
+            checks=(noted("new miners not served", 0), unharmed),
             seconds=15,
             during=ten_new_miners,
         ),
@@ -234,25 +234,25 @@ ROWS: dict[str, Row] = {
             attack="logins-of-miners",
             before="600 dials a second",
             wanted="at most 20 a second and pool",
-            judges=(dials_at_most(20), p99_below(100), unharmed),
+            checks=(dials_at_most(20), p99_below(100), unharmed),
         ),
         Row(
             attack="long-names",
             before="+254 MB, 255 MB log",
             wanted="+20 MB at most",
-            judges=(p99_below(100), unharmed, memory(20, 20), written(20)),
+            checks=(p99_below(100), unharmed, memory(20, 20), written(20)),
         ),
         Row(
             attack="scrapes",
             before="139",
             wanted="below 50",
-            judges=(p99_below(50), unharmed),
+            checks=(p99_below(50), unharmed),
         ),
         Row(
             attack="large-posts",
             before="627",
             wanted="below 50; refused at 1 MB",
-            judges=(p99_below(50), unharmed, memory(40, 20), answered_only("400", "413", "closed")),
+            checks=(p99_below(50), unharmed, memory(40, 20), answered_only("400", "413", "closed")),
         ),
     )
 }

@@ -110,7 +110,7 @@ class PushService:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
-                status = owner.status or owner.judge(self, body)
+                status = owner.status or owner.check(self, body)
                 if owner.drip:
                     return self.dripped()
                 self.send_response(status)
@@ -140,7 +140,7 @@ class PushService:
         self.origin = f"https://{name}:{self.port}"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
-    def judge(self, request, body):
+    def check(self, request, body):
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             claims, point = read_vapid(headers["authorization"])

@@ -101,8 +101,8 @@ async def test_split_follows_a_chain_that_becomes_harder(
             f"{took:.0f} s after the weights moved: delivered to BTC {part.delivered * 100:.1f} % +- "
             f"{part.error * 100:.1f}, wanted {part.wanted * 100:.1f}"
         )
-        in_hand = 2.5 / took
-        assert abs(part.delivered - 0.33) <= 1.5 * part.error + in_hand
+        surplus = 2.5 / took
+        assert abs(part.delivered - 0.33) <= 1.5 * part.error + surplus
 
 
 async def seen(fact: Callable[[Metrics], bool]) -> Metrics:

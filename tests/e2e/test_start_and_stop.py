@@ -1,4 +1,4 @@
-"""The process starts with a clear word about what hinders it, and ends within five seconds, work in hand or not."""
+"""The process starts with a clear word about what hinders it, and ends within five seconds, shares open or not."""
 
 import asyncio
 import signal

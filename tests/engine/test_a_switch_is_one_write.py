@@ -103,7 +103,7 @@ def test_every_issue_of_a_job_differs_in_its_search_space() -> None:
         assert len(jobs) == len(set(jobs))
 
 
-def test_without_filler_ntime_grows_with_the_seconds_and_stays_within_what_pools_take() -> None:
+def test_without_padding_ntime_grows_with_the_seconds_and_stays_within_what_pools_take() -> None:
     world = World({"A": 4, "B": 4})
     miner = world.miner()
     world.advance(300)

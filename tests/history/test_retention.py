@@ -118,7 +118,7 @@ def test_best_shares_that_were_beaten_go_and_every_workers_own_best_stays():
     assert list(BestShare.objects.filter(worker="small").values_list("true_difficulty", flat=True)) == [5.0]
 
 
-def test_the_chore_sweeps_every_ten_minutes_and_again_after_a_failure(monkeypatch):
+def test_the_periodic_job_sweeps_every_ten_minutes_and_again_after_a_failure(monkeypatch):
     swept = []
 
     def count(now, check):

@@ -272,7 +272,7 @@ async def test_names_and_numbers_that_no_database_takes_are_made_harmless(sync):
     assert clean_name("Ännchen 1", 128) == "Ännchen 1"
 
 
-async def test_a_chore_that_fails_is_trouble_and_is_tried_again():
+async def test_a_periodic_job_that_fails_is_trouble_and_is_tried_again():
     done = []
 
     def periodic_job():

@@ -74,7 +74,7 @@ class Walk(SchedulerHarness):
                 self.come,
                 self.go,
                 self.pool_flips,
-                self.lane_flips,
+                self.connection_flips,
                 self.reconfigure,
                 self.live,
                 self.live,
@@ -111,7 +111,7 @@ class Walk(SchedulerHarness):
         if self.truth[key]:
             self.scheduler.pool_status(key, True)
 
-    def lane_flips(self) -> None:
+    def connection_flips(self) -> None:
         if self.ready_pools:
             session, key = self.random.choice(sorted(self.ready_pools)), self.random.choice(POOLS)
             if self.truth[key]:

@@ -73,7 +73,7 @@ def test_two_miners_are_out_of_phase_after_a_change_of_weights(after: tuple[floa
 def test_two_miners_are_out_of_phase_after_both_lost_their_connections_to_a_pool_that_is_up():
     simulation = pair((50, 50))
     simulation.run_to(600)
-    # Both leave for A at the instant at which they have nothing in hand: equal from now on.
+    # Both leave for A at the instant at which they have no surplus: equal from now on.
     for miner in simulation.miners.values():
         simulation.scheduler._miners[miner.session].surplus = {A: 0.0, B: 0.0}
         simulation.scheduler.set_ready(miner.session, frozenset({A}))

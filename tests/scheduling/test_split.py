@@ -34,7 +34,7 @@ def start(fleet: str, weights: tuple[float, ...], seed: int, **behaviour: PoolBe
 
 @pytest.mark.parametrize("min_switch_s", [30, 50])
 @pytest.mark.parametrize("weights", [(50, 50), (70, 30), (85, 15), (95, 5), (100, 0), (60, 30, 10)])
-def test_one_miner_never_has_more_than_half_a_dwell_in_hand(weights: tuple[float, ...], min_switch_s: float):
+def test_one_miner_never_has_more_than_half_a_dwell_of_surplus(weights: tuple[float, ...], min_switch_s: float):
     config = config_for(weights, min_switch_s)
     samples, simulation = simulate("1", config, 1, range(30, 3600, 47))
     # With three pools the dwell of the smallest shifts the rounds of the others by a little.

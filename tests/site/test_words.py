@@ -68,6 +68,8 @@ IN_A_FOLDER = {
     "proxy.stratum": {"bits", "mask"},
     "proxy.scheduling": {"carry", "row", "rows"},
 }
+IN_SENTENCES = {"desk", "judged", "told", "visitor"}
+"""Tests are called by sentences, in which these are plain English."""
 TEXTS = re.compile(r"\bcan not\b|\b[Ll]anes?\b|\bin hand\b|\bShareDesk\b|\b[Aa]genda\b|\b[Ll]eftovers?\b")
 
 
@@ -102,6 +104,18 @@ def test_no_name_is_a_word_that_was_replaced() -> None:
             if parts_of(name) & PARTS.keys() or bare in WHOLE or bare in here:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} {name}")
     assert not wrong
+
+
+def test_tests_speak_the_words_of_what_they_test() -> None:
+    tests = ROOT / "tests"
+    replaced = PARTS.keys() - IN_SENTENCES
+    assert not [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in sorted(tests.rglob("*.py"))
+        if "vendor" not in path.parts
+        for line, name in names(path)
+        if parts_of(name) & replaced
+    ]
 
 
 def test_no_text_has_a_word_that_was_replaced() -> None:

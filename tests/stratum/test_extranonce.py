@@ -63,7 +63,7 @@ def test_what_is_given_fits_the_smallest_pool_that_can_be_used(
     assert length + size <= min(usable, default=4)
 
 
-def test_a_filler_is_never_the_same_twice() -> None:
+def test_padding_is_never_the_same_twice() -> None:
     padding = ExtranoncePadding()
     taken = [padding.take(2) for _ in range(65536)]
     assert len(set(taken)) == 65536
