@@ -16,6 +16,11 @@ from dashboard.login_models import IdentityProvider, LinkByHand  # noqa: F401 (D
 from proxy.models.base import OneRow, keep_newest
 
 
+def hash_of(secret: str) -> str:
+    """What is stored of the secret of a link or a token. 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 class Permissions(models.Model):
     """No table: declares the dashboard's permissions, of which the groups consist."""
 
@@ -87,21 +92,16 @@ class ReadOnlyLink(models.Model):
     def __str__(self) -> str:
         return self.label
 
-    @staticmethod
-    def hash_of(secret: str) -> str:
-        """What is stored of a secret. 256 random bits need no slow hash."""
-        return hashlib.sha256(secret.encode()).hexdigest()
-
     @classmethod
     def make(cls, *, label: str, by: str) -> tuple["ReadOnlyLink", str]:
         """A new link and its secret, which is shown once."""
         secret = secrets.token_urlsafe(32)
-        return cls.objects.create(label=label, created_by=by, token_hash=cls.hash_of(secret)), secret
+        return cls.objects.create(label=label, created_by=by, token_hash=hash_of(secret)), secret
 
     @classmethod
     def find(cls, secret: str) -> "ReadOnlyLink | None":
         """The link with this secret, unless it was revoked."""
-        return cls.objects.filter(token_hash=cls.hash_of(secret), revoked_at__isnull=True).first()
+        return cls.objects.filter(token_hash=hash_of(secret), revoked_at__isnull=True).first()
 
 
 class TokenRole(models.TextChoices):
@@ -147,11 +147,6 @@ class ApiToken(models.Model):
     def __str__(self) -> str:
         return self.label
 
-    @staticmethod
-    def hash_of(secret: str) -> str:
-        """What is stored of a secret. 256 random bits need no slow hash."""
-        return hashlib.sha256(secret.encode()).hexdigest()
-
     @classmethod
     def make(cls, user: User, label: str, *, role: str, days: int) -> tuple["ApiToken", str]:
         """A new token that lives ``days``, and its secret, which is shown once.
@@ -172,7 +167,7 @@ class ApiToken(models.Model):
                 user=user,
                 label=label,
                 role=role,
-                token_hash=cls.hash_of(secret),
+                token_hash=hash_of(secret),
                 password_mark=user.get_session_auth_hash(),
                 expires_at=timezone.now() + timedelta(days=days),
             )

@@ -8,7 +8,9 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from dashboard.svg import PALETTE
+from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ALL_WORKERS, Mode, ScheduleConfig
+from proxy.errors import ConfigError
 from proxy.observe.live.views import LiveSnapshot
 from proxy.scheduling import timetable
 from proxy.types import MAIN_LISTENER, ListenerId, PoolKey, WorkerName
@@ -19,6 +21,14 @@ NAME_WIDTH = 14.0
 """What a name takes, in percent of a day."""
 EVERYBODY = WorkerName("")
 """A worker that only schedules for all workers apply to."""
+
+
+def configured() -> tuple[tuple[ScheduleConfig, ...], Sequence[str]]:
+    """The schedules as they are in the database, and none with what is wrong where they cannot be used."""
+    try:
+        return load_snapshot().schedules, ()
+    except ConfigError as error:
+        return (), error.problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from dashboard.access import NOBODY, Access, of_token
-from dashboard.models import ApiToken
+from dashboard.models import ApiToken, hash_of
 
 USE_NOTED_S = 60.0
 """How exactly the time of the last use is kept: each note is a write to the database."""
@@ -37,7 +37,7 @@ class Caller:
 def hash_in(header: str) -> str | None:
     """The hash of the token in an Authorization header; None where there is none that could be one of ours."""
     found = _BEARER.match(header) if len(header) <= MAX_HEADER else None
-    return ApiToken.hash_of(found[1]) if found else None
+    return hash_of(found[1]) if found else None
 
 
 def caller_of(header: str, address: str) -> Caller | None:

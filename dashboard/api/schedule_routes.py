@@ -17,9 +17,8 @@ from dashboard.api.live_routes import WorkerText
 from dashboard.api.schemas import schedules as schemas
 from dashboard.api.security import MAY_ADMINISTER, MAY_SEE, caller_in
 from dashboard.models import AuditEntry
-from dashboard.schedules import Coming, present_and_next
+from dashboard.schedules import Coming, configured, present_and_next
 from proxy.config.loader import load_snapshot
-from proxy.config.snapshot import ScheduleConfig
 from proxy.errors import ConfigError
 from proxy.models import Allocation, Fallback, Pool, Schedule, ScheduleWindow
 
@@ -39,11 +38,9 @@ def schedules(request: HttpRequest) -> list[schemas.Schedule]:
 @router.get("/schedules/in-force", response=schemas.SchedulesNow, auth=MAY_SEE)
 def in_force(request: HttpRequest, worker: WorkerText = "") -> schemas.SchedulesNow:
     """Which schedule is in force for a worker, or for any, and which follows within a week."""
-    known: tuple[ScheduleConfig, ...] = ()
-    try:
-        known = load_snapshot().schedules
-    except ConfigError as error:
-        raise Refused(409, " ".join(error.problems)) from error
+    known, problems = configured()
+    if problems:
+        raise Refused(409, " ".join(problems))
     present, following = present_and_next(known, worker, live.snapshot().at)
     return schemas.SchedulesNow(now=_coming(present), following=None if following is None else _coming(following))
 

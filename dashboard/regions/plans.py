@@ -6,12 +6,10 @@ from itertools import pairwise
 
 from dashboard.access import Access
 from dashboard.live import region
-from dashboard.schedules import coming, for_worker, present_and_next, routes, week
+from dashboard.schedules import coming, configured, for_worker, present_and_next, routes, week
 from dashboard.svg import pool_style_key
 from proxy.balance.balance_view import BalanceView, HistoryPoint
-from proxy.config.loader import current_revision, load_snapshot
-from proxy.config.snapshot import ScheduleConfig
-from proxy.errors import ConfigError
+from proxy.config.loader import current_revision
 from proxy.models import Schedule
 from proxy.observe.live.views import LiveSnapshot
 from proxy.types import MAIN_LISTENER, ListenerId
@@ -44,12 +42,7 @@ def schedule(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, 
     """
     zone, through, worker = (*argument.split(" ", 2), "", "")[:3]
     listener = ListenerId(int(through)) if NUMBER.fullmatch(through) else MAIN_LISTENER
-    problems: Sequence[str] = ()
-    schedules: tuple[ScheduleConfig, ...] = ()
-    try:
-        schedules = load_snapshot().schedules
-    except ConfigError as error:
-        problems = error.problems
+    schedules, problems = configured()
     shown = for_worker(schedules, worker, listener)
     present, following = present_and_next(shown, worker, snap.at, listener)
     listeners = {listener.id: listener.name for listener in snap.listeners}

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard import live
 from dashboard.access import SEE, STEER, needs
-from dashboard.schedules import Block, coming, for_worker, overlaps, week, zone_of, zones
+from dashboard.schedules import Block, coming, configured, for_worker, overlaps, week, zone_of, zones
 from dashboard.views.editing import deleted, noted, page, switched
 from dashboard.windows import (
     ALL_DAYS,
@@ -30,9 +30,7 @@ from dashboard.windows import (
 )
 from proxy.admin.fields import read_clock
 from proxy.admin.preview import sample_worker
-from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ALL_WORKERS, ScheduleConfig, Window
-from proxy.errors import ConfigError
 from proxy.models import Schedule, ScheduleWindow
 from proxy.scheduling import timetable
 from proxy.types import WorkerName
@@ -59,12 +57,7 @@ def _group(request: HttpRequest) -> str:
 def picture(request: HttpRequest, chosen: int | None = None, unsaved: int | None = None) -> dict[str, Any]:
     """Context of the picture and of what is said below it, from the tables as they are in this transaction."""
     snap, group = live.snapshot(), _group(request)
-    problems: Sequence[str] = ()
-    schedules: tuple[ScheduleConfig, ...] = ()
-    try:
-        schedules = load_snapshot().schedules
-    except ConfigError as error:
-        problems = error.problems
+    schedules, problems = configured()
     worker = str(sample_worker(group)) if group else ""
     shown = for_worker(schedules, worker)
     zone = zone_of(shown, viewers_zone(request))
@@ -132,7 +125,7 @@ def window_new(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         return _save_window(request, WindowForm(request.POST))
     snap = live.snapshot()
-    zone = zone_of(_schedules(), viewers_zone(request))
+    zone = zone_of(configured()[0], viewers_zone(request))
     group = _group(request)
     start = {"time_zone": zone, "workers": group or ALL_WORKERS}
     if request.GET.get("preset") in PRESETS:
@@ -155,13 +148,6 @@ def window_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     given = {"weekdays": window.weekdays, "start": window.start, "end": window.end, **_asked(request.GET)}
     form = WindowForm(window=window, initial=_taken_hold_of(given, request.GET))
     return _page(request, form, asks="delete" in request.GET)
-
-
-def _schedules() -> tuple[ScheduleConfig, ...]:
-    try:
-        return load_snapshot().schedules
-    except ConfigError:
-        return ()
 
 
 def _asked(said: QueryDict) -> dict[str, Any]:
@@ -201,7 +187,7 @@ def _whole(text: str) -> int:
 
 def _to_win(initial: Mapping[str, Any], now: float) -> int:
     """A priority above those of the windows that the new one overlaps."""
-    schedules = _schedules()
+    schedules, _problems = configured()
     if initial["time_zone"] not in zones():
         return 0
     worker = sample_worker(initial["workers"])

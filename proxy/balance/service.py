@@ -47,24 +47,25 @@ class _Due:
     failures: int = 0
 
 
+def observed_block(row: ChainBlock) -> ObservedBlock:
+    """A stored block of a known chain."""
+    return ObservedBlock(
+        chain=Chain(row.chain),
+        height=row.height,
+        announced_at=row.announced_at,
+        difficulty=row.difficulty,
+        prevhash=bytes.fromhex(row.prevhash),
+        reward=row.reward,
+    )
+
+
 class BalanceStore:
     """Observed blocks and last weights in the database. Blocking."""
 
     def load(self) -> list[ObservedBlock]:
         """All stored blocks of known chains."""
-        known = {chain.value: chain for chain in KEPT_BLOCKS}
-        return [
-            ObservedBlock(
-                chain=known[row.chain],
-                height=row.height,
-                announced_at=row.announced_at,
-                difficulty=row.difficulty,
-                prevhash=bytes.fromhex(row.prevhash),
-                reward=row.reward,
-            )
-            for row in ChainBlock.objects.all()
-            if row.chain in known
-        ]
+        known = {chain.value for chain in KEPT_BLOCKS}
+        return [observed_block(row) for row in ChainBlock.objects.all() if row.chain in known]
 
     def load_parts(self) -> tuple[dict[Chain, float], float]:
         """The last parts, and their time (unix seconds)."""

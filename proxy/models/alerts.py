@@ -1,7 +1,6 @@
 """Whom alerts go to, by which rules, and what was sent."""
 
 from datetime import time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.models.base import ConfigModel, SingleRow
 from proxy.models.constraints import check, single_row, within
+from proxy.models.field_rules import check_time_zone, check_worker_patterns
 from proxy.models.labels import choices_of, values_of
 
 _DEFAULT = AlertConfig()
@@ -151,8 +151,7 @@ class AlertRule(ConfigModel):
             raise ValidationError({"threshold": gettext("This is a percentage above 0 and below 100.")})
         if self.kind in (AlertKind.NO_SHARES, AlertKind.WORKER_SILENT) and self.threshold < 1:
             raise ValidationError({"threshold": gettext("Give it 1 minute at least.")})
-        if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
-            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * means all workers.")})
+        check_worker_patterns(self.workers)
 
     @classmethod
     def ensure(cls) -> None:
@@ -205,12 +204,7 @@ class AlertSettings(SingleRow):
 
     def check_rules(self) -> None:
         """Check that the time zone exists."""
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValidationError(
-                {"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.') % self.time_zone}
-            ) from error
+        check_time_zone(self.time_zone)
 
 
 class AlertDelivery(models.Model):

@@ -1,17 +1,14 @@
 """Schedules: weights of pools by worker and time."""
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from proxy.config.snapshot import ALL_WORKERS, DEFAULT_MIN_SWITCH_S, DEFAULT_SLICE_S, MIN_SWITCH_S_FLOOR, Mode, Policy
 from proxy.models.base import ConfigModel
 from proxy.models.constraints import check, within
+from proxy.models.field_rules import check_time_zone, check_worker_patterns
 from proxy.models.labels import choices_of, values_of
 from proxy.models.listeners import Listener
 from proxy.models.pools import Pool
@@ -111,14 +108,8 @@ class Schedule(ConfigModel):
 
     def check_rules(self) -> None:
         """The time zone must exist, and no worker pattern be empty."""
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValidationError(
-                {"time_zone": gettext('"%s" is no time zone; try Europe/Berlin or UTC.') % self.time_zone}
-            ) from error
-        if not all(pattern.strip() for pattern in (self.workers or "").split(",")):
-            raise ValidationError({"workers": gettext("A pattern between the commas is empty; * means all workers.")})
+        check_time_zone(self.time_zone)
+        check_worker_patterns(self.workers)
 
 
 class Allocation(ConfigModel):

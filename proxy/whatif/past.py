@@ -9,6 +9,7 @@ from math import ceil
 from django.db.models import F, Min, Sum
 
 from proxy.balance.observed import SPACING_S, ObservedBlock
+from proxy.balance.service import observed_block
 from proxy.models.balance import ChainBlock
 from proxy.models.history import ChainTip, ShareBucket
 from proxy.stratum.difficulty import network_difficulty, target_of_nbits
@@ -102,14 +103,7 @@ def _blocks(begin: int, end: int) -> tuple[ObservedBlock, ...]:
                     ),
                 )
         for row in ChainBlock.objects.filter(chain=chain.value, announced_at__gte=begin, announced_at__lt=end):
-            found[chain, row.height] = ObservedBlock(
-                chain=chain,
-                height=row.height,
-                announced_at=row.announced_at,
-                difficulty=row.difficulty,
-                prevhash=bytes.fromhex(row.prevhash),
-                reward=row.reward,
-            )
+            found[chain, row.height] = observed_block(row)
     return tuple(found.values())
 
 

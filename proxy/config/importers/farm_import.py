@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from django.db import transaction
-
 from proxy.config.importers.farm_formats import (
     FarmConfig,
     FarmListener,
@@ -14,9 +12,8 @@ from proxy.config.importers.farm_formats import (
     parse_farm_proxy,
     read_toml,
 )
-from proxy.config.importers.saved_rows import SavedRows
+from proxy.config.importers.saved_rows import SavedRows, all_or_nothing
 from proxy.config.importers.v2_format import read_json
-from proxy.config.loader import load_snapshot
 from proxy.models import Allocation, Fallback, Listener, Pool, PoolEndpoint, ProxySettings, Schedule, Wallet
 from proxy.models.labels import WalletKind
 from proxy.types import Chain
@@ -43,12 +40,8 @@ def import_agent(path: Path, *, check: bool = False) -> list[str]:
 
 
 def _imported(config: FarmConfig, *, check: bool) -> list[str]:
-    with transaction.atomic():
-        lines = _Import().run(config)
-        load_snapshot()  # raises if the proxy could not use the result
-        if check:
-            transaction.set_rollback(True)
-    return lines
+    with all_or_nothing(check=check):
+        return _Import().run(config)
 
 
 class _Import(SavedRows):

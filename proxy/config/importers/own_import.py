@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import models, transaction
+from django.db import models
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
@@ -20,8 +20,8 @@ from proxy.config.export import (
     Section,
     columns,
 )
+from proxy.config.importers.saved_rows import all_or_nothing
 from proxy.config.importers.v2_format import read_json
-from proxy.config.loader import load_snapshot
 from proxy.errors import ConfigError
 from proxy.models import AlertTarget, WeightOverride
 
@@ -50,13 +50,10 @@ def import_own(path: Path, *, check: bool = False) -> list[str]:
     for section in SECTIONS:
         found = document.get(section.name)
         lines += _unknown(section, [found] if section.single else found, section.name)
-    with transaction.atomic():
+    with all_or_nothing(check=check):
         for section in SECTIONS:
             lines += _section(section, document.get(section.name))
         lines += _override(document.get("override"))
-        load_snapshot()  # raises if the proxy could not use the result
-        if check:
-            transaction.set_rollback(True)
     return lines
 
 

@@ -1,14 +1,31 @@
-"""Saves rows of an import and says what became of each; common to the formats of other proxies."""
+"""Saves rows of an import and says what became of each; common to all formats."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import transaction
 from django.db.models import Model
 
+from proxy.config.loader import load_snapshot
 from proxy.errors import ConfigError
 
 Row = TypeVar("Row", bound=Model)
+
+
+@contextmanager
+def all_or_nothing(*, check: bool) -> Iterator[None]:
+    """An import in one transaction; with ``check`` it is taken back at its end.
+
+    Raises:
+        ConfigError: the proxy could not use the result; nothing was changed.
+    """
+    with transaction.atomic():
+        yield
+        load_snapshot()
+        if check:
+            transaction.set_rollback(True)
 
 
 class SavedRows:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
-from proxy.config.importers.saved_rows import SavedRows, sentences
+from proxy.config.importers.saved_rows import SavedRows, all_or_nothing, sentences
 from proxy.config.importers.v2_format import (
     V2Config,
     V2Pool,
@@ -16,7 +15,6 @@ from proxy.config.importers.v2_format import (
     parse_override,
     read_json,
 )
-from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import Mode, OverrideKind
 from proxy.engine.worker_names import worker_of
 from proxy.errors import ConfigError
@@ -50,12 +48,8 @@ def import_v2(path: Path, *, check: bool = False) -> list[str]:
         ConfigError: with sentences; nothing was changed.
     """
     config = parse_config(read_json(path))
-    with transaction.atomic():
-        lines = _Import().run(config, path.parent)
-        load_snapshot()  # raises if the proxy could not use the result
-        if check:
-            transaction.set_rollback(True)
-    return lines
+    with all_or_nothing(check=check):
+        return _Import().run(config, path.parent)
 
 
 class _Import(SavedRows):
