@@ -29,7 +29,6 @@ class Odds:
     day: float | None
     year: float | None
     expected_best: float
-    best_luck: float | None
 
 
 @region("odds", every_s=3.0)
@@ -53,7 +52,6 @@ def _odds(snap: LiveSnapshot, pool: PoolView) -> Odds:
         luck.block_odds(rate, network, luck.DAY_S, hashes) if known else None,
         luck.block_odds(rate, network, luck.YEAR_S, hashes) if known else None,
         luck.expected_best(pool.counts.credited),
-        luck.best_luck(pool.counts.best, pool.counts.credited),
     )
 
 

@@ -4,7 +4,7 @@ The true difficulty D of a hash is Pareto distributed: one share's worth of work
 probability 1/D. So the best of work W (a sum of difficulties) stays below D with probability exp(-W/D).
 """
 
-from math import exp, expm1, log
+from math import expm1, log
 
 from proxy.types import HASHES_PER_DIFFICULTY
 
@@ -15,11 +15,6 @@ YEAR_S = 365.25 * DAY_S
 def expected_best(work: float) -> float:
     """The best share that ``work`` (a sum of difficulties) reaches with even odds; the mean does not exist."""
     return work / log(2.0) if work > 0 else 0.0
-
-
-def best_luck(best: float, work: float) -> float | None:
-    """Part of all runs with the same work whose best is below ``best``: 0.5 is average, 0.99 very lucky."""
-    return exp(-work / best) if best > 0 and work > 0 else None
 
 
 def effort(work_since_block: float, network_difficulty: float) -> float | None:

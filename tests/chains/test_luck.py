@@ -4,18 +4,13 @@ from math import exp, log
 
 import pytest
 
-from proxy.chains.luck import best_luck, block_odds, effort, expected_best, seconds_per_block
+from proxy.chains.luck import block_odds, effort, expected_best, seconds_per_block
 
 
 def test_the_best_share_to_expect_is_beaten_in_half_of_all_runs():
-    assert best_luck(expected_best(1000.0), 1000.0) == pytest.approx(0.5)
+    assert exp(-1000.0 / expected_best(1000.0)) == pytest.approx(0.5)
     assert expected_best(1000.0) == pytest.approx(1000.0 / log(2))
     assert expected_best(0.0) == 0.0
-
-
-def test_luck_of_no_work_or_no_share_is_not_known():
-    assert best_luck(0.0, 10.0) is None
-    assert best_luck(10.0, 0.0) is None
 
 
 def test_effort_is_the_part_of_the_work_that_a_block_takes():

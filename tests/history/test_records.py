@@ -5,7 +5,7 @@ from math import exp
 
 import pytest
 
-from proxy.chains.luck import DAY_S, best_luck, block_odds, effort, expected_best, seconds_per_block
+from proxy.chains.luck import DAY_S, block_odds, effort, seconds_per_block
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, Limits, PoolConfig
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
@@ -100,12 +100,6 @@ def test_records_go_on_after_a_restart(world):
     world.events.emit(share(true=50.0))
     assert [event for event in world.heard.all if event.true_difficulty == 50.0] == []
     assert later.best_of(ANN).true_difficulty == 100.0
-
-
-def test_expected_best_is_the_median_of_the_best():
-    assert best_luck(expected_best(1000.0), 1000.0) == pytest.approx(0.5)
-    assert best_luck(1e9, 1000.0) == pytest.approx(exp(-1e-6))
-    assert expected_best(0.0) == 0.0 and best_luck(0.0, 5.0) is None
 
 
 def test_odds_and_effort_follow_from_rate_and_difficulty():
