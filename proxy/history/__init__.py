@@ -5,7 +5,7 @@
 from proxy.history.accounting import Accounting
 from proxy.history.counters import Counts, RejectKey, Tally, proves_work
 from proxy.history.latency import Percentiles
-from proxy.history.rates import NO_RATE, WINDOWS_S, Rate, Work, estimate
+from proxy.history.rates import NO_RATE, WINDOWS_S, Rate, Work
 from proxy.history.tallies import (
     NO_POOL,
     OTHERS,

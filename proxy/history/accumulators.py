@@ -5,7 +5,7 @@ from math import inf
 
 from proxy.history.counters import Counts
 from proxy.history.latency import Recent
-from proxy.history.rates import WINDOWS_S, Rate, RateWindow, estimate_sums, starts
+from proxy.history.rates import WINDOWS_S, Rate, RateWindow, estimate, starts
 from proxy.history.tallies import PastPresence, Rates
 from proxy.observe.events import AcceptedShares
 from proxy.types import PoolKey, WorkerName
@@ -166,7 +166,7 @@ def rate_5m_of(parts: Iterable[Accumulator], presence: Presence, now: float, has
         total, squares, shares = total + work.sum, squares + work.squares, shares + work.shares
         if part.reference > reference:
             reference = part.reference
-    return estimate_sums(total, squares, shares, presence.spans(now)[0], WINDOWS_S[0], hashes, reference)
+    return estimate(total, squares, shares, presence.spans(now)[0], WINDOWS_S[0], hashes, reference)
 
 
 def rates_of(parts: Sequence[Accumulator], presence: Presence, now: float, hashes: float) -> Rates:
@@ -180,7 +180,7 @@ def rates_of(parts: Sequence[Accumulator], presence: Presence, now: float, hashe
             reference = part.reference
     m5, h1, h24 = presence.spans(now)
     return Rates(
-        estimate_sums(sums[0], sums[1], int(sums[2]), m5, WINDOWS_S[0], hashes, reference),
-        estimate_sums(sums[3], sums[4], int(sums[5]), h1, WINDOWS_S[1], hashes, reference),
-        estimate_sums(sums[6], sums[7], int(sums[8]), h24, WINDOWS_S[2], hashes, reference),
+        estimate(sums[0], sums[1], int(sums[2]), m5, WINDOWS_S[0], hashes, reference),
+        estimate(sums[3], sums[4], int(sums[5]), h1, WINDOWS_S[1], hashes, reference),
+        estimate(sums[6], sums[7], int(sums[8]), h24, WINDOWS_S[2], hashes, reference),
     )

@@ -68,18 +68,13 @@ class Work:
         return Work(self.sum + other.sum, self.squares + other.squares, self.shares + other.shares)
 
 
-def estimate(work: Work, span_s: float, window_s: float, hashes: float, reference: float = 0.0) -> Rate:
-    """The rate that ``work`` shows over ``span_s`` of a window of ``window_s`` seconds.
+def estimate(
+    total: float, squares: float, shares: int, span_s: float, window_s: float, hashes: float, reference: float = 0.0
+) -> Rate:
+    """The rate that shares show over ``span_s`` of a window of ``window_s`` seconds, from the sums of a ``Work``.
 
     ``hashes``: per difficulty 1. ``reference``: difficulty a share would have had, for the upper bound without any.
     """
-    return estimate_sums(work.sum, work.squares, work.shares, span_s, window_s, hashes, reference)
-
-
-def estimate_sums(
-    total: float, squares: float, shares: int, span_s: float, window_s: float, hashes: float, reference: float = 0.0
-) -> Rate:
-    """``estimate`` without a ``Work`` around its sums."""
     if span_s <= 0.0 and not shares:
         return NO_RATE
     calm = span_s if span_s > MIN_SPAN_S else MIN_SPAN_S

@@ -1,7 +1,6 @@
 """The task that keeps the broker informed and obeys its commands. Nothing of it is loaded while MQTT is off."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 
@@ -35,8 +34,6 @@ from proxy.types import WorkerName
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 2.0, 120.0
 SHOWN = 100
 """Characters of a message that the log shows."""
-
-_logger = logging.getLogger(__name__)
 
 
 class Broker:

@@ -1,7 +1,6 @@
-"""From a share to its header and hash: coinbase, merkle root, header, double SHA-256."""
+"""From a share to its header and hash: header, double SHA-256."""
 
 import struct
-from collections.abc import Sequence
 from hashlib import sha256
 
 _HEADER = struct.Struct("<L32s32sLLL")
@@ -10,14 +9,6 @@ _HEADER = struct.Struct("<L32s32sLLL")
 def sha256d(payload: bytes) -> bytes:
     """SHA-256 twice."""
     return sha256(sha256(payload).digest()).digest()
-
-
-def merkle_root(coinbase: bytes, branches: Sequence[bytes]) -> bytes:
-    """The root over the coinbase (the leftmost leaf) and the pool's branches, as the header holds it."""
-    root = sha256d(coinbase)
-    for branch in branches:
-        root = sha256(sha256(root + branch).digest()).digest()
-    return root
 
 
 def header(version: int, prevhash: bytes, root: bytes, ntime: int, nbits: int, nonce: int) -> bytes:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.history import WINDOWS_S, Accounting, Work, estimate
-from proxy.history.rates import RateWindow, start
+from proxy.history import WINDOWS_S, Accounting, Work
+from proxy.history.rates import RateWindow, estimate, start
 from proxy.observe.events import EventStream
 from proxy.scheduling.virtual_clock import VirtualClock
 from tests.support.shares import ANN, BOB, A, B, gone, ready, share
@@ -177,7 +177,7 @@ def test_a_worker_that_left_fades_to_nothing():
 
 
 def test_without_a_share_the_upper_bound_follows_the_last_difficulty():
-    nothing = estimate(Work(), 300.0, 300.0, HASHES, reference=100.0)
+    nothing = estimate(0.0, 0.0, 0, 300.0, 300.0, HASHES, reference=100.0)
     assert (nothing.value, nothing.low, nothing.shares) == (0.0, 0.0, 0)
     assert nothing.high == pytest.approx(2.5119 * 100 * HASHES / 300)
 
@@ -223,7 +223,7 @@ def test_a_window_takes_memory_only_for_what_it_holds_and_gives_it_back():
 @given(st.floats(1e-3, 1e3), st.floats(0.0, 90000.0), st.integers(1, 5000), st.sampled_from(WINDOWS_S))
 def test_the_interval_is_that_of_the_quantiles(difficulty, span, shares, length):
     work = Work(difficulty * shares, difficulty**2 * shares, shares)
-    seen = estimate(work, span, length, HASHES)
+    seen = estimate(work.sum, work.squares, work.shares, span, length, HASHES)
     assert seen.low == pytest.approx(gamma_quantile(shares + 0.5, -1.959964) * difficulty * HASHES / max(span, 30.0))
     assert seen.high == pytest.approx(gamma_quantile(shares + 0.5, 1.959964) * difficulty * HASHES / max(span, 1.0))
 

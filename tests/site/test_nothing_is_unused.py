@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_architecture import MODULES, ROOT
+from tests.test_architecture import MODULES, ROOT, absolute, tree
 
 pytestmark = pytest.mark.no_cover
 
@@ -102,3 +102,61 @@ def test_nothing_is_defined_that_nobody_uses() -> None:
         if words[defined] == 1 and not defined.startswith("__") and defined not in CALLED_BY_FRAMEWORKS | FOR_THE_TESTS
     ]
     assert not unused
+
+
+FOUND_BY_DJANGO = ("dashboard.apps", "dashboard.models", "dpmp_site.apps", "dpmp_site.settings", "proxy.apps")
+"""Modules whose names Django looks for by itself."""
+STARTED_BY_NAME = {"app_name", "urlpatterns", "Command", "installed"}
+"""By Django, and by the wheel's command."""
+
+
+def names_at(module: str) -> set[str]:
+    """What a module names at its top, but for what a decorator registers."""
+    found = set()
+    for node in tree(module).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.decorator_list:
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def uses_in(module: str) -> Iterator[tuple[str, str]]:
+    """Module and name of what ``module`` reads: its own names, those that it imports, and those it names in a text."""
+    modules = {}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom):
+            source = absolute(module, node)
+            for alias in node.names:
+                if f"{source}.{alias.name}" in MODULES:
+                    modules[alias.asname or alias.name] = f"{source}.{alias.name}"
+                elif MODULES[module].name != "__init__.py":  # else it is handed on: see ``handed_on``
+                    yield source, alias.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield module, node.id
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            source, _, name = node.value.rpartition(".")
+            yield source, name
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            yield modules[node.value.id], node.attr
+
+
+def handed_on(package: str) -> dict[str, str]:
+    """Names that a package imports, and the module that each is of."""
+    imports = [node for node in tree(package).body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: absolute(package, node) for node in imports for alias in node.names}
+
+
+def test_no_module_names_what_nothing_reads() -> None:
+    used = {use for module in MODULES for use in uses_in(module)}
+    for package in [module for module, path in MODULES.items() if path.name == "__init__.py"]:
+        used |= {(source, name) for name, source in handed_on(package).items() if (package, name) in used}
+    assert not [
+        f"{module}: {name}"
+        for module in MODULES
+        if not module.startswith((SIMULATOR, *FOUND_BY_DJANGO))
+        for name in names_at(module)
+        if (module, name) not in used and name not in STARTED_BY_NAME and not name.startswith("__")
+    ]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from proxy.simulator.hashing import merkle_root
 from proxy.stratum.difficulty import DIFF1_TARGET, diff1_target, network_difficulty, target_of_nbits
 from proxy.stratum.difficulty import true_difficulty as difficulty_of
 from proxy.stratum.pool_job import parse_notify
-from proxy.stratum.share_hash import hash_value, header, merkle_root
+from proxy.stratum.share_hash import hash_value, header
 
 WIRE = Path(__file__).parents[1] / "wire"
 DIALOGUE = [json.loads(line) for line in (WIRE / "ckpool_cpuminer.jsonl").read_text().splitlines()]
