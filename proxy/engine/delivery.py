@@ -22,7 +22,8 @@ from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import BlockDelivered, BlockKept, BlockNotDelivered, BlockResent, EventStream, LateVerdict
 from proxy.ports import Clock, Random, Timer
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.upstream import Credentials, submit_fits
+from proxy.stratum.submit_line import submit_fits
+from proxy.stratum.upstream_handshake import Credentials
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.types import BlockFate, Chain, PoolKey, Reason, WorkerName
 

@@ -31,7 +31,7 @@ from proxy.sentence import Sentence, sentence
 from proxy.stratum.patience import Patience
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache
-from proxy.stratum.upstream import Credentials
+from proxy.stratum.upstream_handshake import Credentials
 from proxy.types import AdminStatus, LineCount, PoolKey, PoolStatus, SessionId, WorkerName
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ from proxy.stratum.codec import Request
 from proxy.stratum.extranonce import ExtranoncePadding
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyTemplate, PoolJob
-from proxy.stratum.upstream import Credentials, Upstream
+from proxy.stratum.upstream import Upstream
+from proxy.stratum.upstream_handshake import Credentials
 from proxy.stratum.upstream_owner import PendingSubmit
 from proxy.text import visible
 from proxy.types import ConnectionId, SessionId

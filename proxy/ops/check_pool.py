@@ -23,7 +23,7 @@ from proxy.models import PoolEndpoint
 from proxy.ops.check_pool_probe import probe
 from proxy.ops.check_pool_report import Line, lines_of
 from proxy.ops.check_pool_tls import inspect_tls
-from proxy.stratum.upstream import Credentials
+from proxy.stratum.upstream_handshake import Credentials
 from proxy.types import HASHES_PER_DIFFICULTY, Chain, PoolKey
 
 DEFAULT_TIMEOUT_S = 15.0

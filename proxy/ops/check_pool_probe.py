@@ -15,7 +15,8 @@ from proxy.stratum.codec import Request
 from proxy.stratum.patience import Patience
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import PoolJob
-from proxy.stratum.upstream import Credentials, Upstream
+from proxy.stratum.upstream import Upstream
+from proxy.stratum.upstream_handshake import Credentials
 
 DIAL_PART = 2 / 3
 """Part of the time-out for connecting (with TLS)."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from proxy.engine.delivery import UndeliveredBlock
 from proxy.engine.engine import Engine
 from proxy.history.journal_undelivered import JournalBlock
-from proxy.stratum.upstream import Credentials
+from proxy.stratum.upstream_handshake import Credentials
 from proxy.types import BlockFate
 
 

@@ -1,17 +1,16 @@
 """One connection to a pool, on which we play the miner; sans I/O.
 
-States and legal moves are the table ``_MOVES``. The handshake is ``configure`` and ``subscribe`` in one write, then
-``authorize`` once subscribe is answered; an optional method that stays unanswered for ``OPTIONAL_TIMEOUT_S`` is waited
-for no longer. ``extranonce.subscribe`` and ``suggest_difficulty`` follow the authorisation (ckpool ignores or drops
-earlier ones). Pools that send their job before they authorise (MiningCore, ckpool) are READY when both are there.
+States, their legal moves and what the handshake sends are in ``upstream_handshake``. An optional method that stays
+unanswered for ``OPTIONAL_TIMEOUT_S`` is waited for no longer. ``extranonce.subscribe`` and ``suggest_difficulty``
+follow the authorisation (ckpool ignores or drops earlier ones). Pools that send their job before they authorise
+(MiningCore, ckpool) are READY when both are there.
 
 The owner hears of everything through ``UpstreamOwner``; requests that wait are bounded and each ends exactly once:
 answered, expired, or lost with the connection.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -31,18 +30,23 @@ from proxy.stratum.pool_messages import (
     parse_extranonce,
     parse_subscribe,
 )
+from proxy.stratum.submit_line import BARE_SUBMIT, LARGEST_ID, MAX_LINE_OUT, share_params
 from proxy.stratum.suggestions import Suggestions
+from proxy.stratum.upstream_handshake import (
+    COMPLETE,
+    MOVES,
+    NEEDED,
+    Credentials,
+    HandshakeProgress,
+    UpstreamState,
+    authorize_params,
+    configure_params,
+)
 from proxy.stratum.upstream_owner import PendingSubmit, ShareAnswer, UpstreamOwner
 from proxy.stratum.usual_forms import MOST_LEARNT, AnswerForm, learn_answer
-from proxy.stratum.version_rolling import USUAL_MASK, common_bits, mask_text, parse_mask
+from proxy.stratum.version_rolling import USUAL_MASK, common_bits, parse_mask
 
-MAX_LINE_OUT = 1_023
-"""Bytes with the newline: ckpool drops a client that sends 1,024 or more."""
 MAX_LINE_IN = 65_536
-LARGEST_ID = 10**12
-"""No connection sends as many requests."""
-BARE_SUBMIT = len(encode_request(LARGEST_ID, "mining.submit", ["", "", "", *["0" * 8] * 3]))
-"""Bytes of a submit with an empty user, job id and extranonce2."""
 LONGEST_ID = len(str(LARGEST_ID))
 """Digits, where a pool answers with a number as text."""
 MIN_NOTIFY = 192
@@ -58,57 +62,6 @@ DEFAULT_DIFFICULTY = 1.0
 """Until a pool says another (Stratum's own default)."""
 
 
-class UpstreamState(StrEnum):
-    """Where a connection to a pool stands."""
-
-    CONNECTING = "connecting"
-    SUBSCRIBING = "subscribing"
-    AUTHORIZING = "authorizing"
-    READY = "ready"
-    CLOSED = "closed"
-
-
-_MOVES: dict[UpstreamState, tuple[UpstreamState, ...]] = {
-    UpstreamState.CONNECTING: (UpstreamState.SUBSCRIBING, UpstreamState.CLOSED),
-    UpstreamState.SUBSCRIBING: (UpstreamState.AUTHORIZING, UpstreamState.CLOSED),
-    UpstreamState.AUTHORIZING: (UpstreamState.READY, UpstreamState.CLOSED),
-    UpstreamState.READY: (UpstreamState.CLOSED,),
-    UpstreamState.CLOSED: (),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """How we log in to a pool."""
-
-    agent: str
-    user: str
-    password: str
-    minimum_difficulty: float | None = None
-    """Asked for by BIP 310's minimum-difficulty; None: not asked for."""
-
-
-_NEEDED = ("mining.subscribe", "mining.authorize")
-"""Calls without whose answer a connection is no use."""
-
-
-@dataclass(slots=True)
-class _Handshake:
-    """What the handshake has brought so far."""
-
-    minimum_asked: bool = False
-    configured: bool = False
-    """Configure was answered, or nobody waits for the answer any more."""
-    configure_late: int | None = None
-    """The id of configure once nobody waits for its answer: it is taken whenever it comes."""
-    authorized: bool = False
-    early_job: NotifyTemplate | None = None
-    """A job that came before the answer to subscribe."""
-    difficulty_seen: bool = False
-
-
-_COMPLETE = _Handshake(configured=True, authorized=True, difficulty_seen=True)
-"""Nothing changes in it any more, so one is enough for all connections."""
 _NO_CALLS: Mapping[int, tuple[str, float]] = MappingProxyType({})
 """Of nearly all connections at nearly all times."""
 
@@ -196,7 +149,7 @@ class Upstream:
         self._answer_form: AnswerForm | None = None
         """How the pool writes that it accepts a share."""
         self._forms_learnt = 0
-        self._handshake = _Handshake()
+        self._handshake = HandshakeProgress()
         self._next_id = 1
         self._calls = _NO_CALLS
         self._submits = OpenSubmits()
@@ -272,32 +225,20 @@ class Upstream:
     def submit(
         self, pending: PendingSubmit, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int
     ) -> bool:
-        """Send a share; ``pending.answered`` follows exactly once. False: the line would be too long for ckpool, and
-        neither is anything sent nor does an answer follow.
-
-        ``version``: as hashed; its bits are sent unless the pool said that it allows no rolling (DATUM wants the
-        parameter where it granted rolling and takes it amiss where it refused it), and where the version is not the
-        job's (a block that is to go up all the same).
+        """Send a share (see ``share_params``); ``pending.answered`` follows exactly once. False: the line would be too
+        long for ckpool, and neither is anything sent nor does an answer follow.
 
         Raises:
             LocalProtocolError: not READY.
         """
-        params, version_bits = self._params(job, extranonce2, ntime, nonce, version)
+        params, version_bits = share_params(
+            self.credentials.user, job, self.reading, extranonce2, ntime, nonce, version
+        )
         return self.submit_params(pending, params, version_bits)
 
     def params_of(self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int) -> list[str | int]:
         """The parameters of ``mining.submit`` for a share of ``job``."""
-        return self._params(job, extranonce2, ntime, nonce, version)[0]
-
-    def _params(
-        self, job: PoolJob, extranonce2: bytes, ntime: int, nonce: int, version: int
-    ) -> tuple[list[str | int], int | None]:
-        params = [self.credentials.user, job.template.job_id, extranonce2.hex(), f"{ntime:08x}", f"{nonce:08x}"]
-        version_bits = None
-        if job.allowed_version_mask or version != job.template.version:
-            version_bits = self.reading.bits_for(job.template.version, job.allowed_version_mask, version)
-            params.append(f"{version_bits:08x}")
-        return params, version_bits
+        return share_params(self.credentials.user, job, self.reading, extranonce2, ntime, nonce, version)[0]
 
     def submit_params(
         self, pending: PendingSubmit, params: Sequence[str | int], version_bits: int | None = None
@@ -452,7 +393,7 @@ class Upstream:
         method, sent_at = self._calls.get(ident, ("", 0.0))
         if method:
             self._end_call(ident)
-        if method in _NEEDED:
+        if method in NEEDED:
             self._patience.heard(self._deadlines.now() - sent_at)
         match method:
             case "" if ident == self._handshake.configure_late:
@@ -487,14 +428,8 @@ class Upstream:
     # --- Handshake ------------------------------------------------------------------------------------------------
 
     def _configure(self, minimum: float | None) -> bytes:
-        """``minimum-difficulty`` keeps MiningCore from lowering an idle connection's difficulty; others ignore it."""
-        extensions = ["version-rolling"]
-        parameters: dict[str, Any] = {"version-rolling.mask": mask_text(USUAL_MASK), "version-rolling.min-bit-count": 2}
         self._handshake.minimum_asked = minimum is not None
-        if minimum is not None:
-            extensions.append("minimum-difficulty")
-            parameters["minimum-difficulty.value"] = int(minimum) if minimum >= 1 else minimum
-        return self._call("mining.configure", [extensions, parameters])
+        return self._call("mining.configure", configure_params(minimum))
 
     def _configure_answered(self, answer: Response) -> None:
         """An answer, however late, says whether versions may be rolled; an unreadable mask says nothing."""
@@ -517,10 +452,7 @@ class Upstream:
             return
         self._take_extranonce(extranonce)
         self._move(UpstreamState.AUTHORIZING)
-        user, password = self.credentials.user, self.credentials.password
-        if len(user.encode()) + len(password.encode()) > MAX_LINE_OUT - 123:
-            password = "x"
-        self._send(self._call("mining.authorize", [user, password]), 1)
+        self._send(self._call("mining.authorize", authorize_params(self.credentials)), 1)
         early, self._handshake.early_job = self._handshake.early_job, None
         if early is not None:
             self._job(early)
@@ -676,7 +608,7 @@ class Upstream:
 
     def _drop_optional(self, now: float) -> None:
         for ident, (method, sent_at) in list(self._calls.items()):
-            if method in _NEEDED or now - sent_at < OPTIONAL_TIMEOUT_S - 1e-6:
+            if method in NEEDED or now - sent_at < OPTIONAL_TIMEOUT_S - 1e-6:
                 continue
             self._end_call(ident)
             if method == "mining.configure":
@@ -686,22 +618,17 @@ class Upstream:
     def _end_call(self, ident: int) -> None:
         """Nobody waits for an answer to this call any more."""
         self._calls = {each: call for each, call in self._calls.items() if each != ident} or _NO_CALLS
-        if self._handshake == _COMPLETE:
-            self._handshake = _COMPLETE
+        if self._handshake == COMPLETE:
+            self._handshake = COMPLETE
 
     def _oldest_wait(self) -> float | None:
         """When the oldest request that must be answered was sent."""
-        waits = [sent_at for method, sent_at in self._calls.values() if method in _NEEDED]
+        waits = [sent_at for method, sent_at in self._calls.values() if method in NEEDED]
         if (oldest_at := self._submits.oldest_at) is not None:
             waits.append(oldest_at)
         return min(waits, default=None)
 
     def _move(self, state: UpstreamState) -> None:
-        if state not in _MOVES[self.state]:
+        if state not in MOVES[self.state]:
             raise LocalProtocolError(f"upstream {self.state} -> {state}")
         self.state = state
-
-
-def submit_fits(params: Sequence[str | int]) -> bool:
-    """Whether a ``mining.submit`` with ``params`` is short enough for all pools, on whatever connection."""
-    return len(encode_request(LARGEST_ID, "mining.submit", list(params))) <= MAX_LINE_OUT

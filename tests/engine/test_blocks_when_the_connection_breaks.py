@@ -421,7 +421,7 @@ def test_a_block_that_a_talking_pool_never_answered_is_sent_again_when_its_conne
 def test_a_block_whose_submit_is_too_long_for_pools_is_given_up_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     farm = Farm()
     farm.break_off()
-    monkeypatch.setattr("proxy.stratum.upstream.MAX_LINE_OUT", 50)
+    monkeypatch.setattr("proxy.stratum.submit_line.MAX_LINE_OUT", 50)
     [share] = farm.mine(SIX[:1])
     farm.pool.reachable = True
     farm.world.advance(60)

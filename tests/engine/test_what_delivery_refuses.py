@@ -8,7 +8,7 @@ import pytest
 from proxy.config.snapshot import Endpoint
 from proxy.engine.delivery import MAX_AGE_S, MAX_IDLE_SESSIONS, BlockDelivery, UndeliveredBlock
 from proxy.observe.events import BlockNotDelivered, EventStream
-from proxy.stratum.upstream import Credentials
+from proxy.stratum.upstream_handshake import Credentials
 from proxy.stratum.upstream_owner import ShareAnswer
 from proxy.types import BlockFate, Chain, PoolKey, WorkerName
 from tests.support.clock import VirtualClock

@@ -8,7 +8,8 @@ from proxy.stratum.codec import decode, encode_response
 from proxy.stratum.downstream import MAX_USER
 from proxy.stratum.open_submits import MAX_PENDING
 from proxy.stratum.pool_job import parse_notify
-from proxy.stratum.upstream import MAX_LINE_OUT, UpstreamState
+from proxy.stratum.submit_line import MAX_LINE_OUT
+from proxy.stratum.upstream_handshake import UpstreamState
 from tests.stratum.test_upstream import NOTIFY, Bench, Owner, Share
 from tests.support.world import ScriptedMiner, World
 

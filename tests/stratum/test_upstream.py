@@ -11,14 +11,10 @@ from proxy.stratum.codec import Request
 from proxy.stratum.open_submits import MAX_EXPIRED
 from proxy.stratum.pool_context import PoolContext
 from proxy.stratum.pool_job import NotifyCache, PoolJob
+from proxy.stratum.submit_line import MAX_LINE_OUT
 from proxy.stratum.suggestions import SUGGEST_PAUSE_S
-from proxy.stratum.upstream import (
-    MAX_LINE_IN,
-    MAX_LINE_OUT,
-    Credentials,
-    Upstream,
-    UpstreamState,
-)
+from proxy.stratum.upstream import MAX_LINE_IN, Upstream
+from proxy.stratum.upstream_handshake import Credentials, UpstreamState
 from proxy.stratum.upstream_owner import ShareAnswer
 
 NOTIFY = ["1", "00" * 32, "aa", "bb", [], "20000000", "1d00ffff", "68000000", True]
