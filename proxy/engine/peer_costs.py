@@ -46,6 +46,8 @@ MAX_ADDRESSES = 4_096
 """Addresses remembered that have no connection."""
 MAX_NOTED = 100
 """Addresses that an operator is shown: those that were slowed, closed or refused last."""
+FEW = 4
+"""So many connections of an address need no table, and hardly any address has more."""
 
 
 class Measure(Enum):
@@ -114,20 +116,35 @@ class PeerCost:
 class AddressCost:
     """What the connections of one address cost together."""
 
-    __slots__ = ("_at", "_points", "connections", "good_at", "name", "refusals", "refused_until", "wasted")
+    __slots__ = ("_at", "_points", "connections", "good_at", "name", "refusals", "refused_until")
 
     def __init__(self, name: str, now: float) -> None:
         self.name = name
-        self.connections: dict[SessionId, PeerCost] = {}
+        self.connections: tuple[PeerCost, ...] | dict[PeerCost, None] = ()
         self.refused_until: float | None = None
         self.refusals = 0
         """In a row, without an hour of peace between them."""
         self.good_at: float | None = None
         """When a connection ended that had had accepted shares and cost little."""
-        self.wasted: Counter[Waste] = Counter()
-        """Points while a connection was over its allowance."""
         self._points = 0.0
         self._at = now
+
+    def came(self, peer: PeerCost) -> None:
+        """A connection more."""
+        connections = self.connections
+        if isinstance(connections, dict):
+            connections[peer] = None
+        elif len(connections) < FEW:
+            self.connections = (*connections, peer)
+        else:
+            self.connections = dict.fromkeys((*connections, peer))
+
+    def left(self, peer: PeerCost) -> None:
+        """A connection less."""
+        if isinstance(self.connections, dict):
+            self.connections.pop(peer, None)
+        else:
+            self.connections = tuple([each for each in self.connections if each is not peer])
 
     @property
     def is_costly(self) -> bool:
@@ -149,7 +166,7 @@ class AddressCost:
         """Whether a miner at it has had accepted shares lately, and cost little."""
         if self.good_at is not None and now < self.good_at + FORGET_S:
             return True
-        return any(peer.accepted and peer.points(now) <= ALLOWANCE for peer in self.connections.values())
+        return any(peer.accepted and peer.points(now) <= ALLOWANCE for peer in self.connections)
 
     def refuse(self, now: float) -> None:
         """Refuse it from now on, longer each time; its points are paid with that."""
@@ -162,8 +179,16 @@ class AddressCost:
     def clear(self, now: float) -> None:
         """Forget what it and its connections cost."""
         self.refused_until, self.refusals, self._points = None, 0, 0.0
-        for peer in self.connections.values():
+        for peer in self.connections:
             peer.add(-peer.points(now), now)
+
+
+class _Noted(NamedTuple):
+    """An address that something was done about."""
+
+    address: AddressCost
+    wasted: Counter[Waste]
+    """Points while a connection was over its allowance."""
 
 
 class PeerCosts:
@@ -173,8 +198,8 @@ class PeerCosts:
         self._addresses: dict[str, AddressCost] = {}
         self._idle: dict[str, None] = {}
         """Those without a connection, the one that has been for longest first."""
-        self._noted: dict[str, AddressCost] = {}
-        """Those that something was done about; the latest stands last."""
+        self._noted: dict[str, _Noted] = {}
+        """By address; the latest stands last."""
 
     def __len__(self) -> int:
         return len(self._addresses)
@@ -197,13 +222,14 @@ class PeerCosts:
             known = self._addresses[address] = AddressCost(address, now)
         self._idle.pop(address, None)
         known.points(now)
-        peer = known.connections[session] = PeerCost(session, known, now)
+        peer = PeerCost(session, known, now)
+        known.came(peer)
         return peer
 
     def disconnect(self, peer: PeerCost, now: float) -> None:
         """A connection has ended. What it cost without earning anything stays with its address."""
         address, points = peer.address, peer.points(now)
-        address.connections.pop(peer.session, None)
+        address.left(peer)
         if not address.connections:
             self._idle[address.name] = None
         if peer.accepted:
@@ -216,37 +242,35 @@ class PeerCosts:
         """Add what ``peer`` did that earns nothing; returns what is to be done."""
         measure = self._measure(peer, points, now)
         if measure is not Measure.NOTHING:
-            self._note(peer.address)
-            peer.address.wasted[what] += round(points) or 1
+            self._note(peer.address).wasted[what] += round(points) or 1
         return measure
 
     def costly(self, now: float) -> list[CostlyAddress]:
         """Whom something is done about now, the latest first; ``MAX_NOTED`` at most."""
         found = []
-        for name, address in list(self._noted.items()):
+        for name, (address, wasted) in list(self._noted.items()):
             refused_s = max(0.0, (address.refused_until or now) - now)
-            slowed = sum(peer.points(now) > peer.allowance for peer in address.connections.values())
+            slowed = sum(peer.points(now) > peer.allowance for peer in address.connections)
             if refused_s or slowed:
-                found.append(CostlyAddress(name, refused_s, slowed, address.wasted.most_common(1)[0][0]))
+                found.append(CostlyAddress(name, refused_s, slowed, wasted.most_common(1)[0][0]))
             else:
                 del self._noted[name]
-                address.wasted.clear()
         return found[::-1]
 
     def let_in(self, name: str, now: float) -> bool:
         """Forget what an address cost; whether it was noted."""
-        address = self._noted.pop(name, None)
-        if address is None:
+        noted = self._noted.pop(name, None)
+        if noted is None:
             return False
-        address.clear(now)
-        address.wasted.clear()
+        noted.address.clear(now)
         return True
 
-    def _note(self, address: AddressCost) -> None:
-        self._noted.pop(address.name, None)
-        self._noted[address.name] = address
+    def _note(self, address: AddressCost) -> _Noted:
+        noted = self._noted.pop(address.name, None) or _Noted(address, Counter())
+        self._noted[address.name] = noted
         if len(self._noted) > MAX_NOTED:
             del self._noted[next(iter(self._noted))]
+        return noted
 
     def _measure(self, peer: PeerCost, points: float, now: float) -> Measure:
         total_of_peer = peer.add(points, now)
@@ -263,9 +287,7 @@ class PeerCosts:
     def offenders(self, address: AddressCost, now: float) -> list[SessionId]:
         """The connections of an address that have earned nothing and cost more than a handshake does."""
         return [
-            peer.session
-            for peer in address.connections.values()
-            if not peer.accepted and peer.points(now) > SMALL_ALLOWANCE
+            peer.session for peer in address.connections if not peer.accepted and peer.points(now) > SMALL_ALLOWANCE
         ]
 
     def _forget(self) -> None:
