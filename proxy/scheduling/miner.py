@@ -29,7 +29,7 @@ class FleetMiner:
         "move_reason",
         "open_seconds",
         "paused",
-        "pool_time",
+        "pool_seconds",
         "ready",
         "session",
         "settled",
@@ -48,6 +48,7 @@ class FleetMiner:
         tuning: SchedulerTuning,
         listener: ListenerId = MAIN_LISTENER,
         choice: MinerChoice = NO_CHOICE,
+        pool_seconds: dict[PoolKey, float] | None = None,
     ) -> None:
         self.session = session
         self.worker = worker
@@ -80,7 +81,8 @@ class FleetMiner:
         """When its next step is due."""
         self.armed = math.inf
         """The step for which the timer queue has an entry."""
-        self.pool_time: dict[PoolKey, float] = {}
+        self.pool_seconds = pool_seconds if pool_seconds is not None else {}
+        """Working seconds by pool, of all miners together."""
 
     @property
     def pools(self) -> frozenset[PoolKey]:
@@ -128,7 +130,7 @@ class FleetMiner:
         assert pool is not None
         self.estimate.add_time(span)
         self.open_seconds[pool] = self.open_seconds.get(pool, 0.0) + span
-        self.pool_time[pool] = self.pool_time.get(pool, 0.0) + max(span, 0.0)
+        self.pool_seconds[pool] = self.pool_seconds.get(pool, 0.0) + max(span, 0.0)
         if self.assignment.role is Role.SLICED and pool in self.assignment.time_shares:
             for key, part in self.assignment.time_shares.items():
                 self.surplus[key] = self.surplus.get(key, 0.0) - part * span

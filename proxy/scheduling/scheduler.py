@@ -146,7 +146,9 @@ class Scheduler:
         from the first accepted share on, for whoever finds it first.
         """
         now = self._clock.now()
-        miner = FleetMiner(session, worker, Estimate(self._tuning), now, self._tuning, listener, choice)
+        miner = FleetMiner(
+            session, worker, Estimate(self._tuning), now, self._tuning, listener, choice, self._pool_seconds
+        )
         self._workers.joined(miner)
         self._miners[session] = miner
         self._enter(miner, now)
@@ -161,7 +163,6 @@ class Scheduler:
         fleet.remove(miner, self._clock.now())
         if not fleet.miners and isinstance(fleet.key, tuple):  # choices are miners' words: none outlives them
             self._fleets.pop(fleet.key, None)
-        self._keep_seconds(miner)
         self._workers.left(miner)
         self._workers.trim(self._config.limits.max_workers)
         self._timers.plan_check(fleet)
@@ -512,11 +513,7 @@ class Scheduler:
             if fleet.weights and (key is None or isinstance(key, int)):
                 ledgers.append([key, fleet.dump(now)])
         kept = self._workers.dump(self._miners.values(), self._config.limits.max_workers)
-        seconds = dict(self._pool_seconds)
-        for miner in self._miners.values():
-            for pool, spent in miner.pool_time.items():
-                seconds[pool] = seconds.get(pool, 0.0) + spent
-        return {"version": state.VERSION, "ledgers": ledgers, "workers": kept, "seconds": seconds}
+        return {"version": state.VERSION, "ledgers": ledgers, "workers": kept, "seconds": dict(self._pool_seconds)}
 
     def restore(self, dumped: Mapping[str, object]) -> None:
         """Load what ``dump`` returned, preferably before the first ``apply``; invalid parts are skipped.
@@ -529,12 +526,8 @@ class Scheduler:
         most = self._config.limits.max_workers
         self._kept_ledgers = state.load_ledgers(dumped.get("ledgers"), now=now, wall=wall, tuning=self._tuning)
         self._workers.restore(dumped.get("workers"), now=now, most=most, tuning=self._tuning)
-        self._pool_seconds = {pool: spent for pool, spent in state.numbers(dumped.get("seconds")).items() if spent >= 0}
-
-    def _keep_seconds(self, miner: FleetMiner) -> None:
-        for pool, seconds in miner.pool_time.items():
-            self._pool_seconds[pool] = self._pool_seconds.get(pool, 0.0) + seconds
-        miner.pool_time.clear()
+        for pool, spent in state.numbers(dumped.get("seconds")).items():
+            self._pool_seconds[pool] = self._pool_seconds.get(pool, 0.0) + max(spent, 0.0)
 
 
 def _timing(control: Control) -> tuple[object, ...]:

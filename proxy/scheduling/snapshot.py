@@ -36,12 +36,11 @@ class SchedulerSnapshot:
 
 
 def pool_allocation(
-    pool: PoolKey, control: Control, target: Weights, miners: Sequence[FleetMiner], seconds_before: float
+    pool: PoolKey, control: Control, target: Weights, miners: Sequence[FleetMiner], seconds: float
 ) -> PoolAllocation:
-    """Return a pool's part of settled ``miners``; ``seconds_before`` are those of miners that left."""
-    count, seconds, rate = 0, 0.0, 0.0
+    """Return a pool's part of settled ``miners``, and the ``seconds`` that all miners ever worked there."""
+    count, rate = 0, 0.0
     for miner in miners:
-        seconds += miner.pool_time.get(pool, 0.0)
         if miner.current == pool:
             count += 1
             if not miner.is_quiet:
@@ -51,5 +50,5 @@ def pool_allocation(
         target=target.get(pool, 0.0),
         miners=count,
         rate=rate,
-        seconds=seconds_before + seconds,
+        seconds=seconds,
     )
