@@ -1,5 +1,6 @@
 """Jobs as miners know them: our ids, each with the context it was issued under (docs/dev/decisions, 0001, 0002)."""
 
+import struct
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
@@ -24,9 +25,8 @@ MAX_JOBS = 256
 MAX_SHARES_REMEMBERED = 8_192
 """Per job, for the duplicate check."""
 MAX_SHARES_OF_SESSION = 16_384
-"""Over all jobs, looked at with each new one: two hours at two shares a second, and 4 MB. The oldest jobs' go first."""
-ShareKey: TypeAlias = tuple[bytes, int, int, int]
-"""What tells two shares of a job apart: extranonce2, ntime, nonce, and the version as hashed."""
+"""Over all jobs, looked at with each new one: two hours at two shares a second, and 2 MB. The oldest jobs' go first."""
+_three_words = struct.Struct(">LLL").pack
 MAX_CONTENTS = 16
 MinerLink: TypeAlias = PoolLink | SharedLink
 """A miner's way to a pool."""
@@ -53,8 +53,8 @@ class IssuedJob:
     block_target: int
     """A hash up to it solves a block."""
     retired_at: float | None = None
-    shares: set[ShareKey] | None = None
-    """What went up for it. Most jobs never see a share."""
+    shares: set[bytes] | None = None
+    """``key`` of what went up for it. Most jobs never see a share."""
     total: AcceptedShares | None = None
     """The sum of its shares that were accepted since the last fold, if there are any to sum up."""
     fold: int = -1
@@ -69,11 +69,15 @@ class IssuedJob:
     _is_looked_at: bool = False
     """Whether it is known if its shares can be checked on the short way."""
 
-    def has_gone_up(self, key: ShareKey) -> bool:
+    def key(self, extranonce2: bytes, ntime: int, nonce: int, version: int) -> bytes:
+        """What tells two of its shares apart; ``version`` as hashed. In one piece, for thousands are remembered."""
+        return extranonce2 + _three_words(ntime, nonce, version ^ self.job.template.version)
+
+    def has_gone_up(self, key: bytes) -> bool:
         """Whether this share was given to the pool before."""
         return self.shares is not None and key in self.shares
 
-    def went_up(self, key: ShareKey) -> None:
+    def went_up(self, key: bytes) -> None:
         """Remember a share; what was refused here is not remembered, it would be refused again."""
         shares = self.shares
         if shares is None:

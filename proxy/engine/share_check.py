@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import NamedTuple
 
-from proxy.engine.jobs import IssuedJob, ShareKey
+from proxy.engine.jobs import IssuedJob
 from proxy.stratum.difficulty import true_difficulty
 from proxy.stratum.downstream_owner import Submit
 from proxy.stratum.share_hash import hash_value, header
@@ -48,7 +48,7 @@ def check_share(
     version = issued.job.template.version
     if submit.version_bits is not None:
         version = version_of(reading, version, issued.version_mask, submit.version_bits)
-    key = _key(submit, version)
+    key = _key(issued, submit, version)
     if issued.has_gone_up(key):
         return _DUPLICATE
     root = _merkle_root(issued, submit.extranonce2)
@@ -59,7 +59,7 @@ def check_share(
     if submit.version_bits is not None and not _is_good(check, issued):
         check = _read_otherwise(issued, submit, root, diff1, reading) or check
     if check.goes_up:
-        issued.went_up(_key(submit, check.version))
+        issued.went_up(_key(issued, submit, check.version))
     return check
 
 
@@ -70,7 +70,7 @@ def _read_otherwise(
     for reading, version in other_versions(
         tried, issued.job.template.version, issued.version_mask, submit.version_bits or 0
     ):
-        if issued.has_gone_up(_key(submit, version)):
+        if issued.has_gone_up(_key(issued, submit, version)):
             return _DUPLICATE
         check = _hashed(issued, submit, root, version, diff1)
         if _is_good(check, issued):
@@ -83,8 +83,8 @@ def _is_good(check: ShareCheck, issued: IssuedJob) -> bool:
     return check.true_difficulty >= issued.difficulty or check.meets_network
 
 
-def _key(submit: Submit, version: int) -> ShareKey:
-    return submit.extranonce2, submit.ntime, submit.nonce, version
+def _key(issued: IssuedJob, submit: Submit, version: int) -> bytes:
+    return issued.key(submit.extranonce2, submit.ntime, submit.nonce, version)
 
 
 def _hashed(issued: IssuedJob, submit: Submit, root: bytes, version: int, diff1: int) -> ShareCheck:

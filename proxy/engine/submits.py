@@ -9,7 +9,7 @@ from binascii import unhexlify
 from collections.abc import Callable
 
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
-from proxy.engine.jobs import IssuedJob, JobTable, ShareKey
+from proxy.engine.jobs import IssuedJob, JobTable
 from proxy.engine.peer_costs import PeerCost
 from proxy.engine.pending_share import PendingShare
 from proxy.engine.reject_reasons import code_of
@@ -132,7 +132,8 @@ class SubmitHandler:
             job_id = job.decode()
             worker, issued = self.workers[user], jobs.by_id[job_id]
             extranonce2 = unhexlify(extranonce2_hex)
-            ntime, nonce, version_bits = _words(unhexlify(ntime_hex + nonce_hex + bits_hex))
+            words = unhexlify(ntime_hex + nonce_hex + bits_hex)
+            ntime, nonce, version_bits = _words(words)
         except (KeyError, ValueError, struct.error):
             return False
         work = issued.plain or issued.prepare()
@@ -144,7 +145,7 @@ class SubmitHandler:
         ):
             return False
         version = work.version | version_bits
-        key = (extranonce2, ntime, nonce, version)
+        key = extranonce2 + words  # ``issued.key``: the bits are those in which the version differs from the job's
         if issued.shares is not None and key in issued.shares:
             return False
         header, digest = work.hashed(extranonce2, version, ntime, nonce)
@@ -181,7 +182,7 @@ class SubmitHandler:
             self._forward(submit, worker, issued, check)
             return
         if check.reason is Reason.FRACTION and issued.shared is not None:
-            key = submit.extranonce2, submit.ntime, submit.nonce, check.version
+            key = issued.key(submit.extranonce2, submit.ntime, submit.nonce, check.version)
             self._work_only(submit.id, worker, issued, key, check.true_difficulty, check.header_hash)
             return
         if check.reason is Reason.DUPLICATE:
@@ -203,7 +204,7 @@ class SubmitHandler:
             self.downstream.charge(REFUSED_COST, Waste.SHARES)
 
     def _work_only(
-        self, ident: JsonId, worker: WorkerName, issued: IssuedJob, key: ShareKey, reached: float, header_hash: bytes
+        self, ident: JsonId, worker: WorkerName, issued: IssuedJob, key: bytes, reached: float, header_hash: bytes
     ) -> None:
         """A share of a shared connection that reached what the miner was given and not what the pool wants: it is
         counted as work and goes no further. One for a job that no pool would take any more is refused as there."""

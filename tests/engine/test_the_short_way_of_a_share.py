@@ -153,6 +153,20 @@ def test_a_share_in_the_usual_form_takes_the_short_way_and_is_accepted() -> None
     assert miner.session.submits.any_share
 
 
+@pytest.mark.parametrize("short_first", [True, False])
+def test_a_share_that_went_up_on_one_way_is_a_duplicate_on_the_other(short_first: bool) -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    miner.submit(nonce="00000001", bits="00004000")  # its form is learnt
+    share = {"nonce": "00000002", "bits": "00002000"}
+    other = {**share, "bits": "0x2000"}  # the same share, but not in the usual form
+    idents = [miner.submit(**each) for each in ((share, other) if short_first else (other, share))]
+    world.advance(1)
+    assert miner.answers(idents[0])[0]["result"] is True
+    assert miner.answers(idents[1])[0]["error"][0] == 22
+
+
 def test_a_share_that_only_proves_work_takes_the_short_way_and_goes_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World({"A": 8}, difficulty=2.0**40, options={"A": {**SHARED, "max_difficulty": 1.0}})
     miner = world.miner(mask="1fffe000")
