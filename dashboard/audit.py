@@ -8,7 +8,6 @@ from allauth.socialaccount.signals import social_account_added
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db.models.signals import post_save
 from django.dispatch import receiver
@@ -29,7 +28,7 @@ def on_steered(*, by: str, action: str, subject: str, old: str, new: str, **_: A
 def on_admin_change(instance: LogEntry, created: bool, **_: Any) -> None:
     """Runs for each add, change and delete in the admin; the admin's own text says which fields changed."""
     if created:
-        model = _model_name(instance.content_type)
+        model = instance.content_type.name if instance.content_type else ""
         AuditEntry.write(
             by=instance.user.get_username(),
             action=_ADMIN_ACTIONS.get(instance.action_flag, "change"),
@@ -80,7 +79,3 @@ def on_provider_linked(sociallogin: Any, **_: Any) -> None:
 
 
 _ADMIN_ACTIONS = {1: "add", 2: "change", 3: "delete"}
-
-
-def _model_name(content_type: ContentType | None) -> str:
-    return str(content_type.name) if content_type else ""

@@ -78,18 +78,13 @@ def workers(
     )
     begin = 0
     if cursor:
-        _kind, last = _after_worker(cursor)
-        begin = bisect_right(found, last, key=lambda one: one.name)
+        _kind, last = position_of(cursor, 2)
+        begin = bisect_right(found, str(last), key=lambda one: one.name)
     shown = found[begin : begin + limit]
     more = begin + limit < len(found)
     return schemas.Workers(
         items=now.workers(shown, snap), next_cursor=cursor_after("workers", shown[-1].name) if more else None
     )
-
-
-def _after_worker(cursor: str) -> tuple[str, str]:
-    kind, last = position_of(cursor, 2)
-    return kind, str(last)
 
 
 @router.get("/workers/{worker:name}", response=schemas.WorkerDetail)

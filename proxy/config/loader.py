@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -359,7 +358,7 @@ def _override(problems: list[str]) -> OverrideConfig | None:
         weights=weights,
         set_by=row.set_by,
         set_at=row.set_at.timestamp(),
-        until=_unix(row.until),
+        until=row.until.timestamp() if row.until else None,
     )
 
 
@@ -389,10 +388,6 @@ def _vardiff(
             most_difficulty=row.most_difficulty,
         )
     return rules
-
-
-def _unix(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
 
 
 def _pins(keys: Mapping[int, PoolKey]) -> dict[WorkerName, PoolKey]:

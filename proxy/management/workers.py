@@ -82,7 +82,8 @@ class Workers:
             is_first, quick = False, lived_s < QUICK_S
             failures = failures + 1 if quick else 0
             pause_s = self._pauses_s[min(failures, len(self._pauses_s) - 1)]
-            self._report(f"Process {number} of {self._count} ended ({_why(code)}); it is started again.")
+            why = f"signal {-code}" if code < 0 else f"exit code {code}"
+            self._report(f"Process {number} of {self._count} ended ({why}); it is started again.")
             try:
                 await asyncio.wait_for(self._ending.wait(), pause_s)
             except TimeoutError:
@@ -99,10 +100,6 @@ class Workers:
             return await process.wait()
         finally:
             self._processes.pop(number, None)
-
-
-def _why(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def worker_command(number: int, arguments: Sequence[str]) -> list[str]:

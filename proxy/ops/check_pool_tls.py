@@ -53,7 +53,8 @@ async def inspect_tls(endpoint: Endpoint, *, timeout_s: float) -> TlsInspection:
         async with asyncio.timeout(timeout_s):
             writer, connect_ms = await _connect(endpoint)
             try:
-                inspection = TlsInspection(peer=_address(writer), connect_ms=connect_ms)
+                peer = address_text(*writer.get_extra_info("peername")[:2])
+                inspection = TlsInspection(peer=peer, connect_ms=connect_ms)
                 await writer.start_tls(_context(), server_hostname=endpoint.host)
                 inspection = _shown(writer, inspection)
             finally:
@@ -81,10 +82,6 @@ def _context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _address(writer: asyncio.StreamWriter) -> str:
-    return address_text(*writer.get_extra_info("peername")[:2])
 
 
 def _shown(writer: asyncio.StreamWriter, inspection: TlsInspection) -> TlsInspection:

@@ -26,7 +26,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from proxy import VERSION
 from proxy.config.loader import load_snapshot
-from proxy.config.snapshot import ConfigSnapshot, Tls
+from proxy.config.snapshot import Tls
 from proxy.errors import ConfigError, DPMPError
 from proxy.models import Listener, ProxySettings
 from proxy.net.capacity import free_memory, miners_that_fit, open_files_for, raise_open_files
@@ -232,15 +232,11 @@ def configuration() -> Iterator[Finding]:
         for problem in error.problems:
             yield _bad("configuration", problem, "Change it in the admin; the proxy goes on with the one before.")
         return
-    enabled = _enabled(snapshot)
+    enabled = [key for key, pool in snapshot.pools.items() if pool.status is AdminStatus.ENABLED]
     if not enabled:
         yield _warn("configuration", "No pool is enabled: miners get no work.", "Add pools in the admin, under Pools.")
     else:
         yield _ok("configuration", f"{len(enabled)} pools, {len(snapshot.schedules)} schedules.")
-
-
-def _enabled(snapshot: ConfigSnapshot) -> list[str]:
-    return [key for key, pool in snapshot.pools.items() if pool.status is AdminStatus.ENABLED]
 
 
 def ports() -> Iterator[Finding]:
