@@ -80,7 +80,6 @@ class Upstream:
         "_framer",
         "_handshake",
         "_idle_s",
-        "_idle_watch",
         "_lines",
         "_link",
         "_next_id",
@@ -157,7 +156,6 @@ class Upstream:
         """Bytes of the user in JSON, without quotation marks."""
         self._watch: Timer | None = None
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
-        self._idle_watch: Timer | None = None
         self._sent_at = 0.0
         self._errors = 0
         self._wanted_close = False
@@ -198,9 +196,8 @@ class Upstream:
         if self.state is UpstreamState.CLOSED:
             return
         self._move(UpstreamState.CLOSED)
-        for timer in (self._watch, self._idle_watch):
-            if timer is not None:
-                timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._suggestions is not None:
             self._suggestions.close()
         self._submits.lose(self._deadlines.now())
@@ -473,7 +470,6 @@ class Upstream:
             return
         self._move(UpstreamState.READY)
         self._patience.reached()
-        self._idle_watch = self._clock.call_at(self._clock.now() + self._idle_s, self._look_idle)
         lines, count = self._call("mining.extranonce.subscribe", []), 1
         if self._suggestions is not None:
             lines, count = lines + self._suggestion(self._suggestions), 2
@@ -592,19 +588,18 @@ class Upstream:
         elif self._calls:
             self._arm(OPTIONAL_TIMEOUT_S)
 
-    def _look_idle(self) -> None:
-        """Say something on a connection that sent nothing for long; one deadline, put off by whatever was sent.
+    def keep_alive(self) -> float:
+        """Say something on a connection that sent nothing for long. Returns in how many seconds to look again.
 
         ``mining.extranonce.subscribe`` again, which every connection sent once already: btcpool, MiningCore and yiimp
         answer true, DATUM an error, ckpool and public-pool nothing, and it changes nothing anywhere. A repeated
         ``suggest_difficulty`` could: btcpool starts its search for a difficulty anew.
         """
-        now = self._clock.now()
-        due = self._sent_at + self._idle_s
-        if now >= due - 1e-6:
-            self._send(self._call("mining.extranonce.subscribe", []), 1)
-            due = now + self._idle_s
-        self._idle_watch = self._clock.call_at(due, self._look_idle)
+        left_s = self._sent_at + self._idle_s - self._clock.now()
+        if left_s > 1e-6 or not self.ready:
+            return max(left_s, 1.0)
+        self._send(self._call("mining.extranonce.subscribe", []), 1)
+        return self._idle_s
 
     def _drop_optional(self, now: float) -> None:
         for ident, (method, sent_at) in list(self._calls.items()):
