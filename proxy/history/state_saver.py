@@ -63,10 +63,23 @@ class StateSaver:
     async def _save(self, *, at_the_end: bool = False) -> None:
         learned, self._learned = self._learned, {}
         try:
-            parts = {"scheduler": dict(self._scheduler.dump()), "split": self._splits.dump()}
+            parts = {"scheduler": await self._scheduler_state(at_once=at_the_end), "split": self._splits.dump()}
             await sync_to_async(_store, thread_sensitive=False)(self._node, parts, learned, at_the_end)
         except (DjangoError, OSError):
             self._learned = {**learned, **self._learned}
+
+    async def _scheduler_state(self, *, at_once: bool) -> dict[str, object]:
+        """With many miners it takes long, so others have their turns in between; not at the end."""
+        if at_once:
+            return self._scheduler.dump()
+        parts = self._scheduler.dump_in_parts()
+        while True:
+            try:
+                next(parts)
+            except StopIteration as end:
+                dumped: dict[str, object] = end.value
+                return dumped
+            await asyncio.sleep(0)
 
 
 def _load(node: str) -> SchedulerState:

@@ -1,12 +1,12 @@
 """Miners with one set of weights: their ledger, their policy, and each miner's next step."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Generator, Iterable, Mapping, Set
 
 from proxy.config.snapshot import Policy
 from proxy.scheduling import phases, state
 from proxy.scheduling.control import Control
-from proxy.scheduling.fleet_totals import FleetTotals, total
+from proxy.scheduling.fleet_totals import FleetTotals, total, total_in_parts
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies import packing, slicing
 from proxy.scheduling.policies.policy import Assignment, MinerLoad, Role, SplitPolicy
@@ -83,7 +83,7 @@ class Fleet:
 
     def totals(self, now: float) -> FleetTotals:
         """Settle all miners and sum them up."""
-        self._totals = total(self.miners.values(), self.ledger, now)
+        self._totals = total(self.miners, self.ledger, now)
         return self._totals
 
     def follows_in(self, now: float) -> float:
@@ -102,9 +102,21 @@ class Fleet:
         most *= max(weight * (1 - weight) for weight in self.weights.values()) / 2
         return max(0.0, most / whole / self._tuning.follow_tolerance - (now - self.ledger.started))
 
-    def dump(self, now: float) -> dict[str, object]:
+    def totals_in_parts(self, now: Callable[[], float]) -> Generator[None, None, FleetTotals]:
+        """The same, with pauses where the miners are many; at once if the ledger ends meanwhile."""
+        part = self._tuning.at_once
+        if len(self.miners) <= part:
+            return self.totals(now())
+        ledger = self.ledger
+        totals = yield from total_in_parts(self.miners, ledger, now, part)
+        if self.ledger is not ledger:
+            return self.totals(now())
+        self._totals = totals
+        return totals
+
+    def dump_in_parts(self, now: Callable[[], float]) -> Generator[None, None, dict[str, object]]:
         """Return the ledger for a restart; corrections are derived again from accepted work."""
-        totals = self.totals(now)
+        totals = yield from self.totals_in_parts(now)
         surplus = {pool: totals.surplus[pool] - totals.correction[pool] for pool in self.weights}
         return state.dump_ledger(self.ledger, surplus, totals.work)
 
@@ -259,15 +271,33 @@ class Fleet:
 
     def check(self, now: float, *, strict: bool = False) -> None:
         """Correct the assignments that are wrong (all of them if ``strict``), and let every miner take its step."""
+        self.due = math.inf
         totals = self.totals(now)
-        loads = self._loads(totals, now)
+        self._decide(totals, self._loads(self._working(), totals, now), now, strict=strict)
+
+    def check_in_parts(self, now: Callable[[], float]) -> Generator[None, None, None]:
+        """The same of many miners, with pauses; nothing is decided if another ledger begins meanwhile: the check that
+        begins it has decided."""
+        self.due, ledger = math.inf, self.ledger
+        totals = yield from self.totals_in_parts(now)
+        working, loads, part = self._working(), list[MinerLoad](), self._tuning.at_once
+        doubt = self._rate_doubt(len(working), totals, now())
+        for begin in range(0, len(working), part):
+            loads += self._loads_of(working[begin : begin + part], doubt, now())
+            yield
+        if self.ledger is ledger:
+            # Who has left or lost its work meanwhile is not decided about.
+            there = [load for load in loads if (it := self.miners.get(load.session)) is not None and it.current]
+            self._decide(totals, there, now(), strict=False)
+
+    def _decide(self, totals: FleetTotals, loads: list[MinerLoad], now: float, *, strict: bool) -> None:
         self._choose_policy(len(loads), totals)
         self._resize_budget(len(loads))
         if self.is_returning and not strict and self._has_returned(now):  # a strict check says who is to return
             self.is_returning = False
             wall = self.ledger.since + now - self.ledger.started
             self._begin_ledger(self.weights, totals, now, wall, is_change=False)
-            loads = self._loads(totals, now)
+            loads = self._loads(self._working(), totals, now)
         if strict or self._policy.is_due(
             loads, self.weights, surplus=totals.surplus, sigma=totals.sigma, horizon_s=self._horizon(now)
         ):
@@ -275,25 +305,33 @@ class Fleet:
         self._spread_correction(totals, now)
         young = now - self.ledger.started < self._tuning.young_s or self.is_returning
         pause = self._tuning.young_check_s if young else self._tuning.check_s
-        self.due = now + pause if self.miners else math.inf
+        if self.miners:
+            self.check_by(now + pause)
         self._spread_phases(now)
 
-    def _loads(self, totals: FleetTotals, now: float) -> list[MinerLoad]:
-        working = [miner for miner in self.miners.values() if miner.current is not None and not miner.is_quiet]
+    def _working(self) -> list[FleetMiner]:
+        return [miner for miner in self.miners.values() if miner.current is not None and not miner.is_quiet]
+
+    def _loads(self, working: list[FleetMiner], totals: FleetTotals, now: float) -> list[MinerLoad]:
+        return self._loads_of(working, self._rate_doubt(len(working), totals, now), now)
+
+    def _rate_doubt(self, working: int, totals: FleetTotals, now: float) -> float:
+        """How many hashes a second a miner's rate may be wrong by for the miner to be packed."""
         is_young = now - self.ledger.started < self._tuning.exact_first_s
-        enough = 0.0
-        if working and not is_young:
-            enough = self._tuning.rate_doubt * totals.rate / math.sqrt(len(working))
+        return self._tuning.rate_doubt * totals.rate / math.sqrt(working) if working and not is_young else 0.0
+
+    @staticmethod
+    def _loads_of(miners: Iterable[FleetMiner], doubt: float, now: float) -> list[MinerLoad]:
         return [
             MinerLoad(
-                session=miner.session,
-                rate=miner.estimate.rate,
-                is_known=miner.is_known(now, enough),
-                pools=miner.pools,
-                current=miner.current,
-                assignment=miner.assignment,
+                miner.session,
+                miner.estimate.rate,
+                miner.is_known(now, doubt),
+                miner.pools,
+                miner.current,
+                miner.assignment,
             )
-            for miner in working
+            for miner in miners
         ]
 
     def _choose_policy(self, working: int, totals: FleetTotals) -> None:
@@ -488,7 +526,9 @@ class Fleet:
             if target is None:
                 return
             if miner.assignment.role is Role.SLICED and self._is_held(miner, now, current, target):
-                miner.due = now + self._rounds.dwells[current]
+                tuning = self._tuning
+                looks_s = min(len(self.miners) * tuning.hold_look_each_s, tuning.horizon_least_s)
+                miner.due = now + max(self._rounds.dwells[current], looks_s)
                 return
             reason = SwitchReason.SLICE if current in time_shares else miner.move_reason
             self._switch(miner, target, reason, now, urgent=False)

@@ -1,7 +1,7 @@
 """What is known of workers by their names: of those without a connection, and which names have proven themselves."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Generator, Sequence
 
 from proxy.scheduling import state
 from proxy.scheduling.miner import FleetMiner
@@ -60,15 +60,21 @@ class KnownWorkers:
 
     # --- Over a restart -------------------------------------------------------------------------------------------
 
-    def dump(self, connected: Iterable[FleetMiner], most: int) -> dict[str, list[object]]:
-        """Return what is known of ``most`` workers, those without a connection first."""
-        workers = [(miner.worker, miner.estimate, miner.surplus) for miner in self.away.values()]
-        for miner in connected:
-            is_unproven = miner.worker in self.away and not miner.estimate.shares
-            workers.append(
-                (miner.worker, self.away[miner.worker].estimate if is_unproven else miner.estimate, miner.surplus)
-            )
-        return state.dump_workers(workers, most)
+    def dump_in_parts(
+        self, connected: Sequence[FleetMiner], most: int, part: int
+    ) -> Generator[None, None, dict[str, list[object]]]:
+        """Return what is known of ``most`` workers, those without a connection first; ``part`` of them at a time."""
+        workers, away = [*self.away.values(), *connected], len(self.away)
+        kept: dict[str, list[object]] = {}
+        for place in range(max(0, len(workers) - most), len(workers)):
+            miner = workers[place]
+            estimate = miner.estimate
+            if place >= away and not estimate.shares and (known := self.away.get(miner.worker)) is not None:
+                estimate = known.estimate  # it has proven nothing yet
+            kept[miner.worker] = state.dump_worker(estimate, miner.surplus)
+            if place % part == 0:
+                yield
+        return kept
 
     def restore(self, dumped: object, *, now: float, most: int, tuning: SchedulerTuning) -> None:
         """Take over what ``dump`` returned, as far as it makes sense."""

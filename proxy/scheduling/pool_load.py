@@ -23,15 +23,18 @@ class PoolLoad:
 
     def count(self, miners: Collection[FleetMiner], now: float) -> None:
         """Count again if the last count is old; in between, moves update it."""
-        if 0 <= now - self._at < self._tuning.load_count_s:
+        if 0 <= now - self._at < max(self._tuning.load_count_s, len(miners) * self._tuning.load_count_each_s):
             return
         self._at = now
-        known = [miner.estimate.rate for miner in miners if miner.estimate.rate]
-        self._usual = sum(known) / len(known) if known else 1.0
-        self._load, self._whole = {}, 0.0
-        for miner in miners:
-            if miner.current is not None:
-                self._add(miner.current, self.size(miner))
+        rates = [miner.estimate.rate for miner in miners]
+        known = [rate for rate in rates if rate]
+        usual = self._usual = sum(known) / len(known) if known else 1.0
+        load: dict[PoolKey, float] = {}
+        for miner, rate in zip(miners, rates, strict=True):
+            pool = miner.current
+            if pool is not None:
+                load[pool] = load.get(pool, 0.0) + (rate or (0.0 if miner.is_quiet else usual))
+        self._load, self._whole = load, sum(load.values())
 
     def size(self, miner: FleetMiner) -> float:
         """Return the hash rate that ``miner`` counts as: none where its first share is overdue."""

@@ -1,7 +1,7 @@
 """What the engine tells the scheduler and asks of it. How it decides: docs/dev/decisions, 0011 to 0014."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Protocol
 
 from proxy.config.snapshot import ConfigSnapshot, OverrideKind
@@ -76,7 +76,9 @@ class Scheduler:
         self._fleet_of: dict[SessionId, Fleet] = {}
         self._fleets: dict[object, Fleet] = {}
         self._workers = KnownWorkers()
-        self._timers = TimerQueue(clock, self._run, tuning)
+        self._checks: dict[Fleet, Generator[None, None, None]] = {}
+        """Checks of large fleets that go on over several turns of the loop."""
+        self._timers = TimerQueue(clock, self._run_some, tuning)
         self._timetable_due = math.inf
         self._budget = SwitchBudget(tuning.switches_least_per_s, tuning.switch_burst_least)
         self._returns = SwitchBudget(self._config.health.returns_per_s, tuning.return_burst)
@@ -460,16 +462,23 @@ class Scheduler:
 
     # --- time -----------------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        """Run every step that is due, then set the timer for the next."""
+    def _run_some(self) -> None:
+        """Run what is due; of very much the rest comes in the next turn of the loop."""
+        self._run(self._tuning.steps_at_once)
+
+    def _run(self, most: float = math.inf) -> None:
+        """Run every step that is due (``most`` of them), then set the timer for the next."""
         now, self._decisions = self._clock.now(), 0
-        while (target := self._timers.take(now)) is not None:
+        while most > 0 and (target := self._timers.take(now)) is not None:
+            most -= 1
             if isinstance(target, FleetMiner):
                 self._run_miner(target, now)
-            else:
+            elif len(target.miners) <= self._tuning.at_once:
                 target.check(now)
-                self._start_waiting(target, now)
-                self._timers.plan_all(target)
+                self._checked(target, now)
+            elif target not in self._checks:
+                self._checks[target] = target.check_in_parts(self._clock.now)
+                self._clock.call_at(now, lambda fleet=target: self._go_on(fleet))  # type: ignore[misc]
         if now >= self._timetable_due:
             self._check_timetable()
         if self._decisions:
@@ -477,6 +486,20 @@ class Scheduler:
             if self._events.wants(SchedulerTick):
                 self._events.emit(SchedulerTick(decisions=self._decisions, weights=dict(self._target)))
         self._rearm()
+
+    def _go_on(self, fleet: Fleet) -> None:
+        """Do the next part of a fleet's check."""
+        now, parts = self._clock.now(), self._checks.pop(fleet)
+        if next(parts, parts) is parts:
+            self._checked(fleet, now)
+            self._run_some()
+        else:
+            self._checks[fleet] = parts
+            self._clock.call_at(now, lambda: self._go_on(fleet))
+
+    def _checked(self, fleet: Fleet, now: float) -> None:
+        self._start_waiting(fleet, now)
+        self._timers.plan_all(fleet)
 
     def _run_miner(self, miner: FleetMiner, now: float) -> None:
         fleet = self._fleet_of.get(miner.session)
@@ -498,7 +521,7 @@ class Scheduler:
     def _plan_and_run(self, miner: FleetMiner, fleet: Fleet) -> None:
         self._timers.plan(miner)
         self._timers.plan_check(fleet)
-        self._run()
+        self._run_some()
 
     def _rearm(self) -> None:
         self._timers.arm(self._timetable_due)
@@ -507,12 +530,22 @@ class Scheduler:
 
     def dump(self) -> dict[str, object]:
         """Return what should survive a restart: JSON-able, at most ``limits.max_workers`` workers."""
-        now = self._clock.now()
+        parts = self.dump_in_parts()
+        while True:
+            try:
+                next(parts)
+            except StopIteration as end:
+                dumped: dict[str, object] = end.value
+                return dumped
+
+    def dump_in_parts(self) -> Generator[None, None, dict[str, object]]:
+        """``dump`` of many miners, with pauses in which something else may happen; each is as its turn found it."""
         ledgers = []
-        for key, fleet in self._fleets.items():
+        for key, fleet in list(self._fleets.items()):
             if fleet.weights and (key is None or isinstance(key, int)):
-                ledgers.append([key, fleet.dump(now)])
-        kept = self._workers.dump(self._miners.values(), self._config.limits.max_workers)
+                ledgers.append([key, (yield from fleet.dump_in_parts(self._clock.now))])
+        most, part = self._config.limits.max_workers, self._tuning.at_once
+        kept = yield from self._workers.dump_in_parts(list(self._miners.values()), most, part)
         return {"version": state.VERSION, "ledgers": ledgers, "workers": kept, "seconds": dict(self._pool_seconds)}
 
     def restore(self, dumped: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
 """What survives a restart, as JSON-able values. When they are read back, invalid ones are skipped."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeGuard
 
 from proxy.scheduling.rate import Estimate
@@ -67,18 +67,15 @@ def load_ledgers(state: object, *, now: float, wall: float, tuning: SchedulerTun
     return loaded
 
 
-def dump_workers(
-    workers: Iterable[tuple[WorkerName, Estimate, Mapping[PoolKey, float]]], most: int
-) -> dict[str, list[object]]:
-    """Return estimates and surplus (seconds) by worker name, at most ``most``: the last ones."""
-    kept = list(workers)[-most:]
-    return {name: [estimate.dump(), dict(surplus)] for name, estimate, surplus in kept}
+def dump_worker(estimate: Estimate, surplus: Mapping[PoolKey, float]) -> list[object]:
+    """Return what is kept of one worker: its rate and its surplus (seconds)."""
+    return [estimate.dump(), dict(surplus)]
 
 
 def load_workers(
     state: object, most: int, tuning: SchedulerTuning
 ) -> dict[WorkerName, tuple[Estimate, dict[PoolKey, float]]]:
-    """Return what ``dump_workers`` wrote, as far as it makes sense."""
+    """Return by name what ``dump_worker`` wrote, as far as it makes sense."""
     loaded: dict[WorkerName, tuple[Estimate, dict[PoolKey, float]]] = {}
     if not isinstance(state, Mapping):
         return loaded

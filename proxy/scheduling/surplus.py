@@ -19,6 +19,7 @@ class Ledger:
         "carried_surplus",
         "closed",
         "closed_variance",
+        "closings",
         "corrected",
         "since",
         "squares",
@@ -45,6 +46,8 @@ class Ledger:
         self.carried_surplus = {pool: (carried_surplus or {}).get(pool, 0.0) for pool in weights}
         self.closed = dict.fromkeys(weights, 0.0)
         self.closed_variance = dict.fromkeys(weights, 0.0)
+        self.closings = 0
+        """How often miners' seconds were converted to work."""
         self.corrected: dict[PoolKey, float] | None = dict.fromkeys(weights, 0.0)
         """What of the correction miners that are sliced by themselves were told to work off; None: not known."""
         self.accepted = dict.fromkeys(weights, 0.0)
@@ -58,6 +61,7 @@ class Ledger:
 
     def close(self, seconds: Mapping[PoolKey, float], rate: float, shares: float) -> None:
         """Convert a miner's ``seconds`` on each pool to work."""
+        self.closings += 1
         total = sum(seconds.get(pool, 0.0) for pool in self.weights)
         for pool, weight in self.weights.items():
             spent = seconds.get(pool, 0.0)

@@ -181,6 +181,11 @@ class SchedulerTuning:
     """Unit: standard errors of the miner's rate.
     Why: what "surely" means above; one share alone counts as three times what it says.
     Chosen by: convention; two standard errors."""
+    hold_look_each_s: float = 0.004
+    """Unit: seconds for each miner of the fleet, where that is more than a dwell; ``horizon_least_s`` at most.
+    Why: when a miner that is held is looked at again. Those of a fleet are looked at one after the other, and one in
+    thousands that moves mends as much of the split as it can: 250 looks a second are enough for any fleet.
+    Chosen by: tests.bench.split, 1,000 mixed: as without, where a dwell is longer."""
     rate_doubt: float = 0.02
     """Unit: part of the fleet's rate, over sqrt(miners).
     Why: how much of the fleet may be doubtful when a miner is packed, so that a small one needs few shares.
@@ -343,6 +348,18 @@ class SchedulerTuning:
     Why: how long a count of the pools' loads is used; moves made by it are counted in. A thousand miners may look for
     a place at once.
     Chosen by: judgement; it made a burst of lost connections linear in their number."""
+    load_count_each_s: float = 0.001
+    """Unit: seconds for each miner of the fleet, where that is more.
+    Why: a count looks at all of them; ten thousand were counted once a second while their rates were learnt.
+    Chosen by: as ``placement_delay_each_s``."""
+    steps_at_once: int = 128
+    """Unit: steps.
+    Why: how many miners take their step in one turn of the loop; those of thousands may be due at one moment.
+    Chosen by: as ``at_once``."""
+    at_once: int = 512
+    """Unit: miners.
+    Why: how many are looked at in one turn of the loop, where all of a fleet have to be: nobody's share waits for more.
+    Chosen by: judgement; one to two milliseconds."""
     queue_superseded: int = 8
     """Unit: entries for each live one.
     Why: beyond it the timer queue drops entries that no longer hold.

@@ -6,6 +6,7 @@ from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig, Schedule
 from proxy.config.validate import validate
 from proxy.observe.events import REGISTRY, Event, EventStream
 from proxy.scheduling.scheduler import Scheduler
+from proxy.scheduling.tuning import DEFAULT_TUNING, SchedulerTuning
 from proxy.types import AdminStatus, PoolKey, SessionId, SwitchReason, WorkerName
 from tests.support.clock import VirtualClock
 
@@ -28,7 +29,13 @@ def config(*schedules: ScheduleConfig, pools: tuple[PoolKey, ...] = (A, B), **fi
 class SchedulerHarness:
     """The scheduler, its clock, the events it emitted, and the moves it made."""
 
-    def __init__(self, snapshot: ConfigSnapshot, *, up: tuple[PoolKey, ...] | None = None) -> None:
+    def __init__(
+        self,
+        snapshot: ConfigSnapshot,
+        *,
+        up: tuple[PoolKey, ...] | None = None,
+        tuning: SchedulerTuning = DEFAULT_TUNING,
+    ) -> None:
         self.clock = VirtualClock()
         self.events = EventStream()
         self.emitted: list[Event] = []
@@ -37,7 +44,7 @@ class SchedulerHarness:
         self.moves: list[tuple[float, SessionId, PoolKey, SwitchReason]] = []
         self.without_job: set[PoolKey] = set()
         self.wanted_changes = 0
-        self.scheduler = Scheduler(clock=self.clock, events=self.events, mover=self)
+        self.scheduler = Scheduler(clock=self.clock, events=self.events, mover=self, tuning=tuning)
         self.scheduler.on_pools_wanted_changed = self._wanted_changed
         self.scheduler.apply(snapshot)
         for key in snapshot.pools if up is None else up:

@@ -184,7 +184,9 @@ def _fit(load: MinerLoad, room: dict[PoolKey, float], assignments: dict[SessionI
 
 def _fix(load: MinerLoad, pool: PoolKey, room: dict[PoolKey, float], assignments: dict[SessionId, Assignment]) -> None:
     room[pool] -= load.rate
-    assignments[load.session] = Assignment(role=Role.FIXED, pool=pool)
+    before = load.assignment
+    stays = before.role is Role.FIXED and before.pool == pool
+    assignments[load.session] = before if stays else Assignment(role=Role.FIXED, pool=pool)
 
 
 def _split_residuals(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proxy.types import PoolKey, SessionId
 
@@ -32,8 +32,7 @@ class Assignment:
     """The part of its time that a sliced or residual miner spends on each pool."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MinerLoad:
+class MinerLoad(NamedTuple):
     """One working miner, as a policy sees it."""
 
     session: SessionId
