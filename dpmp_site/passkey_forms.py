@@ -38,28 +38,22 @@ class AnotherPasskey(AddWebAuthnForm):  # type: ignore[misc]
             return super().clean()
 
 
-class PasskeyAlone(LoginWebAuthnForm):  # type: ignore[misc]
+class _KnownPasskey:
+    """A passkey of somebody's."""
+
+    def clean_credential(self) -> Authenticator:
+        """Whose it is."""
+        with _refused_if_malformed():
+            return super().clean_credential()  # type: ignore[misc]
+
+
+class PasskeyAlone(_KnownPasskey, LoginWebAuthnForm):  # type: ignore[misc]
     """A passkey in place of name and password."""
 
-    def clean_credential(self) -> Authenticator:
-        """Whose it is."""
-        with _refused_if_malformed():
-            return super().clean_credential()
 
-
-class PasskeyAfterPassword(AuthenticateWebAuthnForm):  # type: ignore[misc]
+class PasskeyAfterPassword(_KnownPasskey, AuthenticateWebAuthnForm):  # type: ignore[misc]
     """A passkey as the second factor."""
 
-    def clean_credential(self) -> Authenticator:
-        """Whose it is."""
-        with _refused_if_malformed():
-            return super().clean_credential()
 
-
-class PasskeyAgain(ReauthenticateWebAuthnForm):  # type: ignore[misc]
+class PasskeyAgain(_KnownPasskey, ReauthenticateWebAuthnForm):  # type: ignore[misc]
     """A passkey before something about the account is changed."""
-
-    def clean_credential(self) -> Authenticator:
-        """Whose it is."""
-        with _refused_if_malformed():
-            return super().clean_credential()

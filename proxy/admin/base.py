@@ -44,22 +44,21 @@ def label_fields(form: Form) -> None:
             widget.attrs.setdefault("aria-label", capfirst(field.label))
 
 
-class LabelledFormSet(BaseModelFormSet):  # type: ignore[type-arg]
+class LabelledFields:
+    """For the forms of a set."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """The fields with their labels, also the one that deletes a row."""
+        super().add_fields(form, index)  # type: ignore[misc]
+        label_fields(form)
+
+
+class LabelledFormSet(LabelledFields, BaseModelFormSet):  # type: ignore[type-arg]
     """The fields of a list that can be edited in place."""
 
-    def add_fields(self, form: Any, index: int | None) -> None:
-        """The fields with their labels."""
-        super().add_fields(form, index)
-        label_fields(form)
 
-
-class LabelledInlineFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+class LabelledInlineFormSet(LabelledFields, BaseInlineFormSet):  # type: ignore[type-arg]
     """The rows of an inline table."""
-
-    def add_fields(self, form: Any, index: int | None) -> None:
-        """The fields with their labels, also the one that deletes the row."""
-        super().add_fields(form, index)
-        label_fields(form)
 
 
 class ConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -81,7 +81,7 @@ class PayoutCheck:
             self._wrong.pop(key, None)
             self._right.pop(key, None)
             self._excluded.discard(key)
-        self._scripts = {key: script for key, pool in config.pools.items() if (script := _wallet_script(pool))}
+        self._scripts = {key: script for key, pool in config.pools.items() if (script := wallet_script(pool))}
         for key in [key for key in self._excluded if not _may_exclude(config.pools[key])]:
             self._set_excluded(key, excluded=False)
 
@@ -180,7 +180,8 @@ def _gist(view: PayoutView) -> tuple[object, ...]:
     return round(view.percent, 1), view.ok, tuple(sorted({name for name, _ in view.outputs})), view.problem
 
 
-def _wallet_script(pool: PoolConfig) -> bytes | None:
+def wallet_script(pool: PoolConfig) -> bytes | None:
+    """The script that pays the pool's wallet; None where that is no address of its chain."""
     try:
         return script_of(pool.chain, pool.wallet.partition(".")[0])
     except AddressError:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from proxy.chains.addresses import AddressError, address_of_script, script_of
+from proxy.chains.addresses import address_of_script
 from proxy.chains.coinbase import Coinbase, TxOut, assemble, parse_coinbase
+from proxy.chains.payout import wallet_script
 from proxy.config.snapshot import DIFFICULTY_PLACEHOLDER, PoolConfig, Tls
 from proxy.errors import RemoteProtocolError
 from proxy.ops.check_pool_probe import Handshake, readable
@@ -261,7 +262,7 @@ def _job(pool: PoolConfig, job: PoolJob, hashes_per_difficulty: float, test_user
 
 
 def _payout(pool: PoolConfig, coinbase: Coinbase, test_user: bool) -> Iterator[Line]:
-    wallet = None if test_user else _wallet_script(pool)
+    wallet = None if test_user else wallet_script(pool)
     yield _("Pays"), _outputs(pool.chain, coinbase.outputs, wallet), None
     if test_user:
         return
@@ -307,13 +308,6 @@ def _outputs(chain: Chain, outputs: tuple[TxOut, ...], wallet: bytes | None) -> 
     if chain is Chain.OTHER and parts:
         parts.append(_("written as BTC addresses, because the chain is not known"))
     return "; ".join(parts) or _("nobody")
-
-
-def _wallet_script(pool: PoolConfig) -> bytes | None:
-    try:
-        return script_of(pool.chain, pool.wallet.partition(".")[0])
-    except AddressError:
-        return None
 
 
 def _number(value: float) -> str:
