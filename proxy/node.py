@@ -313,7 +313,7 @@ class Node(OwnProcess):
 
     async def _join(self, membership: "Membership") -> None:
         """Take this node's name and data directory before anything in them is used."""
-        from proxy.nodes.start import JoinError
+        from proxy.nodes.membership import JoinError
 
         try:
             await membership.join()

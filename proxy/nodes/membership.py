@@ -2,25 +2,35 @@
 and what it starts with while the database is away. Loaded only where there can be several."""
 
 import asyncio
+import os
+import socket
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db import Error as DjangoError
 from django.db import OperationalError
 
+from proxy import VERSION
 from proxy.config.snapshot import ConfigSnapshot
 from proxy.models.nodes import NodeState as RowState
-from proxy.nodes.home import Home
+from proxy.nodes.home import Home, HomeInUse
 from proxy.nodes.kept_config import ConfigKeeper, KeptConfig, NotKept, read_kept
+from proxy.nodes.lease_keeper import LeaseKeeper, NameInUse
+from proxy.nodes.node_rows import Me
 from proxy.nodes.node_snapshot import NodeState
-from proxy.nodes.start import JoinError, join, make_keeper, take_home
 from proxy.observe.events import EventStream, NodeStartedAlone
 from proxy.observe.live.views import store
 from proxy.ports import Clock
 
 if TYPE_CHECKING:
     from proxy.nodes.shared_view import SharedView
+
+
+class JoinError(Exception):
+    """This node cannot join the others; the message says why and what to do."""
 
 
 class Membership:
@@ -40,7 +50,8 @@ class Membership:
     ) -> None:
         """``on_lease`` hears when the lease is got or gone, ``on_drain`` and ``on_name_lost`` at most once."""
         self._name, self._data_dir, self._clock, self._events = name, data_dir, clock, events
-        self._keeper = make_keeper(name, events=events, on_lease=on_lease, on_drain=on_drain, on_name_lost=on_name_lost)
+        me = Me(name=name, run=uuid.uuid4().hex, home="", version=VERSION, host=socket.gethostname(), pid=os.getpid())
+        self._keeper = LeaseKeeper(me, events=events, on_lease=on_lease, on_drain=on_drain, on_name_lost=on_name_lost)
         self._configs = ConfigKeeper(data_dir, clock.wall, report)
         self._home: Home | None = None
         """Keeps the data directory locked."""
@@ -71,13 +82,20 @@ class Membership:
         return NodeState.DRAINING if self._keeper.state == RowState.DRAINING else NodeState.WORKING
 
     async def join(self) -> None:
-        """Take the name and the data directory. While the database is away, find what was ``kept``.
+        """Lock the data directory and take the name. While the database is away, find what was ``kept``.
 
         Raises:
             JoinError: another node has one of them, or nothing was kept, or the database is not as it must be.
         """
         try:
-            self._home = await join(self._keeper, self._data_dir)
+            self._home = Home(self._data_dir)
+        except (HomeInUse, OSError) as error:
+            raise JoinError(str(error)) from error
+        self._keeper.me = replace(self._keeper.me, home=self._home.name)
+        try:
+            await self._keeper.join()
+        except NameInUse as error:
+            raise JoinError(str(error)) from error
         except OperationalError as error:
             await self._find_kept(error)
         except DjangoError as error:
@@ -91,7 +109,6 @@ class Membership:
                 f"The database cannot be read: {str(away).strip()}. Without it a node starts with the settings of its "
                 f"last run, but there are none: {error}."
             ) from away
-        self._home = take_home(self._keeper, self._data_dir)
 
     def start_alone(self) -> ConfigSnapshot | None:
         """What was kept, and told that the node starts with it; None where the database was there."""

@@ -8,19 +8,34 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, transaction
 
+from proxy.config.snapshot import ConfigSnapshot
 from proxy.models.nodes import NodeState, ProxyNode
 from proxy.net.tasks import cancel_and_wait, spawn
-from proxy.nodes import lease_keeper, node_rows
+from proxy.nodes import kept_config, lease_keeper, node_rows
 from proxy.nodes.home import Home, HomeInUse
 from proxy.nodes.lease import LEASE_S, LeaseLost
 from proxy.nodes.lease_keeper import LeaseKeeper, NameInUse
-from proxy.nodes.start import JoinError, join, make_keeper
+from proxy.nodes.membership import JoinError, Membership
 from proxy.observe.events import EventStream, NodeLeaseChanged, NodeNameTaken
 from tests.nodes.cast import expire, me, silence
+from tests.support.clock import VirtualClock
 from tests.support.patience import PATIENCE_S
 from tests.support.shares import Heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def member(folder):
+    return Membership(
+        "one",
+        data_dir=folder,
+        clock=VirtualClock(),
+        events=EventStream(),
+        report=print,
+        on_lease=print,
+        on_drain=lambda: None,
+        on_name_lost=lambda: None,
+    )
 
 
 class Living:
@@ -224,20 +239,36 @@ async def test_data_directory_has_one_node_and_keeps_its_name(tmp_path):
     home = Home(tmp_path / "data")
     with pytest.raises(HomeInUse, match="each needs a data directory of its own"):
         Home(tmp_path / "data")
-    keeper = make_keeper("one", events=EventStream(), on_lease=print, on_drain=lambda: None, on_name_lost=lambda: None)
+    one = member(tmp_path / "data")
     with pytest.raises(JoinError, match="each needs a data directory"):
-        await join(keeper, tmp_path / "data")
+        await one.join()
     home.close()
-    again = await join(keeper, tmp_path / "data")
-    assert again.name == home.name == keeper.me.home
-    again.close()
+    await one.join()
+    assert await in_database(lambda: ProxyNode.objects.get().home)() == home.name
+    one.close()
 
 
 async def test_directory_is_free_again_after_a_name_was_refused(tmp_path):
     async with Living("one", "first").at_work():
-        keeper = make_keeper(
-            "one", events=EventStream(), on_lease=print, on_drain=lambda: None, on_name_lost=lambda: None
-        )
+        refused = member(tmp_path)
         with pytest.raises(JoinError, match="Another node is called 'one'"):
-            await join(keeper, tmp_path)
+            await refused.join()
+        refused.close()
     Home(tmp_path).close()
+
+
+async def test_without_the_database_a_node_has_what_an_earlier_run_kept(tmp_path, monkeypatch):
+    def away(*_, **__):
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(node_rows, "claim_name", away)
+    one = member(tmp_path)
+    with pytest.raises(JoinError, match=r"gone\. Without it .* has not run in this data directory yet"):
+        await one.join()
+    assert one.start_alone() is None
+    one.close()
+    kept_config.keep(tmp_path, ConfigSnapshot(revision=7), 1.0)
+    await one.join()
+    config = one.start_alone()
+    assert config is not None and config.revision == 7
+    one.close()
