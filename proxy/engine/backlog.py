@@ -54,3 +54,5 @@ class Backlog:
         finally:
             if self._waiting:
                 self._arm()
+            else:
+                self._waiting = OrderedDict()  # an emptied table keeps the size that it had for a whole fleet

@@ -1,6 +1,8 @@
 """One miner's connection as the scheduler knows it: where it works, since when, and what it does with its time."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from proxy.scheduling.control import NO_CHOICE, MinerChoice
 from proxy.scheduling.policies.policy import Assignment, Role
@@ -8,6 +10,9 @@ from proxy.scheduling.rate import Estimate, Exposure
 from proxy.scheduling.surplus import Ledger
 from proxy.scheduling.tuning import SchedulerTuning
 from proxy.types import MAIN_LISTENER, ListenerId, PoolKey, SessionId, SwitchReason, WorkerName
+
+_NOWHERE: Mapping[PoolKey, Exposure] = MappingProxyType({})
+"""Of the miners that have never left a pool, as most have in a fleet that is packed."""
 
 
 class FleetMiner:
@@ -61,7 +66,7 @@ class FleetMiner:
         self.since = now
         """When it last switched."""
         self.last_share: float | None = None
-        self.paused: dict[PoolKey, Exposure] = {}
+        self.paused = _NOWHERE
         """Exposure on the pools that it left, resumed when it returns."""
         self.is_proven = False
         """Whether a share of this connection was accepted."""
@@ -148,7 +153,9 @@ class FleetMiner:
     def _count_late_share(self, pool: PoolKey, work: float) -> bool:
         """Count a share of a pool that it has left since."""
         here = self.estimate.exposure
-        self.estimate.exposure = self.paused.setdefault(pool, Exposure())
+        if pool not in self.paused:
+            self._pause(pool, Exposure())
+        self.estimate.exposure = self.paused[pool]
         is_full = self.estimate.add(work)
         self.estimate.exposure = here
         return is_full
@@ -170,13 +177,17 @@ class FleetMiner:
         else:
             self.unassign()
         self.current, self.since, self.in_first_slice = pool, now, False
-        self.estimate.exposure = self.paused.pop(pool) if pool in self.paused else Exposure()
+        self.estimate.exposure = self.paused.get(pool) or Exposure()
+        self.paused = {key: exposure for key, exposure in self.paused.items() if key != pool} or _NOWHERE
 
     def unassign(self) -> None:
         """Note that it works nowhere from now on; its time must be settled."""
         if self.current is not None:
-            self.paused[self.current] = self.estimate.pause()
+            self._pause(self.current, self.estimate.pause())
         self.current = None
+
+    def _pause(self, pool: PoolKey, exposure: Exposure) -> None:
+        self.paused = {**self.paused, pool: exposure}
 
     def review(self, ledger: Ledger) -> None:
         """Check whether the rate has changed, when a block of shares is complete."""

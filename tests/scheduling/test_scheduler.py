@@ -98,7 +98,7 @@ def test_the_round_of_a_sliced_miner_is_what_its_stays_make(weights, first):
         miner.assignment, miner.current = Assignment(role=role, time_shares=time_shares), A
         miner.estimate.shares, miner.estimate.expected_shares, miner.estimate.exposure.size = found, found / 1e8, size
         if size_there is not None:
-            miner.paused[B] = Exposure()
+            miner.paused = {B: Exposure()}
             miner.paused[B].size = size_there
         stays = {pool: rounds.dwell(miner, pool, first=first) for pool in time_shares if pool in weights}
         if stays.keys() == time_shares.keys():
