@@ -13,11 +13,13 @@ from collections.abc import Callable
 from proxy.observe.events import EventStream, MinerDisconnected, PoolDisconnected
 from proxy.ports import Clock
 
-YOUNG = 20_000
-"""New objects per collection of the youngest. A thousand miners that connect make objects that stay: with CPython's 700
-these would be scanned again and again."""
-MIDDLE = 5
-"""Collections of the youngest per collection of those that survived one."""
+YOUNG = 4_000
+"""New objects, less those freed, per collection of the youngest; several times as many where they replace old ones.
+A millisecond or a few each. With CPython's 700 what miners make when they connect, and what stays, would be looked
+through ten times."""
+MIDDLE = 3
+"""Collections of the youngest per collection of those that survived one. With 20,000 and 5 that took 70 ms beside ten
+thousand miners."""
 NEVER = 1_000_000_000
 LOOK_S = 30.0
 LEAST_S = 300.0

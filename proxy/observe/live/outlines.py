@@ -6,28 +6,17 @@ of the loop: however many there are, nobody waits for it.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from proxy.engine.engine import Engine
 from proxy.engine.session import Session
 from proxy.history import Accounting
 from proxy.observe.live.rows import AWAY_KEPT, RATES_KEPT_S, rate_view
-from proxy.observe.live.views import UNKNOWN_RATE, Answered, WorkerOutline
+from proxy.observe.live.views import UNKNOWN_RATE, WorkerOutline
 from proxy.ports import Clock
 from proxy.types import WorkerName
 
 SESSIONS_A_TURN, OUTLINES_A_TURN = 512, 64
-"""Looked at without a break: a millisecond, two where all rates are a minute old."""
-
-
-class _Made(NamedTuple):
-    """An outline and what it was made from."""
-
-    outline: WorkerOutline
-    stamp: int
-    """Of the accounting."""
-    rates_at: float
-    """Monotonic seconds."""
+"""Looked at without a break: a millisecond, two where all rates are a minute before."""
 
 
 class Outlines:
@@ -37,7 +26,7 @@ class Outlines:
         self._engine = engine
         self._accounting = accounting
         self._clock = clock
-        self._made: dict[WorkerName, _Made] = {}
+        self._made: dict[WorkerName, WorkerOutline] = {}
 
     def make(self) -> Iterator[None]:
         """Look at all workers, and yield after every few."""
@@ -48,7 +37,7 @@ class Outlines:
                 by_worker[session.worker].append(session)
             if number % SESSIONS_A_TURN == 0:
                 yield
-        before, made = self._made, dict[WorkerName, _Made]()
+        before, made = self._made, dict[WorkerName, WorkerOutline]()
         for number, (name, sessions) in enumerate(by_worker.items(), 1):
             made[name] = self._outline(name, sessions, before.get(name))
             if number % OUTLINES_A_TURN == 0:
@@ -59,9 +48,9 @@ class Outlines:
 
     def outlines(self) -> tuple[WorkerOutline, ...]:
         """Those of the last time."""
-        return tuple([each.outline for each in self._made.values()])
+        return tuple(self._made.values())
 
-    def _outline(self, name: WorkerName, sessions: Sequence[Session], before: _Made | None) -> _Made:
+    def _outline(self, name: WorkerName, sessions: Sequence[Session], before: WorkerOutline | None) -> WorkerOutline:
         """``before`` if it holds, else another one."""
         now = self._clock.now()
         stamp, last_share_at, accepted, rejected = self._accounting.answered(name)
@@ -72,29 +61,31 @@ class Outlines:
             waiting = newest.waiting if newest.current is None else ""
         rates_at, rate_1h, rate_24h = now, UNKNOWN_RATE, UNKNOWN_RATE
         if before is not None and (newest is None or 0.0 <= now - before.rates_at < RATES_KEPT_S):
-            old, is_same = before.outline, before.stamp == stamp
+            is_same = before.stamp == stamp
             if (
                 is_same
-                and old.connections == len(sessions)
-                and old.connected_at == connected_at
-                and old.waiting == waiting
-                and old.difficulty == difficulty
+                and before.connections == len(sessions)
+                and before.connected_at == connected_at
+                and before.waiting == waiting
+                and before.difficulty == difficulty
             ):
                 return before
-            if old.rate_24h.known or is_same:
-                rates_at, rate_1h, rate_24h = before.rates_at, old.rate_1h, old.rate_24h
+            if before.rate_24h.known or is_same:
+                rates_at, rate_1h, rate_24h = before.rates_at, before.rate_1h, before.rate_24h
         if newest is not None and rates_at == now:
             rates = self._accounting.rates(name)
             rate_1h, rate_24h = rate_view(rates.h1), rate_view(rates.h24)
-        outline = WorkerOutline(
-            name=name,
-            connections=len(sessions),
-            counts=Answered(accepted, rejected),
-            connected_at=connected_at,
-            last_share_at=last_share_at,
-            waiting=waiting,
-            difficulty=difficulty,
-            rate_1h=rate_1h,
-            rate_24h=rate_24h,
+        return WorkerOutline(
+            name,
+            len(sessions),
+            accepted,
+            rejected,
+            connected_at,
+            last_share_at,
+            waiting,
+            difficulty,
+            rate_1h,
+            rate_24h,
+            stamp,
+            rates_at,
         )
-        return _Made(outline, stamp, rates_at)

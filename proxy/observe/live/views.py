@@ -204,19 +204,17 @@ class WorkerView:
     """The node that it is connected to, several with a comma between; empty where there is one process."""
 
 
-class Answered(NamedTuple):
-    """Shares of all time."""
-
-    accepted: int
-    rejected: int
-
-
 class WorkerOutline(NamedTuple):
-    """What alert rules need of a worker; all of it means what it does in ``WorkerView``."""
+    """What alert rules need of a worker, as one object, for it is made of thousands every few seconds.
+
+    All of it means what it does in ``WorkerView``.
+    """
 
     name: WorkerName
     connections: int
-    counts: Answered
+    accepted: int
+    """Shares of all time, as are the refused ones."""
+    rejected: int
     connected_at: float | None
     last_share_at: float | None
     waiting: str
@@ -224,6 +222,15 @@ class WorkerOutline(NamedTuple):
     rate_1h: RateView
     rate_24h: RateView
     """Both at most a minute old."""
+    stamp: int
+    """The accounting's, when it was made."""
+    rates_at: float
+    """When the rates were made, in monotonic seconds."""
+
+    @property
+    def counts(self) -> "WorkerOutline":
+        """Itself: ``accepted`` and ``rejected``."""
+        return self
 
     @property
     def last_seen_at(self) -> float | None:

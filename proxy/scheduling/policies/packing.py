@@ -55,19 +55,23 @@ class Packing:
         horizon_s: float,
     ) -> bool:
         """Whether a miner has no place, nobody is residual, or the residual miners cannot work off the surplus."""
-        if any(
-            load.assignment.role is Role.NEW or (load.is_known and load.assignment.role is Role.SLICED)
-            for load in loads
-        ):
+        placed, total, residual = dict.fromkeys(weights, 0.0), 0.0, 0.0
+        anybody = False
+        for load in loads:
+            role = load.assignment.role
+            if role is Role.NEW or (role is Role.SLICED and load.is_known):
+                return True
+            if role is Role.SLICED:
+                continue
+            anybody, rate = True, load.rate
+            total += rate
+            if role is Role.RESIDUAL:
+                residual += rate
+            elif load.assignment.pool in placed:
+                placed[load.assignment.pool] += rate
+        if anybody and not residual:
             return True
-        residual = sum(load.rate for load in loads if load.assignment.role is Role.RESIDUAL)
-        known = [load for load in loads if load.assignment.role is not Role.SLICED]
-        if known and not residual:
-            return True
-        room = _room(known, weights, {})
-        for load in known:
-            if load.assignment.pool in room:
-                room[load.assignment.pool] -= load.rate
+        room = {pool: weight * total - placed[pool] for pool, weight in weights.items()}
         return any(
             self._is_stuck(surplus.get(pool, 0.0), sigma.get(pool, 0.0), room[pool], residual, horizon_s)
             for pool in weights
