@@ -1,5 +1,7 @@
 """Whether a miner can use a pool's jobs at all; where not, it works elsewhere and its owner is told why."""
 
+from typing import TypeAlias
+
 from proxy.sentence import sentence
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.firmware import Profile
@@ -11,6 +13,8 @@ REGAINED_JOBS = 3.0
 """A pool that was left out for it comes back at so many times: the hash rate is an estimate, and moves."""
 KINDS_KEPT = 256
 """Kinds of miners whose verdict is kept with a job; a fleet has a dozen."""
+MinerKind: TypeAlias = tuple[object, ...]
+"""What the verdict on a job is the same for."""
 JOB_GAP_S = 30.0
 """Time between two jobs of a pool that has not sent two yet."""
 
@@ -31,8 +35,7 @@ def why_not(
     stop rolling and has work elsewhere: a pool that does not know BIP 310 stays silent too, and would refuse its
     shares. The same for all miners of a kind, so it is worked out once for each.
     """
-    room, size = extranonce.room, extranonce.size
-    kind = (profile.name, room, size, job.extranonce2_size, len(job.extranonce1), rolls, version_mask, elsewhere)
+    kind = kind_of(job, extranonce, profile, rolls=rolls, version_mask=version_mask, elsewhere=elsewhere)
     verdicts = job.template.verdicts
     why = verdicts.get(kind)
     if why is None:
@@ -42,6 +45,20 @@ def why_not(
             job, extranonce, profile, rolls=rolls, version_mask=version_mask, elsewhere=elsewhere
         )
     return why
+
+
+def kind_of(
+    job: PoolJob,
+    extranonce: MinerExtranonce,
+    profile: Profile,
+    *,
+    rolls: bool,
+    version_mask: int | None,
+    elsewhere: bool,
+) -> MinerKind:
+    """What ``why_not`` depends on beside the template of ``job``: the key of ``verdicts``."""
+    room, size = extranonce.room, extranonce.size
+    return (profile.name, room, size, job.extranonce2_size, len(job.extranonce1), rolls, version_mask, elsewhere)
 
 
 def _why_not(

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
+from proxy.config.snapshot import ConfigSnapshot
+from proxy.engine.eligibility import MinerKind
 from proxy.engine.plain_share import PlainWork, plain_work_of
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.shared_link import SharedLink
-from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, SharedWork
+from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, Bounds, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import AcceptedShares
 from proxy.stratum.extranonce import MinerExtranonce
@@ -52,7 +54,6 @@ class IssuedJob:
     """The miner's."""
     block_target: int
     """A hash up to it solves a block."""
-    retired_at: float | None = None
     shares: set[bytes] | None = None
     """``key`` of what went up for it. Most jobs never see a share."""
     total: AcceptedShares | None = None
@@ -109,6 +110,26 @@ class IssuedJob:
         return whole.digest()
 
 
+@dataclass(slots=True, kw_only=True)
+class IssueTerms:
+    """What a miner on a shared connection had its last job by, and has the next ones while nothing changes."""
+
+    link: SharedLink
+    bounds: Bounds
+    suitable: float
+    """What suited it."""
+    difficulty: float
+    """What it was assigned."""
+    version_mask: int
+    """Version bits that it may roll."""
+    kind: MinerKind
+    """Which pools' jobs it can use depends on."""
+    asked: tuple[object, ...]
+    """What it asked for (``WorkSender``)."""
+    config: ConfigSnapshot
+    jobs: "JobTable"
+
+
 class JobTable:
     """The jobs that one miner may submit for; bounded in number and age.
 
@@ -121,31 +142,40 @@ class JobTable:
     """
 
     __slots__ = (
+        "_by_id",
         "_extranonce",
         "_first",
         "_issued",
         "_ntimes",
+        "_retired",
         "_shared",
-        "by_id",
     )
 
     def __init__(self, extranonce: MinerExtranonce, *, first: int = 0) -> None:
         """Ids count from ``first`` on: another for each connection, for cgminer sends old shares again on a new one."""
         self._extranonce = extranonce
         self._first = first
-        self.by_id: dict[str, IssuedJob] = {}
-        """By the id that the miner knows, the oldest first."""
+        self._by_id: dict[str, IssuedJob | tuple[SharedWork, IssueTerms]] = {}
+        """By the id that the miner knows, the oldest first. One that was sent on the terms of the job before is made
+        with its first share: most never see any."""
         self._issued = 0
+        """How many the miner ever got."""
+        self._retired: list[tuple[float, int]] = []
+        """When jobs were retired, and how many the miner had got by then; the oldest first."""
         self._ntimes: dict[tuple[object, ...], int] = {}
         self._shared: dict[SessionId, JobId] | None = None
         """The last job that it got as all miners of a shared connection did, by connection."""
 
     def __len__(self) -> int:
-        return len(self.by_id)
+        return len(self._by_id)
 
     def find(self, job_id: str) -> IssuedJob | None:
         """The job that the miner knows as ``job_id``."""
-        return self.by_id.get(job_id)
+        issued = self._by_id.get(job_id)
+        if isinstance(issued, tuple):
+            issued = self._by_id[job_id] = self._made(*issued)
+            self._forget_shares()
+        return issued
 
     @property
     def lowest_difficulty(self) -> float:
@@ -153,7 +183,10 @@ class JobTable:
 
         Some firmware (Avalon) takes a new difficulty over only after many seconds.
         """
-        return min((issued.difficulty for issued in self.by_id.values()), default=0.0)
+        return min(
+            (each[1].difficulty if isinstance(each, tuple) else each.difficulty for each in self._by_id.values()),
+            default=0.0,
+        )
 
     @property
     def any_issued(self) -> bool:
@@ -169,12 +202,11 @@ class JobTable:
         """
         connection = link.connection
         assert connection is not None, "a link with a job has a connection"
-        self._issued += 1
         work = link.work
-        if work is not None and work.job is job and self._may_have(link, work):
+        if work is not None and work.job is job and self.may_have(link, work):
             ident, padding, ntime = work.id, work.padding, work.ntime
         else:
-            work, ident = None, JobId(f"{self._first + self._issued:x}")
+            work, ident = None, JobId(f"{self._first + self._issued + 1:x}")
             padding = connection.padding.take(job.extranonce2_size - self._extranonce.room)
             tells_apart = len(padding) > (SMALL_PADDING if link.is_shared else 0)
             ntime = job.template.ntime if tells_apart else self._fresh_ntime(job, now)
@@ -194,19 +226,20 @@ class JobTable:
             shared=link if isinstance(link, SharedLink) else None,
             lines=work.lines if work is not None else None,
         )
-        self._forget(now)
         self._forget_shares()
-        self.by_id[issued.id] = issued
+        self._add(issued.id, issued, now)
         return issued
+
+    def issue_next(self, work: SharedWork, terms: IssueTerms, now: float) -> None:
+        """Issue the job that all get on the terms of the last one; the miner may have it (``may_have``)."""
+        self._add(work.id, (work, terms), now)
 
     def retire(self, now: float) -> None:
         """A clean job or a switch: what is there stays known for ``KEEP_S``."""
-        for issued in reversed(self.by_id.values()):
-            if issued.retired_at is not None:
-                break
-            issued.retired_at = now
+        if self._issued > (self._retired[-1][1] if self._retired else 0):
+            self._retired.append((now, self._issued))
 
-    def _may_have(self, link: MinerLink, work: SharedWork) -> bool:
+    def may_have(self, link: MinerLink, work: SharedWork) -> bool:
         """Whether the miner never had the search space that all get; remembers that it has now."""
         mine = self._shared = self._shared or {}
         if mine.pop(link.line_id, None) == work.id:
@@ -238,19 +271,39 @@ class JobTable:
             del self._ntimes[next(iter(self._ntimes))]
         self._ntimes[content] = ntime
 
-    def _forget(self, now: float) -> None:
-        while self.by_id:
-            job_id, oldest = next(iter(self.by_id.items()))
-            old = oldest.retired_at is not None and now - oldest.retired_at > KEEP_S
-            if not old and len(self.by_id) < MAX_JOBS:
-                return
-            del self.by_id[job_id]
+    def _add(self, ident: JobId, job: IssuedJob | tuple[SharedWork, IssueTerms], now: float) -> None:
+        """Take in a job; what is too old, or too much, goes."""
+        jobs, retired = self._by_id, self._retired
+        first, old = self._issued - len(jobs), 0
+        while retired and (retired[0][1] <= first or now - retired[0][0] > KEEP_S):
+            old = retired.pop(0)[1]
+        for _ in range(max(old - first, len(jobs) - MAX_JOBS + 1)):
+            del jobs[next(iter(jobs))]
+        jobs[ident] = job
+        self._issued += 1
+
+    def _made(self, work: SharedWork, terms: IssueTerms) -> IssuedJob:
+        link = terms.link
+        return IssuedJob(
+            id=work.id,
+            connection=work.connection,
+            productive=link.productive,
+            job=work.job,
+            padding=work.padding,
+            ntime=work.ntime,
+            difficulty=terms.difficulty,
+            version_mask=terms.version_mask,
+            extranonce1=self._extranonce.extranonce1,
+            block_target=terms.bounds.block_target,
+            shared=link,
+            lines=work.lines,
+        )
 
     def _forget_shares(self) -> None:
         """Give the memory back of what is too much; such a share would go up again, and its pool refuses it."""
         left = MAX_SHARES_OF_SESSION
-        for issued in reversed(self.by_id.values()):
-            if issued.shares is not None:  # few have any: this is looked at with each job of each miner
+        for issued in reversed(self._by_id.values()):
+            if isinstance(issued, IssuedJob) and issued.shares is not None:  # few have any
                 left -= len(issued.shares)
                 if left < 0:
                     issued.shares = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from proxy.config.snapshot import Endpoint, ListenerConfig, VardiffRule
 from proxy.engine.asked_difficulty import AskedDifficulty
 from proxy.engine.connection_control import COSTLY
+from proxy.engine.eligibility import MinerKind
 from proxy.engine.eligible_pools import EligiblePools
 from proxy.engine.jobs import JobTable, MinerLink
 from proxy.engine.miner_access import WRONG_PASSWORD, password_for_pool
@@ -579,7 +580,14 @@ class Session:
             self.asked_difficulty.suggest_to(link)
 
     def _fits(self, key: PoolKey, job: PoolJob) -> bool:
-        return self.eligible.fits(key, job, elsewhere=len(self._ready) > (key in self._ready))
+        return self.eligible.fits(key, job, elsewhere=self._has_work_besides(key))
+
+    def kind(self, key: PoolKey, job: PoolJob) -> MinerKind:
+        """What decides whether it can use jobs like ``job``."""
+        return self.eligible.kind(key, job, elsewhere=self._has_work_besides(key))
+
+    def _has_work_besides(self, key: PoolKey) -> bool:
+        return len(self._ready) > (key in self._ready)
 
     # --- Version rolling ------------------------------------------------------------------------------------------
 

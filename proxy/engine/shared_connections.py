@@ -11,7 +11,7 @@ from proxy.config.snapshot import Endpoint, GroupBy
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.seats import Layout, Seats
-from proxy.engine.shared_work import SearchSpaces, SharedWork
+from proxy.engine.shared_work import Bounds, SearchSpaces, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.worker_names import worker_of
 from proxy.observe.events import EventStream
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from proxy.engine.session import Session
     from proxy.engine.shared_link import SharedLink
 
+LOOKS = 8
+"""Miners in a place of the backlog: such a look costs a few microseconds."""
 FIRST_JOB_ID = 1 << 40
 """Shared jobs' ids count from here on; those of a miner alone are below."""
 
@@ -43,8 +45,10 @@ class SharedConnection:
 
     __slots__ = (
         "_is_to_be_noted",
+        "_look_at",
         "_spaces",
         "_through",
+        "_to_look",
         "_together",
         "_waiting",
         "begins_anew",
@@ -78,6 +82,10 @@ class SharedConnection:
         self._waiting: list[SharedLink] = []
         """Who is still to be given the newest job in a turn of its round; the next one last."""
         self._is_to_be_noted = False
+        self._to_look: list[SharedLink] = []
+        """For whom it is to be seen whether a job is anything new; the next one last."""
+        self._look_at: SharedWork | None = None
+        """The newest job when that began."""
         self._spaces = SearchSpaces()
         self._through: UpstreamConnection | None = None
         """The connection that the last job came on."""
@@ -153,21 +161,39 @@ class SharedConnection:
         self.seats.job_came((*job.content, job.template.ntime), job.template.prevhash)
         size = job.extranonce2_size - self.layout.prefix - self.layout.size
         is_skipped = bool(self._waiting)
-        was_clean = self.work is not None and self.work.job.clean
-        self.begins_anew = new_connection or (is_skipped and (self.begins_anew or was_clean))
-        self.work = self._spaces.first(self._together.next_job_id(), job, connection.padding, size)
+        old = self.work
+        self.begins_anew = new_connection or (is_skipped and (self.begins_anew or (old is not None and old.job.clean)))
+        self.work = self._spaces.first(self._together.next_job_id(), connection, job, size)
+        if old is not None and old.connection is connection:
+            self.work.follow(old.job)
         self._waiting = list(reversed(self.miners))
         self._together.job_rounds.begin(self)
         self._together.place_is_free()
 
     def work_noted(self, link: PoolLink, job: PoolJob) -> None:
-        """Each miner looks at it once, a few in a turn, once those who work here have it."""
+        """Each miner for whom it may be anything new looks at it, a few in a turn, once those who work here have it."""
         if self._waiting:
             self._is_to_be_noted = True
             return
         self._is_to_be_noted = False
-        for miner in self.miners:
-            self._together.backlog.add(miner)
+        if not self._to_look:
+            self._look_at = self.work
+            self._to_look = list(reversed(self.miners))
+            self._together.backlog.add(self)
+
+    # --- Behind ---------------------------------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """See for the next few miners whether the newest job is anything new; for whom it may be, it waits in turn."""
+        work, to_look, backlog = self.work, self._to_look, self._together.backlog
+        for _ in range(min(LOOKS, len(to_look))):
+            miner = to_look.pop()
+            if miner.at is self and (work is None or not miner.is_as_before(work)):
+                backlog.add(miner)
+        if to_look:
+            backlog.add(self)
+        elif work is not self._look_at and work is not None:  # another one came meanwhile
+            self.work_noted(self.link, work.job)
 
     # --- Round ----------------------------------------------------------------------------------------------------
 
@@ -184,12 +210,16 @@ class SharedConnection:
     def hand_out(self, most: int) -> int:
         """Give the newest job to the next miners; where it was lost meanwhile there is nothing to give."""
         waiting, key, job, given = self._waiting, self.pool.key, self.link.job, 0
+        work, now = self.work, self._together.now()
+        if work is not None and work.job is job:
+            work.bounds = self._together.bounds_of(work.job)
         try:
             while waiting and given < most and job is not None and self.link.job is job:
                 miner = waiting.pop()
                 if miner.at is self and not miner.has_noted(job) and miner.session.current in (None, key):
                     given += 1
-                    miner.work_came(job)
+                    if self.begins_anew or work is None or not miner.goes_on_with(work, now):
+                        miner.work_came(job)
         finally:
             if self.link.job is not job or job is None:
                 waiting.clear()
@@ -258,6 +288,15 @@ class SharedConnections:
     def new_link(self, shared: SharedConnection) -> PoolLink:
         """What keeps one connection."""
         return PoolLink(pool=self.pool, session=shared, clock=self._clock, events=self._events, random=self._random)
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._clock.now()
+
+    def bounds_of(self, job: PoolJob) -> Bounds:
+        """What bounds the difficulty of its miners."""
+        network = self._engine.network_difficulties.believe(self.pool.config.chain, job.template.nbits)
+        return Bounds(job.difficulty, network.credible, network.block_target)
 
     def next_job_id(self) -> JobId:
         """An id that no miner has seen."""

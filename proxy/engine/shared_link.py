@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import VardiffRule
 from proxy.engine.assigned_difficulty import shared_difficulty_for
+from proxy.engine.eligibility import MinerKind
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.seats import Layout
@@ -34,7 +35,18 @@ too low: what a fast miner sends then is more than it is read."""
 class SharedLink:
     """One miner's place on the pool's shared connections."""
 
-    __slots__ = ("_clock", "_is_new", "_noted", "_timer", "_together", "_wanted", "at", "productive", "session")
+    __slots__ = (
+        "_clock",
+        "_is_new",
+        "_kind",
+        "_noted",
+        "_timer",
+        "_together",
+        "_wanted",
+        "at",
+        "productive",
+        "session",
+    )
 
     is_shared = True
 
@@ -49,6 +61,8 @@ class SharedLink:
         self._wanted = False
         self._noted: PoolJob | None = None
         """The job that the session has looked at."""
+        self._kind: MinerKind | None = None
+        """What decides whether the miner can use jobs like that one, where it can."""
         self._is_new = True
         """Whether the session has had no job since it came to this place."""
         self._timer: Timer | None = None
@@ -166,6 +180,20 @@ class SharedLink:
         if self.session.vardiff is not None and self.session.current in (None, self.pool.key):
             self.session.vardiff.left(self._clock.now())
 
+    def goes_on_with(self, work: SharedWork, now: float) -> bool:
+        """Have the miner sent the next job on the terms of the last one; False where it has to be looked at."""
+        session = self.session
+        vardiff = session.vardiff
+        if self._is_new or vardiff is None or vardiff.is_learning or session.current != self.pool.key:
+            return False
+        vardiff.review(now)
+        sender = session.sender
+        if not sender.send_next(self, work, vardiff.suitable, now):
+            return False
+        vardiff.given(sender.assigned_difficulty or 0.0, now)
+        self._noted = work.job
+        return True
+
     def assign(self, job: PoolJob, network_difficulty: float) -> float:
         """The difficulty for ``job``, which the miner works on from now on."""
         now, session = self._clock.now(), self.session
@@ -214,6 +242,20 @@ class SharedLink:
             if job is not self.job:
                 return
         self.session.work_noted(self, job)
+        key = self.pool.key
+        self._kind = self.session.kind(key, job) if key in self.session.ready else None
+
+    def is_as_before(self, work: SharedWork) -> bool:
+        """Note ``work`` where it can be nothing new for the miner; False where the session has to look at it."""
+        job, key, session = work.job, self.pool.key, self.session
+        if work.before is None or (self._noted is not work.before and self._noted is not job):
+            return False
+        if self._kind is None or job.template.verdicts.get(self._kind) != "":
+            return False
+        if key not in session.ready or session.eligible.space_changed(key, job):
+            return False
+        self._noted = job
+        return True
 
     def lost(self) -> None:
         """The connection was lost: go to another one that has a job, else the session has to see."""
@@ -221,7 +263,7 @@ class SharedLink:
         self.stop_counting()
         if at is not None and (other := self._together.place_for(self, besides=at)) is not None:
             at.leave(self)
-            self.at, self._is_new = other, True
+            self.at, self._is_new, self._kind = other, True, None
             job = other.link.job
             assert job is not None
             self.work_came(job)
@@ -231,7 +273,7 @@ class SharedLink:
     # --- Its own --------------------------------------------------------------------------------------------------
 
     def _came_to(self, place: SharedConnection | None) -> None:
-        self.at, self._noted, self._is_new = place, None, True
+        self.at, self._noted, self._kind, self._is_new = place, None, None, True
         if place is not None and place.link.job is not None:
             self._together.backlog.add(self)
 

@@ -130,11 +130,13 @@ class SubmitHandler:
         job, extranonce2_hex, ntime_hex, nonce_hex, bits_hex = texts
         try:
             job_id = job.decode()
-            worker, issued = self.workers[user], jobs.by_id[job_id]
+            worker, issued = self.workers[user], jobs.find(job_id)
             extranonce2 = unhexlify(extranonce2_hex)
             words = unhexlify(ntime_hex + nonce_hex + bits_hex)
             ntime, nonce, version_bits = _words(words)
         except (KeyError, ValueError, struct.error):
+            return False
+        if issued is None:
             return False
         work = issued.plain or issued.prepare()
         if (

@@ -104,8 +104,9 @@ class Vardiff:
             self.is_learning = True
         elif self.is_learning:
             self._learn(expected, found, now)
-        elif abs(found - expected) > SURE * expected**0.5 and not 1 / BAND <= found / expected <= BAND:
-            self._step(found / expected, now)
+        elif abs(found - expected) > SURE * expected**0.5 and not expected / BAND <= found <= expected * BAND:
+            if expected > 0:  # else the evidence was begun anew at this very moment
+                self._step(found / expected, now)
         elif expected >= WINDOW:
             self._begin(now)
 

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING
 
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
-from proxy.engine.jobs import IssuedJob, JobTable, MinerLink, notify_line
+from proxy.engine.jobs import IssuedJob, IssueTerms, JobTable, MinerLink, notify_line
 from proxy.engine.shared_link import SharedLink
+from proxy.engine.shared_work import Bounds, SharedWork
 from proxy.observe.events import DifficultySent, JobForwarded, MinerReady
 from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.downstream import KEEP_ALIVE_ID
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import mask_text, undisputed_mask
-from proxy.types import PoolKey
+from proxy.types import JobId, PoolKey
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
@@ -23,7 +24,7 @@ KEEP_ALIVE_S = 50.0
 class WorkSender:
     """One session's; knows what the miner was last sent."""
 
-    __slots__ = ("_engine", "_job", "_pool", "_session", "assigned_difficulty", "version_mask")
+    __slots__ = ("_engine", "_job", "_pool", "_session", "_terms", "assigned_difficulty", "version_mask")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
         self.assigned_difficulty: float | None = None
@@ -36,13 +37,15 @@ class WorkSender:
         """The job last sent, as its pool sent it."""
         self._pool: PoolKey | None = None
         """Whose it is."""
+        self._terms: IssueTerms | None = None
+        """How it was issued, where the next one may be issued alike."""
 
     def has_sent(self, job: PoolJob) -> bool:
         """Whether this is the job that the miner was sent last."""
         return self._job is job
 
     def send(self, link: MinerLink, *, clean: bool, switch: bool = False) -> None:
-        """The one way in which a job reaches the miner: mask, difficulty and job in this order in one write."""
+        """The way in which jobs reach the miner: mask, difficulty and job in this order in one write."""
         job, jobs, before = link.job, self._session.jobs, self._job
         assert job is not None and jobs is not None, "work is sent where there is a job, after the handshake"
         new_block = before is None or job.template.prevhash != before.template.prevhash
@@ -60,10 +63,73 @@ class WorkSender:
             if switch or issued.difficulty != self.assigned_difficulty:
                 lines.append(self._difficulty_line(issued, link))
             push(*lines, notify)
-        self._tell(issued, link, before, clean=clean, new_block=new_block, age_s=now - job.received_at)
+        self._terms = self._terms_of(link, issued) if isinstance(link, SharedLink) else None
+        self._tell(link.pool.key, job, issued.id, issued.difficulty, before, clean=clean, new_block=new_block, now=now)
         if first:
             session = self._session
             self._engine.events.emit(MinerReady(session=session.id, worker=session.worker, pool=link.pool.key))
+
+    def send_next(self, link: SharedLink, work: SharedWork, suitable: float, now: float) -> bool:
+        """Send the next job of a shared connection on the terms of the last one; False where those do not hold.
+
+        The usual way of most jobs on a farm: what ``send`` would work out is known to be the same, so that a look at
+        what it depends on, a place in the table and a write are all. ``suitable``: the difficulty that suits the miner.
+        """
+        terms, session, engine = self._terms, self._session, self._engine
+        if terms is None or work.before is None or self._job is not work.before or terms.link is not link:
+            return False
+        job, jobs, line, pool = work.job, terms.jobs, work.lines.get(work.is_clean), link.pool.key
+        if (
+            line is None
+            or terms.suitable != suitable
+            or terms.bounds != work.bounds
+            or terms.config is not engine.config
+            or jobs is not session.jobs
+            or terms.asked != self._asked()
+            or job.template.verdicts.get(terms.kind) != ""
+            or pool not in session.ready
+            or session.links.get(pool) is not link
+            or not jobs.may_have(link, work)
+        ):
+            return False
+        if work.is_clean:
+            jobs.retire(now)
+        jobs.issue_next(work, terms, now)
+        self._job = job
+        session.downstream.push(line)
+        self._tell(
+            pool, job, work.id, terms.difficulty, work.before, clean=work.is_clean, new_block=work.is_new_block, now=now
+        )
+        return True
+
+    def _terms_of(self, link: SharedLink, issued: IssuedJob) -> IssueTerms | None:
+        """How the job just sent was issued; None where it was not the one that all get."""
+        session, pool, job = self._session, link.pool, issued.job
+        vardiff, jobs = session.vardiff, session.jobs
+        if issued.lines is None or vardiff is None or jobs is None:
+            return None
+        return IssueTerms(
+            link=link,
+            bounds=Bounds(job.difficulty, session.network_difficulty(pool, job), issued.block_target),
+            suitable=vardiff.suitable,
+            difficulty=issued.difficulty,
+            version_mask=issued.version_mask,
+            kind=session.kind(pool.key, job),
+            asked=self._asked(),
+            config=self._engine.config,
+            jobs=jobs,
+        )
+
+    def _asked(self) -> tuple[object, ...]:
+        """What the miner asked for, and which version bits it was told."""
+        session = self._session
+        downstream = session.downstream
+        return (
+            downstream.requested_version_mask,
+            downstream.declined,
+            session.asked_difficulty.least,
+            self.version_mask,
+        )
 
     def _issue(self, link: MinerLink, job: PoolJob, jobs: JobTable, now: float) -> IssuedJob:
         session, engine, pool = self._session, self._engine, link.pool
@@ -121,25 +187,34 @@ class WorkSender:
         return encode_notification("mining.set_difficulty", [as_number(issued.difficulty)])
 
     def _tell(
-        self, issued: IssuedJob, link: MinerLink, before: PoolJob | None, *, clean: bool, new_block: bool, age_s: float
+        self,
+        pool: PoolKey,
+        job: PoolJob,
+        ident: JobId,
+        difficulty: float,
+        before: PoolJob | None,
+        *,
+        clean: bool,
+        new_block: bool,
+        now: float,
     ) -> None:
-        """``before``: the job that the miner was sent last."""
-        session, events, pool = self._session, self._engine.events, link.pool.key
+        """Tell that ``job`` was sent as ``ident``; ``before``: the one that the miner was sent last."""
+        session, engine, age_s = self._session, self._engine, now - job.received_at
         old_pool, self._pool = self._pool, pool
         was_waiting = (
-            before is not None and old_pool == pool and before.template.job_id != issued.job.template.job_id
+            before is not None and old_pool == pool and before.template.job_id != job.template.job_id
         )  # not where the job was kept for a switch, or is issued a second time
-        self._engine.job_sums.add(pool, age_s if was_waiting else None, new_block=new_block)
-        if events.wants(JobForwarded):
-            events.emit(
+        engine.job_sums.add(pool, age_s if was_waiting else None, new_block=new_block)
+        if JobForwarded in engine.events.heard:
+            engine.events.emit(
                 JobForwarded(
                     session=session.id,
                     worker=session.worker,
                     pool=pool,
-                    job=issued.id,
-                    pool_job=str(issued.job.template.job_id),
-                    difficulty=issued.difficulty,
-                    pool_difficulty=issued.job.difficulty,
+                    job=ident,
+                    pool_job=str(job.template.job_id),
+                    difficulty=difficulty,
+                    pool_difficulty=job.difficulty,
                     clean=clean,
                     age_s=age_s,
                     new_block=new_block,

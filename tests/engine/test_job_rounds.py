@@ -167,7 +167,7 @@ def submit_for_the_last_job(miner: ScriptedMiner) -> dict[str, Any]:
     """Submit for what the miner works on, and return the answer."""
     jobs, extranonce = miner.session.jobs, miner.session.downstream.extranonce
     assert jobs is not None and extranonce is not None
-    issued = list(jobs.by_id.values())[-1]
+    issued = list(jobs._by_id.values())[-1]
     miner.call("mining.submit", [miner.user, issued.id, "00" * extranonce.size, f"{issued.ntime:08x}", "00000001"], 99)
     [answer] = miner.answers(99)
     return answer

@@ -2,7 +2,8 @@
 
 import random
 from collections import defaultdict
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from proxy.config.snapshot import Connections, GroupBy
 from proxy.engine.prefixes import Prefixes
 from proxy.engine.seats import CONTENTS_KEPT, Layout, Seats
 from proxy.engine.shared_work import SearchSpaces
+from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import ShareResult
 from proxy.stratum.extranonce import ExtranoncePadding
 from proxy.stratum.pool_job import PoolJob, parse_notify
@@ -92,23 +94,23 @@ def job(coinb1: str = "01", ntime: int = 100, tip: str = "00") -> PoolJob:
 
 
 def test_without_padding_the_same_content_gets_another_ntime_each_time() -> None:
-    spaces, padding = SearchSpaces(), ExtranoncePadding()
-    assert spaces.first(JobId("1"), job(), padding, 0).ntime == 100
-    assert spaces.first(JobId("2"), job(), padding, 0).ntime == 101
+    spaces, connection = SearchSpaces(), cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
+    assert spaces.first(JobId("1"), connection, job(), 0).ntime == 100
+    assert spaces.first(JobId("2"), connection, job(), 0).ntime == 101
     spaces.issued(job(), 150)
-    assert spaces.first(JobId("3"), job(ntime=130), padding, 1).ntime == 151
-    assert spaces.first(JobId("4"), job("03"), padding, 0).ntime == 100
-    two = spaces.first(JobId("5"), job(), padding, 2)
+    assert spaces.first(JobId("3"), connection, job(ntime=130), 1).ntime == 151
+    assert spaces.first(JobId("4"), connection, job("03"), 0).ntime == 100
+    two = spaces.first(JobId("5"), connection, job(), 2)
     assert (two.ntime, len(two.padding)) == (100, 2)
-    assert spaces.first(JobId("6"), job(tip="11"), padding, 0).ntime == 100
+    assert spaces.first(JobId("6"), connection, job(tip="11"), 0).ntime == 100
     spaces.issued(job(), 999)  # of a block that is over
-    assert spaces.first(JobId("7"), job(tip="11"), padding, 0).ntime == 101
+    assert spaces.first(JobId("7"), connection, job(tip="11"), 0).ntime == 101
 
 
 def test_what_is_remembered_of_search_spaces_is_bounded() -> None:
-    spaces, padding = SearchSpaces(), ExtranoncePadding()
+    spaces, connection = SearchSpaces(), cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
     for number in range(300):
-        spaces.first(JobId("1"), job(f"{number:04x}"), padding, 0)
+        spaces.first(JobId("1"), connection, job(f"{number:04x}"), 0)
     assert len(spaces._ntimes) <= 64
 
 

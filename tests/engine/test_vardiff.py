@@ -231,3 +231,12 @@ def test_the_rule_for_listener_and_firmware_comes_first() -> None:
     asked = [(rack, "avalon"), (rack, "antminer"), (MAIN_LISTENER, "avalon"), (MAIN_LISTENER, "antminer")]
     assert [config.vardiff_rule(*who).shares_per_minute for who in asked] == [1.0, 2.0, 3.0, None]
     assert ConfigSnapshot().vardiff_rule(rack, "avalon") == VardiffRule()
+
+
+def test_a_share_in_the_moment_in_which_the_evidence_begins_anew_is_no_rate() -> None:
+    miner = Vardiff(1000.0, 4.0)
+    miner.is_learning = False
+    miner.given(1000.0, 50.0)
+    miner.share(1000.0, 50.0)
+    miner.review(50.0)
+    assert (miner.suitable, miner.is_learning) == (1000.0, False)

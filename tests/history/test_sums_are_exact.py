@@ -15,7 +15,7 @@ from proxy.history.rates import RateWindow
 from proxy.history.records import TOP, Record, Records
 from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
-from proxy.observe.events import REGISTRY, AcceptedShares, Event, EventStream, ShareResult
+from proxy.observe.events import REGISTRY, AcceptedShares, Event, EventStream, JobsForwarded, ShareResult
 from proxy.observe.metrics import MetricsSink
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import Chain, PoolKey, Reason, SessionId, WorkerName
@@ -108,7 +108,7 @@ class Scene:
         each = EventStream()
         self.sums = Totals(self.world, self.world.events)
         self.single = Totals(self.world, each)
-        for kind in REGISTRY.values():
+        for kind in (*REGISTRY.values(), JobsForwarded):
             self.world.events.subscribe(kind, each.emit)
         self.told: list[AcceptedShares] = []
         self.world.events.subscribe(AcceptedShares, self.told.append)
