@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,10 +88,11 @@ def names(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.attr
 
 
-def parts_of(name: str) -> set[str]:
+@cache
+def parts_of(name: str) -> frozenset[str]:
     """The words of a name, and each two that stand together: ``settle_in``."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_").split("_")
-    return {*words, *("_".join(pair) for pair in pairwise(words)), "".join(words)}
+    return frozenset((*words, *("_".join(pair) for pair in pairwise(words)), "".join(words)))
 
 
 def test_no_name_is_a_word_that_was_replaced() -> None:
