@@ -57,6 +57,7 @@ def test_address_that_cannot_be_used_is_explained(admin, url, sentence):
     assert sentence in text_of(response)
 
 
+@pytest.mark.no_cover
 def test_address_is_not_shown_again_and_kept_when_left_empty(admin, target):
     address = f"/admin/proxy/alerttarget/{target.pk}/change/"
     for page in (address, "/admin/proxy/alerttarget/"):

@@ -88,6 +88,7 @@ def test_a_pool_has_one_weight_in_a_schedule() -> None:
         Allocation.objects.create(schedule=schedule, pool=pool, weight=2)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "values",
     [

@@ -270,6 +270,7 @@ def test_rules_and_targets_changed_while_it_runs_are_in_force_at_once():
     assert "Pool B" in webhook.received[0]["title"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db(transaction=True)
 def test_hanging_mail_server_holds_up_neither_the_loop_nor_the_rules():
     eager(AlertKind.DATABASE)

@@ -101,6 +101,7 @@ def test_browser_reads_the_same_text_as_other_targets_get(service, network, pers
     assert made.last_success_at is not None and made.failures == 0
 
 
+@pytest.mark.no_cover
 def test_the_same_message_once_more_replaces_itself_and_a_summary_the_one_before(service, network, person, browser):
     url = at(service, person, browser).target.url
     for each in (message(), message(), message(at=2.0)):

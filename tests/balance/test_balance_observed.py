@@ -241,6 +241,7 @@ def test_chains_without_known_rules_are_not_observed():
     assert stream.observer.reading(Chain.OTHER, 6, 72) is None
 
 
+@pytest.mark.no_cover
 def test_history_is_bounded_even_if_nobody_stores_it():
     stream = Stream()
     stream.tell_steadily(1, KEPT_BLOCKS[Chain.BTC] + 500)

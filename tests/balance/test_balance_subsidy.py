@@ -6,6 +6,7 @@ from proxy.chains.subsidy import COIN, subsidy
 from proxy.types import Chain
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("height", "coins"),
     [

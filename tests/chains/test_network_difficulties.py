@@ -234,6 +234,7 @@ def test_a_pool_cannot_take_the_operators_floor_away_by_its_nbits(pools: dict[st
     assert miner.difficulty == 1000.0
 
 
+@pytest.mark.no_cover
 def test_a_main_chain_pool_that_calls_each_share_a_block_makes_none() -> None:
     """Each hash is made a share by the pool's difficulty, and half of them blocks by its nbits."""
     world = World(pools={"A": 8}, difficulty=2.0**-32, hashes_per_difficulty=HASHES_PER_DIFFICULTY)

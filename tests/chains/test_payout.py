@@ -83,6 +83,7 @@ def dgb_wallets():
         yield Chain.DGB, address_of_script(Chain.DGB, script), script
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("chain", "wallet", "script"), [*WALLETS, *dgb_wallets()])
 def test_a_coinbase_that_pays_the_wallet_is_right_and_a_stolen_one_is_flagged_within_one_job(chain, wallet, script):
     world = World(chain, wallet)

@@ -160,6 +160,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     made.metrics.close()
 
 
+@pytest.mark.no_cover
 async def test_a_saved_listener_opens_and_a_deleted_one_closes_without_a_restart(node: Node) -> None:
     async def view(is_open: bool) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -219,6 +220,7 @@ def test_the_rules_of_an_open_port_hold_until_the_restart_that_changes_it() -> N
     assert restarted.schedules[0].listener == ListenerId(row.pk)
 
 
+@pytest.mark.no_cover
 async def test_a_running_node_asks_for_the_password_of_its_open_port_while_another_one_waits_for_a_restart(
     node: Node,
 ) -> None:

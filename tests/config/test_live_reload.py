@@ -27,6 +27,7 @@ async def never(wake: asyncio.Event, seconds: float) -> None:
     await wake.wait()
 
 
+@pytest.mark.no_cover
 async def test_a_saved_change_arrives_a_broken_one_is_refused_for_all_to_see() -> None:
     applied: list[ConfigSnapshot] = []
     refused: list[tuple[str, ...]] = []

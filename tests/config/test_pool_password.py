@@ -13,6 +13,7 @@ def pool(password: str) -> Pool:
     return Pool(key="A", chain="OTHER", wallet=wallet, password=password)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("password", ["", "x", "x;d={difficulty}", "a{b", "d={difficulty},c=BTC"])
 def test_a_password_with_one_place_or_none_is_kept(password: str) -> None:
     made = pool(password)

@@ -16,7 +16,7 @@ from proxy.process import Options
 from proxy.types import PoolKey, WorkerName
 from tests.config.rows import make_pool, make_schedule
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 LEGACY = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"
 
 

@@ -41,6 +41,7 @@ def test_there_is_one_rule_for_the_same_miners() -> None:
         VardiffRule.objects.bulk_create([VardiffRule(name="Two", profile="avalon", shares_per_minute=5)])
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "fields",
     [

@@ -85,6 +85,7 @@ def test_what_became_of_a_block_is_said(browser_of, pools, fields, said):
     assert said in viewer.get("/").content.decode()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "confirmations, said", [(None, ""), (1, "1 confirmation"), (6, "6 confirmations"), (-1, "orphaned")]
 )
@@ -106,6 +107,7 @@ def test_a_read_only_link_closes_it_for_its_own_session(link_browser, pools):
     assert "You found a block!" not in browser.get("/").content.decode()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("last", ["", "x", "-1", "9" * 30])
 def test_nonsense_closes_nothing(browser_of, pools, last):
     viewer = browser_of("viewer")

@@ -258,6 +258,7 @@ def test_with_one_pool_home_offers_the_second_instead_of_a_slider(ada, browser_o
     assert 'id="slider"' not in browser_of("operator").get("/").content.decode()
 
 
+@pytest.mark.no_cover
 def test_guided_setup_ends_with_the_first_accepted_share(ada):
     store.put(fixtures.empty())
     assert "Waiting for the first accepted share" in ada.get("/start/?step=miners").content.decode()

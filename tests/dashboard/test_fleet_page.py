@@ -64,6 +64,7 @@ def test_shares_a_minute_stand_beside_the_aim_on_shared_connections(browser_of, 
     assert page.count("aim 15.0") == 1, "the others' difficulty is their pools'"
 
 
+@pytest.mark.no_cover
 def test_a_pool_shows_its_shared_connections_and_who_waits_for_a_place(browser_of, pools):
     store.put(farm())
     viewer = browser_of("viewer")
@@ -73,6 +74,7 @@ def test_a_pool_shows_its_shared_connections_and_who_waits_for_a_place(browser_o
     assert "Shared connections" not in other and "Waiting for a place" not in other
 
 
+@pytest.mark.no_cover
 def test_where_no_connection_is_shared_nothing_is_said_of_it(browser_of, pools):
     store.put(moved())
     viewer = browser_of("viewer")

@@ -48,6 +48,7 @@ def test_every_link_of_a_page_leads_somewhere_here_and_beside_the_source(viewer,
             assert viewer.get(urldefrag(link).url).status_code == 200, link
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("slug", ["nothing", "README", "monitoring", "operations-md"])
 def test_unknown_page_is_not_found(viewer, slug):
     assert viewer.get(f"/help/{slug}/").status_code == 404

@@ -13,6 +13,7 @@ OVERRIDE, CSI = "\u202e", "\x9b"
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.no_cover
 def test_names_of_wrong_logins_are_listed_with_their_hidden_characters_named(client, admin_client):
     client.post("/login/", {"username": f"ada{OVERRIDE}nimda", "password": "wrong"}, headers={"user-agent": f"x{CSI}y"})
     assert AccessAttempt.objects.exists()

@@ -102,6 +102,7 @@ def test_choice_of_a_language_wins_over_the_browser_and_is_kept_for_a_year(brows
     assert "Récords" in page_of(browser, "/records/", "de")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("language", ["de", "es"])
 def test_numbers_on_pages_have_a_decimal_comma(browser_of, pools, language):
     text = text_of(page_of(browser_of("viewer"), "/workers/", language))

@@ -87,6 +87,7 @@ def test_what_is_wrong_stands_at_its_field(ada):
     assert "cannot be read" in ada.get("/listeners/").content.decode()
 
 
+@pytest.mark.no_cover
 def test_a_route_is_made_in_the_schedules_form_and_keeps_its_listener(ada):
     row = Listener.objects.create(name="Rack", port=3360)
     form = ada.get("/schedule/new/").context["form"]

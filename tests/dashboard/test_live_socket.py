@@ -129,6 +129,7 @@ async def test_unknown_regions_are_not_served(browser_of):
     assert not (await opened(browser, "/live/?" + "r=split&" * 40))[1]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("ending", ["logout", "password", "group", "inactive"])
 async def test_viewer_is_dropped_at_the_next_push_when_the_right_is_gone(browser_of, ending):
     browser = await sync_to_async(browser_of)("viewer")

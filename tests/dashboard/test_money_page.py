@@ -47,6 +47,7 @@ def text_of(page):
     return " ".join(page.content.decode().split())
 
 
+@pytest.mark.no_cover
 def test_it_is_off_until_switched_on_and_in_no_menu_before(browser_of, pools):
     browser = browser_of("viewer")
     assert "Money is switched off" in text_of(browser.get("/money/"))

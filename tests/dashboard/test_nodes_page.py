@@ -48,6 +48,7 @@ def test_alarms_say_on_which_node_and_lead_to_the_nodes(admin, several):
     assert f'<a href="{reverse("nodes")}">Node rack-2 is silent</a>' in page
 
 
+@pytest.mark.no_cover
 def test_one_process_alone_says_nothing_of_nodes(admin, pools):
     assert reverse("nodes") not in admin.get(reverse("home")).content.decode()
     assert "of the process that serves this page" not in admin.get(reverse("logs")).content.decode()

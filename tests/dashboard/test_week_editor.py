@@ -135,6 +135,7 @@ def without_ids(steps):
     ]
 
 
+@pytest.mark.no_cover
 def test_same_priority_says_that_the_older_one_wins(operator, night):
     shown = operator.post("/schedule/edit/preview/", {**NIGHT, "name": "Later", "part-B": "50"}).content.decode()
     assert "<strong>Night</strong> wins over Later" in shown and "same priority, it is older" in shown

@@ -150,6 +150,7 @@ def test_csv_file_of_a_read_only_link_shows_no_wallet(link_browser, noted):
     assert "bc1q" not in link_browser[0].get("/workers.csv").content.decode()
 
 
+@pytest.mark.no_cover
 def test_several_are_pinned_at_once_and_let_go(browser_of, noted):
     otto = browser_of("operator")
     answer = otto.post("/pins/set/", {"worker": ["AvalonQ", "Nano3S", "AvalonQ"], "pool": "B", "q": "a"}, follow=True)

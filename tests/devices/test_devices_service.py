@@ -110,6 +110,7 @@ async def test_one_that_is_away_is_told_and_holds_up_nobody_else(monkeypatch):
     await kitchen.stop()
 
 
+@pytest.mark.no_cover
 async def test_a_row_that_is_not_private_is_not_asked():
     kitchen = AxeOsApi(SimDevice())
     await add(await kitchen.start(), Api.AXEOS)

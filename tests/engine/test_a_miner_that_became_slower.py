@@ -78,6 +78,7 @@ def test_what_the_password_asked_for_counts_as_well() -> None:
     assert [each.password for each in trial.pool.live()] == ["d=200000"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("slower", "sure"), [(11, True), (20, False)])
 def test_a_rate_that_is_not_sure_or_not_far_lower_changes_nothing(slower: float, sure: bool) -> None:
     trial = Trial()

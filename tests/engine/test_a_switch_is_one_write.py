@@ -6,6 +6,8 @@ from proxy.observe.events import JobForwarded, PoolSwitched, ShareResult
 from proxy.types import Verdict
 from tests.support.world import World
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.no_cover
 def test_the_split_follows_the_weights_and_each_pool_gets_its_own_shares() -> None:

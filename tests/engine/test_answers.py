@@ -119,6 +119,7 @@ def test_what_follows_a_share_before_subscribe_is_not_read() -> None:
     assert [line["id"] for line in miner.lines] == [1]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("offset", [-1, -3600, 7001, 90_000])
 @pytest.mark.parametrize("difficulty", [1.0, 2.0**40])
 def test_a_wrong_time_is_answered_as_such(offset: int, difficulty: float) -> None:
@@ -140,6 +141,7 @@ def test_a_time_that_the_pool_takes_is_forwarded(offset: int) -> None:
     assert miner.answers(ident)[0]["result"] is True
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("verdict", "code", "reason"),
     [

@@ -63,6 +63,7 @@ def test_what_comes_while_the_last_one_is_noted_has_one_turn_of_its_own() -> Non
     assert clock.pending == 0
 
 
+@pytest.mark.no_cover
 def test_what_one_connection_costs_does_not_grow_with_how_many_wait() -> None:
     clock, noted = VirtualClock(), list[int]()
     backlog = Backlog(clock, JobRounds(clock))

@@ -26,6 +26,7 @@ def nerdminer_starts(miner: ScriptedMiner) -> bool:
     return bool(extranonce1) and size in (2, 4, 8)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("pools", [{"A": 4}, {"A": 8}, {"A": 8, "B": 4}, {"A": 5}, {"A": 3}])
 @pytest.mark.parametrize("agent", RELATIVES)
 def test_nerdminer_and_its_relatives_start(agent: str, pools: dict[str, int]) -> None:
@@ -36,6 +37,7 @@ def test_nerdminer_and_its_relatives_start(agent: str, pools: dict[str, int]) ->
     assert miner.all("mining.notify")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("agent", "pools", "expected"),
     [

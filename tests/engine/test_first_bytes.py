@@ -39,6 +39,7 @@ class RawClient:
                 self.session.received(payload[start : start + step])
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("step", [1, 5, 1 << 20])
 @pytest.mark.parametrize(
     ("stream", "protocol"),

@@ -54,6 +54,7 @@ def test_cgminers_queue_of_difficulties_gives_each_job_the_difficulty_it_was_iss
     assert {job: cgminer.jobs[job] for job in issued} == issued
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("agent", ["cgminer/4.11.1", "bitaxe/BM1370/v2.15.0", "whatsminer/v1.1", "some/1.0"])
 def test_a_difficulty_always_has_a_job_directly_behind_it(agent: str) -> None:
     world = World({"A": 8, "B": 4}, difficulty=64)

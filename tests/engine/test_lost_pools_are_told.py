@@ -93,6 +93,7 @@ def switches_of(world: World, miner: ScriptedMiner) -> list[EmergencySwitch]:
     return [event for event in world.events_of(EmergencySwitch) if event.session == miner.session.id]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("lose", "why"), [*WAYS, (payout_wrong, "payout check")], ids=lambda value: getattr(value, "__name__", "")
 )

@@ -5,6 +5,7 @@ import pytest
 from tests.support.world import World
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "agent",
     ["Antminer S19/1.0", "whatsminer/v1.1", "bosminer-plus-tuner 1", "cgminer/4.12.0", "NiceHash/1.0.0", "somebody/1"],

@@ -500,6 +500,7 @@ def vardiff_of(miner: ScriptedMiner) -> Vardiff:
     return vardiff
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("agent", "suggests", "first"),
     [

@@ -191,6 +191,7 @@ def test_names_without_an_accepted_share_cannot_take_the_places_of_those_that_wo
     assert all(accounting.worker(WorkerName(f"honest{number}")) for number in range(150))
 
 
+@pytest.mark.no_cover
 def test_slices_hold_each_share_once_in_its_minute(accounting, events, clock):
     rng = random.Random(7)
     sums, minutes = {}, {}

@@ -21,6 +21,7 @@ class World:
         self.events.emit(SplitTargetChanged(weights=weights))
 
 
+@pytest.mark.no_cover
 def test_the_variance_is_that_of_a_compound_poisson_process():
     rng = random.Random(11)
     truth = 10_000 * 3.0 / (10_000 * 3.0 + 2_000 * 20.0)

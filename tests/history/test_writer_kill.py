@@ -100,6 +100,7 @@ def lab(new_data_dir, own_environment):
     lab.close()
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 def test_kills_lose_a_second_of_tallies_at_most_and_no_block(lab):
     rng = random.Random(20)

@@ -139,6 +139,7 @@ def test_states_and_descriptions_come_with_password_and_tls_and_go_offline_at_th
     run(scene, tmp_path, with_tls=with_tls)
 
 
+@pytest.mark.no_cover
 def test_a_change_is_published_and_a_worker_that_went_is_removed_from_home_assistant(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         gone = "homeassistant/device/dpmp/worker_BitAxe1/config"
@@ -152,6 +153,7 @@ def test_a_change_is_published_and_a_worker_that_went_is_removed_from_home_assis
     run(scene, tmp_path)
 
 
+@pytest.mark.no_cover
 def test_what_an_earlier_run_left_on_the_broker_is_removed(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         left = ["homeassistant/device/dpmp/worker_old/config", "dpmp/worker/old/state", "dpmp/pool/Z/state"]
@@ -196,6 +198,7 @@ def test_commands_steer_as_the_pages_do_and_are_in_the_audit_log(tmp_path: Path,
     assert override is not None and override.kind == "auto-balance" and not WorkerPin.objects.exists()
 
 
+@pytest.mark.no_cover
 def test_the_split_is_set_once_however_often_it_is_asked_for(tmp_path: Path, pools: None) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         await looking.until(lambda: "dpmp/state" in looking.held)
@@ -242,6 +245,7 @@ def test_what_is_no_command_is_told_in_the_log_and_ignored(
     assert not AuditEntry.objects.exists()
 
 
+@pytest.mark.no_cover
 def test_a_message_that_is_far_too_large_never_comes_in(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         await looking.until(lambda: "dpmp/state" in looking.held)
@@ -266,6 +270,7 @@ def test_without_commands_nothing_is_obeyed(tmp_path: Path, pools: None) -> None
     assert steering.current_override() is None
 
 
+@pytest.mark.no_cover
 def test_without_discovery_home_assistant_is_told_nothing(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         await looking.until(lambda: "dpmp/worker/AvalonQ/state" in looking.held)
@@ -291,6 +296,7 @@ def test_a_broker_that_went_is_found_again_and_gets_everything_anew(tmp_path: Pa
     run(scene, tmp_path)
 
 
+@pytest.mark.no_cover
 def test_another_ones_last_will_is_answered(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         await looking.until(lambda: looking.held.get("dpmp/status") == b"online")
@@ -348,6 +354,7 @@ def test_a_test_of_the_connection_says_what_is_wrong(tmp_path: Path) -> None:
     run(scene, tmp_path, with_tls=True)
 
 
+@pytest.mark.no_cover
 def test_tls_to_a_port_without_it_is_a_problem(tmp_path: Path) -> None:
     async def scene(stage: Stage, looking: Onlooker, broker: Broker) -> None:
         assert await try_broker(replace(config(broker), tls=True)) != ""

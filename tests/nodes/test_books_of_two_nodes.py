@@ -85,6 +85,7 @@ def stored():
     return totals
 
 
+@pytest.mark.no_cover
 async def test_books_are_the_sum_and_each_node_knows_it_once(two):
     one, other = two
     for turn in range(1, 5):
@@ -177,6 +178,7 @@ async def test_worker_that_goes_to_and_fro_is_counted_once(two):
     assert await stored() == 18
 
 
+@pytest.mark.no_cover
 async def test_restart_goes_on_from_the_books_of_all(two, tmp_path):
     one, other = two
     one.mine(3)

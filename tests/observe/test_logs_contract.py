@@ -29,6 +29,7 @@ miner_method downstream_tx upstream_tx
 KEPT_FROM_V2, CHATTY = _KEPT_FROM_V2.split(), _CHATTY.split()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", KEPT_FROM_V2)
 def test_name_of_v2_is_kept(name: str) -> None:
     assert name in REGISTRY

@@ -157,6 +157,7 @@ def test_two_hundred_miners_behind_one_address_that_all_return_at_once_are_all_i
     assert not scene.sink._addresses
 
 
+@pytest.mark.no_cover
 def test_pools_and_libraries_have_limits_of_their_own() -> None:
     scene = Scene(capacity=10 * BURST_LINES)
     for pool in (A, B):

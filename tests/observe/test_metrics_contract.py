@@ -145,6 +145,7 @@ def exposed() -> dict[str, tuple[str, tuple[str, ...]]]:
     }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", OF_V2)
 def test_metric_of_v2_is_as_it_was(name: str, exposed: dict[str, tuple[str, tuple[str, ...]]]) -> None:
     assert exposed[name] == OF_V2[name]

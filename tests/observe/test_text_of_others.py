@@ -40,6 +40,7 @@ def test_what_is_hidden_is_named() -> None:
     assert escape_in_page(f"<b>{ISOLATE}{MARK}</b>") == f"<b>\\u2066{MARK}</b>"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_no_line_of_the_log_holds_what_a_terminal_obeys(hidden: str) -> None:
     scene = Scene()

@@ -88,6 +88,7 @@ def test_restore_brings_back_what_was_and_keeps_what_is(data, tmp_path):
     assert query(data / "dpmp.sqlite3", "SELECT number FROM proxy_configrevision") == [(42,)]
 
 
+@pytest.mark.no_cover
 def test_both_work_while_another_process_writes(data, tmp_path):
     wallet(data, "old")
     copy, stop, failures, written = tmp_path / "copy.sqlite3", Event(), [], []

@@ -129,6 +129,7 @@ def test_data_directory_that_is_none_is_one_line(tmp_path):
     assert done.returncode == 1 and "DPMP_DATA_DIR" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.no_cover
 def test_postgresql_that_does_not_answer_is_named_once(data):
     pytest.importorskip("psycopg")
     topics = ("database", "configuration", "ports", "open files")

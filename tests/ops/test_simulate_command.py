@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_table_and_another_seed_another_one():
     assert rows(one) != rows(other)
 
 
+@pytest.mark.no_cover
 def test_split_and_error_are_shown_over_time_beside_both_terms_of_the_bound():
     text = simulate()
     assert [row.split()[:2] for row in rows(text)] == [
@@ -72,6 +73,7 @@ def test_every_pool_has_a_bar_as_long_as_its_part():
     assert all(re.findall(r"% ?(#*)", table[-1]))
 
 
+@pytest.mark.no_cover
 def test_switches_are_counted_by_the_miner_hour_and_cost_what_they_are_said_to():
     text = simulate(fleet="80", weights="50:50", switch_cost_s=2.0)
     count, per_hour = switches(text)

@@ -107,6 +107,7 @@ def test_strangers_whose_first_share_is_overdue_are_no_load_when_others_are_plac
     assert {fleet.scheduler.current(each) for each in strangers} == {A}
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("poison", [2.0**-32, 1e-6, 1e12])
 def test_an_estimate_that_a_pools_values_poisoned_recovers_within_minutes(poison: float):
     """A pool that has lied about its difficulty for a while, tells the truth again: 1 TH/s, a share in 4 s."""

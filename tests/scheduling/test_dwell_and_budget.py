@@ -56,6 +56,7 @@ def test_those_that_wait_for_the_budget_get_turns_one_after_the_other():
     assert budget.retry_at(11.5) == pytest.approx(12.0)
 
 
+@pytest.mark.no_cover
 def test_miners_on_their_way_back_are_not_all_asked_for_each_that_goes():
     fleet = SchedulerHarness(config(schedule({A: 1, B: 1}, mode=Mode.PRIORITY)))
     rigs = [fleet.join(number) for number in range(200)]

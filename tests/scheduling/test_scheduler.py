@@ -82,6 +82,7 @@ def test_rounds_of_a_fleet_that_has_switched_more_often_than_allowed_are_longer_
 WEIGHTS = ({A: 0.5, B: 0.5}, {A: 0.7, B: 0.3}, {A: 0.95, B: 0.05}, {A: 0.1, B: 0.7, "C": 0.2}, {A: 1.0})
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("first", [False, True])
 def test_the_round_of_a_sliced_miner_is_what_its_stays_make(weights, first):

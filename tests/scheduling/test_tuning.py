@@ -11,6 +11,8 @@ import pytest
 from proxy.scheduling import tuning
 from proxy.scheduling.tuning import DEFAULT_TUNING, SchedulerTuning
 
+pytestmark = pytest.mark.no_cover
+
 PACKAGE = Path(tuning.__file__).parent
 
 

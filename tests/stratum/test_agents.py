@@ -7,6 +7,8 @@ import pytest
 from proxy.config.snapshot import ConfigSnapshot, FirmwareRule
 from proxy.stratum.firmware import BY_NAME, PROFILES, UNKNOWN, profile_of
 
+pytestmark = pytest.mark.no_cover
+
 AGENTS = {
     "bitaxe/BM1370/v2.15.0": "esp-miner",
     "BitAxe/BM1366": "esp-miner",

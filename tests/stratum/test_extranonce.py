@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from proxy.stratum.extranonce import ExtranoncePadding, sizes_for
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.parametrize(
     ("pools", "lengths"),

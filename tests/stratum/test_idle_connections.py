@@ -7,6 +7,8 @@ import pytest
 from tests.stratum.test_upstream import Bench
 from tests.support.world import World
 
+pytestmark = pytest.mark.no_cover
+
 
 class Watched(Bench):
     """A connection that is looked after, as its owner does."""

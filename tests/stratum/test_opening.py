@@ -23,6 +23,7 @@ def decided(stream: bytes, step: int = 1) -> tuple[Opening, int]:
     return Opening.UNDECIDED, len(stream)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("step", [1, 2, 7, 10_000])
 @pytest.mark.parametrize(
     ("stream", "opening"),

@@ -110,6 +110,7 @@ async def test_an_answer_that_is_none_is_told_and_changes_nothing(tmp_path: Path
         running.cancel()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kept", ["", "[]", "{}", '{"feed": "F", "asked_at": "x"}', '{"feed": "F", "asked_at": 1e400}'])
 async def test_a_memory_that_is_broken_is_as_if_there_were_none(tmp_path: Path, kept: str) -> None:
     scene = Scene(tmp_path)
