@@ -1,4 +1,7 @@
-"""The database is backed up and restored by its own commands, in processes of their own and while others write."""
+"""The database is backed up and restored by its own commands, in a process of their own and while others write.
+
+What a command says of a file is asked of it in the process of the tests: starting it is nearly all of its time.
+"""
 
 import os
 import sqlite3
@@ -6,10 +9,13 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
 
 from tests.support.patience import PATIENCE_S
 
@@ -40,6 +46,23 @@ def manage(data, *arguments, check=True):
     return done
 
 
+@pytest.fixture
+def here(data, settings, monkeypatch, django_db_blocker):
+    """``here("backup", path)`` is what ``manage`` does, in this process: what it prints."""
+    with django_db_blocker.unblock():
+        connection.close()
+        monkeypatch.setitem(connection.settings_dict, "NAME", str(data / "dpmp.sqlite3"))
+        settings.DATA_DIR = data
+
+        def run(*arguments):
+            said = StringIO()
+            call_command(*map(str, arguments), stdout=said)
+            return said.getvalue()
+
+        yield run
+        connection.close()
+
+
 def query(path, sql, *values):
     with closing(sqlite3.connect(path, timeout=10)) as database, database:
         return database.execute(sql, values).fetchall()
@@ -64,24 +87,25 @@ def test_backup_is_one_private_complete_file(data):
     assert wallets(path) == ["first"] and list(path.parent.iterdir()) == [path]
 
 
-def test_backup_never_overwrites(data, tmp_path):
+def test_backup_never_overwrites(here, tmp_path):
     target = tmp_path / "mine.sqlite3"
     target.write_text("precious")
-    done = manage(data, "backup", target, check=False)
-    assert done.returncode == 1 and "exists already" in done.stderr and target.read_text() == "precious"
+    with pytest.raises(CommandError, match="exists already"):
+        here("backup", target)
+    assert target.read_text() == "precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "mine.sqlite3"]
 
 
-def test_restore_brings_back_what_was_and_keeps_what_is(data, tmp_path):
+def test_restore_brings_back_what_was_and_keeps_what_is(data, here, tmp_path):
     wallet(data, "old")
     copy = tmp_path / "copy.sqlite3"
-    manage(data, "backup", copy)
+    here("backup", copy)
     wallet(data, "new")
     query(
         data / "dpmp.sqlite3",
         "INSERT INTO proxy_configrevision (id, number, changed_at, problems) VALUES (1, 41, '2025-01-01', '[]')",
     )
-    said = manage(data, "restore", copy, "--yes").stdout
+    said = here("restore", copy, "--yes")
     assert wallets(data / "dpmp.sqlite3") == ["old"]
     [kept] = (data / "backups").iterdir()
     assert str(kept) in said and wallets(kept) == ["new", "old"]
@@ -128,24 +152,26 @@ def test_both_work_while_another_process_writes(data, tmp_path):
         (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be used"),
     ],
 )
-def test_what_is_no_backup_is_refused_and_nothing_changes(data, tmp_path, content, sentence):
+def test_what_is_no_backup_is_refused_and_nothing_changes(data, here, tmp_path, content, sentence):
     wallet(data, "old")
     (tmp_path / "bad").write_bytes(content)
-    done = manage(data, "restore", tmp_path / "bad", "--yes", check=False)
-    assert done.returncode == 1 and sentence in done.stderr
+    with pytest.raises(CommandError, match=sentence):
+        here("restore", tmp_path / "bad", "--yes")
     assert wallets(data / "dpmp.sqlite3") == ["old"] and not (data / "backups").exists()
 
 
-def test_database_of_something_else_is_refused(data, tmp_path):
+def test_database_of_something_else_is_refused(here, tmp_path):
     query(tmp_path / "other.sqlite3", "CREATE TABLE x (y)")
-    assert "is no database of DPMP" in manage(data, "restore", tmp_path / "other.sqlite3", "--yes", check=False).stderr
+    with pytest.raises(CommandError, match="is no database of DPMP"):
+        here("restore", tmp_path / "other.sqlite3", "--yes")
 
 
-def test_backup_of_a_newer_version_is_refused(data, tmp_path):
+def test_backup_of_a_newer_version_is_refused(here, tmp_path):
     copy = tmp_path / "copy.sqlite3"
-    manage(data, "backup", copy)
+    here("backup", copy)
     query(copy, "INSERT INTO django_migrations (app, name, applied) VALUES ('proxy', '9999_future', '2030-01-01')")
-    assert "newer version of DPMP (9999_future)" in manage(data, "restore", copy, "--yes", check=False).stderr
+    with pytest.raises(CommandError, match=r"newer version of DPMP \(9999_future\)"):
+        here("restore", copy, "--yes")
 
 
 def test_missing_file_is_named(data, tmp_path):
