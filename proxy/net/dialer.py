@@ -72,6 +72,8 @@ class NetDialer:
     def ended(self, dial: "_Dial") -> None:
         """Nobody waits for ``dial`` any more."""
         self._under_way.pop(dial, None)
+        if not self._under_way:
+            self._under_way = {}  # an emptied table keeps the size that it had for a whole fleet
 
     def _look(self) -> None:
         """Give up what has taken too long."""
