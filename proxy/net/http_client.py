@@ -155,14 +155,17 @@ def _status(code: int) -> str:
 
 
 async def authorities() -> ssl.SSLContext:
-    """What ``make_client`` trusts by itself, read in a thread: it would hold the loop for tens of milliseconds."""
+    """What ``make_client`` trusts by itself, read in a thread, with all that a client is made from: both would hold the
+    loop for tens of milliseconds."""
     return await asyncio.to_thread(_authorities)
 
 
 def _authorities() -> ssl.SSLContext:
     import httpx  # which takes as long, the first time
 
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    make_client(context)  # httpx loads what makes connections with the first client
+    return context
 
 
 def make_client(tls: ssl.SSLContext | None = None) -> "httpx.AsyncClient":

@@ -1,7 +1,10 @@
 """Asking over HTTP: servers that hang, drip, flood, redirect, refuse or send garbage cost a clear error, no more."""
 
+import threading
+
 import pytest
 
+from proxy.net import http_client
 from proxy.net.http_client import (
     ClientWhenNeeded,
     HttpFetcher,
@@ -99,6 +102,18 @@ async def test_client_is_made_when_it_is_needed_once_and_closed():
     assert await needed.get() is client
     await needed.close()
     assert client.is_closed
+
+
+async def test_what_a_client_is_made_from_is_loaded_beside_the_loop(monkeypatch):
+    makers, make = [], http_client.make_client
+
+    def noted(tls=None):
+        makers.append(threading.current_thread())
+        return make(tls)
+
+    monkeypatch.setattr(http_client, "make_client", noted)
+    await http_client.authorities()
+    assert makers and threading.current_thread() not in makers
 
 
 async def test_client_of_somebody_else_stays_open():
