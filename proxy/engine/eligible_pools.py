@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from proxy.engine.eligibility import MinerKind, kind_of, search_space, too_small, why_not
+from proxy.engine.eligibility import MinerKind, kind_of, search_space, shared_kind, too_small, why_not
 from proxy.observe.events import PoolExcluded
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import USUAL_MASK
@@ -61,7 +61,7 @@ class EligiblePools:
         """What ``fits`` depends on beside the job's template."""
         session, extranonce = self._session, self._session.downstream.extranonce
         assert extranonce is not None
-        return kind_of(
+        kind = kind_of(
             job,
             extranonce,
             session.profile,
@@ -69,6 +69,7 @@ class EligiblePools:
             version_mask=session.known_version_mask(key, job),
             elsewhere=elsewhere,
         )
+        return shared_kind(kind)
 
     def space_changed(self, key: PoolKey, job: PoolJob) -> bool:
         """Note whether the miner is through with ``job`` long before the pool's next one. Returns whether the pool is
