@@ -249,3 +249,9 @@ async def test_the_time_of_the_next_poll_is_known_while_waiting():
             await asyncio.sleep(0)
         task.cancel()
     assert service.auto.next_poll_at == pytest.approx(service.clock.wall() + FIRST_POLL_S)
+
+
+def test_without_any_pool_it_says_what_it_needs():
+    auto = AutoBalance(clock=VirtualClock(), events=EventStream())
+    assert auto.conclude() is None
+    assert "two chains at least (now: none)" in str(auto.view())

@@ -87,6 +87,11 @@ def test_a_block_below_what_the_miner_was_told_is_credited_and_is_no_work(accoun
     assert (total.accepted, total.rejected, total.credited, total.work, total.best) == (1, 1, 64.0, 0.0, 8.0)
 
 
+def test_of_a_worker_that_nobody_knows_nothing_is_said(accounting):
+    assert accounting.stamp(WorkerName("nobody")) == -1
+    assert accounting.answered(WorkerName("nobody")) == (-1, None, 0, 0)
+
+
 def test_a_worker_with_two_connections_is_one_worker(accounting, events, clock):
     events.emit(ready(1))
     events.emit(ready(2))
