@@ -1,5 +1,6 @@
 """Sends one miner its work: mask, difficulty and job in one write, and something to keep it in between."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
@@ -103,14 +104,15 @@ class WorkSender:
         return True
 
     def _terms_of(self, link: SharedLink, issued: IssuedJob) -> IssueTerms | None:
-        """How the job just sent was issued; None where it was not the one that all get."""
-        session, pool, job = self._session, link.pool, issued.job
+        """How the job just sent was issued; None where it was not the one that all get, or the next will differ."""
+        session, pool, job, work = self._session, link.pool, issued.job, link.work
         vardiff, jobs = session.vardiff, session.jobs
-        if issued.lines is None or vardiff is None or jobs is None:
+        if issued.lines is None or work is None or vardiff is None or vardiff.is_learning or jobs is None:
             return None
+        bounds = Bounds(job.difficulty, session.network_difficulty(pool, job), issued.block_target)
         return IssueTerms(
             link=link,
-            bounds=Bounds(job.difficulty, session.network_difficulty(pool, job), issued.block_target),
+            bounds=work.bounds if work.bounds == bounds else bounds,  # mostly one for all miners
             suitable=vardiff.suitable,
             difficulty=issued.difficulty,
             version_mask=issued.version_mask,
@@ -124,7 +126,7 @@ class WorkSender:
         """What the miner asked for, and which version bits it was told."""
         session = self._session
         downstream = session.downstream
-        return (
+        return _one_for_all(
             downstream.requested_version_mask,
             downstream.declined,
             session.asked_difficulty.least,
@@ -239,6 +241,12 @@ class WorkSender:
             line = encode_request(KEEP_ALIVE_ID, session.profile.keep_alive, [])
         session.downstream.push(line)
         return now + KEEP_ALIVE_S
+
+
+@lru_cache(maxsize=256)
+def _one_for_all(*asked: object) -> tuple[object, ...]:
+    """Return ``asked``: one object for all miners that ask for the same."""
+    return asked
 
 
 def _mask_line(version_mask: int) -> bytes:
