@@ -184,13 +184,14 @@ class SharedLink:
         """Have the miner sent the next job on the terms of the last one; False where it has to be looked at."""
         session = self.session
         vardiff = session.vardiff
-        if self._is_new or vardiff is None or vardiff.is_learning or session.current != self.pool.key:
+        if self._is_new or vardiff is None or session.current != self.pool.key:
             return False
         vardiff.review(now)
         sender = session.sender
         if not sender.send_next(self, work, vardiff.suitable, now):
             return False
         vardiff.given(sender.assigned_difficulty or 0.0, now)
+        self._look_later(vardiff)
         self._noted = work.job
         return True
 
@@ -248,11 +249,14 @@ class SharedLink:
     def is_as_before(self, work: SharedWork) -> bool:
         """Note ``work`` where it can be nothing new for the miner; False where the session has to look at it."""
         job, key, session = work.job, self.pool.key, self.session
-        if work.before is None or (self._noted is not work.before and self._noted is not job):
-            return False
-        if self._kind is None or job.template.verdicts.get(self._kind) != "":
-            return False
-        if key not in session.ready or session.eligible.space_changed(key, job):
+        if (
+            work.before is None
+            or (self._noted is not work.before and self._noted is not job)
+            or self._kind is None
+            or job.template.verdicts.get(self._kind) != ""
+            or key not in session.ready
+            or session.eligible.space_changed(key, job)
+        ):
             return False
         self._noted = job
         return True

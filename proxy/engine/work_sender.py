@@ -104,10 +104,10 @@ class WorkSender:
         return True
 
     def _terms_of(self, link: SharedLink, issued: IssuedJob) -> IssueTerms | None:
-        """How the job just sent was issued; None where it was not the one that all get, or the next will differ."""
+        """How the job just sent was issued; None where it was not the one that all get."""
         session, pool, job, work = self._session, link.pool, issued.job, link.work
         vardiff, jobs = session.vardiff, session.jobs
-        if issued.lines is None or work is None or vardiff is None or vardiff.is_learning or jobs is None:
+        if issued.lines is None or work is None or vardiff is None or jobs is None:
             return None
         bounds = Bounds(job.difficulty, session.network_difficulty(pool, job), issued.block_target)
         return IssueTerms(

@@ -147,6 +147,8 @@ def test_a_share_in_the_usual_form_takes_the_short_way_and_is_accepted() -> None
     world.advance(1)
     odd = [miner.job[0].encode(), b"00", b"0", b"0", b"0"]
     assert miner.session.submits.plain_submit((5, miner.user, odd)) is False
+    of_no_job = [b"7f", b"00000000", miner.job[7].encode(), b"00000002", b"00002000"]
+    assert miner.session.submits.plain_submit((6, miner.user, of_no_job)) is False
     assert miner.answers(ident)[0]["result"] is True
     assert [event.verdict for event in world.events_of(ShareResult)] == [Verdict.ACCEPTED]
     assert len(world.events_of(SubmitRouted)) == 1

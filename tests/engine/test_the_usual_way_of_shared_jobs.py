@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from proxy.config.snapshot import VardiffRule
-from proxy.engine import vardiff
 from proxy.engine.shared_link import SharedLink
 from proxy.engine.work_sender import WorkSender
 from tests.engine.test_search_spaces_of_shared_connections import Chaos
@@ -52,9 +51,11 @@ class Fickle(Chaos):
     def rules(self) -> None:
         world = self.world
         rule = VardiffRule(
-            most_difficulty=self.random.choice([None, 0.5]), shares_per_minute=self.random.choice([6.0, 90.0])
+            profile="esp-miner",
+            most_difficulty=self.random.choice([None, 0.5]),
+            shares_per_minute=self.random.choice([6.0, 90.0]),
         )
-        world.config = world.snapshot(revision=world.config.revision + 1, vardiff={(None, "bitaxe"): rule})
+        world.config = world.snapshot(revision=world.config.revision + 1, vardiff={(None, "esp-miner"): rule})
         world.engine.apply(world.config)
 
 
@@ -72,7 +73,6 @@ def heard(seed: int, sizes: dict[str, int]) -> tuple[list[list[dict[str, Any]]],
 def test_the_usual_way_sends_what_the_long_way_would(
     seed: int, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vardiff, "KNOWN", 0.0)  # what is known of a miner at once does not differ
     usual = [0, 0]
     send_next = WorkSender.send_next
 
