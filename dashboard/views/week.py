@@ -221,8 +221,12 @@ def _save_window(request: HttpRequest, form: WindowForm) -> HttpResponseBase:
             with transaction.atomic():
                 window = form.save()
                 schedule, text = window.schedule, described(window.weekdays, window.start, window.end)
-                action = "change window" if before else "add window"
-                noted(request, schedule.name, action=action, new=f"{text} {schedule.time_zone}")
+                noted(
+                    request,
+                    schedule.name,
+                    action="change window" if before else "add window",
+                    new=f"{text} {schedule.time_zone}",
+                )
             said = _("Saved: %(schedule)s, %(window)s.") % {"schedule": schedule.name, "window": text}
             messages.success(request, said)
             return redirect(_back(request))
