@@ -1,9 +1,5 @@
-"""Watches one connection for jobs: gives it up without a first one, and reports it when later ones are overdue.
+"""Watches one connection for jobs: gives it up without a first one, and reports it when later ones are overdue."""
 
-The same timer sees that the connection says something now and then: thousands of them have few each.
-"""
-
-from math import inf
 from typing import TYPE_CHECKING
 
 from proxy.ports import Clock, Timer
@@ -23,16 +19,7 @@ OVERDUE_GAPS = 3.0
 class JobWatch:
     """One connection's. A slow pool has the time that its answers take on top of ``FIRST_JOB_S``."""
 
-    __slots__ = (
-        "_connection",
-        "_deadlines",
-        "_last_job_at",
-        "_patience",
-        "_reported_at",
-        "_stall_s",
-        "_timer",
-        "gap_s",
-    )
+    __slots__ = ("_connection", "_deadlines", "_last_job_at", "_patience", "_stall_s", "_timer", "gap_s")
 
     def __init__(self, connection: "UpstreamConnection", clock: Clock, patience: Patience, stall_s: float) -> None:
         """``stall_s``: no job is overdue before, however often they came."""
@@ -43,8 +30,6 @@ class JobWatch:
         self._patience = patience
         self._stall_s = stall_s
         self._last_job_at: float | None = None
-        self._reported_at = -inf
-        """When a job was last reported as overdue."""
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -74,14 +59,11 @@ class JobWatch:
             else:
                 connection.close(f"no job within {within:.0f} s", wanted=False)
             return
-        due = max(self._last_job_at, self._reported_at) + self._overdue_s()
+        due = self._last_job_at + self._overdue_s()
         if now >= due - 1e-6:
-            self._reported_at = now
             connection.job_overdue()
             due = now + self._overdue_s()
-        if not connection.ended:
-            due = min(due, now + connection.keep_alive())
-            self._timer = self._deadlines.call_at(due, self._look)
+        self._timer = None if connection.ended else self._deadlines.call_at(due, self._look)
 
     def _overdue_s(self) -> float:
         return max(self._stall_s, OVERDUE_GAPS * self.gap_s)

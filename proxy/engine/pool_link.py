@@ -132,7 +132,7 @@ class PoolLink:
         """Where the pool sent the connection that had no job yet: the next dial goes there."""
         self._outdated = False
         """Whether the connection in use is to be replaced (another wallet or address), and has not been."""
-        self._asked_for_less_at: float | None = None
+        self._asked_for_less_at = -ASK_AGAIN_S
         self._worked_through: UpstreamConnection | None = None
         """The connection that the miner works through; None while it works elsewhere."""
         self._session = session
@@ -222,8 +222,7 @@ class PoolLink:
         now, connection = self._clock.now(), self.connection
         if connection is None or self.state is not LinkState.WARM or self._replacement is not None:
             return
-        last = self._asked_for_less_at
-        if connection.pinned > 2 * difficulty and (last is None or now >= last + ASK_AGAIN_S):
+        if connection.pinned > 2 * difficulty and now >= self._asked_for_less_at + ASK_AGAIN_S:
             self._asked_for_less_at = now
             self.renew()
 

@@ -287,10 +287,6 @@ class UpstreamConnection:
         """``Upstream.suggest``."""
         return self.upstream.suggest
 
-    def keep_alive(self) -> float:
-        """``Upstream.keep_alive``."""
-        return self.upstream.keep_alive()
-
     def job_overdue(self) -> None:
         """No job came for much longer than usual."""
         self._user.connection_stale(self)

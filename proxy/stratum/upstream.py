@@ -80,6 +80,7 @@ class Upstream:
         "_framer",
         "_handshake",
         "_idle_s",
+        "_idle_watch",
         "_lines",
         "_link",
         "_next_id",
@@ -156,6 +157,7 @@ class Upstream:
         """Bytes of the user in JSON, without quotation marks."""
         self._watch: Timer | None = None
         self._idle_s = IDLE_LEAST_S + IDLE_SPREAD_S * spread
+        self._idle_watch: Timer | None = None
         self._sent_at = 0.0
         self._errors = 0
         self._wanted_close = False
@@ -196,8 +198,9 @@ class Upstream:
         if self.state is UpstreamState.CLOSED:
             return
         self._move(UpstreamState.CLOSED)
-        if self._watch is not None:
-            self._watch.cancel()
+        for timer in (self._watch, self._idle_watch):
+            if timer is not None:
+                timer.cancel()
         if self._suggestions is not None:
             self._suggestions.close()
         self._submits.lose(self._deadlines.now())
@@ -470,6 +473,7 @@ class Upstream:
             return
         self._move(UpstreamState.READY)
         self._patience.reached()
+        self._idle_watch = self._clock.call_at(self._clock.now() + self._idle_s, self._look_idle)
         lines, count = self._call("mining.extranonce.subscribe", []), 1
         if self._suggestions is not None:
             lines, count = lines + self._suggestion(self._suggestions), 2
@@ -588,18 +592,19 @@ class Upstream:
         elif self._calls:
             self._arm(OPTIONAL_TIMEOUT_S)
 
-    def keep_alive(self) -> float:
-        """Say something on a connection that sent nothing for long. Returns in how many seconds to look again.
+    def _look_idle(self) -> None:
+        """Say something on a connection that sent nothing for long; one deadline, put off by whatever was sent.
 
         ``mining.extranonce.subscribe`` again, which every connection sent once already: btcpool, MiningCore and yiimp
         answer true, DATUM an error, ckpool and public-pool nothing, and it changes nothing anywhere. A repeated
         ``suggest_difficulty`` could: btcpool starts its search for a difficulty anew.
         """
-        left_s = self._sent_at + self._idle_s - self._clock.now()
-        if left_s > 1e-6 or not self.ready:
-            return max(left_s, 1.0)
-        self._send(self._call("mining.extranonce.subscribe", []), 1)
-        return self._idle_s
+        now = self._clock.now()
+        due = self._sent_at + self._idle_s
+        if now >= due - 1e-6:
+            self._send(self._call("mining.extranonce.subscribe", []), 1)
+            due = now + self._idle_s
+        self._idle_watch = self._clock.call_at(due, self._look_idle)
 
     def _drop_optional(self, now: float) -> None:
         for ident, (method, sent_at) in list(self._calls.items()):

@@ -10,18 +10,6 @@ from tests.support.world import World
 pytestmark = pytest.mark.no_cover
 
 
-class Watched(Bench):
-    """A connection that is looked after, as its owner does."""
-
-    def ready(self) -> "Watched":
-        super().ready()
-        self._look()
-        return self
-
-    def _look(self) -> None:
-        self.clock.call_at(self.clock.now() + self.upstream.keep_alive(), self._look)
-
-
 def times_of(bench: Bench, seconds: int) -> list[float]:
     """When something was sent within ``seconds``, to the second."""
     times = []
@@ -33,7 +21,7 @@ def times_of(bench: Bench, seconds: int) -> list[float]:
 
 
 def test_an_idle_connection_says_something_harmless_every_five_to_nine_minutes() -> None:
-    bench = Watched().ready()
+    bench = Bench().ready()
     count = len(bench.sent)
     times = times_of(bench, 3600)
     gaps = [later - before for before, later in zip([0.0, *times], times, strict=False)]
@@ -44,7 +32,7 @@ def test_an_idle_connection_says_something_harmless_every_five_to_nine_minutes()
 
 
 def test_a_connection_at_work_says_nothing_more() -> None:
-    bench = Watched().ready()
+    bench = Bench().ready()
     for _ in range(40):
         bench.clock.advance(60)
         bench.submit("t", bench.owner.jobs[-1], b"\0" * 8, 1, 1, 0x20000000)
@@ -62,7 +50,7 @@ def test_a_connection_at_work_says_nothing_more() -> None:
     ],
 )
 def test_any_answer_or_none_is_all_the_same(answer: dict[str, Any] | None) -> None:
-    bench = Watched().ready()
+    bench = Bench().ready()
     bench.clock.advance(460)
     if answer is not None:
         bench.pool(id=bench.id_of("mining.extranonce.subscribe"), **answer)
