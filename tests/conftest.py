@@ -12,7 +12,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 
@@ -27,6 +28,7 @@ settings.load_profile("dpmp")
 # Modules and tests stay to the end: looking for garbage among them was a fifth of the time that collecting them took.
 gc.disable()
 
+THREAD_S = 60.0
 PACKAGES = ("dpmp_site", "proxy", "dashboard")
 ROOT = Path(__file__).resolve().parent.parent
 NO_SKIP = Environment().switch("DPMP_TEST_NO_SKIP")
@@ -168,6 +170,7 @@ def how_to_empty(config):
         connection.connection.backup(kept)
 
         def restore(case):
+            end_thread_of_async_tests()
             connection.ensure_connection()
             kept.backup(connection.connection, progress=impatient)
 
@@ -175,11 +178,19 @@ def how_to_empty(config):
     flush, groups = TransactionTestCase._fixture_teardown, groups_with_permissions()
 
     def empty(case):
+        end_thread_of_async_tests()
         with unmeasured(config):
             flush(case)
             put_back(groups)
 
     return empty
+
+
+def end_thread_of_async_tests():
+    """Let the one thread in which asgiref runs what async code asks of the database end what it does, and begin the
+    next test with a connection of its own: as Django does between two requests, whatever became of the last one.
+    """
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result(timeout=THREAD_S)
 
 
 def impatient(status, remaining, total):
