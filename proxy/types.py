@@ -1,8 +1,11 @@
 """Ids and enums used everywhere."""
 
+from collections.abc import Hashable
 from enum import StrEnum
 from functools import lru_cache
-from typing import NewType
+from typing import NewType, TypeVar, cast
+
+Alike = TypeVar("Alike", bound=Hashable)
 
 PoolKey = NewType("PoolKey", str)
 """What the operator calls a pool: ``A``, ``B``, ...; the label in metrics, logs and pages."""
@@ -160,7 +163,11 @@ class SwitchReason(StrEnum):
     EXCLUDED = "excluded"
 
 
+def shared(value: Alike) -> Alike:
+    """Return one object for all equal ones: a thousand sessions hold the same few."""
+    return cast(Alike, _one_of(value))
+
+
 @lru_cache(maxsize=256)
-def shared(pools: frozenset[PoolKey]) -> frozenset[PoolKey]:
-    """Return one object for all equal sets: a thousand sessions hold the same few."""
-    return pools
+def _one_of(value: Hashable) -> Hashable:
+    return value

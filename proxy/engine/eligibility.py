@@ -1,6 +1,5 @@
 """Whether a miner can use a pool's jobs at all; where not, it works elsewhere and its owner is told why."""
 
-from functools import lru_cache
 from typing import TypeAlias
 
 from proxy.sentence import sentence
@@ -60,12 +59,6 @@ def kind_of(
     """What ``why_not`` depends on beside the template of ``job``: the key of ``verdicts``."""
     room, size = extranonce.room, extranonce.size
     return (profile.name, room, size, job.extranonce2_size, len(job.extranonce1), rolls, version_mask, elsewhere)
-
-
-@lru_cache(maxsize=KINDS_KEPT)
-def shared_kind(kind: MinerKind) -> MinerKind:
-    """One object for all equal kinds: thousands of miners keep the same few."""
-    return kind
 
 
 def _why_not(

@@ -1,10 +1,10 @@
 """Which pools one miner cannot be sent to by its own limits, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from proxy.engine.eligibility import MinerKind, kind_of, search_space, shared_kind, too_small, why_not
+from proxy.engine.eligibility import MinerKind, kind_of, search_space, too_small, why_not
 from proxy.observe.events import PoolExcluded
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import USUAL_MASK
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from proxy.engine.engine import Engine
     from proxy.engine.session import Session
 
+Answer = TypeVar("Answer")
 _NONE: Mapping[PoolKey, str] = MappingProxyType({})
 """Of nearly all miners."""
 _NO_POOL: frozenset[PoolKey] = frozenset()
@@ -40,16 +41,7 @@ class EligiblePools:
 
         ``elsewhere``: another pool has work for it.
         """
-        session, extranonce = self._session, self._session.downstream.extranonce
-        assert extranonce is not None
-        why = why_not(
-            job,
-            extranonce,
-            session.profile,
-            rolls=session.rolls,
-            version_mask=session.known_version_mask(key, job),
-            elsewhere=elsewhere,
-        )
+        why = self._asked(why_not, key, job, elsewhere)
         if not why:
             self.excluded = _without(self.excluded, key)
         elif self.excluded.get(key) != why:
@@ -59,9 +51,13 @@ class EligiblePools:
 
     def kind(self, key: PoolKey, job: PoolJob, *, elsewhere: bool) -> MinerKind:
         """What ``fits`` depends on beside the job's template."""
+        return shared(self._asked(kind_of, key, job, elsewhere))
+
+    def _asked(self, question: Callable[..., Answer], key: PoolKey, job: PoolJob, elsewhere: bool) -> Answer:
+        """The answer to ``why_not`` or ``kind_of`` for this miner."""
         session, extranonce = self._session, self._session.downstream.extranonce
         assert extranonce is not None
-        kind = kind_of(
+        return question(
             job,
             extranonce,
             session.profile,
@@ -69,7 +65,6 @@ class EligiblePools:
             version_mask=session.known_version_mask(key, job),
             elsewhere=elsewhere,
         )
-        return shared_kind(kind)
 
     def space_changed(self, key: PoolKey, job: PoolJob) -> bool:
         """Note whether the miner is through with ``job`` long before the pool's next one. Returns whether the pool is

@@ -1,6 +1,5 @@
 """Sends one miner its work: mask, difficulty and job in one write, and something to keep it in between."""
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
@@ -12,7 +11,7 @@ from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.downstream import KEEP_ALIVE_ID
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import mask_text, undisputed_mask
-from proxy.types import JobId, PoolKey
+from proxy.types import JobId, PoolKey, shared
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
@@ -126,11 +125,13 @@ class WorkSender:
         """What the miner asked for, and which version bits it was told."""
         session = self._session
         downstream = session.downstream
-        return _one_for_all(
-            downstream.requested_version_mask,
-            downstream.declined,
-            session.asked_difficulty.least,
-            self.version_mask,
+        return shared(
+            (
+                downstream.requested_version_mask,
+                downstream.declined,
+                session.asked_difficulty.least,
+                self.version_mask,
+            )
         )
 
     def _issue(self, link: MinerLink, job: PoolJob, jobs: JobTable, now: float) -> IssuedJob:
@@ -241,12 +242,6 @@ class WorkSender:
             line = encode_request(KEEP_ALIVE_ID, session.profile.keep_alive, [])
         session.downstream.push(line)
         return now + KEEP_ALIVE_S
-
-
-@lru_cache(maxsize=256)
-def _one_for_all(*asked: object) -> tuple[object, ...]:
-    """Return ``asked``: one object for all miners that ask for the same."""
-    return asked
 
 
 def _mask_line(version_mask: int) -> bytes:

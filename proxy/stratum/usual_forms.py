@@ -6,11 +6,11 @@ its JSON would; any other line is for ``codec``.
 """
 
 import re
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from proxy.errors import RemoteProtocolError
 from proxy.stratum.codec import parse
+from proxy.types import shared
 
 MOST_LEARNT = 16
 """Forms learnt on one connection; a peer that writes each line otherwise is read as JSON."""
@@ -28,12 +28,6 @@ _SAMPLE = ["0a", "00", "11111111", "22222222", "33333333"]
 UsualSubmit: TypeAlias = tuple[int, str, list[bytes]]
 """A ``mining.submit`` of six texts: its id, the user's name, and as they came job id, extranonce2, ntime, nonce and
 version bits: any bytes, perhaps no hex."""
-
-
-@lru_cache(maxsize=256)
-def _shared(text: bytes) -> bytes:
-    """One object for all equal texts: thousands of peers write alike."""
-    return text
 
 
 class SubmitForm(NamedTuple):
@@ -105,9 +99,9 @@ def _around(ident: object, head: bytes, between: bytes, tail: bytes) -> SubmitFo
     """A form without users of what stands before the user's name and behind the version bits."""
     first, last = _id_within(head, ident), _id_within(tail, ident)
     if first is not None:
-        return SubmitForm(first[1], between, first[0], b"", _shared(tail), {})
+        return SubmitForm(first[1], between, first[0], b"", shared(tail), {})
     if last is not None and last[1]:
-        return SubmitForm(_shared(head), between, last[0], last[1], b"", {})
+        return SubmitForm(shared(head), between, last[0], last[1], b"", {})
     return None
 
 
@@ -147,7 +141,7 @@ def _id_within(text: bytes, ident: object) -> tuple[bytes, bytes] | None:
     for found in _ID.finditer(text):
         at = found.end()
         if text.startswith(digits, at):
-            return _shared(text[:at]), _shared(text[at + len(digits) :])
+            return shared(text[:at]), shared(text[at + len(digits) :])
     return None
 
 
