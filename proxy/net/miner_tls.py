@@ -98,6 +98,7 @@ class MinerTls:
         self._problem = ""
         self._looked_at = -LOOK_S
         self._looking: asyncio.Task[None] | None = None
+        self._reading = asyncio.Lock()
         self._waiting: deque[Callable[[], None]] = deque() if turns is None else turns
 
     def configure(self, certificate: str, key: str) -> None:
@@ -114,12 +115,18 @@ class MinerTls:
             self._looking = spawn(self.refresh(), name="certificate for miners")
 
     async def refresh(self) -> None:
-        """Read the files if they have changed."""
-        files = self._files
-        stamp = await asyncio.to_thread(_stamp, files)
-        if not files[0] or (stamp, files) == self._stamp:
-            return
-        self._stamp = (stamp, files)
+        """Read the files if they have changed.
+
+        One at a time: of two that read at once the earlier could end last, with a certificate that is no longer wanted.
+        """
+        async with self._reading:
+            files = self._files
+            stamp = await asyncio.to_thread(_stamp, files)
+            if files[0] and (stamp, files) != self._stamp:
+                self._stamp = (stamp, files)
+                await self._read(files)
+
+    async def _read(self, files: tuple[str, str]) -> None:
         try:
             context = await asyncio.to_thread(server_context, *files)
             until = await asyncio.to_thread(valid_until, files[0])

@@ -4,6 +4,7 @@ import asyncio
 import random
 import shutil
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,11 @@ import pytest
 
 from proxy.config.snapshot import Endpoint
 from proxy.engine.engine import Engine
+from proxy.net import miner_tls
 from proxy.net.clock import LoopClock
 from proxy.net.listener import StratumListener
 from proxy.net.miner_tls import MinerTls, server_context, tls_failure, valid_until, validity_problem
+from proxy.net.tasks import spawn
 from proxy.net.transport import InputBudget
 from proxy.observe.events import EventStream, MinerDisconnected, MinerOtherProtocol
 from proxy.ports import LinkHandler
@@ -196,6 +199,36 @@ async def test_the_certificate_is_read_again_when_its_files_change(folders: tupl
     assert len(proxy.loaded) == 2
     for writer in (before, between, after):
         writer.close()
+    await proxy.stop()
+
+
+async def test_a_certificate_that_was_being_read_does_not_replace_a_later_one(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy()
+    await proxy.start(folders[0])
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow(certificate: str, key: str) -> ssl.SSLContext:
+        if Path(certificate).parent == folders[0]:
+            reading.set()
+            assert go_on.wait(PATIENCE_S)
+        return server_context(certificate, key)
+
+    monkeypatch.setattr(miner_tls, "server_context", slow)
+    (folders[0] / KEY).touch()
+    earlier = spawn(proxy.tls.refresh(), name="earlier")
+    await asyncio.to_thread(reading.wait, PATIENCE_S)
+    proxy.tls.configure(str(folders[1] / CERTIFICATE), str(folders[1] / KEY))
+    later = spawn(proxy.tls.refresh(), name="later")
+    for _ in range(50):  # turns in which the later one would overtake
+        await asyncio.sleep(0.002)
+    go_on.set()
+    await asyncio.gather(earlier, later)
+    assert proxy.loaded[-1] == str(folders[1] / CERTIFICATE)
+    _, writer = await connected(proxy.port)
+    assert shown(writer) == ssl.PEM_cert_to_DER_cert((folders[1] / CERTIFICATE).read_text())
+    writer.close()
     await proxy.stop()
 
 
