@@ -22,6 +22,7 @@ from proxy.observe.live.views import (
     SplitView,
     WorkerView,
 )
+from proxy.sentence import sentence
 from proxy.types import (
     MAIN_LISTENER,
     AdminStatus,
@@ -273,6 +274,7 @@ def balance() -> BalanceView:
     def seen(rate: float) -> Measured:
         return Measured(rate=rate, low=rate * 0.7, high=rate * 1.4, blocks=6)
 
+    too_little = sentence("the {gap:g} points that it differs are inside the dead-band of {band:g}", gap=1, band=2)
     return BalanceView(
         at=NOW,
         state=BalanceState.HEALTHY,
@@ -283,8 +285,8 @@ def balance() -> BalanceView:
         long_window=72,
         failures=0,
         weights={A: 55.0, B: 45.0},
-        decision="BTC 55, BCH 45: the hash rate of BCH is 9 % below its long run.",
-        would_do="It stays as it is.",
+        decision=sentence("Stayed at {parts}: {why}.", parts="BTC 55 %, BCH 45 %", why=too_little),
+        would_do=sentence("Would go to {wanted}, but {why}.", wanted="BTC 54 %, BCH 46 %", why=too_little),
         next_poll_at=NOW + 300,
         sources=(
             SourceView(name="observed", answered_at=NOW - 60),
@@ -579,14 +581,14 @@ def down(revision: int = 2) -> LiveSnapshot:
         alarms=(
             Alarm(
                 level="bad",
-                text="Pool A is down: connection refused. Its miners work on B.",
+                text=sentence("{pool} is down: {why}", pool="Solo CK", why="connection refused"),
                 subject="A",
                 kind="pool",
                 since=NOW - 95,
             ),
             Alarm(
                 level="warn",
-                text="BitAxe2 has been away for 37 minutes.",
+                text=sentence("1 worker has no work: {names}", names="BitAxe2"),
                 subject="BitAxe2",
                 kind="worker",
                 since=NOW - 2220,
@@ -663,7 +665,20 @@ def stopped(revision: int = 3) -> LiveSnapshot:
         pools=(lost.pools[0], other),
         alarms=(
             *lost.alarms,
-            Alarm(level="bad", text="MiningCore BCH is down: no answer", subject="B", kind="pool", since=other.since),
-            Alarm(level="bad", text="No pool works. Miners are kept.", kind="pools"),
+            Alarm(
+                level="bad",
+                text=sentence("{pool} is down: {why}", pool="MiningCore BCH", why="no answer"),
+                subject="B",
+                kind="pool",
+                since=other.since,
+            ),
+            Alarm(
+                level="bad",
+                text=sentence(
+                    "No pool works. Miners are kept; after {minutes:g} min without any pool they are let go.",
+                    minutes=30,
+                ),
+                kind="pools",
+            ),
         ),
     )
