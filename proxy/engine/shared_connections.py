@@ -188,7 +188,9 @@ class SharedConnection:
         work, to_look, backlog = self.work, self._to_look, self._together.backlog
         for _ in range(min(LOOKS, len(to_look))):
             miner = to_look.pop()
-            if miner.at is self and (work is None or not miner.is_as_before(work)):
+            if miner.at is not self or self._is_to_be_given(miner):
+                continue
+            if work is None or not miner.is_as_before(work):
                 backlog.add(miner)
         if to_look:
             backlog.add(self)
@@ -206,6 +208,16 @@ class SharedConnection:
     def is_handed_out(self) -> bool:
         """Whether all have the newest job that are to have it now."""
         return not self._waiting
+
+    def _is_to_be_given(self, miner: "SharedLink") -> bool:
+        """Whether the miner gets the newest job in a turn to come; it is looked at after that."""
+        job = self.link.job
+        return (
+            bool(self._waiting)
+            and job is not None
+            and not miner.has_noted(job)
+            and miner.session.current in (None, self.pool.key)
+        )
 
     def hand_out(self, most: int) -> int:
         """Give the newest job to the next miners; where it was lost meanwhile there is nothing to give."""
