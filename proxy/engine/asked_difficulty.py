@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from proxy.engine.assigned_difficulty import TOO_RARE_SHARE_S, difficulty_to_suggest, suitable_difficulty
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.session_part import SessionPart
 from proxy.types import PoolKey
 
 if TYPE_CHECKING:
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
     from proxy.engine.session import Session
 
 
-class AskedDifficulty:
+class AskedDifficulty(SessionPart):
     """One session's."""
 
-    __slots__ = ("_engine", "_granted", "_is_directive", "_session", "least", "suggested")
+    __slots__ = ("_engine", "_granted", "_is_directive", "least", "suggested")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
+        super().__init__(session)
         listener = engine.config.listener(session.listener)
         self.suggested: float | None = listener.default_difficulty
         self.least = listener.least_difficulty or 0.0
@@ -25,7 +27,6 @@ class AskedDifficulty:
         self._granted = 0.0
         self._is_directive = False
         """Whether ``suggested`` is from its password: firmware suggests one of its own beside it."""
-        self._session = session
         self._engine = engine
 
     def suggest(self, difficulty: float, *, is_directive: bool = False) -> None:

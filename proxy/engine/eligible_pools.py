@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from proxy.engine.eligibility import MinerKind, kind_of, search_space, too_small, why_not
+from proxy.engine.session_part import SessionPart
 from proxy.observe.events import PoolExcluded
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import USUAL_MASK
@@ -21,19 +22,19 @@ _NO_POOL: frozenset[PoolKey] = frozenset()
 """The same; each call would make another of 216 bytes."""
 
 
-class EligiblePools:
+class EligiblePools(SessionPart):
     """One session's: checked with each job of each of its pools. A pool that falls out is announced once."""
 
-    __slots__ = ("_engine", "_left_out", "_session", "_too_small", "excluded")
+    __slots__ = ("_engine", "_left_out", "_too_small", "excluded")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
+        super().__init__(session)
         self.excluded = _NONE
         """Pools whose jobs the miner cannot use at all, and why."""
         self._too_small = _NONE
         """Pools whose jobs end before the next one comes, at this miner's hash rate, and why."""
         self._left_out = _NO_POOL
         """Those of them that it is not sent to: only while another one that the scheduler aims at has work for it."""
-        self._session = session
         self._engine = engine
 
     def fits(self, key: PoolKey, job: PoolJob, *, elsewhere: bool) -> bool:

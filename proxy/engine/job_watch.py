@@ -36,10 +36,12 @@ class JobWatch:
         """The connection stands."""
         self._timer = self._deadlines.call_at(self._deadlines.now() + FIRST_JOB_S, self._look)
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """The connection ended."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+        del self._connection
 
     def job_came(self) -> None:
         """Learn the usual time between jobs; the timer looks at it when it is due, not at each job."""

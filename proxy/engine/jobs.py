@@ -127,7 +127,6 @@ class IssueTerms:
     asked: tuple[object, ...]
     """What it asked for (``WorkSender``)."""
     config: ConfigSnapshot
-    jobs: "JobTable"
 
 
 class JobTable:

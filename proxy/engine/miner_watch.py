@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.engine.idle_miners import overdue_s
+from proxy.engine.session_part import SessionPart
 from proxy.engine.work_sender import KEEP_ALIVE_S
 from proxy.ports import Clock, Timer
 
@@ -12,13 +13,13 @@ if TYPE_CHECKING:
     from proxy.engine.session import Session
 
 
-class MinerWatch:
+class MinerWatch(SessionPart):
     """One session's; a single timer, first for the handshake's end."""
 
-    __slots__ = ("_clock", "_has_called", "_most_difficulty", "_no_share_since", "_session", "_timer")
+    __slots__ = ("_clock", "_has_called", "_most_difficulty", "_no_share_since", "_timer")
 
     def __init__(self, session: "Session", clock: Clock) -> None:
-        self._session = session
+        super().__init__(session)
         self._clock = clock
         self._timer: Timer | None = None
         self._has_called = False
@@ -41,7 +42,7 @@ class MinerWatch:
         self._timer = self._clock.call_at(self._clock.now() + KEEP_ALIVE_S, self._keep)
 
     def stop(self) -> None:
-        """The miner is gone."""
+        """Watch it no longer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -278,6 +278,10 @@ class PoolLink:
             if each is not None and each not in keep:
                 self._close(each, reason)
 
+    def detach(self) -> None:
+        """Its owner is no more, and refers to it: without a circle both are freed at once."""
+        del self._session
+
     def pool_gone(self, reason: str) -> None:
         """The pool is down: every connection ends, and the next one waits until it is back."""
         if self.state in (LinkState.WARM, LinkState.OPENING):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from proxy.engine.jobs import MinerLink
 from proxy.engine.pool_link import PoolLink
+from proxy.engine.session_part import SessionPart
 from proxy.types import PoolKey
 
 if TYPE_CHECKING:
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
 OTHERWISE = "connected in another way"
 
 
-class PoolLinks:
+class PoolLinks(SessionPart):
     """One session's."""
 
-    __slots__ = ("_engine", "_incoming", "_leaving", "_session", "_used", "by_pool", "wanted")
+    __slots__ = ("_engine", "_incoming", "_leaving", "_used", "by_pool", "wanted")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
+        super().__init__(session)
         self.by_pool: dict[PoolKey, MinerLink] = {}
         self.wanted: frozenset[PoolKey] = frozenset()
         """Pools that are to be kept warm."""
-        self._session = session
         self._engine = engine
         self._used: MinerLink | None = None
         """Where the miner worked last."""
@@ -81,6 +82,12 @@ class PoolLinks:
         """The miner is gone."""
         for link in (*self.by_pool.values(), *(self._incoming or {}).values()):
             link.finish(reason)
+
+    def detach(self) -> None:
+        """The miner is gone, and so are they; those with open shares are kept by their connections."""
+        super().detach()
+        self.by_pool.clear()
+        self._used, self._incoming, self._leaving = None, None, ()
 
     # --- Connections of its own -----------------------------------------------------------------------------------
 

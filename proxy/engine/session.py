@@ -367,6 +367,13 @@ class Session:
             )
         )
         self._engine.session_ended(self)
+        self._detach()
+
+    def _detach(self) -> None:
+        """Refer to nothing any more that refers to the session: without circles it is freed at once."""
+        self.submits.jobs = None
+        for part in (self.asked_difficulty, self.eligible, self.pool_links, self.sender, self.watch):
+            part.detach()
 
     # --- Where it works -------------------------------------------------------------------------------------------
 

@@ -357,7 +357,7 @@ class SharedConnections:
     def _may_open_one(self, session: "Session") -> bool:
         """Where a name brings a connection of its own, whoever invents names may have half of them."""
         for each in [each for each in self._connections.values() if each.is_over]:
-            del self._connections[each.id]
+            self._remove(each)
             self._engine.stale_tips.forget(each.id)
         in_use, most = (
             [each for each in self._connections.values() if not each.is_retired],
@@ -413,4 +413,8 @@ class SharedConnections:
         """End all of them now."""
         for each in self:
             each.link.close(reason)
-            del self._connections[each.id]
+            self._remove(each)
+
+    def _remove(self, connection: SharedConnection) -> None:
+        del self._connections[connection.id]
+        connection.link.detach()

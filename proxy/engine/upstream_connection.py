@@ -520,6 +520,10 @@ class UpstreamConnection:
         self._end(reason)
 
     def _end(self, reason: str) -> None:
+        """Refer to nothing any more that refers to us, so that all of it is freed at once."""
         self.ended = True
-        self._job_watch.stop()
+        self._job_watch.end()
+        self._cancel_dial = None
+        self.upstream.detach()
         self._user.connection_lost(self, reason)
+        del self._user

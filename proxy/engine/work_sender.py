@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
 from proxy.engine.jobs import IssuedJob, IssueTerms, JobTable, MinerLink, notify_line
+from proxy.engine.session_part import SessionPart
 from proxy.engine.shared_link import SharedLink
 from proxy.engine.shared_work import Bounds, SharedWork
 from proxy.observe.events import DifficultySent, JobForwarded, MinerReady
@@ -21,17 +22,17 @@ KEEP_ALIVE_S = 50.0
 """cgminer and bfgminer give a pool up after 90 s of silence, others later."""
 
 
-class WorkSender:
+class WorkSender(SessionPart):
     """One session's; knows what the miner was last sent."""
 
-    __slots__ = ("_engine", "_job", "_pool", "_session", "_terms", "assigned_difficulty", "version_mask")
+    __slots__ = ("_engine", "_job", "_pool", "_terms", "assigned_difficulty", "version_mask")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
+        super().__init__(session)
         self.assigned_difficulty: float | None = None
         """The difficulty last sent."""
         self.version_mask: int | None = None
         """The version bits last allowed; None: none were negotiated."""
-        self._session = session
         self._engine = engine
         self._job: PoolJob | None = None
         """The job last sent, as its pool sent it."""
@@ -39,6 +40,11 @@ class WorkSender:
         """Whose it is."""
         self._terms: IssueTerms | None = None
         """How it was issued, where the next one may be issued alike."""
+
+    def detach(self) -> None:
+        """The miner is gone."""
+        super().detach()
+        self._terms = None
 
     def has_sent(self, job: PoolJob) -> bool:
         """Whether this is the job that the miner was sent last."""
@@ -78,13 +84,13 @@ class WorkSender:
         terms, session, engine = self._terms, self._session, self._engine
         if terms is None or work.before is None or self._job is not work.before or terms.link is not link:
             return False
-        job, jobs, line, pool = work.job, terms.jobs, work.lines.get(work.is_clean), link.pool.key
+        job, jobs, line, pool = work.job, session.jobs, work.lines.get(work.is_clean), link.pool.key
         if (
             line is None
+            or jobs is None
             or terms.suitable != suitable
             or terms.bounds != work.bounds
             or terms.config is not engine.config
-            or jobs is not session.jobs
             or terms.asked != self._asked()
             or job.template.verdicts.get(terms.kind) != ""
             or pool not in session.ready
@@ -105,8 +111,8 @@ class WorkSender:
     def _terms_of(self, link: SharedLink, issued: IssuedJob) -> IssueTerms | None:
         """How the job just sent was issued; None where it was not the one that all get."""
         session, pool, job, work = self._session, link.pool, issued.job, link.work
-        vardiff, jobs = session.vardiff, session.jobs
-        if issued.lines is None or work is None or vardiff is None or jobs is None:
+        vardiff = session.vardiff
+        if issued.lines is None or work is None or vardiff is None:
             return None
         bounds = Bounds(job.difficulty, session.network_difficulty(pool, job), issued.block_target)
         return IssueTerms(
@@ -118,7 +124,6 @@ class WorkSender:
             kind=session.kind(pool.key, job),
             asked=self._asked(),
             config=self._engine.config,
-            jobs=jobs,
         )
 
     def _asked(self) -> tuple[object, ...]:

@@ -285,8 +285,9 @@ class StreamLink(asyncio.Protocol):
         unread, self._unread = self._unread, b""
         if unread and self._budget is None:
             self._receiver.received(unread)
-        if self._handler is not None:
-            self._handler.closed(self._abort_reason or (str(error) if error else "closed by the other side"))
+        handler, self._handler, self._receiver = self._handler, None, _NOBODY  # they refer to us
+        if handler is not None:
+            handler.closed(self._abort_reason or (str(error) if error else "closed by the other side"))
 
     def _abort(self, why: str) -> None:
         self._abort_reason = why

@@ -124,10 +124,10 @@ class Downstream:
 
     def received(self, payload: bytes) -> None:
         """Take what the miner sent; all replies leave in one write."""
-        if self.traced:
-            self._owner.miner_traffic("rx", payload)
         if self._closed:
             return
+        if self.traced:
+            self._owner.miner_traffic("rx", payload)
         if self._head is not None:
             payload = self._opening(self._head + payload)
             if not payload:
@@ -168,6 +168,7 @@ class Downstream:
         self._link = None
         self._opening_decided()
         self._owner.miner_closed(self._why or reason)
+        del self._owner  # it refers to us; verdicts that are late need no owner
 
     # --- Commands -------------------------------------------------------------------------------------------------
 

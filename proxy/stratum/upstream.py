@@ -201,10 +201,20 @@ class Upstream:
         for timer in (self._watch, self._idle_watch):
             if timer is not None:
                 timer.cancel()
-        if self._suggestions is not None:
-            self._suggestions.close()
+        self._watch = self._idle_watch = None
         self._submits.lose(self._deadlines.now())
         self._owner.upstream_closed(self._close_reason or reason, self._wanted_close)
+
+    def detach(self) -> None:
+        """The connection has ended, or will not be opened: forget who refers to us, so that both are freed at once."""
+        if self.state is not UpstreamState.CLOSED:
+            self._move(UpstreamState.CLOSED)
+        self._link = None
+        del self._owner
+        self._submits.on_all_ended = None
+        if self._suggestions is not None:
+            self._suggestions.close()
+            self._suggestions = None
 
     # --- Commands -------------------------------------------------------------------------------------------------
 

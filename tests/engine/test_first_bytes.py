@@ -130,7 +130,6 @@ def test_what_comes_behind_the_verdict_is_not_read() -> None:
     client = RawClient(world)
     client.session.received(TLS_HELLO)
     client.session.received(HANDSHAKE)
-    client.session.closed("closed by us")
     world.advance(10)
     assert client.got == b""
     assert len(world.events_of(MinerOtherProtocol)) == 1
