@@ -13,7 +13,6 @@ from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.shared_link import SharedLink
 from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, Bounds, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
-from proxy.observe.events import AcceptedShares
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import JobId, SessionId
@@ -34,9 +33,9 @@ MinerLink: TypeAlias = PoolLink | SharedLink
 """A miner's way to a pool."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class IssuedJob:
-    """A pool's job as one miner got it."""
+    """A pool's job as one miner got it; as a key it stands for itself."""
 
     id: JobId
     connection: UpstreamConnection
@@ -56,10 +55,6 @@ class IssuedJob:
     """A hash up to it solves a block."""
     shares: set[bytes] | None = None
     """``key`` of what went up for it. Most jobs never see a share."""
-    total: AcceptedShares | None = None
-    """The sum of its shares that were accepted since the last fold, if there are any to sum up."""
-    fold: int = -1
-    """At which fold a share of it was told last (see ``ShareSums``)."""
     shared: SharedLink | None = None
     """Through which a miner on a shared connection got it; it takes what proves the miner's rate."""
     lines: dict[bool, bytes] | None = None

@@ -63,6 +63,8 @@ class PendingShare:
         if issued.plain is None:  # else there is nothing to learn: its bits can be read in one way only
             self._learn_reading(version_bits, accepted=True)
         handler.downstream.accept(self.ident)
+        if self.block is not None:
+            handler.events.settle()  # what came before it counts in its own minute
         is_summed = self.block is None and handler.sums.add(handler.session, self.worker, issued, reached, latency_s)
         if is_summed and ShareResult not in handler.events.heard_each:
             return

@@ -1,10 +1,11 @@
 """Sums of accepted shares: what is only counted goes to those who count once a second, not with each share.
 
-The first share of a job after each fold is told at once, as a ``ShareResult``; so are rejected and unanswered ones,
-blocks, and those that may be a record. The others are added up by job, and told together (``AcceptedShares``) before
-anything else about shares is told, when somebody asks (``EventStream.settle``), and after a second at most once the
-next share comes. A sum lies within one second and one minute of the clock, so that whoever counts by time counts it
-where its shares were.
+Rejected and unanswered shares, blocks, those that may be a record and the first after a switch are told at once, as a
+``ShareResult``. The others are added up by job, and told together (``AcceptedShares``) before anything else about
+shares is told, when somebody asks (``EventStream.settle``), when there are many sums, and after a second at most once
+the next share comes. A sum lies within one second and one minute of the clock, so that whoever counts by time counts it
+where its shares were. Most sums of a large farm are of one share: told one after the other they find the processor's
+caches full of what counts them.
 """
 
 from math import floor, inf
@@ -15,6 +16,8 @@ from proxy.ports import TimeSource
 from proxy.types import SessionId, WorkerName
 
 MINUTE_S = 60.0
+MOST = 256
+"""Open sums; telling so many takes two milliseconds, in which no share is answered."""
 
 
 class ShareSums:
@@ -23,11 +26,9 @@ class ShareSums:
     def __init__(self, clock: TimeSource, events: EventStream) -> None:
         self._clock = clock
         self._events = events
-        self._open: list[AcceptedShares] = []
+        self._open: dict[IssuedJob, AcceptedShares] = {}
         self._until = -inf
         """Until when shares may be added to the open sums."""
-        self._fold = 0
-        """Another number after each fold."""
         events.settle_by(self.fold)
 
     def add(self, session: SessionId, worker: WorkerName, issued: IssuedJob, reached: float, latency_s: float) -> bool:
@@ -54,10 +55,8 @@ class ShareSums:
         now = self._clock.now()
         if now >= self._until:
             self._begin(now)
-        total = issued.total
-        if total is None or issued.fold != self._fold or total.worker != worker:
-            total = self._sum_of(session, worker, issued)
-        if total is None or reached > total.least_remarkable:
+        total = self._open.get(issued) or self._sum_of(session, worker, issued)
+        if reached > total.least_remarkable or total.worker != worker:
             return None
         total.last_at = now
         if reached >= total.difficulty:
@@ -68,13 +67,10 @@ class ShareSums:
         return total
 
     def fold(self) -> None:
-        """Tell all sums; the next share of each job is told at once."""
-        self._fold += 1
+        """Tell all sums."""
         self._until = -inf
-        if not self._open:
-            return
-        sums, self._open = self._open, []
-        for total in sums:
+        sums, self._open = self._open, {}
+        for total in sums.values():
             if total.number or total.work_only:
                 self._events.emit(total)
 
@@ -82,20 +78,17 @@ class ShareSums:
         self.fold()
         self._until = min(floor(now) + 1.0, now + MINUTE_S - self._clock.wall() % MINUTE_S)
 
-    def _sum_of(self, session: SessionId, worker: WorkerName, issued: IssuedJob) -> AcceptedShares | None:
-        """Begin the sum of a job; None for the first share since the last fold, and for other workers than its."""
-        if issued.fold != self._fold:
-            issued.fold, issued.total = self._fold, None
-            return None
-        if issued.total is not None:
-            return None
-        total = issued.total = AcceptedShares(
+    def _sum_of(self, session: SessionId, worker: WorkerName, issued: IssuedJob) -> AcceptedShares:
+        """Begin the sum of a job."""
+        if len(self._open) >= MOST:
+            self._begin(self._clock.now())
+        total = self._open[issued] = AcceptedShares(
             session=session,
             worker=worker,
             pool=issued.connection.pool,
             difficulty=issued.difficulty,
             pool_difficulty=issued.job.difficulty,
         )
-        total.least_remarkable = min((bar(total) for bar in self._events.bars(ShareResult)), default=inf)
-        self._open.append(total)
+        for bar in self._events.bars(ShareResult):
+            total.least_remarkable = min(bar(total), total.least_remarkable)
         return total

@@ -189,8 +189,9 @@ class Accounting:
         mine.proved_at = pool.proved_at = now
 
     def _on_sum(self, shares: AcceptedShares) -> None:
-        # The minute has begun: a sum lies within one, and the share before its first was told by itself.
-        now, key = shares.last_at, shares.pool
+        now, key = shares.last_at, shares.pool  # within one minute, which may be over by now
+        if now >= self._minute_end:
+            self._cut(now)
         worker = self._workers.get(shares.worker)
         mine = worker.pools.get(key) if worker is not None else None
         if worker is None or mine is None or not worker.presence.connections:
@@ -311,7 +312,7 @@ class Accounting:
         return stored
 
     def _begin_minute(self, now: float) -> None:
-        wall = self._clock.wall()
+        wall = self._clock.wall() - (self._clock.now() - now)
         self._minute = int(wall // MINUTE_S) * MINUTE_S
         self._minute_end = now + self._minute + MINUTE_S - wall
 

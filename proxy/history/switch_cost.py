@@ -12,7 +12,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.observe.events import EventStream, MinerAuthorized, MinerDisconnected, PoolSwitched, ShareResult
+from proxy.observe.events import (
+    AcceptedShares,
+    EventStream,
+    MinerAuthorized,
+    MinerDisconnected,
+    PoolSwitched,
+    ShareResult,
+)
 from proxy.ports import Clock
 from proxy.types import PoolKey, SessionId, Verdict
 
@@ -70,7 +77,7 @@ class SwitchCosts:
         events.subscribe(MinerAuthorized, self._on_authorized)
         events.subscribe(PoolSwitched, self._on_switched)
         self._events = events
-        events.subscribe_counting(ShareResult, self._on_share)
+        events.subscribe_counting(ShareResult, self._on_share, self._bar)
         events.subscribe(MinerDisconnected, self._on_gone)
 
     def costs(self) -> tuple[SwitchCost, ...]:
@@ -84,10 +91,14 @@ class SwitchCosts:
             self._profiles[event.session] = event.profile
 
     def _on_switched(self, event: PoolSwitched) -> None:
-        self._events.settle()  # the first share from here on is told by itself
+        self._events.settle()  # shares from here on are told by themselves, until one ends the visit
         self._end(event.session, self._clock.now(), found=False)
         if event.old is not None:
             self._visits[event.session] = _Visit(event.new, self._clock.now())
+
+    def _bar(self, shares: AcceptedShares) -> float:
+        """Whether a share may be the first of a visit: above nothing then, else above nothing that there is."""
+        return -1.0 if shares.session in self._visits else math.inf
 
     def _on_share(self, event: ShareResult) -> None:
         visit = self._visits.get(event.session)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from proxy.config.snapshot import Connections
+from proxy.engine import share_sums
 from proxy.history import Accounting
 from proxy.history.effort import EffortMeter
 from proxy.history.rates import RateWindow
@@ -208,7 +209,7 @@ def test_shares_of_a_busy_miner_are_told_as_one_sum_a_second() -> None:
     scene.world.events.settle()
     [told] = scene.told
     accepted = sum(counts.accepted for _, counts in scene.sums.accounting.counts_of_run())
-    assert told.number == accepted - 1
+    assert told.number == accepted
     assert len(told.latencies) == told.number
 
 
@@ -218,6 +219,59 @@ def test_a_share_that_may_be_a_record_is_told_at_once() -> None:
     scene.shares(0, 20, 0.01)
     scene.world.events.settle()
     assert scene.told == []
+
+
+def test_the_first_share_after_a_switch_is_told_at_once_and_the_next_ones_are_not() -> None:
+    scene = Scene(difficulty=1.0)
+    scene.world.events._bars[ShareResult].remove(scene.sums.records._bar)
+    scene.world.slider(A=1.0, B=0.0)
+    scene.world.advance(60)
+    scene.shares(0, 3, 0.02)
+    single: list[Event] = []
+    scene.world.events.subscribe_counting(ShareResult, single.append)
+    scene.world.slider(A=0.0, B=1.0)
+    scene.world.advance(60)
+    scene.shares(0, 1, 0.02)
+    assert len(single) == 1
+    scene.world.events.settle()
+    scene.shares(0, 3, 0.02)
+    assert len(single) == 1
+
+
+def test_sums_are_told_before_a_block() -> None:
+    scene = Scene(BLOCKS, difficulty=1.0)
+    scene.world.events._bars[ShareResult] = [lambda shares: 1e300]
+    sums = scene.miners[0].session.submits.sums
+    open_then: list[int] = []
+    scene.world.events.subscribe_counting(ShareResult, lambda block: open_then.append(len(sums._open)))
+    scene.world.advance(1 - scene.world.clock.now() % 1)
+    scene.shares(0, 20, 0.02)
+    assert scene.told and open_then and not any(open_then)
+
+
+def test_sums_of_many_jobs_are_told_before_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share_sums, "MOST", 2)
+    scene = Scene(difficulty=1.0)
+    scene.world.events._bars[ShareResult] = [lambda shares: 1e300]
+    scene.world.advance(1 - scene.world.clock.now() % 1)
+    for at in (0, 1, 2):
+        assert scene.told == []
+        scene.shares(at, 1, 0.02)
+    assert [(each.session, each.number) for each in scene.told] == [(miner.session.id, 1) for miner in scene.miners[:2]]
+
+
+def test_a_sum_that_is_told_in_a_later_minute_counts_in_its_own() -> None:
+    events, clock = EventStream(), VirtualClock()
+    accounting = Accounting(clock=clock, events=events, hashes_per_difficulty=EASY)
+    clock.advance(60 - clock.wall() % 60 + 1)
+    shares = AcceptedShares(
+        session=SessionId(1), worker=ANN, pool=PoolKey("A"), difficulty=2.0, pool_difficulty=2.0, number=3, proven=3
+    )
+    shares.last_at = shares.proven_at = clock.now()
+    minute = int(clock.wall() // 60) * 60
+    clock.advance(150)
+    events.emit(shares)
+    assert [each.minute for each in accounting.take()] == [minute]
 
 
 def test_nothing_is_made_of_a_summed_share_that_nobody_wants_to_hear_of() -> None:
@@ -236,7 +290,7 @@ def test_nothing_is_made_of_a_summed_share_that_nobody_wants_to_hear_of() -> Non
     world.advance(2)
     miner.submit(nonce="000000ff", bits="00002000")
     world.advance(0.1)
-    assert (len(told), [each.number for each in sums]) == (2, [9])
+    assert (told, [each.number for each in sums]) == ([], [10])
 
 
 def test_a_sum_is_told_before_a_share_that_was_refused() -> None:
@@ -268,7 +322,7 @@ def test_two_names_on_one_connection_have_no_sum_together() -> None:
     counted = {name: scene.sums.accounting.worker(WorkerName(name)) for name in ("rig0", "other")}
     assert {name: tally.total.accepted for name, tally in counted.items() if tally} == {"rig0": 6, "other": 3}
     [told] = scene.told
-    assert (told.worker, told.number) == ("rig0", 5)
+    assert (told.worker, told.number) == ("rig0", 6)
 
 
 def test_a_sum_counts_also_where_its_worker_was_written_or_forgotten_since_its_first_share() -> None:
