@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxy.history import Counts, ShareDelta
 from proxy.history.effort import WorkAtBlock
@@ -52,7 +52,12 @@ class Backlog:
         self.payouts: deque[tuple[float, PayoutChecked]] = deque(maxlen=MAX_NOTES)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.records or self.marks or self.tips or self.payouts)
+        return bool(self.rows) or self.has_notes
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether anything but rows of shares waits."""
+        return bool(self.records or self.marks or self.tips or self.payouts)
 
     def add_deltas(self, deltas: Iterable[ShareDelta], wall: float) -> None:
         """Merge what was counted; rows of the same time, worker and pool become one."""
@@ -73,23 +78,27 @@ class Backlog:
         """Move up to ``BATCH_ROWS`` rows and all the rest into a batch."""
         keys = list(self.rows)[:BATCH_ROWS]
         rows = {key: self.rows.pop(key) for key in keys}
+        last_share_at = {key[2:]: self.last_share_at[key[2:]] for key in keys}
+        batch = replace(self.take_notes(writer, number), rows=rows, last_share_at=last_share_at)
+        if not self.rows:
+            self.last_share_at.clear()
+            self._step = 0
+        return batch
+
+    def take_notes(self, writer: str, number: int) -> Batch:
+        """Move all but the rows into a batch."""
         batch = Batch(
             writer=writer,
             number=number,
-            rows=rows,
             records=tuple(self.records),
-            tips=tuple(self.tips),
-            last_share_at={key[2:]: self.last_share_at[key[2:]] for key in keys},
             marks=tuple(self.marks.values()),
+            tips=tuple(self.tips),
             payouts=tuple(self.payouts),
         )
         self.records.clear()
         self.marks.clear()
         self.tips.clear()
         self.payouts.clear()
-        if not self.rows:
-            self.last_share_at.clear()
-            self._step = 0
         return batch
 
     def waiting(self, writer: str, number: int) -> Batch:

@@ -5,6 +5,7 @@ Tips of the chains and payout checks are left out: the next run hears them again
 
 from collections.abc import Iterable
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from proxy.history.records import Record
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
 LARGEST_FLOAT = 1e300
+_COUNTED = attrgetter(*COUNTED)
 
 
 def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
@@ -30,7 +32,7 @@ def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
                     start,
                     _text(worker),
                     pool,
-                    {name: _finite(getattr(counts, name)) for name in COUNTED},
+                    dict(zip(COUNTED, map(_finite, _COUNTED(counts)), strict=True)),
                     _rejects(counts),
                 ]
                 for (step, start, worker, pool), counts in (*batch.rows.items(), *rows)

@@ -76,8 +76,7 @@ class FleetTally:
     connections: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareDelta:
+class ShareDelta(NamedTuple):
     """What one worker did on one pool since the last one: the unit in which history is written."""
 
     minute: int

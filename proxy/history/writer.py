@@ -1,7 +1,8 @@
 """The writer of history: takes what was counted off the loop into the database, a few seconds at a time.
 
 In between it is in the journal's file (``proxy.history.batch_journal``), which is cheaper than a transaction, so that a
-kill costs a second and not the seconds between two writes.
+kill costs a second and not the seconds between two writes. Rows of shares, where they are many, are written every half
+minute: a worker's shares of that time are one row then.
 
 While the database is locked, full or away, everything waits merged in memory and mining goes on; that is reported once
 when it starts and once when it is over.
@@ -11,6 +12,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from math import inf
 
 from django.db import Error as DjangoError
 from django.db import connections
@@ -27,6 +30,9 @@ from proxy.ports import Clock
 
 INTERVAL_S = 3.0
 """Between two writes to the database."""
+MANY_ROWS = 200
+"""With more rows of shares at once the next are written at the next half minute: each costs 50 us of the processor."""
+MANY_ROWS_S = 30.0
 JOURNAL_S = 0.5
 """Between two lines of the journal: what a kill can lose, with room for a busy machine below a second."""
 RETRY_S = 0.25
@@ -80,6 +86,10 @@ class HistoryWriter:
         self._backlog = Backlog()
         self._inflight: Batch | None = None
         self._number = 0
+        self._notes_number = 0
+        """Of batches without rows of shares, as of another writer: lines of the journal name the batch of its rows."""
+        self._rows_due = -inf
+        """When rows of shares are written next."""
         self._waiting_since: float | None = None
         self._trouble = ""
         self._turn = asyncio.Lock()
@@ -108,7 +118,7 @@ class HistoryWriter:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), self._interval_s)
             if not self._closing.is_set():
-                await self.flush()
+                await self.flush(rows=self._shared is not None or self._clock.now() >= self._rows_due)
 
     async def keep_journal(self) -> None:
         """Note what was counted in the journal, twice a second, until ``close``; also while the database is slow."""
@@ -118,23 +128,28 @@ class HistoryWriter:
             if not self._closing.is_set():
                 await self._gather()
 
-    async def flush(self) -> bool:
-        """Write everything that has been counted; False if the database does not take it now."""
+    async def flush(self, *, rows: bool = True) -> bool:
+        """Write what has been counted, ``rows`` of shares included; False if the database does not take it now."""
+        written = 0
         async with self._turn:
             await self._gather()
-            while (batch := await self._next()) is not None:
+            while (batch := await self._next(rows=rows)) is not None:
                 if not await self._attempt(lambda batch=batch: self._execute(batch)):  # type: ignore[misc]
                     return False
-                self._inflight = None
+                self._inflight, written = None, written + len(batch.rows)
             async with self._books:
-                self._waiting_since = self._clock.now() if self._backlog else None
+                if rows or not self._backlog:
+                    self._waiting_since = self._clock.now() if self._backlog else None
                 if not self._backlog:
                     await self._in_journal(lambda journal: journal.clear())
             for job in self._jobs:
                 if not await self._attempt(job):
                     return False
-            if not await self._learn_from_others():
-                return False
+            if rows:
+                pause_s = MANY_ROWS_S - self._clock.wall() % MANY_ROWS_S if written > MANY_ROWS else 0.0
+                self._rows_due = self._clock.now() + pause_s
+                if not await self._learn_from_others():
+                    return False
             self._recovered()
             return True
 
@@ -194,13 +209,16 @@ class HistoryWriter:
             if self._journal is not None and (self._journal_trouble or self._journal.is_full):
                 await self._rewrite_journal()
 
-    async def _next(self) -> Batch | None:
+    async def _next(self, *, rows: bool) -> Batch | None:
         async with self._books:
-            if self._inflight is None and self._backlog:
+            if self._inflight is None and rows and self._backlog:
                 self._number += 1
                 self._inflight = self._backlog.take(self._writer, self._number)
                 if self._backlog.rows:  # lines under this batch's number are about more than it holds
                     await self._rewrite_journal()
+            elif self._inflight is None and self._backlog.has_notes:
+                self._notes_number += 1
+                self._inflight = self._backlog.take_notes(f"{self._writer} notes", self._notes_number)
             return self._inflight
 
     # --- The journal -----------------------------------------------------------------------------------------------
@@ -209,6 +227,8 @@ class HistoryWriter:
         if self._journal is None:
             return
         waiting = [self._inflight] if self._inflight is not None else []
+        if self._inflight is not None and self._inflight.writer != self._writer:  # notes: those may be written twice
+            waiting = [replace(self._inflight, writer=self._writer, number=self._number + 1)]
         waiting.append(self._backlog.waiting(self._writer, self._number + 1))
         if await self._in_journal(lambda journal: journal.rewrite(waiting)) and self._journal_trouble:
             self._events.emit(DatabaseTrouble(problem=self._journal_trouble, recovered=True))

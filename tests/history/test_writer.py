@@ -261,6 +261,52 @@ async def test_records_marks_tips_and_payouts_are_kept(sync):
     assert (await sync(read_history)).marks[0].work == 1.0
 
 
+async def test_what_is_no_row_of_shares_is_written_where_these_wait(sync):
+    world = World()
+    world.mine(50)
+    world.events.emit(BlockFound(worker=ANN, pool=A, chain=Chain.BTC, header_hash=bytes(32), accepted=True))
+    assert await world.writer.flush(rows=False)
+    assert world.writer.waiting_rows and await sync(ShareBucket.objects.count) == 0
+    assert await sync(BestShare.objects.count) and await sync(BlockMark.objects.count)
+    lag_s = world.writer.lag_s
+    world.clock.advance(5.0)
+    assert await world.writer.flush(rows=False)
+    assert world.writer.lag_s == lag_s + 5.0
+    assert await world.writer.flush()
+    assert world.writer.waiting_rows == 0
+    await sync(assert_database_agrees, world.accounting)
+
+
+async def test_many_rows_are_written_at_the_next_half_minute(sync, monkeypatch):
+    from proxy.history import writer
+    from proxy.net.tasks import spawn
+
+    async def until(is_so):
+        while not is_so():
+            await writer.asyncio.sleep(0.001)
+
+    monkeypatch.setattr(writer, "MANY_ROWS", 2)
+    world = World(interval_s=0.001)
+    world.clock.advance(60 - world.clock.wall() % 60)
+    running = spawn(world.writer.run(), name="history")
+    world.mine(50, mean_s=0.01)
+    await until(lambda: world.batches)
+    world.events.emit(share())
+    world.events.emit(BlockFound(worker=ANN, pool=A, chain=Chain.BTC, header_hash=bytes(32), accepted=True))
+    await until(lambda: world.batches[-1].marks)
+    assert not world.batches[-1].rows and world.writer.waiting_rows == 1
+    world.clock.advance(30 - world.clock.wall() % 30)
+    await until(lambda: world.writer.waiting_rows == 0)
+    assert [len(batch.rows) for batch in world.batches if batch.rows][1:] == [1]
+    number = len(world.batches)
+    world.events.emit(share())
+    await until(lambda: len(world.batches) > number)  # they were few
+    assert world.batches[-1].rows
+    assert await world.writer.close()
+    await running
+    await sync(assert_database_agrees, world.accounting)
+
+
 async def test_names_and_numbers_that_no_database_takes_are_made_harmless(sync):
     world = World()
     world.events.emit(share(WorkerName("a\0b\ud800" + "x" * 500), difficulty=float("inf"), true=float("inf")))
