@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.net.timer_wheel import SLOT_S, TimerWheel
+from proxy.net.timer_wheel import CALLS_A_TURN, SLOT_S, TimerWheel
 from proxy.scheduling.virtual_clock import VirtualClock
 
 
@@ -83,3 +83,29 @@ def test_an_error_stops_neither_the_others_nor_the_wheel() -> None:
     assert [name for name, _ in bench.called] == ["same slot", "next"]
     with pytest.raises(ValueError, match="a fault"):
         raise bench.errors[0]
+
+
+def test_of_very_many_that_are_due_together_others_have_their_turns_in_between() -> None:
+    bench = Bench()
+    due = bench.clock.now() + 5
+    timers = [bench.wheel.call_at(due, bench.note(number)) for number in range(3 * CALLS_A_TURN)]
+    bench.wheel.call_at(due + 1, bench.note("later"))
+    timers[1].cancel()
+    last = timers[-1]
+
+    def other() -> None:
+        bench.called.append(("other", bench.clock.now()))
+        if len(bench.called) <= CALLS_A_TURN + 1:
+            bench.clock.call_at(bench.clock.now(), other)
+            last.cancel()
+            bench.wheel.call_at(bench.clock.now() + 0.1, bench.note("asked for meanwhile"))
+
+    bench.clock.call_at(due, other)
+    bench.clock.advance(10)
+    names = [name for name, _ in bench.called]
+    first, second = [at for at, name in enumerate(names) if name == "other"]
+    assert (first, second) == (CALLS_A_TURN, 2 * CALLS_A_TURN + 1)
+    numbers = [name for name in names if isinstance(name, int)]
+    assert numbers == [0, *range(2, 3 * CALLS_A_TURN - 1)]
+    assert names[-2:] == ["asked for meanwhile", "later"]
+    assert {at for name, at in bench.called if isinstance(name, int)} == {due}
