@@ -494,12 +494,11 @@ class Node(OwnProcess):
 
     async def _settle(self) -> None:
         """Everything is counted and the snapshot is fresh: metrics are about to be read."""
-        await self.publisher.prepare()
+        await self.publisher.refresh()
         self.events.settle()
-        self.publisher.refresh()
 
-    def _fresh_snapshot(self) -> LiveSnapshot | None:
-        self.publisher.refresh()
+    async def _fresh_snapshot(self) -> LiveSnapshot | None:
+        await self.publisher.refresh()
         return store.current()
 
     # --- Faults of ours ---------------------------------------------------------------------------------------------

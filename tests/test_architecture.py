@@ -23,6 +23,7 @@ PURE = {
     "proxy.text",
     "proxy.sentence",
     "proxy.peer_address",
+    "proxy.in_parts",
     "proxy.observe.events",
     "proxy.stratum",
     "proxy.engine",
@@ -98,6 +99,7 @@ BASE = {
     "proxy.text",
     "proxy.sentence",
     "proxy.peer_address",
+    "proxy.in_parts",
     "proxy.observe.events",
 }
 
@@ -109,6 +111,7 @@ MAY_IMPORT = {
     "proxy.text": set(),
     "proxy.sentence": set(),
     "proxy.peer_address": set(),
+    "proxy.in_parts": set(),
     "proxy.observe.events": set(),
     "proxy.stratum": set(),
     "proxy.scheduling": {"proxy.config.snapshot"},

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiomqtt import Client, Message, MqttError
 from asgiref.sync import sync_to_async
@@ -53,7 +53,7 @@ class MqttService:
         *,
         clock: Clock,
         events: EventStream,
-        snapshot: Callable[[], LiveSnapshot | None],
+        snapshot: Callable[[], Awaitable[LiveSnapshot | None]],
         shortest_wait_s: float = SHORTEST_WAIT_S,
     ) -> None:
         self._config = config
@@ -115,7 +115,7 @@ class MqttService:
 
     async def _publish(self, client: Client) -> None:
         while not self._stopping.is_set():
-            live = self._snapshot()
+            live = await self._snapshot()
             if live is not None:
                 for topic, message in self._outgoing.due(self._wanted(live), self._clock.now()):
                     await client.publish(topic, message.payload if message else EMPTY, qos=1, retain=True)
@@ -155,7 +155,7 @@ class MqttService:
 
     async def _command(self, topic: str, payload: bytes, *, retained: bool) -> None:
         shown = payload[:SHOWN].decode("utf-8", "backslashreplace")
-        live = self._snapshot()
+        live = await self._snapshot()
         try:
             if retained:
                 raise CommandError("it is retained: it would come again with each connection")

@@ -1,6 +1,6 @@
 """The connection to the broker, as the settings say; the library is loaded where it is on, only then."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import MqttConfig
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def mqtt_switch(
-    *, clock: Clock, events: EventStream, snapshot: Callable[[], LiveSnapshot | None], report: Report
+    *, clock: Clock, events: EventStream, snapshot: Callable[[], Awaitable[LiveSnapshot | None]], report: Report
 ) -> "ServiceSwitch[MqttConfig, MqttService]":
     """Off until a configuration is applied; the broker hears that the proxy is offline before a connection ends."""
 

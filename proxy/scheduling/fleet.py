@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Set
 
 from proxy.config.snapshot import Policy
+from proxy.in_parts import at_once, in_parts
 from proxy.scheduling import phases, state
 from proxy.scheduling.control import Control
 from proxy.scheduling.fleet_totals import FleetTotals, total, total_in_parts
@@ -61,8 +62,12 @@ class Fleet:
         self._policy = self._policies[Policy.SLICING]
         self._rounds = Rounds({}, min_switch_s=control.min_switch_s, slice_s=control.slice_s, tuning=tuning)
         self._packed_at = -math.inf
+        self._placing: set[SessionId] = set()
+        """Whom a check decides about: without those that left, or found or lost a pool, after it looked at them."""
         self._corrected_at = now
         self._totals: FleetTotals | None = None
+        self._summed_at = -math.inf
+        """When the sums of this ledger were made last."""
         self._pool_load = PoolLoad(tuning)
         self._started = 0
         """Miners that have started a round."""
@@ -83,24 +88,26 @@ class Fleet:
 
     def totals(self, now: float) -> FleetTotals:
         """Settle all miners and sum them up."""
-        self._totals = total(self.miners, self.ledger, now)
+        self._totals, self._summed_at = total(self.miners, self.ledger, now), now
         return self._totals
 
-    def follows_in(self, now: float) -> float:
+    def follows_in(self, now: Callable[[], float]) -> Generator[None, None, float]:
         """Return the seconds until the split since the last change is certain to be within ``follow_tolerance`` of the
         target."""
         if len(self.weights) < 2:
             return 0.0
         whole = most = 0.0
-        for miner in self.miners.values():
-            if miner.current is not None and (rate := miner.estimate.rate):
-                whole += rate
-                if miner.assignment.role is not Role.FIXED:
-                    most += rate * self._rounds.of_slices(miner)
-        if not whole:
+        for together in in_parts(list(self.miners.values()), self._tuning.at_once):
+            for miner in together:
+                if miner.current is not None and (rate := miner.estimate.rate):
+                    whole += rate
+                    if miner.assignment.role is not Role.FIXED:
+                        most += rate * self._rounds.of_slices(miner)
+            yield
+        if not whole or len(self.weights) < 2:
             return 0.0
         most *= max(weight * (1 - weight) for weight in self.weights.values()) / 2
-        return max(0.0, most / whole / self._tuning.follow_tolerance - (now - self.ledger.started))
+        return max(0.0, most / whole / self._tuning.follow_tolerance - (now() - self.ledger.started))
 
     def totals_in_parts(self, now: Callable[[], float]) -> Generator[None, None, FleetTotals]:
         """The same, with pauses where the miners are many; at once if the ledger ends meanwhile."""
@@ -111,7 +118,7 @@ class Fleet:
         totals = yield from total_in_parts(self.miners, ledger, now, part)
         if self.ledger is not ledger:
             return self.totals(now())
-        self._totals = totals
+        self._totals, self._summed_at = totals, now()
         return totals
 
     def dump_in_parts(self, now: Callable[[], float]) -> Generator[None, None, dict[str, object]]:
@@ -162,7 +169,7 @@ class Fleet:
         )
         carried_surplus = clamped(totals.surplus, weights, spare * sliced_rate)
         self.ledger = Ledger(weights, now=now, wall=wall, tuning=self._tuning, carried_surplus=carried_surplus)
-        self._switches = 0
+        self._switches, self._summed_at = 0, -math.inf
         for miner in self.miners.values():
             miner.open_seconds.clear()
             miner.in_first_slice = miner.in_first_slice or is_change
@@ -186,12 +193,14 @@ class Fleet:
         miner.settle(now, self.ledger)
         miner.close(self.ledger)
         del self.miners[miner.session]
+        self._placing.discard(miner.session)
         self._pool_load.remove(miner, miner.current)
         miner.due = math.inf
         self.check_by(now + self._placement_delay_s)
 
     def unassign(self, miner: FleetMiner) -> None:
         """Take a miner off a pool that it lost."""
+        self._placing.discard(miner.session)
         self._pool_load.remove(miner, miner.current)
         miner.unassign()
 
@@ -243,15 +252,23 @@ class Fleet:
         self._pool_load.count(self.miners.values(), now)
         return self._pool_load.by_need(miner, self.weights, choices)
 
+    def heard_again(self, miner: FleetMiner, now: float) -> None:
+        """A share came after a silence: the miner's time counts again."""
+        miner.end_quiet(now)
+        miner.due = now
+        if not self._is_large:  # else one that is silent by chance comes back every second, and no check waits long
+            self.check_by(now)
+
     def ready_changed(self, miner: FleetMiner, now: float) -> None:
         """A working miner can use other pools than before: plan its next step again."""
+        self._placing.discard(miner.session)
         if miner.in_first_slice and miner.assignment.role is Role.NEW:
             self._rebalance_new_miner(miner, now)
         if miner.assignment.role is Role.SLICED:
             time_shares = slicing.reachable(self.weights, miner.pools)
             if time_shares.keys() != miner.assignment.time_shares.keys():
                 miner.settle(now, self.ledger)
-                self._set_assignment(miner, Assignment(role=Role.SLICED, time_shares=time_shares))
+                self._slice(miner, Assignment(role=Role.SLICED, time_shares=time_shares))
         miner.due = now
 
     def _rebalance_new_miner(self, miner: FleetMiner, now: float) -> None:
@@ -271,49 +288,63 @@ class Fleet:
 
     def check(self, now: float, *, strict: bool = False) -> None:
         """Correct the assignments that are wrong (all of them if ``strict``), and let every miner take its step."""
-        self.due = math.inf
-        totals = self.totals(now)
-        self._decide(totals, self._loads(self._working(), totals, now), now, strict=strict)
+        at_once(self.check_in_parts(lambda: now, strict=strict))
 
-    def check_in_parts(self, now: Callable[[], float]) -> Generator[None, None, None]:
+    def check_in_parts(self, now: Callable[[], float], *, strict: bool = False) -> Generator[None, None, None]:
         """The same of many miners, with pauses; nothing is decided if another ledger begins meanwhile: the check that
         begins it has decided."""
         self.due, ledger = math.inf, self.ledger
         totals = yield from self.totals_in_parts(now)
-        working, loads, part = self._working(), list[MinerLoad](), self._tuning.at_once
-        doubt = self._rate_doubt(len(working), totals, now())
-        for begin in range(0, len(working), part):
-            loads += self._loads_of(working[begin : begin + part], doubt, now())
-            yield
-        if self.ledger is ledger:
-            # Who has left or lost its work meanwhile is not decided about.
-            there = [load for load in loads if (it := self.miners.get(load.session)) is not None and it.current]
-            self._decide(totals, there, now(), strict=False)
-
-    def _decide(self, totals: FleetTotals, loads: list[MinerLoad], now: float, *, strict: bool) -> None:
+        loads = yield from self._loads(totals, now)
+        if self.ledger is not ledger:
+            self._placing.clear()
+            return
         self._choose_policy(len(loads), totals)
         self._resize_budget(len(loads))
-        if self.is_returning and not strict and self._has_returned(now):  # a strict check says who is to return
+        moment = now()
+        if self.is_returning and not strict and self._has_returned(moment):  # a strict check says who is to return
             self.is_returning = False
-            wall = self.ledger.since + now - self.ledger.started
-            self._begin_ledger(self.weights, totals, now, wall, is_change=False)
-            loads = self._loads(self._working(), totals, now)
-        if strict or self._policy.is_due(
-            loads, self.weights, surplus=totals.surplus, sigma=totals.sigma, horizon_s=self._horizon(now)
+            wall = ledger.since + moment - ledger.started
+            self._begin_ledger(self.weights, totals, moment, wall, is_change=False)
+            ledger = self.ledger
+            loads = yield from self._loads(totals, now)
+        if strict or (
+            yield from self._policy.is_due(
+                loads, self.weights, surplus=totals.surplus, sigma=totals.sigma, horizon_s=self._horizon(moment)
+            )
         ):
-            self._assign(loads, totals, now, strict=strict)
-        self._spread_correction(totals, now)
-        young = now - self.ledger.started < self._tuning.young_s or self.is_returning
+            yield from self._assign(loads, totals, now, ledger, strict=strict)
+        self._placing.clear()
+        if self.ledger is not ledger:
+            return
+        moment = now()
+        self._spread_correction(totals, moment)
+        young = moment - ledger.started < self._tuning.young_s or self.is_returning
         pause = self._tuning.young_check_s if young else self._tuning.check_s
         if self.miners:
-            self.check_by(now + pause)
-        self._spread_phases(now)
+            self.check_by(moment + pause)
+        self._spread_phases(moment)
+        if self._is_large:
+            yield
+            for miner in self.miners.values():
+                if miner.assignment.role is Role.RESIDUAL:
+                    miner.due = now()  # with the sums of this check
+            yield
 
-    def _working(self) -> list[FleetMiner]:
-        return [miner for miner in self.miners.values() if miner.current is not None and not miner.is_quiet]
+    @property
+    def _is_large(self) -> bool:
+        """Whether all miners are too many for one turn of the loop."""
+        return len(self.miners) > self._tuning.at_once
 
-    def _loads(self, working: list[FleetMiner], totals: FleetTotals, now: float) -> list[MinerLoad]:
-        return self._loads_of(working, self._rate_doubt(len(working), totals, now), now)
+    def _loads(self, totals: FleetTotals, now: Callable[[], float]) -> Generator[None, None, list[MinerLoad]]:
+        """Those that work, as the policies see them."""
+        working = [miner for miner in self.miners.values() if miner.current is not None and not miner.is_quiet]
+        loads, doubt = list[MinerLoad](), self._rate_doubt(len(working), totals, now())
+        self._placing = {miner.session for miner in working}
+        for together in in_parts(working, self._tuning.at_once):
+            loads += self._loads_of([miner for miner in together if miner.session in self._placing], doubt, now())
+            yield
+        return loads
 
     def _rate_doubt(self, working: int, totals: FleetTotals, now: float) -> float:
         """How many hashes a second a miner's rate may be wrong by for the miner to be packed."""
@@ -366,38 +397,58 @@ class Fleet:
             for miner in self.miners.values()
         )
 
-    def _assign(self, loads: list[MinerLoad], totals: FleetTotals, now: float, *, strict: bool) -> None:
-        overdue = now - self._packed_at >= self._tuning.repack_pause_s
-        unplaced = any(load.assignment.role in (Role.NEW, Role.SLICED) for load in loads)
-        if not (strict or overdue or unplaced or self._residual_rate() == 0):
+    def _assign(
+        self, loads: list[MinerLoad], totals: FleetTotals, now: Callable[[], float], ledger: Ledger, *, strict: bool
+    ) -> Generator[None, None, None]:
+        """Place all of ``loads`` anew, if it is time to, unless ``ledger`` has ended: prepared in parts, and all whole
+        miners are placed in one turn. Who leaves, or finds or loses a pool meanwhile, has its part of before until the
+        next check."""
+        moment = now()
+        stuck = strict or moment - self._packed_at >= self._tuning.repack_pause_s
+        loose = Role.NEW, Role.SLICED
+        unplaced = stuck or any(load.assignment.role in loose for load in loads)
+        yield
+        if not unplaced and self._residual_rate() != 0:
             return
-        stuck = strict or overdue
+        loads = [load for load in loads if load.session in self._placing]
         if stuck:
-            self._packed_at = now
-        decided = self._policy.assign(
+            self._packed_at = moment
+        decided = yield from self._policy.assign(
             loads,
             self.weights,
             surplus=totals.surplus if stuck and not strict else {},
             sigma=totals.rate_sigma,
-            horizon_s=self._horizon(now),
+            horizon_s=self._horizon(moment),
             strict=stuck,
         )
-        changed = [
-            (miner, assignment)
-            for session, assignment in decided.items()
-            if not _goes_on(miner := self.miners[session], assignment)
-        ]
-        for miner, assignment in changed:
-            self._set_assignment(miner, assignment)
+        placed: list[tuple[FleetMiner, Assignment]] = []
+        for together in in_parts(loads, self._tuning.at_once):
+            for load in together:
+                if load.session not in self._placing:
+                    continue
+                miner, assignment = self.miners[load.session], decided[load.session]
+                if _goes_on(miner, assignment):
+                    continue
+                if assignment.role is Role.SLICED:
+                    self._slice(miner, assignment)
+                    miner.due = moment
+                else:
+                    placed.append((miner, assignment))
+            yield
+        if self.ledger is not ledger:
+            return
+        for miner, assignment in placed:
+            if miner.session in self._placing:
+                miner.assignment, miner.due = assignment, moment
         self._replace_residual(decided.keys())
         self._budget.reset_retries()
         self._returns.reset_retries()
-        for miner, _ in changed:
-            miner.due = now
+        yield
 
-    def _set_assignment(self, miner: FleetMiner, assignment: Assignment) -> None:
+    def _slice(self, miner: FleetMiner, assignment: Assignment) -> None:
+        """Slice a miner by itself."""
         time_shares = assignment.time_shares
-        if assignment.role is Role.SLICED and miner.assignment.time_shares != time_shares:
+        if miner.assignment.time_shares != time_shares:
             period = self._rounds.period
             limit = max((slicing.amplitude(time_shares, pool, period) for pool in time_shares), default=0)
             miner.surplus = clamped(miner.surplus, time_shares, limit)
@@ -435,7 +486,7 @@ class Fleet:
         """Take its part away from a residual miner that does not work (it is quiet, or waits), so that others do that
         work."""
         for session, miner in self.miners.items():
-            if session not in decided and miner.assignment.role is Role.RESIDUAL:
+            if miner.assignment.role is Role.RESIDUAL and session not in decided:
                 miner.assignment = Assignment()
 
     def _spread_correction(self, totals: FleetTotals, now: float) -> None:
@@ -491,10 +542,14 @@ class Fleet:
                 period = self._rounds.of_slices(miner, first=miner.in_first_slice)
                 self._step_slice(miner, now, miner.surplus, period, math.inf)
             case Role.RESIDUAL:
-                surplus = self._fleet_surplus(miner, now)
+                totals = self._recent_totals(now)
+                if totals is None:
+                    self.check_by(now)  # after it this step comes again
+                    return
+                surplus = self._fleet_surplus(miner, totals)
                 period = self._rounds.of_residual(
                     miner,
-                    working=sum(other.current is not None for other in self.miners.values()),
+                    working=totals.placed,
                     age_s=now - self.ledger.started,
                     switches=self._switches,
                 )
@@ -574,9 +629,14 @@ class Fleet:
         else:
             miner.due = now + self._tuning.retry_s
 
-    def _fleet_surplus(self, miner: FleetMiner, now: float) -> Mapping[PoolKey, float]:
+    def _recent_totals(self, now: float) -> FleetTotals | None:
+        """The sums of this moment; of a large fleet those of its last check, None where that is too long ago."""
+        if not self._is_large:
+            return self.totals(now)
+        return self._totals if now - self._summed_at <= self._tuning.sums_kept_s else None
+
+    def _fleet_surplus(self, miner: FleetMiner, totals: FleetTotals) -> Mapping[PoolKey, float]:
         """Return the part of the fleet's surplus, in seconds of its own, that this residual miner works off."""
-        totals = self.totals(now)
         order = list(self.weights)
         residual = sorted(
             (other for other in self.miners.values() if other.assignment.role is Role.RESIDUAL),

@@ -1,16 +1,14 @@
 """A fleet summed up at one instant: rates, the surplus on each pool, and their standard errors."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
+from proxy.in_parts import in_parts
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies.policy import Role
 from proxy.scheduling.surplus import Ledger
 from proxy.types import PoolKey, SessionId
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +17,8 @@ class FleetTotals:
 
     rate: float
     """Sum over all working miners."""
+    placed: int
+    """How many miners are on a pool, quiet ones included."""
     work: Mapping[PoolKey, float]
     surplus: Mapping[PoolKey, float]
     """Work above target with carried surplus and corrections, but without miners that are sliced by themselves."""
@@ -47,7 +47,7 @@ def total_in_parts(
     Each is settled when its turn comes. Seconds that are valued meanwhile would be missing or count twice: then all is
     summed up once more, at once.
     """
-    for sessions in _parts(list(miners), part):
+    for sessions in in_parts(list(miners), part):
         moment = now()
         for session in sessions:
             miner = miners.get(session)
@@ -55,7 +55,7 @@ def total_in_parts(
                 miner.settle(moment, ledger)
         yield
     sums, closings = _Sums(ledger), ledger.closings
-    for together in _parts(list(miners.values()), part):
+    for together in in_parts(list(miners.values()), part):
         if ledger.closings != closings:
             break
         sums.add(together)
@@ -66,21 +66,17 @@ def total_in_parts(
     return sums.totals()
 
 
-def _parts(whole: Sequence[T], part: int) -> Iterator[Sequence[T]]:
-    for begin in range(0, len(whole), part):
-        yield whole[begin : begin + part]
-
-
 class _Sums:
     """Sums over settled miners, on top of what their ledger has closed."""
 
-    __slots__ = ("_ledger", "_own", "_rate", "_rate_variance", "_total", "_variance", "_work")
+    __slots__ = ("_ledger", "_own", "_placed", "_rate", "_rate_variance", "_total", "_variance", "_work")
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._total, self._own = ledger.closed_surplus(), dict.fromkeys(ledger.weights, 0.0)
         self._variance, self._work = dict(ledger.closed_variance), dict(ledger.closed)
         self._rate = self._rate_variance = 0.0
+        self._placed = 0
 
     def add(self, miners: Iterable[FleetMiner]) -> None:
         """Add what these have open, and their rates."""
@@ -99,7 +95,10 @@ class _Sums:
                     variance[pool] += over * over / shares
                     if is_own:
                         own[pool] += over
-            if not miner.is_quiet and miner.current is not None:
+            if miner.current is None:
+                continue
+            self._placed += 1
+            if not miner.is_quiet:
                 self._rate += hashes
                 self._rate_variance += 0.0 if is_own else hashes * hashes / shares
 
@@ -114,6 +113,7 @@ class _Sums:
         spread = max((weight * (1 - weight) for weight in weights.values()), default=0.0)
         return FleetTotals(
             rate=self._rate,
+            placed=self._placed,
             work=self._work,
             surplus=surplus,
             correction=correction,

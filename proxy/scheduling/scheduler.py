@@ -1,10 +1,12 @@
 """What the engine tells the scheduler and asks of it. How it decides: docs/dev/decisions, 0011 to 0014."""
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol
 
 from proxy.config.snapshot import ConfigSnapshot, OverrideKind
+from proxy.in_parts import at_once, in_parts
 from proxy.observe.events import (
     ControlChanged,
     EventStream,
@@ -22,7 +24,7 @@ from proxy.scheduling.known_workers import KnownWorkers
 from proxy.scheduling.miner import FleetMiner
 from proxy.scheduling.policies.policy import Role
 from proxy.scheduling.rate import Estimate
-from proxy.scheduling.snapshot import SchedulerSnapshot, pool_allocation
+from proxy.scheduling.snapshot import PoolAllocation, SchedulerSnapshot
 from proxy.scheduling.surplus import Ledger
 from proxy.scheduling.switch_budget import SwitchBudget
 from proxy.scheduling.timer_queue import TimerQueue
@@ -215,9 +217,7 @@ class Scheduler:
         miner.last_share = now
         fleet = self._fleet_of[session]
         if miner.is_quiet:
-            miner.end_quiet(now)
-            miner.due = now
-            fleet.check_by(now)
+            fleet.heard_again(miner, now)
             self._plan_and_run(miner, fleet)
         if credited is None:
             credited = difficulty
@@ -285,18 +285,36 @@ class Scheduler:
 
     def snapshot(self) -> SchedulerSnapshot:
         """Return what pages and metrics show, as of now."""
-        now = self._clock.now()
-        control, fleet = self._main_control(), self._main_fleet()
-        for miner in self._miners.values():
-            miner.settle(now, self._fleet_of[miner.session].ledger)
-        miners = list(self._miners.values())
+        return at_once(self.snapshot_in_parts())
+
+    def snapshot_in_parts(self) -> Generator[None, None, SchedulerSnapshot]:
+        """``snapshot`` of many miners, with pauses; each is as its turn found it."""
+        count, rate = Counter[PoolKey](), defaultdict[PoolKey, float](float)
+        for together in in_parts(list(self._miners.values()), self._tuning.at_once):
+            now = self._clock.now()
+            for miner in together:
+                fleet_of_it = self._fleet_of.get(miner.session)
+                if fleet_of_it is None:
+                    continue
+                miner.settle(now, fleet_of_it.ledger)
+                if miner.current is not None:
+                    count[miner.current] += 1
+                    rate[miner.current] += 0.0 if miner.is_quiet else miner.estimate.rate
+            yield
+        fleet = self._main_fleet()
+        follows_in_s = (yield from fleet.follows_in(self._clock.now)) if fleet else 0.0
+        control, weights = self._main_control(), fleet.weights if fleet else {}
         return SchedulerSnapshot(
             control=control,
             policy=fleet.policy if fleet else "",
-            follows_in_s=fleet.follows_in(now) if fleet else 0.0,
+            follows_in_s=follows_in_s,
             pools={
-                pool: pool_allocation(
-                    pool, control, fleet.weights if fleet else {}, miners, self._pool_seconds.get(pool, 0.0)
+                pool: PoolAllocation(
+                    weight=control.weights.get(pool, 0.0),
+                    target=weights.get(pool, 0.0),
+                    miners=count[pool],
+                    rate=rate[pool],
+                    seconds=self._pool_seconds.get(pool, 0.0),
                 )
                 for pool in self._config.pools
             },
@@ -473,11 +491,13 @@ class Scheduler:
             most -= 1
             if isinstance(target, FleetMiner):
                 self._run_miner(target, now)
+            elif target in self._checks:
+                pass  # it is planned once more when that one has ended
             elif len(target.miners) <= self._tuning.at_once:
                 target.check(now)
                 self._checked(target, now)
-            elif target not in self._checks:
-                self._checks[target] = target.check_in_parts(self._clock.now)
+            else:
+                self._checks[target] = self._check_in_parts(target)
                 self._clock.call_at(now, lambda fleet=target: self._go_on(fleet))  # type: ignore[misc]
         if now >= self._timetable_due:
             self._check_timetable()
@@ -489,13 +509,24 @@ class Scheduler:
 
     def _go_on(self, fleet: Fleet) -> None:
         """Do the next part of a fleet's check."""
-        now, parts = self._clock.now(), self._checks.pop(fleet)
+        parts = self._checks.pop(fleet)
         if next(parts, parts) is parts:
-            self._checked(fleet, now)
             self._run_some()
         else:
             self._checks[fleet] = parts
-            self._clock.call_at(now, lambda: self._go_on(fleet))
+            self._clock.call_at(self._clock.now(), lambda: self._go_on(fleet))
+
+    def _check_in_parts(self, fleet: Fleet) -> Generator[None, None, None]:
+        """A large fleet's check, and what follows from it."""
+        yield from fleet.check_in_parts(self._clock.now)
+        for together in in_parts(list(fleet.miners.values()), self._tuning.at_once):
+            now = self._clock.now()
+            for miner in together:
+                if miner.current is None and miner.ready and self._fleet_of.get(miner.session) is fleet:
+                    fleet.start(miner, now, self._allowed(miner, fleet), SwitchReason.START)
+                self._timers.plan(miner)
+            yield
+        self._timers.plan_check(fleet)
 
     def _checked(self, fleet: Fleet, now: float) -> None:
         self._start_waiting(fleet, now)
@@ -530,13 +561,7 @@ class Scheduler:
 
     def dump(self) -> dict[str, object]:
         """Return what should survive a restart: JSON-able, at most ``limits.max_workers`` workers."""
-        parts = self.dump_in_parts()
-        while True:
-            try:
-                next(parts)
-            except StopIteration as end:
-                dumped: dict[str, object] = end.value
-                return dumped
+        return at_once(self.dump_in_parts())
 
     def dump_in_parts(self) -> Generator[None, None, dict[str, object]]:
         """``dump`` of many miners, with pauses in which something else may happen; each is as its turn found it."""

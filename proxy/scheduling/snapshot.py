@@ -1,10 +1,9 @@
 """What pages and metrics may know about the scheduler: frozen values, made on request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from proxy.scheduling.control import Control, Weights
-from proxy.scheduling.miner import FleetMiner
+from proxy.scheduling.control import Control
 from proxy.types import PoolKey
 
 
@@ -33,22 +32,3 @@ class SchedulerSnapshot:
     follows_in_s: float
     """How long until the split is within a point of the target after the last change; 0 when it is."""
     pools: Mapping[PoolKey, PoolAllocation] = field(default_factory=dict)
-
-
-def pool_allocation(
-    pool: PoolKey, control: Control, target: Weights, miners: Sequence[FleetMiner], seconds: float
-) -> PoolAllocation:
-    """Return a pool's part of settled ``miners``, and the ``seconds`` that all miners ever worked there."""
-    count, rate = 0, 0.0
-    for miner in miners:
-        if miner.current == pool:
-            count += 1
-            if not miner.is_quiet:
-                rate += miner.estimate.rate
-    return PoolAllocation(
-        weight=control.weights.get(pool, 0.0),
-        target=target.get(pool, 0.0),
-        miners=count,
-        rate=rate,
-        seconds=seconds,
-    )

@@ -23,7 +23,8 @@ from django.core.management import call_command  # noqa: E402
 from dashboard import live  # noqa: E402
 from dashboard.access import LOGS, SEE, STEER, WALLETS, Access  # noqa: E402
 from dashboard.viewers import Viewer, check  # noqa: E402
-from proxy.observe.live import snapshot as snapshots  # noqa: E402
+from proxy.in_parts import at_once  # noqa: E402
+from proxy.observe.live.outlines import sessions_by_worker  # noqa: E402
 from proxy.observe.live.snapshot import SnapshotBuilder  # noqa: E402
 from proxy.observe.live.views import store  # noqa: E402
 from proxy.types import PoolKey  # noqa: E402
@@ -82,7 +83,7 @@ def main() -> None:
     line(
         "sessions by worker (part of a snapshot)",
         0.0,
-        timed(lambda: snapshots._sessions_by_worker(builder.sources.engine)),
+        timed(lambda: at_once(sessions_by_worker(builder.sources.engine))),
     )
     store.put(builder.build())
     asyncio.run(pages(builder))

@@ -53,11 +53,14 @@ class Stage:
             config,
             clock=LoopClock(asyncio.get_running_loop()),
             events=self.events,
-            snapshot=lambda: self.live,
+            snapshot=self.snapshot,
             shortest_wait_s=0.05,
         )
 
     told: list[Any]
+
+    async def snapshot(self) -> LiveSnapshot | None:
+        return self.live
 
     def _tell(self, event: Any) -> None:
         self.told.append(event)
@@ -369,10 +372,14 @@ def test_the_switch_starts_changes_and_ends_the_connection(tmp_path: Path) -> No
         try:
             async with onlooker(broker) as looking:
                 failures: list[object] = []
+
+                async def snapshot() -> LiveSnapshot:
+                    return fixtures.rich()
+
                 switch = mqtt_switch(
                     clock=LoopClock(asyncio.get_running_loop()),
                     events=EventStream(),
-                    snapshot=fixtures.rich,
+                    snapshot=snapshot,
                     report=lambda name, error: failures.append((name, error)),
                 )
                 switch.apply(None)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.in_parts import at_once
 from proxy.observe.events import EmergencySwitch, EventStream, MinerDisconnected, PoolSwitched
 from proxy.observe.live.moves import MARK_EVERY_S, FleetMoves, ShareSum
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
@@ -105,17 +106,17 @@ def test_marks_are_half_an_hour_to_an_hour_old() -> None:
     scene = Scene()
     for half_hours in range(4):
         now = [(RIG, tally(accepted=100 * half_hours))]
-        mark = scene.fleet.marks(now)[RIG]
+        mark = at_once(scene.fleet.marks(now))[RIG]
         assert mark == ShareSum(accepted=100 * max(0, half_hours - 1))
         scene.clock.advance(MARK_EVERY_S)
 
 
 def test_newcomer_is_marked_as_it_came() -> None:
     scene = Scene()
-    scene.fleet.marks([])
+    at_once(scene.fleet.marks([]))
     scene.clock.advance(60)
-    assert scene.fleet.marks([(DESK, tally(accepted=7, rejected=2))])[DESK] == ShareSum(7, 2, 0)
-    assert scene.fleet.marks([(DESK, tally(accepted=9, rejected=2))])[DESK] == ShareSum(7, 2, 0)
+    assert at_once(scene.fleet.marks([(DESK, tally(accepted=7, rejected=2))]))[DESK] == ShareSum(7, 2, 0)
+    assert at_once(scene.fleet.marks([(DESK, tally(accepted=9, rejected=2))]))[DESK] == ShareSum(7, 2, 0)
 
 
 def test_the_live_snapshot_knows_moves_and_time() -> None:

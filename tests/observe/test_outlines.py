@@ -18,7 +18,7 @@ from tests.support.world import World
 
 
 def outlined(builder: SnapshotBuilder) -> LiveSnapshot:
-    for _ in builder.prepare_outline():
+    for _ in builder.look_for_outline():
         pass
     return builder.outline()
 
@@ -153,7 +153,7 @@ def test_many_workers_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) ->
     world.advance(1)
     builder.build()
     turns = 0
-    for _ in builder.prepare_outline():
+    for _ in builder.look_for_outline():
         turns += 1
         if turns == 1:
             miners[7].leave()

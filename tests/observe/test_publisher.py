@@ -1,7 +1,7 @@
 """Snapshots cost little of the loop's time, and never make the pages stand still."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -45,21 +45,24 @@ class Builder:
         self.turns = 0
         """In how many turns most of a snapshot is made."""
         self.may_outline = False
+        self.found: list[str | None] = []
 
-    def prepare(self) -> Iterator[None]:
+    def look(self) -> Generator[None, None, str]:
         for _ in range(self.turns):
             self.turns -= 1
             yield
+        return "what was found"
 
-    def prepare_outline(self) -> Iterator[None]:
-        yield from self.prepare()
+    def look_for_outline(self) -> Generator[None, None, None]:
+        yield from self.look()
 
     def outline(self) -> LiveSnapshot:
         self.outlined += 1
         return LiveSnapshot(revision=self.made, at=0.0, version="outline", started_at=0.0, outlines=())
 
-    def build(self) -> LiveSnapshot:
+    def build(self, found: str | None = None) -> LiveSnapshot:
         self.made += 1
+        self.found.append(found)
         return LiveSnapshot(revision=self.made, at=0.0, version="test", started_at=0.0)
 
 
@@ -129,17 +132,17 @@ async def test_without_pages_what_only_they_show_makes_no_snapshot(monkeypatch):
     await cancel_and_wait(task, timeout_s=PATIENCE_S)
 
 
-def test_a_scrape_sees_what_is_a_second_old_at_most(monkeypatch):
+async def test_a_scrape_sees_what_is_a_second_old_at_most(monkeypatch):
     store, clock, builder = LiveStore(), VirtualClock(), Builder()
     monkeypatch.setattr("proxy.observe.live.publisher.store", store)
     monkeypatch.setattr("proxy.observe.live.publisher.own", store)
     publisher = unseen(clock, EventStream(), builder)
-    publisher.refresh()
+    await publisher.refresh()
     clock.advance(0.9)
-    publisher.refresh()
+    await publisher.refresh()
     assert builder.made == 1
     clock.advance(0.2)
-    publisher.refresh()
+    await asyncio.gather(publisher.refresh(), publisher.refresh())  # the second waits for the first one's
     newest = store.current()
     assert newest is not None
     assert newest.revision == builder.made == 2
@@ -157,7 +160,7 @@ async def test_what_this_process_sees_is_kept_apart_from_what_its_pages_show(mon
         report=lambda where, error: None,
         show=shown.append,
     )
-    publisher.refresh()
+    await publisher.refresh()
     assert own.current() is not None
     assert shown == [own.current()]
     assert store.current() is None
@@ -174,6 +177,25 @@ async def test_others_have_their_turns_while_a_snapshot_of_many_workers_is_made(
     finally:
         await cancel_and_wait(task, timeout_s=PATIENCE_S)
     assert set(turns_of_others) >= {2, 1, 0}
+
+
+async def test_what_happens_while_a_snapshot_is_made_is_shown_soon_after(monkeypatch):
+    monkeypatch.setattr("proxy.observe.live.publisher.store", LiveStore())
+    monkeypatch.setattr("proxy.observe.live.publisher.own", LiveStore())
+    monkeypatch.setattr("proxy.observe.live.publisher.SNAPSHOT_MIN_S", 0.0)
+    monkeypatch.setattr("proxy.observe.live.publisher.UNSEEN_S", 3600.0)
+    events, builder = EventStream(), Builder()
+    builder.turns = 3
+    task = spawn(unseen(VirtualClock(), events, builder).run(), name="snapshots")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while builder.turns > 1:
+                await asyncio.sleep(0)
+            events.emit(PoolDown(pool=PoolKey("A"), reason="in the middle"))
+            while builder.made < 2:
+                await asyncio.sleep(0)
+    finally:
+        await cancel_and_wait(task, timeout_s=PATIENCE_S)
 
 
 async def test_change_that_others_go_by_is_seen_at_once(monkeypatch):
@@ -208,13 +230,13 @@ async def test_without_pages_alert_rules_get_outlines_and_a_scrape_gets_the_whol
                 await asyncio.sleep(0)
         assert builder.made == 0
         builder.turns = 3
-        await publisher.prepare()
-        publisher.refresh()
+        await publisher.refresh()
         newest = store.current()
         assert newest is not None
         assert (builder.made, builder.turns, newest.outlines) == (1, 0, None)
+        assert builder.found == ["what was found"]
         builder.turns = 3
-        await publisher.prepare()  # it is fresh
+        await publisher.refresh()  # it is fresh
         assert builder.turns == 3
     finally:
         await cancel_and_wait(task, timeout_s=PATIENCE_S)

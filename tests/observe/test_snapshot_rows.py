@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 
 from proxy.config.snapshot import Connections
-from proxy.observe.live import rows
+from proxy.in_parts import at_once
+from proxy.observe.live import moves, outlines, rows, snapshot
+from proxy.observe.live.outlines import sessions_by_worker
 from proxy.observe.live.rows import RATES_KEPT_S, ROW_KEPT_S
 from proxy.observe.live.snapshot import SnapshotBuilder
 from proxy.observe.live.views import SharedView, WorkerView
+from proxy.scheduling.tuning import DEFAULT_TUNING
 from proxy.types import PoolKey, WorkerName
 from tests.observe.test_snapshot_sessions import builder_of
 from tests.support.shares import share
@@ -53,35 +56,65 @@ def test_share_difficulty_pool_and_pin_are_told_in_the_next_snapshot() -> None:
     assert (moved.pool, moved.pinned, moved.control) == ("B", "B", "pinned to B")
 
 
-def test_rows_that_were_prepared_tell_what_happened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_many_are_as_their_turn_found_them_and_the_next_ones_tell_what_happened_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(rows, "A_TURN", 2)
     world = World({"A": 8, "B": 8}, weights={"A": 100.0})
     builder = builder_of(world)
     miners = [world.miner(user=f"addr.rig{number}") for number in range(5)]
     world.advance(1)
-    assert list(builder.prepare()) == []
     builder.build()
-    turns = 0
-    for _ in builder.prepare():
-        turns += 1
-        miners[0].submit(nonce=f"{turns:08x}")
-        world.advance(0.1)
-        if turns == 1:
-            miners[1].leave()
-            miners[4].leave()
-            world.advance(0.1)
-            world.miner(user="addr.rig5")
-            world.advance(0.1)
-    assert turns == 2
-    prepared, afresh = builder.build(), SnapshotBuilder(version="test", sources=builder.sources).build()
-    assert [each.name for each in prepared.workers] == [each.name for each in afresh.workers]
-    for one, other in zip(prepared.workers, afresh.workers, strict=True):
+    making = builder._rows.make(at_once(sessions_by_worker(world.engine)), world.engine.scheduler.snapshot().control)
+    next(making)
+    miners[0].submit()
+    miners[4].submit()
+    miners[1].leave()
+    miners[3].leave()
+    world.miner(user="addr.rig5")
+    world.advance(0.1)
+    made = at_once(making)
+    assert [(each.name, each.connections, each.pool, each.counts.accepted) for each in made] == [
+        ("rig0", 1, "A", 0),
+        ("rig1", 1, "A", 0),
+        ("rig2", 1, "A", 0),
+        ("rig3", 0, None, 0),
+        ("rig4", 1, "A", 1),
+    ]
+    after, afresh = builder.build(), SnapshotBuilder(version="test", sources=builder.sources).build()
+    assert {each.name for each in after.workers if each.connections} == {"rig0", "rig2", "rig4", "rig5"}
+    assert [each.name for each in after.workers] == [each.name for each in afresh.workers]
+    for one, other in zip(after.workers, afresh.workers, strict=True):
         a_minute_old = {"last_seen_at": 0.0, "day_line": b""}
         assert replace(one, **a_minute_old) == replace(other, **a_minute_old)
-    assert row(builder, "rig0").counts.accepted == 2
 
 
-def test_rows_are_prepared_for_no_configuration_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_turn_looks_at_all_miners_and_others_come_and_go_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((rows, "A_TURN"), (outlines, "SESSIONS_A_TURN"), (snapshot, "SESSIONS_A_TURN")):
+        monkeypatch.setattr(module, name, 1)
+    monkeypatch.setattr(moves, "MARKS_A_TURN", 1)
+    world = World({"A": 8, "B": 8})
+    world.engine.scheduler._tuning = replace(DEFAULT_TUNING, at_once=1)
+    builder = builder_of(world)
+    miners = [world.miner(user=f"addr.rig{number}") for number in range(4)]
+    world.advance(1)
+    pauses = sum(1 for _ in builder.look())
+    assert pauses >= 5 * 4
+    for pause in range(pauses + 1):
+        look = builder.look()
+        for _ in range(pause):
+            next(look, None)
+        miners.pop(0).leave()
+        miners.append(world.miner(user=f"addr.rig{4 + pause}"))
+        world.advance(0.1)
+        found = at_once(look)
+        builder.build(found)
+        then = builder.build()
+        assert sum(pool.miners for pool in then.pools) == then.sessions == 4
+        assert not then.alarms
+
+
+def test_rows_are_those_of_the_configuration_that_came_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "A_TURN", 1)
     world = World({"A": 8, "B": 8}, weights={"A": 100.0})
     builder = builder_of(world)
@@ -89,12 +122,18 @@ def test_rows_are_prepared_for_no_configuration_that_is_gone(monkeypatch: pytest
         world.miner(user=f"addr.rig{number}")
     world.advance(1)
     builder.build()
-    preparing = builder.prepare()
-    next(preparing)
-    world.engine.apply(replace(world.config, revision=2, pins={WorkerName("rig0"): PoolKey("B")}))
-    world.advance(0.1)
-    assert list(preparing) == []
-    assert row(builder, "rig0").control == "pinned to B"
+    pauses = sum(1 for _ in builder.look())
+    for pause in range(pauses):
+        pool = "AB"[pause % 2]
+        look = builder.look()
+        for _ in range(pause):
+            next(look)
+        pins = {WorkerName("rig0"): PoolKey(pool)}
+        world.engine.apply(replace(world.config, revision=2 + pause, pins=pins))
+        world.advance(0.1)
+        live = builder.build(at_once(look))
+        (rig0,) = [each for each in live.workers if each.name == "rig0"]
+        assert (live.config_revision, rig0.pinned, rig0.control) == (2 + pause, pool, f"pinned to {pool}")
 
 
 def test_worker_that_comes_back_under_its_name_shows_its_new_connection_alone() -> None:

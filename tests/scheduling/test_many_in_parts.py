@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from proxy.config.snapshot import Policy
 from proxy.scheduling.fleet import Fleet
+from proxy.scheduling.fleet_totals import FleetTotals
 from proxy.scheduling.miner import FleetMiner
-from proxy.scheduling.policies.policy import Role
+from proxy.scheduling.policies.policy import Assignment, Role
 from proxy.scheduling.tuning import DEFAULT_TUNING
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
 from tests.scheduling.harness import A, B, SchedulerHarness, config, schedule
@@ -160,3 +161,117 @@ def test_miner_that_cannot_move_at_once_keeps_its_reason() -> None:
     fleet.clock.advance(1.0)
     assert set(fleet.pools().values()) == {B}
     assert {reason for at, _, _, reason in fleet.moves if at >= 300} == {SwitchReason.FAILOVER}
+
+
+def test_placing_in_parts_is_placing_at_once() -> None:
+    fleets = [of_many(60), of_many(60)]
+    for each in fleets:
+        each.work(300)
+    in_parts, at_once = (the_fleet(each) for each in fleets)
+    for there in (in_parts, at_once):
+        there._packed_at = float("-inf")
+        for number in range(0, 60, 7):
+            there.miners[SessionId(number)].assignment = Assignment()
+    _, pauses = ended(in_parts.check_in_parts(fleets[0].clock.now))
+    at_once.check(fleets[1].clock.now())
+    assert pauses > 60
+    for number in range(60):
+        one, other = in_parts.miners[SessionId(number)], at_once.miners[SessionId(number)]
+        assert one.assignment == other.assignment
+        assert one.assignment.role is not Role.NEW
+
+
+@pytest.mark.parametrize("what", ["leaves", "loses its pool", "finds none but one", "has new weights"])
+def test_all_are_placed_at_once_also_where_one_changes_in_the_middle(what: str) -> None:
+    pause, in_the_middle = 0, 0
+    while True:
+        fleet = of_many()
+        fleet.work(300)
+        there = the_fleet(fleet)
+        there._packed_at = float("-inf")
+        for miner in there.miners.values():
+            miner.assignment = Assignment()
+        check = there.check_in_parts(fleet.clock.now)
+        for _ in range(pause):
+            if next(check, check) is check:
+                assert in_the_middle > 30
+                return
+        placed = {miner.assignment.role for miner in there.miners.values()} != {Role.NEW}
+        in_the_middle += not placed
+        one = there.miners[SessionId(5)]
+        if what == "leaves":
+            fleet.scheduler.remove_miner(one.session)
+        elif what == "loses its pool":
+            fleet.ready(one.session, *({A, B} - {one.current}))
+        elif what == "finds none but one":
+            assert one.current is not None
+            fleet.ready(one.session, one.current)
+        else:
+            fleet.scheduler.apply(config(schedule({A: 20, B: 80}, policy=Policy.PACKING), revision=2))
+            decided = {miner.session: miner.assignment for miner in there.miners.values()}
+        roles = {miner.session: miner.assignment.role for miner in there.miners.values()}
+        for _ in check:
+            now = {miner.session: miner.assignment.role for miner in there.miners.values()}
+            assert now == roles or what != "has new weights"
+            others = {role for session, role in now.items() if session != one.session}
+            assert others == {Role.NEW} or Role.NEW not in others
+        assert not there._placing
+        if what == "has new weights":
+            assert {miner.session: miner.assignment for miner in there.miners.values()} == decided
+        fleet.work(30)
+        for miner in there.miners.values():
+            assert miner.assignment.role is not Role.NEW
+            assert miner.current in miner.pools
+        pause += 1
+
+
+def test_residual_miner_of_many_goes_by_the_sums_of_a_check_and_nothing_sums_up_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet = of_many()
+    fleet.work(300)
+    there = the_fleet(fleet)
+    at_once, steps = 0, Counter[str]()
+
+    def totals(now: float) -> FleetTotals:
+        nonlocal at_once
+        at_once += 1
+        return Fleet.totals(there, now)
+
+    step = there._step_slice
+
+    def slice_step(miner: FleetMiner, now: float, *others: Any) -> None:
+        assert now - there._summed_at <= IN_PARTS.sums_kept_s
+        steps[miner.assignment.role] += 1
+        step(miner, now, *others)
+
+    monkeypatch.setattr(there, "totals", totals)
+    monkeypatch.setattr(there, "_step_slice", slice_step)
+    fleet.work(600)
+    assert at_once == 0
+    assert steps[Role.RESIDUAL] >= 600 / 30
+
+
+def test_miner_that_was_silent_by_chance_has_no_fleet_of_many_checked() -> None:
+    fleet = of_many()
+    fleet.work(400)
+    there, due = the_fleet(fleet), the_fleet(fleet).due
+    silent = next(miner for miner in there.miners.values() if miner.assignment.role is Role.FIXED)
+    silent.is_quiet = True
+    assert silent.current is not None
+    fleet.scheduler.share(silent.session, silent.current, 1000.0, True)
+    assert not silent.is_quiet
+    assert there.due == due > fleet.clock.now()
+
+
+def test_snapshot_in_parts_is_that_made_at_once_and_bears_who_leaves() -> None:
+    fleet = of_many()
+    fleet.work(90)
+    parts, pauses = ended(fleet.scheduler.snapshot_in_parts())
+    assert (parts, pauses) == (fleet.scheduler.snapshot(), 2 * 8)
+    again = fleet.scheduler.snapshot_in_parts()
+    next(again)
+    for number in range(20, 30):
+        fleet.scheduler.remove_miner(SessionId(number))
+    left, _ = ended(again)
+    assert sum(pool.miners for pool in left.pools.values()) == 20

@@ -1,15 +1,18 @@
 """Follows where each worker spent its time, how often it was switched, and what its shares were up to an hour ago."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import NamedTuple
 
 from proxy.history.counters import Tally
+from proxy.in_parts import in_parts
 from proxy.observe.events import EmergencySwitch, EventStream, MinerDisconnected, PoolSwitched
 from proxy.ports import Clock
 from proxy.types import DecidedBy, PoolKey, Reason, SessionId, WorkerName
 
 MARK_EVERY_S = 1800.0
 """The shares of the last half hour to hour are those since the older of two marks, which are made this often."""
+MARKS_A_TURN = 512
+"""Made without a break: a millisecond."""
 
 FIRMWARE_FAULTS = frozenset(
     {Reason.DUPLICATE, Reason.BAD_PARAMS, Reason.VERSION, Reason.NTIME, Reason.EXTRANONCE, Reason.LOW_DIFFICULTY}
@@ -67,6 +70,14 @@ def share_sum(counts: Tally) -> ShareSum:
     return ShareSum(counts.accepted, counts.rejected, faults)
 
 
+def _sums(workers: Sequence[tuple[WorkerName, Tally]]) -> Generator[None, None, dict[WorkerName, ShareSum]]:
+    sums: dict[WorkerName, ShareSum] = {}
+    for together in in_parts(workers, MARKS_A_TURN):
+        sums.update((name, share_sum(counts)) for name, counts in together)
+        yield
+    return sums
+
+
 class FleetMoves:
     """Constant work per switch, nothing per share; one entry for each worker, the oldest forgotten first."""
 
@@ -96,13 +107,16 @@ class FleetMoves:
         """Whether ``marks`` makes a new one with the next call."""
         return self._clock.now() >= self._mark_at
 
-    def marks(self, workers: Sequence[tuple[WorkerName, Tally]]) -> Mapping[WorkerName, ShareSum]:
-        """Each worker's shares half an hour to an hour ago, or when it was first seen if that is less."""
+    def marks(
+        self, workers: Sequence[tuple[WorkerName, Tally]]
+    ) -> Generator[None, None, Mapping[WorkerName, ShareSum]]:
+        """Each worker's shares half an hour to an hour ago, or when it was first seen if that is less; with breaks."""
         now = self._clock.now()
         if now >= self._mark_at:
             self._mark_at = now + MARK_EVERY_S
-            self._older, self._newer = self._newer, {name: share_sum(counts) for name, counts in workers}
-        new = {name: share_sum(counts) for name, counts in workers if name not in self._older}
+            newer = yield from _sums(workers)
+            self._older, self._newer = self._newer, newer
+        new = yield from _sums([worker for worker in workers if worker[0] not in self._older])
         if new:
             self._older = {**self._older, **new}
         return self._older

@@ -5,11 +5,12 @@ of the loop: however many there are, nobody waits for it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from proxy.engine.engine import Engine
 from proxy.engine.session import Session
 from proxy.history import Accounting
+from proxy.in_parts import in_parts
 from proxy.observe.live.rows import AWAY_KEPT, RATES_KEPT_S, rate_view
 from proxy.observe.live.views import UNKNOWN_RATE, WorkerOutline
 from proxy.ports import Clock
@@ -17,6 +18,17 @@ from proxy.types import WorkerName
 
 SESSIONS_A_TURN, OUTLINES_A_TURN = 512, 64
 """Looked at without a break: a millisecond, two where all rates are a minute before."""
+
+
+def sessions_by_worker(engine: Engine) -> Generator[None, None, dict[WorkerName, list[Session]]]:
+    """All connections that have begun to work, the newest of each worker last."""
+    by_worker: dict[WorkerName, list[Session]] = defaultdict(list)
+    for sessions in in_parts(list(engine.sessions.values()), SESSIONS_A_TURN):
+        for session in sessions:
+            if session.started:
+                by_worker[session.worker].append(session)
+        yield
+    return dict(by_worker)
 
 
 class Outlines:
@@ -28,15 +40,10 @@ class Outlines:
         self._clock = clock
         self._made: dict[WorkerName, WorkerOutline] = {}
 
-    def make(self) -> Iterator[None]:
+    def make(self) -> Generator[None, None, None]:
         """Look at all workers, and yield after every few."""
         self._engine.events.settle()
-        by_worker: dict[WorkerName, list[Session]] = defaultdict(list)
-        for number, session in enumerate(list(self._engine.sessions.values()), 1):
-            if session.started:
-                by_worker[session.worker].append(session)
-            if number % SESSIONS_A_TURN == 0:
-                yield
+        by_worker = yield from sessions_by_worker(self._engine)
         before, made = self._made, dict[WorkerName, WorkerOutline]()
         for number, (name, sessions) in enumerate(by_worker.items(), 1):
             made[name] = self._outline(name, sessions, before.get(name))

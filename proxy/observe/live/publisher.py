@@ -5,9 +5,10 @@ looked at every few seconds then, and the whole is made when it is asked for.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from math import inf
+from typing import TypeVar
 
 from proxy.observe.events import (
     ConfigLoaded,
@@ -25,9 +26,11 @@ from proxy.observe.events import (
     PoolWorksAgain,
 )
 from proxy.observe.live.broadcast import Ticker
-from proxy.observe.live.snapshot import SnapshotBuilder
+from proxy.observe.live.snapshot import Found, SnapshotBuilder
 from proxy.observe.live.views import LiveSnapshot, own, store
 from proxy.ports import Clock
+
+T = TypeVar("T")
 
 SNAPSHOT_S = 1.0
 SNAPSHOT_MIN_S = 0.5
@@ -85,15 +88,17 @@ class Publisher:
         """When the last snapshot was made that is no outline."""
         self._revision = 0
         self._urgent = asyncio.Event()
+        self._making = asyncio.Lock()
+        """Who makes a snapshot in turns."""
         for kind in (*_TELL_AT_ONCE, *_SHOW_AT_ONCE) if self._is_seen else _TELL_AT_ONCE:
             events.subscribe(kind, lambda _: self._urgent.set())
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
+            self._urgent.clear()
             took = await self._make()
             await self._notify_pages()
-            self._urgent.clear()
             pause = snapshot_pause_s(took)
             await asyncio.sleep(pause)
             usual = SNAPSHOT_S - SNAPSHOT_MIN_S if self._is_seen else UNSEEN_S - pause
@@ -103,30 +108,36 @@ class Publisher:
     async def _make(self) -> float:
         """Make one, an outline where that is enough; returns the seconds that it took."""
         builder = self._builder
-        if self._is_seen or not builder.may_outline:
-            return await self._in_turns(builder.prepare()) + self._publish()
-        took, began = await self._in_turns(builder.prepare_outline()), self._clock.now()
-        self._put(builder.outline())
-        return took + self._clock.now() - began
+        async with self._making:
+            if self._is_seen or not builder.may_outline:
+                return await self._make_whole()
+            took, _ = await self._in_turns(builder.look_for_outline())
+            began = self._clock.now()
+            self._put(builder.outline())
+            return took + self._clock.now() - began
 
-    async def _in_turns(self, work: Iterator[None]) -> float:
-        """Do what takes long, of many workers, with turns of others in between; returns the seconds that it took."""
+    async def _make_whole(self) -> float:
+        took, found = await self._in_turns(self._builder.look())
+        return took + self._publish(found)
+
+    async def _in_turns(self, work: Generator[None, None, T]) -> tuple[float, T]:
+        """Do what takes long, of many workers, with turns of others in between; returns the seconds that it took, and
+        what came of it."""
         took, began = 0.0, self._clock.now()
-        for _ in work:
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                return took + self._clock.now() - began, end.value
             took += self._clock.now() - began
             await asyncio.sleep(0)
             began = self._clock.now()
-        return took + self._clock.now() - began
 
-    async def prepare(self) -> None:
-        """Do most of what ``refresh`` would do at once, with turns of others in between."""
-        if self._is_old:
-            await self._in_turns(self._builder.prepare())
-
-    def refresh(self) -> None:
+    async def refresh(self) -> None:
         """Have a snapshot that is at most a second old, where they come more seldom: somebody is about to read it."""
-        if self._is_old:
-            self._publish()
+        async with self._making:
+            if self._is_old:
+                await self._make_whole()
 
     @property
     def _is_old(self) -> bool:
@@ -136,10 +147,10 @@ class Publisher:
         """Have a snapshot of this moment: something that others go by has changed."""
         self._publish()
 
-    def _publish(self) -> float:
+    def _publish(self, found: Found | None = None) -> float:
         """Make a whole one; returns the seconds that it took."""
         began = self._clock.now()
-        self._put(self._builder.build())
+        self._put(self._builder.build(found))
         self._whole_at = self._clock.now()
         return self._whole_at - began
 

@@ -1,6 +1,6 @@
 """The workers' rows of the read model: made anew only where something was heard of a worker, else handed on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from proxy.engine.shared_link import SharedLink
 from proxy.history import Accounting, Rate, WorkerTally
 from proxy.history.counters import NO_SHARES
 from proxy.history.records import Record, Records
+from proxy.in_parts import in_parts
 from proxy.observe.live.views import UNKNOWN_RATE, RateView, SessionView, WorkerView
 from proxy.ports import Clock
 from proxy.scheduling.control import NO_CHOICE, Control
@@ -77,33 +78,23 @@ class WorkerRows:
         self._node = node
         self._rows: dict[WorkerName, WorkerRow] = {}
         self._made_for: tuple[ConfigSnapshot, str] | None = None
-        self._fleets_control: Control | None = None
-        """That of (most of) the fleet in the last snapshot."""
 
-    def build(self, by_worker: Mapping[WorkerName, list[Session]], control: Control) -> tuple[WorkerView, ...]:
-        """A row for each of ``by_worker``, then for those away; ``control`` is that of (most of) the fleet."""
+    def make(
+        self, by_worker: Mapping[WorkerName, list[Session]], control: Control
+    ) -> Generator[None, None, tuple[WorkerView, ...]]:
+        """A row for each of ``by_worker``, then for those away, and pauses after every few: each is as its turn found
+        it. ``control`` is that of (most of) the fleet."""
         config, everybodys = self._engine.config, self._everybodys(control)
         known = self._rows if self._made_for == (config, control.detail) else {}
-        rows = {
-            name: self._row(name, by_worker.get(name, ()), known.get(name), everybodys)
-            for name in (*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker))
-        }
-        self._rows, self._made_for, self._fleets_control = rows, (config, control.detail), control
-        return tuple([row.view for row in rows.values()])
-
-    def prepare(self, by_worker: Mapping[WorkerName, list[Session]]) -> Iterator[None]:
-        """Make the rows of many workers anew where they do not hold any more, and yield after every few: a ``build``
-        soon after has little left to do. What changes meanwhile is seen there."""
-        control, config = self._fleets_control, self._engine.config
-        if len(by_worker) <= A_TURN or control is None or self._made_for != (config, control.detail):
-            return
-        everybodys = self._everybodys(control)
-        for number, (name, sessions) in enumerate(by_worker.items(), 1):
-            self._rows[name] = self._row(name, sessions, self._rows.get(name), everybodys)
-            if number % A_TURN == 0:
+        rows, there = dict[WorkerName, WorkerRow](), self._engine.sessions
+        for names in in_parts([*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker)], A_TURN):
+            if rows:
                 yield
-                if self._engine.config is not config:
-                    return
+            for name in names:
+                sessions = [session for session in by_worker.get(name, ()) if session.id in there]
+                rows[name] = self._row(name, sessions, known.get(name), everybodys)
+        self._rows, self._made_for = rows, (config, control.detail)
+        return tuple([row.view for row in rows.values()])
 
     def _everybodys(self, control: Control) -> Control | None:
         """``control`` where it is that of all workers without a pin or a choice."""

@@ -1,7 +1,7 @@
 """Builds the read model from the engine and the parts that count, a few times a second at most, on the loop."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -11,7 +11,6 @@ from proxy.chains.payout import PayoutCheck
 from proxy.config.snapshot import Connections, ListenerConfig
 from proxy.engine.engine import Engine
 from proxy.engine.pool import UpstreamPool
-from proxy.engine.session import Session
 from proxy.engine.shared_connections import SharedConnections
 from proxy.history import Accounting, PoolTally
 from proxy.history.counters import NO_SHARES
@@ -19,10 +18,11 @@ from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
 from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
+from proxy.in_parts import at_once, in_parts
 from proxy.observe.events import DifficultySent
 from proxy.observe.live.alarms import alarms_of
-from proxy.observe.live.moves import FleetMoves
-from proxy.observe.live.outlines import Outlines
+from proxy.observe.live.moves import FleetMoves, ShareSum
+from proxy.observe.live.outlines import SESSIONS_A_TURN, Outlines, sessions_by_worker
 from proxy.observe.live.rows import WorkerRows, rate_view
 from proxy.observe.live.views import (
     ControlView,
@@ -34,6 +34,7 @@ from proxy.observe.live.views import (
     SharedView,
     SplitPart,
     SplitView,
+    WorkerView,
 )
 from proxy.ports import Clock
 from proxy.scheduling.snapshot import SchedulerSnapshot
@@ -69,6 +70,17 @@ class Sources:
     extra: Callable[[], Mapping[str, object]] = dict
     rows_are_read: Callable[[], bool] = lambda: False
     """Whether somebody goes by the rows of all workers, also where no pages are served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a look at all miners found, each as its turn found it."""
+
+    schedule: SchedulerSnapshot
+    excluded: Mapping[PoolKey, int]
+    """How many miners cannot use a pool."""
+    workers: tuple[WorkerView, ...]
+    marks: Mapping[WorkerName, ShareSum]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,23 +123,38 @@ class SnapshotBuilder:
     def _on_difficulty(self, event: DifficultySent) -> None:
         self._last_difficulty = event.difficulty
 
-    def prepare(self) -> Iterator[None]:
-        """Make most of what ``build`` needs, with breaks in which others have their turn."""
-        yield from self._rows.prepare(_sessions_by_worker(self.sources.engine))
+    def look(self) -> Generator[None, None, Found]:
+        """Look at all miners, for ``build``, with breaks in which others have their turn."""
+        engine, config = self.sources.engine, self.sources.engine.config
+        found = yield from self._look()
+        if engine.config is not config:  # pins and names of another one: begin anew, once
+            found = yield from self._look()
+        return found
+
+    def _look(self) -> Generator[None, None, Found]:
+        engine, excluded = self.sources.engine, Counter[PoolKey]()
+        by_worker = yield from sessions_by_worker(engine)
+        for sessions in in_parts(list(engine.sessions.values()), SESSIONS_A_TURN):
+            excluded.update(key for session in sessions for key in session.eligible.unusable)
+            yield
+        schedule = yield from engine.scheduler.snapshot_in_parts()
+        workers = yield from self._rows.make(by_worker, schedule.control)
+        marks = yield from self._moves.marks([(worker.name, worker.counts) for worker in workers])
+        return Found(schedule=schedule, excluded=excluded, workers=workers, marks=marks)
 
     @property
     def may_outline(self) -> bool:
         """Whether ``outline`` says enough where no pages are served: there is a whole snapshot, and none is due."""
         return self._whole is not None and not self._moves.mark_is_due and not self.sources.rows_are_read()
 
-    def prepare_outline(self) -> Iterator[None]:
-        """Make most of what ``outline`` needs, as ``prepare`` does."""
+    def look_for_outline(self) -> Generator[None, None, None]:
+        """The same for ``outline``."""
         yield from self._outlines.make()
 
     def outline(self) -> LiveSnapshot:
         """The last whole snapshot with what alert rules and ``/readyz`` ask for as it is now.
 
-        Not before ``build``; of the workers as ``prepare_outline`` found them.
+        Not before ``build``; of the workers as ``look_for_outline`` found them.
         """
         here, whole, schedule = self.sources, self._whole, self._schedule
         assert whole is not None
@@ -156,16 +183,14 @@ class SnapshotBuilder:
             extra=here.extra(),
         )
 
-    def build(self) -> LiveSnapshot:
-        """Everything about now."""
+    def build(self, found: Found | None = None) -> LiveSnapshot:
+        """Everything about now; of the miners what was ``found`` just now, None: look at all of them at once."""
         here = self.sources
+        found = found or at_once(self.look())
         self._revision += 1
-        self._schedule = schedule = here.engine.scheduler.snapshot()
-        by_worker = _sessions_by_worker(here.engine)
+        self._schedule, workers = found.schedule, found.workers
         fleet = here.accounting.fleet()
-        excluded = Counter(key for session in here.engine.sessions.values() for key in session.eligible.unusable)
-        pools = self._pools(schedule, excluded)
-        workers = self._rows.build(by_worker, schedule.control)
+        pools = self._pools(found.schedule, found.excluded)
         listeners = self._listeners()
         self._whole = LiveSnapshot(
             revision=self._revision,
@@ -174,7 +199,7 @@ class SnapshotBuilder:
             version=self.version,
             pools=pools,
             workers=workers,
-            control=_control(schedule),
+            control=_control(found.schedule),
             splits=self._splits(),
             rate_5m=rate_view(fleet.rates.m5),
             rate_1h=rate_view(fleet.rates.h1),
@@ -192,7 +217,7 @@ class SnapshotBuilder:
                     database_trouble=here.database_trouble(),
                     pools=pools,
                     listeners=listeners,
-                    without_work=[name for name, sessions in by_worker.items() if sessions[-1].current is None],
+                    without_work=[worker.name for worker in workers if worker.connections and worker.pool is None],
                 )
             ),
             miner_address=self.miner_address,
@@ -207,7 +232,7 @@ class SnapshotBuilder:
             costly=_costly(here.engine, here.clock),
             monotonic=here.clock.now(),
             moves=self._moves.moves(),
-            marks=self._moves.marks([(worker.name, worker.counts) for worker in workers]),
+            marks=found.marks,
         )
         return self._whole
 
@@ -327,14 +352,6 @@ def _shared(together: SharedConnections | None) -> SharedView | None:
 def _ordered(engine: Engine) -> list[UpstreamPool]:
     """In the order of their keys, so that a pool's colour does not depend on when it was added."""
     return [engine.pools[key] for key in sorted(engine.pools, key=lambda key: (len(key), key))]
-
-
-def _sessions_by_worker(engine: Engine) -> dict[WorkerName, list[Session]]:
-    found: dict[WorkerName, list[Session]] = defaultdict(list)
-    for session in engine.sessions.values():
-        if session.started:
-            found[session.worker].append(session)
-    return dict(found)
 
 
 def _latency(tally: PoolTally | None) -> dict[str, Any]:

@@ -5,9 +5,11 @@ large as all the room there is. Assignments stay while the residual miners can w
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
+from proxy.in_parts import in_parts
 from proxy.scheduling.policies.policy import Assignment, MinerLoad, Role
 from proxy.scheduling.policies.slicing import sliced
 from proxy.scheduling.tuning import SchedulerTuning
@@ -31,18 +33,25 @@ class Packing:
         sigma: float,
         horizon_s: float,
         strict: bool,
-    ) -> dict[SessionId, Assignment]:
+    ) -> Generator[None, None, dict[SessionId, Assignment]]:
         """Pack the miners whose rates are known, slice those that are new."""
         tuning = self._tuning
-        known = sorted((load for load in loads if load.is_known), key=lambda load: _largest_first(load, tuning))
+        known = yield from _largest_first(loads, tuning)
         assignments = sliced((load for load in loads if not load.is_known), weights)
         largest = max((abs(work) for work in surplus.values()), default=0.0)
         swing = max(tuning.residual_swing_sigmas * sigma, tuning.residual_swing_surplus * largest / horizon_s)
-        options = _residual_options(known, swing, weights, tuning)
+        options = yield from _residual_options(known, swing, weights, tuning)
         room = _room(known, weights, {pool: work / horizon_s for pool, work in surplus.items()})
         slack = 0.0 if strict else sigma
-        packed = [_pack(known, one, room, slack, tuning) for one in (options if strict else options[:1])]
-        assignments.update(min(packed, key=lambda one: one.cost(sigma, tuning)).assignments)
+        best: _Packed | None = None
+        for one in options if strict else options[:1]:
+            packed = yield from _pack(known, one, room, slack, tuning)
+            if best is None or packed.cost(sigma, tuning) < best.cost(sigma, tuning):
+                best = packed
+            yield
+        assert best is not None
+        assignments.update(best.assignments)
+        yield
         return assignments
 
     def is_due(
@@ -53,22 +62,24 @@ class Packing:
         surplus: Mapping[PoolKey, float],
         sigma: Mapping[PoolKey, float],
         horizon_s: float,
-    ) -> bool:
+    ) -> Generator[None, None, bool]:
         """Whether a miner has no place, nobody is residual, or the residual miners cannot work off the surplus."""
         placed, total, residual = dict.fromkeys(weights, 0.0), 0.0, 0.0
         anybody = False
-        for load in loads:
-            role = load.assignment.role
-            if role is Role.NEW or (role is Role.SLICED and load.is_known):
-                return True
-            if role is Role.SLICED:
-                continue
-            anybody, rate = True, load.rate
-            total += rate
-            if role is Role.RESIDUAL:
-                residual += rate
-            elif load.assignment.pool in placed:
-                placed[load.assignment.pool] += rate
+        for together in in_parts(loads, self._tuning.at_once):
+            for load in together:
+                role = load.assignment.role
+                if role is Role.NEW or (role is Role.SLICED and load.is_known):
+                    return True
+                if role is Role.SLICED:
+                    continue
+                anybody, rate = True, load.rate
+                total += rate
+                if role is Role.RESIDUAL:
+                    residual += rate
+                elif load.assignment.pool in placed:
+                    placed[load.assignment.pool] += rate
+            yield
         if anybody and not residual:
             return True
         room = {pool: weight * total - placed[pool] for pool, weight in weights.items()}
@@ -85,9 +96,17 @@ class Packing:
         return abs(surplus) > recovering * horizon_s
 
 
-def _largest_first(load: MinerLoad, tuning: SchedulerTuning) -> tuple[float, int]:
-    """Sort by rate, roughly: among equals the luckiest would come first, and its luck does not last."""
-    return (-round(math.log(load.rate) / tuning.alike_log_ratio) if load.rate > 0 else math.inf), load.session
+def _largest_first(loads: Sequence[MinerLoad], tuning: SchedulerTuning) -> Generator[None, None, list[MinerLoad]]:
+    """Sort those that are known by rate, roughly: among equals the luckiest would come first, and its luck does not
+    last."""
+    alike: dict[float, list[MinerLoad]] = {}
+    for together in in_parts(loads, tuning.at_once):
+        for load in together:
+            if load.is_known:
+                size = -round(math.log(load.rate) / tuning.alike_log_ratio) if load.rate > 0 else math.inf
+                alike.setdefault(size, []).append(load)
+        yield
+    return [load for size in sorted(alike) for load in sorted(alike[size], key=attrgetter("session"))]
 
 
 def _room(
@@ -99,12 +118,17 @@ def _room(
 
 def _residual_options(
     known: Sequence[MinerLoad], swing: float, weights: Mapping[PoolKey, float], tuning: SchedulerTuning
-) -> list[MinerLoad | None]:
+) -> Generator[None, None, list[MinerLoad | None]]:
     """Return who could be sliced: who is, if large enough, then the smallest that are, else the largest."""
-    movable = [load for load in known if load.rate > 0 and len(load.pools & weights.keys()) > 1]
+    movable: list[MinerLoad] = []
+    for together in in_parts(known, tuning.at_once):
+        movable += [load for load in together if load.rate > 0 and len(load.pools & weights.keys()) > 1]
+        yield
     enough = [load for load in movable if load.rate >= swing]
+    yield
     least = tuning.residual_keep_part * swing
     present = [load for load in movable if load.assignment.role is Role.RESIDUAL and load.rate >= least]
+    yield
     most = tuning.residual_options
     options = [*present[:1], *enough[:-most:-1]] or movable[: most // 2]
     return list({option.session: option for option in options}.values()) or [None]
@@ -136,12 +160,15 @@ def _pack(
     room: Mapping[PoolKey, float],
     slack: float,
     tuning: SchedulerTuning,
-) -> _Packed:
+) -> Generator[None, None, _Packed]:
     assignments: dict[SessionId, Assignment] = {}
     left = dict(room)
-    left_over = _place(known, residual, left, slack, assignments)
+    left_over = yield from _place(known, residual, left, slack, assignments, tuning.at_once)
     assignments.update(_split_residuals(left_over, left, tuning))
-    moves = sum(load.assignment.pool != assignments[load.session].pool for load in known)
+    moves = 0
+    for together in in_parts(known, tuning.at_once):
+        moves += sum(load.assignment.pool != assignments[load.session].pool for load in together)
+        yield
     return _Packed(assignments=assignments, room=left, left_over=left_over, moves=moves)
 
 
@@ -151,20 +178,23 @@ def _place(
     room: dict[PoolKey, float],
     slack: float,
     assignments: dict[SessionId, Assignment],
-) -> list[MinerLoad]:
+    part: int,
+) -> Generator[None, None, list[MinerLoad]]:
     """Give each miner a pool with room for it, largest first; return those that are left over."""
     unplaced, left_over = [], []
-    for load in known:
-        own_pool = load.assignment.pool
-        if load is residual:
-            continue
-        if own_pool in room and own_pool in load.pools and load.rate <= room[own_pool] + slack:
-            _fix(load, own_pool, room, assignments)
-        else:
-            unplaced.append(load)
-    for load in unplaced:
-        if not _fit(load, room, assignments):
-            left_over.append(load)
+    for together in in_parts(known, part):
+        for load in together:
+            own_pool = load.assignment.pool
+            if load is residual:
+                continue
+            if own_pool in room and own_pool in load.pools and load.rate <= room[own_pool] + slack:
+                _fix(load, own_pool, room, assignments)
+            else:
+                unplaced.append(load)
+        yield
+    for together in in_parts(unplaced, part):
+        left_over += [load for load in together if not _fit(load, room, assignments)]
+        yield
     if residual is not None and not (left_over and _fit(residual, room, assignments)):
         left_over.append(residual)
     return left_over

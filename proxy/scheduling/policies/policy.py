@@ -1,6 +1,6 @@
 """What a policy is: from the miners and the weights to what each miner does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -60,8 +60,8 @@ class SplitPolicy(Protocol):
         sigma: float,
         horizon_s: float,
         strict: bool,
-    ) -> dict[SessionId, Assignment]:
-        """Return an assignment for every load.
+    ) -> Generator[None, None, dict[SessionId, Assignment]]:
+        """Return an assignment for every load; pauses where they are many.
 
         ``surplus`` (hashes) is to be worked off within ``horizon_s``; ``sigma`` (hashes a second) is the standard error
         of the sum of the rates. ``strict``: miners leave their places where those are full; otherwise only where they
@@ -76,5 +76,5 @@ class SplitPolicy(Protocol):
         surplus: Mapping[PoolKey, float],
         sigma: Mapping[PoolKey, float],
         horizon_s: float,
-    ) -> bool:
+    ) -> Generator[None, None, bool]:
         """Whether the present assignments are wrong; ``sigma`` (hashes) is the error of ``surplus``."""

@@ -5,7 +5,7 @@ at zero starts in the middle of a slice, and surplus is at most ``w (1 - w) x pe
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from proxy.scheduling.policies.policy import Assignment, MinerLoad, Role
 from proxy.types import PoolKey, SessionId
@@ -25,8 +25,9 @@ class Slicing:
         sigma: float,
         horizon_s: float,
         strict: bool,
-    ) -> dict[SessionId, Assignment]:
+    ) -> Generator[None, None, dict[SessionId, Assignment]]:
         """Slice every miner over the pools that it can go to."""
+        yield
         return sliced(loads, weights)
 
     def is_due(
@@ -37,8 +38,9 @@ class Slicing:
         surplus: Mapping[PoolKey, float],
         sigma: Mapping[PoolKey, float],
         horizon_s: float,
-    ) -> bool:
+    ) -> Generator[None, None, bool]:
         """Whether a miner joined."""
+        yield
         return any(load.assignment.role is Role.NEW for load in loads)
 
 
