@@ -1,7 +1,9 @@
 """Snapshots cost little of the loop's time, and never make the pages stand still."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,14 @@ from proxy.net.clock import LoopClock
 from proxy.net.tasks import cancel_and_wait, spawn
 from proxy.observe.events import EventStream, PoolDown, PoolSwitched
 from proxy.observe.live.broadcast import Ticker
-from proxy.observe.live.publisher import SNAPSHOT_MAX_S, SNAPSHOT_MIN_S, Publisher, snapshot_pause_s
+from proxy.observe.live.publisher import (
+    FREED_A_TURN,
+    SNAPSHOT_MAX_S,
+    SNAPSHOT_MIN_S,
+    TURN_S,
+    Publisher,
+    snapshot_pause_s,
+)
 from proxy.observe.live.views import LiveSnapshot, LiveStore
 from proxy.ops.health import FRESH_S
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
@@ -39,7 +48,8 @@ class Layer:
 class Builder:
     """Makes snapshots that say nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: VirtualClock | None = None) -> None:
+        self.clock = clock or VirtualClock()
         self.made = 0
         self.outlined = 0
         self.turns = 0
@@ -50,6 +60,7 @@ class Builder:
     def look(self) -> Generator[None, None, str]:
         for _ in range(self.turns):
             self.turns -= 1
+            self.clock.advance(TURN_S)
             yield
         return "what was found"
 
@@ -169,7 +180,7 @@ async def test_what_this_process_sees_is_kept_apart_from_what_its_pages_show(mon
 async def test_others_have_their_turns_while_a_snapshot_of_many_workers_is_made():
     builder, turns_of_others = Builder(), []
     builder.turns = 3
-    task = spawn(unseen(VirtualClock(), EventStream(), builder).run(), name="snapshots")
+    task = spawn(unseen(builder.clock, EventStream(), builder).run(), name="snapshots")
     try:
         while not builder.made:
             turns_of_others.append(builder.turns)
@@ -186,7 +197,7 @@ async def test_what_happens_while_a_snapshot_is_made_is_shown_soon_after(monkeyp
     monkeypatch.setattr("proxy.observe.live.publisher.UNSEEN_S", 3600.0)
     events, builder = EventStream(), Builder()
     builder.turns = 3
-    task = spawn(unseen(VirtualClock(), events, builder).run(), name="snapshots")
+    task = spawn(unseen(builder.clock, events, builder).run(), name="snapshots")
     try:
         async with asyncio.timeout(PATIENCE_S):
             while builder.turns > 1:
@@ -196,6 +207,47 @@ async def test_what_happens_while_a_snapshot_is_made_is_shown_soon_after(monkeyp
                 await asyncio.sleep(0)
     finally:
         await cancel_and_wait(task, timeout_s=PATIENCE_S)
+
+
+async def test_rows_of_the_last_snapshot_are_let_go_of_a_few_in_a_turn(monkeypatch):
+    own = LiveStore()
+    monkeypatch.setattr("proxy.observe.live.publisher.own", own)
+    turn, freed = 0, Counter()
+
+    class Row:
+        def __del__(self) -> None:
+            freed[turn] += 1
+
+    class OfMany(Builder):
+        def build(self, found: str | None = None) -> LiveSnapshot:
+            rows: Any = tuple(Row() for _ in range(300))
+            return replace(super().build(found), workers=rows)
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    counting = spawn(count_turns(), name="turns")
+    await asyncio.sleep(0)
+    clock = VirtualClock()
+    publisher = Publisher(
+        OfMany(),  # type: ignore[arg-type]
+        clock=clock,
+        events=EventStream(),
+        ticker=None,
+        report=lambda where, error: None,
+        show=lambda snapshot: None,
+    )
+    try:
+        await publisher.refresh()
+        clock.advance(2)
+        await publisher.refresh()
+    finally:
+        await cancel_and_wait(counting, timeout_s=PATIENCE_S)
+    assert freed.total() == 300
+    assert max(freed.values()) <= FREED_A_TURN
 
 
 async def test_change_that_others_go_by_is_seen_at_once(monkeypatch):

@@ -67,6 +67,7 @@ def test_rows_of_many_are_as_their_turn_found_them_and_the_next_ones_tell_what_h
     builder.build()
     making = builder._rows.make(at_once(sessions_by_worker(world.engine)), world.engine.scheduler.snapshot().control)
     next(making)
+    next(making)
     miners[0].submit()
     miners[4].submit()
     miners[1].leave()

@@ -116,6 +116,7 @@ class FleetMoves:
             self._mark_at = now + MARK_EVERY_S
             newer = yield from _sums(workers)
             self._older, self._newer = self._newer, newer
+        yield
         new = yield from _sums([worker for worker in workers if worker[0] not in self._older])
         if new:
             self._older = {**self._older, **new}
