@@ -23,8 +23,9 @@ _CELL = Struct("=ffI")
 _MOST = 3e38
 """What single precision holds."""
 _MOST_SHARES = 2**32 - 1
-_PER_RING = 6
-_NOTHING = array("d", bytes(8 * _PER_RING * len(_RINGS)))
+_OPEN = 9
+"""Where the sums of open slots begin, behind three numbers for each ring."""
+_NOTHING = array("d", bytes(8 * 2 * _OPEN))
 Z_95 = 1.959964
 MIN_SPAN_S = 30.0
 """A rate is never computed over less: the first share would be a spike."""
@@ -109,7 +110,8 @@ class RateWindow:
         self._last = int(now // _TICK_S)
         self._end = (self._last + 1) * _TICK_S
         self._sums: array[float] | None = None
-        """For each ring: sum, squares and number of all its slots, then of the slot that is still filling."""
+        """Sum, squares and number: for each ring of all its full slots, then of the hour's slot that is still filling,
+        of the day's, and three zeros. A share stands in one open slot: the tick's, then the hour's, then the day's."""
         self._rings: list[bytearray | None] | None = None
         """Sum, squares and number of each slot that is full."""
 
@@ -137,23 +139,26 @@ class RateWindow:
         """Work within window 0, 1 or 2 (see ``start``)."""
         if now >= self._end:
             self._roll(now)
-        sums, at = self._sums, _PER_RING * window
+        sums, at = self._sums, 3 * window
         if sums is None:
             return Work(self._sum, self._square, self._count)
-        return Work(
-            max(sums[at] + self._sum, 0.0), max(sums[at + 1] + self._square, 0.0), int(sums[at + 2]) + self._count
-        )
+        total, squares, shares = sums[at] + self._sum, sums[at + 1] + self._square, int(sums[at + 2]) + self._count
+        for part in range(_OPEN, _OPEN + at, 3):
+            total, squares, shares = total + sums[part], squares + sums[part + 1], shares + int(sums[part + 2])
+        return Work(max(total, 0.0), max(squares, 0.0), shares)
 
     def add_to(self, sums: list[float], now: float) -> None:
         """Add the work of all windows: sum, sum of squares and number of shares of each, in a row."""
         if now >= self._end:
             self._roll(now)
-        mine, place = self._sums or _NOTHING, 0
-        for at in (0, _PER_RING, 2 * _PER_RING):
-            sums[place] += mine[at] + self._sum
-            sums[place + 1] += mine[at + 1] + self._square
-            sums[place + 2] += mine[at + 2] + self._count
-            place += 3
+        mine, total, squares, shares = self._sums or _NOTHING, self._sum, self._square, float(self._count)
+        for at in (0, 3, 6):
+            sums[at] += mine[at] + total
+            sums[at + 1] += mine[at + 1] + squares
+            sums[at + 2] += mine[at + 2] + shares
+            total += mine[_OPEN + at]
+            squares += mine[_OPEN + at + 1]
+            shares += mine[_OPEN + at + 2]
 
     def add_past(self, at: float, work: Work, now: float) -> None:
         """Add what earlier runs proved around ``at`` to the hour and the day; the minutes begin with the run."""
@@ -161,17 +166,16 @@ class RateWindow:
             self._roll(now)
         if self._sums is None or self._rings is None:
             self._sums, self._rings = array("d", _NOTHING), [None] * len(_RINGS)
+        tick, is_open = int(at // _TICK_S), False
         for ring in range(1, len(_RINGS)):
             width, slots = _RINGS[ring]
-            slot, current = int(at // _TICK_S) // width, self._last // width
-            if current - slots < slot <= current:
-                first = _PER_RING * ring
-                if slot < current:
-                    cells = self._rings[ring] = self._rings[ring] or bytearray(slots * _CELL.size)
-                    _add_to_cell(cells, slot % slots, work, self._sums, first)
-                else:
-                    _add_sums(self._sums, first, work)
-                    _add_sums(self._sums, first + 3, work)
+            slot, current = tick // width, self._last // width
+            if current - slots < slot < current:
+                cells = self._rings[ring] = self._rings[ring] or bytearray(slots * _CELL.size)
+                _add_to_cell(cells, slot % slots, work, self._sums, 3 * ring)
+            elif slot == current and not is_open:
+                is_open = True
+                _add_sums(self._sums, _OPEN + 3 * (ring - 1), (work.sum, work.squares, work.shares))
 
     def hour(self, now: float) -> tuple[float, ...]:
         """Sums of difficulty of the last hour in 30 slots of two minutes, oldest first; the last is still filling."""
@@ -192,44 +196,43 @@ class RateWindow:
             if cells is None
             else [_CELL.unpack_from(cells, (newest - back) % slots * _CELL.size)[0] for back in range(slots - 1, 0, -1)]
         )
-        return (*full, (self._sums or _NOTHING)[_PER_RING * ring + 3] + self._sum)
+        return (*full, sum((self._sums or _NOTHING)[_OPEN : _OPEN + 3 * ring : 3]) + self._sum)
 
     def _roll(self, now: float) -> None:
         tick = int(now // _TICK_S)
         if self._count and self._sums is None:
             self._sums, self._rings = array("d", _NOTHING), [None] * len(_RINGS)
-        if self._sums is not None and self._rings is not None:
-            for ring in range(len(_RINGS)):
-                self._roll_ring(ring, tick, self._sums, self._rings)
-            if not any(self._sums[2::_PER_RING]):
+        sums, rings, last = self._sums, self._rings, self._last
+        if sums is not None and rings is not None:
+            if self._count:
+                filled = (self._sum, self._square, self._count)
+                _close(rings, 0, last, filled, sums)
+                _add_sums(sums, _OPEN, filled)
+            _expire(rings, 0, last, tick, sums)
+            for ring in range(1, len(_RINGS)):
+                width, at = _RINGS[ring][0], _OPEN + 3 * (ring - 1)
+                old, current = last // width, tick // width
+                if old == current:
+                    break
+                total, squares, shares = sums[at : at + 3]
+                if shares:
+                    _close(rings, ring, old, (total, squares, int(shares)), sums)
+                    if ring == 1:
+                        _add_sums(sums, at + 3, (total, squares, shares))
+                    sums[at] = sums[at + 1] = sums[at + 2] = 0.0
+                _expire(rings, ring, old, current, sums)
+            if not (sums[_OPEN + 2] or sums[_OPEN + 5] or sums[8]):  # nothing in a day
                 self._sums = self._rings = None
         self._sum = self._square = 0.0
         self._count = 0
         self._last = tick
         self._end = (tick + 1) * _TICK_S
 
-    def _roll_ring(self, ring: int, tick: int, sums: "array[float]", rings: list[bytearray | None]) -> None:
-        at, (width, slots) = _PER_RING * ring, _RINGS[ring]
-        if self._count:
-            for place in (at, at + 3):
-                sums[place] += self._sum
-                sums[place + 1] += self._square
-                sums[place + 2] += self._count
-        last, current = self._last // width, tick // width
-        if last == current:
-            return
-        if sums[at + 5]:
-            cells = rings[ring] = rings[ring] or bytearray(slots * _CELL.size)
-            _close(cells, last % slots, sums, at)
-        cells_now = rings[ring]
-        if cells_now is not None:
-            _expire(cells_now, range(last + 1, last + 1 + min(current - last, slots)), sums, at)
 
-
-def _add_sums(sums: "array[float]", place: int, work: Work) -> None:
-    sums[place] += work.sum
-    sums[place + 1] += work.squares
-    sums[place + 2] += work.shares
+def _add_sums(sums: "array[float]", place: int, filled: tuple[float, float, float]) -> None:
+    sums[place] += filled[0]
+    sums[place + 1] += filled[1]
+    sums[place + 2] += filled[2]
 
 
 def _add_to_cell(cells: bytearray, slot: int, work: Work, sums: "array[float]", at: int) -> None:
@@ -242,23 +245,31 @@ def _add_to_cell(cells: bytearray, slot: int, work: Work, sums: "array[float]", 
         sums[at + place] += kept[place] - before[place]
 
 
-def _close(cells: bytearray, slot: int, sums: "array[float]", at: int) -> None:
-    """Put what the open slot of a ring holds into its cell, and round the ring's sums as the cell is rounded."""
-    _CELL.pack_into(cells, slot * _CELL.size, min(sums[at + 3], _MOST), min(sums[at + 4], _MOST), int(sums[at + 5]))
-    kept = _CELL.unpack_from(cells, slot * _CELL.size)
-    for place in range(3):
-        sums[at + place] += kept[place] - sums[at + 3 + place]
-        sums[at + 3 + place] = 0.0
+def _close(
+    rings: list[bytearray | None], ring: int, slot: int, filled: tuple[float, float, int], sums: "array[float]"
+) -> None:
+    """Put what a slot of a ring was filled with into its cell, and into the ring's sums as it stands there, rounded."""
+    slots = _RINGS[ring][1]
+    cells = rings[ring]
+    if cells is None:
+        cells = rings[ring] = bytearray(slots * _CELL.size)
+    offset, (total, squares, shares) = slot % slots * _CELL.size, filled
+    _CELL.pack_into(cells, offset, min(total, _MOST), min(squares, _MOST), shares)
+    _add_sums(sums, 3 * ring, _CELL.unpack_from(cells, offset))
 
 
-def _expire(cells: bytearray, slots: range, sums: "array[float]", at: int) -> None:
-    """Forget the cells of ``slots``, which are used anew."""
-    for slot in slots:
-        offset = slot * _CELL.size % len(cells)
-        kept = _CELL.unpack_from(cells, offset)
-        if kept[2]:
-            for place in range(3):
-                sums[at + place] -= kept[place]
+def _expire(rings: list[bytearray | None], ring: int, last: int, current: int, sums: "array[float]") -> None:
+    """Forget the cells of a ring's slots behind ``last`` up to ``current``, which are used anew."""
+    cells, slots, at = rings[ring], _RINGS[ring][1], 3 * ring
+    if cells is None:
+        return
+    for slot in range(last + 1, last + 1 + min(current - last, slots)):
+        offset = slot % slots * _CELL.size
+        total, squares, shares = _CELL.unpack_from(cells, offset)
+        if shares:
+            sums[at] -= total
+            sums[at + 1] -= squares
+            sums[at + 2] -= shares
             _CELL.pack_into(cells, offset, 0.0, 0.0, 0)
     if not sums[at + 2]:
         sums[at] = sums[at + 1] = 0.0  # what is left of sums that were taken back is rounding
