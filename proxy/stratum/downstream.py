@@ -132,22 +132,20 @@ class Downstream:
             payload = self._opening(self._head + payload)
             if not payload:
                 return
-        self._reading = True
         line, form = self._framer.whole(payload), self._form
-        if not line:
-            self._take_all(payload)
-        else:
+        if line:
             self._lines.received += 1
             if (
                 form is not None
                 and (submit := form.read(line)) is not None
                 and self._owner.submits.plain_submit(submit)
-            ):  # nearly every read: a miner that has work, and no request
-                self._reading = False
-                if self._replies:
-                    self._flush()
+            ):  # nearly every read: one reply, which need not wait for others
                 return
+        self._reading = True
+        if line:
             self._take_with_care(line)
+        else:
+            self._take_all(payload)
         self._reading = False
         if self._replies:
             self._flush()
