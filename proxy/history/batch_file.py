@@ -32,7 +32,7 @@ def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
                     start,
                     _text(worker),
                     pool,
-                    dict(zip(COUNTED, map(_finite, _COUNTED(counts)), strict=True)),
+                    _numbers(counts),
                     _rejects(counts),
                 ]
                 for (step, start, worker, pool), counts in (*batch.rows.items(), *rows)
@@ -52,6 +52,12 @@ def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
             "marks": [[mark.scope, _finite(mark.work), mark.at, mark.blocks] for mark in batch.marks],
         }
     )
+
+
+def _numbers(counts: Counts) -> dict[str, float]:
+    """By name; none is below 0."""
+    numbers = _COUNTED(counts)
+    return dict(zip(COUNTED, numbers if isfinite(sum(numbers)) else map(_finite, numbers), strict=True))
 
 
 def _text(name: str) -> str:

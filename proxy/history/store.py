@@ -104,8 +104,9 @@ def _write_totals(batch: Batch, totals: dict[tuple[WorkerName, PoolKey], Counts]
 
 
 def _sums(counts: Counts) -> tuple[float, ...]:
-    """The values of ``SUMS`` and ``LARGEST``."""
-    return tuple([_finite(number) for number in _STORED(counts)])
+    """The values of ``SUMS`` and ``LARGEST``, none of which is below 0."""
+    numbers: tuple[float, ...] = _STORED(counts)
+    return numbers if sum(numbers) <= _LARGEST_FLOAT else tuple(map(_finite, numbers))
 
 
 def _rejects(counts: Counts) -> list[tuple[str, str, int]]:
