@@ -201,13 +201,15 @@ class Counts:
     def accept_all(self, shares: AcceptedShares) -> None:
         """Add a sum of accepted shares."""
         difficulty, proven = shares.difficulty, shares.proven
-        self.accepted += shares.number
+        if shares.number:
+            self.accepted += shares.number
+            self.credited += shares.pool_difficulty * shares.number
+            timed = [latency_s for latency_s in shares.latencies if latency_s > 0.0]
+            self.latency_s += sum(timed)
+            self.latency_n += len(timed)
         self.work_only += shares.work_only
-        self.credited += shares.pool_difficulty * shares.number
-        self.best = max(self.best, shares.best)
-        timed = [latency_s for latency_s in shares.latencies if latency_s > 0.0]
-        self.latency_s += sum(timed)
-        self.latency_n += len(timed)
+        if shares.best > self.best:
+            self.best = shares.best
         self.work += difficulty * proven
         self.work_squares += difficulty * difficulty * proven
         self.work_shares += proven

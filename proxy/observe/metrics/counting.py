@@ -47,9 +47,10 @@ class EventCounts:
 
     def shares(self, shares: AcceptedShares) -> None:
         """The same for a sum."""
-        observe = self.pools[shares.pool].share_latency.observe
-        for latency_s in shares.latencies:
-            observe(latency_s)
+        if shares.latencies:
+            observe = self.pools[shares.pool].share_latency.observe
+            for latency_s in shares.latencies:
+                observe(latency_s)
 
     def jobs(self, jobs: JobsForwarded) -> None:
         """Count jobs, and how late they came to miners that were waiting for them."""
