@@ -357,6 +357,7 @@ class Session:
         self._ended = True
         self.watch.stop()
         self.pool_links.finish("miner left")
+        self._events.settle()  # sums of its shares are told while it is here, and hold it no longer
         self._events.emit(
             MinerDisconnected(
                 session=self.id,
