@@ -82,7 +82,10 @@ class _BoundedRequest(WebRequest):
         if self.refused:
             return None
         self.requestHeaders.removeHeader(b"daphne-root-path")
-        return super().process()
+        processed = super().process()
+        if self.transport is None:  # it has become a WebSocket, and its channel would keep it, as it keeps its channel
+            self.channel.requests.clear()
+        return processed
 
     def _refuse(self) -> None:
         """Answer 413 and close; a client that keeps sending may get a reset instead."""
@@ -116,7 +119,7 @@ class _TrackedFactory(HTTPFactory):
         channel = super().buildProtocol(addr)
         if channel is not None:
             channel.requestFactory = _BoundedRequest
-            channel.makeConnection = functools.partial(self._connect, channel.makeConnection)
+            channel.makeConnection = functools.partial(self._connect, channel)
         return channel
 
     def _has_room(self, host: str) -> bool:
@@ -127,12 +130,13 @@ class _TrackedFactory(HTTPFactory):
     def log(self, request: Any) -> None:
         """No line per request: a dashboard polls, and Prometheus scrapes."""
 
-    def _connect(self, make_connection: Callable[[Any], None], transport: Any) -> None:
+    def _connect(self, channel: Any, transport: Any) -> None:
+        del channel.makeConnection  # it refers to the channel: whatever does would have to be found by a collection
         host = transport.getPeer().host
         self.transports.add(transport)
         self._present[host] += 1
         transport.on_lost = functools.partial(self._left, host)
-        make_connection(transport)
+        channel.makeConnection(transport)
 
     def _left(self, host: str) -> None:
         self._present[host] -= 1
@@ -156,6 +160,11 @@ class _PageSocket(WebSocketProtocol):
             super().serverSend(content, binary)
         finally:
             self.maxMessagePayloadSize, self.maxFramePayloadSize = limits
+
+    def connectionLost(self, reason: Any) -> None:
+        """The connection is over. Its deferred holds this protocol as its result."""
+        super().connectionLost(reason)
+        self.is_closed = None
 
 
 class _GuestServer(daphne.server.Server):

@@ -1,4 +1,4 @@
-"""All objects are looked through when connections have ended, and not while miners come."""
+"""Nobody who is connected waits for a collection of everything, and yet all garbage is found some time."""
 
 import gc
 import weakref
@@ -7,90 +7,119 @@ from collections.abc import Iterator
 import pytest
 
 from proxy.net import garbage
-from proxy.net.garbage import GarbageCollection
-from proxy.observe.events import EventStream
+from proxy.net.garbage import ALL_S, ALONE_S, ASIDE_AFTER, LOOK_S, GarbageCollection
+from proxy.observe.events import EventStream, MinerConnected
 from proxy.scheduling.virtual_clock import VirtualClock
-from tests.support.shares import gone, ready
+from proxy.types import SessionId
+from tests.support.shares import gone
+
+EVERYTHING = 2
+
+
+def came(session: int = 1) -> MinerConnected:
+    return MinerConnected(session=SessionId(session), peer="127.0.0.1:1", listener="main", through="")
 
 
 class Bench:
     def __init__(self) -> None:
         self.clock, self.events = VirtualClock(), EventStream()
-        self.collected: list[float] = []
-        self.garbage = GarbageCollection(
-            clock=self.clock, events=self.events, collect=lambda: self.collected.append(self.clock.now())
-        )
+        self.collected: list[int] = []
+        """Which generations were looked through, since the start."""
+        self.garbage = GarbageCollection(clock=self.clock, events=self.events, collect=self.collected.append)
+        self.garbage.start()
+        self.collected.clear()
+
+    def wholes(self, seconds: float) -> int:
+        """How often everything was looked through in the next seconds."""
+        self.collected.clear()
+        self.clock.advance(seconds)
+        return self.collected.count(EVERYTHING)
 
 
-@pytest.fixture
-def bench() -> Iterator[Bench]:
+@pytest.fixture(autouse=True)
+def thresholds() -> Iterator[None]:
     before = gc.get_threshold()
-    bench = Bench()
-    bench.garbage.start()
-    yield bench
+    yield
     gc.set_threshold(*before)
     gc.unfreeze()
 
 
-def test_a_fleet_that_comes_and_stays_is_not_looked_through(bench: Bench) -> None:
+def test_each_object_is_looked_at_twice_while_it_is_young() -> None:
+    bench = Bench()
+    bench.events.emit(came())
+    bench.clock.advance(2 * ASIDE_AFTER * LOOK_S)
+    assert bench.collected == 2 * [*[0] * (ASIDE_AFTER - 1), 1]
     assert gc.get_threshold() == (garbage.YOUNG, garbage.MIDDLE, garbage.NEVER)
-    for number in range(5000):
-        bench.events.emit(ready(number))
-    bench.clock.advance(garbage.ALL_S - garbage.LOOK_S)
-    assert len(bench.collected) == 1  # at the start
-    bench.clock.advance(2 * garbage.LOOK_S)
-    assert len(bench.collected) == 2
 
 
-def test_collections_begin_when_all_is_loaded(bench: Bench) -> None:
+def test_collections_begin_when_all_is_loaded() -> None:
     gc.disable()  # as the command line does
-    bench.garbage.start()
+    Bench()
     assert gc.isenabled()
 
 
-def test_what_a_few_connections_left_is_collected_in_minutes(bench: Bench) -> None:
-    [start] = bench.collected
-    bench.clock.advance(1000)
-    bench.events.emit(gone())
-    bench.clock.advance(garbage.LOOK_S)
-    bench.events.emit(gone())
-    bench.clock.advance(1000)
-    assert [at - start for at in bench.collected] == [0.0, 1020.0, 1320.0]
+def test_no_miner_waits_for_a_collection_of_everything_however_many_leave() -> None:
+    bench = Bench()
+    bench.events.emit(came(0))
+    for number in range(1, 5_000):
+        bench.events.emit(came(number))
+        bench.events.emit(gone(number))
+    assert bench.wholes(ALL_S - LOOK_S) == 0
+    assert bench.wholes(2 * LOOK_S) == 1
+    assert bench.wholes(ALL_S - 3 * LOOK_S) == 0
 
 
-def test_what_many_connections_left_is_looked_for_everywhere(bench: Bench) -> None:
-    [start] = bench.collected
-    frozen = gc.get_freeze_count()
+def test_everything_is_looked_through_once_all_have_left() -> None:
+    bench = Bench()
+    assert bench.wholes(2 * ALONE_S) == 0  # nobody was there
     for _ in range(2):
-        for number in range(garbage.ENDED_MOST):
-            bench.events.emit(gone(number))
-        bench.clock.advance(garbage.LOOK_S)
-    assert [at - start for at in bench.collected] == [0.0, 30.0, 60.0]
-    assert gc.get_freeze_count() > frozen / 2
+        bench.events.emit(came(1))
+        bench.events.emit(came(2))
+        bench.events.emit(gone(1))
+        assert bench.wholes(2 * ALONE_S) == 0
+        bench.events.emit(gone(2))
+        assert bench.wholes(2 * LOOK_S) == 1
+        assert bench.wholes(2 * ALONE_S) == 0
+
+
+def test_a_miner_that_comes_and_goes_makes_no_more_of_them_than_one_in_minutes() -> None:
+    bench = Bench()
+    bench.clock.advance(ALONE_S)
+    wholes = 0
+    for _ in range(round(3 * ALONE_S)):
+        bench.events.emit(came())
+        bench.events.emit(gone())
+        wholes += bench.wholes(1.0)
+    assert 2 <= wholes <= 4
+
+
+class Node:
+    itself: object = None
+
+
+def circle() -> tuple[Node, "weakref.ref[Node]"]:
+    node = Node()
+    node.itself = node
+    return node, weakref.ref(node)
 
 
 @pytest.mark.no_cover
-def test_a_cycle_that_was_left_aside_is_found_again() -> None:
-    """A collection that leaves aside what is in use must not lose it for good."""
-
-    class Node:
-        itself: object = None
-
+def test_a_circle_is_found_in_seconds_where_it_is_young_and_else_while_nobody_is_connected() -> None:
     clock, events = VirtualClock(), EventStream()
-    before = gc.get_threshold()
-    found: list[bool] = []
-    node = Node()
-    node.itself = node
-    weak = weakref.ref(node)
-    try:
-        GarbageCollection(clock=clock, events=events).start()
-        del node
-        for number in range(garbage.ENDED_MOST):
-            events.emit(gone(number))
-        found.append(weak() is not None)
-        clock.advance(garbage.LOOK_S)
-        found.append(weak() is None)
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-    assert found == [True, True]
+    GarbageCollection(clock=clock, events=events).start()
+    events.emit(came())
+    node, young = circle()
+    clock.advance(LOOK_S)
+    assert young() is not None
+    del node
+    clock.advance(ASIDE_AFTER * LOOK_S)
+    assert young() is None
+
+    node, old = circle()
+    clock.advance(2 * ASIDE_AFTER * LOOK_S)
+    del node
+    clock.advance(ALONE_S)
+    assert old() is not None
+    events.emit(gone())
+    clock.advance(LOOK_S)
+    assert old() is None

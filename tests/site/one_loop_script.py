@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import socket
@@ -17,10 +18,15 @@ from asgiref.sync import sync_to_async  # noqa: E402
 from daphne.server import twisted_loop  # noqa: E402
 from prometheus_client import CollectorRegistry, Counter  # noqa: E402
 from twisted.internet import threads  # noqa: E402
+from twisted.web.http import HTTPChannel  # noqa: E402
 
-from proxy.net.servers import ListeningServer, MetricsServer  # noqa: E402
+from proxy.net.servers import ListeningServer, MetricsServer, _BoundedRequest, _PageSocket  # noqa: E402
 from proxy.net.tasks import spawn  # noqa: E402
+from proxy.net.web_turns import _PacedConnection  # noqa: E402
 from tests.support.patience import PATIENCE_S, ProcessorWait  # noqa: E402
+
+FREED_WITHIN_S = 20.0
+"""Less than the time after which the web server closes what is idle."""
 
 
 class Unread:
@@ -132,6 +138,28 @@ async def say(reader, writer, text):
     return (await reader.readexactly(length)).decode()
 
 
+def alive():
+    kinds = (HTTPChannel, _BoundedRequest, _PacedConnection, _PageSocket)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())
+
+
+async def freed_pages(port):
+    """How many objects of connections that ended are left for the garbage collector."""
+    gc.disable()
+    for _ in range(3):
+        _, reader, writer = await open_websocket(port)
+        await say(reader, writer, "hello")
+        writer.close()
+        _, _, kept_alive = await ask(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        kept_alive.close()
+    until = time.monotonic() + FREED_WITHIN_S
+    while alive() and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    left = alive()
+    gc.enable()
+    return left
+
+
 async def refused_on(port):
     try:
         await ListeningServer(application).start("127.0.0.1", port)
@@ -236,6 +264,7 @@ async def main():
     await metrics.start("127.0.0.1", 0)
     port, metrics_port = web.address[1], metrics.address[1]
     found = {"loop": type(asyncio.get_running_loop()).__module__}
+    found["freed"] = await freed_pages(port)
     found["page"] = await get(port, "/", extra="Daphne-Root-Path: /evil\r\n")
     head, reader, writer = await open_websocket(port)
     found["upgrade"] = head.split()[1].decode()

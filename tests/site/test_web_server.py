@@ -30,6 +30,16 @@ class Peer:
         self.on_lost = lambda: None
 
 
+class Channel:
+    """A channel of Twisted as the factory makes it: with another way to begin than its own."""
+
+    def __init__(self):
+        self.makeConnection = None
+
+    def makeConnection(self, transport):
+        pass
+
+
 @pytest.fixture(scope="module")
 def found():
     script = "tests.site.one_loop_script"
@@ -42,6 +52,10 @@ def test_pages_websockets_and_threads_work_under_uvloop(found):
     assert found["loop"] == "uvloop"
     assert (found["upgrade"], found["echo"]) == ("101", "HELLO")
     assert found["thread"] == "from a thread"
+
+
+def test_page_that_left_is_freed_without_the_garbage_collector(found):
+    assert found["freed"] == 0
 
 
 def test_page_that_leaves_in_the_middle_of_a_frame_is_no_error(found):
@@ -105,7 +119,7 @@ def test_one_address_cannot_take_all_connections(host, room):
     factory = ListeningServer(lambda *_: None)._server.http_factory
     peers = [Peer("192.168.1.7") for _ in range(MAX_CONNECTIONS_OF_AN_ADDRESS)]
     for peer in peers:
-        factory._connect(lambda transport: None, peer)
+        factory._connect(Channel(), peer)
     assert factory._has_room(host) is room
     peers[0].on_lost()
     assert factory._has_room(host)
