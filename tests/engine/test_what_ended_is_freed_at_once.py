@@ -193,6 +193,7 @@ def come_and_leave(world: World, live: Callable[[World, list[ScriptedMiner]], No
     for pool in world.pools.values():
         pool.reachable = pool.answer_submits = True
     world.advance(700)
+    world.events.settle()  # open sums of shares know their jobs; snapshots have them told each second
     forget_closed(world, [*miners, silent])
 
 

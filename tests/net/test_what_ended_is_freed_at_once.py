@@ -163,11 +163,12 @@ async def come_and_leave(
     await farm.until(MinerDisconnected, MINERS)
 
 
-async def freed(before: Counter[str]) -> None:
+async def freed(farm: Farm, before: Counter[str]) -> None:
     """Wait until there is no more than before: open shares have their time, and so has a probe of a pool."""
     until = time.monotonic() + 20.0
     while left := alive() - before:
         assert time.monotonic() < until, left
+        farm.events.settle()  # open sums of shares know their jobs; snapshots have them told each second
         await asyncio.sleep(0.1)
 
 
@@ -195,7 +196,7 @@ async def check(folder: Path, *, tls_miners: bool, balancer: bool, tls: Tls, con
     before = alive() if connections is Connections.SHARED else Counter[str]()
     for by_us in (False, True):
         await come_and_leave(farm, address, context, opening, by_us)
-        await freed(before)
+        await freed(farm, before)
     farm.engine.close()
     await stratum.stop()
     server.close()
