@@ -13,7 +13,7 @@ from proxy.engine.job_rounds import JobRounds
 from proxy.ports import Clock
 
 A_TURN = 32
-A_BUSY_TURN = 4
+A_BUSY_TURN = 1
 """Not none: a pool that sends one job after the other must not keep anything from being noted."""
 
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from proxy.ports import Clock
 
-A_TURN = 64
-"""Miners: a few milliseconds."""
+A_TURN = 128
+"""Miners: two milliseconds or so."""
 
 
 class Round(Protocol):

@@ -4,7 +4,7 @@ from proxy.observe.events import EventStream, JobsForwarded
 from proxy.types import PoolKey
 
 MOST = 256
-"""Jobs in a sum; then it is told."""
+"""From so many jobs on a sum is told."""
 
 
 class JobSums:
@@ -15,16 +15,17 @@ class JobSums:
         self._open: dict[PoolKey, JobsForwarded] = {}
         events.settle_by(self.fold)
 
-    def add(self, pool: PoolKey, wait_s: float | None, *, new_block: bool) -> None:
-        """A miner was sent a job of ``pool``, after ``wait_s``; None where it was not waiting for it."""
+    def add(self, pool: PoolKey, wait_s: float | None, *, new_block: bool, miners: int = 1) -> None:
+        """So many miners were sent a job of ``pool``, after ``wait_s``; None where they were not waiting for it."""
         total = self._open.get(pool)
         if total is None:
             total = self._open[pool] = JobsForwarded(pool=pool)
-        total.number += 1
+        total.number += miners
         if wait_s is not None:
-            total.waits_s.append(wait_s)
+            waits_s = [wait_s] * miners
+            total.waits_s += waits_s
             if new_block:
-                total.new_block_waits_s.append(wait_s)
+                total.new_block_waits_s += waits_s
         if total.number >= MOST:
             self.fold()
 

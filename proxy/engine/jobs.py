@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
-from proxy.config.snapshot import ConfigSnapshot
-from proxy.engine.eligibility import MinerKind
 from proxy.engine.plain_share import PlainWork, plain_work_of
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.shared_link import SharedLink
-from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, Bounds, SharedWork
+from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, CommonTerms, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import PoolJob
@@ -110,18 +108,11 @@ class IssueTerms:
     """What a miner on a shared connection had its last job by, and has the next ones while nothing changes."""
 
     link: SharedLink
-    bounds: Bounds
+    common: CommonTerms
     suitable: float
     """What suited it."""
     difficulty: float
     """What it was assigned."""
-    version_mask: int
-    """Version bits that it may roll."""
-    kind: MinerKind
-    """Which pools' jobs it can use depends on."""
-    asked: tuple[object, ...]
-    """What it asked for (``WorkSender``)."""
-    config: ConfigSnapshot
 
 
 class JobTable:
@@ -140,13 +131,23 @@ class JobTable:
         "_extranonce",
         "_first",
         "_issued",
+        "_next",
         "_ntimes",
         "_retired",
         "_shared",
+        "last",
+        "terms",
     )
 
     def __init__(self, extranonce: MinerExtranonce, *, first: int = 0) -> None:
         """Ids count from ``first`` on: another for each connection, for cgminer sends old shares again on a new one."""
+        self.last: PoolJob | None = None
+        """The job that the miner was sent last, as its pool sent it."""
+        self.terms: IssueTerms | None = None
+        """How it was issued, where the next one may be issued alike."""
+        self._next: SharedWork | None = None
+        """That job, where it was issued on ``terms`` and is still to be entered: whatever looks at the jobs enters it
+        first. A miner in a fleet waits for less that way."""
         self._extranonce = extranonce
         self._first = first
         self._by_id: dict[str, IssuedJob | tuple[SharedWork, IssueTerms]] = {}
@@ -161,10 +162,13 @@ class JobTable:
         """The last job that it got as all miners of a shared connection did, by connection."""
 
     def __len__(self) -> int:
+        self.enter()
         return len(self._by_id)
 
     def find(self, job_id: str) -> IssuedJob | None:
         """The job that the miner knows as ``job_id``."""
+        if self._next is not None:
+            self.enter()
         issued = self._by_id.get(job_id)
         if isinstance(issued, tuple):
             issued = self._by_id[job_id] = self._made(*issued)
@@ -177,6 +181,7 @@ class JobTable:
 
         Some firmware (Avalon) takes a new difficulty over only after many seconds.
         """
+        self.enter()
         return min(
             (each[1].difficulty if isinstance(each, tuple) else each.difficulty for each in self._by_id.values()),
             default=0.0,
@@ -196,8 +201,9 @@ class JobTable:
         """
         connection = link.connection
         assert connection is not None, "a link with a job has a connection"
+        self.enter()
         work = link.work
-        if work is not None and work.job is job and self.may_have(link, work):
+        if work is not None and work.job is job and self._may_have(work):
             ident, padding, ntime = work.id, work.padding, work.ntime
         else:
             work, ident = None, JobId(f"{self._first + self._issued + 1:x}")
@@ -224,30 +230,67 @@ class JobTable:
         self._add(issued.id, issued, now)
         return issued
 
-    def issue_next(self, work: SharedWork, terms: IssueTerms, now: float) -> None:
-        """Issue the job that all get on the terms of the last one; the miner may have it (``may_have``)."""
-        self._add(work.id, (work, terms), now)
+    def issue_next(self, work: SharedWork) -> bool:
+        """Issue the job that all get on ``terms``; False where the miner had its search space."""
+        if self._next is not None:
+            self.enter()
+        if work.content is not None and not self._is_later(work):
+            return False
+        self.last, self._next = work.job, work
+        return True
+
+    def enter(self) -> None:
+        """Enter the job that was issued last, if that is still to be done."""
+        work, terms = self._next, self.terms
+        if work is None:
+            return
+        assert terms is not None, "they are changed by ``change_terms``"
+        self._next = None
+        self._note_shared(work)
+        if work.is_clean:
+            self._retire(work.handed_out_at)
+        self._add(work.id, (work, terms), work.handed_out_at)
+
+    def change_terms(self, terms: IssueTerms | None) -> None:
+        """The next job may be issued on ``terms``; None: it is to be looked at what the miner gets it by."""
+        self.enter()
+        self.terms = terms
+
+    def suits(self, difficulty: float) -> None:
+        """That suits the miner: where it is something else than before, the next job is issued by it."""
+        if self.terms is not None and self.terms.suitable != difficulty:
+            self.change_terms(None)
 
     def retire(self, now: float) -> None:
         """A clean job or a switch: what is there stays known for ``KEEP_S``."""
+        self.enter()
+        self._retire(now)
+
+    def _retire(self, now: float) -> None:
         if self._issued > (self._retired[-1][1] if self._retired else 0):
             self._retired.append((now, self._issued))
 
-    def may_have(self, link: MinerLink, work: SharedWork) -> bool:
+    def _may_have(self, work: SharedWork) -> bool:
         """Whether the miner never had the search space that all get; remembers that it has now."""
-        mine = self._shared = self._shared or {}
-        if mine.pop(link.line_id, None) == work.id:
-            mine[link.line_id] = work.id
+        if (self._shared or {}).get(work.line_id) == work.id or not self._is_later(work):
             return False
-        if len(work.padding) <= SMALL_PADDING:
-            last = self._ntimes.get(work.job.content)
-            if last is not None and last >= work.ntime:
-                return False
-            self._had(work.job.content, work.ntime)
+        self._note_shared(work)
+        return True
+
+    def _is_later(self, work: SharedWork) -> bool:
+        """Whether the ntime of a job tells it apart from all that the miner had, where that has to."""
+        last = self._ntimes.get(work.content) if work.content is not None else None
+        return last is None or last < work.ntime
+
+    def _note_shared(self, work: SharedWork) -> None:
+        """The miner has the search space that all get."""
+        if work.content is not None:
+            self._had(work.content, work.ntime)
+        mine = self._shared = self._shared or {}
+        mine.pop(work.line_id, None)
         while len(mine) >= MAX_CONTENTS:
             del mine[next(iter(mine))]
-        mine[link.line_id] = work.id
-        return True
+        mine[work.line_id] = work.id
 
     def _fresh_ntime(self, job: PoolJob, now: float) -> int:
         content = job.content
@@ -286,9 +329,9 @@ class JobTable:
             padding=work.padding,
             ntime=work.ntime,
             difficulty=terms.difficulty,
-            version_mask=terms.version_mask,
+            version_mask=terms.common.version_mask,
             extranonce1=self._extranonce.extranonce1,
-            block_target=terms.bounds.block_target,
+            block_target=terms.common.bounds.block_target,
             shared=link,
             lines=work.lines,
         )
@@ -301,23 +344,3 @@ class JobTable:
                 left -= len(issued.shares)
                 if left < 0:
                     issued.shares = None
-
-
-def notify_line(issued: IssuedJob, *, clean: bool) -> bytes:
-    """``mining.notify`` for the miner: the pool's job with its extranonce1 and our padding moved into coinb1.
-
-    The text comes ready made from the template; all of it was checked to be hex when the line was read.
-    """
-    lines = issued.lines
-    if lines is not None and clean in lines:
-        return lines[clean]
-    job = issued.job
-    template = job.template
-    line = (
-        f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{template.opening}'
-        f'{job.extranonce1.hex()}{issued.padding.hex()}{template.ending}{issued.ntime:08x}",'
-        f"{'true' if clean else 'false'}]}}\n"
-    ).encode()
-    if lines is not None:
-        lines[clean] = line
-    return line

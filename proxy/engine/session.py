@@ -251,6 +251,7 @@ class Session:
         """Offer what all pools allow."""
         version_mask = self._engine.offered_mask(requested)
         self.sender.version_mask = version_mask or None
+        self._asks()
         self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=version_mask))
         return version_mask
 
@@ -312,7 +313,13 @@ class Session:
     def miner_minimum(self, difficulty: float) -> bool:
         """Keep it, from the next job on."""
         self.asked_difficulty.grant(difficulty)
+        self._asks()
         return True
+
+    def _asks(self) -> None:
+        """The miner asks for something: what it gets its next job by is looked at anew."""
+        if self.jobs is not None:
+            self.jobs.change_terms(None)
 
     def miner_called(self, method: str) -> None:
         """Emit ``MinerMethod``."""

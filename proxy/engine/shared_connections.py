@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint, GroupBy
+from proxy.engine.eligibility import MinerKind
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.seats import Layout, Seats
-from proxy.engine.shared_work import Bounds, SearchSpaces, SharedWork
+from proxy.engine.shared_work import Bounds, CommonTerms, SearchSpaces, SharedWork, Turn
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.worker_names import worker_of
-from proxy.observe.events import EventStream
+from proxy.observe.events import EventStream, JobForwarded
 from proxy.ports import Clock, Random
 from proxy.stratum.pool_job import PoolJob
 from proxy.types import JobId, PoolKey, SessionId
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 LOOKS = 8
 """Miners in a place of the backlog: such a look costs a few microseconds."""
+TERMS_KEPT = 256
+"""What miners of a kind have a job by; a fleet has a dozen kinds."""
 FIRST_JOB_ID = 1 << 40
 """Shared jobs' ids count from here on; those of a miner alone are below."""
 
@@ -86,7 +89,7 @@ class SharedConnection:
         """For whom it is to be seen whether a job is anything new; the next one last."""
         self._look_at: SharedWork | None = None
         """The newest job when that began."""
-        self._spaces = SearchSpaces()
+        self._spaces = SearchSpaces(ident)
         self._through: UpstreamConnection | None = None
         """The connection that the last job came on."""
         self._together = together
@@ -185,11 +188,12 @@ class SharedConnection:
 
     def catch_up(self) -> None:
         """See for the next few miners whether the newest job is anything new; for whom it may be, it waits in turn."""
-        work, to_look, backlog = self.work, self._to_look, self._together.backlog
+        work, to_look, backlog, now = self.work, self._to_look, self._together.backlog, self._together.now()
         for _ in range(min(LOOKS, len(to_look))):
             miner = to_look.pop()
-            if miner.at is not self or self._is_to_be_given(miner):
+            if miner.at is not self or (self._waiting and self._is_to_be_given(miner)):
                 continue
+            miner.settle(now)
             if work is None or not miner.is_as_before(work):
                 backlog.add(miner)
         if to_look:
@@ -212,32 +216,45 @@ class SharedConnection:
     def _is_to_be_given(self, miner: "SharedLink") -> bool:
         """Whether the miner gets the newest job in a turn to come; it is looked at after that."""
         job = self.link.job
-        return (
-            bool(self._waiting)
-            and job is not None
-            and not miner.has_noted(job)
-            and miner.session.current in (None, self.pool.key)
-        )
+        return job is not None and not miner.has_noted(job) and miner.session.current in (None, self.pool.key)
 
     def hand_out(self, most: int) -> int:
         """Give the newest job to the next miners; where it was lost meanwhile there is nothing to give."""
         waiting, key, job, given = self._waiting, self.pool.key, self.link.job, 0
-        work, now = self.work, self._together.now()
-        if work is not None and work.job is job:
-            work.bounds = self._together.bounds_of(work.job)
+        turn: Turn | None = None
+        went_on = 0
         try:
-            while waiting and given < most and job is not None and self.link.job is job:
+            while waiting and given < most and job is not None:
                 miner = waiting.pop()
-                if miner.at is self and not miner.has_noted(job) and miner.session.current in (None, key):
-                    given += 1
-                    if self.begins_anew or work is None or not miner.goes_on_with(work, now):
-                        miner.work_came(job)
+                if miner.at is not self or miner.has_noted(job) or miner.session.current not in (None, key):
+                    continue
+                given += 1
+                turn = turn or self._turn(job)
+                if turn is not None and miner.goes_on_with(turn):
+                    went_on += 1
+                    if turn.is_heard:
+                        self._together.tell(turn, miner)
+                else:
+                    miner.work_came(job)
+                    if self.link.job is not job:
+                        break
         finally:
+            if turn is not None and went_on:
+                self._together.went_on(turn, went_on)
             if self.link.job is not job or job is None:
                 waiting.clear()
             elif not waiting and self._is_to_be_noted:
                 self.work_noted(self.link, job)
         return given
+
+    def _turn(self, job: PoolJob) -> Turn | None:
+        """For those who go on as they did with the last job; None where nobody does."""
+        work = self.work
+        if self.begins_anew or work is None or work.job is not job or work.before is None:
+            return None
+        turn = self._together.turn(work)
+        work.handed_out_at = work.handed_out_at or turn.now
+        return turn
 
     def update_ready(self) -> None:
         """The connection in use was lost: its miners go to another one of the pool, else to another pool."""
@@ -272,6 +289,8 @@ class SharedConnections:
         self._events = events
         self._random = random
         self._connections: dict[SessionId, SharedConnection] = {}
+        self._terms: dict[tuple[Bounds, int, MinerKind], CommonTerms] = {}
+        """Those of the last jobs."""
         self._waiting: dict[SharedLink, None] = {}
         """Miners for whom there is no place; the longest waiting first."""
         self._is_armed = False
@@ -305,10 +324,43 @@ class SharedConnections:
         """Monotonic seconds."""
         return self._clock.now()
 
-    def bounds_of(self, job: PoolJob) -> Bounds:
-        """What bounds the difficulty of its miners."""
-        network = self._engine.network_difficulties.believe(self.pool.config.chain, job.template.nbits)
-        return Bounds(job.difficulty, network.credible, network.block_target)
+    def turn(self, work: SharedWork) -> Turn:
+        """A turn in which ``work`` is handed out."""
+        network = self._engine.network_difficulties.believe(self.pool.config.chain, work.job.template.nbits)
+        bounds = Bounds(work.job.difficulty, network.credible, network.block_target)
+        return Turn(
+            work,
+            key=self.pool.key,
+            bounds=bounds,
+            config=self._engine.config,
+            now=self._clock.now(),
+            is_heard=JobForwarded in self._engine.events.heard,
+        )
+
+    def went_on(self, turn: Turn, miners: int) -> None:
+        """Count so many miners that were sent a job on the terms of the last one."""
+        work, before = turn.work, turn.work.before
+        assert before is not None, "they had one"
+        is_another = before.template.job_id != turn.job.template.job_id
+        age_s = turn.now - turn.job.received_at
+        self._engine.job_sums.add(turn.key, age_s if is_another else None, new_block=work.is_new_block, miners=miners)
+
+    def tell(self, turn: Turn, miner: "SharedLink") -> None:
+        """Tell of one of them."""
+        work, age_s = turn.work, turn.now - turn.job.received_at
+        miner.session.sender.tell(
+            turn.key, turn.job, work.id, clean=work.is_clean, new_block=work.is_new_block, age_s=age_s
+        )
+
+    def common_terms(self, bounds: Bounds, version_mask: int, kind: MinerKind) -> CommonTerms:
+        """One object for all miners that have a job by these, while the configuration is the same."""
+        config, known, key = self._engine.config, self._terms, (bounds, version_mask, kind)
+        terms = known.get(key)
+        if terms is None or terms.config is not config:
+            while len(known) >= TERMS_KEPT:
+                del known[next(iter(known))]
+            terms = known[key] = CommonTerms(bounds=bounds, version_mask=version_mask, kind=kind, config=config)
+        return terms
 
     def next_job_id(self) -> JobId:
         """An id that no miner has seen."""

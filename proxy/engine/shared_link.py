@@ -14,7 +14,7 @@ from proxy.engine.pool import UpstreamPool
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.seats import Layout
 from proxy.engine.shared_connections import SharedConnection, SharedConnections
-from proxy.engine.shared_work import SharedWork
+from proxy.engine.shared_work import Bounds, CommonTerms, SharedWork, Turn
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.vardiff import Vardiff, is_far
 from proxy.ports import Clock, Timer
@@ -180,29 +180,50 @@ class SharedLink:
         if self.session.vardiff is not None and self.session.current in (None, self.pool.key):
             self.session.vardiff.left(self._clock.now())
 
-    def goes_on_with(self, work: SharedWork, now: float) -> bool:
-        """Have the miner sent the next job on the terms of the last one; False where it has to be looked at."""
-        session = self.session
-        vardiff = session.vardiff
-        if self._is_new or vardiff is None or session.current != self.pool.key:
+    def goes_on_with(self, turn: Turn) -> bool:
+        """Send the miner the next job on the terms of the last one; False where it has to be looked at.
+
+        The usual way of most jobs on a farm: what ``WorkSender.send`` would work out is known to be the same. The
+        others wait for their job meanwhile, so all else waits until somebody asks (``JobTable.enter``), or until all
+        have it (``settle``).
+        """
+        session, work = self.session, turn.work
+        jobs = session.submits.jobs
+        if (
+            jobs is None
+            or jobs.last is not work.before
+            or (terms := jobs.terms) is None
+            or terms.link is not self
+            or session.current != turn.key
+            or (terms.common is not turn.held and not turn.hold(terms.common))
+            or not jobs.issue_next(work)
+        ):
             return False
-        vardiff.review(now)
-        sender = session.sender
-        if not sender.send_next(self, work, vardiff.suitable, now):
-            return False
-        vardiff.given(sender.assigned_difficulty or 0.0, now)
-        self._look_later(vardiff)
-        self._noted = work.job
+        self._noted = turn.job
+        session.downstream.push_next(turn.line, turn.now)
         return True
 
-    def assign(self, job: PoolJob, network_difficulty: float) -> float:
+    def settle(self, now: float) -> None:
+        """Note what the miner was sent, and what its shares say by now, for the jobs to come."""
+        session = self.session
+        vardiff, jobs = session.vardiff, session.submits.jobs
+        if vardiff is None or jobs is None or session.current != self.pool.key:
+            return
+        jobs.enter()
+        before = vardiff.suitable
+        vardiff.review(now)
+        if vardiff.suitable != before:
+            self._changed(vardiff)
+
+    def assign(self, job: PoolJob, network_difficulty: float, *, switch: bool) -> float:
         """The difficulty for ``job``, which the miner works on from now on."""
         now, session = self._clock.now(), self.session
         rule = session.vardiff_rule
         share_s = 60.0 / self._aim_of(rule)
         vardiff = session.vardiff or self._begin_vardiff(share_s)
         vardiff.aim(share_s, now)
-        vardiff.review(now)
+        if switch:
+            vardiff.review(now)
         difficulty = self._bounded(vardiff, job, network_difficulty, rule)
         vardiff.given(difficulty, now)
         self._look_later(vardiff)
@@ -276,6 +297,10 @@ class SharedLink:
 
     # --- Its own --------------------------------------------------------------------------------------------------
 
+    def common_terms(self, bounds: Bounds, version_mask: int, kind: MinerKind) -> CommonTerms:
+        """One object for all miners that have a job by these."""
+        return self._together.common_terms(bounds, version_mask, kind)
+
     def _came_to(self, place: SharedConnection | None) -> None:
         self.at, self._noted, self._kind, self._is_new = place, None, None, True
         if place is not None and place.link.job is not None:
@@ -324,11 +349,18 @@ class SharedLink:
         )
 
     def _review(self, vardiff: Vardiff) -> None:
-        """Look at the evidence between two jobs; where the difficulty is far off, the job is issued anew."""
-        now, session, job = self._clock.now(), self.session, self.job
-        rule = session.vardiff_rule
-        vardiff.aim(60.0 / self._aim_of(rule), now)
+        """Look at the evidence between two jobs."""
+        now = self._clock.now()
+        vardiff.aim(60.0 / self._aim_of(self.session.vardiff_rule), now)
         vardiff.review(now)
+        self._changed(vardiff)
+
+    def _changed(self, vardiff: Vardiff) -> None:
+        """What suits the miner may be something else by now; where what it has is far off, the job is issued anew."""
+        session, job = self.session, self.job
+        rule = session.vardiff_rule
+        if session.jobs is not None:
+            session.jobs.suits(vardiff.suitable)
         given = session.sender.assigned_difficulty
         if job is None or given is None or session.current != self.pool.key:
             return

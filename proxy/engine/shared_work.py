@@ -1,10 +1,16 @@
 """A job of a shared connection as all its miners get it: one id, one search space apart from the prefixes, one line."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
+from proxy.config.snapshot import ConfigSnapshot
+from proxy.engine.eligibility import MinerKind
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.stratum.pool_job import PoolJob
-from proxy.types import JobId
+from proxy.types import JobId, PoolKey, SessionId
+
+if TYPE_CHECKING:
+    from proxy.engine.jobs import IssuedJob
 
 SMALL_PADDING = 1
 """Bytes of padding that come round too soon to tell search spaces apart."""
@@ -20,28 +26,65 @@ class Bounds(NamedTuple):
     block_target: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CommonTerms:
+    """What miners of a kind have a job by, and the next ones while nothing changes; one object for all of them."""
+
+    bounds: Bounds
+    version_mask: int
+    """Version bits that they may roll."""
+    kind: MinerKind
+    """Which pools' jobs they can use depends on."""
+    config: ConfigSnapshot
+
+
 class SharedWork:
     """One job of one connection; made when it comes."""
 
-    __slots__ = ("before", "bounds", "connection", "id", "is_clean", "is_new_block", "job", "lines", "ntime", "padding")
+    __slots__ = (
+        "before",
+        "connection",
+        "content",
+        "handed_out_at",
+        "id",
+        "is_clean",
+        "is_new_block",
+        "job",
+        "line_id",
+        "lines",
+        "ntime",
+        "padding",
+    )
 
-    def __init__(self, ident: JobId, connection: UpstreamConnection, job: PoolJob, padding: bytes, ntime: int) -> None:
+    def __init__(
+        self,
+        ident: JobId,
+        line_id: SessionId,
+        connection: UpstreamConnection,
+        job: PoolJob,
+        padding: bytes,
+        ntime: int,
+    ) -> None:
         self.id = ident
+        self.line_id = line_id
+        """As whose the connection is known."""
         self.connection = connection
         """It issued the job, so it carries the job's shares."""
         self.job = job
         self.padding = padding
         self.ntime = ntime
+        self.content = job.content if len(padding) <= SMALL_PADDING else None
+        """Where ``ntime`` has to tell it apart from others: from those."""
         self.before: PoolJob | None = None
         """The job before it on this connection, where the two differ in nothing but the work; else None."""
         self.is_new_block = True
         """Whether it is for another block than ``before``."""
         self.is_clean = True
         """Whether it replaces ``before``."""
-        self.bounds: Bounds | None = None
-        """As of the turn in which it is handed out."""
+        self.handed_out_at = 0.0
+        """When the first miners got it in their turn (monotonic seconds)."""
         self.lines: dict[bool, bytes] = {}
-        """``mining.notify``, by whether it is clean; encoded with the first miner that gets it."""
+        """``mining.notify``, by whether it is clean; encoded for the first miner that gets it."""
 
     def follow(self, before: PoolJob) -> None:
         """``before`` was the job before it, on the same connection.
@@ -62,15 +105,57 @@ class SharedWork:
             self.is_clean = job.clean or self.is_new_block
 
 
+class Turn:
+    """What the miners have in common that are given a job in one turn of the loop, on the terms of the last one."""
+
+    __slots__ = ("_bounds", "_config", "held", "is_heard", "job", "key", "line", "now", "work")
+
+    def __init__(
+        self,
+        work: SharedWork,
+        *,
+        key: PoolKey,
+        bounds: Bounds,
+        config: ConfigSnapshot,
+        now: float,
+        is_heard: bool,
+    ) -> None:
+        self.work = work
+        self.job = work.job
+        self.line = notify_line(work, clean=work.is_clean)
+        self.key = key
+        """Whose job it is."""
+        self.now = now
+        self.is_heard = is_heard
+        """Whether each of them is told (``JobForwarded``)."""
+        self._bounds = bounds
+        self._config = config
+        self.held: CommonTerms | None = None
+        """The last ones that were found to hold."""
+
+    def hold(self, terms: CommonTerms) -> bool:
+        """Whether nothing that ``terms`` depend on has changed."""
+        if (
+            terms.config is not self._config
+            or terms.bounds != self._bounds
+            or self.job.template.verdicts.get(terms.kind) != ""
+        ):
+            return False
+        self.held = terms
+        return True
+
+
 class SearchSpaces:
     """What one shared connection has handed out of the jobs of the newest block: by content, the latest ntime.
 
     Where the padding is too small to tell two issues of a job apart, their ntime does (docs/dev/decisions, 0002).
     """
 
-    __slots__ = ("_ntimes", "_tip")
+    __slots__ = ("_line_id", "_ntimes", "_tip")
 
-    def __init__(self) -> None:
+    def __init__(self, line_id: SessionId) -> None:
+        """``line_id``: as whose the connection is known."""
+        self._line_id = line_id
         self._tip = b""
         self._ntimes: dict[tuple[bytes, bytes], int] = {}
 
@@ -82,7 +167,7 @@ class SearchSpaces:
         if size <= SMALL_PADDING and last is not None:
             ntime = max(ntime, min(last + 1, ntime + MAX_NTIME_ROLL_S))
         self.issued(job, ntime)
-        return SharedWork(ident, connection, job, connection.padding.take(size), ntime)
+        return SharedWork(ident, self._line_id, connection, job, connection.padding.take(size), ntime)
 
     def issued(self, job: PoolJob, ntime: int) -> None:
         """A miner got the job with ``ntime``."""
@@ -90,3 +175,23 @@ class SearchSpaces:
             self._ntimes[job.content] = max(ntime, self._ntimes.pop(job.content, 0))
             while len(self._ntimes) > 64:
                 del self._ntimes[next(iter(self._ntimes))]
+
+
+def notify_line(issued: "IssuedJob | SharedWork", *, clean: bool) -> bytes:
+    """``mining.notify`` for the miner: the pool's job with its extranonce1 and our padding moved into coinb1.
+
+    The text comes ready made from the template; all of it was checked to be hex when the line was read.
+    """
+    lines = issued.lines
+    if lines is not None and clean in lines:
+        return lines[clean]
+    job = issued.job
+    template = job.template
+    line = (
+        f'{{"id":null,"method":"mining.notify","params":["{issued.id}",{template.opening}'
+        f'{job.extranonce1.hex()}{issued.padding.hex()}{template.ending}{issued.ntime:08x}",'
+        f"{'true' if clean else 'false'}]}}\n"
+    ).encode()
+    if lines is not None:
+        lines[clean] = line
+    return line

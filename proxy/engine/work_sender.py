@@ -3,16 +3,16 @@
 from typing import TYPE_CHECKING
 
 from proxy.engine.assigned_difficulty import as_number, assigned_difficulty_for
-from proxy.engine.jobs import IssuedJob, IssueTerms, JobTable, MinerLink, notify_line
+from proxy.engine.jobs import IssuedJob, IssueTerms, JobTable, MinerLink
 from proxy.engine.session_part import SessionPart
 from proxy.engine.shared_link import SharedLink
-from proxy.engine.shared_work import Bounds, SharedWork
+from proxy.engine.shared_work import Bounds, notify_line
 from proxy.observe.events import DifficultySent, JobForwarded, MinerReady
 from proxy.stratum.codec import encode_notification, encode_request
 from proxy.stratum.downstream import KEEP_ALIVE_ID
 from proxy.stratum.pool_job import PoolJob
 from proxy.stratum.version_rolling import mask_text, undisputed_mask
-from proxy.types import JobId, PoolKey, shared
+from proxy.types import JobId, PoolKey
 
 if TYPE_CHECKING:
     from proxy.engine.engine import Engine
@@ -25,7 +25,7 @@ KEEP_ALIVE_S = 50.0
 class WorkSender(SessionPart):
     """One session's; knows what the miner was last sent."""
 
-    __slots__ = ("_engine", "_job", "_pool", "_terms", "assigned_difficulty", "version_mask")
+    __slots__ = ("_engine", "_pool", "assigned_difficulty", "version_mask")
 
     def __init__(self, session: "Session", engine: "Engine") -> None:
         super().__init__(session)
@@ -34,32 +34,26 @@ class WorkSender(SessionPart):
         self.version_mask: int | None = None
         """The version bits last allowed; None: none were negotiated."""
         self._engine = engine
-        self._job: PoolJob | None = None
-        """The job last sent, as its pool sent it."""
         self._pool: PoolKey | None = None
-        """Whose it is."""
-        self._terms: IssueTerms | None = None
-        """How it was issued, where the next one may be issued alike."""
-
-    def detach(self) -> None:
-        """The miner is gone."""
-        super().detach()
-        self._terms = None
+        """Whose job it was sent last."""
 
     def has_sent(self, job: PoolJob) -> bool:
         """Whether this is the job that the miner was sent last."""
-        return self._job is job
+        jobs = self._session.jobs
+        return jobs is not None and jobs.last is job
 
     def send(self, link: MinerLink, *, clean: bool, switch: bool = False) -> None:
         """The way in which jobs reach the miner: mask, difficulty and job in this order in one write."""
-        job, jobs, before = link.job, self._session.jobs, self._job
+        job, jobs = link.job, self._session.jobs
         assert job is not None and jobs is not None, "work is sent where there is a job, after the handshake"
+        before = jobs.last
         new_block = before is None or job.template.prevhash != before.template.prevhash
         clean = clean or new_block or before is None or job.extranonce1 != before.extranonce1
         first, now = not jobs.any_issued, self._engine.clock.now()
         if clean:
             jobs.retire(now)
-        issued, self._job = self._issue(link, job, jobs, now), job
+        issued = self._issue(link, job, jobs, now, switch=switch)
+        jobs.last = job
         push, notify = self._session.downstream.push, notify_line(issued, clean=clean)
         version_mask = self._mask_to_tell(issued, first=first)
         if version_mask is None and not switch and issued.difficulty == self.assigned_difficulty:
@@ -69,44 +63,18 @@ class WorkSender(SessionPart):
             if switch or issued.difficulty != self.assigned_difficulty:
                 lines.append(self._difficulty_line(issued, link))
             push(*lines, notify)
-        self._terms = self._terms_of(link, issued) if isinstance(link, SharedLink) else None
-        self._tell(link.pool.key, job, issued.id, issued.difficulty, before, clean=clean, new_block=new_block, now=now)
+        jobs.change_terms(self._terms_of(link, issued) if isinstance(link, SharedLink) else None)
+        key, age_s = link.pool.key, now - job.received_at
+        old_pool, self._pool = self._pool, key
+        was_waiting = (
+            before is not None and old_pool == key and before.template.job_id != job.template.job_id
+        )  # not where the job was kept for a switch, or is issued a second time
+        self._engine.job_sums.add(key, age_s if was_waiting else None, new_block=new_block)
+        if JobForwarded in self._engine.events.heard:
+            self.tell(key, job, issued.id, clean=clean, new_block=new_block, age_s=age_s)
         if first:
             session = self._session
             self._engine.events.emit(MinerReady(session=session.id, worker=session.worker, pool=link.pool.key))
-
-    def send_next(self, link: SharedLink, work: SharedWork, suitable: float, now: float) -> bool:
-        """Send the next job of a shared connection on the terms of the last one; False where those do not hold.
-
-        The usual way of most jobs on a farm: what ``send`` would work out is known to be the same, so that a look at
-        what it depends on, a place in the table and a write are all. ``suitable``: the difficulty that suits the miner.
-        """
-        terms, session, engine = self._terms, self._session, self._engine
-        if terms is None or work.before is None or self._job is not work.before or terms.link is not link:
-            return False
-        job, jobs, line, pool = work.job, session.jobs, work.lines.get(work.is_clean), link.pool.key
-        if (
-            line is None
-            or jobs is None
-            or terms.suitable != suitable
-            or terms.bounds != work.bounds
-            or terms.config is not engine.config
-            or terms.asked != self._asked()
-            or job.template.verdicts.get(terms.kind) != ""
-            or pool not in session.ready
-            or session.links.get(pool) is not link
-            or not jobs.may_have(link, work)
-        ):
-            return False
-        if work.is_clean:
-            jobs.retire(now)
-        jobs.issue_next(work, terms, now)
-        self._job = job
-        session.downstream.push(line)
-        self._tell(
-            pool, job, work.id, terms.difficulty, work.before, clean=work.is_clean, new_block=work.is_new_block, now=now
-        )
-        return True
 
     def _terms_of(self, link: SharedLink, issued: IssuedJob) -> IssueTerms | None:
         """How the job just sent was issued; None where it was not the one that all get."""
@@ -115,35 +83,14 @@ class WorkSender(SessionPart):
         if issued.lines is None or work is None or vardiff is None:
             return None
         bounds = Bounds(job.difficulty, session.network_difficulty(pool, job), issued.block_target)
-        return IssueTerms(
-            link=link,
-            bounds=work.bounds if work.bounds == bounds else bounds,  # mostly one for all miners
-            suitable=vardiff.suitable,
-            difficulty=issued.difficulty,
-            version_mask=issued.version_mask,
-            kind=session.kind(pool.key, job),
-            asked=self._asked(),
-            config=self._engine.config,
-        )
+        common = link.common_terms(bounds, issued.version_mask, session.kind(pool.key, job))
+        return IssueTerms(link=link, common=common, suitable=vardiff.suitable, difficulty=issued.difficulty)
 
-    def _asked(self) -> tuple[object, ...]:
-        """What the miner asked for, and which version bits it was told."""
-        session = self._session
-        downstream = session.downstream
-        return shared(
-            (
-                downstream.requested_version_mask,
-                downstream.declined,
-                session.asked_difficulty.least,
-                self.version_mask,
-            )
-        )
-
-    def _issue(self, link: MinerLink, job: PoolJob, jobs: JobTable, now: float) -> IssuedJob:
+    def _issue(self, link: MinerLink, job: PoolJob, jobs: JobTable, now: float, *, switch: bool) -> IssuedJob:
         session, engine, pool = self._session, self._engine, link.pool
         network = engine.network_difficulties.believe(pool.config.chain, job.template.nbits)
         if isinstance(link, SharedLink):
-            difficulty = link.assign(job, network.credible)
+            difficulty = link.assign(job, network.credible, switch=switch)
         else:
             held = link.held_difficulty(job.difficulty)
             difficulty = assigned_difficulty_for(
@@ -194,40 +141,32 @@ class WorkSender(SessionPart):
             )
         return encode_notification("mining.set_difficulty", [as_number(issued.difficulty)])
 
-    def _tell(
+    def tell(
         self,
         pool: PoolKey,
         job: PoolJob,
         ident: JobId,
-        difficulty: float,
-        before: PoolJob | None,
         *,
         clean: bool,
         new_block: bool,
-        now: float,
+        age_s: float,
     ) -> None:
-        """Tell that ``job`` was sent as ``ident``; ``before``: the one that the miner was sent last."""
-        session, engine, age_s = self._session, self._engine, now - job.received_at
-        old_pool, self._pool = self._pool, pool
-        was_waiting = (
-            before is not None and old_pool == pool and before.template.job_id != job.template.job_id
-        )  # not where the job was kept for a switch, or is issued a second time
-        engine.job_sums.add(pool, age_s if was_waiting else None, new_block=new_block)
-        if JobForwarded in engine.events.heard:
-            engine.events.emit(
-                JobForwarded(
-                    session=session.id,
-                    worker=session.worker,
-                    pool=pool,
-                    job=ident,
-                    pool_job=str(job.template.job_id),
-                    difficulty=difficulty,
-                    pool_difficulty=job.difficulty,
-                    clean=clean,
-                    age_s=age_s,
-                    new_block=new_block,
-                )
+        """Tell whoever listens that ``job`` was sent as ``ident``."""
+        session = self._session
+        self._engine.events.emit(
+            JobForwarded(
+                session=session.id,
+                worker=session.worker,
+                pool=pool,
+                job=ident,
+                pool_job=str(job.template.job_id),
+                difficulty=self.assigned_difficulty or 0.0,
+                pool_difficulty=job.difficulty,
+                clean=clean,
+                age_s=age_s,
+                new_block=new_block,
             )
+        )
 
     def keep_alive(self) -> float:
         """Send something before the miner takes silence for a dead pool; nothing that changes what it works on.

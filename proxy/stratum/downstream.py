@@ -179,6 +179,16 @@ class Downstream:
         """Send encoded notifications in this order in one write."""
         self._write(lines[0] if len(lines) == 1 else b"".join(lines), len(lines))
 
+    def push_next(self, line: bytes, now: float) -> None:
+        """As ``push`` of one line, the miner's next job, at ``now``: thousands of miners get theirs at once."""
+        link = self._link
+        if self._replies or self.traced or link is None:
+            self._write(line, 1)
+            return
+        self.last_sent = now
+        link.send(line)
+        self._lines.sent += 1
+
     def accept(self, ident: JsonId) -> None:
         """Answer a submit: accepted."""
         line, link = TRUE % ident if type(ident) is int else encode_response(ident, True), self._link

@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 
 from proxy.config.snapshot import Connections, GroupBy
+from proxy.engine.jobs import IssueTerms, JobTable
 from proxy.engine.prefixes import Prefixes
 from proxy.engine.seats import CONTENTS_KEPT, Layout, Seats
-from proxy.engine.shared_work import SearchSpaces
+from proxy.engine.shared_work import SearchSpaces, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.observe.events import ShareResult
-from proxy.stratum.extranonce import ExtranoncePadding
+from proxy.stratum.extranonce import ExtranoncePadding, MinerExtranonce
 from proxy.stratum.pool_job import PoolJob, parse_notify
 from proxy.types import JobId, SessionId, Verdict
 from tests.support.world import ScriptedMiner, World
@@ -94,7 +95,8 @@ def job(coinb1: str = "01", ntime: int = 100, tip: str = "00") -> PoolJob:
 
 
 def test_without_padding_the_same_content_gets_another_ntime_each_time() -> None:
-    spaces, connection = SearchSpaces(), cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
+    spaces = SearchSpaces(SessionId(-1))
+    connection = cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
     assert spaces.first(JobId("1"), connection, job(), 0).ntime == 100
     assert spaces.first(JobId("2"), connection, job(), 0).ntime == 101
     spaces.issued(job(), 150)
@@ -107,8 +109,24 @@ def test_without_padding_the_same_content_gets_another_ntime_each_time() -> None
     assert spaces.first(JobId("7"), connection, job(tip="11"), 0).ntime == 101
 
 
+def test_a_search_space_that_a_miner_had_does_not_come_as_its_next_job() -> None:
+    connection = cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
+    table = JobTable(MinerExtranonce(b"\x01", 3))
+    table.change_terms(cast(IssueTerms, SimpleNamespace()))
+    one, same, later = (
+        SharedWork(JobId(ident), SessionId(-1), connection, job(), b"", ntime)
+        for ident, ntime in (("1", 100), ("2", 100), ("3", 101))
+    )
+    assert table.issue_next(one)
+    assert not table.issue_next(same)
+    assert table.issue_next(later)
+    assert not table.issue_next(one)
+    assert len(table) == 2
+
+
 def test_what_is_remembered_of_search_spaces_is_bounded() -> None:
-    spaces, connection = SearchSpaces(), cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
+    spaces = SearchSpaces(SessionId(-1))
+    connection = cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
     for number in range(300):
         spaces.first(JobId("1"), connection, job(f"{number:04x}"), 0)
     assert len(spaces._ntimes) <= 64

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.engine.jobs import JobTable, notify_line
+from proxy.engine.jobs import JobTable
 from proxy.engine.productive import ProductiveDifficulty
+from proxy.engine.shared_work import notify_line
 from proxy.errors import RemoteProtocolError
 from proxy.stratum.extranonce import ExtranoncePadding, MinerExtranonce
 from proxy.stratum.pool_job import CACHED_LINES, NotifyCache, NotifyTemplate, PoolJob, parse_notify
