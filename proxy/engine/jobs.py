@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 KEEP_S = 60.0
 """How long a job stays known after a clean job or a switch; its pool decides what comes for it."""
 MAX_JOBS = 256
+FEW_SHARES = 8
 MAX_SHARES_REMEMBERED = 8_192
 """Per job, for the duplicate check."""
 MAX_SHARES_OF_SESSION = 16_384
 """Over all jobs, looked at with each new one: two hours at two shares a second, and 2 MB. The oldest jobs' go first."""
 _three_words = struct.Struct(">LLL").pack
+MOST_PREPARED = 2
+"""Jobs for which it is kept what their plain shares are checked with, half a kilobyte each: a dozen are known of a
+miner at work, and hardly any share is late by more than one."""
 MAX_CONTENTS = 16
 MinerLink: TypeAlias = PoolLink | SharedLink
 """A miner's way to a pool."""
@@ -51,8 +55,8 @@ class IssuedJob:
     """The miner's."""
     block_target: int
     """A hash up to it solves a block."""
-    shares: set[bytes] | None = None
-    """``key`` of what went up for it. Most jobs never see a share."""
+    shares: tuple[bytes, ...] | set[bytes] = ()
+    """``key`` of what went up for it. Most jobs see no share or a few, for which a set would be four times as large."""
     shared: SharedLink | None = None
     """Through which a miner on a shared connection got it; it takes what proves the miner's rate."""
     lines: dict[bool, bytes] | None = None
@@ -69,13 +73,14 @@ class IssuedJob:
 
     def has_gone_up(self, key: bytes) -> bool:
         """Whether this share was given to the pool before."""
-        return self.shares is not None and key in self.shares
+        return key in self.shares
 
     def went_up(self, key: bytes) -> None:
         """Remember a share; what was refused here is not remembered, it would be refused again."""
         shares = self.shares
-        if shares is None:
-            shares = self.shares = set()
+        if isinstance(shares, tuple):
+            self.shares = (*shares, key) if len(shares) < FEW_SHARES else {*shares, key}
+            return
         if len(shares) >= MAX_SHARES_REMEMBERED:
             shares.pop()
         shares.add(key)
@@ -85,6 +90,11 @@ class IssuedJob:
         if not self._is_looked_at:
             self.plain, self._is_looked_at = plain_work_of(self), True
         return self.plain
+
+    def unprepare(self) -> None:
+        """Give back what was prepared; a share that comes all the same has it prepared again."""
+        self.plain = self._head = None
+        self._is_looked_at = False
 
     @property
     def coinbase_head(self) -> "_Hash":
@@ -133,6 +143,7 @@ class JobTable:
         "_issued",
         "_next",
         "_ntimes",
+        "_prepared",
         "_retired",
         "_shared",
         "last",
@@ -158,6 +169,8 @@ class JobTable:
         self._retired: list[tuple[float, int]] = []
         """When jobs were retired, and how many the miner had got by then; the oldest first."""
         self._ntimes: dict[tuple[object, ...], int] = {}
+        self._prepared: tuple[IssuedJob, ...] = ()
+        """For which ``plain`` is kept, the oldest first."""
         self._shared: dict[SessionId, JobId] | None = None
         """The last job that it got as all miners of a shared connection did, by connection."""
 
@@ -174,6 +187,16 @@ class JobTable:
             issued = self._by_id[job_id] = self._made(*issued)
             self._forget_shares()
         return issued
+
+    def prepare(self, issued: IssuedJob) -> PlainWork | None:
+        """``issued.plain``, prepared where it was not."""
+        work = issued.prepare()
+        if work is not None:
+            prepared = (*self._prepared, issued)
+            if len(prepared) > MOST_PREPARED:
+                prepared[0].unprepare()
+            self._prepared = prepared[-MOST_PREPARED:]
+        return work
 
     @property
     def lowest_difficulty(self) -> float:
@@ -340,7 +363,7 @@ class JobTable:
         """Give the memory back of what is too much; such a share would go up again, and its pool refuses it."""
         left = MAX_SHARES_OF_SESSION
         for issued in reversed(self._by_id.values()):
-            if isinstance(issued, IssuedJob) and issued.shares is not None:  # few have any
+            if isinstance(issued, IssuedJob) and issued.shares:  # few have any
                 left -= len(issued.shares)
                 if left < 0:
-                    issued.shares = None
+                    issued.shares = ()

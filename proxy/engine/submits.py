@@ -138,7 +138,7 @@ class SubmitHandler:
             return False
         if issued is None:
             return False
-        work = issued.plain or issued.prepare()
+        work = issued.plain or jobs.prepare(issued)
         if (
             work is None
             or version_bits & work.other_bits
@@ -148,7 +148,7 @@ class SubmitHandler:
             return False
         version = work.version | version_bits
         key = extranonce2 + words  # ``issued.key``: the bits are those in which the version differs from the job's
-        if issued.shares is not None and key in issued.shares:
+        if key in issued.shares:
             return False
         header, digest = work.hashed(extranonce2, version, ntime, nonce)
         value = _from_bytes(digest, "little")

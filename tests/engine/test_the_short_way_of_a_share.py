@@ -219,3 +219,26 @@ def test_a_block_in_the_usual_form_goes_up_once() -> None:
     assert miner.answers(first)[0]["result"] is True
     assert miner.answers(again)[0]["error"][0] == 22
     assert len(world.pools["A"].submits) == len(world.events_of(BlockCandidate)) == 1
+
+
+def test_what_shares_are_checked_with_is_kept_for_the_last_two_jobs_that_had_any() -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(5)
+    known = [miner.job]
+    for number in range(4):
+        miner.submit(nonce=f"{number + 1:08x}", bits="00000000")
+        world.pools["A"].notify()
+        world.advance(5)
+        known.append(miner.job)
+    jobs = miner.session.jobs
+    assert jobs is not None
+    issued = [jobs.find(job[0]) for job in known[:4]]
+    assert [each is not None and each.plain is not None for each in issued] == [False, False, True, True]
+    before = len(world.pools["A"].submits)
+    miner.submit(known[0], nonce="00000077", bits="00000000")
+    duplicate = miner.submit(known[0], nonce="00000001", bits="00000000")
+    world.advance(1)
+    assert len(world.pools["A"].submits) == before + 1
+    assert miner.answers(duplicate)[0]["error"][0] == 22
+    assert [each is not None and each.plain is not None for each in issued] == [True, False, False, True]
