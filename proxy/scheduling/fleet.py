@@ -62,6 +62,8 @@ class Fleet:
         self._policy = self._policies[Policy.SLICING]
         self._rounds = Rounds({}, min_switch_s=control.min_switch_s, slice_s=control.slice_s, tuning=tuning)
         self._packed_at = -math.inf
+        self._is_strict = False
+        """Whether the next check places all anew."""
         self._placing: set[SessionId] = set()
         """Whom a check decides about: without those that left, or found or lost a pool, after it looked at them."""
         self._corrected_at = now
@@ -153,11 +155,11 @@ class Fleet:
                 continue
             if cause is not SwitchReason.RETURN or miner.current not in miner.ready:
                 self.fail_over(miner, now, cause)
-        self.check(now, strict=True)
-        for miner in self.miners.values():
-            is_away = miner.current is not None and miner.current not in weights
-            if not is_away and miner.assignment.pool in (None, miner.current):
-                miner.move_reason = SwitchReason.ASSIGN
+        self._is_strict = True
+        if self._is_large:
+            self.check_by(now)
+        else:
+            self.check(now)
 
     def _begin_ledger(
         self, weights: Mapping[PoolKey, float], totals: FleetTotals, now: float, wall: float, *, is_change: bool
@@ -286,14 +288,16 @@ class Fleet:
 
     # --- decisions ------------------------------------------------------------------------------------------------
 
-    def check(self, now: float, *, strict: bool = False) -> None:
-        """Correct the assignments that are wrong (all of them if ``strict``), and let every miner take its step."""
-        at_once(self.check_in_parts(lambda: now, strict=strict))
+    def check(self, now: float) -> None:
+        """Correct the assignments that are wrong, all of them after a change of weights, and let miners take their
+        steps."""
+        at_once(self.check_in_parts(lambda: now))
 
-    def check_in_parts(self, now: Callable[[], float], *, strict: bool = False) -> Generator[None, None, None]:
-        """The same of many miners, with pauses; nothing is decided if another ledger begins meanwhile: the check that
-        begins it has decided."""
+    def check_in_parts(self, now: Callable[[], float]) -> Generator[None, None, None]:
+        """The same of many miners, with pauses; nothing is decided if another ledger begins meanwhile: that has a check
+        of its own."""
         self.due, ledger = math.inf, self.ledger
+        strict, self._is_strict = self._is_strict, False
         totals = yield from self.totals_in_parts(now)
         loads = yield from self._loads(totals, now)
         if self.ledger is not ledger:
@@ -317,6 +321,8 @@ class Fleet:
         self._placing.clear()
         if self.ledger is not ledger:
             return
+        if strict:
+            yield from self._give_reasons()
         moment = now()
         self._spread_correction(totals, moment)
         young = moment - ledger.started < self._tuning.young_s or self.is_returning
@@ -329,6 +335,16 @@ class Fleet:
             for miner in self.miners.values():
                 if miner.assignment.role is Role.RESIDUAL:
                     miner.due = now()  # with the sums of this check
+            yield
+
+    def _give_reasons(self) -> Generator[None, None, None]:
+        """Who needs not move for the new weights moves for the fleet's sake alone from now on."""
+        weights = self.weights
+        for together in in_parts(list(self.miners.values()), self._tuning.at_once):
+            for miner in together:
+                is_away = miner.current is not None and miner.current not in weights
+                if not is_away and miner.assignment.pool in (None, miner.current):
+                    miner.move_reason = SwitchReason.ASSIGN
             yield
 
     @property

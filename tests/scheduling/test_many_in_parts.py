@@ -183,7 +183,7 @@ def test_placing_in_parts_is_placing_at_once() -> None:
 
 @pytest.mark.parametrize("what", ["leaves", "loses its pool", "finds none but one", "has new weights"])
 def test_all_are_placed_at_once_also_where_one_changes_in_the_middle(what: str) -> None:
-    pause, in_the_middle = 0, 0
+    pause, in_the_middle = 1, 0
     while True:
         fleet = of_many()
         fleet.work(300)
@@ -275,3 +275,39 @@ def test_snapshot_in_parts_is_that_made_at_once_and_bears_who_leaves() -> None:
         fleet.scheduler.remove_miner(SessionId(number))
     left, _ = ended(again)
     assert sum(pool.miners for pool in left.pools.values()) == 20
+
+
+def test_new_weights_place_many_in_parts_and_the_last_ones_hold() -> None:
+    fleet = of_many()
+    fleet.work(300)
+    there = the_fleet(fleet)
+    before = {miner.session: miner.assignment for miner in there.miners.values()}
+    for share, revision in ((20, 2), (90, 3), (40, 4)):
+        fleet.scheduler.apply(config(schedule({A: share, B: 100 - share}, policy=Policy.PACKING), revision=revision))
+        kept = {session: there.miners[session].assignment for session in before}
+        assert kept == before  # nothing is placed in this turn
+    fleet.clock.advance(0.0)
+    assert not there._is_strict
+    fixed = [miner for miner in there.miners.values() if miner.assignment.role is Role.FIXED]
+    assert len(fixed) >= 28
+    rates = Counter[PoolKey | None]()
+    for miner in fixed:
+        rates[miner.assignment.pool] += miner.estimate.rate  # type: ignore[assignment]
+        assert miner.move_reason is (
+            SwitchReason.ASSIGN if miner.assignment.pool == miner.current else SwitchReason.WEIGHT
+        )
+    assert rates[A] / sum(rates.values()) == pytest.approx(0.4, abs=0.05)
+    fleet.clock.advance(1.0)
+    assert all(miner.current == miner.assignment.pool for miner in fixed)
+
+
+def test_pool_that_dies_is_left_by_many_in_the_same_turn() -> None:
+    fleet = of_many()
+    fleet.work(300)
+    fleet.scheduler.pool_status(A, False)
+    assert set(fleet.pools().values()) == {B}
+    fleet.clock.advance(5.0)
+    fleet.scheduler.pool_status(A, True)
+    spent = Counter(fleet.work(600))
+    assert spent[A] / spent.total() == pytest.approx(0.7, abs=0.05)
+    assert not the_fleet(fleet).is_returning
