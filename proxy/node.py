@@ -494,7 +494,7 @@ class Node(OwnProcess):
 
     async def _settle(self) -> None:
         """Everything is counted and the snapshot is fresh: metrics are about to be read."""
-        await self.publisher.refresh()
+        await self.publisher.refresh(rows=self.engine.config.worker_series > 0)
         self.events.settle()
 
     async def _fresh_snapshot(self) -> LiveSnapshot | None:

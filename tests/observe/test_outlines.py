@@ -7,10 +7,12 @@ import pytest
 from proxy.alerts.evaluators import Evaluators
 from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.observe.live import outlines
+from proxy.observe.live.gauges import SnapshotGauges
 from proxy.observe.live.moves import MARK_EVERY_S
 from proxy.observe.live.rows import RATES_KEPT_S
 from proxy.observe.live.snapshot import SnapshotBuilder
-from proxy.observe.live.views import LiveSnapshot, WorkerOutline
+from proxy.observe.live.views import LiveSnapshot, LiveStore, WorkerOutline
+from proxy.observe.metrics import Gauges
 from proxy.types import PoolStatus, Reason, Verdict
 from tests.observe.test_snapshot_sessions import builder_of
 from tests.support.shares import share
@@ -178,3 +180,30 @@ def test_all_rows_are_made_where_somebody_reads_them_and_when_half_an_hour_is_ov
     assert not builder.may_outline
     builder.build()
     assert builder.may_outline
+
+
+def test_gauges_without_series_of_workers_are_those_of_a_whole_snapshot() -> None:
+    world = World({"A": 8, "B": 8})
+    builder = builder_of(world)
+    miners = [world.miner(user=f"addr.rig{number}") for number in range(3)]
+    world.advance(1)
+    builder.build()
+    miners[0].leave()
+    for step in range(5):
+        world.advance(200)
+        miners[1].submit(nonce=f"{step:08x}")
+        world.advance(1)
+        for _ in builder.look_for_gauges():
+            pass
+        short, whole = gauges_of(builder.outline()), gauges_of(builder.build())
+        assert short == whole
+        assert [pool.active for pool in short.pools].count(True) >= 1
+
+
+def gauges_of(live: LiveSnapshot) -> Gauges:
+    kept = LiveStore()
+    kept.put(live)
+    source = SnapshotGauges(
+        kept, queues=dict, dropped=dict, write_errors=lambda: 0, write_lag_s=lambda: 0.0, shown=LiveStore()
+    )
+    return source.gauges()

@@ -51,7 +51,7 @@ class Builder:
     def __init__(self, clock: VirtualClock | None = None) -> None:
         self.clock = clock or VirtualClock()
         self.made = 0
-        self.outlined = 0
+        self.outlined = self.gauged = 0
         self.turns = 0
         """In how many turns most of a snapshot is made."""
         self.may_outline = False
@@ -65,6 +65,10 @@ class Builder:
         return "what was found"
 
     def look_for_outline(self) -> Generator[None, None, None]:
+        yield from self.look()
+
+    def look_for_gauges(self) -> Generator[None, None, None]:
+        self.gauged += 1
         yield from self.look()
 
     def outline(self) -> LiveSnapshot:
@@ -289,6 +293,15 @@ async def test_without_pages_alert_rules_get_outlines_and_a_scrape_gets_the_whol
         assert builder.found == ["what was found"]
         builder.turns = 3
         await publisher.refresh()  # it is fresh
+        await publisher.refresh(rows=False)
         assert builder.turns == 3
+        clock.advance(1.1)
+        await publisher.refresh(rows=False)
+        await publisher.refresh(rows=False)
+        newest = store.current()
+        assert newest is not None
+        assert (builder.made, builder.gauged, newest.outlines) == (1, 1, ())
+        await publisher.refresh()
+        assert builder.made == 2
     finally:
         await cancel_and_wait(task, timeout_s=PATIENCE_S)

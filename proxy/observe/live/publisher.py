@@ -90,6 +90,8 @@ class Publisher:
         """Whether the last notification failed: that is reported once, not with each snapshot."""
         self._whole_at = -inf
         """When the last snapshot was made that is no outline."""
+        self._gauged_at = -inf
+        """When the last one was made in which all gauges were of that moment."""
         self._revision = 0
         self._urgent = asyncio.Event()
         self._making = asyncio.Lock()
@@ -115,10 +117,13 @@ class Publisher:
         async with self._making:
             if self._is_seen or not builder.may_outline:
                 return await self._make_whole()
-            took, _ = await self._in_turns(builder.look_for_outline())
-            began = self._clock.now()
-            self._put(builder.outline())
-            return took + self._clock.now() - began
+            return await self._make_outline(builder.look_for_outline())
+
+    async def _make_outline(self, look: Generator[None, None, None]) -> float:
+        took, _ = await self._in_turns(look)
+        began = self._clock.now()
+        self._put(self._builder.outline())
+        return took + self._clock.now() - began
 
     async def _make_whole(self) -> float:
         took, found = await self._in_turns(self._builder.look())
@@ -145,15 +150,22 @@ class Publisher:
                 await asyncio.sleep(0)
                 began = self._clock.now()
 
-    async def refresh(self) -> None:
-        """Have a snapshot that is at most a second old, where they come more seldom: somebody is about to read it."""
-        async with self._making:
-            if self._is_old:
-                await self._make_whole()
+    async def refresh(self, *, rows: bool = True) -> None:
+        """Have a snapshot that is at most a second old, where they come more seldom: somebody is about to read it.
 
-    @property
-    def _is_old(self) -> bool:
-        return not self._is_seen and self._clock.now() - self._whole_at > SNAPSHOT_S
+        ``rows``: also those of all workers, which most metrics do without.
+        """
+        async with self._making:
+            if not self._is_old(self._whole_at if rows else self._gauged_at):
+                return
+            if rows or not self._builder.may_outline:
+                await self._make_whole()
+            else:
+                await self._make_outline(self._builder.look_for_gauges())
+                self._gauged_at = self._clock.now()
+
+    def _is_old(self, at: float) -> bool:
+        return not self._is_seen and self._clock.now() - at > SNAPSHOT_S
 
     def renew(self) -> None:
         """Have a snapshot of this moment: something that others go by has changed."""
@@ -163,7 +175,7 @@ class Publisher:
         """Make a whole one; returns the seconds that it took."""
         began = self._clock.now()
         self._put(self._builder.build(found))
-        self._whole_at = self._clock.now()
+        self._whole_at = self._gauged_at = self._clock.now()
         return self._whole_at - began
 
     def _put(self, snapshot: LiveSnapshot) -> None:

@@ -151,8 +151,13 @@ class SnapshotBuilder:
         """The same for ``outline``."""
         yield from self._outlines.make()
 
+    def look_for_gauges(self) -> Generator[None, None, None]:
+        """The same, where metrics that tell nothing of single workers are about to be read as well."""
+        yield from self._outlines.make()
+        self._schedule = yield from self.sources.engine.scheduler.snapshot_in_parts()
+
     def outline(self) -> LiveSnapshot:
-        """The last whole snapshot with what alert rules and ``/readyz`` ask for as it is now.
+        """The last whole snapshot with what alert rules, ``/readyz`` and gauges ask for as it is now.
 
         Not before ``build``; of the workers as ``look_for_outline`` found them.
         """
@@ -172,9 +177,11 @@ class SnapshotBuilder:
             rate_5m=rate_view(fleet.rates.m5),
             rate_1h=rate_view(fleet.rates.h1),
             rate_24h=rate_view(fleet.rates.h24),
+            spark=self._spark(),
             sessions=len(here.engine.sessions),
             last_difficulty=self._last_difficulty,
             counts=fleet.total,
+            switch_costs=self._switch_costs.costs(),
             miner_address=self.miner_address,
             hashes_per_difficulty=here.engine.hashes_per_difficulty,
             config_problems=self.config_problems,
@@ -204,7 +211,7 @@ class SnapshotBuilder:
             rate_5m=rate_view(fleet.rates.m5),
             rate_1h=rate_view(fleet.rates.h1),
             rate_24h=rate_view(fleet.rates.h24),
-            spark=tuple((at, dict(rates)) for at, rates in here.accounting.spark()),
+            spark=self._spark(),
             sessions=len(here.engine.sessions),
             last_difficulty=self._last_difficulty,
             counts=fleet.total,
@@ -334,6 +341,9 @@ class SnapshotBuilder:
             )
             for split in self.sources.splits.splits()
         )
+
+    def _spark(self) -> tuple[tuple[float, dict[PoolKey, float]], ...]:
+        return tuple((at, dict(rates)) for at, rates in self.sources.accounting.spark())
 
     def _wall(self, monotonic: float) -> float:
         clock = self.sources.clock
