@@ -84,12 +84,14 @@ def kept_out(proxy: ProxyProcess) -> set[str]:
 
 
 async def all_has_happened(proxy: ProxyProcess, fleet: Fleet, pools: Sequence[TimedPool]) -> None:
-    """Wait until all miners have worked on whatever they can work on, and over new blocks."""
+    """Wait until all miners have worked on whatever they can work on, and over new blocks, and have found one."""
     blocks = [len(pool.blocks_at) + BLOCKS for pool in pools]
     movers = len(fleet) - (len(CANNOT_HASH_LARGE) if pools[1].chain.large_every else 0)
     await fleet.mined(SHARES)
     async with asyncio.timeout(PATIENCE_S):
         while any(len(pool.blocks_at) < goal for pool, goal in zip(pools, blocks, strict=True)):
+            await asyncio.sleep(0.2)
+        while not any(pool.book.blocks for pool in pools):
             await asyncio.sleep(0.2)
         while pools[1].chain.large_every and kept_out(proxy) != CANNOT_HASH_LARGE:
             await asyncio.sleep(0.2)
