@@ -100,8 +100,9 @@ class Account:
             **environment,
         }
         words = [f"{name}={value}" for name, value in variables.items()]
+        # Under nohup the tests' processes ignore SIGHUP, and a shell that began so cannot be told of it.
         return subprocess.run(
-            [*prefix, "env", "-i", *words, *map(str, command)],
+            [*prefix, "env", "--default-signal=HUP", "-i", *words, *map(str, command)],
             cwd=self.home,
             text=True,
             capture_output=True,
