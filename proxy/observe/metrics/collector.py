@@ -243,7 +243,7 @@ def _present(gauges: Gauges) -> Iterator[Metric]:
     yield _counter("dpmp_log_write_errors", "Log lines that could not be written", (), _alone(gauges.log_write_errors))
     yield _gauge(
         "dpmp_database_write_lag_seconds",
-        "Age of the oldest entry that is not in the database yet",
+        "Age of the oldest entry that is not in the database yet; up to half a minute with hundreds of miners",
         (),
         _alone(gauges.database_write_lag_s),
     )
