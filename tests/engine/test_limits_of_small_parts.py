@@ -39,6 +39,7 @@ def test_what_was_not_reported_yet_is_reported_at_the_end() -> None:
 
 def test_shares_and_times_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "MAX_SHARES_REMEMBERED", 2)
+    monkeypatch.setattr(jobs, "FEW_SHARES", 1)
     world = World({"A": 4})
     miner = world.miner()
     world.advance(2)
@@ -48,6 +49,8 @@ def test_shares_and_times_that_are_remembered_are_bounded(monkeypatch: pytest.Mo
     assert len(world.pools["A"].submits) == 5
     table = miner.session.jobs
     assert table is not None
+    worked_on = table.find(miner.all("mining.notify")[-1][0])
+    assert worked_on is not None and len(worked_on.shares) == 2
     for _ in range(2 * jobs.MAX_CONTENTS):
         world.pools["A"].notify(new_block=True)
         world.advance(0.1)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from proxy.config.snapshot import Connections
 from proxy.observe.events import DownstreamTraffic, UpstreamTraffic
 from proxy.types import PoolKey, WorkerName
 from tests.support.world import World
@@ -49,6 +50,17 @@ def test_connected_worker_is_heard_from_the_moment_it_is_asked_for_and_no_other(
     assert {event.session for event in both} == {miner.session.id}
     assert {event.direction for event in both if isinstance(event, DownstreamTraffic)} == {"rx", "tx"}
     assert any(isinstance(event, UpstreamTraffic) and "mining.submit" in event.line for event in both)
+
+
+def test_jobs_that_a_miner_gets_as_all_of_a_shared_connection_do_are_heard() -> None:
+    world = World({"A": 8}, options={"A": {"connections": Connections.SHARED}})
+    for number in range(2):
+        world.miner("cgminer/4.11.1", f"addr.rig{number}", mask="1fffe000")
+    world.advance(3)
+    trace(world, 600, "rig1")
+    for _ in range(3):
+        talk(world)
+    assert sum("mining.notify" in event.line for event in heard(world) if isinstance(event, DownstreamTraffic)) == 3
 
 
 def test_connections_to_all_pools_are_heard_also_the_one_it_does_not_work_on() -> None:

@@ -247,3 +247,10 @@ def test_line_of_the_day_is_a_worker_s_work_in_half_hours_as_parts_of_the_best()
     line = mine.accounting.day_line(ANN)
     assert len(line) == 48 and list(line[-2:]) == [64, 255] and not any(line[:-2])
     assert mine.accounting.day_line(BOB) == b""
+
+
+def test_what_an_earlier_run_proved_stays_while_nothing_comes() -> None:
+    window = RateWindow(0.0)
+    window.add_past(-3 * 3600.0, Work(5.0, 25.0, 1), 0.0)
+    assert [window.work(600.0, which).sum for which in (0, 1, 2)] == [0.0, 0.0, 5.0]
+    assert window.work(86_400.0, 2).sum == 0.0
