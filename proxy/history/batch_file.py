@@ -4,19 +4,17 @@ Tips of the chains and payout checks are left out: the next run hears them again
 """
 
 from collections.abc import Iterable
-from math import isfinite
 from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from proxy.history.batch import Batch, RowKey
-from proxy.history.counters import COUNTED, Counts
+from proxy.history.counters import COUNTED, Counts, all_storable, storable
 from proxy.history.effort import WorkAtBlock
 from proxy.history.records import Record
 from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
-LARGEST_FLOAT = 1e300
 _COUNTED = attrgetter(*COUNTED)
 
 
@@ -32,7 +30,7 @@ def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
                     start,
                     _text(worker),
                     pool,
-                    _numbers(counts),
+                    dict(zip(COUNTED, all_storable(_COUNTED(counts)), strict=True)),
                     _rejects(counts),
                 ]
                 for (step, start, worker, pool), counts in (*batch.rows.items(), *rows)
@@ -43,31 +41,20 @@ def encoded(batch: Batch, rows: Iterable[tuple[RowKey, Counts]] = ()) -> bytes:
                     _text(record.worker),
                     record.chain.value,
                     record.pool,
-                    _finite(record.true_difficulty),
+                    storable(record.true_difficulty),
                     record.at,
                     record.header_hash.hex(),
                 ]
                 for record in batch.records
             ],
-            "marks": [[mark.scope, _finite(mark.work), mark.at, mark.blocks] for mark in batch.marks],
+            "marks": [[mark.scope, storable(mark.work), mark.at, mark.blocks] for mark in batch.marks],
         }
     )
-
-
-def _numbers(counts: Counts) -> dict[str, float]:
-    """By name; none is below 0."""
-    numbers = _COUNTED(counts)
-    return dict(zip(COUNTED, numbers if isfinite(sum(numbers)) else map(_finite, numbers), strict=True))
 
 
 def _text(name: str) -> str:
     """What UTF-8 can hold: a miner chooses its name."""
     return name if name.isascii() else name.encode("utf-8", "replace").decode()
-
-
-def _finite(number: float) -> float:
-    """What JSON can hold."""
-    return number if isfinite(number) else (LARGEST_FLOAT if number > 0 else 0.0)
 
 
 def _rejects(counts: Counts) -> list[list[object]]:

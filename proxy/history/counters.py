@@ -8,6 +8,7 @@ is kept per worker and pool, and sums over workers, pools and time are made of t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from proxy.observe.events import AcceptedShares, ShareResult
@@ -268,6 +269,18 @@ STORED = tuple(counter for counter in COUNTERS if counter.stored)
 SUMS = tuple(counter.name for counter in STORED if counter.adding is Adding.SUM)
 LARGEST = tuple(counter.name for counter in STORED if counter.adding is Adding.LARGEST)
 EXPORTED = tuple(counter for counter in STORED if counter.column)
+LARGEST_NUMBER = 1e300
+"""What databases and JSON can hold, with room to be added to."""
+
+
+def storable(number: float) -> float:
+    """``number``, as a database and JSON can hold it."""
+    return min(number, LARGEST_NUMBER) if isfinite(number) else (LARGEST_NUMBER if number > 0 else 0.0)
+
+
+def all_storable(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    """``numbers``, none of them below 0, as a database and JSON can hold them: nearly always as they are."""
+    return numbers if sum(numbers) <= LARGEST_NUMBER else tuple(map(storable, numbers))
 
 
 def _numbers_adder() -> Callable[[Counts, Counts], None]:

@@ -6,7 +6,6 @@ Called in a thread, never on the loop.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
 from operator import attrgetter
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.db import connection, models, transaction
 
 from proxy.history import Stored
 from proxy.history.batch import Batch
-from proxy.history.counters import COUNTED, LARGEST, SUMS, Counts
+from proxy.history.counters import COUNTED, LARGEST, SUMS, Counts, all_storable, storable
 from proxy.history.effort import WorkAtBlock
 from proxy.history.records import Record
 from proxy.models.history import (
@@ -34,7 +33,6 @@ from proxy.types import Chain, DecidedBy, PoolKey, Reason, WorkerName
 
 MARKS_KEPT_S = 30 * 86400.0
 MOST_RECORDS = 20_000
-_LARGEST_FLOAT = 1e300
 _STORED = attrgetter(*SUMS, *LARGEST)
 
 
@@ -105,8 +103,7 @@ def _write_totals(batch: Batch, totals: dict[tuple[WorkerName, PoolKey], Counts]
 
 def _sums(counts: Counts) -> tuple[float, ...]:
     """The values of ``SUMS`` and ``LARGEST``, none of which is below 0."""
-    numbers: tuple[float, ...] = _STORED(counts)
-    return numbers if sum(numbers) <= _LARGEST_FLOAT else tuple(map(_finite, numbers))
+    return all_storable(_STORED(counts))
 
 
 def _rejects(counts: Counts) -> list[tuple[str, str, int]]:
@@ -193,7 +190,7 @@ def _best_share(record: Record) -> BestShare:
         worker=clean_name(record.worker, WORKER_CHARS),
         chain=record.chain.value,
         pool=record.pool,
-        true_difficulty=_finite(record.true_difficulty),
+        true_difficulty=storable(record.true_difficulty),
         at=_time(record.at),
         header_hash=record.header_hash.hex(),
     )
@@ -205,10 +202,6 @@ def clean_name(name: str, length: int) -> str:
         return name
     readable = name.encode("utf-8", "replace").decode()
     return "".join(char if char.isprintable() else "?" for char in readable)[:length]
-
-
-def _finite(number: float) -> float:
-    return min(number, _LARGEST_FLOAT) if isfinite(number) else (_LARGEST_FLOAT if number > 0 else 0.0)
 
 
 def _time(wall: float) -> datetime:

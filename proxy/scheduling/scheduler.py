@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Protocol
 
 from proxy.config.snapshot import ConfigSnapshot, OverrideKind
@@ -375,7 +375,7 @@ class Scheduler:
             return False
         now = self._clock.now()
         fleet.retarget(weights, now, self._clock.wall(), cause, kept=self._kept_ledger(fleet.key, weights))
-        self._start_waiting(fleet, now)
+        self._start_waiting(fleet, list(fleet.miners.values()), now)
         return True
 
     def _kept_ledger(self, key: object, weights: Mapping[PoolKey, float]) -> Ledger | None:
@@ -404,8 +404,8 @@ class Scheduler:
         if self._pools_wanted_by_session() != before:
             self.on_pools_wanted_changed()
 
-    def _start_waiting(self, fleet: Fleet, now: float) -> None:
-        for miner in list(fleet.miners.values()):
+    def _start_waiting(self, fleet: Fleet, miners: Iterable[FleetMiner], now: float) -> None:
+        for miner in miners:
             if miner.current is None and miner.ready:
                 fleet.start(miner, now, self._allowed(miner, fleet), SwitchReason.START)
 
@@ -494,8 +494,7 @@ class Scheduler:
             elif target in self._checks:
                 pass  # it is planned once more when that one has ended
             elif len(target.miners) <= self._tuning.at_once:
-                target.check(now)
-                self._checked(target, now)
+                at_once(self._check_in_parts(target))
             else:
                 self._checks[target] = self._check_in_parts(target)
                 self._clock.call_at(now, lambda fleet=target: self._go_on(fleet))  # type: ignore[misc]
@@ -517,20 +516,15 @@ class Scheduler:
             self._clock.call_at(self._clock.now(), lambda: self._go_on(fleet))
 
     def _check_in_parts(self, fleet: Fleet) -> Generator[None, None, None]:
-        """A large fleet's check, and what follows from it."""
+        """A fleet's check, and what follows from it; with pauses where its miners are many."""
         yield from fleet.check_in_parts(self._clock.now)
         for together in in_parts(list(fleet.miners.values()), self._tuning.at_once):
-            now = self._clock.now()
-            for miner in together:
-                if miner.current is None and miner.ready and self._fleet_of.get(miner.session) is fleet:
-                    fleet.start(miner, now, self._allowed(miner, fleet), SwitchReason.START)
+            there = [miner for miner in together if self._fleet_of.get(miner.session) is fleet]
+            self._start_waiting(fleet, there, self._clock.now())
+            for miner in there:
                 self._timers.plan(miner)
             yield
         self._timers.plan_check(fleet)
-
-    def _checked(self, fleet: Fleet, now: float) -> None:
-        self._start_waiting(fleet, now)
-        self._timers.plan_all(fleet)
 
     def _run_miner(self, miner: FleetMiner, now: float) -> None:
         fleet = self._fleet_of.get(miner.session)

@@ -124,11 +124,16 @@ def unseen(clock: VirtualClock, events: EventStream, builder: Builder) -> Publis
     )
 
 
-async def test_without_pages_what_only_they_show_makes_no_snapshot(monkeypatch):
+@pytest.fixture
+def only_when_told(monkeypatch):
+    """Snapshots in stores of this test's own, made as soon as something calls for one and else hardly ever."""
     monkeypatch.setattr("proxy.observe.live.publisher.store", LiveStore())
     monkeypatch.setattr("proxy.observe.live.publisher.own", LiveStore())
     monkeypatch.setattr("proxy.observe.live.publisher.SNAPSHOT_MIN_S", 0.0)
     monkeypatch.setattr("proxy.observe.live.publisher.UNSEEN_S", 3600.0)
+
+
+async def test_without_pages_what_only_they_show_makes_no_snapshot(only_when_told):
     events, builder = EventStream(), Builder()
     switched = PoolSwitched(
         session=SessionId(1), worker=WorkerName("rig"), old=None, new=PoolKey("A"), reason=SwitchReason.SLICE
@@ -194,11 +199,7 @@ async def test_others_have_their_turns_while_a_snapshot_of_many_workers_is_made(
     assert set(turns_of_others) >= {2, 1, 0}
 
 
-async def test_what_happens_while_a_snapshot_is_made_is_shown_soon_after(monkeypatch):
-    monkeypatch.setattr("proxy.observe.live.publisher.store", LiveStore())
-    monkeypatch.setattr("proxy.observe.live.publisher.own", LiveStore())
-    monkeypatch.setattr("proxy.observe.live.publisher.SNAPSHOT_MIN_S", 0.0)
-    monkeypatch.setattr("proxy.observe.live.publisher.UNSEEN_S", 3600.0)
+async def test_what_happens_while_a_snapshot_is_made_is_shown_soon_after(only_when_told):
     events, builder = EventStream(), Builder()
     builder.turns = 3
     task = spawn(unseen(builder.clock, events, builder).run(), name="snapshots")

@@ -45,10 +45,10 @@ class Outlines:
         self._engine.events.settle()
         by_worker = yield from sessions_by_worker(self._engine)
         before, made = self._made, dict[WorkerName, WorkerOutline]()
-        for number, (name, sessions) in enumerate(by_worker.items(), 1):
-            made[name] = self._outline(name, sessions, before.get(name))
-            if number % OUTLINES_A_TURN == 0:
-                yield
+        for together in in_parts(list(by_worker.items()), OUTLINES_A_TURN):
+            for name, sessions in together:
+                made[name] = self._outline(name, sessions, before.get(name))
+            yield
         for name in self._accounting.latest(AWAY_KEPT, by_worker):
             made[name] = self._outline(name, (), before.get(name))
         self._made = made
