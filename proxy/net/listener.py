@@ -9,7 +9,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
-from proxy.config.snapshot import Limits, Network
+from proxy.config.snapshot import Network
 from proxy.net.miner_tls import HANDSHAKE_RECORD, MAX_HELLO, MinerTls, TlsStream, tls_failure
 from proxy.net.proxy_header import ProxyHeaderError, read_header
 from proxy.net.transport import InputBudget, StreamLink, keep_alive, peer_of
@@ -75,12 +75,6 @@ class StratumListener:
         self._server: asyncio.Server | None = None
         self._doubles: list[asyncio.Server] = []
         """The same sockets again."""
-
-    def limit_input(self, limits: Limits) -> None:
-        """Set what each miner may send, those included that are connected."""
-        self.budget.bytes_per_s = float(limits.input_bytes_per_s)
-        self.budget.burst = float(limits.input_burst_bytes)
-        self.budget.lines_per_s = float(limits.input_lines_per_s)
 
     @property
     def started(self) -> bool:
