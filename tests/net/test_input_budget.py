@@ -98,10 +98,12 @@ async def test_what_a_miner_was_sent_gives_it_no_more_of_a_turn():
 async def test_others_have_their_turn_between_the_lines_of_a_flood():
     handler, writer, server = await connected(None)
     other, beside, second = await connected(None)
+    heard_after = []
+    other.received = lambda payload: heard_after.append(len(handler.data))
     writer.write(LINES)
     beside.write(b"hello\n")
-    await until(lambda: other.data)
-    assert len(handler.data) < len(LINES)
+    await until(lambda: heard_after)
+    assert heard_after[0] < len(LINES)
     for each in (writer, beside):
         each.close()
     server.close()
