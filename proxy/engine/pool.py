@@ -119,8 +119,8 @@ class UpstreamPool:
 
     @property
     def connections(self) -> int:
-        """Open connections, probes included."""
-        return sum(connection.is_open for connection in self._all())
+        """Open connections, probes included, and those of which miners at work are still to be told that they ended."""
+        return len(self.ready_connections) + sum(connection.is_open for connection in self._others)
 
     def coinbases(self) -> Iterator[bytes]:
         """The second part of the coinbase in the newest job of each connection."""
