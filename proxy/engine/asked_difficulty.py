@@ -34,6 +34,7 @@ class AskedDifficulty(SessionPart):
         if self._is_directive:
             return
         self.suggested, self._is_directive = difficulty, is_directive
+        self._session.facts_changed()
         for link in self._session.pool_links.own():
             self.suggest_to(link)
 

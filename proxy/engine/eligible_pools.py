@@ -43,11 +43,11 @@ class EligiblePools(SessionPart):
         ``elsewhere``: another pool has work for it.
         """
         why = self._asked(why_not, key, job, elsewhere)
-        if not why:
-            self.excluded = _without(self.excluded, key)
-        elif self.excluded.get(key) != why:
-            self.excluded = {**self.excluded, key: why}
-            self._announce(key, why)
+        if why != self.excluded.get(key, ""):
+            self.excluded = {**self.excluded, key: why} if why else _without(self.excluded, key)
+            self._session.facts_changed()
+            if why:
+                self._announce(key, why)
         return not why
 
     def kind(self, key: PoolKey, job: PoolJob, *, elsewhere: bool) -> MinerKind:
@@ -81,10 +81,9 @@ class EligiblePools(SessionPart):
                 self._engine.pools[key].job_gap_s,
                 was=was,
             )
-            if not why:
-                self._too_small = _without(self._too_small, key)
-            elif not was:
-                self._too_small = {**self._too_small, key: why}
+            if was is not bool(why):
+                self._too_small = {**self._too_small, key: why} if why else _without(self._too_small, key)
+                session.facts_changed()
         return (key in self._too_small) is not (key in self._left_out)
 
     def leave_out(self, usable: frozenset[PoolKey]) -> frozenset[PoolKey]:
@@ -142,6 +141,4 @@ class EligiblePools(SessionPart):
 
 
 def _without(reasons: Mapping[PoolKey, str], key: PoolKey) -> Mapping[PoolKey, str]:
-    if key not in reasons:
-        return reasons
     return {other: why for other, why in reasons.items() if other != key} or _NONE

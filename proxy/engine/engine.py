@@ -32,6 +32,7 @@ from proxy.engine.shared_connections import SharedConnections
 from proxy.engine.shared_link import SharedLink
 from proxy.engine.sharing import Sharing
 from proxy.engine.tracing import WorkerTracing
+from proxy.engine.worker_sessions import WorkerSessions
 from proxy.observe.events import EventStream, MinerConnected
 from proxy.ports import Clock, Dialer, Random, Timer
 from proxy.scheduling.scheduler import Scheduler
@@ -87,6 +88,7 @@ class Engine:
         self.diff1 = diff1_target(hashes_per_difficulty)
         self.config = ConfigSnapshot()
         self.sessions: dict[SessionId, Session] = {}
+        self.workers = WorkerSessions()
         self.pools: dict[PoolKey, UpstreamPool] = {}
         self.lines = LineCount()
         """Of miners."""
@@ -254,6 +256,7 @@ class Engine:
 
     def session_started(self, session: Session) -> None:
         """Subscribed and authorised: it wants work."""
+        self.workers.began(session)
         if not self.config.pools:
             session.wait(NO_POOL)
         self.connection_control.logged_in(session.id)
@@ -274,6 +277,7 @@ class Engine:
         self.stale_tips.forget(session.id)
         self.sharing.left(session.id)
         if session.started:
+            self.workers.ended(session)
             self._started -= 1
             self._update_sharing()
             self.scheduler.remove_miner(session.id)

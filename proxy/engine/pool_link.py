@@ -74,6 +74,9 @@ class LinkOwner(Protocol):
     def update_ready(self) -> None:
         """The connection in use was lost."""
 
+    def facts_changed(self) -> None:
+        """What is told of it is another from this turn on."""
+
 
 class PoolLink:
     """What its owner knows of its way to a pool; nobody reaches behind it.
@@ -208,7 +211,7 @@ class PoolLink:
             self._move(LinkState.IDLE)
             self._dial()
         elif self.state is LinkState.WAITING:
-            self.refused = ""
+            self._note_refusal("")
             self._refused_backoff = None
             self._cancel_timer()
             self._dial()
@@ -360,9 +363,14 @@ class PoolLink:
             if first:
                 self._move(LinkState.WARM)
                 self._refused_backoff = None
-                self.refused = ""
+                self._note_refusal("")
                 self.pool.connection_ready(connection)
             self._session.work_came(self, job, new_connection=first)
+
+    def _note_refusal(self, why: str) -> None:
+        if why != self.refused:
+            self.refused = why
+            self._session.facts_changed()
 
     def connection_job_noted(self, connection: UpstreamConnection, job: PoolJob) -> None:
         """Look at what the connection in use is to be asked for, and whether the miner can stay."""
@@ -386,7 +394,7 @@ class PoolLink:
             self.connection, self._replacement = self._replacement, None
             self._cancel_timer()
             self._move(self._after_loss())
-            self.refused = connection.refused
+            self._note_refusal(connection.refused)
             self.pool.connection_ended(connection, reason)
             self._session.update_ready()
             if self.state is LinkState.WAITING:

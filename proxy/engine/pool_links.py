@@ -133,6 +133,7 @@ class PoolLinks(SessionPart):
             return False
         del self._incoming[key]
         old, self.by_pool[key] = self.by_pool[key], link
+        self._session.facts_changed()
         if self._used is old:
             old.stop_work()
         old.retire(OTHERWISE)

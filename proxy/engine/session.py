@@ -251,6 +251,7 @@ class Session:
         """Offer what all pools allow."""
         version_mask = self._engine.offered_mask(requested)
         self.sender.version_mask = version_mask or None
+        self.facts_changed()
         self._asks()
         self._events.emit(MinerConfigured(session=self.id, extensions=("version-rolling",), version_mask=version_mask))
         return version_mask
@@ -413,6 +414,7 @@ class Session:
         came_from, self._worked_on = self._worked_on, pool
         self._work_through(link)
         self.waiting = ""
+        self.facts_changed()
         self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
         if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
             self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
@@ -467,6 +469,7 @@ class Session:
 
     def update_ready(self) -> None:
         """See which pools have work for this miner, and let the scheduler act on a change."""
+        self.facts_changed()
         usable = self._usable() or self._usable_after_all()
         usable -= self.eligible.leave_out(usable)
         left = self._to_be_left(usable)
@@ -555,11 +558,11 @@ class Session:
 
     def wait(self, reason: str, *, tell: bool = True) -> None:
         """Keep the miner although there is no work for it; ``tell`` unless that is usual for a moment."""
-        if not tell:
+        if reason != self.waiting:
             self.waiting = reason
-        elif reason != self.waiting:
-            self.waiting = reason
-            self._events.emit(MinerWaiting(session=self.id, worker=self.worker, reason=reason))
+            self.facts_changed()
+            if tell:
+                self._events.emit(MinerWaiting(session=self.id, worker=self.worker, reason=reason))
 
     # --- Its links ------------------------------------------------------------------------------------------------
 
@@ -645,6 +648,11 @@ class Session:
             self.sender.send(link, clean=True)
 
     # --- Facts for the read model ---------------------------------------------------------------------------------
+
+    def facts_changed(self) -> None:
+        """Something that the read model tells of it is another from this turn on."""
+        if self.started:
+            self._engine.workers.changed(self)
 
     def facts(self) -> Mapping[PoolKey, str]:
         """Pools that it cannot use, and why: by its own limits, or because the pool refused it."""

@@ -264,6 +264,11 @@ class SharedConnection:
                 if miner.at is self:
                     miner.lost()
 
+    def facts_changed(self) -> None:
+        """What is told of its miners is another from this turn on."""
+        for miner in self.miners:
+            miner.session.facts_changed()
+
     def tips_changed(self) -> None:
         """It is late with a block, or may be used again."""
         for miner in list(self.miners):

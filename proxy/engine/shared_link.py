@@ -303,6 +303,7 @@ class SharedLink:
 
     def _came_to(self, place: SharedConnection | None) -> None:
         self.at, self._noted, self._kind, self._is_new = place, None, None, True
+        self.session.facts_changed()
         if place is not None and place.link.job is not None:
             self._together.backlog.add(self)
 
@@ -313,6 +314,7 @@ class SharedLink:
         at, self.at = self.at, None
         if at is not None:
             at.leave(self)
+            self.session.facts_changed()
 
     def _aim_of(self, rule: VardiffRule) -> float:
         """Shares a minute: by the ``rule`` for miners like this one, else as the pool says."""

@@ -124,11 +124,13 @@ class WorkSender(SessionPart):
         if not session.rolls and not (session.downstream.declined and session.profile.stops_rolling):
             return None
         self.version_mask = version_mask
+        session.facts_changed()
         return version_mask
 
     def _difficulty_line(self, issued: IssuedJob, link: MinerLink) -> bytes:
         session, events = self._session, self._engine.events
         self.assigned_difficulty = issued.difficulty
+        session.facts_changed()
         if events.wants(DifficultySent):
             events.emit(
                 DifficultySent(

@@ -1,6 +1,6 @@
 """Counts every share by worker and pool, and gives frozen tallies to readers."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from math import inf
 
@@ -64,6 +64,7 @@ class Accounting:
         self._fleet = Presence()
         self._fresh: list[tuple[WorkerName, PoolKey, WorkerAccumulator]] = []
         self._deltas: list[ShareDelta] = []
+        self._heard_by: list[dict[WorkerName, None]] = []
         self._minute = 0
         self._minute_end = 0.0
         self._limit = Limits().max_workers
@@ -99,6 +100,7 @@ class Accounting:
             mine.total.add(row.counts)
             if row.last_share_at is not None:
                 mine.last = min(now, now - (wall - row.last_share_at))
+            self._changed(worker)
 
     def refresh(
         self,
@@ -125,7 +127,7 @@ class Accounting:
                 if row.last_share_at is not None:
                     last = min(now, now - (wall - row.last_share_at))
                     mine.last = last if mine.last is None else max(mine.last, last)
-                worker.stamp += 1
+                self._changed(worker)
         for pool_key, counts in pools.items():
             pool = self._pool(pool_key)
             pool.others = sum_of(counts, *(each for (_, key), each in waiting.items() if key == pool_key))
@@ -147,7 +149,7 @@ class Accounting:
                 self._accumulator(worker, key, now).window.add_past(at, work, now)
         if worker is not None:
             worker.presence.resume(past.presence)
-            worker.stamp += 1
+            self._changed(worker)
 
     def resume_fleet(self, seen: PastPresence) -> None:
         """The fleet was there in earlier runs too."""
@@ -169,7 +171,7 @@ class Accounting:
         if fresh is None:
             fresh = mine.fresh = Counts()
             self._fresh.append((worker.name, key, mine))
-        worker.stamp += 1
+        self._changed(worker)
         pool = self._pools[key]
         mine.last = pool.last = now
         if share.latency_s > 0.0 and share.decided_by is _POOL:
@@ -200,7 +202,7 @@ class Accounting:
         if fresh is None:
             fresh = mine.fresh = Counts()
             self._fresh.append((worker.name, key, mine))
-        worker.stamp += 1
+        self._changed(worker)
         pool = self._pools[key]
         for latency_s in shares.latencies:
             if latency_s > 0.0:
@@ -222,7 +224,7 @@ class Accounting:
             worker = self._workers.get(name)
             if worker is not None:
                 worker.presence.leave(now)
-                worker.stamp += 1
+                self._changed(worker)
 
     # --- Accumulators -----------------------------------------------------------------------------------------------
 
@@ -244,7 +246,7 @@ class Accounting:
         else:
             self._present[session] = {*names, worker.name} if len(names) >= _FEW else (*names, worker.name)
         worker.presence.arrive(now)
-        worker.stamp += 1
+        self._changed(worker)
         self._fleet.arrive(now)
 
     def _worker(self, name: WorkerName, now: float, *, works: bool = False) -> WorkerState:
@@ -265,6 +267,7 @@ class Accounting:
             waits = any(each.fresh is not None for each in worker.pools.values())
             gone = not worker.presence.connections or (for_work and not worker.works())
             if name != OTHERS and gone and not waits:
+                self._tell(name)
                 self._looked[for_work] = 0
                 return True
             self._workers[name] = worker  # the next look is at others
@@ -272,6 +275,14 @@ class Accounting:
         if self._looked[for_work] >= len(self._workers):
             self._look_at[for_work], self._looked[for_work] = now + _LOOK_AGAIN_S, 0
         return False
+
+    def _changed(self, worker: WorkerState) -> None:
+        worker.stamp += 1
+        self._tell(worker.name)
+
+    def _tell(self, name: WorkerName) -> None:
+        for changed in self._heard_by:
+            changed[name] = None
 
     def _pool(self, key: PoolKey) -> PoolAccumulator:
         pool = self._pools.get(key)
@@ -321,7 +332,7 @@ class Accounting:
     def stamp(self, name: WorkerName) -> int:
         """Grows as more is counted of a worker, so that readers know when to look again; -1: unknown.
 
-        For many at once, so it does not settle; ``latest`` does.
+        For many at once, so it does not settle.
         """
         worker = self._workers.get(name)
         return -1 if worker is None else worker.stamp
@@ -342,12 +353,21 @@ class Accounting:
                     rejected += part.rejected
         return worker.stamp, self._wall(worker.last(), self._clock.now()), accepted, rejected
 
-    def latest(self, limit: int, besides: Container[WorkerName]) -> list[WorkerName]:
-        """Up to ``limit`` workers in memory that are not in ``besides``, the latest share first."""
-        self._events.settle()
-        others = [worker for name, worker in self._workers.items() if name not in besides]
-        others.sort(key=_last_share, reverse=True)
-        return [worker.name for worker in others[:limit]]
+    def watch(self, changed: dict[WorkerName, None]) -> None:
+        """Put into ``changed`` all workers in memory, and from now on those of whom something is counted or forgotten.
+
+        What stands in open sums counts once they are told: settle before you read.
+        """
+        changed.update(dict.fromkeys(self._workers))
+        self._heard_by.append(changed)
+
+    def last_share(self, name: WorkerName) -> float | None:
+        """Monotonic time of a worker's last share, minus infinity before the first; None: it is not in memory."""
+        worker = self._workers.get(name)
+        if worker is None:
+            return None
+        last = worker.last()
+        return -inf if last is None else last
 
     def rates(self, name: WorkerName) -> Rates:
         """One worker's rates; all unknown if it is not in memory."""
@@ -473,11 +493,6 @@ class Accounting:
 
     def _wall(self, then: float | None, now: float) -> float | None:
         return None if then is None else self._clock.wall() - (now - then)
-
-
-def _last_share(worker: WorkerState) -> float:
-    last = worker.last()
-    return -inf if last is None else last
 
 
 def _work(pool: PoolAccumulator) -> Work:

@@ -75,6 +75,7 @@ class Records:
         self._best: dict[WorkerName, Record] = {}
         """The best of a worker's own."""
         self._fresh: list[Record] = []
+        self._heard_by: list[dict[WorkerName, None]] = []
         self._limit = Limits().max_workers
         self._new_names = NewNames(self._limit)
         events.subscribe_counting(ShareResult, self._on_share, self._bar)
@@ -102,6 +103,10 @@ class Records:
     def best_of(self, worker: WorkerName) -> Record | None:
         """A worker's best on any chain."""
         return self._best.get(worker)
+
+    def watch(self, changed: dict[WorkerName, None]) -> None:
+        """Put into ``changed``, from now on, every worker whose best is another."""
+        self._heard_by.append(changed)
 
     def take(self) -> list[Record]:
         """Records set since the last call, for the writer."""
@@ -174,6 +179,8 @@ class Records:
             self._best[worker] = max(own, key=lambda record: record.true_difficulty)
         else:
             self._best.pop(worker, None)
+        for changed in self._heard_by:
+            changed[worker] = None
 
     def _keep(self, record: Record) -> None:
         self._fresh.append(record)

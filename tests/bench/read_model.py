@@ -23,8 +23,6 @@ from django.core.management import call_command  # noqa: E402
 from dashboard import live  # noqa: E402
 from dashboard.access import LOGS, SEE, STEER, WALLETS, Access  # noqa: E402
 from dashboard.viewers import Viewer, check  # noqa: E402
-from proxy.in_parts import at_once  # noqa: E402
-from proxy.observe.live.outlines import sessions_by_worker  # noqa: E402
 from proxy.observe.live.snapshot import SnapshotBuilder  # noqa: E402
 from proxy.observe.live.views import store  # noqa: E402
 from proxy.types import PoolKey  # noqa: E402
@@ -76,15 +74,10 @@ def main() -> None:
 
     def forget_rows() -> None:
         second()
-        builder._rows._rows = {}
+        builder._rows._made_for = None
 
     print(f"{'':44} {'with':>8} {'without':>8}")
     line("rows of workers handed on (snapshot)", whole, timed(builder.build, forget_rows))
-    line(
-        "sessions by worker (part of a snapshot)",
-        0.0,
-        timed(lambda: at_once(sessions_by_worker(builder.sources.engine))),
-    )
     store.put(builder.build())
     asyncio.run(pages(builder))
 

@@ -62,7 +62,8 @@ class Totals:
     def shown(self) -> Any:
         """What pages and metrics get."""
         here, pools = self.accounting, (PoolKey("A"), PoolKey("B"))
-        names = sorted(here.latest(100, ()))
+        here._events.settle()
+        names = sorted(here._workers)
         return {
             "fleet": _numbers(here.fleet().total),
             "workers": {name: _worker(here.worker(name)) for name in names},

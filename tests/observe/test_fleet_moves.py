@@ -5,6 +5,7 @@ import pytest
 from proxy.in_parts import at_once
 from proxy.observe.events import EmergencySwitch, EventStream, MinerDisconnected, PoolSwitched
 from proxy.observe.live.moves import MARK_EVERY_S, FleetMoves, ShareSum
+from proxy.observe.live.views import WorkerView
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
 from tests.observe.test_snapshot_sessions import builder_of
 from tests.support.clock import VirtualClock
@@ -105,18 +106,19 @@ def test_the_mapping_that_was_handed_out_does_not_change() -> None:
 def test_marks_are_half_an_hour_to_an_hour_old() -> None:
     scene = Scene()
     for half_hours in range(4):
-        now = [(RIG, tally(accepted=100 * half_hours))]
-        mark = at_once(scene.fleet.marks(now))[RIG]
+        now = [WorkerView(name=RIG, connections=1, counts=tally(accepted=100 * half_hours))]
+        mark = at_once(scene.fleet.marks(now, now if not half_hours else []))[RIG]
         assert mark == ShareSum(accepted=100 * max(0, half_hours - 1))
         scene.clock.advance(MARK_EVERY_S)
 
 
 def test_newcomer_is_marked_as_it_came() -> None:
     scene = Scene()
-    at_once(scene.fleet.marks([]))
+    at_once(scene.fleet.marks([], []))
     scene.clock.advance(60)
-    assert at_once(scene.fleet.marks([(DESK, tally(accepted=7, rejected=2))]))[DESK] == ShareSum(7, 2, 0)
-    assert at_once(scene.fleet.marks([(DESK, tally(accepted=9, rejected=2))]))[DESK] == ShareSum(7, 2, 0)
+    for accepted in (7, 9):
+        there = [WorkerView(name=DESK, connections=1, counts=tally(accepted=accepted, rejected=2))]
+        assert at_once(scene.fleet.marks(there, there))[DESK] == ShareSum(7, 2, 0)
 
 
 def test_the_live_snapshot_knows_moves_and_time() -> None:

@@ -147,7 +147,6 @@ def test_pools_are_as_they_are_now_also_those_that_came_since_the_whole_snapshot
 
 
 def test_many_workers_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlines, "SESSIONS_A_TURN", 4)
     monkeypatch.setattr(outlines, "OUTLINES_A_TURN", 2)
     world = World({"A": 8})
     builder = builder_of(world)
@@ -159,7 +158,7 @@ def test_many_workers_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) ->
         turns += 1
         if turns == 1:
             miners[7].leave()
-    assert turns == 2 + 4
+    assert turns == 4
     assert {one.name for one in builder.outline().watched} == {f"rig{number}" for number in range(8)}
 
 

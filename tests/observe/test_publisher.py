@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,14 +56,15 @@ class Builder:
         self.turns = 0
         """In how many turns most of a snapshot is made."""
         self.may_outline = False
-        self.found: list[str | None] = []
+        self.looked = SimpleNamespace(old=[])
+        self.found: list[object] = []
 
-    def look(self) -> Generator[None, None, str]:
+    def look(self) -> Generator[None, None, object]:
         for _ in range(self.turns):
             self.turns -= 1
             self.clock.advance(TURN_S)
             yield
-        return "what was found"
+        return self.looked
 
     def look_for_outline(self) -> Generator[None, None, None]:
         yield from self.look()
@@ -75,7 +77,7 @@ class Builder:
         self.outlined += 1
         return LiveSnapshot(revision=self.made, at=0.0, version="outline", started_at=0.0, outlines=())
 
-    def build(self, found: str | None = None) -> LiveSnapshot:
+    def build(self, found: object = None) -> LiveSnapshot:
         self.made += 1
         self.found.append(found)
         return LiveSnapshot(revision=self.made, at=0.0, version="test", started_at=0.0)
@@ -224,8 +226,11 @@ async def test_rows_of_the_last_snapshot_are_let_go_of_a_few_in_a_turn(monkeypat
             freed[turn] += 1
 
     class OfMany(Builder):
-        def build(self, found: str | None = None) -> LiveSnapshot:
-            rows: Any = tuple(Row() for _ in range(300))
+        rows: Any = ()
+
+        def build(self, found: object = None) -> LiveSnapshot:
+            before, rows = self.rows, tuple(Row() for _ in range(300))
+            self.looked.old, self.rows = list(before), rows
             return replace(super().build(found), workers=rows)
 
     async def count_turns() -> None:
@@ -291,7 +296,7 @@ async def test_without_pages_alert_rules_get_outlines_and_a_scrape_gets_the_whol
         newest = store.current()
         assert newest is not None
         assert (builder.made, builder.turns, newest.outlines) == (1, 0, None)
-        assert builder.found == ["what was found"]
+        assert builder.found == [builder.looked]
         builder.turns = 3
         await publisher.refresh()  # it is fresh
         await publisher.refresh(rows=False)

@@ -122,7 +122,10 @@ def candidate(number=0, *, worker=ANN, pool=A, chain=Chain.BTC, session=1):
 
 def all_workers(accounting):
     """The tally of each worker in memory, the latest share first."""
-    return [accounting.worker(name) for name in accounting.latest(1_000_000, ())]
+    names = {}
+    accounting.watch(names)
+    accounting._events.settle()
+    return [accounting.worker(name) for name in sorted(names, key=accounting.last_share, reverse=True)]
 
 
 class Heard:

@@ -1,13 +1,16 @@
 """Follows where each worker spent its time, how often it was switched, and what its shares were up to an hour ago."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.history.counters import Tally
 from proxy.in_parts import in_parts
 from proxy.observe.events import EmergencySwitch, EventStream, MinerDisconnected, PoolSwitched
 from proxy.ports import Clock
 from proxy.types import DecidedBy, PoolKey, Reason, SessionId, WorkerName
+
+if TYPE_CHECKING:
+    from proxy.observe.live.views import WorkerView
 
 MARK_EVERY_S = 1800.0
 """The shares of the last half hour to hour are those since the older of two marks, which are made this often."""
@@ -70,10 +73,10 @@ def share_sum(counts: Tally) -> ShareSum:
     return ShareSum(counts.accepted, counts.rejected, faults)
 
 
-def _sums(workers: Sequence[tuple[WorkerName, Tally]]) -> Generator[None, None, dict[WorkerName, ShareSum]]:
+def _sums(workers: Sequence["WorkerView"]) -> Generator[None, None, dict[WorkerName, ShareSum]]:
     sums: dict[WorkerName, ShareSum] = {}
     for together in in_parts(workers, MARKS_A_TURN):
-        sums.update((name, share_sum(counts)) for name, counts in together)
+        sums.update((worker.name, share_sum(worker.counts)) for worker in together)
         yield
     return sums
 
@@ -108,18 +111,21 @@ class FleetMoves:
         return self._clock.now() >= self._mark_at
 
     def marks(
-        self, workers: Sequence[tuple[WorkerName, Tally]]
+        self, workers: Sequence["WorkerView"], new: Sequence["WorkerView"]
     ) -> Generator[None, None, Mapping[WorkerName, ShareSum]]:
-        """Each worker's shares half an hour to an hour ago, or when it was first seen if that is less; with breaks."""
+        """Each worker's shares half an hour to an hour ago, or when it was first seen if that is less; with breaks.
+
+        ``new``: those of ``workers`` that were not there the last time.
+        """
         now = self._clock.now()
         if now >= self._mark_at:
             self._mark_at = now + MARK_EVERY_S
             newer = yield from _sums(workers)
-            self._older, self._newer = self._newer, newer
+            self._older, self._newer, new = self._newer, newer, workers
         yield
-        new = yield from _sums([worker for worker in workers if worker[0] not in self._older])
-        if new:
-            self._older = {**self._older, **new}
+        first = yield from _sums([worker for worker in new if worker.name not in self._older])
+        if first:
+            self._older = {**self._older, **first}
         return self._older
 
     def _on_switched(self, event: PoolSwitched) -> None:

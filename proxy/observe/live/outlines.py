@@ -4,58 +4,71 @@ A worker's outline is made anew where something of it has changed, and its rates
 of the loop: however many there are, nobody waits for it.
 """
 
-from collections import defaultdict
 from collections.abc import Generator, Sequence
 
 from proxy.engine.engine import Engine
 from proxy.engine.session import Session
 from proxy.history import Accounting
-from proxy.in_parts import in_parts
-from proxy.observe.live.rows import AWAY_KEPT, RATES_KEPT_S, rate_view
+from proxy.observe.live.changed import ChangedWorkers
+from proxy.observe.live.rows import RATES_KEPT_S, rate_view
 from proxy.observe.live.views import UNKNOWN_RATE, WorkerOutline
 from proxy.ports import Clock
 from proxy.types import WorkerName
 
-SESSIONS_A_TURN, OUTLINES_A_TURN = 512, 64
+OUTLINES_A_TURN = 64
 """Looked at without a break: a millisecond, two where all rates are a minute before."""
-
-
-def sessions_by_worker(engine: Engine) -> Generator[None, None, dict[WorkerName, list[Session]]]:
-    """All connections that have begun to work, the newest of each worker last."""
-    by_worker: dict[WorkerName, list[Session]] = defaultdict(list)
-    for sessions in in_parts(list(engine.sessions.values()), SESSIONS_A_TURN):
-        for session in sessions:
-            if session.started:
-                by_worker[session.worker].append(session)
-        yield
-    return dict(by_worker)
 
 
 class Outlines:
     """Keeps the outlines of the last time and uses again what still holds."""
 
-    def __init__(self, *, engine: Engine, accounting: Accounting, clock: Clock) -> None:
+    def __init__(self, *, engine: Engine, accounting: Accounting, clock: Clock, changed: ChangedWorkers) -> None:
         self._engine = engine
         self._accounting = accounting
         self._clock = clock
+        self._changed = changed
         self._made: dict[WorkerName, WorkerOutline] = {}
+        """Of those that are there, the oldest rates first."""
+        self._away: dict[WorkerName, WorkerOutline] = {}
+        self._left: list[WorkerName] = []
+        """Who is still to be looked at, the next one last."""
+        self._all: tuple[WorkerOutline, ...] | None = None
 
     def make(self) -> Generator[None, None, None]:
-        """Look at all workers, and yield after every few."""
-        self._engine.events.settle()
-        by_worker = yield from sessions_by_worker(self._engine)
-        before, made = self._made, dict[WorkerName, WorkerOutline]()
-        for together in in_parts(list(by_worker.items()), OUTLINES_A_TURN):
-            for name, sessions in together:
-                made[name] = self._outline(name, sessions, before.get(name))
+        """Look at the workers that changed and at those whose rates are old, and yield after every few."""
+        names = self._changed.take(self, (*self._made, *self._away))
+        too_old = self._clock.now() - RATES_KEPT_S
+        for name, outline in self._made.items():
+            if outline.rates_at > too_old:
+                break
+            names.append(name)
+        self._left.extend(reversed(names))
+        while self._left:
+            for name in self._left[: -OUTLINES_A_TURN - 1 : -1]:
+                self._look(name)
+            del self._left[-OUTLINES_A_TURN:]
             yield
-        for name in self._accounting.latest(AWAY_KEPT, by_worker):
-            made[name] = self._outline(name, (), before.get(name))
-        self._made = made
 
     def outlines(self) -> tuple[WorkerOutline, ...]:
         """Those of the last time."""
-        return tuple(self._made.values())
+        if self._all is None:
+            self._all = (*self._made.values(), *self._away.values())
+        return self._all
+
+    def _look(self, name: WorkerName) -> None:
+        """Have what holds now of a worker that is there, or away and shown."""
+        sessions = self._engine.workers.of(name)
+        mine, others = (self._made, self._away) if sessions else (self._away, self._made)
+        gone, before = others.pop(name, None), mine.get(name)
+        outline = None
+        if sessions or self._changed.is_shown(name):
+            outline = self._outline(name, sessions, before)
+        if before is not None and (outline is None or outline.rates_at != before.rates_at):
+            del mine[name]
+        if outline is not None:
+            mine[name] = outline
+        if gone is not None or outline is not before:
+            self._all = None
 
     def _outline(self, name: WorkerName, sessions: Sequence[Session], before: WorkerOutline | None) -> WorkerOutline:
         """``before`` if it holds, else another one."""

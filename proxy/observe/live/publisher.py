@@ -127,11 +127,9 @@ class Publisher:
 
     async def _make_whole(self) -> float:
         took, found = await self._in_turns(self._builder.look())
-        before = own.current()
-        rows, before = list(before.workers) if before is not None else [], None
         took += self._publish(found)
-        while rows:
-            del rows[-FREED_A_TURN:]
+        while found.old:
+            del found.old[-FREED_A_TURN:]
             await asyncio.sleep(0)
         return took
 

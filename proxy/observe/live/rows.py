@@ -1,6 +1,7 @@
 """The workers' rows of the read model: made anew only where something was heard of a worker, else handed on."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,15 +12,13 @@ from proxy.engine.shared_link import SharedLink
 from proxy.history import Accounting, Rate, WorkerTally
 from proxy.history.counters import NO_SHARES
 from proxy.history.records import Record, Records
-from proxy.in_parts import in_parts
+from proxy.observe.live.changed import ChangedWorkers
 from proxy.observe.live.views import UNKNOWN_RATE, RateView, SessionView, WorkerView
 from proxy.ports import Clock
 from proxy.scheduling.control import NO_CHOICE, Control
 from proxy.stratum.firmware import Profile
 from proxy.types import PoolKey, SessionId, WorkerName
 
-AWAY_KEPT = 500
-"""Workers without a connection that are shown beside those that are there."""
 SESSIONS_SHOWN = 20
 """How many of a worker's newest connections are shown one by one."""
 ROW_KEPT_S = 5.0
@@ -46,6 +45,7 @@ class SessionKey(NamedTuple):
     waiting: str
     profile: Profile
     aim: float | None
+    unusable: frozenset[PoolKey]
     facts: Mapping[PoolKey, str] | None
 
 
@@ -69,32 +69,106 @@ class WorkerRows:
     """Keeps the rows of the last snapshot and uses again what still holds."""
 
     def __init__(
-        self, *, engine: Engine, accounting: Accounting, records: Records, clock: Clock, node: str = ""
+        self,
+        *,
+        engine: Engine,
+        accounting: Accounting,
+        records: Records,
+        clock: Clock,
+        changed: ChangedWorkers,
+        node: str = "",
     ) -> None:
         self._engine = engine
         self._accounting = accounting
         self._records = records
         self._clock = clock
+        self._changed = changed
         self._node = node
         self._rows: dict[WorkerName, WorkerRow] = {}
         self._made_for: tuple[ConfigSnapshot, str] | None = None
+        self._made: deque[tuple[float, list[WorkerName]]] = deque()
+        """When rows were made, and which; the oldest first, and those that were made anew since then as well."""
+        self._left: list[WorkerName] = []
+        """Who is still to be looked at, the next one last."""
+        self._views: tuple[WorkerView, ...] | None = None
+        self.excluded: Counter[PoolKey] = Counter()
+        """How many miners cannot use a pool."""
+        self.without_work: dict[WorkerName, None] = {}
+        """Who is there and works nowhere."""
+        self.new: dict[WorkerName, WorkerView] = {}
+        """First rows of workers, until somebody has taken them, as are those whose place others have: ``old``."""
+        self.old: list[WorkerView] = []
 
-    def make(
-        self, by_worker: Mapping[WorkerName, list[Session]], control: Control
-    ) -> Generator[None, None, tuple[WorkerView, ...]]:
-        """A row for each of ``by_worker``, then for those away, and pauses after every few: each is as its turn found
-        it. ``control`` is that of (most of) the fleet."""
+    def make(self, control: Control) -> Generator[None, None, tuple[WorkerView, ...]]:
+        """A row for each worker that is there, and for those away, and pauses after every few: made anew for those
+        that changed and where the last one is old, each as its turn found it. ``control``: of (most of) the fleet."""
         config, everybodys = self._engine.config, self._everybodys(control)
-        known = self._rows if self._made_for == (config, control.detail) else {}
-        rows, there = dict[WorkerName, WorkerRow](), self._engine.sessions
-        for names in in_parts([*by_worker, *self._accounting.latest(AWAY_KEPT, by_worker)], A_TURN):
+        names = self._changed.take(self, self._rows)
+        if self._made_for != (config, control.detail):
+            names = list(dict.fromkeys((*self._engine.workers.by_name, *self._rows, *names)))
+            self._forget()
+            self._made_for = config, control.detail
+        self._left.extend(reversed([*names, *self._too_old()]))
+        while self._left:
             yield
-            for name in names:
-                sessions = [session for session in by_worker.get(name, ()) if session.id in there]
-                rows[name] = self._row(name, sessions, known.pop(name, None), everybodys)
+            now = self._clock.now()
+            self._made.append(
+                (now, [name for name in self._left[: -A_TURN - 1 : -1] if self._look(name, everybodys, now)])
+            )
+            del self._left[-A_TURN:]
         yield
-        self._rows, self._made_for = rows, (config, control.detail)
-        return tuple([row.view for row in rows.values()])
+        if self._views is None:
+            self._views = tuple([row.view for row in self._rows.values()])
+        return self._views
+
+    def _too_old(self) -> Iterator[WorkerName]:
+        """Whose row is of a time when nothing but time has changed it since."""
+        now = self._clock.now()
+        while self._made and now - self._made[0][0] >= ROW_KEPT_S:
+            at, names = self._made.popleft()
+            for name in names:
+                row = self._rows.get(name)
+                if row is not None and row.made_at == at:
+                    yield name
+
+    def _look(self, name: WorkerName, everybodys: Control | None, now: float) -> bool:
+        """Have the row of a worker that is there, or away and shown; whether it is another one."""
+        sessions, before, row = self._engine.workers.of(name), self._rows.get(name), None
+        if sessions or self._changed.is_shown(name):
+            row = self._row(name, sessions, before, everybodys, now)
+        if row is before:
+            return False
+        self._views = None
+        if before is not None:
+            self.old.append(before.view)
+        if before is None or row is None or row.keys is not before.keys:
+            self._count(before, -1)
+            self._count(row, 1)
+        if row is None:
+            del self._rows[name]
+            return False
+        if before is None:
+            self.new[name] = row.view
+        self._rows[name] = row
+        return True
+
+    def _count(self, row: WorkerRow | None, sign: int) -> None:
+        if row is None:
+            return
+        for key in row.keys:
+            for pool in key.unusable:
+                self.excluded[pool] += sign
+        if row.view.connections and row.view.pool is None:
+            if sign > 0:
+                self.without_work[row.view.name] = None
+            else:
+                del self.without_work[row.view.name]
+
+    def _forget(self) -> None:
+        self.old.extend([row.view for row in self._rows.values()])
+        self._rows, self._views = {}, None
+        for kept in (self._made, self.excluded, self.without_work):
+            kept.clear()
 
     def _everybodys(self, control: Control) -> Control | None:
         """``control`` where it is that of all workers without a pin or a choice."""
@@ -103,10 +177,14 @@ class WorkerRows:
         return control if alike else None
 
     def _row(
-        self, name: WorkerName, sessions: Sequence[Session], row: WorkerRow | None, everybodys: Control | None
+        self,
+        name: WorkerName,
+        sessions: Sequence[Session],
+        row: WorkerRow | None,
+        everybodys: Control | None,
+        now: float,
     ) -> WorkerRow:
-        """``row`` if it holds, else another one."""
-        now = self._clock.now()
+        """``row`` if it holds at ``now``, else another one."""
         stamp, record = self._accounting.stamp(name), self._records.best_of(name)
         if row is not None and not _is_as_it_was(row.keys, sessions):
             row = None
@@ -242,6 +320,7 @@ def _key(session: Session) -> SessionKey:
         session.waiting,
         session.profile,
         _aim_of(session),
+        session.eligible.unusable,
         _facts_of(session),
     )
 
@@ -251,7 +330,7 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
     if len(keys) != len(sessions):
         return False
     for key, session in zip(keys, sessions, strict=True):
-        ident, pool, difficulty, version_mask, suggested, waiting, profile, aim, facts = key
+        ident, pool, difficulty, version_mask, suggested, waiting, profile, aim, unusable, facts = key
         if (
             ident != session.id
             or pool != session.current
@@ -261,6 +340,7 @@ def _is_as_it_was(keys: Sequence[SessionKey], sessions: Sequence[Session]) -> bo
             or waiting != session.waiting
             or profile is not session.profile
             or aim != _aim_of(session)
+            or unusable != session.eligible.unusable
             or facts != _facts_of(session)
         ):
             return False

@@ -1,7 +1,6 @@
 """Builds the read model from the engine and the parts that count, a few times a second at most, on the loop."""
 
-from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -18,11 +17,12 @@ from proxy.history.effort import EffortMeter
 from proxy.history.records import Records
 from proxy.history.split import SplitMeter
 from proxy.history.switch_cost import SwitchCosts
-from proxy.in_parts import at_once, in_parts
+from proxy.in_parts import at_once
 from proxy.observe.events import DifficultySent
 from proxy.observe.live.alarms import alarms_of
+from proxy.observe.live.changed import ChangedWorkers
 from proxy.observe.live.moves import FleetMoves, ShareSum
-from proxy.observe.live.outlines import SESSIONS_A_TURN, Outlines, sessions_by_worker
+from proxy.observe.live.outlines import Outlines
 from proxy.observe.live.rows import WorkerRows, rate_view
 from proxy.observe.live.views import (
     ControlView,
@@ -80,7 +80,11 @@ class Found:
     excluded: Mapping[PoolKey, int]
     """How many miners cannot use a pool."""
     workers: tuple[WorkerView, ...]
+    without_work: Sequence[WorkerName]
+    """Those of ``workers`` that are there and work nowhere."""
     marks: Mapping[WorkerName, ShareSum]
+    old: list[WorkerView]
+    """Rows whose place others have now."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,10 +113,16 @@ class SnapshotBuilder:
 
     def __post_init__(self) -> None:
         here = self.sources
+        changed = ChangedWorkers(engine=here.engine, accounting=here.accounting, records=here.records)
         self._rows = WorkerRows(
-            engine=here.engine, accounting=here.accounting, records=here.records, clock=here.clock, node=self.node
+            engine=here.engine,
+            accounting=here.accounting,
+            records=here.records,
+            clock=here.clock,
+            changed=changed,
+            node=self.node,
         )
-        self._outlines = Outlines(engine=here.engine, accounting=here.accounting, clock=here.clock)
+        self._outlines = Outlines(engine=here.engine, accounting=here.accounting, clock=here.clock, changed=changed)
         self._started_at = self.sources.clock.wall()
         self.sources.engine.events.subscribe(DifficultySent, self._on_difficulty)
         self._moves = FleetMoves(
@@ -132,15 +142,20 @@ class SnapshotBuilder:
         return found
 
     def _look(self) -> Generator[None, None, Found]:
-        engine, excluded = self.sources.engine, Counter[PoolKey]()
-        by_worker = yield from sessions_by_worker(engine)
-        for sessions in in_parts(list(engine.sessions.values()), SESSIONS_A_TURN):
-            excluded.update(key for session in sessions for key in session.eligible.unusable)
-            yield
-        schedule = yield from engine.scheduler.snapshot_in_parts()
-        workers = yield from self._rows.make(by_worker, schedule.control)
-        marks = yield from self._moves.marks([(worker.name, worker.counts) for worker in workers])
-        return Found(schedule=schedule, excluded=excluded, workers=workers, marks=marks)
+        rows = self._rows
+        schedule = yield from self.sources.engine.scheduler.snapshot_in_parts()
+        workers, new = (yield from rows.make(schedule.control)), dict(rows.new)
+        marks = yield from self._moves.marks(workers, list(new.values()))
+        rows.new = {name: view for name, view in rows.new.items() if name not in new}
+        old, rows.old = rows.old, []
+        return Found(
+            schedule=schedule,
+            excluded=dict(rows.excluded),
+            workers=workers,
+            without_work=list(rows.without_work),
+            marks=marks,
+            old=old,
+        )
 
     @property
     def may_outline(self) -> bool:
@@ -195,7 +210,7 @@ class SnapshotBuilder:
         here = self.sources
         found = found or at_once(self.look())
         self._revision += 1
-        self._schedule, workers = found.schedule, found.workers
+        self._schedule = found.schedule
         fleet = here.accounting.fleet()
         pools = self._pools(found.schedule, found.excluded)
         listeners = self._listeners()
@@ -205,7 +220,7 @@ class SnapshotBuilder:
             started_at=self._started_at,
             version=self.version,
             pools=pools,
-            workers=workers,
+            workers=found.workers,
             control=_control(found.schedule),
             splits=self._splits(),
             rate_5m=rate_view(fleet.rates.m5),
@@ -224,7 +239,7 @@ class SnapshotBuilder:
                     database_trouble=here.database_trouble(),
                     pools=pools,
                     listeners=listeners,
-                    without_work=[worker.name for worker in workers if worker.connections and worker.pool is None],
+                    without_work=found.without_work,
                 )
             ),
             miner_address=self.miner_address,
