@@ -112,14 +112,9 @@ class SharedConnection:
 
     # --- Its miners -----------------------------------------------------------------------------------------------
 
-    def has_room_for(self, link: "SharedLink", most: int) -> bool:
-        """Whether the miner may come."""
-        layout, prefix = link.place
-        return (
-            layout == self.layout
-            and len(self.miners) < most
-            and self.seats.has_room_for(link.session.id, prefix, layout)
-        )
+    def has_room_for(self, session: SessionId, layout: Layout, prefix: bytes) -> bool:
+        """Whether a miner with that part of the search space may come."""
+        return layout == self.layout and self.seats.has_room_for(session, prefix, layout)
 
     def take(self, link: "SharedLink") -> None:
         """The miner comes: it has room (``has_room_for``)."""
@@ -257,12 +252,19 @@ class SharedConnection:
         return turn
 
     def update_ready(self) -> None:
-        """The connection in use was lost: its miners go to another one of the pool, else to another pool."""
+        """The connection in use was lost: its miners go to another one of the pool, else to another pool.
+
+        Those who work elsewhere wait until the others have work again: a pool that dies loses all its connections.
+        """
         if self.link.job is None:
             self.work = None
             for miner in list(self.miners):
-                if miner.at is self:
+                if miner.at is not self:
+                    continue
+                if miner.session.current in (None, self.pool.key):
                     miner.lost()
+                else:
+                    self._together.backlog.add(miner)
 
     def facts_changed(self) -> None:
         """What is told of its miners is another from this turn on."""
@@ -382,22 +384,28 @@ class SharedConnections:
 
         ``besides``: only on another connection than that, and only where there is a job.
         """
-        config = self.pool.config
-        group = group_of(link.session, config.group_by)
-        known = [
-            each
-            for each in self._connections.values()
-            if not each.is_retired and each.group == group and each.has_room_for(link, config.most_miners)
-        ]
-        found = next((each for each in known if each is not besides and each.link.job is not None), None)
+        config, session = self.pool.config, link.session
+        group, (layout, prefix), most = group_of(session, config.group_by), link.place, config.most_miners
+        found = dialled = refused = None
+        for each in self._connections.values():
+            if len(each.miners) >= most or each.is_retired or each.group != group:  # a farm's are nearly all full
+                continue
+            if not each.has_room_for(session.id, layout, prefix):
+                continue
+            if each.link.job is not None:
+                if each is not besides:
+                    found = each
+                    break
+            elif each.link.refused:
+                refused = refused or each
+            else:
+                dialled = dialled or each
         if besides is not None:
             if found is not None:
                 found.take(link)
             return found
-        if found is None:
-            found = next((each for each in known if not each.link.refused), None) or next(iter(known), None)
-        if found is None and self._may_open_one(link.session):
-            layout, _ = link.place
+        found = found or dialled or refused
+        if found is None and self._may_open_one(session):
             found = SharedConnection(self._engine.sharing.next_id(), group, layout, self)
             self._connections[found.id] = found
         if found is None:

@@ -255,9 +255,11 @@ class SharedLink:
         self.session.work_came(self, job, new_connection=begins_anew)
 
     def catch_up(self) -> None:
-        """Let the session look at the newest job, if it has not."""
+        """Let the session look at the newest job, if it has not, or at the loss of its connection."""
         job = self.job
         if job is None:
+            if self.at is not None:
+                self.lost()
             return
         if job is not self._noted:
             self.work_came(job)

@@ -3,8 +3,18 @@
 from typing import Any
 
 import orjson
+import pytest
 
-from proxy.observe.events import ConnectionTipChanged, PoolDisconnected, PoolExcluded, PoolStateChanged, SwitchSkipped
+from proxy.config.snapshot import Connections
+from proxy.observe.events import (
+    ConnectionTipChanged,
+    EmergencySwitch,
+    MinerWaiting,
+    PoolDisconnected,
+    PoolExcluded,
+    PoolStateChanged,
+    SwitchSkipped,
+)
 from proxy.stratum.firmware import Profile
 from proxy.types import PoolKey, SessionId, SwitchReason
 from tests.support.world import Connection, ScriptedMiner, World
@@ -194,3 +204,75 @@ def test_jobs_that_differ_for_each_connection_are_taken_for_what_they_are() -> N
         if miner.session.current != "A":
             assert miner.session.switch_to(PoolKey("A"), SwitchReason.SLICE)
         assert miner.job[3] == own[miner.user], "a pool may pay each worker by a coinbase of its own"
+
+
+# --- Shared connections -----------------------------------------------------------------------------------------------
+
+
+def shared(most_miners: int) -> tuple[World, list[ScriptedMiner]]:
+    """Eight miners on shared connections to A and B."""
+    each = {"connections": Connections.SHARED, "most_miners": most_miners}
+    world = World({"A": 8, "B": 4}, options={"A": each, "B": each})
+    miners = [world.miner("bitaxe/BM1370/v2.15.0", f"account.rig{number}") for number in range(8)]
+    world.advance(3)
+    return world, miners
+
+
+def lose_shared(world: World, key: str) -> None:
+    """Its pool ends all of them and is not to be reached."""
+    world.pools[key].reachable = False
+    for each in world.engine.sharing.connections[PoolKey(key)]:
+        assert each.link.connection is not None
+        each.link.connection.closed("closed by the other side")
+
+
+@pytest.mark.parametrize("most_miners", [3, 100])
+def test_a_pool_with_shared_connections_that_dies_costs_its_miners_no_time_for_others(most_miners: int) -> None:
+    world, miners = shared(most_miners)
+    at_work = [miner for miner in miners if miner.session.current == "A"]
+    lose_shared(world, "A")
+    assert 0 < len(at_work) < 8
+    assert all(miner.pool_of(miner.job) == "B" for miner in miners)
+    assert [miner for miner in miners if miner.session.ready == {"B"}] == at_work, "the others are told later"
+    world.advance(0)
+    assert all(miner.session.ready == {"B"} for miner in miners)
+
+
+def test_the_second_pool_dies_before_the_end_of_the_first_was_looked_at_by_all() -> None:
+    world, miners = shared(100)
+    lose_shared(world, "A")
+    lose_shared(world, "B")
+    assert {miner.session.current for miner in miners} == {None}, "nobody is moved to what is lost as well"
+    world.advance(0)
+    assert {miner.session.ready for miner in miners} == {frozenset()}
+
+
+def test_a_miner_that_leaves_before_the_end_of_its_shared_connection_was_looked_at_is_left_alone() -> None:
+    world, miners = shared(100)
+    lose_shared(world, "A")
+    leaving = next(miner for miner in miners if "A" in miner.session.ready)
+    leaving.session.closed("left")
+    world.advance(1)
+    told = [*world.events_of(EmergencySwitch), *world.events_of(MinerWaiting)]
+    assert leaving.session.id not in {event.session for event in told}, "it has left"
+
+
+def test_a_shared_connection_that_is_back_before_its_end_was_looked_at_was_never_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, miners = shared(100)
+    elsewhere_at_work = [miner for miner in miners if miner.session.current == "B"]
+    [line] = world.engine.sharing.connections[PoolKey("A")]
+    lost = line.link.connection
+    assert lost is not None
+    with monkeypatch.context() as waiting:
+        waiting.setattr(world.engine.backlog, "_work", lambda: None)
+        lost.closed("closed by the other side")
+        world.advance(1)
+    assert line.link.job is not None
+    world.engine.backlog._work()
+    world.advance(0)
+    for miner in elsewhere_at_work:
+        assert miner.session.ready == {"A", "B"}
+        assert miner.session.switch_to(PoolKey("A"), SwitchReason.SLICE)
+        assert miner.pool_of(miner.job) == "A"
