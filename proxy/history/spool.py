@@ -76,7 +76,7 @@ class BatchSpool:
             django.db.Error, OSError: the file stays; nothing is added twice when it is tried again.
         """
         try:
-            lines = self._path.read_bytes().splitlines()
+            lines = [line for line in self._path.read_bytes().splitlines() if line]
         except FileNotFoundError:
             return 0
         broken = [line for line in lines if not self._replay_line(line)]
@@ -100,6 +100,7 @@ class BatchSpool:
     def _append(self, path: Path, lines: list[bytes]) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as file:
-            file.write(b"".join(line + b"\n" for line in lines))
+            # Each line begins with a line feed too, so that one torn by a full disk spoils no other.
+            file.write(b"".join(b"\n" + line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """Batches not written at shutdown are in the database after the next start, once, whatever happens."""
 
 import json
+import resource
 import stat
 
 import pytest
@@ -153,7 +154,23 @@ def test_line_that_cannot_be_read_is_put_aside_and_the_others_count(path, line):
     path.write_bytes(line + b"\n" + path.read_bytes())
     assert BatchSpool(path).replay() == 1
     assert accepted() == [7] and not path.exists()
-    assert path.with_suffix(".unreadable").read_bytes() == line + b"\n"
+    assert path.with_suffix(".unreadable").read_bytes().strip() == line
+
+
+def test_line_torn_by_a_full_disk_spoils_no_other(path):
+    left = ended(path)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, usual[1]))
+    try:
+        with pytest.raises(OSError):
+            left.execute(batch())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    left.execute(batch())
+    found = []
+    assert BatchSpool(path, found.append).replay() == 1
+    assert [each.number for each in found] == [1]
+    assert len(path.with_suffix(".unreadable").read_bytes().strip()) == 100 - len("\n")
 
 
 def test_without_a_file_nothing_is_done(path):
