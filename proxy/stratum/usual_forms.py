@@ -21,8 +21,11 @@ _MOST_USERS = 64
 _BITS = 8
 """Characters of a submit's version bits."""
 _ID = re.compile(rb'"id"\s*:\s*')
-_SAMPLE_ID = 7
-_SAMPLE = ["0a", "00", "11111111", "22222222", "33333333"]
+_SAMPLES = (
+    (7, ["0a", "00", "11111111", "22222222", "33333333"]),
+    (8, ["1b", "01", "44444444", "55555555", "66666666"]),
+)
+"""Two, alike in nothing: where a line says something twice, one of both shows which of them counts."""
 
 
 UsualSubmit: TypeAlias = tuple[int, str, list[bytes]]
@@ -106,8 +109,13 @@ def _around(ident: object, head: bytes, between: bytes, tail: bytes) -> SubmitFo
 
 
 def _says_the_same(form: SubmitForm, user: bytes, message: dict[str, Any]) -> bool:
-    sample = form.written(b"%d" % _SAMPLE_ID, user, [text.encode() for text in _SAMPLE])
-    return _reads_as(sample, {**message, "id": _SAMPLE_ID, "params": [message["params"][0], *_SAMPLE]})
+    return all(
+        _reads_as(
+            form.written(b"%d" % ident, user, [text.encode() for text in others]),
+            {**message, "id": ident, "params": [message["params"][0], *others]},
+        )
+        for ident, others in _SAMPLES
+    )
 
 
 class AnswerForm(NamedTuple):
@@ -128,9 +136,10 @@ class AnswerForm(NamedTuple):
 def learn_answer(line: bytes, message: dict[str, Any]) -> AnswerForm | None:
     """The form of ``line``, of which JSON made ``message``; None: no form can be learnt from it."""
     around = _id_within(line, message.get("id"))
-    if around is None or not _reads_as(around[0] + b"%d" % _SAMPLE_ID + around[1], {**message, "id": _SAMPLE_ID}):
+    if around is None:
         return None
-    return AnswerForm(*around)
+    alike = [_reads_as((b"%d" % ident).join(around), {**message, "id": ident}) for ident, _ in _SAMPLES]
+    return AnswerForm(*around) if all(alike) else None
 
 
 def _id_within(text: bytes, ident: object) -> tuple[bytes, bytes] | None:

@@ -101,6 +101,14 @@ def test_no_form_is_learnt_from_an_odd_line_unless_it_says_the_same(line: bytes)
         assert [read[0], read[1], *(each.decode() for each in read[2])] == [message["id"], *message["params"]]
 
 
+@pytest.mark.parametrize("ident", [4, 7, 8])
+def test_a_submit_that_has_its_id_twice_is_not_mistaken(ident: int) -> None:
+    line = b'{"id":%d,"id":%d,"method":"mining.submit","params":["u","1a","00","68000000","0000a001","00002000"]}'
+    form = learn_submit(line % (ident, ident), parse(line % (ident, ident)), None)
+    read = form.read(line % (9, ident)) if form is not None else None
+    assert read is None or read[0] == ident
+
+
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=6)
 LINES = st.tuples(
     st.sampled_from(WAYS),
@@ -152,6 +160,13 @@ def test_the_next_verdict_is_read_as_json_reads_it(line: bytes) -> None:
     for odd in (b"01", b"-1", b"1.0", b"", b'"1"', b"0", b"9" * 16):
         assert form.ident(line.replace(b"%d", odd)) == -1
     assert form.ident(line.replace(b"true", b"false") % 5) == -1
+
+
+@pytest.mark.parametrize("ident", [5, 7, 8])
+def test_a_verdict_that_has_its_id_twice_is_not_mistaken(ident: int) -> None:
+    line = b'{"id":%d,"id":%d,"result":true}' % (ident, ident)
+    form, other = learn_answer(line, parse(line)), b'{"id":9,"id":%d,"result":true}' % ident
+    assert form is None or form.ident(other) in (-1, ident)
 
 
 @pytest.mark.parametrize(
