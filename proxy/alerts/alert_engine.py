@@ -1,6 +1,6 @@
 """Turns events and snapshots into incidents, and incidents into messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from proxy.alerts import texts
 from proxy.alerts.calendar import days_before, next_daily, next_weekly
@@ -72,10 +72,10 @@ class AlertEngine:
         if moved:
             self._plan_summaries()
 
-    def evaluate(self, snapshot: LiveSnapshot) -> None:
-        """Find what is wrong now, and send what is due."""
+    def evaluate(self, snapshot: LiveSnapshot) -> Generator[None, None, None]:
+        """Find what is wrong now, and send what is due; with pauses, in which nothing else may be called."""
         now = self._clock.now()
-        evaluation = self._evaluators.evaluate(snapshot, now, self._config, self._is_wrong)
+        evaluation = yield from self._evaluators.evaluate(snapshot, now, self._config, self._is_wrong)
         self._note_best_shares(snapshot)
         self._names = {
             texts.pool_subject(pool.key): f"{texts.pool_subject(pool.key)} ({pool.name})"
@@ -114,7 +114,7 @@ class AlertEngine:
             if not self._event_decides(key, now):
                 self._incidents.setdefault(key, Incident()).observe(now, text)
         for key in list(self._incidents):
-            if key[1] not in evaluation.subjects:
+            if not evaluation.exists(key[1]):
                 del self._incidents[key]  # the pool was deleted, the worker forgotten
             elif key[0] in SNAPSHOT_KINDS and key not in evaluation.wrong and not self._event_decides(key, now):
                 self._incidents[key].observe(now, None)

@@ -186,7 +186,8 @@ class AlertService:
         elif snapshot is None:
             self._engine.tick()
         else:
-            self._engine.evaluate(snapshot)
+            for _ in self._engine.evaluate(snapshot):
+                time.sleep(0)  # the loop's thread would wait for the interpreter, up to 5 ms each time
 
     def _post(self, message: AlertMessage) -> None:
         try:

@@ -81,7 +81,7 @@ def test_of_too_many_held_messages_the_oldest_are_counted_only():
     for number in range(130):
         running.put(f"rig{number}", connections=0, last_seen_at=running.clock.wall())
     running.run(60)
-    running.engine.apply(RunningEngine(rules=running.config.rules, max_per_hour=1).config)
+    running.apply(RunningEngine(rules=running.config.rules, max_per_hour=1).config)
     [message] = running.run(60)
     assert len(message.body.splitlines()) == 101 and "30 older messages were left out." in message.body
 
@@ -127,7 +127,7 @@ def test_change_of_rules_does_not_tell_again_what_was_told():
     running = RunningEngine(AlertKind.POOL_DOWN)
     running.set("A", status=PoolStatus.DOWN)
     assert len(running.run(120)) == 1
-    running.engine.apply(RunningEngine(AlertKind.POOL_DOWN, AlertKind.PAYOUT).config)
+    running.apply(RunningEngine(AlertKind.POOL_DOWN, AlertKind.PAYOUT).config)
     assert running.run(600) == []
 
 
@@ -146,7 +146,7 @@ def test_summaries_are_due_at_their_time_of_day_and_on_mondays():
 def test_summary_of_the_day_the_clocks_change_has_25_hours():
     running = RunningEngine(AlertKind.DAILY, time_zone="Europe/Berlin")
     running.clock.set_wall(datetime(2025, 10, 25, 9, tzinfo=BERLIN).timestamp())
-    running.engine.apply(RunningEngine(AlertKind.DAILY, time_zone="Europe/Berlin", summary_at=time(7, 0)).config)
+    running.apply(RunningEngine(AlertKind.DAILY, time_zone="Europe/Berlin", summary_at=time(7, 0)).config)
     running.clock.set_wall(datetime(2025, 10, 26, 7, 0, 5, tzinfo=BERLIN).timestamp())
     running.engine.tick()
     begin, end = running.messages[0].period
@@ -169,6 +169,6 @@ def test_what_another_node_tells_is_dropped_and_what_only_this_one_knows_is_told
     running.events.emit(DatabaseTrouble(problem="disk is full.", recovered=False))
     for _ in range(60):
         running.clock.advance(2 * 3600.0)
-        running.engine.leave_to_another()
+        running.leave_to_another()
     assert [message.title for message in running.messages] == ["DPMP: The database cannot be used"]
     assert running.titles(20) == [], "summaries that fell due are the other's"

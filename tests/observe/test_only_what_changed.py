@@ -8,6 +8,8 @@ from functools import partial
 
 import pytest
 
+from proxy.alerts.evaluators import WORKER_CHECKS, Evaluators, Key
+from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.config.snapshot import Connections, Limits
 from proxy.history.counters import Counts
 from proxy.history.rates import Work
@@ -28,6 +30,10 @@ from tests.support.world import ScriptedMiner, World
 NAMES = [f"rig{number}" for number in range(7)]
 AGENTS = ["cpuminer/2.5.1", "bitaxe/BM1370/v2.15.0", "cgminer/4.11.1"]
 STEPS = 120
+THRESHOLDS = {AlertKind.WORKER_SILENT: 1.0, AlertKind.HASHRATE_DROP: 5.0, AlertKind.REJECT_RATE: 1.0}
+RULES = AlertConfig(
+    rules=tuple([replace(rule, threshold=THRESHOLDS.get(rule.kind, rule.threshold)) for rule in DEFAULT_RULES])
+)
 
 
 class Everybody(ChangedWorkers):
@@ -76,6 +82,9 @@ class History:
             clock=self.world.clock,
             changed=everybody,
         )
+        self.rules = Evaluators(), Evaluators()
+        self.wrong: dict[Key, str] = {}
+        self.told: set[AlertKind] = set()
         self.miners: list[ScriptedMiner] = []
         self.nonce = 0
 
@@ -215,7 +224,7 @@ class History:
         self.records.restore([record_of(self.name(), 1e8 * self.random.random())])
 
     def advance(self) -> None:
-        self.world.advance(self.random.choice([0.1, 1.0, 4.0, ROW_KEPT_S, 30.0, 70.0]))
+        self.world.advance(self.random.choice([0.1, 1.0, 4.0, ROW_KEPT_S, 30.0, 70.0, 400.0]))
         for pool in self.engine.pools.values():
             assert pool.connections == sum(connection.is_open for connection in pool._all())
 
@@ -229,6 +238,7 @@ class History:
             assert {one.name: one for one in builder._outlines.outlines()} == {
                 one.name: one for one in self.outlines.outlines()
             }
+            self.look_for_alerts()
         if self.random.random() < self.rows_in:
             control = engine.scheduler.snapshot().control
             views, all_anew = at_once(builder._rows.make(control)), at_once(self.rows.make(control))
@@ -242,6 +252,21 @@ class History:
             assert {view.name: view.connections for view in views if view.connections} == Counter(
                 session.worker for session in started
             )
+
+    def look_for_alerts(self) -> None:
+        builder, now = self.builder, self.world.clock.now()
+        if builder._whole is None:
+            builder.build()
+        live = replace(builder.outline(), outlines=builder._outlines.outlines())
+        by_change, all_anew = self.rules
+        all_anew._holds_for = None
+        found, expected = [
+            at_once(rules.evaluate(live, now, RULES, lambda key: key in self.wrong)).wrong
+            for rules in (by_change, all_anew)
+        ]
+        assert found == expected
+        self.wrong = found
+        self.told |= {kind for kind, _ in found}
 
 
 def record_of(worker: str, true_difficulty: float) -> Record:
@@ -265,3 +290,15 @@ def test_what_is_made_of_those_that_changed_is_what_looking_at_all_makes(
     for _ in range(STEPS):
         history.step()
         history.look()
+
+
+def test_those_histories_have_something_for_rules_about_workers() -> None:
+    told: set[AlertKind] = set()
+    for seed in range(6):
+        history = History(seed)
+        history.outlines_in, history.rows_in = 1.0, 0.0
+        for _ in range(STEPS):
+            history.step()
+            history.look()
+        told |= history.told
+    assert told >= WORKER_CHECKS.keys() - {AlertKind.HASHRATE_DROP}

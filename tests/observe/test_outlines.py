@@ -6,6 +6,7 @@ import pytest
 
 from proxy.alerts.evaluators import Evaluators
 from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
+from proxy.in_parts import at_once
 from proxy.observe.live import outlines
 from proxy.observe.live.gauges import SnapshotGauges
 from proxy.observe.live.moves import MARK_EVERY_S
@@ -93,7 +94,7 @@ def test_rules_find_the_same_in_outlines_as_in_rows() -> None:
     by_rows, by_outlines, config = Evaluators(), Evaluators(), AlertConfig(rules=DEFAULT_RULES)
 
     def found(evaluators: Evaluators, live: LiveSnapshot) -> dict[tuple[AlertKind, str], str]:
-        return evaluators.evaluate(live, world.clock.now(), config, lambda key: False).wrong
+        return at_once(evaluators.evaluate(live, world.clock.now(), config, lambda key: False)).wrong
 
     for _ in range(4):
         world.advance(900)
