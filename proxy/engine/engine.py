@@ -18,6 +18,7 @@ from proxy.engine.backlog import Backlog
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_control import ConnectionControl
 from proxy.engine.delivery import BlockDelivery
+from proxy.engine.in_turns import InTurns
 from proxy.engine.job_rounds import JobRounds
 from proxy.engine.job_sums import JobSums
 from proxy.engine.jobs import MinerLink
@@ -105,6 +106,7 @@ class Engine:
         self.stale_tips.on_change = self._tips_changed
         self.job_rounds = JobRounds(clock)
         self.backlog = Backlog(clock, self.job_rounds)
+        self._in_turns = InTurns(self.sessions, self.backlog)
         self._dialer = dialer
         self._random = random
         self.sharing = Sharing(self.pools, first_extranonce=int(random.random() * 2**16))
@@ -336,10 +338,14 @@ class Engine:
         self.scheduler.pool_status(pool.key, up)
         sessions = list(self.sessions.values())
         if not up:
+            elsewhere = []
             for session in sessions:
-                session.update_ready()
-                session.pool_links.pool_gone(pool.key, pool.health.reason)
+                if session.current == pool.key:
+                    pool.is_gone_for(session)
+                else:
+                    elsewhere.append(session)
             self.sharing.connections[pool.key].pool_gone(pool.health.reason)
+            self._in_turns.for_each(elsewhere, pool.is_gone_for)
         elif was is PoolStatus.DOWN:
             self.sharing.connections[pool.key].pool_back()
             returns = [partial(session.pool_links.pool_back, pool.key) for session in sessions]
@@ -348,8 +354,7 @@ class Engine:
 
     def pool_suspected(self, pool: UpstreamPool) -> None:
         """Nobody is moved to a pool that may be silent; who works there stays until it is known."""
-        for session in list(self.sessions.values()):
-            session.update_ready()
+        self._in_turns.for_each(list(self.sessions.values()), Session.update_ready)
 
     def pool_learned(self, pool: UpstreamPool) -> None:
         """Miners that connect from now on get what fits; it may be a pool that works again."""
@@ -416,8 +421,7 @@ class Engine:
         if self._update_timer is not None:
             self._update_timer.cancel()
             self._update_timer = None
-        for session in list(self.sessions.values()):
-            self._update_wanted(session)
+        self._in_turns.for_each(sorted(self.sessions.values(), key=_works), self._update_wanted)
         self._update_outage()
 
     def _update_wanted(self, session: Session) -> None:
@@ -446,3 +450,8 @@ class Engine:
             pool.stop()
         for session in list(self.sessions.values()):
             session.downstream.close("the proxy ends")
+
+
+def _works(session: Session) -> bool:
+    """Whether a miner has work: who has none comes first."""
+    return session.current is not None

@@ -189,6 +189,12 @@ class UpstreamPool:
             self.probe.cancel()
             self._start_probe(ProbeReason.START)
 
+    def is_gone_for(self, session: "Session") -> None:
+        """Let a miner know that the pool is down, unless it is not any more."""
+        if not self.may_dial:
+            session.update_ready()
+            session.pool_links.pool_gone(self.key, self.health.reason)
+
     def exclude(self, excluded: bool) -> None:
         """Probe the pool often although no miner works there, for as long as it is excluded."""
         self.excluded = excluded

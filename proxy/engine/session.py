@@ -406,7 +406,7 @@ class Session:
         if pool == self.current:
             return True
         link = self.links.get(pool)
-        if link is None or link.job is None or pool not in self._ready or self._lost_its_use(link):
+        if link is None or link.job is None or pool not in self._ready or not self._is_still_good(link):
             self._events.emit(SwitchSkipped(session=self.id, worker=self.worker, pool=pool))
             return False
         old, self.current = self.current, pool
@@ -423,9 +423,11 @@ class Session:
             self.pool_links.drain_unwanted(old)
         return True
 
-    def _lost_its_use(self, link: MinerLink) -> bool:
-        """Whether the newest job, which was not looked at yet, is not for this miner; ``work_came`` follows."""
-        return link.has_new_job and link.job is not None and not self._fits(link.pool.key, link.job)
+    def _is_still_good(self, link: MinerLink) -> bool:
+        """Whether the miner may be moved there also by what was not looked at yet: its newest job (``work_came``
+        follows), or that the pool is down or suspected by now."""
+        key, job = link.pool.key, link.job
+        return self._may_work_on(key) and not (link.has_new_job and job is not None and not self._fits(key, job))
 
     def _work_through(self, link: MinerLink) -> None:
         self.pool_links.use(link)

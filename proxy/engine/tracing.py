@@ -21,8 +21,9 @@ class WorkerTracing:
 
     def apply(self, until: Mapping[WorkerName, float]) -> None:
         """Trace these workers, each until its time (unix seconds), and no others."""
-        self._until = until
-        self._update()
+        if until or self._until:
+            self._until = until
+            self._update()
 
     def is_traced(self, worker: WorkerName) -> bool:
         """Whether raw traffic of ``worker`` is wanted now."""

@@ -400,7 +400,7 @@ class Scheduler:
             self._timers.plan_all(fleet)
         self._emit_control()
         self._emit_target()
-        self._run()
+        self._run_some()
         if self._pools_wanted_by_session() != before:
             self.on_pools_wanted_changed()
 

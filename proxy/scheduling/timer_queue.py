@@ -80,9 +80,12 @@ class TimerQueue:
     def _prune(self) -> None:
         """Drop what no longer holds; who is due when, and in which order, stays as it was."""
         kept: dict[tuple[float, int], tuple[float, int, FleetMiner | Fleet]] = {}
-        for due, count, target in sorted(self._queue, key=lambda entry: entry[1]):
+        for entry in self._queue:
+            due, count, target = entry
             if target.due == due:
-                kept.setdefault((due, id(target)), (due, count, target))
+                key = due, id(target)
+                if key not in kept or count < kept[key][1]:
+                    kept[key] = entry
             elif target.armed == due:
                 target.armed = math.inf
         self._queue = list(kept.values())

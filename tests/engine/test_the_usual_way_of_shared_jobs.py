@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.config.snapshot import VardiffRule
-from proxy.engine import backlog, job_rounds, shared_connections
+from proxy.engine import backlog, in_turns, job_rounds, shared_connections
 from proxy.engine.shared_link import SharedLink
 from proxy.engine.shared_work import SharedWork
 from proxy.observe.events import JobsForwarded
@@ -197,4 +197,6 @@ def test_it_does_whatever_happens_between_two_turns(
     for module in (backlog, job_rounds):
         monkeypatch.setattr(module, "A_TURN", 1 + seed % 3)
     monkeypatch.setattr(shared_connections, "LOOKS", 1)
+    monkeypatch.setattr(in_turns, "AT_ONCE", 1)
+    monkeypatch.setattr(in_turns, "A_PLACE", 1)
     compare(lambda: History(Hasty(seed, sizes), 80), monkeypatch)
