@@ -85,6 +85,8 @@ def apart(
     whole = sum(weights)
     middle = sum(weight * surplus[index] for weight, index in zip(weights, order, strict=True)) / whole
     place = sum(weight * number for number, weight in enumerate(weights)) / whole
+    if not 0 < place < len(order) - 1:  # beside one of them the others weigh nothing: it alone keeps the sum
+        return list(surplus)
     room = min((limit - middle) / (len(order) - 1 - place), (limit + middle) / place)
     step = min(even, room)
     if step <= nearest:

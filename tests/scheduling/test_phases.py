@@ -128,3 +128,13 @@ def test_shifts_cancel_by_rate_and_leave_nobody_outside_his_slice(surplus: list[
 
 def test_miners_that_are_apart_are_left_alone():
     assert phases.apart([-4.0, 4.0], [1.0, 1.0], even=15, limit=7.5, tuning=DEFAULT_TUNING) == [-4.0, 4.0]
+
+
+@pytest.mark.parametrize("rates", [[4e-7, 1e12], [1e12, 4e-7], [1e-29, 2.6e-8], [1e-29, 1.0, 1e-29]])
+def test_beside_a_miner_of_a_quadrillion_times_their_rate_others_are_moved_within_the_limit_or_not(
+    rates: list[float],
+) -> None:
+    surplus = [0.2] * len(rates)
+    moved = phases.apart(surplus, rates, even=2.5, limit=2.25, tuning=DEFAULT_TUNING)
+    assert all(-2.25 <= each <= 2.25 for each in moved)
+    assert sum(rate * each for rate, each in zip(rates, moved, strict=True)) == pytest.approx(0.2 * sum(rates))
