@@ -47,27 +47,33 @@ class PendingShare:
         handler.any_share = True
 
     def accepted(self, latency_s: float, version_bits: int | None) -> None:
-        """The pool accepted it: tell the miner, and the scheduler, for it is evidence."""
+        """The pool accepted it: tell the miner, those who count, and the scheduler, for it is evidence.
+
+        The miner first: whatever fails behind it, the share has its reply.
+        """
         handler, issued, reached = self.handler, self.issued, self.true_difficulty
+        handler.downstream.accept(self.ident)
         credited = min(issued.job.difficulty, reached)
         handler.cost.accepted += 1
         productive = issued.productive
         if credited > productive.value or not productive.earned:
             productive.accepted(credited)
+        if issued.plain is None:  # else there is nothing to learn: its bits can be read in one way only
+            self._learn_reading(version_bits, accepted=True)
+        if self.block is not None:
+            handler.events.settle()  # what came before it counts in its own minute
+        is_summed = self.block is None and handler.sums.add(handler.session, self.worker, issued, reached, latency_s)
+        if not is_summed or ShareResult in handler.events.heard_each:
+            self._tell_accepted(latency_s, is_summed=is_summed)
         # A block below the assigned difficulty says nothing about the miner's hash rate.
         proven = issued.difficulty if reached >= issued.difficulty else 0.0
         if issued.shared is not None:
             credited = proven  # the pool's is for many shares of the connection: what counts for the split is the work
             issued.shared.worked(proven)
         handler.scheduler.share(handler.session, issued.connection.pool, proven, True, credited)
-        if issued.plain is None:  # else there is nothing to learn: its bits can be read in one way only
-            self._learn_reading(version_bits, accepted=True)
-        handler.downstream.accept(self.ident)
-        if self.block is not None:
-            handler.events.settle()  # what came before it counts in its own minute
-        is_summed = self.block is None and handler.sums.add(handler.session, self.worker, issued, reached, latency_s)
-        if is_summed and ShareResult not in handler.events.heard_each:
-            return
+
+    def _tell_accepted(self, latency_s: float, *, is_summed: bool) -> None:
+        handler, issued = self.handler, self.issued
         emit = handler.events.emit_each if is_summed else handler.events.emit
         emit(
             ShareResult(
@@ -77,7 +83,7 @@ class PendingShare:
                 job=issued.id,
                 difficulty=issued.difficulty,
                 pool_difficulty=issued.job.difficulty,
-                true_difficulty=reached,
+                true_difficulty=self.true_difficulty,
                 verdict=_ACCEPTED,
                 reason=_NONE,
                 decided_by=_POOL,
@@ -107,7 +113,6 @@ class PendingShare:
     def _rejected(self, answer: ShareAnswer) -> None:
         handler, issued, reached = self.handler, self.issued, self.true_difficulty
         connection, credited = issued.connection, min(issued.job.difficulty, reached)
-        handler.scheduler.share(handler.session, connection.pool, issued.difficulty, False, credited)
         error = answer.error or ErrorInfo(20, "refused")
         reason, text = reason_of(error), error.text
         # Some pools (public-pool) judge by the difficulty of the moment, not by the job's.
@@ -126,6 +131,7 @@ class PendingShare:
             answer.latency_s,
             text,
         )
+        handler.scheduler.share(handler.session, connection.pool, issued.difficulty, False, credited)
 
     def answered_late(self, answer: ShareAnswer) -> None:
         """The miner was told that there is no answer; of a block people want to know it all the same."""

@@ -233,7 +233,6 @@ class SubmitHandler:
             return
         self.any_share = True
         self.cost.accepted += 1
-        self.scheduler.share(self.session, pool, issued.difficulty, True, issued.difficulty)
         self.downstream.accept(ident)
         summed = self.sums.add_work(self.session, worker, issued, reached)
         if not summed or ShareResult in self.events.heard_each:
@@ -253,6 +252,7 @@ class SubmitHandler:
                 header_hash=header_hash,
             )
             (self.events.emit_each if summed else self.events.emit)(result)
+        self.scheduler.share(self.session, pool, issued.difficulty, True, issued.difficulty)
         shared.worked(issued.difficulty)
 
     def _was_worked_for(self, check: ShareCheck) -> bool:

@@ -142,13 +142,15 @@ class Downstream:
             ):  # nearly every read: one reply, which need not wait for others
                 return
         self._reading = True
-        if line:
-            self._take_with_care(line)
-        else:
-            self._take_all(payload)
-        self._reading = False
-        if self._replies:
-            self._flush()
+        try:
+            if line:
+                self._take_with_care(line)
+            else:
+                self._take_all(payload)
+        finally:  # whatever fails, what was answered goes out
+            self._reading = False
+            if self._replies:
+                self._flush()
         self._owner.miner_handled()
 
     def _take_all(self, payload: bytes) -> None:

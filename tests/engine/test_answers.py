@@ -2,12 +2,13 @@
 
 import pytest
 
-from proxy.observe.events import LateVerdict, ShareResult, SubmitPoolDead
+from proxy.config.snapshot import Connections
+from proxy.observe.events import AcceptedShares, LateVerdict, ShareResult, SubmitPoolDead
 from proxy.types import DecidedBy, Reason, Verdict
-from tests.support.world import World
+from tests.support.world import ScriptedMiner, World
 
 
-def ready_world(**options: object) -> tuple[World, object]:
+def ready_world(**options: object) -> tuple[World, ScriptedMiner]:
     world = World(**options)  # type: ignore[arg-type]
     miner = world.miner()
     world.advance(1)
@@ -136,7 +137,7 @@ def test_a_wrong_time_is_answered_as_such(offset: int, difficulty: float) -> Non
 @pytest.mark.parametrize("offset", [0, 600, 7000])
 def test_a_time_that_the_pool_takes_is_forwarded(offset: int) -> None:
     world, miner = ready_world()
-    ident = miner.submit(ntime=f"{miner.session.jobs.find(miner.job[0]).job.template.ntime + offset:08x}")
+    ident = miner.submit(ntime=f"{int(miner.job[7], 16) + offset:08x}")
     world.advance(1)
     assert miner.answers(ident)[0]["result"] is True
 
@@ -235,3 +236,53 @@ def test_a_share_without_version_bits_and_without_negotiation_is_taken_with_its_
     assert miner.answers(ident)[0]["result"] is True
     (submit,) = [params for pool in world.pools.values() for params in pool.submits]
     assert submit[5] == "00002000"
+
+
+class BookkeepingError(Exception):
+    """A fault behind a share."""
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [(True, Verdict.ACCEPTED), ({"result": None, "error": [23, "low", None]}, Verdict.REJECTED)],
+)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_fault_of_the_scheduler_costs_no_reply_and_no_record(
+    pool: object, expected: Verdict, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, miner = ready_world(pools={"A": 8}, options={"A": {"connections": Connections.SHARED}} if shared else {})
+    _fail_behind_shares(world, monkeypatch)
+    world.pools["A"].verdict = lambda params: pool
+    ident = miner.submit()
+    with pytest.raises(BookkeepingError):
+        world.advance(1)
+    world.events.settle()
+    _assert_told_once(world, miner, ident, expected)
+
+
+def test_a_fault_of_the_scheduler_costs_a_share_that_only_proves_work_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, miner = ready_world(
+        pools={"A": 8}, difficulty=1e15, options={"A": {"connections": Connections.SHARED, "max_difficulty": 1.0}}
+    )
+    _fail_behind_shares(world, monkeypatch)
+    with pytest.raises(BookkeepingError):
+        miner.submit(ident=77)
+    world.events.settle()
+    _assert_told_once(world, miner, 77, Verdict.WORK)
+    assert not world.pools["A"].submits
+
+
+def _fail_behind_shares(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise BookkeepingError
+
+    monkeypatch.setattr(world.engine.scheduler, "share", fail)
+
+
+def _assert_told_once(world: World, miner: ScriptedMiner, ident: object, expected: Verdict) -> None:
+    (answer,) = miner.answers(ident)
+    assert (answer["result"] is True) is (expected is not Verdict.REJECTED)
+    told = [result.verdict for result in world.events_of(ShareResult)]
+    for shares in world.events_of(AcceptedShares):
+        told += [Verdict.ACCEPTED] * shares.number + [Verdict.WORK] * shares.work_only
+    assert told == [expected]
