@@ -35,6 +35,7 @@ from proxy.types import LineCount, Waste
 
 MAX_LINE_IN = 8_192
 """Bytes. Real requests stay below 1,024."""
+_BETWEEN_LINES = LineFramer(MAX_LINE_IN)
 OPENING_S = 2.0
 """How long a connection may take from its first byte to what tells Stratum from other protocols."""
 MAX_USERS = 64
@@ -106,7 +107,7 @@ class Downstream:
         self._head: bytes | None = b""
         """What came so far; None once it is known to be Stratum V1."""
         self._opening_timer: Timer | None = None
-        self._framer = LineFramer(MAX_LINE_IN)
+        self._framer = _BETWEEN_LINES
         self._form: SubmitForm | None = None
         self._forms_learnt = 0
         self._replies: tuple[bytes, ...] = ()
@@ -154,7 +155,7 @@ class Downstream:
         self._owner.miner_handled()
 
     def _take_all(self, payload: bytes) -> None:
-        lines = self._framer.feed(payload)
+        lines, self._framer = self._framer.split(payload)
         self._lines.received += len(lines)
         if len(lines) != 1:
             self._charge_blanks(payload.count(b"\n") - len(lines))
@@ -249,7 +250,7 @@ class Downstream:
         self._opening_timer = None
         start = self._opening(self._head or b"", final=True)
         if start:
-            self._framer.feed(start)  # the beginning of a line
+            _, self._framer = self._framer.split(start)  # the beginning of a line
 
     def _opening_decided(self) -> None:
         self._head = None

@@ -13,12 +13,14 @@ class LineFramer:
     once as a ``RemoteProtocolError`` in its place and skipped up to its newline.
     """
 
-    __slots__ = ("_buffer", "_limit", "_skipping")
+    __slots__ = ("_buffer", "_limit", "_skipping", "_whole")
 
-    def __init__(self, limit: int = MAX_LINE) -> None:
+    def __init__(self, limit: int = MAX_LINE, whole: "LineFramer | None" = None) -> None:
+        """``whole``: whose place it takes until a line is complete (``split``)."""
         self._buffer = b""
         self._limit = limit
         self._skipping = False
+        self._whole = whole
 
     def whole(self, payload: bytes) -> bytes:
         """The line that ``payload`` is, if it is one message and nothing else; b"": it is for ``feed``."""
@@ -48,6 +50,13 @@ class LineFramer:
             lines.append(self._too_long())
         self._buffer = b"" if self._skipping else rest
         return lines
+
+    def split(self, payload: bytes) -> "tuple[list[bytes | RemoteProtocolError], LineFramer]":
+        """As ``feed``, and the framer for what comes next. One that is given payload in this way alone stays as it is:
+        it serves all connections that have no part of a line, as nearly all have none."""
+        own = self if self._whole is not None else LineFramer(self._limit, self)
+        lines = own.feed(payload)
+        return lines, own._whole if own._whole is not None and own.is_between_lines else own
 
     @property
     def is_between_lines(self) -> bool:

@@ -47,6 +47,7 @@ from proxy.stratum.usual_forms import MOST_LEARNT, AnswerForm, learn_answer
 from proxy.stratum.version_rolling import USUAL_MASK, common_bits, parse_mask
 
 MAX_LINE_IN = 65_536
+_BETWEEN_LINES = LineFramer(MAX_LINE_IN)
 LONGEST_ID = len(str(LARGEST_ID))
 """Digits, where a pool answers with a number as text."""
 MIN_NOTIFY = 192
@@ -145,7 +146,7 @@ class Upstream:
         self.reading = context.reading
         self._resume = resume
         self._link: Link | None = None
-        self._framer = LineFramer(MAX_LINE_IN)
+        self._framer = _BETWEEN_LINES
         self._answer_form: AnswerForm | None = None
         """How the pool writes that it accepts a share."""
         self._forms_learnt = 0
@@ -186,7 +187,7 @@ class Upstream:
             if self.state is not UpstreamState.CLOSED:
                 self._take(whole)
             return
-        lines = self._framer.feed(payload)
+        lines, self._framer = self._framer.split(payload)
         self._lines.received += len(lines)
         for line in lines:
             if self.state is UpstreamState.CLOSED:

@@ -47,3 +47,23 @@ def test_memory_stays_bounded_while_a_line_never_ends() -> None:
     for _ in range(1000):
         framer.feed(b"z" * 50)
     assert len(framer._buffer) <= 150
+
+
+@pytest.mark.no_cover
+@given(st.binary(max_size=400).map(lambda b: b.replace(b"\x00", b"\n")), st.lists(st.integers(1, 60), max_size=40))
+def test_framers_that_are_handed_on_give_the_same_lines(stream: bytes, cuts: list[int]) -> None:
+    of_all, alone = LineFramer(20), LineFramer(20)
+    framer = of_all
+    for cut in cuts:
+        piece, stream = stream[:cut], stream[cut:]
+        lines, framer = framer.split(piece)
+        assert shape(lines) == shape(alone.feed(piece))
+        assert framer.is_between_lines == alone.is_between_lines == (framer is of_all)
+
+
+@pytest.mark.parametrize(("part", "rest", "line"), [(b"one", b"\n", b"one"), (b"x" * 30, b"x\nok\n", b"ok")])
+def test_part_of_a_line_is_no_other_connections(part: bytes, rest: bytes, line: bytes) -> None:
+    of_all = LineFramer(20)
+    _, framer = of_all.split(part)
+    assert of_all.split(b"two\n") == ([b"two"], of_all)
+    assert framer.split(rest) == ([line], of_all)
