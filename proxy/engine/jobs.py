@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 KEEP_S = 60.0
 """How long a job stays known after a clean job or a switch; its pool decides what comes for it."""
 MAX_JOBS = 256
-FEW_SHARES = 8
+FEW_SHARES = 16
 MAX_SHARES_REMEMBERED = 8_192
 """Per job, for the duplicate check."""
 MAX_SHARES_OF_SESSION = 16_384
-"""Over all jobs, looked at with each new one: two hours at two shares a second, and 2 MB. The oldest jobs' go first."""
+"""Over all jobs with more than ``FEW_SHARES``, looked at with each new one: two hours at two shares a second, and 2 MB.
+The oldest jobs' go first."""
 _three_words = struct.Struct(">LLL").pack
 MOST_PREPARED = 2
 """Jobs for which it is kept what their plain shares are checked with, half a kilobyte each: a dozen are known of a
@@ -55,8 +56,9 @@ class IssuedJob:
     """The miner's."""
     block_target: int
     """A hash up to it solves a block."""
-    shares: tuple[bytes, ...] | set[bytes] = ()
-    """``key`` of what went up for it. Most jobs see no share or a few, for which a set would be four times as large."""
+    shares: bytes | set[bytes] = b""
+    """``key`` of what went up for it. A few stand one behind the other: 16 bytes each, in place of 64 and more. What
+    ``in`` finds there may be made of parts of two, so ``has_gone_up`` looks where each begins."""
     shared: SharedLink | None = None
     """Through which a miner on a shared connection got it; it takes what proves the miner's rate."""
     lines: dict[bool, bytes] | None = None
@@ -73,13 +75,18 @@ class IssuedJob:
 
     def has_gone_up(self, key: bytes) -> bool:
         """Whether this share was given to the pool before."""
-        return key in self.shares
+        shares = self.shares
+        if isinstance(shares, bytes) and key in shares:
+            return any(shares[at : at + len(key)] == key for at in range(0, len(shares), len(key)))
+        return key in shares
 
     def went_up(self, key: bytes) -> None:
         """Remember a share; what was refused here is not remembered, it would be refused again."""
         shares = self.shares
-        if isinstance(shares, tuple):
-            self.shares = (*shares, key) if len(shares) < FEW_SHARES else {*shares, key}
+        if isinstance(shares, bytes):
+            size, shares = len(key), shares + key
+            few = len(shares) <= FEW_SHARES * size
+            self.shares = shares if few else {shares[at : at + size] for at in range(0, len(shares), size)}
             return
         if len(shares) >= MAX_SHARES_REMEMBERED:
             shares.pop()
@@ -363,7 +370,7 @@ class JobTable:
         """Give the memory back of what is too much; such a share would go up again, and its pool refuses it."""
         left = MAX_SHARES_OF_SESSION
         for issued in reversed(self._by_id.values()):
-            if isinstance(issued, IssuedJob) and issued.shares:  # few have any
+            if isinstance(issued, IssuedJob) and isinstance(issued.shares, set):  # few have so many
                 left -= len(issued.shares)
                 if left < 0:
-                    issued.shares = ()
+                    issued.shares = b""

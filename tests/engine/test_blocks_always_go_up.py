@@ -47,7 +47,7 @@ def nonces(
             nonce,
             bits,
         )
-        fresh = replace(issued, shares=())
+        fresh = replace(issued, shares=b"")
         check = check_share(fresh, submit, miner.world.engine.diff1)
         if check.meets_network is solves and version in (None, check.version):
             found.append(f"{nonce:08x}")

@@ -94,6 +94,7 @@ def test_the_shares_that_a_session_remembers_are_bounded_over_all_its_jobs_and_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(jobs, "MAX_SHARES_OF_SESSION", 10)
+    monkeypatch.setattr(jobs, "FEW_SHARES", 2)
     world = World({"A": 8})
     miner = world.miner()
     world.advance(1)
@@ -104,7 +105,7 @@ def test_the_shares_that_a_session_remembers_are_bounded_over_all_its_jobs_and_t
         world.advance(1)
     table = miner.session.jobs
     assert table is not None
-    assert [len(issued.shares or ()) for issued in table._by_id.values()][-5:] == [0, 0, 4, 4, 0]
+    assert [len(issued.shares) for issued in table._by_id.values()][-5:] == [0, 0, 4, 4, 0]
     last = miner.all("mining.notify")[-2]
     again = miner.submit(last, nonce="00000001")
     assert miner.answers(again)[0]["error"][0] == 22, "what was sent lately is still known"

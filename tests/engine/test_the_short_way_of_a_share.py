@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.config.snapshot import Connections
+from proxy.engine.jobs import FEW_SHARES
 from proxy.engine.submits import SubmitHandler
 from proxy.history import Accounting
 from proxy.observe.events import BlockCandidate, ShareResult, SubmitRouted, UpstreamTraffic
@@ -167,6 +168,34 @@ def test_a_share_that_went_up_on_one_way_is_a_duplicate_on_the_other(short_first
     world.advance(1)
     assert miner.answers(idents[0])[0]["result"] is True
     assert miner.answers(idents[1])[0]["error"][0] == 22
+
+
+def test_a_share_that_reads_like_parts_of_two_others_is_none_of_them() -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    ntime, bits = miner.job[7], "00002000"
+    miner.submit(extranonce2="00000000", nonce="00000001", bits=bits)  # its form is learnt
+    shares = [("00000000", ntime), (bits, "00000003"), (ntime, bits)]  # the last one lies across the others
+    idents = [miner.submit(extranonce2=extranonce2, nonce=nonce, bits=bits) for extranonce2, nonce in shares]
+    again = miner.submit(extranonce2=ntime, nonce=bits, bits=bits)
+    world.advance(1)
+    assert all(miner.answers(ident)[0]["result"] is True for ident in idents)
+    assert miner.answers(again)[0]["error"][0] == 22
+    assert len(world.pools["A"].submits) == 4
+
+
+def test_a_duplicate_of_one_of_many_shares_is_found() -> None:
+    world = World({"A": 8})
+    miner = world.miner(mask="1fffe000")
+    world.advance(1)
+    nonces = [f"{number:08x}" for number in range(2 * FEW_SHARES)]
+    for number, nonce in enumerate(nonces):
+        miner.submit(nonce=nonce, bits="00002000")
+        earlier = miner.submit(nonce=nonces[number // 2], bits="00002000")
+        world.advance(0.1)
+        assert miner.answers(earlier)[0]["error"][0] == 22
+    assert len(world.pools["A"].submits) == len(nonces)
 
 
 def test_a_share_that_only_proves_work_takes_the_short_way_and_goes_no_further(monkeypatch: pytest.MonkeyPatch) -> None:

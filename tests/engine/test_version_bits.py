@@ -36,7 +36,7 @@ def solve(miner: Any, version: int, *, skip: int = 0) -> str:
     for nonce in range(100_000):
         submit = Submit(1, miner.user, miner.job[0], bytes(4), int(miner.job[7], 16), nonce, version)
         hashed = share_check.check_share(
-            replace(issued, version_mask=0xFFFFFFFF, shares=()), submit, miner.world.engine.diff1
+            replace(issued, version_mask=0xFFFFFFFF, shares=b""), submit, miner.world.engine.diff1
         )
         if hashed.true_difficulty >= issued.difficulty and hashed.version == version:
             if not skip:
