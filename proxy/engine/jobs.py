@@ -3,17 +3,17 @@
 import struct
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from proxy.engine.plain_share import PlainWork, plain_work_of
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.shared_link import SharedLink
-from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, CommonTerms, SharedWork
+from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, CommonTerms, ContentIssue, LineIssue, SharedWork
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.stratum.extranonce import MinerExtranonce
-from proxy.stratum.pool_job import PoolJob
-from proxy.types import JobId, SessionId
+from proxy.stratum.pool_job import JobContent, PoolJob
+from proxy.types import JobId
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -32,6 +32,7 @@ MOST_PREPARED = 2
 """Jobs for which it is kept what their plain shares are checked with, half a kilobyte each: a dozen are known of a
 miner at work, and hardly any share is late by more than one."""
 MAX_CONTENTS = 16
+Issue = TypeVar("Issue", bound=ContentIssue | LineIssue)
 MinerLink: TypeAlias = PoolLink | SharedLink
 """A miner's way to a pool."""
 
@@ -173,13 +174,14 @@ class JobTable:
         with its first share: most never see any."""
         self._issued = 0
         """How many the miner ever got."""
-        self._retired: list[tuple[float, int]] = []
-        """When jobs were retired, and how many the miner had got by then; the oldest first."""
-        self._ntimes: dict[tuple[object, ...], int] = {}
+        self._retired: tuple[float, ...] = ()
+        """When jobs were retired, and how many the miner had got by then, in turn; the oldest first."""
+        self._ntimes: tuple[ContentIssue, ...] = ()
+        """The last ntime of each content that it had."""
         self._prepared: tuple[IssuedJob, ...] = ()
         """For which ``plain`` is kept, the oldest first."""
-        self._shared: dict[SessionId, JobId] | None = None
-        """The last job that it got as all miners of a shared connection did, by connection."""
+        self._shared: tuple[LineIssue, ...] = ()
+        """The last job that it got as all miners of a shared connection did, of each connection."""
 
     def __len__(self) -> int:
         self.enter()
@@ -264,7 +266,7 @@ class JobTable:
         """Issue the job that all get on ``terms``; False where the miner had its search space."""
         if self._next is not None:
             self.enter()
-        if work.content is not None and not self._is_later(work):
+        if work.of_content is not None and not self._is_later(work):
             return False
         self.last, self._next = work.job, work
         return True
@@ -297,53 +299,47 @@ class JobTable:
         self._retire(now)
 
     def _retire(self, now: float) -> None:
-        if self._issued > (self._retired[-1][1] if self._retired else 0):
-            self._retired.append((now, self._issued))
+        if self._issued > (self._retired[-1] if self._retired else 0):
+            self._retired += (now, self._issued)
 
     def _may_have(self, work: SharedWork) -> bool:
         """Whether the miner never had the search space that all get; remembers that it has now."""
-        if (self._shared or {}).get(work.line_id) == work.id or not self._is_later(work):
+        if work.of_line in self._shared or not self._is_later(work):
             return False
         self._note_shared(work)
         return True
 
     def _is_later(self, work: SharedWork) -> bool:
         """Whether the ntime of a job tells it apart from all that the miner had, where that has to."""
-        last = self._ntimes.get(work.content) if work.content is not None else None
+        last = self._last_ntime(work.of_content[0]) if work.of_content is not None else None
         return last is None or last < work.ntime
 
     def _note_shared(self, work: SharedWork) -> None:
         """The miner has the search space that all get."""
-        if work.content is not None:
-            self._had(work.content, work.ntime)
-        mine = self._shared = self._shared or {}
-        mine.pop(work.line_id, None)
-        while len(mine) >= MAX_CONTENTS:
-            del mine[next(iter(mine))]
-        mine[work.line_id] = work.id
+        if work.of_content is not None:
+            self._ntimes = _with(self._ntimes, work.of_content)
+        self._shared = _with(self._shared, work.of_line)
 
     def _fresh_ntime(self, job: PoolJob, now: float) -> int:
         content = job.content
         ntime = job.template.ntime + int(now - job.received_at)
-        last = self._ntimes.get(content)
+        last = self._last_ntime(content)
         if last is not None:
             ntime = max(ntime, last + 1)
         ntime = min(ntime, job.template.ntime + MAX_NTIME_ROLL_S)
-        self._had(content, ntime)
+        self._ntimes = _with(self._ntimes, (content, ntime))
         return ntime
 
-    def _had(self, content: tuple[object, ...], ntime: int) -> None:
-        self._ntimes.pop(content, None)
-        while len(self._ntimes) >= MAX_CONTENTS:
-            del self._ntimes[next(iter(self._ntimes))]
-        self._ntimes[content] = ntime
+    def _last_ntime(self, content: JobContent) -> int | None:
+        return next((ntime for each, ntime in self._ntimes if each == content), None)
 
     def _add(self, ident: JobId, job: IssuedJob | tuple[SharedWork, IssueTerms], now: float) -> None:
         """Take in a job; what is too old, or too much, goes."""
         jobs, retired = self._by_id, self._retired
         first, old = self._issued - len(jobs), 0
-        while retired and (retired[0][1] <= first or now - retired[0][0] > KEEP_S):
-            old = retired.pop(0)[1]
+        while retired and (retired[1] <= first or now - retired[0] > KEEP_S):
+            old, retired = int(retired[1]), retired[2:]
+        self._retired = retired
         for _ in range(max(old - first, len(jobs) - MAX_JOBS + 1)):
             del jobs[next(iter(jobs))]
         jobs[ident] = job
@@ -374,3 +370,8 @@ class JobTable:
                 left -= len(issued.shares)
                 if left < 0:
                     issued.shares = b""
+
+
+def _with(issues: tuple[Issue, ...], latest: Issue) -> tuple[Issue, ...]:
+    """``issues`` with ``latest`` as the last one, in place of another one of its key; bounded, the oldest go."""
+    return (*[each for each in issues if each[0] != latest[0]][1 - MAX_CONTENTS :], latest)

@@ -1,12 +1,12 @@
 """A job of a shared connection as all its miners get it: one id, one search space apart from the prefixes, one line."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from proxy.config.snapshot import ConfigSnapshot
 from proxy.engine.eligibility import MinerKind
 from proxy.engine.upstream_connection import UpstreamConnection
-from proxy.stratum.pool_job import PoolJob
+from proxy.stratum.pool_job import JobContent, PoolJob
 from proxy.types import JobId, PoolKey, SessionId
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SMALL_PADDING = 1
 """Bytes of padding that come round too soon to tell search spaces apart."""
 MAX_NTIME_ROLL_S = 600
+LineIssue: TypeAlias = tuple[SessionId, JobId]
+ContentIssue: TypeAlias = tuple[JobContent, int]
+"""A content, and the ntime it was issued with."""
 
 
 class Bounds(NamedTuple):
@@ -44,15 +47,15 @@ class SharedWork:
     __slots__ = (
         "before",
         "connection",
-        "content",
         "handed_out_at",
         "id",
         "is_clean",
         "is_new_block",
         "job",
-        "line_id",
         "lines",
         "ntime",
+        "of_content",
+        "of_line",
         "padding",
     )
 
@@ -66,14 +69,14 @@ class SharedWork:
         ntime: int,
     ) -> None:
         self.id = ident
-        self.line_id = line_id
-        """As whose the connection is known."""
+        self.of_line: LineIssue = line_id, ident
+        """The connection, by whose it is known as; and the job."""
         self.connection = connection
         """It issued the job, so it carries the job's shares."""
         self.job = job
         self.padding = padding
         self.ntime = ntime
-        self.content = job.content if len(padding) <= SMALL_PADDING else None
+        self.of_content: ContentIssue | None = (job.content, ntime) if len(padding) <= SMALL_PADDING else None
         """Where ``ntime`` has to tell it apart from others: from those."""
         self.before: PoolJob | None = None
         """The job before it on this connection, where the two differ in nothing but the work; else None."""

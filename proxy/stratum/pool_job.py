@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TypeAlias
 
 import orjson
 
@@ -21,6 +22,7 @@ MAX_BRANCHES = 32
 MAX_COINBASE_PART = 12_000
 """Bytes: a PPLNS pool's large coinbase is about 6,500; a notify must fit the 16 KiB line of NerdQAxe."""
 MAX_JOB_ID = 128
+JobContent: TypeAlias = tuple[bytes, bytes]
 CACHED_LINES = 16
 """Lines that a notify_cache remembers."""
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
@@ -114,7 +116,7 @@ class PoolJob:
         return len(self.template.coinb1) + len(self.extranonce1) + self.extranonce2_size + len(self.template.coinb2)
 
     @property
-    def content(self) -> tuple[bytes, bytes]:
+    def content(self) -> JobContent:
         """Equal for two jobs whose search space is the same, whatever they are called."""
         return self.template.content, self.extranonce1
 
