@@ -13,7 +13,7 @@ from proxy.engine.shared_work import MAX_NTIME_ROLL_S, SMALL_PADDING, CommonTerm
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.stratum.extranonce import MinerExtranonce
 from proxy.stratum.pool_job import JobContent, PoolJob
-from proxy.types import JobId
+from proxy.types import JobId, SessionId
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -147,19 +147,20 @@ class JobTable:
     __slots__ = (
         "_by_id",
         "_extranonce",
-        "_first",
         "_issued",
         "_next",
         "_ntimes",
         "_prepared",
         "_retired",
+        "_session",
         "_shared",
         "last",
         "terms",
     )
 
-    def __init__(self, extranonce: MinerExtranonce, *, first: int = 0) -> None:
-        """Ids count from ``first`` on: another for each connection, for cgminer sends old shares again on a new one."""
+    def __init__(self, extranonce: MinerExtranonce, session: SessionId) -> None:
+        """Ids begin with part of ``session``: another for each connection, for cgminer sends old shares again on a new
+        one."""
         self.last: PoolJob | None = None
         """The job that the miner was sent last, as its pool sent it."""
         self.terms: IssueTerms | None = None
@@ -168,7 +169,7 @@ class JobTable:
         """That job, where it was issued on ``terms`` and is still to be entered: whatever looks at the jobs enters it
         first. A miner in a fleet waits for less that way."""
         self._extranonce = extranonce
-        self._first = first
+        self._session = session
         self._by_id: dict[str, IssuedJob | tuple[SharedWork, IssueTerms]] = {}
         """By the id that the miner knows, the oldest first. One that was sent on the terms of the job before is made
         with its first share: most never see any."""
@@ -238,7 +239,7 @@ class JobTable:
         if work is not None and work.job is job and self._may_have(work):
             ident, padding, ntime = work.id, work.padding, work.ntime
         else:
-            work, ident = None, JobId(f"{self._first + self._issued + 1:x}")
+            work, ident = None, JobId(f"{((self._session & 0xFFFF) << 16) + self._issued + 1:x}")
             padding = connection.padding.take(job.extranonce2_size - self._extranonce.room)
             tells_apart = len(padding) > (SMALL_PADDING if link.is_shared else 0)
             ntime = job.template.ntime if tells_apart else self._fresh_ntime(job, now)

@@ -28,6 +28,7 @@ STEADY_S = 30.0
 """A connection that lived this long was a good one: when it breaks, the next is dialled at once."""
 ASK_AGAIN_S = 600.0
 """How often a connection is replaced at most because its pool was asked for too high a difficulty."""
+_LONG_AGO = -ASK_AGAIN_S
 REFUSED_LEAST_S = 60.0
 REFUSED_MOST_S = 900.0
 """Backoff of a user that the pool refuses: hammering gets addresses banned (MiningCore)."""
@@ -135,7 +136,7 @@ class PoolLink:
         """Where the pool sent the connection that had no job yet: the next dial goes there."""
         self._outdated = False
         """Whether the connection in use is to be replaced (another wallet or address), and has not been."""
-        self._asked_for_less_at = -ASK_AGAIN_S
+        self._asked_for_less_at = _LONG_AGO
         self._worked_through: UpstreamConnection | None = None
         """The connection that the miner works through; None while it works elsewhere."""
         self._session = session

@@ -5,6 +5,7 @@ through ``switch_to``. Everything that reaches the miner goes through ``WorkSend
 """
 
 from collections.abc import Mapping
+from sys import intern
 from typing import TYPE_CHECKING
 
 from proxy.config.snapshot import Endpoint, ListenerConfig, VardiffRule
@@ -235,7 +236,7 @@ class Session:
         """Fix the extranonce for the life of the connection."""
         self.profile = profile_of(agent, self._engine.config.firmware_profile_of(agent))
         extranonce = self._engine.sharing.extranonce_for(self.id, self.profile)
-        self.submits.jobs = JobTable(extranonce, first=(self.id & 0xFFFF) << 16)
+        self.submits.jobs = JobTable(extranonce, self.id)
         self._events.emit(
             MinerSubscribed(
                 session=self.id,
@@ -249,7 +250,7 @@ class Session:
 
     def miner_version_mask(self, requested: int) -> int:
         """Offer what all pools allow."""
-        version_mask = self._engine.offered_mask(requested)
+        version_mask = shared(self._engine.offered_mask(requested))
         self.sender.version_mask = version_mask or None
         self.facts_changed()
         self._asks()
@@ -292,7 +293,7 @@ class Session:
     def _read_password(self, password: str, listener: ListenerConfig) -> None:
         """Note what the miner asks for, as far as its listener allows it, and what of it pools get to see."""
         found = read_directives(password, listener)
-        self.password, self.choice = found.rest, found.choice
+        self.password, self.choice = intern(found.rest), found.choice  # it is "x" nearly everywhere
         if found.difficulty is not None:
             self.asked_difficulty.suggest(found.difficulty, is_directive=True)
         for problem in found.problems:

@@ -11,6 +11,7 @@ from proxy.config.snapshot import Endpoint, GroupBy
 from proxy.engine.eligibility import MinerKind
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
+from proxy.engine.productive import ProductiveDifficulty
 from proxy.engine.seats import Layout, Seats
 from proxy.engine.shared_work import Bounds, CommonTerms, SearchSpaces, SharedWork, Turn
 from proxy.engine.upstream_connection import UpstreamConnection
@@ -289,6 +290,8 @@ class SharedConnections:
         self, pool: UpstreamPool, *, engine: "Engine", clock: Clock, events: EventStream, random: Random
     ) -> None:
         self.pool = pool
+        self.productive = ProductiveDifficulty()
+        """One for all miners: of a difficulty that is decided here there is nothing to remember."""
         self.backlog = engine.backlog
         self.job_rounds = engine.job_rounds
         self._engine = engine

@@ -44,7 +44,6 @@ class SharedLink:
         "_together",
         "_wanted",
         "at",
-        "productive",
         "session",
     )
 
@@ -54,8 +53,6 @@ class SharedLink:
         self.session = session
         self.at: SharedConnection | None = None
         """Where it has a place; None while there is none for it."""
-        self.productive = ProductiveDifficulty()
-        """For the interface: nothing is held here."""
         self._together = together
         self._clock = clock
         self._wanted = False
@@ -73,6 +70,11 @@ class SharedLink:
     def pool(self) -> UpstreamPool:
         """Whose connections they are."""
         return self._together.pool
+
+    @property
+    def productive(self) -> ProductiveDifficulty:
+        """For the interface: nothing is held here, and nobody asks what it was."""
+        return self._together.productive
 
     @property
     def is_current(self) -> bool:

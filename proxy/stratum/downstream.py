@@ -31,7 +31,7 @@ from proxy.stratum.framing import LineFramer
 from proxy.stratum.opening import Opening, opening_of
 from proxy.stratum.usual_forms import MOST_LEARNT, SubmitForm, learn_submit
 from proxy.stratum.version_rolling import mask_text, parse_mask
-from proxy.types import LineCount, Waste
+from proxy.types import LineCount, Waste, shared
 
 MAX_LINE_IN = 8_192
 """Bytes. Real requests stay below 1,024."""
@@ -379,7 +379,7 @@ class Downstream:
             raise RemoteProtocolError("configure needs a list of extensions and their parameters")
         result: dict[str, Any] = {}
         if "version-rolling" in asked:
-            requested = parse_mask(options.get("version-rolling.mask", "ffffffff"))
+            requested = shared(parse_mask(options.get("version-rolling.mask", "ffffffff")))
             self.requested_version_mask = requested
             version_mask = self._owner.miner_version_mask(requested)
             self.declined = not version_mask

@@ -111,7 +111,7 @@ def test_without_padding_the_same_content_gets_another_ntime_each_time() -> None
 
 def test_a_search_space_that_a_miner_had_does_not_come_as_its_next_job() -> None:
     connection = cast(UpstreamConnection, SimpleNamespace(padding=ExtranoncePadding()))
-    table = JobTable(MinerExtranonce(b"\x01", 3))
+    table = JobTable(MinerExtranonce(b"\x01", 3), SessionId(1))
     table.change_terms(cast(IssueTerms, SimpleNamespace()))
     one, same, later = (
         SharedWork(JobId(ident), SessionId(-1), connection, job(), b"", ntime)

@@ -154,7 +154,7 @@ def test_two_hundred_miners_behind_one_address_that_all_return_at_once_are_all_i
             )
         )
     assert len(scene.written()) == 400
-    assert not scene.sink._addresses
+    assert not scene.sink._sessions
 
 
 @pytest.mark.no_cover

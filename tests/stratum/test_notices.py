@@ -13,6 +13,7 @@ from proxy.engine.shared_work import notify_line
 from proxy.errors import RemoteProtocolError
 from proxy.stratum.extranonce import ExtranoncePadding, MinerExtranonce
 from proxy.stratum.pool_job import CACHED_LINES, NotifyCache, NotifyTemplate, PoolJob, parse_notify
+from proxy.types import SessionId
 
 
 def params(**changed: Any) -> list[Any]:
@@ -96,7 +97,7 @@ def test_a_miner_gets_the_pools_job_with_its_extranonce_moved(
         version_mask=0,
         received_at=0.0,
     )
-    issued = JobTable(MinerExtranonce(b"", 4)).issue(
+    issued = JobTable(MinerExtranonce(b"", 4), SessionId(1)).issue(
         QuietLink(), job, difficulty=1.0, version_mask=0, block_target=0, now=0.0
     )
     line = notify_line(issued, clean=clean)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from proxy.config.snapshot import LogConfig
 from proxy.observe.events import (
@@ -27,9 +27,19 @@ from proxy.types import PoolKey, SessionId, WorkerName
 
 _SESSION_EVENTS: tuple[type[Event], ...] = (MinerConnected, MinerAuthorized, PoolSwitched, MinerDisconnected)
 """Tell address, worker and pool of a session; subscribed to whether they are written or not."""
-_NOBODY: tuple[WorkerName | None, PoolKey | None] = (None, None)
 REPORT_S = 60.0
 """From the first line that was left out until the log says how many were."""
+
+
+class _Known(NamedTuple):
+    """What the log knows of a session."""
+
+    address: str = ""
+    worker: WorkerName | None = None
+    pool: PoolKey | None = None
+
+
+_NOBODY = _Known()
 
 
 class LogSink:
@@ -59,8 +69,7 @@ class LogSink:
             outlets.append(Outlet(self._file, str(path)))
         self._writer = LogWriter(outlets, capacity)
         self._written: frozenset[type[Event]] = frozenset()
-        self._sessions: dict[SessionId, tuple[WorkerName | None, PoolKey | None]] = {}
-        self._addresses: dict[SessionId, str] = {}
+        self._sessions: dict[SessionId, _Known] = {}
         self._limit = LineLimit()
         self._left_out = asyncio.Event()
         self._next_id = self.ring.last_id + 1
@@ -133,18 +142,18 @@ class LogSink:
         if kind in LIMITED and not self._limit.admits(event, self._cause(event, session), now):
             self._left_out.set()
             return
-        worker, pool = _NOBODY if session is None else self._sessions.get(session, _NOBODY)
-        entry = Entry(
-            self._next_id, now, event, session, getattr(event, "worker", worker), getattr(event, "pool", pool)
-        )
+        known = _NOBODY if session is None else self._sessions.get(session, _NOBODY)
+        worker, pool = getattr(event, "worker", known.worker), getattr(event, "pool", known.pool)
+        entry = Entry(self._next_id, now, event, session, worker, pool)
         self._next_id += 1
         self.ring.append(entry)
         self._writer.put(entry)
 
     def _cause(self, event: Event, session: SessionId | None) -> str:
         """Who caused ``event``: the address of a miner, else a pool, else a library."""
-        if session is not None and session in self._addresses:
-            return self._addresses[session]
+        known = self._sessions.get(session) if session is not None else None
+        if known is not None and known.address:
+            return known.address
         peer = getattr(event, "peer", "")
         if peer:
             return address_of(peer) or peer
@@ -152,13 +161,14 @@ class LogSink:
 
     def _note_session(self, event: Event) -> None:
         if isinstance(event, MinerConnected):
-            self._addresses[event.session] = address_of(event.peer) or event.peer
+            self._sessions[event.session] = _Known(address_of(event.peer) or event.peer)
         elif isinstance(event, MinerAuthorized) and event.first:
-            self._sessions[event.session] = (event.worker, self._sessions.get(event.session, (None, None))[1])
+            known = self._sessions.get(event.session, _NOBODY)
+            self._sessions[event.session] = _Known(known.address, event.worker, known.pool)
         elif isinstance(event, PoolSwitched):
-            self._sessions[event.session] = (event.worker, event.new)
+            known = self._sessions.get(event.session, _NOBODY)
+            self._sessions[event.session] = _Known(known.address, event.worker, event.new)
         if type(event) in self._written:
             self._write(event)
         if isinstance(event, MinerDisconnected):
             self._sessions.pop(event.session, None)
-            self._addresses.pop(event.session, None)
