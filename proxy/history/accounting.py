@@ -148,7 +148,7 @@ class Accounting:
             if worker is not None:
                 self._accumulator(worker, key, now).window.add_past(at, work, now)
         if worker is not None:
-            worker.presence.resume(past.presence)
+            worker.resume(past.presence)
             self._changed(worker)
 
     def resume_fleet(self, seen: PastPresence) -> None:
@@ -164,7 +164,7 @@ class Accounting:
         key = NO_POOL if share.pool is None else share.pool
         worker = self._workers.get(share.worker)
         mine = worker.pools.get(key) if worker is not None else None
-        if worker is None or mine is None or not worker.presence.connections:
+        if worker is None or mine is None or not worker.connections:
             works = share.verdict is _ACCEPTED or share.verdict is Verdict.WORK
             worker, mine = self._first_share(share.session, share.worker, key, now, works=works)
         fresh = mine.fresh
@@ -196,7 +196,7 @@ class Accounting:
             self._cut(now)
         worker = self._workers.get(shares.worker)
         mine = worker.pools.get(key) if worker is not None else None
-        if worker is None or mine is None or not worker.presence.connections:
+        if worker is None or mine is None or not worker.connections:
             worker, mine = self._first_share(shares.session, shares.worker, key, now, works=True)
         fresh = mine.fresh
         if fresh is None:
@@ -223,7 +223,7 @@ class Accounting:
             self._fleet.leave(now)
             worker = self._workers.get(name)
             if worker is not None:
-                worker.presence.leave(now)
+                worker.leave(now)
                 self._changed(worker)
 
     # --- Accumulators -----------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class Accounting:
         self, session: SessionId, name: WorkerName, key: PoolKey, now: float, *, works: bool
     ) -> tuple[WorkerState, WorkerAccumulator]:
         worker = self._worker(name, now, works=works)
-        if not worker.presence.connections and session in self._present:  # a late verdict brings nobody back
+        if not worker.connections and session in self._present:  # a late verdict brings nobody back
             self._arrive(session, worker, now)
         self._pool(key)
         return worker, self._accumulator(worker, key, now)
@@ -245,7 +245,7 @@ class Accounting:
             names.add(worker.name)
         else:
             self._present[session] = {*names, worker.name} if len(names) >= _FEW else (*names, worker.name)
-        worker.presence.arrive(now)
+        worker.arrive(now)
         self._changed(worker)
         self._fleet.arrive(now)
 
@@ -265,7 +265,7 @@ class Accounting:
         for name in list(islice(self._workers, _EVICTION_LOOKS)):
             worker = self._workers.pop(name)
             waits = any(each.fresh is not None for each in worker.pools.values())
-            gone = not worker.presence.connections or (for_work and not worker.works())
+            gone = not worker.connections or (for_work and not worker.works())
             if name != OTHERS and gone and not waits:
                 self._tell(name)
                 self._looked[for_work] = 0
@@ -376,7 +376,7 @@ class Accounting:
         return (
             Rates()
             if worker is None
-            else rates_of(list(worker.pools.values()), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+            else rates_of(list(worker.pools.values()), worker, self._clock.now(), self.hashes_per_difficulty)
         )
 
     def rate_5m(self, name: WorkerName) -> Rate:
@@ -385,7 +385,7 @@ class Accounting:
         return (
             NO_RATE
             if worker is None
-            else rate_5m_of(worker.pools.values(), worker.presence, self._clock.now(), self.hashes_per_difficulty)
+            else rate_5m_of(worker.pools.values(), worker, self._clock.now(), self.hashes_per_difficulty)
         )
 
     def day_line(self, name: WorkerName) -> bytes:
@@ -471,15 +471,14 @@ class Accounting:
         )
 
     def _worker_tally(self, worker: WorkerState, now: float) -> WorkerTally:
-        presence = worker.presence
         pools = {key: tally_of(*each.counts()) for key, each in worker.pools.items()}
         parts = [part for each in worker.pools.values() for part in each.counts()]
         return WorkerTally(
             worker=worker.name,
             total=next(iter(pools.values())) if len(pools) == 1 else tally_of(*parts),
             pools=pools,
-            rates=rates_of(list(worker.pools.values()), presence, now, self.hashes_per_difficulty),
-            connections=presence.connections,
+            rates=rates_of(list(worker.pools.values()), worker, now, self.hashes_per_difficulty),
+            connections=worker.connections,
             last_share_at=self._wall(worker.last(), now),
         )
 

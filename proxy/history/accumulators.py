@@ -133,15 +133,15 @@ class PoolAccumulator(Accumulator):
         return (self.total, self.run)
 
 
-class WorkerState:
+class WorkerState(Presence):
     """One worker: when it was there, and its accumulator for each pool."""
 
-    __slots__ = ("name", "pools", "presence", "stamp")
+    __slots__ = ("name", "pools", "stamp")
 
     def __init__(self, name: WorkerName) -> None:
+        super().__init__()
         self.name = name
         self.pools: dict[PoolKey, WorkerAccumulator] = {}
-        self.presence = Presence()
         self.stamp = 0
         """Grows with each share and connection."""
 
