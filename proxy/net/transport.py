@@ -1,7 +1,8 @@
 """Adapts an asyncio transport to ``Link``.
 
-An error while received bytes are handled closes only that connection: asyncio reports it to the loop's exception
-handler, from where it becomes an event, and calls ``connection_lost``.
+An error while received bytes are handled closes only that connection, of which nothing more is read then: the loop's
+exception handler is told, from where it becomes an event, and ``connection_lost`` follows. That is done here, for the
+loop itself does so only within a read, and not in the turns that follow it.
 
 No peer gets more than ``LINES_A_TURN`` lines of work (fewer by its budget) in one turn of the loop, however much one
 read brought: the rest waits, and nothing more is read meanwhile. A pool may have one more for each line that it was
@@ -203,7 +204,11 @@ class StreamLink(asyncio.Protocol):
                 self._spent += len(data) + self._line_cost * lines
             else:
                 self._answers = self._answers - lines if self._answers > lines else 0
-            self._receiver.received(data)
+            try:
+                self._receiver.received(data)
+            except Exception as error:
+                self._failed(error)
+                return
             if self._spent > self._burst:
                 self._work()
             return
@@ -218,7 +223,11 @@ class StreamLink(asyncio.Protocol):
         if self._unread and not delay:
             piece, self._unread = _first_lines(self._unread, self._lines_a_turn + self._answers)
             self._charge(piece)
-            self._receiver.received(piece)
+            try:
+                self._receiver.received(piece)
+            except Exception as error:
+                self._failed(error)
+                return
             delay = self._delay()
         transport = self._transport
         if transport is None or transport.is_closing():
@@ -258,6 +267,12 @@ class StreamLink(asyncio.Protocol):
         """How many lines since the last call earned something: those are free."""
         return 0
 
+    def _failed(self, error: Exception) -> None:
+        """The handler could not do with what it was handed: end the connection, and leave the rest."""
+        self._unread = b""
+        self._loop.call_exception_handler({"message": "a connection's bytes were not handled", "exception": error})
+        self._abort(str(error) or type(error).__name__)
+
     def eof_received(self) -> None:
         """The peer sends no more; asyncio closes the connection, after what was queued."""
         self.write_held()
@@ -282,12 +297,16 @@ class StreamLink(asyncio.Protocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+        self._abort_reason = self._abort_reason or (str(error) if error else "closed by the other side")
         unread, self._unread = self._unread, b""
         if unread and self._budget is None:
-            self._receiver.received(unread)
+            try:
+                self._receiver.received(unread)
+            except Exception as problem:
+                self._failed(problem)
         handler, self._handler, self._receiver = self._handler, None, _NOBODY  # they refer to us
         if handler is not None:
-            handler.closed(self._abort_reason or (str(error) if error else "closed by the other side"))
+            handler.closed(self._abort_reason)
 
     def _abort(self, why: str) -> None:
         self._abort_reason = why
