@@ -379,9 +379,10 @@ class _TlsMinerLink(_MinerLink):
         super().connection_lost(error)
 
     def send(self, payload: bytes) -> None:
-        """Encrypt and queue bytes."""
-        if self._stream is not None and self._stream.ready:
-            super().send(self._stream.write(payload))
+        """Encrypt and queue bytes; nothing once it is being closed, for TLS has said that nothing follows."""
+        transport, stream = self._transport, self._stream
+        if stream is not None and stream.ready and transport is not None and not transport.is_closing():
+            super().send(stream.write(payload))
 
     def close(self) -> None:
         """Say that nothing follows, and close once what is queued has been sent."""

@@ -140,6 +140,18 @@ async def test_what_the_proxy_says_last_arrives_before_it_closes(proxy: Proxy) -
     writer.close()
 
 
+async def test_a_verdict_that_comes_while_the_connection_is_being_closed_harms_nobody(proxy: Proxy) -> None:
+    reader, writer = await connected(proxy.port)
+    writer.write(SUBSCRIBE)
+    await line(reader)
+    [session] = proxy.engine.sessions.values()
+    session.downstream.close("it is asked to leave")
+    session.downstream.accept(7)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_plain_stratum_on_the_tls_port_is_closed_and_told_once(proxy: Proxy) -> None:
     for _ in range(3):
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
