@@ -449,7 +449,7 @@ class Engine:
         for pool in self.pools.values():
             pool.stop()
         for session in list(self.sessions.values()):
-            session.downstream.close("the proxy ends")
+            session.downstream.cut_off("the proxy ends")
 
 
 def _works(session: Session) -> bool:

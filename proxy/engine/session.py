@@ -201,6 +201,11 @@ class Session:
         """Which address it counts for."""
         return self.cost.address.name
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether nothing more is read of it."""
+        return self.downstream.is_cut_off
+
     def is_unconnected(self) -> bool:
         """Whether it has no connection to any pool, nor is one being dialled."""
         return not any(link.is_dialled for link in self.links.values())

@@ -38,6 +38,10 @@ MOST_WAITING = 16_384
 class MinerHandler(LinkHandler, Protocol):
     """The handler of a miner's connection."""
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether nothing more is to be read of it."""
+
     def earned_lines(self) -> int:
         """How many shares were accepted since the last call."""
 
@@ -288,6 +292,9 @@ class _MinerLink(StreamLink):
 
     def _earned_lines(self) -> int:
         return self._miner.earned_lines() if self._miner is not None else 0
+
+    def _is_heard(self) -> bool:
+        return self._miner is not None and not self._miner.is_cut_off
 
 
 class _TlsMinerLink(_MinerLink):

@@ -291,22 +291,38 @@ class StreamLink(asyncio.Protocol):
             self._slow_timer = None
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The socket is gone; what a pool had sent before is still taken, for it may hold verdicts."""
+        """The socket is gone. What came before is still taken: it may hold a pool's verdicts, or a miner's shares."""
         self.resume_writing()
         self._transport = None
         if self._waiting is not None:
             self._waiting.cancel()
-            self._waiting = None
         self._abort_reason = self._abort_reason or (str(error) if error else "closed by the other side")
+        self._finish()
+
+    def _finish(self) -> None:
+        """Hand on what is left, a pool's at once and a miner's a turn's lines at a time; then the handler is told.
+
+        A miner's budget is not waited for: what is left is one read at most, and holds its place meanwhile.
+        """
+        self._waiting = None
         unread, self._unread = self._unread, b""
-        if unread and self._budget is None:
+        if unread and self._is_heard():
+            if self._budget is not None:
+                unread, self._unread = _first_lines(unread, self._lines_a_turn)
             try:
                 self._receiver.received(unread)
-            except Exception as problem:
-                self._failed(problem)
+            except Exception as error:
+                self._failed(error)
+        if self._unread:
+            self._waiting = self._loop.call_soon(self._finish)
+            return
         handler, self._handler, self._receiver = self._handler, None, _NOBODY  # they refer to us
         if handler is not None:
             handler.closed(self._abort_reason)
+
+    def _is_heard(self) -> bool:
+        """Whether anybody wants to have what the peer sent."""
+        return True
 
     def _abort(self, why: str) -> None:
         self._abort_reason = why

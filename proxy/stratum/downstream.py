@@ -178,6 +178,11 @@ class Downstream:
         """``address:port`` of the miner; empty once closed."""
         return self._link.peer if self._link else ""
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether what the miner sends is left unread."""
+        return self._closed
+
     def push(self, *lines: bytes) -> None:
         """Send encoded notifications in this order in one write."""
         self._write(lines[0] if len(lines) == 1 else b"".join(lines), len(lines))

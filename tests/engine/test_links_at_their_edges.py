@@ -8,7 +8,7 @@ import pytest
 from proxy.config.snapshot import Endpoint
 from proxy.engine.pool_link import DRAIN_MOST_S, LinkState, PoolLink
 from proxy.errors import LocalProtocolError
-from proxy.observe.events import SubmitNoJobYet
+from proxy.observe.events import ShareResult, SubmitNoJobYet
 from proxy.types import PoolKey, SwitchReason
 from tests.support.world import ScriptedMiner, World
 
@@ -125,6 +125,16 @@ def test_a_share_before_any_job_is_refused_and_logged() -> None:
     miner.call("mining.submit", ["addr.rig", "1", "00" * miner.subscribed()[1], "68000000", "00000001"], 11)
     assert miner.answers(11)[0]["error"][0] == 21
     assert world.events_of(SubmitNoJobYet)
+
+
+def test_once_the_proxy_ends_nothing_more_of_a_miner_is_read() -> None:
+    world, miner, _ = working()
+    assert not miner.session.is_cut_off
+    world.engine.close()
+    assert miner.session.is_cut_off
+    miner.submit()
+    world.advance(1)
+    assert not world.events_of(ShareResult) and not world.events_of(SubmitNoJobYet)
 
 
 def test_a_pool_that_is_not_configured_has_no_coinbases() -> None:

@@ -144,13 +144,14 @@ async def test_what_a_pool_sent_before_it_closed_is_taken():
     server.close()
 
 
-async def test_a_miner_that_closes_leaves_nothing_behind():
-    handler, writer, server = await connected(InputBudget(bytes_per_s=1_000.0, burst=1_000.0))
+async def test_a_miner_that_vanishes_while_it_is_over_its_budget_does_not_stay_until_it_is_not():
+    handler, writer, server = await connected(InputBudget(bytes_per_s=0.001, burst=1.0))
     writer.write(LINES)
     await until(lambda: handler.data)
-    handler.link._abort("enough")  # as a peer that vanishes while it is over its budget
+    handler.link._abort("enough")
     await until(lambda: handler.reason is not None)
-    assert handler.reason == "enough" and len(handler.data) < len(LINES)
+    assert handler.reason == "enough" and LINES.startswith(handler.data)
+    assert handler.link._unread == b"" and handler.link._waiting is None
     server.close()
 
 

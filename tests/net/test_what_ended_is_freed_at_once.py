@@ -20,6 +20,7 @@ from proxy.engine import pool_link, session, shared_link, submits, upstream_conn
 from proxy.engine.engine import Engine
 from proxy.net import dialer, listener, miner_tls, transport
 from proxy.net.clock import LoopClock
+from proxy.net.transport import InputBudget
 from proxy.observe.events import EventStream, MinerDisconnected, MinerReady, PoolDisconnected, ShareResult
 from proxy.stratum import downstream, framing, upstream
 from proxy.types import PoolKey
@@ -159,6 +160,8 @@ async def come_and_leave(
         for each in list(farm.engine.sessions.values()):
             each.downstream.close("we end it")
     for number, miner in enumerate(miners):
+        for _ in range(3 * InputBudget().lines_a_turn):
+            miner.call(9, "mining.ping", [])
         miner.transport.abort() if number % 2 else miner.transport.close()
     await farm.until(MinerDisconnected, MINERS)
 
