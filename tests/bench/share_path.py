@@ -2,9 +2,8 @@
 
 ``python -m tests.bench.share_path`` prints microseconds of processor time, the best of several repeats, and the ratio
 to a share's hashes in bare Python (the yardstick that makes runs on different machines comparable). The engine has the
-sinks that ``runproxy`` gives it. ``--profile`` prints the hottest functions instead; ``--shares N`` only runs N shares,
-for a tool that counts instructions (``valgrind --tool=cachegrind`` with two values of N: no noise at all);
-``--check`` is what the tests run.
+sinks that ``runproxy`` gives it. ``--profile`` prints the hottest functions instead; ``--check`` is what the tests run
+where nothing counts instructions (``instructions.py``).
 """
 
 import argparse
@@ -289,16 +288,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--check", action="store_true", help="fail where a share has become 15 % dearer")
-    parser.add_argument("--shares", type=int)
     options, path = parser.parse_args(arguments), SharePath()
     if options.check:
         sys.exit(check(path) or 0)
     if options.profile:
         profile(path)
-    elif options.shares:
-        for _ in range(options.shares):
-            path.submit(path.line())
-            path.answer()
     else:
         print(table(path))
 
