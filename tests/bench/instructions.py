@@ -100,8 +100,8 @@ def problems(found: dict[str, float]) -> list[str]:
     ratios = {kind: found[kind] / found["yardstick"] for kind in COMMITTED}
     return [
         f"{kind}: {ratio:.3f} times the yardstick's instructions; {COMMITTED[kind]} are committed, "
-        f"{WORSE:.0%} more the most. See where it goes (tests.bench.share_path --profile); if it has to be, commit another figure with the "
-        "reason."
+        f"{WORSE:.0%} more the most. See where it goes (tests.bench.share_path --profile); if it has to be, commit "
+        "another figure and why."
         for kind, ratio in ratios.items()
         if ratio > COMMITTED[kind] * (1 + WORSE)
     ]
