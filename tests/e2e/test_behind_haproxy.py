@@ -4,7 +4,7 @@ import asyncio
 import re
 import shutil
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -31,28 +31,47 @@ def haproxy() -> str:
     return path
 
 
+def examples() -> list[str]:
+    """The page's configurations: for one node, and the part of it that is another for several."""
+    return re.findall(r"```haproxy\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
 def example(front: int, listener: int, web: int) -> str:
-    """The page's configuration; only the ports are this test's."""
-    found = re.search(r"```haproxy\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found
-    text = found[1].replace(":3333", f"127.0.0.1:{front}").replace(":3360", f":{listener}")
-    text = text.replace("port 8855", f"port {web}").replace("inter 2s", "inter 200ms")
+    """The page's configuration for one node; only the ports are this test's."""
+    text = _on_this_machine(examples()[0], front)
+    return text.replace(":3360", f":{listener}").replace("port 8855", f"port {web}")
+
+
+def example_of_several(front: int, servers: Sequence[tuple[int, int]]) -> str:
+    """The page's configuration for several nodes; only addresses and ports (miners', checks') are this test's."""
+    one, several = examples()
+    named = re.findall(r"10\.0\.0\.\d+:3360\b.* port 9210\b", several)
+    for line, (miners, checks) in zip(named, servers, strict=True):
+        here = re.sub(r"^\S+", f"127.0.0.1:{miners}", line)
+        several = several.replace(line, here.replace("port 9210", f"port {checks}"))
+    return _on_this_machine(one[: one.index("\nbackend ") + 1] + several, front)
+
+
+def _on_this_machine(text: str, front: int) -> str:
+    text = text.replace(":3333", f"127.0.0.1:{front}").replace("inter 2s", "inter 200ms")
     return text.replace("maxconn 20000", "maxconn 200")  # needs no more open files than a test may have
 
 
 @asynccontextmanager
-async def running(folder: Path, configuration: str) -> AsyncIterator[None]:
+async def running(folder: Path, configuration: str) -> AsyncIterator[list[str]]:
+    """HAProxy runs; what it said is in the list when it has ended."""
+    said: list[str] = []
     (folder / "haproxy.cfg").write_text(configuration)
     process = await asyncio.create_subprocess_exec(
         haproxy(), "-db", "-f", str(folder / "haproxy.cfg"), stdout=PIPE, stderr=STDOUT
     )
     try:
-        yield
+        yield said
         assert process.returncode is None
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.communicate()
+        said += (await process.communicate())[0].decode().splitlines()
 
 
 async def reached(front: int, payload: bytes) -> bytes:

@@ -7,6 +7,7 @@ One node is a process of its own, two are processes of ``--workers 2`` on one po
 import asyncio
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,7 +34,7 @@ from tests.e2e.postgresql import (  # noqa: F401
 )
 from tests.e2e.process import START_S, ProxyProcess, run_python
 from tests.e2e.rows import RowWriter, SetUp
-from tests.e2e.test_behind_haproxy import haproxy, running
+from tests.e2e.test_behind_haproxy import PAGE, example_of_several, haproxy, running
 from tests.support.patience import PATIENCE_S
 from tests.support.ports import steady_port
 from tests.support.postgres import DATABASE, Cluster
@@ -44,26 +45,6 @@ MAY_LOSE_S = 2.0
 """Of what a killed node had counted: its journal is written twice a second."""
 HANDSHAKE_S = 30.0
 """From a miner's dial to its job, with HAProxy's tries at a node that is gone, at most, all on one busy machine."""
-BALANCER = """
-global
-    maxconn 200
-defaults
-    mode tcp
-    timeout connect 2s
-    timeout client 1h
-    timeout server 1h
-    option redispatch
-    retries 3
-frontend miners
-    bind 127.0.0.1:{front}
-    default_backend nodes
-backend nodes
-    balance roundrobin
-    option httpchk GET /readyz
-    http-check expect status 200
-    server one 127.0.0.1:{one} check port {one_asks} inter 500ms fall 3 rise 1
-    server rack 127.0.0.1:{rack} check port {rack_asks} inter 500ms fall 3 rise 1
-"""
 
 
 class Redis:
@@ -112,7 +93,8 @@ class Nodes:
         if self.ones[-1].log:
             self.ones.append(ProxyProcess(self.ones[-1].environment))
         one = self.ones[-1]
-        await one.launch("--no-web", "--listen", f"127.0.0.1:{self.one_at}", "--metrics", f"127.0.0.1:{self.one_asks}")
+        words = command_of_the_page().replace("0.0.0.0:9210", f"0.0.0.0:{self.one_asks}").split()
+        await one.launch(*words, "--no-web", "--listen", f"127.0.0.1:{self.one_at}")
         await one.until("dpmp_listening", timeout_s=START_S)
 
     async def start_rack(self) -> None:
@@ -156,6 +138,13 @@ class Nodes:
             await process.clear_away()
 
 
+def command_of_the_page() -> str:
+    """How a node is started, without the command's name."""
+    found = re.search(r"^manage\.py runproxy (--node one .+)$", PAGE.read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
 def _two_ports() -> int:
     """A port that is free, and so is the next."""
     while (second := steady_port()) != (first := steady_port()) - 1:
@@ -180,13 +169,12 @@ async def nodes(
 
 @asynccontextmanager
 async def balanced(nodes: Nodes, folder: Path) -> AsyncIterator[int]:
-    """HAProxy before them; its port."""
+    """HAProxy before them, as the page has it; its port. It must have learned of a drain by asking."""
     front = steady_port()
-    text = BALANCER.format(
-        front=front, one=nodes.one_at, one_asks=nodes.one_asks, rack=nodes.rack_at, rack_asks=nodes.rack_asks
-    )
-    async with running(folder, text):
+    asks = (nodes.one_at, nodes.one_asks), (nodes.rack_at, nodes.rack_asks), (nodes.rack_at, nodes.rack_asks + 1)
+    async with running(folder, example_of_several(front, asks)) as said:
         yield front
+    assert any("dpmp/one is DOWN" in line and "503" in line for line in said), said
 
 
 async def drain_one(nodes: Nodes, fleet: Fleet, pools: Sequence[TimedPool]) -> int:
@@ -231,7 +219,12 @@ async def test_books_of_three_nodes_agree_whatever_fails(
     pools = [await start_pool(key) for key in "AB"]
     writer.write(
         Path(DATABASE),
-        SetUp(pools=[row(pool) for pool in pools], weights=WEIGHTS, settings={"connects_per_minute": 6000}),
+        SetUp(
+            pools=[row(pool) for pool in pools],
+            weights=WEIGHTS,
+            settings={"connects_per_minute": 6000},
+            listeners={"Behind HAProxy": {"port": 3351, "proxy_networks": "127.0.0.1"}},
+        ),
     )
     await nodes.start_one()
     await nodes.lease_moves_on(0)

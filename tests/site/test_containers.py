@@ -145,6 +145,7 @@ def test_haproxy_asks_each_node_whether_it_is_ready_and_each_has_a_name_and_a_fo
     for name, service in nodes.items():
         line = f"{name}:{_DEFAULT.stratum_port} check port {_DEFAULT.metrics_port}"
         assert f"server {service['environment']['DPMP_NODE']} {line}" in asked
+        assert service["command"][:2] == ["--metrics", f"0.0.0.0:{_DEFAULT.metrics_port}"]  # else HAProxy cannot ask
 
 
 def test_haproxy_may_have_as_many_files_open_as_its_connections_take() -> None:
