@@ -285,6 +285,7 @@ class Node(OwnProcess):
         if self._trouble:
             self._start_alone()
         await self.balance.restore()
+        self.garbage.start()  # a moment's work, so before there are miners who would wait for it
         await self._listen()
         resume_delivery(self._undelivered, self.engine)
         self.alerts.start()
@@ -309,7 +310,6 @@ class Node(OwnProcess):
         self._tasks.append(spawn(self.updates.run(), name="updates", report=self._report))
         let_in = self.engine.connection_control.let_in
         admission.connect(self.shared_view.let_in if self.shared_view is not None else let_in)
-        self.garbage.start()
 
     async def _join(self, membership: "Membership") -> None:
         """Take this node's name and data directory before anything in them is used."""

@@ -16,7 +16,7 @@ from proxy.config.snapshot import ListenerConfig, MinerAccess, MinerDirectives
 from proxy.models import Listener, ProxySettings
 from proxy.node import Node
 from proxy.observe.events import ListenerFailed
-from proxy.process import Options
+from proxy.process import Options, StartError
 from proxy.types import MAIN_LISTENER, TLS_LISTENER, ListenerId, PoolKey
 from tests.config.rows import make_pool, make_schedule
 from tests.support.patience import PATIENCE_S
@@ -158,6 +158,22 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     await made.miner_ports.stop()
     made.engine.close()
     made.metrics.close()
+
+
+async def test_no_port_is_open_while_what_the_start_made_is_looked_through(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    async def listen() -> None:
+        done.append("listens")
+        raise StartError("enough")
+
+    monkeypatch.setattr(node.garbage, "start", lambda: done.append("looked through"))
+    monkeypatch.setattr(node, "_listen", listen)
+    with pytest.raises(StartError, match="enough"):
+        await node._start()
+    assert done == ["looked through", "listens"]
 
 
 @pytest.mark.no_cover
