@@ -1,7 +1,8 @@
 """Names what holds the event loop: for whoever looks for the cause of lag (``DPMP_WATCH_LOOP=yes``).
 
 The loop beats; a thread sees that a beat is overdue, and where the loop is just then. Nothing of it is there while
-the switch is off, and the calls of the loop themselves are not touched.
+the switch is off, and the calls of the loop themselves are not touched. Where no single call is to blame that is said:
+on a busy machine the process is not given a processor, and in a flood a turn is many short calls.
 """
 
 import asyncio
@@ -9,11 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 
 HELD_S = 0.05
 """A loop that does not beat for longer is held."""
 MOST_FRAMES = 6
+NO_CALL = "no call: many short ones, or no processor"
 _PROJECT = ("/proxy/", "/dashboard/", "/dpmp_site/")
 
 
@@ -26,14 +28,18 @@ class LoopWatch:
         self._loop = asyncio.get_running_loop()
         self._loops_thread = threading.get_ident()
         self._beat_at = time.monotonic()
-        self._where = ""
-        self._timer: asyncio.TimerHandle | None = None
+        self._worked_s = time.thread_time()
+        """The processor time of the loop's thread at the last beat."""
+        self._seen: list[tuple[FrameType | None, str]] = []
+        """The call of the loop, and the place in it, at each look since a beat was overdue; None: in no call."""
+        self._loops_own: frozenset[CodeType] = frozenset()
+        """What is there between two calls."""
+        self._timer: asyncio.Handle | None = None
         self._ended = threading.Event()
 
     def start(self) -> None:
         """Watch until ``stop``."""
-        self._beat()
-        threading.Thread(target=self._watch, name="loop watch", daemon=True).start()
+        self._timer = self._loop.call_soon(self._begin)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -41,19 +47,49 @@ class LoopWatch:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _begin(self) -> None:
+        below, frame = set[CodeType](), sys._getframe().f_back
+        while frame is not None:
+            below.add(frame.f_code)
+            frame = frame.f_back
+        self._loops_own = frozenset(below)
+        self._beat_at, self._worked_s = time.monotonic(), time.thread_time()
+        self._beat()
+        threading.Thread(target=self._watch, name="loop watch", daemon=True).start()
+
     def _beat(self) -> None:
-        now = time.monotonic()
-        held, where = now - self._beat_at, self._where
-        self._beat_at, self._where = now, ""
+        now, worked_s = time.monotonic(), time.thread_time()
+        held, worked, seen = now - self._beat_at, worked_s - self._worked_s, self._seen
+        self._beat_at, self._worked_s, self._seen = now, worked_s, []
         self._timer = self._loop.call_later(self._held_s / 4, self._beat)
-        if where:
-            self._report(held, where)
+        if seen and held > self._held_s:
+            self._report(held, explained(seen, held, worked))
 
     def _watch(self) -> None:
         while not self._ended.wait(self._held_s / 4):
-            if not self._where and time.monotonic() - self._beat_at > self._held_s:
+            if time.monotonic() - self._beat_at > self._held_s:
                 frame = sys._current_frames().get(self._loops_thread)
-                self._where = place_of(frame) if frame is not None else "?"
+                if frame is not None:
+                    self._seen.append((self._call_of(frame), place_of(frame)))
+
+    def _call_of(self, frame: FrameType) -> FrameType | None:
+        """The outermost frame of the call that the loop is in; None: it is in none."""
+        call: FrameType | None = None
+        at: FrameType | None = frame
+        while at is not None and at.f_code not in self._loops_own:
+            call, at = at, at.f_back
+        return call
+
+
+def explained(seen: list[tuple[FrameType | None, str]], held_s: float, worked_s: float) -> str:
+    """What held the loop for ``held_s``, of which its thread had a processor for ``worked_s``."""
+    calls = [each for each in seen if each[0] is not None]
+    text = calls[0][1] if calls else NO_CALL
+    if any(call is not calls[0][0] for call, _ in calls):
+        text = f"many calls, one of them {text}"
+    if worked_s < held_s / 2:
+        text += f" (waited, or had no processor, for {held_s - worked_s:.3f} s of it)"
+    return text
 
 
 def place_of(frame: FrameType) -> str:

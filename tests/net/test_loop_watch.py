@@ -1,9 +1,12 @@
 """With the switch on, whoever holds the loop is named."""
 
 import asyncio
+import sys
 import time
+from collections.abc import Callable
 
-from proxy.net.loop_watch import LoopWatch
+from proxy.net.loop_watch import NO_CALL, LoopWatch, explained
+from tests.support.patience import PATIENCE_S
 
 
 def hold_the_loop(seconds: float) -> None:
@@ -12,25 +15,61 @@ def hold_the_loop(seconds: float) -> None:
         pass
 
 
-def test_the_call_that_held_the_loop_is_named_with_its_time() -> None:
-    async def run() -> list[tuple[float, str]]:
-        seen: list[tuple[float, str]] = []
+def rest(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def told_of(hold: Callable[[asyncio.AbstractEventLoop], object], is_it: Callable[[float, str], bool]) -> str:
+    """What is told of a loop that is held, where that is what the test is about."""
+
+    async def run() -> str:
+        seen: list[str] = []
         told = asyncio.Event()
 
         def report(seconds: float, where: str) -> None:
-            seen.append((seconds, where))
-            if "hold_the_loop" in where:
+            if is_it(seconds, where):
+                seen.append(where)
                 told.set()
 
         watch = LoopWatch(report, held_s=0.1)
         watch.start()
-        asyncio.get_running_loop().call_soon(hold_the_loop, 1.0)
-        await asyncio.wait_for(told.wait(), 30)
+        await asyncio.sleep(0)
+        hold(asyncio.get_running_loop())
+        await asyncio.wait_for(told.wait(), PATIENCE_S)
         watch.stop()
-        return seen
+        return seen[0]
 
-    named = [seconds for seconds, where in asyncio.run(run()) if "test_loop_watch.py" in where]
-    assert named and max(named) >= 0.9
+    return asyncio.run(run())
+
+
+def test_the_call_that_held_the_loop_is_named_with_its_time() -> None:
+    told_of(
+        lambda loop: loop.call_soon(hold_the_loop, 1.0),
+        lambda seconds, where: seconds >= 0.9 and where.startswith("net/test_loop_watch.py:"),
+    )
+
+
+def test_many_short_calls_are_not_taken_for_one() -> None:
+    def hold(loop: asyncio.AbstractEventLoop) -> None:
+        for _ in range(500):
+            loop.call_soon(hold_the_loop, 0.002)
+
+    told = told_of(hold, lambda seconds, where: seconds >= 0.9)
+    assert told.startswith("many calls, one of them net/test_loop_watch.py:")
+
+
+def test_a_call_that_only_waited_is_told_as_such() -> None:
+    told = told_of(lambda loop: loop.call_soon(rest, 1.0), lambda seconds, where: seconds >= 0.9)
+    assert told.startswith("net/test_loop_watch.py:") and "rest (waited, or had no processor, for " in told
+
+
+def test_where_the_loop_is_in_no_call_that_is_said() -> None:
+    assert explained([(None, "the loop's own")], 0.5, 0.4) == NO_CALL
+    assert explained([(None, "the loop's own")], 0.5, 0.1) == (
+        f"{NO_CALL} (waited, or had no processor, for 0.400 s of it)"
+    )
+    call = sys._getframe()
+    assert explained([(None, "the loop's own"), (call, "a call"), (call, "later")], 0.5, 0.4) == "a call"
 
 
 def test_after_the_end_nothing_is_told() -> None:
@@ -38,6 +77,7 @@ def test_after_the_end_nothing_is_told() -> None:
         seen: list[str] = []
         watch = LoopWatch(lambda seconds, where: seen.append(where), held_s=0.1)
         watch.start()
+        await asyncio.sleep(0)
         watch.stop()
         hold_the_loop(0.3)
         await asyncio.sleep(0)

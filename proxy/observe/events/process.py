@@ -127,7 +127,8 @@ class InternalError(Event):
 class LoopHeld(Event):
     """The event loop was held for ``seconds``: nobody was served. Only with ``DPMP_WATCH_LOOP``.
 
-    ``where``: the innermost call, and the calls of DPMP that led to it.
+    ``where``: the innermost call, and the calls of DPMP that led to it; or that it was many short calls, or none,
+    for the process had no processor.
     """
 
     seconds: float
