@@ -29,7 +29,7 @@ port = 3334
 name = "East"
 url = "stratum+tcp://east.example:3333"
 user_identity = "farm.all"
-aggregation = 50
+aggregation = 10
 [[target]]
 name = "West"
 url = "stratum+ssl://west.example"
@@ -87,7 +87,8 @@ def test_a_profile_of_farm_proxy_becomes_pools_listeners_and_the_default_schedul
     assert schedule.is_default and dict(schedule.allocations) == {"A": 70.0, "B": 30.0}
     assert schedule.fallbacks == ("C",) and schedule.listener is None
     assert [(one.name, one.port) for one in loaded.miner_listeners[1:]] == [("Room 1", 3333), ("Room 2", 3334)]
-    assert '"target.aggregation" has no counterpart' in said and '"server.extranonce_size"' in said
+    assert [(pool.connections, pool.most_miners) for pool in (east, west)] == [("shared", 10), ("shared", 50)]
+    assert "aggregation" not in said and '"server.extranonce_size" has no counterpart' in said
     assert "own user names are not passed on" in said and "A level with several targets" in said
 
 
@@ -97,6 +98,31 @@ def test_a_second_run_changes_nothing_and_a_check_neither(tmp_path: Path) -> Non
     run(path)
     lines = [line for line in run(path).splitlines() if ": " in line and "counterpart" not in line]
     assert [line for line in lines if line.endswith((": added", ")"))] == []
+
+
+def test_a_pool_of_the_same_name_for_another_account_stays_as_it_is(tmp_path: Path) -> None:
+    path = written(tmp_path, "active_profile.toml", PROFILE)
+    run(path)
+    other = written(tmp_path, "other.toml", PROFILE.replace("farm.all", "somebody.all"))
+    run(other)
+    run(other)
+    named = Pool.objects.filter(name="East").order_by("key")
+    assert [pool.wallet.address for pool in named if pool.wallet] == ["farm", "somebody"]
+
+
+def test_what_a_running_installation_would_lose_is_told_with_both_values(tmp_path: Path) -> None:
+    run(written(tmp_path, "agent_conf.json", json.dumps(AGENT)))
+    said = run(written(tmp_path, "active_profile.toml", PROFILE), "--check")
+    assert 'Schedule "btcagent", pool A: changed (weight: 100.0 -> 0.0)' in said
+
+
+def test_a_target_of_stratum_v2_is_left_out_and_said(tmp_path: Path) -> None:
+    second = PROFILE.replace("stratum+tcp://east.example:3333", "stratum2+tcp://east.example/u95GEReVMjK6k5Yqi")
+    said = run(written(tmp_path, "active_profile.toml", second))
+    loaded = load_snapshot({})
+    assert [pool.name for pool in loaded.pools.values()] == ["West", "Spare"]
+    assert dict(loaded.schedules[0].allocations) == {"B": 70.0, "A": 30.0}
+    assert 'Target "East" is for Stratum V2 and was left out' in said
 
 
 @pytest.mark.no_cover
@@ -152,6 +178,7 @@ def test_the_port_of_the_settings_is_taken_over(tmp_path: Path) -> None:
         ({"account": [{"name": "kevin", "weight": 0}]}, "weight above 0"),
         ({"account": [7]}, "list of tables"),
         ({"agent_type": "eth"}, "only SHA-256"),
+        ({"multi_user_mode": True}, "account in its own user name"),
         ({"agent_listen_port": "x"}, "no number"),
         ({"agent_listen_ip": 7}, "no text"),
         ({"fixed_worker_name": "a b"}, "no name of a worker"),
@@ -183,6 +210,9 @@ def profile(**changes: object) -> dict[str, object]:
         ({"target": [{"name": "T", "url": "stratum+tcp://[h", "user_identity": "u"}]}, "no address"),
         ({"target": [{"name": "T", "url": "stratum+tcp://h:99999", "user_identity": "u"}]}, "no address"),
         ({"target": [{"name": "T", "url": "h:1", "user_identity": ".w"}]}, "no user name"),
+        ({"target": [{"name": "T", "url": "h:1", "user_identity": "u", "aggregation": "x"}]}, "must be a number"),
+        ({"target": [{"name": "T", "url": "stratum2+tcp://h", "user_identity": "u"}]}, "that can be used"),
+        ({"target": [{"name": "T", "url": "h:1", "user_identity": "u"}] * 2}, "same name"),
         ({"target": [{"name": "T", "url": "h:1", "user_identity": "u.{x}"}]}, "no name of a worker"),
         ({"routing": [{"from": ["S"], "goal": []}]}, "no goal"),
         ({"routing": [{"from": ["S"], "goal": [{"hr_weight": float("inf"), "level": []}]}]}, "0 or more"),

@@ -108,7 +108,7 @@ def test_a_changed_file_changes_only_what_it_names(tmp_path) -> None:
     config["pools"]["A"]["host"] = "new.example"
     config["scheduler"]["poolA_weight"] = 50
     out = run(written(tmp_path, config))
-    assert "Address of pool A: added" in out and "Weight of pool A: changed (weight)" in out
+    assert "Address of pool A: added" in out and "Weight of pool A: changed (weight: 70.0 -> 50.0)" in out
     assert "Pool A: unchanged" in out and "Pool B: unchanged" in out
     pool = Pool.objects.get(key="A")
     assert pool.note == "mine" and [entry.host for entry in pool.endpoints.all()] == ["new.example"]

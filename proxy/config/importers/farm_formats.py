@@ -22,10 +22,21 @@ MOST_ENTRIES = 100
 """Servers, targets, pools, goals or levels: more is no configuration that anybody wrote."""
 DEFAULT_PORT = 3333
 _SCHEMES = {"stratum+tcp": Tls.OFF, "stratum+ssl": Tls.VERIFY, "stratum+tls": Tls.VERIFY, "stratum+tcps": Tls.VERIFY}
-_TARGET = frozenset({"name", "url", "user_identity", "identity_pass_through"})
+DEFAULT_AGGREGATION = 50
+"""Miners on a connection, where a target says nothing."""
+_TARGET = frozenset({"name", "url", "user_identity", "identity_pass_through", "aggregation"})
 _SERVER = frozenset({"name", "port"})
 _AGENT = frozenset(
-    {"agent_listen_ip", "agent_listen_port", "pools", "pool_use_tls", "fixed_worker_name", "account", "agent_type"}
+    {
+        "account",
+        "agent_listen_ip",
+        "agent_listen_port",
+        "agent_type",
+        "fixed_worker_name",
+        "multi_user_mode",
+        "pool_use_tls",
+        "pools",
+    }
 )
 _TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,128}")
 
@@ -38,6 +49,8 @@ class FarmPool:
     endpoints: tuple[Endpoint, ...]
     account: str
     user_format: str = "{wallet}.{worker}"
+    most_miners: int | None = None
+    """On one connection; None: the file does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +118,14 @@ def parse_farm_proxy(found: Mapping[str, Any]) -> FarmConfig:
         FarmListener(name=_text(row.get("name"), "a server's name"), port=_port(row.get("port"), "a server"))
         for row in servers
     )
-    pools = tuple(_target(row, notes) for row in targets)
+    made = {_text(row.get("name"), "a target's name"): _target(row, notes) for row in targets}
+    pools = tuple(pool for pool in made.values() if pool is not None)
     for what, rows, known in (("server", servers, _SERVER), ("target", targets, _TARGET)):
         left = sorted({str(key) for row in rows for key in row} - known)
         notes += [f'"{what}.{_short(key)}" has no counterpart here and was left out.' for key in left]
-    names = {pool.name for pool in pools}
-    if len(names) < len(pools) or len({one.name for one in listeners}) < len(listeners):
+    if len(made) < len(targets) or len({one.name for one in listeners}) < len(listeners):
         raise ConfigError("Two servers or two targets have the same name.")
-    routes = tuple(_routing(row, names, notes) for row in _tables(found.get("routing"), "routing"))
+    routes = tuple(_routing(row, made, notes) for row in _tables(found.get("routing"), "routing"))
     known_servers = {one.name for one in listeners}
     for route in routes:
         for name in route.listeners:
@@ -125,8 +138,15 @@ def parse_farm_proxy(found: Mapping[str, Any]) -> FarmConfig:
     return FarmConfig(pools=pools, listeners=listeners, routes=routes, notes=tuple(dict.fromkeys(notes)))
 
 
-def _target(row: Mapping[str, Any], notes: list[str]) -> FarmPool:
+def _target(row: Mapping[str, Any], notes: list[str]) -> FarmPool | None:
+    """None: it speaks another protocol."""
     name = _text(row.get("name"), "a target's name")
+    url = _text(row.get("url"), f'url of "{_short(name)}"')
+    if url.lower().startswith("stratum2+"):
+        notes.append(
+            f'Target "{_short(name)}" is for Stratum V2 and was left out: add its address for Stratum V1 by hand.'
+        )
+        return None
     account, _dot, worker = _text(row.get("user_identity"), f'user_identity of "{_short(name)}"').partition(".")
     if not account:
         raise ConfigError(f'user_identity of "{_short(name)}" has no user name.')
@@ -138,11 +158,16 @@ def _target(row: Mapping[str, Any], notes: list[str]) -> FarmPool:
         user_format = "{wallet}.{worker}"
     else:
         user_format = f"{{wallet}}.{_worker(worker)}" if worker else "{wallet}"
-    endpoint = _url(_text(row.get("url"), f'url of "{_short(name)}"'))
-    return FarmPool(name=name, endpoints=(endpoint,), account=account, user_format=user_format)
+    return FarmPool(
+        name=name,
+        endpoints=(_url(url),),
+        account=account,
+        user_format=user_format,
+        most_miners=int(_number(row.get("aggregation", DEFAULT_AGGREGATION), "aggregation")) or None,
+    )
 
 
-def _routing(row: Mapping[str, Any], pools: set[str], notes: list[str]) -> FarmRoute:
+def _routing(row: Mapping[str, Any], pools: Mapping[str, FarmPool | None], notes: list[str]) -> FarmRoute:
     left = sorted({str(key) for key in row} - {"name", "from", "goal"})
     notes += [f'"routing.{_short(key)}" has no counterpart here and was left out.' for key in left]
     listeners = _names(row.get("from"), "routing.from")
@@ -155,6 +180,7 @@ def _routing(row: Mapping[str, Any], pools: set[str], notes: list[str]) -> FarmR
         unknown = [name for name in chosen if name not in pools]
         if unknown:
             raise ConfigError(f'A goal names the target "{_short(unknown[0])}", which does not exist.')
+        chosen = [name for name in chosen if pools[name] is not None]
         if chosen:
             weights[chosen[0]] = weights.get(chosen[0], 0.0) + weight
             fallbacks += chosen[1:]
@@ -163,7 +189,7 @@ def _routing(row: Mapping[str, Any], pools: set[str], notes: list[str]) -> FarmR
     if len(weights) > 1 and fallbacks:
         notes.append("Levels: a fallback pool is used here while all pools with a weight are down, not for each goal.")
     if not any(weights.values()):
-        raise ConfigError("A routing has no goal with a target and a weight above 0.")
+        raise ConfigError("A routing has no goal with a target that can be used and a weight above 0.")
     name = _text(row.get("name"), "a routing's name") if "name" in row else "Farm Proxy"
     spare = tuple(dict.fromkeys(one for one in fallbacks if one not in weights))
     return FarmRoute(name=name, listeners=listeners, weights=weights, fallbacks=spare)
@@ -177,6 +203,11 @@ def parse_agent(found: Mapping[str, Any]) -> FarmConfig:
     """
     if str(found.get("agent_type", "btc")).lower() not in ("btc", ""):
         raise ConfigError(f'agent_type "{_short(found.get("agent_type"))}": only SHA-256 is mined here.')
+    if found.get("multi_user_mode") is True:
+        raise ConfigError(
+            "multi_user_mode is on: each miner is credited to the account in its own user name. Here a pool has one "
+            "account. If all are to be credited to those in the file, set it to false in a copy of the file."
+        )
     notes = [f'"{_short(key)}" has no counterpart here and was left out.' for key in found if key not in _AGENT]
     tls = Tls.VERIFY if found.get("pool_use_tls") is True else Tls.OFF
     fixed = found.get("fixed_worker_name") or ""

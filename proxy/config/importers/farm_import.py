@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from proxy.config.importers.farm_formats import (
     FarmConfig,
@@ -14,8 +15,10 @@ from proxy.config.importers.farm_formats import (
 )
 from proxy.config.importers.saved_rows import SavedRows, all_or_nothing
 from proxy.config.importers.v2_format import read_json
+from proxy.config.snapshot import Connections
 from proxy.models import Allocation, Fallback, Listener, Pool, PoolEndpoint, ProxySettings, Schedule, Wallet
 from proxy.models.labels import WalletKind
+from proxy.models.pools import MOST_MINERS, MOST_SHARED
 from proxy.types import Chain
 
 _KEYS = [chr(letter) for letter in range(ord("A"), ord("Z") + 1)] + [f"P{number}" for number in range(1, 1_000)]
@@ -57,20 +60,35 @@ class _Import(SavedRows):
         return [*self._lines, *config.notes]
 
     def _pool(self, entry: FarmPool) -> Pool:
-        who = f"Pool {entry.name}"
-        row = Pool.objects.filter(name=entry.name[:80]).first()
-        if row is None:
-            taken = set(Pool.objects.values_list("key", flat=True))
-            row = Pool(key=next(key for key in _KEYS if key not in taken), name=entry.name[:80])
-        values = {"wallet": self._wallet(entry), "user_format": entry.user_format}
-        if row._state.adding:
-            values["chain"] = Chain.BTC.value
+        """The same pool is the one with the account and an address of ``entry``; another of its name stays as it is."""
+        who, wallet = f"Pool {entry.name}", self._wallet(entry)
+        row = self._known(entry, wallet) or self._new(entry)
+        values: dict[str, Any] = {"wallet": wallet, "user_format": entry.user_format}
+        if row._state.adding:  # both programs put many miners on a connection, and open as many as it takes
+            values |= {"chain": Chain.BTC.value, "connections": Connections.SHARED.value}
+            values["most_connections"] = MOST_SHARED
+            if entry.most_miners:
+                values["most_miners"] = min(entry.most_miners, MOST_MINERS)
         pool = self._put(who, row, values)
         for position, place in enumerate(entry.endpoints):
             found = pool.endpoints.filter(host=place.host, port=place.port).first()
             made = found or PoolEndpoint(pool=pool, host=place.host, port=place.port)
             self._put(f"{who}, {place}", made, {"tls": place.tls.value, "position": position})
         return pool
+
+    @staticmethod
+    def _known(entry: FarmPool, wallet: Wallet) -> Pool | None:
+        with_account = Pool.objects.filter(wallet=wallet)
+        for place in entry.endpoints:
+            found = with_account.filter(endpoints__host=place.host, endpoints__port=place.port).first()
+            if found is not None:
+                return found
+        return with_account.filter(name=entry.name[:80]).first()
+
+    @staticmethod
+    def _new(entry: FarmPool) -> Pool:
+        taken = set(Pool.objects.values_list("key", flat=True))
+        return Pool(key=next(key for key in _KEYS if key not in taken), name=entry.name[:80])
 
     def _wallet(self, entry: FarmPool) -> Wallet:
         who, kind = f"Account of pool {entry.name}", WalletKind.ACCOUNT

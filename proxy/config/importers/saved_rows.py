@@ -37,7 +37,8 @@ class SavedRows:
     def _put(self, who: str, row: Row, values: Mapping[str, Any]) -> Row:
         """Save ``row`` if it is new or one of ``values`` differs."""
         new = row._state.adding
-        changed = [name for name, value in values.items() if getattr(row, name, None) != value]
+        before = {name: getattr(row, name, None) for name in values}
+        changed = [name for name, value in values.items() if before[name] != value]
         for name in changed:
             setattr(row, name, values[name])
         if new or changed:
@@ -46,11 +47,18 @@ class SavedRows:
                 row.save()
             except ValidationError as error:
                 raise ConfigError(*sentences(who, row, error)) from error
-        self._report(who, "added" if new else f"changed ({', '.join(changed)})" if changed else "unchanged")
+        said = ", ".join(_change(row, name, before[name], values[name]) for name in changed)
+        self._report(who, "added" if new else f"changed ({said})" if changed else "unchanged")
         return row
 
     def _report(self, who: str, outcome: str) -> None:
         self._lines.append(f"{who}: {outcome}")
+
+
+def _change(row: Model, name: str, before: Any, after: Any) -> str:
+    """What was changed, with numbers, choices and rows that are referred to; other texts may be secret."""
+    is_told = isinstance(after, bool | int | float | Model) or bool(getattr(row._meta.get_field(name), "choices", None))
+    return f"{name}: {before} -> {after}" if is_told else name
 
 
 def sentences(who: str, row: Model, error: ValidationError) -> list[str]:
