@@ -57,8 +57,10 @@ class SavedRows:
 
 def _change(row: Model, name: str, before: Any, after: Any) -> str:
     """What was changed, with numbers, choices and rows that are referred to; other texts may be secret."""
-    is_told = isinstance(after, bool | int | float | Model) or bool(getattr(row._meta.get_field(name), "choices", None))
-    return f"{name}: {before} -> {after}" if is_told else name
+    may_be_shown = isinstance(after, bool | int | float | Model) or bool(
+        getattr(row._meta.get_field(name), "choices", None)
+    )
+    return f"{name}: {before} -> {after}" if may_be_shown else name
 
 
 def sentences(who: str, row: Model, error: ValidationError) -> list[str]:
