@@ -289,6 +289,14 @@ class Scheduler:
 
     def snapshot_in_parts(self) -> Generator[None, None, SchedulerSnapshot]:
         """``snapshot`` of many miners, with pauses; each is as its turn found it."""
+        pools = yield from self.allocations_in_parts()
+        fleet = self._main_fleet()
+        follows_in_s = (yield from fleet.follows_in(self._clock.now)) if fleet else 0.0
+        policy = fleet.policy if fleet else ""
+        return SchedulerSnapshot(control=self._main_control(), policy=policy, follows_in_s=follows_in_s, pools=pools)
+
+    def allocations_in_parts(self) -> Generator[None, None, dict[PoolKey, PoolAllocation]]:
+        """What each pool has of the miners and is to get, in the same way."""
         count, rate = Counter[PoolKey](), defaultdict[PoolKey, float](float)
         for together in in_parts(list(self._miners.values()), self._tuning.at_once):
             now = self._clock.now()
@@ -302,23 +310,17 @@ class Scheduler:
                     rate[miner.current] += 0.0 if miner.is_quiet else miner.estimate.rate
             yield
         fleet = self._main_fleet()
-        follows_in_s = (yield from fleet.follows_in(self._clock.now)) if fleet else 0.0
         control, weights = self._main_control(), fleet.weights if fleet else {}
-        return SchedulerSnapshot(
-            control=control,
-            policy=fleet.policy if fleet else "",
-            follows_in_s=follows_in_s,
-            pools={
-                pool: PoolAllocation(
-                    weight=control.weights.get(pool, 0.0),
-                    target=weights.get(pool, 0.0),
-                    miners=count[pool],
-                    rate=rate[pool],
-                    seconds=self._pool_seconds.get(pool, 0.0),
-                )
-                for pool in self._config.pools
-            },
-        )
+        return {
+            pool: PoolAllocation(
+                weight=control.weights.get(pool, 0.0),
+                target=weights.get(pool, 0.0),
+                miners=count[pool],
+                rate=rate[pool],
+                seconds=self._pool_seconds.get(pool, 0.0),
+            )
+            for pool in self._config.pools
+        }
 
     # --- who belongs where ----------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from proxy.observe.live.views import (
     WorkerView,
 )
 from proxy.ports import Clock
-from proxy.scheduling.snapshot import SchedulerSnapshot
+from proxy.scheduling.snapshot import PoolAllocation, SchedulerSnapshot
 from proxy.sentence import sentence
 from proxy.text import address_text
 from proxy.types import ListenerId, PoolKey, WorkerName
@@ -107,8 +107,8 @@ class SnapshotBuilder:
     _outlines: Outlines = field(init=False)
     _whole: LiveSnapshot | None = field(init=False, default=None)
     """The last one that ``build`` made."""
-    _schedule: SchedulerSnapshot | None = field(init=False, default=None)
-    """As it was then."""
+    _allocations: Mapping[PoolKey, PoolAllocation] = field(init=False, default_factory=dict)
+    """As they were then, or when gauges were looked at."""
     _moves: FleetMoves = field(init=False)
 
     def __post_init__(self) -> None:
@@ -169,16 +169,15 @@ class SnapshotBuilder:
     def look_for_gauges(self) -> Generator[None, None, None]:
         """The same, where metrics that tell nothing of single workers are about to be read as well."""
         yield from self._outlines.make()
-        self._schedule = yield from self.sources.engine.scheduler.snapshot_in_parts()
+        self._allocations = yield from self.sources.engine.scheduler.allocations_in_parts()
 
     def outline(self) -> LiveSnapshot:
         """The last whole snapshot with what alert rules, ``/readyz`` and gauges ask for as it is now.
 
         Not before ``build``; of the workers as ``look_for_outline`` found them.
         """
-        here, whole, schedule = self.sources, self._whole, self._schedule
+        here, whole = self.sources, self._whole
         assert whole is not None
-        assert schedule is not None
         self._revision += 1
         fleet = here.accounting.fleet()
         waiting = {pool.key: pool.waiting_miners for pool in whole.pools}
@@ -187,7 +186,7 @@ class SnapshotBuilder:
             revision=self._revision,
             at=here.clock.wall(),
             monotonic=here.clock.now(),
-            pools=self._pools(schedule, waiting),
+            pools=self._pools(waiting),
             outlines=self._outlines.outlines(),
             rate_5m=rate_view(fleet.rates.m5),
             rate_1h=rate_view(fleet.rates.h1),
@@ -210,9 +209,9 @@ class SnapshotBuilder:
         here = self.sources
         found = found or at_once(self.look())
         self._revision += 1
-        self._schedule = found.schedule
+        self._allocations = found.schedule.pools
         fleet = here.accounting.fleet()
-        pools = self._pools(found.schedule, found.excluded)
+        pools = self._pools(found.excluded)
         listeners = self._listeners()
         self._whole = LiveSnapshot(
             revision=self._revision,
@@ -260,24 +259,22 @@ class SnapshotBuilder:
 
     # --- Pools ----------------------------------------------------------------------------------------------------
 
-    def _pools(self, schedule: SchedulerSnapshot, waiting: Mapping[PoolKey, int]) -> tuple[PoolView, ...]:
+    def _pools(self, waiting: Mapping[PoolKey, int]) -> tuple[PoolView, ...]:
         """All of them; ``waiting``: how many miners each excludes."""
-        seconds = sum(part.seconds for part in schedule.pools.values())
+        seconds = sum(part.seconds for part in self._allocations.values())
         return tuple(
             [
-                self._pool(pool, schedule, number, seconds, waiting.get(pool.key, 0))
+                self._pool(pool, number, seconds, waiting.get(pool.key, 0))
                 for number, pool in enumerate(_ordered(self.sources.engine))
             ]
         )
 
-    def _pool(
-        self, pool: UpstreamPool, schedule: SchedulerSnapshot, number: int, all_seconds: float, excluded: int
-    ) -> PoolView:
+    def _pool(self, pool: UpstreamPool, number: int, all_seconds: float, excluded: int) -> PoolView:
         here, key = self.sources, pool.key
         tally = here.accounting.pool(key)
         chain = here.chain.pool(key)
         payout = here.payouts.view(key)
-        part = schedule.pools.get(key)
+        part = self._allocations.get(key)
         since_block = here.effort.since_block(key)
         return PoolView(
             key=key,
