@@ -11,6 +11,7 @@ from proxy.engine.refusals import Refusals
 from proxy.observe.events import AddressRefused, EventStream
 from proxy.peer_address import address_of
 from proxy.ports import Clock
+from proxy.sentence import sentence
 from proxy.types import ListenerId, SessionId
 
 if TYPE_CHECKING:
@@ -107,9 +108,16 @@ class ConnectionControl:
         if not may_connect(self.config.access_of(listener), peer, is_named=bool(through)):
             return "not an address that may mine here"
         per_minute = self.config.limits.connects_per_minute
-        if not self._connect_rates.admits(address, per_minute, now):
-            return f"{per_minute} new connections from one address in a minute"
-        return ""
+        if self._connect_rates.admits(address, per_minute, now):
+            return ""
+        return self._met(
+            sentence(
+                "{most} new connections from one address in a minute "
+                '("new connections per address and minute" in the proxy settings)',
+                most=per_minute,
+            ),
+            now,
+        )
 
     def _make_room(self, address: str, now: float) -> str:
         """Where it is full, close a connection that has less claim to its place; returns the limit if there is none."""
@@ -121,11 +129,15 @@ class ConnectionControl:
         if closed is None and self._limits.has_place_for(address, limits) and self.peer_costs.is_good(address, now):
             closed = self._stranger(now)
         if closed is None:
-            self.limit_met = limit, now
-            return limit
+            return self._met(limit, now)
         self._limits.remove(closed)
         self._sessions[closed].downstream.cut_off(f"made room for another miner: {limit}")
         return ""
+
+    def _met(self, limit: str, now: float) -> str:
+        """A limit that the operator can raise refuses a miner: there is an alarm for it."""
+        self.limit_met = limit, now
+        return limit
 
     def _stranger(self, now: float) -> SessionId | None:
         """The oldest connection without an accepted share, at an address without any: known miners go before it."""

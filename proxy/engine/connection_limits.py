@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import islice
 
 from proxy.config.snapshot import Limits
+from proxy.sentence import sentence
 from proxy.types import SessionId
 
 SURELY_IDLE_S = 3.0
@@ -55,10 +56,12 @@ class ConnectionLimits:
     def reached(self, address: str, limits: Limits) -> str:
         """Which limit forbids another connection of ``address``; "" for none."""
         if not self.has_place_for(address, limits):
-            most = limits.max_sessions_per_address
-            return f'{most} connections from one address ("maximum miners per address" in the proxy settings)'
+            return sentence(
+                '{most} connections from one address ("maximum miners per address" in the proxy settings)',
+                most=limits.max_sessions_per_address,
+            )
         if len(self._addresses) >= limits.max_sessions:
-            return f'{limits.max_sessions} connections ("maximum miners" in the proxy settings)'
+            return sentence('{most} connections ("maximum miners" in the proxy settings)', most=limits.max_sessions)
         return ""
 
     def makes_room(self, address: str, limits: Limits, now: float, is_known: Callable[[str], bool]) -> SessionId | None:

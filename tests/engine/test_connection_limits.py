@@ -187,7 +187,8 @@ def test_connecting_again_and_again_is_refused_by_address() -> None:
     assert world.engine.connect("192.0.2.1:99") is not None
     told = world.events_of(MinerRefused)
     assert [event.connections for event in told] == [1, 19]
-    assert told[0].limit == "20 new connections from one address in a minute"
+    setting = '"new connections per address and minute" in the proxy settings'
+    assert told[0].limit == f"20 new connections from one address in a minute ({setting})"
 
 
 @pytest.mark.parametrize("call", [None, ("mining.configure", [["version-rolling"], {}])])

@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from django.utils.translation import override
 
-from proxy.config.snapshot import Connections
+from dashboard.said import said
+from proxy.config.snapshot import Connections, Limits
 from proxy.in_parts import at_once
 from proxy.observe.live import moves, rows
+from proxy.observe.live.alarms import LIMIT_SHOWN_S
 from proxy.observe.live.rows import RATES_KEPT_S, ROW_KEPT_S
 from proxy.observe.live.snapshot import SnapshotBuilder
 from proxy.observe.live.views import SharedView, WorkerView
@@ -183,6 +186,32 @@ def test_the_pages_say_how_long_miners_are_kept_without_a_pool_and_that_they_wer
     world.advance(600)
     (alarm,) = [alarm for alarm in builder.build().alarms if alarm.kind == "pools"]
     assert "No pool has worked for 10 min" in alarm.text
+
+
+@pytest.mark.parametrize(
+    ("limits", "setting"),
+    [
+        (Limits(max_sessions=2, max_sessions_per_address=9), "maximum miners"),
+        (Limits(max_sessions=9, max_sessions_per_address=2), "maximum miners per address"),
+        (Limits(connects_per_minute=2), "new connections per address and minute"),
+    ],
+)
+def test_a_limit_that_refuses_miners_is_an_alarm_with_the_name_of_the_setting(limits: Limits, setting: str) -> None:
+    world = World({"A": 8})
+    world.engine.apply(replace(world.config, limits=limits))
+    builder = builder_of(world)
+    for _ in range(2):
+        world.next_peer = "192.0.2.1:1"
+        world.miner()
+    world.advance(1)
+    assert not builder.build().alarms
+    assert world.engine.connect("192.0.2.1:2") is None
+    (alarm,) = builder.build().alarms
+    assert alarm.kind == "limit" and f'("{setting}" in the proxy settings)' in alarm.text
+    with override("de"):
+        assert "in den Proxy-Einstellungen" in said(alarm.text)
+    world.advance(LIMIT_SHOWN_S + 1)
+    assert not builder.build().alarms
 
 
 def test_the_aim_of_the_difficulty_is_told_while_the_miner_is_on_shared_connections() -> None:
