@@ -1,14 +1,16 @@
-"""Forty miners on few connections to two unlike strict pools: real hashing, switches, new blocks, a changed setting.
+"""Many miners on few connections to two unlike strict pools: real hashing, switches, new blocks, a changed setting.
 
-The pools check duplicates, count their jobs alike, and leave 8 and 4 bytes of extranonce2.
+The pools check duplicates, count their jobs alike, and leave 8 and 4 bytes of extranonce2. ``DPMP_E2E_SECONDS=300`` has
+two hundred miners of all firmware, a switch every 25 s and a block every 20 s, for so long.
 """
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 
-from proxy.simulator.profiles import CGMINER, ESP_MINER, NERDMINER, NERDQAXE
+from proxy.simulator.profiles import CGMINER, ESP_MINER, NERDMINER, NERDQAXE, PROFILES, Profile
 from tests.e2e.books import check_blocks, check_treatment
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy, Write
 from tests.e2e.fleet import Fleet
@@ -17,20 +19,60 @@ from tests.e2e.process import Metrics, ProxyProcess
 from tests.e2e.rows import SetUp
 from tests.support.patience import PATIENCE_S
 
-PROFILES = (ESP_MINER, CGMINER, NERDMINER, NERDQAXE)
-MINERS = 40
-HASHRATE = 800.0
-SHARING = {"connections": "shared", "most_miners": 25, "shares_per_minute": 40.0, "min_difficulty": 1.0}
-"""Difficulty 1 is 1,024 hashes here: what NerdMiners suggest would make every hash a share."""
+LONG_S = 240.0
 
 
-def set_up(pools: Sequence[TimedPool], **of_a: object) -> SetUp:
-    fields = {"A": {**SHARING, **of_a}, "B": dict(SHARING)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a run is, and how quick."""
+
+    profiles: Sequence[Profile]
+    miners: int
+    hashrate: float
+    network_difficulty: float
+    """So that both pools' miners find a block now and then."""
+    shares_per_minute: float
+    min_switch_s: float
+    block_s: float
+    most_connections: int
+    """That each pool may have at the end."""
+
+
+SHORT = Size(
+    profiles=(ESP_MINER, CGMINER, NERDMINER, NERDQAXE),
+    miners=40,
+    hashrate=800.0,
+    network_difficulty=150.0,
+    shares_per_minute=40.0,
+    min_switch_s=6.0,
+    block_s=6.0,
+    most_connections=6,
+)
+LONG = Size(
+    profiles=tuple(PROFILES.values()),
+    miners=200,
+    hashrate=600.0,
+    network_difficulty=3_000.0,
+    shares_per_minute=15.0,
+    min_switch_s=25.0,
+    block_s=20.0,
+    most_connections=30,
+)
+
+
+def set_up(size: Size, pools: Sequence[TimedPool], **of_a: object) -> SetUp:
+    sharing = {
+        "connections": "shared",
+        "most_miners": 25,
+        "shares_per_minute": size.shares_per_minute,
+        "min_difficulty": 1.0,  # 1,024 hashes here: what NerdMiners suggest would make every hash a share
+    }
+    fields = {"A": {**sharing, **of_a}, "B": sharing}
     return SetUp(
         pools=[row(pool, **fields[pool.name]) for pool in pools],
         weights={"A": 50, "B": 50},
-        min_switch_s=6.0,
-        slice_s=3.0,
+        min_switch_s=size.min_switch_s,
+        slice_s=size.min_switch_s / 2,
     )
 
 
@@ -80,25 +122,34 @@ def check_shared_books(metrics: Metrics, fleet: Fleet, pools: Sequence[TimedPool
 
 
 @pytest.mark.slow
-async def test_forty_miners_on_few_connections_find_no_share_twice_and_lose_none(
-    start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet, write: Write, measured: Measured
+async def test_many_miners_on_few_connections_find_no_share_twice_and_lose_none(
+    start_pool: StartPool,
+    start_proxy: StartProxy,
+    start_fleet: StartFleet,
+    write: Write,
+    measured: Measured,
+    seconds: float,
 ) -> None:
-    pools = [await start_pool(key, block_s=6.0, network_difficulty=150.0) for key in ("A", "B")]
-    proxy = await start_proxy(set_up(pools))
-    fleet = await start_fleet(
-        proxy.stratum, [PROFILES[number % len(PROFILES)] for number in range(MINERS)], hashrate=HASHRATE
-    )
+    size = LONG if seconds >= LONG_S else SHORT
+    pools = [
+        await start_pool(key, block_s=size.block_s, network_difficulty=size.network_difficulty) for key in ("A", "B")
+    ]
+    proxy = await start_proxy(set_up(size, pools))
+    profiles = [size.profiles[number % len(size.profiles)] for number in range(size.miners)]
+    fleet = await start_fleet(proxy.stratum, profiles, hashrate=size.hashrate)
     await fleet.in_work()
+    if size is LONG:
+        await asyncio.sleep(seconds)
     await has_happened(proxy, fleet, pools, shares=4)
     connections = (await proxy.metrics()).by("dpmp_upstream_connections", "pool")
-    await write(proxy, set_up(pools, connections="own"))
+    await write(proxy, set_up(size, pools, connections="own"))
     await has_happened(proxy, fleet, pools, shares=2)
     await fleet.settle()
     metrics = await proxy.metrics()
     measured(
         f"{fleet.summary()}; connections {connections}; {metrics.total('dpmp_shares_work_only_total'):.0f} as work"
     )
-    assert all(number <= 6 for number in connections.values())
+    assert all(number <= size.most_connections for number in connections.values())
     assert fleet.without_verdict == 0
     check_treatment(proxy, fleet, pools)
     check_shared_books(metrics, fleet, pools)
