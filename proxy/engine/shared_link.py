@@ -325,22 +325,16 @@ class SharedLink:
         return rule.shares_per_minute or self.pool.config.shares_per_minute
 
     def _begin_vardiff(self, share_s: float) -> Vardiff:
-        session = self.session
-        session.vardiff = Vardiff(
-            self._first_difficulty(session.profile, share_s), share_s, settle_s=session.profile.settle_s
-        )
+        session, profile, hashes = self.session, self.session.profile, self.session.hashes_per_difficulty
+        slowest = profile.least_hashrate * share_s / hashes if hashes == HASHES_PER_DIFFICULTY else 0.0
+        start = session.hashrate * share_s / hashes or max(self._first_difficulty(profile), slowest)
+        session.vardiff = Vardiff(start, share_s, settle_s=profile.settle_s, slowest=slowest)
         return session.vardiff
 
-    def _first_difficulty(self, profile: Profile, share_s: float) -> float:
-        hashes = self.session.hashes_per_difficulty
-        known = self.session.hashrate * share_s / hashes
-        if known:
-            return known
+    def _first_difficulty(self, profile: Profile) -> float:
         first = FIRST_OF_ASIC if profile.least_hashrate >= ASIC_HASHRATE else FIRST_OF_OTHERS
-        suggested = self.session.asked_difficulty.suggested or first * HASHES_PER_DIFFICULTY / hashes
-        if hashes != HASHES_PER_DIFFICULTY:
-            return suggested
-        return max(suggested, profile.least_hashrate * share_s / hashes)
+        suggested = self.session.asked_difficulty.suggested
+        return suggested or first * HASHES_PER_DIFFICULTY / self.session.hashes_per_difficulty
 
     def _bounded(self, vardiff: Vardiff, job: PoolJob, network_difficulty: float, rule: VardiffRule) -> float:
         return shared_difficulty_for(

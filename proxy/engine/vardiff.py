@@ -6,9 +6,15 @@ of a window), with two paces: while nothing is known of the miner, little eviden
 is, only a deviation that chance does not explain (``SURE`` standard deviations) changes anything, so a steady miner
 keeps its difficulty for days.
 
+Silence is weak evidence: who falls silent has most likely stopped. It lowers the difficulty to a part of what the
+miner was known to work at, no further, so that one that comes back floods nobody and its shares say what it is. Only
+shares that are found, too rarely, take it further down. A difficulty that is too high costs no work, only luck.
+
 Only time at work counts, and only shares that reached the difficulty they were issued at: their sum over time is the
 hash rate whatever the firmware takes the difficulty for.
 """
+
+from proxy.stratum.difficulty import LEAST_DIFFICULTY
 
 FLOOD = 24
 """So many shares are evidence however short the time was."""
@@ -18,7 +24,8 @@ MOST_STEP = 64.0
 SILENCE = 3.0
 """So many shares expected and none found: a step down, while little is known of the miner."""
 SILENCE_STEP = 32.0
-"""Large: what is far too low shows within seconds, what is far too high does not."""
+"""Large: what is far too low shows within seconds, what is far too high does not. No silence takes a miner whose rate
+was known further down than one such step."""
 LONG_SILENCE = 12.0
 """The same for a miner whose rate was known: chance brings this about once in 160,000 windows."""
 FIRST_LOOK = 6.0
@@ -36,18 +43,21 @@ WINDOW = 150.0
 class Vardiff:
     """One miner's, over all shared connections. Times are monotonic seconds."""
 
-    __slots__ = ("_at_work", "_given", "_spent_s", "_work", "is_learning", "settle_s", "share_s", "suitable")
+    __slots__ = ("_at_work", "_given", "_silent", "_spent_s", "_work", "is_learning", "settle_s", "share_s", "suitable")
 
-    def __init__(self, start: float, share_s: float, settle_s: float = 0.0) -> None:
+    def __init__(self, start: float, share_s: float, settle_s: float = 0.0, slowest: float = 0.0) -> None:
         """``start``: the first difficulty; ``share_s``: a share in so many seconds is the aim; ``settle_s``: how long
-        the firmware may go on at a higher difficulty after it was given a lower one."""
-        self.suitable = start
+        the firmware may go on at a higher difficulty after it was given a lower one; ``slowest``: what suits the
+        slowest device that has it."""
+        self.suitable = max(start, LEAST_DIFFICULTY)
         """What suits the miner as far as is known; what it is given may be bounded by others."""
         self.share_s = share_s
         self.settle_s = settle_s
         self.is_learning = True
         """Whether little is known of the miner's rate."""
-        self._given = start
+        self._silent = slowest
+        """Silence takes the difficulty no lower."""
+        self._given = self.suitable
         """What its shares are found at."""
         self._at_work: float | None = None
         """Until when time was counted, or from when on it counts; None while it works elsewhere."""
@@ -58,8 +68,9 @@ class Vardiff:
     def aim(self, share_s: float, now: float) -> None:
         """A share in so many seconds is the aim from now on: what is known of the miner's rate holds for it as well."""
         if share_s != self.share_s:
-            self.suitable *= share_s / self.share_s
-            self.share_s = share_s
+            ratio, self.share_s = share_s / self.share_s, share_s
+            self.suitable = max(self.suitable * ratio, LEAST_DIFFICULTY)
+            self._silent *= ratio
             self._begin(now)
 
     def given(self, difficulty: float, now: float) -> None:
@@ -100,8 +111,9 @@ class Vardiff:
             self._step(min(found / expected, MOST_STEP) if expected > 0 else MOST_STEP, now)
             self.is_learning = True
         elif found == 0 and expected >= (SILENCE if self.is_learning else LONG_SILENCE):
-            self._step(1 / SILENCE_STEP, now)
+            self.suitable = max(min(self._given, self._silent), self._given / SILENCE_STEP, LEAST_DIFFICULTY)
             self.is_learning = True
+            self._begin(now)
         elif self.is_learning:
             self._learn(expected, found, now)
         elif abs(found - expected) > SURE * expected**0.5 and not expected / BAND <= found <= expected * BAND:
@@ -117,9 +129,12 @@ class Vardiff:
             self.is_learning = expected < KNOWN
         elif expected >= KNOWN:
             self.is_learning = False
+            self._silent = self._given / SILENCE_STEP
 
     def _step(self, factor: float, now: float) -> None:
-        self.suitable = self._given * factor
+        """Shares say that another difficulty suits."""
+        self.suitable = max(self._given * factor, LEAST_DIFFICULTY)
+        self._silent = self.suitable / SILENCE_STEP
         self._begin(now)
 
     def _begin(self, now: float) -> None:

@@ -15,7 +15,7 @@ from proxy.engine.vardiff import Vardiff
 from proxy.observe.events import EmergencySwitch, MinerWaiting, PoolConnecting, PoolDisconnected, ShareResult
 from proxy.stratum.extranonce import shared_sizes_for
 from proxy.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, Reason, Verdict
-from tests.support.world import Connection, ScriptedMiner, ScriptedPool, World
+from tests.support.world import EASY, Connection, ScriptedMiner, ScriptedPool, World
 
 SHARED = {"connections": Connections.SHARED}
 BITAXE = "bitaxe/BM1370/v2.15.0"
@@ -143,11 +143,11 @@ def test_a_duplicate_is_one_of_the_same_miner_only() -> None:
 # --- Work and credit ------------------------------------------------------------------------------------------------
 
 
-def below_the_pools() -> tuple[World, ScriptedMiner]:
+def below_the_pools(agent: str = BITAXE) -> tuple[World, ScriptedMiner]:
     """A miner at difficulty 1 on a pool whose difficulty nothing reaches but a block."""
     world = farm({"A": 8}, difficulty=1e12)
     world.pools["A"].nbits = "1a00ffff"
-    miner = world.miner(BITAXE, "account.rig")
+    miner = world.miner(agent, "account.rig")
     miner.call("mining.suggest_difficulty", [1], 4)
     world.advance(2)
     assert miner.difficulty == 1
@@ -553,6 +553,49 @@ def test_silence_lowers_the_difficulty_before_the_next_job_comes() -> None:
     before = miner.difficulty
     world.advance(20)
     assert miner.difficulty < before
+
+
+def test_a_silent_miner_keeps_a_difficulty_that_exists_and_costs_the_others_nothing() -> None:
+    world = farm({"A": 8}, hashes_per_difficulty=HASHES_PER_DIFFICULTY, difficulty=65536.0)
+    silent = world.miner("cpuminer/2.5.1", "account.silent")
+    others = fleet(world, 3, "cpuminer/2.5.1")
+    world.advance(600)
+    least = 1e4 * 4 / HASHES_PER_DIFFICULTY
+    assert silent.difficulty >= least
+    world.pools["A"].notify()
+    world.advance(1)
+    jobs, sent = len(others[0].all("mining.notify")), len(silent.all("mining.notify"))
+    for _ in range(50):
+        world.pools["A"].notify()
+        world.advance(60)
+    assert len(others[0].all("mining.notify")) == jobs + 50
+    assert len(silent.all("mining.notify")) == sent + 50, "none is issued anew"
+    assert silent.difficulty == pytest.approx(least)
+
+
+def test_a_miner_that_pauses_has_its_hash_rate_again_with_its_first_shares() -> None:
+    world, miner = below_the_pools("cpuminer/2.5.1")
+    right = 100.0
+    rate = right * EASY / 4.0
+
+    def mine(seconds: float) -> None:
+        end, most = world.clock.now() + seconds, 3_000
+        while world.clock.now() < end:
+            most -= 1
+            assert most > 0
+            world.advance(miner.difficulty * 4.0 / right)
+            miner.submit(nonce=f"{int(world.clock.now() * 1000):08x}")
+
+    mine(900.0)
+    assert miner.difficulty == pytest.approx(right, rel=0.7)
+    assert world.engine.scheduler.rate(miner.session.id) == pytest.approx(rate, rel=0.1)
+    world.advance(240.0)
+    sent = len(results(world, Verdict.WORK))
+    mine(20.0)
+    assert world.engine.scheduler.rate(miner.session.id) > rate / 4
+    assert len(results(world, Verdict.WORK)) - sent < 60
+    mine(600.0)
+    assert world.engine.scheduler.rate(miner.session.id) == pytest.approx(rate, rel=0.1)
 
 
 def test_a_flood_raises_it_at_once_and_shares_of_the_job_before_still_count() -> None:

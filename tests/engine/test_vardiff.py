@@ -7,7 +7,8 @@ import pytest
 
 from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig, VardiffRule
 from proxy.engine.assigned_difficulty import shared_difficulty_for
-from proxy.engine.vardiff import FLOOD, Vardiff, is_far
+from proxy.engine.vardiff import FLOOD, SILENCE_STEP, Vardiff, is_far
+from proxy.stratum.difficulty import LEAST_DIFFICULTY
 from proxy.stratum.firmware import UNKNOWN, Profile, profile_of
 from proxy.types import HASHES_PER_DIFFICULTY, MAIN_LISTENER, ListenerId, PoolKey
 
@@ -23,6 +24,7 @@ class Steady:
         self.rate, self.profile, self.random = rate, profile, random.Random(seed)
         self.right = rate * AIM_S / HASHES_PER_DIFFICULTY
         self.now, self.next_job = 0.0, 30.0
+        self.shares = 0
         self.vardiff = Vardiff(self.right * start, AIM_S, profile.settle_s)
         self.changes: list[tuple[float, float]] = []
         self.late: list[tuple[float, float]] = []
@@ -62,6 +64,7 @@ class Steady:
             if self.late and event >= self.late[0][0]:
                 self.works_at = self.late.pop(0)[1]
             elif event == share:
+                self.shares += 1
                 reached = self.works_at / (1.0 - self.random.random())
                 if reached >= self.given and self.vardiff.share(self.given, self.now):
                     self._look()
@@ -129,6 +132,55 @@ def test_a_miner_that_becomes_ten_times_slower_or_faster_is_followed() -> None:
         miner.right *= factor
         miner.until(miner.now + 900.0)
         assert 0.5 <= miner.off <= 2.0
+
+
+@pytest.mark.parametrize("pause_s", [60.0, 240.0, 7_200.0])
+@pytest.mark.parametrize(("profile", "rate"), [(BITAXE, 1.2e12), (AVALON, 7e12), (UNKNOWN, 50e3)])
+def test_a_miner_that_pauses_is_taken_for_no_other_and_floods_nobody_when_it_is_back(
+    profile: Profile, rate: float, pause_s: float
+) -> None:
+    miner = Steady(rate, 1.0, profile=profile)
+    miner.until(3_600.0)
+    miner.rate = 1e-30
+    miner.until(3_600.0 + pause_s)
+    assert miner.off >= 0.5 / SILENCE_STEP
+    miner.rate, before = rate, miner.shares
+    miner.until(miner.now + 60.0)
+    assert miner.shares - before < 120 + 2 * SILENCE_STEP / AIM_S * profile.settle_s
+    miner.until(miner.now + 120.0)
+    assert 0.4 <= miner.off <= 2.5
+
+
+def test_a_miner_that_becomes_a_thousand_times_slower_is_followed_by_the_few_shares_that_it_finds() -> None:
+    miner = Steady(100e12, 1.0)
+    miner.until(3_600.0)
+    miner.rate /= 1_000
+    miner.right /= 1_000
+    miner.until(miner.now + 900.0)
+    assert 0.5 <= miner.off <= 2.0
+
+
+def test_silence_takes_a_miner_of_whom_nothing_is_known_to_the_slowest_device_of_its_kind_and_raises_nothing() -> None:
+    for start, least in ((512.0, 1e-5), (1e-6, 1e-6)):
+        vardiff = Vardiff(start, AIM_S, slowest=1e-5)
+        for look in range(1, 100):
+            vardiff.given(vardiff.suitable, look * 30.0)
+            vardiff.review(look * 30.0)
+        assert vardiff.suitable == least
+
+
+def test_who_keeps_most_of_its_shares_back_is_given_a_difficulty_that_exists() -> None:
+    vardiff = Vardiff(1.0, AIM_S)
+    now = 0.0
+    for _ in range(3_000):
+        vardiff.given(vardiff.suitable, now)
+        now += 2 * AIM_S
+        vardiff.share(vardiff.suitable, now)
+        now += 6 * AIM_S
+        vardiff.review(now)
+    assert vardiff.suitable == LEAST_DIFFICULTY
+    vardiff.aim(AIM_S / 2, now)
+    assert vardiff.suitable == LEAST_DIFFICULTY
 
 
 def test_time_elsewhere_is_no_silence_and_shares_found_then_are_none_of_its() -> None:
