@@ -65,6 +65,7 @@ stop_on_problems
 say "DPMP $(source_version) from $SOURCE; running now: $(basename -- "$OLD")"
 if [ "$CHECK" = yes ]; then
     say "would: install into $VERSIONS, with a virtual environment of its own, while the old version runs"
+    if setting_given DPMP_DATABASE_URL; then say "would: let its miners go to other nodes, if some work (manage drain)"; fi
     say "would: stop the service, back up the data in $DATA, bring it up to date, start the new version"
     say "would: go back to $(basename -- "$OLD") and its data if the new version does not listen within $DPMP_WAIT_S seconds"
     say "Nothing was changed."
@@ -74,11 +75,14 @@ fi
 say "Installing beside the running version; on a small computer this takes some minutes."
 NEW="$(new_version)" || fail "It could not be installed; the lines above say why. The old version goes on."
 save_unit
-say "Stopping the service."
 BACKUP=""
 # From here on the miners wait: an end of this script, for example of its SSH session, must not leave them without DPMP.
 trap 'roll_back "$OLD" "$BACKUP" "Interrupted."' INT TERM
 trap 'exec >>"$DPMP_HOME/upgrade.log" 2>&1; roll_back "$OLD" "$BACKUP" "The terminal went away."' HUP
+if setting_given DPMP_DATABASE_URL; then
+    manage "$OLD" drain --wait || say "So its miners are disconnected all at once, and come back by themselves."
+fi
+say "Stopping the service."
 systemctl --user stop "$UNIT"
 if [ -e "$DATA/dpmp.sqlite3" ]; then
     BACKUP="$(manage "$OLD" backup)" || roll_back "$OLD" "" "The data could not be backed up."

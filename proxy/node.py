@@ -48,6 +48,7 @@ from proxy.observe.events import (
     NodeDraining,
     ShareResult,
     ShutdownBegin,
+    ShutdownSignal,
     TlsListening,
 )
 from proxy.observe.live.admission import admission
@@ -94,6 +95,9 @@ class Node(OwnProcess):
         self._open_files, self._free_memory = raise_open_files(), free_memory()
         self._mqtt: MqttConfig | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._was_terminated = False
+        self.drained = False
+        """Whether it ended because it had drained: nobody is to start it again by himself."""
         self._undelivered: list[JournalBlock] = []
         """Block candidates of an earlier run that their pool never answered."""
 
@@ -239,16 +243,27 @@ class Node(OwnProcess):
     # --- Life -----------------------------------------------------------------------------------------------------
 
     def drain(self, why: str) -> None:
-        """Be no longer ready, take no new miners, let all miners go over ``DRAIN_S``, then end ``run``."""
+        """Be no longer ready, take no new miners, let all go within ``DRAIN_S``, then end ``run``."""
         if self._draining is None and not self._stop.is_set():
             self._draining = spawn(self._drain(why), name="drain", report=self._task_failed)
+
+    def terminate(self, why: str) -> None:
+        """End ``run``: after the drain, if one is under way; whoever asks once more does not want to wait for it."""
+        if self._draining is None or self._was_terminated:
+            self.stop(why)
+        elif not self._stop.is_set():
+            self._was_terminated = True
+            self.events.emit(ShutdownSignal(signal=why))
 
     async def _drain(self, why: str) -> None:
         if self.membership is not None:
             self.membership.drains()
         self.builder.miner_address = ""
         self.publisher.renew()
-        self.events.emit(NodeDraining(node=self.name, miners=len(self.engine.sessions), seconds=DRAIN_S))
+        leaving_s = self.engine.leaving_s(DRAIN_S)
+        self.events.emit(
+            NodeDraining(node=self.name, miners=len(self.engine.sessions), seconds=round(NOTICED_S + leaving_s, 1))
+        )
         await asyncio.sleep(NOTICED_S)
         await self.miner_ports.stop()
         empty, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -265,6 +280,7 @@ class Node(OwnProcess):
         self.engine.let_all_go(DRAIN_S)
         with suppress(TimeoutError):
             await asyncio.wait_for(empty.wait(), DRAIN_S + NOTICED_S)
+        self.drained = not self._stop.is_set()
         self.stop(f"drained: {why}")
 
     async def run(self) -> None:
@@ -517,8 +533,9 @@ def _balance_view() -> object:
     return snap.extra.get("balance") if snap is not None else None
 
 
-async def serve(options: Options, on_made: Callable[[Node], None]) -> None:
-    """Make a node, pass it to ``on_made`` (to connect signals) and run it to its end."""
+async def serve(options: Options, on_made: Callable[[Node], None]) -> bool:
+    """Make a node, pass it to ``on_made`` (to connect signals) and run it to its end; whether it had drained."""
     node = Node(options)
     on_made(node)
     await node.run()
+    return node.drained

@@ -29,7 +29,7 @@ def drain(request: HttpRequest) -> HttpResponseBase:
     if ask_to_drain(name):
         noted(request, name, action="drain node")
         messages.success(
-            request, _("%(node)s takes no new miners from now on, and stops in about a minute.") % {"node": name}
+            request, _("%(node)s takes no new miners from now on, and stops within 80 seconds.") % {"node": name}
         )
     else:
         messages.error(request, _("No node of that name runs."))

@@ -236,8 +236,12 @@ class Engine:
         per_s = max(LEAST_LEAVING_PER_S, len(leaving) / LEAVING_S)
         self._leaving.add([partial(self._let_one_go, session) for session in leaving], per_s=per_s)
 
+    def leaving_s(self, over_s: float) -> float:
+        """How long ``let_all_go`` would take."""
+        return min(over_s, len(self.sessions) / LEAST_LEAVING_PER_S)
+
     def let_all_go(self, over_s: float) -> None:
-        """Disconnect all miners, spread over so many seconds; call ``stop_accepting`` or close the ports before."""
+        """Disconnect all miners, within so many seconds; call ``stop_accepting`` or close the ports before."""
         leaving = list(self.sessions.values())
         per_s = max(LEAST_LEAVING_PER_S, len(leaving) / over_s)
         self._leaving.add([partial(self._send_away, session) for session in leaving], per_s=per_s)

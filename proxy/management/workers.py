@@ -11,20 +11,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-MOST = 64
+DRAINED = 90
+"""Exit code of who has drained: service managers are told not to start it again (``installer/dpmp.service``)."""
 QUICK_S = 10.0
 """Who ends earlier is started again after longer and longer pauses."""
 START_S = 60.0
 """Whose first start ends earlier, with an error, could not start."""
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-STOP_S = 30.0
-"""For the last batches; then whoever is left is killed. What it counted is in its journal."""
+STOP_S = 110.0
+"""For a drain that is under way and the last batches; then whoever is left is killed. What it counted is in its
+journal."""
 
 Report = Callable[[str], object]
 
 
 class Workers:
-    """``run`` until SIGTERM or SIGINT, or until all have drained (SIGUSR1); its result is the exit code."""
+    """``run`` until SIGTERM or SIGINT, or until all have drained (SIGUSR1, or each by itself); its result is the exit
+    code."""
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class Workers:
         self._pauses_s = pauses_s
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._ending = asyncio.Event()
-        self._code = 0
+        self._code = self._drained = 0
 
     async def run(self) -> int:
         """Start all, keep them running, and end them."""
@@ -53,14 +56,16 @@ class Workers:
         async with asyncio.TaskGroup() as group:
             for number in range(1, self._count + 1):
                 group.create_task(self._keep(number), name=f"worker {number}")
-        return self._code
+        return DRAINED if self._drained == self._count else self._code
 
     def _end(self, number: signal.Signals) -> None:
         """Pass a signal on; nobody is started any more."""
         self._ending.set()
         for process in self._processes.values():
             process.send_signal(number)
-        if number is signal.SIGTERM:
+        if number is signal.SIGUSR1:
+            self._code = DRAINED
+        else:
             asyncio.get_running_loop().call_later(STOP_S, self._kill)
 
     def _kill(self) -> None:
@@ -72,7 +77,11 @@ class Workers:
         while not self._ending.is_set():
             began = time.monotonic()
             code = await self._run_once(number)
+            self._drained += code == DRAINED
             if self._ending.is_set():
+                return
+            if code == DRAINED:
+                self._report(f"Process {number} of {self._count} has drained; it is not started again.")
                 return
             lived_s = time.monotonic() - began
             if is_first and code > 0 and lived_s < START_S:

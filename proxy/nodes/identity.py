@@ -3,6 +3,7 @@
 import re
 
 LONGEST = 63
+MOST_WORKERS = 64
 _NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST - 1}}}")
 _OTHER = re.compile(r"[^a-z0-9._-]+")
 
@@ -42,6 +43,11 @@ def worker_name(node: str, number: int) -> str:
     """The name of the process ``number`` (from 1) of the node, under ``runproxy --workers``."""
     suffix = f"-{number}"
     return node[: LONGEST - len(suffix)] + suffix
+
+
+def worker_names(node: str) -> list[str]:
+    """The names that its processes may have."""
+    return [worker_name(node, number) for number in range(1, MOST_WORKERS + 1)]
 
 
 def _from_host(host: str) -> str:

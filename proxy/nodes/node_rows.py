@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import BooleanField, Case, ExpressionWrapper, F, Q, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, F, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from proxy.models.nodes import Lease, NodeState, ProxyNode
@@ -150,5 +150,10 @@ def _give_up_lease(me: Me) -> None:
 
 def ask_to_drain(name: str) -> bool:
     """Ask a node to drain; False if there is none of that name that lives."""
-    living = ProxyNode.objects.filter(name=name, seen_at__gte=Now() - timedelta(seconds=SILENT_S))
-    return bool(living.exclude(state=NodeState.STOPPED).update(drain=True))
+    return bool(living().filter(name=name).update(drain=True))
+
+
+def living() -> QuerySet[ProxyNode]:
+    """The nodes that have been heard of late and have not said that they ended."""
+    heard = ProxyNode.objects.filter(seen_at__gte=Now() - timedelta(seconds=SILENT_S))
+    return heard.exclude(state=NodeState.STOPPED)

@@ -1,6 +1,7 @@
 """The process starts with a clear word about what hinders it, and ends within five seconds, shares open or not."""
 
 import asyncio
+import os
 import signal
 import socket
 import sqlite3
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.management.workers import DRAINED
 from proxy.simulator.profiles import CPUMINER, ESP_MINER
 from tests.e2e.conftest import Measured, StartFleet, StartPool, StartProxy
 from tests.e2e.fleet import eventually
@@ -51,6 +53,26 @@ async def test_signal_ends_a_proxy_at_work_with_exit_code_0(
     assert proxy.said == []
     assert fleet.wrongly_refused() == {}
     assert sum(pool.accepted for pool in pools) >= fleet.accepted
+
+
+async def test_drain_goes_on_when_the_proxy_is_told_to_end_and_the_second_word_ends_it_at_once(
+    start_pool: StartPool, start_proxy: StartProxy, start_fleet: StartFleet
+) -> None:
+    pool = await start_pool("A")
+    patient, hurried = [await start_proxy(SetUp(pools=[row(pool)], weights={"A": 1})) for _ in range(2)]
+    fleets = [await start_fleet(proxy.stratum, [CPUMINER, ESP_MINER]) for proxy in (patient, hurried)]
+    for proxy, fleet in zip((patient, hurried), fleets, strict=True):
+        await fleet.mined(1)
+        os.kill(proxy.pid, signal.SIGUSR1)
+        await proxy.until("node_draining", miners=2)
+        os.kill(proxy.pid, signal.SIGTERM)
+        await proxy.until("shutdown_signal", signal="SIGTERM")
+    assert (await hurried.end())[0] == 0
+    assert hurried.lines("shutdown_begin")[0]["sessions"] == 2
+    assert await patient.exit_code() == DRAINED
+    assert patient.lines("shutdown_begin")[0]["sessions"] == 0
+    assert [line["signal"] for line in patient.lines("shutdown_signal")] == ["SIGTERM", "drained: SIGUSR1"]
+    assert all(fleet.wrongly_refused() == {} for fleet in fleets)
 
 
 async def test_pool_that_answers_nothing_does_not_hold_the_end_up(

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from proxy.management.workers import DRAINED
 from proxy.net.tasks import spawn
 from proxy.simulator.profiles import CPUMINER, ESP_MINER, NERDQAXE, WHATSMINER
 from tests.e2e.conftest import PROXIES, Measured, StartFleet, StartPool
@@ -180,12 +181,12 @@ async def balanced(nodes: Nodes, folder: Path) -> AsyncIterator[int]:
 async def drain_one(nodes: Nodes, fleet: Fleet, pools: Sequence[TimedPool]) -> int:
     """As for an upgrade: its miners go on at the others, no share is refused or lost. How many had to move."""
     one, disconnects = nodes.ones[-1], fleet.disconnects
-    drain = spawn(run_python(one.environment, "manage.py", "drain", "one"), name="drain")
+    drain = spawn(run_python(one.environment, "manage.py", "drain", "--wait"), name="drain")
     miners = int((await one.until("node_draining", node="one"))["miners"])
     assert (await one.get("/readyz", nodes.one_asks))[0] == 503
     code, said = await drain
     assert code == 0, said
-    assert await one.exit_code() == 0
+    assert await one.exit_code() == DRAINED
     await fleet.mined(1)
     assert fleet.disconnects - disconnects == miners > 0
     await fleet.settle()

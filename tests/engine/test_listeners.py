@@ -121,6 +121,7 @@ def test_miners_of_a_listener_that_is_gone_are_let_go_one_after_the_other() -> N
 def test_miners_of_a_node_that_stops_soon_are_let_go_over_the_time_that_was_asked_for() -> None:
     world = world_with(rack(), always({A: 1}))
     miners = [miner_of(world, user=f"addr.rig{number}") for number in range(200)]
+    assert world.engine.leaving_s(5.0) == 5.0 and world.engine.leaving_s(60.0) == 10.0
     world.engine.let_all_go(5.0)
     miners[-1].leave()
     world.advance(2.5)

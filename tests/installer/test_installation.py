@@ -227,6 +227,7 @@ def test_postgresql_named_in_the_settings_is_installed_for_and_upgraded(account)
         done = account.script("upgrade.sh", release=changed_release(account, "newer", newer))
         assert done.returncode == 0, done.stdout + done.stderr + account.log()
         assert "another database is not backed up here" in done.stdout
+        assert "No other node works that could take the miners." in done.stderr
         assert "result" in mine(account)
         assert server.sql("SELECT label FROM proxy_wallet") == [("mine",)]
         account.stop()

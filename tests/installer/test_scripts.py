@@ -1,13 +1,16 @@
 """The installer's scripts and the unit file by the tools made for checking them."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from proxy.management.workers import DRAINED, STOP_S
 from proxy.net.inherited import STRATUM, TLS, WEB
+from proxy.node import DRAIN_S, NOTICED_S
 
 MOST_EXPOSED = 28
 """Tenths of systemd's exposure level, from 0 (safe) to 100; a service without any of these lines has 96."""
@@ -55,6 +58,17 @@ def test_unit_file_is_right_for_systemd(units, name):
     )
     own = [line for line in done.stderr.splitlines() if "dpmp" in line]
     assert done.returncode == 0 and not own, done.stderr
+
+
+def test_service_drains_by_the_lines_of_the_documents_and_stays_off_then(units):
+    text = (units / "dpmp.service").read_text()
+    assert f"RestartPreventExitStatus={DRAINED}\nSuccessExitStatus={DRAINED}\n" in text
+    assert int(re.search("TimeoutStopSec=(.+)", text)[1]) > STOP_S > DRAIN_S + 2 * NOTICED_S + 30
+    lines = re.search(r"```ini\n(.*?)```", (INSTALLER.parent / "docs" / "farm.md").read_text(), re.DOTALL)[1]
+    assert "KillSignal=SIGUSR1" in lines
+    (units / "dpmp.service.d").mkdir()
+    (units / "dpmp.service.d" / "override.conf").write_text(lines)
+    test_unit_file_is_right_for_systemd(units, "dpmp.service")
 
 
 def test_service_is_hardened_and_stays_so(units):

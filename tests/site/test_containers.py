@@ -18,6 +18,7 @@ from dpmp_site.env import VARIABLES
 from proxy import VERSION
 from proxy.config.snapshot import Listeners
 from proxy.management.commands.runproxy import Command
+from proxy.management.workers import STOP_S
 from tests.e2e.test_behind_haproxy import haproxy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -145,6 +146,7 @@ def test_haproxy_asks_each_node_whether_it_is_ready_and_each_has_a_name_and_a_fo
     for name, service in nodes.items():
         line = f"{name}:{_DEFAULT.stratum_port} check port {_DEFAULT.metrics_port}"
         assert f"server {service['environment']['DPMP_NODE']} {line}" in asked
+        assert service["stop_signal"] == "SIGUSR1" and int(service["stop_grace_period"][:-1]) > STOP_S  # it drains
         assert service["command"][:2] == ["--metrics", f"0.0.0.0:{_DEFAULT.metrics_port}"]  # else HAProxy cannot ask
 
 
@@ -195,7 +197,7 @@ def test_each_node_of_a_farm_is_started_with_options_and_variables_that_it_knows
 def test_services_of_a_farm_wait_for_services_that_there_are() -> None:
     known = {
         "image", "build", "restart", "init", "read_only", "cap_drop", "security_opt", "stop_grace_period", "ulimits",
-        "tmpfs", "command", "volumes", "ports", "environment", "depends_on", "healthcheck",
+        "stop_signal", "tmpfs", "command", "volumes", "ports", "environment", "depends_on", "healthcheck",
     }  # fmt: skip
     services = read(COMPOSES[1])["services"]
     for service in services.values():

@@ -17,9 +17,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from proxy.management.banner import banner
+from proxy.management.workers import DRAINED, Workers, worker_command
 from proxy.net import inherited
 from proxy.node import Node, serve
-from proxy.nodes.identity import NodeNameError, node_name, worker_name
+from proxy.nodes.identity import MOST_WORKERS, NodeNameError, node_name, worker_name
 from proxy.observe.events import Listening, WebStarted
 from proxy.process import Options, StartError
 from proxy.types import HASHES_PER_DIFFICULTY
@@ -111,12 +112,10 @@ class Command(BaseCommand):
 
     def _run_workers(self, options: dict[str, Any]) -> None:
         """Be the parent of processes that do the work."""
-        from proxy.management.workers import MOST, Workers, worker_command
-
         gc.enable()
         count, name = options["workers"], _node_name(options["node"], alone=False)
-        if not 2 <= count <= MOST:
-            raise CommandError(f"--workers takes a number from 2 to {MOST}.")
+        if not 2 <= count <= MOST_WORKERS:
+            raise CommandError(f"--workers takes a number from 2 to {MOST_WORKERS}.")
         for other in ("demo", "only_web"):
             if options[other]:
                 raise CommandError(f"--workers does not go with --{other.replace('_', '-')}.")
@@ -141,7 +140,10 @@ class Command(BaseCommand):
             folder=settings.BASE_DIR,
             report=lambda text: self.stderr.write(f"{text}\n"),
         )
-        if code := asyncio.run(workers.run()):
+        code = asyncio.run(workers.run())
+        if code == DRAINED:
+            sys.exit(DRAINED)
+        if code:
             raise CommandError(f"The first process could not start (exit code {code}).")
 
     def _run(self, options: Options, *, only_web: bool) -> None:
@@ -153,6 +155,7 @@ class Command(BaseCommand):
 
         def ready(node: Node) -> None:
             stops(node)
+            twisted_loop.add_signal_handler(signal.SIGTERM, node.terminate, "SIGTERM")
             if hasattr(signal, "SIGUSR1"):
                 twisted_loop.add_signal_handler(signal.SIGUSR1, node.drain, "SIGUSR1")
             if options.worker:
@@ -168,7 +171,9 @@ class Command(BaseCommand):
                 gc.enable()
                 twisted_loop.run_until_complete(serve_pages(options, stops))
             else:
-                twisted_loop.run_until_complete(serve(options, ready))
+                drained = twisted_loop.run_until_complete(serve(options, ready))
+                if drained:
+                    sys.exit(DRAINED)
         except StartError as error:
             raise CommandError(str(error)) from error
 

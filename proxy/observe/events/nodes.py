@@ -35,7 +35,8 @@ class NodeStartedAlone(Event):
 
 @event("node_draining", WARNING)
 class NodeDraining(Event):
-    """This node takes no new miners, and lets its miners go over `seconds`; then it stops."""
+    """This node is no longer ready, takes no new miners, and lets its miners go one after the other; it stops in
+    about `seconds`."""
 
     node: str
     miners: int
