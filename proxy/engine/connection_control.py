@@ -107,7 +107,7 @@ class ConnectionControl:
             return f"refused for {refused_s:.0f} s: connections of this address sent too much that earns nothing"
         if not may_connect(self.config.access_of(listener), peer, is_named=bool(through)):
             return "not an address that may mine here"
-        per_minute = self.config.limits.connects_per_minute
+        per_minute = limits_for(self.config.limits, USUAL_ROOM).connects_per_minute
         if self._connect_rates.admits(address, per_minute, now):
             return ""
         return self._met(

@@ -19,6 +19,11 @@ SURELY_IDLE_S = 3.0
 """A handshake takes less, so connections that are older and not authorised go before any that is younger."""
 MOST_COMPARED = 64
 """Addresses that are compared for it, those first whose connections are pending for longest."""
+LEAST_CONNECTS = 2_000
+"""New connections of an address in a minute where nothing is set, and twice as many as it may have: after a power cut
+all miners of a farm come back together, and bfgminer connects twice. Who comes and leaves again without end costs a
+third of a millisecond each time; nobody is dialled for it before it has logged in, and then at a pace (``dial_pace``).
+"""
 MAX_ADDRESSES = 4_096
 """Addresses whose rate of connections is remembered."""
 
@@ -28,10 +33,12 @@ def limits_for(limits: Limits, capacity: int) -> Limits:
     """``limits`` with what they leave to the machine (0), which has room for ``capacity`` miners; each of those may be
     a worker of its own."""
     most = limits.max_sessions or capacity
+    each = limits.max_sessions_per_address or max(1, most // 2)
     return replace(
         limits,
         max_sessions=most,
-        max_sessions_per_address=limits.max_sessions_per_address or max(1, most // 2),
+        max_sessions_per_address=each,
+        connects_per_minute=limits.connects_per_minute or max(LEAST_CONNECTS, 2 * each),
         max_workers=max(limits.max_workers, most),
     )
 

@@ -98,7 +98,10 @@ class ProxySettings(SingleRow):
     connects_per_minute = models.PositiveIntegerField(
         _("new connections per address and minute"),
         default=_LIMITS.connects_per_minute,
-        help_text=_("Also so many at once: after a power cut all miners of a farm come back together."),
+        help_text=_(
+            "Also so many at once: after a power cut all miners of a farm come back together. 0: twice the maximum per "
+            "address, at least 2,000."
+        ),
     )
     subscribe_timeout_s = models.FloatField(
         _("first message timeout"),
@@ -291,7 +294,6 @@ class ProxySettings(SingleRow):
             *(
                 check(f"settings_{name}_positive", Q(**{f"{name}__gt": 0}), _("This must be above 0."))
                 for name in (
-                    "connects_per_minute",
                     "subscribe_timeout_s",
                     "handshake_timeout_s",
                     "max_workers",

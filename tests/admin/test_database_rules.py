@@ -97,7 +97,6 @@ def test_a_pool_has_one_weight_in_a_schedule() -> None:
         {"metrics_port": 65536},
         {"tls_port": 3352},
         {"tls_port": 70_000, "tls_certificate": "/x"},
-        {"connects_per_minute": 0},
         {"subscribe_timeout_s": 0},
         {"max_workers": 0},
         {"input_bytes_per_s": 100},

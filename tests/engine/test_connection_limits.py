@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from proxy.config.snapshot import Limits
-from proxy.engine.connection_limits import MAX_ADDRESSES, SURELY_IDLE_S, ConnectionLimits, ConnectRates, limits_for
+from proxy.engine.connection_limits import (
+    LEAST_CONNECTS,
+    MAX_ADDRESSES,
+    SURELY_IDLE_S,
+    ConnectionLimits,
+    ConnectRates,
+    limits_for,
+)
 from proxy.observe.events import MinerDisconnected, MinerRefused
 from proxy.types import SessionId
 from tests.support.world import ScriptedMiner, World
@@ -169,6 +176,19 @@ def test_where_all_work_a_newcomer_is_refused() -> None:
 
 
 @pytest.mark.no_cover
+@pytest.mark.parametrize("limits", [Limits(), Limits(max_sessions_per_address=5_000)])
+def test_as_many_miners_as_an_address_may_have_come_back_at_once_and_once_more(limits: Limits) -> None:
+    """A farm behind one router after a power cut; its old connections are not noticed as broken yet, or all are."""
+    world = World({"A": 8})
+    world.engine.apply(replace(world.config, limits=limits_for(limits, 10_000)))
+    for _ in range(2):
+        sessions = [world.engine.connect(f"192.0.2.1:{port}") for port in range(5_000)]
+        assert None not in sessions
+        for session in sessions:
+            world.engine.session_ended(session)
+
+
+@pytest.mark.no_cover
 def test_a_thousand_miners_of_one_address_come_back_at_once() -> None:
     world = limited(max_sessions=2_000)
     admitted = [world.engine.connect(f"192.0.2.1:{port}") for port in range(1_000)]
@@ -226,11 +246,12 @@ def test_firmware_that_authorises_first_and_subscribes_late_is_served() -> None:
 
 
 def test_where_the_operator_sets_no_limits_the_machine_decides() -> None:
-    fitted = Limits(max_sessions=6000, max_sessions_per_address=3000, max_workers=6000)
+    fitted = Limits(max_sessions=6000, max_sessions_per_address=3000, max_workers=6000, connects_per_minute=2 * 3000)
     assert limits_for(Limits(), 6000) == fitted, "each of them may be a worker of its own"
     assert limits_for(Limits(max_workers=7000), 6000).max_workers == 7000
-    assert limits_for(Limits(max_sessions=10), 6000) == Limits(max_sessions=10, max_sessions_per_address=5)
-    most = Limits(max_sessions=10, max_sessions_per_address=9)
+    least = {"max_sessions": 10, "connects_per_minute": LEAST_CONNECTS}
+    assert limits_for(Limits(max_sessions=10), 6000) == Limits(**least, max_sessions_per_address=5)
+    most = Limits(max_sessions=10, max_sessions_per_address=9, connects_per_minute=7)
     assert limits_for(most, 6000) == most
     assert limits_for(Limits(), 1).max_sessions_per_address == 1
 

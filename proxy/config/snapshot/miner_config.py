@@ -69,8 +69,8 @@ class Limits:
     """0: as many as the machine has room for."""
     max_sessions_per_address: int = 0
     """A farm behind one NAT shares its address. 0: half of those in all."""
-    connects_per_minute: int = 2000
-    """New connections of one address; so many at once: a farm of 1,000 after a power cut, bfgminer connects twice."""
+    connects_per_minute: int = 0
+    """New connections of one address; so many at once. 0: twice as many as it may have, 2,000 at least."""
     subscribe_timeout_s: float = 10.0
     """A connection that has made no call at all by then is closed."""
     handshake_timeout_s: float = 30.0
