@@ -78,15 +78,15 @@ class UpstreamConnection:
 
     __slots__ = (
         "_backlog",
+        "_began_at",
         "_cancel_dial",
         "_deadlines",
-        "_dialed_at",
         "_events",
         "_is_new",
+        "_is_open",
         "_job_watch",
         "_known",
         "_notify_cache",
-        "_opened_at",
         "_session",
         "_tip",
         "_unnoted",
@@ -166,14 +166,15 @@ class UpstreamConnection:
         """What the pool was asked for in the handshake, by the minimum or the password, and may keep for good; 0 for
         nothing."""
         self._cancel_dial: Callable[[], None] | None = None
-        self._opened_at: float | None = None
-        self._dialed_at = 0.0
+        self._is_open = False
+        self._began_at = 0.0
+        """When it was opened; while it is not, when it was dialled."""
 
     # --- What a session does with it ------------------------------------------------------------------------------
 
     def dial(self, dialer: Dialer) -> None:
         """Start connecting."""
-        self._dialed_at = self._deadlines.now()
+        self._began_at = self._deadlines.now()
         self._events.emit(
             PoolConnecting(
                 pool=self.pool,
@@ -218,17 +219,17 @@ class UpstreamConnection:
     @property
     def is_open(self) -> bool:
         """Whether the connection stands."""
-        return self._opened_at is not None and not self.ended
+        return self._is_open and not self.ended
 
     @property
     def is_dialled(self) -> bool:
         """Whether it is being dialled, or stands: one that waits for its turn is neither."""
-        return not self.ended and (self._cancel_dial is not None or self._opened_at is not None)
+        return not self.ended and (self._cancel_dial is not None or self._is_open)
 
     @property
     def lived_s(self) -> float:
         """Seconds since the connection stood; 0 if it never did."""
-        return 0.0 if self._opened_at is None else self._deadlines.now() - self._opened_at
+        return self._deadlines.now() - self._began_at if self._is_open else 0.0
 
     @property
     def gap_s(self) -> float:
@@ -304,7 +305,7 @@ class UpstreamConnection:
         if self.ended:
             return
         self.wanted_end = wanted
-        if self._opened_at is None:
+        if not self._is_open:
             if self._cancel_dial is not None:
                 self._cancel_dial()
             self._end(reason)
@@ -319,7 +320,8 @@ class UpstreamConnection:
         if self.ended:
             link.close()
             return self.upstream
-        self._opened_at = self._deadlines.now()
+        dialled_at, self._began_at = self._began_at, self._deadlines.now()
+        self._is_open = True
         self._job_watch.start()
         self._events.emit(
             PoolConnected(
@@ -327,7 +329,7 @@ class UpstreamConnection:
                 connection=self.id,
                 endpoint=str(self.endpoint),
                 probe=self._session is None,
-                latency_ms=round((self._opened_at - self._dialed_at) * 1e3, 1),
+                latency_ms=round((self._began_at - dialled_at) * 1e3, 1),
                 session=self._session,
             )
         )
@@ -340,7 +342,7 @@ class UpstreamConnection:
 
     def closed(self, reason: str) -> None:
         """The stream ended, or never began."""
-        if self._opened_at is not None:
+        if self._is_open:
             self.upstream.closed(reason)
         elif not self.ended:
             self._end(reason)

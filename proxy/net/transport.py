@@ -20,6 +20,7 @@ from typing import cast
 from proxy.net.held_writes import held_writes_of
 from proxy.ports import LinkHandler, Receiver
 from proxy.text import address_text
+from proxy.types import shared
 
 MAX_UNSENT = 1 << 20
 """Maximum of unsent bytes for a peer that does not read."""
@@ -112,7 +113,7 @@ class StreamLink(asyncio.Protocol):
         self._budget = budget
         self._spent = 0.0
         self._burst = budget.burst if budget is not None else inf
-        self._line_cost = budget.line_cost if budget is not None else 0.0
+        self._line_cost = shared(budget.line_cost) if budget is not None else 0.0
         self._lines_a_turn = budget.lines_a_turn if budget is not None else LINES_A_TURN
         self._answers = 0
         """Lines that a peer without a budget may send beyond those of a turn: it was sent so many."""

@@ -1,5 +1,6 @@
 """Coarse timers: each call comes once, never before its time, at most a slot after it."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -109,3 +110,19 @@ def test_of_very_many_that_are_due_together_others_have_their_turns_in_between()
     assert numbers == [0, *range(2, 3 * CALLS_A_TURN - 1)]
     assert names[-2:] == ["asked for meanwhile", "later"]
     assert {at for name, at in bench.called if isinstance(name, int)} == {due}
+
+
+def test_what_has_waited_or_was_cancelled_is_held_no_longer() -> None:
+    class Owner:
+        calls = 0
+
+        def due(self) -> None:
+            self.calls += 1
+
+    bench, owner = Bench(), Owner()
+    before = sys.getrefcount(owner)
+    timers = [bench.wheel.call_at(bench.clock.now() + 10, owner.due) for _ in range(3)]
+    timers[0].cancel()
+    assert sys.getrefcount(owner) == before + 2
+    bench.clock.advance(11)
+    assert owner.calls == 2 and sys.getrefcount(owner) == before
