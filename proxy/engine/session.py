@@ -273,8 +273,8 @@ class Session:
     def miner_authorized(self, user: str, password: str) -> None:
         """The first worker names the session; others are distinguished in the counts only."""
         worker = worker_of(user)
-        first = not self.submits.workers
-        self.submits.workers[user] = worker
+        first = self.submits.user is None
+        self.submits.authorized(user, worker)
         listener = self._engine.config.listener(self.listener)
         if first:
             self.worker, self.user = worker, user
@@ -308,7 +308,7 @@ class Session:
 
     def miner_handled(self) -> None:
         """Work may be asked for once the miner has all its replies."""
-        if not self.started and self.jobs is not None and self.submits.workers and not self._ended:
+        if not self.started and self.jobs is not None and self.submits.user is not None and not self._ended:
             self.started = True
             self.watch.logged_in()
             self._engine.session_started(self)

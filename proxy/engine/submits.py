@@ -6,7 +6,8 @@ target goes up whatever else is wrong with it, duplicates excepted: its pool dec
 
 import struct
 from binascii import unhexlify
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
 from proxy.engine.jobs import IssuedJob, JobTable
@@ -46,6 +47,7 @@ _TEXTS = {
     Reason.POOL_LOST: "Connection to the pool was lost, share not judged",
     Reason.TIMEOUT: "The pool did not answer",
 }
+_NO_OTHERS: Mapping[str, WorkerName] = MappingProxyType({})
 REFUSED_COST = 1.0
 """Points for a share that is refused here, unless it was worked for."""
 _words = struct.Struct(">LLL").unpack
@@ -58,6 +60,7 @@ class SubmitHandler:
     __slots__ = (
         "_delivery",
         "_diff1",
+        "_others",
         "_reading",
         "any_share",
         "cost",
@@ -67,7 +70,8 @@ class SubmitHandler:
         "scheduler",
         "session",
         "sums",
-        "workers",
+        "user",
+        "worker",
     )
 
     def __init__(
@@ -89,8 +93,12 @@ class SubmitHandler:
         self.scheduler = scheduler
         self.any_share = False
         """Whether a share of it has passed the check."""
-        self.workers: dict[str, WorkerName] = {}
-        """By the user names that were authorised; the first is the session's."""
+        self.user: str | None = None
+        """The first that was authorised, from which nearly all shares come; None until then."""
+        self.worker = WorkerName("")
+        """Its worker is the session's."""
+        self._others = _NO_OTHERS
+        """Of the other users that were authorised."""
         self.jobs: JobTable | None = None
         """None until the miner has subscribed."""
         self.events = events
@@ -100,6 +108,13 @@ class SubmitHandler:
         self._reading = BitsReading.REPLACE
         """How the miner's version bits are read first: as they were last where it mattered."""
 
+    def authorized(self, user: str, worker: WorkerName) -> None:
+        """Take shares from ``user``, of whom the worker's name was made."""
+        if self.user is None:
+            self.user, self.worker = user, worker
+        elif user != self.user:
+            self._others = {**self._others, user: worker}
+
     # --- SubmitTaker ----------------------------------------------------------------------------------------------
 
     def submit(self, submit: Submit) -> None:
@@ -108,7 +123,7 @@ class SubmitHandler:
         Under a name that was not authorised only a block goes up: it counts for the session's worker, whose user the
         connection to the pool has anyway.
         """
-        worker, jobs = self.workers.get(submit.user), self.jobs
+        jobs, worker = self.jobs, self.worker if submit.user == self.user else self._others.get(submit.user)
         if worker is None:
             self._submit_of_stranger(submit)
             return
@@ -130,7 +145,7 @@ class SubmitHandler:
         job, extranonce2_hex, ntime_hex, nonce_hex, bits_hex = texts
         try:
             job_id = job.decode()
-            worker, issued = self.workers[user], jobs.find(job_id)
+            worker, issued = self.worker if user == self.user else self._others[user], jobs.find(job_id)
             extranonce2 = unhexlify(extranonce2_hex)
             words = unhexlify(ntime_hex + nonce_hex + bits_hex)
             ntime, nonce, version_bits = _words(words)
@@ -266,16 +281,15 @@ class SubmitHandler:
         if issued is not None:
             check = check_share(issued, submit, self._diff1, self._reading)
             if check.meets_network and check.goes_up:
-                self._forward(submit, next(iter(self.workers.values())), issued, check)
+                self._forward(submit, self.worker, issued, check)
                 return
         self.bad_submit(submit.id, submit.job_id, 24, UNAUTHORIZED)
 
     def bad_submit(self, ident: JsonId, job_id: str, code: int, text: str) -> None:
         """Refuse what is no share; it counts for the session's worker."""
         reason = {24: Reason.UNAUTHORIZED, 25: Reason.NOT_SUBSCRIBED}.get(code, Reason.BAD_PARAMS)
-        worker = next(iter(self.workers.values()), WorkerName(""))
         self.downstream.refuse(ident, code, text)
-        self.emit_result(worker, None, job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
+        self.emit_result(self.worker, None, job_id, Verdict.REJECTED, reason, DecidedBy.PROXY, message=text)
 
     def _unknown_job(self, submit: Submit, worker: WorkerName, *, known: bool) -> None:
         if known:

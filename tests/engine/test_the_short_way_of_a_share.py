@@ -1,5 +1,6 @@
 """A share in the usual form takes a short way, and nothing else about it is different."""
 
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -183,6 +184,24 @@ def test_a_share_that_reads_like_parts_of_two_others_is_none_of_them() -> None:
     assert all(miner.answers(ident)[0]["result"] is True for ident in idents)
     assert miner.answers(again)[0]["error"][0] == 22
     assert len(world.pools["A"].submits) == 4
+
+
+def test_shares_of_several_users_take_the_short_way_and_those_of_a_stranger_are_refused() -> None:
+    world = World({"A": 8})
+    miner = world.miner(user="addr.one", mask="1fffe000")
+    miner.call("mining.authorize", ["addr.two", "x"], 60)
+    world.advance(1)
+    idents = list[int]()
+    for _ in range(3):
+        for miner.user in ("addr.one", "addr.two", "addr.three", ""):
+            idents.append(miner.submit(nonce=f"{len(idents):08x}", bits="00002000"))
+    world.advance(1)
+    assert [miner.answers(ident)[0]["result"] for ident in idents] == [True, True, None, None] * 3
+    assert Counter((share.worker, share.verdict) for share in world.events_of(ShareResult)) == {
+        ("one", Verdict.ACCEPTED): 3,
+        ("two", Verdict.ACCEPTED): 3,
+        ("one", Verdict.REJECTED): 6,
+    }
 
 
 def test_a_duplicate_of_one_of_many_shares_is_found() -> None:
