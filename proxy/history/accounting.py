@@ -107,15 +107,16 @@ class Accounting:
         stored: Iterable[Stored],
         pools: Mapping[PoolKey, Counts],
         unwritten: Mapping[tuple[WorkerName, PoolKey], Counts],
-    ) -> None:
+    ) -> list[WorkerName]:
         """Take over what several nodes have counted together: totals of some workers, and of all pools.
 
-        ``unwritten`` is what ``take`` has given of this run that was not in the database when it was read.
+        ``unwritten`` is what ``take`` has given of this run that was not in the database when it was read. Returns
+        the workers of which others have counted shares that were not known here.
         """
         self._events.settle()
         now, wall = self._clock.now(), self._clock.wall()
         self._cut(now)
-        waiting = dict(unwritten)
+        waiting, news = dict(unwritten), dict[WorkerName, None]()
         for delta in self._deltas:
             key = delta.worker, delta.pool
             waiting[key] = sum_of(waiting.get(key), delta.counts)
@@ -123,7 +124,9 @@ class Accounting:
             worker = self._workers.get(row.worker)
             if worker is not None:
                 mine = self._accumulator(worker, row.pool, now)
-                mine.total = sum_of(row.counts, waiting.get((row.worker, row.pool)))
+                known, mine.total = mine.total, sum_of(row.counts, waiting.get((row.worker, row.pool)))
+                if mine.total.submitted > known.submitted:
+                    news[row.worker] = None
                 if row.last_share_at is not None:
                     last = min(now, now - (wall - row.last_share_at))
                     mine.last = last if mine.last is None else max(mine.last, last)
@@ -133,23 +136,48 @@ class Accounting:
             pool.others = sum_of(counts, *(each for (_, key), each in waiting.items() if key == pool_key))
             for part in pool.own():
                 pool.others.less(part)
+        return list(news)
 
-    def resume(self, past: PastWork, *, pools: bool = True) -> None:
+    def resume(self, past: PastWork) -> None:
         """Add one worker's last day of earlier runs to the rates of the hour and the day; once for each worker.
 
-        A worker that is not in memory counts for its pools alone. ``pools``: add it to its pools' rates as well; of
-        several nodes each has in those what its own miners did.
+        A worker that is not in memory counts for its pools alone.
         """
         now = self._clock.now()
         worker = self._workers.get(past.worker)
         for key, at, work in past.slots:
-            if pools:
-                self._pool(key).window.add_past(at, work, now)
+            self._pool(key).window.add_past(at, work, now)
             if worker is not None:
                 self._accumulator(worker, key, now).window.add_past(at, work, now)
         if worker is not None:
             worker.resume(past.presence)
             self._changed(worker)
+
+    def replace_day(self, past: PastWork) -> None:
+        """Have one worker's last hour and day as ``past`` tells them: what it did on all nodes, up to the slot of the
+        hour that is still filling. Pools have what their own node's miners did, so nothing of it is added to them."""
+        worker = self._workers.get(past.worker)
+        if worker is None:
+            return
+        now = self._clock.now()
+        of_pools: dict[PoolKey, list[tuple[float, Work]]] = {}
+        for key, at, work in past.slots:
+            of_pools.setdefault(key, []).append((at, work))
+        for key, slots in of_pools.items():
+            self._accumulator(worker, key, now).window.replace_past(slots, now)
+        worker.resume(past.presence)
+        self._changed(worker)
+
+    def day_was_read(self, name: WorkerName) -> None:
+        """What the database has of a worker's last day is known here."""
+        worker = self._workers.get(name)
+        if worker is not None:
+            worker.has_day = True
+
+    def has_day(self, name: WorkerName) -> bool:
+        """Whether ``day_was_read`` since the worker is in memory; True of one that is not."""
+        worker = self._workers.get(name)
+        return worker is None or worker.has_day
 
     def resume_fleet(self, seen: PastPresence) -> None:
         """The fleet was there in earlier runs too."""

@@ -136,7 +136,7 @@ class PoolAccumulator(Accumulator):
 class WorkerState(Presence):
     """One worker: when it was there, and its accumulator for each pool."""
 
-    __slots__ = ("name", "pools", "stamp")
+    __slots__ = ("has_day", "name", "pools", "stamp")
 
     def __init__(self, name: WorkerName) -> None:
         super().__init__()
@@ -144,6 +144,8 @@ class WorkerState(Presence):
         self.pools: dict[PoolKey, WorkerAccumulator] = {}
         self.stamp = 0
         """Grows with each share and connection."""
+        self.has_day = False
+        """Whether its last day, as several nodes have written it, was read."""
 
     def works(self) -> bool:
         """Whether any pool has ever accepted a share of it."""

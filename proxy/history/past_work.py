@@ -6,7 +6,7 @@ never waits long.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
@@ -51,39 +51,40 @@ class Past:
     fleet: PastPresence | None = None
 
 
-async def resume_rates(accounting: Accounting, clock: Clock, *, pools: bool = True) -> float | None:
+async def resume_rates(accounting: Accounting, clock: Clock) -> float | None:
     """Give the accounting the last day of earlier runs; since when there was work (unix seconds), if there was any.
-
-    Without ``pools`` it is given to the workers alone: the rates of pools begin with this run.
 
     Raises:
         DjangoError: the database cannot be read; nothing was given.
     """
     times = Times(clock.now(), clock.wall())
-    past = await sync_to_async(_read, thread_sensitive=False)(times)
+    past = await sync_to_async(read_afresh, thread_sensitive=False)(times)
     if past.fleet is None:
         return None
-    if pools:
-        accounting.resume_fleet(past.fleet)  # first: a rate that has not all of its work yet is low, never a spike
+    accounting.resume_fleet(past.fleet)  # first: a rate that has not all of its work yet is low, never a spike
     for first in range(0, len(past.workers), WORKERS_AT_ONCE):
         for worker in past.workers[first : first + WORKERS_AT_ONCE]:
-            accounting.resume(worker, pools=pools)
+            accounting.resume(worker)
         await asyncio.sleep(0)  # the loop's other work goes first
     return times.to_wall(past.fleet.day)
 
 
-def _read(times: Times) -> Past:
+def read_afresh(times: Times, names: Sequence[WorkerName] | None = None) -> Past:
+    """``read_past`` in a thread whose connection may be an old one."""
     close_old_connections()
-    return read_past(times)
+    return read_past(times, names)
 
 
-def read_past(times: Times) -> Past:
-    """The last day up to the minute that holds ``times``, whose rows this run writes too. Blocks on the database."""
+def read_past(times: Times, names: Sequence[WorkerName] | None = None) -> Past:
+    """The last day, of all workers or of some, up to the minute that holds ``times``, whose rows this run writes too.
+
+    Blocks on the database.
+    """
     slots: dict[WorkerName, list[tuple[PoolKey, float, Work]]] = defaultdict(list)
     seen: dict[WorkerName, list[float]] = defaultdict(list)
     for begin, end in _slots(times):
         at = (begin + end) / 2
-        for worker, pool, work, minutes in _rows(times, begin, end):
+        for worker, pool, work, minutes in _rows(times, begin, end, names):
             seen[worker] += map(times.to_monotonic, minutes)
             if pool != NO_POOL:
                 slots[worker].append((pool, at, work))
@@ -127,12 +128,15 @@ def _slots(times: Times) -> Iterator[tuple[float, float]]:
         begin += width
 
 
-def _rows(times: Times, begin: float, end: float) -> Iterator[tuple[WorkerName, PoolKey, Work, tuple[float, float]]]:
+def _rows(
+    times: Times, begin: float, end: float, names: Sequence[WorkerName] | None
+) -> Iterator[tuple[WorkerName, PoolKey, Work, tuple[float, float]]]:
     """Work of each worker on each pool in the minutes whose middle lies in the slot; the first and the last of them."""
     width, half = end - begin, MINUTE_S / 2
     this_minute = times.wall // MINUTE_S * MINUTE_S
+    buckets = ShareBucket.objects.all() if names is None else ShareBucket.objects.filter(worker__in=names)
     rows = (
-        ShareBucket.objects.filter(
+        buckets.filter(
             start__gte=times.to_wall(begin) - half,
             start__lt=min(times.to_wall(end) - half, this_minute),
             step__lte=Step.TEN_MINUTES if width > _FINE_S else Step.MINUTE,

@@ -8,6 +8,7 @@ for all n that matter; quantiles by Wilson and Hilferty's cube (error below 2 % 
 """
 
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
@@ -176,6 +177,22 @@ class RateWindow:
             elif slot == current and not is_open:
                 is_open = True
                 _add_sums(self._sums, _OPEN + 3 * (ring - 1), (work.sum, work.squares, work.shares))
+
+    def replace_past(self, past: Iterable[tuple[float, Work]], now: float) -> None:
+        """Have ``past`` (a time in a slot, and all work in it) in place of what stands in the hour and the day.
+
+        What stands in the hour's slot that is still filling stays, and what ``past`` has of it is left out.
+        """
+        if now >= self._end:
+            self._roll(now)
+        if self._sums is not None and self._rings is not None:
+            self._rings[1] = self._rings[2] = None
+            for place in (*range(3, _OPEN), *range(_OPEN + 3, _OPEN + 6)):
+                self._sums[place] = 0.0
+        begin = slot_start(now, 1)
+        for at, work in past:
+            if at < begin:
+                self.add_past(at, work, now)
 
     def hour(self, now: float) -> tuple[float, ...]:
         """Sums of difficulty of the last hour in 30 slots of two minutes, oldest first; the last is still filling."""

@@ -17,6 +17,7 @@ from proxy.history.journal_import import JournalImporter
 from proxy.history.past_work import resume_rates
 from proxy.history.records import Records
 from proxy.history.retention import RetentionJob
+from proxy.history.shared_rates import SharedRates
 from proxy.history.shared_totals import SharedTotals
 from proxy.history.split import SplitMeter
 from proxy.history.spool import BatchSpool
@@ -51,15 +52,19 @@ class HistoryService:
         self.records = Records(clock=clock, events=events)
         self.effort = EffortMeter(clock=clock, events=events, accounting=self.accounting)
         self.splits = SplitMeter(clock=clock, events=events, accounting=self.accounting)
-        self._is_alone = lease is None or not lease.is_shared
-        shared = None
-        if not self._is_alone:
+        shared: SharedTotals | None = None
+        self._rates: SharedRates | None = None
+        if lease is not None and lease.is_shared:
+            self._rates = SharedRates(
+                clock=clock, events=events, accounting=self.accounting, is_written=lambda: self.writer.is_written
+            )
             shared = SharedTotals(
                 clock=clock,
                 events=events,
                 accounting=self.accounting,
                 records=self.records,
                 effort=self.effort,
+                found=self._rates.found,
             )
         self._spool = BatchSpool(data_dir / "unwritten.jsonl")
         self._replay = JournalReplay(data_dir)
@@ -110,14 +115,14 @@ class HistoryService:
         return (
             ("history", self.writer.run()),
             ("batch journal", self.writer.keep_journal()),
-            ("rates of earlier runs", self._resume()),
+            ("rates of earlier runs", self._rates.run() if self._rates is not None else self._resume()),
         )
 
     async def _resume(self) -> None:
         """Not before miners are served: a large history takes some seconds to read."""
         with suppress(DjangoError):  # the writer says so if the database cannot be used; the rates begin with this run
-            since = await resume_rates(self.accounting, self._clock, pools=self._is_alone)
-            if since is not None and self._is_alone:
+            since = await resume_rates(self.accounting, self._clock)
+            if since is not None:
                 self.splits.watched_since(since)
 
     def shutdown_begins(self) -> None:

@@ -36,6 +36,7 @@ MANY_ROWS_S = 30.0
 JOURNAL_S = 0.5
 """Between two lines of the journal: what a kill can lose, with room for a busy machine below a second."""
 RETRY_S = 0.25
+WRITTEN_S = 10.0
 
 PeriodicJob = Callable[[], None]
 """Work for the writer's thread after each batch: import of the journal, roll-ups. May raise as ``execute`` may."""
@@ -111,6 +112,11 @@ class HistoryWriter:
     def lag_s(self) -> float:
         """Age of the oldest thing that waits to be written, seconds."""
         return 0.0 if self._waiting_since is None else self._clock.now() - self._waiting_since
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the database can be used and has what was counted, but for the last seconds."""
+        return not self._trouble and self.lag_s < WRITTEN_S
 
     async def run(self) -> None:
         """Write every few seconds until ``close``."""

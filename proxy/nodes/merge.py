@@ -1,10 +1,11 @@
 """One snapshot of what several nodes say: as if all miners were connected to one proxy.
 
 What each node sees by itself adds up: connections, rates, the work of an hour and a day, what it did since it started.
-A split is of the work of all nodes. Totals of all time are those of all nodes on each of them, as old as its last look
-at the database: the largest is the newest. What is the same everywhere, the settings and what is in control, is taken
-from the node that leads, or from one that does not depend on the order in which they were heard. Times are those of the
-nodes' own clocks.
+A worker's hour and day are those of all nodes on each that it is connected to; no node knows of more than there was, so
+the fullest is the newest. A split is of the work of all nodes. Totals of all time are those of all nodes on each of
+them, as old as its last look at the database: the largest is the newest. What is the same everywhere, the settings and
+what is in control, is taken from the node that leads, or from one that does not depend on the order in which they were
+heard. Times are those of the nodes' own clocks.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,6 +102,11 @@ def sum_of_rates(rates: Sequence[RateView]) -> RateView:
         known=any(rate.known for rate in some),
         span_s=max(rate.span_s for rate in some),
     )
+
+
+def _work(rate: RateView) -> tuple[float, ...]:
+    """What orders rates of the same window and the same worker: the work behind them, then anything."""
+    return rate.value * rate.span_s, rate.high, rate.low, rate.span_s, rate.known
 
 
 def largest_of(tallies: Sequence[Tally]) -> Tally:
@@ -257,9 +263,9 @@ def _worker(views: Sequence[WorkerView]) -> WorkerView:
         connections=sum(view.connections for view in views),
         node=", ".join(sorted(view.node for view in here)) if newest.connections else newest.node,
         rate_5m=sum_of_rates([view.rate_5m for view in views]),
-        rate_1h=sum_of_rates([view.rate_1h for view in views]),
-        rate_24h=sum_of_rates([view.rate_24h for view in views]),
-        day_line=_line([(view.day_line, view.rate_24h.value) for view in views]),
+        rate_1h=max([view.rate_1h for view in views], key=_work),
+        rate_24h=max([view.rate_24h for view in views], key=_work),
+        day_line=max(views, key=lambda view: (*_work(view.rate_24h), view.day_line)).day_line,
         shares_per_s=sum(sorted(view.shares_per_s for view in views)),
         shares_aim=None if None in aims else _sum(aims),
         counts=largest_of([view.counts for view in views]),
@@ -270,21 +276,6 @@ def _worker(views: Sequence[WorkerView]) -> WorkerView:
         excluded={key: why for view in sorted(here, key=lambda view: view.node) for key, why in view.excluded.items()},
         sessions=tuple(sessions[-SESSIONS_SHOWN:]),
     )
-
-
-def _line(lines: Sequence[tuple[bytes, float]]) -> bytes:
-    """Lines that are each relative to their own best become one: a line's mean stands for its day's rate."""
-    known = sorted((line, rate) for line, rate in lines if line and sum(line))
-    if not known:
-        return b""
-    length = max(len(line) for line, _ in known)
-    sums = [0.0] * length
-    for line, rate in known:
-        scale = (rate or 1.0) / sum(line)
-        for at, part in enumerate(line, length - len(line)):
-            sums[at] += part * scale
-    best = max(sums)
-    return bytes([round(255 * part / best) for part in sums]) if best > 0.0 else b""
 
 
 def _moves(lives: Sequence[LiveSnapshot], monotonic: float) -> Mapping[WorkerName, Moves]:

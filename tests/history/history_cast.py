@@ -6,6 +6,8 @@ from proxy.models.history import RejectBucket, ShareBucket, Step
 
 T0 = 1_767_225_600  # 2026-01-01 00:00 UTC
 DAY = 86400
+PER_MINUTE = 600.0
+"""Work a minute of the worker whose history is made up, on each pool."""
 
 
 def bucket(start, worker="ann", pool="A", step=Step.MINUTE, **sums):
@@ -53,3 +55,22 @@ def minutes(count, seed=1, every_s=420):
             )
     ShareBucket.objects.bulk_create(shares)
     RejectBucket.objects.bulk_create(rejects)
+
+
+def worked(clock, minutes, worker="ann", pools=("A", "B"), until=0, step=Step.MINUTE):
+    """History of the ``minutes`` before the minute ``until`` minutes ago: ``PER_MINUTE`` on each pool."""
+    this_minute = int(clock.wall() // 60) * 60
+    width = int(step) // 60
+    ShareBucket.objects.bulk_create(
+        ShareBucket(
+            step=step,
+            start=(this_minute - (until + back) * 60) // int(step) * int(step),
+            worker=worker,
+            pool=pool,
+            work=PER_MINUTE * width,
+            work_squares=PER_MINUTE * width * 10.0,
+            work_shares=60 * width,
+        )
+        for back in range(width, minutes + 1, width)
+        for pool in pools
+    )

@@ -9,14 +9,13 @@ from proxy.history.past_work import Times, read_past, resume_rates
 from proxy.history.rates import RateWindow
 from proxy.history.split import RESUMED_WITHIN_S, Span, SplitMeter
 from proxy.history.tallies import PastPresence, PastWork
-from proxy.models.history import ShareBucket, Step
+from proxy.models.history import Step
 from proxy.observe.events import EventStream, SplitTargetChanged
 from proxy.scheduling.virtual_clock import VirtualClock
+from tests.history.history_cast import worked
 from tests.support.shares import ANN, BOB, A, B, ready, share
 
 HOUR, DAY = WINDOWS_S[1:]
-PER_MINUTE = 600.0
-"""Work a minute of the worker whose history is made up, on each pool."""
 
 
 class Run:
@@ -41,25 +40,6 @@ class Run:
         for worker in past.workers:
             self.accounting.resume(worker)
         self.meter.watched_since(times.to_wall(past.fleet.day))
-
-
-def worked(clock, minutes, worker=ANN, pools=(A, B), until=0, step=Step.MINUTE):
-    """History of the ``minutes`` before the minute ``until`` minutes ago: ``PER_MINUTE`` on each pool."""
-    this_minute = int(clock.wall() // 60) * 60
-    width = int(step) // 60
-    ShareBucket.objects.bulk_create(
-        ShareBucket(
-            step=step,
-            start=(this_minute - (until + back) * 60) // int(step) * int(step),
-            worker=worker,
-            pool=pool,
-            work=PER_MINUTE * width,
-            work_squares=PER_MINUTE * width * 10.0,
-            work_shares=60 * width,
-        )
-        for back in range(width, minutes + 1, width)
-        for pool in pools
-    )
 
 
 @pytest.fixture

@@ -5,69 +5,18 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError
 from django.db.models import Sum
 
-from proxy.config.snapshot import ConfigSnapshot, Endpoint, PoolConfig
 from proxy.history import Counts
 from proxy.history.counters import sum_of
-from proxy.history.service import HistoryService
 from proxy.history.shared_totals import EVERY_S, LOOKS, MOST_NAMES, SharedTotals
 from proxy.history.split import Span
 from proxy.models.history import RejectTotal, ShareBucket, ShareTotal
-from proxy.observe.events import BestShare, BlockFound, EventStream, SplitTargetChanged
+from proxy.observe.events import BlockFound, EventStream, SplitTargetChanged
 from proxy.scheduling.virtual_clock import VirtualClock
 from proxy.types import Chain, DecidedBy, Reason
-from tests.nodes.cast import GivenLease
-from tests.support.shares import ANN, BOB, A, B, Heard, gone, ready, refused, share
+from tests.nodes.counting_node import Node
+from tests.support.shares import ANN, BOB, A, B, gone, ready, refused, share
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CONFIG = ConfigSnapshot(
-    pools={
-        key: PoolConfig(key=key, chain=Chain.BTC, wallet="w", endpoints=(Endpoint(host="pool", port=1),))
-        for key in (A, B)
-    }
-)
-
-
-class Node:
-    """What one node counts, on a virtual clock."""
-
-    def __init__(self, folder, lease=None):
-        folder.mkdir(exist_ok=True)
-        self.has_ended = False
-        self.clock, self.events = VirtualClock(), EventStream()
-        self.best = Heard(self.events, BestShare)
-        self.history = HistoryService(
-            clock=self.clock,
-            events=self.events,
-            hashes_per_difficulty=1.0,
-            data_dir=folder,
-            blocks=folder / "blocks.jsonl",
-            lease=lease or GivenLease(),
-        )
-        self.history.apply(CONFIG)
-
-    async def start(self):
-        await self.history.restore()
-        return self
-
-    def mine(self, accepted, worker=ANN, pool=A, difficulty=1.0):
-        for _ in range(accepted):
-            self.events.emit(share(worker, pool, difficulty))
-
-    async def write(self):
-        """Write, and learn what the others have written."""
-        self.clock.advance(EVERY_S)
-        assert await self.history.writer.flush()
-
-    async def end(self):
-        if not self.has_ended:
-            self.has_ended = True
-            await self.history.close()
-
-    def of_worker(self, worker=ANN):
-        return self.history.accounting.worker(worker).total.accepted
-
-    def of_pool(self, pool=A):
-        return self.history.accounting.pool(pool).total.accepted
 
 
 @pytest.fixture
@@ -230,7 +179,7 @@ async def test_splits_and_rates_are_of_a_nodes_own_miners(two, tmp_path):
     split = {part.pool: part.delivered for part in one.history.splits.fleet(Span.CHANGE).parts}
     assert split == {"A": 0.8, "B": 0.2}
     again = await Node(tmp_path / "three").start()
-    await again.history._resume()
+    await again.history._rates.look()
     assert again.of_pool(B) == 92
     assert all(work.sum == 0.0 for work in again.history.accounting.pool_work(2).values())
     await again.end()

@@ -183,17 +183,21 @@ def test_connected_workers_come_first():
     assert [row.name for row in merged(a_node("a", away), a_node("b", here)).workers] == ["w2", "w1"]
 
 
-def test_lines_of_the_day_count_by_the_work_that_they_show():
-    strong = a_worker("w", "a", rate=3.0, day_line=bytes([0, 255, 255]))
-    weak = a_worker("w", "b", rate=1.0, day_line=bytes([255, 0]))
-    (row,) = merged(a_node("a", strong), a_node("b", weak)).workers
-    assert row.day_line == bytes([0, 255, 153])  # 0, 1.5 + 1, 1.5 of work
+def test_the_fullest_day_is_a_workers_day():
+    """Each node that it is connected to has what it did on all nodes, up to some minutes ago."""
+    newest = a_worker("w", "a", rate=3.0, day_line=bytes([0, 255, 255]))
+    older = a_worker("w", "b", rate=2.5, day_line=bytes([255, 0]))
+    for views in ((newest, older), (older, newest)):
+        (row,) = merged(a_node("a", views[0]), a_node("b", views[1])).workers
+        assert (row.rate_1h, row.rate_24h, row.day_line) == (newest.rate_1h, newest.rate_24h, newest.day_line)
+        assert row.rate_5m.value == 5.5, "the minutes are what each sees by itself"
 
 
-@pytest.mark.parametrize("line", [b"", bytes(3)])
-def test_a_worker_without_work_has_no_line(line):
-    idle = a_worker("w", "a", day_line=line), a_worker("w", "b", day_line=line)
-    assert merged(a_node("a", idle[0]), a_node("b", idle[1])).workers[0].day_line == b""
+def test_a_worker_without_work_has_no_line():
+    idle = a_worker("w", "a"), a_worker("w", "b")
+    (row,) = merged(a_node("a", idle[0]), a_node("b", idle[1])).workers
+    assert row.day_line == b""
+    assert not row.rate_24h.known
 
 
 def test_time_on_pools_is_on_one_clock_whatever_those_of_the_nodes():
