@@ -86,7 +86,9 @@ TERMS: Mapping[str, Text] = {
     "target": _("The part of the work that a pool is to get now."),
     "verdict": _("What the pool said to the block, and what became of it in the chain."),
     "version_rolling": _("The bits of a block's version that the miner may vary; newer miners use them."),
-    "waiting_for_a_place": _("Miners without work, because all shared connections are full."),
+    "waiting_for_a_place": _(
+        "Miners for whom no shared connection of this pool has a place. They work on other pools, or wait."
+    ),
     "weight": _("What auto-balance calculates for the chain, in percent of all work."),
     "windows": _("The times of the week at which the schedule holds."),
     "work": _("Sum of the difficulties of all accepted shares (SumDiff): what a pool pays for."),

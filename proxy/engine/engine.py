@@ -57,6 +57,7 @@ from proxy.types import (
 REMOVED = sentence("the pool was removed")
 NO_POOL_IS_UP = sentence("No pool is up.")
 FIRST_JOB = sentence("Waiting for the first job of a pool.")
+NO_PLACE = sentence("No shared connection of its pools has a place for it.")
 SWITCHED_OFF = sentence("the pool was switched off")
 OUTAGE_LOOK_S = 5.0
 """How often it is checked whether miners still work while no pool takes new ones."""
@@ -271,8 +272,12 @@ class Engine:
         self.scheduler.add_miner(session.id, session.worker, session.listener, session.choice)
         self._update_wanted(session)
         if session.current is None and self.config.pools:
-            hopeless = not any(pool.may_dial for pool in self.pools.values())
-            session.wait(NO_POOL_IS_UP if hopeless else FIRST_JOB, tell=hopeless)
+            if not any(pool.may_dial for pool in self.pools.values()):
+                session.wait(NO_POOL_IS_UP)
+            elif session.has_no_place:
+                session.wait(NO_PLACE)
+            else:
+                session.wait(FIRST_JOB, tell=False)
 
     def session_ended(self, session: Session) -> None:
         """The miner is gone."""

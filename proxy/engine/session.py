@@ -21,6 +21,7 @@ from proxy.engine.peer_costs import PAUSE_S, Measure, PeerCost
 from proxy.engine.pool import UpstreamPool
 from proxy.engine.pool_link import PoolLink
 from proxy.engine.pool_links import PoolLinks
+from proxy.engine.shared_link import SharedLink
 from proxy.engine.submits import SubmitHandler
 from proxy.engine.upstream_connection import UpstreamConnection
 from proxy.engine.vardiff import Vardiff
@@ -563,6 +564,13 @@ class Session:
     def _may_work_on(self, key: PoolKey) -> bool:
         pool = self._engine.pools[key]
         return pool.may_dial and (key == self.current or not pool.suspected)
+
+    @property
+    def has_no_place(self) -> bool:
+        """Whether all of its pools have shared connections, and these are full."""
+        return bool(self.links) and all(
+            isinstance(link, SharedLink) and link.at is None for link in self.links.values()
+        )
 
     def wait(self, reason: str, *, tell: bool = True) -> None:
         """Keep the miner although there is no work for it; ``tell`` unless that is usual for a moment."""

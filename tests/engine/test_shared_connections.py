@@ -254,6 +254,26 @@ def test_miners_without_a_place_work_elsewhere() -> None:
     assert {miner.pool_of(miner.job) for miner in miners[2:]} == {"B"}
 
 
+def test_a_miner_for_whom_no_pool_has_a_place_is_told_so_and_works_when_there_is_one() -> None:
+    world = farm(each={"most_miners": 2, "most_connections": 1})
+    first = fleet(world, 2)
+    late = world.miner(BITAXE, "account.late")
+    world.advance(0.1)
+    assert late.session.waiting == "No shared connection of its pools has a place for it."
+    assert [(event.worker, event.reason) for event in world.events_of(MinerWaiting)] == [("late", late.session.waiting)]
+    first[0].leave()
+    world.advance(120)
+    assert late.session.current is not None and late.session.waiting == ""
+
+
+def test_a_miner_for_whom_one_pool_has_a_place_waits_for_its_first_job() -> None:
+    world = World({"A": 8, "B": 8}, options={"A": {**SHARED, "most_miners": 1, "most_connections": 1}})
+    first = fleet(world, 1)
+    late = world.miner(BITAXE, "account.late")
+    assert first[0].session.links["A"].at is not None and late.session.links["A"].at is None
+    assert late.session.waiting == "Waiting for the first job of a pool."
+
+
 def test_a_prefix_that_was_given_up_rests_until_its_jobs_are_over() -> None:
     """256 prefixes of a byte: whoever comes next gets one that had an owner."""
     world = farm({"A": 4}, each={"most_miners": 1000, "most_connections": 1}, seed=3)

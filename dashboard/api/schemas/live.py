@@ -90,7 +90,7 @@ class Pool(Schema):
     shared_miners: int | None
     """Miners with a place on them."""
     waiting_for_place: int | None
-    """Miners for whom there is no place: all shared connections are full."""
+    """Miners for whom none of the shared connections has a place: they work on other pools, or wait."""
 
 
 class HealthReason(Schema):
