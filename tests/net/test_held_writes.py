@@ -1,11 +1,14 @@
 """What is sent in one turn of the loop is written at its end: one write a peer, nothing lost, nothing reordered."""
 
 import asyncio
+import random
 import socket
 from typing import Any
 
+import pytest
+
 from proxy.net.held_writes import MOST_HELD, HeldWrites, held_writes_of
-from proxy.net.transport import StreamLink
+from proxy.net.transport import MAX_UNSENT, StreamLink
 from proxy.ports import Link
 
 
@@ -52,8 +55,29 @@ class Transport:
         return 0
 
 
-def linked(transport: Any) -> StreamLink:
-    link = StreamLink(Handler())
+class Stuffed(Transport):
+    """Of a peer that does not read: its buffer is full, and the protocol hears of it within ``write`` and ``abort``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.link: StreamLink | None = None
+
+    def write(self, payload: bytes) -> None:
+        super().write(payload)
+        assert self.link is not None
+        self.link.pause_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return MAX_UNSENT + 1
+
+    def abort(self) -> None:
+        self.is_closed = True
+        assert self.link is not None
+        self.link.connection_lost(None)  # a loop does so later: whoever hears of it at once must do no harm either
+
+
+def linked(transport: Any, handler: Handler | None = None) -> StreamLink:
+    link = StreamLink(handler or Handler())
     link.connection_made(transport)
     return link
 
@@ -106,6 +130,41 @@ async def test_a_write_that_fails_keeps_nobody_elses_lines_back_and_is_told() ->
     await asyncio.sleep(0)
     assert whole.writes == [b"line\n"]
     assert [str(context["exception"]) for context in told] == ["broken"]
+
+
+async def test_a_peer_found_not_to_read_is_cut_off_and_what_that_leads_to_is_sent() -> None:
+    stuffed, whole, elsewhere = Stuffed(), Transport(), Transport()
+    told, ending = linked(elsewhere), Handler()
+    ending.closed = lambda reason: told.send(reason.encode())
+    slow = stuffed.link = linked(stuffed, ending)
+    slow.send(b"job\n")
+    linked(whole).send(b"job\n")
+    await asyncio.sleep(0)
+    assert whole.writes == stuffed.writes == [b"job\n"]
+    slow.send(b"too late\n")
+    await asyncio.sleep(0)
+    assert stuffed.writes == [b"job\n"]
+    assert elsewhere.writes == [b"does not read"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_whoever_sends_whenever_each_peer_gets_its_lines_once_and_in_order(seed: int) -> None:
+    choice = random.Random(seed)
+    transports = [Transport() for _ in range(MOST_HELD + 6)]
+    sent: list[list[bytes]] = [[] for _ in transports]
+    links = [linked(transport) for transport in transports]
+    for number in range(3_000):
+        peer = choice.randrange(len(links))
+        if choice.random() < 0.2:
+            sent[peer] += [b"answer %d\n" % each for each in range(3)]
+            links[peer].data_received(b"question\n")
+        else:
+            sent[peer].append(b"%d\n" % number)
+            links[peer].send(sent[peer][-1])
+        if choice.random() < 0.02:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [b"".join(transport.writes) for transport in transports] == [b"".join(lines) for lines in sent]
 
 
 async def test_a_peer_that_asks_and_says_that_nothing_follows_is_answered() -> None:
