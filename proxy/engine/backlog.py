@@ -3,16 +3,20 @@
 A new block comes on all connections of a fleet within milliseconds, on most of them for miners that work elsewhere or
 have been served by then; a pool that dies ends as many at once. What is to be noted about each connection waits here, a
 few in a turn of the loop: between two turns all sockets are read again, and what they bring for miners at work goes
-first. While jobs are being handed out (``JobRounds``) hardly anything is noted: the last miners wait for theirs.
+first. While jobs are being handed out (``JobRounds``), or such a turn brought any, hardly anything is noted: the last
+miners wait for theirs.
 """
 
 from collections import OrderedDict
 from typing import Protocol
 
 from proxy.engine.job_rounds import JobRounds
+from proxy.observe.events import EventStream
 from proxy.ports import Clock
 
 A_TURN = 32
+A_PLACE = 8
+"""Events that are told later, in a place of the backlog: some microseconds each."""
 A_BUSY_TURN = 1
 """Not none: a pool that sends one job after the other must not keep anything from being noted."""
 
@@ -31,6 +35,8 @@ class Backlog:
         self._clock = clock
         self._rounds = rounds
         self._is_armed = False
+        self._is_behind_miners = False
+        """Whether miners at work were served since its last turn: more may follow."""
         self._waiting: OrderedDict[Behind, None] = OrderedDict()
         """Each once, however many jobs its pool sends: a flood of them must not fill memory. No plain dictionary: the
         first key of one from which thousands were taken is looked for among the gaps they left."""
@@ -40,6 +46,10 @@ class Backlog:
         self._waiting[connection] = None
         self._arm()
 
+    def miner_served(self) -> None:
+        """A miner at work has its new job: all connections bring theirs, or end, at once."""
+        self._is_behind_miners = True
+
     def _arm(self) -> None:
         if not self._is_armed:
             self._is_armed = True
@@ -47,8 +57,9 @@ class Backlog:
 
     def _work(self) -> None:
         self._is_armed = False
+        is_busy, self._is_behind_miners = self._rounds.is_open or self._is_behind_miners, False
         try:
-            for _ in range(min(A_BUSY_TURN if self._rounds.is_open else A_TURN, len(self._waiting))):
+            for _ in range(min(A_BUSY_TURN if is_busy else A_TURN, len(self._waiting))):
                 connection, _ = self._waiting.popitem(last=False)
                 connection.catch_up()
         finally:
@@ -56,3 +67,20 @@ class Backlog:
                 self._arm()
             else:
                 self._waiting = OrderedDict()  # an emptied table keeps the size that it had for a whole fleet
+
+
+class LaterEvents:
+    """What the lost connections of a fleet mean for the log and for all who count, told once nobody waits for work."""
+
+    def __init__(self, events: EventStream, backlog: Backlog) -> None:
+        self._events = events
+        self._backlog = backlog
+        events.on_later = self._wait
+
+    def _wait(self) -> None:
+        self._backlog.add(self)
+
+    def catch_up(self) -> None:
+        """Tell of the next few."""
+        if self._events.tell_later(A_PLACE):
+            self._wait()

@@ -14,7 +14,7 @@ from proxy.chains.network_difficulties import NetworkDifficulties
 from proxy.chains.stale_tips import StaleTips
 from proxy.config.diff import diff
 from proxy.config.snapshot import ConfigSnapshot, PoolConfig
-from proxy.engine.backlog import Backlog
+from proxy.engine.backlog import Backlog, LaterEvents
 from proxy.engine.config_events import config_loaded, weights_normalized
 from proxy.engine.connection_control import ConnectionControl
 from proxy.engine.delivery import BlockDelivery
@@ -108,6 +108,7 @@ class Engine:
         self.job_rounds = JobRounds(clock)
         self.backlog = Backlog(clock, self.job_rounds)
         self._in_turns = InTurns(self.sessions, self.backlog)
+        LaterEvents(events, self.backlog)
         self._dialer = dialer
         self._random = random
         self.sharing = Sharing(self.pools, first_extranonce=int(random.random() * 2**16))

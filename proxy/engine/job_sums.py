@@ -33,4 +33,4 @@ class JobSums:
         """Tell all sums."""
         sums, self._open = self._open, {}
         for total in sums.values():
-            self._events.emit(total)
+            self._events.emit_later(total)

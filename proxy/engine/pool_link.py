@@ -447,7 +447,9 @@ class PoolLink:
 
     def _wait(self) -> None:
         delay = self._next_delay_s(refused=bool(self.refused))
-        self._events.emit(PoolReconnectWait(pool=self.pool.key, delay_s=round(delay, 3), session=self._session.id))
+        self._events.emit_later(
+            PoolReconnectWait(pool=self.pool.key, delay_s=round(delay, 3), session=self._session.id)
+        )
         self._timer = self._clock.call_at(self._clock.now() + delay, self._try_again)
 
     def _next_delay_s(self, *, refused: bool) -> float:

@@ -422,9 +422,10 @@ class Session:
         self._work_through(link)
         self.waiting = ""
         self.facts_changed()
-        self._events.emit(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
+        tell = self._events.emit_later if reason is SwitchReason.FAILOVER else self._events.emit
+        tell(PoolSwitched(session=self.id, worker=self.worker, old=came_from, new=pool, reason=reason))
         if old is not None and why:  # the scheduler moved the miner before its session had heard of the loss
-            self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
+            self._events.emit_later(EmergencySwitch(session=self.id, worker=self.worker, old=old, new=pool, why=why))
         self.sender.send(link, clean=True, switch=True)
         if old is not None:
             self.pool_links.drain_unwanted(old)
@@ -496,7 +497,9 @@ class Session:
             return
         self.current, why = None, self._why_lost(lost) or "it has no work for this miner"
         self._engine.scheduler.set_ready(self.id, ready)
-        self._events.emit(EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why))
+        self._events.emit_later(
+            EmergencySwitch(session=self.id, worker=self.worker, old=lost, new=self.current, why=why)
+        )
         if self.current is None:
             self.wait(
                 sentence(

@@ -392,6 +392,7 @@ class UpstreamConnection:
         self._is_new = self._user.may_wait(self)
         if not self._is_new:
             self._user.connection_job(self, job)
+            self._backlog.miner_served()
         if not self.ended:
             self._unnoted = job
             self._backlog.add(self)
@@ -506,11 +507,12 @@ class UpstreamConnection:
             self._backlog.add(self)
         else:
             self._tell_end(reason, wanted=wanted)
+            self._backlog.miner_served()
 
     # --- Its own ---------------------------------------------------------------------------------------------------
 
     def _tell_end(self, reason: str, *, wanted: bool) -> None:
-        self._events.emit(
+        self._events.emit_later(
             PoolDisconnected(
                 pool=self.pool,
                 connection=self.id,

@@ -63,6 +63,20 @@ def test_what_comes_while_the_last_one_is_noted_has_one_turn_of_its_own() -> Non
     assert clock.pending == 0
 
 
+def test_after_a_turn_that_brought_miners_work_hardly_anything_is_noted() -> None:
+    clock, noted, turns = VirtualClock(), list[int](), list[int]()
+    backlog = Backlog(clock, JobRounds(clock))
+    for number in range(4, 4 + A_TURN):
+        backlog.add(Connection(noted, number))
+    backlog.miner_served()
+    for _ in range(2):
+        clock.call_at(0.0, lambda: clock.call_at(0.0, lambda: turns.append(len(noted))))
+    clock.call_at(0.0, lambda: turns.append(len(noted)))
+    clock.advance(0)
+    assert turns[0] == A_BUSY_TURN
+    assert turns[1:] == [A_TURN, A_TURN], "the next one brought none"
+
+
 @pytest.mark.no_cover
 def test_what_one_connection_costs_does_not_grow_with_how_many_wait() -> None:
     clock, noted = VirtualClock(), list[int]()

@@ -161,3 +161,13 @@ def test_event_that_cannot_be_put_into_words_does_not_end_the_log() -> None:
     assert first["event"] == second["event"] == "pool_down"
     assert "OverflowError" in str(first["problem"])
     assert scene.sink.write_errors == 1
+
+
+def test_what_was_to_be_told_later_is_written_before_the_end() -> None:
+    written, events = io.StringIO(), EventStream()
+    events.on_later = lambda: None
+    sink = LogSink(events, lambda: START_WALL, LogConfig(), stdout=written)
+    sink.start()
+    events.emit_later(pool_down("first"))
+    assert sink.stop(10)
+    assert "first" in written.getvalue()

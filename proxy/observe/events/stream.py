@@ -5,7 +5,8 @@ come once per share or job. Where an event costs something to make, ask ``EventS
 class in one of the modules here, its name in ``__init__``, a test, and a new ``docs/log-events.md``.
 """
 
-from collections import defaultdict
+import sys
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, dataclass_transform
@@ -52,6 +53,9 @@ class EventStream:
 
     Some events may be summed up for those who only count them (``subscribe_counting``): whoever sums tells the others
     of each by ``emit_each`` and of the sum by ``emit``, and is asked for what is open by ``settle``.
+
+    What happens to a whole fleet at once, while its miners wait for work, may be told a moment later (``emit_later``).
+    All is told in the order in which it happened: whatever is emitted meanwhile has what waits told first.
     """
 
     def __init__(self, on_error: Callable[[Exception, Event], None] | None = None) -> None:
@@ -64,6 +68,10 @@ class EventStream:
         self.heard_each: set[type[Event]] = set()
         """Kinds with a subscriber that is not content with sums."""
         self._folds: list[Callable[[], None]] = []
+        self._later: deque[Event] = deque()
+        self._is_telling = False
+        self.on_later: Callable[[], object] = self.tell_later
+        """Called when events begin to wait: to have ``tell_later`` called soon."""
         self._on_error = on_error
 
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
@@ -112,9 +120,34 @@ class EventStream:
         """Have all sums emitted; for whoever reads what was counted, and before what must come after it."""
         for fold in self._folds:
             fold()
+        if self._later:
+            self.tell_later()
+
+    def emit_later(self, event: Event) -> None:
+        """As ``emit``, but when ``tell_later`` is called, or before the next event that is emitted or wanted."""
+        if event.__class__ not in self.heard:
+            return
+        self._later.append(event)
+        if len(self._later) == 1:
+            self.on_later()
+
+    def tell_later(self, most: int = sys.maxsize) -> bool:
+        """Tell of the next ``most`` events that wait. Returns whether any are left."""
+        if self._is_telling:
+            return False
+        self._is_telling = True
+        try:
+            while self._later and most > 0:
+                most -= 1
+                self.emit(self._later.popleft())
+        finally:
+            self._is_telling = False
+        return bool(self._later)
 
     def emit(self, event: Event) -> None:
         """Call all subscribers. An error in one goes to ``on_error`` and stops neither the others nor the caller."""
+        if self._later and event.__class__ in self.heard:
+            self.tell_later()
         for handler in self._handlers.get(event.__class__, ()):
             try:
                 handler(event)
@@ -123,6 +156,8 @@ class EventStream:
 
     def emit_each(self, event: Event) -> None:
         """As ``emit``, for an event that stands in a sum: those who count hear of that."""
+        if self._later:
+            self.tell_later()
         counting = self._counting.get(event.__class__, ())
         for handler in self._handlers.get(event.__class__, ()):
             if handler in counting:

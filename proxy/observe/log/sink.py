@@ -83,6 +83,7 @@ class LogSink:
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Unsubscribe and write what is queued. Blocks up to ``timeout_s``; returns whether all was written."""
+        self._events.tell_later()
         self._emit_left_out()
         self._subscribe_to(frozenset())
         for kind in _SESSION_EVENTS:
