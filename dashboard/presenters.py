@@ -12,6 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from proxy.history.counters import Tally
 from proxy.observe.live.views import RateView
 from proxy.types import PoolKey
 
@@ -96,10 +97,10 @@ def percent_figure(fraction: float | None, decimals: int = 1) -> str:
     return percent(fraction, decimals).removesuffix(" %")
 
 
-def rejected_fraction(accepted: int, rejected: int) -> float | None:
+def rejected_fraction(counts: Tally) -> float | None:
     """Rejected of all answered shares; None before the first."""
-    answered = accepted + rejected
-    return rejected / answered if answered else None
+    answered = counts.answered
+    return counts.rejected / answered if answered else None
 
 
 def count(value: float | None) -> str:

@@ -26,7 +26,7 @@ SORTS: dict[str, Callable[[Row], object]] = {
     "difficulty": lambda row: row.worker.difficulty,
     "accepted": lambda row: row.worker.counts.accepted,
     "best": lambda row: row.worker.best,
-    "rejected": lambda row: presenters.rejected_fraction(row.worker.counts.accepted, row.worker.counts.rejected) or 0.0,
+    "rejected": lambda row: presenters.rejected_fraction(row.worker.counts) or 0.0,
     "temperature": lambda row: row.own.temperature_c or 0.0,
     "power": lambda row: row.own.power_w or 0.0,
     "joules": lambda row: row.own.joules_per_th or 0.0,

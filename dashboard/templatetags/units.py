@@ -198,7 +198,7 @@ def figures(counts: Tally) -> list[Figure]:
 @register.filter
 def rejected(counts: Tally) -> str:
     """The part of the shares that was refused, in percent."""
-    fraction = presenters.rejected_fraction(counts.accepted, counts.rejected)
+    fraction = presenters.rejected_fraction(counts)
     return presenters.percent(fraction, 2 if fraction is not None and fraction < 0.01 else 1)
 
 

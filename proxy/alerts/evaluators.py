@@ -84,15 +84,15 @@ class HourlyCounts:
         self.subject = subject
         self._samples: list[tuple[float, int, int]] = []  # an empty deque takes as much room as five samples
 
-    def add(self, now: float, accepted: int, rejected: int) -> tuple[int, int]:
+    def add(self, now: float, good: int, rejected: int) -> tuple[int, int]:
         """Add a sample. Returns how far each counter moved within the hour."""
         samples = self._samples
-        if samples and (accepted < samples[-1][1] or rejected < samples[-1][2]):
+        if samples and (good < samples[-1][1] or rejected < samples[-1][2]):
             samples.clear()  # they began anew
         if not samples or now - samples[-1][0] >= REJECT_SAMPLE_S:
-            samples.append((now, accepted, rejected))
+            samples.append((now, good, rejected))
             del samples[:-REJECT_SAMPLES]
-        return accepted - samples[0][1], rejected - samples[0][2]
+        return good - samples[0][1], rejected - samples[0][2]
 
     @property
     def next_at(self) -> float:
@@ -346,10 +346,10 @@ def many_refused(
     who: PoolView | WorkerView | WorkerOutline, counts: HourlyCounts, rule: AlertRuleConfig, moment: Moment
 ) -> str:
     """More shares of the last hour were refused than may be, and than chance explains."""
-    accepted, rejected = counts.add(moment.now, who.counts.accepted, who.counts.rejected)
+    good, rejected = counts.add(moment.now, who.counts.good, who.counts.rejected)
     if not rejected:
         return ""
-    answered, limit = accepted + rejected, rule.threshold / 100
+    answered, limit = good + rejected, rule.threshold / 100
     part = rejected / answered
     many = rejected >= MIN_REJECTED and lower_bound(rejected, answered) > limit
     if not many and not (part > limit and moment.was((AlertKind.REJECT_RATE, counts.subject))):

@@ -34,15 +34,23 @@ def _rows(begin: float, end: float) -> QuerySet[ShareBucket]:
 
 def _shares(begin: float, end: float) -> list[str]:
     sums = _rows(begin, end).aggregate(
-        accepted=Sum("accepted"), rejected=Sum("rejected"), unanswered=Sum("unanswered"), work=Sum("work")
+        accepted=Sum("accepted", default=0),
+        work_only=Sum("work_only", default=0),
+        rejected=Sum("rejected", default=0),
+        unanswered=Sum("unanswered", default=0),
+        work=Sum("work", default=0.0),
     )
-    accepted, rejected = sums["accepted"] or 0, sums["rejected"] or 0
-    if not accepted + rejected:
+    accepted, work_only, rejected, unanswered = [
+        sums[name] for name in ("accepted", "work_only", "rejected", "unanswered")
+    ]
+    answered = accepted + work_only + rejected
+    if not answered + unanswered:
         return ["No shares came in."]
-    part = rejected / (accepted + rejected)
+    part = rejected / max(1, answered)
+    kept = f" {work_only:,} below the pool's difficulty," if work_only else ""
     return [
-        f"Shares: {accepted:,} accepted, {rejected:,} refused ({part:.2%}), {sums['unanswered'] or 0:,} unanswered.",
-        f"Average hash rate: {_rate(sums['work'] or 0.0, begin, end)}.",
+        f"Shares: {accepted:,} accepted,{kept} {rejected:,} refused ({part:.2%}), {unanswered:,} unanswered.",
+        f"Average hash rate: {_rate(sums['work'], begin, end)}.",
     ]
 
 

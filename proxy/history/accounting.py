@@ -366,20 +366,20 @@ class Accounting:
         return -1 if worker is None else worker.stamp
 
     def answered(self, name: WorkerName) -> tuple[int, float | None, int, int]:
-        """The stamp of a worker, when it sent the last share (unix seconds), how many were accepted and refused.
+        """The stamp of a worker, when it sent the last share (unix seconds), how many were good and refused.
 
         For many at once, so it does not settle.
         """
         worker = self._workers.get(name)
         if worker is None:
             return -1, None, 0, 0
-        accepted = rejected = 0
+        good = rejected = 0
         for each in worker.pools.values():
             for part in each.counts():
-                accepted += part.accepted
+                good += part.good
                 if part.rejects:
                     rejected += part.rejected
-        return worker.stamp, self._wall(worker.last(), self._clock.now()), accepted, rejected
+        return worker.stamp, self._wall(worker.last(), self._clock.now()), good, rejected
 
     def watch(self, changed: dict[WorkerName, None]) -> None:
         """Put into ``changed`` all workers in memory, and from now on those of whom something is counted or forgotten.

@@ -254,9 +254,19 @@ class Counts:
                 self.rejects[key] = max(self.rejects[key] - number, 0)
 
     @property
+    def good(self) -> int:
+        """Shares that were as they had to be: the pool accepted them, or they were work that went no further."""
+        return self.accepted + self.work_only
+
+    @property
+    def answered(self) -> int:
+        """Shares with a verdict: what the refused ones are a part of. Those of work alone can be refused as well."""
+        return self.good + self.rejected
+
+    @property
     def submitted(self) -> int:
         """All shares."""
-        return self.accepted + self.rejected + self.unanswered + self.work_only
+        return self.answered + self.unanswered
 
 
 COUNTERS = tuple(_declared)

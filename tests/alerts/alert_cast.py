@@ -36,7 +36,7 @@ def outline(row):
     return WorkerOutline(
         name=row.name,
         connections=row.connections,
-        accepted=row.counts.accepted,
+        good=row.counts.good,
         rejected=row.counts.rejected,
         connected_at=row.connected_at,
         last_share_at=row.last_share_at if row.connections else row.last_seen_at,

@@ -186,6 +186,26 @@ def test_many_refused_shares_are_told_and_that_they_are_few_again():
     assert running.titles(60) == ["DPMP: Pool A (pool A): refused shares are few again"]
 
 
+@pytest.mark.parametrize("whose", ["pool", "worker"])
+def test_refused_shares_are_a_part_of_those_that_went_no_further_too(whose):
+    """One of 100 shares of a shared connection goes up; a thousandth is stale, of those that would not have, too."""
+    running = RunningEngine(AlertKind.REJECT_RATE)
+
+    def count(**numbers):
+        if whose == "pool":
+            running.set("A", **numbers)
+        else:
+            running.put("rig", **numbers)
+
+    count(accepted=0, work_only=0, rejected=0)
+    running.run(60)
+    count(accepted=9_000, work_only=890_100, rejected=900)
+    assert running.run(600) == []
+    count(accepted=9_000, work_only=890_100, rejected=900 + 60_000)
+    [message] = running.run(120)
+    assert "60900 of the last 960000 shares (6.3%) were refused; the limit is 5 %." in message.body
+
+
 def test_a_few_refused_shares_by_chance_are_not_told():
     running = RunningEngine(AlertKind.REJECT_RATE)
     running.put("rig", accepted=0, rejected=0)

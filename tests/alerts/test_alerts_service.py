@@ -317,6 +317,19 @@ def test_address_is_in_no_repr():
 
 
 @pytest.mark.django_db
+def test_summary_of_a_farm_counts_the_shares_that_went_no_further():
+    ShareBucket.objects.create(step=60, start=1000, worker="rig", pool="A", accepted=1, work_only=98, rejected=1)
+    ShareBucket.objects.create(step=60, start=5000, worker="rig", pool="A", work_only=7)
+    ShareBucket.objects.create(step=60, start=9000, worker="rig", pool="A", unanswered=2)
+    assert "Shares: 1 accepted, 98 below the pool's difficulty, 1 refused (1.00%), 0 unanswered." in compose(
+        0.0, 4000.0
+    )
+    assert "Shares: 0 accepted, 7 below the pool's difficulty, 0 refused (0.00%)" in compose(4000.0, 8000.0)
+    assert "Shares: 0 accepted, 0 refused (0.00%), 2 unanswered." in compose(8000.0, 12000.0)
+    assert "No shares came in." in compose(12000.0, 16000.0)
+
+
+@pytest.mark.django_db
 def test_summary_adds_the_history_up():
     for key, work in (("A", 750.0), ("B", 250.0)):
         ShareBucket.objects.create(step=60, start=1000, worker="rig", pool=key, accepted=10, rejected=1, work=work)

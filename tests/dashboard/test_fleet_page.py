@@ -24,7 +24,7 @@ def moved():
     """The busy fleet; its first worker was switched and works."""
     snap = fixtures.rich()
     moves = {snap.workers[0].name: Moves(7, {A: Stay(1000.0, 1, 100.0), B: Stay(500.0)})}
-    marks = {worker.name: ShareSum(worker.counts.accepted, worker.counts.rejected) for worker in snap.workers}
+    marks = {worker.name: ShareSum(worker.counts.good, worker.counts.rejected) for worker in snap.workers}
     return replace(snap, moves=moves, marks=marks, monotonic=600.0)
 
 

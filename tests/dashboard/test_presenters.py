@@ -10,6 +10,7 @@ from dashboard.svg import pool_line, split_bar, whole_percents
 from proxy.observe.live.views import RateView
 from proxy.types import PoolKey, Reason
 from tests.dashboard import fixtures
+from tests.support.tallies import tally
 
 pytestmark = pytest.mark.no_cover
 
@@ -112,3 +113,10 @@ def test_line_of_a_pool_s_hour_is_none_without_work():
 def test_every_reason_has_plain_words():
     lines = refused({reason.value: 1 for reason in Reason if reason is not Reason.NONE})
     assert all(line.advice for line in lines)
+
+
+def test_the_refused_part_is_of_all_shares_with_a_verdict():
+    assert presenters.rejected_fraction(tally()) is None
+    assert presenters.rejected_fraction(tally(unanswered=3)) is None
+    assert presenters.rejected_fraction(tally(accepted=9, rejected=1)) == 0.1
+    assert presenters.rejected_fraction(tally(accepted=1, work_only=98, rejected=1)) == 0.01

@@ -92,6 +92,16 @@ def test_of_a_worker_that_nobody_knows_nothing_is_said(accounting):
     assert accounting.answered(WorkerName("nobody")) == (-1, None, 0, 0)
 
 
+def test_shares_that_went_no_further_are_good_and_answered(accounting, events):
+    events.emit(share(ANN, A, 8.0))
+    events.emit(share(ANN, A, 8.0, verdict=Verdict.WORK, by=DecidedBy.PROXY))
+    events.emit(refused(Reason.STALE, by=DecidedBy.PROXY))
+    events.emit(share(ANN, A, 8.0, verdict=Verdict.UNANSWERED))
+    total = accounting.worker(ANN).total
+    assert (total.accepted, total.good, total.answered, total.submitted) == (1, 2, 3, 4)
+    assert accounting.answered(ANN)[2:] == (2, 1)
+
+
 def test_a_worker_with_two_connections_is_one_worker(accounting, events, clock):
     events.emit(ready(1))
     events.emit(ready(2))

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.in_parts import at_once
 from proxy.observe.events import EmergencySwitch, EventStream, MinerDisconnected, PoolSwitched
-from proxy.observe.live.moves import MARK_EVERY_S, FleetMoves, ShareSum
+from proxy.observe.live.moves import MARK_EVERY_S, FleetMoves, ShareSum, share_sum
 from proxy.observe.live.views import WorkerView
 from proxy.types import PoolKey, SessionId, SwitchReason, WorkerName
 from tests.observe.test_snapshot_sessions import builder_of
@@ -108,8 +108,12 @@ def test_marks_are_half_an_hour_to_an_hour_old() -> None:
     for half_hours in range(4):
         now = [WorkerView(name=RIG, connections=1, counts=tally(accepted=100 * half_hours))]
         mark = at_once(scene.fleet.marks(now, now if not half_hours else []))[RIG]
-        assert mark == ShareSum(accepted=100 * max(0, half_hours - 1))
+        assert mark == ShareSum(good=100 * max(0, half_hours - 1))
         scene.clock.advance(MARK_EVERY_S)
+
+
+def test_marks_count_what_went_no_further_as_good() -> None:
+    assert share_sum(tally(accepted=1, work_only=98, rejected=1)) == ShareSum(good=99, rejected=1)
 
 
 def test_newcomer_is_marked_as_it_came() -> None:

@@ -31,7 +31,7 @@ def of_workers(live: LiveSnapshot) -> dict[str, tuple[object, ...]]:
     return {
         one.name: (
             one.connections,
-            one.counts.accepted,
+            one.counts.good,
             one.counts.rejected,
             one.connected_at,
             one.last_share_at and round(one.last_share_at, 3),
@@ -122,7 +122,7 @@ def test_outline_is_handed_on_while_nothing_changes_and_an_older_snapshot_stays_
     miner.submit(nonce="00000002")
     world.advance(1)
     second = one_of(outlined(builder))
-    assert (second.counts.accepted, repr(first)) == (2, before)
+    assert (second.counts.good, repr(first)) == (2, before)
     assert second.rate_1h is first.rate_1h  # for a minute
     world.advance(RATES_KEPT_S)
     assert one_of(outlined(builder)).rate_1h != first.rate_1h

@@ -17,6 +17,6 @@ def tally(*, rejected: int | None = None, reasons: dict[str, int] | None = None,
 
 def with_counts(changes: dict[str, Any], *more: str) -> dict[str, Any]:
     """The fields of a view, with the numbers of shares (and those called ``more``) folded into its ``counts``."""
-    numbers = {name: value for name, value in changes.items() if name in ("accepted", "rejected", *more)}
+    numbers = {name: value for name, value in changes.items() if name in ("accepted", "work_only", "rejected", *more)}
     rest = {name: value for name, value in changes.items() if name not in numbers}
     return {**rest, "counts": tally(**numbers)} if numbers else rest

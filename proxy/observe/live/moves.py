@@ -53,7 +53,8 @@ class Moves(NamedTuple):
 class ShareSum(NamedTuple):
     """A worker's shares of all time at one moment, or of a span."""
 
-    accepted: int = 0
+    good: int = 0
+    """As in ``Counts``."""
     rejected: int = 0
     faults: int = 0
     """Part of ``rejected``: those of ``FIRMWARE_FAULTS`` that the proxy itself refused."""
@@ -70,7 +71,7 @@ def share_sum(counts: Tally) -> ShareSum:
         for (reason, by), number in (counts.rejects or {}).items()
         if by is DecidedBy.PROXY and reason in FIRMWARE_FAULTS
     )
-    return ShareSum(counts.accepted, counts.rejected, faults)
+    return ShareSum(counts.good, counts.rejected, faults)
 
 
 def _sums(workers: Sequence["WorkerView"]) -> Generator[None, None, dict[WorkerName, ShareSum]]:

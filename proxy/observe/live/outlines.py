@@ -73,7 +73,7 @@ class Outlines:
     def _outline(self, name: WorkerName, sessions: Sequence[Session], before: WorkerOutline | None) -> WorkerOutline:
         """``before`` if it holds, else another one."""
         now = self._clock.now()
-        stamp, last_share_at, accepted, rejected = self._accounting.answered(name)
+        stamp, last_share_at, good, rejected = self._accounting.answered(name)
         newest = sessions[-1] if sessions else None
         connected_at, waiting, difficulty = None, "", 0.0
         if newest is not None:
@@ -98,7 +98,7 @@ class Outlines:
         return WorkerOutline(
             name,
             len(sessions),
-            accepted,
+            good,
             rejected,
             connected_at,
             last_share_at,

@@ -212,7 +212,7 @@ class WorkerOutline(NamedTuple):
 
     name: WorkerName
     connections: int
-    accepted: int
+    good: int
     """Shares of all time, as are the refused ones."""
     rejected: int
     connected_at: float | None
@@ -229,7 +229,7 @@ class WorkerOutline(NamedTuple):
 
     @property
     def counts(self) -> "WorkerOutline":
-        """Itself: ``accepted`` and ``rejected``."""
+        """Itself: ``good`` and ``rejected``."""
         return self
 
     @property

@@ -132,7 +132,7 @@ def _silence(worker: WorkerView, at: float, hashes_per_difficulty: float) -> lis
 
 
 def _rejects(recent: ShareSum) -> list[Finding]:
-    shares = recent.accepted + recent.rejected
+    shares = recent.good + recent.rejected
     found = []
     for cause, number, least, attention, bad in (
         (Cause.FIRMWARE, recent.faults, LEAST_FAULTS, FAULTS_ATTENTION, FAULTS_BAD),
