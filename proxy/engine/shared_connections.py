@@ -185,17 +185,19 @@ class SharedConnection:
     def catch_up(self) -> None:
         """See for the next few miners whether the newest job is anything new; for whom it may be, it waits in turn."""
         work, to_look, backlog, now = self.work, self._to_look, self._together.backlog, self._together.now()
-        for _ in range(min(LOOKS, len(to_look))):
-            miner = to_look.pop()
-            if miner.at is not self or (self._waiting and self._is_to_be_given(miner)):
-                continue
-            miner.settle(now)
-            if work is None or not miner.is_as_before(work):
-                backlog.add(miner)
-        if to_look:
-            backlog.add(self)
-        elif work is not self._look_at and work is not None:  # another one came meanwhile
-            self.work_noted(self.link, work.job)
+        try:
+            for _ in range(min(LOOKS, len(to_look))):
+                miner = to_look.pop()
+                if miner.at is not self or (self._waiting and self._is_to_be_given(miner)):
+                    continue
+                miner.settle(now)
+                if work is None or not miner.is_as_before(work):
+                    backlog.add(miner)
+        finally:  # a fault of one miner's look keeps no other from its own
+            if to_look:
+                backlog.add(self)
+            elif work is not self._look_at and work is not None:  # another one came meanwhile
+                self.work_noted(self.link, work.job)
 
     # --- Round ----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from proxy.config.snapshot import Connections
+from proxy.engine.shared_link import SharedLink
 from proxy.observe.events import (
     ConnectionTipChanged,
     EmergencySwitch,
@@ -276,3 +277,30 @@ def test_a_shared_connection_that_is_back_before_its_end_was_looked_at_was_never
         assert miner.session.ready == {"A", "B"}
         assert miner.session.switch_to(PoolKey("A"), SwitchReason.SLICE)
         assert miner.pool_of(miner.job) == "A"
+
+
+def test_one_miner_that_cannot_be_looked_at_keeps_no_other_of_its_connection_from_being_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World({"A": 8}, options={"A": {"connections": Connections.SHARED}})
+    miners = [world.miner(user=f"addr.{number}") for number in range(12)]
+    world.advance(3)
+    looked: list[SharedLink] = []
+    settle = SharedLink.settle
+
+    def look(link: SharedLink, now: float) -> None:
+        looked.append(link)
+        if len(looked) == 1:
+            raise ZeroDivisionError
+        settle(link, now)
+
+    monkeypatch.setattr(SharedLink, "settle", look)
+    world.pools["A"].notify(new_block=True)
+    with pytest.raises(ZeroDivisionError):
+        world.advance(1)
+    world.advance(1)
+    assert len(looked) == len(set(looked)) == len(miners), "the others of that very block"
+    looked[1:] = []
+    world.pools["A"].notify(new_block=True)
+    world.advance(1)
+    assert len(looked) == 1 + len(miners)
