@@ -27,6 +27,8 @@ MAX_SHARES_REMEMBERED = 8_192
 MAX_SHARES_OF_SESSION = 16_384
 """Over all jobs with more than ``FEW_SHARES``, looked at with each new one: two hours at two shares a second, and 2 MB.
 The oldest jobs' go first."""
+FORGOTTEN = frozenset({b""})
+"""In place of a job's shares that were forgotten; its element, which is no share, stays among those that follow."""
 _three_words = struct.Struct(">LLL").pack
 MOST_PREPARED = 2
 """Jobs for which it is kept what their plain shares are checked with, half a kilobyte each: a dozen are known of a
@@ -57,7 +59,7 @@ class IssuedJob:
     """The miner's."""
     block_target: int
     """A hash up to it solves a block."""
-    shares: bytes | set[bytes] = b""
+    shares: bytes | set[bytes] | frozenset[bytes] = b""
     """``key`` of what went up for it. A few stand one behind the other: 16 bytes each, in place of 64 and more. What
     ``in`` finds there may be made of parts of two, so ``has_gone_up`` looks where each begins."""
     shared: SharedLink | None = None
@@ -89,9 +91,17 @@ class IssuedJob:
             few = len(shares) <= FEW_SHARES * size
             self.shares = shares if few else {shares[at : at + size] for at in range(0, len(shares), size)}
             return
+        if isinstance(shares, frozenset):
+            shares = self.shares = set(shares)
         if len(shares) >= MAX_SHARES_REMEMBERED:
             shares.pop()
         shares.add(key)
+
+    @property
+    def remembers_all(self) -> bool:
+        """Whether no share that went up for it was forgotten, nor will be with the next one."""
+        shares = self.shares
+        return isinstance(shares, bytes) or (len(shares) < MAX_SHARES_REMEMBERED and b"" not in shares)
 
     def prepare(self) -> PlainWork | None:
         """``plain``, from the first share on."""
@@ -219,6 +229,11 @@ class JobTable:
             (each[1].difficulty if isinstance(each, tuple) else each.difficulty for each in self._by_id.values()),
             default=0.0,
         )
+
+    def is_newest(self, issued: IssuedJob) -> bool:
+        """Whether the miner has got no job after ``issued``."""
+        self.enter()
+        return next(reversed(self._by_id)) == issued.id
 
     @property
     def any_issued(self) -> bool:
@@ -364,13 +379,16 @@ class JobTable:
         )
 
     def _forget_shares(self) -> None:
-        """Give the memory back of what is too much; such a share would go up again, and its pool refuses it."""
+        """Give the memory back of what is too much; such a share would go up again, and its pool refuses it.
+
+        What no pool sees is refused here: a job that has forgotten shares takes no more that only prove work.
+        """
         left = MAX_SHARES_OF_SESSION
         for issued in reversed(self._by_id.values()):
             if isinstance(issued, IssuedJob) and isinstance(issued.shares, set):  # few have so many
                 left -= len(issued.shares)
                 if left < 0:
-                    issued.shares = b""
+                    issued.shares = FORGOTTEN
 
 
 def _with(issues: tuple[Issue, ...], latest: Issue) -> tuple[Issue, ...]:

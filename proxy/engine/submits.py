@@ -224,12 +224,16 @@ class SubmitHandler:
         self, ident: JsonId, worker: WorkerName, issued: IssuedJob, key: bytes, reached: float, header_hash: bytes
     ) -> None:
         """A share of a shared connection that reached what the miner was given and not what the pool wants: it is
-        counted as work and goes no further. One for a job that no pool would take any more is refused as there."""
+        counted as work and goes no further. One for a job that no pool would take any more is refused as there, and
+        one for a job of which shares were forgotten, too: nobody else would refuse what was counted before."""
         shared, newest = issued.shared, issued.connection.job
         assert shared is not None
         pool = issued.connection.pool
-        issued.went_up(key)
-        if newest is not issued.job and (newest is None or newest.template.prevhash != issued.job.template.prevhash):
+        is_old = newest is not issued.job and (
+            newest is None or newest.template.prevhash != issued.job.template.prevhash
+        )
+        is_full = not is_old and not issued.remembers_all
+        if is_old or is_full:
             reason = Reason.POOL_LOST if newest is None else Reason.STALE
             verdict = Verdict.UNANSWERED if newest is None else Verdict.REJECTED
             text = _TEXTS[reason]
@@ -245,7 +249,14 @@ class SubmitHandler:
                 header_hash,
                 message=text,
             )
+            if is_full:
+                if self.jobs is not None and self.jobs.is_newest(issued):
+                    shared.session.give_anew(shared)
+                self.downstream.charge(REFUSED_COST, Waste.SHARES)
+            else:
+                issued.went_up(key)
             return
+        issued.went_up(key)
         self.any_share = True
         self.cost.accepted += 1
         self.downstream.accept(ident)

@@ -105,7 +105,10 @@ def test_the_shares_that_a_session_remembers_are_bounded_over_all_its_jobs_and_t
         world.advance(1)
     table = miner.session.jobs
     assert table is not None
-    assert [len(issued.shares) for issued in table._by_id.values()][-5:] == [0, 0, 4, 4, 0]
+    forgotten = table.find(miner.all("mining.notify")[-5][0])
+    assert forgotten is not None and forgotten.shares is jobs.FORGOTTEN
+    made = [issued for issued in table._by_id.values() if isinstance(issued, jobs.IssuedJob)]
+    assert [len(issued.shares) for issued in made][-5:] == [1, 1, 4, 4, 0]
     last = miner.all("mining.notify")[-2]
     again = miner.submit(last, nonce="00000001")
     assert miner.answers(again)[0]["error"][0] == 22, "what was sent lately is still known"

@@ -6,13 +6,21 @@ from typing import Any
 import pytest
 
 from proxy.config.snapshot import Connections, GroupBy, VardiffRule
+from proxy.engine import jobs
 from proxy.engine.jobs import MAX_CONTENTS
 from proxy.engine.pool_link import DRAIN_GRACE_S
 from proxy.engine.prefixes import Prefixes
 from proxy.engine.shared_connections import FIRST_JOB_ID
 from proxy.engine.shared_link import FIRST_OF_ASIC, FIRST_OF_OTHERS, SharedLink
 from proxy.engine.vardiff import Vardiff
-from proxy.observe.events import EmergencySwitch, MinerWaiting, PoolConnecting, PoolDisconnected, ShareResult
+from proxy.observe.events import (
+    AcceptedShares,
+    EmergencySwitch,
+    MinerWaiting,
+    PoolConnecting,
+    PoolDisconnected,
+    ShareResult,
+)
 from proxy.stratum.extranonce import shared_sizes_for
 from proxy.types import HASHES_PER_DIFFICULTY, DecidedBy, PoolKey, Reason, Verdict
 from tests.support.world import EASY, Connection, ScriptedMiner, ScriptedPool, World
@@ -676,6 +684,70 @@ def test_a_connection_lost_on_one_pool_leaves_the_evidence_of_another_alone() ->
     world.pools["A"].drop()
     world.advance(20)
     assert miner.difficulty < before
+
+
+# --- Work is counted once -------------------------------------------------------------------------------------------
+
+
+class Prover:
+    """A miner whose shares only prove work: each nonce is one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, difficulty: float = 2.0**58) -> None:
+        monkeypatch.setattr(jobs, "MAX_SHARES_REMEMBERED", 100)
+        monkeypatch.setattr(jobs, "MAX_SHARES_OF_SESSION", 200)
+        self.world = farm({"A": 8}, each={"max_difficulty": 1.0}, difficulty=difficulty, hashes_per_difficulty=2.0**-40)
+        self.miner = self.world.miner("cpuminer/2.5.1", "account.rig", mask="1fffe000")
+        self.world.advance(3)
+
+    def sends(self, shares: int, job: list[Any] | None = None) -> int:
+        """So many for ``job`` (the newest), always the same; returns how many are accepted."""
+        job = job or self.miner.job
+        sent = [self.miner.submit(job, nonce=f"{nonce:08x}", bits="00002000") for nonce in range(shares)]
+        answers = {line["id"]: line["result"] for line in self.miner.lines if "method" not in line}
+        assert all(ident in answers for ident in sent)
+        return sum(answers[ident] is True for ident in sent)
+
+
+def test_a_job_that_can_remember_no_more_shares_takes_no_more_work_and_the_miner_gets_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    it = Prover(monkeypatch)
+    full, count = it.miner.job, len(it.miner.all("mining.notify"))
+    assert it.sends(150) == 100
+    assert len(it.miner.all("mining.notify")) == count + 1, "once, with the first that is refused"
+    assert it.sends(150, full) == 0
+    assert len(it.miner.all("mining.notify")) == count + 1
+    assert it.sends(50) == 50
+    assert len(results(it.world, Verdict.WORK)) <= 150
+    it.world.events.settle()
+    summed = sum(shares.work_only for shares in it.world.events_of(AcceptedShares))
+    assert summed + len(results(it.world, Verdict.WORK)) == 150
+    assert {result.reason for result in results(it.world, Verdict.REJECTED)} == {Reason.STALE, Reason.DUPLICATE}
+
+
+def test_a_job_whose_shares_were_forgotten_takes_no_more_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = Prover(monkeypatch)
+    given = []
+    for _ in range(4):
+        given.append(it.miner.job)
+        assert it.sends(80) == 80
+        it.world.pools["A"].notify()
+        it.world.advance(1)
+    assert [it.sends(90, job) for job in given] == [0, 0, 10, 10], "what was counted is not counted again"
+
+
+def test_what_is_good_enough_for_the_pool_goes_up_from_a_job_that_takes_no_more_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    it = Prover(monkeypatch, difficulty=2.0**41)
+    job = it.miner.job
+    for nonce in range(600):
+        it.miner.submit(job, nonce=f"{nonce:08x}", bits="00002000")
+    it.world.advance(1)
+    up = [params[4] for params in it.world.pools["A"].submits]
+    assert len(up) == len(set(up)) > 200
+    assert len(results(it.world, Verdict.REJECTED)) > 200, "those that are not"
+    assert len(up) + len(results(it.world, Verdict.REJECTED)) >= 500
 
 
 # --- Small ones -----------------------------------------------------------------------------------------------------
