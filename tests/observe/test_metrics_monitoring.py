@@ -73,6 +73,17 @@ def test_board_names_only_metrics_that_exist() -> None:
     assert {f"{name}_total" if kind == "counter" else name for name, (kind, _) in OF_V2.items()} <= named
 
 
+def test_hash_rates_come_from_the_work_and_not_from_what_is_credited() -> None:
+    rules = (SHIPPED / "alerts.yml").read_text()
+    drop = rules[rules.index("alert: DpmpHashrateDrop") :].split("for:")[0]
+    assert set(re.findall(r"\bdpmp_\w+", drop)) == {"dpmp_work_difficulty_sum_total"}
+    board = json.loads((SHIPPED / "grafana.json").read_text())
+    targets = [target for panel in board["panels"] for target in panel.get("targets", ())]
+    rates = {target["legendFormat"]: target["expr"] for target in targets if "4294967296" in target["expr"]}
+    assert {name for name, expression in rates.items() if "accepted_difficulty" in expression} == {"credited {{pool}}"}
+    assert "dpmp_work_difficulty_sum_total" in rates["{{pool}}"]
+
+
 def test_board_can_be_imported() -> None:
     board = json.loads((SHIPPED / "grafana.json").read_text())
     identities = [panel["id"] for panel in board["panels"]]
