@@ -200,8 +200,11 @@ class Engine:
             self.sharing.connections[key].close(SWITCHED_OFF)
         elif new.moved_from(old):
             self._renew_all(key)
-        if new.group_by is not old.group_by and key in self.sharing:
-            self._relink_all(key)
+        if key in self.sharing:
+            if new.group_by is not old.group_by:
+                self._relink_all(key)
+            elif new.most_miners < old.most_miners:
+                self._relink_all(key, of_more_than=new.most_miners)
         self.sharing.connections[key].place_is_free()
 
     # --- Shared connections ---------------------------------------------------------------------------------------
@@ -210,8 +213,9 @@ class Engine:
         for key in self.sharing.update(self._started):
             self._relink_all(key)
 
-    def _relink_all(self, key: PoolKey) -> None:
-        self.sharing.connections[key].retire()
+    def _relink_all(self, key: PoolKey, *, of_more_than: int = -1) -> None:
+        """Move miners, if only those of shared connections with ``of_more_than`` so many."""
+        self.sharing.connections[key].retire(of_more_than)
         relinks = [partial(session.relink, key) for session in self.sessions.values()]
         self._pacer.add(relinks, per_s=RENEWALS_PER_S)
 

@@ -455,10 +455,11 @@ class SharedConnections:
 
     # --- Commands -------------------------------------------------------------------------------------------------
 
-    def retire(self) -> None:
-        """Connections are made in another way from now on: those that there are take no more miners."""
+    def retire(self, of_more_than: int = -1) -> None:
+        """Connections are made in another way from now on: those with more than so many miners take no more."""
         for each in self._connections.values():
-            each.is_retired = True
+            if len(each.miners) > of_more_than:
+                each.is_retired = True
         self.place_is_free()
 
     def renew(self) -> None:

@@ -486,6 +486,38 @@ def test_another_way_of_grouping_moves_them_too() -> None:
     assert len(results(world, Verdict.ACCEPTED)) == 120
 
 
+def test_fewer_miners_on_a_connection_moves_those_of_fuller_ones_without_a_lost_share() -> None:
+    world = farm({"A": 8}, each={"most_miners": 9})
+    miners = fleet(world, 12)
+    full, other = lines_to(world.pools["A"])
+    world.configure(A={"most_miners": 3})
+    for round_ in range(30):
+        for miner in miners:
+            miner.submit(nonce=f"{round_:08x}")
+        world.advance(0.5)
+    together = world.engine.sharing.connections[PoolKey("A")]
+    assert [len(each.miners) for each in together if each.miners] == [3, 3, 3, 3]
+    assert full.link.closed and not other.link.closed, "one that is not too full keeps its miners"
+    assert len(results(world, Verdict.ACCEPTED)) == 360
+    assert world.events_of(EmergencySwitch) == [] and together.waiting == 0
+
+
+def test_miners_who_find_no_place_on_fewer_stay_where_they_are() -> None:
+    world = farm({"A": 8}, each={"most_miners": 9})
+    miners = fleet(world, 8)
+    world.configure(A={"most_miners": 3, "most_connections": 2})
+    for round_ in range(30):
+        for miner in miners:
+            miner.submit(nonce=f"{round_:08x}")
+        world.advance(0.5)
+    together = world.engine.sharing.connections[PoolKey("A")]
+    assert sorted(len(each.miners) for each in together) == [2, 3, 3]
+    assert together.waiting == 2 and len(results(world, Verdict.ACCEPTED)) == 240
+    miners[0].leave()
+    world.advance(120)
+    assert together.waiting == 1
+
+
 def test_a_setting_that_is_taken_back_moves_nobody_whose_turn_had_not_come() -> None:
     world = World({"A": 8})
     miners = [*fleet(world, 5), world.miner(BITAXE, handshake=False)]
