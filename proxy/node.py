@@ -31,7 +31,7 @@ from proxy.history.service import HistoryService
 from proxy.history.state_saver import StateSaver
 from proxy.money.recorder import MoneyRecorder
 from proxy.mqtt.switch import mqtt_switch
-from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files
+from proxy.net.capacity import free_memory, miners_that_fit, raise_open_files, refused_that_fit
 from proxy.net.dialer import NetDialer
 from proxy.net.garbage import GarbageCollection
 from proxy.net.inherited import STRATUM, TLS
@@ -469,6 +469,9 @@ class Node(OwnProcess):
         self.metrics.limit_worker_series(config.worker_series)
         capacity = miners_that_fit(self._open_files, self._free_memory, config.pools.values())
         config = replace(config, limits=limits_for(config.limits, capacity))
+        self.miner_ports.refused_connections.most = refused_that_fit(
+            self._open_files, config.limits.max_sessions, config.pools.values()
+        )
         for part in (self.history, self.payouts, self.balance, self.confirmations):
             part.apply(config)
         self.alerts.apply(config.alerts)

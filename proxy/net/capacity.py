@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from proxy.config.snapshot import Connections, PoolConfig
+from proxy.net.refused import LEAST_HELD, MOST_HELD
 
 SPARE_FILES = 768
 """Beside miners and their connections to pools: database, log, pages, refused connections that are held."""
@@ -52,6 +53,11 @@ def miners_that_fit(files: int, memory: int | None, pools: Collection[PoolConfig
         most = min(most, int(memory * MEMORY_PART) // MEMORY_PER_CONNECTION)
     fit = bisect_right(range(MOST + 1), most, key=lambda miners: _connections(miners, pools)) - 1
     return max(LEAST, fit)
+
+
+def refused_that_fit(files: int, miners: int, pools: Collection[PoolConfig]) -> int:
+    """Refused connections that may stay open beside so many miners; the least of them are among the spare files."""
+    return max(LEAST_HELD, min(MOST_HELD, LEAST_HELD + files - open_files_for(miners, pools)))
 
 
 def _connections(miners: int, pools: Collection[PoolConfig]) -> int:

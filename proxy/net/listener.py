@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from proxy.config.snapshot import Network
 from proxy.net.miner_tls import HANDSHAKE_RECORD, MAX_HELLO, MinerTls, TlsStream, tls_failure
 from proxy.net.proxy_header import ProxyHeaderError, read_header
+from proxy.net.refused import RefusedConnections
 from proxy.net.transport import InputBudget, StreamLink, keep_alive, peer_of
 from proxy.peer_address import host_of
 from proxy.ports import LinkHandler, Timer
@@ -23,10 +24,6 @@ ACCEPTS_A_TURN = 64
 """libuv, the loop's base, accepts one connection of a listening socket in a turn (src/unix/stream.c, ``uv__server_io``,
 since libuv/libuv#3696). Where each turn has work for hundreds of miners, a farm that comes back would wait in the
 system's queue for minutes, and whoever found that full for longer: so each listening socket is watched that often."""
-HOLD_S = 5.0
-"""A refused connection stays open for so long, unread: firmware that connects again at once would do nothing else."""
-MAX_HELD = 256
-"""More than these are closed at once."""
 HEADER_S = 5.0
 """A load balancer writes its header as soon as it is connected."""
 MOST_WAITING_EACH = 8_192
@@ -66,7 +63,14 @@ class StratumListener:
     so that a farm's proxy or rented hash may send hundreds a second on one connection. ``tls``: what they are to speak.
     """
 
-    def __init__(self, accept: Accept, budget: InputBudget | None = None, tls: MinerTls | None = None) -> None:
+    def __init__(
+        self,
+        accept: Accept,
+        budget: InputBudget | None = None,
+        tls: MinerTls | None = None,
+        refused: RefusedConnections | None = None,
+    ) -> None:
+        """``refused``: where those that are not accepted wait; whoever gave it closes it."""
         self.budget = budget or InputBudget()
         self.tls = tls
         """May be changed: it holds for connections from then on."""
@@ -75,7 +79,7 @@ class StratumListener:
         self.headers: PendingHeaders | None = None
         """Needed where there are balancers."""
         self._accept = accept
-        self._held: set[asyncio.Transport] = set()
+        self._refused = refused or RefusedConnections()
         self._server: asyncio.Server | None = None
         self._doubles: list[asyncio.Server] = []
         """The same sockets again."""
@@ -120,13 +124,11 @@ class StratumListener:
         """``peer``: who it is, where that is not whoever is connected."""
         accept = partial(self._accept, through=through) if through else self._accept
         if self.tls is not None:
-            return _TlsMinerLink(accept, self.budget, self._held, peer, self.tls)
-        return _MinerLink(accept, self.budget, self._held, peer)
+            return _TlsMinerLink(accept, self.budget, self._refused, peer, self.tls)
+        return _MinerLink(accept, self.budget, self._refused, peer)
 
     async def stop(self) -> None:
         """Stop listening; open connections stay."""
-        for transport in self._held:
-            transport.close()
         if self._server is not None:
             for server in (self._server, *self._doubles):
                 server.close()
@@ -252,14 +254,14 @@ def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
 class _MinerLink(StreamLink):
     """A connection whose handler is chosen when the peer is known."""
 
-    __slots__ = ("_accept", "_held", "_miner", "_peer")
+    __slots__ = ("_accept", "_miner", "_peer", "_refused")
 
-    def __init__(self, accept: Accept, budget: InputBudget, held: set[asyncio.Transport], peer: str) -> None:
+    def __init__(self, accept: Accept, budget: InputBudget, refused: RefusedConnections, peer: str) -> None:
         super().__init__(None, budget)
         self._peer = peer
         """Empty until it is known."""
         self._accept = accept
-        self._held = held
+        self._refused = refused
         self._miner: MinerHandler | None = None
 
     @property
@@ -278,17 +280,8 @@ class _MinerLink(StreamLink):
         return self._miner
 
     def _refuse(self, transport: asyncio.Transport) -> None:
-        """Close a moment later, without an answer."""
-        if len(self._held) >= MAX_HELD:
-            transport.close()
-            return
-        transport.pause_reading()
-        self._held.add(transport)
-        self._loop.call_later(HOLD_S, self._let_go, transport)
-
-    def _let_go(self, transport: asyncio.Transport) -> None:
-        self._held.discard(transport)
-        transport.close()
+        """Close a while later, without an answer."""
+        self._refused.hold(transport)
 
     def _earned_lines(self) -> int:
         return self._miner.earned_lines() if self._miner is not None else 0
@@ -306,11 +299,11 @@ class _TlsMinerLink(_MinerLink):
         self,
         accept: Accept,
         budget: InputBudget,
-        held: set[asyncio.Transport],
+        refused: RefusedConnections,
         peer: str,
         tls: MinerTls,
     ) -> None:
-        super().__init__(accept, budget, held, peer)
+        super().__init__(accept, budget, refused, peer)
         self._tls = tls
         self._stream: TlsStream | None = None
         self._queued = False

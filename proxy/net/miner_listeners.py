@@ -14,6 +14,7 @@ from functools import partial
 from proxy.config.snapshot import Limits, ListenerConfig
 from proxy.net.listener import MinerHandler, PendingHeaders, StratumListener
 from proxy.net.miner_tls import MinerTls
+from proxy.net.refused import RefusedConnections
 from proxy.net.tasks import spawn
 from proxy.net.transport import InputBudget
 from proxy.observe.events import (
@@ -66,6 +67,7 @@ class MinerListeners:
         """``share_ports``: other processes of this node listen on the same ports."""
         self._share_ports = share_ports
         self.budget = InputBudget()
+        self.refused_connections = RefusedConnections()
         self._connect = connect
         self._clock = clock
         self._events = events
@@ -121,7 +123,7 @@ class MinerListeners:
             return self._connect(peer, through, ident)
 
         deadlines = self._clock.deadlines
-        listener = StratumListener(accept, self.budget)
+        listener = StratumListener(accept, self.budget, refused=self.refused_connections)
         listener.headers = PendingHeaders(
             lambda seconds, call: deadlines.call_at(deadlines.now() + seconds, call),
             partial(self._refuse, ident),
@@ -254,6 +256,7 @@ class MinerListeners:
         for port in self._ports.values():
             if port.bound is not None:
                 await port.listener.stop()
+        self.refused_connections.close()
 
 
 def _switched_off(config: ListenerConfig) -> ListenerConfig:

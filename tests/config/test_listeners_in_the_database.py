@@ -14,6 +14,8 @@ from django.db.models import ProtectedError
 from proxy.config.loader import load_snapshot
 from proxy.config.snapshot import ListenerConfig, MinerAccess, MinerDirectives
 from proxy.models import Listener, ProxySettings
+from proxy.net.capacity import refused_that_fit
+from proxy.net.refused import LEAST_HELD
 from proxy.node import Node
 from proxy.observe.events import ListenerFailed
 from proxy.process import Options, StartError
@@ -158,6 +160,15 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     await made.miner_ports.stop()
     made.engine.close()
     made.metrics.close()
+
+
+async def test_as_many_refused_connections_are_held_as_the_limit_of_miners_leaves_open_files_for(node: Node) -> None:
+    for most_miners in (10, node._open_files):
+        await sync_to_async(ProxySettings(max_sessions=most_miners).save)()
+        await node.watcher.check()
+        held = node.miner_ports.refused_connections.most
+        assert held == refused_that_fit(node._open_files, most_miners, node.engine.config.pools.values())
+    assert held == LEAST_HELD
 
 
 async def test_no_port_is_open_while_what_the_start_made_is_looked_through(

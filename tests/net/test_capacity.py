@@ -16,13 +16,28 @@ from proxy.net.capacity import (
     miners_that_fit,
     open_files_for,
     raise_open_files,
+    refused_that_fit,
 )
+from proxy.net.refused import LEAST_HELD, MOST_HELD
 from proxy.types import PoolKey
 
 GIB = 1 << 30
 OWN = PoolConfig(key=PoolKey("A"), wallet="w", endpoints=(Endpoint(host="h", port=1),))
 SHARED = replace(OWN, connections=Connections.SHARED)
 AUTOMATIC = replace(OWN, connections=Connections.AUTOMATIC, own_up_to=50)
+
+
+@pytest.mark.parametrize(
+    ("files", "miners", "held"),
+    [
+        (20_000, 172, MOST_HELD),
+        (SPARE_FILES + 3 * 1_000, 1_000, LEAST_HELD),
+        (SPARE_FILES + 3 * 1_000 + 500, 1_000, LEAST_HELD + 500),
+        (1_000, 1_000, LEAST_HELD),
+    ],
+)
+def test_what_miners_leave_of_the_open_files_is_for_refused_connections(files: int, miners: int, held: int) -> None:
+    assert refused_that_fit(files, miners, [OWN] * 2) == held
 
 
 @pytest.mark.parametrize(
