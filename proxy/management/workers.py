@@ -85,7 +85,8 @@ class Workers:
                 return
             lived_s = time.monotonic() - began
             if is_first and code > 0 and lived_s < START_S:
-                self._code = code  # it has said why, and the others could not start either
+                self._code = code
+                self._report(f"Process {number} of {self._count} could not start (exit code {code}); all end.")
                 self._end(signal.SIGTERM)
                 return
             is_first, quick = False, lived_s < QUICK_S

@@ -100,9 +100,9 @@ async def test_process_that_drained_by_itself_stays_off_and_the_others_stay(tmp_
 
 
 async def test_process_that_cannot_start_ends_all_with_its_code(tmp_path):
-    parent = Parent(tmp_path, code=f"import sys\nif sys.argv[1] == '1': sys.exit(3)\n{WORKER}")
+    parent = Parent(tmp_path, code=f"import sys\nif sys.argv[1] == '2': sys.exit(3)\n{WORKER}")
     assert await asyncio.wait_for(parent.task, PATIENCE_S) == 3
-    assert parent.said == []
+    assert parent.said == ["Process 2 of 2 could not start (exit code 3); all end."]
 
 
 async def test_processes_end_when_their_parent_is_killed(tmp_path):

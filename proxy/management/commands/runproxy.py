@@ -140,11 +140,8 @@ class Command(BaseCommand):
             folder=settings.BASE_DIR,
             report=lambda text: self.stderr.write(f"{text}\n"),
         )
-        code = asyncio.run(workers.run())
-        if code == DRAINED:
-            sys.exit(DRAINED)
-        if code:
-            raise CommandError(f"The first process could not start (exit code {code}).")
+        if code := asyncio.run(workers.run()):
+            sys.exit(code)
 
     def _run(self, options: Options, *, only_web: bool) -> None:
         from daphne.server import twisted_loop
