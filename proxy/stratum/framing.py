@@ -54,6 +54,8 @@ class LineFramer:
     def split(self, payload: bytes) -> "tuple[list[bytes | RemoteProtocolError], LineFramer]":
         """As ``feed``, and the framer for what comes next. One that is given payload in this way alone stays as it is:
         it serves all connections that have no part of a line, as nearly all have none."""
+        if self._whole is None and payload[-1:] == b"\n":
+            return [each for line in payload[:-1].split(b"\n") for each in self._checked(line)], self
         own = self if self._whole is not None else LineFramer(self._limit, self)
         lines = own.feed(payload)
         return lines, own._whole if own._whole is not None and own.is_between_lines else own
