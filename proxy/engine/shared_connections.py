@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LOOKS = 8
 """Miners in a place of the backlog: such a look costs a few microseconds."""
+TRIES = 64
+"""The same of miners without a place that try to find one."""
 TERMS_KEPT = 256
 """What miners of a kind have a job by; a fleet has a dozen kinds."""
 FIRST_JOB_ID = 1 << 40
@@ -305,7 +307,12 @@ class SharedConnections:
         """Those of the last jobs."""
         self._waiting: dict[SharedLink, None] = {}
         """Miners for whom there is no place; the longest waiting first."""
-        self._is_armed = False
+        self._to_try: list[SharedLink] = []
+        """Who of them still tries in this round; the next one last."""
+        self._is_free = False
+        """Whether a place may have become free since the round began."""
+        self._full_for: set[tuple[str, Layout, bool]] = set()
+        """For what kinds of miners it was found in this round that there is none."""
 
     def __iter__(self) -> Iterator[SharedConnection]:
         return iter(list(self._connections.values()))
@@ -392,10 +399,12 @@ class SharedConnections:
         config, session = self.pool.config, link.session
         group, (layout, prefix), most = group_of(session, config.group_by), link.place, config.most_miners
         found = dialled = refused = None
+        is_prefix_taken = False
         for each in self._connections.values():
             if len(each.miners) >= most or each.is_retired or each.group != group:  # a farm's are nearly all full
                 continue
             if not each.has_room_for(session.id, layout, prefix):
+                is_prefix_taken = is_prefix_taken or each.layout == layout
                 continue
             if each.link.job is not None:
                 if each is not besides:
@@ -415,6 +424,8 @@ class SharedConnections:
             self._connections[found.id] = found
         if found is None:
             self._waiting[link] = None
+            if not is_prefix_taken:  # else another one's may not be
+                self._full_for.add(self._kind_of(link))
         else:
             self._waiting.pop(link, None)
             found.take(link)
@@ -443,15 +454,31 @@ class SharedConnections:
         self._waiting.pop(link, None)
 
     def place_is_free(self) -> None:
-        """Let those who wait try again, once this turn is over."""
-        if self._waiting and not self._is_armed:
-            self._is_armed = True
-            self._clock.call_at(self._clock.now(), self._try_again)
+        """Let those who wait try again in turns to come, the longest waiting first."""
+        self._is_free = True
+        if self._waiting:
+            self.backlog.add(self)
 
-    def _try_again(self) -> None:
-        self._is_armed = False
-        for link in list(self._waiting):
-            link.try_again()
+    def catch_up(self) -> None:
+        """Let the next few try; where a place became free meanwhile, another round follows."""
+        if not self._to_try:
+            self._is_free, self._full_for, self._to_try = False, set(), list(reversed(self._waiting))
+        try:
+            for _ in range(min(TRIES, len(self._to_try))):
+                link = self._to_try.pop()
+                if link in self._waiting and self._kind_of(link) not in self._full_for:
+                    link.try_again()
+        finally:
+            if not self._waiting:
+                self._to_try = []
+            elif self._to_try or self._is_free:
+                self.backlog.add(self)
+
+    def _kind_of(self, link: "SharedLink") -> tuple[str, Layout, bool]:
+        """What decides, beside its prefix, whether there is a place for a miner."""
+        session, group_by = link.session, self.group_by
+        may_open = group_by is GroupBy.NOTHING or self.is_proven(session)
+        return group_of(session, group_by), link.place[0], may_open
 
     # --- Commands -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from proxy.engine import jobs
 from proxy.engine.jobs import MAX_CONTENTS
 from proxy.engine.pool_link import DRAIN_GRACE_S
 from proxy.engine.prefixes import Prefixes
-from proxy.engine.shared_connections import FIRST_JOB_ID
+from proxy.engine.shared_connections import FIRST_JOB_ID, TRIES, SharedConnection, SharedConnections
 from proxy.engine.shared_link import FIRST_OF_ASIC, FIRST_OF_OTHERS, SharedLink
 from proxy.engine.vardiff import Vardiff
 from proxy.observe.events import (
@@ -232,6 +232,69 @@ def test_a_full_connection_opens_another_up_to_the_limit() -> None:
     world.configure(A={"most_connections": 3})
     world.advance(1)
     assert together.waiting == 0
+
+
+class Tries:
+    """Counts who looks for a place in which turn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.turns: list[list[SharedLink]] = []
+        place_for, catch_up = SharedConnections.place_for, SharedConnections.catch_up
+
+        def look(together: SharedConnections, link: SharedLink, **more: Any) -> SharedConnection | None:
+            self.turns[-1].append(link)
+            return place_for(together, link, **more)
+
+        def turn(together: SharedConnections) -> None:
+            self.turns.append([])
+            catch_up(together)
+
+        monkeypatch.setattr(SharedConnections, "place_for", look)
+        monkeypatch.setattr(SharedConnections, "catch_up", turn)
+
+
+def test_where_there_is_no_place_for_one_of_a_kind_no_other_one_looks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = farm({"A": 8}, each={"most_miners": 3, "most_connections": 1})
+    miners = fleet(world, 100)
+    together = world.engine.sharing.connections[PoolKey("A")]
+    assert together.waiting == 97
+    tries = Tries(monkeypatch)
+    world.pools["A"].notify()
+    world.advance(0.1)
+    miners[0].leave()
+    world.advance(0.1)
+    assert [len(turn) for turn in tries.turns if turn] == [1, 2]
+    assert miners[3].session.links[PoolKey("A")].connection is not None, "it waited the longest"
+    assert together.waiting == 96
+
+
+def test_miners_of_many_kinds_look_for_a_place_a_few_in_a_turn_and_again_for_what_became_free_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = farm({"A": 8}, each={"group_by": GroupBy.WORKER, "most_miners": 2, "most_connections": 2})
+    miners = fleet(world, 100)
+    together = world.engine.sharing.connections[PoolKey("A")]
+    assert (len(together), together.waiting) == (1, 99)
+    tries = Tries(monkeypatch)
+    place_for = SharedConnections.place_for
+
+    def look(shared: SharedConnections, link: SharedLink, **more: Any) -> SharedConnection | None:
+        if link is miners[70].session.links[PoolKey("A")]:
+            next(iter(together)).prove()  # so one more may be opened
+        return place_for(shared, link, **more)
+
+    monkeypatch.setattr(SharedConnections, "place_for", look)
+    world.pools["A"].notify()
+    world.advance(0.1)
+    later = [TRIES, 98 - TRIES]
+    rounds = [TRIES, 99 - TRIES, *later, *later]  # the last once the new connection has a job
+    assert [len(turn) for turn in tries.turns if turn] == rounds
+    assert together.waiting == 98
+    for miner in miners:
+        miner.leave()
+    world.advance(0.1)
+    assert together.waiting == 0
+    assert not together._to_try
 
 
 def test_invented_names_do_not_take_all_connections_where_each_name_has_its_own() -> None:
