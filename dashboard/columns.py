@@ -89,7 +89,7 @@ COLUMNS: Sequence[Column] = (
     Column("line", _("Last day"), None),
     Column("shares", _("Shares/s"), lambda row: round(row.worker.shares_per_s, 4)),
     Column("difficulty", _("Difficulty"), lambda row: row.worker.difficulty),
-    Column("accepted", _("Shares"), lambda row: row.worker.counts.accepted),
+    Column("accepted", _("Shares"), lambda row: row.worker.counts.good),
     Column("best", _("Best"), lambda row: row.worker.best),
     Column("rejected", _("Rejected"), lambda row: row.worker.counts.rejected),
     Column("temperature", _("°C"), lambda row: _short(row.own.temperature_c), chosen=False),

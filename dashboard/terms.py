@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from proxy.models.labels import Text
 
 TERMS: Mapping[str, Text] = {
-    "accepted": _("Shares that the pool took. Only these count."),
+    "accepted": _("Shares that the pool took. It pays by these."),
     "as_of": _("When these figures were taken."),
     "asked_for": _("The difficulty that the miner itself asked for."),
     "assigned": _("The difficulty that the share had to reach, not the one it reached."),
@@ -28,6 +28,7 @@ TERMS: Mapping[str, Text] = {
     "cost": _("Work time that a miner loses with each change of the pool, and the margin of error."),
     "cost_expected": _("Time that the miner needs for a share anyway."),
     "cost_measured": _("Time from the change of the pool to the first accepted share."),
+    "credited": _("Sum of the difficulties of the shares that the pool accepted (SumDiff): what it pays by."),
     "day_line": _("Its hash rate over the last 24 hours."),
     "delivered": _("The part of the work that really went to a pool, counted by its shares."),
     "difficulty": _(
@@ -73,7 +74,10 @@ TERMS: Mapping[str, Text] = {
     "rejected": _("Part of the shares that were refused. Below 1 % is normal."),
     "seen": _("When it was last connected."),
     "share_difficulty": _("How hard the share really was. One as hard as the network's difficulty is a block."),
-    "shares": _("Accepted shares. Their number depends on the difficulty: compare hash rates instead."),
+    "shares": _(
+        "Good shares, also those too easy for the pool. Their number depends on the difficulty: "
+        "compare hash rates instead."
+    ),
     "shares_a_minute": _("Shares that it finds in a minute. On shared connections its difficulty follows the aim."),
     "shares_per_s": _("Shares in a second. Their number depends on the difficulty: compare hash rates instead."),
     "shared_connections": _("Connections to the pool that several miners use together."),
@@ -91,7 +95,6 @@ TERMS: Mapping[str, Text] = {
     ),
     "weight": _("What auto-balance calculates for the chain, in percent of all work."),
     "windows": _("The times of the week at which the schedule holds."),
-    "work": _("Sum of the difficulties of all accepted shares (SumDiff): what a pool pays for."),
     "work_only": _("On shared connections: too easy for the pool, so not sent to it. Part of the work."),
     "worker_connections": _("Open connections under this name. More than one: several miners use it."),
     "your_rate": _("The part of your 24-hour hash rate that this pool is to get."),

@@ -34,7 +34,7 @@ class Odds:
 @region("odds", every_s=3.0)
 def odds(snap: LiveSnapshot, access: Access, argument: str) -> Mapping[str, object]:
     """Effort, average time to a block and expected best share, pool by pool."""
-    return {"odds": all_odds(snap), "begun": snap.rate_24h.known or bool(snap.counts.accepted)}
+    return {"odds": all_odds(snap), "begun": snap.rate_24h.known or bool(snap.counts.good)}
 
 
 def all_odds(snap: LiveSnapshot) -> list[Odds]:

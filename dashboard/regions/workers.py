@@ -24,7 +24,7 @@ SORTS: dict[str, Callable[[Row], object]] = {
     "day": lambda row: row.worker.rate_24h.value,
     "shares": lambda row: row.worker.shares_per_s,
     "difficulty": lambda row: row.worker.difficulty,
-    "accepted": lambda row: row.worker.counts.accepted,
+    "accepted": lambda row: row.worker.counts.good,
     "best": lambda row: row.worker.best,
     "rejected": lambda row: presenters.rejected_fraction(row.worker.counts) or 0.0,
     "temperature": lambda row: row.own.temperature_c or 0.0,

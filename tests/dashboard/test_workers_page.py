@@ -10,6 +10,7 @@ from dashboard.templatetags.units import own_page
 from proxy.models import WorkerPin
 from proxy.observe.live.views import RateView, store
 from tests.dashboard import fixtures
+from tests.support.tallies import tally
 
 
 def text_of(page):
@@ -102,6 +103,30 @@ def test_columns_and_unit_are_chosen_and_kept_in_the_browser(browser_of, noted):
     assert "79100 GH/s fan replaced" in text and "662 K" not in text
     vera.get("/workers/?column=&unit=Q&choose=1")
     assert "79.1 TH/s" not in text_of(vera.get("/workers/?sort=name"))
+
+
+def test_shares_are_all_good_ones_and_how_many_went_up_is_said_where_they_differ(browser_of, pools):
+    """One of 25 shares of a shared connection reached the pool's difficulty; no other worker has such shares."""
+    store.put(with_first(counts=tally(accepted=1, work_only=24, credited=5e6, work=4e6)))
+    vera = browser_of("viewer")
+    vera.get("/workers/?column=accepted&choose=1")
+    html = re.sub(r"\s+", " ", vera.get("/workers/").content.decode())
+    assert re.search(r"""title="1 of them reached the pool's difficulty and went to it\." *> 25 </td>""", html)
+    assert html.count("of them reached") == 1
+    rows = vera.get("/workers.csv?sort=accepted").content.decode().splitlines()
+    assert rows[0].endswith(",Shares")
+    assert [row.rpartition(",")[2] for row in rows if row.startswith("AvalonQ,")] == ["25"]
+
+
+def test_what_pools_pay_by_is_called_credited_and_what_miners_did_work(browser_of, pools):
+    store.put(with_first(name="new", counts=tally(work_only=24, work=4e6)))
+    viewer = browser_of("viewer")
+    page = text_of(viewer.get("/workers/new/"))
+    assert "credited – work 4.00 M" in page, "before anything went up as well"
+    store.put(fixtures.rich())
+    html = viewer.get("/pools/").content.decode()
+    assert 'data-label="Credited"' in html
+    assert 'data-label="Work"' not in html
 
 
 def test_a_small_line_shows_the_last_day_and_a_link_leads_to_the_miner_itself(browser_of, noted):
