@@ -1,8 +1,8 @@
 """Adapts an asyncio transport to ``Link``.
 
-An error while received bytes are handled closes only that connection, of which nothing more is read then: the loop's
-exception handler is told, from where it becomes an event, and ``connection_lost`` follows. That is done here, for the
-loop itself does so only within a read, and not in the turns that follow it.
+An error while a connection is opened, or while received bytes are handled, closes only that connection, of which
+nothing more is read then: the loop's exception handler is told, from where it becomes an event, and ``connection_lost``
+follows. That is done here, for the loop itself does so only within a read, and not in the turns that follow it.
 
 No peer gets more than ``LINES_A_TURN`` lines of work (fewer by its budget) in one turn of the loop, however much one
 read brought: the rest waits, and nothing more is read meanwhile. A pool may have one more for each line that it was
@@ -190,12 +190,15 @@ class StreamLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         self._transport = cast(asyncio.Transport, transport)
-        self._handler = self._find_handler(self._transport)
-        if self._handler is None:
-            self._refuse(self._transport)
-            return
-        self._receiver = self._handler
-        self._receiver = self._handler.opened(self) or self._handler
+        try:
+            self._handler = self._find_handler(self._transport)
+            if self._handler is None:
+                self._refuse(self._transport)
+                return
+            self._receiver = self._handler
+            self._receiver = self._handler.opened(self) or self._handler
+        except Exception as error:
+            self._failed(error)
 
     def data_received(self, data: bytes) -> None:
         """Pass received bytes to the handler."""
@@ -269,9 +272,9 @@ class StreamLink(asyncio.Protocol):
         return 0
 
     def _failed(self, error: Exception) -> None:
-        """The handler could not do with what it was handed: end the connection, and leave the rest."""
+        """The handler could not do with the connection, or with what it was handed: end it, and leave the rest."""
         self._unread = b""
-        self._loop.call_exception_handler({"message": "a connection's bytes were not handled", "exception": error})
+        self._loop.call_exception_handler({"message": "a connection could not be served", "exception": error})
         self._abort(str(error) or type(error).__name__)
 
     def eof_received(self) -> None:

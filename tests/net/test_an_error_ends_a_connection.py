@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,46 @@ def test_it_is_so_with_tls_too(run: Callable[..., None], first: int, tmp_path: P
         context = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE))
         context.check_hostname = False
         await ended(handler, await listener.start("127.0.0.1", 0), b"x\n" * first + b"boom\n", context)
+        await listener.stop()
+
+    run(check())
+
+
+class Unready(Handler):
+    """Cannot do with the connection itself."""
+
+    def opened(self, link: Link) -> None:
+        raise RuntimeError("boom")
+
+
+@RUNS
+def test_a_connection_that_cannot_be_opened_is_closed(run: Callable[..., None]) -> None:
+    async def check() -> None:
+        handler = Unready()
+        server = await asyncio.get_running_loop().create_server(lambda: StreamLink(handler), "127.0.0.1", 0)
+        await ended(handler, server.sockets[0].getsockname(), b"x\n")
+        assert handler.lines == []
+        server.close()
+
+    run(check())
+
+
+@RUNS
+def test_a_miner_about_whom_nothing_can_be_decided_is_closed(run: Callable[..., None]) -> None:
+    async def check() -> None:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+
+        def accept(peer: str, through: str = "") -> None:
+            raise RuntimeError("boom")
+
+        listener = StratumListener(accept)
+        reader, writer = await asyncio.open_connection(*await listener.start("127.0.0.1", 0))
+        async with asyncio.timeout(PATIENCE_S):
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        assert told == ["boom"]
+        writer.close()
         await listener.stop()
 
     run(check())
