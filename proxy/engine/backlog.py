@@ -19,6 +19,8 @@ A_PLACE = 8
 """Events that are told later, in a place of the backlog: some microseconds each."""
 A_BUSY_TURN = 1
 """Not none: a pool that sends one job after the other must not keep anything from being noted."""
+MOST_PUT_OFF = 8
+"""Turns in a row that miners' jobs cut short: with some thousand connections there may be one in each, all day."""
 
 
 class Behind(Protocol):
@@ -37,6 +39,8 @@ class Backlog:
         self._is_armed = False
         self._is_behind_miners = False
         """Whether miners at work were served since its last turn: more may follow."""
+        self._put_off = 0
+        """How many turns in a row were cut short for that."""
         self._waiting: OrderedDict[Behind, None] = OrderedDict()
         """Each once, however many jobs its pool sends: a flood of them must not fill memory. No plain dictionary: the
         first key of one from which thousands were taken is looked for among the gaps they left."""
@@ -57,7 +61,9 @@ class Backlog:
 
     def _work(self) -> None:
         self._is_armed = False
-        is_busy, self._is_behind_miners = self._rounds.is_open or self._is_behind_miners, False
+        puts_off, self._is_behind_miners = self._is_behind_miners and self._put_off < MOST_PUT_OFF, False
+        self._put_off = self._put_off + 1 if puts_off else 0
+        is_busy = puts_off or self._rounds.is_open
         try:
             for _ in range(min(A_BUSY_TURN if is_busy else A_TURN, len(self._waiting))):
                 connection, _ = self._waiting.popitem(last=False)

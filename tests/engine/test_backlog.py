@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from proxy.engine.backlog import A_BUSY_TURN, A_TURN, Backlog
+from proxy.engine.backlog import A_BUSY_TURN, A_TURN, MOST_PUT_OFF, Backlog
 from proxy.engine.job_rounds import A_TURN as HANDED_OUT_IN_A_TURN
 from proxy.engine.job_rounds import JobRounds
 from proxy.scheduling.virtual_clock import VirtualClock
@@ -75,6 +75,24 @@ def test_after_a_turn_that_brought_miners_work_hardly_anything_is_noted() -> Non
     clock.advance(0)
     assert turns[0] == A_BUSY_TURN
     assert turns[1:] == [A_TURN, A_TURN], "the next one brought none"
+
+
+def test_miners_who_are_served_in_each_turn_do_not_keep_all_from_being_noted() -> None:
+    clock, noted, turns = VirtualClock(), list[int](), list[int]()
+    backlog = Backlog(clock, JobRounds(clock))
+
+    def serve() -> None:
+        turns.append(len(noted))
+        if len(turns) <= MOST_PUT_OFF + 2:
+            backlog.miner_served()
+            clock.call_at(0.0, serve)
+
+    for number in range(4, 4 + 2 * A_TURN):
+        backlog.add(Connection(noted, number))
+    serve()
+    clock.advance(0)
+    short = [A_BUSY_TURN * turn for turn in range(MOST_PUT_OFF + 1)]
+    assert turns[: MOST_PUT_OFF + 3] == [*short, short[-1] + A_TURN, short[-1] + A_TURN + A_BUSY_TURN]
 
 
 @pytest.mark.no_cover
