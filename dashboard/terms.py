@@ -8,6 +8,10 @@ from proxy.models.labels import Text
 
 TERMS: Mapping[str, Text] = {
     "accepted": _("Shares that the pool took. It pays by these."),
+    "apart": _(
+        "Miners that connected with an empty extranonce1 before connections were shared. "
+        "Each shares one when it connects anew, at the latest after a restart."
+    ),
     "as_of": _("When these figures were taken."),
     "asked_for": _("The difficulty that the miner itself asked for."),
     "assigned": _("The difficulty that the share had to reach, not the one it reached."),

@@ -1,6 +1,6 @@
 """Which pools' miners share connections now, and what tells the miners of a shared connection apart."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 
 from proxy.config.snapshot import Connections
@@ -27,6 +27,8 @@ class Sharing:
         self._prefixes: dict[int, Prefixes] = {}
         """By length: extranonce1 of miners that may come to share connections."""
         self._prefix_of: dict[SessionId, bytes] = {}
+        self._nameless: dict[Profile, set[SessionId]] = {}
+        """Miners with an empty extranonce1, by their firmware: nothing tells them apart on a shared connection."""
         self._ids = count(1)
         self._job_ids = count(FIRST_JOB_ID)
 
@@ -82,6 +84,8 @@ class Sharing:
                 prefixes = self._prefixes[length] = Prefixes(length, next(self._extranonces))
             prefix = self._prefix_of[session] = prefixes.take()
             return MinerExtranonce(prefix, size)
+        if not length:
+            self._nameless.setdefault(profile, set()).add(session)
         number = next(self._extranonces) % (1 << 8 * length) if length else 0
         return MinerExtranonce(number.to_bytes(length, "big"), size)
 
@@ -90,6 +94,14 @@ class Sharing:
         prefix = self._prefix_of.pop(session, None)
         if prefix is not None:
             self._prefixes[len(prefix)].give_back(prefix)
+        for nameless in self._nameless.values():
+            nameless.discard(session)
+
+    def apart(self) -> Iterator[SessionId]:
+        """The miners that cannot share connections, but could if they connected anew."""
+        for profile, nameless in self._nameless.items():
+            if nameless and self._may_share and self.sizes(profile)[0]:
+                yield from nameless
 
     def sizes(self, profile: Profile) -> tuple[int, int]:
         """Bytes of a miner's extranonce1 and extranonce2, as it would get them now."""

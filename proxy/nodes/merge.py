@@ -213,6 +213,7 @@ def _shared(views: Sequence[SharedView]) -> SharedView | None:
         connections=sum(view.connections for view in views),
         miners=sum(view.miners for view in views),
         waiting=sum(view.waiting for view in views),
+        apart=sum(view.apart for view in views),
     )
 
 

@@ -52,7 +52,7 @@ def farm():
     """The busy fleet; its first worker and its first pool are on shared connections."""
     snap = moved()
     worker = replace(snap.workers[0], shares_aim=15.0, shares_per_s=0.25)
-    pool = replace(snap.pools[0], shared=SharedView(connections=3, miners=712, waiting=41))
+    pool = replace(snap.pools[0], shared=SharedView(connections=3, miners=712, waiting=41, apart=17))
     return replace(snap, workers=(worker, *snap.workers[1:]), pools=(pool, *snap.pools[1:]))
 
 
@@ -70,6 +70,7 @@ def test_a_pool_shows_its_shared_connections_and_who_waits_for_a_place(browser_o
     viewer = browser_of("viewer")
     page = text_of(viewer.get("/pools/A/"))
     assert "Shared connections 3 (712 miners)" in page and "Waiting for a place 41 miners" in page
+    assert "Not shared yet 17 miners until they reconnect" in page
     other = text_of(viewer.get("/pools/B/"))
     assert "Shared connections" not in other and "Waiting for a place" not in other
 

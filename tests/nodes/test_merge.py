@@ -258,7 +258,7 @@ def test_figures_of_a_pool_are_of_all_nodes():
         time_sum_s=30.0,
         jobs=4,
         height=100,
-        shared=SharedView(connections=1, miners=5, waiting=2),
+        shared=SharedView(connections=1, miners=5, waiting=2, apart=3),
     )
     other = a_pool(
         latency_ms=50.0,
@@ -269,7 +269,7 @@ def test_figures_of_a_pool_are_of_all_nodes():
         jobs=6,
         height=101,
         payout_ok=False,
-        shared=SharedView(connections=2, miners=6),
+        shared=SharedView(connections=2, miners=6, apart=1),
     )
     idle = a_pool("B", latency_ms=5.0, time_sum_s=20.0)
     whole = merged(a_node("a", pools=(one, idle), node=leads), a_node("b", pools=(other,)))
@@ -277,7 +277,7 @@ def test_figures_of_a_pool_are_of_all_nodes():
     assert (pool.latency_ms, pool.latency_p90_ms, pool.latency_p99_ms) == (20.0, None, 90.0)
     assert (pool.effort, pool.time_share, pool.jobs, pool.height) == (0.25, 0.8, 10, 101)
     assert pool.payout_ok is False
-    assert pool.shared == SharedView(connections=3, miners=11, waiting=2)
+    assert pool.shared == SharedView(connections=3, miners=11, waiting=2, apart=4)
     assert (second.latency_ms, second.colour, second.shared, second.effort) == (5.0, 1, None, None)
 
 

@@ -247,3 +247,24 @@ def test_a_pool_tells_its_shared_connections_and_who_waits_for_a_place() -> None
     world.configure(A={"connections": Connections.OWN})
     world.advance(15)
     assert builder.build().pools[0].shared is None
+
+
+def test_a_pool_tells_who_shares_no_connection_until_it_connects_anew() -> None:
+    world = World({"A": 4, "B": 4})
+    builder = builder_of(world)
+    miners = [world.miner("Antminer S19/1.0", f"addr.rig{number}") for number in range(3)]
+    rented = world.miner("nicehash/1.0", "addr.rented")
+    world.advance(2)
+    assert [miner.subscribed() for miner in (*miners, rented)] == [("", 4)] * 4
+    world.configure(A={"connections": Connections.SHARED})
+    world.advance(2)
+    shared = [pool.shared for pool in builder.build().pools]
+    assert shared == [SharedView(apart=3), None], "rented hash rate would be no better off"
+    miners[0].leave()
+    world.miner("Antminer S19/1.0", "addr.rig0")
+    world.advance(2)
+    assert builder.build().pools[0].shared == SharedView(connections=1, miners=1, apart=2)
+    for miner in miners[1:]:
+        miner.leave()
+    world.advance(1)
+    assert builder.build().pools[0].shared == SharedView(connections=1, miners=1)

@@ -10,7 +10,6 @@ from proxy.chains.payout import PayoutCheck
 from proxy.config.snapshot import Connections, ListenerConfig
 from proxy.engine.engine import Engine
 from proxy.engine.pool import UpstreamPool
-from proxy.engine.shared_connections import SharedConnections
 from proxy.history import Accounting, PoolTally
 from proxy.history.counters import NO_SHARES
 from proxy.history.effort import EffortMeter
@@ -311,7 +310,7 @@ class SnapshotBuilder:
             time_share=part.seconds / all_seconds if part and all_seconds else 0.0,
             time_sum_s=part.seconds if part else 0.0,
             waiting_miners=excluded,
-            shared=_shared(here.engine.sharing.connections.get(key)),
+            shared=_shared(here.engine, key),
         )
 
     # --- Listeners ------------------------------------------------------------------------------------------------
@@ -362,13 +361,17 @@ class SnapshotBuilder:
         return clock.wall() - (clock.now() - monotonic)
 
 
-def _shared(together: SharedConnections | None) -> SharedView | None:
+def _shared(engine: Engine, key: PoolKey) -> SharedView | None:
+    together, apart = engine.sharing.connections.get(key), 0
     if together is None:
         return None
     there = [each for each in together if not each.is_over]
     if not there and not together.waiting and together.pool.config.connections is Connections.OWN:
         return None
-    return SharedView(connections=len(there), miners=sum(len(each.miners) for each in there), waiting=together.waiting)
+    if key in engine.sharing:
+        apart = sum(key in engine.sessions[ident].links for ident in engine.sharing.apart())
+    miners = sum(len(each.miners) for each in there)
+    return SharedView(connections=len(there), miners=miners, waiting=together.waiting, apart=apart)
 
 
 def _ordered(engine: Engine) -> list[UpstreamPool]:

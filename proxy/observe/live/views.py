@@ -53,6 +53,8 @@ class SharedView:
     """With a place on one of them, whether they work there now or elsewhere."""
     waiting: int = 0
     """For whom there is no place; they work on other pools, if at all."""
+    apart: int = 0
+    """That keep connections of their own until they connect anew: they did before connections were shared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
