@@ -7,9 +7,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
+from proxy.alerts.evaluators import Evaluators
+from proxy.alerts.rules import DEFAULT_RULES, AlertConfig, AlertKind
 from proxy.history import shared_rates
 from proxy.history.shared_rates import AFTER_S, AGAIN_S, LOOK_S
 from proxy.history.shared_totals import FOLLOW_LOOKS, FOLLOW_S, SharedTotals
+from proxy.in_parts import at_once
 from proxy.nodes.merge import merge
 from proxy.observe.events import EventStream
 from proxy.observe.live.rows import rate_view
@@ -94,12 +97,19 @@ class Farm:
         (row,) = self.merged().workers
         return row.rate_1h, row.rate_24h
 
+    @staticmethod
+    def slow(live):
+        """Whom the default rules call slower than usual."""
+        wrong = at_once(Evaluators().evaluate(live, 0.0, AlertConfig(rules=DEFAULT_RULES), lambda key: False)).wrong
+        return [subject for kind, subject in wrong if kind is AlertKind.HASHRATE_DROP]
+
     def check(self):
         """The rates are the true ones, and nobody says that the worker is slow."""
         live = self.merged()
         (row,) = live.workers
         assert row.rate_24h.value == pytest.approx(TRUE, rel=0.05)
         assert row.rate_1h.value == pytest.approx(TRUE, rel=0.08)
+        assert list(self.slow(live)) == []
         assert Cause.SLOW not in {finding.cause for finding in health_of(row, live).findings}
 
 
@@ -262,6 +272,20 @@ async def test_worker_that_was_forgotten_meanwhile_is_left_out(farm):
     assert await farm.nodes["one"].history._rates.look()
     assert accounting.worker(ANN) is None
     assert accounting.has_day(ANN), "nobody is to read it"
+
+
+async def test_day_that_is_counted_for_each_node_would_be_told(farm):
+    """What the checks above look for: a day of three times the truth."""
+    await farm.start("one")
+    farm.connect("one")
+    await farm.work(1, one=1.0)
+    live = farm.merged()
+    (row,) = live.workers
+    day = row.rate_24h
+    thrice = replace(row, rate_24h=day._replace(value=3 * day.value, low=3 * day.low, high=3 * day.high))
+    live = replace(live, workers=(thrice,))
+    assert farm.slow(live) == ["Worker ann"]
+    assert Cause.SLOW in {finding.cause for finding in health_of(thrice, live).findings}
 
 
 def test_worker_of_which_others_count_is_followed_until_they_do_not_any_more():
