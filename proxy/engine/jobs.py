@@ -24,6 +24,8 @@ MAX_JOBS = 256
 FEW_SHARES = 16
 MAX_SHARES_REMEMBERED = 8_192
 """Per job, for the duplicate check."""
+SPARE_SHARES = MAX_SHARES_REMEMBERED // 8
+"""With room for no more than these a miner gets another job, before shares of it have to be refused."""
 MAX_SHARES_OF_SESSION = 16_384
 """Over all jobs with more than ``FEW_SHARES``, looked at with each new one: two hours at two shares a second, and 2 MB.
 The oldest jobs' go first."""
@@ -98,10 +100,12 @@ class IssuedJob:
         shares.add(key)
 
     @property
-    def remembers_all(self) -> bool:
-        """Whether no share that went up for it was forgotten, nor will be with the next one."""
+    def room(self) -> int:
+        """How many more of its shares can be remembered; 0 where some were forgotten."""
         shares = self.shares
-        return isinstance(shares, bytes) or (len(shares) < MAX_SHARES_REMEMBERED and b"" not in shares)
+        if isinstance(shares, bytes):
+            return MAX_SHARES_REMEMBERED
+        return 0 if b"" in shares else MAX_SHARES_REMEMBERED - len(shares)
 
     def prepare(self) -> PlainWork | None:
         """``plain``, from the first share on."""

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from proxy.engine.delivery import TOO_LONG, BlockDelivery, UndeliveredBlock
-from proxy.engine.jobs import IssuedJob, JobTable
+from proxy.engine.jobs import SPARE_SHARES, IssuedJob, JobTable
 from proxy.engine.peer_costs import PeerCost
 from proxy.engine.pending_share import PendingShare
 from proxy.engine.reject_reasons import code_of
 from proxy.engine.share_check import MAX_NTIME_AHEAD_S, ShareCheck, check_share, reason_for
 from proxy.engine.share_sums import ShareSums
+from proxy.engine.shared_link import SharedLink
 from proxy.observe.events import (
     BlockCandidate,
     EventStream,
@@ -232,7 +233,8 @@ class SubmitHandler:
         is_old = newest is not issued.job and (
             newest is None or newest.template.prevhash != issued.job.template.prevhash
         )
-        is_full = not is_old and not issued.remembers_all
+        room = issued.room
+        is_full = not is_old and room <= 0
         if is_old or is_full:
             reason = Reason.POOL_LOST if newest is None else Reason.STALE
             verdict = Verdict.UNANSWERED if newest is None else Verdict.REJECTED
@@ -250,8 +252,7 @@ class SubmitHandler:
                 message=text,
             )
             if is_full:
-                if self.jobs is not None and self.jobs.is_newest(issued):
-                    shared.session.give_anew(shared)
+                self._replace(issued, shared)
                 self.downstream.charge(REFUSED_COST, Waste.SHARES)
             else:
                 issued.went_up(key)
@@ -280,6 +281,13 @@ class SubmitHandler:
             (self.events.emit_each if summed else self.events.emit)(result)
         self.scheduler.share(self.session, pool, issued.difficulty, True, issued.difficulty)
         shared.worked(issued.difficulty)
+        if room <= SPARE_SHARES:
+            self._replace(issued, shared)
+
+    def _replace(self, issued: IssuedJob, shared: SharedLink) -> None:
+        """Give another job in place of one that can remember few more shares, unless the miner has got one."""
+        if self.jobs is not None and self.jobs.is_newest(issued):
+            shared.session.give_anew(shared)
 
     def _was_worked_for(self, check: ShareCheck) -> bool:
         """Whether the hash took the work of a share, at a difficulty that the miner was given not long ago."""
