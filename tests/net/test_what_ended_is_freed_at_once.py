@@ -25,6 +25,7 @@ from proxy.observe.events import EventStream, MinerDisconnected, MinerReady, Poo
 from proxy.stratum import downstream, framing, upstream
 from proxy.types import PoolKey
 from tests.net.test_proxy_header import header
+from tests.support.patience import PATIENCE_S
 from tests.support.tls import CERTIFICATE, KEY, server_context
 
 EASY = 2.0**-40
@@ -172,7 +173,7 @@ async def come_and_leave(
 
 async def freed(farm: Farm, before: Counter[str]) -> None:
     """Wait until there is no more than before: open shares have their time, and so has a probe of a pool."""
-    until = time.monotonic() + 20.0
+    until = time.monotonic() + PATIENCE_S
     while left := alive() - before:
         assert time.monotonic() < until, left
         farm.events.settle()  # open sums of shares know their jobs; snapshots have them told each second
