@@ -1,6 +1,6 @@
 """A share must not become dearer by and by.
 
-Counted in instructions where there is a valgrind, which tells 15 % whatever else the machine does; else in processor
+Counted in instructions where a valgrind can run, which tells 15 % whatever else the machine does; else in processor
 time beside bare hashes, which differs more than that from machine to machine, so that it finds only what is far dearer.
 """
 
@@ -14,15 +14,15 @@ import pytest
 from tests.bench import instructions
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECK = ["tests.bench.instructions"] if instructions.can_count() else ["tests.bench.share_path", "--check"]
 
 
 @pytest.mark.slow
 def test_a_share_costs_at_most_fifteen_percent_more_than_committed() -> None:
     """In a process of its own: coverage would count each line of it."""
+    check = ["tests.bench.instructions"] if instructions.can_count() else ["tests.bench.share_path", "--check"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run(
-        [sys.executable, "-m", *CHECK],
+        [sys.executable, "-m", *check],
         cwd=ROOT,
         env=environment,
         capture_output=True,
