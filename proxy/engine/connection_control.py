@@ -24,10 +24,10 @@ COSTLY = "it sent too much that earns nothing"
 
 
 class ConnectionControl:
-    """The engine's. ``config`` is the one in force, replaced by the engine."""
+    """The engine's."""
 
     def __init__(self, sessions: Mapping[SessionId, "Session"], *, clock: Clock, events: EventStream) -> None:
-        self.config = ConfigSnapshot()
+        self.apply(ConfigSnapshot())
         self.limit_met: tuple[str, float] | None = None
         """The limit of connections that was met last, and when (monotonic)."""
         self.peer_costs = PeerCosts()
@@ -38,6 +38,11 @@ class ConnectionControl:
         self._connect_rates = ConnectRates()
         self._refusals = Refusals(clock, events)
         self._is_open = True
+
+    def apply(self, config: ConfigSnapshot) -> None:
+        """``config`` is in force from now on."""
+        self.config = config
+        self._most = limits_for(config.limits, USUAL_ROOM)
 
     # --- Connections come and go ----------------------------------------------------------------------------------
 
@@ -107,7 +112,7 @@ class ConnectionControl:
             return f"refused for {refused_s:.0f} s: connections of this address sent too much that earns nothing"
         if not may_connect(self.config.access_of(listener), peer, is_named=bool(through)):
             return "not an address that may mine here"
-        per_minute = limits_for(self.config.limits, USUAL_ROOM).connects_per_minute
+        per_minute = self._most.connects_per_minute
         if self._connect_rates.admits(address, per_minute, now):
             return ""
         return self._met(
@@ -121,7 +126,7 @@ class ConnectionControl:
 
     def _make_room(self, address: str, now: float) -> str:
         """Where it is full, close a connection that has less claim to its place; returns the limit if there is none."""
-        limits = limits_for(self.config.limits, USUAL_ROOM)
+        limits = self._most
         limit = self._limits.reached(address, limits)
         if not limit:
             return ""

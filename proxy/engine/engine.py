@@ -132,7 +132,7 @@ class Engine:
     def apply(self, config: ConfigSnapshot) -> None:
         """Act on a (validated) configuration: only what changed moves."""
         old, self.config = self.config, config
-        self.connection_control.config = config
+        self.connection_control.apply(config)
         change = diff(old, config)
         for key in change.pools_added:
             self._add_pool(config.pools[key])

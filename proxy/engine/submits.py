@@ -205,18 +205,8 @@ class SubmitHandler:
             return
         if check.reason is Reason.DUPLICATE:
             self.events.emit(SubmitDuplicate(session=self.session, worker=worker, job=submit.job_id))
-        text = _TEXTS[check.reason]
-        self.downstream.refuse(submit.id, code_of(check.reason), text)
-        self.emit_result(
-            worker,
-            issued,
-            issued.id,
-            Verdict.REJECTED,
-            check.reason,
-            DecidedBy.PROXY,
-            check.true_difficulty,
-            check.header_hash,
-            message=text,
+        self._refuse(
+            submit.id, worker, issued, Verdict.REJECTED, check.reason, check.true_difficulty, check.header_hash
         )
         if not self._was_worked_for(check):
             self.downstream.charge(REFUSED_COST, Waste.SHARES)
@@ -238,19 +228,7 @@ class SubmitHandler:
         if is_old or is_full:
             reason = Reason.POOL_LOST if newest is None else Reason.STALE
             verdict = Verdict.UNANSWERED if newest is None else Verdict.REJECTED
-            text = _TEXTS[reason]
-            self.downstream.refuse(ident, 20 if newest is None else code_of(reason), text)
-            self.emit_result(
-                worker,
-                issued,
-                issued.id,
-                verdict,
-                reason,
-                DecidedBy.PROXY,
-                reached,
-                header_hash,
-                message=text,
-            )
+            self._refuse(ident, worker, issued, verdict, reason, reached, header_hash)
             if is_full:
                 self._replace(issued, shared)
                 self.downstream.charge(REFUSED_COST, Waste.SHARES)
@@ -388,17 +366,42 @@ class SubmitHandler:
 
     def end_unanswered(self, share: PendingShare, reason: Reason, latency_s: float, text: str = "") -> None:
         """The one place where a share ends that could not be given to its pool, or got no answer there."""
-        text = text or _TEXTS[reason]
-        self.downstream.refuse(share.ident, 20, text)
-        self.emit_result(
+        self._refuse(
+            share.ident,
             share.worker,
             share.issued,
-            share.issued.id,
             Verdict.UNANSWERED,
             reason,
-            DecidedBy.PROXY,
             share.true_difficulty,
             share.header_hash,
+            latency_s,
+            text,
+        )
+
+    def _refuse(
+        self,
+        ident: JsonId,
+        worker: WorkerName,
+        issued: IssuedJob,
+        verdict: Verdict,
+        reason: Reason,
+        true_difficulty: float,
+        header_hash: bytes,
+        latency_s: float = 0.0,
+        text: str = "",
+    ) -> None:
+        """Refuse a share of a known job, which no pool has judged: the miner's reply, then the share's one result."""
+        text = text or _TEXTS[reason]
+        self.downstream.refuse(ident, 20 if verdict is Verdict.UNANSWERED else code_of(reason), text)
+        self.emit_result(
+            worker,
+            issued,
+            issued.id,
+            verdict,
+            reason,
+            DecidedBy.PROXY,
+            true_difficulty,
+            header_hash,
             latency_s,
             text,
         )

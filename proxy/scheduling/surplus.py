@@ -110,11 +110,10 @@ def _zero_sum(part: dict[PoolKey, float]) -> dict[PoolKey, float]:
 
 def clamped(surplus: Mapping[PoolKey, float], pools: Mapping[PoolKey, float], limit: float) -> dict[PoolKey, float]:
     """Return ``surplus`` for ``pools`` only, summing to 0, scaled down until none is more than ``limit``."""
-    if not any(surplus.values()) or not pools:
-        return dict.fromkeys(pools, 0.0)
-    amounts = [surplus.get(pool, 0.0) for pool in pools]
-    mean = sum(amounts) / len(amounts)
-    amounts = [amount - mean for amount in amounts]
-    largest = max(max(amounts), -min(amounts))
+    kept = {pool: surplus.get(pool, 0.0) for pool in pools}
+    if not kept:
+        return {}
+    kept = _zero_sum(kept)
+    largest = max(abs(amount) for amount in kept.values())
     scale = min(1.0, limit / largest) if largest else 1.0
-    return {pool: amount * scale for pool, amount in zip(pools, amounts, strict=True)}
+    return {pool: amount * scale for pool, amount in kept.items()}

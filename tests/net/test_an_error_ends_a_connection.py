@@ -16,6 +16,7 @@ from proxy.net.transport import LINES_A_TURN, InputBudget, StreamLink
 from proxy.ports import Link
 from tests.support.patience import PATIENCE_S
 from tests.support.tls import CERTIFICATE, KEY, write_certificate
+from tests.support.transport import Transport
 
 WIDE = InputBudget(bytes_per_s=10e6, burst=10e6)
 RUNS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
@@ -136,19 +137,6 @@ def test_a_miner_about_whom_nothing_can_be_decided_is_closed(run: Callable[..., 
         await listener.stop()
 
     run(check())
-
-
-class Transport:
-    """Holds nothing back and is never full."""
-
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        return "10.0.0.1", 1
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        pass
 
 
 async def test_a_pool_is_gone_even_where_its_last_bytes_cannot_be_handled() -> None:

@@ -10,6 +10,7 @@ import pytest
 from proxy.net.held_writes import MOST_HELD, HeldWrites, held_writes_of
 from proxy.net.transport import MAX_UNSENT, StreamLink
 from proxy.ports import Link
+from tests.support.transport import Transport
 
 
 class Handler:
@@ -27,32 +28,6 @@ class Handler:
 
     def closed(self, reason: str) -> None:
         self.reason = reason
-
-
-class Transport:
-    """Notes what is written; the socket behind it may fail."""
-
-    def __init__(self, problem: Exception | None = None) -> None:
-        self.writes: list[bytes] = []
-        self.problem = problem
-        self.is_closed = False
-
-    def write(self, payload: bytes) -> None:
-        if self.problem is not None:
-            raise self.problem
-        self.writes.append(payload)
-
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        return "10.0.0.1", 1
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 class Stuffed(Transport):

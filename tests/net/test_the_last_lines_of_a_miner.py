@@ -11,6 +11,7 @@ from proxy.net.listener import StratumListener
 from proxy.net.transport import InputBudget, StreamLink
 from proxy.ports import Link
 from tests.support.patience import PATIENCE_S
+from tests.support.transport import Transport
 
 NUMBER = 30
 LINES = b"".join(b'{"share":%d}\n' % number for number in range(NUMBER))
@@ -53,22 +54,6 @@ class Miner:
 
     def not_tls(self) -> None:
         raise AssertionError
-
-
-class Transport:
-    """A socket that is there until the test says otherwise."""
-
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        return "10.0.0.1", 1
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        pass
-
-    def write(self, payload: bytes) -> None:
-        pass
 
 
 def came(miner: Miner, budget: InputBudget | None = None) -> StreamLink:

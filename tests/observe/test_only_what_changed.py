@@ -39,7 +39,7 @@ RULES = AlertConfig(
 class Everybody(ChangedWorkers):
     """Has its reader look at all there are, each time."""
 
-    def take(self, reader: object, known: Iterable[WorkerName]) -> list[WorkerName]:
+    def take(self, reader: object, known: Iterable[WorkerName], *, everybody: bool = False) -> list[WorkerName]:
         self._engine.events.settle()
         names = [*(session.worker for session in self._engine.sessions.values()), *self._accounting._workers, *known]
         return list(dict.fromkeys(names))

@@ -30,13 +30,14 @@ class ChangedWorkers:
         """Those of them with the latest shares."""
         self._reader: object = None
 
-    def take(self, reader: object, known: Iterable[WorkerName]) -> list[WorkerName]:
-        """Whom ``reader``, which knows ``known``, has to look at anew, or to forget, since its last call."""
+    def take(self, reader: object, known: Iterable[WorkerName], *, everybody: bool = False) -> list[WorkerName]:
+        """Whom ``reader``, which knows ``known``, has to look at anew, or to forget, since its last call; or
+        ``everybody``."""
         self._engine.events.settle()
         names, there = list(self._changed), self._engine.workers.by_name
         self._changed.clear()
         names += self._away_again([name for name in names if name not in there or name in self._away])
-        if reader is not self._reader:
+        if everybody or reader is not self._reader:
             self._reader = reader
             return list(dict.fromkeys((*there, *self._shown, *known)))
         return names

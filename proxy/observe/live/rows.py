@@ -103,9 +103,9 @@ class WorkerRows:
         """A row for each worker that is there, and for those away, and pauses after every few: made anew for those
         that changed and where the last one is old, each as its turn found it. ``control``: of (most of) the fleet."""
         config, everybodys = self._engine.config, self._everybodys(control)
-        names = self._changed.take(self, self._rows)
-        if self._made_for != (config, control.detail):
-            names = list(dict.fromkeys((*self._engine.workers.by_name, *self._rows, *names)))
+        holds = self._made_for == (config, control.detail)
+        names = self._changed.take(self, self._rows, everybody=not holds)
+        if not holds:
             self._forget()
             self._made_for = config, control.detail
         self._left.extend(reversed([*names, *self._too_old()]))
